@@ -1,0 +1,281 @@
+//! The client's handle.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Channel, Config, ConnectionState, ConnectionStateChange, Error, Event, Receiver, SubscriptionError,
+    SubscriptionSucceeded,
+    io::{
+        Core,
+        handlers::{Bound, Handler, Registration},
+    },
+    protocol::name,
+};
+
+/// A client of one app. A cheap handle: clones are the same client.
+///
+/// The client lives as long as any handle of it, [`Pusher`] or [`Channel`]. When the last one is dropped, it disconnects
+/// and its receivers end. A handler that holds a handle of its own client keeps it alive until
+/// [`disconnect`](Pusher::disconnect) and [`unbind`](Pusher::unbind).
+///
+/// ```
+/// use pusher_channels::{Config, Pusher, testing::TestServer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TestServer::start()?;
+/// let pusher = Pusher::new(server.config()).connect()?;
+/// let channel = pusher.subscribe("news")?;
+/// channel.bind("published", |event| println!("{}", event.data()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Pusher {
+    owner: Arc<Owner>,
+}
+
+/// What all handles hold together: with the last of them the client goes.
+pub(crate) struct Owner {
+    core: Arc<Core>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.core.shut_down();
+    }
+}
+
+impl Owner {
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+/// A registered handler, to be given to `unbind`. Dropping it changes nothing: the handler stays.
+#[derive(Debug)]
+pub struct Binding {
+    bound: Bound,
+}
+
+impl Pusher {
+    /// Makes a client. Does no I/O and starts no thread.
+    pub fn new(config: Config) -> Self {
+        Self { owner: Arc::new(Owner { core: Core::new(config) }) }
+    }
+
+    /// Connects, and waits until the server has confirmed the connection. From then on a lost connection is made anew by
+    /// the [`Reconnect`](crate::Reconnect) policy. Returns the handle, so that `Pusher::new(config).connect()?` is a
+    /// connected client. Returns at once when it is connected already.
+    ///
+    /// # Errors
+    ///
+    /// The error of the first attempt, after which the client is [`Failed`](ConnectionState::Failed) when the server
+    /// refused for good, else [`Disconnected`](ConnectionState::Disconnected); [`Error::Config`] before any packet
+    /// leaves; [`Error::WouldDeadlock`] inside a handler.
+    pub fn connect(&self) -> Result<Self, Error> {
+        self.core().connect()?;
+        Ok(self.clone())
+    }
+
+    /// Connects without waiting, and keeps trying by the policy, also when the first attempt fails.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] before any packet leaves, [`Error::Thread`] when no thread can be started.
+    pub fn connect_background(&self) -> Result<Self, Error> {
+        self.core().connect_background()?;
+        Ok(self.clone())
+    }
+
+    /// Disconnects, in whatever state the client is. Returns within 250 ms; afterwards no event of a channel is delivered
+    /// and no socket opened until the next `connect`. Which channels are wanted is not forgotten. A handler that is
+    /// running is not waited for.
+    pub fn disconnect(&self) {
+        self.core().disconnect();
+    }
+
+    /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example after
+    /// the network has changed.
+    pub fn reconnect_now(&self) {
+        self.core().reconnect_now();
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self) -> ConnectionState {
+        self.core().outlets.snapshot.state()
+    }
+
+    /// The socket id that the server gave this connection; `None` while there is none.
+    pub fn socket_id(&self) -> Option<String> {
+        self.core().outlets.snapshot.socket_id().map(|id| id.to_string())
+    }
+
+    /// A handle of a channel, which need not be subscribed: bind handlers first, then
+    /// [`subscribe`](Channel::subscribe), and no event is missed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChannelName`] when the name is not allowed.
+    pub fn channel(&self, name: &str) -> Result<Channel, Error> {
+        name::check(name)?;
+        Ok(Channel::new(Arc::clone(&self.owner), self.core().registry.interest(name)))
+    }
+
+    /// Subscribes to a channel, now or as soon as the client is connected, and again after each reconnect. Subscribing
+    /// twice is one subscription.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChannelName`] when the name is not allowed. What the server says to it arrives later:
+    /// [`on_subscription_succeeded`](Self::on_subscription_succeeded),
+    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`].
+    pub fn subscribe(&self, name: &str) -> Result<Channel, Error> {
+        let channel = self.channel(name)?;
+        channel.subscribe();
+        Ok(channel)
+    }
+
+    /// Unsubscribes from a channel. After it returns no further event of the channel is delivered. Handlers stay bound.
+    /// A channel that is not subscribed, or a name that is none, is no error.
+    pub fn unsubscribe(&self, name: &str) {
+        if let Ok(channel) = self.channel(name) {
+            channel.unsubscribe();
+        }
+    }
+
+    /// Unsubscribes from all channels.
+    pub fn unsubscribe_all(&self) {
+        if self.core().registry.forget_all() {
+            self.core().wishes_changed();
+        }
+        self.core().outlets.snapshot.wake();
+    }
+
+    /// The channels that are subscribed or to be subscribed, in the order in which they became known.
+    pub fn channels(&self) -> Vec<Channel> {
+        let wanted = self.core().registry.wanted().into_iter();
+        wanted.map(|interest| Channel::new(Arc::clone(&self.owner), interest)).collect()
+    }
+
+    /// Runs a handler for events of this name on any channel. The platform's own events can be named too, for example
+    /// `pusher:subscription_succeeded`.
+    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for all events of all channels, the platform's own included.
+    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::All(Handler::new(bound, handler)))
+    }
+
+    /// Takes a handler away, whatever it was registered for. After it returns the handler does not start again.
+    pub fn unbind(&self, binding: Binding) {
+        binding.end(self.core());
+    }
+
+    /// Runs a handler for the application's events of all channels.
+    pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::Application(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every change of the connection's state.
+    pub fn on_connection_state_change(&self, handler: impl FnMut(&ConnectionStateChange) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::State(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for errors that belong to no subscription and do not end the connection: errors that the server
+    /// reports, messages that could not be understood, handlers that panicked, notifications that were dropped.
+    pub fn on_error(&self, handler: impl FnMut(&Error) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::Error(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every confirmed subscription; at once for what is subscribed already.
+    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::Succeeded(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every failed subscription.
+    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::Failed(Handler::new(bound, handler)))
+    }
+
+    fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
+        Binding::new(self.core(), None, registration)
+    }
+
+    /// A queue of its own for everything that happens from now on, in order.
+    pub fn receiver(&self) -> Receiver {
+        Receiver::new(self.core())
+    }
+
+    /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. Returns how many
+    /// notifications were handled; 0 also when another thread, or a handler further up on this one, is dispatching.
+    pub fn dispatch(&self) -> usize {
+        self.core().dispatch()
+    }
+
+    /// What the client has counted so far.
+    pub fn stats(&self) -> Stats {
+        let tally = self.core().outlets.snapshot.tally();
+        Stats {
+            attempts: tally.attempts,
+            connections: tally.connections,
+            messages: tally.messages,
+            events: tally.events,
+            ignored: tally.ignored,
+            bad_messages: tally.bad_messages,
+            dropped: self.core().outlets.dropped(),
+        }
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        self.owner.core()
+    }
+}
+
+impl Binding {
+    pub(crate) fn new(
+        core: &Core,
+        channel: Option<Arc<crate::event::Interest>>,
+        registration: impl FnOnce(&Bound) -> Registration,
+    ) -> Self {
+        let bound = Bound::new();
+        core.bind(channel, registration(&bound));
+        Self { bound }
+    }
+
+    pub(crate) fn end(self, core: &Core) {
+        self.bound.end();
+        core.unbound();
+    }
+}
+
+impl fmt::Debug for Pusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pusher")
+            .field("config", &self.core().config)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counters, all from the making of the client. They lag behind by one burst of the socket at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Attempts to connect.
+    pub attempts: u64,
+    /// Connections that the server confirmed.
+    pub connections: u64,
+    /// Text messages received.
+    pub messages: u64,
+    /// Application events of subscribed channels.
+    pub events: u64,
+    /// Messages that nobody waited for: events of channels that are not subscribed, late or unasked confirmations,
+    /// platform events that this version does not know.
+    pub ignored: u64,
+    /// Messages that could not be understood.
+    pub bad_messages: u64,
+    /// Notifications that were dropped because a queue was full, all queues together.
+    pub dropped: u64,
+}

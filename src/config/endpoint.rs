@@ -1,0 +1,297 @@
+//! From options to the address that is dialled and the request that is sent, with every character checked (C1, C2).
+
+use std::net::Ipv6Addr;
+
+use tungstenite::http::{HeaderName, HeaderValue, Uri};
+
+use super::{Address, Config};
+use crate::{Error, protocol::percent};
+
+/// Where to connect, and what to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) tls: bool,
+    /// A name or an address, without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Path and query of the request.
+    pub(crate) target: String,
+}
+
+impl Endpoint {
+    /// Checks everything that ends up in the request.
+    pub(super) fn of(config: &Config) -> Result<Self, Error> {
+        let endpoint = match &config.address {
+            Address::Cluster(cluster) => Self::of_host(config, cluster_host(cluster)?)?,
+            Address::Host(host) => Self::of_host(config, checked_host(host)?)?,
+            Address::Url(url) => Self::of_url(config, url)?,
+        };
+        if endpoint.tls && !cfg!(feature = "native-tls") {
+            return Err(Error::config("tls", "wss needs the feature `native-tls` of pusher-channels, which is off"));
+        }
+        Ok(endpoint)
+    }
+
+    fn of_host(config: &Config, host: String) -> Result<Self, Error> {
+        let tls = config.tls.unwrap_or(true);
+        let target =
+            format!("{}/app/{}{}", checked_prefix(&config.path_prefix)?, checked_key(&config.key)?, metadata(config)?);
+        Ok(Self { tls, host, port: config.port.unwrap_or(default_port(tls)), target })
+    }
+
+    fn of_url(config: &Config, url: &str) -> Result<Self, Error> {
+        let bad = |reason: &str| Error::config("url", reason);
+        if config.port.is_some() || config.tls.is_some() || !config.path_prefix.is_empty() {
+            return Err(bad("is complete: port, tls and path_prefix cannot be set beside it"));
+        }
+        if url.contains(|c: char| c.is_control() || c.is_whitespace() || "@#\\".contains(c)) {
+            return Err(bad("has a character that does not belong there: white space, control, @, # or \\"));
+        }
+        let uri: Uri = url.parse().map_err(|_| bad("is not a URL"))?;
+        let tls = match uri.scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
+            _ => return Err(bad("must begin with ws:// or wss://")),
+        };
+        let host = checked_host(uri.host().unwrap_or_default()).map_err(|_| bad("has no valid host"))?;
+        let query = match uri.query() {
+            Some(query) => format!("?{query}"),
+            None => metadata(config)?,
+        };
+        let port =
+            match (uri.port_u16(), uri.authority().is_some_and(|a| a.as_str().ends_with(':') || a.port().is_some())) {
+                (Some(0), _) | (None, true) => return Err(bad("has no valid port")),
+                (port, _) => port.unwrap_or(default_port(tls)),
+            };
+        Ok(Self { tls, host, port, target: format!("{}{query}", uri.path()) })
+    }
+
+    /// The same endpoint over TLS, which the server asked for with 4000 (R2).
+    pub(crate) fn over_tls(mut self) -> Result<Self, Error> {
+        if !cfg!(feature = "native-tls") {
+            return Err(Error::config("tls", "the server asks for TLS, and the feature `native-tls` is off"));
+        }
+        if !self.tls && self.port == default_port(false) {
+            self.port = default_port(true);
+        }
+        self.tls = true;
+        Ok(self)
+    }
+
+    /// The value of the `Host` header: the port only where it is not the default.
+    pub(crate) fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == default_port(self.tls) { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// Host and port, for messages.
+    pub(crate) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
+}
+
+fn cluster_host(cluster: &str) -> Result<String, Error> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if cluster.is_empty() || !cluster.chars().all(good) {
+        return Err(Error::config("cluster", "must be a short name such as `eu`: letters, digits, hyphens"));
+    }
+    Ok(format!("ws-{cluster}.pusher.com"))
+}
+
+fn checked_host(host: &str) -> Result<String, Error> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    if bare.contains(':') {
+        let address: Result<Ipv6Addr, _> = bare.parse();
+        return match address {
+            Ok(_) => Ok(bare.to_owned()),
+            Err(_) => Err(Error::config("host", "must be a name or an address; the port has an option of its own")),
+        };
+    }
+    let good = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if bare.is_empty() || bare != host || bare.len() > 253 || !bare.chars().all(good) {
+        return Err(Error::config("host", "must be a host name (ASCII; write other names in punycode) or an address"));
+    }
+    Ok(bare.to_owned())
+}
+
+fn checked_key(key: &str) -> Result<String, Error> {
+    if key.is_empty() {
+        return Err(Error::config("key", "is empty"));
+    }
+    refuse_url_syntax("key", key, "/?#@")?;
+    if key == "." || key == ".." {
+        return Err(Error::config("key", "is a relative path"));
+    }
+    Ok(percent::encode(key))
+}
+
+fn checked_prefix(prefix: &str) -> Result<String, Error> {
+    refuse_url_syntax("path_prefix", prefix, "?#@\\")?;
+    let segments = prefix.split('/').filter(|segment| !segment.is_empty());
+    let mut path = String::new();
+    for segment in segments {
+        if segment == "." || segment == ".." {
+            return Err(Error::config("path_prefix", "has a relative segment"));
+        }
+        path.push('/');
+        path.push_str(&percent::encode(segment));
+    }
+    Ok(path)
+}
+
+fn metadata(config: &Config) -> Result<String, Error> {
+    let Some((name, version)) = &config.metadata else { return Ok(String::new()) };
+    if name.is_empty() || version.is_empty() {
+        return Err(Error::config("client_name", "name and version must not be empty"));
+    }
+    refuse_url_syntax("client_name", name, "/?#@")?;
+    refuse_url_syntax("client_name", version, "/?#@")?;
+    Ok(format!("?protocol=7&client={}&version={}", percent::encode(name), percent::encode(version)))
+}
+
+fn refuse_url_syntax(option: &'static str, value: &str, syntax: &str) -> Result<(), Error> {
+    let found = value.chars().find(|c| c.is_control() || c.is_whitespace() || syntax.contains(*c));
+    match found {
+        Some(c) => Err(Error::config(option, format!("has the character {c:?}, which does not belong there"))),
+        None => Ok(()),
+    }
+}
+
+/// The headers of the upgrade request that make WebSocket work. They are the client's own.
+const RESERVED: [&str; 7] = [
+    "host",
+    "connection",
+    "upgrade",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+];
+
+/// Checks the user's headers. Values never appear in an error, because tokens travel in them.
+pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    let origin = config.origin.iter().map(|origin| ("origin", "Origin", origin.expose()));
+    let headers = config.headers.iter().map(|(name, value)| ("header", name.as_str(), value.expose()));
+    origin
+        .chain(headers)
+        .map(|(option, name, value)| {
+            let bad = |what| Error::config(option, format!("{name:?} {what}"));
+            let parsed: HeaderName = name.parse().map_err(|_| bad("is not a header name"))?;
+            if RESERVED.contains(&parsed.as_str()) {
+                return Err(bad("is set by the client itself"));
+            }
+            let value: HeaderValue = value.parse().map_err(|_| bad("has a value that no header can have"))?;
+            Ok((parsed, value))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option_of(config: Config) -> &'static str {
+        match config.endpoint() {
+            Err(Error::Config { option, .. }) => option,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn c2_a_cluster_names_the_host_of_the_service() {
+        let endpoint = Config::cluster("key", "eu").client_name("x", "1").endpoint().expect("valid");
+        assert_eq!(endpoint.host, "ws-eu.pusher.com");
+        assert_eq!((endpoint.port, endpoint.tls), (443, true));
+        assert_eq!(endpoint.target, "/app/key?protocol=7&client=x&version=1");
+        assert_eq!(endpoint.authority(), "ws-eu.pusher.com");
+    }
+
+    #[test]
+    fn c2_host_port_prefix_and_encoding() {
+        let config =
+            Config::host("k&=ż", "localhost").tls(false).port(6001).path_prefix("/a b".trim()).without_metadata();
+        assert_eq!(option_of(config.clone()), "path_prefix");
+        let endpoint = config.path_prefix("ws/v1/").endpoint().expect("valid");
+        assert_eq!(endpoint.target, "/ws/v1/app/k%26%3D%C5%BC");
+        assert_eq!(endpoint.authority(), "localhost:6001");
+        let endpoint = Config::host("k", "::1").tls(false).endpoint().expect("valid");
+        assert_eq!((endpoint.authority().as_str(), endpoint.port), ("[::1]", 80));
+    }
+
+    #[test]
+    fn c2_a_complete_url_gets_metadata_only_when_it_has_no_query() {
+        let target = |url| Config::url(url).client_name("x", "1").endpoint().expect(url).target;
+        assert_eq!(target("ws://h:1/p/app/k"), "/p/app/k?protocol=7&client=x&version=1");
+        assert_eq!(target("ws://h:1/app/k?protocol=7"), "/app/k?protocol=7");
+        let endpoint = Config::url("ws://[::1]:6001/app/k").endpoint().expect("valid");
+        assert_eq!((endpoint.host.as_str(), endpoint.port), ("::1", 6001));
+    }
+
+    #[test]
+    fn c1_bad_options_are_refused_and_named() {
+        for key in ["", "a b", "a/b", "a?b", "a#b", "a@b", "a\r\nb", "a\0b", ".."] {
+            assert_eq!(option_of(Config::host(key, "h").tls(false)), "key", "{key:?}");
+        }
+        for host in ["", "a b", "a/b", "user@h", "h:80", "h#", "h?", "h\r\nX: y", "ż.pl", "[h]", "[::1"] {
+            assert_eq!(option_of(Config::host("k", host).tls(false)), "host", "{host:?}");
+        }
+        for cluster in ["", "eu.evil.example", "eu/..", "e u", "eu@", "eu\n"] {
+            assert_eq!(option_of(Config::cluster("k", cluster)), "cluster", "{cluster:?}");
+        }
+        let urls = [
+            "",
+            "h",
+            "http://h/app/k",
+            "ws://",
+            "ws:///app/k",
+            "ws://u@h/app/k",
+            "ws://h/a b",
+            "ws://h/#x",
+            "ws://h:0/",
+            "ws://h:99999/",
+            "ws://h:/app",
+            "ws://h\r\n/",
+            "ws://h\\x/",
+        ];
+        for url in urls {
+            assert_eq!(option_of(Config::url(url)), "url", "{url:?}");
+        }
+        assert_eq!(option_of(Config::url("ws://h/app/k").port(1)), "url");
+        assert_eq!(option_of(Config::host("k", "h").tls(false).port(0)), "port");
+        assert_eq!(option_of(Config::host("k", "h").tls(false).client_name("a&b", "1 2")), "client_name");
+    }
+
+    #[test]
+    fn c1_headers_cannot_inject_or_replace_the_clients_own() {
+        let config = || Config::host("k", "h").tls(false);
+        let bad = [("X-A", "a\r\nX-B: b"), ("X\r\nA", "a"), ("", "a"), ("Host", "evil"), ("sec-websocket-key", "x")];
+        for (name, value) in bad {
+            assert!(
+                matches!(config().header(name, value).headers(), Err(Error::Config { option: "header", .. })),
+                "{name:?}"
+            );
+        }
+        assert!(matches!(config().origin("a\nb").headers(), Err(Error::Config { option: "origin", .. })));
+        assert_eq!(config().origin("https://a.example").header("X-A", "b").headers().expect("valid").len(), 2);
+    }
+
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn r2_the_default_port_follows_the_scheme_when_the_server_asks_for_tls() {
+        let port = |config: Config| config.endpoint().and_then(Endpoint::over_tls).expect("valid").port;
+        assert_eq!(port(Config::host("k", "h").tls(false)), 443);
+        assert_eq!(port(Config::host("k", "h").tls(false).port(6001)), 6001);
+    }
+
+    #[cfg(not(feature = "native-tls"))]
+    #[test]
+    fn wss_without_the_feature_names_the_feature() {
+        let error = Config::cluster("k", "eu").endpoint().expect_err("no TLS in this build");
+        assert!(error.to_string().contains("native-tls"));
+    }
+}

@@ -1,0 +1,354 @@
+//! Every option, its default, and its check.
+
+mod endpoint;
+
+use std::{fmt, time::Duration};
+
+use tungstenite::http::{HeaderName, HeaderValue};
+
+use crate::{
+    Error,
+    session::{Reconnect, Settings},
+};
+
+pub(crate) use endpoint::Endpoint;
+
+/// Where to connect, and how.
+///
+/// Made by [`cluster`](Config::cluster), [`host`](Config::host) or [`url`](Config::url); every other option has a
+/// default. Options are checked when the client connects, before any packet leaves.
+///
+/// ```
+/// use std::time::Duration;
+/// use pusher_channels::Config;
+///
+/// let hosted = Config::cluster("app-key", "eu");
+/// let reverb = Config::host("app-key", "ws.example.com").port(8080).connect_timeout(Duration::from_secs(5));
+/// let local = Config::url("ws://127.0.0.1:6001/app/app-key");
+/// ```
+#[derive(Clone)]
+pub struct Config {
+    address: Address,
+    key: String,
+    port: Option<u16>,
+    tls: Option<bool>,
+    path_prefix: String,
+    origin: Option<Secret>,
+    headers: Vec<(String, Secret)>,
+    metadata: Option<(String, String)>,
+    connect_timeout: Duration,
+    activity_timeout: Duration,
+    pong_timeout: Duration,
+    subscription_timeout: Duration,
+    reconnect: Reconnect,
+    root_certificates: Vec<Vec<u8>>,
+    queue_capacity: usize,
+    overflow: Option<Overflow>,
+    max_message_size: usize,
+    manual_dispatch: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Address {
+    Cluster(String),
+    Host(String),
+    Url(String),
+}
+
+/// What a full queue does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Reading from the socket waits until there is room. Nothing is lost, and in the end the server waits too.
+    Block,
+    /// The oldest events make room, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
+    DropOldest,
+    /// The newest events are dropped, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
+    DropNewest,
+}
+
+impl Config {
+    /// An app of the hosted service, in a cluster such as `eu`, `us2`, `ap1`: `wss://ws-{cluster}.pusher.com/app/{key}`.
+    pub fn cluster(key: impl Into<String>, cluster: impl Into<String>) -> Self {
+        Self::new(Address::Cluster(cluster.into()), key.into())
+    }
+
+    /// An app on a server of your own: Reverb, soketi, Sockudo. TLS on port 443 unless [`tls`](Self::tls) or
+    /// [`port`](Self::port) say otherwise. `host` is a name or an address, without a port.
+    pub fn host(key: impl Into<String>, host: impl Into<String>) -> Self {
+        Self::new(Address::Host(host.into()), key.into())
+    }
+
+    /// A complete `ws://` or `wss://` URL, up to and including `/app/{key}`. The query `protocol`, `client`, `version` is
+    /// added when the URL has no query.
+    pub fn url(url: impl Into<String>) -> Self {
+        Self::new(Address::Url(url.into()), String::new())
+    }
+
+    fn new(address: Address, key: String) -> Self {
+        Self {
+            address,
+            key,
+            port: None,
+            tls: None,
+            path_prefix: String::new(),
+            origin: None,
+            headers: Vec::new(),
+            metadata: Some((env!("CARGO_PKG_NAME").to_owned() + "-rust", env!("CARGO_PKG_VERSION").to_owned())),
+            connect_timeout: Duration::from_secs(15),
+            activity_timeout: Duration::from_secs(120),
+            pong_timeout: Duration::from_secs(30),
+            subscription_timeout: Duration::from_secs(30),
+            reconnect: Reconnect::default(),
+            root_certificates: Vec::new(),
+            queue_capacity: 16_384,
+            overflow: None,
+            max_message_size: 1 << 20,
+            manual_dispatch: false,
+        }
+    }
+
+    /// The TCP port. Defaults to 443 with TLS, 80 without.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Whether to use TLS. Defaults to `true`.
+    pub fn tls(mut self, tls: bool) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// A path before `/app/{key}`, for servers behind a reverse proxy. Defaults to none.
+    pub fn path_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.path_prefix);
+        self
+    }
+
+    /// The `Origin` header of the upgrade request, for servers that check it. Defaults to none.
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.origin = Some(Secret(origin.to_owned()));
+        self
+    }
+
+    /// Another header of the upgrade request. May be called several times. The headers of WebSocket itself cannot be set.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), Secret(value.into())));
+        self
+    }
+
+    /// How the client names itself in the query. Defaults to this crate's name and version. Servers refuse a version that
+    /// does not look like one (4006).
+    pub fn client_name(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.metadata = Some((name.into(), version.into()));
+        self
+    }
+
+    /// Leaves the query `protocol`, `client`, `version` away.
+    pub fn without_metadata(mut self) -> Self {
+        self.metadata = None;
+        self
+    }
+
+    /// How long connecting may take in all: name resolution, TCP, TLS, upgrade and the server's confirmation. Defaults to
+    /// 15 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// After so long without traffic in one of the directions the connection is probed with a ping. Defaults to 120 s; the
+    /// smaller of this and the server's own value counts.
+    pub fn activity_timeout(mut self, timeout: Duration) -> Self {
+        self.activity_timeout = timeout;
+        self
+    }
+
+    /// How long after a ping any sign of life may take before the connection is given up. Defaults to 30 s.
+    pub fn pong_timeout(mut self, timeout: Duration) -> Self {
+        self.pong_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to confirm a subscription. Defaults to 30 s.
+    pub fn subscription_timeout(mut self, timeout: Duration) -> Self {
+        self.subscription_timeout = timeout;
+        self
+    }
+
+    /// The policy of reconnecting. Defaults to [`Reconnect::default`]: for ever, with back-off.
+    pub fn reconnect(mut self, policy: Reconnect) -> Self {
+        self.reconnect = policy;
+        self
+    }
+
+    /// Trusts the certificates in this PEM text, beside the platform's. May be called several times.
+    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// How many notifications each queue holds. Defaults to 16,384. Independently of that, a queue is full with 16 MiB.
+    pub fn queue_capacity(mut self, notifications: usize) -> Self {
+        self.queue_capacity = notifications;
+        self
+    }
+
+    /// What full queues do. Defaults to [`Overflow::Block`] for handlers and [`Overflow::DropOldest`] for receivers; this
+    /// sets both.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = Some(overflow);
+        self
+    }
+
+    /// The largest message that is accepted, in bytes. Defaults to 1 MiB. A larger one ends the connection, which is then
+    /// made anew.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.max_message_size = bytes;
+        self
+    }
+
+    /// No dispatch thread: handlers run inside [`Pusher::dispatch`](crate::Pusher::dispatch), on the thread that calls it.
+    pub fn manual_dispatch(mut self) -> Self {
+        self.manual_dispatch = true;
+        self
+    }
+
+    /// Checks every option.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.endpoint()?;
+        self.headers()?;
+        let durations = [
+            ("connect_timeout", self.connect_timeout),
+            ("activity_timeout", self.activity_timeout),
+            ("pong_timeout", self.pong_timeout),
+            ("subscription_timeout", self.subscription_timeout),
+        ];
+        for (option, duration) in durations {
+            // The bounds keep arithmetic with instants away from overflow, and timers from spinning.
+            if duration < Duration::from_millis(1) || duration > Duration::from_secs(365 * 86_400) {
+                return Err(Error::config(option, "must be between 1 ms and a year"));
+            }
+        }
+        if !(1..=1 << 30).contains(&self.max_message_size) {
+            return Err(Error::config("max_message_size", "must be between 1 byte and 1 GiB"));
+        }
+        if self.queue_capacity == 0 {
+            return Err(Error::config("queue_capacity", "must be at least 1"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, Error> {
+        if self.port == Some(0) {
+            return Err(Error::config("port", "must not be 0"));
+        }
+        Endpoint::of(self)
+    }
+
+    pub(crate) fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        endpoint::checked_headers(self)
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            connect_timeout: self.connect_timeout,
+            activity_timeout: self.activity_timeout,
+            pong_timeout: self.pong_timeout,
+            subscription_timeout: self.subscription_timeout,
+            reconnect: self.reconnect.clone(),
+            tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
+        }
+    }
+
+    pub(crate) fn max_message(&self) -> usize {
+        self.max_message_size
+    }
+
+    pub(crate) fn root_certificates(&self) -> &[Vec<u8>] {
+        &self.root_certificates
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.queue_capacity
+    }
+
+    pub(crate) fn overflow_or(&self, default: Overflow) -> Overflow {
+        self.overflow.unwrap_or(default)
+    }
+
+    pub(crate) fn is_dispatched_by_hand(&self) -> bool {
+        self.manual_dispatch
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Shows where the client connects. Header values stay hidden, because tokens travel in them, and so does a URL's
+    /// query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = match &self.address {
+            Address::Url(url) => Address::Url(url.split('?').next().unwrap_or_default().to_owned()),
+            other => other.clone(),
+        };
+        f.debug_struct("Config")
+            .field("address", &address)
+            .field("key", &self.key)
+            .field("port", &self.port)
+            .field("tls", &self.tls)
+            .field("headers", &self.headers)
+            .field("reconnect", &self.reconnect)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Text that must not be printed.
+#[derive(Clone)]
+struct Secret(String);
+
+impl Secret {
+    fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> Config {
+        Config::host("key", "localhost").tls(false)
+    }
+
+    fn option_of(config: Config) -> &'static str {
+        match config.check() {
+            Err(Error::Config { option, .. }) => option,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_that_cannot_work_are_refused_and_named() {
+        assert!(local().check().is_ok());
+        assert_eq!(option_of(local().connect_timeout(Duration::ZERO)), "connect_timeout");
+        assert_eq!(option_of(local().activity_timeout(Duration::ZERO)), "activity_timeout");
+        assert_eq!(option_of(local().pong_timeout(Duration::MAX)), "pong_timeout");
+        assert_eq!(option_of(local().subscription_timeout(Duration::ZERO)), "subscription_timeout");
+        assert_eq!(option_of(local().max_message_size(0)), "max_message_size");
+        assert_eq!(option_of(local().max_message_size(usize::MAX)), "max_message_size");
+        assert_eq!(option_of(local().queue_capacity(0)), "queue_capacity");
+    }
+
+    #[test]
+    fn x1_debug_shows_no_secret() {
+        let config = local().header("Authorization", "Bearer canary").origin("canary");
+        assert!(!format!("{config:?}").contains("canary"));
+        assert!(!format!("{:?}", Config::url("ws://h/app/k?token=canary")).contains("canary"));
+    }
+}

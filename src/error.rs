@@ -1,0 +1,413 @@
+//! What can go wrong, in words that say which operation failed, on what, and why.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Everything that this crate reports as a failure.
+///
+/// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. Where another error
+/// caused this one, it is kept as the [`source`](std::error::Error::source).
+///
+/// The enum grows with the crate, so a `match` needs a wildcard arm. The questions that programs ask most have methods:
+/// [`code`](Error::code), [`is_retryable`](Error::is_retryable), [`is_auth`](Error::is_auth),
+/// [`is_timeout`](Error::is_timeout).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option has a value that cannot work. Reported before any packet leaves; correct the option.
+    Config {
+        /// The option as its setter is called, for example `key`.
+        option: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+    /// A channel name that the protocol does not allow. Reported by the call that got the name.
+    ChannelName {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The connect deadline ran out ([`Config::connect_timeout`](crate::Config::connect_timeout)).
+    ConnectTimeout {
+        /// What the client was waiting for.
+        phase: ConnectPhase,
+        /// The deadline that ran out.
+        after: Duration,
+    },
+    /// The host name could not be resolved.
+    Dns {
+        /// The name that was looked up.
+        host: String,
+        /// The resolver's answer.
+        source: Source,
+    },
+    /// No address of the host accepted a TCP connection.
+    Tcp {
+        /// The host and port.
+        address: String,
+        /// The failure of the last address tried.
+        source: Source,
+    },
+    /// The TLS handshake failed: unknown issuer, wrong host name, expired certificate, or a peer that does not speak TLS.
+    Tls {
+        /// The host whose certificate was expected.
+        host: String,
+        /// The TLS library's answer.
+        source: Source,
+    },
+    /// The server answered the WebSocket upgrade with an HTTP status instead of 101.
+    UpgradeStatus {
+        /// The HTTP status code.
+        status: u16,
+        /// The beginning of the response body, at most 200 characters.
+        body: String,
+    },
+    /// The server's answer to the WebSocket upgrade was not a valid one.
+    Upgrade {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The first message was not `pusher:connection_established`.
+    UnexpectedFirstMessage {
+        /// What came instead.
+        reason: String,
+    },
+    /// The server ended the connection, with a close code or with a `pusher:error` before the socket died.
+    ConnectionClosed {
+        /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
+        code: u16,
+        /// The server's words. May be empty.
+        message: String,
+    },
+    /// The connection died without a close code: end of stream, reset, or a violation of the WebSocket protocol.
+    ConnectionLost {
+        /// What happened.
+        reason: String,
+        /// The error of the operating system, where there was one.
+        source: Option<Source>,
+    },
+    /// Nothing arrived for the activity timeout, and no answer to the ping within the pong timeout.
+    PongTimeout {
+        /// How long the connection had been silent.
+        silence: Duration,
+    },
+    /// The peer took no byte of what was to be sent for the length of the pong timeout.
+    WriteTimeout {
+        /// How long nothing could be written.
+        after: Duration,
+    },
+    /// A message was larger than [`Config::max_message_size`](crate::Config::max_message_size). The connection is made anew.
+    MessageTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A message could not be understood. It was skipped, the connection stays.
+    BadMessage {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server reported an error on a connection that stays open (`pusher:error`).
+    Server {
+        /// The Pusher error code, if the server gave one.
+        code: Option<u16>,
+        /// The server's words.
+        message: String,
+    },
+    /// The server did not confirm a subscription in time
+    /// ([`Config::subscription_timeout`](crate::Config::subscription_timeout)).
+    SubscriptionTimeout {
+        /// The channel.
+        channel: String,
+        /// The deadline that ran out.
+        after: Duration,
+    },
+    /// The server refused a subscription.
+    SubscriptionRefused {
+        /// The channel.
+        channel: String,
+        /// The kind of refusal as the server names it, for example `AuthError`. May be empty.
+        kind: String,
+        /// The server's words. May be empty.
+        message: String,
+        /// The HTTP-like status or the Pusher code, if the server gave one.
+        status: Option<u16>,
+    },
+    /// The channel's kind must be authorised, and no authoriser is configured.
+    NoAuthorizer {
+        /// The channel.
+        channel: String,
+    },
+    /// The channel is not subscribed and no subscription is on its way.
+    NotSubscribed {
+        /// The channel.
+        channel: String,
+    },
+    /// A `wait_*` call ended because its time was over.
+    WaitTimeout {
+        /// What was waited for.
+        what: &'static str,
+        /// The time that was given.
+        after: Duration,
+    },
+    /// The client was disconnected while, or before, the call waited.
+    Disconnected,
+    /// A call that waits was made inside a handler, on the thread that would have to bring what it waits for.
+    WouldDeadlock {
+        /// The call.
+        call: &'static str,
+    },
+    /// Notifications were dropped before handlers could get them, because the queue was full
+    /// ([`Config::overflow`](crate::Config::overflow)).
+    Lagged {
+        /// How many.
+        dropped: u64,
+    },
+    /// A handler panicked. Other handlers and later events are not affected.
+    HandlerPanicked {
+        /// What the handler was registered for.
+        handler: String,
+    },
+    /// Event data is not what the program asked for.
+    Decode {
+        /// The event's name.
+        event: String,
+        /// The parser's answer.
+        source: Source,
+    },
+    /// The operating system did not start a thread.
+    Thread {
+        /// The thread's name.
+        name: &'static str,
+        /// The operating system's answer.
+        source: Source,
+    },
+}
+
+/// An error that caused another one, shared because notifications are cloned.
+pub type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
+
+/// The steps of connecting, in order. One deadline covers them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectPhase {
+    /// Resolving the host name.
+    Dns,
+    /// Connecting a TCP socket to one of the addresses.
+    Tcp,
+    /// Asking the proxy for a tunnel.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
+    /// The HTTP upgrade to WebSocket.
+    Upgrade,
+    /// Waiting for the server's `pusher:connection_established`.
+    Established,
+}
+
+impl fmt::Display for ConnectPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "dns",
+            Self::Tcp => "tcp",
+            Self::Proxy => "proxy",
+            Self::Tls => "tls",
+            Self::Upgrade => "upgrade",
+            Self::Established => "established",
+        })
+    }
+}
+
+impl Error {
+    /// The Pusher code (4000-4999) that the server gave, if any.
+    ///
+    /// The codes are listed in the [protocol documentation](https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/#error-codes).
+    pub fn code(&self) -> Option<u16> {
+        let code = match self {
+            Self::ConnectionClosed { code, .. } => Some(*code),
+            Self::Server { code, .. } => *code,
+            Self::SubscriptionRefused { status, .. } => *status,
+            _ => None,
+        };
+        code.filter(|code| (4000..5000).contains(code))
+    }
+
+    /// Whether the same operation may succeed when it is tried again without a change.
+    ///
+    /// The client itself retries connections by its policy; this tells a program whether it makes sense to call again.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::ConnectTimeout { .. }
+            | Self::Dns { .. }
+            | Self::Tcp { .. }
+            | Self::UnexpectedFirstMessage { .. }
+            | Self::ConnectionLost { .. }
+            | Self::PongTimeout { .. }
+            | Self::WriteTimeout { .. }
+            | Self::SubscriptionTimeout { .. }
+            | Self::WaitTimeout { .. }
+            | Self::Disconnected
+            | Self::Thread { .. } => true,
+            Self::UpgradeStatus { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::ConnectionClosed { code, .. } => !(4000..4100).contains(code),
+            _ => false,
+        }
+    }
+
+    /// Whether the server or the configuration denied permission: a refused signature, a refused origin, no authoriser.
+    pub fn is_auth(&self) -> bool {
+        match self {
+            Self::NoAuthorizer { .. } => true,
+            Self::UpgradeStatus { status, .. } => matches!(status, 401 | 403),
+            Self::SubscriptionRefused { status, kind, .. } => {
+                matches!(status, Some(401 | 403 | 4009)) || kind == "AuthError"
+            }
+            _ => self.code() == Some(4009),
+        }
+    }
+
+    /// Whether a deadline ran out.
+    pub fn is_timeout(&self) -> bool {
+        matches!(
+            self,
+            Self::ConnectTimeout { .. }
+                | Self::PongTimeout { .. }
+                | Self::WriteTimeout { .. }
+                | Self::SubscriptionTimeout { .. }
+                | Self::WaitTimeout { .. }
+        )
+    }
+
+    pub(crate) fn config(option: &'static str, reason: impl Into<String>) -> Self {
+        Self::Config { option, reason: reason.into() }
+    }
+
+    pub(crate) fn lost(reason: impl Into<String>) -> Self {
+        Self::ConnectionLost { reason: reason.into(), source: None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config { option, reason } => write!(f, "config: {option}: {reason}"),
+            Self::ChannelName { name, reason } => write!(f, "channel name {name:?}: {reason}"),
+            Self::ConnectTimeout { phase, after } => write!(f, "{phase}: no answer within {after:?}"),
+            Self::Dns { host, source } => write!(f, "dns: {host} cannot be resolved: {source}"),
+            Self::Tcp { address, source } => write!(f, "tcp: {address} cannot be reached: {source}"),
+            Self::Tls { host, source } => write!(f, "tls: handshake with {host} failed: {source}"),
+            Self::UpgradeStatus { status, body } if body.is_empty() => {
+                write!(f, "upgrade: the server answered HTTP {status} instead of 101")
+            }
+            Self::UpgradeStatus { status, body } => {
+                write!(f, "upgrade: the server answered HTTP {status} instead of 101: {body:?}")
+            }
+            Self::Upgrade { reason } => write!(f, "upgrade: {reason}"),
+            Self::UnexpectedFirstMessage { reason } => {
+                write!(f, "established: the server did not begin with pusher:connection_established: {reason}")
+            }
+            Self::ConnectionClosed { code, message } if message.is_empty() => {
+                write!(f, "connection closed by the server with code {code}")
+            }
+            Self::ConnectionClosed { code, message } => {
+                write!(f, "connection closed by the server with code {code}: {message}")
+            }
+            Self::ConnectionLost { reason, .. } => write!(f, "connection lost: {reason}"),
+            Self::PongTimeout { silence } => write!(f, "connection lost: silent for {silence:?}, also after a ping"),
+            Self::WriteTimeout { after } => write!(f, "connection lost: the server took no data for {after:?}"),
+            Self::MessageTooLarge { limit } => write!(f, "message: larger than the limit of {limit} bytes"),
+            Self::BadMessage { reason } => write!(f, "message: skipped: {reason}"),
+            Self::Server { code: Some(code), message } => write!(f, "server error {code}: {message}"),
+            Self::Server { code: None, message } => write!(f, "server error: {message}"),
+            Self::SubscriptionTimeout { channel, after } => {
+                write!(f, "subscription to {channel}: no answer within {after:?}")
+            }
+            Self::SubscriptionRefused { channel, kind, message, status } => {
+                write!(f, "subscription to {channel}: refused by the server")?;
+                if let Some(status) = status {
+                    write!(f, " with {status}")?;
+                }
+                for part in [kind, message].into_iter().filter(|part| !part.is_empty()) {
+                    write!(f, ": {part}")?;
+                }
+                Ok(())
+            }
+            Self::NoAuthorizer { channel } => {
+                write!(
+                    f,
+                    "subscription to {channel}: this kind of channel must be authorised and nothing is configured for it"
+                )
+            }
+            Self::NotSubscribed { channel } => write!(f, "channel {channel} is not subscribed"),
+            Self::WaitTimeout { what, after } => write!(f, "{what}: not within {after:?}"),
+            Self::Disconnected => f.write_str("the client is disconnected"),
+            Self::WouldDeadlock { call } => {
+                write!(f, "{call} waits for the thread that runs handlers and cannot be called inside one")
+            }
+            Self::Lagged { dropped } => write!(f, "the queue was full: {dropped} notifications were dropped"),
+            Self::HandlerPanicked { handler } => write!(f, "a handler for {handler} panicked"),
+            Self::Decode { event, source } => write!(f, "data of event {event}: {source}"),
+            Self::Thread { name, source } => write!(f, "thread {name} could not be started: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = match self {
+            Self::Dns { source, .. }
+            | Self::Tcp { source, .. }
+            | Self::Tls { source, .. }
+            | Self::Decode { source, .. }
+            | Self::Thread { source, .. } => Some(source),
+            Self::ConnectionLost { source, .. } => source.as_ref(),
+            _ => None,
+        };
+        source.map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_can_be_shared_between_threads() {
+        fn check<T: Send + Sync + Clone + 'static>() {}
+        check::<Error>();
+    }
+
+    #[test]
+    fn code_is_a_pusher_code_or_nothing() {
+        let closed = |code| Error::ConnectionClosed { code, message: String::new() };
+        assert_eq!(closed(4001).code(), Some(4001));
+        assert_eq!(closed(1006).code(), None);
+        let refused = |status| Error::SubscriptionRefused {
+            channel: "c".into(),
+            kind: String::new(),
+            message: String::new(),
+            status,
+        };
+        assert_eq!(refused(Some(401)).code(), None);
+        assert!(refused(Some(401)).is_auth());
+        assert_eq!(refused(Some(4009)).code(), Some(4009));
+    }
+
+    #[test]
+    fn a_final_refusal_is_not_retryable() {
+        let closed = |code| Error::ConnectionClosed { code, message: String::new() };
+        assert!(!closed(4001).is_retryable());
+        assert!(closed(4100).is_retryable());
+        assert!(closed(1006).is_retryable());
+        assert!(Error::UpgradeStatus { status: 503, body: String::new() }.is_retryable());
+        assert!(!Error::UpgradeStatus { status: 404, body: String::new() }.is_retryable());
+    }
+
+    #[test]
+    fn the_source_is_kept() {
+        let io = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = Error::Tcp { address: "localhost:1".into(), source: Arc::new(io) };
+        let source = std::error::Error::source(&error).expect("kept");
+        assert!(source.downcast_ref::<std::io::Error>().is_some());
+        assert_eq!(error.to_string(), "tcp: localhost:1 cannot be reached: connection refused");
+    }
+}

@@ -1,0 +1,239 @@
+//! The block of memory in which events travel from the reader to the handlers.
+
+use std::sync::Arc;
+
+use super::{ConnectionState, Interest, Name, Notification, SubscriptionError, SubscriptionSucceeded};
+use crate::Error;
+
+/// What one turn of the session brings for the user: entries in wire order, and the text of all of them in one block.
+///
+/// A batch is written by one thread, then shared and never changed. Events borrow their text from it, so that an event
+/// costs no allocation of its own, and the thread that drops the last event frees two blocks, however many events lay
+/// in them. Freeing many small allocations on another thread than the allocating one is what costs most otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    text: String,
+    entries: Vec<Entry>,
+    channels: Vec<(Arc<Interest>, u64)>,
+    connection: Option<(Arc<Interest>, u64)>,
+    notices: usize,
+    /// What the snapshot learns from this batch, beside its entries.
+    pub(crate) published: Published,
+}
+
+/// Facts for the snapshot that the public calls read.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Published {
+    /// The state at the end of the batch, where it changed.
+    pub(crate) state: Option<ConnectionState>,
+    /// The socket id at the end of the batch, where it changed.
+    pub(crate) socket_id: Option<Option<Arc<str>>>,
+    /// An attempt to connect has ended in this batch, with an error or with a connection.
+    pub(crate) attempt_over: Option<Result<(), Arc<Error>>>,
+    /// The counters at the end of the batch.
+    pub(crate) tally: Tally,
+}
+
+/// What the session counts. All numbers count from the making of the client.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) attempts: u64,
+    pub(crate) connections: u64,
+    pub(crate) messages: u64,
+    pub(crate) events: u64,
+    pub(crate) ignored: u64,
+    pub(crate) bad_messages: u64,
+}
+
+/// The place of a channel in one batch; worthless in any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChannelSlot(usize);
+
+/// The texts of one event, before they are copied into the batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventText<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) data: &'a str,
+    pub(crate) user_id: Option<&'a str>,
+}
+
+/// One entry. Its texts lie one after another in the batch's block: name, data, user id.
+#[derive(Debug)]
+struct Entry {
+    channel: Option<ChannelSlot>,
+    start: usize,
+    name_len: usize,
+    data_len: usize,
+    user_len: Option<usize>,
+    /// `None` for an application event.
+    notice: Option<Box<Notification>>,
+}
+
+impl Batch {
+    /// An empty batch whose entries answer the given wish to be connected.
+    pub(crate) fn answering(connection: Option<(Arc<Interest>, u64)>) -> Self {
+        Self { connection, ..Self::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many entries are notices. The others are application events.
+    pub(crate) fn notices(&self) -> usize {
+        self.notices
+    }
+
+    /// About how many bytes of memory the batch holds.
+    pub(crate) fn bytes(&self) -> usize {
+        const NOTICE: usize = 256;
+        self.text.len() + self.entries.len() * size_of::<Entry>() + self.notices * NOTICE
+    }
+
+    /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
+    pub(crate) fn add_channel(&mut self, interest: &Arc<Interest>, epoch: u64) -> ChannelSlot {
+        self.channels.push((Arc::clone(interest), epoch));
+        ChannelSlot(self.channels.len() - 1)
+    }
+
+    pub(crate) fn push_event(&mut self, channel: ChannelSlot, text: EventText<'_>) {
+        self.push(Some(channel), text, None);
+    }
+
+    /// Adds a confirmed subscription, which is seen as `pusher:subscription_succeeded` by handlers of events.
+    pub(crate) fn push_subscription_succeeded(
+        &mut self,
+        channel: ChannelSlot,
+        data: &str,
+        succeeded: SubscriptionSucceeded,
+    ) {
+        let text = EventText { name: "pusher:subscription_succeeded", data, user_id: None };
+        self.push(Some(channel), text, Some(Notification::SubscriptionSucceeded(succeeded)));
+    }
+
+    /// Adds a failed subscription, which is seen as `pusher:subscription_error` by handlers of events.
+    pub(crate) fn push_subscription_error(&mut self, channel: ChannelSlot, data: &str, error: Error) {
+        let text = EventText { name: "pusher:subscription_error", data, user_id: None };
+        let channel_name: Name = self.channels[channel.0].0.name().clone();
+        let notice = SubscriptionError { channel: Some(channel_name), error };
+        self.push(Some(channel), text, Some(Notification::SubscriptionError(notice)));
+    }
+
+    /// Adds what belongs to no channel.
+    pub(crate) fn push_notice(&mut self, notice: Notification) {
+        self.push(None, EventText { name: "", data: "", user_id: None }, Some(notice));
+    }
+
+    fn push(&mut self, channel: Option<ChannelSlot>, text: EventText<'_>, notice: Option<Notification>) {
+        let start = self.text.len();
+        self.text.push_str(text.name);
+        self.text.push_str(text.data);
+        self.text.push_str(text.user_id.unwrap_or_default());
+        self.notices += usize::from(notice.is_some());
+        self.entries.push(Entry {
+            channel,
+            start,
+            name_len: text.name.len(),
+            data_len: text.data.len(),
+            user_len: text.user_id.map(str::len),
+            notice: notice.map(Box::new),
+        });
+    }
+
+    pub(crate) fn notice(&self, index: usize) -> Option<&Notification> {
+        self.entries[index].notice.as_deref()
+    }
+
+    pub(crate) fn slot(&self, index: usize) -> Option<ChannelSlot> {
+        self.entries[index].channel
+    }
+
+    pub(crate) fn interest(&self, index: usize) -> Option<&Arc<Interest>> {
+        self.slot(index).map(|slot| &self.channels[slot.0].0)
+    }
+
+    /// Whether the entry still answers what the user wishes now. What belongs to no channel always does.
+    pub(crate) fn is_wanted(&self, index: usize) -> bool {
+        let Some(slot) = self.slot(index) else { return true };
+        let current = |(interest, epoch): &(Arc<Interest>, u64)| interest.epoch() == *epoch;
+        current(&self.channels[slot.0]) && self.connection.as_ref().is_none_or(current)
+    }
+
+    /// The subscriptions that this batch confirms or ends: the channel, the epoch of the wish, and the outcome.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (&Interest, u64, Result<(), &Error>)> {
+        self.entries.iter().filter_map(|entry| {
+            let outcome = match entry.notice.as_deref()? {
+                Notification::SubscriptionSucceeded(_) => Ok(()),
+                Notification::SubscriptionError(failure) => Err(&failure.error),
+                _ => return None,
+            };
+            let (interest, epoch) = &self.channels[entry.channel?.0];
+            Some((&**interest, *epoch, outcome))
+        })
+    }
+
+    pub(crate) fn name(&self, index: usize) -> &str {
+        let entry = &self.entries[index];
+        &self.text[entry.start..][..entry.name_len]
+    }
+
+    pub(crate) fn data(&self, index: usize) -> &str {
+        let entry = &self.entries[index];
+        &self.text[entry.start + entry.name_len..][..entry.data_len]
+    }
+
+    pub(crate) fn user_id(&self, index: usize) -> Option<&str> {
+        let entry = &self.entries[index];
+        let len = entry.user_len?;
+        Some(&self.text[entry.start + entry.name_len + entry.data_len..][..len])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(name: &'static str, data: &'static str, user_id: Option<&'static str>) -> EventText<'static> {
+        EventText { name, data, user_id }
+    }
+
+    #[test]
+    fn each_entry_finds_its_own_texts() {
+        let room = Interest::new(1, "room");
+        let mut batch = Batch::default();
+        let slot = batch.add_channel(&room, room.epoch());
+        batch.push_event(slot, event("a", "żółć", None));
+        batch.push_event(slot, event("", "", Some("7")));
+        batch.push_event(slot, event("name", "", Some("")));
+        let seen: Vec<_> = (0..3).map(|i| (batch.name(i), batch.data(i), batch.user_id(i))).collect();
+        assert_eq!(seen, [("a", "żółć", None), ("", "", Some("7")), ("name", "", Some(""))]);
+    }
+
+    #[test]
+    fn s3_an_entry_is_wanted_only_while_its_wish_is_the_current_one() {
+        let room = Interest::new(1, "room");
+        room.want();
+        let mut batch = Batch::default();
+        let slot = batch.add_channel(&room, room.epoch());
+        batch.push_event(slot, event("a", "", None));
+        assert!(batch.is_wanted(0));
+        room.forget();
+        assert!(!batch.is_wanted(0));
+        room.want();
+        assert!(!batch.is_wanted(0), "a new wish does not revive what answered the old one");
+    }
+
+    #[test]
+    fn r10_nothing_of_a_channel_is_wanted_once_the_connection_is_not() {
+        let (client, room) = (Interest::new(0, ""), Interest::new(1, "room"));
+        client.want();
+        room.want();
+        let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
+        let slot = batch.add_channel(&room, room.epoch());
+        batch.push_event(slot, event("a", "", None));
+        batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
+        client.forget();
+        assert!(!batch.is_wanted(0));
+        assert!(batch.is_wanted(1), "what belongs to no channel is still told");
+    }
+}

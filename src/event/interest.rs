@@ -1,0 +1,91 @@
+//! Whether somebody still wants what is on its way.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::Name;
+
+/// The user's interest in one channel, or in the connection as a whole.
+///
+/// Every event that is on its way carries the *epoch* of the wish that it answers, and is delivered only while that
+/// epoch is the current one. So nothing of a channel is delivered after `unsubscribe` returns (S3), however much of it
+/// waits in queues, and nobody has to search those queues.
+pub(crate) struct Interest {
+    id: u64,
+    name: Name,
+    /// Odd while wanted. Each change of mind adds one.
+    epoch: AtomicU64,
+}
+
+impl Interest {
+    pub(crate) fn new(id: u64, name: &str) -> Arc<Self> {
+        Arc::new(Self { id, name: Name::from(name), epoch: AtomicU64::new(0) })
+    }
+
+    /// Distinguishes this interest from every other one of the same client.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Begins to want; true when that is a change. The caller serialises `want` and `forget`.
+    pub(crate) fn want(&self) -> bool {
+        self.toggle_unless(Self::wants)
+    }
+
+    /// Ceases to want; true when that is a change. The caller serialises `want` and `forget`.
+    pub(crate) fn forget(&self) -> bool {
+        self.toggle_unless(|epoch| !Self::wants(epoch))
+    }
+
+    fn toggle_unless(&self, already: impl Fn(u64) -> bool) -> bool {
+        let change =
+            self.epoch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |epoch| (!already(epoch)).then_some(epoch + 1));
+        change.is_ok()
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        Self::wants(self.epoch())
+    }
+
+    fn wants(epoch: u64) -> bool {
+        epoch % 2 == 1
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Interest({} {}, epoch {})", self.id, &*self.name, self.epoch())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wanting_twice_is_one_wish_and_wanting_again_is_a_new_one() {
+        let interest = Interest::new(1, "room");
+        assert!(interest.want());
+        let first = interest.epoch();
+        assert!(!interest.want());
+        assert_eq!(interest.epoch(), first);
+        assert!(interest.forget());
+        assert!(!interest.is_wanted());
+        assert!(!interest.forget());
+        assert!(interest.want());
+        assert_ne!(interest.epoch(), first);
+    }
+}

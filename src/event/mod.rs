@@ -1,0 +1,82 @@
+//! What users receive: events, notifications, states, and the block of memory in which they travel.
+
+mod batch;
+mod interest;
+mod name;
+mod notification;
+mod state;
+
+use std::{fmt, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+pub(crate) use batch::{Batch, ChannelSlot, EventText, Tally};
+pub(crate) use interest::Interest;
+pub use name::Name;
+pub use notification::{Notification, SubscriptionError, SubscriptionSucceeded};
+pub use state::{ConnectionState, ConnectionStateChange};
+
+use crate::Error;
+
+/// One event, as it was published.
+///
+/// A clone copies no text: it shares the block of memory in which all events lie that arrived together (at most 64 KiB
+/// of them, or one larger message). Copy the text out to keep a single event for long.
+#[derive(Clone)]
+pub struct Event {
+    batch: Arc<Batch>,
+    index: usize,
+}
+
+impl Event {
+    pub(crate) fn new(batch: Arc<Batch>, index: usize) -> Self {
+        Self { batch, index }
+    }
+
+    /// Makes it the event of another entry of the same batch.
+    pub(crate) fn set_index(&mut self, index: usize) {
+        self.index = index;
+    }
+
+    /// The channel on which it was published, `None` for events that belong to no channel.
+    pub fn channel(&self) -> Option<&str> {
+        self.batch.interest(self.index).map(|interest| interest.name().as_str())
+    }
+
+    /// The event's name.
+    pub fn name(&self) -> &str {
+        self.batch.name(self.index)
+    }
+
+    /// The data as the publisher sent it: a string as its text, any other JSON value as its JSON text, empty when the
+    /// message had no data.
+    pub fn data(&self) -> &str {
+        self.batch.data(self.index)
+    }
+
+    /// The data decoded from JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decode`] when the data is not JSON, or not a `T`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(self.data())
+            .map_err(|source| Error::Decode { event: self.name().to_owned(), source: Arc::new(source) })
+    }
+
+    /// The id of the user who sent it; only on client events of presence channels, where the server vouches for it.
+    pub fn user_id(&self) -> Option<&str> {
+        self.batch.user_id(self.index)
+    }
+}
+
+impl fmt::Debug for Event {
+    /// Shows where the event belongs, and of its data only the length, because data may be confidential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("channel", &self.channel())
+            .field("name", &self.name())
+            .field("data_len", &self.data().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,310 @@
+//! Owns the handlers and runs them, in order, one at a time.
+//!
+//! The [`Dispatcher`] lies in a [`Booth`] while nobody runs handlers. The dispatch thread, or a call of
+//! `Pusher::dispatch`, takes it out and puts it back, so that no lock is held while user code runs. Handlers that are
+//! bound meanwhile wait in an inbox, which is looked into before every event.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    handlers::{self, Handlers, Panics, Registration},
+    outlets::Outlets,
+    queue::{Segment, Taken},
+};
+use crate::{
+    ConnectionState, ConnectionStateChange, Error, Event, Notification, SubscriptionSucceeded,
+    event::{Batch, Interest},
+};
+
+/// Where the dispatcher lies, and where new handlers are left for it.
+pub(super) struct Booth {
+    dispatcher: Mutex<Option<Box<Dispatcher>>>,
+    inbox: Mutex<Vec<(Option<Arc<Interest>>, Registration)>>,
+    /// There is something in the inbox, or a handler was unbound.
+    changed: AtomicBool,
+}
+
+#[derive(Default)]
+pub(super) struct Dispatcher {
+    client: Handlers,
+    channels: HashMap<u64, Channel>,
+    /// What is subscribed, as far as handlers were told: those that are bound later hear of it at once (S4).
+    subscribed: HashMap<u64, Subscribed>,
+}
+
+struct Channel {
+    /// Keeps the channel's number from being given to another one.
+    _interest: Arc<Interest>,
+    handlers: Handlers,
+}
+
+struct Subscribed {
+    interest: Arc<Interest>,
+    epoch: u64,
+    succeeded: SubscriptionSucceeded,
+    data: Box<str>,
+}
+
+thread_local! {
+    /// The clients whose handlers are running on this thread.
+    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Marks this thread as running handlers of one client.
+struct Inside;
+
+impl Inside {
+    fn of(client: usize) -> Self {
+        INSIDE.with_borrow_mut(|inside| inside.push(client));
+        Self
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.with_borrow_mut(|inside| inside.truncate(inside.len().saturating_sub(1)));
+    }
+}
+
+/// Whether the calling thread is running a handler of this client.
+pub(super) fn is_inside(client: usize) -> bool {
+    INSIDE.with_borrow(|inside| inside.contains(&client))
+}
+
+impl Booth {
+    pub(super) fn new() -> Self {
+        Self { dispatcher: Mutex::new(Some(Box::default())), inbox: Mutex::default(), changed: AtomicBool::new(false) }
+    }
+
+    /// Leaves a handler for the dispatcher.
+    pub(super) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
+        self.inbox.lock().push((channel, registration));
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// A handler was unbound. One that still lies in the inbox is dropped here, any other when the dispatcher looks.
+    pub(super) fn unbound(&self) {
+        let (bound, unbound): (Vec<_>, Vec<_>) = {
+            let mut inbox = self.inbox.lock();
+            std::mem::take(&mut *inbox).into_iter().partition(|(_, registration)| registration.is_bound())
+        };
+        if !bound.is_empty() {
+            self.inbox.lock().splice(0..0, bound);
+        }
+        self.changed.store(true, Ordering::Release);
+        // Here, without a lock, because dropping a closure runs user code.
+        drop(unbound);
+    }
+
+    /// Takes the dispatcher out. `None` while somebody else runs handlers.
+    pub(super) fn take(&self) -> Option<Box<Dispatcher>> {
+        self.dispatcher.lock().take()
+    }
+
+    pub(super) fn put_back(&self, dispatcher: Box<Dispatcher>) {
+        *self.dispatcher.lock() = Some(dispatcher);
+    }
+
+    fn take_inbox(&self) -> Vec<(Option<Arc<Interest>>, Registration)> {
+        std::mem::take(&mut *self.inbox.lock())
+    }
+}
+
+/// What running handlers needs beside the handlers.
+pub(super) struct Stage<'a> {
+    pub(super) booth: &'a Booth,
+    pub(super) outlets: &'a Outlets,
+    /// Identifies the client whose handlers run.
+    pub(super) client: usize,
+}
+
+impl Dispatcher {
+    /// Runs the handlers of what was taken from the queue. Returns how many notifications were handled.
+    pub(super) fn run(&mut self, stage: &Stage<'_>, taken: Taken) -> usize {
+        let _inside = Inside::of(stage.client);
+        self.look_into_inbox(stage);
+        match taken {
+            Taken::Segment(segment) => self.segment(stage, &segment),
+            Taken::Lagged(dropped) => {
+                self.error(&Error::Lagged { dropped });
+                1
+            }
+        }
+    }
+
+    /// Takes over new handlers although nothing happened.
+    pub(super) fn look(&mut self, stage: &Stage<'_>) {
+        let _inside = Inside::of(stage.client);
+        self.look_into_inbox(stage);
+    }
+
+    fn segment(&mut self, stage: &Stage<'_>, segment: &Segment) -> usize {
+        let mut panics = Panics::new();
+        let mut handled = 0;
+        // One event for all entries: only its index changes, so that a batch costs one reference.
+        let mut event = Event::new(Arc::clone(segment.batch()), 0);
+        for index in segment.entries() {
+            if stage.booth.changed.load(Ordering::Acquire) {
+                self.look_into_inbox(stage);
+            }
+            if segment.batch().is_wanted(index) {
+                event.set_index(index);
+                self.entry(segment.batch(), index, &event, &mut panics);
+                handled += 1;
+                report(stage, &mut panics);
+            }
+        }
+        handled
+    }
+
+    fn entry(&mut self, batch: &Arc<Batch>, index: usize, event: &Event, panics: &mut Panics) {
+        let channel = batch.interest(index);
+        match batch.notice(index) {
+            None => {
+                self.event(channel, event, panics);
+                self.client.application(event, panics);
+            }
+            Some(Notification::ConnectionStateChange(change)) => self.state(change, panics),
+            Some(Notification::Error(error)) => self.error(error),
+            Some(Notification::SubscriptionSucceeded(succeeded)) => {
+                self.remember(batch, index, succeeded);
+                if let Some(handlers) = self.handlers_of(channel) {
+                    handlers.succeeded(succeeded, panics);
+                }
+                self.client.succeeded(succeeded, panics);
+                self.event(channel, event, panics);
+            }
+            Some(Notification::SubscriptionError(failed)) => {
+                if let Some(handlers) = self.handlers_of(channel) {
+                    handlers.failed(failed, panics);
+                }
+                self.client.failed(failed, panics);
+                self.event(channel, event, panics);
+            }
+            Some(Notification::Event(_) | Notification::Lagged(_)) => {}
+        }
+    }
+
+    /// The handlers of (channel, event), of the channel, of the client.
+    fn event(&mut self, channel: Option<&Arc<Interest>>, event: &Event, panics: &mut Panics) {
+        if let Some(handlers) = self.handlers_of(channel) {
+            handlers.event(event, panics);
+        }
+        self.client.event(event, panics);
+    }
+
+    fn handlers_of(&mut self, channel: Option<&Arc<Interest>>) -> Option<&mut Handlers> {
+        Some(&mut self.channels.get_mut(&channel?.id())?.handlers)
+    }
+
+    fn state(&mut self, change: &ConnectionStateChange, panics: &mut Panics) {
+        if change.current != ConnectionState::Connected {
+            self.subscribed.clear();
+        }
+        self.client.state(change, panics);
+    }
+
+    /// A panic in a handler of errors is logged only: reporting it would call that handler again.
+    fn error(&mut self, error: &Error) {
+        let mut panics = Panics::new();
+        self.client.error(error, &mut panics);
+        for handler in panics {
+            log::error!("a handler for {handler} panicked");
+        }
+    }
+
+    fn remember(&mut self, batch: &Batch, index: usize, succeeded: &SubscriptionSucceeded) {
+        let Some(interest) = batch.interest(index) else { return };
+        let subscribed = Subscribed {
+            interest: Arc::clone(interest),
+            epoch: interest.epoch(),
+            succeeded: succeeded.clone(),
+            data: batch.data(index).into(),
+        };
+        self.subscribed.insert(interest.id(), subscribed);
+    }
+
+    /// Takes over new handlers, and lets go of those that were unbound.
+    fn look_into_inbox(&mut self, stage: &Stage<'_>) {
+        if !stage.booth.changed.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let mut panics = Panics::new();
+        // Dropping an unbound closure runs user code, which may panic as well.
+        let swept = catch_unwind(AssertUnwindSafe(|| {
+            self.client.sweep();
+            self.channels.retain(|_, channel| !channel.handlers.sweep());
+        }));
+        if swept.is_err() {
+            panics.push("something, while it was dropped,".to_owned());
+        }
+        self.subscribed.retain(|_, subscribed| subscribed.interest.epoch() == subscribed.epoch);
+        for (channel, registration) in stage.booth.take_inbox() {
+            self.take_over(channel, registration, &mut panics);
+        }
+        report(stage, &mut panics);
+    }
+
+    fn take_over(&mut self, channel: Option<Arc<Interest>>, mut registration: Registration, panics: &mut Panics) {
+        if !registration.is_bound() {
+            return;
+        }
+        self.catch_up(channel.as_deref(), &mut registration, panics);
+        match channel {
+            None => self.client.add(registration),
+            Some(interest) => {
+                let id = interest.id();
+                let channel = self
+                    .channels
+                    .entry(id)
+                    .or_insert_with(|| Channel { _interest: interest, handlers: Handlers::default() });
+                channel.handlers.add(registration);
+            }
+        }
+    }
+
+    /// S4: a handler for succeeded subscriptions that comes late hears at once of what is subscribed.
+    fn catch_up(&self, channel: Option<&Interest>, registration: &mut Registration, panics: &mut Panics) {
+        let of_channel =
+            |subscribed: &&Subscribed| channel.is_none_or(|interest| interest.id() == subscribed.interest.id());
+        let current = |subscribed: &&Subscribed| subscribed.interest.epoch() == subscribed.epoch;
+        let mut known: Vec<_> = self.subscribed.values().filter(of_channel).filter(current).collect();
+        known.sort_unstable_by_key(|subscribed| subscribed.interest.id());
+        for subscribed in known {
+            let what = || "succeeded subscriptions".to_owned();
+            match registration {
+                Registration::Succeeded(handler) => handlers::run_one(handler, &subscribed.succeeded, panics, what),
+                Registration::Named(name, handler) if &**name == "pusher:subscription_succeeded" => {
+                    handlers::run_one(handler, &subscribed.event(), panics, what);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Subscribed {
+    fn event(&self) -> Event {
+        let mut batch = Batch::default();
+        let slot = batch.add_channel(&self.interest, self.epoch);
+        batch.push_subscription_succeeded(slot, &self.data, self.succeeded.clone());
+        Event::new(Arc::new(batch), 0)
+    }
+}
+
+fn report(stage: &Stage<'_>, panics: &mut Panics) {
+    for handler in panics.drain(..) {
+        log::error!("a handler for {handler} panicked");
+        stage.outlets.report(Error::HandlerPanicked { handler });
+    }
+}

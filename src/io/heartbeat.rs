@@ -1,0 +1,112 @@
+//! The thread that keeps time, does what the handles ask for, and supervises the readers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::RecvTimeoutError;
+
+use super::{Core, link::Order, reader::Reader};
+use crate::{
+    event::Interest,
+    session::{FromSocket, Generation, Input},
+};
+
+/// What the handles and the readers ask of the heartbeat.
+#[derive(Debug)]
+pub(super) enum Command {
+    ConnectOnce(Arc<Interest>),
+    ConnectForGood(Arc<Interest>),
+    Disconnect,
+    ReconnectNow,
+    /// The registry has changed wishes.
+    Wishes,
+    /// A turn of a reader left this to be done.
+    Order(Order),
+}
+
+/// How long the last readers are waited for. They end within milliseconds, since their sockets are shut down.
+const JOIN_READERS: Duration = Duration::from_millis(150);
+
+pub(super) struct Heartbeat {
+    core: Arc<Core>,
+    readers: Vec<Reader>,
+}
+
+impl Heartbeat {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core, readers: Vec::new() }
+    }
+
+    /// Runs until the session is idle and nobody asks for anything.
+    pub(super) fn run(mut self) {
+        loop {
+            let deadline = self.core.arm();
+            let command = match deadline {
+                Some(deadline) => self.core.commands.1.recv_deadline(deadline),
+                None if self.core.is_idle() && self.core.end_heartbeat() => break,
+                None => self.core.commands.1.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match command {
+                Ok(command) => self.obey(command),
+                Err(_) => self.feed(Input::Tick),
+            }
+            self.readers.retain(|reader| !reader.worker.is_done());
+        }
+        self.stop_readers();
+        self.core.end_dispatching();
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::ConnectOnce(wish) => self.feed(Input::ConnectOnce(wish)),
+            Command::ConnectForGood(wish) => self.feed(Input::ConnectForGood(wish)),
+            Command::Disconnect => self.feed(Input::Disconnect),
+            Command::ReconnectNow => self.feed(Input::ReconnectNow),
+            Command::Wishes => {
+                for interest in self.core.registry.take_changed() {
+                    self.feed(Input::Wish(interest));
+                }
+            }
+            Command::Order(order) => self.carry_out(order),
+        }
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        for order in self.core.turn(|link, now| link.handle(input, now)) {
+            self.carry_out(order);
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Dial { generation, tls, deadline } => self.dial(generation, tls, deadline),
+            Order::Stop(generation) => self.stop(generation),
+            // The loop looks at the session's deadline after every command.
+            Order::Rearm => {}
+        }
+    }
+
+    fn dial(&mut self, generation: Generation, tls: bool, deadline: Instant) {
+        match Reader::start(&self.core, generation, tls, deadline) {
+            Ok(reader) => self.readers.push(reader),
+            Err(error) => self.feed(Input::Socket(generation, FromSocket::DialFailed(error))),
+        }
+    }
+
+    fn stop(&self, generation: Generation) {
+        let unwanted = self.readers.iter().filter(|reader| reader.generation == generation);
+        unwanted.for_each(|reader| reader.stop.set());
+    }
+
+    fn stop_readers(&mut self) {
+        let deadline = Instant::now() + JOIN_READERS;
+        self.readers.iter().for_each(|reader| reader.stop.set());
+        for reader in self.readers.drain(..) {
+            if !reader.worker.join_until(deadline) {
+                log::debug!("a reader of an older connection still ends");
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The socket and the session, together behind one lock.
+//!
+//! The rules of that lock: nobody reads from the network under it, beyond the one `recv` that `peek` promised; writing
+//! is cut into slices of 50 ms; no user code, no blocking send and no other lock under it.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use tungstenite::{
+    Message, WebSocket,
+    error::CapacityError,
+    protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+};
+
+use super::stream::Stream;
+use crate::{
+    ConnectPhase, Error,
+    event::Batch,
+    session::{Ending, FromSocket, Generation, Input, Output, Session},
+};
+
+/// How soon writing is tried again when the peer took less than there was. Nobody is woken while nothing is blocked.
+const WRITE_AGAIN: Duration = Duration::from_millis(50);
+
+/// tungstenite zero-fills its read buffer for every read, so a large one costs more than it saves (measured).
+const READ_BUFFER: usize = 16 * 1024;
+
+/// Messages are handed to tungstenite only while nothing is blocked, so that its buffer holds one of them and the answers
+/// to control frames. It may grow to this, and the session keeps the rest.
+const MAX_WRITE_BUFFER: usize = 1 << 20;
+
+pub(crate) struct Link {
+    pub(crate) session: Session,
+    socket: Option<Socket>,
+    /// When the heartbeat will look at the session again by itself.
+    armed: Option<Instant>,
+    max_message: usize,
+}
+
+struct Socket {
+    generation: Generation,
+    web: WebSocket<Stream>,
+    blocked: bool,
+    /// What the gate had written when it was last blocked.
+    written: u64,
+}
+
+/// What the heartbeat has to do after a turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Dial {
+        generation: Generation,
+        tls: bool,
+        deadline: Instant,
+    },
+    /// The reader of this generation is not wanted any more.
+    Stop(Generation),
+    /// The session's deadline has moved forward.
+    Rearm,
+}
+
+/// What a turn under the lock leaves to be done without it.
+#[derive(Debug, Default)]
+pub(crate) struct Aftermath {
+    pub(crate) batch: Option<Batch>,
+    pub(crate) orders: Vec<Order>,
+}
+
+/// tungstenite's limits. Its own defaults are practically none.
+pub(super) fn websocket_config(max_message: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER)
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message))
+}
+
+impl Link {
+    pub(crate) fn new(session: Session, max_message: usize) -> Self {
+        Self { session, socket: None, armed: None, max_message }
+    }
+
+    /// Tells the session something, and does what it wants done.
+    pub(crate) fn handle(&mut self, input: Input<'_>, now: Instant) -> Aftermath {
+        self.session.handle(input, now);
+        self.finish_turn(now)
+    }
+
+    /// Takes over a socket whose WebSocket is open. It is dropped when nobody wants it any more.
+    pub(crate) fn install(&mut self, generation: Generation, web: WebSocket<Stream>, now: Instant) -> Aftermath {
+        if self.session.is_current(generation) {
+            self.socket = Some(Socket { generation, web, blocked: false, written: 0 });
+        } else {
+            web.get_ref().gate().shutdown();
+        }
+        self.handle(Input::Socket(generation, FromSocket::Reached(ConnectPhase::Established)), now)
+    }
+
+    /// Reads one burst: what was buffered, and what one `recv` brings. `None` when the socket is not the current one any
+    /// more.
+    /// With `readable` the socket has something to read; without, only what was read ahead is looked at.
+    pub(crate) fn read_burst(&mut self, generation: Generation, readable: bool, now: Instant) -> Option<Aftermath> {
+        let socket = self.socket.as_mut().filter(|socket| socket.generation == generation)?;
+        let before = socket.gate().received();
+        if readable {
+            socket.gate_mut().grant();
+        }
+        socket.gate_mut().begin_slice(now);
+        let ending = loop {
+            match socket.web.read() {
+                Ok(message) => {
+                    if let Some(ending) = pass_on(&mut self.session, generation, message, now) {
+                        break Some(ending);
+                    }
+                }
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
+                Err(error) => break Some(self.ending_of(error)),
+            }
+            // A message may have ended the session's interest in this socket.
+            if !self.session.is_current(generation) {
+                break None;
+            }
+        };
+        self.after_burst(generation, before, ending, now);
+        Some(self.finish_turn(now))
+    }
+
+    fn after_burst(&mut self, generation: Generation, before: u64, ending: Option<Ending>, now: Instant) {
+        if self.socket.as_ref().is_some_and(|socket| socket.gate().received() > before) {
+            self.session.handle(Input::Socket(generation, FromSocket::Bytes), now);
+        }
+        if let Some(ending) = ending {
+            self.session.handle(Input::Socket(generation, FromSocket::Ended(ending)), now);
+        }
+    }
+
+    fn ending_of(&self, error: tungstenite::Error) -> Ending {
+        Ending::Lost(describe(error, self.max_message))
+    }
+
+    /// When the heartbeat has to come back by itself.
+    pub(crate) fn arm(&mut self, now: Instant) -> Option<Instant> {
+        let blocked = self.socket.as_ref().is_some_and(|socket| socket.blocked);
+        let again = blocked.then(|| now + WRITE_AGAIN);
+        self.armed = [self.session.deadline(), again].into_iter().flatten().min();
+        self.armed
+    }
+
+    fn finish_turn(&mut self, now: Instant) -> Aftermath {
+        let mut orders = Vec::new();
+        self.write_on(now);
+        while let Some(output) = self.next_output(now) {
+            match output {
+                Output::Dial { generation, tls, deadline } => orders.push(Order::Dial { generation, tls, deadline }),
+                Output::Send(text) => self.send(text, now),
+                Output::Close { generation, code } => {
+                    self.close(generation, code, now);
+                    orders.push(Order::Stop(generation));
+                }
+            }
+        }
+        if self.is_to_be_rearmed() {
+            orders.push(Order::Rearm);
+        }
+        Aftermath { batch: self.session.take_batch(), orders }
+    }
+
+    /// While writing is blocked only what needs no writing is asked for, so that messages wait in the session, which
+    /// knows how to merge them.
+    fn next_output(&mut self, now: Instant) -> Option<Output> {
+        if self.socket.as_ref().is_some_and(|socket| socket.blocked) {
+            return self.session.poll_supervision();
+        }
+        self.session.poll_output(now)
+    }
+
+    fn is_to_be_rearmed(&mut self) -> bool {
+        let blocked = self.socket.as_ref().is_some_and(|socket| socket.blocked);
+        let deadline = self.session.deadline();
+        let earlier = match (deadline, self.armed) {
+            (Some(deadline), Some(armed)) => deadline < armed,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        // The armed time counts as moved at once, so that the heartbeat is called once and not for every burst.
+        if earlier {
+            self.armed = deadline;
+        }
+        earlier || (blocked && self.armed.is_none())
+    }
+
+    fn send(&mut self, text: String, now: Instant) {
+        let Some(socket) = &mut self.socket else { return };
+        socket.gate_mut().begin_slice(now);
+        let result = socket.web.write(Message::text(text)).and_then(|()| socket.web.flush());
+        self.wrote(result, now);
+    }
+
+    /// Continues what was blocked.
+    fn write_on(&mut self, now: Instant) {
+        let Some(socket) = self.socket.as_mut().filter(|socket| socket.blocked) else { return };
+        socket.gate_mut().begin_slice(now);
+        let result = socket.web.flush();
+        self.wrote(result, now);
+    }
+
+    fn wrote(&mut self, result: tungstenite::Result<()>, now: Instant) {
+        let Some(socket) = &mut self.socket else { return };
+        let event = match result {
+            Ok(()) => {
+                if !std::mem::take(&mut socket.blocked) {
+                    return;
+                }
+                FromSocket::Written
+            }
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                let written = socket.gate().written();
+                let progress = written > std::mem::replace(&mut socket.written, written);
+                socket.blocked = true;
+                FromSocket::WriteBlocked { progress }
+            }
+            Err(error) => FromSocket::Ended(Ending::Lost(describe(error, self.max_message))),
+        };
+        let generation = socket.generation;
+        self.session.handle(Input::Socket(generation, event), now);
+    }
+
+    /// Ends a socket at once. The close frame is sent if the peer takes it without delay.
+    fn close(&mut self, generation: Generation, code: Option<u16>, now: Instant) {
+        let Some(mut socket) = self.socket.take_if(|socket| socket.generation == generation) else { return };
+        if let Some(code) = code {
+            socket.gate_mut().begin_slice(now);
+            let _ = socket.web.close(Some(CloseFrame { code: CloseCode::from(code), reason: "".into() }));
+        }
+        socket.gate().shutdown();
+    }
+}
+
+impl Socket {
+    fn gate(&self) -> &super::gate::Gate {
+        self.web.get_ref().gate()
+    }
+
+    fn gate_mut(&mut self) -> &mut super::gate::Gate {
+        self.web.get_mut().gate_mut()
+    }
+}
+
+/// Hands a message to the session. A close frame is the socket's end.
+fn pass_on(session: &mut Session, generation: Generation, message: Message, now: Instant) -> Option<Ending> {
+    let event = match &message {
+        Message::Text(text) => FromSocket::Text(text),
+        Message::Binary(_) => FromSocket::Binary,
+        Message::Close(frame) => {
+            // RFC 6455, section 7.1.5: a close frame without a code counts as 1005.
+            let (code, reason) =
+                frame.as_ref().map_or((1005, String::new()), |f| (f.code.into(), f.reason.to_string()));
+            return Some(Ending::Closed { code, reason });
+        }
+        // tungstenite answers a Ping by itself, at the next read or write.
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+    };
+    session.handle(Input::Socket(generation, event), now);
+    None
+}
+
+/// In this crate's words, so that no type of tungstenite reaches users.
+pub(super) fn describe(error: tungstenite::Error, max_message: usize) -> Error {
+    use tungstenite::error::{Error as Web, ProtocolError};
+    match error {
+        Web::Capacity(CapacityError::MessageTooLong { .. }) => Error::MessageTooLarge { limit: max_message },
+        Web::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Error::lost("the server ended the connection without a close frame")
+        }
+        Web::Io(error) => Error::ConnectionLost { reason: error.to_string(), source: Some(std::sync::Arc::new(error)) },
+        Web::ConnectionClosed | Web::AlreadyClosed | Web::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            Error::lost("the server ended the connection without a close frame")
+        }
+        Web::Protocol(error) => Error::lost(format!("the server broke the WebSocket protocol: {error}")),
+        Web::Utf8(_) => Error::lost("the server sent a text message that is not UTF-8"),
+        Web::WriteBufferFull(_) => Error::lost("the server does not take what is sent"),
+        other => Error::lost(other.to_string()),
+    }
+}

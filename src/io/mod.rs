@@ -1,0 +1,325 @@
+//! Everything that blocks or spawns.
+//!
+//! | thread | file | what it does | ends when |
+//! |---|---|---|---|
+//! | `pusher-reader`, one per connection | `reader` | dials, then reads that one socket | its connection does |
+//! | `pusher-heartbeat` | `heartbeat` | keeps time, does what handles ask for, supervises readers | the session is idle |
+//! | `pusher-dispatch` | here | runs the handlers | the heartbeat has ended and the queue is empty |
+//! | `pusher-resolve`, `pusher-connect` | `dial` | one name resolution, one TCP connect | that does |
+//!
+//! What they share is the [`Core`]. Its locks, none of which is ever held while user code runs:
+//! the link (socket and session), the list of queues and each queue, the snapshot, the registry of channels, the table of
+//! threads. The link's lock is taken alone; API calls never take it.
+
+mod dial;
+mod dispatcher;
+mod gate;
+pub(crate) mod handlers;
+mod heartbeat;
+mod link;
+mod outlets;
+pub(crate) mod queue;
+mod reader;
+mod registry;
+mod snapshot;
+mod stop;
+mod stream;
+mod tls;
+mod worker;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::Mutex;
+
+use crate::{Error, config::Config, event::Interest, session::Session};
+
+use dispatcher::{Booth, Dispatcher, Stage};
+use handlers::Registration;
+use heartbeat::{Command, Heartbeat};
+use link::{Aftermath, Link, Order};
+use outlets::Outlets;
+use queue::Nothing;
+use registry::Registry;
+use worker::Worker;
+
+/// `disconnect` and drop return within 250 ms; this leaves a margin for the scheduler.
+const JOIN_WITHIN: Duration = Duration::from_millis(200);
+
+/// How long `disconnect` waits for the last handlers, which usually have run by then. One that takes longer is not
+/// waited for.
+const DISPATCH_WITHIN: Duration = Duration::from_millis(50);
+
+/// What all handles and threads of one client share.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) outlets: Outlets,
+    pub(crate) registry: Registry,
+    connector: tls::Connector,
+    link: Mutex<Link>,
+    /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
+    /// commands are posted only while a heartbeat takes them.
+    commands: (Sender<Command>, Receiver<Command>),
+    booth: Booth,
+    threads: Mutex<Threads>,
+    /// The wish to be connected. What is delivered answers it, and ends with it.
+    connection: Arc<Interest>,
+}
+
+#[derive(Default)]
+struct Threads {
+    heartbeat: Option<Worker>,
+    heartbeat_runs: bool,
+    dispatch: Option<Worker>,
+    dispatch_runs: bool,
+    /// The dispatch thread ends when its queue is empty.
+    dispatch_ends: bool,
+}
+
+impl Core {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let session = Session::new(config.settings(), RandomState::new().hash_one(0));
+        Arc::new(Self {
+            outlets: Outlets::new(&config),
+            registry: Registry::default(),
+            connector: tls::Connector::default(),
+            link: Mutex::new(Link::new(session, config.max_message())),
+            commands: unbounded(),
+            booth: Booth::new(),
+            threads: Mutex::default(),
+            connection: Interest::new(0, ""),
+            config,
+        })
+    }
+
+    /// Connects, and waits for the outcome of the first attempt.
+    pub(crate) fn connect(self: &Arc<Self>) -> Result<(), Error> {
+        self.refuse_inside("connect")?;
+        let before = self.outlets.snapshot.attempts_over();
+        self.start(Command::ConnectOnce)?;
+        let outcome = self.outlets.snapshot.wait_for_attempt(before);
+        if outcome.is_err() {
+            self.join_ended();
+        }
+        outcome
+    }
+
+    /// Connects in the background, and keeps trying by the policy.
+    pub(crate) fn connect_background(self: &Arc<Self>) -> Result<(), Error> {
+        self.start(Command::ConnectForGood)
+    }
+
+    fn start(self: &Arc<Self>, command: impl FnOnce(Arc<Interest>) -> Command) -> Result<(), Error> {
+        self.config.check()?;
+        let mut threads = self.threads.lock();
+        self.connection.want();
+        if !self.config.is_dispatched_by_hand() {
+            self.start_dispatching(&mut threads)?;
+        }
+        if !threads.heartbeat_runs {
+            let core = Arc::clone(self);
+            let heartbeat = Worker::spawn("pusher-heartbeat", move || Heartbeat::new(core).run())?;
+            threads.heartbeat = Some(heartbeat);
+            threads.heartbeat_runs = true;
+        }
+        let _ = self.commands.0.send(command(Arc::clone(&self.connection)));
+        Ok(())
+    }
+
+    fn start_dispatching(self: &Arc<Self>, threads: &mut Threads) -> Result<(), Error> {
+        threads.dispatch_ends = false;
+        if !threads.dispatch_runs {
+            let core = Arc::clone(self);
+            threads.dispatch = Some(Worker::spawn("pusher-dispatch", move || core.run_handlers())?);
+            threads.dispatch_runs = true;
+        }
+        Ok(())
+    }
+
+    /// Disconnects in every state (R10).
+    pub(crate) fn disconnect(&self) {
+        let deadline = Instant::now() + JOIN_WITHIN;
+        let heartbeat = {
+            let mut threads = self.threads.lock();
+            self.connection.forget();
+            if threads.heartbeat_runs {
+                let _ = self.commands.0.send(Command::Disconnect);
+            }
+            threads.heartbeat.take()
+        };
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.join_until(deadline);
+        }
+        self.join_dispatching(deadline.min(Instant::now() + DISPATCH_WITHIN));
+    }
+
+    /// Joins the threads that ended by themselves after a failed `connect`.
+    fn join_ended(&self) {
+        let deadline = Instant::now() + JOIN_WITHIN;
+        let heartbeat = {
+            let mut threads = self.threads.lock();
+            // Somebody else may have asked to go on trying.
+            if threads.heartbeat_runs && !self.is_idle() { None } else { threads.heartbeat.take() }
+        };
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.join_until(deadline);
+            self.join_dispatching(deadline);
+        }
+    }
+
+    /// Waits for the dispatch thread, which ends when the queue is empty; not when this is that thread.
+    fn join_dispatching(&self, deadline: Instant) {
+        let worker = {
+            let mut threads = self.threads.lock();
+            let ends = threads.dispatch_ends || !threads.dispatch_runs;
+            threads.dispatch.take_if(|worker| ends && worker.id() != std::thread::current().id())
+        };
+        if let Some(worker) = worker {
+            worker.join_until(deadline);
+        }
+    }
+
+    /// Ends everything for good: no handle is left.
+    pub(crate) fn shut_down(&self) {
+        self.disconnect();
+        self.outlets.close();
+    }
+
+    pub(crate) fn reconnect_now(&self) {
+        let threads = self.threads.lock();
+        if threads.heartbeat_runs {
+            let _ = self.commands.0.send(Command::ReconnectNow);
+        }
+    }
+
+    /// Tells the heartbeat that there are changed wishes.
+    pub(crate) fn wishes_changed(&self) {
+        let _ = self.commands.0.send(Command::Wishes);
+    }
+
+    pub(crate) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
+        self.booth.bind(channel, registration);
+        self.outlets.handlers().wake();
+    }
+
+    /// A handler was unbound; the dispatcher lets go of it.
+    pub(crate) fn unbound(&self) {
+        self.booth.unbound();
+        self.outlets.handlers().wake();
+    }
+
+    /// Runs the pending handlers on this thread. Returns how many notifications were handled.
+    pub(crate) fn dispatch(&self) -> usize {
+        let Some(mut dispatcher) = self.booth.take() else { return 0 };
+        let queue = self.outlets.handlers();
+        dispatcher.look(&self.stage());
+        let mut handled = 0;
+        // What comes while handlers run is for the next call, so that this one ends.
+        let mut pending = queue.len();
+        while pending > 0 {
+            let Ok(taken) = queue.try_take() else { break };
+            pending = pending.saturating_sub(taken.len());
+            handled += dispatcher.run(&self.stage(), taken);
+        }
+        self.booth.put_back(dispatcher);
+        handled
+    }
+
+    /// The dispatch thread.
+    fn run_handlers(&self) {
+        let Some(mut dispatcher) = self.booth.take() else { return };
+        loop {
+            match self.outlets.handlers().take() {
+                Ok(taken) => drop(dispatcher.run(&self.stage(), taken)),
+                Err(nothing) => {
+                    dispatcher.look(&self.stage());
+                    match self.end_of_dispatching(nothing, dispatcher) {
+                        Some(goes_on) => dispatcher = goes_on,
+                        None => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the dispatcher back when the thread may end; gives it back to the thread when not. Decided under the lock
+    /// under which threads are started, so that a new thread finds the dispatcher in its place.
+    fn end_of_dispatching(&self, nothing: Nothing, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
+        let mut threads = self.threads.lock();
+        let told_to = nothing == Nothing::Closed || threads.dispatch_ends;
+        if !told_to || self.outlets.handlers().len() > 0 {
+            return Some(dispatcher);
+        }
+        self.booth.put_back(dispatcher);
+        threads.dispatch_runs = false;
+        None
+    }
+
+    fn stage(&self) -> Stage<'_> {
+        Stage { booth: &self.booth, outlets: &self.outlets, client: self.identity() }
+    }
+
+    /// Waiting calls return an error where they would wait for the very thread that they are on (H1).
+    pub(crate) fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
+        if dispatcher::is_inside(self.identity()) { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
+    }
+
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.
+    fn turn(&self, turn: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
+        let orders = {
+            let mut link = self.link.lock();
+            let Aftermath { batch, orders } = turn(&mut link, Instant::now());
+            if let Some(batch) = batch {
+                // Under the lock, so that batches are posted in the order of the turns.
+                self.outlets.post(batch);
+            }
+            orders
+        };
+        self.outlets.deliver();
+        orders
+    }
+
+    /// A turn on another thread than the heartbeat's.
+    fn turn_and_order(&self, turn: impl FnOnce(&mut Link, Instant) -> Aftermath) {
+        for order in self.turn(turn) {
+            let _ = self.commands.0.send(Command::Order(order));
+        }
+    }
+
+    /// When the heartbeat has to look again.
+    fn arm(&self) -> Option<Instant> {
+        self.link.lock().arm(Instant::now())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.link.lock().session.is_idle()
+    }
+
+    /// True when the heartbeat may end: nobody has asked for anything. From then on a `connect` starts another one.
+    fn end_heartbeat(&self) -> bool {
+        let mut threads = self.threads.lock();
+        let ends = self.commands.1.is_empty();
+        if ends {
+            threads.heartbeat_runs = false;
+        }
+        ends
+    }
+
+    /// The dispatch thread may end once it has told everything.
+    fn end_dispatching(&self) {
+        let mut threads = self.threads.lock();
+        if !threads.heartbeat_runs {
+            threads.dispatch_ends = true;
+        }
+        drop(threads);
+        self.outlets.handlers().wake();
+    }
+}

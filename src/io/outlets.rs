@@ -1,0 +1,116 @@
+//! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
+use parking_lot::Mutex;
+
+use super::{queue::Queue, snapshot::Snapshot, stop::Stop};
+use crate::{
+    Error, Notification,
+    config::{Config, Overflow},
+    event::Batch,
+};
+
+/// Distributes batches.
+///
+/// A batch is posted under the link's lock, where posting is a push on an unbounded channel that never blocks, and
+/// delivered without it. Whoever delivers takes *all* posted batches in their order, so that the order is that of the
+/// session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the last
+/// delivery, which follows at once.
+pub(crate) struct Outlets {
+    posted: (Sender<Arc<Batch>>, Receiver<Arc<Batch>>),
+    /// The handlers' queue first, then one queue for each receiver.
+    queues: Mutex<Vec<Arc<Queue>>>,
+    handlers: Arc<Queue>,
+    pub(crate) snapshot: Snapshot,
+    room: (Sender<()>, Receiver<()>),
+    receiver_capacity: usize,
+    receiver_overflow: Overflow,
+}
+
+impl Outlets {
+    pub(crate) fn new(config: &Config) -> Self {
+        // One token is enough: whoever waits looks at all queues again.
+        let room = bounded(1);
+        let overflow = config.overflow_or(Overflow::Block);
+        let handlers = Arc::new(Queue::new(config.capacity(), overflow, room.0.clone()));
+        Self {
+            posted: unbounded(),
+            queues: Mutex::new(vec![Arc::clone(&handlers)]),
+            handlers,
+            snapshot: Snapshot::default(),
+            room,
+            receiver_capacity: config.capacity(),
+            receiver_overflow: config.overflow_or(Overflow::DropOldest),
+        }
+    }
+
+    /// The queue that the handlers are run from.
+    pub(crate) fn handlers(&self) -> &Arc<Queue> {
+        &self.handlers
+    }
+
+    /// A queue of its own for a receiver, filled from now on.
+    pub(crate) fn add_receiver(&self) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(self.receiver_capacity, self.receiver_overflow, self.room.0.clone()));
+        self.queues.lock().push(Arc::clone(&queue));
+        queue
+    }
+
+    pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
+        self.queues.lock().retain(|other| !Arc::ptr_eq(other, queue));
+        // A reader that waits for room in this queue need not wait any more.
+        queue.close();
+        let _ = self.room.0.try_send(());
+    }
+
+    /// Hands a batch over for delivery. Never blocks.
+    pub(crate) fn post(&self, batch: Batch) {
+        let _ = self.posted.0.send(Arc::new(batch));
+    }
+
+    /// Delivers what was posted, in order.
+    pub(crate) fn deliver(&self) {
+        if self.posted.1.is_empty() {
+            return;
+        }
+        let queues = self.queues.lock();
+        while let Ok(batch) = self.posted.1.try_recv() {
+            self.snapshot.apply(&batch);
+            queues.iter().for_each(|queue| queue.push(&batch));
+        }
+    }
+
+    /// Reports what went wrong outside of the session.
+    pub(crate) fn report(&self, error: Error) {
+        let mut batch = Batch::default();
+        batch.published.tally = self.snapshot.tally();
+        batch.push_notice(Notification::Error(Arc::new(error)));
+        self.post(batch);
+        self.deliver();
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.queues.lock().iter().all(|queue| queue.has_room())
+    }
+
+    /// Waits until there is room in every queue that blocks, or until the reader is to stop.
+    pub(crate) fn wait_for_room(&self, stop: &Stop) {
+        while !self.has_room() && !stop.is_set() {
+            select_biased! {
+                recv(stop.signal()) -> _ => return,
+                recv(self.room.1) -> _ => {}
+            }
+        }
+    }
+
+    /// Nothing will be delivered any more.
+    pub(crate) fn close(&self) {
+        self.queues.lock().iter().for_each(|queue| queue.close());
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.queues.lock().iter().map(|queue| queue.dropped()).sum()
+    }
+}

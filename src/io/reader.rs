@@ -1,0 +1,117 @@
+//! The thread of one connection: dials, then reads that one socket until it dies.
+
+use std::{io, net::TcpStream, panic, sync::Arc, time::Instant};
+
+use super::{
+    Core,
+    dial::{Dial, Dialled},
+    stop::Stop,
+    worker::Worker,
+};
+use crate::{
+    Error,
+    session::{Ending, FromSocket, Generation, Input},
+};
+
+/// One reader, as the heartbeat sees it.
+pub(super) struct Reader {
+    pub(super) generation: Generation,
+    pub(super) stop: Arc<Stop>,
+    pub(super) worker: Worker,
+}
+
+/// What a reader is made for.
+struct Errand {
+    core: Arc<Core>,
+    generation: Generation,
+    tls: bool,
+    deadline: Instant,
+    stop: Arc<Stop>,
+}
+
+impl Reader {
+    pub(super) fn start(core: &Arc<Core>, generation: Generation, tls: bool, deadline: Instant) -> Result<Self, Error> {
+        let stop = Arc::new(Stop::new());
+        let errand = Errand { core: Arc::clone(core), generation, tls, deadline, stop: Arc::clone(&stop) };
+        let worker = Worker::spawn("pusher-reader", move || errand.run())?;
+        Ok(Self { generation, stop, worker })
+    }
+}
+
+impl Errand {
+    /// However the thread ends, the session is told. When it knows already, that changes nothing.
+    fn run(self) {
+        let result = panic::catch_unwind(panic::AssertUnwindSafe(|| self.dial_and_read()));
+        let reason = if result.is_ok() { "the reader has ended" } else { "the reader has failed, which is a bug" };
+        self.tell(FromSocket::Ended(Ending::Lost(Error::lost(reason))));
+    }
+
+    fn dial_and_read(&self) {
+        let core = &self.core;
+        let dial = Dial {
+            config: &core.config,
+            connector: &core.connector,
+            tls: self.tls,
+            deadline: self.deadline,
+            stop: &self.stop,
+        };
+        match dial.run(|phase| self.tell(FromSocket::Reached(phase))) {
+            Err(error) => self.tell(FromSocket::DialFailed(error)),
+            Ok(Dialled { web, probe }) => {
+                core.turn_and_order(|link, now| link.install(self.generation, web, now));
+                self.read(&probe);
+            }
+        }
+    }
+
+    /// The first burst is what came together with the answer to the upgrade; each further one follows a `peek`.
+    fn read(&self, probe: &TcpStream) {
+        let mut readable = false;
+        while self.burst(readable) && self.wait_for_room() {
+            match wait_readable(probe) {
+                Ok(()) => readable = true,
+                Err(error) => {
+                    let reason = error.to_string();
+                    let lost = Error::ConnectionLost { reason, source: Some(Arc::new(error)) };
+                    return self.tell(FromSocket::Ended(Ending::Lost(lost)));
+                }
+            }
+        }
+    }
+
+    /// False when the socket is not the current one any more.
+    fn burst(&self, readable: bool) -> bool {
+        let mut current = true;
+        self.core.turn_and_order(|link, now| {
+            link.read_burst(self.generation, readable, now).unwrap_or_else(|| {
+                current = false;
+                Default::default()
+            })
+        });
+        current
+    }
+
+    /// Holds the reader back while a queue that blocks is full. The session is told, because the silence is ours.
+    fn wait_for_room(&self) -> bool {
+        if !self.core.outlets.has_room() {
+            self.tell(FromSocket::Paused);
+            self.core.outlets.wait_for_room(&self.stop);
+            self.tell(FromSocket::Resumed);
+        }
+        !self.stop.is_set()
+    }
+
+    fn tell(&self, event: FromSocket<'_>) {
+        self.core.turn_and_order(|link, now| link.handle(Input::Socket(self.generation, event), now));
+    }
+}
+
+/// Waits without the link's lock until there is something to read, or the end of the stream.
+fn wait_readable(probe: &TcpStream) -> io::Result<()> {
+    loop {
+        match probe.peek(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map(drop),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The channels that the user knows, and what is wished of them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+
+use crate::event::{Interest, Name};
+
+/// The wishes of all threads, merged: what the heartbeat takes is the last wish for each channel (S1), however often it
+/// was changed meanwhile.
+#[derive(Default)]
+pub(crate) struct Registry {
+    wishes: Mutex<Wishes>,
+}
+
+#[derive(Default)]
+struct Wishes {
+    /// Every channel that a handle, a handler, a subscription or a queued event still names.
+    known: HashMap<Name, Weak<Interest>>,
+    /// By their numbers, so that a list of them has the order in which they became known.
+    wanted: BTreeMap<u64, Arc<Interest>>,
+    changed: BTreeMap<u64, Arc<Interest>>,
+    last_id: u64,
+    /// `known` is swept when it has grown to this.
+    sweep_at: usize,
+}
+
+impl Registry {
+    /// The one interest of that name.
+    pub(crate) fn interest(&self, name: &str) -> Arc<Interest> {
+        let mut wishes = self.wishes.lock();
+        if let Some(interest) = wishes.known.get(name).and_then(Weak::upgrade) {
+            return interest;
+        }
+        wishes.last_id += 1;
+        let interest = Interest::new(wishes.last_id, name);
+        wishes.sweep();
+        wishes.known.insert(interest.name().clone(), Arc::downgrade(&interest));
+        interest
+    }
+
+    /// Wants a channel. True when the heartbeat has to be told.
+    pub(crate) fn want(&self, interest: &Arc<Interest>) -> bool {
+        let mut wishes = self.wishes.lock();
+        interest.want();
+        wishes.wanted.insert(interest.id(), Arc::clone(interest));
+        wishes.note(interest)
+    }
+
+    /// Does not want a channel any more. True when the heartbeat has to be told.
+    pub(crate) fn forget(&self, interest: &Arc<Interest>) -> bool {
+        let mut wishes = self.wishes.lock();
+        wishes.wanted.remove(&interest.id());
+        interest.forget() && wishes.note(interest)
+    }
+
+    /// Wants no channel any more. True when the heartbeat has to be told.
+    pub(crate) fn forget_all(&self) -> bool {
+        let mut wishes = self.wishes.lock();
+        let mut tell = false;
+        for interest in std::mem::take(&mut wishes.wanted).into_values() {
+            tell |= interest.forget() && wishes.note(&interest);
+        }
+        tell
+    }
+
+    /// The channels about which the last wish has not been followed yet.
+    pub(super) fn take_changed(&self) -> Vec<Arc<Interest>> {
+        std::mem::take(&mut self.wishes.lock().changed).into_values().collect()
+    }
+
+    pub(crate) fn wanted(&self) -> Vec<Arc<Interest>> {
+        self.wishes.lock().wanted.values().cloned().collect()
+    }
+}
+
+impl Wishes {
+    fn note(&mut self, interest: &Arc<Interest>) -> bool {
+        let first = self.changed.is_empty();
+        self.changed.insert(interest.id(), Arc::clone(interest));
+        first
+    }
+
+    /// Forgets the names that nobody uses any more, so often that it costs nothing on average.
+    fn sweep(&mut self) {
+        if self.known.len() >= self.sweep_at {
+            self.known.retain(|_, interest| interest.strong_count() > 0);
+            self.sweep_at = 2 * self.known.len() + 16;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_the_last_wish_wins() {
+        let registry = Registry::default();
+        let room = registry.interest("room");
+        assert!(registry.want(&room), "the heartbeat is told once");
+        assert!(!registry.forget(&room));
+        assert!(!registry.want(&room));
+        let changed = registry.take_changed();
+        assert_eq!(changed.len(), 1);
+        assert!(changed[0].is_wanted());
+        assert!(registry.take_changed().is_empty());
+    }
+
+    #[test]
+    fn s2_one_name_is_one_channel() {
+        let registry = Registry::default();
+        let (a, b) = (registry.interest("room"), registry.interest("room"));
+        assert!(Arc::ptr_eq(&a, &b));
+    }
+
+    #[test]
+    fn names_that_nobody_uses_are_forgotten() {
+        let registry = Registry::default();
+        let kept = registry.interest("kept");
+        for n in 0..10_000 {
+            registry.interest(&format!("room-{n}"));
+        }
+        assert!(registry.wishes.lock().known.len() < 100);
+        assert!(Arc::ptr_eq(&kept, &registry.interest("kept")));
+    }
+}

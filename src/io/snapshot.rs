@@ -1,0 +1,172 @@
+//! What the public calls read instead of asking the threads.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    ConnectionState, Error, Notification,
+    event::{Batch, Interest, Tally},
+};
+
+/// The state as of the last delivered batch, and a way to wait for a change of it.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    facts: Mutex<Facts>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Facts {
+    state: ConnectionState,
+    /// Why the last attempt failed.
+    cause: Option<Arc<Error>>,
+    socket_id: Option<Arc<str>>,
+    /// How many attempts to connect have ended, and how the last one did.
+    attempts_over: u64,
+    outcome: Option<Result<(), Arc<Error>>>,
+    subscriptions: HashMap<u64, Subscription>,
+    tally: Tally,
+}
+
+struct Subscription {
+    /// The wish that was answered.
+    epoch: u64,
+    outcome: Result<(), Error>,
+}
+
+impl Snapshot {
+    /// Learns what a batch brings.
+    pub(super) fn apply(&self, batch: &Batch) {
+        let mut facts = self.facts.lock();
+        let published = &batch.published;
+        facts.tally = published.tally;
+        if batch.notices() == 0 && published.attempt_over.is_none() {
+            return;
+        }
+        if let Some(state) = published.state {
+            facts.state = state;
+            facts.cause = last_cause(batch);
+            if state != ConnectionState::Connected {
+                facts.subscriptions.retain(|_, subscription| subscription.outcome.is_err());
+            }
+        }
+        if let Some(socket_id) = &published.socket_id {
+            facts.socket_id.clone_from(socket_id);
+        }
+        if let Some(outcome) = &published.attempt_over {
+            facts.attempts_over += 1;
+            facts.outcome = Some(outcome.clone());
+        }
+        for (interest, epoch, outcome) in batch.outcomes() {
+            let outcome = outcome.map_err(Error::clone);
+            facts.subscriptions.insert(interest.id(), Subscription { epoch, outcome });
+        }
+        drop(facts);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn state(&self) -> ConnectionState {
+        self.facts.lock().state
+    }
+
+    pub(crate) fn socket_id(&self) -> Option<Arc<str>> {
+        self.facts.lock().socket_id.clone()
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.facts.lock().tally
+    }
+
+    /// How many attempts to connect have ended so far; to be given to [`wait_for_attempt`](Self::wait_for_attempt).
+    pub(crate) fn attempts_over(&self) -> u64 {
+        self.facts.lock().attempts_over
+    }
+
+    /// Waits until an attempt has ended since then, and says how.
+    pub(crate) fn wait_for_attempt(&self, since: u64) -> Result<(), Error> {
+        let mut facts = self.facts.lock();
+        while facts.attempts_over == since && facts.state != ConnectionState::Connected {
+            self.changed.wait(&mut facts);
+        }
+        match (&facts.outcome, facts.state) {
+            (_, ConnectionState::Connected) | (Some(Ok(())) | None, _) => Ok(()),
+            (Some(Err(error)), _) => Err(Error::clone(error)),
+        }
+    }
+
+    /// Whether the current wish for the channel is fulfilled.
+    pub(crate) fn is_subscribed(&self, interest: &Interest) -> bool {
+        matches!(self.facts.lock().outcome(interest), Some(Ok(())))
+    }
+
+    /// Waits until the subscription succeeds or fails.
+    pub(crate) fn wait_subscribed(&self, interest: &Interest, time: Duration) -> Result<(), Error> {
+        let deadline = Instant::now().checked_add(time);
+        let mut facts = self.facts.lock();
+        loop {
+            if let Some(outcome) = facts.outcome(interest) {
+                return outcome.clone();
+            }
+            if !interest.is_wanted() {
+                return Err(Error::NotSubscribed { channel: interest.name().to_string() });
+            }
+            if let Some(error) = facts.hopeless() {
+                return Err(error);
+            }
+            let timed_out = match deadline {
+                Some(deadline) => self.changed.wait_until(&mut facts, deadline).timed_out(),
+                None => {
+                    self.changed.wait(&mut facts);
+                    false
+                }
+            };
+            if timed_out && facts.outcome(interest).is_none() {
+                return Err(Error::WaitTimeout { what: "subscription", after: time });
+            }
+        }
+    }
+
+    /// Lets those who wait look again, for a wish that was withdrawn.
+    pub(crate) fn wake(&self) {
+        // The lock orders this after the look of whoever is about to wait.
+        drop(self.facts.lock());
+        self.changed.notify_all();
+    }
+
+    /// Subscribing again awaits a new outcome.
+    pub(crate) fn forget_failure(&self, interest: &Interest) {
+        let mut facts = self.facts.lock();
+        if matches!(facts.outcome(interest), Some(Err(_))) {
+            facts.subscriptions.remove(&interest.id());
+        }
+    }
+}
+
+impl Facts {
+    fn outcome(&self, interest: &Interest) -> Option<&Result<(), Error>> {
+        let subscription = self.subscriptions.get(&interest.id())?;
+        (subscription.epoch == interest.epoch()).then_some(&subscription.outcome)
+    }
+
+    /// Why waiting for a subscription makes no sense.
+    fn hopeless(&self) -> Option<Error> {
+        match self.state {
+            ConnectionState::Disconnected | ConnectionState::Disconnecting => Some(Error::Disconnected),
+            ConnectionState::Failed => Some(self.cause.as_deref().cloned().unwrap_or(Error::Disconnected)),
+            _ => None,
+        }
+    }
+}
+
+fn last_cause(batch: &Batch) -> Option<Arc<Error>> {
+    let changes = (0..batch.len()).rev().filter_map(|index| match batch.notice(index) {
+        Some(Notification::ConnectionStateChange(change)) => Some(change),
+        _ => None,
+    });
+    changes.take(1).find_map(|change| change.cause.clone())
+}

@@ -1,0 +1,69 @@
+//! The way to end a reader, wherever it waits.
+
+use std::net::Shutdown;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
+use socket2::Socket;
+
+/// Shared by a reader and those who may end it.
+///
+/// A reader waits in name resolution or for room in a queue, which watch the [`signal`](Self::signal), or on a socket:
+/// connecting, handshakes and `peek` all end when the socket is shut down.
+pub(crate) struct Stop {
+    signal: Receiver<()>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Dropping it makes the signal ready for everybody. `None` once the reader is to end.
+    pending: Option<Sender<()>>,
+    /// The sockets that are being connected, by the number of their attempt; later the one that is used.
+    sockets: Vec<(usize, Socket)>,
+}
+
+impl Stop {
+    pub(crate) fn new() -> Self {
+        let (pending, signal) = bounded(0);
+        Self { signal, state: Mutex::new(State { pending: Some(pending), sockets: Vec::new() }) }
+    }
+
+    /// Ends the reader; again and again is fine.
+    pub(crate) fn set(&self) {
+        let mut state = self.state.lock();
+        state.pending = None;
+        for (_, socket) in state.sockets.drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.state.lock().pending.is_none()
+    }
+
+    /// Ready, by being disconnected, once the reader is to end.
+    pub(crate) fn signal(&self) -> &Receiver<()> {
+        &self.signal
+    }
+
+    /// Lets `set` shut this socket down too. False when it is too late, and the socket must not be used.
+    pub(crate) fn watch(&self, attempt: usize, socket: Socket) -> bool {
+        let mut state = self.state.lock();
+        if state.pending.is_none() {
+            return false;
+        }
+        state.sockets.push((attempt, socket));
+        true
+    }
+
+    /// One attempt has won. The sockets of all others are shut down.
+    pub(crate) fn keep_only(&self, winner: usize) {
+        self.state.lock().sockets.retain(|(attempt, socket)| {
+            let keep = *attempt == winner;
+            if !keep {
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+            keep
+        });
+    }
+}

@@ -1,0 +1,57 @@
+//! Plain or TLS, over the gate.
+
+use std::io::{self, Read, Write};
+
+use super::gate::Gate;
+
+pub(crate) enum Stream {
+    Plain(Gate),
+    #[cfg(feature = "native-tls")]
+    Tls(Box<native_tls::TlsStream<Gate>>),
+}
+
+impl Stream {
+    pub(crate) fn gate(&self) -> &Gate {
+        match self {
+            Self::Plain(gate) => gate,
+            #[cfg(feature = "native-tls")]
+            Self::Tls(tls) => tls.get_ref(),
+        }
+    }
+
+    pub(crate) fn gate_mut(&mut self) -> &mut Gate {
+        match self {
+            Self::Plain(gate) => gate,
+            #[cfg(feature = "native-tls")]
+            Self::Tls(tls) => tls.get_mut(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(gate) => gate.read(buffer),
+            #[cfg(feature = "native-tls")]
+            Self::Tls(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(gate) => gate.write(data),
+            #[cfg(feature = "native-tls")]
+            Self::Tls(tls) => tls.write(data),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(gate) => gate.flush(),
+            #[cfg(feature = "native-tls")]
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The envelope: one JSON object per text message.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// Deeper messages are refused, so that no later parser of the same text can be driven out of its stack.
+const MAX_DEPTH: usize = 128;
+
+/// A received message, borrowed from its text. Unknown keys are ignored, of a repeated key the last one counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame<'a> {
+    pub(crate) event: Cow<'a, str>,
+    pub(crate) channel: Option<Cow<'a, str>>,
+    pub(crate) data: Data<'a>,
+    pub(crate) user_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Frame<'a> {
+    /// Reads the envelope. The reason for a refusal never quotes the message, because data may be confidential.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
+        if nests_too_deep(text) {
+            return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
+        }
+        serde_json::from_str(text).map_err(|error| describe(&error))
+    }
+}
+
+/// Says what is wrong and where, without serde's quotations from the message.
+fn describe(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "it is not an object with an event name",
+        serde_json::error::Category::Eof => "it ends before its JSON does",
+        _ => "it is not JSON",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+/// The `data` of a message, as the JSON text that stands there. Empty when there is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Data<'a>(&'a str);
+
+impl<'a> Data<'a> {
+    /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands.
+    ///
+    /// Fails for a string with a lone surrogate, which no Rust string can hold.
+    pub(crate) fn text(self) -> Result<Cow<'a, str>, String> {
+        if !self.0.starts_with('"') {
+            return Ok(Cow::Borrowed(self.0));
+        }
+        let text: Text<'a> = serde_json::from_str(self.0)
+            .map_err(|error| format!("its data is not text (column {})", error.column()))?;
+        Ok(text.0)
+    }
+
+    /// The value of a platform event, which may come as an object or as a string that holds one.
+    pub(crate) fn decode<T: DeserializeOwned>(self) -> Option<T> {
+        serde_json::from_str(&self.text().ok()?).ok()
+    }
+}
+
+/// Text that borrows from the message where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Frame<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Envelope(std::marker::PhantomData))
+    }
+}
+
+struct Envelope<'a>(std::marker::PhantomData<&'a str>);
+
+impl<'de: 'a, 'a> Visitor<'de> for Envelope<'a> {
+    type Value = Frame<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with an event name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Frame<'a>, A::Error> {
+        let (mut event, mut channel, mut user_id) = (None, None, None);
+        let mut data = Data::default();
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Event => event = Some(map.next_value::<Text<'a>>()?.0),
+                Key::Channel => channel = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
+                Key::Data => data = Data(map.next_value::<&'a RawValue>()?.get()),
+                Key::UserId => user_id = Data(map.next_value::<&'a RawValue>()?.get()).as_id(),
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let event = event.ok_or_else(|| de::Error::missing_field("event"))?;
+        Ok(Frame { event, channel, data, user_id })
+    }
+}
+
+impl<'a> Data<'a> {
+    /// A user id: a string, or a number as its text. Anything else is none.
+    fn as_id(self) -> Option<Cow<'a, str>> {
+        let is_id = self.0.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
+        self.text().ok().filter(|_| is_id)
+    }
+}
+
+/// The keys of the envelope.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Key {
+    Event,
+    Channel,
+    Data,
+    UserId,
+    #[serde(other)]
+    Other,
+}
+
+/// Whether arrays and objects nest deeper than [`MAX_DEPTH`]. What stands inside strings does not count.
+fn nests_too_deep(text: &str) -> bool {
+    let opening = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    opening > MAX_DEPTH && depth(text) > MAX_DEPTH
+}
+
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
+}
+
+/// The messages that a client sends. Here `data` is a real object, not a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outgoing<'a> {
+    Ping,
+    Pong,
+    Subscribe { channel: &'a str },
+    Unsubscribe { channel: &'a str },
+}
+
+impl Outgoing<'_> {
+    /// The exact text of the message.
+    pub(crate) fn to_text(self) -> String {
+        #[derive(Serialize)]
+        struct Message<'a> {
+            event: &'a str,
+            data: Payload<'a>,
+        }
+        #[derive(Serialize)]
+        struct Payload<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            channel: Option<&'a str>,
+        }
+        let (event, channel) = match self {
+            Self::Ping => ("pusher:ping", None),
+            Self::Pong => ("pusher:pong", None),
+            Self::Subscribe { channel } => ("pusher:subscribe", Some(channel)),
+            Self::Unsubscribe { channel } => ("pusher:unsubscribe", Some(channel)),
+        };
+        let message = Message { event, data: Payload { channel } };
+        serde_json::to_string(&message).expect("strings under string keys always serialise")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data_of(text: &str) -> String {
+        Frame::parse(text).expect(text).data.text().expect(text).into_owned()
+    }
+
+    #[test]
+    fn d1_data_is_the_text_that_the_publisher_sent() {
+        let cases = [
+            (r#"{"event":"e"}"#, ""),
+            (r#"{"event":"e","data":null}"#, "null"),
+            (r#"{"event":"e","data":"plain text"}"#, "plain text"),
+            (r#"{"event":"e","data":"{\"a\":1,\"s\":\"ż ☃ 𝄞\"}"}"#, r#"{"a":1,"s":"ż ☃ 𝄞"}"#),
+            (r#"{"event":"e","data":"\u00fc\ud834\udd1e"}"#, "ü𝄞"),
+            (r#"{"event":"e","data":{"a": [1, 2]}}"#, r#"{"a": [1, 2]}"#),
+            (r#"{"event":"e","data":[1,2]}"#, "[1,2]"),
+            (r#"{"event":"e","data":-1.50e3}"#, "-1.50e3"),
+            (r#"{"event":"e","data":true}"#, "true"),
+            (r#"{"event":"e","data":"12"}"#, "12"),
+            (r#"{"event":"e","data":"\"x\""}"#, r#""x""#),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(data_of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn d1_user_id_only_where_it_is_one() {
+        let id = |text| Frame::parse(text).expect("valid").user_id.map(Cow::into_owned);
+        assert_eq!(id(r#"{"event":"e","user_id":"u"}"#).as_deref(), Some("u"));
+        assert_eq!(id(r#"{"event":"e","user_id":7}"#).as_deref(), Some("7"));
+        assert_eq!(id(r#"{"event":"e","user_id":null}"#), None);
+        assert_eq!(id(r#"{"event":"e","user_id":{"a":1}}"#), None);
+        assert_eq!(id(r#"{"event":"e"}"#), None);
+    }
+
+    #[test]
+    fn d2_what_is_not_an_object_with_an_event_is_refused() {
+        let bad = [
+            "",
+            " ",
+            "null",
+            "[1]",
+            "12",
+            "\"x\"",
+            "{",
+            "{}",
+            r#"{"event":null}"#,
+            r#"{"event":7}"#,
+            r#"{"event":"e""#,
+            r#"{"event":"e"}x"#,
+            r#"{"event":"e","channel":5}"#,
+            r#"{"event":"\ud800"}"#,
+            r#"{"event":"e","data":}"#,
+        ];
+        for text in bad {
+            assert!(Frame::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn d2_a_message_may_nest_128_levels_and_no_more() {
+        let nested =
+            |levels: usize| format!(r#"{{"event":"e","data":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert!(Frame::parse(&nested(128)).is_ok());
+        assert!(Frame::parse(&nested(129)).is_err());
+        assert!(Frame::parse(&nested(100_000)).is_err());
+        let unknown_key = format!(r#"{{"event":"e","x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+        assert!(Frame::parse(&unknown_key).is_err());
+    }
+
+    #[test]
+    fn d2_json_inside_the_text_of_data_is_not_looked_into() {
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        assert_eq!(data_of(&format!(r#"{{"event":"e","data":"{deep}"}}"#)), deep);
+        let quoted = r#"\"\\\"["#.repeat(300);
+        assert!(Frame::parse(&format!(r#"{{"event":"e","data":"{quoted}"}}"#)).is_ok());
+    }
+
+    #[test]
+    fn unknown_keys_are_ignored_and_the_last_of_a_repeated_key_counts() {
+        let frame = Frame::parse(r#"{"x":{"y":[1]},"event":"a","event":"b","channel":null,"tags":{}}"#).expect("valid");
+        assert_eq!(frame.event, "b");
+        assert_eq!(frame.channel, None);
+    }
+
+    #[test]
+    fn x1_a_refusal_does_not_quote_the_message() {
+        for text in [r#"{"event":"e","channel":"canary"#, r#"{"event":{"canary":1}}"#, r#"{"event":"e","canary"}"#] {
+            assert!(!Frame::parse(text).expect_err(text).contains("canary"));
+        }
+    }
+
+    #[test]
+    fn outgoing_messages_carry_an_object_as_data() {
+        assert_eq!(Outgoing::Ping.to_text(), r#"{"event":"pusher:ping","data":{}}"#);
+        assert_eq!(Outgoing::Pong.to_text(), r#"{"event":"pusher:pong","data":{}}"#);
+        assert_eq!(
+            Outgoing::Subscribe { channel: "room" }.to_text(),
+            r#"{"event":"pusher:subscribe","data":{"channel":"room"}}"#
+        );
+        assert_eq!(
+            Outgoing::Unsubscribe { channel: "room" }.to_text(),
+            r#"{"event":"pusher:unsubscribe","data":{"channel":"room"}}"#
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! What a received message means.
+
+use std::{borrow::Cow, time::Duration};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::frame::{Data, Frame};
+
+/// A received message by its meaning.
+#[derive(Debug)]
+pub(crate) enum Message<'a> {
+    ConnectionEstablished(Established),
+    Ping,
+    Pong,
+    Error(ServerError),
+    SubscriptionSucceeded {
+        channel: Cow<'a, str>,
+        data: Data<'a>,
+    },
+    SubscriptionError {
+        channel: Cow<'a, str>,
+        data: Data<'a>,
+        refusal: Refusal,
+    },
+    /// A `pusher:` or `pusher_internal:` event that this client does not know, or one without the channel it needs.
+    UnknownPlatformEvent,
+    /// Everything that a publisher may have sent.
+    Event(Frame<'a>),
+}
+
+impl<'a> Message<'a> {
+    /// Sorts a message by its event name. Only the two reserved prefixes are the platform's.
+    pub(crate) fn of(frame: Frame<'a>) -> Self {
+        if !frame.event.starts_with("pusher:") && !frame.event.starts_with("pusher_internal:") {
+            return Self::Event(frame);
+        }
+        let Frame { event, channel, data, .. } = frame;
+        match (&*event, channel) {
+            ("pusher:ping", _) => Self::Ping,
+            ("pusher:pong", _) => Self::Pong,
+            ("pusher:connection_established", _) => Self::ConnectionEstablished(Established::of(data)),
+            ("pusher:error", channel) => Self::Error(ServerError::of(data, channel.is_some())),
+            ("pusher_internal:subscription_succeeded", Some(channel)) => Self::SubscriptionSucceeded { channel, data },
+            ("pusher:subscription_error" | "pusher_internal:subscription_error", Some(channel)) => {
+                Self::SubscriptionError { channel, data, refusal: data.decode().unwrap_or_default() }
+            }
+            _ => Self::UnknownPlatformEvent,
+        }
+    }
+}
+
+/// The content of `pusher:connection_established`.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Established {
+    /// Servers send text (`"123.456"`); a number is taken as its text. Empty when it is missing.
+    pub(crate) socket_id: String,
+    /// `None` when the server gave nothing usable.
+    pub(crate) activity_timeout: Option<Duration>,
+}
+
+impl Established {
+    fn of(data: Data<'_>) -> Self {
+        #[derive(Deserialize, Default)]
+        struct Raw {
+            socket_id: Option<Box<RawValue>>,
+            activity_timeout: Option<Box<RawValue>>,
+        }
+        let raw: Raw = data.decode().unwrap_or_default();
+        Self {
+            socket_id: raw.socket_id.as_deref().map(scalar_text).unwrap_or_default(),
+            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&scalar_text(raw))),
+        }
+    }
+}
+
+/// The text of a JSON string or number; empty for anything else.
+fn scalar_text(raw: &RawValue) -> String {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(text).unwrap_or_default(),
+        Some(b'-' | b'0'..=b'9') => text.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Reads a server's activity timeout. No value leads to more than one ping a second, or to an overflow (R7).
+fn clamp_seconds(text: &str) -> Option<Duration> {
+    /// A day: longer than any timeout that is configured, so that the smaller one decides.
+    const MAX: f64 = 86_400.0;
+    let seconds: f64 = text.parse().ok()?;
+    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.clamp(1.0, MAX)))
+}
+
+/// The content of `pusher:error`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ServerError {
+    pub(crate) code: Option<u16>,
+    pub(crate) message: String,
+    /// soketi names a channel when it refuses a client event; such an error answers no subscription.
+    pub(crate) has_channel: bool,
+}
+
+impl ServerError {
+    fn of(data: Data<'_>, has_channel: bool) -> Self {
+        let value: serde_json::Value = data.decode().unwrap_or_default();
+        Self { code: code_of(&value["code"]), message: text_of(&value["message"]), has_channel }
+    }
+}
+
+/// Why the server refused a subscription.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) status: Option<u16>,
+}
+
+impl<'de> Deserialize<'de> for Refusal {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self {
+            kind: text_of(&value["type"]),
+            message: text_of(&value["error"]),
+            status: code_of(&value["status"]).or_else(|| code_of(&value["code"])),
+        })
+    }
+}
+
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn code_of(value: &serde_json::Value) -> Option<u16> {
+    match value {
+        serde_json::Value::String(text) => text.parse().ok(),
+        other => other.as_u64().and_then(|code| u16::try_from(code).ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Message<'_> {
+        Message::of(Frame::parse(text).expect(text))
+    }
+
+    fn established(data: &str) -> Established {
+        let text = format!(r#"{{"event":"pusher:connection_established","data":{data}}}"#);
+        match message(&text) {
+            Message::ConnectionEstablished(established) => established,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn connection_established_is_read_as_string_and_as_object() {
+        let expected = Established { socket_id: "1.2".into(), activity_timeout: Some(Duration::from_secs(30)) };
+        assert_eq!(established(r#""{\"socket_id\":\"1.2\",\"activity_timeout\":30}""#), expected);
+        assert_eq!(established(r#"{"socket_id":"1.2","activity_timeout":30}"#), expected);
+        assert_eq!(established(r#"{"socket_id":1.2,"activity_timeout":"30"}"#), expected);
+        assert_eq!(established("null"), Established::default());
+    }
+
+    #[test]
+    fn r7_activity_timeout_is_clamped() {
+        let timeout = |value: &str| established(&format!(r#"{{"activity_timeout":{value}}}"#)).activity_timeout;
+        for unusable in ["0", "-1", "null", "\"x\"", "{}", "[]", "true", "\"NaN\"", "-1e400"] {
+            assert_eq!(timeout(unusable), None, "{unusable}");
+        }
+        assert_eq!(timeout("0.2"), Some(Duration::from_secs(1)));
+        assert_eq!(timeout("1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(timeout("1e400"), Some(Duration::from_secs(86_400)));
+        assert_eq!(timeout("99999999999999999999"), Some(Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn pusher_error_is_read_in_every_shape() {
+        let error = |data: &str| match message(&format!(r#"{{"event":"pusher:error","data":{data}}}"#)) {
+            Message::Error(error) => (error.code, error.message),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(error(r#"{"code":4001,"message":"m"}"#), (Some(4001), "m".into()));
+        assert_eq!(error(r#""{\"code\":4009,\"message\":\"m\"}""#), (Some(4009), "m".into()));
+        assert_eq!(error(r#"{"code":"4009"}"#), (Some(4009), String::new()));
+        assert_eq!(error(r#"{"code":null,"message":"m"}"#), (None, "m".into()));
+        assert_eq!(error(r#"{"code":70000,"message":7}"#), (None, String::new()));
+        assert_eq!(error("null"), (None, String::new()));
+    }
+
+    #[test]
+    fn s6_a_refused_subscription_is_read_from_soketi() {
+        let text = r#"{"event":"pusher:subscription_error","channel":"private-x","data":{"type":"AuthError","error":"The connection is unauthorized.","status":401}}"#;
+        let Message::SubscriptionError { channel, refusal, .. } = message(text) else { panic!() };
+        assert_eq!(channel, "private-x");
+        assert_eq!(refusal.kind, "AuthError");
+        assert_eq!(refusal.status, Some(401));
+    }
+
+    #[test]
+    fn s8_a_client_event_is_never_a_platform_event() {
+        for name in ["client-pusher:error", "client-pusher_internal:subscription_succeeded", "pusher", "pusher_x"] {
+            let text = format!(r#"{{"event":"{name}","channel":"c"}}"#);
+            assert!(matches!(message(&text), Message::Event(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn s8_unknown_platform_events_are_never_application_events() {
+        for name in ["pusher:new", "pusher_internal:new", "pusher_internal:subscription_succeeded"] {
+            let text = format!(r#"{{"event":"{name}"}}"#);
+            assert!(matches!(message(&text), Message::UnknownPlatformEvent), "{name}");
+        }
+    }
+}

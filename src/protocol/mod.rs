@@ -1,0 +1,11 @@
+//! Bytes to meaning and back. Pure functions: no state, no time, no I/O.
+//!
+//! The protocol is Pusher Channels protocol 7, as its documentation has it
+//! (<https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/>) and as the servers speak it:
+//! strict in what is sent, tolerant in what is accepted.
+
+pub(crate) mod close;
+pub(crate) mod frame;
+pub(crate) mod message;
+pub(crate) mod name;
+pub(crate) mod percent;

@@ -1,0 +1,113 @@
+//! Channel names: what is allowed, and what kind of channel a name stands for.
+
+use crate::Error;
+
+/// The servers' limit. The hosted service documents 164, its server libraries check 200.
+const MAX_CHARACTERS: usize = 200;
+
+/// Reserved for the channel that a signed-in user is subscribed to by the client itself.
+const SERVER_TO_USER: &str = "#server-to-user-";
+
+/// Checks a channel name before it goes anywhere.
+///
+/// # Errors
+///
+/// [`Error::ChannelName`] when it is empty, longer than 200 characters, or has a character other than
+/// `A-Z a-z 0-9 _ - = @ , . ;`; `#` is allowed as the beginning of a server-to-user channel.
+pub(crate) fn check(name: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-=@,.;".contains(c);
+    let body = name.strip_prefix(SERVER_TO_USER).unwrap_or(name);
+    let reason = if body.is_empty() {
+        "it is empty"
+    } else if name.chars().count() > MAX_CHARACTERS {
+        "it is longer than 200 characters"
+    } else if !body.chars().all(allowed) {
+        "only A-Z a-z 0-9 _ - = @ , . ; are allowed"
+    } else {
+        return Ok(());
+    };
+    // The name is cut, because it comes from anywhere and ends up in logs.
+    Err(Error::ChannelName { name: name.chars().take(MAX_CHARACTERS).collect(), reason })
+}
+
+/// Whether a subscription must carry a signature: the kinds `private-`, `private-encrypted-`, `presence-` and their cache
+/// variants, which all begin with one of two prefixes. `cache-` alone is public. The case matters.
+pub(crate) fn needs_auth(name: &str) -> bool {
+    ChannelKind::of(name).needs_auth()
+}
+
+/// The kinds of channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChannelKind {
+    Public,
+    Cache,
+    Private,
+    PrivateCache,
+    Encrypted,
+    EncryptedCache,
+    Presence,
+    PresenceCache,
+    ServerToUser,
+}
+
+impl ChannelKind {
+    /// Longer prefixes stand before the shorter ones that they begin with.
+    const PREFIXES: [(&'static str, Self); 8] = [
+        ("private-encrypted-cache-", Self::EncryptedCache),
+        ("private-encrypted-", Self::Encrypted),
+        ("private-cache-", Self::PrivateCache),
+        ("presence-cache-", Self::PresenceCache),
+        (SERVER_TO_USER, Self::ServerToUser),
+        ("presence-", Self::Presence),
+        ("private-", Self::Private),
+        ("cache-", Self::Cache),
+    ];
+
+    pub(crate) fn of(name: &str) -> Self {
+        let found = Self::PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix));
+        found.map_or(Self::Public, |(_, kind)| *kind)
+    }
+
+    pub(crate) fn needs_auth(self) -> bool {
+        !matches!(self, Self::Public | Self::Cache | Self::ServerToUser)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s7_the_longest_prefix_names_the_kind() {
+        let kinds = [
+            ("private-encrypted-cache-x", ChannelKind::EncryptedCache),
+            ("private-encrypted-x", ChannelKind::Encrypted),
+            ("private-cache-x", ChannelKind::PrivateCache),
+            ("presence-cache-x", ChannelKind::PresenceCache),
+            ("private-x", ChannelKind::Private),
+            ("private-encrypted", ChannelKind::Private),
+            ("presence-x", ChannelKind::Presence),
+            ("cache-x", ChannelKind::Cache),
+            ("#server-to-user-x", ChannelKind::ServerToUser),
+            ("Private-x", ChannelKind::Public),
+            ("private", ChannelKind::Public),
+            ("x", ChannelKind::Public),
+        ];
+        for (name, kind) in kinds {
+            assert_eq!(ChannelKind::of(name), kind, "{name}");
+        }
+        assert!(!needs_auth("cache-x") && needs_auth("private-cache-x"));
+    }
+
+    #[test]
+    fn s7_names_are_checked() {
+        let long = "x".repeat(200);
+        for good in ["a", "A-z_0=@,.;", "presence-room", "#server-to-user-7", &long] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        let too_long = "x".repeat(201);
+        for bad in ["", "a b", "a/b", "a#b", "#room", "#server-to-user-", "ż", "a\r\nb", "a:b", &too_long] {
+            assert!(matches!(check(bad), Err(Error::ChannelName { .. })), "{bad}");
+        }
+    }
+}

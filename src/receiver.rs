@@ -1,0 +1,212 @@
+//! A queue to poll, for game loops and for threads of one's own.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Event, Notification,
+    io::{
+        Core,
+        queue::{Item, Nothing, Queue},
+    },
+};
+
+/// Everything that happens to a client from the making of the receiver on, in order.
+///
+/// A receiver has a queue of its own, so that a slow one delays neither handlers nor other receivers. The queue is
+/// bounded by [`Config::queue_capacity`](crate::Config::queue_capacity); what happens when it is full is said by
+/// [`Config::overflow`](crate::Config::overflow), and defaults to dropping the oldest events, which is reported in place
+/// as [`Notification::Lagged`].
+///
+/// A receiver does not keep its client alive. It can be shared between threads, each notification then goes to one.
+///
+/// ```
+/// use pusher_channels::{Notification, Pusher, testing::TestServer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TestServer::start()?;
+/// let pusher = Pusher::new(server.config()).connect()?;
+/// let receiver = pusher.receiver();
+/// pusher.subscribe("positions")?;
+/// // Each frame of a game:
+/// for notification in receiver.try_iter() {
+///     match notification {
+///         Notification::Event(event) => println!("{}: {}", event.name(), event.data()),
+///         Notification::ConnectionStateChange(change) => println!("{}", change.current),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Receiver {
+    queue: Arc<Queue>,
+    core: Weak<Core>,
+}
+
+impl Receiver {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        Self { queue: core.outlets.add_receiver(), core: Arc::downgrade(core) }
+    }
+
+    /// The next notification, if one waits. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
+    pub fn try_recv(&self) -> Result<Notification, TryRecvError> {
+        loop {
+            match self.queue.try_pop() {
+                Ok(item) => {
+                    if let Some(notification) = wanted(item) {
+                        return Ok(notification);
+                    }
+                }
+                Err(Nothing::Closed) => return Err(TryRecvError::Closed),
+                Err(Nothing::Empty | Nothing::Woken) => return Err(TryRecvError::Empty),
+            }
+        }
+    }
+
+    /// The next notification; waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the client is gone and nothing waits.
+    pub fn recv(&self) -> Result<Notification, Closed> {
+        match self.recv_until(None) {
+            Ok(notification) => Ok(notification),
+            Err(_) => Err(Closed),
+        }
+    }
+
+    /// The next notification; waits for it at most so long.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client is gone and nothing
+    /// waits.
+    pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
+        // A time that no clock can reach is for ever.
+        self.recv_until(Instant::now().checked_add(time))
+    }
+
+    fn recv_until(&self, deadline: Option<Instant>) -> Result<Notification, RecvTimeoutError> {
+        loop {
+            match self.queue.pop_until(deadline) {
+                Ok(item) => {
+                    if let Some(notification) = wanted(item) {
+                        return Ok(notification);
+                    }
+                }
+                Err(Nothing::Closed) => return Err(RecvTimeoutError::Closed),
+                Err(Nothing::Empty | Nothing::Woken) => return Err(RecvTimeoutError::Timeout),
+            }
+        }
+    }
+
+    /// The notifications that wait, one after another, without blocking.
+    pub fn try_iter(&self) -> impl Iterator<Item = Notification> {
+        std::iter::from_fn(|| self.try_recv().ok())
+    }
+
+    /// Notifications one after another, waiting for each, until the client is gone.
+    pub fn iter(&self) -> impl Iterator<Item = Notification> {
+        std::iter::from_fn(|| self.recv().ok())
+    }
+
+    /// How many notifications wait. Some of them may turn out to be of channels that were unsubscribed meanwhile, and are
+    /// then skipped.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many notifications were dropped so far, because the queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if let Some(core) = self.core.upgrade() {
+            core.outlets.remove_receiver(&self.queue);
+        }
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// In its public form, unless it was for a channel that is not wanted any more (S3).
+fn wanted(item: Item) -> Option<Notification> {
+    match item {
+        Item::Lagged(count) => Some(Notification::Lagged(count)),
+        Item::Entry(batch, index) if !batch.is_wanted(index) => None,
+        Item::Entry(batch, index) => match batch.notice(index) {
+            Some(notice) => Some(notice.clone()),
+            None => Some(Notification::Event(Event::new(batch, index))),
+        },
+    }
+}
+
+/// The client is gone and nothing waits. This is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// Why [`Receiver::try_recv`] brought nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// Nothing waits.
+    Empty,
+    /// The client is gone and nothing waits. This is final.
+    Closed,
+}
+
+/// Why [`Receiver::recv_timeout`] brought nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecvTimeoutError {
+    /// Nothing came in time.
+    Timeout,
+    /// The client is gone and nothing waits. This is final.
+    Closed,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the client is gone and nothing waits")
+    }
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("nothing waits"),
+            Self::Closed => Closed.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => f.write_str("nothing came in time"),
+            Self::Closed => Closed.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Closed {}
+impl std::error::Error for TryRecvError {}
+impl std::error::Error for RecvTimeoutError {}

@@ -1,0 +1,205 @@
+//! Whether the peer is alive (R6).
+//!
+//! Any inbound byte counts as life. A `pusher:ping` is sent when nothing came in, or nothing went out, for the activity
+//! timeout: some servers only look at what they send, others only at what they receive. When then nothing comes in for
+//! the pong timeout, the socket is given up.
+
+use std::time::{Duration, Instant};
+
+use crate::protocol::frame::Outgoing;
+
+use super::{FromSocket, earliest};
+
+pub(super) struct Liveness {
+    activity_timeout: Duration,
+    pong_timeout: Duration,
+    last_in: Instant,
+    last_out: Instant,
+    /// Since when an answer, or any other sign of life, is awaited.
+    awaiting: Option<Instant>,
+    /// Since when the peer takes no byte of what is to be written.
+    stuck: Option<Instant>,
+    /// The reader does not read, because a queue is full: silence means nothing now (H4).
+    paused: bool,
+    ping_due: bool,
+    pong_due: bool,
+}
+
+/// Why a socket is given up.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Expiry {
+    Silent { silence: Duration },
+    Stuck { after: Duration },
+}
+
+impl Liveness {
+    pub(super) fn new(activity_timeout: Duration, pong_timeout: Duration, now: Instant) -> Self {
+        Self {
+            activity_timeout,
+            pong_timeout,
+            last_in: now,
+            last_out: now,
+            awaiting: None,
+            stuck: None,
+            paused: false,
+            ping_due: false,
+            pong_due: false,
+        }
+    }
+
+    /// Learns from what the socket does. What it brings is for others.
+    pub(super) fn observe(&mut self, event: &FromSocket<'_>, now: Instant) {
+        match event {
+            FromSocket::Bytes => self.received(now),
+            FromSocket::Paused => self.paused = true,
+            FromSocket::Resumed => {
+                self.paused = false;
+                self.received(now);
+            }
+            FromSocket::WriteBlocked { progress: true } => self.stuck = Some(now),
+            FromSocket::WriteBlocked { progress: false } => drop(self.stuck.get_or_insert(now)),
+            FromSocket::Written => self.stuck = None,
+            _ => {}
+        }
+    }
+
+    fn received(&mut self, now: Instant) {
+        self.last_in = now;
+        self.awaiting = None;
+    }
+
+    pub(super) fn sent(&mut self, now: Instant) {
+        self.last_out = now;
+    }
+
+    /// The peer asked. Several questions that could not be answered yet get one answer.
+    pub(super) fn answer_ping(&mut self) {
+        self.pong_due = true;
+    }
+
+    /// Pings now, and awaits a sign of life.
+    pub(super) fn probe(&mut self, now: Instant) {
+        self.ping_due = true;
+        self.awaiting.get_or_insert(now);
+    }
+
+    pub(super) fn next_message(&mut self) -> Option<Outgoing<'static>> {
+        if std::mem::take(&mut self.pong_due) {
+            return Some(Outgoing::Pong);
+        }
+        std::mem::take(&mut self.ping_due).then_some(Outgoing::Ping)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        earliest([Some(self.ping_at()), self.silent_at(), self.stuck_at()])
+    }
+
+    /// Pings where it is time to, and says when all is lost.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Expiry> {
+        if self.silent_at().is_some_and(|at| at <= now) {
+            return Some(Expiry::Silent { silence: now.saturating_duration_since(self.last_in) });
+        }
+        if self.stuck_at().is_some_and(|at| at <= now) {
+            return Some(Expiry::Stuck { after: self.pong_timeout });
+        }
+        if self.ping_at() <= now {
+            self.probe(now);
+            // Counted from the decision, so that a ping that cannot be written yet is not decided again and again.
+            self.last_out = now;
+        }
+        None
+    }
+
+    fn ping_at(&self) -> Instant {
+        let after_out = self.last_out + self.activity_timeout;
+        if self.awaiting.is_some() || self.paused {
+            return after_out;
+        }
+        after_out.min(self.last_in + self.activity_timeout)
+    }
+
+    fn silent_at(&self) -> Option<Instant> {
+        let awaiting = self.awaiting.filter(|_| !self.paused)?;
+        Some(awaiting + self.pong_timeout)
+    }
+
+    fn stuck_at(&self) -> Option<Instant> {
+        Some(self.stuck? + self.pong_timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACTIVITY: Duration = Duration::from_secs(30);
+    const PONG: Duration = Duration::from_secs(10);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn liveness() -> (Liveness, Instant) {
+        let start = Instant::now();
+        (Liveness::new(ACTIVITY, PONG, start), start)
+    }
+
+    #[test]
+    fn r6_silence_is_answered_with_a_ping_and_then_given_up() {
+        let (mut liveness, start) = liveness();
+        assert_eq!(liveness.deadline(), Some(start + ACTIVITY));
+        assert_eq!(liveness.expire(start + ACTIVITY), None);
+        assert_eq!(liveness.next_message(), Some(Outgoing::Ping));
+        assert_eq!(liveness.next_message(), None);
+        assert_eq!(liveness.deadline(), Some(start + ACTIVITY + PONG));
+        assert_eq!(liveness.expire(start + ACTIVITY + PONG), Some(Expiry::Silent { silence: ACTIVITY + PONG }));
+    }
+
+    #[test]
+    fn r6_any_byte_is_a_sign_of_life() {
+        let (mut liveness, start) = liveness();
+        liveness.expire(start + ACTIVITY);
+        liveness.observe(&FromSocket::Bytes, start + ACTIVITY + SECOND);
+        assert_eq!(liveness.expire(start + ACTIVITY + PONG), None);
+    }
+
+    #[test]
+    fn r6_pings_also_while_only_receiving() {
+        let (mut liveness, start) = liveness();
+        for second in 1..30 {
+            liveness.observe(&FromSocket::Bytes, start + second * SECOND);
+        }
+        assert_eq!(liveness.expire(start + ACTIVITY), None);
+        assert_eq!(liveness.next_message(), Some(Outgoing::Ping));
+    }
+
+    #[test]
+    fn h4_silence_while_paused_is_not_taken_for_death() {
+        let (mut liveness, start) = liveness();
+        liveness.observe(&FromSocket::Paused, start);
+        for step in 1..100 {
+            assert_eq!(liveness.expire(start + step * ACTIVITY), None);
+            assert_eq!(liveness.next_message(), Some(Outgoing::Ping), "pings go on");
+        }
+        liveness.observe(&FromSocket::Resumed, start + 100 * ACTIVITY);
+        assert_eq!(liveness.expire(start + 100 * ACTIVITY + PONG), None);
+    }
+
+    #[test]
+    fn writes_without_progress_end_at_the_pong_deadline() {
+        let (mut liveness, start) = liveness();
+        liveness.observe(&FromSocket::WriteBlocked { progress: false }, start);
+        liveness.observe(&FromSocket::WriteBlocked { progress: false }, start + SECOND);
+        assert_eq!(liveness.expire(start + PONG), Some(Expiry::Stuck { after: PONG }));
+        liveness.observe(&FromSocket::WriteBlocked { progress: true }, start + PONG);
+        assert_eq!(liveness.expire(start + PONG), None);
+        liveness.observe(&FromSocket::Written, start + PONG + SECOND);
+        assert_eq!(liveness.expire(start + PONG + PONG), None);
+    }
+
+    #[test]
+    fn pings_that_could_not_be_answered_yet_get_one_answer() {
+        let (mut liveness, _) = liveness();
+        liveness.answer_ping();
+        liveness.answer_ping();
+        assert_eq!(liveness.next_message(), Some(Outgoing::Pong));
+        assert_eq!(liveness.next_message(), None);
+    }
+}

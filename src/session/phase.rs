@@ -1,0 +1,113 @@
+//! Where the connection stands, with what each stage needs to know.
+
+use std::time::{Duration, Instant};
+
+use crate::{ConnectPhase, Error};
+
+use super::{Generation, liveness::Liveness};
+
+/// A connection that lasted so long counts as a success. One that is accepted and then closed at once does not, so that
+/// a server that does so is not hammered (R1).
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// A `pusher:error` explains the end of the socket only when the end follows so soon (R3).
+const EXPLAINS_WITHIN: Duration = Duration::from_secs(5);
+
+/// After so long without a connection the state is `Unavailable`, as in the official clients.
+const UNAVAILABLE_AFTER: Duration = Duration::from_secs(10);
+
+pub(super) enum Phase {
+    /// No connection, and none wished for.
+    Idle,
+    /// An attempt is being made, from resolving the name to awaiting the first message.
+    Connecting(Attempt),
+    /// The server has confirmed the connection.
+    Connected(Online),
+    /// Backing off before the next attempt.
+    Waiting { until: Instant },
+}
+
+pub(super) struct Attempt {
+    pub(super) generation: Generation,
+    /// Absolute, for all phases together (C3).
+    pub(super) deadline: Instant,
+    pub(super) phase: ConnectPhase,
+}
+
+pub(super) struct Online {
+    pub(super) generation: Generation,
+    pub(super) since: Instant,
+    pub(super) liveness: Liveness,
+    pub(super) last_error: Option<RememberedError>,
+}
+
+/// The last `pusher:error` that was nobody's answer.
+pub(super) struct RememberedError {
+    pub(super) code: u16,
+    pub(super) message: String,
+    pub(super) at: Instant,
+}
+
+/// What a failed first attempt leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Persistence {
+    /// The end: `connect` reports it.
+    Once,
+    /// Another attempt, by the policy.
+    ForGood,
+}
+
+/// A time without a connection that is wished for.
+pub(super) struct Outage {
+    since: Instant,
+    /// Whether the state `Unavailable` has been reported in this outage.
+    pub(super) told: bool,
+}
+
+impl Phase {
+    /// The generation whose socket may speak.
+    pub(super) fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Connecting(attempt) => Some(attempt.generation),
+            Self::Connected(online) => Some(online.generation),
+            Self::Idle | Self::Waiting { .. } => None,
+        }
+    }
+
+    pub(super) fn reached(&mut self, phase: ConnectPhase) {
+        if let Self::Connecting(attempt) = self {
+            attempt.phase = phase;
+        }
+    }
+}
+
+impl Online {
+    pub(super) fn was_stable(&self, now: Instant) -> bool {
+        self.since + STABLE_AFTER <= now
+    }
+
+    /// R3: the code of the last `pusher:error` stands in for a close code that is missing or not Pusher's.
+    pub(super) fn explain(&self, error: Error, now: Instant) -> Error {
+        let has_own_code = error.code().is_some();
+        match &self.last_error {
+            Some(last) if !has_own_code && now <= last.at + EXPLAINS_WITHIN => {
+                Error::ConnectionClosed { code: last.code, message: last.message.clone() }
+            }
+            _ => error,
+        }
+    }
+}
+
+impl Outage {
+    pub(super) fn since(now: Instant) -> Self {
+        Self { since: now, told: false }
+    }
+
+    pub(super) fn told_at(&self) -> Instant {
+        self.since + UNAVAILABLE_AFTER
+    }
+
+    pub(super) fn is_to_be_told(&self, now: Instant) -> bool {
+        !self.told && self.told_at() <= now
+    }
+}

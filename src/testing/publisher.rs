@@ -1,0 +1,71 @@
+//! Publishing from another thread.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::hub::Hub;
+
+/// Publishes events to the clients of a [`TestServer`](super::TestServer), from any thread.
+///
+/// It does not keep the server alive: when that is dropped, events go to nobody.
+#[derive(Clone)]
+pub struct Publisher {
+    hub: Arc<Hub>,
+}
+
+impl Publisher {
+    pub(super) fn new(hub: Arc<Hub>) -> Publisher {
+        Publisher { hub }
+    }
+
+    /// Publishes an event, see [`TestServer::trigger`](super::TestServer::trigger).
+    ///
+    /// # Panics
+    ///
+    /// When `data` has no JSON text, for example a map whose keys are not strings.
+    pub fn trigger(&self, channel: &str, event: &str, data: &(impl Serialize + ?Sized)) -> usize {
+        trigger(&self.hub, channel, event, data)
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
+}
+
+pub(super) fn trigger(hub: &Hub, channel: &str, event: &str, data: &(impl Serialize + ?Sized)) -> usize {
+    hub.trigger(channel, event, &data_text(data), None)
+}
+
+/// A string as it is, anything else as its JSON text. Not by way of `serde_json::Value`, which would sort the fields of
+/// a structure and widen an `f32`.
+fn data_text(data: &(impl Serialize + ?Sized)) -> String {
+    let json = serde_json::to_string(data).expect("event data must have a JSON text");
+    if json.starts_with('"') { serde_json::from_str(&json).unwrap_or(json) } else { json }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_published_as_they_are() {
+        assert_eq!(data_text("plain \"text\""), "plain \"text\"");
+        assert_eq!(data_text(&String::from("12")), "12");
+        assert_eq!(data_text(r#"{"a":1}"#), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn other_values_are_published_as_json() {
+        #[derive(Serialize)]
+        struct Point {
+            y: f32,
+            x: Option<u8>,
+        }
+        assert_eq!(data_text(&Point { y: 0.1, x: None }), r#"{"y":0.1,"x":null}"#);
+        assert_eq!(data_text(&42), "42");
+    }
+}

@@ -1,0 +1,129 @@
+//! The frames that the server sends, as the bytes that go on the wire.
+//!
+//! Every function returns a complete WebSocket frame in [`Bytes`], so that one encoding is shared by all receivers.
+
+use serde::Serialize;
+use tungstenite::Bytes;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame};
+
+use super::subscription::Refusal;
+
+/// RFC 6455, 5.5: the payload of a control frame has at most 125 bytes, of which a close frame spends two on its code.
+const MAX_CLOSE_REASON: usize = 123;
+
+/// An application event. `data` is the text that the publisher gave; like Pusher, the server sends it as a JSON string.
+pub(super) fn event(channel: &str, event: &str, data: &str) -> Bytes {
+    message(&Envelope { event, channel: Some(channel), data: Some(data) })
+}
+
+/// `activity_timeout` is JSON text that goes into the document as it is.
+pub(super) fn established(socket_id: &str, activity_timeout: &str) -> Bytes {
+    let data = format!(r#"{{"socket_id":"{socket_id}","activity_timeout":{activity_timeout}}}"#);
+    message(&Envelope { event: "pusher:connection_established", channel: None, data: Some(data.as_str()) })
+}
+
+pub(super) fn pong() -> Bytes {
+    message(&Envelope { event: "pusher:pong", channel: None, data: Some("{}") })
+}
+
+/// The `data` of `pusher:error` is an object, as the hosted service and soketi send it.
+pub(super) fn error(code: u16, text: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct ErrorData<'a> {
+        code: u16,
+        message: &'a str,
+    }
+    message(&Envelope { event: "pusher:error", channel: None, data: Some(ErrorData { code, message: text }) })
+}
+
+pub(super) fn subscription_succeeded(channel: &str) -> Bytes {
+    message(&Envelope { event: "pusher_internal:subscription_succeeded", channel: Some(channel), data: Some("{}") })
+}
+
+pub(super) fn subscription_error(channel: &str, refusal: &Refusal) -> Bytes {
+    message(&Envelope { event: "pusher:subscription_error", channel: Some(channel), data: Some(refusal) })
+}
+
+pub(super) fn text(payload: &str) -> Bytes {
+    data_frame(Data::Text, payload.as_bytes().to_vec())
+}
+
+pub(super) fn binary(payload: &[u8]) -> Bytes {
+    data_frame(Data::Binary, payload.to_vec())
+}
+
+/// More than 125 bytes make a frame that RFC 6455 forbids; a test may want just that.
+pub(super) fn ping(payload: &[u8]) -> Bytes {
+    encode(Frame::ping(payload.to_vec()))
+}
+
+/// A reason that is too long for a control frame is cut at a character.
+pub(super) fn close(code: u16, reason: &str) -> Bytes {
+    let mut end = reason.len().min(MAX_CLOSE_REASON);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    encode(Frame::close(Some(CloseFrame { code: code.into(), reason: reason[..end].into() })))
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, D> {
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<D>,
+}
+
+fn message<D: Serialize>(envelope: &Envelope<'_, D>) -> Bytes {
+    let json = serde_json::to_vec(envelope).expect("strings and numbers always have a JSON text");
+    data_frame(Data::Text, json)
+}
+
+fn data_frame(kind: Data, payload: Vec<u8>) -> Bytes {
+    encode(Frame::message(payload, OpCode::Data(kind), true))
+}
+
+fn encode(frame: Frame) -> Bytes {
+    let mut bytes = Vec::with_capacity(frame.len());
+    frame.format(&mut bytes).expect("a vector takes every write");
+    bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(frame: &Bytes) -> &str {
+        std::str::from_utf8(&frame[2..]).unwrap()
+    }
+
+    #[test]
+    fn event_data_is_a_json_string() {
+        assert_eq!(payload(&event("room", "e", r#"{"a":1}"#)), r#"{"event":"e","channel":"room","data":"{\"a\":1}"}"#);
+    }
+
+    #[test]
+    fn the_activity_timeout_is_put_in_as_it_is() {
+        assert_eq!(
+            payload(&established("1.2", "\"soon\"")),
+            r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":\"soon\"}"}"#
+        );
+    }
+
+    #[test]
+    fn a_long_close_reason_is_cut_at_a_character() {
+        let frame = close(4000, &"ż".repeat(100));
+        assert_eq!(frame[0], 0x88);
+        assert_eq!(usize::from(frame[1]), frame.len() - 2);
+        assert_eq!(&frame[2..4], &4000u16.to_be_bytes());
+        assert_eq!(std::str::from_utf8(&frame[4..]).unwrap(), "ż".repeat(61));
+    }
+
+    #[test]
+    fn a_frame_of_64_kib_has_a_64_bit_length() {
+        let frame = text(&"x".repeat(65_536));
+        assert_eq!(&frame[..10], &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+}
