@@ -58,11 +58,11 @@ impl Endpoint {
             Some(query) => format!("?{query}"),
             None => metadata(config)?,
         };
-        let port =
-            match (uri.port_u16(), uri.authority().is_some_and(|a| a.as_str().ends_with(':') || a.port().is_some())) {
-                (Some(0), _) | (None, true) => return Err(bad("has no valid port")),
-                (port, _) => port.unwrap_or(default_port(tls)),
-            };
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let port = match authority.strip_prefix(uri.host().unwrap_or_default()) {
+            Some("") => default_port(tls),
+            rest => port_after_colon(rest).ok_or_else(|| bad("has no valid port"))?,
+        };
         Ok(Self { tls, host, port, target: format!("{}{query}", uri.path()) })
     }
 
@@ -88,6 +88,11 @@ impl Endpoint {
     pub(crate) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
+}
+
+fn port_after_colon(rest: Option<&str>) -> Option<u16> {
+    let port = rest?.strip_prefix(':')?.parse().ok()?;
+    (port != 0).then_some(port)
 }
 
 fn default_port(tls: bool) -> u16 {

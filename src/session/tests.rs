@@ -1,1 +1,759 @@
+//! The session as a whole: every race is a sequence of inputs, and takes microseconds.
 
+use super::*;
+use crate::{event::Event, protocol::frame::Outgoing};
+
+use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed, Reconnecting, Unavailable};
+
+/// A session in some state, with a clock that is moved by hand.
+struct Scenario {
+    session: Session,
+    now: Instant,
+    client: Arc<Interest>,
+    outputs: Vec<Output>,
+    told: Vec<Notification>,
+    attempt_over: Option<Result<(), Arc<Error>>>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Scenario {
+    fn new() -> Self {
+        Self::with(Reconnect::default())
+    }
+
+    fn with(reconnect: Reconnect) -> Self {
+        let settings = Settings {
+            connect_timeout: 15 * SECOND,
+            activity_timeout: 120 * SECOND,
+            pong_timeout: 30 * SECOND,
+            subscription_timeout: 30 * SECOND,
+            reconnect,
+            tls: false,
+        };
+        let client = Interest::new(0, "");
+        client.want();
+        Self {
+            session: Session::new(settings, 42),
+            now: Instant::now(),
+            client,
+            outputs: Vec::new(),
+            told: Vec::new(),
+            attempt_over: None,
+        }
+    }
+
+    /// Connected in the background.
+    fn connected() -> Self {
+        let mut scenario = Self::new();
+        scenario.connect_background().establish();
+        scenario.forget();
+        scenario
+    }
+
+    /// Connected, with a channel whose subscription is confirmed.
+    fn subscribed(name: &str) -> (Self, Arc<Interest>) {
+        let mut scenario = Self::connected();
+        let interest = scenario.wants(1, name);
+        scenario.receive(&succeeded(name));
+        scenario.forget();
+        (scenario, interest)
+    }
+
+    fn input(&mut self, input: Input<'_>) -> &mut Self {
+        self.session.handle(input, self.now);
+        while let Some(output) = self.session.poll_output(self.now) {
+            self.outputs.push(output);
+        }
+        if let Some(batch) = self.session.take_batch() {
+            let batch = Arc::new(batch);
+            self.attempt_over = batch.published.attempt_over.clone().or(self.attempt_over.take());
+            for index in 0..batch.len() {
+                let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
+                self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
+            }
+        }
+        self
+    }
+
+    fn connect_background(&mut self) -> &mut Self {
+        let wish = Arc::clone(&self.client);
+        self.input(Input::ConnectForGood(wish))
+    }
+
+    fn connect_once(&mut self) -> &mut Self {
+        let wish = Arc::clone(&self.client);
+        self.input(Input::ConnectOnce(wish))
+    }
+
+    fn socket(&mut self, event: FromSocket<'_>) -> &mut Self {
+        let generation = self.session.generation;
+        self.input(Input::Socket(generation, event))
+    }
+
+    fn upgrade(&mut self) -> &mut Self {
+        self.socket(FromSocket::Reached(ConnectPhase::Established))
+    }
+
+    fn establish(&mut self) -> &mut Self {
+        self.upgrade().receive(
+            r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":60}"}"#,
+        )
+    }
+
+    fn receive(&mut self, text: &str) -> &mut Self {
+        self.socket(FromSocket::Bytes);
+        self.socket(FromSocket::Text(text))
+    }
+
+    fn close(&mut self, code: u16) -> &mut Self {
+        self.socket(FromSocket::Ended(Ending::Closed { code, reason: String::new() }))
+    }
+
+    fn lose(&mut self) -> &mut Self {
+        self.socket(FromSocket::Ended(Ending::Lost(Error::lost("test"))))
+    }
+
+    fn wants(&mut self, id: u64, name: &str) -> Arc<Interest> {
+        let interest = Interest::new(id, name);
+        interest.want();
+        self.input(Input::Wish(Arc::clone(&interest)));
+        interest
+    }
+
+    fn forgets(&mut self, interest: &Arc<Interest>) -> &mut Self {
+        interest.forget();
+        self.input(Input::Wish(Arc::clone(interest)))
+    }
+
+    /// Lets time pass as the heartbeat does: from deadline to deadline.
+    fn pass(&mut self, time: Duration) -> &mut Self {
+        let end = self.now + time;
+        while let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= end) {
+            self.now = deadline.max(self.now);
+            self.input(Input::Tick);
+            assert!(self.session.deadline() != Some(deadline), "a deadline that stays in the past is a busy loop");
+        }
+        self.now = end;
+        self
+    }
+
+    /// Waits out the back-off.
+    fn reconnect(&mut self) -> &mut Self {
+        let until = self.session.deadline().expect("backing off");
+        self.now = self.now.max(until);
+        self.input(Input::Tick).establish()
+    }
+
+    fn forget(&mut self) {
+        self.outputs.clear();
+        self.told.clear();
+        self.attempt_over = None;
+    }
+
+    fn sent(&self) -> Vec<&str> {
+        self.outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Send(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn dials(&self) -> usize {
+        self.outputs.iter().filter(|output| matches!(output, Output::Dial { .. })).count()
+    }
+
+    fn states(&self) -> Vec<ConnectionState> {
+        self.changes().iter().map(|change| change.current).collect()
+    }
+
+    fn changes(&self) -> Vec<&ConnectionStateChange> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::ConnectionStateChange(change) => Some(change),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn events(&self) -> Vec<(&str, &str)> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::Event(event) => Some((event.name(), event.data())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn errors(&self) -> Vec<&Error> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::Error(error) => Some(&**error),
+                Notification::SubscriptionError(failed) => Some(&failed.error),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn successes(&self) -> Vec<(bool, Option<Duration>)> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::SubscriptionSucceeded(s) => Some((s.resubscribed, s.gap)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn succeeded(channel: &str) -> String {
+    format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"{channel}","data":"{{}}"}}"#)
+}
+
+fn event(channel: &str, data: &str) -> String {
+    format!(r#"{{"event":"e","channel":"{channel}","data":"{data}"}}"#)
+}
+
+fn subscribe(channel: &str) -> String {
+    Outgoing::Subscribe { channel }.to_text()
+}
+
+fn unsubscribe(channel: &str) -> String {
+    Outgoing::Unsubscribe { channel }.to_text()
+}
+
+#[test]
+fn c4_connect_reports_the_first_attempt_and_gives_up() {
+    let mut s = Scenario::new();
+    s.connect_once().socket(FromSocket::DialFailed(Error::lost("refused")));
+    assert_eq!(s.states(), [Connecting, Disconnected]);
+    assert!(matches!(s.attempt_over, Some(Err(_))));
+    assert!(s.session.is_idle());
+    assert_eq!(s.session.deadline(), None);
+}
+
+#[test]
+fn c4_a_final_refusal_is_failed() {
+    let mut s = Scenario::new();
+    s.connect_once().upgrade().close(4001);
+    assert_eq!(s.states(), [Connecting, Failed]);
+    assert_eq!(s.changes()[1].cause.as_ref().and_then(|cause| cause.code()), Some(4001));
+}
+
+#[test]
+fn c4_after_the_first_success_a_blocking_connect_keeps_the_connection_too() {
+    let mut s = Scenario::new();
+    s.connect_once().establish().lose();
+    assert_eq!(s.states(), [Connecting, Connected, Reconnecting]);
+}
+
+#[test]
+fn c3_the_deadline_covers_everything_and_names_the_phase() {
+    for phase in
+        [ConnectPhase::Dns, ConnectPhase::Tcp, ConnectPhase::Tls, ConnectPhase::Upgrade, ConnectPhase::Established]
+    {
+        let mut s = Scenario::new();
+        s.connect_once().pass(5 * SECOND).socket(FromSocket::Reached(phase)).pass(9 * SECOND);
+        assert!(s.attempt_over.is_none());
+        s.pass(SECOND);
+        match s.attempt_over {
+            Some(Err(error)) => assert_eq!(error.to_string(), format!("{phase}: no answer within 15s")),
+            other => panic!("{other:?}"),
+        }
+        assert!(s.outputs.iter().any(|output| matches!(output, Output::Close { code: None, .. })));
+    }
+}
+
+#[test]
+fn c9_socket_id_is_gone_in_the_batch_that_tells_the_loss() {
+    let mut s = Scenario::connected();
+    let generation = s.session.generation;
+    s.session.handle(Input::Socket(generation, FromSocket::Ended(Ending::Lost(Error::lost("x")))), s.now);
+    let batch = s.session.take_batch().expect("a state change");
+    assert_eq!(batch.published.socket_id, Some(None));
+    assert_eq!(batch.published.state, Some(Reconnecting));
+}
+
+#[test]
+fn c10_changes_are_in_order_and_never_from_a_state_to_itself() {
+    let mut s = Scenario::connected();
+    s.lose();
+    for _ in 0..20 {
+        let until = s.session.deadline().expect("backing off");
+        s.pass(until.saturating_duration_since(s.now)).socket(FromSocket::DialFailed(Error::lost("x")));
+    }
+    let changes = s.changes();
+    assert!(changes.iter().all(|change| change.previous != change.current));
+    assert!(changes.windows(2).all(|pair| pair[0].current == pair[1].previous));
+    let waiting = changes.iter().filter(|change| change.current == Reconnecting);
+    assert!(waiting.clone().count() > 1);
+    assert!(waiting.clone().all(|change| change.retry_in.is_some() && change.cause.is_some()));
+    let attempts: Vec<_> = waiting.map(|change| change.attempt).collect();
+    assert!(attempts.windows(2).all(|pair| pair[0] < pair[1]), "{attempts:?}");
+}
+
+#[test]
+fn unavailable_is_reported_after_ten_seconds_and_attempts_go_on() {
+    let mut s = Scenario::with(Reconnect::default().min_delay(3 * SECOND).max_delay(3 * SECOND));
+    s.connect_background();
+    for _ in 0..6 {
+        s.socket(FromSocket::DialFailed(Error::lost("x"))).pass(3 * SECOND);
+    }
+    let states = s.states();
+    let told = states.iter().position(|state| *state == Unavailable).expect("reported");
+    assert!(states[..told].iter().filter(|state| **state == Connecting).count() == 4, "{states:?}");
+    assert!(states[told..].contains(&Connecting), "attempts go on");
+    s.establish();
+    assert_eq!(s.states().last(), Some(&Connected));
+}
+
+#[test]
+fn unavailable_is_reported_while_an_attempt_hangs() {
+    let mut s = Scenario::new();
+    s.connect_background().pass(10 * SECOND);
+    assert_eq!(s.states(), [Connecting, Unavailable]);
+}
+
+#[test]
+fn r1_attempts_count_until_a_connection_is_stable() {
+    let mut s = Scenario::with(Reconnect::default().max_attempts(3));
+    s.connect_background();
+    for _ in 0..2 {
+        s.establish().pass(9 * SECOND).lose();
+        assert_eq!(s.states().last(), Some(&Reconnecting));
+        let until = s.session.deadline().expect("backing off");
+        s.pass(until.saturating_duration_since(s.now));
+    }
+    s.establish().pass(9 * SECOND).lose();
+    assert_eq!(s.states().last(), Some(&Failed), "accepted three times, never stable");
+}
+
+#[test]
+fn r1_a_stable_connection_resets_the_count() {
+    let mut s = Scenario::with(Reconnect::default().max_attempts(1));
+    s.connect_background().establish().pass(10 * SECOND).lose();
+    assert_eq!(s.states().last(), Some(&Reconnecting));
+    assert_eq!(s.changes().last().map(|change| change.attempt), Some(1));
+    let until = s.session.deadline().expect("backing off");
+    s.pass(until.saturating_duration_since(s.now)).socket(FromSocket::DialFailed(Error::lost("x")));
+    assert_eq!(s.states().last(), Some(&Failed));
+}
+
+#[test]
+fn r1_never_is_disconnected_after_a_loss() {
+    let mut s = Scenario::with(Reconnect::never());
+    s.connect_background().establish().pass(60 * SECOND).lose();
+    assert_eq!(s.states().last(), Some(&Disconnected));
+    assert!(s.session.is_idle());
+}
+
+#[test]
+fn r2_close_codes_decide() {
+    for (code, state) in [(4001, Failed), (4009, Failed), (4099, Failed), (4100, Reconnecting), (4301, Reconnecting)] {
+        let mut s = Scenario::connected();
+        s.close(code);
+        assert_eq!(s.states().last(), Some(&state), "{code}");
+    }
+    let mut s = Scenario::connected();
+    s.close(4100);
+    assert!(s.changes()[0].retry_in.expect("backing off") >= SECOND);
+    let mut s = Scenario::connected();
+    s.close(4200);
+    assert_eq!(s.states(), [Reconnecting, Connecting], "at once");
+    assert_eq!(s.dials(), 1);
+    s.establish().close(4200);
+    assert_eq!(s.states().last(), Some(&Reconnecting), "not a second time within 10 s");
+}
+
+#[test]
+fn r2_tls_required_is_tried_once_over_tls() {
+    let mut s = Scenario::new();
+    s.connect_once().upgrade();
+    s.forget();
+    s.close(4000);
+    assert!(s.outputs.iter().any(|output| matches!(output, Output::Dial { tls: true, .. })));
+    assert!(s.attempt_over.is_none(), "it is still the first attempt");
+    s.upgrade().close(4000);
+    assert_eq!(s.states().last(), Some(&Failed));
+}
+
+#[test]
+fn r2_an_accepting_and_closing_server_is_not_hammered() {
+    let mut s = Scenario::new();
+    s.connect_background();
+    let start = s.now;
+    let mut attempts = 0;
+    while s.now < start + 60 * SECOND {
+        s.establish().close(4200);
+        attempts += 1;
+        if let Some(until) = s.session.deadline() {
+            s.pass(until.saturating_duration_since(s.now));
+        }
+    }
+    assert!(attempts <= 60, "{attempts} attempts in a minute");
+}
+
+#[test]
+fn r3_last_error_code_stands_in_for_a_missing_close_code() {
+    let error = r#"{"event":"pusher:error","data":"{\"code\":4001,\"message\":\"gone\"}"}"#;
+    let mut s = Scenario::connected();
+    s.receive(error).pass(5 * SECOND).lose();
+    assert_eq!(s.states().last(), Some(&Failed));
+    assert_eq!(s.changes()[0].cause.as_ref().and_then(|cause| cause.code()), Some(4001));
+
+    let mut s = Scenario::connected();
+    s.receive(error).pass(5 * SECOND + Duration::from_millis(1)).lose();
+    assert_eq!(s.states().last(), Some(&Reconnecting), "too long ago to explain the end");
+
+    let mut s = Scenario::connected();
+    s.receive(error).close(4100);
+    assert_eq!(s.states().last(), Some(&Reconnecting), "the close code of the frame itself counts");
+
+    let mut s = Scenario::connected();
+    s.receive(error).close(1000);
+    assert_eq!(s.states().last(), Some(&Failed), "1000 is not a code of Pusher's");
+}
+
+#[test]
+fn r3_an_error_that_was_somebodys_answer_does_not_explain_the_end() {
+    let mut s = Scenario::connected();
+    s.wants(1, "room");
+    s.receive(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#).lose();
+    assert_eq!(s.states().last(), Some(&Reconnecting));
+}
+
+#[test]
+fn r4_an_error_on_an_open_socket_changes_nothing() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    for code in ["4001", "4200", "4301", "null"] {
+        s.receive(&format!(r#"{{"event":"pusher:error","data":{{"code":{code},"message":"m"}}}}"#));
+    }
+    assert_eq!(s.errors().len(), 4);
+    assert_eq!(s.errors()[0].code(), Some(4001));
+    assert!(s.states().is_empty());
+    s.receive(&event("room", "x"));
+    assert_eq!(s.events(), [("e", "x")]);
+}
+
+#[test]
+fn r5_another_first_message_is_a_failed_attempt() {
+    let firsts = [r#"{"event":"pusher:ping"}"#, "null", "junk", r#"{"event":"pusher:error","data":{"message":"m"}}"#];
+    for first in firsts {
+        let mut s = Scenario::new();
+        s.connect_background().upgrade().receive(first);
+        assert_eq!(s.states(), [Connecting, Reconnecting], "{first}");
+        assert!(matches!(s.attempt_over, Some(Err(_))));
+    }
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().socket(FromSocket::Binary);
+    assert_eq!(s.states(), [Connecting, Reconnecting]);
+}
+
+#[test]
+fn r5_an_error_as_first_message_says_why() {
+    let mut s = Scenario::new();
+    s.connect_background()
+        .upgrade()
+        .receive(r#"{"event":"pusher:error","data":"{\"code\":4009,\"message\":\"origin\"}"}"#);
+    assert_eq!(s.states(), [Connecting, Failed]);
+}
+
+#[test]
+fn r6_the_smaller_activity_timeout_counts_and_silence_ends_the_connection() {
+    let mut s = Scenario::connected();
+    s.pass(60 * SECOND);
+    assert_eq!(s.sent(), [r#"{"event":"pusher:ping","data":{}}"#]);
+    s.pass(30 * SECOND);
+    assert_eq!(s.states(), [Reconnecting]);
+    let close = s.outputs.iter().find(|output| matches!(output, Output::Close { .. }));
+    assert!(matches!(close, Some(Output::Close { code: None, .. })), "without a closing handshake");
+}
+
+#[test]
+fn r6_a_ping_is_answered_at_once() {
+    let mut s = Scenario::connected();
+    s.receive(r#"{"event":"pusher:ping","data":{}}"#);
+    assert_eq!(s.sent(), [r#"{"event":"pusher:pong","data":{}}"#]);
+}
+
+#[test]
+fn r7_no_activity_timeout_makes_more_than_one_ping_a_second() {
+    for value in ["0", "-1", "0.0001", "1e400", "null", "\"x\"", "[]"] {
+        let mut s = Scenario::new();
+        s.connect_background().upgrade().receive(&format!(
+            r#"{{"event":"pusher:connection_established","data":{{"socket_id":"1.2","activity_timeout":{value}}}}}"#
+        ));
+        assert_eq!(s.states(), [Connecting, Connected], "{value}");
+        for _ in 0..600 {
+            s.pass(SECOND / 10).socket(FromSocket::Bytes);
+        }
+        assert!(s.sent().len() <= 60, "{value}: {} pings in a minute", s.sent().len());
+    }
+}
+
+#[test]
+fn r8_every_wanted_channel_is_subscribed_exactly_once_on_each_connection() {
+    let mut s = Scenario::new();
+    let rooms: Vec<_> = (1..=20).map(|id| s.wants(id, &format!("room-{id}"))).collect();
+    s.connect_background().establish();
+    let expected: Vec<_> = rooms.iter().map(|room| subscribe(room.name())).collect();
+    assert_eq!(s.sent(), expected);
+    s.forget();
+    s.lose().reconnect();
+    assert_eq!(s.sent(), expected);
+}
+
+#[test]
+fn r8_what_an_older_socket_brings_is_dropped() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    let old = s.session.generation;
+    s.lose().reconnect();
+    s.receive(&succeeded("room"));
+    s.forget();
+    s.input(Input::Socket(old, FromSocket::Text(&event("room", "stale"))));
+    s.input(Input::Socket(old, FromSocket::Ended(Ending::Lost(Error::lost("stale")))));
+    s.input(Input::Socket(old, FromSocket::DialFailed(Error::lost("stale"))));
+    assert!(s.told.is_empty());
+    assert_eq!(s.states(), []);
+}
+
+#[test]
+fn r9_a_socket_is_closed_before_the_next_is_dialled() {
+    let mut s = Scenario::connected();
+    for _ in 0..5 {
+        s.forget();
+        s.pass(11 * SECOND).close(4200);
+        let kinds: Vec<_> = s.outputs.iter().map(|output| matches!(output, Output::Close { .. })).collect();
+        assert_eq!(kinds, [true, false], "close, then dial");
+        s.establish();
+    }
+}
+
+#[test]
+fn r10_disconnect_ends_everything_in_every_state() {
+    let prepare: [fn(&mut Scenario); 6] = [
+        |_| {},
+        |s| drop(s.connect_background()),
+        |s| drop(s.connect_background().socket(FromSocket::Reached(ConnectPhase::Tls))),
+        |s| drop(s.connect_background().upgrade()),
+        |s| drop(s.connect_background().establish()),
+        |s| drop(s.connect_background().establish().lose()),
+    ];
+    for (n, prepare) in prepare.into_iter().enumerate() {
+        let mut s = Scenario::new();
+        prepare(&mut s);
+        s.forget();
+        s.input(Input::Disconnect);
+        let expected: &[_] = if n == 0 { &[] } else { &[Disconnecting, Disconnected] };
+        assert_eq!(s.states(), expected, "case {n}");
+        s.pass(3600 * SECOND);
+        assert_eq!(s.dials(), 0, "case {n}");
+        s.connect_background().establish();
+        assert_eq!(s.states().last(), Some(&Connected), "case {n}: it can connect again");
+    }
+}
+
+#[test]
+fn r10_a_dial_that_finishes_after_disconnect_is_dropped() {
+    let mut s = Scenario::new();
+    s.connect_background();
+    let generation = s.session.generation;
+    s.input(Input::Disconnect);
+    s.forget();
+    s.input(Input::Socket(generation, FromSocket::Reached(ConnectPhase::Established)));
+    assert!(s.session.is_idle() && s.told.is_empty());
+}
+
+#[test]
+fn reconnect_now_skips_the_backoff_and_probes_a_connection() {
+    let mut s = Scenario::connected();
+    s.lose();
+    s.forget();
+    s.input(Input::ReconnectNow);
+    assert_eq!(s.dials(), 1);
+    s.establish();
+    s.forget();
+    s.input(Input::ReconnectNow);
+    assert_eq!(s.sent(), [r#"{"event":"pusher:ping","data":{}}"#]);
+    s.pass(30 * SECOND);
+    assert_eq!(s.states(), [Reconnecting], "with the pong deadline");
+}
+
+#[test]
+fn r12_a_gap_is_announced_before_the_first_event() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.lose();
+    let lost = s.now;
+    s.reconnect();
+    s.forget();
+    s.pass(2 * SECOND).receive(&event("room", "too early")).receive(&succeeded("room")).receive(&event("room", "x"));
+    assert_eq!(s.successes(), [(true, Some(s.now - lost))]);
+    assert_eq!(s.events(), [("e", "x")], "nothing before the confirmation");
+}
+
+#[test]
+fn r12_a_subscription_made_by_the_user_is_never_a_resubscription() {
+    let (mut s, room) = Scenario::subscribed("room");
+    s.lose();
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wish(Arc::clone(&room))).reconnect().receive(&succeeded("room"));
+    assert_eq!(s.successes(), [(false, None)]);
+}
+
+#[test]
+fn s1_wishes_count_in_every_state() {
+    let mut s = Scenario::new();
+    let room = s.wants(1, "room");
+    s.connect_background().forgets(&room).establish();
+    assert!(s.sent().is_empty());
+}
+
+#[test]
+fn s2_unsubscribing_while_pending_wins_at_once() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.forgets(&room).receive(&succeeded("room")).receive(&event("room", "x"));
+    assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room")]);
+    assert!(s.told.is_empty());
+    s.forget();
+    s.lose().reconnect();
+    assert!(s.sent().is_empty(), "it does not come back");
+}
+
+#[test]
+fn s2_subscribe_unsubscribe_subscribe_ends_subscribed() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wish(Arc::clone(&room))).receive(&succeeded("room"));
+    assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room"), subscribe("room")]);
+    assert_eq!(s.successes().len(), 1);
+}
+
+#[test]
+fn s2_the_same_when_the_wishes_were_merged() {
+    let (mut s, room) = Scenario::subscribed("room");
+    room.forget();
+    room.want();
+    s.input(Input::Wish(Arc::clone(&room)));
+    assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);
+}
+
+#[test]
+fn s2_subscribing_twice_is_one_subscription() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.input(Input::Wish(Arc::clone(&room))).receive(&succeeded("room")).input(Input::Wish(Arc::clone(&room)));
+    assert_eq!(s.sent(), [subscribe("room")]);
+}
+
+#[test]
+fn s5_a_subscription_that_is_not_answered_times_out() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.pass(29 * SECOND).receive(r#"{"event":"pusher:pong"}"#).pass(SECOND);
+    assert!(matches!(s.errors()[..], [Error::SubscriptionTimeout { .. }]));
+    assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room")]);
+    s.forget();
+    s.receive(&succeeded("room"));
+    assert!(s.told.is_empty(), "too late");
+    s.input(Input::Wish(Arc::clone(&room)));
+    assert_eq!(s.sent(), [subscribe("room")], "subscribing again tries again");
+}
+
+#[test]
+fn s6_refusals_reach_the_channel() {
+    let refusals = [
+        r#"{"event":"pusher:subscription_error","channel":"room","data":{"type":"AuthError","error":"no","status":401}}"#,
+        r#"{"event":"pusher_internal:subscription_error","channel":"room"}"#,
+        r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#,
+    ];
+    for refusal in refusals {
+        let mut s = Scenario::connected();
+        s.wants(1, "room");
+        s.receive(refusal);
+        assert!(matches!(s.errors()[..], [Error::SubscriptionRefused { .. }]), "{refusal}");
+        s.forget();
+        s.lose().reconnect();
+        assert_eq!(s.sent(), [subscribe("room")], "a reconnect tries again");
+    }
+}
+
+#[test]
+fn s6_an_error_without_a_channel_is_nobodys_answer_when_two_wait() {
+    let mut s = Scenario::connected();
+    s.wants(1, "a");
+    s.wants(2, "b");
+    s.receive(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#);
+    assert!(matches!(s.errors()[..], [Error::Server { code: Some(4009), .. }]));
+    s.receive(&succeeded("a")).receive(&succeeded("b"));
+    assert_eq!(s.successes().len(), 2);
+}
+
+#[test]
+fn s6_4301_and_errors_with_a_channel_answer_no_subscription() {
+    let mut s = Scenario::connected();
+    s.wants(1, "room");
+    s.receive(r#"{"event":"pusher:error","data":{"code":4301,"message":"rate"}}"#);
+    s.receive(r#"{"event":"pusher:error","channel":"x","data":{"code":4009,"message":"large"}}"#);
+    assert!(s.errors().iter().all(|error| matches!(error, Error::Server { .. })));
+}
+
+#[test]
+fn s7_a_channel_that_needs_an_authoriser_fails_without_one() {
+    let mut s = Scenario::connected();
+    s.wants(1, "private-room");
+    assert!(s.sent().is_empty());
+    assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]));
+}
+
+#[test]
+fn s8_what_nobody_asked_for_is_counted_and_ignored() {
+    let mut s = Scenario::connected();
+    for n in 0..1000 {
+        s.receive(&succeeded(&format!("room-{n}")));
+        s.receive(&event(&format!("room-{n}"), "x"));
+    }
+    s.receive(r#"{"event":"pusher:unknown","data":{}}"#);
+    s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":"{}"}"#);
+    s.receive(r#"{"event":"no-channel"}"#);
+    assert!(s.told.is_empty());
+    assert_eq!(s.session.tally.ignored, 2003);
+}
+
+#[test]
+fn s8_a_client_event_with_a_platform_name_is_an_application_event() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.receive(r#"{"event":"client-pusher_internal:subscription_succeeded","channel":"room","data":"x"}"#);
+    assert_eq!(s.events(), [("client-pusher_internal:subscription_succeeded", "x")]);
+}
+
+#[test]
+fn d2_a_bad_message_is_reported_and_the_next_event_arrives() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    let deep = format!(r#"{{"event":"e","channel":"room","data":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    for bad in ["", "null", "[1]", "{", r#"{"data":"x"}"#, r#"{"event":"e","channel":"room","data":"\ud800"}"#, &deep] {
+        s.receive(bad).receive(&event("room", "next"));
+    }
+    s.socket(FromSocket::Binary);
+    assert_eq!(s.errors().len(), 8);
+    assert!(s.errors().iter().all(|error| matches!(error, Error::BadMessage { .. })));
+    assert_eq!(s.events().len(), 7);
+    assert!(s.states().is_empty());
+}
+
+#[test]
+fn d3_a_message_that_is_too_large_ends_the_connection_with_1009() {
+    let mut s = Scenario::connected();
+    s.socket(FromSocket::Ended(Ending::Lost(Error::MessageTooLarge { limit: 10 })));
+    assert!(s.outputs.iter().any(|output| matches!(output, Output::Close { code: Some(1009), .. })));
+    assert_eq!(s.states(), [Reconnecting]);
+    assert!(matches!(s.changes()[0].cause.as_deref(), Some(Error::MessageTooLarge { .. })));
+}
