@@ -52,7 +52,7 @@ impl Heartbeat {
                 Ok(command) => self.obey(command),
                 Err(_) => self.feed(Input::Tick),
             }
-            self.readers.retain(|reader| !reader.worker.is_done());
+            self.join_ended_readers();
         }
         self.stop_readers();
         self.core.end_dispatching();
@@ -98,6 +98,15 @@ impl Heartbeat {
     fn stop(&self, generation: Generation) {
         let unwanted = self.readers.iter().filter(|reader| reader.generation == generation);
         unwanted.for_each(|reader| reader.stop.set());
+    }
+
+    fn join_ended_readers(&mut self) {
+        let (ended, running): (Vec<Reader>, Vec<Reader>) =
+            std::mem::take(&mut self.readers).into_iter().partition(|reader| reader.worker.is_done());
+        self.readers = running;
+        for reader in ended {
+            reader.worker.join_until(Instant::now());
+        }
     }
 
     fn stop_readers(&mut self) {

@@ -1,0 +1,208 @@
+//! The `tail -f` of Pusher: prints one line per event, and where the connection stands.
+//!
+//! ```text
+//! cargo run --example listen                                          # the embedded server, which ticks on `demo`
+//! cargo run --example listen -- --key KEY --cluster eu --channel news # an app of the hosted service
+//! cargo run --example listen -- --help                                # the rest
+//! ```
+//!
+//! It also shows the main loop of a program that has something else to do beside waiting for events (here: counting
+//! down to the next attempt to connect): a [`Receiver`], asked with a timeout. See [`Listener::listen`].
+
+mod clock;
+mod demo;
+mod json;
+mod options;
+mod output;
+mod status;
+mod terminal;
+mod text;
+
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use pusher_channels::{ConnectionState, Error, Event, Notification, Pusher, Receiver, RecvTimeoutError};
+
+use demo::Demo;
+use json::Json;
+use options::{Command, Options};
+use output::{Notice, Output};
+use text::Text;
+
+fn main() -> ExitCode {
+    let args = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    let outcome = match options::parse(args) {
+        Ok(Command::Help) => writeln!(io::stdout(), "{}", options::USAGE).map_err(Failure::from),
+        Ok(Command::Listen(options)) => run(&options),
+        Err(reason) => Err(Failure::WrongOption(reason)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    // Declared before the client, so that it is dropped after it.
+    let demo;
+    let config = match options.server.config() {
+        Some(config) => config,
+        None => {
+            demo = Demo::start(options::DEMO_CHANNEL)?;
+            demo.config()
+        }
+    };
+    let pusher = Pusher::new(config);
+    // A receiver brings what happens after it was made. Made first, it misses nothing.
+    let receiver = pusher.receiver();
+    for channel in &options.channels {
+        pusher.subscribe(channel)?;
+    }
+    let output: Box<dyn Output> = if options.json { Box::new(Json) } else { Box::new(Text::detect()) };
+    let mut listener = Listener::new(options, &pusher, receiver, output);
+    // Unlike `connect`, this also survives a server that is not up yet.
+    pusher.connect_background()?;
+    listener.listen()
+}
+
+/// The main loop and what it keeps from one turn to the next.
+struct Listener<'a> {
+    options: &'a Options,
+    pusher: &'a Pusher,
+    receiver: Receiver,
+    output: Box<dyn Output>,
+    received: u64,
+    /// When the time of `--timeout` is over.
+    deadline: Option<Instant>,
+}
+
+impl<'a> Listener<'a> {
+    fn new(options: &'a Options, pusher: &'a Pusher, receiver: Receiver, output: Box<dyn Output>) -> Self {
+        // A time that no clock can reach is no deadline.
+        let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self { options, pusher, receiver, output, received: 0, deadline }
+    }
+
+    /// Takes one notification after another, and wakes up without one when a line is to be redrawn or the time is over.
+    fn listen(&mut self) -> Result<(), Failure> {
+        while !self.is_complete() {
+            match self.receiver.recv_timeout(self.patience()) {
+                Ok(notification) => self.take(&notification)?,
+                Err(RecvTimeoutError::Timeout) if self.is_time_over() => return self.time_is_over(),
+                Err(RecvTimeoutError::Timeout) => {}
+                // Cannot be while there is a `Pusher`: a receiver ends with the client's last handle.
+                Err(RecvTimeoutError::Closed) => return Err(Error::Disconnected.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_complete(&self) -> bool {
+        self.options.count.is_some_and(|count| self.received >= count)
+    }
+
+    fn is_time_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// How long to wait for the next notification.
+    fn patience(&mut self) -> Duration {
+        let now = Instant::now();
+        let until_deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        // While more events wait, drawing a line that each of them has to clear again would only flicker.
+        let until_redraw = if self.receiver.is_empty() { self.output.refresh(now) } else { None };
+        [until_deadline, until_redraw].into_iter().flatten().min().unwrap_or(Duration::MAX)
+    }
+
+    fn take(&mut self, notification: &Notification) -> Result<(), Failure> {
+        match notification {
+            Notification::Event(event) => self.take_event(event)?,
+            Notification::ConnectionStateChange(change) => {
+                self.output.state(change);
+                if change.current == ConnectionState::Failed {
+                    return Err(Failure::Reported);
+                }
+            }
+            Notification::SubscriptionSucceeded(success) => self.output.notice(&Notice::Subscribed(success)),
+            Notification::SubscriptionError(failure) => self.output.notice(&Notice::SubscriptionError(failure)),
+            Notification::Error(error) => self.output.notice(&Notice::Error(error)),
+            Notification::Lagged(dropped) => self.output.notice(&Notice::Lagged(*dropped)),
+            // The enum grows with the protocol; what this program does not know, it does not show.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_event(&mut self, event: &Event) -> io::Result<()> {
+        let wanted = &self.options.events;
+        if wanted.is_empty() || wanted.iter().any(|name| name == event.name()) {
+            self.output.event(event)?;
+            self.received += 1;
+        }
+        Ok(())
+    }
+
+    /// Without `--count` a single event is enough.
+    fn time_is_over(&mut self) -> Result<(), Failure> {
+        if self.options.count.is_none() && self.received > 0 {
+            return Ok(());
+        }
+        let time = self.options.timeout.unwrap_or_default();
+        let cause = format!(
+            "got {} of {} events within {time:?}; the connection is {}",
+            self.received,
+            self.options.count.unwrap_or(1),
+            self.pusher.state()
+        );
+        self.output.notice(&Notice::Timeout(&cause));
+        Err(Failure::Reported)
+    }
+}
+
+/// Why the program does not do what it was asked for.
+enum Failure {
+    /// The arguments are wrong.
+    WrongOption(String),
+    /// Something went wrong that the user has not been told yet.
+    Other(String),
+    /// The output has told the user already.
+    Reported,
+    /// Nobody reads the output any more, as with `listen | head`. That is how such a program is meant to end.
+    OutputClosed,
+}
+
+impl Failure {
+    fn report(&self) -> ExitCode {
+        // Where standard error is closed as well, there is nobody left to tell.
+        if let Self::WrongOption(message) | Self::Other(message) = self {
+            let _ = writeln!(io::stderr(), "listen: {}", terminal::printable(message));
+        }
+        match self {
+            Self::OutputClosed => ExitCode::SUCCESS,
+            Self::Other(_) | Self::Reported => ExitCode::from(1),
+            Self::WrongOption(_) => ExitCode::from(2),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Config { .. } | Error::ChannelName { .. } => Self::WrongOption(error.to_string()),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Rules C: from `connect` to a confirmed connection, or to an error that says what went wrong.
+
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use pusher_channels::{
+    Config, ConnectPhase, ConnectionState, Error, Pusher, Reconnect,
+    testing::{Fault, TestServer},
+};
+use support::{PATIENCE, next_state, quick, server};
+
+fn error_of(config: Config) -> Error {
+    Pusher::new(config).connect().expect_err("cannot be connected")
+}
+
+/// A server that does with each connection what it is told.
+fn serve(mut conversation: impl FnMut(std::net::TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    thread::spawn(move || listener.incoming().flatten().for_each(&mut conversation));
+    port
+}
+
+fn local(port: u16) -> Config {
+    Config::host("app-key", "127.0.0.1").port(port).tls(false)
+}
+
+#[test]
+fn c1_new_does_no_io() {
+    let server = server();
+    let pusher = Pusher::new(server.config());
+    pusher.subscribe("room").expect("a valid name");
+    assert_eq!(pusher.state(), ConnectionState::Disconnected);
+    assert_eq!(pusher.socket_id(), None);
+    assert_eq!(server.attempts(), 0);
+}
+
+#[test]
+fn c1_bad_options_are_an_error_before_any_packet_leaves() {
+    let server = server();
+    let bad = [
+        Config::host("", "127.0.0.1").port(server.port()).tls(false),
+        Config::host("a\r\nX: y", "127.0.0.1").port(server.port()).tls(false),
+        Config::host("key", "127.0.0.1/x").port(server.port()).tls(false),
+        server.config().header("X-A", "b\r\nX-C: d"),
+        Config::url("http://127.0.0.1/app/key"),
+        Config::cluster("key", ""),
+    ];
+    for config in bad {
+        let pusher = Pusher::new(config.clone());
+        assert!(matches!(pusher.connect(), Err(Error::Config { .. })), "{config:?}");
+        assert!(matches!(pusher.connect_background(), Err(Error::Config { .. })), "{config:?}");
+        assert_eq!(pusher.state(), ConnectionState::Disconnected);
+    }
+    assert_eq!(server.attempts(), 0);
+}
+
+#[test]
+fn c2_the_request_is_what_was_configured() {
+    let server = server();
+    let config = server.config().client_name("my client", "1.2.3");
+    assert!(matches!(error_of(config), Error::Config { .. }), "a space does not belong in a name");
+    let config = server.config().client_name("my+client", "1.2.3").origin("https://a.example").header("X-Token", "t");
+    let _pusher = Pusher::new(config).connect().expect("accepted");
+    let request = server.requests().pop().expect("one request");
+    assert_eq!(request.target, "/app/app-key?protocol=7&client=my%2Bclient&version=1.2.3");
+    assert_eq!(request.header("origin"), Some("https://a.example"));
+    assert_eq!(request.header("x-token"), Some("t"));
+    assert_eq!(request.header("host"), Some(format!("127.0.0.1:{}", server.port()).as_str()));
+}
+
+#[test]
+fn c2_one_complete_url_is_enough() {
+    let server = server();
+    let pusher = Pusher::new(Config::url(server.url())).connect().expect("accepted");
+    assert_eq!(pusher.state(), ConnectionState::Connected);
+    let without = Pusher::new(server.config().without_metadata()).connect().expect("accepted");
+    assert!(without.socket_id().is_some());
+    assert_eq!(server.requests().pop().expect("a request").target, "/app/app-key");
+}
+
+#[test]
+fn c3_one_deadline_covers_all_phases_and_the_error_names_the_one_that_ran_out() {
+    let server = server();
+    let cases = [
+        (Fault::NoUpgradeAnswer, ConnectPhase::Upgrade),
+        (Fault::NeverEstablished, ConnectPhase::Established),
+        (Fault::DripHead(Duration::from_millis(40)), ConnectPhase::Upgrade),
+    ];
+    for (fault, phase) in cases {
+        server.push_fault(fault.clone());
+        let start = Instant::now();
+        let error = error_of(server.config().connect_timeout(Duration::from_millis(300)));
+        assert!(matches!(error, Error::ConnectTimeout { phase: p, .. } if p == phase), "{fault:?}: {error}");
+        assert!(error.to_string().starts_with(&phase.to_string()), "{error}");
+        assert!(error.is_timeout() && error.is_retryable());
+        assert!(start.elapsed() < PATIENCE / 2, "{fault:?}");
+    }
+}
+
+#[cfg(feature = "native-tls")]
+#[test]
+fn c3_a_tls_handshake_that_never_answers_runs_out_too() {
+    let (kept, keep) = mpsc::channel();
+    let port = serve(move |stream| kept.send(stream).unwrap_or_default());
+    let error = error_of(local(port).tls(true).connect_timeout(Duration::from_millis(200)));
+    assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Tls, .. }), "{error}");
+    drop(keep);
+}
+
+#[test]
+fn c4_connect_returns_a_connected_client() {
+    let server = server();
+    let pusher = Pusher::new(server.config()).connect().expect("accepted");
+    assert_eq!(pusher.state(), ConnectionState::Connected);
+    assert!(pusher.socket_id().is_some_and(|id| id.contains('.')));
+    let again = pusher.connect().expect("connected already");
+    assert_eq!(again.socket_id(), pusher.socket_id());
+    assert_eq!(server.accepted(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn c4_a_failed_connect_leaves_no_thread_behind() {
+    // In a process of its own, because other tests have clients too.
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", "alone_a_failed_connect_leaves_no_thread_behind"])
+        .output()
+        .expect("this test runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by c4_a_failed_connect_leaves_no_thread_behind in a process of its own"]
+fn alone_a_failed_connect_leaves_no_thread_behind() {
+    let server = server();
+    server.set_fault(Some(Fault::CloseAfterUpgrade { code: 4001, reason: "no such app".into() }));
+    let refused = Pusher::new(server.config());
+    assert_eq!(refused.connect().expect_err("refused").code(), Some(4001));
+    assert_eq!(refused.state(), ConnectionState::Failed);
+    support::eventually("no thread is left", || support::client_threads() == 0);
+    server.set_fault(Some(Fault::DropAfterUpgrade));
+    let dropped = Pusher::new(server.config());
+    assert!(dropped.connect().expect_err("dropped").is_retryable());
+    assert_eq!(dropped.state(), ConnectionState::Disconnected);
+    support::eventually("no thread is left", || support::client_threads() == 0);
+}
+
+#[test]
+fn c4_connect_background_keeps_trying_when_the_first_attempt_fails() {
+    let server = server();
+    server.push_fault(Fault::HttpStatus { status: 503, body: "starting".into(), headers: Vec::new() });
+    server.push_fault(Fault::DropAfterUpgrade);
+    let pusher = Pusher::new(quick(&server));
+    let receiver = pusher.receiver();
+    pusher.connect_background().expect("started");
+    let first = next_state(&receiver, ConnectionState::Reconnecting);
+    assert!(matches!(first.cause.as_deref(), Some(Error::UpgradeStatus { status: 503, .. })));
+    assert_eq!((first.attempt, first.retry_in.is_some()), (2, true));
+    let second = next_state(&receiver, ConnectionState::Reconnecting);
+    assert_eq!(second.attempt, 3);
+    next_state(&receiver, ConnectionState::Connected);
+    assert_eq!(pusher.state(), ConnectionState::Connected);
+}
+
+#[test]
+fn c6_the_answer_to_the_upgrade_is_checked() {
+    let server = server();
+    let html = "<html>Please log in</html>";
+    let faults = [
+        Fault::WrongAccept,
+        Fault::ExtraUpgradeHeader("Sec-WebSocket-Extensions".into(), "permessage-deflate".into()),
+        Fault::ExtraUpgradeHeader("Sec-WebSocket-Protocol".into(), "chat".into()),
+        Fault::RawHead(format!("HTTP/1.0 200 OK\r\n\r\n{html}")),
+        Fault::RawHead("SSH-2.0-OpenSSH_9.2\r\n".into()),
+        Fault::RawHead("HTTP/1.1 101 Switching Protocols\r\n\r\n".into()),
+        Fault::RawHead(String::new()),
+    ];
+    for fault in faults {
+        server.push_fault(fault.clone());
+        let error = error_of(server.config());
+        assert!(matches!(error, Error::Upgrade { .. }), "{fault:?}: {error:?}");
+        assert!(error.to_string().starts_with("upgrade: "), "{error}");
+    }
+}
+
+#[test]
+fn c6_an_http_status_is_an_error_with_that_status_and_redirects_are_not_followed() {
+    let server = server();
+    for status in [200, 301, 302, 307, 308, 400, 401, 403, 404, 500, 503] {
+        let headers = vec![("Location".to_owned(), server.url())];
+        server.push_fault(Fault::HttpStatus { status, body: "<html>portal</html>".into(), headers });
+        let attempts = server.attempts();
+        match error_of(server.config()) {
+            Error::UpgradeStatus { status: told, body } => {
+                assert_eq!(told, status);
+                assert!(body.starts_with("<html>"), "{body:?}");
+            }
+            other => panic!("{status}: {other:?}"),
+        }
+        assert_eq!(server.attempts(), attempts + 1);
+    }
+}
+
+#[test]
+fn c9_leaving_connected_is_visible_with_the_loss() {
+    let server = server();
+    // A long delay, so that the state stays.
+    let policy = Reconnect::default().min_delay(Duration::from_secs(60)).max_delay(Duration::from_secs(60));
+    let pusher = Pusher::new(server.config().reconnect(policy)).connect().expect("accepted");
+    let (seen, states) = mpsc::channel();
+    let handle = pusher.clone();
+    pusher.on_connection_state_change(move |change| {
+        if change.current == ConnectionState::Reconnecting {
+            let _ = seen.send((handle.state(), handle.socket_id()));
+        }
+    });
+    server.drop_all();
+    let (state, socket_id) = states.recv_timeout(PATIENCE).expect("a state change");
+    assert_eq!((state, socket_id), (ConnectionState::Reconnecting, None));
+    pusher.disconnect();
+}
+
+#[test]
+fn c10_state_changes_arrive_in_order_with_cause_attempt_and_delay() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let receiver = pusher.receiver();
+    pusher.connect().expect("accepted");
+    for _ in 0..3 {
+        server.close_all(4200, "restarting");
+        let lost = next_state(&receiver, ConnectionState::Reconnecting);
+        assert_eq!(lost.cause.as_ref().and_then(|cause| cause.code()), Some(4200));
+        assert!(lost.retry_in.is_some());
+        next_state(&receiver, ConnectionState::Connected);
+        assert!(server.wait_for_connections(1, PATIENCE));
+    }
+    pusher.disconnect();
+    next_state(&receiver, ConnectionState::Disconnecting);
+    next_state(&receiver, ConnectionState::Disconnected);
+}
+
+#[test]
+fn a_port_where_nothing_listens_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    drop(listener);
+    let error = error_of(local(port));
+    assert!(matches!(error, Error::Tcp { .. }), "{error:?}");
+    assert!(error.to_string().starts_with(&format!("tcp: 127.0.0.1:{port} ")), "{error}");
+}
+
+#[test]
+fn a_host_that_does_not_resolve_is_named() {
+    let error = error_of(Config::host("key", "does-not-exist.invalid").tls(false));
+    assert!(matches!(error, Error::Dns { .. }), "{error:?}");
+    assert!(error.to_string().contains("does-not-exist.invalid"), "{error}");
+}
+
+#[test]
+fn a_wrong_key_is_a_final_refusal_with_its_code() {
+    let server = server();
+    let pusher = Pusher::new(Config::host("wrong", "127.0.0.1").port(server.port()).tls(false));
+    let error = pusher.connect().expect_err("refused");
+    assert_eq!(error.code(), Some(4001));
+    assert!(!error.is_retryable());
+    assert_eq!(pusher.state(), ConnectionState::Failed);
+}
+
+#[test]
+fn an_http_server_that_is_no_websocket_is_told_by_its_status() {
+    let port = serve(|mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    });
+    assert!(matches!(error_of(local(port)), Error::UpgradeStatus { status: 200, .. }));
+}
+
+#[cfg(feature = "native-tls")]
+#[test]
+fn a_plain_port_that_is_spoken_to_in_tls_is_a_tls_error() {
+    let server = server();
+    let error = error_of(server.config().tls(true));
+    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[test]
+fn a_tls_port_that_is_spoken_to_in_plain_text_is_hinted_at() {
+    // What a TLS server answers to an HTTP request: an alert.
+    let port = serve(|mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(&[0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46]);
+    });
+    let error = error_of(local(port));
+    assert!(matches!(error, Error::Upgrade { .. }), "{error:?}");
+    assert!(error.to_string().contains("TLS"), "{error}");
+}
+
+#[test]
+fn r5_a_first_message_that_is_another_one_is_a_failed_attempt() {
+    let server = TestServer::start().expect("a free port");
+    for text in ["null", "[]", "junk", r#"{"event":"pusher:ping","data":{}}"#] {
+        server.push_fault(Fault::FirstFrame(text.into()));
+        let error = error_of(server.config());
+        assert!(matches!(error, Error::UnexpectedFirstMessage { .. }), "{text}: {error:?}");
+    }
+}

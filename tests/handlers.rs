@@ -1,0 +1,420 @@
+//! Rules H: closures and the thread that runs them.
+
+mod support;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use pusher_channels::{Channel, ConnectionState, Error, Overflow, Pusher, testing::TestServer};
+use support::{PATIENCE, connected, eventually, next_error, next_event, quick, server, subscribed};
+
+/// A connected client with one subscribed channel.
+fn room() -> (TestServer, Pusher, Channel) {
+    let server = server();
+    let pusher = connected(&server);
+    let channel = subscribed(&pusher, "room");
+    (server, pusher, channel)
+}
+
+#[test]
+fn h1_every_call_is_legal_inside_a_handler_and_those_that_wait_say_so() {
+    let (server, pusher, channel) = room();
+    let (done, dones) = mpsc::channel();
+    let (inner, inner_channel) = (pusher.clone(), channel.clone());
+    channel.bind("e", move |_| {
+        assert!(matches!(inner.connect(), Err(Error::WouldDeadlock { call: "connect" })));
+        let waited = inner_channel.wait_subscribed(PATIENCE);
+        assert!(matches!(waited, Err(Error::WouldDeadlock { call: "wait_subscribed" })));
+        inner.connect_background().expect("it does not wait");
+        assert_eq!(inner.state(), ConnectionState::Connected);
+        assert!(inner.socket_id().is_some() && inner_channel.is_subscribed());
+        let other = inner.subscribe("other").expect("a valid name");
+        let binding = other.bind_all(|_| {});
+        other.unbind(binding);
+        let _ = inner.on_event(|_| {});
+        let _ = inner.receiver().try_recv();
+        inner.unsubscribe("other");
+        inner.reconnect_now();
+        assert_eq!(inner.dispatch(), 0);
+        let _ = (inner.channels(), inner.stats(), format!("{inner:?} {inner_channel:?}"));
+        done.send(()).unwrap_or_default();
+    });
+    server.trigger("room", "e", "");
+    dones.recv_timeout(PATIENCE).expect("the handler ran to its end");
+}
+
+#[test]
+fn h1_disconnecting_and_dropping_the_last_handle_inside_a_handler() {
+    let (server, pusher, channel) = room();
+    let (done, dones) = mpsc::channel();
+    let last = Arc::new(Mutex::new(None));
+    let held = Arc::clone(&last);
+    channel.bind("disconnect", move |_| {
+        let pusher: Pusher = held.lock().expect("not poisoned").take().expect("put there");
+        pusher.disconnect();
+        assert_eq!(pusher.state(), ConnectionState::Disconnected);
+        drop(pusher);
+        done.send(()).unwrap_or_default();
+    });
+    *last.lock().expect("not poisoned") = Some(pusher);
+    drop(channel);
+    server.trigger("room", "disconnect", "");
+    dones.recv_timeout(PATIENCE).expect("the handler ran to its end");
+    assert!(server.wait_for_connections(0, PATIENCE));
+}
+
+#[test]
+fn h1_waiting_for_another_client_inside_a_handler_is_no_deadlock() {
+    let (server, _pusher, channel) = room();
+    let other = Pusher::new(quick(&server));
+    let (done, dones) = mpsc::channel();
+    channel.bind("e", move |_| done.send(other.connect().is_ok()).unwrap_or_default());
+    server.trigger("room", "e", "");
+    assert!(dones.recv_timeout(PATIENCE).expect("the handler ran to its end"));
+}
+
+#[test]
+fn h2_a_panic_is_caught_and_reported_and_everybody_else_goes_on() {
+    let (server, pusher, channel) = room();
+    let receiver = pusher.receiver();
+    let (told, tells) = mpsc::channel();
+    let (reported, reports) = mpsc::channel();
+    pusher.on_error(move |error| reported.send(error.to_string()).unwrap_or_default());
+    pusher.on_error(|_| panic!("a handler of errors may panic, too"));
+    channel.bind("e", |_| panic!("on purpose"));
+    channel.bind("e", move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    for n in 0..3 {
+        server.trigger("room", "e", &n);
+        assert_eq!(tells.recv_timeout(PATIENCE).expect("told all the same"), n.to_string());
+        assert_eq!(reports.recv_timeout(PATIENCE).expect("reported"), "a handler for event e panicked");
+        assert!(matches!(next_error(&receiver), Error::HandlerPanicked { .. }));
+    }
+}
+
+#[test]
+fn h3_events_and_state_changes_arrive_in_order_across_channels() {
+    let server = server();
+    let pusher = connected(&server);
+    let (told, tells) = mpsc::channel();
+    let states = told.clone();
+    pusher.on_connection_state_change(move |change| states.send(change.current.to_string()).unwrap_or_default());
+    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    subscribed(&pusher, "a");
+    subscribed(&pusher, "b");
+    for n in 0..500 {
+        server.trigger(if n % 2 == 0 { "a" } else { "b" }, "e", &n);
+    }
+    server.close_all(4200, "");
+    let heard: Vec<_> = std::iter::repeat_with(|| tells.recv_timeout(PATIENCE).expect("told"))
+        .skip_while(|line| line != "0")
+        .take(502)
+        .collect();
+    let mut expected: Vec<_> = (0..500).map(|n| n.to_string()).collect();
+    expected.extend(["reconnecting".to_owned(), "connecting".to_owned()]);
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn h3_a_handler_that_blocks_for_three_pong_windows_costs_no_connection() {
+    let server = TestServer::start().expect("a free port");
+    let window = Duration::from_millis(100);
+    let pusher = Pusher::new(quick(&server).activity_timeout(window).pong_timeout(window)).connect().expect("accepted");
+    let channel = pusher.channel("room").expect("a valid name");
+    let (begun, begin) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    channel.bind("block", move |_| {
+        begun.send(()).unwrap_or_default();
+        let _ = released.recv();
+    });
+    channel.subscribe();
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    server.trigger("room", "block", "");
+    begin.recv_timeout(PATIENCE).expect("the handler runs");
+    let blocked = Instant::now();
+    // Pings go on, and what the server asks is answered, while the handler blocks.
+    server.send_raw(r#"{"event":"pusher:ping"}"#);
+    assert!(server.wait_for_received(|received| received.text.contains("pusher:pong"), PATIENCE));
+    let pings = |minimum: usize| {
+        server.wait_for(PATIENCE, |snapshot| {
+            snapshot.received().filter(|received| received.text.contains("pusher:ping")).count() >= minimum
+        })
+    };
+    assert!(pings(5), "five pings are more than three windows");
+    assert!(blocked.elapsed() >= 3 * window);
+    assert_eq!((pusher.state(), server.accepted()), (ConnectionState::Connected, 1));
+    drop(release);
+}
+
+#[test]
+fn h3_handlers_of_event_channel_and_client_run_in_that_order() {
+    let (server, pusher, channel) = room();
+    let (told, tells) = mpsc::channel();
+    let tell = |line: &'static str| {
+        let told = told.clone();
+        move |_: &pusher_channels::Event| told.send(line).unwrap_or_default()
+    };
+    pusher.on_event(tell("client on_event"));
+    pusher.bind_all(tell("client all"));
+    pusher.bind("e", tell("client e"));
+    channel.bind_all(tell("channel all"));
+    channel.bind("e", tell("channel e"));
+    channel.bind("other", tell("other"));
+    server.trigger("room", "e", "");
+    let heard: Vec<_> = (0..5).map(|_| tells.recv_timeout(PATIENCE).expect("told")).collect();
+    assert_eq!(heard, ["channel e", "channel all", "client e", "client all", "client on_event"]);
+    assert!(tells.try_recv().is_err());
+}
+
+#[test]
+fn h5_after_unbind_a_handler_does_not_start_again() {
+    let (server, pusher, channel) = room();
+    let receiver = pusher.receiver();
+    for _ in 0..50 {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (counted, unbound) = (Arc::clone(&calls), Arc::new(AtomicBool::new(false)));
+        let binding = channel.bind("e", move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        server.trigger("room", "e", "");
+        next_event(&receiver);
+        channel.unbind(binding);
+        unbound.store(true, Ordering::SeqCst);
+        // Whatever ran until now may have run; nothing starts any more.
+        eventually("the dispatcher lets go of the handler", || Arc::strong_count(&calls) == 1);
+        let before = calls.load(Ordering::SeqCst);
+        server.trigger("room", "e", "");
+        next_event(&receiver);
+        assert_eq!(calls.load(Ordering::SeqCst), before);
+    }
+}
+
+#[test]
+fn h5_a_handler_can_unbind_itself_and_bind_another() {
+    let (server, _pusher, channel) = room();
+    let (told, tells) = mpsc::channel();
+    let own = Arc::new(Mutex::new(None));
+    let (binding, inner) = (Arc::clone(&own), channel.clone());
+    let mut own_slot = own.lock().expect("not poisoned");
+    *own_slot = Some(channel.bind("e", move |_| {
+        told.send("first").unwrap_or_default();
+        if let Some(binding) = binding.lock().expect("not poisoned").take() {
+            inner.unbind(binding);
+        }
+        let told = told.clone();
+        inner.bind("e", move |_| told.send("second").unwrap_or_default());
+    }));
+    drop(own_slot);
+    server.trigger("room", "e", "");
+    server.trigger("room", "e", "");
+    server.trigger("room", "e", "");
+    let heard: Vec<_> = (0..3).map(|_| tells.recv_timeout(PATIENCE).expect("told")).collect();
+    assert_eq!(heard, ["first", "second", "second"]);
+}
+
+#[test]
+fn h5_a_binding_does_not_unbind_when_it_is_dropped() {
+    let (server, _pusher, channel) = room();
+    let (told, tells) = mpsc::channel();
+    drop(channel.bind("e", move |_| told.send(()).unwrap_or_default()));
+    server.trigger("room", "e", "");
+    tells.recv_timeout(PATIENCE).expect("told");
+}
+
+#[test]
+fn h4_a_full_queue_that_blocks_holds_the_reader_back_and_loses_nothing() {
+    let server = server();
+    let window = Duration::from_millis(100);
+    let config = quick(&server).queue_capacity(10).activity_timeout(window).pong_timeout(window);
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let channel = pusher.channel("room").expect("a valid name");
+    let (release, released) = mpsc::channel::<()>();
+    let (told, tells) = mpsc::channel();
+    channel.bind("e", move |event| {
+        let _ = released.recv();
+        told.send(event.json::<usize>().expect("a number")).unwrap_or_default();
+    });
+    channel.subscribe();
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    for n in 0..20_000 {
+        server.trigger("room", "e", &n);
+    }
+    // Long enough for the silence to be taken for death, if it were.
+    assert!(server.wait_for(PATIENCE, |snapshot| {
+        snapshot.received().filter(|received| received.text.contains("pusher:ping")).count() >= 4
+    }));
+    drop(release);
+    for expected in 0..20_000 {
+        assert_eq!(tells.recv_timeout(PATIENCE).expect("nothing is lost"), expected);
+    }
+    assert_eq!(pusher.stats().dropped, 0);
+    assert_eq!(server.accepted(), 1);
+}
+
+#[test]
+fn h4_dropped_notifications_of_handlers_are_reported() {
+    let server = server();
+    let pusher =
+        Pusher::new(quick(&server).queue_capacity(10).overflow(Overflow::DropOldest)).connect().expect("accepted");
+    let channel = pusher.channel("room").expect("a valid name");
+    let (begun, begin) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let delivered = Arc::new(AtomicUsize::new(0));
+    let lost = Arc::new(AtomicUsize::new(0));
+    let (count, losses) = (Arc::clone(&delivered), Arc::clone(&lost));
+    channel.bind("e", move |_| {
+        begun.send(()).unwrap_or_default();
+        let _ = released.recv();
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    pusher.on_error(move |error| {
+        if let Error::Lagged { dropped } = error {
+            losses.fetch_add(usize::try_from(*dropped).expect("few"), Ordering::SeqCst);
+        }
+    });
+    channel.subscribe();
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    for n in 0..1000 {
+        server.trigger("room", "e", &n);
+    }
+    begin.recv_timeout(PATIENCE).expect("the handler runs");
+    eventually("all messages are read", || pusher.stats().events == 1000);
+    drop(release);
+    eventually("delivered + dropped = received", || {
+        delivered.load(Ordering::SeqCst) + lost.load(Ordering::SeqCst) == 1000
+    });
+    assert!(lost.load(Ordering::SeqCst) > 0);
+}
+
+#[test]
+fn manual_dispatch_runs_handlers_on_the_calling_thread() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server).manual_dispatch()).connect().expect("accepted");
+    let channel = pusher.channel("room").expect("a valid name");
+    let (told, tells) = mpsc::channel();
+    let inner = pusher.clone();
+    channel.bind("e", move |_| {
+        assert_eq!(inner.dispatch(), 0, "not again inside a handler");
+        told.send(thread::current().id()).unwrap_or_default();
+    });
+    channel.subscribe();
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    server.trigger("room", "e", "");
+    let mut handled = 0;
+    eventually("the event is handled", || {
+        handled += pusher.dispatch();
+        tells.try_recv().is_ok_and(|id| id == thread::current().id())
+    });
+    assert!(handled >= 3, "connecting, connected, subscribed and the event: {handled}");
+    assert_eq!(pusher.dispatch(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn h6_threads_and_descriptors_are_back_at_the_baseline() {
+    // In a process of its own, because other tests have clients too.
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", "alone_threads_and_descriptors_are_back_at_the_baseline"])
+        .output()
+        .expect("this test runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by h6_threads_and_descriptors_are_back_at_the_baseline in a process of its own"]
+fn alone_threads_and_descriptors_are_back_at_the_baseline() {
+    let server = server();
+    // Once for what is opened lazily.
+    drop(connected(&server));
+    assert!(server.wait_for_connections(0, PATIENCE));
+    eventually("no thread is left", || support::client_threads() == 0);
+    let descriptors = support::descriptors();
+    for cycle in 0..200 {
+        let pusher = connected(&server);
+        let channel = pusher.channel("room").expect("a valid name");
+        channel.bind_all(|_| {});
+        channel.subscribe();
+        eventually("three threads while nothing is dialled", || support::client_threads() == 3);
+        let start = Instant::now();
+        drop(channel);
+        drop(pusher);
+        assert!(start.elapsed() < Duration::from_millis(250), "cycle {cycle}: {:?}", start.elapsed());
+    }
+    assert!(server.wait_for_connections(0, PATIENCE));
+    eventually("no thread is left", || support::client_threads() == 0);
+    eventually("no descriptor is left", || support::descriptors() <= descriptors);
+}
+
+#[test]
+fn h6_a_handler_that_does_not_return_is_not_waited_for() {
+    let (server, pusher, channel) = room();
+    let (begun, begin) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    channel.bind("block", move |_| {
+        begun.send(()).unwrap_or_default();
+        let _ = released.recv();
+    });
+    server.trigger("room", "block", "");
+    begin.recv_timeout(PATIENCE).expect("the handler runs");
+    let start = Instant::now();
+    pusher.disconnect();
+    assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
+    pusher.connect().expect("accepted, although the handler still blocks");
+    let (told, tells) = mpsc::channel();
+    channel.bind("after", move |_| told.send(()).unwrap_or_default());
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    server.trigger("room", "after", "");
+    drop(release);
+    tells.recv_timeout(PATIENCE).expect("handlers go on where they were");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn h8_an_idle_connection_costs_nothing() {
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", "alone_an_idle_connection_costs_nothing"])
+        .output()
+        .expect("this test runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Counts how often the client's threads are woken, which a loaded machine does not change.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by h8_an_idle_connection_costs_nothing in a process of its own"]
+fn alone_an_idle_connection_costs_nothing() {
+    let server = server();
+    let pusher = connected(&server);
+    subscribed(&pusher, "room");
+    let wake_ups = || -> u64 {
+        let tasks = std::fs::read_dir("/proc/self/task").expect("procfs").flatten();
+        let statuses = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+        let clients = statuses.filter(|status| status.contains("pusher-") && !status.contains("pusher-server"));
+        let count = |status: String| -> u64 {
+            let line =
+                status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap_or_default().to_owned();
+            line.split_whitespace().last().and_then(|number| number.parse().ok()).unwrap_or_default()
+        };
+        clients.map(count).sum()
+    };
+    // What still settles after the subscription may settle: half a second without a change.
+    let (mut last, mut since) = (wake_ups(), Instant::now());
+    eventually("the client is idle", || {
+        let now = wake_ups();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        since.elapsed() > Duration::from_millis(500)
+    });
+    let before = wake_ups();
+    let nothing = pusher.receiver().recv_timeout(Duration::from_secs(2));
+    assert!(nothing.is_err());
+    assert_eq!(wake_ups(), before, "nobody wakes up while nothing happens");
+}

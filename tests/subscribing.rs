@@ -1,0 +1,251 @@
+//! Rules S: what is wished of channels, and what comes of it.
+
+mod support;
+
+use std::{sync::mpsc, time::Duration};
+
+use pusher_channels::{Error, Event, Notification, Pusher};
+use support::{PATIENCE, connected, next, next_event, next_state, quick, server, subscribed};
+
+#[test]
+fn s1_wishes_are_legal_before_connect() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let (received, events) = mpsc::channel();
+    let channel = pusher.channel("room").expect("a valid name");
+    channel.bind("e", move |event: &Event| received.send(event.data().to_owned()).unwrap_or_default());
+    channel.subscribe();
+    pusher.unsubscribe("never-subscribed");
+    pusher.connect().expect("accepted");
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    server.trigger("room", "e", "x");
+    assert_eq!(events.recv_timeout(PATIENCE).expect("an event"), "x");
+}
+
+#[test]
+fn s1_the_last_wish_wins() {
+    let server = server();
+    let pusher = connected(&server);
+    let a = pusher.channel("a").expect("a valid name");
+    let b = pusher.channel("b").expect("a valid name");
+    for _ in 0..100 {
+        a.subscribe();
+        b.subscribe();
+        a.unsubscribe();
+        b.unsubscribe();
+    }
+    b.subscribe();
+    b.wait_subscribed(PATIENCE).expect("confirmed");
+    assert!(server.wait_for_subscribers("a", 0, PATIENCE));
+    assert!(server.wait_for_subscribers("b", 1, PATIENCE));
+    assert!(!a.is_subscribed() && b.is_subscribed());
+    assert_eq!(pusher.channels().iter().map(|channel| channel.name().to_owned()).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn s2_subscribing_twice_is_one_subscription_and_one_delivery() {
+    let server = server();
+    let pusher = connected(&server);
+    let receiver = pusher.receiver();
+    subscribed(&pusher, "room");
+    subscribed(&pusher, "room");
+    server.trigger("room", "e", "1");
+    server.trigger("room", "e", "2");
+    assert_eq!(next_event(&receiver).1, "1");
+    assert_eq!(next_event(&receiver).1, "2");
+    let sent = server.received().iter().filter(|received| received.text.contains("pusher:subscribe")).count();
+    assert_eq!(sent, 1);
+}
+
+#[test]
+fn s3_after_unsubscribe_nothing_of_the_channel_is_delivered() {
+    let server = server();
+    let pusher = connected(&server);
+    subscribed(&pusher, "other");
+    for round in 0..20 {
+        let channel = subscribed(&pusher, "room");
+        let receiver = pusher.receiver();
+        for n in 0..1000 {
+            server.trigger("room", "tick", &n);
+        }
+        next_event(&receiver);
+        channel.unsubscribe();
+        assert!(!channel.is_subscribed());
+        server.trigger("other", "after", &round);
+        assert_eq!(next_event(&receiver).0, "after", "what was queued of the channel is skipped");
+        assert!(server.wait_for_subscribers("room", 0, PATIENCE));
+    }
+}
+
+#[test]
+fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
+    let server = server();
+    let pusher = connected(&server);
+    let channel = subscribed(&pusher, "room");
+    subscribed(&pusher, "second");
+    let (told, tells) = mpsc::channel();
+    for _ in 0..2 {
+        let told = told.clone();
+        channel.on_subscription_succeeded(move |s| told.send(format!("channel {}", s.channel)).unwrap_or_default());
+    }
+    let by_name = told.clone();
+    channel.bind("pusher:subscription_succeeded", move |event| {
+        by_name.send(format!("event {:?} {}", event.channel(), event.data())).unwrap_or_default();
+    });
+    pusher.on_subscription_succeeded(move |s| told.send(format!("client {}", s.channel)).unwrap_or_default());
+    let expected =
+        ["channel room", "channel room", r#"event Some("room") {}"#, "client room", "client second"].map(str::to_owned);
+    let heard: Vec<_> = expected.iter().map(|_| tells.recv_timeout(PATIENCE).expect("told at once")).collect();
+    assert_eq!(heard, expected);
+    channel.unsubscribe();
+    channel.subscribe();
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    let again: Vec<_> = (0..4).map(|_| tells.recv_timeout(PATIENCE).expect("told again")).collect();
+    assert_eq!(again.iter().filter(|line| line.starts_with("channel")).count(), 2, "{again:?}");
+    assert!(tells.try_recv().is_err(), "once each");
+}
+
+#[test]
+fn s4_what_is_not_subscribed_any_more_is_not_told() {
+    let server = server();
+    let pusher = connected(&server);
+    let gone = subscribed(&pusher, "gone");
+    subscribed(&pusher, "room");
+    gone.unsubscribe();
+    let (told, tells) = mpsc::channel();
+    pusher.on_subscription_succeeded(move |s| told.send(s.channel.to_string()).unwrap_or_default());
+    assert_eq!(tells.recv_timeout(PATIENCE).expect("told"), "room");
+}
+
+#[test]
+fn s5_a_server_that_does_not_answer_is_a_timeout_of_that_subscription() {
+    let server = server();
+    let pusher =
+        Pusher::new(quick(&server).subscription_timeout(Duration::from_millis(50))).connect().expect("accepted");
+    server.set_silent(true);
+    let (told, tells) = mpsc::channel();
+    pusher.on_subscription_error(move |failed| {
+        told.send((failed.channel.clone(), failed.error.to_string())).unwrap_or_default();
+    });
+    let channel = pusher.subscribe("room").expect("a valid name");
+    let error = channel.wait_subscribed(PATIENCE).expect_err("no answer");
+    assert!(matches!(error, Error::SubscriptionTimeout { .. }), "{error:?}");
+    assert!(error.is_timeout());
+    let (name, text) = tells.recv_timeout(PATIENCE).expect("told");
+    assert_eq!(name.as_deref(), Some("room"));
+    assert_eq!(text, "subscription to room: no answer within 50ms");
+    server.set_silent(false);
+    channel.subscribe();
+    channel.wait_subscribed(PATIENCE).expect("subscribing again tries again");
+}
+
+#[test]
+fn s6_a_refusal_reaches_the_channel_and_whoever_waits() {
+    let server = server();
+    let pusher = connected(&server);
+    let channel = pusher.channel("room").expect("a valid name");
+    let receiver = pusher.receiver();
+    server.set_silent(true);
+    channel.subscribe();
+    assert!(server.wait_for_received(|received| received.text.contains("room"), PATIENCE));
+    server.send_raw(
+        r#"{"event":"pusher:subscription_error","channel":"room","data":{"type":"LimitReached","error":"full","status":4100}}"#,
+    );
+    let error = channel.wait_subscribed(PATIENCE).expect_err("refused");
+    assert_eq!(error.to_string(), "subscription to room: refused by the server with 4100: LimitReached: full");
+    let failed = next(&receiver, |notification| match notification {
+        Notification::SubscriptionError(failed) => Some(failed),
+        _ => None,
+    });
+    assert_eq!(failed.channel.as_deref(), Some("room"));
+}
+
+#[test]
+fn s7_names_are_checked_by_the_call() {
+    let server = server();
+    let pusher = connected(&server);
+    for name in ["", "a b", "a/b", "ż", "#room", &"x".repeat(201)] {
+        assert!(matches!(pusher.subscribe(name), Err(Error::ChannelName { .. })), "{name:?}");
+        assert!(matches!(pusher.channel(name), Err(Error::ChannelName { .. })), "{name:?}");
+    }
+    subscribed(&pusher, "A-z_0=@,.;");
+}
+
+#[test]
+fn s7_a_channel_that_must_be_authorised_fails_by_itself() {
+    let server = server();
+    let pusher = connected(&server);
+    let error =
+        pusher.subscribe("private-x").expect("a valid name").wait_subscribed(PATIENCE).expect_err("no authoriser");
+    assert!(matches!(error, Error::NoAuthorizer { .. }) && error.is_auth(), "{error:?}");
+    subscribed(&pusher, "room");
+}
+
+#[test]
+fn s8_what_nobody_asked_for_is_counted_and_ignored() {
+    let server = server();
+    let pusher = connected(&server);
+    let receiver = pusher.receiver();
+    server.send_raw(r#"{"event":"pusher_internal:subscription_succeeded","channel":"other","data":"{}"}"#);
+    server.send_raw(r#"{"event":"e","channel":"other","data":"x"}"#);
+    server.send_raw(r#"{"event":"pusher:new_thing","data":"x"}"#);
+    subscribed(&pusher, "room");
+    server.trigger("room", "after", "x");
+    assert_eq!(next_event(&receiver).0, "after");
+    assert_eq!(pusher.stats().ignored, 3);
+}
+
+#[test]
+fn waiting_for_what_cannot_come_is_an_error_at_once() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let channel = pusher.channel("room").expect("a valid name");
+    assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::NotSubscribed { .. })));
+    channel.subscribe();
+    assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::Disconnected)));
+    pusher.connect().expect("accepted");
+    server.set_silent(true);
+    let slow = pusher.subscribe("slow").expect("a valid name");
+    let error = slow.wait_subscribed(Duration::from_millis(20)).expect_err("no answer");
+    assert!(matches!(error, Error::WaitTimeout { .. }), "{error:?}");
+    let waiting = std::thread::spawn({
+        let slow = slow.clone();
+        move || slow.wait_subscribed(PATIENCE)
+    });
+    slow.unsubscribe();
+    assert!(matches!(waiting.join().expect("no panic"), Err(Error::NotSubscribed { .. })));
+}
+
+#[test]
+fn unsubscribe_all_leaves_nothing_wanted() {
+    let server = server();
+    let pusher = connected(&server);
+    for n in 0..10 {
+        subscribed(&pusher, &format!("room-{n}"));
+    }
+    assert_eq!(pusher.channels().len(), 10);
+    pusher.unsubscribe_all();
+    assert!(pusher.channels().is_empty());
+    for n in 0..10 {
+        assert!(server.wait_for_subscribers(&format!("room-{n}"), 0, PATIENCE));
+    }
+}
+
+#[test]
+fn r12_a_gap_is_announced_before_the_first_event_of_the_new_socket() {
+    let server = server();
+    let pusher = connected(&server);
+    subscribed(&pusher, "room");
+    let receiver = pusher.receiver();
+    server.drop_all();
+    next_state(&receiver, pusher_channels::ConnectionState::Connected);
+    assert!(server.wait_for_subscribers("room", 1, PATIENCE));
+    server.trigger("room", "after", "x");
+    let succeeded = next(&receiver, |notification| match notification {
+        Notification::SubscriptionSucceeded(succeeded) => Some(succeeded),
+        Notification::Event(event) => panic!("{event:?} came before the announcement"),
+        _ => None,
+    });
+    assert!(succeeded.resubscribed && succeeded.gap.is_some());
+    assert_eq!(next_event(&receiver).0, "after");
+}

@@ -1,0 +1,88 @@
+//! What the tests share: waiting for conditions with a deadline, and clients of the embedded server.
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+use std::time::{Duration, Instant};
+
+use pusher_channels::{
+    Channel, Config, ConnectionState, ConnectionStateChange, Error, Notification, Pusher, Receiver, Reconnect,
+    testing::TestServer,
+};
+
+/// Longer than anything here takes, also on a loaded machine. Only a failing test waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn server() -> TestServer {
+    TestServer::start().expect("a free port on loopback")
+}
+
+/// A configuration that comes back fast, because tests should not wait for the default back-off.
+pub(crate) fn quick(server: &TestServer) -> Config {
+    server.config().reconnect(Reconnect::default().max_delay(Duration::from_millis(20)))
+}
+
+pub(crate) fn connected(server: &TestServer) -> Pusher {
+    Pusher::new(quick(server)).connect().expect("the embedded server accepts")
+}
+
+pub(crate) fn subscribed(pusher: &Pusher, name: &str) -> Channel {
+    let channel = pusher.subscribe(name).expect("a valid name");
+    channel.wait_subscribed(PATIENCE).expect("the embedded server confirms");
+    channel
+}
+
+/// The next notification for which `pick` has a use; those before it are thrown away.
+pub(crate) fn next<T>(receiver: &Receiver, mut pick: impl FnMut(Notification) -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let notification = receiver.recv_timeout(left).expect("the awaited notification in time");
+        if let Some(found) = pick(notification) {
+            return found;
+        }
+    }
+}
+
+pub(crate) fn next_state(receiver: &Receiver, state: ConnectionState) -> ConnectionStateChange {
+    next(receiver, |notification| match notification {
+        Notification::ConnectionStateChange(change) if change.current == state => Some(change),
+        _ => None,
+    })
+}
+
+/// Name and data of the next application event.
+pub(crate) fn next_event(receiver: &Receiver) -> (String, String) {
+    next(receiver, |notification| match notification {
+        Notification::Event(event) => Some((event.name().to_owned(), event.data().to_owned())),
+        _ => None,
+    })
+}
+
+pub(crate) fn next_error(receiver: &Receiver) -> Error {
+    next(receiver, |notification| match notification {
+        Notification::Error(error) => Some(Error::clone(&error)),
+        _ => None,
+    })
+}
+
+/// Waits for a condition that nothing announces. Yields between looks.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// How many threads of this crate's clients there are in this process.
+#[cfg(target_os = "linux")]
+pub(crate) fn client_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+    let of_a_client = |name: &String| name.starts_with("pusher-") && !name.starts_with("pusher-server");
+    tasks.flatten().map(name).filter(of_a_client).count()
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("procfs").count()
+}
