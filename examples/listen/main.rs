@@ -90,9 +90,12 @@ impl<'a> Listener<'a> {
     /// Takes one notification after another, and wakes up without one when a line is to be redrawn or the time is over.
     fn listen(&mut self) -> Result<(), Failure> {
         while !self.is_complete() {
-            match self.receiver.recv_timeout(self.patience()) {
+            if self.is_time_over() {
+                return self.time_is_over();
+            }
+            let patience = self.patience();
+            match self.receiver.recv_timeout(patience) {
                 Ok(notification) => self.take(&notification)?,
-                Err(RecvTimeoutError::Timeout) if self.is_time_over() => return self.time_is_over(),
                 Err(RecvTimeoutError::Timeout) => {}
                 // Cannot be while there is a `Pusher`: a receiver ends with the client's last handle.
                 Err(RecvTimeoutError::Closed) => return Err(Error::Disconnected.into()),
