@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -77,10 +77,7 @@ impl Receiver {
     ///
     /// [`Closed`] when the client is gone and nothing waits.
     pub fn recv(&self) -> Result<Notification, Closed> {
-        match self.recv_until(None) {
-            Ok(notification) => Ok(notification),
-            Err(_) => Err(Closed),
-        }
+        self.queue.pop_within(None, wanted).map_err(|_| Closed)
     }
 
     /// The next notification; waits for it at most so long.
@@ -90,22 +87,10 @@ impl Receiver {
     /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client is gone and nothing
     /// waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
-        // A time that no clock can reach is for ever.
-        self.recv_until(Instant::now().checked_add(time))
-    }
-
-    fn recv_until(&self, deadline: Option<Instant>) -> Result<Notification, RecvTimeoutError> {
-        loop {
-            match self.queue.pop_until(deadline) {
-                Ok(item) => {
-                    if let Some(notification) = wanted(item) {
-                        return Ok(notification);
-                    }
-                }
-                Err(Nothing::Closed) => return Err(RecvTimeoutError::Closed),
-                Err(Nothing::Empty | Nothing::Woken) => return Err(RecvTimeoutError::Timeout),
-            }
-        }
+        self.queue.pop_within(Some(time), wanted).map_err(|nothing| match nothing {
+            Nothing::Closed => RecvTimeoutError::Closed,
+            Nothing::Empty | Nothing::Woken => RecvTimeoutError::Timeout,
+        })
     }
 
     /// The notifications that wait, one after another, without blocking.

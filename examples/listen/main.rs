@@ -182,7 +182,8 @@ impl Failure {
     fn report(&self) -> ExitCode {
         // Where standard error is closed as well, there is nobody left to tell.
         if let Self::WrongOption(message) | Self::Other(message) = self {
-            let _ = writeln!(io::stderr(), "listen: {}", terminal::printable(message));
+            let line = format!("listen: {}\n", terminal::printable(message));
+            let _ = io::stderr().write_all(line.as_bytes());
         }
         match self {
             Self::OutputClosed => ExitCode::SUCCESS,

@@ -38,7 +38,8 @@ impl Text {
     fn tell(&mut self, message: &str) {
         self.clear_status();
         // Nobody may be reading, which is no reason to stop printing events.
-        let _ = writeln!(io::stderr(), "listen: {}", terminal::printable(message));
+        let line = format!("listen: {}\n", terminal::printable(message));
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 
     fn clear_status(&mut self) {

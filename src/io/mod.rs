@@ -115,6 +115,7 @@ impl Core {
 
     fn start(self: &Arc<Self>, command: impl FnOnce(Arc<Interest>) -> Command) -> Result<(), Error> {
         self.config.check()?;
+        tls::Connector::check(&self.config)?;
         let mut threads = self.threads.lock();
         self.connection.want();
         if !self.config.is_dispatched_by_hand() {

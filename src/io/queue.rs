@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::Sender;
@@ -149,8 +149,22 @@ impl Queue {
         self.pop(&mut self.state.lock())
     }
 
-    /// The next notification; waits for it until `deadline`, or for ever.
-    pub(crate) fn pop_until(&self, deadline: Option<Instant>) -> Result<Item, Nothing> {
+    /// The next notification for which `pick` has a use; waits for it so long at most, or for ever.
+    pub(crate) fn pop_within<T>(
+        &self,
+        time: Option<Duration>,
+        mut pick: impl FnMut(Item) -> Option<T>,
+    ) -> Result<T, Nothing> {
+        // A time that no clock can reach is for ever.
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        loop {
+            if let Some(picked) = pick(self.pop_until(deadline)?) {
+                return Ok(picked);
+            }
+        }
+    }
+
+    fn pop_until(&self, deadline: Option<Instant>) -> Result<Item, Nothing> {
         let mut state = self.state.lock();
         loop {
             match self.pop(&mut state) {

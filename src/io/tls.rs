@@ -24,6 +24,11 @@ impl Connector {
         }
     }
 
+    /// Checks what the user configured, without loading the platform's roots.
+    pub(super) fn check(config: &Config) -> Result<(), Error> {
+        config.root_certificates().iter().try_for_each(|pem| certificates(pem).map(drop))
+    }
+
     fn loaded(&self, config: &Config) -> Result<&native_tls::TlsConnector, Error> {
         if self.loaded.get().is_none() {
             let connector = Self::load(config)?;
@@ -37,17 +42,19 @@ impl Connector {
         let mut builder = native_tls::TlsConnector::builder();
         builder.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
         for pem in config.root_certificates() {
-            let bad = |reason: String| Error::config("root_certificate_pem", reason);
-            let roots = native_tls::Certificate::stack_from_pem(pem).map_err(|error| bad(error.to_string()))?;
-            if roots.is_empty() {
-                return Err(bad("has no certificate in it".to_owned()));
-            }
-            for root in roots {
+            for root in certificates(pem)? {
                 builder.add_root_certificate(root);
             }
         }
         builder.build().map_err(|error| Error::config("tls", error.to_string()))
     }
+}
+
+#[cfg(feature = "native-tls")]
+fn certificates(pem: &[u8]) -> Result<Vec<native_tls::Certificate>, Error> {
+    let bad = |reason: String| Error::config("root_certificate_pem", reason);
+    let certificates = native_tls::Certificate::stack_from_pem(pem).map_err(|error| bad(error.to_string()))?;
+    if certificates.is_empty() { Err(bad("has no certificate in it".to_owned())) } else { Ok(certificates) }
 }
 
 #[cfg(feature = "native-tls")]
@@ -57,6 +64,11 @@ fn failed(host: &str, source: impl std::error::Error + Send + Sync + 'static) ->
 
 #[cfg(not(feature = "native-tls"))]
 impl Connector {
+    /// Without TLS there is nothing that could be wrong.
+    pub(super) fn check(_config: &Config) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Never reached, because the configuration refuses TLS in this build. An error all the same.
     pub(super) fn secure(&self, _host: &str, _gate: Gate, _config: &Config) -> Result<Stream, Error> {
         Err(Error::config("tls", "wss needs the feature `native-tls` of pusher-channels, which is off"))

@@ -1,0 +1,43 @@
+//! How long a process takes, and how much of its cores.
+
+use std::{fs, io, time::Instant};
+
+use super::table::Figures;
+
+/// Running clocks of this process.
+pub(crate) struct Meter {
+    start: Instant,
+    cpu: Option<u64>,
+}
+
+impl Meter {
+    pub(crate) fn start() -> Self {
+        Self { cpu: cpu_nanos(), start: Instant::now() }
+    }
+
+    /// Events per second, and CPU nanoseconds per event. Threads that have ended meanwhile are not counted.
+    pub(crate) fn stop(self, events: u64) -> Figures {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let cpu = match (self.cpu, cpu_nanos()) {
+            (Some(before), Some(after)) => after.saturating_sub(before) as f64,
+            _ => f64::NAN,
+        };
+        [events as f64 / seconds, cpu / events as f64]
+    }
+}
+
+/// User and system time of all living threads. Linux counts it in nanoseconds there, and in hundredths of a second in
+/// other places; other systems show it to C only.
+fn cpu_nanos() -> Option<u64> {
+    let threads: io::Result<Vec<_>> = fs::read_dir("/proc/self/task").ok()?.collect();
+    threads.ok()?.iter().map(|thread| nanos_of(&thread.path().join("schedstat"))).sum()
+}
+
+/// 0 for a thread that ended while its turn came.
+fn nanos_of(schedstat: &std::path::Path) -> Option<u64> {
+    match fs::read_to_string(schedstat) {
+        Ok(text) => text.split_whitespace().next()?.parse().ok(),
+        Err(_) if schedstat.parent().is_some_and(|thread| !thread.exists()) => Some(0),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,41 @@
+//! The command line of a bench.
+
+use super::source::Result;
+
+/// What was asked for.
+pub(crate) struct Options {
+    rounds: Option<usize>,
+    events: Option<u64>,
+    /// `cargo bench` says `--bench`. Whoever runs a bench without it, like `cargo test --benches`, wants to see that it
+    /// works, and soon.
+    in_full: bool,
+}
+
+impl Options {
+    /// Understands `--rounds N` and `--events N`.
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Self> {
+        let mut options = Self { rounds: None, events: None, in_full: false };
+        let mut arguments = arguments.iter();
+        while let Some(&argument) = arguments.next() {
+            let mut number = || match arguments.next().and_then(|value| value.parse().ok()) {
+                Some(number) if number > 0 => Ok(number),
+                _ => Err(format!("{argument} needs a number above 0")),
+            };
+            match argument {
+                "--bench" => options.in_full = true,
+                "--rounds" => options.rounds = Some(usize::try_from(number()?)?),
+                "--events" => options.events = Some(number()?),
+                other => return Err(format!("{other} is not understood, only --rounds N and --events N are").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn rounds(&self, default: usize) -> usize {
+        self.rounds.unwrap_or(if self.in_full { default } else { 1 })
+    }
+
+    pub(crate) fn events(&self, default: u64) -> u64 {
+        self.events.unwrap_or(if self.in_full { default } else { default / 1_000 })
+    }
+}

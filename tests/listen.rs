@@ -1,0 +1,473 @@
+//! The example `listen`, run as its users run it: as a process of its own.
+//!
+//! `cargo test` builds the examples beside the tests. `cargo test --test listen` does not, and runs whatever
+//! `cargo build --example listen` has left.
+#![cfg(feature = "test-server")]
+
+// The parts of the example that have unit tests. `cargo test` builds examples, but does not look for tests in them.
+#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+#[path = "../examples/listen/clock.rs"]
+mod clock;
+#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+#[path = "../examples/listen/options.rs"]
+mod options;
+#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+#[path = "../examples/listen/status.rs"]
+mod status;
+#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+#[path = "../examples/listen/terminal.rs"]
+mod terminal;
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use pusher_channels::testing::TestServer;
+use serde_json::Value;
+
+/// How long a child may live. Only a failing test lasts so long.
+const WATCHDOG: Duration = Duration::from_secs(30);
+
+/// A running `listen`. It is killed when it lives too long, and when the test ends before it.
+struct Listen {
+    child: Child,
+    /// `None` where nobody reads it.
+    stdout: Option<Lines>,
+    stderr: Lines,
+}
+
+/// What a finished `listen` leaves: its exit code, and the lines that the test has not read yet.
+struct Finished {
+    code: Option<i32>,
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+}
+
+impl Listen {
+    fn start(args: &str) -> Self {
+        Self::of(spawn(&mut command(args)))
+    }
+
+    fn of(mut child: Child) -> Self {
+        let stdout = child.stdout.take().map(Lines::read);
+        Self { stderr: Lines::read(child.stderr.take().expect("piped")), child, stdout }
+    }
+
+    /// With a standard output that is closed on the reader's side, as by a `head` that has seen enough.
+    fn start_unread(args: &str) -> Self {
+        let mut child = spawn(&mut command(args));
+        drop(child.stdout.take());
+        Self::of(child)
+    }
+
+    /// Reads the statuses of `--json` up to the first in which these fields have these values.
+    fn await_status(&self, fields: &[(&str, Value)]) -> Value {
+        while let Some(line) = self.stderr.next() {
+            let status = json(&line);
+            if fields.iter().all(|(name, value)| status[name] == *value) {
+                return status;
+            }
+        }
+        panic!("listen ended without the status {fields:?}")
+    }
+
+    fn await_subscription(&self, channel: &str) {
+        self.await_status(&[("state", "subscribed".into()), ("channel", channel.into())]);
+    }
+
+    fn next_event(&self) -> String {
+        self.stdout.as_ref().expect("read").next().expect("an event before the end")
+    }
+
+    fn finish(mut self) -> Finished {
+        // A process closes its pipes when it ends, and the pipes are read with a deadline.
+        let stdout = self.stdout.as_ref().map(Lines::rest).unwrap_or_default();
+        let stderr = self.stderr.rest();
+        Finished { code: self.child.wait().expect("a child of this process").code(), stdout, stderr }
+    }
+}
+
+impl Drop for Listen {
+    fn drop(&mut self) {
+        // Either fails when the child has ended, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command.spawn().expect("the example `listen`; to build it: cargo build --example listen")
+}
+
+fn command(args: &str) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(args.split_whitespace())
+        .env_remove("COLUMNS")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// This test is `target/PROFILE/deps/listen-HASH`, the example `target/PROFILE/examples/listen`.
+fn binary() -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let profile = test.ancestors().nth(2).expect("target/PROFILE");
+    profile.join("examples").join(format!("listen{}", env::consts::EXE_SUFFIX))
+}
+
+/// The lines of a pipe, read by a thread of their own, so that a test can wait for them with a deadline.
+struct Lines {
+    lines: Receiver<String>,
+    deadline: Instant,
+}
+
+impl Lines {
+    fn read(pipe: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            // Not `lines`, which would hide a carriage return.
+            for line in BufReader::new(pipe).split(b'\n') {
+                let line = String::from_utf8(line.expect("a readable pipe")).expect("UTF-8");
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { lines, deadline: Instant::now() + WATCHDOG }
+    }
+
+    /// `None` when the pipe is closed.
+    fn next(&self) -> Option<String> {
+        match self.lines.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("listen is still running after {WATCHDOG:?}"),
+        }
+    }
+
+    fn rest(&self) -> Vec<String> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+}
+
+fn server() -> TestServer {
+    TestServer::start().expect("a free port on loopback")
+}
+
+/// The arguments for a client of this server.
+fn at(server: &TestServer, more: &str) -> String {
+    format!("--key app-key --host 127.0.0.1 --port {} --no-tls {more}", server.port())
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?} is not JSON: {error}"))
+}
+
+mod events {
+    use super::*;
+
+    #[test]
+    fn count_ends_it_after_so_many_lines() {
+        let finished = Listen::start("--count 5").finish();
+        assert_eq!(finished.code, Some(0), "{:?}", finished.stderr);
+        assert_eq!(finished.stdout.len(), 5, "{:?}", finished.stdout);
+        for (line, n) in finished.stdout.iter().zip(1..) {
+            let parts: Vec<&str> = line.split("  ").collect();
+            assert_eq!(parts[0].len(), "12:00:00.123".len(), "{line:?}");
+            assert_eq!(parts[1..3], ["demo", "tick"], "{line:?}");
+            assert_eq!(json(parts[3])["n"], n, "{line:?}");
+        }
+        assert_eq!(finished.stderr, ["connecting, attempt 1", "connected", "subscribed to demo"].map(prefixed));
+    }
+
+    fn prefixed(status: &str) -> String {
+        format!("listen: {status}")
+    }
+
+    #[test]
+    fn json_is_an_object_a_line() {
+        let finished = Listen::start("--json --count 2").finish();
+        assert_eq!(finished.code, Some(0));
+        assert_eq!(finished.stdout.len(), 2);
+        for line in finished.stdout {
+            let event = json(&line);
+            let fields: Vec<&String> = event.as_object().expect("an object").keys().collect();
+            assert_eq!(fields, ["channel", "data", "event", "time"]);
+            assert_eq!((&event["channel"], &event["event"]), (&"demo".into(), &"tick".into()));
+            assert!(json(event["data"].as_str().expect("the text of the data"))["n"].is_u64());
+            assert_eq!(event["time"].as_str().map(str::len), Some("2026-11-21T12:00:00.123Z".len()));
+        }
+        let states: Vec<Value> = finished.stderr.iter().map(|line| json(line)["state"].clone()).collect();
+        assert_eq!(states, ["connecting", "connected", "subscribed"]);
+    }
+
+    #[test]
+    fn any_server_can_be_listened_to() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room --json --count 3"));
+        let status = listen.await_status(&[("state", "subscribed".into())]);
+        assert_eq!((&status["channel"], &status["resubscribed"]), (&"room".into(), &false.into()));
+        for data in ["a", "b", "c"] {
+            assert_eq!(server.trigger("room", "greeting", data), 1);
+        }
+        let finished = listen.finish();
+        assert_eq!(finished.code, Some(0));
+        let data: Vec<Value> = finished.stdout.iter().map(|line| json(line)["data"].clone()).collect();
+        assert_eq!(data, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_url_is_enough_and_channels_repeat() {
+        let server = server();
+        let args = format!("--url {} --channel a --channel b --json --count 2", server.url());
+        let listen = Listen::start(&args);
+        listen.await_subscription("a");
+        listen.await_subscription("b");
+        server.trigger("b", "x", "");
+        server.trigger("a", "x", "");
+        let finished = listen.finish();
+        let channels: Vec<Value> = finished.stdout.iter().map(|line| json(line)["channel"].clone()).collect();
+        assert_eq!(channels, ["b", "a"]);
+    }
+
+    #[test]
+    fn other_events_are_neither_shown_nor_counted() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room --event x --event=y --json --count 2"));
+        listen.await_subscription("room");
+        for event in ["other", "x", "other", "y"] {
+            server.trigger("room", event, "");
+        }
+        let finished = listen.finish();
+        let events: Vec<Value> = finished.stdout.iter().map(|line| json(line)["event"].clone()).collect();
+        assert_eq!((finished.code, events), (Some(0), vec!["x".into(), "y".into()]));
+    }
+
+    #[test]
+    fn the_sender_is_shown_where_the_server_names_one() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room --json --count 1"));
+        listen.await_subscription("room");
+        server.send_raw(r#"{"event":"client-moved","channel":"room","data":"{}","user_id":"7"}"#);
+        assert_eq!(json(&listen.next_event())["user_id"], "7");
+    }
+
+    #[test]
+    fn an_event_is_out_before_the_next_comes() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room --json"));
+        listen.await_subscription("room");
+        for n in 0..3 {
+            server.trigger("room", "x", &n);
+            assert_eq!(json(&listen.next_event())["data"], n.to_string());
+        }
+    }
+}
+
+mod terminals {
+    use super::*;
+
+    /// A window title, a cleared screen, a C1 control, line breaks and a reversed line.
+    const ATTACK: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\u{9b}31m\u{7f}\u{202e}end";
+
+    #[test]
+    fn what_is_published_cannot_control_the_terminal() {
+        for mode in ["", "--json"] {
+            let server = server();
+            let listen = Listen::start(&at(&server, &format!("--channel room --count 1 {mode}")));
+            assert!(server.wait_for_subscribers("room", 1, WATCHDOG));
+            server.trigger("room", ATTACK, ATTACK);
+            let finished = listen.finish();
+            assert_eq!((finished.code, finished.stdout.len()), (Some(0), 1));
+            let line = &finished.stdout[0];
+            assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
+            match mode {
+                "--json" => assert_eq!(json(line)["data"], ATTACK),
+                _ => assert!(line.ends_with(r"\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\u{9b}31m\u{7f}\u{202e}end")),
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_cannot_control_the_terminal_either() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room"));
+        assert!(server.wait_for_connections(1, WATCHDOG));
+        server.close_all(4001, ATTACK);
+        let finished = listen.finish();
+        assert_eq!(finished.code, Some(1));
+        for line in finished.stderr {
+            assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn columns_sets_the_width() {
+        let server = server();
+        let args = at(&server, "--channel room --count 1");
+        let listen = Listen::of(spawn(command(&args).env("COLUMNS", "30")));
+        assert!(server.wait_for_subscribers("room", 1, WATCHDOG));
+        server.trigger("room", "x", &"ż".repeat(100));
+        let line = listen.next_event();
+        assert_eq!(line.chars().count(), 30, "{line:?}");
+        assert!(line.ends_with("  room  x  żżżżżż…"), "{line:?}");
+    }
+
+    #[test]
+    fn a_pipe_gets_the_whole_line() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room --count 1"));
+        assert!(server.wait_for_subscribers("room", 1, WATCHDOG));
+        server.trigger("room", "x", &"ż".repeat(1000));
+        assert!(listen.next_event().ends_with(&"ż".repeat(1000)));
+    }
+
+    #[test]
+    fn a_closed_output_ends_it_without_a_word() {
+        let server = server();
+        let listen = Listen::start_unread(&at(&server, "--channel room --json"));
+        listen.await_subscription("room");
+        server.trigger("room", "x", "");
+        let finished = listen.finish();
+        assert_eq!((finished.code, finished.stderr.len()), (Some(0), 0), "{:?}", finished.stderr);
+    }
+}
+
+mod connections {
+    use super::*;
+
+    #[test]
+    fn it_goes_on_after_a_lost_connection() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room --json --count 2"));
+        listen.await_subscription("room");
+        server.trigger("room", "x", "before");
+        assert_eq!(json(&listen.next_event())["data"], "before");
+        server.drop_all();
+        let status = listen.await_status(&[("state", "reconnecting".into())]);
+        assert!(status["retry_in"].is_number() && status["cause"].is_string(), "{status}");
+        assert_eq!(status["attempt"], 2);
+        listen.await_status(&[("state", "subscribed".into()), ("resubscribed", true.into())]);
+        server.trigger("room", "x", "after");
+        assert_eq!(json(&listen.next_event())["data"], "after");
+        assert_eq!(listen.finish().code, Some(0));
+    }
+
+    #[test]
+    fn it_waits_for_a_server_that_is_not_up_yet() {
+        let server = server();
+        server.stop_listening();
+        let listen = Listen::start(&at(&server, "--channel room --json --count 1"));
+        let status = listen.await_status(&[("state", "reconnecting".into())]);
+        assert!(status["cause"].as_str().is_some_and(|cause| cause.starts_with("tcp: ")), "{status}");
+        server.resume_listening().expect("its own port");
+        listen.await_subscription("room");
+        server.trigger("room", "x", "");
+        assert_eq!(listen.finish().code, Some(0));
+    }
+
+    #[test]
+    fn a_final_refusal_ends_it_with_its_code() {
+        let server = server();
+        let args = format!("--key wrong --host 127.0.0.1 --port {} --no-tls", server.port());
+        let finished = Listen::start(&args).finish();
+        assert_eq!((finished.code, finished.stdout.len()), (Some(1), 0));
+        let last = finished.stderr.last().expect("a message");
+        assert!(last.starts_with("listen: failed: ") && last.contains("4001"), "{last:?}");
+
+        let finished = Listen::start(&format!("{args} --json")).finish();
+        assert_eq!(finished.code, Some(1));
+        let last = json(finished.stderr.last().expect("a message"));
+        assert_eq!(last["state"], "failed");
+        assert!(last["cause"].as_str().is_some_and(|cause| cause.contains("4001")), "{last}");
+    }
+
+    #[test]
+    fn a_refused_subscription_is_told() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel private-room --json"));
+        let status = listen.await_status(&[("state", "subscription_error".into())]);
+        assert_eq!(status["channel"], "private-room");
+        assert!(status["cause"].as_str().is_some_and(|cause| cause.contains("private-room")), "{status}");
+    }
+
+    #[test]
+    fn time_is_up_when_nothing_comes() {
+        let server = server();
+        let finished = Listen::start(&at(&server, "--channel room --timeout 1")).finish();
+        assert_eq!((finished.code, finished.stdout.len()), (Some(1), 0));
+        let last = finished.stderr.last().expect("a message");
+        assert!(last.starts_with("listen: got 0 of 1 events within 1s; "), "{last:?}");
+    }
+
+    #[test]
+    fn time_is_up_when_too_little_comes() {
+        let finished = Listen::start("--count 1000 --timeout 1 --json").finish();
+        assert_eq!(finished.code, Some(1));
+        assert_eq!(json(finished.stderr.last().expect("a status"))["state"], "timeout");
+    }
+
+    #[test]
+    fn a_time_in_which_something_came_is_a_success() {
+        let server = server();
+        let listen = Listen::start(&at(&server, "--channel room --timeout 3 --json"));
+        listen.await_subscription("room");
+        server.trigger("room", "x", "");
+        assert_eq!(listen.finish().code, Some(0));
+    }
+}
+
+mod command_line {
+    use super::*;
+
+    #[test]
+    fn a_wrong_option_ends_it_with_one_line() {
+        let wrong = [
+            ("--port x", "--port wants a number from 1 to 65535, got \"x\""),
+            ("--count 0", "--count wants a number from 1, got \"0\""),
+            ("--timeout soon", "--timeout wants a number of seconds above 0, got \"soon\""),
+            ("--channel", "--channel wants a value, got none"),
+            ("--key k", "--key wants --cluster or --host beside it, got none"),
+            ("--cluster eu", "--cluster wants --key beside it, got none"),
+            ("--cluster eu --host h --key k", "expected either --cluster or --host, got both"),
+        ];
+        for (args, message) in wrong {
+            assert_eq!(refusal(args), format!("listen: {message}"));
+        }
+        assert!(refusal("--colour").starts_with("listen: expected one of --key, "));
+        assert!(refusal("--url ws://h/app/k --host h").starts_with("listen: --url is a complete address"));
+    }
+
+    #[test]
+    fn what_only_the_library_can_check_is_a_wrong_option_too() {
+        assert!(refusal("--url http://h/app/k").contains("ws:// or wss://"));
+        assert!(refusal("--key a/b --host h --no-tls").contains("key"));
+        assert!(refusal("--channel not,allowed/").contains("not,allowed/"));
+    }
+
+    /// The one line that a wrong command line brings.
+    fn refusal(args: &str) -> String {
+        let mut finished = Listen::start(args).finish();
+        assert_eq!((finished.code, finished.stdout.len(), finished.stderr.len()), (Some(2), 0, 1), "{args}");
+        finished.stderr.remove(0)
+    }
+
+    #[test]
+    fn help_is_no_error() {
+        let finished = Listen::start("--help").finish();
+        assert_eq!((finished.code, finished.stderr.len()), (Some(0), 0));
+        assert_eq!(finished.stdout.join("\n"), options::USAGE);
+        for option in ["--key", "--cluster", "--host", "--port", "--no-tls", "--url", "--channel", "--event"] {
+            assert!(options::USAGE.contains(option), "{option}");
+        }
+    }
+}
