@@ -266,6 +266,7 @@ impl Config {
         self.max_message_size
     }
 
+    #[cfg(feature = "native-tls")]
     pub(crate) fn root_certificates(&self) -> &[Vec<u8>] {
         &self.root_certificates
     }

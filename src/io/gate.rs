@@ -193,9 +193,8 @@ mod tests {
         gate.begin_slice(Instant::now());
         let block = vec![0; 1 << 20];
         let error = loop {
-            match gate.write(&block) {
-                Ok(_) => {}
-                Err(error) => break error,
+            if let Err(error) = gate.write_all(&block) {
+                break error;
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);

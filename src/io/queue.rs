@@ -244,9 +244,10 @@ impl State {
         self.bytes += batch.bytes();
     }
 
-    /// What a consumer can still get, reports of losses included.
+    /// How many notifications wait. A report of a loss counts only when nothing else waits, so that a queue that has
+    /// something to hand out is never empty.
     fn waiting(&self) -> usize {
-        self.len + usize::from(self.lost_first > 0 || self.lost_last > 0)
+        self.len.max(usize::from(self.lost_first > 0 || self.lost_last > 0))
     }
 
     fn pop(&mut self) -> Result<Item, Nothing> {
@@ -410,4 +411,188 @@ fn lost(lost_first: &mut u64, segment: &mut Segment) -> Option<u64> {
 /// State changes are not dropped before anything else.
 fn is_kept(batch: &Batch, index: usize) -> bool {
     matches!(batch.notice(index), Some(Notification::ConnectionStateChange(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ConnectionState, ConnectionStateChange,
+        event::{EventText, Interest},
+    };
+
+    fn events(names: Range<u32>) -> Batch {
+        let room = Interest::new(1, "room");
+        let mut batch = Batch::default();
+        let slot = batch.add_channel(&room, room.epoch());
+        for name in names {
+            batch.push_event(slot, EventText { name: &name.to_string(), data: "", user_id: None });
+        }
+        batch
+    }
+
+    fn state_change(batch: &mut Batch) {
+        batch.push_notice(Notification::ConnectionStateChange(ConnectionStateChange {
+            previous: ConnectionState::Disconnected,
+            current: ConnectionState::Connecting,
+            cause: None,
+            attempt: 1,
+            retry_in: None,
+        }));
+    }
+
+    fn queue(capacity: usize, overflow: Overflow) -> (Queue, crossbeam_channel::Receiver<()>) {
+        let (room, made) = crossbeam_channel::bounded(1);
+        (Queue::new(capacity, overflow, room), made)
+    }
+
+    /// Everything that waits: names of events, `state`, `lagged n`.
+    fn drain(queue: &Queue) -> Vec<String> {
+        let mut seen = Vec::new();
+        while let Ok(item) = queue.try_pop() {
+            seen.push(match item {
+                Item::Lagged(count) => format!("lagged {count}"),
+                Item::Entry(batch, index) if batch.notice(index).is_some() => "state".to_owned(),
+                Item::Entry(batch, index) => batch.name(index).to_owned(),
+            });
+        }
+        assert_eq!(queue.len(), 0);
+        seen
+    }
+
+    #[test]
+    fn h4_drop_oldest_tells_the_loss_where_it_happened() {
+        let (queue, _) = queue(3, Overflow::DropOldest);
+        queue.push(&Arc::new(events(0..2)));
+        queue.push(&Arc::new(events(2..7)));
+        assert_eq!((queue.len(), queue.dropped()), (3, 4));
+        assert_eq!(drain(&queue), ["lagged 4", "4", "5", "6"]);
+    }
+
+    #[test]
+    fn h4_drop_newest_tells_the_loss_where_it_happened() {
+        let (queue, _) = queue(3, Overflow::DropNewest);
+        queue.push(&Arc::new(events(0..2)));
+        queue.push(&Arc::new(events(2..7)));
+        queue.push(&Arc::new(events(7..9)));
+        assert_eq!(queue.dropped(), 6);
+        assert!(matches!(queue.try_pop(), Ok(Item::Entry(..))));
+        queue.push(&Arc::new(events(9..10)));
+        assert_eq!(drain(&queue), ["1", "2", "lagged 6", "9"]);
+    }
+
+    #[test]
+    fn h4_state_changes_are_kept_before_events_in_both_policies() {
+        for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+            let (queue, _) = queue(2, overflow);
+            let mut batch = events(0..3);
+            state_change(&mut batch);
+            queue.push(&Arc::new(batch));
+            let mut batch = Batch::default();
+            state_change(&mut batch);
+            queue.push(&Arc::new(batch));
+            let seen = drain(&queue);
+            assert_eq!(seen.iter().filter(|entry| *entry == "state").count(), 2, "{overflow:?}: {seen:?}");
+            assert!(seen.contains(&"lagged 3".to_owned()), "{overflow:?}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn h4_even_state_changes_go_when_nothing_else_is_left() {
+        for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+            let (queue, _) = queue(5, overflow);
+            for _ in 0..100 {
+                let mut batch = Batch::default();
+                state_change(&mut batch);
+                queue.push(&Arc::new(batch));
+            }
+            assert_eq!(queue.dropped(), 95);
+            let seen = drain(&queue);
+            assert_eq!(seen, ["lagged 95", "state", "state", "state", "state", "state"], "{overflow:?}");
+        }
+    }
+
+    #[test]
+    fn h4_delivered_and_dropped_are_what_was_received() {
+        for (overflow, capacity) in [(Overflow::DropOldest, 1), (Overflow::DropOldest, 7), (Overflow::DropNewest, 5)] {
+            let (queue, _) = queue(capacity, overflow);
+            let (mut pushed, mut popped, mut lagged) = (0u64, 0u64, 0u64);
+            for round in 0..500u32 {
+                let batch = events(0..round % 11);
+                pushed += u64::from(round % 11);
+                queue.push(&Arc::new(batch));
+                for _ in 0..round % 4 {
+                    match queue.try_pop() {
+                        Ok(Item::Entry(..)) => popped += 1,
+                        Ok(Item::Lagged(count)) => lagged += count,
+                        Err(_) => {}
+                    }
+                }
+            }
+            while let Ok(item) = queue.try_pop() {
+                match item {
+                    Item::Entry(..) => popped += 1,
+                    Item::Lagged(count) => lagged += count,
+                }
+            }
+            assert_eq!(popped + lagged, pushed, "{overflow:?}");
+            assert_eq!(lagged, queue.dropped());
+        }
+    }
+
+    #[test]
+    fn h4_the_bytes_are_bounded_too() {
+        let (queue, _) = queue(usize::MAX, Overflow::DropOldest);
+        let room = Interest::new(1, "room");
+        let data = "x".repeat(1 << 20);
+        for _ in 0..100 {
+            let mut batch = Batch::default();
+            let slot = batch.add_channel(&room, room.epoch());
+            batch.push_event(slot, EventText { name: "e", data: &data, user_id: None });
+            queue.push(&Arc::new(batch));
+        }
+        assert_eq!(queue.dropped() as usize + queue.len(), 100);
+        assert!(queue.len() <= 17);
+    }
+
+    #[test]
+    fn h4_a_queue_that_blocks_tells_when_there_is_room_again() {
+        let (queue, made) = queue(2, Overflow::Block);
+        queue.push(&Arc::new(events(0..3)));
+        assert!(!queue.has_room());
+        assert!(made.try_recv().is_err());
+        assert!(queue.try_pop().is_ok());
+        assert!(!queue.has_room());
+        assert!(queue.try_pop().is_ok());
+        assert!(queue.has_room());
+        assert!(made.try_recv().is_ok());
+        assert_eq!(queue.dropped(), 0);
+    }
+
+    #[test]
+    fn a_closed_queue_hands_out_what_waits_and_takes_nothing_in() {
+        let (queue, _) = queue(10, Overflow::Block);
+        queue.push(&Arc::new(events(0..1)));
+        queue.close();
+        queue.push(&Arc::new(events(1..2)));
+        assert_eq!(drain(&queue), ["0"]);
+        assert_eq!(queue.try_pop().err(), Some(Nothing::Closed));
+        assert_eq!(queue.pop_within(None, Some).err(), Some(Nothing::Closed));
+        assert_eq!(queue.take().err(), Some(Nothing::Closed));
+    }
+
+    #[test]
+    fn a_whole_batch_is_taken_at_once() {
+        let (queue, made) = queue(2, Overflow::Block);
+        queue.push(&Arc::new(events(0..3)));
+        assert!(matches!(queue.try_pop(), Ok(Item::Entry(_, 0))));
+        match queue.take() {
+            Ok(Taken::Segment(segment)) => assert_eq!(segment.entries().collect::<Vec<_>>(), [1, 2]),
+            other => panic!("{other:?}"),
+        }
+        assert!(queue.has_room() && made.try_recv().is_ok());
+        queue.wake();
+        assert_eq!(queue.take().err(), Some(Nothing::Woken));
+        assert_eq!(queue.try_take().err(), Some(Nothing::Empty));
+    }
 }

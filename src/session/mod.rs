@@ -167,7 +167,7 @@ impl Session {
             Input::ReconnectNow => self.reconnect_now(now),
             Input::Wish(interest) => self.wish(&interest),
             Input::Socket(generation, event) if self.is_current(generation) => {
-                self.from_socket(event, now);
+                self.socket(event, now);
             }
             Input::Socket(..) => {}
             Input::Tick => self.tick(now),
@@ -293,7 +293,7 @@ impl Session {
         }
     }
 
-    fn from_socket(&mut self, event: FromSocket<'_>, now: Instant) {
+    fn socket(&mut self, event: FromSocket<'_>, now: Instant) {
         match event {
             FromSocket::Reached(phase) => self.phase.reached(phase),
             FromSocket::DialFailed(error) => self.lose(error, now),

@@ -538,11 +538,21 @@ fn r9_a_socket_is_closed_before_the_next_is_dialled() {
 fn r10_disconnect_ends_everything_in_every_state() {
     let prepare: [fn(&mut Scenario); 6] = [
         |_| {},
-        |s| drop(s.connect_background()),
-        |s| drop(s.connect_background().socket(FromSocket::Reached(ConnectPhase::Tls))),
-        |s| drop(s.connect_background().upgrade()),
-        |s| drop(s.connect_background().establish()),
-        |s| drop(s.connect_background().establish().lose()),
+        |s| {
+            s.connect_background();
+        },
+        |s| {
+            s.connect_background().socket(FromSocket::Reached(ConnectPhase::Tls));
+        },
+        |s| {
+            s.connect_background().upgrade();
+        },
+        |s| {
+            s.connect_background().establish();
+        },
+        |s| {
+            s.connect_background().establish().lose();
+        },
     ];
     for (n, prepare) in prepare.into_iter().enumerate() {
         let mut s = Scenario::new();
