@@ -1,17 +1,97 @@
 //! A blocking client for [Pusher Channels](https://pusher.com/channels/) and every server that speaks its protocol:
-//! Laravel Reverb, soketi, Sockudo.
+//! Laravel Reverb, soketi, Sockudo. For plain Rust programs, worker threads and game loops: there is no async runtime.
+//!
+//! # The smallest program
+//!
+//! ```
+//! use pusher_channels::{Pusher, testing::TestServer};
+//! # use std::{sync::mpsc, time::Duration};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = TestServer::start()?; // embedded; for the hosted service: Config::cluster("app-key", "eu")
+//! let pusher = Pusher::new(server.config()).connect()?;
+//!
+//! let news = pusher.channel("news")?;
+//! # let (sent, received) = mpsc::channel();
+//! news.bind("published", move |event| {
+//!     println!("{}", event.data());
+//! #   sent.send(()).unwrap();
+//! });
+//! news.subscribe();
+//! # news.wait_subscribed(Duration::from_secs(5))?;
+//! # server.trigger("news", "published", "hello");
+//! # received.recv_timeout(Duration::from_secs(5))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Ways of receiving
+//!
+//! | way | runs on | when it is slow | good for |
+//! |---|---|---|---|
+//! | closures: [`Pusher::bind`], [`Channel::bind`], [`Pusher::on_event`], ... | the client's dispatch thread | further events wait, and in the end the server does | most programs |
+//! | [`Pusher::receiver`], polled or waited on | your thread | the oldest events are dropped and counted | game loops, worker threads |
+//! | closures with [`Config::manual_dispatch`] and [`Pusher::dispatch`] | the thread that calls `dispatch` | as closures | single-threaded programs, scripting hosts |
+//!
+//! Everything arrives in the order in which the server sent it, across channels and with the changes of the connection's
+//! state. Inside a closure every call is allowed; those that would wait for the dispatch thread itself
+//! ([`Pusher::connect`], [`Channel::wait_subscribed`]) return [`Error::WouldDeadlock`]. A closure that panics is reported
+//! through [`Pusher::on_error`] and harms nobody else.
+//!
+//! # What is promised, and what is not
+//!
+//! Events are delivered **at most once, in order, and nothing is replayed**: the protocol keeps no history. When a
+//! connection is lost, the client makes it anew and subscribes again, and [`SubscriptionSucceeded::gap`] tells how long
+//! events of that channel were missed, before the first event after the gap.
+//!
+//! # Threads
+//!
+//! A connected client has three threads, and none of them polls: `pusher-reader` reads the socket, `pusher-heartbeat`
+//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there may be up to two more, for name resolution
+//! and for each address that is tried. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle,
+//! ends them all within 250 ms.
+//!
+//! # Errors
+//!
+//! One enum, [`Error`], names the layer, the operation and the object, and keeps its source. A lost connection is not an
+//! error that a program has to handle: it shows as a [`ConnectionStateChange`] with its cause, and the client goes on by the
+//! [`Reconnect`] policy. What belongs to a subscription goes to [`Pusher::on_subscription_error`], everything else to
+//! [`Pusher::on_error`].
+//!
+//! # Features
+//!
+//! * `native-tls` (default): TLS by the platform's library. Without it, `wss` is an [`Error::Config`].
+//! * `vendored`: builds OpenSSL from source, where the platform's library would be OpenSSL.
+//! * `test-server`: [`testing::TestServer`], an embedded Pusher server for tests and examples.
+//!
+//! # Logging
+//!
+//! Through the `log` crate: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
+//! connections made and ended, `debug` for everything else that happens to a connection. The data of events is never logged
+//! by this crate; tungstenite, below it, logs whole messages at `trace`.
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
-mod channel;
+// In reading order; the empty lines keep rustfmt from sorting them.
 mod client;
+
+mod channel;
+
 mod config;
-mod error;
+
 mod event;
-mod io;
-mod protocol;
+
 mod receiver;
+
+mod error;
+
+mod protocol;
+
 mod session;
+
+mod io;
+
 #[cfg(feature = "test-server")]
 pub mod testing;
 
@@ -24,3 +104,8 @@ pub use event::{
 };
 pub use receiver::{Closed, Receiver, RecvTimeoutError, TryRecvError};
 pub use session::Reconnect;
+
+/// The README's code is compiled and run with the documentation's.
+#[cfg(all(doctest, feature = "test-server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

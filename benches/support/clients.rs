@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Sender, bounded};
-use pusher_channels::{Config, ConnectionState, Notification, Overflow, Pusher, Reconnect};
+use pusher_channels::{Config, ConnectionState, ConnectionStateChange, Notification, Overflow, Pusher, Reconnect};
 
 use super::{
     bare,
@@ -42,7 +42,7 @@ pub(crate) fn closure<T>(
     let lost = end.clone();
     channel.bind(LAST_EVENT, move |_| say(&end, Ok(())));
     pusher.on_connection_state_change(move |change| {
-        if change.current != ConnectionState::Connected {
+        if is_loss(change) {
             say(&lost, Err(format!("{change:?}")));
         }
     });
@@ -61,7 +61,7 @@ pub(crate) fn receiver<T>(port: u16, mut on_event: impl FnMut(&str), at_end: imp
             Notification::Event(event) if event.name() == EVENT => on_event(event.data()),
             Notification::Event(event) if event.name() == LAST_EVENT => return Ok(at_end()),
             Notification::Error(error) => return Err(Arc::clone(&error).into()),
-            Notification::ConnectionStateChange(change) if change.current != ConnectionState::Connected => {
+            Notification::ConnectionStateChange(change) if is_loss(&change) => {
                 return Err(format!("{change:?}").into());
             }
             _ => {}
@@ -73,6 +73,11 @@ pub(crate) fn receiver<T>(port: u16, mut on_event: impl FnMut(&str), at_end: imp
 /// Nothing may be lost, and a lost connection must end the bench.
 fn config(port: u16) -> Config {
     Config::url(bare::url(port)).overflow(Overflow::Block).reconnect(Reconnect::never())
+}
+
+/// The changes that led to the connection may be told late, and are none.
+fn is_loss(change: &ConnectionStateChange) -> bool {
+    change.previous == ConnectionState::Connected
 }
 
 /// The first answer counts; later ones find nobody.

@@ -52,7 +52,8 @@ fn run(options: &Options) -> Result<(), Failure> {
     let config = match options.server.config() {
         Some(config) => config,
         None => {
-            demo = Demo::start(options::DEMO_CHANNEL)?;
+            demo = Demo::start(options::DEMO_CHANNEL)
+                .map_err(|error| Failure::Other(format!("embedded server: {error}")))?;
             demo.config()
         }
     };
@@ -202,11 +203,12 @@ impl From<Error> for Failure {
     }
 }
 
+/// What can go wrong with standard output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Other(error.to_string()),
+            _ => Self::Other(format!("standard output: {error}")),
         }
     }
 }

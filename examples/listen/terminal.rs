@@ -20,12 +20,12 @@ const ASKED_EVERY: Duration = Duration::from_secs(1);
 ///
 /// ASCII and C1 controls are escaped as in a Rust literal, and so are the characters that reverse or break a line.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unsafe) {
+    if !text.contains(is_hostile) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_unsafe(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+        if is_hostile(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
     Cow::Owned(safe)
 }
@@ -34,7 +34,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 pub(crate) fn ascii_escaped(json: &str) -> String {
     let mut safe = String::with_capacity(json.len() + 1);
     for c in json.chars() {
-        if is_unsafe(c) {
+        if is_hostile(c) {
             // All of them are below U+10000, and outside of strings JSON has none.
             let _ = write!(safe, "\\u{:04x}", u32::from(c));
         } else {
@@ -44,7 +44,7 @@ pub(crate) fn ascii_escaped(json: &str) -> String {
     safe
 }
 
-fn is_unsafe(c: char) -> bool {
+fn is_hostile(c: char) -> bool {
     let breaks_lines = matches!(c, '\u{2028}' | '\u{2029}');
     let reverses = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || breaks_lines || reverses

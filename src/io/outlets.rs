@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::{queue::Queue, snapshot::Snapshot, stop::Stop};
 use crate::{
-    Error, Notification,
+    ConnectionState, ConnectionStateChange, Error, Notification,
     config::{Config, Overflow},
     event::Batch,
 };
@@ -78,6 +78,7 @@ impl Outlets {
         let queues = self.queues.lock();
         while let Ok(batch) = self.posted.1.try_recv() {
             self.snapshot.apply(&batch);
+            log_notices(&batch);
             queues.iter().for_each(|queue| queue.push(&batch));
         }
     }
@@ -112,5 +113,29 @@ impl Outlets {
 
     pub(crate) fn dropped(&self) -> u64 {
         self.queues.lock().iter().map(|queue| queue.dropped()).sum()
+    }
+}
+
+/// What happens to the connection, for the log. The data of events never gets there.
+fn log_notices(batch: &Batch) {
+    if batch.notices() == 0 {
+        return;
+    }
+    for notice in (0..batch.len()).filter_map(|index| batch.notice(index)) {
+        match notice {
+            Notification::ConnectionStateChange(change) => log_change(change),
+            Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
+            Notification::SubscriptionError(failed) => log::debug!("{}", failed.error),
+            Notification::Error(error) => log::debug!("{error}"),
+            Notification::Event(_) | Notification::Lagged(_) => {}
+        }
+    }
+}
+
+fn log_change(change: &ConnectionStateChange) {
+    match (&change.cause, change.current) {
+        (Some(cause), current) => log::warn!("{current}: {cause}"),
+        (None, ConnectionState::Connected | ConnectionState::Disconnected) => log::info!("{}", change.current),
+        (None, current) => log::debug!("{current}"),
     }
 }
