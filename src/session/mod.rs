@@ -524,8 +524,10 @@ impl Session {
 
     fn wait(&mut self, delay: Duration, cause: Arc<Error>, now: Instant) {
         self.phase = Phase::Waiting { until: now + delay };
+        // An attempt that outlived the ten seconds was told already; its cause and the delay need a change to be told with.
+        let told_in_this_attempt = self.state == ConnectionState::Unavailable;
         let state = match &mut self.outage {
-            Some(outage) if outage.told_at() <= now => {
+            Some(outage) if outage.told_at() <= now && !told_in_this_attempt => {
                 outage.told = true;
                 ConnectionState::Unavailable
             }

@@ -317,6 +317,10 @@ fn unavailable_is_reported_while_an_attempt_hangs() {
     let mut s = Scenario::new();
     s.connect_background().pass(10 * SECOND);
     assert_eq!(s.states(), [Connecting, Unavailable]);
+    s.pass(5 * SECOND);
+    let failed = s.changes()[2].clone();
+    assert_eq!((failed.current, failed.attempt), (Reconnecting, 2), "the cause and the delay are not lost");
+    assert!(failed.cause.is_some_and(|cause| cause.is_timeout()) && failed.retry_in.is_some());
 }
 
 #[test]
