@@ -11,6 +11,7 @@
 //! the link (socket and session), the list of queues and each queue, the snapshot, the registry of channels, the table of
 //! threads. The link's lock is taken alone; API calls never take it.
 
+mod backlog;
 mod dial;
 mod dispatcher;
 mod gate;

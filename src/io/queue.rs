@@ -1,8 +1,6 @@
 //! A bounded queue of notifications that says what it does when it is full.
 
 use std::{
-    collections::VecDeque,
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +11,9 @@ use std::{
 use crossbeam_channel::Sender;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{Notification, config::Overflow, event::Batch};
+use super::backlog::Backlog;
+pub(crate) use super::backlog::{Item, Segment, Taken};
+use crate::{config::Overflow, event::Batch};
 
 /// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
 const MAX_BYTES: usize = 16 << 20;
@@ -35,53 +35,10 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    segments: VecDeque<Segment>,
-    len: usize,
-    bytes: usize,
-    dropped: u64,
-    /// Dropped, and not yet told, at the front and at the back of the queue.
-    lost_first: u64,
-    lost_last: u64,
+    backlog: Backlog,
     closed: bool,
-    /// Somebody waits for the queue to be filled, or must be called although it is empty.
+    /// The consumer is to return although nothing may wait.
     wake: bool,
-}
-
-/// What is left of one batch.
-#[derive(Debug)]
-pub(crate) struct Segment {
-    batch: Arc<Batch>,
-    next: usize,
-    /// The entries outside this range are dropped, unless they must be kept.
-    live: Range<usize>,
-    /// How many notifications were dropped between this segment and the one before.
-    lost_before: u64,
-}
-
-/// What a queue hands out.
-#[derive(Debug)]
-pub(crate) enum Item {
-    /// One entry of a batch.
-    Entry(Arc<Batch>, usize),
-    /// So many were dropped here.
-    Lagged(u64),
-}
-
-/// What a queue hands out to a consumer that takes whole batches.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    Segment(Segment),
-    Lagged(u64),
-}
-
-impl Taken {
-    /// How many notifications that is.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Segment(segment) => segment.entries().count(),
-            Self::Lagged(_) => 1,
-        }
-    }
 }
 
 /// Why a queue hands out nothing.
@@ -109,19 +66,26 @@ impl Queue {
         if state.closed {
             return;
         }
-        state.push(batch);
-        match self.overflow {
-            Overflow::Block => {}
-            Overflow::DropOldest => state.drop_while(|state| self.exceeded(state), State::drop_oldest),
-            Overflow::DropNewest => state.drop_while(|state| self.exceeded(state), State::drop_newest),
+        state.backlog.push(batch);
+        let drop_one = match self.overflow {
+            Overflow::Block => None,
+            Overflow::DropOldest => Some(Backlog::drop_oldest as fn(&mut Backlog) -> bool),
+            Overflow::DropNewest => Some(Backlog::drop_newest as fn(&mut Backlog) -> bool),
+        };
+        if let Some(drop_one) = drop_one {
+            while self.is_exceeded(&state.backlog) && drop_one(&mut state.backlog) {}
         }
-        self.len.store(state.waiting(), Ordering::Release);
+        self.len.store(state.backlog.waiting(), Ordering::Release);
         drop(state);
         self.filled.notify_one();
     }
 
-    fn exceeded(&self, state: &State) -> bool {
-        state.len > self.capacity || state.bytes > MAX_BYTES
+    fn is_exceeded(&self, backlog: &Backlog) -> bool {
+        backlog.len() > self.capacity || backlog.bytes() > MAX_BYTES
+    }
+
+    fn is_full(&self, backlog: &Backlog) -> bool {
+        backlog.len() >= self.capacity || backlog.bytes() >= MAX_BYTES
     }
 
     /// False while the producer has to wait before it reads on.
@@ -130,23 +94,12 @@ impl Queue {
             return true;
         }
         let state = self.state.lock();
-        state.closed || !self.is_full(&state)
-    }
-
-    fn is_full(&self, state: &State) -> bool {
-        state.len >= self.capacity || state.bytes >= MAX_BYTES
+        state.closed || !self.is_full(&state.backlog)
     }
 
     /// The next notification, if one waits.
     pub(crate) fn try_pop(&self) -> Result<Item, Nothing> {
-        if self.len.load(Ordering::Acquire) == 0 {
-            // The lock is needed only to tell an empty queue from a closed one.
-            let state = self.state.lock();
-            if state.waiting() == 0 {
-                return Err(if state.closed { Nothing::Closed } else { Nothing::Empty });
-            }
-        }
-        self.pop(&mut self.state.lock())
+        self.hand_out(&mut self.state.lock(), Backlog::pop)
     }
 
     /// The next notification for which `pick` has a use; waits for it so long at most, or for ever.
@@ -167,14 +120,14 @@ impl Queue {
     fn pop_until(&self, deadline: Option<Instant>) -> Result<Item, Nothing> {
         let mut state = self.state.lock();
         loop {
-            match self.pop(&mut state) {
+            match self.hand_out(&mut state, Backlog::pop) {
                 Err(Nothing::Empty) => {}
                 result => return result,
             }
             match deadline {
                 None => self.filled.wait(&mut state),
                 Some(deadline) if self.filled.wait_until(&mut state, deadline).timed_out() => {
-                    return self.pop(&mut state);
+                    return self.hand_out(&mut state, Backlog::pop);
                 }
                 Some(_) => {}
             }
@@ -185,7 +138,7 @@ impl Queue {
     pub(crate) fn take(&self) -> Result<Taken, Nothing> {
         let mut state = self.state.lock();
         loop {
-            match self.hand_out(&mut state, State::take) {
+            match self.hand_out(&mut state, Backlog::take) {
                 Err(Nothing::Empty) => self.filled.wait(&mut state),
                 result => return result,
             }
@@ -194,25 +147,17 @@ impl Queue {
 
     /// All that is left of the oldest batch, if there is one.
     pub(crate) fn try_take(&self) -> Result<Taken, Nothing> {
-        self.hand_out(&mut self.state.lock(), State::take)
+        self.hand_out(&mut self.state.lock(), Backlog::take)
     }
 
-    fn pop(&self, state: &mut State) -> Result<Item, Nothing> {
-        self.hand_out(state, State::pop)
-    }
-
-    fn hand_out<T>(
-        &self,
-        state: &mut State,
-        from: impl FnOnce(&mut State) -> Result<T, Nothing>,
-    ) -> Result<T, Nothing> {
-        let was_full = self.is_full(state);
-        let item = from(state);
-        self.len.store(state.waiting(), Ordering::Release);
-        if was_full && !self.is_full(state) {
+    fn hand_out<T>(&self, state: &mut State, from: impl FnOnce(&mut Backlog) -> Option<T>) -> Result<T, Nothing> {
+        let was_full = self.is_full(&state.backlog);
+        let item = from(&mut state.backlog);
+        self.len.store(state.backlog.waiting(), Ordering::Release);
+        if was_full && !self.is_full(&state.backlog) {
             let _ = self.room.try_send(());
         }
-        item
+        item.ok_or_else(|| state.nothing())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -220,7 +165,7 @@ impl Queue {
     }
 
     pub(crate) fn dropped(&self) -> u64 {
-        self.state.lock().dropped
+        self.state.lock().backlog.dropped()
     }
 
     /// Nothing more is taken in. What waits is still handed out.
@@ -237,191 +182,24 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, batch: &Arc<Batch>) {
-        let lost_before = std::mem::take(&mut self.lost_last);
-        self.segments.push_back(Segment { batch: Arc::clone(batch), next: 0, live: 0..batch.len(), lost_before });
-        self.len += batch.len();
-        self.bytes += batch.bytes();
-    }
-
-    /// How many notifications wait. A report of a loss counts only when nothing else waits, so that a queue that has
-    /// something to hand out is never empty.
-    fn waiting(&self) -> usize {
-        self.len.max(usize::from(self.lost_first > 0 || self.lost_last > 0))
-    }
-
-    fn pop(&mut self) -> Result<Item, Nothing> {
-        while let Some(segment) = self.segments.front_mut() {
-            if let Some(lost) = lost(&mut self.lost_first, segment) {
-                return Ok(Item::Lagged(lost));
-            }
-            let Some(index) = segment.entries().next() else {
-                self.finish_front();
-                continue;
-            };
-            segment.next = index + 1;
-            self.len -= 1;
-            let batch = Arc::clone(&segment.batch);
-            if segment.is_spent() {
-                self.finish_front();
-            }
-            return Ok(Item::Entry(batch, index));
-        }
-        self.lost_at_the_end().map(Item::Lagged)
-    }
-
-    fn take(&mut self) -> Result<Taken, Nothing> {
-        if let Some(segment) = self.segments.front_mut() {
-            if let Some(lost) = lost(&mut self.lost_first, segment) {
-                return Ok(Taken::Lagged(lost));
-            }
-        }
-        match self.segments.pop_front() {
-            Some(segment) => {
-                self.bytes -= segment.batch.bytes();
-                self.len -= segment.entries().count();
-                Ok(Taken::Segment(segment))
-            }
-            None => self.lost_at_the_end().map(Taken::Lagged),
+    fn nothing(&mut self) -> Nothing {
+        match std::mem::take(&mut self.wake) {
+            _ if self.closed => Nothing::Closed,
+            true => Nothing::Woken,
+            false => Nothing::Empty,
         }
     }
-
-    fn lost_at_the_end(&mut self) -> Result<u64, Nothing> {
-        match std::mem::take(&mut self.lost_first) + std::mem::take(&mut self.lost_last) {
-            0 if self.closed => Err(Nothing::Closed),
-            0 if std::mem::take(&mut self.wake) => Err(Nothing::Woken),
-            0 => Err(Nothing::Empty),
-            lost => Ok(lost),
-        }
-    }
-
-    fn finish_front(&mut self) {
-        if let Some(segment) = self.segments.pop_front() {
-            self.bytes -= segment.batch.bytes();
-        }
-    }
-
-    fn drop_while(&mut self, exceeded: impl Fn(&Self) -> bool, drop_one: impl Fn(&mut Self) -> bool) {
-        while exceeded(self) && drop_one(self) {}
-    }
-
-    /// Drops the oldest entry that may be dropped; when there is none, the oldest of all. False when nothing is left.
-    fn drop_oldest(&mut self) -> bool {
-        let Some(found) = self.segments.iter().position(Segment::has_droppable) else { return self.drop_front() };
-        let segment = &mut self.segments[found];
-        segment.drop_first();
-        segment.lost_before += 1;
-        self.len -= 1;
-        self.dropped += 1;
-        if segment.is_spent() {
-            self.remove(found);
-        }
-        true
-    }
-
-    /// Even state changes go when nothing else is left, because a consumer that never looks must not cost ever more.
-    fn drop_front(&mut self) -> bool {
-        match self.pop() {
-            Ok(Item::Entry(..)) => {
-                self.lost_first += 1;
-                self.dropped += 1;
-                true
-            }
-            Ok(Item::Lagged(lost)) => {
-                // Reports of losses merge with the loss that is about to be added.
-                let more = self.drop_front();
-                self.lost_first += lost;
-                more
-            }
-            Err(_) => false,
-        }
-    }
-
-    /// Drops the newest entry that may be dropped; when there is none, the oldest of all.
-    fn drop_newest(&mut self) -> bool {
-        let Some(found) = self.segments.iter().rposition(Segment::has_droppable) else { return self.drop_front() };
-        self.segments[found].drop_last();
-        self.len -= 1;
-        self.dropped += 1;
-        match self.segments.get_mut(found + 1) {
-            Some(after) => after.lost_before += 1,
-            None => self.lost_last += 1,
-        }
-        if self.segments[found].is_spent() {
-            self.remove(found);
-        }
-        true
-    }
-
-    /// Removes a segment of which nothing is left; what was lost is told where it stood.
-    fn remove(&mut self, found: usize) {
-        let Some(segment) = self.segments.remove(found) else { return };
-        self.bytes -= segment.batch.bytes();
-        match self.segments.get_mut(found) {
-            Some(after) => after.lost_before += segment.lost_before,
-            None => self.lost_last += segment.lost_before,
-        }
-    }
-}
-
-impl Segment {
-    pub(crate) fn batch(&self) -> &Arc<Batch> {
-        &self.batch
-    }
-
-    /// The entries that are still to be handed out.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = usize> {
-        let kept = |range: Range<usize>| range.filter(|index| is_kept(&self.batch, *index));
-        let live = self.live.start.max(self.next)..self.live.end.max(self.next);
-        kept(self.next..live.start).chain(live.clone()).chain(kept(live.end..self.batch.len()))
-    }
-
-    /// The entries that may be dropped and have neither been dropped nor handed out.
-    fn droppable(&self) -> impl DoubleEndedIterator<Item = usize> {
-        let range = self.live.start.max(self.next)..self.live.end;
-        range.filter(|index| !is_kept(&self.batch, *index))
-    }
-
-    fn has_droppable(&self) -> bool {
-        self.droppable().next().is_some()
-    }
-
-    fn drop_first(&mut self) {
-        let first = self.droppable().next();
-        self.live.start = first.map_or(self.live.end, |index| index + 1);
-    }
-
-    fn drop_last(&mut self) {
-        let last = self.droppable().next_back();
-        self.live.end = last.unwrap_or(self.live.start);
-    }
-
-    /// Nothing of the batch will be handed out any more.
-    fn is_spent(&self) -> bool {
-        self.entries().next().is_none()
-    }
-}
-
-/// The loss that is to be told before the next entry of the first segment, if there is one.
-fn lost(lost_first: &mut u64, segment: &mut Segment) -> Option<u64> {
-    let lost = std::mem::take(lost_first) + std::mem::take(&mut segment.lost_before);
-    (lost > 0).then_some(lost)
-}
-
-/// State changes are not dropped before anything else.
-fn is_kept(batch: &Batch, index: usize) -> bool {
-    matches!(batch.notice(index), Some(Notification::ConnectionStateChange(_)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        ConnectionState, ConnectionStateChange,
+        ConnectionState, ConnectionStateChange, Notification,
         event::{EventText, Interest},
     };
 
-    fn events(names: Range<u32>) -> Batch {
+    fn events(names: std::ops::Range<u32>) -> Batch {
         let room = Interest::new(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());

@@ -1,0 +1,204 @@
+//! The course of the connection: from the wish to be connected, over attempts and losses, to rest.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    ConnectPhase, ConnectionState, Error,
+    event::{Batch, Interest},
+    protocol::close::Advice,
+};
+
+use super::{
+    Session,
+    backoff::Next,
+    liveness::Expiry,
+    phase::{Attempt, Outage, Persistence, Phase},
+};
+
+impl Session {
+    pub(super) fn connect(&mut self, wish: Arc<Interest>, persistence: Persistence, now: Instant) {
+        if persistence == Persistence::ForGood {
+            self.persistence = persistence;
+        }
+        match self.phase {
+            Phase::Idle => {
+                self.persistence = persistence;
+                self.connection = Some((Arc::clone(&wish), wish.epoch()));
+                self.batch = self.batch_for_new_connection();
+                self.backoff.reset();
+                self.insists_on_tls = false;
+                self.outage = Some(Outage::since(now));
+                self.dial(now);
+            }
+            // A blocking connect wants an outcome soon, not after the back-off.
+            Phase::Waiting { .. } if persistence == Persistence::Once => self.dial(now),
+            _ => {}
+        }
+    }
+
+    /// The batch must name the wish to be connected that its events answer. It is empty when nothing was told since the
+    /// last turn, which holds because each turn ends with taking it.
+    fn batch_for_new_connection(&mut self) -> Batch {
+        debug_assert_eq!(self.batch.len(), 0, "each turn ends with taking the batch");
+        let mut batch = Batch::answering(self.connection.clone());
+        batch.published = std::mem::take(&mut self.batch.published);
+        self.subscriptions.forget_slots();
+        batch
+    }
+
+    pub(super) fn disconnect(&mut self, now: Instant) {
+        if self.is_idle() {
+            return;
+        }
+        self.change_state(ConnectionState::Disconnecting, None, None);
+        self.close_socket(Some(1000));
+        self.subscriptions.end_connection(now);
+        self.rest(ConnectionState::Disconnected, None);
+    }
+
+    pub(super) fn reconnect_now(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Waiting { .. } => self.dial(now),
+            Phase::Connected(online) => online.liveness.probe(now),
+            _ => {}
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Connecting(attempt) if attempt.deadline <= now => {
+                let (phase, after) = (attempt.phase, self.settings.connect_timeout);
+                self.lose(Error::ConnectTimeout { phase, after }, now);
+            }
+            Phase::Waiting { until } if *until <= now => self.dial(now),
+            Phase::Connected(online) => match online.liveness.expire(now) {
+                Some(Expiry::Silent { silence }) => self.lose(Error::PongTimeout { silence }, now),
+                Some(Expiry::Stuck { after }) => self.lose(Error::WriteTimeout { after }, now),
+                None => self.subscriptions.expire(&mut self.batch, now),
+            },
+            Phase::Idle | Phase::Connecting(_) | Phase::Waiting { .. } => {}
+        }
+        self.tell_unavailable(now);
+    }
+
+    /// The first time that an outage is long enough it is told at once. From then on `wait` tells it after each attempt.
+    fn tell_unavailable(&mut self, now: Instant) {
+        let Some(outage) = self.outage.as_mut().filter(|outage| outage.is_to_be_told(now)) else { return };
+        outage.told = true;
+        let retry_in = match self.phase {
+            Phase::Waiting { until } => Some(until.saturating_duration_since(now)),
+            _ => None,
+        };
+        self.change_state(ConnectionState::Unavailable, None, retry_in);
+    }
+
+    fn dial(&mut self, now: Instant) {
+        self.generation.0 += 1;
+        let deadline = now + self.settings.connect_timeout;
+        self.phase = Phase::Connecting(Attempt { generation: self.generation, deadline, phase: ConnectPhase::Dns });
+        self.to_dial = true;
+        self.tally.attempts += 1;
+        self.change_state(ConnectionState::Connecting, None, None);
+    }
+
+    /// Closes the socket of the current attempt, if there is one.
+    fn close_socket(&mut self, code: Option<u16>) {
+        self.to_dial = false;
+        if let Some(generation) = self.phase.generation() {
+            self.to_close.push((generation, code));
+        }
+        if matches!(self.phase, Phase::Connected(_)) {
+            self.batch.published.socket_id = Some(None);
+        }
+    }
+
+    /// The attempt failed, or the connection is over.
+    pub(super) fn lose(&mut self, error: Error, now: Instant) {
+        let (error, was_connected) = match &self.phase {
+            Phase::Connected(online) => {
+                if online.was_stable(now) {
+                    self.backoff.reset();
+                } else {
+                    self.backoff.failed();
+                }
+                (online.explain(error, now), true)
+            }
+            _ => {
+                self.backoff.failed();
+                (error, false)
+            }
+        };
+        let close_code = matches!(error, Error::MessageTooLarge { .. }).then_some(1009);
+        self.close_socket(close_code);
+        self.subscriptions.end_connection(now);
+        self.outage.get_or_insert(Outage::since(now));
+        let cause = Arc::new(error);
+        if !was_connected {
+            self.batch.published.attempt_over = Some(Err(Arc::clone(&cause)));
+        }
+        self.go_on_after(cause, now);
+    }
+
+    /// Decides by the reason (R2) and by the policy (R1) what comes after a connection.
+    fn go_on_after(&mut self, cause: Arc<Error>, now: Instant) {
+        let advice = Advice::for_code(close_code(&cause));
+        if advice == Advice::UseTls && !self.settings.tls && !self.insists_on_tls {
+            self.insists_on_tls = true;
+            self.batch.published.attempt_over = None;
+            self.change_state(ConnectionState::Reconnecting, Some(cause), Some(Duration::ZERO));
+            return self.dial(now);
+        }
+        if matches!(advice, Advice::GiveUp | Advice::UseTls) || matches!(*cause, Error::Config { .. }) {
+            return self.rest(ConnectionState::Failed, Some(cause));
+        }
+        if self.persistence == Persistence::Once {
+            return self.rest(ConnectionState::Disconnected, Some(cause));
+        }
+        match self.backoff.next(advice, now) {
+            Next::Never => self.rest(ConnectionState::Disconnected, Some(cause)),
+            Next::UsedUp => self.rest(ConnectionState::Failed, Some(cause)),
+            Next::After(delay) => self.wait(delay, cause, now),
+        }
+    }
+
+    fn wait(&mut self, delay: Duration, cause: Arc<Error>, now: Instant) {
+        self.phase = Phase::Waiting { until: now + delay };
+        // An attempt that outlived the ten seconds was told already; its cause and the delay need a change to be told with.
+        let told_in_this_attempt = self.state == ConnectionState::Unavailable;
+        let state = match &mut self.outage {
+            Some(outage) if outage.told_at() <= now && !told_in_this_attempt => {
+                outage.told = true;
+                ConnectionState::Unavailable
+            }
+            _ => ConnectionState::Reconnecting,
+        };
+        self.change_state(state, Some(cause), Some(delay));
+        if delay.is_zero() {
+            self.dial(now);
+        }
+    }
+
+    /// Ends all efforts until the next `connect`.
+    fn rest(&mut self, state: ConnectionState, cause: Option<Arc<Error>>) {
+        if self.batch.published.attempt_over.is_none() && !matches!(self.phase, Phase::Connected(_)) {
+            let outcome = cause.clone().unwrap_or_else(|| Arc::new(Error::Disconnected));
+            self.batch.published.attempt_over = Some(Err(outcome));
+        }
+        self.phase = Phase::Idle;
+        self.outage = None;
+        // What is told from here on answers no wish to be connected.
+        self.connection = None;
+        self.change_state(state, cause, None);
+    }
+}
+
+/// The code that decides by R2 what to do next.
+fn close_code(error: &Error) -> Option<u16> {
+    match error {
+        Error::ConnectionClosed { code, .. } => Some(*code),
+        _ => None,
+    }
+}

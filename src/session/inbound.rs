@@ -1,0 +1,151 @@
+//! What the socket brings, message by message.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    ConnectionState, Error, Notification,
+    protocol::{
+        frame::Frame,
+        message::{Established, Message, ServerError},
+    },
+};
+
+use super::{
+    Ending, FromSocket, Session,
+    liveness::Liveness,
+    phase::{Online, Persistence, Phase, RememberedError},
+};
+
+impl Session {
+    pub(super) fn socket(&mut self, event: FromSocket<'_>, now: Instant) {
+        match event {
+            FromSocket::Reached(phase) => self.phase.reached(phase),
+            FromSocket::DialFailed(error) => self.lose(error, now),
+            FromSocket::Text(text) => self.text(text, now),
+            FromSocket::Binary => self.bad_message("it is binary".to_owned(), now),
+            FromSocket::Ended(Ending::Closed { code, reason }) => {
+                self.lose(Error::ConnectionClosed { code, message: reason }, now);
+            }
+            FromSocket::Ended(Ending::Lost(error)) => self.lose(error, now),
+            other => {
+                if let Phase::Connected(online) = &mut self.phase {
+                    online.liveness.observe(&other, now);
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str, now: Instant) {
+        self.tally.messages += 1;
+        match Frame::parse(text) {
+            Err(reason) => self.bad_message(reason, now),
+            Ok(frame) => match self.phase {
+                Phase::Connected(_) => self.message(Message::of(frame), now),
+                _ => self.first_message(Message::of(frame), now),
+            },
+        }
+    }
+
+    /// R5: nothing but `pusher:connection_established` may come first. A `pusher:error` at least says why (R3).
+    fn first_message(&mut self, message: Message<'_>, now: Instant) {
+        match message {
+            Message::ConnectionEstablished(established) => self.established(established, now),
+            Message::Error(ServerError { code: Some(code), message, .. }) => {
+                self.lose(Error::ConnectionClosed { code, message }, now);
+            }
+            Message::Error(error) => self.unexpected_first_message(format!("pusher:error {:?}", error.message), now),
+            _ => self.unexpected_first_message("another event".to_owned(), now),
+        }
+    }
+
+    fn unexpected_first_message(&mut self, reason: String, now: Instant) {
+        self.lose(Error::UnexpectedFirstMessage { reason }, now);
+    }
+
+    fn established(&mut self, established: Established, now: Instant) {
+        let Phase::Connecting(attempt) = &self.phase else { return };
+        let activity = established.activity_timeout.unwrap_or(self.settings.activity_timeout);
+        let activity = activity.min(self.settings.activity_timeout);
+        self.phase = Phase::Connected(Online {
+            generation: attempt.generation,
+            since: now,
+            liveness: Liveness::new(activity, self.settings.pong_timeout, now),
+            last_error: None,
+        });
+        self.tally.connections += 1;
+        self.outage = None;
+        self.persistence = Persistence::ForGood;
+        self.batch.published.socket_id = Some(Some(established.socket_id.into()));
+        self.batch.published.attempt_over = Some(Ok(()));
+        self.change_state(ConnectionState::Connected, None, None);
+        self.subscriptions.begin_connection();
+    }
+
+    fn message(&mut self, message: Message<'_>, now: Instant) {
+        match message {
+            Message::Event(frame) => self.event(&frame),
+            Message::Ping => self.answer_ping(),
+            Message::Pong => {}
+            Message::Error(error) => self.server_error(error, now),
+            Message::SubscriptionSucceeded { channel, data } => {
+                let data = data.text().unwrap_or_default();
+                let known = self.subscriptions.succeeded(&channel, &data, &mut self.batch, now);
+                self.tally.ignored += u64::from(!known);
+            }
+            Message::SubscriptionError { channel, data, refusal } => {
+                let data = data.text().unwrap_or_default();
+                let known = self.subscriptions.refused(&channel, &data, refusal, &mut self.batch);
+                self.tally.ignored += u64::from(!known);
+            }
+            Message::ConnectionEstablished(_) | Message::UnknownPlatformEvent => self.tally.ignored += 1,
+        }
+    }
+
+    fn event(&mut self, frame: &Frame<'_>) {
+        let Some(channel) = frame.channel.as_deref() else {
+            self.tally.ignored += 1;
+            return;
+        };
+        match self.subscriptions.event(channel, frame, &mut self.batch) {
+            Ok(true) => self.tally.events += 1,
+            Ok(false) => self.tally.ignored += 1,
+            Err(reason) => self.report_bad_message(reason),
+        }
+    }
+
+    fn answer_ping(&mut self) {
+        if let Phase::Connected(online) = &mut self.phase {
+            online.liveness.answer_ping();
+        }
+    }
+
+    /// R4: an error on an open socket is reported and changes nothing else. S6: it may be the answer to the one pending
+    /// subscription.
+    fn server_error(&mut self, error: ServerError, now: Instant) {
+        if self.subscriptions.take_as_answer(&error, &mut self.batch) {
+            return;
+        }
+        if let Phase::Connected(online) = &mut self.phase {
+            online.last_error =
+                error.code.map(|code| RememberedError { code, message: error.message.clone(), at: now });
+        }
+        self.report(Error::Server { code: error.code, message: error.message });
+    }
+
+    /// D2 on a connection; R5 before there is one.
+    fn bad_message(&mut self, reason: String, now: Instant) {
+        match self.phase {
+            Phase::Connected(_) => self.report_bad_message(reason),
+            _ => self.unexpected_first_message(reason, now),
+        }
+    }
+
+    fn report_bad_message(&mut self, reason: String) {
+        self.tally.bad_messages += 1;
+        self.report(Error::BadMessage { reason });
+    }
+
+    fn report(&mut self, error: Error) {
+        self.batch.push_notice(Notification::Error(Arc::new(error)));
+    }
+}
