@@ -152,6 +152,11 @@ impl Batch {
         self.slot(index).map(|slot| &self.channels[slot.0].0)
     }
 
+    /// The wish that the entry answers, if it belongs to a channel.
+    pub(crate) fn epoch(&self, index: usize) -> Option<u64> {
+        self.slot(index).map(|slot| self.channels[slot.0].1)
+    }
+
     /// Whether the entry still answers what the user wishes now. What belongs to no channel always does.
     pub(crate) fn is_wanted(&self, index: usize) -> bool {
         let Some(slot) = self.slot(index) else { return true };

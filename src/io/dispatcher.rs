@@ -224,10 +224,10 @@ impl Dispatcher {
     }
 
     fn remember(&mut self, batch: &Batch, index: usize, succeeded: &SubscriptionSucceeded) {
-        let Some(interest) = batch.interest(index) else { return };
+        let (Some(interest), Some(epoch)) = (batch.interest(index), batch.epoch(index)) else { return };
         let subscribed = Subscribed {
             interest: Arc::clone(interest),
-            epoch: interest.epoch(),
+            epoch,
             succeeded: succeeded.clone(),
             data: batch.data(index).into(),
         };

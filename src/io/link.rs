@@ -133,7 +133,16 @@ impl Link {
             self.session.handle(Input::Socket(generation, FromSocket::Bytes), now);
         }
         if let Some(ending) = ending {
+            self.echo_close(&ending);
             self.session.handle(Input::Socket(generation, FromSocket::Ended(ending)), now);
+        }
+    }
+
+    /// RFC 6455, section 5.5.1: a close frame is answered with one, which tungstenite has prepared. Where the peer does not
+    /// take it without delay, it is left out.
+    fn echo_close(&mut self, ending: &Ending) {
+        if let (Ending::Closed { .. }, Some(socket)) = (ending, &mut self.socket) {
+            let _ = socket.web.flush();
         }
     }
 

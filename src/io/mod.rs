@@ -46,7 +46,7 @@ use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use queue::Nothing;
 use registry::Registry;
-use worker::Worker;
+use worker::{End, Worker};
 
 /// `disconnect` and drop return within 250 ms; this leaves a margin for the scheduler.
 const JOIN_WITHIN: Duration = Duration::from_millis(200);
@@ -144,43 +144,48 @@ impl Core {
 
     /// Disconnects in every state (R10).
     pub(crate) fn disconnect(&self) {
-        let deadline = Instant::now() + JOIN_WITHIN;
         let heartbeat = {
-            let mut threads = self.threads.lock();
+            let threads = self.threads.lock();
             self.connection.forget();
             if threads.heartbeat_runs {
                 let _ = self.commands.0.send(Command::Disconnect);
             }
-            threads.heartbeat.take()
+            threads.heartbeat.as_ref().map(Worker::end)
         };
-        if let Some(heartbeat) = heartbeat {
-            heartbeat.join_until(deadline);
-        }
-        self.join_dispatching(deadline.min(Instant::now() + DISPATCH_WITHIN));
+        self.join_threads(heartbeat);
     }
 
-    /// Joins the threads that ended by themselves after a failed `connect`.
+    /// Joins the threads that ended by themselves after a failed `connect`, unless somebody has asked to go on trying.
     fn join_ended(&self) {
-        let deadline = Instant::now() + JOIN_WITHIN;
+        let idle = self.is_idle();
         let heartbeat = {
-            let mut threads = self.threads.lock();
-            // Somebody else may have asked to go on trying.
-            if threads.heartbeat_runs && !self.is_idle() { None } else { threads.heartbeat.take() }
+            let threads = self.threads.lock();
+            let ends = idle || !threads.heartbeat_runs;
+            threads.heartbeat.as_ref().filter(|_| ends).map(Worker::end)
         };
-        if let Some(heartbeat) = heartbeat {
-            heartbeat.join_until(deadline);
-            self.join_dispatching(deadline);
-        }
+        self.join_threads(heartbeat);
     }
 
-    /// Waits for the dispatch thread, which ends when the queue is empty; not when this is that thread.
-    fn join_dispatching(&self, deadline: Instant) {
-        let worker = {
-            let mut threads = self.threads.lock();
+    /// Waits for the heartbeat, then for the dispatch thread; not for the one that this is, and for none too long.
+    fn join_threads(&self, heartbeat: Option<End>) {
+        let own = std::thread::current().id();
+        let deadline = Instant::now() + JOIN_WITHIN;
+        if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
+            log::debug!("the heartbeat goes on, because somebody connects again");
+        }
+        let dispatch = {
+            let threads = self.threads.lock();
             let ends = threads.dispatch_ends || !threads.dispatch_runs;
-            threads.dispatch.take_if(|worker| ends && worker.id() != std::thread::current().id())
+            threads.dispatch.as_ref().filter(|worker| ends && worker.id() != own).map(Worker::end)
         };
-        if let Some(worker) = worker {
+        if let Some(end) = dispatch {
+            end.wait_until(deadline.min(Instant::now() + DISPATCH_WITHIN));
+        }
+        let ended = {
+            let mut threads = self.threads.lock();
+            [threads.heartbeat.take_if(|worker| worker.is_done()), threads.dispatch.take_if(|worker| worker.is_done())]
+        };
+        for worker in ended.into_iter().flatten() {
             worker.join_until(deadline);
         }
     }

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 
 use crate::Error;
 
@@ -34,14 +34,29 @@ impl Worker {
         self.handle.thread().id()
     }
 
+    /// Whether the thread has done its work, so that joining it takes no time.
     pub(crate) fn is_done(&self) -> bool {
-        self.handle.is_finished()
+        self.done.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    /// Something to wait for the end of the work with, without owning the thread.
+    pub(crate) fn end(&self) -> End {
+        End(self.done.clone())
     }
 
     /// Joins the thread if it ends until then, else lets it go: it ends by itself.
     pub(crate) fn join_until(self, deadline: Instant) -> bool {
-        let done = self.done.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
         // A panic has been reported where it happened; here it only means that the thread is gone.
-        done && self.handle.join().is_ok()
+        self.end().wait_until(deadline) && self.handle.join().is_ok()
+    }
+}
+
+/// The end of a thread's work.
+pub(crate) struct End(Receiver<Infallible>);
+
+impl End {
+    /// True when it has come until the deadline.
+    pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
+        self.0.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
     }
 }
