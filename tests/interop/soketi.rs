@@ -1,0 +1,155 @@
+//! The real server soketi, as a child process on loopback.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+    path::PathBuf,
+    process::Command,
+};
+
+use parking_lot::Mutex;
+use serde_json::json;
+
+use crate::process::{DEADLINE, Process};
+
+pub(crate) const LOOPBACK: &str = "127.0.0.1";
+pub(crate) const APP_ID: &str = "app-id";
+pub(crate) const KEY: &str = "app-key";
+pub(crate) const SECRET: &str = "app-secret";
+
+/// Where `tests/interop/run` has installed the server and the SDK.
+pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
+
+const SERVER: &str = "node_modules/@soketi/soketi/bin/server.js";
+
+/// Held from the choice of free ports, or from the death of a server, until the server listens on them, so that tests
+/// which run at the same time do not choose each other's ports.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// A running soketi. It is killed when the test lets go of it.
+pub(crate) struct Soketi {
+    ports: Ports,
+    config: PathBuf,
+    /// The last one is running; the output of all of them is shown when the test fails.
+    runs: Vec<Process>,
+}
+
+impl Soketi {
+    /// Starts the server, and returns when it answers.
+    pub(crate) fn start() -> Self {
+        let _alone = STARTING.lock();
+        let ports = Ports::free();
+        let config = ports.write_config();
+        let mut server = Self { ports, config, runs: Vec::new() };
+        server.run();
+        server
+    }
+
+    /// Kills the server without a word to its clients, starts it again on the same port, and returns when it answers.
+    pub(crate) fn restart(&mut self) {
+        let _alone = STARTING.lock();
+        self.runs.iter_mut().for_each(Process::kill);
+        self.run();
+    }
+
+    /// The port of both the WebSocket and the HTTP API.
+    pub(crate) fn port(&self) -> u16 {
+        self.ports.main
+    }
+
+    fn run(&mut self) {
+        // soketi sets SO_REUSEPORT: it would silently share its port with another server and get some of the connections.
+        if let Err(error) = TcpListener::bind((LOOPBACK, self.ports.main)) {
+            panic!("cannot start soketi: port {} is not free: {error}", self.ports.main);
+        }
+        self.runs.push(Process::start("soketi", &mut self.command(), String::new()));
+        let up = |lines: &[String]| lines.iter().any(|line| line.contains("Server is up and running"));
+        let stdout = &self.runs[self.runs.len() - 1].stdout;
+        assert!(stdout.wait_until(up), "soketi did not start");
+        // It says so as well when it could not listen.
+        let status = http_status(self.ports.main, "/ready").expect("soketi answers HTTP");
+        assert!(status.starts_with("HTTP/1.1 200"), "soketi is not ready: {status}");
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("node");
+        command.current_dir(FOLDER).arg(SERVER).arg("start").arg(format!("--config={}", self.config.display()));
+        // Each of them would override the configuration.
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SOKETI_")) {
+            command.env_remove(name);
+        }
+        // A library of soketi keeps a folder, which would lie in the user's home.
+        command.env("PM2_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/pm2"));
+        command
+    }
+}
+
+impl Drop for Soketi {
+    fn drop(&mut self) {
+        // A file that stays behind in cargo's folder for temporary files harms nobody.
+        let _ = fs::remove_file(&self.config);
+    }
+}
+
+struct Ports {
+    main: u16,
+    metrics: u16,
+    cluster: u16,
+}
+
+impl Ports {
+    /// Ports that nobody uses at this moment. They are held together until all are chosen, so that they differ.
+    fn free() -> Self {
+        let main = TcpListener::bind((LOOPBACK, 0)).unwrap();
+        let metrics = TcpListener::bind((LOOPBACK, 0)).unwrap();
+        let cluster = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+        let port = |listener: TcpListener| listener.local_addr().unwrap().port();
+        Self { cluster: cluster.local_addr().unwrap().port(), main: port(main), metrics: port(metrics) }
+    }
+
+    /// Writes the server's configuration. The keys have to be dotted: a nested object replaces all defaults of its group.
+    fn write_config(&self) -> PathBuf {
+        assert!(
+            PathBuf::from(FOLDER).join(SERVER).exists(),
+            "soketi is not installed: start these tests with tests/interop/run"
+        );
+        let config = json!({
+            "host": LOOPBACK,
+            "port": self.main,
+            "metrics.host": LOOPBACK,
+            "metrics.port": self.metrics,
+            // Without these, soketi listens for other servers on all interfaces and broadcasts to the network each second.
+            "cluster.hostname": LOOPBACK,
+            "cluster.address": LOOPBACK,
+            "cluster.unicast": LOOPBACK,
+            "cluster.port": self.cluster,
+            "eventLimits.maxPayloadInKb": 10,
+            // An interrupt at the terminal reaches the server too, and it should not outlive the tests by its default 3 s.
+            "shutdownGracePeriod": 0,
+            "appManager.array.apps": [{
+                "id": APP_ID,
+                "key": KEY,
+                "secret": SECRET,
+                "enabled": true,
+                "maxConnections": -1,
+                "maxBackendEventsPerSecond": -1,
+                "maxClientEventsPerSecond": -1,
+                "maxReadRequestsPerSecond": -1,
+                "webhooks": [],
+            }],
+        });
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("soketi-{}.json", self.main));
+        fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+}
+
+fn http_status(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((LOOPBACK, port))?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n")?;
+    let mut status = String::new();
+    BufReader::new(stream).read_line(&mut status)?;
+    Ok(status)
+}
