@@ -81,9 +81,15 @@ fn s3_after_unsubscribe_nothing_of_the_channel_is_delivered() {
 fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
     let server = server();
     let pusher = connected(&server);
+    let (told, tells) = mpsc::channel();
+    let early = told.clone();
+    let binding = pusher.on_subscription_succeeded(move |_| early.send("early".to_owned()).unwrap_or_default());
     let channel = subscribed(&pusher, "room");
     subscribed(&pusher, "second");
-    let (told, tells) = mpsc::channel();
+    for _ in 0..2 {
+        assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("early"), "from here on a handler is late");
+    }
+    pusher.unbind(binding);
     for _ in 0..2 {
         let told = told.clone();
         channel.on_subscription_succeeded(move |s| told.send(format!("channel {}", s.channel)).unwrap_or_default());

@@ -49,14 +49,6 @@ pub(crate) struct Tally {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChannelSlot(usize);
 
-/// The texts of one event, before they are copied into the batch.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EventText<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) data: &'a str,
-    pub(crate) user_id: Option<&'a str>,
-}
-
 /// One entry. Its texts lie one after another in the batch's block: name, data, user id.
 #[derive(Debug)]
 struct Entry {
@@ -96,8 +88,28 @@ impl Batch {
         ChannelSlot(self.channels.len() - 1)
     }
 
-    pub(crate) fn push_event(&mut self, channel: ChannelSlot, text: EventText<'_>) {
-        self.push(Some(channel), text, None);
+    /// Adds an application event. `write_data` appends the data, straight to the place where it stays; when it fails,
+    /// nothing is added.
+    pub(crate) fn push_event<E>(
+        &mut self,
+        channel: ChannelSlot,
+        name: &str,
+        user_id: Option<&str>,
+        write_data: impl FnOnce(&mut String) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.text.len();
+        self.text.push_str(name);
+        let data_start = self.text.len();
+        let written = write_data(&mut self.text);
+        if written.is_err() {
+            self.text.truncate(start);
+            return written;
+        }
+        let data_len = self.text.len() - data_start;
+        self.text.push_str(user_id.unwrap_or_default());
+        let (name_len, user_len) = (name.len(), user_id.map(str::len));
+        self.entries.push(Entry { channel: Some(channel), start, name_len, data_len, user_len, notice: None });
+        Ok(())
     }
 
     /// Adds a confirmed subscription, which is seen as `pusher:subscription_succeeded` by handlers of events.
@@ -107,37 +119,30 @@ impl Batch {
         data: &str,
         succeeded: SubscriptionSucceeded,
     ) {
-        let text = EventText { name: "pusher:subscription_succeeded", data, user_id: None };
-        self.push(Some(channel), text, Some(Notification::SubscriptionSucceeded(succeeded)));
+        let notice = Notification::SubscriptionSucceeded(succeeded);
+        self.push_notice_of(Some(channel), "pusher:subscription_succeeded", data, notice);
     }
 
     /// Adds a failed subscription, which is seen as `pusher:subscription_error` by handlers of events.
     pub(crate) fn push_subscription_error(&mut self, channel: ChannelSlot, data: &str, error: Error) {
-        let text = EventText { name: "pusher:subscription_error", data, user_id: None };
         let channel_name: Name = self.channels[channel.0].0.name().clone();
-        let notice = SubscriptionError { channel: Some(channel_name), error };
-        self.push(Some(channel), text, Some(Notification::SubscriptionError(notice)));
+        let notice = Notification::SubscriptionError(SubscriptionError { channel: Some(channel_name), error });
+        self.push_notice_of(Some(channel), "pusher:subscription_error", data, notice);
     }
 
     /// Adds what belongs to no channel.
     pub(crate) fn push_notice(&mut self, notice: Notification) {
-        self.push(None, EventText { name: "", data: "", user_id: None }, Some(notice));
+        self.push_notice_of(None, "", "", notice);
     }
 
-    fn push(&mut self, channel: Option<ChannelSlot>, text: EventText<'_>, notice: Option<Notification>) {
+    fn push_notice_of(&mut self, channel: Option<ChannelSlot>, name: &str, data: &str, notice: Notification) {
         let start = self.text.len();
-        self.text.push_str(text.name);
-        self.text.push_str(text.data);
-        self.text.push_str(text.user_id.unwrap_or_default());
-        self.notices += usize::from(notice.is_some());
-        self.entries.push(Entry {
-            channel,
-            start,
-            name_len: text.name.len(),
-            data_len: text.data.len(),
-            user_len: text.user_id.map(str::len),
-            notice: notice.map(Box::new),
-        });
+        self.text.push_str(name);
+        self.text.push_str(data);
+        self.notices += 1;
+        let (name_len, data_len) = (name.len(), data.len());
+        let notice = Some(Box::new(notice));
+        self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, notice });
     }
 
     pub(crate) fn notice(&self, index: usize) -> Option<&Notification> {
@@ -198,8 +203,12 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn event(name: &'static str, data: &'static str, user_id: Option<&'static str>) -> EventText<'static> {
-        EventText { name, data, user_id }
+    fn push(batch: &mut Batch, slot: ChannelSlot, name: &str, data: &str, user_id: Option<&str>) {
+        let write = |text: &mut String| {
+            text.push_str(data);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        batch.push_event(slot, name, user_id, write).expect("it does not fail");
     }
 
     #[test]
@@ -207,11 +216,25 @@ mod tests {
         let room = Interest::new(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
-        batch.push_event(slot, event("a", "żółć", None));
-        batch.push_event(slot, event("", "", Some("7")));
-        batch.push_event(slot, event("name", "", Some("")));
+        push(&mut batch, slot, "a", "żółć", None);
+        push(&mut batch, slot, "", "", Some("7"));
+        push(&mut batch, slot, "name", "", Some(""));
         let seen: Vec<_> = (0..3).map(|i| (batch.name(i), batch.data(i), batch.user_id(i))).collect();
         assert_eq!(seen, [("a", "żółć", None), ("", "", Some("7")), ("name", "", Some(""))]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let room = Interest::new(1, "room");
+        let mut batch = Batch::default();
+        let slot = batch.add_channel(&room, room.epoch());
+        let failed = batch.push_event(slot, "bad", None, |text| {
+            text.push_str("half of it");
+            Err("no text")
+        });
+        assert_eq!((failed, batch.len(), batch.text.len()), (Err("no text"), 0, 0));
+        push(&mut batch, slot, "a", "b", None);
+        assert_eq!((batch.name(0), batch.data(0)), ("a", "b"));
     }
 
     #[test]
@@ -220,7 +243,7 @@ mod tests {
         room.want();
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
-        batch.push_event(slot, event("a", "", None));
+        push(&mut batch, slot, "a", "", None);
         assert!(batch.is_wanted(0));
         room.forget();
         assert!(!batch.is_wanted(0));
@@ -235,7 +258,7 @@ mod tests {
         room.want();
         let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
         let slot = batch.add_channel(&room, room.epoch());
-        batch.push_event(slot, event("a", "", None));
+        push(&mut batch, slot, "a", "", None);
         batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
         client.forget();
         assert!(!batch.is_wanted(0));

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use batch::{Batch, ChannelSlot, EventText, Tally};
+pub(crate) use batch::{Batch, ChannelSlot, Tally};
 pub(crate) use interest::Interest;
 pub use name::Name;
 pub use notification::{Notification, SubscriptionError, SubscriptionSucceeded};

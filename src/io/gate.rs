@@ -29,7 +29,13 @@ pub(crate) struct Gate {
 
 enum Mode {
     Open { deadline: Instant },
-    Gated { granted: bool, write_until: Instant },
+    Gated { granted: bool, slice: Slice },
+}
+
+/// The time that one hold of the lock may spend writing. It begins with the first write, which therefore always happens.
+enum Slice {
+    Fresh,
+    Until(Instant),
 }
 
 impl Gate {
@@ -43,7 +49,7 @@ impl Gate {
     pub(crate) fn close(&mut self) -> io::Result<()> {
         self.stream.set_read_timeout(None)?;
         self.stream.set_write_timeout(Some(WRITE_SLICE))?;
-        self.mode = Mode::Gated { granted: false, write_until: Instant::now() };
+        self.mode = Mode::Gated { granted: false, slice: Slice::Fresh };
         Ok(())
     }
 
@@ -55,9 +61,9 @@ impl Gate {
     }
 
     /// Begins another slice of writing.
-    pub(crate) fn begin_slice(&mut self, now: Instant) {
-        if let Mode::Gated { write_until, .. } = &mut self.mode {
-            *write_until = now + WRITE_SLICE;
+    pub(crate) fn begin_slice(&mut self) {
+        if let Mode::Gated { slice, .. } = &mut self.mode {
+            *slice = Slice::Fresh;
         }
     }
 
@@ -77,7 +83,7 @@ impl Gate {
     }
 
     fn recv(&mut self) -> io::Result<()> {
-        let count = self.stream.read(&mut self.buffer)?;
+        let count = uninterrupted(|| self.stream.read(&mut self.buffer))?;
         (self.start, self.end) = (0, count);
         self.received += count as u64;
         Ok(())
@@ -109,16 +115,21 @@ impl Read for Gate {
 
 impl Write for Gate {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let count = match &self.mode {
+        let count = match &mut self.mode {
             Mode::Open { deadline } => {
                 self.stream.set_write_timeout(Some(time_left(*deadline)?))?;
-                self.stream.write(data).map_err(timed_out)?
+                uninterrupted(|| self.stream.write(data)).map_err(timed_out)?
             }
-            Mode::Gated { write_until, .. } if *write_until <= Instant::now() => {
-                return Err(io::ErrorKind::WouldBlock.into());
+            Mode::Gated { slice, .. } => {
+                let now = Instant::now();
+                match slice {
+                    Slice::Until(end) if *end <= now => return Err(io::ErrorKind::WouldBlock.into()),
+                    Slice::Until(_) => {}
+                    Slice::Fresh => *slice = Slice::Until(now + WRITE_SLICE),
+                }
+                // Some platforms report the timeout of a write as `TimedOut`, which the layers above take for fatal.
+                uninterrupted(|| self.stream.write(data)).map_err(would_block)?
             }
-            // Some platforms report the timeout of a write as `TimedOut`, which the layers above take for fatal.
-            Mode::Gated { .. } => self.stream.write(data).map_err(would_block)?,
         };
         self.written += count as u64;
         Ok(count)
@@ -126,6 +137,16 @@ impl Write for Gate {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A signal that is handled on this thread says nothing about the socket.
+fn uninterrupted(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 
@@ -190,7 +211,7 @@ mod tests {
         let (ours, _peer) = pair();
         let mut gate = Gate::open(ours, Instant::now() + Duration::from_secs(5));
         gate.close().expect("a socket");
-        gate.begin_slice(Instant::now());
+        gate.begin_slice();
         let block = vec![0; 1 << 20];
         let error = loop {
             if let Err(error) = gate.write_all(&block) {

@@ -108,7 +108,7 @@ impl Link {
         if readable {
             socket.gate_mut().grant();
         }
-        socket.gate_mut().begin_slice(now);
+        socket.gate_mut().begin_slice();
         let ending = loop {
             match socket.web.read() {
                 Ok(message) => {
@@ -128,21 +128,18 @@ impl Link {
         Some(self.finish_turn(now))
     }
 
+    /// tungstenite prepares the answers to control frames while it reads. They are sent here, so that a peer that does not
+    /// take them is noticed like with any other message.
     fn after_burst(&mut self, generation: Generation, before: u64, ending: Option<Ending>, now: Instant) {
-        if self.socket.as_ref().is_some_and(|socket| socket.gate().received() > before) {
+        let Some(socket) = &mut self.socket else { return };
+        let received = socket.gate().received() > before;
+        let flushed = socket.web.flush();
+        if received {
             self.session.handle(Input::Socket(generation, FromSocket::Bytes), now);
         }
-        if let Some(ending) = ending {
-            self.echo_close(&ending);
-            self.session.handle(Input::Socket(generation, FromSocket::Ended(ending)), now);
-        }
-    }
-
-    /// RFC 6455, section 5.5.1: a close frame is answered with one, which tungstenite has prepared. Where the peer does not
-    /// take it without delay, it is left out.
-    fn echo_close(&mut self, ending: &Ending) {
-        if let (Ending::Closed { .. }, Some(socket)) = (ending, &mut self.socket) {
-            let _ = socket.web.flush();
+        match ending {
+            Some(ending) => self.session.handle(Input::Socket(generation, FromSocket::Ended(ending)), now),
+            None => self.wrote(flushed, now),
         }
     }
 
@@ -152,9 +149,7 @@ impl Link {
 
     /// When the heartbeat has to come back by itself.
     pub(crate) fn arm(&mut self, now: Instant) -> Option<Instant> {
-        let blocked = self.socket.as_ref().is_some_and(|socket| socket.blocked);
-        let again = blocked.then(|| now + WRITE_AGAIN);
-        self.armed = [self.session.deadline(), again].into_iter().flatten().min();
+        self.armed = self.next_look(now);
         self.armed
     }
 
@@ -171,7 +166,7 @@ impl Link {
                 }
             }
         }
-        if self.is_to_be_rearmed() {
+        if self.is_to_be_rearmed(now) {
             orders.push(Order::Rearm);
         }
         Aftermath { batch: self.session.take_batch(), orders }
@@ -186,24 +181,26 @@ impl Link {
         self.session.poll_output(now)
     }
 
-    fn is_to_be_rearmed(&mut self) -> bool {
-        let blocked = self.socket.as_ref().is_some_and(|socket| socket.blocked);
-        let deadline = self.session.deadline();
-        let earlier = match (deadline, self.armed) {
-            (Some(deadline), Some(armed)) => deadline < armed,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        // The armed time counts as moved at once, so that the heartbeat is called once and not for every burst.
+    /// Whether the heartbeat must look earlier than it means to. The earlier time counts as armed at once, so that the
+    /// heartbeat is called once and not for every burst.
+    fn is_to_be_rearmed(&mut self, now: Instant) -> bool {
+        let Some(next) = self.next_look(now) else { return false };
+        let earlier = self.armed.is_none_or(|armed| next < armed);
         if earlier {
-            self.armed = deadline;
+            self.armed = Some(next);
         }
-        earlier || (blocked && self.armed.is_none())
+        earlier
+    }
+
+    fn next_look(&self, now: Instant) -> Option<Instant> {
+        let blocked = self.socket.as_ref().is_some_and(|socket| socket.blocked);
+        let again = blocked.then(|| now + WRITE_AGAIN);
+        [self.session.deadline(), again].into_iter().flatten().min()
     }
 
     fn send(&mut self, text: String, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
-        socket.gate_mut().begin_slice(now);
+        socket.gate_mut().begin_slice();
         let result = socket.web.write(Message::text(text)).and_then(|()| socket.web.flush());
         self.wrote(result, now);
     }
@@ -211,7 +208,7 @@ impl Link {
     /// Continues what was blocked.
     fn write_on(&mut self, now: Instant) {
         let Some(socket) = self.socket.as_mut().filter(|socket| socket.blocked) else { return };
-        socket.gate_mut().begin_slice(now);
+        socket.gate_mut().begin_slice();
         let result = socket.web.flush();
         self.wrote(result, now);
     }
@@ -241,7 +238,7 @@ impl Link {
     fn close(&mut self, generation: Generation, code: Option<u16>, now: Instant) {
         let Some(mut socket) = self.socket.take_if(|socket| socket.generation == generation) else { return };
         if let Some(code) = code {
-            socket.gate_mut().begin_slice(now);
+            socket.gate_mut().begin_slice();
             let _ = socket.web.close(Some(CloseFrame { code: CloseCode::from(code), reason: "".into() }));
         }
         socket.gate().shutdown();

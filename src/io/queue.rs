@@ -196,15 +196,23 @@ mod tests {
     use super::*;
     use crate::{
         ConnectionState, ConnectionStateChange, Notification,
-        event::{EventText, Interest},
+        event::{ChannelSlot, Interest},
     };
+
+    fn push(batch: &mut Batch, slot: ChannelSlot, name: &str, data: &str) {
+        let write = |text: &mut String| {
+            text.push_str(data);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        batch.push_event(slot, name, None, write).expect("it does not fail");
+    }
 
     fn events(names: std::ops::Range<u32>) -> Batch {
         let room = Interest::new(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
         for name in names {
-            batch.push_event(slot, EventText { name: &name.to_string(), data: "", user_id: None });
+            push(&mut batch, slot, &name.to_string(), "");
         }
         batch
     }
@@ -326,7 +334,7 @@ mod tests {
         for _ in 0..100 {
             let mut batch = Batch::default();
             let slot = batch.add_channel(&room, room.epoch());
-            batch.push_event(slot, EventText { name: "e", data: &data, user_id: None });
+            push(&mut batch, slot, "e", &data);
             queue.push(&Arc::new(batch));
         }
         assert_eq!(queue.dropped() as usize + queue.len(), 100);

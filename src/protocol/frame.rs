@@ -1,12 +1,14 @@
 //! The envelope: one JSON object per text message.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+    de::{self, DeserializeOwned, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+use super::escape;
 
 /// Deeper messages are refused, so that no later parser of the same text can be driven out of its stack.
 const MAX_DEPTH: usize = 128;
@@ -23,10 +25,11 @@ pub(crate) struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// Reads the envelope. The reason for a refusal never quotes the message, because data may be confidential.
     pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
-        if nests_too_deep(text) {
+        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| describe(&error))?;
+        if envelope.depth > MAX_DEPTH {
             return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
         }
-        serde_json::from_str(text).map_err(|error| describe(&error))
+        Ok(envelope.frame)
     }
 }
 
@@ -47,63 +50,96 @@ pub(crate) struct Data<'a>(&'a str);
 impl<'a> Data<'a> {
     /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands.
     ///
-    /// Fails for a string with a lone surrogate, which no Rust string can hold.
+    /// Fails for a string with half of a surrogate pair, which no Rust string can hold.
     pub(crate) fn text(self) -> Result<Cow<'a, str>, String> {
-        if !self.0.starts_with('"') {
-            return Ok(Cow::Borrowed(self.0));
+        match self.string_content() {
+            Some(content) if content.contains('\\') => {
+                let mut text = String::with_capacity(content.len());
+                decode(content, &mut text)?;
+                Ok(Cow::Owned(text))
+            }
+            Some(content) => Ok(Cow::Borrowed(content)),
+            None => Ok(Cow::Borrowed(self.0)),
         }
-        let text: Text<'a> = serde_json::from_str(self.0)
-            .map_err(|error| format!("its data is not text (column {})", error.column()))?;
-        Ok(text.0)
+    }
+
+    /// Appends the [`text`](Self::text). After a failure, a part of it has been appended.
+    pub(crate) fn append_to(self, out: &mut String) -> Result<(), String> {
+        match self.string_content() {
+            Some(content) => decode(content, out),
+            None => {
+                out.push_str(self.0);
+                Ok(())
+            }
+        }
     }
 
     /// The value of a platform event, which may come as an object or as a string that holds one.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Option<T> {
         serde_json::from_str(&self.text().ok()?).ok()
     }
+
+    /// A user id: a string, or a number as its text. Anything else is none.
+    fn as_id(self) -> Option<Cow<'a, str>> {
+        let is_id = self.0.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
+        self.text().ok().filter(|_| is_id)
+    }
+
+    /// What stands between the quotation marks, if this is a string.
+    fn string_content(self) -> Option<&'a str> {
+        self.0.strip_prefix('"')?.strip_suffix('"')
+    }
+}
+
+fn decode(content: &str, out: &mut String) -> Result<(), String> {
+    escape::decode(content, out).ok_or_else(|| "its data has half of a surrogate pair".to_owned())
 }
 
 /// Text that borrows from the message where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Frame<'a> {
+/// A frame, and how deep its JSON nests.
+struct Envelope<'a> {
+    frame: Frame<'a>,
+    depth: usize,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Envelope(std::marker::PhantomData))
+        deserializer.deserialize_map(EnvelopeVisitor(PhantomData))
     }
 }
 
-struct Envelope<'a>(std::marker::PhantomData<&'a str>);
+struct EnvelopeVisitor<'a>(PhantomData<&'a str>);
 
-impl<'de: 'a, 'a> Visitor<'de> for Envelope<'a> {
-    type Value = Frame<'a>;
+impl<'de: 'a, 'a> Visitor<'de> for EnvelopeVisitor<'a> {
+    type Value = Envelope<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with an event name")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Frame<'a>, A::Error> {
+    /// Values that may nest are taken as raw text, which serde_json reads without recursion, however deep it is.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'a>, A::Error> {
         let (mut event, mut channel, mut user_id) = (None, None, None);
         let mut data = Data::default();
+        let mut depth = 1;
+        let mut raw = |value: &'a RawValue| {
+            depth = depth.max(1 + nesting(value.get()));
+            Data(value.get())
+        };
         while let Some(key) = map.next_key()? {
             match key {
                 Key::Event => event = Some(map.next_value::<Text<'a>>()?.0),
                 Key::Channel => channel = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
-                Key::Data => data = Data(map.next_value::<&'a RawValue>()?.get()),
-                Key::UserId => user_id = Data(map.next_value::<&'a RawValue>()?.get()).as_id(),
-                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+                Key::Data => data = raw(map.next_value()?),
+                Key::UserId => user_id = raw(map.next_value()?).as_id(),
+                Key::Other => drop(raw(map.next_value()?)),
             }
         }
         let event = event.ok_or_else(|| de::Error::missing_field("event"))?;
-        Ok(Frame { event, channel, data, user_id })
-    }
-}
-
-impl<'a> Data<'a> {
-    /// A user id: a string, or a number as its text. Anything else is none.
-    fn as_id(self) -> Option<Cow<'a, str>> {
-        let is_id = self.0.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
-        self.text().ok().filter(|_| is_id)
+        Ok(Envelope { frame: Frame { event, channel, data, user_id }, depth })
     }
 }
 
@@ -119,15 +155,13 @@ enum Key {
     Other,
 }
 
-/// Whether arrays and objects nest deeper than [`MAX_DEPTH`]. What stands inside strings does not count.
-fn nests_too_deep(text: &str) -> bool {
-    let opening = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    opening > MAX_DEPTH && depth(text) > MAX_DEPTH
-}
-
-fn depth(text: &str) -> usize {
+/// How deep arrays and objects nest in a JSON value. What stands inside strings does not count.
+fn nesting(value: &str) -> usize {
+    if !value.starts_with(['{', '[']) {
+        return 0;
+    }
     let (mut depth, mut deepest) = (0usize, 0);
-    let mut bytes = text.bytes();
+    let mut bytes = value.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
             b'{' | b'[' => depth += 1,

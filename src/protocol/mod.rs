@@ -5,6 +5,7 @@
 //! strict in what is sent, tolerant in what is accepted.
 
 pub(crate) mod close;
+mod escape;
 pub(crate) mod frame;
 pub(crate) mod message;
 pub(crate) mod name;

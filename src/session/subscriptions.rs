@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Error,
-    event::{Batch, ChannelSlot, EventText, Interest, Name, SubscriptionSucceeded},
+    event::{Batch, ChannelSlot, Interest, Name, SubscriptionSucceeded},
     protocol::{
         frame::{Frame, Outgoing},
         message::{Refusal, ServerError},
@@ -254,9 +254,8 @@ impl Subscriptions {
         let Some(subscription) = self.by_name.get_mut(channel).filter(|s| s.progress == Progress::Subscribed) else {
             return Ok(false);
         };
-        let data = frame.data.text()?;
         let slot = subscription.slot_in(number, batch);
-        batch.push_event(slot, EventText { name: &frame.event, data: &data, user_id: frame.user_id.as_deref() });
+        batch.push_event(slot, &frame.event, frame.user_id.as_deref(), |text| frame.data.append_to(text))?;
         Ok(true)
     }
 
