@@ -48,7 +48,7 @@ impl Channel {
         if self.core().registry.forget(&self.interest) {
             self.core().wishes_changed();
         }
-        self.core().outlets.snapshot.wake();
+        self.core().outlets.snapshot.forget(std::slice::from_ref(&self.interest));
     }
 
     /// Whether the server has confirmed the subscription, on the connection of this moment.

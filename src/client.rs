@@ -145,10 +145,11 @@ impl Pusher {
 
     /// Unsubscribes from all channels.
     pub fn unsubscribe_all(&self) {
-        if self.core().registry.forget_all() {
+        let (withdrawn, tell) = self.core().registry.forget_all();
+        if tell {
             self.core().wishes_changed();
         }
-        self.core().outlets.snapshot.wake();
+        self.core().outlets.snapshot.forget(&withdrawn);
     }
 
     /// The channels that are subscribed or to be subscribed, in the order in which they became known.
@@ -209,7 +210,8 @@ impl Pusher {
     }
 
     /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. Returns how many
-    /// notifications were handled; 0 also when another thread, or a handler further up on this one, is dispatching.
+    /// notifications were handled; 0 also without that option, and when another thread, or a handler further up on this
+    /// one, is dispatching.
     pub fn dispatch(&self) -> usize {
         self.core().dispatch()
     }

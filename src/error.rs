@@ -76,7 +76,7 @@ pub enum Error {
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
-        /// The server's words. May be empty.
+        /// The server's words, at most 200 characters. May be empty.
         message: String,
     },
     /// The connection died without a close code: end of stream, reset, or a violation of the WebSocket protocol.
@@ -110,7 +110,7 @@ pub enum Error {
     Server {
         /// The Pusher error code, if the server gave one.
         code: Option<u16>,
-        /// The server's words.
+        /// The server's words, at most 200 characters. May be empty.
         message: String,
     },
     /// The server did not confirm a subscription in time
@@ -127,7 +127,7 @@ pub enum Error {
         channel: String,
         /// The kind of refusal as the server names it, for example `AuthError`. May be empty.
         kind: String,
-        /// The server's words. May be empty.
+        /// The server's words, at most 200 characters. May be empty.
         message: String,
         /// The HTTP-like status or the Pusher code, if the server gave one.
         status: Option<u16>,
@@ -284,6 +284,11 @@ impl Error {
     pub(crate) fn lost(reason: impl Into<String>) -> Self {
         Self::ConnectionLost { reason: reason.into(), source: None }
     }
+}
+
+/// The beginning of a text from outside, at most 200 characters: enough for a person, and no way to fill the memory.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 impl fmt::Display for Error {

@@ -48,6 +48,9 @@ pub struct Config {
     manual_dispatch: bool,
 }
 
+/// No time is longer, so that no arithmetic with instants overflows.
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
 #[derive(Debug, Clone)]
 enum Address {
     Cluster(String),
@@ -73,8 +76,8 @@ impl Config {
         Self::new(Address::Cluster(cluster.into()), key.into())
     }
 
-    /// An app on a server of your own: Reverb, soketi, Sockudo. TLS on port 443 unless [`tls`](Self::tls) or
-    /// [`port`](Self::port) say otherwise. `host` is a name or an address, without a port.
+    /// An app on a server of your own: Reverb, soketi, Sockudo. TLS unless [`tls`](Self::tls) says otherwise, on the
+    /// scheme's port unless [`port`](Self::port) does. `host` is a name or an address, without a port.
     pub fn host(key: impl Into<String>, host: impl Into<String>) -> Self {
         Self::new(Address::Host(host.into()), key.into())
     }
@@ -159,7 +162,7 @@ impl Config {
     }
 
     /// After so long without traffic in one of the directions the connection is probed with a ping. Defaults to 120 s; the
-    /// smaller of this and the server's own value counts.
+    /// smaller of this and the server's own value counts, where a server's value below 1 s counts as 1 s.
     pub fn activity_timeout(mut self, timeout: Duration) -> Self {
         self.activity_timeout = timeout;
         self
@@ -226,10 +229,14 @@ impl Config {
             ("subscription_timeout", self.subscription_timeout),
         ];
         for (option, duration) in durations {
-            // The bounds keep arithmetic with instants away from overflow, and timers from spinning.
-            if duration < Duration::from_millis(1) || duration > Duration::from_secs(365 * 86_400) {
+            // The lower bound keeps timers from spinning.
+            if !(Duration::from_millis(1)..=A_YEAR).contains(&duration) {
                 return Err(Error::config(option, "must be between 1 ms and a year"));
             }
+        }
+        let (min, max) = self.reconnect.delays();
+        if min.max(max) > A_YEAR {
+            return Err(Error::config("reconnect", "a delay must not be longer than a year"));
         }
         if !(1..=1 << 30).contains(&self.max_message_size) {
             return Err(Error::config("max_message_size", "must be between 1 byte and 1 GiB"));
@@ -341,6 +348,8 @@ mod tests {
         assert_eq!(option_of(local().activity_timeout(Duration::ZERO)), "activity_timeout");
         assert_eq!(option_of(local().pong_timeout(Duration::MAX)), "pong_timeout");
         assert_eq!(option_of(local().subscription_timeout(Duration::ZERO)), "subscription_timeout");
+        assert_eq!(option_of(local().reconnect(Reconnect::default().min_delay(Duration::MAX))), "reconnect");
+        assert_eq!(option_of(local().reconnect(Reconnect::default().max_delay(Duration::MAX))), "reconnect");
         assert_eq!(option_of(local().max_message_size(0)), "max_message_size");
         assert_eq!(option_of(local().max_message_size(usize::MAX)), "max_message_size");
         assert_eq!(option_of(local().queue_capacity(0)), "queue_capacity");

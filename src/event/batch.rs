@@ -28,11 +28,25 @@ pub(crate) struct Published {
     pub(crate) state: Option<ConnectionState>,
     /// The socket id at the end of the batch, where it changed.
     pub(crate) socket_id: Option<Option<Arc<str>>>,
-    /// An attempt to connect has ended in this batch, with an error or with a connection.
-    pub(crate) attempt_over: Option<Result<(), Arc<Error>>>,
-    /// The counters at the end of the batch.
-    pub(crate) tally: Tally,
+    /// The last call to connect that was taken up, where there was one.
+    pub(crate) taken_up: Option<Ticket>,
+    /// What became of calls that wait for the outcome of an attempt.
+    pub(crate) settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
+    /// The counters at the end of the batch, where they changed.
+    pub(crate) tally: Option<Tally>,
 }
+
+impl Published {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { state, socket_id, taken_up, settled, tally } = self;
+        let nothing = state.is_none() && socket_id.is_none() && taken_up.is_none() && tally.is_none();
+        nothing && settled.is_empty()
+    }
+}
+
+/// Numbers the calls to connect, in the order in which they are taken up.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
 
 /// What the session counts. All numbers count from the making of the client.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +64,7 @@ pub(crate) struct Tally {
 pub(crate) struct ChannelSlot(usize);
 
 /// One entry. Its texts lie one after another in the batch's block: name, data, user id.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     channel: Option<ChannelSlot>,
     start: usize,
@@ -78,8 +92,9 @@ impl Batch {
 
     /// About how many bytes of memory the batch holds.
     pub(crate) fn bytes(&self) -> usize {
-        const NOTICE: usize = 256;
-        self.text.len() + self.entries.len() * size_of::<Entry>() + self.notices * NOTICE
+        /// Enough for an error with its texts, which are cut to an excerpt where they come from outside.
+        const NOTICE: usize = 1024;
+        self.text.capacity() + self.entries.capacity() * size_of::<Entry>() + self.notices * NOTICE
     }
 
     /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
@@ -157,9 +172,16 @@ impl Batch {
         self.slot(index).map(|slot| &self.channels[slot.0].0)
     }
 
-    /// The wish that the entry answers, if it belongs to a channel.
-    pub(crate) fn epoch(&self, index: usize) -> Option<u64> {
-        self.slot(index).map(|slot| self.channels[slot.0].1)
+    /// A batch of this one entry, which can be kept for long without its neighbours.
+    pub(crate) fn single(&self, index: usize) -> Self {
+        let mut single = Self::answering(self.connection.clone());
+        let entry = &self.entries[index];
+        let len = entry.name_len + entry.data_len + entry.user_len.unwrap_or_default();
+        single.text.push_str(&self.text[entry.start..][..len]);
+        single.channels.extend(entry.channel.map(|slot| self.channels[slot.0].clone()));
+        single.notices = usize::from(entry.notice.is_some());
+        single.entries.push(Entry { channel: entry.channel.map(|_| ChannelSlot(0)), start: 0, ..entry.clone() });
+        single
     }
 
     /// Whether the entry still answers what the user wishes now. What belongs to no channel always does.
@@ -235,6 +257,24 @@ mod tests {
         assert_eq!((failed, batch.len(), batch.text.len()), (Err("no text"), 0, 0));
         push(&mut batch, slot, "a", "b", None);
         assert_eq!((batch.name(0), batch.data(0)), ("a", "b"));
+    }
+
+    #[test]
+    fn a_single_entry_keeps_its_texts_and_its_wishes_without_its_neighbours() {
+        let (client, room) = (Interest::new(0, ""), Interest::new(1, "room"));
+        client.want();
+        room.want();
+        let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
+        let other = batch.add_channel(&Interest::new(2, "other"), 0);
+        push(&mut batch, other, "before", "x", None);
+        let slot = batch.add_channel(&room, room.epoch());
+        push(&mut batch, slot, "name", "data", Some("7"));
+        let single = batch.single(1);
+        assert_eq!((single.name(0), single.data(0), single.user_id(0)), ("name", "data", Some("7")));
+        assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9, 1));
+        assert!(single.is_wanted(0));
+        client.forget();
+        assert!(!single.is_wanted(0));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use batch::{Batch, ChannelSlot, Tally};
+pub(crate) use batch::{Batch, ChannelSlot, Tally, Ticket};
 pub(crate) use interest::Interest;
 pub use name::Name;
 pub use notification::{Notification, SubscriptionError, SubscriptionSucceeded};
@@ -31,6 +31,21 @@ pub struct Event {
 impl Event {
     pub(crate) fn new(batch: Arc<Batch>, index: usize) -> Self {
         Self { batch, index }
+    }
+
+    /// Whether the user still wants it (S3).
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.batch.is_wanted(self.index)
+    }
+
+    /// What happened, where it is not an application event.
+    pub(crate) fn notice(&self) -> Option<&Notification> {
+        self.batch.notice(self.index)
+    }
+
+    /// The same event without those that arrived together with it.
+    pub(crate) fn alone(&self) -> Self {
+        Self::new(Arc::new(self.batch.single(self.index)), 0)
     }
 
     /// Makes it the event of another entry of the same batch.

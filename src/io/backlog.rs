@@ -20,6 +20,8 @@ pub(super) struct Backlog {
 #[derive(Debug)]
 pub(crate) struct Segment {
     batch: Arc<Batch>,
+    /// How many entries are still to be handed out.
+    left: usize,
     next: usize,
     /// The entries outside this range are dropped, unless they must be kept.
     live: Range<usize>,
@@ -47,7 +49,7 @@ impl Taken {
     /// How many notifications that is.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Segment(segment) => segment.entries().count(),
+            Self::Segment(segment) => segment.left,
             Self::Lagged(_) => 1,
         }
     }
@@ -69,9 +71,11 @@ impl Backlog {
 
     pub(super) fn push(&mut self, batch: &Arc<Batch>) {
         let lost_before = std::mem::take(&mut self.lost_last);
-        self.segments.push_back(Segment { batch: Arc::clone(batch), next: 0, live: 0..batch.len(), lost_before });
-        self.len += batch.len();
-        self.bytes += batch.bytes();
+        let bytes = batch.bytes();
+        let (batch, left) = (Arc::clone(batch), batch.len());
+        self.segments.push_back(Segment { batch, left, next: 0, live: 0..left, lost_before });
+        self.len += left;
+        self.bytes += bytes;
     }
 
     /// How many notifications wait. A report of a loss counts only when nothing else waits, so that a queue that has
@@ -91,6 +95,7 @@ impl Backlog {
                 continue;
             };
             segment.next = index + 1;
+            segment.left -= 1;
             self.len -= 1;
             let batch = Arc::clone(&segment.batch);
             if segment.is_spent() {
@@ -111,7 +116,7 @@ impl Backlog {
         match self.segments.pop_front() {
             Some(segment) => {
                 self.bytes -= segment.batch.bytes();
-                self.len -= segment.entries().count();
+                self.len -= segment.left;
                 Some(Taken::Segment(segment))
             }
             None => self.lost_at_the_end().map(Taken::Lagged),
@@ -212,17 +217,19 @@ impl Segment {
 
     fn drop_first(&mut self) {
         let first = self.droppable().next();
+        self.left -= usize::from(first.is_some());
         self.live.start = first.map_or(self.live.end, |index| index + 1);
     }
 
     fn drop_last(&mut self) {
         let last = self.droppable().next_back();
+        self.left -= usize::from(last.is_some());
         self.live.end = last.unwrap_or(self.live.start);
     }
 
     /// Nothing of the batch will be handed out any more.
     fn is_spent(&self) -> bool {
-        self.entries().next().is_none()
+        self.left == 0
     }
 }
 

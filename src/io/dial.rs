@@ -20,6 +20,7 @@ use super::{gate::Gate, link, stop::Stop, stream::Stream, tls};
 use crate::{
     ConnectPhase, Error,
     config::{Config, Endpoint},
+    error::excerpt,
 };
 
 /// RFC 8305, section 5: how long one address may keep the next one waiting.
@@ -113,6 +114,9 @@ impl Dial<'_> {
                     running += 1;
                     true
                 }
+                None if running == 0 && left(self.deadline).is_zero() => {
+                    return Err(self.timeout(ConnectPhase::Tcp));
+                }
                 None if running == 0 => {
                     return Err(Error::Tcp { address: endpoint.address(), source: Arc::new(last_error) });
                 }
@@ -133,9 +137,13 @@ impl Dial<'_> {
     }
 
     /// `None` when it is time for the next address.
-    fn first_result(&self, results: &Receiver<Connected>, more: bool) -> Result<Option<Connected>, Error> {
+    fn first_result(
+        &self,
+        results: &Receiver<Connected>,
+        another_may_follow: bool,
+    ) -> Result<Option<Connected>, Error> {
         let time_left = left(self.deadline);
-        let patience = if more { time_left.min(NEXT_ADDRESS_AFTER) } else { time_left };
+        let patience = if another_may_follow { time_left.min(NEXT_ADDRESS_AFTER) } else { time_left };
         select_biased! {
             recv(self.stop.signal()) -> _ => Err(Error::Disconnected),
             recv(results) -> result => Ok(result.ok()),
@@ -200,11 +208,8 @@ fn connect_one(attempt: usize, address: SocketAddr, deadline: Instant, stop: &St
     if !stop.watch(attempt, socket.try_clone()?) {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    let time_left = left(deadline);
-    if time_left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    socket.connect_timeout(&address.into(), time_left)?;
+    // A little more than there is, so that it is the dialler's clock that runs out, which names the phase.
+    socket.connect_timeout(&address.into(), left(deadline) + Duration::from_secs(1))?;
     Ok(socket.into())
 }
 
@@ -228,7 +233,7 @@ fn refusal(error: tungstenite::Error) -> Error {
     let reason = match error {
         Web::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
-            let body = String::from_utf8_lossy(body).chars().take(200).collect();
+            let body = excerpt(&String::from_utf8_lossy(body));
             return Error::UpgradeStatus { status: response.status().as_u16(), body };
         }
         Web::Protocol(ProtocolError::HandshakeIncomplete | ProtocolError::ResetWithoutClosingHandshake) => {

@@ -22,7 +22,7 @@ use super::{
     queue::{Segment, Taken},
 };
 use crate::{
-    ConnectionState, ConnectionStateChange, Error, Event, Notification, SubscriptionSucceeded,
+    ConnectionState, ConnectionStateChange, Error, Event, Notification,
     event::{Batch, Interest},
 };
 
@@ -38,21 +38,17 @@ pub(super) struct Booth {
 pub(super) struct Dispatcher {
     client: Handlers,
     channels: HashMap<u64, Channel>,
-    /// What is subscribed, as far as handlers were told: those that are bound later hear of it at once (S4).
-    subscribed: HashMap<u64, Subscribed>,
+    /// The confirmations of what is subscribed, as far as handlers were told: those that are bound later hear of them at
+    /// once (S4).
+    subscribed: HashMap<u64, Event>,
+    /// `subscribed` is swept when it has grown to this.
+    sweep_at: usize,
 }
 
 struct Channel {
     /// Keeps the channel's number from being given to another one.
     _interest: Arc<Interest>,
     handlers: Handlers,
-}
-
-struct Subscribed {
-    interest: Arc<Interest>,
-    epoch: u64,
-    succeeded: SubscriptionSucceeded,
-    data: Box<str>,
 }
 
 thread_local! {
@@ -94,13 +90,12 @@ impl Booth {
 
     /// A handler was unbound. One that still lies in the inbox is dropped here, any other when the dispatcher looks.
     pub(super) fn unbound(&self) {
-        let (bound, unbound): (Vec<_>, Vec<_>) = {
+        let unbound: Vec<_> = {
             let mut inbox = self.inbox.lock();
-            std::mem::take(&mut *inbox).into_iter().partition(|(_, registration)| registration.is_bound())
+            let (bound, unbound) = inbox.drain(..).partition(|(_, registration)| registration.is_bound());
+            *inbox = bound;
+            unbound
         };
-        if !bound.is_empty() {
-            self.inbox.lock().splice(0..0, bound);
-        }
         self.changed.store(true, Ordering::Release);
         // Here, without a lock, because dropping a closure runs user code.
         drop(unbound);
@@ -177,18 +172,18 @@ impl Dispatcher {
             Some(Notification::ConnectionStateChange(change)) => self.state(change, panics),
             Some(Notification::Error(error)) => self.error(error),
             Some(Notification::SubscriptionSucceeded(succeeded)) => {
-                self.remember(batch, index, succeeded);
+                self.remember(channel, event);
                 if let Some(handlers) = self.handlers_of(channel) {
-                    handlers.succeeded(succeeded, panics);
+                    handlers.succeeded(event, succeeded, panics);
                 }
-                self.client.succeeded(succeeded, panics);
+                self.client.succeeded(event, succeeded, panics);
                 self.event(channel, event, panics);
             }
             Some(Notification::SubscriptionError(failed)) => {
                 if let Some(handlers) = self.handlers_of(channel) {
-                    handlers.failed(failed, panics);
+                    handlers.failed(event, failed, panics);
                 }
-                self.client.failed(failed, panics);
+                self.client.failed(event, failed, panics);
                 self.event(channel, event, panics);
             }
             Some(Notification::Event(_) | Notification::Lagged(_)) => {}
@@ -223,15 +218,14 @@ impl Dispatcher {
         }
     }
 
-    fn remember(&mut self, batch: &Batch, index: usize, succeeded: &SubscriptionSucceeded) {
-        let (Some(interest), Some(epoch)) = (batch.interest(index), batch.epoch(index)) else { return };
-        let subscribed = Subscribed {
-            interest: Arc::clone(interest),
-            epoch,
-            succeeded: succeeded.clone(),
-            data: batch.data(index).into(),
-        };
-        self.subscribed.insert(interest.id(), subscribed);
+    /// Sweeps so often that it costs nothing on average.
+    fn remember(&mut self, channel: Option<&Arc<Interest>>, confirmation: &Event) {
+        let Some(interest) = channel else { return };
+        if self.subscribed.len() >= self.sweep_at {
+            self.subscribed.retain(|_, confirmation| confirmation.is_wanted());
+            self.sweep_at = 2 * self.subscribed.len() + 16;
+        }
+        self.subscribed.insert(interest.id(), confirmation.alone());
     }
 
     /// Takes over new handlers, and lets go of those that were unbound.
@@ -248,7 +242,6 @@ impl Dispatcher {
         if swept.is_err() {
             panics.push("something, while it was dropped,".to_owned());
         }
-        self.subscribed.retain(|_, subscribed| subscribed.interest.epoch() == subscribed.epoch);
         for (channel, registration) in stage.booth.take_inbox() {
             self.take_over(channel, registration, &mut panics);
         }
@@ -275,30 +268,21 @@ impl Dispatcher {
 
     /// S4: a handler for succeeded subscriptions that comes late hears at once of what is subscribed.
     fn catch_up(&self, channel: Option<&Interest>, registration: &mut Registration, panics: &mut Panics) {
-        let of_channel =
-            |subscribed: &&Subscribed| channel.is_none_or(|interest| interest.id() == subscribed.interest.id());
-        let current = |subscribed: &&Subscribed| subscribed.interest.epoch() == subscribed.epoch;
-        let mut known: Vec<_> = self.subscribed.values().filter(of_channel).filter(current).collect();
-        known.sort_unstable_by_key(|subscribed| subscribed.interest.id());
-        for subscribed in known {
+        let of_channel = |id: &u64| channel.is_none_or(|interest| interest.id() == *id);
+        let mut known: Vec<_> = self.subscribed.iter().filter(|(id, _)| of_channel(id)).collect();
+        known.sort_unstable_by_key(|(id, _)| **id);
+        for (_, confirmation) in known.into_iter().filter(|(_, confirmation)| confirmation.is_wanted()) {
             let what = || "succeeded subscriptions".to_owned();
-            match registration {
-                Registration::Succeeded(handler) => handlers::run_one(handler, &subscribed.succeeded, panics, what),
-                Registration::Named(name, handler) if &**name == "pusher:subscription_succeeded" => {
-                    handlers::run_one(handler, &subscribed.event(), panics, what);
+            match (&mut *registration, confirmation.notice()) {
+                (Registration::Succeeded(handler), Some(Notification::SubscriptionSucceeded(succeeded))) => {
+                    handlers::run_one(handler, succeeded, panics, what);
+                }
+                (Registration::Named(name, handler), _) if &**name == confirmation.name() => {
+                    handlers::run_one(handler, confirmation, panics, what);
                 }
                 _ => {}
             }
         }
-    }
-}
-
-impl Subscribed {
-    fn event(&self) -> Event {
-        let mut batch = Batch::default();
-        let slot = batch.add_channel(&self.interest, self.epoch);
-        batch.push_subscription_succeeded(slot, &self.data, self.succeeded.clone());
-        Event::new(Arc::new(batch), 0)
     }
 }
 

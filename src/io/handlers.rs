@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{ConnectionStateChange, Error, Event, SubscriptionError, SubscriptionSucceeded};
+use crate::{ConnectionStateChange, Error, Event, SubscriptionError, SubscriptionSucceeded, error::excerpt};
 
 /// A user's closure.
 pub(crate) struct Handler<T: ?Sized> {
@@ -117,13 +117,13 @@ impl Handlers {
     /// Runs the handlers of the event's name, then those of all events.
     pub(super) fn event(&mut self, event: &Event, panics: &mut Panics) {
         if let Some(list) = self.named.get_mut(event.name()) {
-            run(list, event, panics, || format!("event {}", event.name()));
+            run_while_wanted(event, list, event, panics, || format!("event {}", excerpt(event.name())));
         }
-        run(&mut self.all, event, panics, || "all events".to_owned());
+        run_while_wanted(event, &mut self.all, event, panics, || "all events".to_owned());
     }
 
     pub(super) fn application(&mut self, event: &Event, panics: &mut Panics) {
-        run(&mut self.application, event, panics, || "application events".to_owned());
+        run_while_wanted(event, &mut self.application, event, panics, || "application events".to_owned());
     }
 
     pub(super) fn state(&mut self, change: &ConnectionStateChange, panics: &mut Panics) {
@@ -134,22 +134,36 @@ impl Handlers {
         run(&mut self.errors, error, panics, || "errors".to_owned());
     }
 
-    pub(super) fn succeeded(&mut self, succeeded: &SubscriptionSucceeded, panics: &mut Panics) {
-        run(&mut self.succeeded, succeeded, panics, || "succeeded subscriptions".to_owned());
+    pub(super) fn succeeded(&mut self, event: &Event, succeeded: &SubscriptionSucceeded, panics: &mut Panics) {
+        run_while_wanted(event, &mut self.succeeded, succeeded, panics, || "succeeded subscriptions".to_owned());
     }
 
-    pub(super) fn failed(&mut self, failed: &SubscriptionError, panics: &mut Panics) {
-        run(&mut self.failed, failed, panics, || "failed subscriptions".to_owned());
+    pub(super) fn failed(&mut self, event: &Event, failed: &SubscriptionError, panics: &mut Panics) {
+        run_while_wanted(event, &mut self.failed, failed, panics, || "failed subscriptions".to_owned());
     }
 }
 
-/// Runs those that are bound at that moment; a panic ends the one that panics and no other (H2).
+/// Runs those that are bound at that moment. A handler that unsubscribes the event's channel is the last one (S3).
+fn run_while_wanted<T: ?Sized>(
+    event: &Event,
+    list: &mut [Handler<T>],
+    value: &T,
+    panics: &mut Panics,
+    what: impl Fn() -> String,
+) {
+    for handler in list.iter_mut().take_while(|_| event.is_wanted()) {
+        run_one(handler, value, panics, &what);
+    }
+}
+
+/// Runs those that are bound at that moment, for what belongs to no channel.
 fn run<T: ?Sized>(list: &mut [Handler<T>], value: &T, panics: &mut Panics, what: impl Fn() -> String) {
     for handler in list {
         run_one(handler, value, panics, &what);
     }
 }
 
+/// A panic ends the handler that panics and no other (H2).
 pub(super) fn run_one<T: ?Sized>(handler: &mut Handler<T>, value: &T, panics: &mut Panics, what: impl Fn() -> String) {
     if handler.bound.holds() && catch_unwind(AssertUnwindSafe(|| (handler.call)(value))).is_err() {
         panics.push(what());

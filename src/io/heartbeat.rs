@@ -1,6 +1,7 @@
 //! The thread that keeps time, does what the handles ask for, and supervises the readers.
 
 use std::{
+    panic,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,15 +10,15 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::{Core, link::Order, reader::Reader};
 use crate::{
-    event::Interest,
+    event::{Interest, Ticket},
     session::{FromSocket, Generation, Input},
 };
 
 /// What the handles and the readers ask of the heartbeat.
 #[derive(Debug)]
 pub(super) enum Command {
-    ConnectOnce(Arc<Interest>),
-    ConnectForGood(Arc<Interest>),
+    ConnectOnce(Arc<Interest>, Ticket),
+    ConnectForGood(Arc<Interest>, Ticket),
     Disconnect,
     ReconnectNow,
     /// The registry has changed wishes.
@@ -29,18 +30,22 @@ pub(super) enum Command {
 /// How long the last readers are waited for. They end within milliseconds, since their sockets are shut down.
 const JOIN_READERS: Duration = Duration::from_millis(150);
 
-pub(super) struct Heartbeat {
+/// The thread. Runs until the session is idle and nobody asks for anything.
+pub(super) fn run(core: Arc<Core>) {
+    let heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new() };
+    if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.run())).is_err() {
+        core.heartbeat_failed();
+    }
+    core.end_dispatching();
+}
+
+struct Heartbeat {
     core: Arc<Core>,
     readers: Vec<Reader>,
 }
 
 impl Heartbeat {
-    pub(super) fn new(core: Arc<Core>) -> Self {
-        Self { core, readers: Vec::new() }
-    }
-
-    /// Runs until the session is idle and nobody asks for anything.
-    pub(super) fn run(mut self) {
+    fn run(mut self) {
         loop {
             let deadline = self.core.arm();
             let command = match deadline {
@@ -55,13 +60,12 @@ impl Heartbeat {
             self.join_ended_readers();
         }
         self.stop_readers();
-        self.core.end_dispatching();
     }
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::ConnectOnce(wish) => self.feed(Input::ConnectOnce(wish)),
-            Command::ConnectForGood(wish) => self.feed(Input::ConnectForGood(wish)),
+            Command::ConnectOnce(wish, ticket) => self.feed(Input::ConnectOnce(wish, ticket)),
+            Command::ConnectForGood(wish, ticket) => self.feed(Input::ConnectForGood(wish, ticket)),
             Command::Disconnect => self.feed(Input::Disconnect),
             Command::ReconnectNow => self.feed(Input::ReconnectNow),
             Command::Wishes => {

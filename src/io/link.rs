@@ -99,9 +99,8 @@ impl Link {
         self.handle(Input::Socket(generation, FromSocket::Reached(ConnectPhase::Established)), now)
     }
 
-    /// Reads one burst: what was buffered, and what one `recv` brings. `None` when the socket is not the current one any
-    /// more.
-    /// With `readable` the socket has something to read; without, only what was read ahead is looked at.
+    /// Reads one burst: what was buffered and, with `readable`, what one `recv` brings. `None` when the socket is not the
+    /// current one any more.
     pub(crate) fn read_burst(&mut self, generation: Generation, readable: bool, now: Instant) -> Option<Aftermath> {
         let socket = self.socket.as_mut().filter(|socket| socket.generation == generation)?;
         let before = socket.gate().received();
@@ -161,7 +160,7 @@ impl Link {
                 Output::Dial { generation, tls, deadline } => orders.push(Order::Dial { generation, tls, deadline }),
                 Output::Send(text) => self.send(text, now),
                 Output::Close { generation, code } => {
-                    self.close(generation, code, now);
+                    self.close(generation, code);
                     orders.push(Order::Stop(generation));
                 }
             }
@@ -235,7 +234,7 @@ impl Link {
     }
 
     /// Ends a socket at once. The close frame is sent if the peer takes it without delay.
-    fn close(&mut self, generation: Generation, code: Option<u16>, now: Instant) {
+    fn close(&mut self, generation: Generation, code: Option<u16>) {
         let Some(mut socket) = self.socket.take_if(|socket| socket.generation == generation) else { return };
         if let Some(code) = code {
             socket.gate_mut().begin_slice();

@@ -7,9 +7,10 @@
 //! | `pusher-dispatch` | here | runs the handlers | the heartbeat has ended and the queue is empty |
 //! | `pusher-resolve`, `pusher-connect` | `dial` | one name resolution, one TCP connect | that does |
 //!
-//! What they share is the [`Core`]. Its locks, none of which is ever held while user code runs:
-//! the link (socket and session), the list of queues and each queue, the snapshot, the registry of channels, the table of
-//! threads. The link's lock is taken alone; API calls never take it.
+//! What they share is the [`Core`]. None of its locks is ever held while user code runs, and API calls never take the
+//! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels
+//! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
+//! queues are held across such a look.
 
 mod backlog;
 mod dial;
@@ -37,11 +38,16 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
-use crate::{Error, config::Config, event::Interest, session::Session};
+use crate::{
+    Error,
+    config::Config,
+    event::{Interest, Ticket},
+    session::{Input, Session},
+};
 
 use dispatcher::{Booth, Dispatcher, Stage};
 use handlers::Registration;
-use heartbeat::{Command, Heartbeat};
+use heartbeat::Command;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use queue::Nothing;
@@ -100,9 +106,8 @@ impl Core {
     /// Connects, and waits for the outcome of the first attempt.
     pub(crate) fn connect(self: &Arc<Self>) -> Result<(), Error> {
         self.refuse_inside("connect")?;
-        let before = self.outlets.snapshot.attempts_over();
-        self.start(Command::ConnectOnce)?;
-        let outcome = self.outlets.snapshot.wait_for_attempt(before);
+        let ticket = self.start(Command::ConnectOnce)?;
+        let outcome = self.outlets.snapshot.wait_for_outcome(ticket);
         if outcome.is_err() {
             self.join_ended();
         }
@@ -111,34 +116,37 @@ impl Core {
 
     /// Connects in the background, and keeps trying by the policy.
     pub(crate) fn connect_background(self: &Arc<Self>) -> Result<(), Error> {
-        self.start(Command::ConnectForGood)
+        self.start(Command::ConnectForGood).map(drop)
     }
 
-    fn start(self: &Arc<Self>, command: impl FnOnce(Arc<Interest>) -> Command) -> Result<(), Error> {
+    /// Starts the threads that do not run, and hands the call over to the heartbeat. When a thread cannot be started,
+    /// nothing is wished for, and the other one ends by itself.
+    fn start(self: &Arc<Self>, command: impl FnOnce(Arc<Interest>, Ticket) -> Command) -> Result<Ticket, Error> {
         self.config.check()?;
         tls::Connector::check(&self.config)?;
         let mut threads = self.threads.lock();
-        self.connection.want();
+        if !threads.heartbeat_runs {
+            let core = Arc::clone(self);
+            threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core))?);
+            threads.heartbeat_runs = true;
+        }
         if !self.config.is_dispatched_by_hand() {
             self.start_dispatching(&mut threads)?;
         }
-        if !threads.heartbeat_runs {
-            let core = Arc::clone(self);
-            let heartbeat = Worker::spawn("pusher-heartbeat", move || Heartbeat::new(core).run())?;
-            threads.heartbeat = Some(heartbeat);
-            threads.heartbeat_runs = true;
-        }
-        let _ = self.commands.0.send(command(Arc::clone(&self.connection)));
-        Ok(())
+        self.connection.want();
+        // Under the lock, so that the numbers are in the order of the commands.
+        let ticket = self.outlets.snapshot.issue_ticket();
+        let _ = self.commands.0.send(command(Arc::clone(&self.connection), ticket));
+        Ok(ticket)
     }
 
     fn start_dispatching(self: &Arc<Self>, threads: &mut Threads) -> Result<(), Error> {
-        threads.dispatch_ends = false;
         if !threads.dispatch_runs {
             let core = Arc::clone(self);
             threads.dispatch = Some(Worker::spawn("pusher-dispatch", move || core.run_handlers())?);
             threads.dispatch_runs = true;
         }
+        threads.dispatch_ends = false;
         Ok(())
     }
 
@@ -221,6 +229,9 @@ impl Core {
 
     /// Runs the pending handlers on this thread. Returns how many notifications were handled.
     pub(crate) fn dispatch(&self) -> usize {
+        if !self.config.is_dispatched_by_hand() {
+            return 0;
+        }
         let Some(mut dispatcher) = self.booth.take() else { return 0 };
         let queue = self.outlets.handlers();
         dispatcher.look(&self.stage());
@@ -241,7 +252,9 @@ impl Core {
         let Some(mut dispatcher) = self.booth.take() else { return };
         loop {
             match self.outlets.handlers().take() {
-                Ok(taken) => drop(dispatcher.run(&self.stage(), taken)),
+                Ok(taken) => {
+                    dispatcher.run(&self.stage(), taken);
+                }
                 Err(nothing) => {
                     dispatcher.look(&self.stage());
                     match self.end_of_dispatching(nothing, dispatcher) {
@@ -258,7 +271,12 @@ impl Core {
     fn end_of_dispatching(&self, nothing: Nothing, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
         let mut threads = self.threads.lock();
         let told_to = nothing == Nothing::Closed || threads.dispatch_ends;
-        if !told_to || self.outlets.handlers().len() > 0 {
+        let queue = self.outlets.handlers();
+        if !told_to || queue.len() > 0 {
+            if told_to {
+                // The wake-up that told it is used up, and it has to look again after what still waits.
+                queue.wake();
+            }
             return Some(dispatcher);
         }
         self.booth.put_back(dispatcher);
@@ -280,10 +298,10 @@ impl Core {
     }
 
     /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.
-    fn turn(&self, turn: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
+    fn turn(&self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
         let orders = {
             let mut link = self.link.lock();
-            let Aftermath { batch, orders } = turn(&mut link, Instant::now());
+            let Aftermath { batch, orders } = act(&mut link, Instant::now());
             if let Some(batch) = batch {
                 // Under the lock, so that batches are posted in the order of the turns.
                 self.outlets.post(batch);
@@ -295,8 +313,8 @@ impl Core {
     }
 
     /// A turn on another thread than the heartbeat's.
-    fn turn_and_order(&self, turn: impl FnOnce(&mut Link, Instant) -> Aftermath) {
-        for order in self.turn(turn) {
+    fn turn_and_order(&self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) {
+        for order in self.turn(act) {
             let _ = self.commands.0.send(Command::Order(order));
         }
     }
@@ -318,6 +336,14 @@ impl Core {
             threads.heartbeat_runs = false;
         }
         ends
+    }
+
+    /// The heartbeat has panicked. Everything ends as after `disconnect`, so that nobody waits for ever.
+    fn heartbeat_failed(&self) {
+        log::error!("the heartbeat has failed, which is a bug");
+        self.outlets.report(Error::lost("the heartbeat has failed, which is a bug"));
+        self.turn(|link, now| link.handle(Input::Disconnect, now));
+        self.threads.lock().heartbeat_runs = false;
     }
 
     /// The dispatch thread may end once it has told everything.

@@ -1,6 +1,9 @@
 //! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 use parking_lot::Mutex;
@@ -22,6 +25,8 @@ pub(crate) struct Outlets {
     posted: (Sender<Arc<Batch>>, Receiver<Arc<Batch>>),
     /// The handlers' queue first, then one queue for each receiver.
     queues: Mutex<Vec<Arc<Queue>>>,
+    /// What queues had dropped that are gone.
+    dropped_before: AtomicU64,
     handlers: Arc<Queue>,
     pub(crate) snapshot: Snapshot,
     room: (Sender<()>, Receiver<()>),
@@ -38,6 +43,7 @@ impl Outlets {
         Self {
             posted: unbounded(),
             queues: Mutex::new(vec![Arc::clone(&handlers)]),
+            dropped_before: AtomicU64::new(0),
             handlers,
             snapshot: Snapshot::default(),
             room,
@@ -59,7 +65,11 @@ impl Outlets {
     }
 
     pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
-        self.queues.lock().retain(|other| !Arc::ptr_eq(other, queue));
+        {
+            let mut queues = self.queues.lock();
+            queues.retain(|other| !Arc::ptr_eq(other, queue));
+            self.dropped_before.fetch_add(queue.dropped(), Ordering::Relaxed);
+        }
         // A reader that waits for room in this queue need not wait any more.
         queue.close();
         let _ = self.room.0.try_send(());
@@ -86,7 +96,6 @@ impl Outlets {
     /// Reports what went wrong outside of the session.
     pub(crate) fn report(&self, error: Error) {
         let mut batch = Batch::default();
-        batch.published.tally = self.snapshot.tally();
         batch.push_notice(Notification::Error(Arc::new(error)));
         self.post(batch);
         self.deliver();
@@ -112,7 +121,8 @@ impl Outlets {
     }
 
     pub(crate) fn dropped(&self) -> u64 {
-        self.queues.lock().iter().map(|queue| queue.dropped()).sum()
+        let queues = self.queues.lock();
+        self.dropped_before.load(Ordering::Relaxed) + queues.iter().map(|queue| queue.dropped()).sum::<u64>()
     }
 }
 

@@ -77,7 +77,8 @@ impl Queue {
         }
         self.len.store(state.backlog.waiting(), Ordering::Release);
         drop(state);
-        self.filled.notify_one();
+        // All, because several threads may share a receiver, and a batch may hold something for each of them.
+        self.filled.notify_all();
     }
 
     fn is_exceeded(&self, backlog: &Backlog) -> bool {

@@ -57,14 +57,15 @@ impl Registry {
         interest.forget() && wishes.note(interest)
     }
 
-    /// Wants no channel any more. True when the heartbeat has to be told.
-    pub(crate) fn forget_all(&self) -> bool {
+    /// Wants no channel any more. Returns those that were wanted, and true when the heartbeat has to be told.
+    pub(crate) fn forget_all(&self) -> (Vec<Arc<Interest>>, bool) {
         let mut wishes = self.wishes.lock();
+        let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
         let mut tell = false;
-        for interest in std::mem::take(&mut wishes.wanted).into_values() {
-            tell |= interest.forget() && wishes.note(&interest);
+        for interest in &withdrawn {
+            tell |= interest.forget() && wishes.note(interest);
         }
-        tell
+        (withdrawn, tell)
     }
 
     /// The channels about which the last wish has not been followed yet.

@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{
     ConnectionState, Error, Notification,
-    event::{Batch, Interest, Tally},
+    event::{Batch, Interest, Tally, Ticket},
 };
 
 /// The state as of the last delivered batch, and a way to wait for a change of it.
@@ -26,9 +26,12 @@ struct Facts {
     /// Why the last attempt failed.
     cause: Option<Arc<Error>>,
     socket_id: Option<Arc<str>>,
-    /// How many attempts to connect have ended, and how the last one did.
-    attempts_over: u64,
-    outcome: Option<Result<(), Arc<Error>>>,
+    /// The last call to connect, and the last one that the session has taken up. While they differ, the state says
+    /// nothing about what the user wants now.
+    last_call: Ticket,
+    taken_up: Ticket,
+    /// What became of calls that wait for it.
+    settled: HashMap<Ticket, Result<(), Arc<Error>>>,
     subscriptions: HashMap<u64, Subscription>,
     tally: Tally,
 }
@@ -44,10 +47,12 @@ impl Snapshot {
     pub(super) fn apply(&self, batch: &Batch) {
         let mut facts = self.facts.lock();
         let published = &batch.published;
-        facts.tally = published.tally;
-        if batch.notices() == 0 && published.attempt_over.is_none() {
+        facts.tally = published.tally.unwrap_or(facts.tally);
+        if batch.notices() == 0 && published.taken_up.is_none() && published.settled.is_empty() {
             return;
         }
+        facts.taken_up = published.taken_up.unwrap_or(facts.taken_up);
+        facts.settled.extend(published.settled.iter().cloned());
         if let Some(state) = published.state {
             facts.state = state;
             facts.cause = last_cause(batch);
@@ -58,11 +63,8 @@ impl Snapshot {
         if let Some(socket_id) = &published.socket_id {
             facts.socket_id.clone_from(socket_id);
         }
-        if let Some(outcome) = &published.attempt_over {
-            facts.attempts_over += 1;
-            facts.outcome = Some(outcome.clone());
-        }
-        for (interest, epoch, outcome) in batch.outcomes() {
+        // An outcome of a wish that was withdrawn meanwhile would be remembered for ever.
+        for (interest, epoch, outcome) in batch.outcomes().filter(|(interest, epoch, _)| interest.epoch() == *epoch) {
             let outcome = outcome.map_err(Error::clone);
             facts.subscriptions.insert(interest.id(), Subscription { epoch, outcome });
         }
@@ -82,20 +84,21 @@ impl Snapshot {
         self.facts.lock().tally
     }
 
-    /// How many attempts to connect have ended so far; to be given to [`wait_for_attempt`](Self::wait_for_attempt).
-    pub(crate) fn attempts_over(&self) -> u64 {
-        self.facts.lock().attempts_over
+    /// Numbers another call to connect. The caller serialises this with handing the call over.
+    pub(super) fn issue_ticket(&self) -> Ticket {
+        let mut facts = self.facts.lock();
+        facts.last_call.0 += 1;
+        facts.last_call
     }
 
-    /// Waits until an attempt has ended since then, and says how.
-    pub(crate) fn wait_for_attempt(&self, since: u64) -> Result<(), Error> {
+    /// Waits for the outcome of the attempt that this call asked for.
+    pub(super) fn wait_for_outcome(&self, ticket: Ticket) -> Result<(), Error> {
         let mut facts = self.facts.lock();
-        while facts.attempts_over == since && facts.state != ConnectionState::Connected {
+        loop {
+            if let Some(outcome) = facts.settled.remove(&ticket) {
+                return outcome.map_err(|error| Error::clone(&error));
+            }
             self.changed.wait(&mut facts);
-        }
-        match (&facts.outcome, facts.state) {
-            (_, ConnectionState::Connected) | (Some(Ok(())) | None, _) => Ok(()),
-            (Some(Err(error)), _) => Err(Error::clone(error)),
         }
     }
 
@@ -131,10 +134,13 @@ impl Snapshot {
         }
     }
 
-    /// Lets those who wait look again, for a wish that was withdrawn.
-    pub(crate) fn wake(&self) {
-        // The lock orders this after the look of whoever is about to wait.
-        drop(self.facts.lock());
+    /// A wish was withdrawn: what became of it does not matter any more, and those who wait look again.
+    pub(crate) fn forget(&self, withdrawn: &[Arc<Interest>]) {
+        let mut facts = self.facts.lock();
+        for interest in withdrawn {
+            facts.subscriptions.remove(&interest.id());
+        }
+        drop(facts);
         self.changed.notify_all();
     }
 
@@ -156,6 +162,7 @@ impl Facts {
     /// Why waiting for a subscription makes no sense.
     fn hopeless(&self) -> Option<Error> {
         match self.state {
+            _ if self.taken_up < self.last_call => None,
             ConnectionState::Disconnected | ConnectionState::Disconnecting => Some(Error::Disconnected),
             ConnectionState::Failed => Some(self.cause.as_deref().cloned().unwrap_or(Error::Disconnected)),
             _ => None,

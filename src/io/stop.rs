@@ -20,12 +20,14 @@ struct State {
     pending: Option<Sender<()>>,
     /// The sockets that are being connected, by the number of their attempt; later the one that is used.
     sockets: Vec<(usize, Socket)>,
+    /// One of them is used, so that no other may be connected.
+    won: bool,
 }
 
 impl Stop {
     pub(crate) fn new() -> Self {
         let (pending, signal) = bounded(0);
-        Self { signal, state: Mutex::new(State { pending: Some(pending), sockets: Vec::new() }) }
+        Self { signal, state: Mutex::new(State { pending: Some(pending), sockets: Vec::new(), won: false }) }
     }
 
     /// Ends the reader; again and again is fine.
@@ -49,7 +51,7 @@ impl Stop {
     /// Lets `set` shut this socket down too. False when it is too late, and the socket must not be used.
     pub(crate) fn watch(&self, attempt: usize, socket: Socket) -> bool {
         let mut state = self.state.lock();
-        if state.pending.is_none() {
+        if state.pending.is_none() || state.won {
             return false;
         }
         state.sockets.push((attempt, socket));
@@ -58,7 +60,9 @@ impl Stop {
 
     /// One attempt has won. The sockets of all others are shut down.
     pub(crate) fn keep_only(&self, winner: usize) {
-        self.state.lock().sockets.retain(|(attempt, socket)| {
+        let mut state = self.state.lock();
+        state.won = true;
+        state.sockets.retain(|(attempt, socket)| {
             let keep = *attempt == winner;
             if !keep {
                 let _ = socket.shutdown(Shutdown::Both);

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::frame::{Data, Frame};
+use crate::error::excerpt;
 
 /// A received message by its meaning.
 #[derive(Debug)]
@@ -128,7 +129,7 @@ impl<'de> Deserialize<'de> for Refusal {
 }
 
 fn text_of(value: &serde_json::Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    excerpt(value.as_str().unwrap_or_default())
 }
 
 fn code_of(value: &serde_json::Value) -> Option<u16> {

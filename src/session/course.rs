@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     ConnectPhase, ConnectionState, Error,
-    event::{Batch, Interest},
+    event::{Batch, Interest, Ticket},
     protocol::close::Advice,
 };
 
@@ -19,24 +19,41 @@ use super::{
 };
 
 impl Session {
-    pub(super) fn connect(&mut self, wish: Arc<Interest>, persistence: Persistence, now: Instant) {
-        if persistence == Persistence::ForGood {
-            self.persistence = persistence;
-        }
+    /// The caller waits for an outcome: of this attempt, or of the one that is being made already.
+    pub(super) fn connect_once(&mut self, wish: Arc<Interest>, ticket: Ticket, now: Instant) {
+        self.batch.published.taken_up = Some(ticket);
+        self.waiting.push(ticket);
         match self.phase {
-            Phase::Idle => {
-                self.persistence = persistence;
-                self.connection = Some((Arc::clone(&wish), wish.epoch()));
-                self.batch = self.batch_for_new_connection();
-                self.backoff.reset();
-                self.insists_on_tls = false;
-                self.outage = Some(Outage::since(now));
-                self.dial(now);
-            }
-            // A blocking connect wants an outcome soon, not after the back-off.
-            Phase::Waiting { .. } if persistence == Persistence::Once => self.dial(now),
-            _ => {}
+            Phase::Idle => self.begin(wish, Persistence::Once, now),
+            // Who waits wants an outcome soon, not after the back-off.
+            Phase::Waiting { .. } => self.dial(now),
+            Phase::Connecting(_) => {}
+            Phase::Connected(_) => self.settle(&Ok(())),
         }
+    }
+
+    pub(super) fn connect_for_good(&mut self, wish: Arc<Interest>, ticket: Ticket, now: Instant) {
+        self.batch.published.taken_up = Some(ticket);
+        self.persistence = Persistence::ForGood;
+        if self.is_idle() {
+            self.begin(wish, Persistence::ForGood, now);
+        }
+    }
+
+    fn begin(&mut self, wish: Arc<Interest>, persistence: Persistence, now: Instant) {
+        self.persistence = persistence;
+        self.connection = Some((Arc::clone(&wish), wish.epoch()));
+        self.batch = self.batch_for_new_connection();
+        self.backoff.reset();
+        self.insists_on_tls = false;
+        self.outage = Some(Outage::since(now));
+        self.dial(now);
+    }
+
+    /// Tells those who wait how the attempt ended.
+    pub(super) fn settle(&mut self, outcome: &Result<(), Arc<Error>>) {
+        let settled = self.waiting.drain(..).map(|ticket| (ticket, outcome.clone()));
+        self.batch.published.settled.extend(settled);
     }
 
     /// The batch must name the wish to be connected that its events answer. It is empty when nothing was told since the
@@ -117,29 +134,25 @@ impl Session {
 
     /// The attempt failed, or the connection is over.
     pub(super) fn lose(&mut self, error: Error, now: Instant) {
-        let (error, was_connected) = match &self.phase {
+        let error = match &self.phase {
             Phase::Connected(online) => {
                 if online.was_stable(now) {
                     self.backoff.reset();
                 } else {
                     self.backoff.failed();
                 }
-                (online.explain(error, now), true)
+                online.explain(error, now)
             }
             _ => {
                 self.backoff.failed();
-                (error, false)
+                error
             }
         };
         let close_code = matches!(error, Error::MessageTooLarge { .. }).then_some(1009);
         self.close_socket(close_code);
         self.subscriptions.end_connection(now);
         self.outage.get_or_insert(Outage::since(now));
-        let cause = Arc::new(error);
-        if !was_connected {
-            self.batch.published.attempt_over = Some(Err(Arc::clone(&cause)));
-        }
-        self.go_on_after(cause, now);
+        self.go_on_after(Arc::new(error), now);
     }
 
     /// Decides by the reason (R2) and by the policy (R1) what comes after a connection.
@@ -147,10 +160,10 @@ impl Session {
         let advice = Advice::for_code(close_code(&cause));
         if advice == Advice::UseTls && !self.settings.tls && !self.insists_on_tls {
             self.insists_on_tls = true;
-            self.batch.published.attempt_over = None;
             self.change_state(ConnectionState::Reconnecting, Some(cause), Some(Duration::ZERO));
             return self.dial(now);
         }
+        self.settle(&Err(Arc::clone(&cause)));
         if matches!(advice, Advice::GiveUp | Advice::UseTls) || matches!(*cause, Error::Config { .. }) {
             return self.rest(ConnectionState::Failed, Some(cause));
         }
@@ -183,10 +196,7 @@ impl Session {
 
     /// Ends all efforts until the next `connect`.
     fn rest(&mut self, state: ConnectionState, cause: Option<Arc<Error>>) {
-        if self.batch.published.attempt_over.is_none() && !matches!(self.phase, Phase::Connected(_)) {
-            let outcome = cause.clone().unwrap_or_else(|| Arc::new(Error::Disconnected));
-            self.batch.published.attempt_over = Some(Err(outcome));
-        }
+        self.settle(&Err(cause.clone().unwrap_or_else(|| Arc::new(Error::Disconnected))));
         self.phase = Phase::Idle;
         self.outage = None;
         // What is told from here on answers no wish to be connected.

@@ -49,6 +49,9 @@ impl Session {
     /// R5: nothing but `pusher:connection_established` may come first. A `pusher:error` at least says why (R3).
     fn first_message(&mut self, message: Message<'_>, now: Instant) {
         match message {
+            Message::ConnectionEstablished(established) if established.socket_id.is_empty() => {
+                self.unexpected_first_message("a confirmation without a socket id".to_owned(), now);
+            }
             Message::ConnectionEstablished(established) => self.established(established, now),
             Message::Error(ServerError { code: Some(code), message, .. }) => {
                 self.lose(Error::ConnectionClosed { code, message }, now);
@@ -76,7 +79,7 @@ impl Session {
         self.outage = None;
         self.persistence = Persistence::ForGood;
         self.batch.published.socket_id = Some(Some(established.socket_id.into()));
-        self.batch.published.attempt_over = Some(Ok(()));
+        self.settle(&Ok(()));
         self.change_state(ConnectionState::Connected, None, None);
         self.subscriptions.begin_connection();
     }

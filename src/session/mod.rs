@@ -26,7 +26,7 @@ use std::{
 
 use crate::{
     ConnectPhase, ConnectionState, ConnectionStateChange, Error, Notification,
-    event::{Batch, Interest, Tally},
+    event::{Batch, Interest, Tally, Ticket},
 };
 
 pub use reconnect::Reconnect;
@@ -50,10 +50,11 @@ pub(crate) struct Settings {
 /// What happens to a session.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
-    /// Connect; if the first attempt fails, give up. The wish lets what is delivered be told from an older one's.
-    ConnectOnce(Arc<Interest>),
+    /// Connect; if the first attempt fails, give up. The ticket is settled with the outcome of that attempt. The wish lets
+    /// what is delivered be told from an older one's.
+    ConnectOnce(Arc<Interest>, Ticket),
     /// Connect, and keep trying by the policy.
-    ConnectForGood(Arc<Interest>),
+    ConnectForGood(Arc<Interest>, Ticket),
     Disconnect,
     ReconnectNow,
     /// The user began or ceased to want a channel. The interest itself says which.
@@ -127,8 +128,12 @@ pub(crate) struct Session {
     insists_on_tls: bool,
     subscriptions: Subscriptions,
     connection: Option<(Arc<Interest>, u64)>,
+    /// The calls that wait for the outcome of the attempt that is being made.
+    waiting: Vec<Ticket>,
     batch: Batch,
     tally: Tally,
+    /// What the snapshot knows of the tally.
+    told_tally: Tally,
     to_close: Vec<(Generation, Option<u16>)>,
     to_dial: bool,
 }
@@ -147,8 +152,10 @@ impl Session {
             outage: None,
             insists_on_tls: false,
             connection: None,
+            waiting: Vec::new(),
             batch: Batch::default(),
             tally: Tally::default(),
+            told_tally: Tally::default(),
             to_close: Vec::new(),
             to_dial: false,
         }
@@ -157,8 +164,8 @@ impl Session {
     /// Takes in what happened. Drain [`poll_output`](Self::poll_output) and [`take_batch`](Self::take_batch) afterwards.
     pub(crate) fn handle(&mut self, input: Input<'_>, now: Instant) {
         match input {
-            Input::ConnectOnce(wish) => self.connect(wish, Persistence::Once, now),
-            Input::ConnectForGood(wish) => self.connect(wish, Persistence::ForGood, now),
+            Input::ConnectOnce(wish, ticket) => self.connect_once(wish, ticket, now),
+            Input::ConnectForGood(wish, ticket) => self.connect_for_good(wish, ticket, now),
             Input::Disconnect => self.disconnect(now),
             Input::ReconnectNow => self.reconnect_now(now),
             Input::Wish(interest) => self.wish(&interest),
@@ -212,14 +219,15 @@ impl Session {
 
     /// What users are to be told of the turns since the last call; `None` when that is nothing at all.
     pub(crate) fn take_batch(&mut self) -> Option<Batch> {
-        let told = self.batch.len() > 0 || self.batch.published.attempt_over.is_some();
-        if !told && self.batch.published.tally == self.tally {
+        if self.told_tally != self.tally {
+            self.told_tally = self.tally;
+            self.batch.published.tally = Some(self.tally);
+        }
+        if self.batch.len() == 0 && self.batch.published.is_empty() {
             return None;
         }
-        self.batch.published.tally = self.tally;
-        let mut next = Batch::answering(self.connection.clone());
-        next.published.tally = self.tally;
         self.subscriptions.forget_slots();
+        let next = Batch::answering(self.connection.clone());
         Some(std::mem::replace(&mut self.batch, next))
     }
 

@@ -86,11 +86,16 @@ impl Online {
         self.since + STABLE_AFTER <= now
     }
 
-    /// R3: the code of the last `pusher:error` stands in for a close code that is missing or not Pusher's.
+    /// R3: the code of the last `pusher:error` stands in for a close code that is missing or not Pusher's. What this
+    /// client ended by itself explains itself.
     pub(super) fn explain(&self, error: Error, now: Instant) -> Error {
-        let has_own_code = error.code().is_some();
+        let is_open = match &error {
+            Error::ConnectionLost { .. } => true,
+            Error::ConnectionClosed { .. } => error.code().is_none(),
+            _ => false,
+        };
         match &self.last_error {
-            Some(last) if !has_own_code && now <= last.at + EXPLAINS_WITHIN => {
+            Some(last) if is_open && now <= last.at + EXPLAINS_WITHIN => {
                 Error::ConnectionClosed { code: last.code, message: last.message.clone() }
             }
             _ => error,

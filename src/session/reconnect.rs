@@ -39,13 +39,13 @@ impl Reconnect {
         self
     }
 
-    /// The shortest delay before an attempt; it wins over a smaller upper bound. Defaults to 0.
+    /// The shortest delay before an attempt, at most a year; it wins over a smaller upper bound. Defaults to 0.
     pub fn min_delay(mut self, delay: Duration) -> Self {
         self.min_delay = delay;
         self
     }
 
-    /// The longest delay before an attempt. Defaults to 30 s.
+    /// The longest delay before an attempt, at most a year. Defaults to 30 s.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self

@@ -12,7 +12,9 @@ struct Scenario {
     client: Arc<Interest>,
     outputs: Vec<Output>,
     told: Vec<Notification>,
-    attempt_over: Option<Result<(), Arc<Error>>>,
+    tickets: u64,
+    /// What became of the calls that waited for an attempt, one after another.
+    settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,7 +41,8 @@ impl Scenario {
             client,
             outputs: Vec::new(),
             told: Vec::new(),
-            attempt_over: None,
+            tickets: 0,
+            settled: Vec::new(),
         }
     }
 
@@ -67,7 +70,7 @@ impl Scenario {
         }
         if let Some(batch) = self.session.take_batch() {
             let batch = Arc::new(batch);
-            self.attempt_over = batch.published.attempt_over.clone().or(self.attempt_over.take());
+            self.settled.extend(batch.published.settled.iter().cloned());
             for index in 0..batch.len() {
                 let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
                 self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
@@ -77,13 +80,18 @@ impl Scenario {
     }
 
     fn connect_background(&mut self) -> &mut Self {
-        let wish = Arc::clone(&self.client);
-        self.input(Input::ConnectForGood(wish))
+        let (wish, ticket) = (Arc::clone(&self.client), self.ticket());
+        self.input(Input::ConnectForGood(wish, ticket))
     }
 
     fn connect_once(&mut self) -> &mut Self {
-        let wish = Arc::clone(&self.client);
-        self.input(Input::ConnectOnce(wish))
+        let (wish, ticket) = (Arc::clone(&self.client), self.ticket());
+        self.input(Input::ConnectOnce(wish, ticket))
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
     }
 
     fn socket(&mut self, event: FromSocket<'_>) -> &mut Self {
@@ -148,7 +156,7 @@ impl Scenario {
     fn forget(&mut self) {
         self.outputs.clear();
         self.told.clear();
-        self.attempt_over = None;
+        self.settled.clear();
     }
 
     fn sent(&self) -> Vec<&str> {
@@ -232,9 +240,27 @@ fn c4_connect_reports_the_first_attempt_and_gives_up() {
     let mut s = Scenario::new();
     s.connect_once().socket(FromSocket::DialFailed(Error::lost("refused")));
     assert_eq!(s.states(), [Connecting, Disconnected]);
-    assert!(matches!(s.attempt_over, Some(Err(_))));
+    assert!(matches!(s.settled[..], [(Ticket(1), Err(_))]));
     assert!(s.session.is_idle());
     assert_eq!(s.session.deadline(), None);
+}
+
+#[test]
+fn c4_each_waiting_call_gets_the_outcome_of_its_own_attempt() {
+    let mut s = Scenario::new();
+    s.connect_once().connect_once().socket(FromSocket::DialFailed(Error::lost("refused")));
+    assert!(matches!(s.settled[..], [(Ticket(1), Err(_)), (Ticket(2), Err(_))]));
+    s.settled.clear();
+    s.connect_once().establish().connect_once();
+    assert!(matches!(s.settled[..], [(Ticket(3), Ok(())), (Ticket(4), Ok(()))]));
+    s.settled.clear();
+    s.lose().connect_once();
+    assert!(s.settled.is_empty(), "it waits for the attempt that it has brought forward");
+    s.input(Input::Disconnect);
+    match &s.settled[..] {
+        [(Ticket(5), Err(error))] => assert!(matches!(**error, Error::Disconnected)),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -259,10 +285,10 @@ fn c3_the_deadline_covers_everything_and_names_the_phase() {
     {
         let mut s = Scenario::new();
         s.connect_once().pass(5 * SECOND).socket(FromSocket::Reached(phase)).pass(9 * SECOND);
-        assert!(s.attempt_over.is_none());
+        assert!(s.settled.is_empty());
         s.pass(SECOND);
-        match s.attempt_over {
-            Some(Err(error)) => assert_eq!(error.to_string(), format!("{phase}: no answer within 15s")),
+        match &s.settled[..] {
+            [(_, Err(error))] => assert_eq!(error.to_string(), format!("{phase}: no answer within 15s")),
             other => panic!("{other:?}"),
         }
         assert!(s.outputs.iter().any(|output| matches!(output, Output::Close { code: None, .. })));
@@ -381,7 +407,7 @@ fn r2_tls_required_is_tried_once_over_tls() {
     s.forget();
     s.close(4000);
     assert!(s.outputs.iter().any(|output| matches!(output, Output::Dial { tls: true, .. })));
-    assert!(s.attempt_over.is_none(), "it is still the first attempt");
+    assert!(s.settled.is_empty(), "it is still the first attempt");
     s.upgrade().close(4000);
     assert_eq!(s.states().last(), Some(&Failed));
 }
@@ -446,12 +472,18 @@ fn r4_an_error_on_an_open_socket_changes_nothing() {
 
 #[test]
 fn r5_another_first_message_is_a_failed_attempt() {
-    let firsts = [r#"{"event":"pusher:ping"}"#, "null", "junk", r#"{"event":"pusher:error","data":{"message":"m"}}"#];
+    let firsts = [
+        r#"{"event":"pusher:ping"}"#,
+        "null",
+        "junk",
+        r#"{"event":"pusher:error","data":{"message":"m"}}"#,
+        r#"{"event":"pusher:connection_established","data":"{}"}"#,
+    ];
     for first in firsts {
         let mut s = Scenario::new();
         s.connect_background().upgrade().receive(first);
         assert_eq!(s.states(), [Connecting, Reconnecting], "{first}");
-        assert!(matches!(s.attempt_over, Some(Err(_))));
+        assert!(matches!(s.changes()[1].cause.as_deref(), Some(Error::UnexpectedFirstMessage { .. })), "{first}");
     }
     let mut s = Scenario::new();
     s.connect_background().upgrade().socket(FromSocket::Binary);
