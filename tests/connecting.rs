@@ -5,7 +5,10 @@ mod support;
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -127,6 +130,29 @@ fn c4_connect_returns_a_connected_client() {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+fn c4_calls_that_overlap_with_disconnecting_all_return() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let disconnecting = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while disconnecting.load(Ordering::Relaxed) {
+                pusher.disconnect();
+            }
+        });
+        let calls: Vec<_> = (0..4).map(|_| scope.spawn(|| (0..50).map(|_| pusher.connect().err()).collect())).collect();
+        let outcomes: Vec<Option<Error>> =
+            calls.into_iter().flat_map(|call| -> Vec<_> { call.join().expect("no panic") }).collect();
+        disconnecting.store(false, Ordering::Relaxed);
+        for error in outcomes.into_iter().flatten() {
+            assert!(matches!(error, Error::Disconnected), "{error}");
+        }
+    });
+    pusher.connect().expect("nobody disconnects any more");
+    assert_eq!(pusher.state(), ConnectionState::Connected);
+}
+
 #[test]
 fn c4_a_failed_connect_leaves_no_thread_behind() {
     // In a process of its own, because other tests have clients too.

@@ -325,6 +325,19 @@ fn manual_dispatch_runs_handlers_on_the_calling_thread() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn dispatching_by_hand_is_for_clients_that_are_configured_so() {
+    let (server, pusher, _channel) = room();
+    let (seen, sights) = mpsc::channel();
+    pusher.on_event(move |_| {
+        seen.send(thread::current().name().map(str::to_owned)).unwrap_or_default();
+    });
+    server.trigger("room", "e", "x");
+    while sights.try_recv().map(|name| assert_eq!(name.as_deref(), Some("pusher-dispatch"))).is_err() {
+        assert_eq!(pusher.dispatch(), 0);
+    }
+}
+
+#[test]
 fn h6_threads_and_descriptors_are_back_at_the_baseline() {
     // In a process of its own, because other tests have clients too.
     let output = std::process::Command::new(std::env::current_exe().expect("this test"))

@@ -146,6 +146,23 @@ fn h4_a_receiver_that_nobody_polls_drops_the_oldest_and_counts_them() {
 }
 
 #[test]
+fn what_a_receiver_dropped_stays_counted_when_it_is_gone() {
+    let (server, pusher, receiver) = room();
+    let small = Pusher::new(quick(&server).queue_capacity(1)).connect().expect("the embedded server accepts");
+    drop(receiver);
+    let receiver = small.receiver();
+    subscribed(&small, "room");
+    for _ in 0..10 {
+        server.trigger("room", "e", "x");
+    }
+    eventually("some are dropped", || receiver.dropped() >= 9);
+    let dropped = receiver.dropped();
+    drop(receiver);
+    assert!(small.stats().dropped >= dropped);
+    assert_eq!(pusher.stats().dropped, 0);
+}
+
+#[test]
 fn h4_drop_newest_keeps_the_oldest() {
     let server = server();
     let config = quick(&server).queue_capacity(100).overflow(Overflow::DropNewest);

@@ -78,6 +78,41 @@ fn s3_after_unsubscribe_nothing_of_the_channel_is_delivered() {
 }
 
 #[test]
+fn s3_a_handler_that_unsubscribes_is_the_last_to_see_the_event() {
+    let server = server();
+    let pusher = connected(&server);
+    let channel = subscribed(&pusher, "room");
+    let (seen, sights) = mpsc::channel();
+    for place in ["first", "second"] {
+        let (seen, channel) = (seen.clone(), channel.clone());
+        pusher.on_event(move |_| {
+            seen.send(place).unwrap_or_default();
+            channel.unsubscribe();
+        });
+    }
+    let last = seen.clone();
+    pusher.on_subscription_succeeded(move |_| last.send("subscribed").unwrap_or_default());
+    assert_eq!(sights.recv_timeout(PATIENCE), Ok("subscribed"), "the handlers are in place");
+    server.trigger("room", "e", "x");
+    assert_eq!(sights.recv_timeout(PATIENCE), Ok("first"));
+    channel.subscribe();
+    assert_eq!(sights.recv_timeout(PATIENCE), Ok("subscribed"), "and nothing of the event before it");
+}
+
+#[test]
+fn waiting_right_after_connecting_in_the_background_is_not_hopeless() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let channel = pusher.subscribe("room").expect("a valid name");
+    for _ in 0..20 {
+        pusher.connect_background().expect("a valid configuration");
+        channel.wait_subscribed(PATIENCE).expect("confirmed");
+        pusher.disconnect();
+        assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::Disconnected)));
+    }
+}
+
+#[test]
 fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
     let server = server();
     let pusher = connected(&server);

@@ -343,6 +343,30 @@ mod tests {
     }
 
     #[test]
+    fn h4_the_bytes_of_errors_count() {
+        let (queue, _) = queue(usize::MAX, Overflow::DropOldest);
+        for _ in 0..100_000 {
+            let mut batch = Batch::default();
+            batch.push_notice(Notification::Error(Arc::new(crate::Error::Disconnected)));
+            queue.push(&Arc::new(batch));
+        }
+        assert_eq!(queue.dropped() as usize + queue.len(), 100_000);
+        assert!(queue.len() <= MAX_BYTES / 1024);
+    }
+
+    #[test]
+    fn everybody_who_waits_gets_something_of_one_batch() {
+        for _ in 0..100 {
+            let (queue, _) = queue(10, Overflow::Block);
+            std::thread::scope(|scope| {
+                let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| queue.pop_within(None, Some).is_ok())).collect();
+                queue.push(&Arc::new(events(0..3)));
+                assert!(waiting.into_iter().all(|waiting| waiting.join().expect("no panic")));
+            });
+        }
+    }
+
+    #[test]
     fn h4_a_queue_that_blocks_tells_when_there_is_room_again() {
         let (queue, made) = queue(2, Overflow::Block);
         queue.push(&Arc::new(events(0..3)));

@@ -71,3 +71,32 @@ impl Stop {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Type};
+
+    use super::*;
+
+    fn socket() -> Socket {
+        Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket")
+    }
+
+    #[test]
+    fn r9_once_an_attempt_has_won_no_other_socket_may_be_connected() {
+        let stop = Stop::new();
+        assert!(stop.watch(0, socket()));
+        assert!(stop.watch(1, socket()));
+        stop.keep_only(0);
+        assert!(!stop.watch(2, socket()));
+    }
+
+    #[test]
+    fn r10_after_the_end_no_socket_may_be_connected() {
+        let stop = Stop::new();
+        stop.set();
+        assert!(stop.is_set());
+        assert!(!stop.watch(0, socket()));
+        assert!(stop.signal().recv().is_err());
+    }
+}

@@ -191,6 +191,13 @@ mod tests {
     }
 
     #[test]
+    fn d3_a_servers_words_are_cut() {
+        let text = format!(r#"{{"event":"pusher:error","data":{{"message":"{}"}}}}"#, "ż".repeat(100_000));
+        let Message::Error(error) = message(&text) else { panic!() };
+        assert_eq!(error.message, "ż".repeat(200));
+    }
+
+    #[test]
     fn s6_a_refused_subscription_is_read_from_soketi() {
         let text = r#"{"event":"pusher:subscription_error","channel":"private-x","data":{"type":"AuthError","error":"The connection is unauthorized.","status":401}}"#;
         let Message::SubscriptionError { channel, refusal, .. } = message(text) else { panic!() };

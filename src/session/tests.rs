@@ -450,6 +450,16 @@ fn r3_last_error_code_stands_in_for_a_missing_close_code() {
 }
 
 #[test]
+fn r3_what_this_client_ended_explains_itself() {
+    let error = r#"{"event":"pusher:error","data":{"code":4001,"message":"gone"}}"#;
+    let mut s = Scenario::connected();
+    s.receive(error).socket(FromSocket::Ended(Ending::Lost(Error::MessageTooLarge { limit: 7 })));
+    assert_eq!(s.states(), [Reconnecting]);
+    assert!(matches!(s.changes()[0].cause.as_deref(), Some(Error::MessageTooLarge { limit: 7 })));
+    assert!(s.outputs.iter().any(|output| matches!(output, Output::Close { code: Some(1009), .. })));
+}
+
+#[test]
 fn r3_an_error_that_was_somebodys_answer_does_not_explain_the_end() {
     let mut s = Scenario::connected();
     s.wants(1, "room");
