@@ -190,3 +190,12 @@ fn nothing_is_unsafe_and_nothing_is_left_to_do() {
     let root = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("a readable file");
     assert!(root.contains("#![forbid(unsafe_code)]"));
 }
+
+#[test]
+fn the_readme_begins_with_the_quickstart() {
+    let quickstart = include_str!("../examples/quickstart.rs");
+    let code = quickstart.split_once("\n\n").expect("a line of documentation first").1;
+    let readme = include_str!("../README.md");
+    assert_eq!(readme.split("```").nth(1), Some(&*format!("rust\n{code}")));
+    assert!(quickstart.lines().count() <= 40);
+}
