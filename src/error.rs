@@ -72,7 +72,8 @@ pub enum Error {
         /// What came instead.
         reason: String,
     },
-    /// The server ended the connection, with a close code or with a `pusher:error` before the socket died.
+    /// The server ended the connection, with a close code or with a `pusher:error` at most 5 s before the socket died
+    /// without a code of Pusher's, because some servers send nothing else.
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
@@ -299,7 +300,16 @@ impl fmt::Display for Error {
             Self::ConnectTimeout { phase, after } => write!(f, "{phase}: no answer within {after:?}"),
             Self::Dns { host, source } => write!(f, "dns: {host} cannot be resolved: {source}"),
             Self::Tcp { address, source } => write!(f, "tcp: {address} cannot be reached: {source}"),
-            Self::Tls { host, source } => write!(f, "tls: handshake with {host} failed: {source}"),
+            Self::Tls { host, source } => {
+                let reason = source.to_string();
+                write!(f, "tls: handshake with {host} failed: {reason}")?;
+                // OpenSSL's words for an answer that is no TLS at all.
+                if reason.contains("wrong version number") {
+                    f.write_str(" (the port does not speak TLS)")
+                } else {
+                    Ok(())
+                }
+            }
             Self::UpgradeStatus { status, body } if body.is_empty() => {
                 write!(f, "upgrade: the server answered HTTP {status} instead of 101")
             }

@@ -36,7 +36,7 @@
 //! Everything arrives in the order in which the server sent it, across channels and with the changes of the connection's
 //! state. Inside a closure every call is allowed; those that would wait for the dispatch thread itself
 //! ([`Pusher::connect`], [`Channel::wait_subscribed`]) return [`Error::WouldDeadlock`]. A closure that panics is reported
-//! through [`Pusher::on_error`] and harms nobody else.
+//! through [`Pusher::on_error`], after what was waiting already, and harms nobody else.
 //!
 //! # What is promised, and what is not
 //!
@@ -47,9 +47,10 @@
 //! # Threads
 //!
 //! A connected client has three threads, and none of them polls: `pusher-reader` reads the socket, `pusher-heartbeat`
-//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there may be up to two more, for name resolution
-//! and for each address that is tried. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle,
-//! ends them all within 250 ms.
+//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and one
+//! for each address that is being tried. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle,
+//! ends them all within 250 ms, but for a closure that is running and a name resolution that cannot be interrupted: those
+//! threads end by themselves.
 //!
 //! # Errors
 //!
@@ -62,7 +63,7 @@
 //!
 //! * `native-tls` (default): TLS by the platform's library. Without it, `wss` is an [`Error::Config`].
 //! * `vendored`: builds OpenSSL from source, where the platform's library would be OpenSSL.
-//! * `test-server`: [`testing::TestServer`], an embedded Pusher server for tests and examples.
+//! * `test-server`: `testing::TestServer`, an embedded Pusher server for tests and examples.
 //!
 //! # Logging
 //!

@@ -129,7 +129,20 @@ fn c4_connect_returns_a_connected_client() {
     assert_eq!(server.accepted(), 1);
 }
 
-#[cfg(target_os = "linux")]
+#[test]
+fn c4_a_full_queue_does_not_hold_connecting_back() {
+    let port = serve(|stream| {
+        let mut web = tungstenite::accept(stream).expect("a WebSocket client");
+        // The client sends nothing by which one could know that it waits for the first message already.
+        thread::sleep(Duration::from_millis(50));
+        let established = r#"{"event":"pusher:connection_established","data":{"socket_id":"1.2"}}"#;
+        web.send(tungstenite::Message::text(established)).expect("the client listens");
+        while web.read().is_ok() {}
+    });
+    let pusher = Pusher::new(local(port).manual_dispatch().queue_capacity(1));
+    pusher.connect().expect("the state change that fills the queue does not matter");
+}
+
 #[test]
 fn c4_calls_that_overlap_with_disconnecting_all_return() {
     let server = server();
@@ -153,14 +166,10 @@ fn c4_calls_that_overlap_with_disconnecting_all_return() {
     assert_eq!(pusher.state(), ConnectionState::Connected);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn c4_a_failed_connect_leaves_no_thread_behind() {
-    // In a process of its own, because other tests have clients too.
-    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", "alone_a_failed_connect_leaves_no_thread_behind"])
-        .output()
-        .expect("this test runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    support::run_alone("alone_a_failed_connect_leaves_no_thread_behind");
 }
 
 #[cfg(target_os = "linux")]

@@ -224,6 +224,28 @@ fn h5_a_handler_can_unbind_itself_and_bind_another() {
 }
 
 #[test]
+fn h5_unbinding_lets_go_of_the_handler_also_when_nobody_dispatches() {
+    let server = server();
+    for disconnects_first in [true, false] {
+        let pusher = connected(&server);
+        let (told, tells) = mpsc::channel();
+        let held = Arc::new(());
+        let kept = (Arc::downgrade(&held), pusher.clone());
+        let binding = pusher.on_subscription_succeeded(move |_| {
+            let _ = (&held, &kept.1);
+            told.send(()).unwrap_or_default();
+        });
+        subscribed(&pusher, "room");
+        tells.recv_timeout(PATIENCE).expect("the handler is in place");
+        if disconnects_first {
+            pusher.disconnect();
+        }
+        pusher.unbind(binding);
+        eventually("the handler is dropped", || kept.0.strong_count() == 0);
+    }
+}
+
+#[test]
 fn h5_a_binding_does_not_unbind_when_it_is_dropped() {
     let (server, _pusher, channel) = room();
     let (told, tells) = mpsc::channel();
@@ -323,7 +345,6 @@ fn manual_dispatch_runs_handlers_on_the_calling_thread() {
     assert_eq!(pusher.dispatch(), 0);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn dispatching_by_hand_is_for_clients_that_are_configured_so() {
     let (server, pusher, _channel) = room();
@@ -332,19 +353,16 @@ fn dispatching_by_hand_is_for_clients_that_are_configured_so() {
         seen.send(thread::current().name().map(str::to_owned)).unwrap_or_default();
     });
     server.trigger("room", "e", "x");
-    while sights.try_recv().map(|name| assert_eq!(name.as_deref(), Some("pusher-dispatch"))).is_err() {
+    eventually("the event is handled", || {
         assert_eq!(pusher.dispatch(), 0);
-    }
+        sights.try_recv().is_ok_and(|name| name.as_deref() == Some("pusher-dispatch"))
+    });
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn h6_threads_and_descriptors_are_back_at_the_baseline() {
-    // In a process of its own, because other tests have clients too.
-    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", "alone_threads_and_descriptors_are_back_at_the_baseline"])
-        .output()
-        .expect("this test runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    support::run_alone("alone_threads_and_descriptors_are_back_at_the_baseline");
 }
 
 #[cfg(target_os = "linux")]
@@ -399,11 +417,7 @@ fn h6_a_handler_that_does_not_return_is_not_waited_for() {
 #[cfg(target_os = "linux")]
 #[test]
 fn h8_an_idle_connection_costs_nothing() {
-    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", "alone_an_idle_connection_costs_nothing"])
-        .output()
-        .expect("this test runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    support::run_alone("alone_an_idle_connection_costs_nothing");
 }
 
 /// Counts how often the client's threads are woken, which a loaded machine does not change.

@@ -394,10 +394,19 @@ mod connections {
     #[test]
     fn a_refused_subscription_is_told() {
         let server = server();
-        let listen = Listen::start(&at(&server, "--channel private-room --json"));
+        let listen = Listen::start(&at(&server, "--channel private-room --channel room --json"));
         let status = listen.await_status(&[("state", "subscription_error".into())]);
         assert_eq!(status["channel"], "private-room");
         assert!(status["cause"].as_str().is_some_and(|cause| cause.contains("private-room")), "{status}");
+    }
+
+    #[test]
+    fn it_ends_when_every_channel_is_refused() {
+        let server = server();
+        let finished = Listen::start(&at(&server, "--channel private-a --channel private-b")).finish();
+        assert_eq!(finished.code, Some(1));
+        let last = finished.stderr.last().expect("a message");
+        assert!(last.contains("private-b"), "{last:?}");
     }
 
     #[test]

@@ -146,6 +146,17 @@ fn h4_a_receiver_that_nobody_polls_drops_the_oldest_and_counts_them() {
 }
 
 #[test]
+fn h4_a_single_notification_passes_however_large_it_is() {
+    let server = TestServer::builder().queue_limit(256 << 20).start().expect("a free port");
+    let pusher = Pusher::new(quick(&server).max_message_size(64 << 20)).connect().expect("accepted");
+    subscribed(&pusher, "room");
+    let receiver = pusher.receiver();
+    let data = "x\"".repeat(9 << 20);
+    server.trigger("room", "big", &data);
+    assert_eq!(next_whole_event(&receiver).data().len(), data.len());
+}
+
+#[test]
 fn what_a_receiver_dropped_stays_counted_when_it_is_gone() {
     let (server, pusher, receiver) = room();
     let small = Pusher::new(quick(&server).queue_capacity(1)).connect().expect("the embedded server accepts");

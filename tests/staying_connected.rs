@@ -194,6 +194,34 @@ fn r9_and_r10_disconnect_and_connect_again_and_again() {
     }
 }
 
+/// Enough subscriptions to fill the buffers of a peer that reads nothing.
+fn fill_the_way_to(pusher: &Pusher) {
+    for n in 0..60_000 {
+        pusher.subscribe(&format!("{n:0>180}")).expect("a valid name");
+    }
+}
+
+#[test]
+fn r10_disconnect_ends_a_connection_whose_peer_takes_nothing() {
+    let server = server();
+    let pusher = connected(&server);
+    server.set_stalled(true);
+    fill_the_way_to(&pusher);
+    pusher.disconnect();
+    assert_eq!(pusher.state(), ConnectionState::Disconnected);
+}
+
+#[test]
+fn r6_a_peer_that_takes_nothing_is_given_up_at_the_pong_deadline() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server).pong_timeout(Duration::from_millis(500))).connect().expect("accepted");
+    let receiver = pusher.receiver();
+    server.set_stalled(true);
+    fill_the_way_to(&pusher);
+    let cause = next_state(&receiver, ConnectionState::Reconnecting).cause.expect("a loss has a cause");
+    assert!(matches!(*cause, Error::WriteTimeout { .. }), "{cause}");
+}
+
 #[test]
 fn r10_disconnect_works_in_every_state_and_opens_no_socket_afterwards() {
     let stages = [

@@ -4,8 +4,8 @@ mod support;
 
 use std::{sync::mpsc, time::Duration};
 
-use pusher_channels::{Error, Event, Notification, Pusher};
-use support::{PATIENCE, connected, next, next_event, next_state, quick, server, subscribed};
+use pusher_channels::{ConnectionState, Error, Event, Notification, Pusher};
+use support::{PATIENCE, connected, eventually, next, next_event, next_state, quick, server, subscribed};
 
 #[test]
 fn s1_wishes_are_legal_before_connect() {
@@ -86,8 +86,8 @@ fn s3_a_handler_that_unsubscribes_is_the_last_to_see_the_event() {
     for place in ["first", "second"] {
         let (seen, channel) = (seen.clone(), channel.clone());
         pusher.on_event(move |_| {
-            seen.send(place).unwrap_or_default();
             channel.unsubscribe();
+            seen.send(place).unwrap_or_default();
         });
     }
     let last = seen.clone();
@@ -202,6 +202,39 @@ fn s6_a_refusal_reaches_the_channel_and_whoever_waits() {
 }
 
 #[test]
+fn s6_a_refusal_is_forgotten_with_its_connection() {
+    let server = server();
+    let pusher = connected(&server);
+    server.set_silent(true);
+    let channel = pusher.subscribe("room").expect("a valid name");
+    assert!(server.wait_for_received(|received| received.text.contains("pusher:subscribe"), PATIENCE));
+    server.send_raw(r#"{"event":"pusher:subscription_error","channel":"room","data":{"error":"no","status":429}}"#);
+    assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::SubscriptionRefused { .. })));
+    server.set_silent(false);
+    pusher.disconnect();
+    pusher.connect().expect("the embedded server accepts");
+    channel.wait_subscribed(PATIENCE).expect("a new connection tries again");
+}
+
+#[test]
+fn c9_a_confirmation_that_comes_together_with_the_end_is_not_kept() {
+    let server = server();
+    let pusher = connected(&server);
+    server.set_silent(true);
+    let channel = pusher.subscribe("room").expect("a valid name");
+    assert!(server.wait_for_received(|received| received.text.contains("pusher:subscribe"), PATIENCE));
+    let confirmation = br#"{"event":"pusher_internal:subscription_succeeded","channel":"room"}"#;
+    let mut bytes = vec![0x81, confirmation.len() as u8];
+    bytes.extend_from_slice(confirmation);
+    bytes.extend([0x88, 2]);
+    bytes.extend(4001u16.to_be_bytes());
+    server.send_raw_bytes(&bytes);
+    eventually("refused for good", || pusher.state() == ConnectionState::Failed);
+    assert!(!channel.is_subscribed());
+    assert_eq!(channel.wait_subscribed(PATIENCE).expect_err("no connection").code(), Some(4001));
+}
+
+#[test]
 fn s7_names_are_checked_by_the_call() {
     let server = server();
     let pusher = connected(&server);
@@ -279,7 +312,7 @@ fn r12_a_gap_is_announced_before_the_first_event_of_the_new_socket() {
     subscribed(&pusher, "room");
     let receiver = pusher.receiver();
     server.drop_all();
-    next_state(&receiver, pusher_channels::ConnectionState::Connected);
+    next_state(&receiver, ConnectionState::Connected);
     assert!(server.wait_for_subscribers("room", 1, PATIENCE));
     server.trigger("room", "after", "x");
     let succeeded = next(&receiver, |notification| match notification {

@@ -19,6 +19,7 @@ mod terminal;
 mod text;
 
 use std::{
+    collections::HashSet,
     env,
     io::{self, Write},
     process::ExitCode,
@@ -77,6 +78,8 @@ struct Listener<'a> {
     receiver: Receiver,
     output: Box<dyn Output>,
     received: u64,
+    /// The channels that the server, or the client, did not let us listen to.
+    refused: HashSet<String>,
     /// When the time of `--timeout` is over.
     deadline: Option<Instant>,
 }
@@ -85,7 +88,7 @@ impl<'a> Listener<'a> {
     fn new(options: &'a Options, pusher: &'a Pusher, receiver: Receiver, output: Box<dyn Output>) -> Self {
         // A time that no clock can reach is no deadline.
         let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self { options, pusher, receiver, output, received: 0, deadline }
+        Self { options, pusher, receiver, output, received: 0, refused: HashSet::new(), deadline }
     }
 
     /// Takes one notification after another, and wakes up without one when a line is to be redrawn or the time is over.
@@ -131,8 +134,18 @@ impl<'a> Listener<'a> {
                     return Err(Failure::Reported);
                 }
             }
-            Notification::SubscriptionSucceeded(success) => self.output.notice(&Notice::Subscribed(success)),
-            Notification::SubscriptionError(failure) => self.output.notice(&Notice::SubscriptionError(failure)),
+            Notification::SubscriptionSucceeded(success) => {
+                self.refused.remove(&*success.channel);
+                self.output.notice(&Notice::Subscribed(success));
+            }
+            Notification::SubscriptionError(failure) => {
+                self.output.notice(&Notice::SubscriptionError(failure));
+                self.refused.extend(failure.channel.as_ref().map(|channel| channel.to_string()));
+                if self.options.channels.iter().all(|channel| self.refused.contains(channel)) {
+                    // Nothing can come any more.
+                    return Err(Failure::Reported);
+                }
+            }
             Notification::Error(error) => self.output.notice(&Notice::Error(error)),
             Notification::Lagged(dropped) => self.output.notice(&Notice::Lagged(*dropped)),
             // The enum grows with the protocol; what this program does not know, it does not show.

@@ -113,7 +113,10 @@ fn checked_host(host: &str) -> Result<String, Error> {
         let address: Result<Ipv6Addr, _> = bare.parse();
         return match address {
             Ok(_) => Ok(bare.to_owned()),
-            Err(_) => Err(Error::config("host", "must be a name or an address; the port has an option of its own")),
+            Err(_) => Err(Error::config(
+                "host",
+                "must be a name or an address; the port has an option of its own, and a URL goes to Config::url",
+            )),
         };
     }
     let good = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);

@@ -192,7 +192,8 @@ impl Config {
         self
     }
 
-    /// How many notifications each queue holds. Defaults to 16,384. Independently of that, a queue is full with 16 MiB.
+    /// How many notifications each queue holds. Defaults to 16,384. Independently of that, a queue is full with 16 MiB; a
+    /// single larger notification passes.
     pub fn queue_capacity(mut self, notifications: usize) -> Self {
         self.queue_capacity = notifications;
         self

@@ -32,7 +32,7 @@ pub enum Notification {
 pub struct SubscriptionSucceeded {
     /// The channel.
     pub channel: Name,
-    /// True when the client renewed the subscription by itself after a lost connection, false when the user made it.
+    /// True when the client renewed the subscription by itself on another connection, false when the user made it.
     pub resubscribed: bool,
     /// With `resubscribed`, how long the channel was not subscribed. What was published in that time is lost: the
     /// protocol delivers at most once and replays nothing.

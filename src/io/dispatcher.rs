@@ -17,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    handlers::{self, Handlers, Panics, Registration},
+    handlers::{self, Handlers, Panics, Registration, Unbound},
     outlets::Outlets,
     queue::{Segment, Taken},
 };
@@ -88,17 +88,18 @@ impl Booth {
         self.changed.store(true, Ordering::Release);
     }
 
-    /// A handler was unbound. One that still lies in the inbox is dropped here, any other when the dispatcher looks.
-    pub(super) fn unbound(&self) {
-        let unbound: Vec<_> = {
+    /// A handler was unbound. Returns it for the caller to drop, unless somebody is running handlers, who then lets go of
+    /// it.
+    pub(super) fn unbound(&self) -> impl Sized {
+        self.changed.store(true, Ordering::Release);
+        let in_inbox: Vec<_> = {
             let mut inbox = self.inbox.lock();
             let (bound, unbound) = inbox.drain(..).partition(|(_, registration)| registration.is_bound());
             *inbox = bound;
             unbound
         };
-        self.changed.store(true, Ordering::Release);
-        // Here, without a lock, because dropping a closure runs user code.
-        drop(unbound);
+        let in_place = self.dispatcher.lock().as_mut().map(|dispatcher| dispatcher.sweep());
+        (in_inbox, in_place)
     }
 
     /// Takes the dispatcher out. `None` while somebody else runs handlers.
@@ -234,18 +235,23 @@ impl Dispatcher {
             return;
         }
         let mut panics = Panics::new();
-        // Dropping an unbound closure runs user code, which may panic as well.
-        let swept = catch_unwind(AssertUnwindSafe(|| {
-            self.client.sweep();
-            self.channels.retain(|_, channel| !channel.handlers.sweep());
-        }));
-        if swept.is_err() {
+        let unbound = self.sweep();
+        // Dropping a closure runs user code, which may panic as well.
+        if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
             panics.push("something, while it was dropped,".to_owned());
         }
         for (channel, registration) in stage.booth.take_inbox() {
             self.take_over(channel, registration, &mut panics);
         }
         report(stage, &mut panics);
+    }
+
+    /// Takes the handlers out that are not bound any more.
+    fn sweep(&mut self) -> Vec<Unbound> {
+        let mut unbound = Vec::new();
+        self.client.sweep(&mut unbound);
+        self.channels.retain(|_, channel| !channel.handlers.sweep(&mut unbound));
+        unbound
     }
 
     fn take_over(&mut self, channel: Option<Arc<Interest>>, mut registration: Registration, panics: &mut Panics) {

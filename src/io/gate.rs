@@ -48,7 +48,6 @@ impl Gate {
     /// Ends the handshakes. Reads must be granted from here on.
     pub(crate) fn close(&mut self) -> io::Result<()> {
         self.stream.set_read_timeout(None)?;
-        self.stream.set_write_timeout(Some(WRITE_SLICE))?;
         self.mode = Mode::Gated { granted: false, slice: Slice::Fresh };
         Ok(())
     }
@@ -122,11 +121,15 @@ impl Write for Gate {
             }
             Mode::Gated { slice, .. } => {
                 let now = Instant::now();
-                match slice {
-                    Slice::Until(end) if *end <= now => return Err(io::ErrorKind::WouldBlock.into()),
-                    Slice::Until(_) => {}
-                    Slice::Fresh => *slice = Slice::Until(now + WRITE_SLICE),
+                let left = match slice {
+                    Slice::Fresh => WRITE_SLICE,
+                    Slice::Until(end) => end.saturating_duration_since(now),
+                };
+                if left.is_zero() {
+                    return Err(io::ErrorKind::WouldBlock.into());
                 }
+                *slice = Slice::Until(now + left);
+                self.stream.set_write_timeout(Some(left))?;
                 // Some platforms report the timeout of a write as `TimedOut`, which the layers above take for fatal.
                 uninterrupted(|| self.stream.write(data)).map_err(would_block)?
             }

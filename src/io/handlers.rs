@@ -80,6 +80,9 @@ pub(super) struct Handlers {
     failed: Vec<Handler<SubscriptionError>>,
 }
 
+/// A handler that is to be dropped where no lock is held, because that runs user code.
+pub(super) type Unbound = Box<dyn Send>;
+
 /// The panics of a run of handlers, by what the handlers were for.
 pub(super) type Panics = Vec<String>;
 
@@ -96,20 +99,16 @@ impl Handlers {
         }
     }
 
-    /// Lets go of the handlers that are not bound any more. True when none is left.
-    pub(super) fn sweep(&mut self) -> bool {
-        fn keep<T: ?Sized>(list: &mut Vec<Handler<T>>) -> bool {
-            list.retain(|handler| handler.bound.holds());
-            list.is_empty()
-        }
-        self.named.retain(|_, list| !keep(list));
+    /// Takes the handlers out that are not bound any more. True when none is left.
+    pub(super) fn sweep(&mut self, unbound: &mut Vec<Unbound>) -> bool {
+        self.named.retain(|_, list| !sweep(list, unbound));
         let lists = [
-            keep(&mut self.all),
-            keep(&mut self.application),
-            keep(&mut self.state),
-            keep(&mut self.errors),
-            keep(&mut self.succeeded),
-            keep(&mut self.failed),
+            sweep(&mut self.all, unbound),
+            sweep(&mut self.application, unbound),
+            sweep(&mut self.state, unbound),
+            sweep(&mut self.errors, unbound),
+            sweep(&mut self.succeeded, unbound),
+            sweep(&mut self.failed, unbound),
         ];
         self.named.is_empty() && lists.iter().all(|empty| *empty)
     }
@@ -141,6 +140,16 @@ impl Handlers {
     pub(super) fn failed(&mut self, event: &Event, failed: &SubscriptionError, panics: &mut Panics) {
         run_while_wanted(event, &mut self.failed, failed, panics, || "failed subscriptions".to_owned());
     }
+}
+
+/// True when the list is empty afterwards.
+fn sweep<T: ?Sized + 'static>(list: &mut Vec<Handler<T>>, unbound: &mut Vec<Unbound>) -> bool {
+    if list.iter().any(|handler| !handler.bound.holds()) {
+        let (bound, gone): (Vec<_>, Vec<_>) = std::mem::take(list).into_iter().partition(|h| h.bound.holds());
+        *list = bound;
+        unbound.extend(gone.into_iter().map(|handler| Box::new(handler) as Unbound));
+    }
+    list.is_empty()
 }
 
 /// Runs those that are bound at that moment. A handler that unsubscribes the event's channel is the last one (S3).

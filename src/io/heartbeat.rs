@@ -32,10 +32,11 @@ const JOIN_READERS: Duration = Duration::from_millis(150);
 
 /// The thread. Runs until the session is idle and nobody asks for anything.
 pub(super) fn run(core: Arc<Core>) {
-    let heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new() };
-    if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.run())).is_err() {
+    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new() };
+    if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();
     }
+    heartbeat.stop_readers();
     core.end_dispatching();
 }
 
@@ -45,12 +46,12 @@ struct Heartbeat {
 }
 
 impl Heartbeat {
-    fn run(mut self) {
+    fn keep_time(&mut self) {
         loop {
             let deadline = self.core.arm();
             let command = match deadline {
                 Some(deadline) => self.core.commands.1.recv_deadline(deadline),
-                None if self.core.is_idle() && self.core.end_heartbeat() => break,
+                None if self.core.is_idle() && self.core.end_heartbeat() => return,
                 None => self.core.commands.1.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match command {
@@ -59,7 +60,6 @@ impl Heartbeat {
             }
             self.join_ended_readers();
         }
-        self.stop_readers();
     }
 
     fn obey(&mut self, command: Command) {
@@ -68,11 +68,7 @@ impl Heartbeat {
             Command::ConnectForGood(wish, ticket) => self.feed(Input::ConnectForGood(wish, ticket)),
             Command::Disconnect => self.feed(Input::Disconnect),
             Command::ReconnectNow => self.feed(Input::ReconnectNow),
-            Command::Wishes => {
-                for interest in self.core.registry.take_changed() {
-                    self.feed(Input::Wish(interest));
-                }
-            }
+            Command::Wishes => self.feed(Input::Wishes(&self.core.registry.take_changed())),
             Command::Order(order) => self.carry_out(order),
         }
     }

@@ -42,7 +42,8 @@ pub(crate) struct Link {
 struct Socket {
     generation: Generation,
     web: WebSocket<Stream>,
-    blocked: bool,
+    /// When to try again to write what the peer did not take.
+    blocked: Option<Instant>,
     /// What the gate had written when it was last blocked.
     written: u64,
 }
@@ -85,6 +86,7 @@ impl Link {
 
     /// Tells the session something, and does what it wants done.
     pub(crate) fn handle(&mut self, input: Input<'_>, now: Instant) -> Aftermath {
+        self.begin_slice(now);
         self.session.handle(input, now);
         self.finish_turn(now)
     }
@@ -92,7 +94,7 @@ impl Link {
     /// Takes over a socket whose WebSocket is open. It is dropped when nobody wants it any more.
     pub(crate) fn install(&mut self, generation: Generation, web: WebSocket<Stream>, now: Instant) -> Aftermath {
         if self.session.is_current(generation) {
-            self.socket = Some(Socket { generation, web, blocked: false, written: 0 });
+            self.socket = Some(Socket { generation, web, blocked: None, written: 0 });
         } else {
             web.get_ref().gate().shutdown();
         }
@@ -102,12 +104,12 @@ impl Link {
     /// Reads one burst: what was buffered and, with `readable`, what one `recv` brings. `None` when the socket is not the
     /// current one any more.
     pub(crate) fn read_burst(&mut self, generation: Generation, readable: bool, now: Instant) -> Option<Aftermath> {
+        self.begin_slice(now);
         let socket = self.socket.as_mut().filter(|socket| socket.generation == generation)?;
         let before = socket.gate().received();
         if readable {
             socket.gate_mut().grant();
         }
-        socket.gate_mut().begin_slice();
         let ending = loop {
             match socket.web.read() {
                 Ok(message) => {
@@ -147,14 +149,21 @@ impl Link {
     }
 
     /// When the heartbeat has to come back by itself.
-    pub(crate) fn arm(&mut self, now: Instant) -> Option<Instant> {
-        self.armed = self.next_look(now);
+    pub(crate) fn arm(&mut self) -> Option<Instant> {
+        self.armed = self.next_look();
         self.armed
+    }
+
+    /// A turn has one slice of time for writing, whatever it writes, and none while the peer takes nothing and it is not
+    /// yet time to try again.
+    fn begin_slice(&mut self, now: Instant) {
+        if let Some(socket) = self.socket.as_mut().filter(|socket| socket.may_write(now)) {
+            socket.gate_mut().begin_slice();
+        }
     }
 
     fn finish_turn(&mut self, now: Instant) -> Aftermath {
         let mut orders = Vec::new();
-        self.write_on(now);
         while let Some(output) = self.next_output(now) {
             match output {
                 Output::Dial { generation, tls, deadline } => orders.push(Order::Dial { generation, tls, deadline }),
@@ -165,16 +174,20 @@ impl Link {
                 }
             }
         }
-        if self.is_to_be_rearmed(now) {
+        if self.is_to_be_rearmed() {
             orders.push(Order::Rearm);
         }
         Aftermath { batch: self.session.take_batch(), orders }
     }
 
-    /// While writing is blocked only what needs no writing is asked for, so that messages wait in the session, which
+    /// What ends a socket comes before all writing on it. While writing is blocked, messages wait in the session, which
     /// knows how to merge them.
     fn next_output(&mut self, now: Instant) -> Option<Output> {
-        if self.socket.as_ref().is_some_and(|socket| socket.blocked) {
+        if let Some(output) = self.session.poll_supervision() {
+            return Some(output);
+        }
+        self.write_on(now);
+        if self.socket.as_ref().is_some_and(|socket| socket.blocked.is_some()) {
             return self.session.poll_supervision();
         }
         self.session.poll_output(now)
@@ -182,8 +195,8 @@ impl Link {
 
     /// Whether the heartbeat must look earlier than it means to. The earlier time counts as armed at once, so that the
     /// heartbeat is called once and not for every burst.
-    fn is_to_be_rearmed(&mut self, now: Instant) -> bool {
-        let Some(next) = self.next_look(now) else { return false };
+    fn is_to_be_rearmed(&mut self) -> bool {
+        let Some(next) = self.next_look() else { return false };
         let earlier = self.armed.is_none_or(|armed| next < armed);
         if earlier {
             self.armed = Some(next);
@@ -191,23 +204,21 @@ impl Link {
         earlier
     }
 
-    fn next_look(&self, now: Instant) -> Option<Instant> {
-        let blocked = self.socket.as_ref().is_some_and(|socket| socket.blocked);
-        let again = blocked.then(|| now + WRITE_AGAIN);
+    fn next_look(&self) -> Option<Instant> {
+        let again = self.socket.as_ref().and_then(|socket| socket.blocked);
         [self.session.deadline(), again].into_iter().flatten().min()
     }
 
     fn send(&mut self, text: String, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
-        socket.gate_mut().begin_slice();
         let result = socket.web.write(Message::text(text)).and_then(|()| socket.web.flush());
         self.wrote(result, now);
     }
 
-    /// Continues what was blocked.
+    /// Continues what was blocked, when it is time to.
     fn write_on(&mut self, now: Instant) {
-        let Some(socket) = self.socket.as_mut().filter(|socket| socket.blocked) else { return };
-        socket.gate_mut().begin_slice();
+        let due = |socket: &&mut Socket| socket.blocked.is_some() && socket.may_write(now);
+        let Some(socket) = self.socket.as_mut().filter(due) else { return };
         let result = socket.web.flush();
         self.wrote(result, now);
     }
@@ -216,7 +227,7 @@ impl Link {
         let Some(socket) = &mut self.socket else { return };
         let event = match result {
             Ok(()) => {
-                if !std::mem::take(&mut socket.blocked) {
+                if socket.blocked.take().is_none() {
                     return;
                 }
                 FromSocket::Written
@@ -224,7 +235,10 @@ impl Link {
             Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 let written = socket.gate().written();
                 let progress = written > std::mem::replace(&mut socket.written, written);
-                socket.blocked = true;
+                if socket.may_write(now) {
+                    // Counted from the end of the slice, so that most of the time the lock is free.
+                    socket.blocked = Some(Instant::now() + WRITE_AGAIN);
+                }
                 FromSocket::WriteBlocked { progress }
             }
             Err(error) => FromSocket::Ended(Ending::Lost(describe(error, self.max_message))),
@@ -236,8 +250,7 @@ impl Link {
     /// Ends a socket at once. The close frame is sent if the peer takes it without delay.
     fn close(&mut self, generation: Generation, code: Option<u16>) {
         let Some(mut socket) = self.socket.take_if(|socket| socket.generation == generation) else { return };
-        if let Some(code) = code {
-            socket.gate_mut().begin_slice();
+        if let Some(code) = code.filter(|_| socket.blocked.is_none()) {
             let _ = socket.web.close(Some(CloseFrame { code: CloseCode::from(code), reason: "".into() }));
         }
         socket.gate().shutdown();
@@ -245,6 +258,10 @@ impl Link {
 }
 
 impl Socket {
+    fn may_write(&self, now: Instant) -> bool {
+        self.blocked.is_none_or(|again| again <= now)
+    }
+
     fn gate(&self) -> &super::gate::Gate {
         self.web.get_ref().gate()
     }

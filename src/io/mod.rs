@@ -7,7 +7,7 @@
 //! | `pusher-dispatch` | here | runs the handlers | the heartbeat has ended and the queue is empty |
 //! | `pusher-resolve`, `pusher-connect` | `dial` | one name resolution, one TCP connect | that does |
 //!
-//! What they share is the [`Core`]. None of its locks is ever held while user code runs, and API calls never take the
+//! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
 //! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
 //! queues are held across such a look.
@@ -39,7 +39,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
 use crate::{
-    Error,
+    ConnectionState, Error,
     config::Config,
     event::{Interest, Ticket},
     session::{Input, Session},
@@ -165,10 +165,10 @@ impl Core {
 
     /// Joins the threads that ended by themselves after a failed `connect`, unless somebody has asked to go on trying.
     fn join_ended(&self) {
-        let idle = self.is_idle();
+        let at_rest = matches!(self.outlets.snapshot.state(), ConnectionState::Disconnected | ConnectionState::Failed);
         let heartbeat = {
             let threads = self.threads.lock();
-            let ends = idle || !threads.heartbeat_runs;
+            let ends = at_rest || !threads.heartbeat_runs;
             threads.heartbeat.as_ref().filter(|_| ends).map(Worker::end)
         };
         self.join_threads(heartbeat);
@@ -223,8 +223,10 @@ impl Core {
 
     /// A handler was unbound; the dispatcher lets go of it.
     pub(crate) fn unbound(&self) {
-        self.booth.unbound();
+        let unbound = self.booth.unbound();
         self.outlets.handlers().wake();
+        // Here, without a lock, because dropping a closure runs user code.
+        drop(unbound);
     }
 
     /// Runs the pending handlers on this thread. Returns how many notifications were handled.
@@ -321,11 +323,15 @@ impl Core {
 
     /// When the heartbeat has to look again.
     fn arm(&self) -> Option<Instant> {
-        self.link.lock().arm(Instant::now())
+        self.link.lock().arm()
     }
 
     fn is_idle(&self) -> bool {
         self.link.lock().session.is_idle()
+    }
+
+    fn is_connected(&self) -> bool {
+        self.link.lock().session.is_connected()
     }
 
     /// True when the heartbeat may end: nobody has asked for anything. From then on a `connect` starts another one.
@@ -338,12 +344,22 @@ impl Core {
         ends
     }
 
-    /// The heartbeat has panicked. Everything ends as after `disconnect`, so that nobody waits for ever.
+    /// The heartbeat has panicked. Everything ends as after `disconnect`, also what was asked for meanwhile, so that
+    /// nobody waits for ever.
     fn heartbeat_failed(&self) {
         log::error!("the heartbeat has failed, which is a bug");
         self.outlets.report(Error::lost("the heartbeat has failed, which is a bug"));
-        self.turn(|link, now| link.handle(Input::Disconnect, now));
-        self.threads.lock().heartbeat_runs = false;
+        loop {
+            for command in self.commands.1.try_iter() {
+                if let Command::ConnectOnce(wish, ticket) = command {
+                    self.turn(|link, now| link.handle(Input::ConnectOnce(wish, ticket), now));
+                }
+            }
+            self.turn(|link, now| link.handle(Input::Disconnect, now));
+            if self.end_heartbeat() {
+                return;
+            }
+        }
     }
 
     /// The dispatch thread may end once it has told everything.

@@ -85,12 +85,19 @@ impl Outlets {
         if self.posted.1.is_empty() {
             return;
         }
-        let queues = self.queues.lock();
-        while let Ok(batch) = self.posted.1.try_recv() {
-            self.snapshot.apply(&batch);
-            log_notices(&batch);
-            queues.iter().for_each(|queue| queue.push(&batch));
+        let mut delivered = Vec::new();
+        {
+            let queues = self.queues.lock();
+            while let Ok(batch) = self.posted.1.try_recv() {
+                self.snapshot.apply(&batch);
+                queues.iter().for_each(|queue| queue.push(&batch));
+                if batch.notices() > 0 {
+                    delivered.push(batch);
+                }
+            }
         }
+        // A logger is user code, so no lock is held.
+        delivered.iter().for_each(|batch| log_notices(batch));
     }
 
     /// Reports what went wrong outside of the session.
@@ -128,9 +135,6 @@ impl Outlets {
 
 /// What happens to the connection, for the log. The data of events never gets there.
 fn log_notices(batch: &Batch) {
-    if batch.notices() == 0 {
-        return;
-    }
     for notice in (0..batch.len()).filter_map(|index| batch.notice(index)) {
         match notice {
             Notification::ConnectionStateChange(change) => log_change(change),

@@ -82,7 +82,8 @@ impl Queue {
     }
 
     fn is_exceeded(&self, backlog: &Backlog) -> bool {
-        backlog.len() > self.capacity || backlog.bytes() > MAX_BYTES
+        // A single notification is kept, however large it is, because otherwise it could never be delivered.
+        backlog.len() > self.capacity || (backlog.bytes() > MAX_BYTES && backlog.len() > 1)
     }
 
     fn is_full(&self, backlog: &Backlog) -> bool {

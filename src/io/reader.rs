@@ -91,9 +91,10 @@ impl Errand {
         current
     }
 
-    /// Holds the reader back while a queue that blocks is full. The session is told, because the silence is ours.
+    /// Holds the reader back while a queue that blocks is full. The session is told, because the silence is ours. An attempt
+    /// to connect is not held back: it has one message to read.
     fn wait_for_room(&self) -> bool {
-        if !self.core.outlets.has_room() {
+        if !self.core.outlets.has_room() && self.core.is_connected() {
             self.tell(FromSocket::Paused);
             self.core.outlets.wait_for_room(&self.stop);
             self.tell(FromSocket::Resumed);

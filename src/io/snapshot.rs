@@ -56,9 +56,6 @@ impl Snapshot {
         if let Some(state) = published.state {
             facts.state = state;
             facts.cause = last_cause(batch);
-            if state != ConnectionState::Connected {
-                facts.subscriptions.retain(|_, subscription| subscription.outcome.is_err());
-            }
         }
         if let Some(socket_id) = &published.socket_id {
             facts.socket_id.clone_from(socket_id);
@@ -67,6 +64,10 @@ impl Snapshot {
         for (interest, epoch, outcome) in batch.outcomes().filter(|(interest, epoch, _)| interest.epoch() == *epoch) {
             let outcome = outcome.map_err(Error::clone);
             facts.subscriptions.insert(interest.id(), Subscription { epoch, outcome });
+        }
+        // After what the same batch confirmed before it told the end.
+        if published.state.is_some_and(|state| state != ConnectionState::Connected) {
+            facts.subscriptions.retain(|_, subscription| subscription.outlives_the_connection());
         }
         drop(facts);
         self.changed.notify_all();
@@ -150,6 +151,13 @@ impl Snapshot {
         if matches!(facts.outcome(interest), Some(Err(_))) {
             facts.subscriptions.remove(&interest.id());
         }
+    }
+}
+
+impl Subscription {
+    /// A reconnect tries everything again but what cannot be tried at all.
+    fn outlives_the_connection(&self) -> bool {
+        matches!(self.outcome, Err(Error::NoAuthorizer { .. }))
     }
 }
 

@@ -66,7 +66,10 @@ impl<'a> Data<'a> {
     /// Appends the [`text`](Self::text). After a failure, a part of it has been appended.
     pub(crate) fn append_to(self, out: &mut String) -> Result<(), String> {
         match self.string_content() {
-            Some(content) => decode(content, out),
+            Some(content) => {
+                out.reserve(content.len());
+                decode(content, out)
+            }
             None => {
                 out.push_str(self.0);
                 Ok(())

@@ -94,6 +94,7 @@ impl Session {
             Phase::Connected(online) => match online.liveness.expire(now) {
                 Some(Expiry::Silent { silence }) => self.lose(Error::PongTimeout { silence }, now),
                 Some(Expiry::Stuck { after }) => self.lose(Error::WriteTimeout { after }, now),
+                None if online.liveness.is_paused() => {}
                 None => self.subscriptions.expire(&mut self.batch, now),
             },
             Phase::Idle | Phase::Connecting(_) | Phase::Waiting { .. } => {}

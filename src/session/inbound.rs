@@ -27,6 +27,11 @@ impl Session {
                 self.lose(Error::ConnectionClosed { code, message: reason }, now);
             }
             FromSocket::Ended(Ending::Lost(error)) => self.lose(error, now),
+            FromSocket::Resumed => {
+                if let Phase::Connected(online) = &mut self.phase {
+                    self.subscriptions.postpone(online.liveness.resume(now));
+                }
+            }
             other => {
                 if let Phase::Connected(online) = &mut self.phase {
                     online.liveness.observe(&other, now);
@@ -129,8 +134,9 @@ impl Session {
             return;
         }
         if let Phase::Connected(online) = &mut self.phase {
-            online.last_error =
-                error.code.map(|code| RememberedError { code, message: error.message.clone(), at: now });
+            // From 4300 on they are about a message of ours and explain no end.
+            let ending = error.code.filter(|code| *code < 4300);
+            online.last_error = ending.map(|code| RememberedError { code, message: error.message.clone(), at: now });
         }
         self.report(Error::Server { code: error.code, message: error.message });
     }

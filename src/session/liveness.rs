@@ -19,8 +19,8 @@ pub(super) struct Liveness {
     awaiting: Option<Instant>,
     /// Since when the peer takes no byte of what is to be written.
     stuck: Option<Instant>,
-    /// The reader does not read, because a queue is full: silence means nothing now (H4).
-    paused: bool,
+    /// Since when the reader does not read, because a queue is full: silence means nothing now (H4).
+    paused: Option<Instant>,
     ping_due: bool,
     pong_due: bool,
 }
@@ -41,7 +41,7 @@ impl Liveness {
             last_out: now,
             awaiting: None,
             stuck: None,
-            paused: false,
+            paused: None,
             ping_due: false,
             pong_due: false,
         }
@@ -51,16 +51,22 @@ impl Liveness {
     pub(super) fn observe(&mut self, event: &FromSocket<'_>, now: Instant) {
         match event {
             FromSocket::Bytes => self.received(now),
-            FromSocket::Paused => self.paused = true,
-            FromSocket::Resumed => {
-                self.paused = false;
-                self.received(now);
-            }
+            FromSocket::Paused => drop(self.paused.get_or_insert(now)),
             FromSocket::WriteBlocked { progress: true } => self.stuck = Some(now),
             FromSocket::WriteBlocked { progress: false } => drop(self.stuck.get_or_insert(now)),
             FromSocket::Written => self.stuck = None,
             _ => {}
         }
+    }
+
+    /// The reader reads again. Returns for how long it did not.
+    pub(super) fn resume(&mut self, now: Instant) -> Duration {
+        self.received(now);
+        self.paused.take().map(|since| now.saturating_duration_since(since)).unwrap_or_default()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.is_some()
     }
 
     fn received(&mut self, now: Instant) {
@@ -112,14 +118,14 @@ impl Liveness {
 
     fn ping_at(&self) -> Instant {
         let after_out = self.last_out + self.activity_timeout;
-        if self.awaiting.is_some() || self.paused {
+        if self.awaiting.is_some() || self.is_paused() {
             return after_out;
         }
         after_out.min(self.last_in + self.activity_timeout)
     }
 
     fn silent_at(&self) -> Option<Instant> {
-        let awaiting = self.awaiting.filter(|_| !self.paused)?;
+        let awaiting = self.awaiting.filter(|_| !self.is_paused())?;
         Some(awaiting + self.pong_timeout)
     }
 
@@ -178,7 +184,7 @@ mod tests {
             assert_eq!(liveness.expire(start + step * ACTIVITY), None);
             assert_eq!(liveness.next_message(), Some(Outgoing::Ping), "pings go on");
         }
-        liveness.observe(&FromSocket::Resumed, start + 100 * ACTIVITY);
+        assert_eq!(liveness.resume(start + 100 * ACTIVITY), 100 * ACTIVITY);
         assert_eq!(liveness.expire(start + 100 * ACTIVITY + PONG), None);
     }
 

@@ -57,8 +57,8 @@ pub(crate) enum Input<'a> {
     ConnectForGood(Arc<Interest>, Ticket),
     Disconnect,
     ReconnectNow,
-    /// The user began or ceased to want a channel. The interest itself says which.
-    Wish(Arc<Interest>),
+    /// The user began or ceased to want these channels. Each interest itself says which.
+    Wishes(&'a [Arc<Interest>]),
     /// Something about the socket of the given generation.
     Socket(Generation, FromSocket<'a>),
     /// The deadline has come.
@@ -168,7 +168,7 @@ impl Session {
             Input::ConnectForGood(wish, ticket) => self.connect_for_good(wish, ticket, now),
             Input::Disconnect => self.disconnect(now),
             Input::ReconnectNow => self.reconnect_now(now),
-            Input::Wish(interest) => self.wish(&interest),
+            Input::Wishes(interests) => interests.iter().for_each(|interest| self.wish(interest)),
             Input::Socket(generation, event) if self.is_current(generation) => {
                 self.socket(event, now);
             }
@@ -210,7 +210,10 @@ impl Session {
         let phase = match &self.phase {
             Phase::Idle => None,
             Phase::Connecting(attempt) => Some(attempt.deadline),
-            Phase::Connected(online) => earliest([online.liveness.deadline(), self.subscriptions.deadline()]),
+            Phase::Connected(online) => {
+                let answers = self.subscriptions.deadline().filter(|_| !online.liveness.is_paused());
+                earliest([online.liveness.deadline(), answers])
+            }
             Phase::Waiting { until } => Some(*until),
         };
         let unavailable = self.outage.as_ref().filter(|outage| !outage.told).map(Outage::told_at);
@@ -239,6 +242,11 @@ impl Session {
     /// Whether there is neither a connection nor the intention to make one.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether the server has confirmed the connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected(_))
     }
 
     fn wish(&mut self, interest: &Arc<Interest>) {

@@ -179,8 +179,20 @@ impl Subscriptions {
             subscription.change(Progress::Requested(self.requests));
         }
         self.pending += 1;
+        self.forget_answered();
         self.deadlines.push_back((now + self.timeout, name.clone(), self.requests));
         Outgoing::Subscribe { channel: name }.to_text()
+    }
+
+    /// Keeps the list of deadlines in proportion to what is pending, so often that it costs nothing on average.
+    fn forget_answered(&mut self) {
+        if self.deadlines.len() > 2 * self.pending + 64 {
+            let by_name = &self.by_name;
+            let is_pending = |name: &Name, request| {
+                by_name.get(name).is_some_and(|subscription| subscription.progress == Progress::Requested(request))
+            };
+            self.deadlines.retain(|(_, name, request)| is_pending(name, *request));
+        }
     }
 
     /// The server confirms. False when nobody waits for that (S8).
@@ -241,6 +253,11 @@ impl Subscriptions {
                 self.tell(&name);
             }
         }
+    }
+
+    /// Answers could not be read for so long, which is not the server's fault.
+    pub(super) fn postpone(&mut self, pause: Duration) {
+        self.deadlines.iter_mut().for_each(|(deadline, ..)| *deadline += pause);
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

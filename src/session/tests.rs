@@ -125,13 +125,13 @@ impl Scenario {
     fn wants(&mut self, id: u64, name: &str) -> Arc<Interest> {
         let interest = Interest::new(id, name);
         interest.want();
-        self.input(Input::Wish(Arc::clone(&interest)));
+        self.input(Input::Wishes(&[Arc::clone(&interest)]));
         interest
     }
 
     fn forgets(&mut self, interest: &Arc<Interest>) -> &mut Self {
         interest.forget();
-        self.input(Input::Wish(Arc::clone(interest)))
+        self.input(Input::Wishes(&[Arc::clone(interest)]))
     }
 
     /// Lets time pass as the heartbeat does: from deadline to deadline.
@@ -441,6 +441,10 @@ fn r3_last_error_code_stands_in_for_a_missing_close_code() {
     assert_eq!(s.states().last(), Some(&Reconnecting), "too long ago to explain the end");
 
     let mut s = Scenario::connected();
+    s.receive(r#"{"event":"pusher:error","data":{"code":4301,"message":"too fast"}}"#).lose();
+    assert!(matches!(s.changes()[0].cause.as_deref(), Some(Error::ConnectionLost { .. })), "it was about a message");
+
+    let mut s = Scenario::connected();
     s.receive(error).close(4100);
     assert_eq!(s.states().last(), Some(&Reconnecting), "the close code of the frame itself counts");
 
@@ -658,7 +662,7 @@ fn r12_a_subscription_made_by_the_user_is_never_a_resubscription() {
     s.lose();
     s.forgets(&room);
     room.want();
-    s.input(Input::Wish(Arc::clone(&room))).reconnect().receive(&succeeded("room"));
+    s.input(Input::Wishes(&[Arc::clone(&room)])).reconnect().receive(&succeeded("room"));
     assert_eq!(s.successes(), [(false, None)]);
 }
 
@@ -688,7 +692,7 @@ fn s2_subscribe_unsubscribe_subscribe_ends_subscribed() {
     let room = s.wants(1, "room");
     s.forgets(&room);
     room.want();
-    s.input(Input::Wish(Arc::clone(&room))).receive(&succeeded("room"));
+    s.input(Input::Wishes(&[Arc::clone(&room)])).receive(&succeeded("room"));
     assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room"), subscribe("room")]);
     assert_eq!(s.successes().len(), 1);
 }
@@ -698,7 +702,7 @@ fn s2_the_same_when_the_wishes_were_merged() {
     let (mut s, room) = Scenario::subscribed("room");
     room.forget();
     room.want();
-    s.input(Input::Wish(Arc::clone(&room)));
+    s.input(Input::Wishes(&[Arc::clone(&room)]));
     assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);
 }
 
@@ -706,8 +710,20 @@ fn s2_the_same_when_the_wishes_were_merged() {
 fn s2_subscribing_twice_is_one_subscription() {
     let mut s = Scenario::connected();
     let room = s.wants(1, "room");
-    s.input(Input::Wish(Arc::clone(&room))).receive(&succeeded("room")).input(Input::Wish(Arc::clone(&room)));
+    s.input(Input::Wishes(&[Arc::clone(&room)])).receive(&succeeded("room")).input(Input::Wishes(&[Arc::clone(&room)]));
     assert_eq!(s.sent(), [subscribe("room")]);
+}
+
+#[test]
+fn s5_the_time_in_which_nothing_is_read_does_not_count() {
+    let mut s = Scenario::connected();
+    s.wants(1, "room");
+    s.pass(29 * SECOND).socket(FromSocket::Paused);
+    s.pass(300 * SECOND).socket(FromSocket::Resumed);
+    s.pass(SECOND - Duration::from_millis(1));
+    assert!(s.errors().is_empty(), "{:?}", s.errors());
+    s.pass(Duration::from_millis(1));
+    assert!(matches!(s.errors()[..], [Error::SubscriptionTimeout { .. }]));
 }
 
 #[test]
@@ -720,7 +736,7 @@ fn s5_a_subscription_that_is_not_answered_times_out() {
     s.forget();
     s.receive(&succeeded("room"));
     assert!(s.told.is_empty(), "too late");
-    s.input(Input::Wish(Arc::clone(&room)));
+    s.input(Input::Wishes(&[Arc::clone(&room)]));
     assert_eq!(s.sent(), [subscribe("room")], "subscribing again tries again");
 }
 

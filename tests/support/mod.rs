@@ -86,3 +86,13 @@ pub(crate) fn client_threads() -> usize {
 pub(crate) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("procfs").count()
 }
+
+/// Runs an ignored test of this file in a process of its own, because other tests have clients too.
+pub(crate) fn run_alone(test: &str) {
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", test])
+        .output()
+        .expect("this test runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
