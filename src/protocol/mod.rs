@@ -10,3 +10,6 @@ pub(crate) mod frame;
 pub(crate) mod message;
 pub(crate) mod name;
 pub(crate) mod percent;
+pub(crate) mod presence;
+pub(crate) mod sealed;
+pub(crate) mod sign;

@@ -1,0 +1,173 @@
+//! Members of presence channels, in every shape in which servers send them.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::frame::Data;
+
+/// The members of a channel by their ids, each with the JSON text of its `user_info`.
+pub(crate) type Members = BTreeMap<String, String>;
+
+/// What stands for a member about whom the server says no more than the id.
+const NO_INFO: &str = "null";
+
+/// The members that `subscription_succeeded` lists. Empty when there is no list.
+///
+/// An id that only `ids` has is a member without info, `count` is not believed (P2).
+pub(crate) fn members_of(data: Data<'_>) -> Members {
+    #[derive(Deserialize, Default)]
+    struct Succeeded {
+        presence: Option<Listed>,
+    }
+    #[derive(Deserialize, Default)]
+    struct Listed {
+        #[serde(default)]
+        ids: Option<Box<RawValue>>,
+        #[serde(default)]
+        hash: Option<Box<RawValue>>,
+    }
+    let listed = data.decode::<Succeeded>().unwrap_or_default().presence.unwrap_or_default();
+    let parse = |raw: Option<Box<RawValue>>| raw.and_then(|raw| serde_json::from_str::<Entries>(raw.get()).ok());
+    let ids = parse(listed.ids).unwrap_or_default();
+    let hash = parse(listed.hash).unwrap_or_default();
+    let without_info = ids.0.iter().filter_map(|(_, id)| Some((scalar(id)?, NO_INFO.to_owned())));
+    let mut members: Members = without_info.collect();
+    members.extend(hash.0.into_iter().map(|(id, info)| (id, info.get().to_owned())));
+    members
+}
+
+/// The member of `member_added` or `member_removed`: its id, and the JSON text of its info. `None` without a usable id.
+pub(crate) fn member_of(data: Data<'_>) -> Option<(String, String)> {
+    let described: Described = data.decode()?;
+    let info = described.user_info.map_or_else(|| NO_INFO.to_owned(), |info| info.get().to_owned());
+    Some((scalar(described.user_id.as_deref()?)?, info))
+}
+
+/// The id of the member that this `channel_data` makes of the client. `None` when it names none.
+pub(crate) fn own_id(channel_data: &str) -> Option<String> {
+    let described: Described = serde_json::from_str(channel_data).ok()?;
+    scalar(described.user_id.as_deref()?)
+}
+
+#[derive(Deserialize)]
+struct Described {
+    user_id: Option<Box<RawValue>>,
+    user_info: Option<Box<RawValue>>,
+}
+
+/// Ids are compared as strings, so that a number is its text.
+fn scalar(raw: &RawValue) -> Option<String> {
+    let text = raw.get();
+    match text.as_bytes().first()? {
+        b'"' => serde_json::from_str(text).ok().filter(|id: &String| !id.is_empty()),
+        b'-' | b'0'..=b'9' => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
+/// An object, or a list, which PHP makes of an object whose keys are 0, 1, 2, ...
+#[derive(Default)]
+struct Entries(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Entries, E> {
+        Ok(Entries::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(value) = list.next_element()? {
+            entries.push((entries.len().to_string(), value));
+        }
+        Ok(Entries(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::frame::Frame;
+
+    fn with_data<T>(data: &str, read: impl FnOnce(Data<'_>) -> T) -> T {
+        let text = format!(r#"{{"event":"e","data":{data}}}"#);
+        read(Frame::parse(&text).expect(&text).data)
+    }
+
+    fn members(presence: &str) -> Vec<(String, String)> {
+        with_data(&format!(r#"{{"presence":{presence}}}"#), members_of).into_iter().collect()
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(id, info)| ((*id).to_owned(), (*info).to_owned())).collect()
+    }
+
+    #[test]
+    fn p2_every_shape_of_the_list_is_read() {
+        let bob = [("7", "null"), ("b", r#"{"name":"Bob"}"#)];
+        assert_eq!(members(r#"{"ids":["b",7],"hash":{"b":{"name":"Bob"},"7":null},"count":2}"#), pairs(&bob));
+        assert_eq!(members(r#"{"ids":{"0":"b","1":7},"hash":{"b":{"name":"Bob"}},"count":99}"#), pairs(&bob));
+        assert_eq!(members(r#"{"ids":["a"],"hash":[]}"#), pairs(&[("a", "null")]));
+        assert_eq!(members(r#"{"ids":["a"],"hash":null}"#), pairs(&[("a", "null")]));
+        assert_eq!(members(r#"{"ids":["a"]}"#), pairs(&[("a", "null")]));
+        assert_eq!(members(r#"{"hash":{"a":[1, 2]}}"#), pairs(&[("a", "[1, 2]")]));
+        assert_eq!(members(r#"{"ids":[0,1],"hash":["x",{"y":1}]}"#), pairs(&[("0", "\"x\""), ("1", r#"{"y":1}"#)]));
+    }
+
+    #[test]
+    fn p2_what_is_no_list_is_an_empty_one() {
+        for presence in ["null", "7", "[]", "{}", r#"{"ids":7,"hash":"x"}"#, r#"{"ids":[null,{},""],"hash":null}"#] {
+            assert!(members(presence).is_empty(), "{presence}");
+        }
+        for data in ["null", "\"\"", "\"{}\"", "7", "[]"] {
+            assert!(with_data(data, members_of).is_empty(), "{data}");
+        }
+    }
+
+    #[test]
+    fn p2_info_may_nest_as_deep_as_it_likes_inside_the_text_of_data() {
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        let data = format!(r#""{{\"presence\":{{\"hash\":{{\"a\":{deep}}}}}}}""#);
+        assert_eq!(with_data(&data, members_of).get("a"), Some(&deep));
+    }
+
+    #[test]
+    fn p3_a_single_member_is_read_in_every_shape() {
+        let member = |data: &str| with_data(data, member_of);
+        let found = |id: &str, info: &str| Some((id.to_owned(), info.to_owned()));
+        assert_eq!(member(r#""{\"user_id\":\"u\",\"user_info\":{\"n\":1}}""#), found("u", r#"{"n":1}"#));
+        assert_eq!(member(r#"{"user_id":7}"#), found("7", "null"));
+        assert_eq!(member(r#"{"user_id":"u","user_info":null}"#), found("u", "null"));
+        for bad in ["null", "{}", r#"{"user_id":null}"#, r#"{"user_id":""}"#, r#"{"user_id":[1]}"#, "\"x\""] {
+            assert_eq!(member(bad), None, "{bad}");
+        }
+        assert_eq!(own_id(r#"{"user_id":7,"user_info":{}}"#).as_deref(), Some("7"));
+        assert_eq!(own_id("junk"), None);
+    }
+}
