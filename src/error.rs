@@ -133,6 +133,97 @@ pub enum Error {
         /// The HTTP-like status or the Pusher code, if the server gave one.
         status: Option<u16>,
     },
+    /// The auth endpoint could not be reached, or the connection to it broke. It has been asked four times.
+    AuthNetwork {
+        /// The channel, `None` for a sign-in.
+        channel: Option<String>,
+        /// The failure of the last request.
+        source: Source,
+    },
+    /// The auth endpoint did not answer in time ([`Config::auth_timeout`](crate::Config::auth_timeout)). It has been asked
+    /// four times.
+    AuthTimeout {
+        /// The channel, `None` for a sign-in.
+        channel: Option<String>,
+        /// The time that each request had.
+        after: Duration,
+    },
+    /// The auth endpoint, or an authoriser of the program's own, refused.
+    AuthRefused {
+        /// The channel, `None` for a sign-in.
+        channel: Option<String>,
+        /// The HTTP status; `None` where an authoriser gave none.
+        status: Option<u16>,
+        /// The beginning of the response body, or the authoriser's words; at most 200 characters.
+        message: String,
+    },
+    /// The answer of the auth endpoint, or of an authoriser, is not one that the protocol allows.
+    AuthMalformed {
+        /// The channel, `None` for a sign-in.
+        channel: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server refused a sign-in.
+    SignInRefused {
+        /// The Pusher error code, if the server gave one.
+        code: Option<u16>,
+        /// The server's words, at most 200 characters. May be empty.
+        message: String,
+    },
+    /// The server did not confirm a sign-in in time
+    /// ([`Config::subscription_timeout`](crate::Config::subscription_timeout)).
+    SignInTimeout {
+        /// The deadline that ran out.
+        after: Duration,
+    },
+    /// Nobody is signed in, and no sign-in is on its way.
+    NotSignedIn,
+    /// A client event cannot be sent on this kind of channel: only private and presence channels, and no encrypted ones,
+    /// carry them.
+    ClientEventChannel {
+        /// The channel.
+        channel: String,
+    },
+    /// The name of a client event is not allowed: it begins with `client-` and has at most 200 characters.
+    ClientEventName {
+        /// The name as given, at most 200 characters of it.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The data of a client event is larger than servers take.
+    ClientEventTooLarge {
+        /// The size in bytes.
+        size: usize,
+        /// The largest that is allowed.
+        limit: usize,
+    },
+    /// More client events than are allowed in a second ([`Config::client_event_limit`](crate::Config::client_event_limit)).
+    ClientEventRate {
+        /// The limit, in events per second.
+        limit: u32,
+    },
+    /// Client events are made faster than the connection takes them: so many wait already.
+    ClientEventQueueFull {
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The data of a client event cannot be written as JSON.
+    Encode {
+        /// The event's name.
+        event: String,
+        /// The serialiser's answer.
+        source: Source,
+    },
+    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members). The
+    /// others are not listed.
+    TooManyMembers {
+        /// The channel.
+        channel: String,
+        /// How many members were left out this time.
+        left_out: usize,
+    },
     /// The channel's kind must be authorised, and no authoriser is configured.
     NoAuthorizer {
         /// The channel.
@@ -227,6 +318,7 @@ impl Error {
             Self::ConnectionClosed { code, .. } => Some(*code),
             Self::Server { code, .. } => *code,
             Self::SubscriptionRefused { status, .. } => *status,
+            Self::SignInRefused { code, .. } => *code,
             _ => None,
         };
         code.filter(|code| (4000..5000).contains(code))
@@ -245,10 +337,16 @@ impl Error {
             | Self::PongTimeout { .. }
             | Self::WriteTimeout { .. }
             | Self::SubscriptionTimeout { .. }
+            | Self::SignInTimeout { .. }
+            | Self::AuthNetwork { .. }
+            | Self::AuthTimeout { .. }
+            | Self::ClientEventRate { .. }
+            | Self::ClientEventQueueFull { .. }
             | Self::WaitTimeout { .. }
             | Self::Disconnected
             | Self::Thread { .. } => true,
-            Self::UpgradeStatus { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::AuthRefused { status: Some(status), .. } => is_transient(*status),
+            Self::UpgradeStatus { status, .. } => is_transient(*status),
             Self::ConnectionClosed { code, .. } => !(4000..4100).contains(code),
             _ => false,
         }
@@ -257,7 +355,12 @@ impl Error {
     /// Whether the server or the configuration denied permission: a refused signature, a refused origin, no authoriser.
     pub fn is_auth(&self) -> bool {
         match self {
-            Self::NoAuthorizer { .. } => true,
+            Self::NoAuthorizer { .. }
+            | Self::AuthNetwork { .. }
+            | Self::AuthTimeout { .. }
+            | Self::AuthRefused { .. }
+            | Self::AuthMalformed { .. }
+            | Self::SignInRefused { .. } => true,
             Self::UpgradeStatus { status, .. } => matches!(status, 401 | 403),
             Self::SubscriptionRefused { status, kind, .. } => {
                 matches!(status, Some(401 | 403 | 4009)) || kind == "AuthError"
@@ -274,6 +377,8 @@ impl Error {
                 | Self::PongTimeout { .. }
                 | Self::WriteTimeout { .. }
                 | Self::SubscriptionTimeout { .. }
+                | Self::SignInTimeout { .. }
+                | Self::AuthTimeout { .. }
                 | Self::WaitTimeout { .. }
         )
     }
@@ -285,6 +390,16 @@ impl Error {
     pub(crate) fn lost(reason: impl Into<String>) -> Self {
         Self::ConnectionLost { reason: reason.into(), source: None }
     }
+}
+
+/// Whether an HTTP status says that the same request may succeed later.
+pub(crate) fn is_transient(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
+/// What an authorisation was for.
+fn subject(channel: &Option<String>) -> &str {
+    channel.as_deref().unwrap_or("sign-in")
 }
 
 /// The beginning of a text from outside, at most 200 characters: enough for a person, and no way to fill the memory.
@@ -346,6 +461,35 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Self::AuthNetwork { channel, source } => write!(f, "auth: {}: no connection: {source}", subject(channel)),
+            Self::AuthTimeout { channel, after } => write!(f, "auth: {}: no answer within {after:?}", subject(channel)),
+            Self::AuthRefused { channel, status, message } => {
+                write!(f, "auth: {}: refused", subject(channel))?;
+                if let Some(status) = status {
+                    write!(f, " with {status}")?;
+                }
+                if message.is_empty() { Ok(()) } else { write!(f, ": {message:?}") }
+            }
+            Self::AuthMalformed { channel, reason } => write!(f, "auth: {}: the answer {reason}", subject(channel)),
+            Self::SignInRefused { code: Some(code), message } => {
+                write!(f, "sign-in: refused by the server with {code}: {message}")
+            }
+            Self::SignInRefused { code: None, message } => write!(f, "sign-in: refused by the server: {message}"),
+            Self::SignInTimeout { after } => write!(f, "sign-in: no answer within {after:?}"),
+            Self::NotSignedIn => f.write_str("sign-in: nobody is signed in"),
+            Self::ClientEventChannel { channel } => {
+                write!(f, "client event: {channel} is neither private nor presence, or it is encrypted")
+            }
+            Self::ClientEventName { name, reason } => write!(f, "client event: name {name:?}: {reason}"),
+            Self::ClientEventTooLarge { size, limit } => {
+                write!(f, "client event: {size} bytes of data are more than {limit}")
+            }
+            Self::ClientEventRate { limit } => write!(f, "client event: more than {limit} in a second"),
+            Self::ClientEventQueueFull { waiting } => write!(f, "client event: {waiting} others wait to be sent"),
+            Self::Encode { event, source } => write!(f, "client event: data of {event} cannot be JSON: {source}"),
+            Self::TooManyMembers { channel, left_out } => {
+                write!(f, "presence: {channel} has {left_out} more members than are kept")
+            }
             Self::NoAuthorizer { channel } => {
                 write!(
                     f,
@@ -373,6 +517,8 @@ impl std::error::Error for Error {
             | Self::Tcp { source, .. }
             | Self::Tls { source, .. }
             | Self::Decode { source, .. }
+            | Self::Encode { source, .. }
+            | Self::AuthNetwork { source, .. }
             | Self::Thread { source, .. } => Some(source),
             Self::ConnectionLost { source, .. } => source.as_ref(),
             _ => None,

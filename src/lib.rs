@@ -83,6 +83,8 @@ mod config;
 
 mod event;
 
+mod auth;
+
 mod receiver;
 
 mod error;
@@ -96,6 +98,7 @@ mod io;
 #[cfg(feature = "test-server")]
 pub mod testing;
 
+pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher, Stats};
 pub use config::{Config, Overflow};

@@ -6,9 +6,10 @@ use std::{
 };
 
 /// The layers of `src`, from the bottom. A file may use its own layer and those below.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["error"],
     &["event"],
+    &["auth"],
     &["protocol"],
     &["session"],
     &["config"],
@@ -18,7 +19,7 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Where the names that the crate's root exports come from.
-const EXPORTS: [(&str, &[&str]); 7] = [
+const EXPORTS: [(&str, &[&str]); 8] = [
     ("error", &["Error", "ConnectPhase", "Source"]),
     (
         "event",
@@ -32,6 +33,7 @@ const EXPORTS: [(&str, &[&str]); 7] = [
             "SubscriptionSucceeded",
         ],
     ),
+    ("auth", &["AuthError", "AuthRequest", "ChannelAuth", "UserAuth"]),
     ("session", &["Reconnect"]),
     ("config", &["Config", "Overflow"]),
     ("client", &["Binding", "Pusher", "Stats"]),

@@ -83,6 +83,7 @@ impl Heartbeat {
         match order {
             Order::Dial { generation, tls, deadline } => self.dial(generation, tls, deadline),
             Order::Stop(generation) => self.stop(generation),
+            Order::Ask(_question) => {}
             // The loop looks at the session's deadline after every command.
             Order::Rearm => {}
         }

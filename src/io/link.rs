@@ -18,7 +18,7 @@ use super::stream::Stream;
 use crate::{
     ConnectPhase, Error,
     event::Batch,
-    session::{Ending, FromSocket, Generation, Input, Output, Session},
+    session::{Ending, FromSocket, Generation, Input, Output, Question, Session},
 };
 
 /// How soon writing is tried again when the peer took less than there was. Nobody is woken while nothing is blocked.
@@ -49,7 +49,7 @@ struct Socket {
 }
 
 /// What the heartbeat has to do after a turn.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Order {
     Dial {
         generation: Generation,
@@ -58,6 +58,8 @@ pub(crate) enum Order {
     },
     /// The reader of this generation is not wanted any more.
     Stop(Generation),
+    /// Those who authorise are to be asked.
+    Ask(Question),
     /// The session's deadline has moved forward.
     Rearm,
 }
@@ -168,6 +170,7 @@ impl Link {
             match output {
                 Output::Dial { generation, tls, deadline } => orders.push(Order::Dial { generation, tls, deadline }),
                 Output::Send(text) => self.send(text, now),
+                Output::Ask(question) => orders.push(Order::Ask(question)),
                 Output::Close { generation, code } => {
                     self.close(generation, code);
                     orders.push(Order::Stop(generation));

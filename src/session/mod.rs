@@ -25,7 +25,8 @@ use std::{
 };
 
 use crate::{
-    ConnectPhase, ConnectionState, ConnectionStateChange, Error, Notification,
+    AuthRequest, ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification,
+    UserAuth,
     event::{Batch, Interest, Tally, Ticket},
 };
 
@@ -61,6 +62,8 @@ pub(crate) enum Input<'a> {
     Wishes(&'a [Arc<Interest>]),
     /// Something about the socket of the given generation.
     Socket(Generation, FromSocket<'a>),
+    /// Those who authorise have answered.
+    Answered(Answer),
     /// The deadline has come.
     Tick,
 }
@@ -104,14 +107,39 @@ pub(crate) enum Ending {
 pub(crate) struct Generation(u64);
 
 /// What a session wants done.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Output {
     /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
     Dial { generation: Generation, tls: bool, deadline: Instant },
     /// Send this text on the current socket.
     Send(String),
+    /// Ask those who authorise.
+    Ask(Question),
     /// End this socket, or the dialling of it: with a close frame where there is a code, else at once.
     Close { generation: Generation, code: Option<u16> },
+}
+
+/// What the session wants to know of those who authorise. The answer carries the number, and the generation of the socket
+/// for which it was asked, so that a late one is dropped.
+#[derive(Debug, Clone)]
+pub(crate) enum Question {
+    Channels(Vec<ChannelQuestion>),
+    User { generation: Generation, number: u64, socket_id: Arc<str> },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelQuestion {
+    pub(crate) generation: Generation,
+    pub(crate) number: u64,
+    pub(crate) channel: Name,
+    pub(crate) request: AuthRequest,
+}
+
+/// What those who authorise have answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Channel { generation: Generation, number: u64, channel: Name, auth: Result<ChannelAuth, Error> },
+    User { generation: Generation, number: u64, auth: Result<UserAuth, Error> },
 }
 
 /// The state of one client. See the module's documentation.
@@ -173,6 +201,7 @@ impl Session {
                 self.socket(event, now);
             }
             Input::Socket(..) => {}
+            Input::Answered(_) => {}
             Input::Tick => self.tick(now),
         }
     }

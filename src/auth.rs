@@ -1,0 +1,166 @@
+//! What is asked of those who authorise channels and users, and what they answer.
+
+use std::{fmt, sync::Arc};
+
+use zeroize::Zeroizing;
+
+use crate::Name;
+
+/// The question whether this client may subscribe to a channel.
+#[derive(Debug, Clone)]
+pub struct AuthRequest {
+    channel: Name,
+    socket_id: Arc<str>,
+}
+
+impl AuthRequest {
+    pub(crate) fn new(channel: Name, socket_id: Arc<str>) -> Self {
+        Self { channel, socket_id }
+    }
+
+    /// The channel to be subscribed.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The connection that the answer is for. A signature is worthless on any other.
+    pub fn socket_id(&self) -> &str {
+        &self.socket_id
+    }
+}
+
+/// The permission to subscribe to a channel, as an auth endpoint gives it.
+///
+/// ```
+/// use pusher_channels::ChannelAuth;
+///
+/// let private = ChannelAuth::new("app-key:signature");
+/// let presence = ChannelAuth::new("app-key:signature").channel_data(r#"{"user_id":"7"}"#);
+/// ```
+#[derive(Clone)]
+pub struct ChannelAuth {
+    auth: Secret,
+    channel_data: Option<Secret>,
+    shared_secret: Option<Secret>,
+}
+
+impl ChannelAuth {
+    /// The signature: the app's key, a colon, and the digest in hexadecimal digits.
+    pub fn new(auth: impl Into<String>) -> Self {
+        Self { auth: Secret::new(auth), channel_data: None, shared_secret: None }
+    }
+
+    /// For a presence channel, who this client is: JSON text with `user_id` and perhaps `user_info`. It is sent to the
+    /// server byte for byte, because it is signed.
+    pub fn channel_data(mut self, text: impl Into<String>) -> Self {
+        self.channel_data = Some(Secret::new(text));
+        self
+    }
+
+    /// For an encrypted channel, its key: 32 bytes in standard base64. It never leaves the client.
+    pub fn shared_secret(mut self, base64: impl Into<String>) -> Self {
+        self.shared_secret = Some(Secret::new(base64));
+        self
+    }
+
+    pub(crate) fn signature(&self) -> &str {
+        self.auth.expose()
+    }
+
+    pub(crate) fn member(&self) -> Option<&str> {
+        self.channel_data.as_ref().map(Secret::expose)
+    }
+
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.shared_secret.as_ref().map(Secret::expose)
+    }
+}
+
+/// The proof of who the user is, as a user authentication endpoint gives it.
+#[derive(Clone)]
+pub struct UserAuth {
+    auth: Secret,
+    user_data: Secret,
+}
+
+impl UserAuth {
+    /// The signature, and the signed JSON text with `id`, and perhaps `user_info` and `watchlist`.
+    pub fn new(auth: impl Into<String>, user_data: impl Into<String>) -> Self {
+        Self { auth: Secret::new(auth), user_data: Secret::new(user_data) }
+    }
+
+    pub(crate) fn signature(&self) -> &str {
+        self.auth.expose()
+    }
+
+    pub(crate) fn data(&self) -> &str {
+        self.user_data.expose()
+    }
+}
+
+/// Why an authoriser of the program's own gives no permission.
+///
+/// With a [`status`](Self::status) of 408, 429 or 500-599 it is asked again, up to three times; any other refusal is final
+/// until the channel is subscribed again, or the connection made anew.
+#[derive(Debug, Clone)]
+pub struct AuthError {
+    message: String,
+    status: Option<u16>,
+}
+
+impl AuthError {
+    /// A refusal, in words for a person.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), status: None }
+    }
+
+    /// The HTTP status that stands for the reason.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    pub(crate) fn into_parts(self) -> (String, Option<u16>) {
+        (self.message, self.status)
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for AuthError {}
+
+/// Text that must not be printed, and is wiped when it is dropped (X1).
+#[derive(Clone)]
+pub(crate) struct Secret(Zeroizing<String>);
+
+impl Secret {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+impl fmt::Debug for ChannelAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChannelAuth([hidden])")
+    }
+}
+
+impl fmt::Debug for UserAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserAuth([hidden])")
+    }
+}
