@@ -2,13 +2,17 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use crate::{
-    Binding, Error, Event, SubscriptionError, SubscriptionSucceeded,
+    Binding, ChannelAuth, DecryptionFailure, Error, Event, Member, MemberChange, SubscriptionCount, SubscriptionError,
+    SubscriptionSucceeded,
     client::Owner,
+    client_event,
     event::Interest,
     io::{
-        Core,
-        handlers::{Bound, Handler, Registration},
+        ChannelFacts, Core,
+        handlers::{Bound, Handler, NoticeHandler, Registration},
     },
 };
 
@@ -35,9 +39,19 @@ impl Channel {
     /// Subscribes, now or as soon as the client is connected, and again after each reconnect. Subscribing twice is one
     /// subscription; subscribing after a failure tries again.
     pub fn subscribe(&self) {
+        self.want(None);
+    }
+
+    /// Subscribes with a permission that the program has already, made for the socket of this moment. It serves no other:
+    /// after a reconnect the configured authoriser takes over, or the subscription ends in [`Error::NoAuthorizer`].
+    pub fn subscribe_with_auth(&self, auth: ChannelAuth) {
+        self.want(Some(auth));
+    }
+
+    fn want(&self, ready: Option<ChannelAuth>) {
         let core = self.core();
         core.outlets.snapshot.forget_failure(&self.interest);
-        if core.registry.want(&self.interest) {
+        if core.registry.want(&self.interest, ready) {
             core.wishes_changed();
         }
     }
@@ -68,6 +82,41 @@ impl Channel {
         self.core().outlets.snapshot.wait_subscribed(&self.interest, time)
     }
 
+    /// Sends an event to the other subscribers of this channel, which must be a private or a presence channel. `data` goes
+    /// out as the JSON value that it serialises to.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pusher::trigger`](crate::Pusher::trigger), each before anything is sent.
+    pub fn trigger<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), Error> {
+        client_event::trigger(self.core(), &self.interest, event, data)
+    }
+
+    /// The members of a presence channel, by their ids. While the connection is lost these are the last ones known; empty
+    /// before the first confirmation, after unsubscribing, and for other channels.
+    pub fn members(&self) -> Vec<Member> {
+        self.facts(|facts| facts.members.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The member with this id.
+    pub fn member(&self, id: &str) -> Option<Member> {
+        self.facts(|facts| facts.members.get(id).cloned()).flatten()
+    }
+
+    /// The member who this client is.
+    pub fn me(&self) -> Option<Member> {
+        self.facts(|facts| facts.me().cloned()).flatten()
+    }
+
+    /// How many connections are subscribed, as the server last told; `None` when it did not.
+    pub fn subscription_count(&self) -> Option<u64> {
+        self.facts(|facts| facts.subscription_count).flatten()
+    }
+
+    fn facts<T>(&self, look: impl FnOnce(&ChannelFacts) -> T) -> Option<T> {
+        self.core().outlets.snapshot.of_channel(&self.interest, look)
+    }
+
     /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
     /// `pusher:subscription_succeeded` runs at once when the channel is subscribed already.
     pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
@@ -86,12 +135,41 @@ impl Channel {
 
     /// Runs a handler whenever the subscription is confirmed; at once when it is already.
     pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Succeeded(Handler::new(bound, handler)))
+        self.notice(|bound| NoticeHandler::Succeeded(Handler::new(bound, handler)))
     }
 
     /// Runs a handler whenever the subscription fails.
     pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Failed(Handler::new(bound, handler)))
+        self.notice(|bound| NoticeHandler::Failed(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler whenever the server tells how many connections are subscribed, where its app has that enabled.
+    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::Count(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler with the channel's name when a cache channel has no event to begin with.
+    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::CacheMiss(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every event of an encrypted channel that could not be decrypted.
+    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::DecryptionFailure(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
+    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberAdded(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
+    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberRemoved(Handler::new(bound, handler)))
+    }
+
+    fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
+        self.register(|bound| Registration::Notice(handler(bound)))
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {

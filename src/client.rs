@@ -2,12 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::Serialize;
+
 use crate::{
-    Channel, Config, ConnectionState, ConnectionStateChange, Error, Event, Receiver, SubscriptionError,
-    SubscriptionSucceeded,
+    Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Receiver,
+    SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
     io::{
         Core,
-        handlers::{Bound, Handler, Registration},
+        handlers::{Bound, Handler, NoticeHandler, Registration},
     },
     protocol::name,
 };
@@ -181,27 +183,95 @@ impl Pusher {
 
     /// Runs a handler for every change of the connection's state.
     pub fn on_connection_state_change(&self, handler: impl FnMut(&ConnectionStateChange) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::State(Handler::new(bound, handler)))
+        self.notice(|bound| NoticeHandler::State(Handler::new(bound, handler)))
     }
 
     /// Runs a handler for errors that belong to no subscription and do not end the connection: errors that the server
     /// reports, messages that could not be understood, handlers that panicked, notifications that were dropped.
     pub fn on_error(&self, handler: impl FnMut(&Error) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Error(Handler::new(bound, handler)))
+        self.notice(|bound| NoticeHandler::Error(Handler::new(bound, handler)))
     }
 
     /// Runs a handler for every confirmed subscription; at once for what is subscribed already.
     pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Succeeded(Handler::new(bound, handler)))
+        self.notice(|bound| NoticeHandler::Succeeded(Handler::new(bound, handler)))
     }
 
     /// Runs a handler for every failed subscription.
     pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Failed(Handler::new(bound, handler)))
+        self.notice(|bound| NoticeHandler::Failed(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler whenever the server tells how many connections are subscribed to a channel, where its app has that
+    /// enabled.
+    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::Count(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler with the channel's name when a cache channel has no event to begin with.
+    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::CacheMiss(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every event of an encrypted channel that could not be decrypted.
+    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::DecryptionFailure(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
+    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberAdded(Handler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
+    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberRemoved(Handler::new(bound, handler)))
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
         Binding::new(self.core(), None, registration)
+    }
+
+    fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
+        self.register(|bound| Registration::Notice(handler(bound)))
+    }
+
+    /// Sends an event to the other subscribers of a private or presence channel. `data` goes out as the JSON value that it
+    /// serialises to.
+    ///
+    /// # Errors
+    ///
+    /// Each before anything is sent: [`Error::ChannelName`]; [`Error::ClientEventChannel`] for a public or an encrypted
+    /// channel; [`Error::ClientEventName`] when the name does not begin with `client-` or is longer than 200 characters;
+    /// [`Error::Encode`]; [`Error::ClientEventTooLarge`] above 10,240 bytes; [`Error::Disconnected`];
+    /// [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and [`Error::ClientEventQueueFull`] when it is too much at
+    /// once. What the server refuses later arrives at [`on_error`](Self::on_error) with the code 4301.
+    pub fn trigger<T: Serialize + ?Sized>(&self, channel: &str, event: &str, data: &T) -> Result<(), Error> {
+        self.channel(channel)?.trigger(event, data)
+    }
+
+    /// Signs the user in, now or as soon as the client is connected, and again after each reconnect, before channels are
+    /// subscribed. Returns at once; [`User::wait_signed_in`] waits for the outcome. After a failure it can be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] when nothing is configured that tells who the user is
+    /// ([`Config::user_auth_endpoint`], [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
+    pub fn sign_in(&self) -> Result<(), Error> {
+        let core = self.core();
+        if !core.config.can_authenticate() {
+            return Err(Error::config("user_auth_endpoint", "nothing is configured that tells who the user is"));
+        }
+        let ticket = core.outlets.snapshot.issue_sign_in();
+        if core.registry.want_sign_in(ticket) {
+            core.wishes_changed();
+        }
+        Ok(())
+    }
+
+    /// The user of this client, signed in or not.
+    pub fn user(&self) -> User {
+        User::new(Arc::clone(&self.owner))
     }
 
     /// A queue of its own for everything that happens from now on, in order.

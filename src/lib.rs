@@ -79,6 +79,8 @@ mod client;
 
 mod channel;
 
+mod user;
+
 mod config;
 
 mod event;
@@ -86,6 +88,8 @@ mod event;
 mod auth;
 
 mod receiver;
+
+mod client_event;
 
 mod error;
 
@@ -104,10 +108,12 @@ pub use client::{Binding, Pusher, Stats};
 pub use config::{Config, Overflow};
 pub use error::{ConnectPhase, Error, Source};
 pub use event::{
-    ConnectionState, ConnectionStateChange, Event, Name, Notification, SubscriptionError, SubscriptionSucceeded,
+    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange, Name,
+    Notification, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
 };
 pub use receiver::{Closed, Receiver, RecvTimeoutError, TryRecvError};
 pub use session::Reconnect;
+pub use user::User;
 
 /// The README's code is compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "test-server"))]

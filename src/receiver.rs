@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Event, Notification,
     io::{
-        Core,
+        Core, Decoding,
         queue::{Item, Nothing, Queue},
     },
 };
@@ -44,12 +44,14 @@ use crate::{
 /// ```
 pub struct Receiver {
     queue: Arc<Queue>,
+    decoding: Option<Decoding>,
     core: Weak<Core>,
 }
 
 impl Receiver {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
-        Self { queue: core.outlets.add_receiver(), core: Arc::downgrade(core) }
+        let decoding = core.decoding.clone();
+        Self { queue: core.outlets.add_receiver(), decoding, core: Arc::downgrade(core) }
     }
 
     /// The next notification, if one waits. Never blocks.
@@ -61,7 +63,7 @@ impl Receiver {
         loop {
             match self.queue.try_pop() {
                 Ok(item) => {
-                    if let Some(notification) = wanted(item) {
+                    if let Some(notification) = self.wanted(item) {
                         return Ok(notification);
                     }
                 }
@@ -77,7 +79,7 @@ impl Receiver {
     ///
     /// [`Closed`] when the client is gone and nothing waits.
     pub fn recv(&self) -> Result<Notification, Closed> {
-        self.queue.pop_within(None, wanted).map_err(|_| Closed)
+        self.queue.pop_within(None, |item| self.wanted(item)).map_err(|_| Closed)
     }
 
     /// The next notification; waits for it at most so long.
@@ -87,7 +89,7 @@ impl Receiver {
     /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client is gone and nothing
     /// waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
-        self.queue.pop_within(Some(time), wanted).map_err(|nothing| match nothing {
+        self.queue.pop_within(Some(time), |item| self.wanted(item)).map_err(|nothing| match nothing {
             Nothing::Closed => RecvTimeoutError::Closed,
             Nothing::Empty | Nothing::Woken => RecvTimeoutError::Timeout,
         })
@@ -114,6 +116,19 @@ impl Receiver {
         self.len() == 0
     }
 
+    /// In its public form, unless it was for a channel that is not wanted any more (S3).
+    fn wanted(&self, item: Item) -> Option<Notification> {
+        let event = match item {
+            Item::Lagged(count) => return Some(Notification::Lagged(count)),
+            Item::Entry(batch, index) => Event::new(batch, index),
+        };
+        if !event.is_wanted() {
+            return None;
+        }
+        let event = self.decoding.as_ref().and_then(|decoding| decoding.decode(&event)).unwrap_or(event);
+        Some(event.notice().cloned().unwrap_or(Notification::Event(event)))
+    }
+
     /// How many notifications were dropped so far, because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
@@ -131,18 +146,6 @@ impl Drop for Receiver {
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
-    }
-}
-
-/// In its public form, unless it was for a channel that is not wanted any more (S3).
-fn wanted(item: Item) -> Option<Notification> {
-    match item {
-        Item::Lagged(count) => Some(Notification::Lagged(count)),
-        Item::Entry(batch, index) if !batch.is_wanted(index) => None,
-        Item::Entry(batch, index) => match batch.notice(index) {
-            Some(notice) => Some(notice.clone()),
-            None => Some(Notification::Event(Event::new(batch, index))),
-        },
     }
 }
 

@@ -8,7 +8,7 @@ use tungstenite::http::{HeaderName, HeaderValue};
 
 use crate::{
     Error,
-    session::{Reconnect, Settings},
+    session::{Reconnect, Rules, Settings},
 };
 
 pub(crate) use endpoint::Endpoint;
@@ -50,6 +50,8 @@ pub struct Config {
 
 /// No time is longer, so that no arithmetic with instants overflows.
 const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+pub(crate) type Decoder = std::sync::Arc<dyn Fn(&[u8]) -> Result<String, String> + Send + Sync>;
 
 #[derive(Debug, Clone)]
 enum Address {
@@ -264,10 +266,27 @@ impl Config {
             connect_timeout: self.connect_timeout,
             activity_timeout: self.activity_timeout,
             pong_timeout: self.pong_timeout,
-            subscription_timeout: self.subscription_timeout,
+            subscriptions: Rules {
+                timeout: self.subscription_timeout,
+                can_authorize: false,
+                max_members: 100_000,
+                has_decoder: self.encrypted_data_decoder().is_some(),
+            },
             reconnect: self.reconnect.clone(),
             tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
         }
+    }
+
+    pub(crate) fn client_event_rate(&self) -> Option<u32> {
+        Some(10)
+    }
+
+    pub(crate) fn can_authenticate(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn encrypted_data_decoder(&self) -> Option<&Decoder> {
+        None
     }
 
     pub(crate) fn max_message(&self) -> usize {

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{ConnectionState, Interest, Name, Notification, SubscriptionError, SubscriptionSucceeded};
-use crate::Error;
+use super::{
+    ConnectionState, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification, SubscriptionError,
+    SubscriptionSucceeded,
+};
+use crate::{Error, error::excerpt};
 
 /// What one turn of the session brings for the user: entries in wire order, and the text of all of them in one block.
 ///
@@ -17,6 +20,8 @@ pub(crate) struct Batch {
     channels: Vec<(Arc<Interest>, u64)>,
     connection: Option<(Arc<Interest>, u64)>,
     notices: usize,
+    encoded_bytes: usize,
+    roster_changes: Vec<(ChannelSlot, RosterChange)>,
     /// What the snapshot learns from this batch, beside its entries.
     pub(crate) published: Published,
 }
@@ -32,15 +37,46 @@ pub(crate) struct Published {
     pub(crate) taken_up: Option<Ticket>,
     /// What became of calls that wait for the outcome of an attempt.
     pub(crate) settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
+    /// What became of the last sign-in that was taken up, where that changed.
+    pub(crate) user: Option<(Ticket, UserOutcome)>,
     /// The counters at the end of the batch, where they changed.
     pub(crate) tally: Option<Tally>,
 }
 
+/// How far a sign-in has come.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum UserOutcome {
+    /// Nobody wants to be signed in.
+    #[default]
+    Out,
+    /// It is on its way, or waits for a connection.
+    Pending,
+    In(Name),
+    Failed(Error),
+}
+
+/// A change of the members of a presence channel.
+#[derive(Debug)]
+pub(crate) enum RosterChange {
+    /// These are all, and this is the client's own user.
+    Replaced {
+        members: Vec<Member>,
+        me: Option<Name>,
+    },
+    Set(Member),
+    Removed(Name),
+}
+
 impl Published {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { state, socket_id, taken_up, settled, tally } = self;
-        let nothing = state.is_none() && socket_id.is_none() && taken_up.is_none() && tally.is_none();
-        nothing && settled.is_empty()
+        !self.is_news() && self.tally.is_none()
+    }
+
+    /// Whether there is anything in it beside counters.
+    fn is_news(&self) -> bool {
+        let Self { state, socket_id, taken_up, settled, user, tally: _ } = self;
+        let nothing = state.is_none() && socket_id.is_none() && taken_up.is_none() && user.is_none();
+        !nothing || !settled.is_empty()
     }
 }
 
@@ -73,6 +109,8 @@ struct Entry {
     user_len: Option<usize>,
     /// `None` for an application event.
     notice: Option<Box<Notification>>,
+    /// Decrypted data that the user's own decoder is to make text of.
+    encoded: Option<Arc<[u8]>>,
 }
 
 impl Batch {
@@ -94,7 +132,7 @@ impl Batch {
     pub(crate) fn bytes(&self) -> usize {
         /// Enough for an error with its texts, which are cut to an excerpt where they come from outside.
         const NOTICE: usize = 1024;
-        self.text.capacity() + self.entries.capacity() * size_of::<Entry>() + self.notices * NOTICE
+        self.text.capacity() + self.encoded_bytes + self.entries.capacity() * size_of::<Entry>() + self.notices * NOTICE
     }
 
     /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
@@ -123,8 +161,92 @@ impl Batch {
         let data_len = self.text.len() - data_start;
         self.text.push_str(user_id.unwrap_or_default());
         let (name_len, user_len) = (name.len(), user_id.map(str::len));
-        self.entries.push(Entry { channel: Some(channel), start, name_len, data_len, user_len, notice: None });
+        self.entries.push(Entry {
+            channel: Some(channel),
+            start,
+            name_len,
+            data_len,
+            user_len,
+            notice: None,
+            encoded: None,
+        });
         Ok(())
+    }
+
+    /// Adds an application event whose data is text already.
+    pub(crate) fn push_text(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: &str) {
+        let write = |text: &mut String| {
+            text.push_str(data);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let _ = self.push_event(channel, name, user_id, write);
+    }
+
+    /// Adds what went wrong and belongs to no subscription.
+    pub(crate) fn push_error(&mut self, error: Error) {
+        self.push_notice(Notification::Error(Arc::new(error)));
+    }
+
+    /// Adds an application event whose data the user's own decoder makes text of, where it is consumed.
+    pub(crate) fn push_encoded(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: Vec<u8>) {
+        self.push_text(channel, name, user_id, "");
+        if let Some(entry) = self.entries.last_mut() {
+            self.encoded_bytes += data.len();
+            entry.encoded = Some(data.into());
+        }
+    }
+
+    /// The decrypted data that is no text yet.
+    pub(crate) fn encoded(&self, index: usize) -> Option<&[u8]> {
+        self.entries[index].encoded.as_deref()
+    }
+
+    /// The same entry alone, with what the user's decoder has made of its data.
+    pub(crate) fn decoded(&self, index: usize, decoded: Result<String, String>) -> Self {
+        let mut single = self.single(index);
+        let Some(mut entry) = single.entries.pop() else { return single };
+        entry.encoded = None;
+        match decoded {
+            Ok(data) => {
+                let mut texts = self.name(index).to_owned();
+                texts.push_str(&data);
+                texts.push_str(self.user_id(index).unwrap_or_default());
+                single.text = texts;
+                entry.data_len = data.len();
+                single.entries.push(entry);
+            }
+            Err(reason) => {
+                single.text.clear();
+                let reason = DecryptionError::Undecodable(excerpt(&reason));
+                single.push_decryption_failure(ChannelSlot(0), self.name(index), reason);
+            }
+        }
+        single
+    }
+
+    /// Adds an event that could not be decrypted.
+    pub(crate) fn push_decryption_failure(&mut self, channel: ChannelSlot, event: &str, reason: DecryptionError) {
+        let failure = DecryptionFailure { channel: self.channel_name(channel), event: Name::from(event), reason };
+        self.push_notice_of(Some(channel), "", "", Notification::DecryptionFailure(failure));
+    }
+
+    /// Adds what happened to a channel, under the name by which handlers of events see it.
+    pub(crate) fn push_platform_event(&mut self, channel: ChannelSlot, name: &str, data: &str, notice: Notification) {
+        self.push_notice_of(Some(channel), name, data, notice);
+    }
+
+    pub(crate) fn push_roster_change(&mut self, channel: ChannelSlot, change: RosterChange) {
+        self.roster_changes.push((channel, change));
+    }
+
+    /// The changes of members of channels that are still wanted.
+    pub(crate) fn roster_changes(&self) -> impl Iterator<Item = (&Interest, &RosterChange)> {
+        let with_wish = self.roster_changes.iter().map(|(slot, change)| (&self.channels[slot.0], change));
+        with_wish.filter(|((interest, epoch), _)| interest.epoch() == *epoch).map(|((i, _), change)| (&**i, change))
+    }
+
+    pub(crate) fn channel_name(&self, channel: ChannelSlot) -> Name {
+        self.channels[channel.0].0.name().clone()
     }
 
     /// Adds a confirmed subscription, which is seen as `pusher:subscription_succeeded` by handlers of events.
@@ -140,8 +262,8 @@ impl Batch {
 
     /// Adds a failed subscription, which is seen as `pusher:subscription_error` by handlers of events.
     pub(crate) fn push_subscription_error(&mut self, channel: ChannelSlot, data: &str, error: Error) {
-        let channel_name: Name = self.channels[channel.0].0.name().clone();
-        let notice = Notification::SubscriptionError(SubscriptionError { channel: Some(channel_name), error });
+        let failure = SubscriptionError { channel: Some(self.channel_name(channel)), error };
+        let notice = Notification::SubscriptionError(failure);
         self.push_notice_of(Some(channel), "pusher:subscription_error", data, notice);
     }
 
@@ -157,7 +279,7 @@ impl Batch {
         self.notices += 1;
         let (name_len, data_len) = (name.len(), data.len());
         let notice = Some(Box::new(notice));
-        self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, notice });
+        self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, notice, encoded: None });
     }
 
     pub(crate) fn notice(&self, index: usize) -> Option<&Notification> {
@@ -191,17 +313,19 @@ impl Batch {
         current(&self.channels[slot.0]) && self.connection.as_ref().is_none_or(current)
     }
 
-    /// The subscriptions that this batch confirms or ends: the channel, the epoch of the wish, and the outcome.
-    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (&Interest, u64, Result<(), &Error>)> {
-        self.entries.iter().filter_map(|entry| {
-            let outcome = match entry.notice.as_deref()? {
-                Notification::SubscriptionSucceeded(_) => Ok(()),
-                Notification::SubscriptionError(failure) => Err(&failure.error),
-                _ => return None,
-            };
+    /// Whether there is anything in it beside events and counters.
+    pub(crate) fn is_news(&self) -> bool {
+        self.notices > 0 || !self.roster_changes.is_empty() || self.published.is_news()
+    }
+
+    /// What happened to channels, each with the wish that it answers. What answers an older wish is left out, because it
+    /// would be remembered for ever.
+    pub(crate) fn notices_of_channels(&self) -> impl Iterator<Item = (&Interest, u64, &Notification)> {
+        let notices = self.entries.iter().filter_map(|entry| {
             let (interest, epoch) = &self.channels[entry.channel?.0];
-            Some((&**interest, *epoch, outcome))
-        })
+            Some((&**interest, *epoch, entry.notice.as_deref()?))
+        });
+        notices.filter(|(interest, epoch, _)| interest.epoch() == *epoch)
     }
 
     pub(crate) fn name(&self, index: usize) -> &str {
@@ -225,22 +349,14 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn push(batch: &mut Batch, slot: ChannelSlot, name: &str, data: &str, user_id: Option<&str>) {
-        let write = |text: &mut String| {
-            text.push_str(data);
-            Ok::<_, std::convert::Infallible>(())
-        };
-        batch.push_event(slot, name, user_id, write).expect("it does not fail");
-    }
-
     #[test]
     fn each_entry_finds_its_own_texts() {
         let room = Interest::new(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
-        push(&mut batch, slot, "a", "żółć", None);
-        push(&mut batch, slot, "", "", Some("7"));
-        push(&mut batch, slot, "name", "", Some(""));
+        batch.push_text(slot, "a", None, "żółć");
+        batch.push_text(slot, "", Some("7"), "");
+        batch.push_text(slot, "name", Some(""), "");
         let seen: Vec<_> = (0..3).map(|i| (batch.name(i), batch.data(i), batch.user_id(i))).collect();
         assert_eq!(seen, [("a", "żółć", None), ("", "", Some("7")), ("name", "", Some(""))]);
     }
@@ -255,7 +371,7 @@ mod tests {
             Err("no text")
         });
         assert_eq!((failed, batch.len(), batch.text.len()), (Err("no text"), 0, 0));
-        push(&mut batch, slot, "a", "b", None);
+        batch.push_text(slot, "a", None, "b");
         assert_eq!((batch.name(0), batch.data(0)), ("a", "b"));
     }
 
@@ -266,9 +382,9 @@ mod tests {
         room.want();
         let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
         let other = batch.add_channel(&Interest::new(2, "other"), 0);
-        push(&mut batch, other, "before", "x", None);
+        batch.push_text(other, "before", None, "x");
         let slot = batch.add_channel(&room, room.epoch());
-        push(&mut batch, slot, "name", "data", Some("7"));
+        batch.push_text(slot, "name", Some("7"), "data");
         let single = batch.single(1);
         assert_eq!((single.name(0), single.data(0), single.user_id(0)), ("name", "data", Some("7")));
         assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9, 1));
@@ -283,7 +399,7 @@ mod tests {
         room.want();
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
-        push(&mut batch, slot, "a", "", None);
+        batch.push_text(slot, "a", None, "");
         assert!(batch.is_wanted(0));
         room.forget();
         assert!(!batch.is_wanted(0));
@@ -298,7 +414,7 @@ mod tests {
         room.want();
         let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
         let slot = batch.add_channel(&room, room.epoch());
-        push(&mut batch, slot, "a", "", None);
+        batch.push_text(slot, "a", None, "");
         batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
         client.forget();
         assert!(!batch.is_wanted(0));

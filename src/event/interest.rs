@@ -23,6 +23,10 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
+    /// The number of the interest in the connection, and of that in the signed-in user. Channels count from 2.
+    pub(crate) const CONNECTION: u64 = 0;
+    pub(crate) const USER: u64 = 1;
+
     pub(crate) fn new(id: u64, name: &str) -> Arc<Self> {
         Arc::new(Self { id, name: Name::from(name), epoch: AtomicU64::new(0) })
     }

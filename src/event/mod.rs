@@ -2,18 +2,25 @@
 
 mod batch;
 mod interest;
+mod member;
 mod name;
 mod notification;
+mod place;
 mod state;
 
 use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use batch::{Batch, ChannelSlot, Tally, Ticket};
+pub(crate) use batch::{Batch, ChannelSlot, RosterChange, Tally, Ticket, UserOutcome};
 pub(crate) use interest::Interest;
+pub use member::Member;
 pub use name::Name;
-pub use notification::{Notification, SubscriptionError, SubscriptionSucceeded};
+pub use notification::{
+    DecryptionError, DecryptionFailure, MemberChange, Notification, SubscriptionCount, SubscriptionError,
+    SubscriptionSucceeded, WatchlistEvent,
+};
+pub(crate) use place::Place;
 pub use state::{ConnectionState, ConnectionStateChange};
 
 use crate::Error;
@@ -41,6 +48,20 @@ impl Event {
     /// What happened, where it is not an application event.
     pub(crate) fn notice(&self) -> Option<&Notification> {
         self.batch.notice(self.index)
+    }
+
+    pub(crate) fn interest(&self) -> Option<&Arc<Interest>> {
+        self.batch.interest(self.index)
+    }
+
+    /// Decrypted data that is no text yet.
+    pub(crate) fn encoded(&self) -> Option<&[u8]> {
+        self.batch.encoded(self.index)
+    }
+
+    /// The same event, with what the user's decoder has made of its data.
+    pub(crate) fn decoded(&self, decoded: Result<String, String>) -> Self {
+        Self::new(Arc::new(self.batch.decoded(self.index, decoded)), 0)
     }
 
     /// The same event without those that arrived together with it.

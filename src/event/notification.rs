@@ -1,8 +1,8 @@
 //! What happens besides application events, and the enum that holds them all.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::{ConnectionStateChange, Event, Name};
+use super::{ConnectionStateChange, Event, Member, Name};
 use crate::Error;
 
 /// Everything that a [`Receiver`](crate::Receiver) can bring, in the order in which it happened.
@@ -20,6 +20,26 @@ pub enum Notification {
     SubscriptionSucceeded(SubscriptionSucceeded),
     /// A subscription failed.
     SubscriptionError(SubscriptionError),
+    /// The server told how many connections are subscribed to a channel.
+    SubscriptionCount(SubscriptionCount),
+    /// A cache channel has no event to begin with.
+    CacheMiss {
+        /// The channel.
+        channel: Name,
+    },
+    /// A user came to a presence channel.
+    MemberAdded(MemberChange),
+    /// A user left a presence channel.
+    MemberRemoved(MemberChange),
+    /// An event of an encrypted channel could not be decrypted. It is skipped.
+    DecryptionFailure(DecryptionFailure),
+    /// The user is signed in.
+    SignedIn {
+        /// The user's id.
+        id: Name,
+    },
+    /// Users of the watchlist went online or offline.
+    Watchlist(WatchlistEvent),
     /// Something went wrong that belongs to no single subscription, and did not end the connection.
     Error(Arc<Error>),
     /// So many notifications were dropped here, because the queue was full.
@@ -47,4 +67,71 @@ pub struct SubscriptionError {
     pub channel: Option<Name>,
     /// What went wrong.
     pub error: Error,
+}
+
+/// How many connections are subscribed to a channel, where the server's app has that enabled.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SubscriptionCount {
+    /// The channel.
+    pub channel: Name,
+    /// How many, this client included.
+    pub count: u64,
+}
+
+/// A user came to, or left, a presence channel.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MemberChange {
+    /// The channel.
+    pub channel: Name,
+    /// The user, as last known.
+    pub member: Member,
+}
+
+/// An event of an encrypted channel could not be decrypted. Neither its data nor its ciphertext is delivered.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DecryptionFailure {
+    /// The channel.
+    pub channel: Name,
+    /// The event's name.
+    pub event: Name,
+    /// Why.
+    pub reason: DecryptionError,
+}
+
+/// Why an event could not be decrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecryptionError {
+    /// The data is not an encrypted message at all.
+    Malformed(&'static str),
+    /// The channel's key does not fit, also after it was fetched again.
+    WrongKey,
+    /// The decrypted bytes are not what [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) decodes,
+    /// which defaults to UTF-8.
+    Undecodable(String),
+}
+
+impl fmt::Display for DecryptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(reason) => write!(f, "malformed: {reason}"),
+            Self::WrongKey => f.write_str("the key does not fit"),
+            Self::Undecodable(reason) => write!(f, "the plain text cannot be decoded: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for DecryptionError {}
+
+/// Users whom the signed-in user watches went online or offline.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WatchlistEvent {
+    /// `online` or `offline`.
+    pub name: Name,
+    /// The users.
+    pub user_ids: Vec<Name>,
 }

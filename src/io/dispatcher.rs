@@ -17,14 +17,12 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    handlers::{self, Handlers, Panics, Registration, Unbound},
+    decode::Decoding,
+    handlers::{Handlers, Panics, Registration, Unbound},
     outlets::Outlets,
     queue::{Segment, Taken},
 };
-use crate::{
-    ConnectionState, ConnectionStateChange, Error, Event, Notification,
-    event::{Batch, Interest},
-};
+use crate::{ConnectionState, Error, Event, Notification, event::Interest};
 
 /// Where the dispatcher lies, and where new handlers are left for it.
 pub(super) struct Booth {
@@ -120,6 +118,7 @@ impl Booth {
 pub(super) struct Stage<'a> {
     pub(super) booth: &'a Booth,
     pub(super) outlets: &'a Outlets,
+    pub(super) decoder: Option<&'a Decoding>,
     /// Identifies the client whose handlers run.
     pub(super) client: usize,
 }
@@ -132,7 +131,7 @@ impl Dispatcher {
         match taken {
             Taken::Segment(segment) => self.segment(stage, &segment),
             Taken::Lagged(dropped) => {
-                self.error(&Error::Lagged { dropped });
+                self.error(&Notification::Lagged(dropped));
                 1
             }
         }
@@ -153,9 +152,12 @@ impl Dispatcher {
             if stage.booth.changed.load(Ordering::Acquire) {
                 self.look_into_inbox(stage);
             }
-            if segment.batch().is_wanted(index) {
-                event.set_index(index);
-                self.entry(segment.batch(), index, &event, &mut panics);
+            event.set_index(index);
+            if event.is_wanted() {
+                match stage.decoder.and_then(|decoder| decoder.decode(&event)) {
+                    None => self.entry(&event, &mut panics),
+                    Some(decoded) => self.entry(&decoded, &mut panics),
+                }
                 handled += 1;
                 report(stage, &mut panics);
             }
@@ -163,65 +165,53 @@ impl Dispatcher {
         handled
     }
 
-    fn entry(&mut self, batch: &Arc<Batch>, index: usize, event: &Event, panics: &mut Panics) {
-        let channel = batch.interest(index);
-        match batch.notice(index) {
-            None => {
-                self.event(channel, event, panics);
-                self.client.application(event, panics);
+    fn entry(&mut self, event: &Event, panics: &mut Panics) {
+        let Some(notice) = event.notice() else {
+            self.event(event, panics);
+            return self.client.application(event, panics);
+        };
+        match notice {
+            Notification::ConnectionStateChange(change) if change.current != ConnectionState::Connected => {
+                self.subscribed.clear();
             }
-            Some(Notification::ConnectionStateChange(change)) => self.state(change, panics),
-            Some(Notification::Error(error)) => self.error(error),
-            Some(Notification::SubscriptionSucceeded(succeeded)) => {
-                self.remember(channel, event);
-                if let Some(handlers) = self.handlers_of(channel) {
-                    handlers.succeeded(event, succeeded, panics);
-                }
-                self.client.succeeded(event, succeeded, panics);
-                self.event(channel, event, panics);
-            }
-            Some(Notification::SubscriptionError(failed)) => {
-                if let Some(handlers) = self.handlers_of(channel) {
-                    handlers.failed(event, failed, panics);
-                }
-                self.client.failed(event, failed, panics);
-                self.event(channel, event, panics);
-            }
-            Some(Notification::Event(_) | Notification::Lagged(_)) => {}
+            Notification::SubscriptionSucceeded(_) => self.remember(event),
+            Notification::Error(_) => return self.error(notice),
+            _ => {}
+        }
+        if let Some(handlers) = self.handlers_of(event) {
+            handlers.notice(event, notice, panics);
+        }
+        self.client.notice(event, notice, panics);
+        // What has no name is not seen by handlers of events.
+        if !event.name().is_empty() {
+            self.event(event, panics);
         }
     }
 
     /// The handlers of (channel, event), of the channel, of the client.
-    fn event(&mut self, channel: Option<&Arc<Interest>>, event: &Event, panics: &mut Panics) {
-        if let Some(handlers) = self.handlers_of(channel) {
+    fn event(&mut self, event: &Event, panics: &mut Panics) {
+        if let Some(handlers) = self.handlers_of(event) {
             handlers.event(event, panics);
         }
         self.client.event(event, panics);
     }
 
-    fn handlers_of(&mut self, channel: Option<&Arc<Interest>>) -> Option<&mut Handlers> {
-        Some(&mut self.channels.get_mut(&channel?.id())?.handlers)
-    }
-
-    fn state(&mut self, change: &ConnectionStateChange, panics: &mut Panics) {
-        if change.current != ConnectionState::Connected {
-            self.subscribed.clear();
-        }
-        self.client.state(change, panics);
+    fn handlers_of(&mut self, event: &Event) -> Option<&mut Handlers> {
+        Some(&mut self.channels.get_mut(&event.interest()?.id())?.handlers)
     }
 
     /// A panic in a handler of errors is logged only: reporting it would call that handler again.
-    fn error(&mut self, error: &Error) {
+    fn error(&mut self, notice: &Notification) {
         let mut panics = Panics::new();
-        self.client.error(error, &mut panics);
+        self.client.outside(notice, &mut panics);
         for handler in panics {
             log::error!("a handler for {handler} panicked");
         }
     }
 
     /// Sweeps so often that it costs nothing on average.
-    fn remember(&mut self, channel: Option<&Arc<Interest>>, confirmation: &Event) {
-        let Some(interest) = channel else { return };
+    fn remember(&mut self, confirmation: &Event) {
+        let Some(interest) = confirmation.interest() else { return };
         if self.subscribed.len() >= self.sweep_at {
             self.subscribed.retain(|_, confirmation| confirmation.is_wanted());
             self.sweep_at = 2 * self.subscribed.len() + 16;
@@ -278,16 +268,7 @@ impl Dispatcher {
         let mut known: Vec<_> = self.subscribed.iter().filter(|(id, _)| of_channel(id)).collect();
         known.sort_unstable_by_key(|(id, _)| **id);
         for (_, confirmation) in known.into_iter().filter(|(_, confirmation)| confirmation.is_wanted()) {
-            let what = || "succeeded subscriptions".to_owned();
-            match (&mut *registration, confirmation.notice()) {
-                (Registration::Succeeded(handler), Some(Notification::SubscriptionSucceeded(succeeded))) => {
-                    handlers::run_one(handler, succeeded, panics, what);
-                }
-                (Registration::Named(name, handler), _) if &**name == confirmation.name() => {
-                    handlers::run_one(handler, confirmation, panics, what);
-                }
-                _ => {}
-            }
+            registration.catch_up(confirmation, panics);
         }
     }
 }

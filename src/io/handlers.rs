@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use crate::{ConnectionStateChange, Error, Event, SubscriptionError, SubscriptionSucceeded, error::excerpt};
+use crate::{
+    ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification, SubscriptionCount,
+    SubscriptionError, SubscriptionSucceeded, WatchlistEvent, error::excerpt,
+};
 
 /// A user's closure.
 pub(crate) struct Handler<T: ?Sized> {
@@ -40,6 +43,13 @@ impl<T: ?Sized> Handler<T> {
     pub(crate) fn new(bound: &Bound, call: impl FnMut(&T) + Send + 'static) -> Self {
         Self { call: Box::new(call), bound: bound.clone() }
     }
+
+    /// Runs it if it is still bound. A panic ends this handler and no other (H2).
+    fn run(&mut self, value: &T, panics: &mut Panics, what: impl Fn() -> String) {
+        if self.bound.holds() && catch_unwind(AssertUnwindSafe(|| (self.call)(value))).is_err() {
+            panics.push(what());
+        }
+    }
 }
 
 /// A handler with what it is for.
@@ -50,20 +60,101 @@ pub(crate) enum Registration {
     All(Handler<Event>),
     /// The application's events.
     Application(Handler<Event>),
+    /// What is not an application event.
+    Notice(NoticeHandler),
+}
+
+/// A handler of one kind of notification.
+pub(crate) enum NoticeHandler {
     State(Handler<ConnectionStateChange>),
     Error(Handler<Error>),
     Succeeded(Handler<SubscriptionSucceeded>),
     Failed(Handler<SubscriptionError>),
+    Count(Handler<SubscriptionCount>),
+    CacheMiss(Handler<str>),
+    DecryptionFailure(Handler<DecryptionFailure>),
+    MemberAdded(Handler<MemberChange>),
+    MemberRemoved(Handler<MemberChange>),
+    SignedIn(Handler<str>),
+    Watchlist(Handler<WatchlistEvent>),
 }
 
 impl Registration {
     pub(super) fn is_bound(&self) -> bool {
         match self {
             Self::Named(_, handler) | Self::All(handler) | Self::Application(handler) => handler.bound.holds(),
+            Self::Notice(handler) => handler.is_bound(),
+        }
+    }
+
+    /// Runs it alone, for something that happened before it was registered.
+    pub(super) fn catch_up(&mut self, event: &Event, panics: &mut Panics) {
+        match self {
+            Self::Named(name, handler) if **name == *event.name() => {
+                handler.run(event, panics, || describe_event(event));
+            }
+            Self::Notice(handler) => {
+                if let Some(notice) = event.notice() {
+                    handler.run(notice, panics);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl NoticeHandler {
+    fn is_bound(&self) -> bool {
+        match self {
             Self::State(handler) => handler.bound.holds(),
             Self::Error(handler) => handler.bound.holds(),
             Self::Succeeded(handler) => handler.bound.holds(),
             Self::Failed(handler) => handler.bound.holds(),
+            Self::Count(handler) => handler.bound.holds(),
+            Self::CacheMiss(handler) | Self::SignedIn(handler) => handler.bound.holds(),
+            Self::DecryptionFailure(handler) => handler.bound.holds(),
+            Self::MemberAdded(handler) | Self::MemberRemoved(handler) => handler.bound.holds(),
+            Self::Watchlist(handler) => handler.bound.holds(),
+        }
+    }
+
+    /// Runs it if this is what it is for.
+    fn run(&mut self, notice: &Notification, panics: &mut Panics) {
+        let what = |what: &'static str| move || what.to_owned();
+        match (self, notice) {
+            (Self::State(handler), Notification::ConnectionStateChange(change)) => {
+                handler.run(change, panics, what("connection state changes"));
+            }
+            (Self::Error(handler), Notification::Error(error)) => handler.run(error, panics, what("errors")),
+            (Self::Error(handler), Notification::Lagged(dropped)) => {
+                handler.run(&Error::Lagged { dropped: *dropped }, panics, what("errors"));
+            }
+            (Self::Succeeded(handler), Notification::SubscriptionSucceeded(succeeded)) => {
+                handler.run(succeeded, panics, what("succeeded subscriptions"));
+            }
+            (Self::Failed(handler), Notification::SubscriptionError(failed)) => {
+                handler.run(failed, panics, what("failed subscriptions"));
+            }
+            (Self::Count(handler), Notification::SubscriptionCount(count)) => {
+                handler.run(count, panics, what("subscription counts"));
+            }
+            (Self::CacheMiss(handler), Notification::CacheMiss { channel }) => {
+                handler.run(channel, panics, what("cache misses"));
+            }
+            (Self::DecryptionFailure(handler), Notification::DecryptionFailure(failure)) => {
+                handler.run(failure, panics, what("decryption failures"));
+            }
+            (Self::MemberAdded(handler), Notification::MemberAdded(change)) => {
+                handler.run(change, panics, what("added members"));
+            }
+            (Self::MemberRemoved(handler), Notification::MemberRemoved(change)) => {
+                handler.run(change, panics, what("removed members"));
+            }
+            (Self::SignedIn(handler), Notification::SignedIn { id }) => handler.run(id, panics, what("sign-ins")),
+            (Self::Watchlist(handler), Notification::Watchlist(event)) => {
+                handler.run(event, panics, what("watchlist events"));
+            }
+            _ => {}
         }
     }
 }
@@ -74,10 +165,7 @@ pub(super) struct Handlers {
     named: HashMap<Box<str>, Vec<Handler<Event>>>,
     all: Vec<Handler<Event>>,
     application: Vec<Handler<Event>>,
-    state: Vec<Handler<ConnectionStateChange>>,
-    errors: Vec<Handler<Error>>,
-    succeeded: Vec<Handler<SubscriptionSucceeded>>,
-    failed: Vec<Handler<SubscriptionError>>,
+    notices: Vec<NoticeHandler>,
 }
 
 /// A handler that is to be dropped where no lock is held, because that runs user code.
@@ -92,23 +180,18 @@ impl Handlers {
             Registration::Named(name, handler) => self.named.entry(name).or_default().push(handler),
             Registration::All(handler) => self.all.push(handler),
             Registration::Application(handler) => self.application.push(handler),
-            Registration::State(handler) => self.state.push(handler),
-            Registration::Error(handler) => self.errors.push(handler),
-            Registration::Succeeded(handler) => self.succeeded.push(handler),
-            Registration::Failed(handler) => self.failed.push(handler),
+            Registration::Notice(handler) => self.notices.push(handler),
         }
     }
 
     /// Takes the handlers out that are not bound any more. True when none is left.
     pub(super) fn sweep(&mut self, unbound: &mut Vec<Unbound>) -> bool {
-        self.named.retain(|_, list| !sweep(list, unbound));
+        let is_bound = |handler: &Handler<Event>| handler.bound.holds();
+        self.named.retain(|_, list| !sweep(list, is_bound, unbound));
         let lists = [
-            sweep(&mut self.all, unbound),
-            sweep(&mut self.application, unbound),
-            sweep(&mut self.state, unbound),
-            sweep(&mut self.errors, unbound),
-            sweep(&mut self.succeeded, unbound),
-            sweep(&mut self.failed, unbound),
+            sweep(&mut self.all, is_bound, unbound),
+            sweep(&mut self.application, is_bound, unbound),
+            sweep(&mut self.notices, NoticeHandler::is_bound, unbound),
         ];
         self.named.is_empty() && lists.iter().all(|empty| *empty)
     }
@@ -116,36 +199,32 @@ impl Handlers {
     /// Runs the handlers of the event's name, then those of all events.
     pub(super) fn event(&mut self, event: &Event, panics: &mut Panics) {
         if let Some(list) = self.named.get_mut(event.name()) {
-            run_while_wanted(event, list, event, panics, || format!("event {}", excerpt(event.name())));
+            run_while_wanted(list, event, panics, || describe_event(event));
         }
-        run_while_wanted(event, &mut self.all, event, panics, || "all events".to_owned());
+        run_while_wanted(&mut self.all, event, panics, || "all events".to_owned());
     }
 
     pub(super) fn application(&mut self, event: &Event, panics: &mut Panics) {
-        run_while_wanted(event, &mut self.application, event, panics, || "application events".to_owned());
+        run_while_wanted(&mut self.application, event, panics, || "application events".to_owned());
     }
 
-    pub(super) fn state(&mut self, change: &ConnectionStateChange, panics: &mut Panics) {
-        run(&mut self.state, change, panics, || "connection state changes".to_owned());
+    /// Runs the handlers of what happened. One that unsubscribes the channel is the last one (S3).
+    pub(super) fn notice(&mut self, event: &Event, notice: &Notification, panics: &mut Panics) {
+        for handler in self.notices.iter_mut().take_while(|_| event.is_wanted()) {
+            handler.run(notice, panics);
+        }
     }
 
-    pub(super) fn error(&mut self, error: &Error, panics: &mut Panics) {
-        run(&mut self.errors, error, panics, || "errors".to_owned());
-    }
-
-    pub(super) fn succeeded(&mut self, event: &Event, succeeded: &SubscriptionSucceeded, panics: &mut Panics) {
-        run_while_wanted(event, &mut self.succeeded, succeeded, panics, || "succeeded subscriptions".to_owned());
-    }
-
-    pub(super) fn failed(&mut self, event: &Event, failed: &SubscriptionError, panics: &mut Panics) {
-        run_while_wanted(event, &mut self.failed, failed, panics, || "failed subscriptions".to_owned());
+    /// Runs the handlers of something that did not come in a batch.
+    pub(super) fn outside(&mut self, notice: &Notification, panics: &mut Panics) {
+        self.notices.iter_mut().for_each(|handler| handler.run(notice, panics));
     }
 }
 
 /// True when the list is empty afterwards.
-fn sweep<T: ?Sized + 'static>(list: &mut Vec<Handler<T>>, unbound: &mut Vec<Unbound>) -> bool {
-    if list.iter().any(|handler| !handler.bound.holds()) {
-        let (bound, gone): (Vec<_>, Vec<_>) = std::mem::take(list).into_iter().partition(|h| h.bound.holds());
+fn sweep<H: Send + 'static>(list: &mut Vec<H>, is_bound: impl Fn(&H) -> bool, unbound: &mut Vec<Unbound>) -> bool {
+    if !list.iter().all(&is_bound) {
+        let (bound, gone): (Vec<_>, Vec<_>) = std::mem::take(list).into_iter().partition(&is_bound);
         *list = bound;
         unbound.extend(gone.into_iter().map(|handler| Box::new(handler) as Unbound));
     }
@@ -153,28 +232,12 @@ fn sweep<T: ?Sized + 'static>(list: &mut Vec<Handler<T>>, unbound: &mut Vec<Unbo
 }
 
 /// Runs those that are bound at that moment. A handler that unsubscribes the event's channel is the last one (S3).
-fn run_while_wanted<T: ?Sized>(
-    event: &Event,
-    list: &mut [Handler<T>],
-    value: &T,
-    panics: &mut Panics,
-    what: impl Fn() -> String,
-) {
+fn run_while_wanted(list: &mut [Handler<Event>], event: &Event, panics: &mut Panics, what: impl Fn() -> String) {
     for handler in list.iter_mut().take_while(|_| event.is_wanted()) {
-        run_one(handler, value, panics, &what);
+        handler.run(event, panics, &what);
     }
 }
 
-/// Runs those that are bound at that moment, for what belongs to no channel.
-fn run<T: ?Sized>(list: &mut [Handler<T>], value: &T, panics: &mut Panics, what: impl Fn() -> String) {
-    for handler in list {
-        run_one(handler, value, panics, &what);
-    }
-}
-
-/// A panic ends the handler that panics and no other (H2).
-pub(super) fn run_one<T: ?Sized>(handler: &mut Handler<T>, value: &T, panics: &mut Panics, what: impl Fn() -> String) {
-    if handler.bound.holds() && catch_unwind(AssertUnwindSafe(|| (handler.call)(value))).is_err() {
-        panics.push(what());
-    }
+fn describe_event(event: &Event) -> String {
+    format!("event {}", excerpt(event.name()))
 }

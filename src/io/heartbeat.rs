@@ -11,7 +11,7 @@ use crossbeam_channel::RecvTimeoutError;
 use super::{Core, link::Order, reader::Reader};
 use crate::{
     event::{Interest, Ticket},
-    session::{FromSocket, Generation, Input},
+    session::{ClientEvent, FromSocket, Generation, Input},
 };
 
 /// What the handles and the readers ask of the heartbeat.
@@ -23,6 +23,7 @@ pub(super) enum Command {
     ReconnectNow,
     /// The registry has changed wishes.
     Wishes,
+    Trigger(ClientEvent),
     /// A turn of a reader left this to be done.
     Order(Order),
 }
@@ -68,7 +69,14 @@ impl Heartbeat {
             Command::ConnectForGood(wish, ticket) => self.feed(Input::ConnectForGood(wish, ticket)),
             Command::Disconnect => self.feed(Input::Disconnect),
             Command::ReconnectNow => self.feed(Input::ReconnectNow),
-            Command::Wishes => self.feed(Input::Wishes(&self.core.registry.take_changed())),
+            Command::Wishes => {
+                let (sign_in, wishes) = self.core.registry.take_changed();
+                if let Some(ticket) = sign_in {
+                    self.feed(Input::SignIn(ticket));
+                }
+                self.feed(Input::Wishes(wishes));
+            }
+            Command::Trigger(event) => self.feed(Input::Trigger(event)),
             Command::Order(order) => self.carry_out(order),
         }
     }

@@ -13,14 +13,17 @@
 //! queues are held across such a look.
 
 mod backlog;
+mod decode;
 mod dial;
 mod dispatcher;
+mod facts;
 mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
 mod link;
 mod outlets;
 pub(crate) mod queue;
+mod rate;
 mod reader;
 mod registry;
 mod snapshot;
@@ -31,7 +34,7 @@ mod worker;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -41,16 +44,19 @@ use parking_lot::Mutex;
 use crate::{
     ConnectionState, Error,
     config::Config,
-    event::{Interest, Ticket},
-    session::{Input, Session},
+    event::{Interest, Place, Ticket},
+    session::{ClientEvent, Input, Session},
 };
 
+pub(crate) use decode::Decoding;
 use dispatcher::{Booth, Dispatcher, Stage};
+pub(crate) use facts::ChannelFacts;
 use handlers::Registration;
 use heartbeat::Command;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use queue::Nothing;
+use rate::TokenBucket;
 use registry::Registry;
 use worker::{End, Worker};
 
@@ -61,11 +67,20 @@ const JOIN_WITHIN: Duration = Duration::from_millis(200);
 /// waited for.
 const DISPATCH_WITHIN: Duration = Duration::from_millis(50);
 
+/// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
+const MAX_CLIENT_EVENTS: usize = 1024;
+
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
+    /// How decrypted data becomes text, where that is not UTF-8.
+    pub(crate) decoding: Option<Decoding>,
+    /// How many client events wait to be sent.
+    client_events: Arc<AtomicUsize>,
+    /// How many may be sent in a second.
+    client_event_rate: Option<Mutex<TokenBucket>>,
     connector: tls::Connector,
     link: Mutex<Link>,
     /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
@@ -73,6 +88,8 @@ pub(crate) struct Core {
     commands: (Sender<Command>, Receiver<Command>),
     booth: Booth,
     threads: Mutex<Threads>,
+    /// The signed-in user, for handlers of what is sent to that user.
+    pub(crate) user: Arc<Interest>,
     /// The wish to be connected. What is delivered answers it, and ends with it.
     connection: Arc<Interest>,
 }
@@ -93,12 +110,18 @@ impl Core {
         Arc::new(Self {
             outlets: Outlets::new(&config),
             registry: Registry::default(),
+            decoding: config.encrypted_data_decoder().map(Decoding::new),
+            client_events: Arc::default(),
+            client_event_rate: config
+                .client_event_rate()
+                .map(|limit| Mutex::new(TokenBucket::new(limit, Instant::now()))),
             connector: tls::Connector::default(),
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
             booth: Booth::new(),
             threads: Mutex::default(),
-            connection: Interest::new(0, ""),
+            user: Interest::new(Interest::USER, ""),
+            connection: Interest::new(Interest::CONNECTION, ""),
             config,
         })
     }
@@ -216,6 +239,24 @@ impl Core {
         let _ = self.commands.0.send(Command::Wishes);
     }
 
+    /// Hands a client event over to the heartbeat.
+    pub(crate) fn trigger(&self, channel: Arc<Interest>, epoch: u64, text: String) -> Result<(), Error> {
+        if let Some(rate) = &self.client_event_rate {
+            let mut rate = rate.lock();
+            if !rate.take(Instant::now()) {
+                return Err(Error::ClientEventRate { limit: rate.limit() });
+            }
+        }
+        let place = Place::take(&self.client_events, MAX_CLIENT_EVENTS);
+        let place = place.ok_or(Error::ClientEventQueueFull { waiting: MAX_CLIENT_EVENTS })?;
+        let threads = self.threads.lock();
+        if !threads.heartbeat_runs {
+            return Err(Error::Disconnected);
+        }
+        let _ = self.commands.0.send(Command::Trigger(ClientEvent { channel, epoch, text, place }));
+        Ok(())
+    }
+
     pub(crate) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
         self.booth.bind(channel, registration);
         self.outlets.handlers().wake();
@@ -287,7 +328,7 @@ impl Core {
     }
 
     fn stage(&self) -> Stage<'_> {
-        Stage { booth: &self.booth, outlets: &self.outlets, client: self.identity() }
+        Stage { booth: &self.booth, outlets: &self.outlets, decoder: self.decoding.as_ref(), client: self.identity() }
     }
 
     /// Waiting calls return an error where they would wait for the very thread that they are on (H1).

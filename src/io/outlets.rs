@@ -141,7 +141,10 @@ fn log_notices(batch: &Batch) {
             Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
             Notification::SubscriptionError(failed) => log::debug!("{}", failed.error),
             Notification::Error(error) => log::debug!("{error}"),
-            Notification::Event(_) | Notification::Lagged(_) => {}
+            Notification::DecryptionFailure(failure) => {
+                log::debug!("{}: {} could not be decrypted: {}", failure.channel, failure.event, failure.reason);
+            }
+            _ => {}
         }
     }
 }

@@ -196,25 +196,14 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ConnectionState, ConnectionStateChange, Notification,
-        event::{ChannelSlot, Interest},
-    };
-
-    fn push(batch: &mut Batch, slot: ChannelSlot, name: &str, data: &str) {
-        let write = |text: &mut String| {
-            text.push_str(data);
-            Ok::<_, std::convert::Infallible>(())
-        };
-        batch.push_event(slot, name, None, write).expect("it does not fail");
-    }
+    use crate::{ConnectionState, ConnectionStateChange, Notification, event::Interest};
 
     fn events(names: std::ops::Range<u32>) -> Batch {
         let room = Interest::new(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
         for name in names {
-            push(&mut batch, slot, &name.to_string(), "");
+            batch.push_text(slot, &name.to_string(), None, "");
         }
         batch
     }
@@ -336,7 +325,7 @@ mod tests {
         for _ in 0..100 {
             let mut batch = Batch::default();
             let slot = batch.add_channel(&room, room.epoch());
-            push(&mut batch, slot, "e", &data);
+            batch.push_text(slot, "e", None, &data);
             queue.push(&Arc::new(batch));
         }
         assert_eq!(queue.dropped() as usize + queue.len(), 100);

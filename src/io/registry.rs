@@ -7,7 +7,11 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::event::{Interest, Name};
+use crate::{
+    ChannelAuth, Name,
+    event::{Interest, Ticket},
+    session::Wish,
+};
 
 /// The wishes of all threads, merged: what the heartbeat takes is the last wish for each channel (S1), however often it
 /// was changed meanwhile.
@@ -22,7 +26,9 @@ struct Wishes {
     known: HashMap<Name, Weak<Interest>>,
     /// By their numbers, so that a list of them has the order in which they became known.
     wanted: BTreeMap<u64, Arc<Interest>>,
-    changed: BTreeMap<u64, Arc<Interest>>,
+    changed: BTreeMap<u64, Wish>,
+    /// The last call to sign in.
+    sign_in: Option<Ticket>,
     last_id: u64,
     /// `known` is swept when it has grown to this.
     sweep_at: usize,
@@ -36,25 +42,34 @@ impl Registry {
             return interest;
         }
         wishes.last_id += 1;
-        let interest = Interest::new(wishes.last_id, name);
+        let interest = Interest::new(Interest::USER + wishes.last_id, name);
         wishes.sweep();
         wishes.known.insert(interest.name().clone(), Arc::downgrade(&interest));
         interest
     }
 
-    /// Wants a channel. True when the heartbeat has to be told.
-    pub(crate) fn want(&self, interest: &Arc<Interest>) -> bool {
+    /// Wants a channel, perhaps with a permission that the user has already. True when the heartbeat has to be told.
+    pub(crate) fn want(&self, interest: &Arc<Interest>, ready: Option<ChannelAuth>) -> bool {
         let mut wishes = self.wishes.lock();
         interest.want();
         wishes.wanted.insert(interest.id(), Arc::clone(interest));
-        wishes.note(interest)
+        wishes.note(interest, ready)
+    }
+
+    /// Wants to be signed in. True when the heartbeat has to be told.
+    pub(crate) fn want_sign_in(&self, ticket: Ticket) -> bool {
+        let mut wishes = self.wishes.lock();
+        let first = wishes.is_empty();
+        // The last call, whichever of two threads comes here last.
+        wishes.sign_in = wishes.sign_in.max(Some(ticket));
+        first
     }
 
     /// Does not want a channel any more. True when the heartbeat has to be told.
     pub(crate) fn forget(&self, interest: &Arc<Interest>) -> bool {
         let mut wishes = self.wishes.lock();
         wishes.wanted.remove(&interest.id());
-        interest.forget() && wishes.note(interest)
+        interest.forget() && wishes.note(interest, None)
     }
 
     /// Wants no channel any more. Returns those that were wanted, and true when the heartbeat has to be told.
@@ -63,14 +78,16 @@ impl Registry {
         let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
         let mut tell = false;
         for interest in &withdrawn {
-            tell |= interest.forget() && wishes.note(interest);
+            tell |= interest.forget() && wishes.note(interest, None);
         }
         (withdrawn, tell)
     }
 
-    /// The channels about which the last wish has not been followed yet.
-    pub(super) fn take_changed(&self) -> Vec<Arc<Interest>> {
-        std::mem::take(&mut self.wishes.lock().changed).into_values().collect()
+    /// The last wishes that have not been followed yet: to sign in, and about channels.
+    pub(super) fn take_changed(&self) -> (Option<Ticket>, Vec<Wish>) {
+        let mut wishes = self.wishes.lock();
+        let changed = std::mem::take(&mut wishes.changed).into_values().collect();
+        (wishes.sign_in.take(), changed)
     }
 
     pub(crate) fn wanted(&self) -> Vec<Arc<Interest>> {
@@ -79,10 +96,17 @@ impl Registry {
 }
 
 impl Wishes {
-    fn note(&mut self, interest: &Arc<Interest>) -> bool {
-        let first = self.changed.is_empty();
-        self.changed.insert(interest.id(), Arc::clone(interest));
+    fn note(&mut self, interest: &Arc<Interest>, ready: Option<ChannelAuth>) -> bool {
+        let first = self.is_empty();
+        let before = self.changed.remove(&interest.id()).and_then(|wish| wish.ready);
+        // A permission stays good while the channel is wanted again and again, and goes with the wish.
+        let ready = ready.or(before).filter(|_| interest.is_wanted());
+        self.changed.insert(interest.id(), Wish { interest: Arc::clone(interest), ready });
         first
+    }
+
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.sign_in.is_none()
     }
 
     /// Forgets the names that nobody uses any more, so often that it costs nothing on average.
@@ -102,13 +126,26 @@ mod tests {
     fn s1_the_last_wish_wins() {
         let registry = Registry::default();
         let room = registry.interest("room");
-        assert!(registry.want(&room), "the heartbeat is told once");
+        assert!(registry.want(&room, None), "the heartbeat is told once");
         assert!(!registry.forget(&room));
-        assert!(!registry.want(&room));
-        let changed = registry.take_changed();
+        assert!(!registry.want(&room, None));
+        let (_, changed) = registry.take_changed();
         assert_eq!(changed.len(), 1);
-        assert!(changed[0].is_wanted());
-        assert!(registry.take_changed().is_empty());
+        assert!(changed[0].interest.is_wanted());
+        assert!(registry.take_changed().1.is_empty());
+    }
+
+    #[test]
+    fn a4_a_ready_permission_goes_with_its_wish() {
+        let registry = Registry::default();
+        let room = registry.interest("private-room");
+        registry.want(&room, Some(ChannelAuth::new("k:s")));
+        registry.want(&room, None);
+        assert!(registry.take_changed().1[0].ready.is_some());
+        registry.want(&room, Some(ChannelAuth::new("k:s")));
+        registry.forget(&room);
+        registry.want(&room, None);
+        assert!(registry.take_changed().1[0].ready.is_none());
     }
 
     #[test]

@@ -8,9 +8,10 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
+use super::facts::{ChannelFacts, Channels, UserFacts};
 use crate::{
-    ConnectionState, Error, Notification,
-    event::{Batch, Interest, Tally, Ticket},
+    ConnectionState, Error, Name, Notification,
+    event::{Batch, Interest, Tally, Ticket, UserOutcome},
 };
 
 /// The state as of the last delivered batch, and a way to wait for a change of it.
@@ -33,6 +34,8 @@ struct Facts {
     /// What became of calls that wait for it.
     settled: HashMap<Ticket, Result<(), Arc<Error>>>,
     subscriptions: HashMap<u64, Subscription>,
+    channels: Channels,
+    user: UserFacts,
     tally: Tally,
 }
 
@@ -48,7 +51,7 @@ impl Snapshot {
         let mut facts = self.facts.lock();
         let published = &batch.published;
         facts.tally = published.tally.unwrap_or(facts.tally);
-        if batch.notices() == 0 && published.taken_up.is_none() && published.settled.is_empty() {
+        if !batch.is_news() {
             return;
         }
         facts.taken_up = published.taken_up.unwrap_or(facts.taken_up);
@@ -60,11 +63,16 @@ impl Snapshot {
         if let Some(socket_id) = &published.socket_id {
             facts.socket_id.clone_from(socket_id);
         }
-        // An outcome of a wish that was withdrawn meanwhile would be remembered for ever.
-        for (interest, epoch, outcome) in batch.outcomes().filter(|(interest, epoch, _)| interest.epoch() == *epoch) {
-            let outcome = outcome.map_err(Error::clone);
+        for (interest, epoch, notice) in batch.notices_of_channels() {
+            let outcome = match notice {
+                Notification::SubscriptionSucceeded(_) => Ok(()),
+                Notification::SubscriptionError(failure) => Err(failure.error.clone()),
+                _ => continue,
+            };
             facts.subscriptions.insert(interest.id(), Subscription { epoch, outcome });
         }
+        facts.channels.apply(batch);
+        facts.user.apply(batch);
         // After what the same batch confirmed before it told the end.
         if published.state.is_some_and(|state| state != ConnectionState::Connected) {
             facts.subscriptions.retain(|_, subscription| subscription.outlives_the_connection());
@@ -110,17 +118,40 @@ impl Snapshot {
 
     /// Waits until the subscription succeeds or fails.
     pub(crate) fn wait_subscribed(&self, interest: &Interest, time: Duration) -> Result<(), Error> {
+        self.wait("subscription", time, |facts| {
+            if let Some(outcome) = facts.outcome(interest) {
+                return Some(outcome.clone());
+            }
+            if !interest.is_wanted() {
+                return Some(Err(Error::NotSubscribed { channel: interest.name().to_string() }));
+            }
+            facts.hopeless().map(Err)
+        })
+    }
+
+    /// Waits until the sign-in succeeds or fails.
+    pub(crate) fn wait_signed_in(&self, time: Duration) -> Result<(), Error> {
+        self.wait("sign-in", time, |facts| match facts.user.outcome() {
+            UserOutcome::In(_) => Some(Ok(())),
+            UserOutcome::Failed(error) => Some(Err(error.clone())),
+            UserOutcome::Out => Some(Err(Error::NotSignedIn)),
+            UserOutcome::Pending => facts.hopeless().map(Err),
+        })
+    }
+
+    /// Waits until `answer` has one.
+    fn wait(
+        &self,
+        what: &'static str,
+        time: Duration,
+        answer: impl Fn(&Facts) -> Option<Result<(), Error>>,
+    ) -> Result<(), Error> {
+        // A time that no clock can reach is for ever.
         let deadline = Instant::now().checked_add(time);
         let mut facts = self.facts.lock();
         loop {
-            if let Some(outcome) = facts.outcome(interest) {
-                return outcome.clone();
-            }
-            if !interest.is_wanted() {
-                return Err(Error::NotSubscribed { channel: interest.name().to_string() });
-            }
-            if let Some(error) = facts.hopeless() {
-                return Err(error);
+            if let Some(answer) = answer(&facts) {
+                return answer;
             }
             let timed_out = match deadline {
                 Some(deadline) => self.changed.wait_until(&mut facts, deadline).timed_out(),
@@ -129,10 +160,28 @@ impl Snapshot {
                     false
                 }
             };
-            if timed_out && facts.outcome(interest).is_none() {
-                return Err(Error::WaitTimeout { what: "subscription", after: time });
+            if timed_out {
+                return answer(&facts).unwrap_or(Err(Error::WaitTimeout { what, after: time }));
             }
         }
+    }
+
+    /// Numbers another call to sign in. The caller serialises this with handing the call over.
+    pub(crate) fn issue_sign_in(&self) -> Ticket {
+        self.facts.lock().user.issue_ticket()
+    }
+
+    /// The id of the user, while signed in.
+    pub(crate) fn user_id(&self) -> Option<Name> {
+        match self.facts.lock().user.outcome() {
+            UserOutcome::In(id) => Some(id.clone()),
+            _ => None,
+        }
+    }
+
+    /// Looks at what is known of a channel.
+    pub(crate) fn of_channel<T>(&self, interest: &Interest, look: impl FnOnce(&ChannelFacts) -> T) -> Option<T> {
+        self.facts.lock().channels.get(interest.id()).map(look)
     }
 
     /// A wish was withdrawn: what became of it does not matter any more, and those who wait look again.
@@ -140,6 +189,7 @@ impl Snapshot {
         let mut facts = self.facts.lock();
         for interest in withdrawn {
             facts.subscriptions.remove(&interest.id());
+            facts.channels.forget(interest.id());
         }
         drop(facts);
         self.changed.notify_all();

@@ -192,8 +192,19 @@ fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
 pub(crate) enum Outgoing<'a> {
     Ping,
     Pong,
-    Subscribe { channel: &'a str },
-    Unsubscribe { channel: &'a str },
+    /// `channel_data` goes out byte for byte as it was signed (A6).
+    Subscribe {
+        channel: &'a str,
+        auth: Option<&'a str>,
+        channel_data: Option<&'a str>,
+    },
+    Unsubscribe {
+        channel: &'a str,
+    },
+    SignIn {
+        auth: &'a str,
+        user_data: &'a str,
+    },
 }
 
 impl Outgoing<'_> {
@@ -204,20 +215,43 @@ impl Outgoing<'_> {
             event: &'a str,
             data: Payload<'a>,
         }
-        #[derive(Serialize)]
+        #[derive(Serialize, Default)]
         struct Payload<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
             channel: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            auth: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            channel_data: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            user_data: Option<&'a str>,
         }
-        let (event, channel) = match self {
-            Self::Ping => ("pusher:ping", None),
-            Self::Pong => ("pusher:pong", None),
-            Self::Subscribe { channel } => ("pusher:subscribe", Some(channel)),
-            Self::Unsubscribe { channel } => ("pusher:unsubscribe", Some(channel)),
+        let (event, data) = match self {
+            Self::Ping => ("pusher:ping", Payload::default()),
+            Self::Pong => ("pusher:pong", Payload::default()),
+            Self::Subscribe { channel, auth, channel_data } => {
+                ("pusher:subscribe", Payload { channel: Some(channel), auth, channel_data, ..Payload::default() })
+            }
+            Self::Unsubscribe { channel } => {
+                ("pusher:unsubscribe", Payload { channel: Some(channel), ..Payload::default() })
+            }
+            Self::SignIn { auth, user_data } => {
+                ("pusher:signin", Payload { auth: Some(auth), user_data: Some(user_data), ..Payload::default() })
+            }
         };
-        let message = Message { event, data: Payload { channel } };
-        serde_json::to_string(&message).expect("strings under string keys always serialise")
+        serde_json::to_string(&Message { event, data }).expect("strings under string keys always serialise")
     }
+}
+
+/// The text of a client event. `data` is JSON text already and goes out as it stands (T2).
+pub(crate) fn client_event(event: &str, channel: &str, data: &RawValue) -> String {
+    #[derive(Serialize)]
+    struct Message<'a> {
+        event: &'a str,
+        channel: &'a str,
+        data: &'a RawValue,
+    }
+    serde_json::to_string(&Message { event, channel, data }).expect("strings under string keys always serialise")
 }
 
 #[cfg(test)]
@@ -320,8 +354,17 @@ mod tests {
         assert_eq!(Outgoing::Ping.to_text(), r#"{"event":"pusher:ping","data":{}}"#);
         assert_eq!(Outgoing::Pong.to_text(), r#"{"event":"pusher:pong","data":{}}"#);
         assert_eq!(
-            Outgoing::Subscribe { channel: "room" }.to_text(),
+            Outgoing::Subscribe { channel: "room", auth: None, channel_data: None }.to_text(),
             r#"{"event":"pusher:subscribe","data":{"channel":"room"}}"#
+        );
+        assert_eq!(
+            Outgoing::Subscribe { channel: "presence-a", auth: Some("k:s"), channel_data: Some(r#"{"user_id": 7}"#) }
+                .to_text(),
+            r#"{"event":"pusher:subscribe","data":{"channel":"presence-a","auth":"k:s","channel_data":"{\"user_id\": 7}"}}"#
+        );
+        assert_eq!(
+            Outgoing::SignIn { auth: "k:s", user_data: "{}" }.to_text(),
+            r#"{"event":"pusher:signin","data":{"auth":"k:s","user_data":"{}"}}"#
         );
         assert_eq!(
             Outgoing::Unsubscribe { channel: "room" }.to_text(),

@@ -24,6 +24,28 @@ pub(crate) enum Message<'a> {
         data: Data<'a>,
         refusal: Refusal,
     },
+    SubscriptionCount {
+        channel: Cow<'a, str>,
+        data: Data<'a>,
+        count: u64,
+    },
+    CacheMiss {
+        channel: Cow<'a, str>,
+        data: Data<'a>,
+    },
+    MemberAdded {
+        channel: Cow<'a, str>,
+        data: Data<'a>,
+    },
+    MemberRemoved {
+        channel: Cow<'a, str>,
+        data: Data<'a>,
+    },
+    SignInSucceeded {
+        /// The user's id, where the server repeats it.
+        id: Option<String>,
+    },
+    Watchlist(Vec<WatchlistChange>),
     /// A `pusher:` or `pusher_internal:` event that this client does not know, or one without the channel it needs.
     UnknownPlatformEvent,
     /// Everything that a publisher may have sent.
@@ -34,7 +56,10 @@ impl<'a> Message<'a> {
     /// Sorts a message by its event name. Only the two reserved prefixes are the platform's.
     pub(crate) fn of(frame: Frame<'a>) -> Self {
         if !frame.event.starts_with("pusher:") && !frame.event.starts_with("pusher_internal:") {
-            return Self::Event(frame);
+            return match &*frame.event {
+                "online" | "offline" if frame.channel.is_none() => Self::Watchlist(WatchlistChange::bare(&frame)),
+                _ => Self::Event(frame),
+            };
         }
         let Frame { event, channel, data, .. } = frame;
         match (&*event, channel) {
@@ -46,9 +71,71 @@ impl<'a> Message<'a> {
             ("pusher:subscription_error" | "pusher_internal:subscription_error", Some(channel)) => {
                 Self::SubscriptionError { channel, data, refusal: data.decode().unwrap_or_default() }
             }
+            ("pusher_internal:subscription_count", Some(channel)) => match count_of(data) {
+                Some(count) => Self::SubscriptionCount { channel, data, count },
+                None => Self::UnknownPlatformEvent,
+            },
+            ("pusher:cache_miss", Some(channel)) => Self::CacheMiss { channel, data },
+            ("pusher_internal:member_added", Some(channel)) => Self::MemberAdded { channel, data },
+            ("pusher_internal:member_removed", Some(channel)) => Self::MemberRemoved { channel, data },
+            ("pusher:signin_success", _) => Self::SignInSucceeded { id: signed_in_id(data) },
+            ("pusher_internal:watchlist_events", _) => Self::Watchlist(WatchlistChange::listed(data)),
             _ => Self::UnknownPlatformEvent,
         }
     }
+}
+
+/// Users of the watchlist who went online or offline.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct WatchlistChange {
+    pub(crate) name: String,
+    pub(crate) user_ids: Vec<String>,
+}
+
+impl WatchlistChange {
+    fn listed(data: Data<'_>) -> Vec<Self> {
+        #[derive(Deserialize, Default)]
+        struct Listed {
+            events: Vec<WatchlistChange>,
+        }
+        data.decode::<Listed>().unwrap_or_default().events
+    }
+
+    /// Sockudo sends each change as an event of its own, without a channel.
+    fn bare(frame: &Frame<'_>) -> Vec<Self> {
+        #[derive(Deserialize)]
+        struct Bare {
+            user_ids: Vec<String>,
+        }
+        let change = frame.data.decode::<Bare>();
+        change.map(|bare| Self { name: frame.event.to_string(), user_ids: bare.user_ids }).into_iter().collect()
+    }
+}
+
+fn count_of(data: Data<'_>) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Count {
+        subscription_count: u64,
+    }
+    data.decode::<Count>().map(|count| count.subscription_count)
+}
+
+/// Servers repeat `user_data` as the JSON text that was signed.
+fn signed_in_id(data: Data<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct SignedIn {
+        user_data: String,
+    }
+    user_id(&data.decode::<SignedIn>()?.user_data)
+}
+
+/// The id of the user whom this `user_data` is about. `None` when it names none.
+pub(crate) fn user_id(user_data: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct User {
+        id: String,
+    }
+    serde_json::from_str::<User>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
 }
 
 /// The content of `pusher:connection_established`.
@@ -204,6 +291,51 @@ mod tests {
         assert_eq!(channel, "private-x");
         assert_eq!(refusal.kind, "AuthError");
         assert_eq!(refusal.status, Some(401));
+    }
+
+    #[test]
+    fn s9_a_count_is_a_number_and_may_be_zero() {
+        let count = |data: &str| {
+            let text = format!(r#"{{"event":"pusher_internal:subscription_count","channel":"c","data":{data}}}"#);
+            match message(&text) {
+                Message::SubscriptionCount { count, .. } => Some(count),
+                _ => None,
+            }
+        };
+        assert_eq!(count(r#""{\"subscription_count\":0}""#), Some(0));
+        assert_eq!(count(r#"{"subscription_count":7}"#), Some(7));
+        for bad in ["{}", "null", r#"{"subscription_count":-1}"#, r#"{"subscription_count":"x"}"#] {
+            assert_eq!(count(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a8_a_sign_in_is_confirmed_in_every_shape() {
+        let id = |data: &str| match message(&format!(r#"{{"event":"pusher:signin_success","data":{data}}}"#)) {
+            Message::SignInSucceeded { id } => id,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(id(r#"{"user_data":"{\"id\":\"7\"}"}"#).as_deref(), Some("7"));
+        assert_eq!(id(r#""{\"user_data\":\"{\\\"id\\\":\\\"7\\\"}\"}""#).as_deref(), Some("7"));
+        assert_eq!(id("{}"), None);
+    }
+
+    #[test]
+    fn a8_the_watchlist_comes_in_two_shapes() {
+        let changes = |text: &str| match message(text) {
+            Message::Watchlist(changes) => changes,
+            other => panic!("{other:?}"),
+        };
+        let online = |ids: &[&str]| WatchlistChange {
+            name: "online".into(),
+            user_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let listed = r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\",\"b\"]}]}"}"#;
+        assert_eq!(changes(listed), [online(&["a", "b"])]);
+        assert_eq!(changes(r#"{"event":"online","data":{"user_ids":["a"]}}"#), [online(&["a"])]);
+        assert!(changes(r#"{"event":"pusher_internal:watchlist_events"}"#).is_empty());
+        let published = r#"{"event":"online","channel":"c","data":"x"}"#;
+        assert!(matches!(message(published), Message::Event(_)), "a channel's event of that name is the publisher's");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::Error;
 const MAX_CHARACTERS: usize = 200;
 
 /// Reserved for the channel that a signed-in user is subscribed to by the client itself.
-const SERVER_TO_USER: &str = "#server-to-user-";
+pub(crate) const SERVER_TO_USER: &str = "#server-to-user-";
 
 /// Checks a channel name before it goes anywhere.
 ///
@@ -30,13 +30,7 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
     Err(Error::ChannelName { name: name.chars().take(MAX_CHARACTERS).collect(), reason })
 }
 
-/// Whether a subscription must carry a signature: the kinds `private-`, `private-encrypted-`, `presence-` and their cache
-/// variants, which all begin with one of two prefixes. `cache-` alone is public. The case matters.
-pub(crate) fn needs_auth(name: &str) -> bool {
-    ChannelKind::of(name).needs_auth()
-}
-
-/// The kinds of channels.
+/// The kinds of channels, by the prefixes of their names. The case matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChannelKind {
     Public,
@@ -68,6 +62,20 @@ impl ChannelKind {
         found.map_or(Self::Public, |(_, kind)| *kind)
     }
 
+    pub(crate) fn is_encrypted(self) -> bool {
+        matches!(self, Self::Encrypted | Self::EncryptedCache)
+    }
+
+    pub(crate) fn is_presence(self) -> bool {
+        matches!(self, Self::Presence | Self::PresenceCache)
+    }
+
+    /// Whether clients may send events on it.
+    pub(crate) fn carries_client_events(self) -> bool {
+        self.needs_auth() && !self.is_encrypted()
+    }
+
+    /// Whether a subscription must carry a signature.
     pub(crate) fn needs_auth(self) -> bool {
         !matches!(self, Self::Public | Self::Cache | Self::ServerToUser)
     }
@@ -96,7 +104,7 @@ mod tests {
         for (name, kind) in kinds {
             assert_eq!(ChannelKind::of(name), kind, "{name}");
         }
-        assert!(!needs_auth("cache-x") && needs_auth("private-cache-x"));
+        assert!(!ChannelKind::Cache.needs_auth() && ChannelKind::PrivateCache.needs_auth());
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Session {
         }
         self.change_state(ConnectionState::Disconnecting, None, None);
         self.close_socket(Some(1000));
-        self.subscriptions.end_connection(now);
+        self.end_connection(now);
         self.rest(ConnectionState::Disconnected, None);
     }
 
@@ -95,7 +95,7 @@ impl Session {
                 Some(Expiry::Silent { silence }) => self.lose(Error::PongTimeout { silence }, now),
                 Some(Expiry::Stuck { after }) => self.lose(Error::WriteTimeout { after }, now),
                 None if online.liveness.is_paused() => {}
-                None => self.subscriptions.expire(&mut self.batch, now),
+                None => self.expire_answers(now),
             },
             Phase::Idle | Phase::Connecting(_) | Phase::Waiting { .. } => {}
         }
@@ -133,6 +133,14 @@ impl Session {
         }
     }
 
+    /// What was made for the socket goes with it.
+    fn end_connection(&mut self, now: Instant) {
+        self.subscriptions.end_connection(&mut self.batch, now);
+        self.client_events.end_connection(&mut self.batch);
+        self.to_authenticate = None;
+        self.end_sign_in();
+    }
+
     /// The attempt failed, or the connection is over.
     pub(super) fn lose(&mut self, error: Error, now: Instant) {
         let error = match &self.phase {
@@ -151,7 +159,7 @@ impl Session {
         };
         let close_code = matches!(error, Error::MessageTooLarge { .. }).then_some(1009);
         self.close_socket(close_code);
-        self.subscriptions.end_connection(now);
+        self.end_connection(now);
         self.outage.get_or_insert(Outage::since(now));
         self.go_on_after(Arc::new(error), now);
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    ConnectionState, Error, Notification,
+    ConnectionState, Error,
     protocol::{
         frame::Frame,
         message::{Established, Message, ServerError},
@@ -29,7 +29,9 @@ impl Session {
             FromSocket::Ended(Ending::Lost(error)) => self.lose(error, now),
             FromSocket::Resumed => {
                 if let Phase::Connected(online) = &mut self.phase {
-                    self.subscriptions.postpone(online.liveness.resume(now));
+                    let pause = online.liveness.resume(now);
+                    self.subscriptions.postpone(pause);
+                    self.sign_in.postpone(pause);
                 }
             }
             other => {
@@ -83,38 +85,54 @@ impl Session {
         self.tally.connections += 1;
         self.outage = None;
         self.persistence = Persistence::ForGood;
-        self.batch.published.socket_id = Some(Some(established.socket_id.into()));
+        self.socket_id = established.socket_id.into();
+        self.batch.published.socket_id = Some(Some(Arc::clone(&self.socket_id)));
         self.settle(&Ok(()));
         self.change_state(ConnectionState::Connected, None, None);
-        self.subscriptions.begin_connection();
+        self.begin_sign_in(now);
+        self.subscriptions.begin_connection(&mut self.batch, now);
     }
 
     fn message(&mut self, message: Message<'_>, now: Instant) {
         match message {
-            Message::Event(frame) => self.event(&frame),
+            Message::Event(frame) => self.event(&frame, now),
             Message::Ping => self.answer_ping(),
             Message::Pong => {}
             Message::Error(error) => self.server_error(error, now),
-            Message::SubscriptionSucceeded { channel, data } => {
-                let data = data.text().unwrap_or_default();
-                let known = self.subscriptions.succeeded(&channel, &data, &mut self.batch, now);
-                self.tally.ignored += u64::from(!known);
-            }
-            Message::SubscriptionError { channel, data, refusal } => {
-                let data = data.text().unwrap_or_default();
-                let known = self.subscriptions.refused(&channel, &data, refusal, &mut self.batch);
-                self.tally.ignored += u64::from(!known);
-            }
+            Message::SignInSucceeded { id } => self.signed_in(id, now),
+            Message::Watchlist(changes) => self.watchlist(changes),
             Message::ConnectionEstablished(_) | Message::UnknownPlatformEvent => self.tally.ignored += 1,
+            of_channel => {
+                let known = self.platform_event(of_channel, now);
+                self.tally.ignored += u64::from(!known);
+            }
         }
     }
 
-    fn event(&mut self, frame: &Frame<'_>) {
+    /// What the platform sends about a channel. False when nobody waits for it (S8).
+    fn platform_event(&mut self, message: Message<'_>, now: Instant) -> bool {
+        let (subscriptions, batch) = (&mut self.subscriptions, &mut self.batch);
+        match message {
+            Message::SubscriptionSucceeded { channel, data } => {
+                subscriptions.succeeded(&channel, data, self.sign_in.user(), batch, now)
+            }
+            Message::SubscriptionError { channel, data, refusal } => {
+                subscriptions.refused(&channel, &data.text().unwrap_or_default(), refusal, batch)
+            }
+            Message::SubscriptionCount { channel, data, count } => subscriptions.counted(&channel, data, count, batch),
+            Message::CacheMiss { channel, data } => subscriptions.cache_missed(&channel, data, batch),
+            Message::MemberAdded { channel, data } => subscriptions.member_added(&channel, data, batch),
+            Message::MemberRemoved { channel, data } => subscriptions.member_removed(&channel, data, batch),
+            _ => false,
+        }
+    }
+
+    fn event(&mut self, frame: &Frame<'_>, now: Instant) {
         let Some(channel) = frame.channel.as_deref() else {
             self.tally.ignored += 1;
             return;
         };
-        match self.subscriptions.event(channel, frame, &mut self.batch) {
+        match self.subscriptions.event(channel, frame, &mut self.batch, now) {
             Ok(true) => self.tally.events += 1,
             Ok(false) => self.tally.ignored += 1,
             Err(reason) => self.report_bad_message(reason),
@@ -130,6 +148,9 @@ impl Session {
     /// R4: an error on an open socket is reported and changes nothing else. S6: it may be the answer to the one pending
     /// subscription.
     fn server_error(&mut self, error: ServerError, now: Instant) {
+        if self.sign_in.is_answer(&error) {
+            return self.sign_in_failed(Error::SignInRefused { code: error.code, message: error.message });
+        }
         if self.subscriptions.take_as_answer(&error, &mut self.batch) {
             return;
         }
@@ -155,6 +176,6 @@ impl Session {
     }
 
     fn report(&mut self, error: Error) {
-        self.batch.push_notice(Notification::Error(Arc::new(error)));
+        self.batch.push_error(error);
     }
 }

@@ -10,14 +10,19 @@
 //!   that is not the current one: a late answer can never act on a newer connection (R8).
 
 mod backoff;
+mod client_events;
 mod course;
 mod inbound;
 mod liveness;
 mod phase;
 mod reconnect;
+mod roster;
+mod sign_in;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod users;
+mod vault;
 
 use std::{
     sync::Arc,
@@ -30,10 +35,14 @@ use crate::{
     event::{Batch, Interest, Tally, Ticket},
 };
 
+pub(crate) use client_events::ClientEvent;
 pub use reconnect::Reconnect;
+pub(crate) use subscriptions::Rules;
 
 use backoff::Backoff;
+use client_events::Outbox;
 use phase::{Outage, Persistence, Phase};
+use sign_in::SignIn;
 use subscriptions::Subscriptions;
 
 /// What the session is told by the configuration.
@@ -42,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) activity_timeout: Duration,
     pub(crate) pong_timeout: Duration,
-    pub(crate) subscription_timeout: Duration,
+    pub(crate) subscriptions: Rules,
     pub(crate) reconnect: Reconnect,
     /// Whether the configured endpoint is TLS already.
     pub(crate) tls: bool,
@@ -58,8 +67,12 @@ pub(crate) enum Input<'a> {
     ConnectForGood(Arc<Interest>, Ticket),
     Disconnect,
     ReconnectNow,
-    /// The user began or ceased to want these channels. Each interest itself says which.
-    Wishes(&'a [Arc<Interest>]),
+    /// The user began or ceased to want these channels.
+    Wishes(Vec<Wish>),
+    /// The user wants to be signed in.
+    SignIn(Ticket),
+    /// The user sends an event to the other subscribers of a channel.
+    Trigger(ClientEvent),
     /// Something about the socket of the given generation.
     Socket(Generation, FromSocket<'a>),
     /// Those who authorise have answered.
@@ -119,6 +132,14 @@ pub(crate) enum Output {
     Close { generation: Generation, code: Option<u16> },
 }
 
+/// A channel that the user began or ceased to want; the interest itself says which.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) interest: Arc<Interest>,
+    /// A permission that the user has already.
+    pub(crate) ready: Option<ChannelAuth>,
+}
+
 /// What the session wants to know of those who authorise. The answer carries the number, and the generation of the socket
 /// for which it was asked, so that a late one is dropped.
 #[derive(Debug, Clone)]
@@ -155,6 +176,9 @@ pub(crate) struct Session {
     /// The server asked for TLS (4000).
     insists_on_tls: bool,
     subscriptions: Subscriptions,
+    sign_in: SignIn,
+    client_events: Outbox,
+    socket_id: Arc<str>,
     connection: Option<(Arc<Interest>, u64)>,
     /// The calls that wait for the outcome of the attempt that is being made.
     waiting: Vec<Ticket>,
@@ -164,6 +188,8 @@ pub(crate) struct Session {
     told_tally: Tally,
     to_close: Vec<(Generation, Option<u16>)>,
     to_dial: bool,
+    /// The question who the user is.
+    to_authenticate: Option<Question>,
 }
 
 impl Session {
@@ -171,7 +197,10 @@ impl Session {
     pub(crate) fn new(settings: Settings, seed: u64) -> Self {
         Self {
             backoff: Backoff::new(settings.reconnect.clone(), seed),
-            subscriptions: Subscriptions::new(settings.subscription_timeout),
+            sign_in: SignIn::new(settings.subscriptions.timeout),
+            subscriptions: Subscriptions::new(settings.subscriptions.clone()),
+            client_events: Outbox::default(),
+            socket_id: Arc::from(""),
             settings,
             phase: Phase::Idle,
             generation: Generation::default(),
@@ -186,6 +215,7 @@ impl Session {
             told_tally: Tally::default(),
             to_close: Vec::new(),
             to_dial: false,
+            to_authenticate: None,
         }
     }
 
@@ -196,12 +226,18 @@ impl Session {
             Input::ConnectForGood(wish, ticket) => self.connect_for_good(wish, ticket, now),
             Input::Disconnect => self.disconnect(now),
             Input::ReconnectNow => self.reconnect_now(now),
-            Input::Wishes(interests) => interests.iter().for_each(|interest| self.wish(interest)),
+            Input::Wishes(wishes) => {
+                for Wish { interest, ready } in wishes {
+                    self.subscriptions.wish(&interest, ready, &mut self.batch, now);
+                }
+            }
+            Input::SignIn(ticket) => self.sign_in(ticket, now),
+            Input::Trigger(event) => self.trigger(event),
             Input::Socket(generation, event) if self.is_current(generation) => {
                 self.socket(event, now);
             }
             Input::Socket(..) => {}
-            Input::Answered(_) => {}
+            Input::Answered(answer) => self.answered(answer, now),
             Input::Tick => self.tick(now),
         }
     }
@@ -214,7 +250,11 @@ impl Session {
         let Phase::Connected(online) = &mut self.phase else { return None };
         let text = match online.liveness.next_message() {
             Some(message) => message.to_text(),
-            None => self.subscriptions.next_message(now)?,
+            None => self.sign_in.next_message().or_else(|| {
+                let waits = self.sign_in.holds_subscriptions_back();
+                let message = if waits { None } else { self.subscriptions.next_message(now) };
+                message.or_else(|| self.client_events.next_message())
+            })?,
         };
         online.liveness.sent(now);
         Some(Output::Send(text))
@@ -230,6 +270,13 @@ impl Session {
                 let (tls, deadline) = (self.settings.tls || self.insists_on_tls, attempt.deadline);
                 Some(Output::Dial { generation: attempt.generation, tls, deadline })
             }
+            Phase::Connected(online) => {
+                let questions = self.subscriptions.take_questions(online.generation, &self.socket_id);
+                (!questions.is_empty())
+                    .then_some(Question::Channels(questions))
+                    .or_else(|| self.to_authenticate.take())
+                    .map(Output::Ask)
+            }
             _ => None,
         }
     }
@@ -240,8 +287,8 @@ impl Session {
             Phase::Idle => None,
             Phase::Connecting(attempt) => Some(attempt.deadline),
             Phase::Connected(online) => {
-                let answers = self.subscriptions.deadline().filter(|_| !online.liveness.is_paused());
-                earliest([online.liveness.deadline(), answers])
+                let answers = earliest([self.subscriptions.deadline(), self.sign_in.deadline()]);
+                earliest([online.liveness.deadline(), answers.filter(|_| !online.liveness.is_paused())])
             }
             Phase::Waiting { until } => Some(*until),
         };
@@ -271,19 +318,6 @@ impl Session {
     /// Whether there is neither a connection nor the intention to make one.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
-    }
-
-    /// Whether the server has confirmed the connection.
-    pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.phase, Phase::Connected(_))
-    }
-
-    fn wish(&mut self, interest: &Arc<Interest>) {
-        let refused = self.subscriptions.wish(interest);
-        if let Some(error) = refused {
-            let slot = self.batch.add_channel(interest, interest.epoch());
-            self.batch.push_subscription_error(slot, "", error);
-        }
     }
 
     fn change_state(&mut self, current: ConnectionState, cause: Option<Arc<Error>>, retry_in: Option<Duration>) {

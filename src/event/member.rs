@@ -1,0 +1,52 @@
+//! A member of a presence channel.
+
+use std::{fmt, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use super::Name;
+use crate::Error;
+
+/// A user who is subscribed to a presence channel, with whatever number of connections. A clone copies no text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Member {
+    id: Name,
+    info: Arc<str>,
+}
+
+impl Member {
+    pub(crate) fn new(id: &str, info: &str) -> Self {
+        Self { id: Name::from(id), info: Arc::from(info) }
+    }
+
+    /// The user's id. A number that a server sends is its text.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What the app says about the user, as JSON text; `null` when that is nothing.
+    pub fn info(&self) -> &str {
+        &self.info
+    }
+
+    /// What the app says about the user, decoded from JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decode`] when it is not a `T`.
+    pub fn info_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(&self.info)
+            .map_err(|source| Error::Decode { event: "user_info".to_owned(), source: Arc::new(source) })
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.id
+    }
+}
+
+impl fmt::Debug for Member {
+    /// Leaves the info out, because it may be confidential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Member").field(&self.id).finish()
+    }
+}

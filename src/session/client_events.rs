@@ -1,0 +1,56 @@
+//! Events that this client sends to the other subscribers of a channel.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    Error,
+    event::{Batch, Interest, Place},
+};
+
+use super::Session;
+
+/// A client event that has passed all checks which need no session.
+#[derive(Debug)]
+pub(crate) struct ClientEvent {
+    pub(crate) channel: Arc<Interest>,
+    /// The wish for the channel of that moment.
+    pub(crate) epoch: u64,
+    /// The message as it goes out.
+    pub(crate) text: String,
+    /// Given back once the message is handed to the socket, or dropped.
+    pub(crate) place: Place,
+}
+
+/// What waits to be sent. The places bound it.
+#[derive(Default)]
+pub(super) struct Outbox(VecDeque<ClientEvent>);
+
+impl Outbox {
+    pub(super) fn next_message(&mut self) -> Option<String> {
+        let ClientEvent { text, place, .. } = self.0.pop_front()?;
+        drop(place);
+        Some(text)
+    }
+
+    /// Nothing is sent on another connection than the one it was meant for.
+    pub(super) fn end_connection(&mut self, batch: &mut Batch) {
+        for event in self.0.drain(..) {
+            batch.push_error(not_subscribed(&event));
+        }
+    }
+}
+
+impl Session {
+    /// The caller has seen the channel subscribed. By now that may have changed, which is reported (T1).
+    pub(super) fn trigger(&mut self, event: ClientEvent) {
+        if self.subscriptions.is_subscribed(&event.channel, event.epoch) {
+            self.client_events.0.push_back(event);
+        } else {
+            self.batch.push_error(not_subscribed(&event));
+        }
+    }
+}
+
+fn not_subscribed(event: &ClientEvent) -> Error {
+    Error::NotSubscribed { channel: event.channel.name().to_string() }
+}

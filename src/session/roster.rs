@@ -1,0 +1,115 @@
+//! The members of one presence channel, as far as the session needs to know them.
+
+use std::collections::BTreeMap;
+
+use crate::{Member, Name, protocol::presence::Members};
+
+/// What the members of a channel were last told to be. It survives a lost connection, so that the difference can be told
+/// after the next confirmation (P1).
+#[derive(Default)]
+pub(super) struct Roster {
+    members: BTreeMap<Name, Member>,
+    /// The client's own user.
+    me: Option<Name>,
+}
+
+/// What a new list of members changes.
+#[derive(Default)]
+pub(super) struct Difference {
+    pub(super) came: Vec<Member>,
+    pub(super) went: Vec<Member>,
+    /// How many were not taken in, because there were too many.
+    pub(super) left_out: usize,
+}
+
+/// What one member's coming changes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Coming {
+    New(Member),
+    /// The member was known, and is updated.
+    Known(Member),
+    /// There are as many as are kept already.
+    LeftOut,
+}
+
+impl Roster {
+    /// Replaces the list as a whole.
+    pub(super) fn replace(&mut self, listed: Members, me: Option<Name>, max: usize) -> Difference {
+        let left_out = listed.len().saturating_sub(max);
+        let members: BTreeMap<Name, Member> = listed
+            .into_iter()
+            .take(max)
+            .map(|(id, info)| Member::new(&id, &info))
+            .map(|member| (member.name().clone(), member))
+            .collect();
+        let before = std::mem::replace(&mut self.members, members);
+        self.me = me;
+        let came = self.members.values().filter(|member| !before.contains_key(member.name())).cloned().collect();
+        let went = before.into_values().filter(|member| !self.members.contains_key(member.name())).collect();
+        Difference { came, went, left_out }
+    }
+
+    pub(super) fn add(&mut self, id: &str, info: &str, max: usize) -> Coming {
+        let member = Member::new(id, info);
+        let is_known = self.members.contains_key(id);
+        if !is_known && self.members.len() >= max {
+            return Coming::LeftOut;
+        }
+        self.members.insert(member.name().clone(), member.clone());
+        if is_known { Coming::Known(member) } else { Coming::New(member) }
+    }
+
+    /// The member, if it was known.
+    pub(super) fn remove(&mut self, id: &str) -> Option<Member> {
+        self.members.remove(id)
+    }
+
+    pub(super) fn members(&self) -> Vec<Member> {
+        self.members.values().cloned().collect()
+    }
+
+    pub(super) fn me(&self) -> Option<&Name> {
+        self.me.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(ids: &[&str]) -> Members {
+        ids.iter().map(|id| ((*id).to_owned(), "null".to_owned())).collect()
+    }
+
+    fn ids(members: &[Member]) -> Vec<&str> {
+        members.iter().map(Member::id).collect()
+    }
+
+    #[test]
+    fn p1_a_new_list_replaces_the_old_one_and_tells_the_difference() {
+        let mut roster = Roster::default();
+        let first = roster.replace(listed(&["a", "b"]), Some(Name::from("a")), 10);
+        assert_eq!((ids(&first.came), ids(&first.went)), (vec!["a", "b"], vec![]));
+        let second = roster.replace(listed(&["b", "c"]), Some(Name::from("b")), 10);
+        assert_eq!((ids(&second.came), ids(&second.went)), (vec!["c"], vec!["a"]));
+        assert_eq!(ids(&roster.members()), ["b", "c"]);
+        assert_eq!(roster.me().map(Name::as_str), Some("b"));
+    }
+
+    #[test]
+    fn p2_members_are_capped() {
+        let mut roster = Roster::default();
+        assert_eq!(roster.replace(listed(&["a", "b", "c"]), None, 2).left_out, 1);
+        assert_eq!(roster.add("d", "null", 2), Coming::LeftOut);
+        assert_eq!(roster.add("a", "1", 2), Coming::Known(Member::new("a", "1")));
+    }
+
+    #[test]
+    fn p2_known_members_are_updated_and_unknown_ones_cannot_leave() {
+        let mut roster = Roster::default();
+        assert_eq!(roster.add("a", "1", 9), Coming::New(Member::new("a", "1")));
+        assert_eq!(roster.add("a", "2", 9), Coming::Known(Member::new("a", "2")));
+        assert_eq!(roster.remove("b"), None);
+        assert_eq!(roster.remove("a"), Some(Member::new("a", "2")), "with what was last known");
+    }
+}

@@ -1,0 +1,192 @@
+//! The sign-in of the user (A8).
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    Error, Name, UserAuth,
+    event::{Ticket, UserOutcome},
+    protocol::{
+        frame::Outgoing,
+        message::{self, ServerError},
+    },
+};
+
+pub(super) struct SignIn {
+    stage: Stage,
+    /// The last call that was taken up.
+    ticket: Ticket,
+    /// Numbers the questions to the authenticator.
+    number: u64,
+    timeout: Duration,
+    /// Subscriptions wait for the outcome, because it is the first thing on this connection.
+    is_first: bool,
+}
+
+enum Stage {
+    /// Nobody wants to be signed in.
+    Out,
+    /// For the next connection.
+    Wanted,
+    /// The authenticator is asked.
+    Asking {
+        deadline: Instant,
+    },
+    /// The proof is to be sent.
+    Proven {
+        auth: UserAuth,
+        id: String,
+        deadline: Instant,
+    },
+    /// The server has the proof.
+    Requested {
+        id: String,
+        deadline: Instant,
+    },
+    In(Name),
+    /// It failed, and a call or another connection tries again.
+    Failed,
+}
+
+impl SignIn {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { stage: Stage::Out, ticket: Ticket::default(), number: 0, timeout, is_first: false }
+    }
+
+    /// The user asks for it. True when the authenticator is to be asked.
+    pub(super) fn want(&mut self, ticket: Ticket, connected: bool, now: Instant) -> bool {
+        self.ticket = ticket;
+        let begins = matches!(self.stage, Stage::Out | Stage::Failed);
+        if begins && connected {
+            self.ask(now);
+        } else if begins {
+            self.stage = Stage::Wanted;
+        }
+        begins && connected
+    }
+
+    /// There is a connection. True when the authenticator is to be asked.
+    pub(super) fn begin_connection(&mut self, now: Instant) -> bool {
+        let wanted = matches!(self.stage, Stage::Wanted);
+        if wanted {
+            self.ask(now);
+            self.is_first = true;
+        }
+        wanted
+    }
+
+    fn ask(&mut self, now: Instant) {
+        self.number += 1;
+        self.stage = Stage::Asking { deadline: now + self.timeout };
+    }
+
+    /// The connection is gone. Whoever was, or wanted to be, signed in, is to be signed in again on the next one. True when
+    /// that is a change.
+    pub(super) fn end_connection(&mut self) -> bool {
+        self.is_first = false;
+        let again = !matches!(self.stage, Stage::Out | Stage::Wanted);
+        if again {
+            self.stage = Stage::Wanted;
+        }
+        again
+    }
+
+    /// The authenticator has answered. `None` when nobody waits for that.
+    pub(super) fn answered(&mut self, number: u64, answer: Result<UserAuth, Error>) -> Option<Result<(), Error>> {
+        let Stage::Asking { deadline } = self.stage else { return None };
+        if number != self.number {
+            return None;
+        }
+        let proven = answer.and_then(|auth| match message::user_id(auth.data()) {
+            Some(id) => Ok(Stage::Proven { auth, id, deadline }),
+            None => Err(Error::AuthMalformed { channel: None, reason: "has no user_data with an id".to_owned() }),
+        });
+        Some(proven.map(|stage| self.stage = stage))
+    }
+
+    /// The message to the server, when it is time for it.
+    pub(super) fn next_message(&mut self) -> Option<String> {
+        match std::mem::replace(&mut self.stage, Stage::Out) {
+            Stage::Proven { auth, id, deadline } => {
+                self.stage = Stage::Requested { id, deadline };
+                Some(Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }.to_text())
+            }
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    /// The server confirms. The id of the user; `None` when nobody waits for that.
+    pub(super) fn succeeded(&mut self, id: Option<String>) -> Option<Name> {
+        let Stage::Requested { id: own, .. } = &self.stage else { return None };
+        let id = Name::from(id.as_deref().unwrap_or(own));
+        self.stage = Stage::In(id.clone());
+        self.is_first = false;
+        Some(id)
+    }
+
+    /// Whether this error is the server's answer: 4009, or 4200 from servers that know no sign-in.
+    pub(super) fn is_answer(&self, error: &ServerError) -> bool {
+        matches!(self.stage, Stage::Requested { .. }) && !error.has_channel && matches!(error.code, Some(4009 | 4200))
+    }
+
+    pub(super) fn fail(&mut self) {
+        self.stage = Stage::Failed;
+        self.is_first = false;
+    }
+
+    /// Whether the time is over. Then it has failed.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Error> {
+        let over = self.deadline().is_some_and(|deadline| deadline <= now);
+        over.then(|| {
+            self.fail();
+            Error::SignInTimeout { after: self.timeout }
+        })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Asking { deadline } | Stage::Proven { deadline, .. } | Stage::Requested { deadline, .. } => {
+                Some(*deadline)
+            }
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
+        }
+    }
+
+    pub(super) fn postpone(&mut self, pause: Duration) {
+        match &mut self.stage {
+            Stage::Asking { deadline } | Stage::Proven { deadline, .. } | Stage::Requested { deadline, .. } => {
+                *deadline += pause;
+            }
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => {}
+        }
+    }
+
+    /// Whether an outcome is still to come on this connection.
+    pub(super) fn is_pending(&self) -> bool {
+        self.deadline().is_some()
+    }
+
+    /// Whether subscriptions wait for the outcome.
+    pub(super) fn holds_subscriptions_back(&self) -> bool {
+        self.is_first && self.is_pending()
+    }
+
+    /// The user, once signed in.
+    pub(super) fn user(&self) -> Option<&Name> {
+        match &self.stage {
+            Stage::In(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What is told of it, as the answer to the last call.
+    pub(super) fn told(&self, outcome: UserOutcome) -> (Ticket, UserOutcome) {
+        (self.ticket, outcome)
+    }
+}

@@ -1,0 +1,201 @@
+//! What the server sends on a channel that is subscribed.
+
+use std::time::Instant;
+
+use crate::{
+    DecryptionError, Error, MemberChange, Name, Notification, SubscriptionCount,
+    event::{Batch, ChannelSlot, RosterChange},
+    protocol::{
+        frame::{Data, Frame},
+        presence,
+        sealed::{OpenError, SharedSecret, data_of},
+    },
+    session::{
+        roster::Coming,
+        vault::{Opening, Sealed},
+    },
+};
+
+use super::{
+    Subscriptions,
+    subscription::{Progress, Subscription},
+};
+
+impl Subscriptions {
+    fn subscribed(&mut self, channel: &str) -> Option<&mut Subscription> {
+        self.by_name.get_mut(channel).filter(|subscription| subscription.progress == Progress::Subscribed)
+    }
+
+    /// Takes an application event into the batch. False when its channel is not subscribed; an error when its data is
+    /// not text.
+    pub(in crate::session) fn event(
+        &mut self,
+        channel: &str,
+        frame: &Frame<'_>,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Result<bool, String> {
+        let number = self.batch;
+        let Some(subscription) = self.subscribed(channel) else { return Ok(false) };
+        let slot = subscription.slot_in(number, batch);
+        if subscription.kind.is_encrypted() {
+            self.sealed_event(channel, frame, slot, batch, now)?;
+        } else {
+            batch.push_event(slot, &frame.event, frame.user_id.as_deref(), |text| frame.data.append_to(text))?;
+        }
+        Ok(true)
+    }
+
+    /// E1: it must decrypt, or it is not delivered.
+    fn sealed_event(
+        &mut self,
+        channel: &str,
+        frame: &Frame<'_>,
+        slot: ChannelSlot,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Result<(), String> {
+        let has_decoder = self.rules.has_decoder;
+        let event = Sealed {
+            name: frame.event.to_string(),
+            user_id: frame.user_id.as_deref().map(str::to_owned),
+            envelope: frame.data.text()?.into_owned(),
+        };
+        let (name, user_id) = (event.name.clone(), event.user_id.clone());
+        let Some(subscription) = self.subscribed(channel) else { return Ok(()) };
+        let Some(vault) = &mut subscription.vault else { return Ok(()) };
+        match vault.open(event, now) {
+            Opening::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), has_decoder, batch),
+            Opening::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), has_decoder, batch),
+            Opening::Held => {}
+            Opening::Fetch => {
+                let name = subscription.interest.name().clone();
+                let number = self.begin_attempt(&name, now);
+                if let Some(vault) = self.subscribed(channel).and_then(|subscription| subscription.vault.as_mut()) {
+                    vault.fetch(number);
+                }
+                self.to_ask.push(name);
+            }
+            Opening::Full => {
+                for (event, opened) in vault.give_up() {
+                    deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The fetch of a newer key has ended: what waited for it is delivered, or reported.
+    pub(super) fn end_of_fetch(
+        &mut self,
+        name: &Name,
+        number: u64,
+        key: Option<SharedSecret>,
+        batch: &mut Batch,
+        now: Instant,
+    ) {
+        let (batch_number, has_decoder) = (self.batch, self.rules.has_decoder);
+        let Some(subscription) = self.by_name.get_mut(name) else { return };
+        let Some(vault) = subscription.vault.as_mut().filter(|vault| vault.is_fetching(number)) else { return };
+        let released = vault.fetched(key, now);
+        let slot = subscription.slot_in(batch_number, batch);
+        for (event, opened) in released {
+            deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
+        }
+    }
+
+    /// The connection ends before the keys have come: what waits is tried with those that there are.
+    pub(super) fn give_up_waiting_for_keys(&mut self, batch: &mut Batch) {
+        let (number, has_decoder) = (self.batch, self.rules.has_decoder);
+        for subscription in self.by_name.values_mut() {
+            let released = subscription.vault.as_mut().map(|vault| vault.give_up()).unwrap_or_default();
+            for (event, opened) in released {
+                let slot = subscription.slot_in(number, batch);
+                deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
+            }
+        }
+    }
+
+    /// False when the channel is not subscribed.
+    pub(in crate::session) fn counted(&mut self, channel: &str, data: Data<'_>, count: u64, batch: &mut Batch) -> bool {
+        self.platform_event(channel, "pusher:subscription_count", data, batch, |channel| {
+            Notification::SubscriptionCount(SubscriptionCount { channel, count })
+        })
+    }
+
+    /// False when the channel is not subscribed.
+    pub(in crate::session) fn cache_missed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
+        self.platform_event(channel, "pusher:cache_miss", data, batch, |channel| Notification::CacheMiss { channel })
+    }
+
+    fn platform_event(
+        &mut self,
+        channel: &str,
+        name: &str,
+        data: Data<'_>,
+        batch: &mut Batch,
+        notice: impl FnOnce(Name) -> Notification,
+    ) -> bool {
+        let number = self.batch;
+        let Some(subscription) = self.subscribed(channel) else { return false };
+        let slot = subscription.slot_in(number, batch);
+        let notice = notice(subscription.interest.name().clone());
+        batch.push_platform_event(slot, name, &data.text().unwrap_or_default(), notice);
+        true
+    }
+
+    /// False when the channel is not a subscribed presence channel, or the member has no id.
+    pub(in crate::session) fn member_added(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
+        let (number, max) = (self.batch, self.rules.max_members);
+        let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
+        let Some((id, info)) = presence::member_of(data) else { return false };
+        let slot = subscription.slot_in(number, batch);
+        match subscription.roster.add(&id, &info, max) {
+            Coming::Known(member) => batch.push_roster_change(slot, RosterChange::Set(member)),
+            Coming::LeftOut => batch.push_error(Error::TooManyMembers { channel: channel.to_owned(), left_out: 1 }),
+            Coming::New(member) => {
+                batch.push_roster_change(slot, RosterChange::Set(member.clone()));
+                let change = MemberChange { channel: batch.channel_name(slot), member };
+                let notice = Notification::MemberAdded(change);
+                batch.push_platform_event(slot, "pusher:member_added", &data.text().unwrap_or_default(), notice);
+            }
+        }
+        true
+    }
+
+    /// False when the channel is not a subscribed presence channel, or the member is not known (P2).
+    pub(in crate::session) fn member_removed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
+        let number = self.batch;
+        let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
+        let Some(member) = presence::member_of(data).and_then(|(id, _)| subscription.roster.remove(&id)) else {
+            return false;
+        };
+        let slot = subscription.slot_in(number, batch);
+        batch.push_roster_change(slot, RosterChange::Removed(member.name().clone()));
+        let change = MemberChange { channel: batch.channel_name(slot), member };
+        let notice = Notification::MemberRemoved(change);
+        batch.push_platform_event(slot, "pusher:member_removed", &data.text().unwrap_or_default(), notice);
+        true
+    }
+}
+
+/// Puts a decrypted event into the batch, or the report that it could not be decrypted.
+fn deliver(
+    slot: ChannelSlot,
+    name: &str,
+    user_id: Option<&str>,
+    opened: Result<Vec<u8>, OpenError>,
+    has_decoder: bool,
+    batch: &mut Batch,
+) {
+    let reason = match opened {
+        Ok(plain) if has_decoder => return batch.push_encoded(slot, name, user_id, plain),
+        Ok(plain) => match String::from_utf8(plain) {
+            Ok(plain) => return batch.push_text(slot, name, user_id, &data_of(plain)),
+            Err(_) => DecryptionError::Undecodable("it is not UTF-8".to_owned()),
+        },
+        Err(OpenError::Malformed(reason)) => DecryptionError::Malformed(reason),
+        Err(OpenError::WrongKey) => DecryptionError::WrongKey,
+    };
+    batch.push_decryption_failure(slot, name, reason);
+}

@@ -1,0 +1,154 @@
+//! Permissions: asked for, answered, and what must be right about them.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    AuthRequest, ChannelAuth, Error, Name,
+    event::Batch,
+    protocol::{name::ChannelKind, presence, sealed::SharedSecret},
+    session::{ChannelQuestion, Generation},
+};
+
+use super::{
+    Subscriptions,
+    subscription::{Progress, Subscription},
+};
+
+/// Who the client is, for a presence channel whose permission does not say it (A7).
+#[derive(Clone, Copy)]
+pub(in crate::session) enum User<'a> {
+    SignedIn(&'a Name),
+    /// A sign-in is on its way.
+    Pending,
+    Nobody,
+}
+
+impl Subscriptions {
+    /// All questions that have come up, for one call.
+    pub(in crate::session) fn take_questions(
+        &mut self,
+        generation: Generation,
+        socket_id: &Arc<str>,
+    ) -> Vec<ChannelQuestion> {
+        let mut questions = Vec::new();
+        for name in std::mem::take(&mut self.to_ask) {
+            let Some(number) = self.by_name.get(&name).and_then(Subscription::asks) else { continue };
+            let request = AuthRequest::new(name.clone(), Arc::clone(socket_id));
+            questions.push(ChannelQuestion { generation, number, channel: name, request });
+        }
+        questions
+    }
+
+    /// Those who authorise have answered. False when nobody waits for that.
+    pub(in crate::session) fn answered(
+        &mut self,
+        name: &Name,
+        number: u64,
+        answer: Result<ChannelAuth, Error>,
+        user: User<'_>,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> bool {
+        let Some(subscription) = self.by_name.get(name).filter(|subscription| subscription.awaits(number)) else {
+            return false;
+        };
+        if subscription.progress == Progress::Authorizing(number) {
+            self.authorized(name, number, answer, user, batch);
+        } else {
+            let key = answer.ok().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
+            self.end_of_fetch(name, number, key, batch, now);
+        }
+        true
+    }
+
+    /// A permission that the user gave with the wish. It serves the socket of this moment and no other.
+    pub(super) fn use_ready_permission(&mut self, name: &Name, batch: &mut Batch, now: Instant) {
+        let number = self.begin_attempt(name, now);
+        let Some(auth) = self.by_name.get_mut(name).and_then(|subscription| subscription.ready.take()) else { return };
+        self.authorized(name, number, Ok(auth), User::Nobody, batch);
+    }
+
+    fn authorized(
+        &mut self,
+        name: &Name,
+        number: u64,
+        answer: Result<ChannelAuth, Error>,
+        user: User<'_>,
+        batch: &mut Batch,
+    ) {
+        let Some(subscription) = self.by_name.get_mut(name) else { return };
+        let checked = answer.and_then(|auth| match check(subscription.kind, &auth) {
+            Ok(names_user) => Ok((auth, names_user)),
+            Err(reason) => Err(malformed(name, reason)),
+        });
+        match (checked, user) {
+            (Err(error), _) => {
+                self.fail(name, "", error, batch);
+            }
+            (Ok((_, false)), User::Nobody) => {
+                let error = malformed(name, "has no channel_data, and nobody is signed in");
+                self.fail(name, "", error, batch);
+            }
+            (Ok((auth, names_user)), user) => {
+                subscription.permission = Some(auth);
+                let waits = !names_user && matches!(user, User::Pending);
+                subscription.progress =
+                    if waits { Progress::AwaitingUser(number) } else { Progress::Authorized(number) };
+                if !waits {
+                    self.tell(name);
+                }
+            }
+        }
+    }
+
+    /// The sign-in has ended, for which presence channels may wait.
+    pub(in crate::session) fn user_known(&mut self, user: User<'_>, batch: &mut Batch) {
+        let waiting: Vec<_> = self
+            .by_name
+            .values()
+            .filter_map(|subscription| match subscription.progress {
+                Progress::AwaitingUser(number) => Some((subscription.interest.name().clone(), number)),
+                _ => None,
+            })
+            .collect();
+        for (name, number) in waiting {
+            let permission = self.by_name.get_mut(&name).and_then(|subscription| subscription.permission.take());
+            if let Some(auth) = permission {
+                self.authorized(&name, number, Ok(auth), user, batch);
+            }
+        }
+    }
+}
+
+impl Subscription {
+    /// The number of the question that is to be asked.
+    fn asks(&self) -> Option<u64> {
+        match self.progress {
+            Progress::Authorizing(number) => Some(number),
+            _ => self.vault.as_ref().and_then(|vault| vault.fetching()),
+        }
+    }
+}
+
+/// What must be right about a permission (A5). True unless it is one for a presence channel that does not name the user.
+fn check(kind: ChannelKind, auth: &ChannelAuth) -> Result<bool, &'static str> {
+    if auth.signature().is_empty() {
+        return Err("has an empty signature");
+    }
+    if kind.is_encrypted() {
+        let key = auth.key().ok_or("has no shared_secret")?;
+        SharedSecret::from_base64(key).map_err(|_| "has a shared_secret that is not 32 bytes of standard base64")?;
+    }
+    match (kind.is_presence(), auth.member()) {
+        (false, _) => Ok(true),
+        (true, None) => Ok(false),
+        (true, Some(data)) => match presence::own_id(data) {
+            Some(_) => Ok(true),
+            None => Err("has channel_data without a user_id"),
+        },
+    }
+}
+
+fn malformed(name: &Name, reason: &str) -> Error {
+    Error::AuthMalformed { channel: Some(name.to_string()), reason: reason.to_owned() }
+}

@@ -1,0 +1,260 @@
+//! Which channels are wanted, and how far each has come.
+//!
+//! Here stand the wishes, the messages to the server and the deadlines. `authorizing` obtains permissions, `answers` takes
+//! in what the server says to a request, `arrivals` what it sends afterwards.
+
+mod answers;
+mod arrivals;
+mod authorizing;
+mod subscription;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    ChannelAuth, Error, Name,
+    event::{Batch, Interest},
+    protocol::frame::Outgoing,
+};
+
+pub(super) use authorizing::User;
+use subscription::{Progress, Subscription};
+
+/// What subscriptions are told by the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// How long a subscription may take: authorising it, and the server's answer.
+    pub(crate) timeout: Duration,
+    /// Whether there is anybody to ask for permissions.
+    pub(crate) can_authorize: bool,
+    pub(crate) max_members: usize,
+    /// Decrypted data is not UTF-8, but what the user's own decoder reads.
+    pub(crate) has_decoder: bool,
+}
+
+/// All channels that are wanted, or that the server must still be told to forget.
+pub(super) struct Subscriptions {
+    rules: Rules,
+    by_name: HashMap<Name, Subscription>,
+    /// The channels about which the server has to be told something. Each stands here once.
+    to_tell: VecDeque<Name>,
+    /// The channels for which a permission, or a newer key, is to be asked.
+    to_ask: Vec<Name>,
+    /// In order, because every attempt has the same time. Those that have ended stay until they would have run out.
+    deadlines: VecDeque<(Instant, Name, u64)>,
+    attempts: u64,
+    /// Numbers the batches, because a channel's slot is worth something in one batch only.
+    batch: u64,
+    connected: bool,
+}
+
+impl Subscriptions {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            by_name: HashMap::new(),
+            to_tell: VecDeque::new(),
+            to_ask: Vec::new(),
+            deadlines: VecDeque::new(),
+            attempts: 0,
+            batch: 0,
+            connected: false,
+        }
+    }
+
+    /// Follows the user's wish for a channel; the last wish wins (S1). `ready` is a permission that the user has already.
+    pub(super) fn wish(
+        &mut self,
+        interest: &Arc<Interest>,
+        ready: Option<ChannelAuth>,
+        batch: &mut Batch,
+        now: Instant,
+    ) {
+        if !interest.is_wanted() {
+            return self.unwant(interest.name());
+        }
+        let name = interest.name().clone();
+        let subscription = self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest));
+        let is_new = subscription.epoch != interest.epoch();
+        if !is_new && !subscription.can_begin_anew(ready.is_some()) {
+            return;
+        }
+        if is_new {
+            subscription.answer_wish(interest);
+        }
+        subscription.ready = ready.or(subscription.ready.take());
+        subscription.progress = Progress::Wanted;
+        self.advance(&name, batch, now);
+    }
+
+    /// Unsubscribing wins at once (S2): a late answer finds nothing that waits for it.
+    fn unwant(&mut self, name: &Name) {
+        let Some(subscription) = self.by_name.get_mut(name) else { return };
+        subscription.progress = Progress::Unwanted;
+        subscription.ready = None;
+        subscription.forget_secrets();
+        if self.connected {
+            self.tell(name);
+        } else {
+            self.by_name.remove(name);
+        }
+    }
+
+    /// Takes a wanted channel one step further: to the server, to those who authorise, or to its end.
+    fn advance(&mut self, name: &Name, batch: &mut Batch, now: Instant) {
+        let Some(subscription) = self.by_name.get(name) else { return };
+        if !subscription.kind.needs_auth() {
+            self.tell(name);
+        } else if !subscription.can_be_authorized(&self.rules) {
+            self.fail(name, "", Error::NoAuthorizer { channel: name.to_string() }, batch);
+        } else if !self.connected {
+            // The permission must be for the socket that is to come.
+        } else if subscription.ready.is_some() {
+            self.use_ready_permission(name, batch, now);
+        } else {
+            let number = self.begin_attempt(name, now);
+            self.to_ask.push(name.clone());
+            self.set_progress(name, Progress::Authorizing(number));
+        }
+    }
+
+    fn set_progress(&mut self, name: &Name, progress: Progress) {
+        if let Some(subscription) = self.by_name.get_mut(name) {
+            subscription.progress = progress;
+        }
+    }
+
+    /// Numbers another attempt for this channel, and gives it its time.
+    fn begin_attempt(&mut self, name: &Name, now: Instant) -> u64 {
+        self.attempts += 1;
+        self.forget_ended_attempts();
+        self.deadlines.push_back((now + self.rules.timeout, name.clone(), self.attempts));
+        self.attempts
+    }
+
+    /// Keeps the list of deadlines in proportion to what is pending, so seldom that it costs nothing on average.
+    fn forget_ended_attempts(&mut self) {
+        if self.deadlines.len() > 2 * self.by_name.len() + 64 {
+            let by_name = &self.by_name;
+            self.deadlines.retain(|(_, name, number)| by_name.get(name).is_some_and(|s| s.awaits(*number)));
+        }
+    }
+
+    fn tell(&mut self, name: &Name) {
+        let Some(subscription) = self.by_name.get_mut(name) else { return };
+        if self.connected && !std::mem::replace(&mut subscription.to_tell, true) {
+            self.to_tell.push_back(name.clone());
+        }
+    }
+
+    /// A new connection subscribes every wanted channel exactly once (R8), in the order in which they became known.
+    pub(super) fn begin_connection(&mut self, batch: &mut Batch, now: Instant) {
+        self.connected = true;
+        let wanted = self.by_name.values().filter(|subscription| subscription.progress == Progress::Wanted);
+        let mut wanted: Vec<_> = wanted.map(|s| (s.interest.id(), s.interest.name().clone())).collect();
+        wanted.sort_unstable();
+        for (_, name) in wanted {
+            self.advance(&name, batch, now);
+        }
+    }
+
+    /// The server has forgotten everything. What is still wanted will be requested again.
+    pub(super) fn end_connection(&mut self, batch: &mut Batch, now: Instant) {
+        self.give_up_waiting_for_keys(batch);
+        self.connected = false;
+        self.to_tell.clear();
+        self.to_ask.clear();
+        self.deadlines.clear();
+        self.by_name.retain(|_, subscription| subscription.progress != Progress::Unwanted && !subscription.is_users());
+        for subscription in self.by_name.values_mut() {
+            if subscription.progress == Progress::Subscribed {
+                subscription.lost = Some(now);
+            }
+            subscription.forget_secrets();
+            subscription.on_wire = false;
+            subscription.to_tell = false;
+            // What nobody can authorise has been reported and is not tried again.
+            if subscription.progress != Progress::Failed || subscription.can_be_authorized(&self.rules) {
+                subscription.progress = Progress::Wanted;
+            }
+        }
+    }
+
+    /// The next message to the server about a channel.
+    pub(super) fn next_message(&mut self, now: Instant) -> Option<String> {
+        while let Some(name) = self.to_tell.pop_front() {
+            let Some(subscription) = self.by_name.get_mut(&name) else { continue };
+            subscription.to_tell = false;
+            match subscription.progress {
+                Progress::Wanted | Progress::Authorized(_) if !subscription.on_wire => {
+                    return Some(self.request(&name, now));
+                }
+                Progress::Wanted | Progress::Authorized(_) | Progress::Unwanted | Progress::Failed
+                    if subscription.on_wire =>
+                {
+                    subscription.on_wire = false;
+                    // What has to be said after the unsubscribe is said before anything about other channels.
+                    subscription.to_tell = true;
+                    self.to_tell.push_front(name.clone());
+                    return Some(Outgoing::Unsubscribe { channel: &name }.to_text());
+                }
+                Progress::Unwanted => drop(self.by_name.remove(&name)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn request(&mut self, name: &Name, now: Instant) -> String {
+        let number = match self.by_name.get(name).map(|subscription| subscription.progress) {
+            Some(Progress::Authorized(number)) => number,
+            _ => self.begin_attempt(name, now),
+        };
+        let permission = self.by_name.get_mut(name).and_then(|subscription| {
+            subscription.on_wire = true;
+            subscription.progress = Progress::Requested(number);
+            subscription.permission.as_ref()
+        });
+        let auth = permission.map(ChannelAuth::signature);
+        let channel_data = permission.and_then(ChannelAuth::member);
+        Outgoing::Subscribe { channel: name, auth, channel_data }.to_text()
+    }
+
+    /// S5: ends the attempts whose time is over. A request is taken back from the server, in case it answers yet.
+    pub(super) fn expire(&mut self, batch: &mut Batch, now: Instant) {
+        while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
+            let Some((_, name, number)) = self.deadlines.pop_front() else { return };
+            let Some(subscription) = self.by_name.get(&name) else { continue };
+            if subscription.is_pending(number) {
+                let error = Error::SubscriptionTimeout { channel: name.to_string(), after: self.rules.timeout };
+                self.fail(&name, "", error, batch);
+                self.tell(&name);
+            } else {
+                self.end_of_fetch(&name, number, None, batch, now);
+            }
+        }
+    }
+
+    /// Answers could not be read for so long, which is not the server's fault.
+    pub(super) fn postpone(&mut self, pause: Duration) {
+        self.deadlines.iter_mut().for_each(|(deadline, ..)| *deadline += pause);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadlines.front().map(|(deadline, ..)| *deadline)
+    }
+
+    /// Whether events of this wish may be sent: the channel is subscribed, and the wish is the current one.
+    pub(super) fn is_subscribed(&self, interest: &Interest, epoch: u64) -> bool {
+        let subscription = self.by_name.get(interest.name());
+        subscription.is_some_and(|s| s.progress == Progress::Subscribed && s.epoch == epoch)
+    }
+
+    /// The batch was taken; the next one has other slots.
+    pub(super) fn forget_slots(&mut self) {
+        self.batch += 1;
+    }
+}

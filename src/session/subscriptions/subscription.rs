@@ -1,0 +1,143 @@
+//! One channel that is wanted, or that the server must still be told to forget.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    ChannelAuth,
+    event::{Batch, ChannelSlot, Interest},
+    protocol::name::ChannelKind,
+    session::{roster::Roster, vault::Vault},
+};
+
+use super::Rules;
+
+pub(super) struct Subscription {
+    pub(super) interest: Arc<Interest>,
+    /// The wish that the subscription answers.
+    pub(super) epoch: u64,
+    pub(super) kind: ChannelKind,
+    pub(super) progress: Progress,
+    /// A ready-made permission. It serves one socket.
+    pub(super) ready: Option<ChannelAuth>,
+    /// The permission for the current socket.
+    pub(super) permission: Option<ChannelAuth>,
+    /// The server was asked to subscribe, and not yet to unsubscribe.
+    pub(super) on_wire: bool,
+    /// It stands in the list of those about whom the server has to be told something.
+    pub(super) to_tell: bool,
+    /// When it was last subscribed, if that ended without the user's will.
+    pub(super) lost: Option<Instant>,
+    /// Of a presence channel.
+    pub(super) roster: Roster,
+    /// Of an encrypted channel, once it is subscribed.
+    pub(super) vault: Option<Vault>,
+    slot: Option<(u64, ChannelSlot)>,
+}
+
+/// The number tells attempts for one channel apart, so that late answers and deadlines find nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// To be requested, now or after the next connect.
+    Wanted,
+    /// Those who authorise are asked.
+    Authorizing(u64),
+    /// Authorised as whoever will be signed in.
+    AwaitingUser(u64),
+    /// To be requested with the permission.
+    Authorized(u64),
+    /// Requested from the server.
+    Requested(u64),
+    Subscribed,
+    /// Refused or timed out. A reconnect or a new wish tries again.
+    Failed,
+    /// The user does not want it any more.
+    Unwanted,
+}
+
+impl Subscription {
+    pub(super) fn new(interest: &Arc<Interest>) -> Self {
+        Self {
+            interest: Arc::clone(interest),
+            epoch: interest.epoch(),
+            kind: ChannelKind::of(interest.name()),
+            progress: Progress::Failed,
+            ready: None,
+            permission: None,
+            on_wire: false,
+            to_tell: false,
+            lost: None,
+            roster: Roster::default(),
+            vault: None,
+            slot: None,
+        }
+    }
+
+    /// Another wish than before: what answered the old one does not answer this.
+    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>) {
+        self.interest = Arc::clone(interest);
+        self.epoch = interest.epoch();
+        self.lost = None;
+        self.slot = None;
+        self.roster = Roster::default();
+        self.forget_secrets();
+    }
+
+    /// E4: keys and permissions are wiped, which dropping them does.
+    pub(super) fn forget_secrets(&mut self) {
+        self.permission = None;
+        self.vault = None;
+    }
+
+    /// Whether the same wish, uttered again, is worth another attempt: after a failure, or with a permission for which the
+    /// attempt under way still waits.
+    pub(super) fn can_begin_anew(&self, has_permission: bool) -> bool {
+        match self.progress {
+            Progress::Failed => true,
+            Progress::Wanted | Progress::Authorizing(_) | Progress::AwaitingUser(_) => has_permission,
+            _ => false,
+        }
+    }
+
+    /// Whether it needs no permission, or there is somebody, or something, to get one from.
+    pub(super) fn can_be_authorized(&self, rules: &Rules) -> bool {
+        !self.kind.needs_auth() || rules.can_authorize || self.ready.is_some()
+    }
+
+    /// Whether the server owes an answer.
+    pub(super) fn is_requested(&self) -> bool {
+        matches!(self.progress, Progress::Requested(_))
+    }
+
+    /// Whether that attempt is still under way.
+    pub(super) fn is_pending(&self, number: u64) -> bool {
+        match self.progress {
+            Progress::Authorizing(of)
+            | Progress::AwaitingUser(of)
+            | Progress::Authorized(of)
+            | Progress::Requested(of) => of == number,
+            Progress::Wanted | Progress::Subscribed | Progress::Failed | Progress::Unwanted => false,
+        }
+    }
+
+    /// Whether the end of that attempt, for a permission or for a newer key, is still to come.
+    pub(super) fn awaits(&self, number: u64) -> bool {
+        self.is_pending(number) || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(number))
+    }
+
+    /// Whether it is the channel of the signed-in user, to which the client subscribes by itself.
+    pub(super) fn is_users(&self) -> bool {
+        self.kind == ChannelKind::ServerToUser
+    }
+
+    /// The channel's place in the batch with this number.
+    pub(super) fn slot_in(&mut self, number: u64, batch: &mut Batch) -> ChannelSlot {
+        match self.slot {
+            Some((of, slot)) if of == number => slot,
+            _ => {
+                let slot = batch.add_channel(&self.interest, self.epoch);
+                self.slot = Some((number, slot));
+                slot
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The session as a whole: every race is a sequence of inputs, and takes microseconds.
+
+mod authorizing;
+mod client_events;
+mod connection;
+mod encrypted;
+mod presence;
+mod subscribing;
+mod users;
+
+use super::*;
+use crate::{event::Event, protocol::frame::Outgoing};
+
+use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed, Reconnecting, Unavailable};
+
+/// A session in some state, with a clock that is moved by hand.
+struct Scenario {
+    session: Session,
+    now: Instant,
+    client: Arc<Interest>,
+    outputs: Vec<Output>,
+    told: Vec<Notification>,
+    tickets: u64,
+    /// What became of the calls that waited for an attempt, one after another.
+    settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn settings() -> Settings {
+    Settings {
+        connect_timeout: 15 * SECOND,
+        activity_timeout: 120 * SECOND,
+        pong_timeout: 30 * SECOND,
+        subscriptions: rules(),
+        reconnect: Reconnect::default(),
+        tls: false,
+    }
+}
+
+fn rules() -> Rules {
+    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 100, has_decoder: false }
+}
+
+impl Scenario {
+    fn new() -> Self {
+        Self::with(Reconnect::default())
+    }
+
+    fn with(reconnect: Reconnect) -> Self {
+        Self::of(Settings { reconnect, ..settings() })
+    }
+
+    fn without_authorizer() -> Self {
+        Self::of(Settings { subscriptions: Rules { can_authorize: false, ..rules() }, ..settings() })
+    }
+
+    fn of(settings: Settings) -> Self {
+        let client = Interest::new(0, "");
+        client.want();
+        Self {
+            session: Session::new(settings, 42),
+            now: Instant::now(),
+            client,
+            outputs: Vec::new(),
+            told: Vec::new(),
+            tickets: 0,
+            settled: Vec::new(),
+        }
+    }
+
+    /// Connected in the background.
+    fn connected() -> Self {
+        let mut scenario = Self::new();
+        scenario.connect_background().establish();
+        scenario.forget();
+        scenario
+    }
+
+    /// Connected, with a channel whose subscription is confirmed.
+    fn subscribed(name: &str) -> (Self, Arc<Interest>) {
+        let mut scenario = Self::connected();
+        let interest = scenario.wants(1, name);
+        scenario.receive(&succeeded(name));
+        scenario.forget();
+        (scenario, interest)
+    }
+
+    fn input(&mut self, input: Input<'_>) -> &mut Self {
+        self.session.handle(input, self.now);
+        while let Some(output) = self.session.poll_output(self.now) {
+            self.outputs.push(output);
+        }
+        if let Some(batch) = self.session.take_batch() {
+            let batch = Arc::new(batch);
+            self.settled.extend(batch.published.settled.iter().cloned());
+            for index in 0..batch.len() {
+                let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
+                self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
+            }
+        }
+        self
+    }
+
+    fn connect_background(&mut self) -> &mut Self {
+        let (wish, ticket) = (Arc::clone(&self.client), self.ticket());
+        self.input(Input::ConnectForGood(wish, ticket))
+    }
+
+    fn connect_once(&mut self) -> &mut Self {
+        let (wish, ticket) = (Arc::clone(&self.client), self.ticket());
+        self.input(Input::ConnectOnce(wish, ticket))
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    fn socket(&mut self, event: FromSocket<'_>) -> &mut Self {
+        let generation = self.session.generation;
+        self.input(Input::Socket(generation, event))
+    }
+
+    fn upgrade(&mut self) -> &mut Self {
+        self.socket(FromSocket::Reached(ConnectPhase::Established))
+    }
+
+    fn establish(&mut self) -> &mut Self {
+        self.upgrade().receive(
+            r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":60}"}"#,
+        )
+    }
+
+    fn receive(&mut self, text: &str) -> &mut Self {
+        self.socket(FromSocket::Bytes);
+        self.socket(FromSocket::Text(text))
+    }
+
+    fn close(&mut self, code: u16) -> &mut Self {
+        self.socket(FromSocket::Ended(Ending::Closed { code, reason: String::new() }))
+    }
+
+    fn lose(&mut self) -> &mut Self {
+        self.socket(FromSocket::Ended(Ending::Lost(Error::lost("test"))))
+    }
+
+    fn wants(&mut self, id: u64, name: &str) -> Arc<Interest> {
+        let interest = Interest::new(id, name);
+        interest.want();
+        self.input(Input::Wishes(vec![wish(&interest)]));
+        interest
+    }
+
+    fn forgets(&mut self, interest: &Arc<Interest>) -> &mut Self {
+        interest.forget();
+        self.input(Input::Wishes(vec![wish(interest)]))
+    }
+
+    /// Lets time pass as the heartbeat does: from deadline to deadline.
+    fn pass(&mut self, time: Duration) -> &mut Self {
+        let end = self.now + time;
+        while let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= end) {
+            self.now = deadline.max(self.now);
+            self.input(Input::Tick);
+            assert!(self.session.deadline() != Some(deadline), "a deadline that stays in the past is a busy loop");
+        }
+        self.now = end;
+        self
+    }
+
+    /// Waits out the back-off.
+    fn reconnect(&mut self) -> &mut Self {
+        let until = self.session.deadline().expect("backing off");
+        self.now = self.now.max(until);
+        self.input(Input::Tick).establish()
+    }
+
+    fn forget(&mut self) {
+        self.outputs.clear();
+        self.told.clear();
+        self.settled.clear();
+    }
+
+    fn sent(&self) -> Vec<&str> {
+        self.outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Send(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn dials(&self) -> usize {
+        self.outputs.iter().filter(|output| matches!(output, Output::Dial { .. })).count()
+    }
+
+    fn states(&self) -> Vec<ConnectionState> {
+        self.changes().iter().map(|change| change.current).collect()
+    }
+
+    fn changes(&self) -> Vec<&ConnectionStateChange> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::ConnectionStateChange(change) => Some(change),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn events(&self) -> Vec<(&str, &str)> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::Event(event) => Some((event.name(), event.data())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn errors(&self) -> Vec<&Error> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::Error(error) => Some(&**error),
+                Notification::SubscriptionError(failed) => Some(&failed.error),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn successes(&self) -> Vec<(bool, Option<Duration>)> {
+        self.told
+            .iter()
+            .filter_map(|told| match told {
+                Notification::SubscriptionSucceeded(s) => Some((s.resubscribed, s.gap)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn wish(interest: &Arc<Interest>) -> Wish {
+    Wish { interest: Arc::clone(interest), ready: None }
+}
+
+fn succeeded(channel: &str) -> String {
+    format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"{channel}","data":"{{}}"}}"#)
+}
+
+fn event(channel: &str, data: &str) -> String {
+    format!(r#"{{"event":"e","channel":"{channel}","data":"{data}"}}"#)
+}
+
+fn subscribe(channel: &str) -> String {
+    Outgoing::Subscribe { channel, auth: None, channel_data: None }.to_text()
+}
+
+fn unsubscribe(channel: &str) -> String {
+    Outgoing::Unsubscribe { channel }.to_text()
+}

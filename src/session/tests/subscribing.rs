@@ -1,0 +1,194 @@
+//! Rules S, and R8 and R12: what is wished of channels, and what comes of it.
+
+use super::*;
+
+#[test]
+fn r8_every_wanted_channel_is_subscribed_exactly_once_on_each_connection() {
+    let mut s = Scenario::new();
+    let rooms: Vec<_> = (1..=20).map(|id| s.wants(id, &format!("room-{id}"))).collect();
+    s.connect_background().establish();
+    let expected: Vec<_> = rooms.iter().map(|room| subscribe(room.name())).collect();
+    assert_eq!(s.sent(), expected);
+    s.forget();
+    s.lose().reconnect();
+    assert_eq!(s.sent(), expected);
+}
+
+#[test]
+fn r8_what_an_older_socket_brings_is_dropped() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    let old = s.session.generation;
+    s.lose().reconnect();
+    s.receive(&succeeded("room"));
+    s.forget();
+    s.input(Input::Socket(old, FromSocket::Text(&event("room", "stale"))));
+    s.input(Input::Socket(old, FromSocket::Ended(Ending::Lost(Error::lost("stale")))));
+    s.input(Input::Socket(old, FromSocket::DialFailed(Error::lost("stale"))));
+    assert!(s.told.is_empty());
+    assert_eq!(s.states(), []);
+}
+
+#[test]
+fn r12_a_gap_is_announced_before_the_first_event() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.lose();
+    let lost = s.now;
+    s.reconnect();
+    s.forget();
+    s.pass(2 * SECOND).receive(&event("room", "too early")).receive(&succeeded("room")).receive(&event("room", "x"));
+    assert_eq!(s.successes(), [(true, Some(s.now - lost))]);
+    assert_eq!(s.events(), [("e", "x")], "nothing before the confirmation");
+}
+
+#[test]
+fn r12_a_subscription_made_by_the_user_is_never_a_resubscription() {
+    let (mut s, room) = Scenario::subscribed("room");
+    s.lose();
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)])).reconnect().receive(&succeeded("room"));
+    assert_eq!(s.successes(), [(false, None)]);
+}
+
+#[test]
+fn s1_wishes_count_in_every_state() {
+    let mut s = Scenario::new();
+    let room = s.wants(1, "room");
+    s.connect_background().forgets(&room).establish();
+    assert!(s.sent().is_empty());
+}
+
+#[test]
+fn s2_unsubscribing_while_pending_wins_at_once() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.forgets(&room).receive(&succeeded("room")).receive(&event("room", "x"));
+    assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room")]);
+    assert!(s.told.is_empty());
+    s.forget();
+    s.lose().reconnect();
+    assert!(s.sent().is_empty(), "it does not come back");
+}
+
+#[test]
+fn s2_subscribe_unsubscribe_subscribe_ends_subscribed() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)])).receive(&succeeded("room"));
+    assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room"), subscribe("room")]);
+    assert_eq!(s.successes().len(), 1);
+}
+
+#[test]
+fn s2_the_same_when_the_wishes_were_merged() {
+    let (mut s, room) = Scenario::subscribed("room");
+    room.forget();
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)]));
+    assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);
+}
+
+#[test]
+fn s2_subscribing_twice_is_one_subscription() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.input(Input::Wishes(vec![wish(&room)])).receive(&succeeded("room")).input(Input::Wishes(vec![wish(&room)]));
+    assert_eq!(s.sent(), [subscribe("room")]);
+}
+
+#[test]
+fn s5_the_time_in_which_nothing_is_read_does_not_count() {
+    let mut s = Scenario::connected();
+    s.wants(1, "room");
+    s.pass(29 * SECOND).socket(FromSocket::Paused);
+    s.pass(300 * SECOND).socket(FromSocket::Resumed);
+    s.pass(SECOND - Duration::from_millis(1));
+    assert!(s.errors().is_empty(), "{:?}", s.errors());
+    s.pass(Duration::from_millis(1));
+    assert!(matches!(s.errors()[..], [Error::SubscriptionTimeout { .. }]));
+}
+
+#[test]
+fn s5_a_subscription_that_is_not_answered_times_out() {
+    let mut s = Scenario::connected();
+    let room = s.wants(1, "room");
+    s.pass(29 * SECOND).receive(r#"{"event":"pusher:pong"}"#).pass(SECOND);
+    assert!(matches!(s.errors()[..], [Error::SubscriptionTimeout { .. }]));
+    assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room")]);
+    s.forget();
+    s.receive(&succeeded("room"));
+    assert!(s.told.is_empty(), "too late");
+    s.input(Input::Wishes(vec![wish(&room)]));
+    assert_eq!(s.sent(), [subscribe("room")], "subscribing again tries again");
+}
+
+#[test]
+fn s6_refusals_reach_the_channel() {
+    let refusals = [
+        r#"{"event":"pusher:subscription_error","channel":"room","data":{"type":"AuthError","error":"no","status":401}}"#,
+        r#"{"event":"pusher_internal:subscription_error","channel":"room"}"#,
+        r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#,
+    ];
+    for refusal in refusals {
+        let mut s = Scenario::connected();
+        s.wants(1, "room");
+        s.receive(refusal);
+        assert!(matches!(s.errors()[..], [Error::SubscriptionRefused { .. }]), "{refusal}");
+        s.forget();
+        s.lose().reconnect();
+        assert_eq!(s.sent(), [subscribe("room")], "a reconnect tries again");
+    }
+}
+
+#[test]
+fn s6_an_error_without_a_channel_is_nobodys_answer_when_two_wait() {
+    let mut s = Scenario::connected();
+    s.wants(1, "a");
+    s.wants(2, "b");
+    s.receive(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#);
+    assert!(matches!(s.errors()[..], [Error::Server { code: Some(4009), .. }]));
+    s.receive(&succeeded("a")).receive(&succeeded("b"));
+    assert_eq!(s.successes().len(), 2);
+}
+
+#[test]
+fn s6_4301_and_errors_with_a_channel_answer_no_subscription() {
+    let mut s = Scenario::connected();
+    s.wants(1, "room");
+    s.receive(r#"{"event":"pusher:error","data":{"code":4301,"message":"rate"}}"#);
+    s.receive(r#"{"event":"pusher:error","channel":"x","data":{"code":4009,"message":"large"}}"#);
+    assert!(s.errors().iter().all(|error| matches!(error, Error::Server { .. })));
+}
+
+#[test]
+fn s7_a_channel_that_needs_an_authoriser_fails_without_one() {
+    let mut s = Scenario::without_authorizer();
+    s.wants(2, "private-room");
+    assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "at once, although there is no connection");
+    s.forget();
+    s.connect_background().establish();
+    assert!(s.sent().is_empty() && s.errors().is_empty(), "and told once");
+}
+
+#[test]
+fn s8_what_nobody_asked_for_is_counted_and_ignored() {
+    let mut s = Scenario::connected();
+    for n in 0..1000 {
+        s.receive(&succeeded(&format!("room-{n}")));
+        s.receive(&event(&format!("room-{n}"), "x"));
+    }
+    s.receive(r#"{"event":"pusher:unknown","data":{}}"#);
+    s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":"{}"}"#);
+    s.receive(r#"{"event":"no-channel"}"#);
+    assert!(s.told.is_empty());
+    assert_eq!(s.session.tally.ignored, 2003);
+}
+
+#[test]
+fn s8_a_client_event_with_a_platform_name_is_an_application_event() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.receive(r#"{"event":"client-pusher_internal:subscription_succeeded","channel":"room","data":"x"}"#);
+    assert_eq!(s.events(), [("client-pusher_internal:subscription_succeeded", "x")]);
+}

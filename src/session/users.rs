@@ -1,0 +1,121 @@
+//! Who the user is: the sign-in, and what comes of it for channels (A7, A8).
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    Error, Name, Notification, WatchlistEvent,
+    event::{Interest, Ticket, UserOutcome},
+    protocol::{message::WatchlistChange, name::SERVER_TO_USER},
+};
+
+use super::{Answer, Question, Session, phase::Phase, subscriptions::User};
+
+impl Session {
+    pub(super) fn sign_in(&mut self, ticket: Ticket, now: Instant) {
+        let asks = self.sign_in.want(ticket, self.is_connected(), now);
+        if asks {
+            self.ask_who_the_user_is();
+        }
+        let outcome = match self.sign_in.user() {
+            Some(id) => UserOutcome::In(id.clone()),
+            None => UserOutcome::Pending,
+        };
+        self.publish_user(outcome);
+    }
+
+    pub(super) fn begin_sign_in(&mut self, now: Instant) {
+        if self.sign_in.begin_connection(now) {
+            self.ask_who_the_user_is();
+        }
+    }
+
+    pub(super) fn end_sign_in(&mut self) {
+        if self.sign_in.end_connection() {
+            self.publish_user(UserOutcome::Pending);
+        }
+    }
+
+    fn ask_who_the_user_is(&mut self) {
+        let (number, socket_id) = (self.sign_in.number(), Arc::clone(&self.socket_id));
+        self.to_authenticate = Some(Question::User { generation: self.generation, number, socket_id });
+    }
+
+    fn publish_user(&mut self, outcome: UserOutcome) {
+        self.batch.published.user = Some(self.sign_in.told(outcome));
+    }
+
+    /// Those who authorise have answered. What they say about an older socket is dropped (R8).
+    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+        match answer {
+            Answer::Channel { generation, number, channel, auth } if self.is_current(generation) => {
+                let user = user(&self.sign_in);
+                self.subscriptions.answered(&channel, number, auth, user, &mut self.batch, now);
+            }
+            Answer::User { generation, number, auth } if self.is_current(generation) => {
+                if let Some(Err(error)) = self.sign_in.answered(number, auth) {
+                    self.sign_in_failed(error);
+                }
+            }
+            Answer::Channel { .. } | Answer::User { .. } => {}
+        }
+    }
+
+    pub(super) fn signed_in(&mut self, id: Option<String>, now: Instant) {
+        let Some(id) = self.sign_in.succeeded(id) else {
+            self.tally.ignored += 1;
+            return;
+        };
+        self.publish_user(UserOutcome::In(id.clone()));
+        self.batch.push_notice(Notification::SignedIn { id: id.clone() });
+        self.subscribe_user(&id, now);
+        self.subscriptions.user_known(User::SignedIn(&id), &mut self.batch);
+    }
+
+    /// The client subscribes the user's own channel by itself.
+    fn subscribe_user(&mut self, id: &Name, now: Instant) {
+        let interest = Interest::new(Interest::USER, &format!("{SERVER_TO_USER}{id}"));
+        interest.want();
+        self.subscriptions.wish(&interest, None, &mut self.batch, now);
+    }
+
+    pub(super) fn sign_in_failed(&mut self, error: Error) {
+        self.sign_in.fail();
+        self.publish_user(UserOutcome::Failed(error.clone()));
+        self.batch.push_error(error);
+        self.subscriptions.user_known(User::Nobody, &mut self.batch);
+    }
+
+    /// Ends what has waited too long for an answer.
+    pub(super) fn expire_answers(&mut self, now: Instant) {
+        self.subscriptions.expire(&mut self.batch, now);
+        if let Some(error) = self.sign_in.expire(now) {
+            self.sign_in_failed(error);
+        }
+    }
+
+    /// Of no interest to those who have not asked to be signed in.
+    pub(super) fn watchlist(&mut self, changes: Vec<WatchlistChange>) {
+        if self.sign_in.user().is_none() && !self.sign_in.is_pending() {
+            self.tally.ignored += 1;
+            return;
+        }
+        for WatchlistChange { name, user_ids } in changes {
+            let user_ids = user_ids.iter().map(|id| Name::from(id.as_str())).collect();
+            let event = WatchlistEvent { name: Name::from(name.as_str()), user_ids };
+            self.batch.push_notice(Notification::Watchlist(event));
+        }
+    }
+
+    /// Whether the server has confirmed the connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected(_))
+    }
+}
+
+fn user(sign_in: &super::SignIn) -> User<'_> {
+    match sign_in.user() {
+        Some(id) => User::SignedIn(id),
+        None if sign_in.is_pending() => User::Pending,
+        None => User::Nobody,
+    }
+}
