@@ -75,7 +75,7 @@ fn a_closed_port_refuses_and_opens_again() {
     assert_eq!(read_json(&mut client)["event"], "e");
     server.resume_listening().unwrap();
     server.resume_listening().unwrap();
-    connect(&server);
+    let _second = connect(&server);
     assert_eq!(server.connections(), 2);
 }
 
