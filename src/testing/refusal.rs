@@ -10,6 +10,9 @@ const UNAUTHORIZED: u16 = 4009;
 
 /// How subscriptions and sign-ins are refused, see
 /// [`TestServerBuilder::refusals`](super::TestServerBuilder::refusals).
+///
+/// The `data` of the errors for client events and for terminated users is a JSON string or an object, too, as the server
+/// has it that is named here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusals {

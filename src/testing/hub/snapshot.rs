@@ -4,7 +4,7 @@ use super::State;
 use crate::testing::auth::AuthRequest;
 use crate::testing::journal::{Received, UpgradeRequest};
 
-/// The state of the server at one moment, see [`TestServer::wait_for`](super::TestServer::wait_for).
+/// The state of the server at one moment, see [`TestServer::wait_for`](crate::testing::TestServer::wait_for).
 pub struct Snapshot<'a>(pub(super) &'a State);
 
 impl Snapshot<'_> {
