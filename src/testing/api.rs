@@ -1,21 +1,29 @@
-//! The HTTP API with which a server publishes events: `POST /apps/{id}/events`.
+//! The HTTP API of an application's backend: `POST /apps/{id}/events`, and
+//! `POST /apps/{id}/users/{user_id}/terminate_connections`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use serde::Deserialize;
-use sha2::Sha256;
 
 use super::app::App;
 use super::http::{Head, Response, percent_decode};
-use super::subscription::is_valid_name;
+use super::kind::{MAX_NAME, is_valid_name, user_of};
+use super::signature::{hex, sign};
 
 /// The hosted service refuses requests whose clock is more than this many seconds off.
 const MAX_CLOCK_SKEW: u64 = 600;
 /// The hosted service takes at most 100 channels in one request.
 const MAX_CHANNELS: usize = 100;
 const MAX_EVENT_NAME: usize = 200;
+
+/// What a backend wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Publish(Publication),
+    /// Closes the connections of this user.
+    Terminate(String),
+}
 
 /// An event that a publisher wants delivered.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,24 +37,41 @@ pub(super) struct Publication {
 
 /// Whether a path belongs to the HTTP API, whatever the app.
 pub(super) fn is_api_path(path: &str) -> bool {
-    app_id(path).is_some()
+    route(path).is_some()
 }
 
-/// Decides what to publish, or how to refuse.
-pub(super) fn publication(app: &App, head: &Head, body: &[u8], now: SystemTime) -> Result<Publication, Response> {
+/// Decides what to do, or how to refuse.
+pub(super) fn command(app: &App, head: &Head, body: &[u8], now: SystemTime) -> Result<Command, Response> {
     if head.method != "POST" {
         return Err(Response::text(405, "use POST").with_header("Allow", "POST"));
     }
-    if app_id(head.path()).map(percent_decode).as_deref() != Some(app.id.as_str()) {
-        return Err(Response::text(404, "unknown app"));
+    let not_found = || Response::text(404, "unknown app");
+    let route = route(head.path()).ok_or_else(not_found)?;
+    if percent_decode(route.app_id) != app.id {
+        return Err(not_found());
     }
     authenticate(app, head, body, now).map_err(|reason| Response::text(401, reason))?;
-    parse(body).map_err(|reason| Response::text(400, reason))
+    match route.user_id {
+        Some(user_id) => Ok(Command::Terminate(percent_decode(user_id))),
+        None => parse(body).map(Command::Publish).map_err(|reason| Response::text(400, reason)),
+    }
 }
 
-fn app_id(path: &str) -> Option<&str> {
-    let id = path.strip_prefix("/apps/")?.strip_suffix("/events")?;
-    (!id.is_empty() && !id.contains('/')).then_some(id)
+/// The parts of a path, as they were sent.
+struct Route<'a> {
+    app_id: &'a str,
+    /// Whose connections are meant; without one it is about events.
+    user_id: Option<&'a str>,
+}
+
+fn route(path: &str) -> Option<Route<'_>> {
+    let (app_id, rest) = path.strip_prefix("/apps/")?.split_once('/')?;
+    let user_id = match rest {
+        "events" => None,
+        _ => Some(rest.strip_prefix("users/")?.strip_suffix("/terminate_connections")?),
+    };
+    let is_segment = |part: &str| !part.is_empty() && !part.contains('/');
+    (is_segment(app_id) && user_id.is_none_or(is_segment)).then_some(Route { app_id, user_id })
 }
 
 fn authenticate(app: &App, head: &Head, body: &[u8], now: SystemTime) -> Result<(), &'static str> {
@@ -90,16 +115,6 @@ fn string_to_sign(method: &str, path: &str, query: &[(String, String)]) -> Strin
     format!("{method}\n{path}\n{}", parameters.join("&"))
 }
 
-fn sign(secret: &str, text: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of every length");
-    mac.update(text.as_bytes());
-    hex(&mac.finalize().into_bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn parse(body: &[u8]) -> Result<Publication, String> {
     #[derive(Deserialize)]
     struct Body {
@@ -122,10 +137,15 @@ fn parse(body: &[u8]) -> Result<Publication, String> {
     if channels.is_empty() || channels.len() > MAX_CHANNELS {
         return Err("body: there are no channels or more than 100".into());
     }
-    if let Some(name) = channels.iter().find(|name| !is_valid_name(name)) {
+    if let Some(name) = channels.iter().find(|name| !may_publish(name)) {
         return Err(format!("body: {name:?} is not a channel name"));
     }
     Ok(Publication { name: body.name, data: body.data, channels, except: body.socket_id })
+}
+
+/// User ids are free texts, and with them the names of their channels.
+fn may_publish(channel: &str) -> bool {
+    is_valid_name(channel) || (user_of(channel).is_some() && channel.chars().count() <= MAX_NAME)
 }
 
 #[cfg(test)]
@@ -165,15 +185,15 @@ mod tests {
             keep_alive: true,
         };
         let at = |seconds| UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-        let publish = |seconds| publication(&app, &head, BODY.as_bytes(), at(seconds));
+        let publish = |seconds| command(&app, &head, BODY.as_bytes(), at(seconds));
         assert_eq!(
             publish(1_353_088_179 + 600).unwrap(),
-            Publication {
+            Command::Publish(Publication {
                 name: "foo".into(),
                 data: r#"{"some":"data"}"#.into(),
                 channels: vec!["project-3".into()],
                 except: None,
-            }
+            })
         );
         assert_eq!(publish(1_353_088_179 + 601).unwrap_err().status, 401);
         assert_eq!(publish(1_353_088_179 - 601).unwrap_err().status, 401);
@@ -186,6 +206,28 @@ mod tests {
             parse(body).unwrap(),
             Publication { name: "e".into(), data: "d".into(), channels: vec!["a".into()], except: Some("1.2".into()) }
         );
+    }
+
+    #[test]
+    fn paths_name_an_app_and_perhaps_a_user() {
+        for (path, expected) in [
+            ("/apps/3/events", Some(("3", None))),
+            ("/apps/3/users/ann/terminate_connections", Some(("3", Some("ann")))),
+            ("/apps//events", None),
+            ("/apps/3/users//terminate_connections", None),
+            ("/apps/3/users/a/b/terminate_connections", None),
+            ("/apps/3/channels", None),
+            ("/app/3", None),
+        ] {
+            assert_eq!(route(path).map(|route| (route.app_id, route.user_id)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_users_channel_may_be_published_to() {
+        for (channel, expected) in [("#server-to-user-a b", true), ("#server-to-user-", false), ("#x", false)] {
+            assert_eq!(may_publish(channel), expected, "{channel}");
+        }
     }
 
     #[test]

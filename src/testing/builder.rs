@@ -6,8 +6,14 @@ use std::time::Duration;
 
 use super::TestServer;
 use super::app::App;
+use super::auth::{AuthRequest, AuthUser, UserSource};
+use super::client_event::ClientEventLimits;
+use super::encryption::{Encryption, MasterKey};
 use super::hub::Hub;
 use super::listener::Listener;
+use super::refusal::Refusals;
+use super::settings::Settings;
+use super::watchlist::WatchlistEvents;
 
 /// Hosted Pusher's own value.
 const DEFAULT_ACTIVITY_TIMEOUT: &str = "120";
@@ -30,27 +36,31 @@ const DEFAULT_QUEUE_LIMIT: usize = 64 << 20;
 #[derive(Clone, Debug)]
 #[must_use = "the server runs when `start` is called"]
 pub struct TestServerBuilder {
-    app: App,
-    activity_timeout: String,
+    settings: Settings,
+    master_key: Option<MasterKey>,
     port: u16,
-    queue_limit: usize,
 }
 
 impl Default for TestServerBuilder {
     fn default() -> Self {
-        TestServerBuilder {
+        let settings = Settings {
             app: App::default(),
             activity_timeout: DEFAULT_ACTIVITY_TIMEOUT.into(),
-            port: 0,
             queue_limit: DEFAULT_QUEUE_LIMIT,
-        }
+            refusals: Refusals::default(),
+            client_events: ClientEventLimits::default(),
+            subscription_counts: false,
+            watchlist_events: WatchlistEvents::default(),
+            users: UserSource::default(),
+        };
+        TestServerBuilder { settings, master_key: None, port: 0 }
     }
 }
 
 impl TestServerBuilder {
     /// The id, key and secret of the app. Defaults to `app-id`, `app-key` and `app-secret`.
     pub fn app(mut self, id: &str, key: &str, secret: &str) -> Self {
-        self.app = App { id: id.into(), key: key.into(), secret: secret.into() };
+        self.settings.app = App { id: id.into(), key: key.into(), secret: secret.into() };
         self
     }
 
@@ -69,7 +79,7 @@ impl TestServerBuilder {
     ///
     /// The text is not checked; one that is not JSON makes the whole message invalid.
     pub fn activity_timeout_json(mut self, json: &str) -> Self {
-        self.activity_timeout = json.into();
+        self.settings.activity_timeout = json.into();
         self
     }
 
@@ -83,7 +93,81 @@ impl TestServerBuilder {
     ///
     /// Each message counts 64 bytes more than its frame has. A single message passes whatever its size.
     pub fn queue_limit(mut self, bytes: usize) -> Self {
-        self.queue_limit = bytes;
+        self.settings.queue_limit = bytes;
+        self
+    }
+
+    /// How subscriptions and sign-ins are refused. Defaults to [`Refusals::Soketi`].
+    pub fn refusals(mut self, refusals: Refusals) -> Self {
+        self.settings.refusals = refusals;
+        self
+    }
+
+    /// Whether clients may send events to each other. Defaults to true; else each is answered with error 4301.
+    pub fn client_events(mut self, enabled: bool) -> Self {
+        self.settings.client_events.enabled = enabled;
+        self
+    }
+
+    /// How many client events a connection may send within a second. Defaults to 10; each further one is dropped, and
+    /// answered with error 4301.
+    pub fn client_event_rate(mut self, per_second: u32) -> Self {
+        self.settings.client_events.per_second = per_second;
+        self
+    }
+
+    /// How many bytes the data of a client event may have. Defaults to 10 KiB; a larger one is dropped, and answered
+    /// with error 4301.
+    ///
+    /// The bytes of a string are counted without quotes and escapes, those of anything else as JSON text. No message
+    /// may have more than 1 MiB.
+    pub fn client_event_size(mut self, bytes: usize) -> Self {
+        self.settings.client_events.max_bytes = bytes;
+        self
+    }
+
+    /// Whether the subscribers of a channel are told, by `pusher_internal:subscription_count`, whenever their number
+    /// changes. Defaults to false. Presence channels have no counts.
+    pub fn subscription_counts(mut self, enabled: bool) -> Self {
+        self.settings.subscription_counts = enabled;
+        self
+    }
+
+    /// The shape of the events about a watchlist. Defaults to [`WatchlistEvents::Pusher`].
+    pub fn watchlist_events(mut self, shape: WatchlistEvents) -> Self {
+        self.settings.watchlist_events = shape;
+        self
+    }
+
+    /// The master key of encrypted channels. There is none by default.
+    ///
+    /// With it, what [`trigger`](TestServer::trigger) publishes on an encrypted channel is encrypted, and the auth
+    /// endpoint hands the keys of the channels out. Without it, `trigger` publishes the data as it is, and the auth
+    /// endpoint answers with status 500.
+    pub fn encryption_master_key(mut self, key: [u8; 32]) -> Self {
+        self.master_key = Some(MasterKey(key));
+        self
+    }
+
+    /// Decides for the auth endpoint who a client is; `None` refuses him with status 403.
+    ///
+    /// It is asked for each request of either kind that is well-formed and meets no fault, on the thread of that
+    /// request. By default every client is let in, with the request's parameter `user_id` as his id, or
+    /// `user-<socket_id>` without one.
+    ///
+    /// ```
+    /// use pusher_channels::testing::{AuthUser, TestServer};
+    ///
+    /// let server = TestServer::builder()
+    ///     .auth_user(|request| match request.header("authorization") {
+    ///         Some("Bearer ann's token") => Some(AuthUser::new("ann").info("Ann")),
+    ///         _ => None,
+    ///     })
+    ///     .start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn auth_user(mut self, decide: impl Fn(&AuthRequest) -> Option<AuthUser> + Send + Sync + 'static) -> Self {
+        self.settings.users = UserSource::new(decide);
         self
     }
 
@@ -93,7 +177,7 @@ impl TestServerBuilder {
     ///
     /// When the port is taken, or no thread can be started.
     pub fn start(self) -> io::Result<TestServer> {
-        let hub = Arc::new(Hub::new(self.app, self.activity_timeout, self.queue_limit));
+        let hub = Arc::new(Hub::new(self.settings, Encryption::new(self.master_key)));
         let listener = Listener::start(&hub, self.port)?;
         Ok(TestServer { hub, listener })
     }

@@ -39,7 +39,7 @@ pub(super) struct Opening {
 /// Serves a WebSocket until it ends.
 pub(super) fn run(hub: &Hub, id: u64, socket: &TcpStream, opening: Opening) -> io::Result<()> {
     socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
-    let (outbox, queue) = Outbox::new(hub.queue_limit);
+    let (outbox, queue) = Outbox::new(hub.settings.queue_limit);
     let connection = Arc::new(Connection { id, socket_id: hub.socket_id(id), outbox });
     thread::scope(|scope| {
         let writer = || {

@@ -1,5 +1,6 @@
-//! What can go wrong while a client connects.
+//! What can go wrong while a client connects, or asks the auth endpoint.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Something that the server does wrong, once, to a client that asks for a WebSocket.
@@ -50,4 +51,60 @@ pub enum Fault {
     NeverEstablished,
     /// Sends the correct `101` response one byte at a time, with this pause before each byte.
     DripHead(Duration),
+}
+
+/// Something that the auth endpoint does wrong, once.
+///
+/// Requests to both of its paths take them. See [`TestServer::push_auth_fault`](super::TestServer::push_auth_fault) and
+/// [`TestServer::set_auth_fault`](super::TestServer::set_auth_fault).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthFault {
+    /// Answers with this status instead of deciding.
+    Status {
+        /// The status, for example 403, 500 or 429.
+        status: u16,
+        /// The body, sent with its `Content-Length`.
+        body: String,
+        /// More headers, for example `Retry-After`.
+        headers: Vec<(String, String)>,
+    },
+    /// Answers with status 307, and with this URL as `Location`.
+    Redirect(String),
+    /// Answers with status 200 and this body, said to be JSON, whatever it is.
+    Body(String),
+    /// Answers correctly, this time later.
+    Delay(Duration),
+    /// Reads, and never answers.
+    Hang,
+    /// Ends the TCP connection without an answer.
+    Drop,
+}
+
+/// The faults that wait for requests.
+pub(super) struct Faults<F> {
+    queued: VecDeque<F>,
+    /// For every request that finds none in the queue.
+    standing: Option<F>,
+}
+
+impl<F> Default for Faults<F> {
+    fn default() -> Self {
+        Faults { queued: VecDeque::new(), standing: None }
+    }
+}
+
+impl<F: Clone> Faults<F> {
+    pub(super) fn push(&mut self, fault: F) {
+        self.queued.push_back(fault);
+    }
+
+    pub(super) fn set(&mut self, fault: Option<F>) {
+        self.standing = fault;
+    }
+
+    /// The fault that the next request meets.
+    pub(super) fn take(&mut self) -> Option<F> {
+        self.queued.pop_front().or_else(|| self.standing.clone())
+    }
 }

@@ -61,15 +61,8 @@ impl Head {
 
     /// The decoded parameters of the query, in the order in which they came.
     pub(super) fn query(&self) -> Vec<(String, String)> {
-        let Some((_, query)) = self.target.split_once('?') else {
-            return Vec::new();
-        };
-        query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (percent_decode(name), percent_decode(value)))
-            .collect()
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        pairs(query).map(|(name, value)| (percent_decode(name), percent_decode(value))).collect()
     }
 }
 
@@ -143,6 +136,13 @@ impl<'a> Requests<'a> {
                 Ok(count) => total += count,
             }
         }
+    }
+
+    /// Reads until the client ends the connection, or it is cut.
+    pub(super) fn wait_for_end(&mut self) {
+        let mut chunk = [0; 4096];
+        let mut socket = self.socket;
+        while matches!(socket.read(&mut chunk), Ok(count) if count > 0) {}
     }
 
     /// The bytes after the last request: the beginning of the WebSocket stream.
@@ -239,6 +239,16 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, httparse::Error> {
         _ => head.header_has("connection", "keep-alive"),
     };
     Ok(Some((head, length)))
+}
+
+/// The decoded parameters of a form, in the order in which they came. A plus is a space there.
+pub(super) fn parse_form(body: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| percent_decode(&text.replace('+', " "));
+    pairs(body).map(|(name, value)| (decode(name), decode(value))).collect()
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Replaces `%XX`; what is not a valid escape stays as it is.

@@ -2,8 +2,12 @@
 
 use std::collections::VecDeque;
 
+use super::auth::AuthRequest;
+
 /// How many upgrade requests are kept. A head has at most 16 KiB, so that these are at most 16 MiB.
 const MAX_REQUESTS: usize = 1024;
+/// How many requests to the auth endpoint are kept. Head and body have at most 16 KiB each, and the body is kept twice.
+const MAX_AUTH_REQUESTS: usize = 1024;
 /// How many messages are kept: more than any test reads back.
 const MAX_RECEIVED: usize = 100_000;
 /// How many bytes of messages are kept, since a single one may have 1 MiB.
@@ -49,7 +53,7 @@ impl UpgradeRequest {
     }
 }
 
-/// Keeps the newest entries of both kinds, and forgets the oldest.
+/// Keeps the newest entries of each kind, and forgets the oldest.
 #[derive(Default)]
 pub(super) struct Journal {
     received: VecDeque<Received>,
@@ -57,6 +61,7 @@ pub(super) struct Journal {
     /// Number of messages that were forgotten: the index of `received[0]` among all messages ever.
     forgotten: u64,
     requests: VecDeque<UpgradeRequest>,
+    auth_requests: VecDeque<AuthRequest>,
 }
 
 impl Journal {
@@ -79,6 +84,13 @@ impl Journal {
         }
     }
 
+    pub(super) fn auth_request(&mut self, request: AuthRequest) {
+        self.auth_requests.push_back(request);
+        if self.auth_requests.len() > MAX_AUTH_REQUESTS {
+            self.auth_requests.pop_front();
+        }
+    }
+
     pub(super) fn received(&self) -> impl Iterator<Item = &Received> {
         self.received.iter()
     }
@@ -92,6 +104,10 @@ impl Journal {
 
     pub(super) fn requests(&self) -> impl Iterator<Item = &UpgradeRequest> {
         self.requests.iter()
+    }
+
+    pub(super) fn auth_requests(&self) -> impl Iterator<Item = &AuthRequest> {
+        self.auth_requests.iter()
     }
 }
 

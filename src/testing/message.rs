@@ -1,10 +1,14 @@
 //! What a client's message means, and what the server does about it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::client_event::ClientEvent;
 use super::connection::Connection;
 use super::hub::Hub;
-use super::{subscription, wire};
+use super::subscription::{self, Requester};
+use super::wire;
 
 /// Handles a text message. What the server cannot use is counted and otherwise ignored, as soketi does.
 pub(super) fn receive(hub: &Hub, connection: &Connection, text: &str) {
@@ -15,43 +19,77 @@ pub(super) fn receive(hub: &Hub, connection: &Connection, text: &str) {
     match parse(text) {
         Some(Message::Ping) => hub.answer(connection, wire::pong()),
         Some(Message::Pong) => {}
-        Some(Message::Subscribe { channel }) => match subscription::check(&channel) {
-            Ok(()) => hub.subscribe(connection, &channel),
-            Err(refusal) => {
-                hub.answer(connection, wire::subscription_error(&channel, &refusal));
-            }
-        },
+        Some(Message::Subscribe(request)) => subscribe(hub, connection, &request),
         Some(Message::Unsubscribe { channel }) => hub.unsubscribe(connection, &channel),
+        Some(Message::SignIn(request)) => hub.sign_in(connection, &request),
+        Some(Message::ClientEvent(event)) => hub.relay(connection, &event),
         None => hub.ignore(),
     }
 }
 
-/// What a client can say.
-#[derive(Debug, PartialEq, Eq)]
-enum Message {
-    Ping,
-    Pong,
-    Subscribe { channel: String },
-    Unsubscribe { channel: String },
+fn subscribe(hub: &Hub, connection: &Connection, request: &subscription::Request) {
+    let user = hub.user_of(connection.id);
+    let requester = Requester { socket_id: &connection.socket_id, user: user.as_ref() };
+    match subscription::check(&hub.settings.app, &requester, request) {
+        Ok(member) => hub.subscribe(connection, &request.channel, member),
+        Err(refusal) => hub.answer(connection, hub.settings.refusals.subscription(&request.channel, &refusal)),
+    }
 }
 
-fn parse(text: &str) -> Option<Message> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        event: String,
-        #[serde(default)]
-        data: serde_json::Value,
+/// What a client can say.
+#[derive(Debug)]
+enum Message<'a> {
+    Ping,
+    Pong,
+    Subscribe(subscription::Request),
+    Unsubscribe { channel: String },
+    SignIn(SignIn),
+    ClientEvent(ClientEvent<'a>),
+}
+
+/// The `data` of `pusher:signin`.
+#[derive(Debug)]
+pub(super) struct SignIn {
+    pub(super) auth: String,
+    pub(super) user_data: String,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    event: String,
+    channel: Option<String>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
+}
+
+/// Keeps a `null` that was sent apart from nothing that was sent.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+fn parse(text: &str) -> Option<Message<'_>> {
+    let Envelope { event, channel, data } = serde_json::from_str(text).ok()?;
+    if event.starts_with("client-") {
+        return Some(Message::ClientEvent(ClientEvent { event, channel: channel?, data }));
     }
-    let Envelope { event, mut data } = serde_json::from_str(text).ok()?;
-    let mut channel = || match data.get_mut("channel").map(serde_json::Value::take) {
-        Some(serde_json::Value::String(channel)) => Some(channel),
+    let mut fields = data.and_then(|data| serde_json::from_str(data.get()).ok()).unwrap_or(Value::Null);
+    let mut field = |name: &str| match fields.get_mut(name).map(Value::take) {
+        Some(Value::String(text)) => Some(text),
         _ => None,
     };
     match event.as_str() {
         "pusher:ping" => Some(Message::Ping),
         "pusher:pong" => Some(Message::Pong),
-        "pusher:subscribe" => Some(Message::Subscribe { channel: channel()? }),
-        "pusher:unsubscribe" => Some(Message::Unsubscribe { channel: channel()? }),
+        "pusher:subscribe" => Some(Message::Subscribe(subscription::Request {
+            channel: field("channel")?,
+            auth: field("auth"),
+            channel_data: field("channel_data"),
+        })),
+        "pusher:unsubscribe" => Some(Message::Unsubscribe { channel: field("channel")? }),
+        "pusher:signin" => Some(Message::SignIn(SignIn {
+            auth: field("auth").unwrap_or_default(),
+            user_data: field("user_data").unwrap_or_default(),
+        })),
         _ => None,
     }
 }
@@ -62,14 +100,15 @@ mod tests {
 
     #[test]
     fn subscriptions_name_their_channel() {
-        assert_eq!(
-            parse(r#"{"event":"pusher:subscribe","data":{"channel":"room","auth":""}}"#),
-            Some(Message::Subscribe { channel: "room".into() })
-        );
-        assert_eq!(
+        let text = r#"{"event":"pusher:subscribe","data":{"channel":"room","auth":"a","channel_data":"{}"}}"#;
+        let Some(Message::Subscribe(request)) = parse(text) else { panic!("{text}") };
+        let expected =
+            subscription::Request { channel: "room".into(), auth: Some("a".into()), channel_data: Some("{}".into()) };
+        assert_eq!(request, expected);
+        assert!(matches!(
             parse(r#"{"data":{"channel":"room"},"event":"pusher:unsubscribe"}"#),
-            Some(Message::Unsubscribe { channel: "room".into() })
-        );
+            Some(Message::Unsubscribe { channel }) if channel == "room"
+        ));
     }
 
     #[test]
@@ -79,8 +118,19 @@ mod tests {
             r#"{"event":"pusher:ping","data":{}}"#,
             r#"{"event":"pusher:ping","data":"{}"}"#,
         ] {
-            assert_eq!(parse(text), Some(Message::Ping), "{text}");
+            assert!(matches!(parse(text), Some(Message::Ping)), "{text}");
         }
+    }
+
+    #[test]
+    fn client_events_keep_the_text_of_their_data() {
+        for data in ["1.0", "null", r#""x""#, r#"{"b":1,"a":2}"#] {
+            let text = format!(r#"{{"event":"client-x","channel":"private-x","data":{data}}}"#);
+            let Some(Message::ClientEvent(event)) = parse(&text) else { panic!("{text}") };
+            assert_eq!(event.data.map(RawValue::get), Some(data));
+        }
+        let text = r#"{"event":"client-x","channel":"private-x"}"#;
+        assert!(matches!(parse(text), Some(Message::ClientEvent(ClientEvent { data: None, .. }))));
     }
 
     #[test]
@@ -94,9 +144,10 @@ mod tests {
             r#"{"event":"pusher:subscribe"}"#,
             r#"{"event":"pusher:subscribe","data":"{\"channel\":\"room\"}"}"#,
             r#"{"event":"pusher:subscribe","data":{"channel":null}}"#,
+            r#"{"event":"client-x","data":{}}"#,
             r#"{"event":"something-else"}"#,
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert!(parse(text).is_none(), "{text}");
         }
     }
 }

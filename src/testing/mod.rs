@@ -28,8 +28,23 @@
 //!
 //! # What it speaks
 //!
-//! Public channels: subscribe, unsubscribe, events, `pusher:ping`. Channels that need an authorisation are refused with
-//! `pusher:subscription_error`, status 401. Messages that it cannot use are counted and ignored.
+//! All kinds of channels, told by their prefix. By default it answers like soketi 1.6, in its very shapes and texts.
+//!
+//! * Private, presence and encrypted channels need a signature by the app's secret. A wrong or missing one is refused as
+//!   soketi does or, by [`TestServerBuilder::refusals`], as Reverb and Sockudo do.
+//! * Presence channels have members: a user with several connections is one, and the others are told of his first and
+//!   his last.
+//! * Cache channels keep their last event, and send it to who subscribes later, else `pusher:cache_miss`.
+//! * What [`TestServer::trigger`] publishes on an encrypted channel is encrypted, if there is an
+//!   [`encryption_master_key`](TestServerBuilder::encryption_master_key).
+//! * Clients send events to each other on private and presence channels, within limits.
+//! * `subscription_count` is off until [`TestServerBuilder::subscription_counts`] turns it on.
+//! * Users sign in, get events of their own, and are told of those whom they watch.
+//! * An auth endpoint, at [`TestServer::auth_endpoint`] and [`TestServer::user_auth_endpoint`], signs for clients what
+//!   [`TestServerBuilder::auth_user`] allows, and can be made to fail by an [`AuthFault`].
+//! * The HTTP API publishes events and terminates the connections of a user. Encrypted data passes through unchanged.
+//!
+//! Messages that it cannot use are counted and ignored.
 //!
 //! # Threads
 //!
@@ -40,19 +55,32 @@
 
 mod api;
 mod app;
+mod auth;
+mod authority;
 mod builder;
+mod cache;
+mod client_event;
 mod connection;
+mod encryption;
 mod fault;
 mod http;
 mod hub;
 mod journal;
+mod kind;
 mod listener;
 mod message;
 mod outbox;
+mod presence;
 mod publisher;
+mod rate;
+mod refusal;
 mod serve;
+mod settings;
+mod signature;
 mod subscription;
 mod upgrade;
+mod users;
+mod watchlist;
 mod wire;
 
 use std::fmt;
@@ -63,11 +91,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use auth::{AuthRequest, AuthUser};
 pub use builder::TestServerBuilder;
-pub use fault::Fault;
+pub use fault::{AuthFault, Fault};
 pub use hub::Snapshot;
 pub use journal::{Received, UpgradeRequest};
 pub use publisher::Publisher;
+pub use refusal::Refusals;
+pub use watchlist::WatchlistEvents;
 
 use hub::Hub;
 use listener::Listener;
@@ -125,17 +156,17 @@ impl TestServer {
 
     /// The id of the app, which is part of the paths of the HTTP API.
     pub fn app_id(&self) -> &str {
-        &self.hub.app.id
+        &self.hub.settings.app.id
     }
 
     /// The key of the app, with which clients connect.
     pub fn key(&self) -> &str {
-        &self.hub.app.key
+        &self.hub.settings.app.key
     }
 
     /// The secret of the app, with which requests to the HTTP API are signed.
     pub fn secret(&self) -> &str {
-        &self.hub.app.secret
+        &self.hub.settings.app.secret
     }
 }
 
@@ -144,7 +175,8 @@ impl TestServer {
     /// Publishes an event to the subscribers of a channel, and returns to how many connections it went.
     ///
     /// A string is published as that text, anything else as its JSON text; clients get either as a JSON string, like
-    /// from Pusher. Neither name is checked. Returns 0 while the server is [silent](Self::set_silent).
+    /// from Pusher. With a [master key](TestServerBuilder::encryption_master_key), encrypted channels get the JSON text
+    /// encrypted, that of a string, too, as the official library does it. Neither name is checked. Returns 0 while the server is [silent](Self::set_silent).
     ///
     /// # Panics
     ///
@@ -196,7 +228,7 @@ impl TestServer {
 
     /// Cuts every TCP connection of a client at once, without a close frame, and returns how many were open WebSockets.
     ///
-    /// Connections that are still being opened are cut as well; those to the HTTP API are not.
+    /// Connections that are still being opened are cut as well; those to the HTTP API and the auth endpoint are not.
     pub fn drop_all(&self) -> usize {
         self.hub.drop_clients()
     }
@@ -205,7 +237,8 @@ impl TestServer {
     /// no pongs of either kind, no answer to a close frame.
     ///
     /// New connections are upgraded, and get no `pusher:connection_established`. What the server would have sent is not
-    /// made up for later, and subscriptions that were asked for meanwhile do not exist. The HTTP API keeps answering.
+    /// made up for later, and subscriptions that were asked for meanwhile do not exist. The HTTP API and the auth endpoint
+    /// keep answering.
     pub fn set_silent(&self, silent: bool) {
         self.hub.set_silent(silent);
     }
@@ -270,6 +303,11 @@ impl TestServer {
         self.hub.snapshot(|state| state.subscribers(channel))
     }
 
+    /// Number of members of a presence channel: users, each with one or more connections.
+    pub fn members(&self, channel: &str) -> usize {
+        self.hub.snapshot(|state| state.members(channel))
+    }
+
     /// The last 1024 upgrade requests, oldest first.
     pub fn requests(&self) -> Vec<UpgradeRequest> {
         self.hub.snapshot(|state| state.requests().cloned().collect())
@@ -328,6 +366,9 @@ impl Drop for TestServer {
 /// Says nothing of the secret.
 impl fmt::Debug for TestServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestServer").field("addr", &self.addr()).field("app", &self.hub.app).finish_non_exhaustive()
+        f.debug_struct("TestServer")
+            .field("addr", &self.addr())
+            .field("app", &self.hub.settings.app)
+            .finish_non_exhaustive()
     }
 }

@@ -37,13 +37,15 @@ impl fmt::Debug for Publisher {
 }
 
 pub(super) fn trigger(hub: &Hub, channel: &str, event: &str, data: &(impl Serialize + ?Sized)) -> usize {
-    hub.trigger(channel, event, &data_text(data), None)
+    // Not by way of `serde_json::Value`, which would sort the fields of a structure and widen an `f32`.
+    let json = serde_json::to_string(data).expect("event data must have a JSON text");
+    // The official library seals the JSON text of a string, too, and not the string.
+    let text = hub.encryption.seal(channel, &json).unwrap_or_else(|| data_text(json));
+    hub.trigger(channel, event, &text, None)
 }
 
-/// A string as it is, anything else as its JSON text. Not by way of `serde_json::Value`, which would sort the fields of
-/// a structure and widen an `f32`.
-fn data_text(data: &(impl Serialize + ?Sized)) -> String {
-    let json = serde_json::to_string(data).expect("event data must have a JSON text");
+/// A string as it is, anything else as its JSON text.
+fn data_text(json: String) -> String {
     if json.starts_with('"') { serde_json::from_str(&json).unwrap_or(json) } else { json }
 }
 
@@ -51,11 +53,15 @@ fn data_text(data: &(impl Serialize + ?Sized)) -> String {
 mod tests {
     use super::*;
 
+    fn text_of(data: &(impl Serialize + ?Sized)) -> String {
+        data_text(serde_json::to_string(data).unwrap())
+    }
+
     #[test]
     fn strings_are_published_as_they_are() {
-        assert_eq!(data_text("plain \"text\""), "plain \"text\"");
-        assert_eq!(data_text(&String::from("12")), "12");
-        assert_eq!(data_text(r#"{"a":1}"#), r#"{"a":1}"#);
+        assert_eq!(text_of("plain \"text\""), "plain \"text\"");
+        assert_eq!(text_of(&String::from("12")), "12");
+        assert_eq!(text_of(r#"{"a":1}"#), r#"{"a":1}"#);
     }
 
     #[test]
@@ -65,7 +71,7 @@ mod tests {
             y: f32,
             x: Option<u8>,
         }
-        assert_eq!(data_text(&Point { y: 0.1, x: None }), r#"{"y":0.1,"x":null}"#);
-        assert_eq!(data_text(&42), "42");
+        assert_eq!(text_of(&Point { y: 0.1, x: None }), r#"{"y":0.1,"x":null}"#);
+        assert_eq!(text_of(&42), "42");
     }
 }

@@ -6,12 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use tungstenite::Bytes;
 
+use super::api::Command;
+use super::auth::AuthRequest;
 use super::connection::{self, Opening};
+use super::fault::AuthFault;
 use super::http::{Head, RequestError, Requests, Response};
 use super::hub::Hub;
 use super::journal::UpgradeRequest;
 use super::upgrade::Answer;
-use super::{api, upgrade};
+use super::{api, auth, upgrade};
 
 /// Serves a connection to its end.
 pub(super) fn serve(hub: &Hub, id: u64, socket: &TcpStream) {
@@ -63,24 +66,62 @@ fn answer_request(hub: &Hub, id: u64, requests: &mut Requests<'_>, head: &Head) 
             _ => Response::text(405, "use GET").with_header("Allow", "GET"),
         });
     }
-    if !api::is_api_path(head.path()) {
-        return Ok(Response::text(404, "no such path"));
+    if api::is_api_path(head.path()) {
+        hub.mark_backend(id);
+        Ok(answer_api(hub, head, &body))
+    } else if auth::is_auth_path(head.path()) {
+        hub.mark_backend(id);
+        answer_auth(hub, id, requests, head, &body)
+    } else {
+        Ok(Response::text(404, "no such path"))
     }
-    hub.mark_publisher(id);
-    Ok(match api::publication(&hub.app, head, &body, SystemTime::now()) {
-        Ok(publication) => {
+}
+
+fn answer_api(hub: &Hub, head: &Head, body: &[u8]) -> Response {
+    match api::command(&hub.settings.app, head, body, SystemTime::now()) {
+        Ok(Command::Publish(publication)) => {
             for channel in &publication.channels {
                 hub.trigger(channel, &publication.name, &publication.data, publication.except.as_deref());
             }
             Response::json("{}")
         }
+        Ok(Command::Terminate(user_id)) => {
+            hub.terminate(&user_id);
+            Response::json("{}")
+        }
         Err(response) => response,
-    })
+    }
+}
+
+fn answer_auth(
+    hub: &Hub,
+    id: u64,
+    requests: &mut Requests<'_>,
+    head: &Head,
+    body: &[u8],
+) -> Result<Response, RequestError> {
+    if let Err(refusal) = auth::check(head, body) {
+        return Ok(refusal);
+    }
+    let request = AuthRequest::new(head, body);
+    match hub.auth_requested(&request) {
+        Some(AuthFault::Status { status, body, headers }) => return Ok(Response { status, headers, body }),
+        Some(AuthFault::Redirect(url)) => return Ok(Response::text(307, "").with_header("Location", &url)),
+        Some(AuthFault::Body(body)) => return Ok(Response::json(body)),
+        Some(AuthFault::Hang) => {
+            requests.wait_for_end();
+            return Err(RequestError::Gone);
+        }
+        Some(AuthFault::Drop) => return Err(RequestError::Gone),
+        Some(AuthFault::Delay(time)) if !hub.pause(id, time) => return Err(RequestError::Gone),
+        Some(AuthFault::Delay(_)) | None => {}
+    }
+    Ok(auth::answer(&hub.settings.app, &hub.encryption, &hub.settings.users, &request))
 }
 
 fn answer_upgrade(hub: &Hub, id: u64, mut socket: &TcpStream, requests: Requests<'_>, head: Head) -> io::Result<()> {
     let fault = hub.upgrade_requested(UpgradeRequest { target: head.target.clone(), headers: head.headers.clone() });
-    match upgrade::answer(&hub.app, &head, fault) {
+    match upgrade::answer(&hub.settings.app, &head, fault) {
         Answer::Upgrade { head, drip: pause, greeting } => {
             let head = match pause {
                 None => Bytes::from(head),

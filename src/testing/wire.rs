@@ -3,46 +3,102 @@
 //! Every function returns a complete WebSocket frame in [`Bytes`], so that one encoding is shared by all receivers.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tungstenite::Bytes;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
 
-use super::subscription::Refusal;
+use super::presence::{Presence, UserId};
 
 /// RFC 6455, 5.5: the payload of a control frame has at most 125 bytes, of which a close frame spends two on its code.
 const MAX_CLOSE_REASON: usize = 123;
 
 /// An application event. `data` is the text that the publisher gave; like Pusher, the server sends it as a JSON string.
 pub(super) fn event(channel: &str, event: &str, data: &str) -> Bytes {
-    message(&Envelope { event, channel: Some(channel), data: Some(data) })
+    object_event(event, Some(channel), data)
+}
+
+/// A client event, with its data as the JSON value that was sent. Presence channels tell who sent it.
+pub(super) fn client_event(channel: &str, event: &str, data: Option<&RawValue>, user_id: Option<&UserId>) -> Bytes {
+    message(&Envelope { event, channel: Some(channel), data, user_id })
+}
+
+/// An event whose `data` is a JSON text in a string.
+pub(super) fn platform_event(event: &str, channel: Option<&str>, data: &(impl Serialize + ?Sized)) -> Bytes {
+    object_event(event, channel, &json(data))
+}
+
+/// An event whose `data` is a value of its own.
+pub(super) fn object_event(event: &str, channel: Option<&str>, data: &(impl Serialize + ?Sized)) -> Bytes {
+    message(&Envelope { event, channel, data: Some(data), user_id: None })
+}
+
+/// An event without `data`.
+fn bare_event(event: &str, channel: &str) -> Bytes {
+    message(&Envelope { event, channel: Some(channel), data: None::<()>, user_id: None })
 }
 
 /// `activity_timeout` is JSON text that goes into the document as it is.
 pub(super) fn established(socket_id: &str, activity_timeout: &str) -> Bytes {
     let data = format!(r#"{{"socket_id":"{socket_id}","activity_timeout":{activity_timeout}}}"#);
-    message(&Envelope { event: "pusher:connection_established", channel: None, data: Some(data.as_str()) })
+    object_event("pusher:connection_established", None, &data)
 }
 
 pub(super) fn pong() -> Bytes {
-    message(&Envelope { event: "pusher:pong", channel: None, data: Some("{}") })
+    #[derive(Serialize)]
+    struct Empty {}
+    object_event("pusher:pong", None, &Empty {})
+}
+
+/// The `data` of `pusher:error`.
+#[derive(Serialize)]
+pub(super) struct ErrorData<'a> {
+    pub(super) code: u16,
+    pub(super) message: &'a str,
 }
 
 /// The `data` of `pusher:error` is an object, as the hosted service and soketi send it.
-pub(super) fn error(code: u16, text: &str) -> Bytes {
-    #[derive(Serialize)]
-    struct ErrorData<'a> {
-        code: u16,
-        message: &'a str,
-    }
-    message(&Envelope { event: "pusher:error", channel: None, data: Some(ErrorData { code, message: text }) })
+pub(super) fn error(code: u16, message: &str) -> Bytes {
+    object_event("pusher:error", None, &ErrorData { code, message })
 }
 
+/// Like soketi's, it has no `data` on channels without members.
 pub(super) fn subscription_succeeded(channel: &str) -> Bytes {
-    message(&Envelope { event: "pusher_internal:subscription_succeeded", channel: Some(channel), data: Some("{}") })
+    bare_event("pusher_internal:subscription_succeeded", channel)
 }
 
-pub(super) fn subscription_error(channel: &str, refusal: &Refusal) -> Bytes {
-    message(&Envelope { event: "pusher:subscription_error", channel: Some(channel), data: Some(refusal) })
+pub(super) fn presence_succeeded(channel: &str, presence: &Presence) -> Bytes {
+    platform_event("pusher_internal:subscription_succeeded", Some(channel), presence)
+}
+
+pub(super) fn member_removed(channel: &str, user_id: &UserId) -> Bytes {
+    #[derive(Serialize)]
+    struct Removed<'a> {
+        user_id: &'a UserId,
+    }
+    platform_event("pusher_internal:member_removed", Some(channel), &Removed { user_id })
+}
+
+pub(super) fn cache_miss(channel: &str) -> Bytes {
+    bare_event("pusher:cache_miss", channel)
+}
+
+pub(super) fn subscription_count(channel: &str, count: usize) -> Bytes {
+    #[derive(Serialize)]
+    struct Count {
+        subscription_count: usize,
+    }
+    platform_event("pusher_internal:subscription_count", Some(channel), &Count { subscription_count: count })
+}
+
+/// Like soketi's, it repeats what the client has sent.
+pub(super) fn signin_success(auth: &str, user_data: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct SignedIn<'a> {
+        auth: &'a str,
+        user_data: &'a str,
+    }
+    object_event("pusher:signin_success", None, &SignedIn { auth, user_data })
 }
 
 pub(super) fn text(payload: &str) -> Bytes {
@@ -74,11 +130,16 @@ struct Envelope<'a, D> {
     channel: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<D>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a UserId>,
 }
 
 fn message<D: Serialize>(envelope: &Envelope<'_, D>) -> Bytes {
-    let json = serde_json::to_vec(envelope).expect("strings and numbers always have a JSON text");
-    data_frame(Data::Text, json)
+    data_frame(Data::Text, json(envelope).into_bytes())
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).expect("what the server sends always has a JSON text")
 }
 
 fn data_frame(kind: Data, payload: Vec<u8>) -> Bytes {

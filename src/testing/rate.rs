@@ -1,0 +1,42 @@
+//! How many messages a connection has sent within a second.
+
+use std::time::{Duration, Instant};
+
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// A count that begins anew with the first message after a second.
+#[derive(Default)]
+pub(super) struct Rate {
+    since: Option<Instant>,
+    count: u32,
+}
+
+impl Rate {
+    /// Counts a message; false if it is one more than `limit` in this second.
+    pub(super) fn admit(&mut self, limit: u32, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= WINDOW) {
+            self.since = Some(now);
+            self.count = 0;
+        }
+        let admitted = self.count < limit;
+        self.count += u32::from(admitted);
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_second_has_its_messages() {
+        let start = Instant::now();
+        let mut rate = Rate::default();
+        for expected in [true, true, false, false] {
+            assert_eq!(rate.admit(2, start), expected);
+        }
+        assert!(!rate.admit(2, start + Duration::from_millis(999)));
+        assert!(rate.admit(2, start + WINDOW));
+        assert!(!rate.admit(0, start + 2 * WINDOW));
+    }
+}

@@ -1,0 +1,127 @@
+//! The users who have signed in, and who wants to know of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The hosted service's limit.
+const MAX_WATCHLIST: usize = 100;
+
+/// The `user_data` of a sign-in.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct UserData {
+    pub(super) id: String,
+    pub(super) user_info: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(super) watchlist: Vec<String>,
+}
+
+impl UserData {
+    /// `None` if the text is not an object with an id that is a string of at least one character.
+    pub(super) fn parse(user_data: &str) -> Option<UserData> {
+        let user: UserData = serde_json::from_str(user_data).ok()?;
+        (!user.id.is_empty()).then_some(user)
+    }
+
+    pub(super) fn has_long_watchlist(&self) -> bool {
+        self.watchlist.len() > MAX_WATCHLIST
+    }
+}
+
+/// Who is signed in, and on which connections.
+#[derive(Default)]
+pub(super) struct Users {
+    signed_in: BTreeMap<u64, UserData>,
+    /// No user in here is without connections.
+    connections: BTreeMap<String, BTreeSet<u64>>,
+}
+
+/// Those of a watchlist who are signed in, and the others.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Statuses {
+    pub(super) online: Vec<String>,
+    pub(super) offline: Vec<String>,
+}
+
+impl Users {
+    /// Adds a connection, and tells whether it is the user's first. It must not be signed in as another.
+    pub(super) fn sign_in(&mut self, connection: u64, user: UserData) -> bool {
+        let connections = self.connections.entry(user.id.clone()).or_default();
+        let is_first = connections.is_empty();
+        connections.insert(connection);
+        self.signed_in.insert(connection, user);
+        is_first
+    }
+
+    /// Removes a connection, and returns its user if it was his last.
+    pub(super) fn sign_out(&mut self, connection: u64) -> Option<String> {
+        let user = self.signed_in.remove(&connection)?;
+        let connections = self.connections.get_mut(&user.id)?;
+        connections.remove(&connection);
+        if !connections.is_empty() {
+            return None;
+        }
+        self.connections.remove(&user.id);
+        Some(user.id)
+    }
+
+    pub(super) fn of(&self, connection: u64) -> Option<&UserData> {
+        self.signed_in.get(&connection)
+    }
+
+    /// The connections on which a user is signed in.
+    pub(super) fn connections(&self, user: &str) -> impl Iterator<Item = u64> {
+        self.connections.get(user).into_iter().flatten().copied()
+    }
+
+    /// The connections whose watchlist has this user.
+    pub(super) fn watchers(&self, user: &str) -> Vec<u64> {
+        let watches = |watcher: &UserData| watcher.watchlist.iter().any(|id| id == user);
+        self.signed_in.iter().filter(|(_, watcher)| watches(watcher)).map(|(&id, _)| id).collect()
+    }
+
+    pub(super) fn statuses(&self, watchlist: &[String]) -> Statuses {
+        let (online, offline) = watchlist.iter().cloned().partition(|user| self.connections.contains_key(user));
+        Statuses { online, offline }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(user_data: &str) -> UserData {
+        UserData::parse(user_data).unwrap()
+    }
+
+    #[test]
+    fn a_user_is_there_from_the_first_to_the_last_connection() {
+        let mut users = Users::default();
+        assert!(users.sign_in(1, user(r#"{"id":"ann"}"#)));
+        assert!(!users.sign_in(2, user(r#"{"id":"ann"}"#)));
+        assert!(users.connections("ann").eq([1, 2]));
+        assert_eq!(users.sign_out(1), None);
+        assert_eq!(users.sign_out(1), None);
+        assert_eq!(users.sign_out(2).as_deref(), Some("ann"));
+        assert_eq!(users.connections("ann").count(), 0);
+    }
+
+    #[test]
+    fn watchers_and_statuses_follow_the_watchlists() {
+        let mut users = Users::default();
+        users.sign_in(1, user(r#"{"id":"ann","watchlist":["bob","cid"]}"#));
+        users.sign_in(2, user(r#"{"id":"bob"}"#));
+        assert_eq!(users.watchers("bob"), [1]);
+        assert!(users.watchers("ann").is_empty());
+        let expected = Statuses { online: vec!["bob".into()], offline: vec!["cid".into()] };
+        assert_eq!(users.statuses(&users.of(1).unwrap().watchlist), expected);
+    }
+
+    #[test]
+    fn a_user_needs_an_id() {
+        for data in ["", "null", "[]", "{}", r#"{"id":""}"#, r#"{"id":7}"#, r#"{"id":"a","watchlist":7}"#] {
+            assert!(UserData::parse(data).is_none(), "{data}");
+        }
+    }
+}

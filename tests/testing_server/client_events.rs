@@ -1,0 +1,131 @@
+//! Events from client to client.
+
+use pusher_channels::testing::{TestServer, TestServerBuilder};
+use serde_json::json;
+
+use crate::support::{
+    Client, SOON, assert_quiet, connect, member, read_json, read_text, send, signed_subscriber, start,
+    subscribe_signed, subscriber,
+};
+
+/// Two subscribers of `private-c`.
+fn pair(server: &TestServer) -> (Client, Client) {
+    (signed_subscriber(server, "private-c").0, signed_subscriber(server, "private-c").0)
+}
+
+fn pair_with(builder: TestServerBuilder) -> (TestServer, Client, Client) {
+    let server = builder.start().unwrap();
+    let (first, second) = pair(&server);
+    (server, first, second)
+}
+
+#[test]
+fn they_reach_the_others_as_they_were_sent() {
+    let server = start();
+    let (mut a, mut b) = pair(&server);
+    // Recorded from soketi.
+    for text in [
+        r#"{"event":"client-hi","channel":"private-c","data":{"x":1}}"#,
+        r#"{"event":"client-str","channel":"private-c","data":"{\"x\":1}"}"#,
+        r#"{"event":"client-raw","channel":"private-c","data":"plain"}"#,
+        r#"{"event":"client-num","channel":"private-c","data":5}"#,
+        r#"{"event":"client-nodata","channel":"private-c"}"#,
+        r#"{"event":"client-null","channel":"private-c","data":null}"#,
+    ] {
+        send(&mut a, text);
+        assert_eq!(read_text(&mut b), text);
+    }
+    assert_quiet(&mut a);
+}
+
+#[test]
+fn on_presence_channels_they_tell_who_sent_them() {
+    let server = start();
+    let (mut a, _) = member(&server, "presence-c", r#"{"user_id":"ua"}"#);
+    let (mut b, _) = member(&server, "presence-c", r#"{"user_id":"ub"}"#);
+    send(&mut a, r#"{"event":"client-p","channel":"presence-c","data":{"y":2}}"#);
+    assert_eq!(read_text(&mut b), r#"{"event":"client-p","channel":"presence-c","data":{"y":2},"user_id":"ua"}"#);
+}
+
+#[test]
+fn elsewhere_they_are_dropped() {
+    let server = start();
+    let (mut public, socket_id) = subscriber(&server, "room");
+    subscribe_signed(&server, &mut public, &socket_id, "private-encrypted-x");
+    assert_eq!(read_json(&mut public)["event"], "pusher_internal:subscription_succeeded");
+    let (mut other, _) = signed_subscriber(&server, "private-encrypted-x");
+    let (mut private, _) = signed_subscriber(&server, "private-c");
+    for channel in ["room", "private-encrypted-x", "private-c", "nowhere"] {
+        send(&mut public, &json!({"event": "client-x", "channel": channel, "data": {}}).to_string());
+    }
+    send(&mut public, r#"{"event":"not-client","channel":"private-encrypted-x","data":{}}"#);
+    assert!(server.wait_for(SOON, |state| state.ignored() == 5));
+    for client in [&mut public, &mut other, &mut private] {
+        assert_quiet(client);
+    }
+}
+
+#[test]
+fn the_eleventh_within_a_second_is_answered_with_an_error() {
+    // The limit of a second could pass on a slow machine before the eleventh is sent, but not before many more are.
+    let server = start();
+    let (mut a, mut b) = pair(&server);
+    for _ in 0..200 {
+        send(&mut a, r#"{"event":"client-x","channel":"private-c","data":1}"#);
+    }
+    for _ in 0..10 {
+        assert_eq!(read_json(&mut b)["event"], "client-x");
+    }
+    assert_eq!(
+        read_text(&mut a),
+        r#"{"event":"pusher:error","channel":"private-c","data":{"code":4301,"message":"The rate limit for sending client events exceeded the quota."}}"#
+    );
+}
+
+#[test]
+fn the_rate_is_configurable() {
+    let (_server, mut a, mut b) = pair_with(TestServer::builder().client_event_rate(0));
+    send(&mut a, r#"{"event":"client-x","channel":"private-c","data":1}"#);
+    assert_eq!(read_json(&mut a)["data"]["code"], 4301);
+    assert_quiet(&mut b);
+}
+
+#[test]
+fn data_above_the_limit_is_answered_with_an_error() {
+    let server = start();
+    let (mut a, mut b) = pair(&server);
+    let event = |length| json!({"event": "client-big", "channel": "private-c", "data": "x".repeat(length)}).to_string();
+    send(&mut a, &event(10_241));
+    assert_eq!(
+        read_text(&mut a),
+        r#"{"event":"pusher:error","channel":"private-c","data":{"code":4301,"message":"The event data should be less than 10 KB."}}"#
+    );
+    send(&mut a, &event(10_240));
+    assert_eq!(read_json(&mut b)["data"].as_str().unwrap().len(), 10_240);
+}
+
+#[test]
+fn the_size_is_configurable() {
+    let (_server, mut a, mut b) = pair_with(TestServer::builder().client_event_size(100_000));
+    send(&mut a, &json!({"event": "client-big", "channel": "private-c", "data": "x".repeat(90_000)}).to_string());
+    assert_eq!(read_json(&mut b)["event"], "client-big");
+}
+
+#[test]
+fn they_can_be_switched_off() {
+    let (_server, mut a, mut b) = pair_with(TestServer::builder().client_events(false));
+    send(&mut a, r#"{"event":"client-x","channel":"private-c","data":1}"#);
+    let error = read_json(&mut a);
+    assert_eq!((&error["event"], &error["data"]["code"]), (&json!("pusher:error"), &json!(4301)));
+    assert_quiet(&mut b);
+}
+
+#[test]
+fn an_unsubscribed_client_cannot_send() {
+    let server = start();
+    let (mut client, _) = connect(&server);
+    let (mut other, _) = signed_subscriber(&server, "private-c");
+    send(&mut client, r#"{"event":"client-x","channel":"private-c","data":1}"#);
+    assert!(server.wait_for(SOON, |state| state.ignored() == 1));
+    assert_quiet(&mut other);
+}

@@ -1,0 +1,19 @@
+//! The embedded server, seen through a bare WebSocket client and a hand-written HTTP client.
+#![cfg(feature = "test-server")]
+
+mod auth;
+mod cache;
+mod channels;
+mod client_events;
+mod connecting;
+mod counts;
+mod encrypted;
+mod faults;
+mod http;
+mod messages;
+mod misbehaving;
+mod presence;
+mod sending;
+mod signatures;
+mod support;
+mod users;
