@@ -135,7 +135,7 @@ fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
     });
     pusher.on_subscription_succeeded(move |s| told.send(format!("client {}", s.channel)).unwrap_or_default());
     let expected =
-        ["channel room", "channel room", r#"event Some("room") {}"#, "client room", "client second"].map(str::to_owned);
+        ["channel room", "channel room", r#"event Some("room") "#, "client room", "client second"].map(str::to_owned);
     let heard: Vec<_> = expected.iter().map(|_| tells.recv_timeout(PATIENCE).expect("told at once")).collect();
     assert_eq!(heard, expected);
     channel.unsubscribe();

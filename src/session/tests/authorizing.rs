@@ -1,1 +1,184 @@
-//! placeholder
+//! Rules A1-A6, as far as the session decides: permissions that come late, or wrong, or twice.
+
+use super::*;
+
+#[test]
+fn a2_a_private_channel_is_subscribed_with_its_permission() {
+    let mut s = Scenario::connected();
+    s.wants(2, "private-room");
+    assert!(s.sent().is_empty());
+    assert_eq!(s.asked(), [("private-room", 1)]);
+    s.answer("private-room", private());
+    assert_eq!(s.sent(), [subscribe_private("private-room")]);
+    s.receive(&succeeded("private-room")).receive(&event("private-room", "x"));
+    assert_eq!(s.events(), [("e", "x")]);
+}
+
+#[test]
+fn a2_all_channels_of_a_connection_are_asked_in_one_question() {
+    let mut s = Scenario::new();
+    for id in 2..5 {
+        s.wants(id, &format!("private-{id}"));
+    }
+    s.connect_background().establish();
+    let questions = s.outputs.iter().filter(|output| matches!(output, Output::Ask(_))).count();
+    assert_eq!((questions, s.asked().len()), (1, 3));
+}
+
+#[test]
+fn a6_channel_data_goes_out_byte_for_byte() {
+    let mut s = Scenario::connected();
+    s.wants(2, "presence-room");
+    let data = "{ \"user_id\" : 7, \"user_info\":{\"n\":\"\\u017c\"} }";
+    s.answer("presence-room", Ok(ChannelAuth::new("k:s").channel_data(data)));
+    let sent: serde_json::Value = serde_json::from_str(s.sent()[0]).expect("JSON");
+    assert_eq!(sent["data"]["channel_data"], data);
+    assert_eq!(sent["data"]["auth"], "k:s");
+}
+
+#[test]
+fn r8_a_permission_for_an_older_socket_is_dropped() {
+    let mut s = Scenario::connected();
+    s.wants(2, "private-room");
+    let late = Answer::Channel {
+        generation: s.session.generation,
+        number: s.asked()[0].1,
+        channel: Name::from("private-room"),
+        auth: private(),
+    };
+    s.lose().reconnect();
+    s.outputs.retain(|output| matches!(output, Output::Ask(_)));
+    s.input(Input::Answered(late));
+    assert!(s.sent().is_empty(), "{:?}", s.sent());
+    assert_eq!(s.asked().len(), 2, "asked again for the new socket");
+    s.answer("private-room", private());
+    assert_eq!(s.sent(), [subscribe_private("private-room")]);
+}
+
+#[test]
+fn s2_unsubscribing_while_it_is_authorised_wins_at_once() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    s.forgets(&room).answer("private-room", private());
+    assert!(s.sent().is_empty() && s.told.is_empty());
+    s.lose().reconnect();
+    assert_eq!(s.asked().len(), 1, "it does not come back");
+}
+
+#[test]
+fn s2_a_permission_for_an_older_wish_is_dropped() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    let (generation, number) = (s.session.generation, s.asked()[0].1);
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)]));
+    let channel = Name::from("private-room");
+    s.input(Input::Answered(Answer::Channel { generation, number, channel, auth: private() }));
+    assert!(s.sent().is_empty(), "the second wish has a question of its own");
+    s.answer("private-room", private());
+    assert_eq!(s.sent(), [subscribe_private("private-room")]);
+}
+
+#[test]
+fn a4_a_refusal_is_final_until_the_next_wish_or_connection() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    s.answer("private-room", Err(refused()));
+    assert!(matches!(s.errors()[..], [Error::AuthRefused { status: Some(403), .. }]));
+    s.pass(600 * SECOND / 10);
+    assert_eq!(s.asked().len(), 1);
+    s.input(Input::Wishes(vec![wish(&room)]));
+    assert_eq!(s.asked().len(), 2, "subscribed again");
+    s.answer("private-room", Err(refused())).lose().reconnect();
+    assert_eq!(s.asked().len(), 3, "a reconnect tries again");
+}
+
+#[test]
+fn a5_wrong_permissions_are_an_error_of_that_channel_alone() {
+    let secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let cases = [
+        ("private-a", ChannelAuth::new("")),
+        ("private-encrypted-a", ChannelAuth::new("k:s")),
+        ("private-encrypted-a", ChannelAuth::new("k:s").shared_secret("AAAA")),
+        ("private-encrypted-a", ChannelAuth::new("k:s").shared_secret(&secret[..43])),
+        ("private-encrypted-cache-a", ChannelAuth::new("k:s").shared_secret("*")),
+        ("presence-a", ChannelAuth::new("k:s")),
+        ("presence-a", ChannelAuth::new("k:s").channel_data("junk")),
+        ("presence-a", ChannelAuth::new("k:s").channel_data("{}")),
+    ];
+    for (channel, auth) in cases {
+        let (mut s, _room) = Scenario::subscribed("room");
+        s.wants(2, channel);
+        s.answer(channel, Ok(auth));
+        assert!(matches!(s.errors()[..], [Error::AuthMalformed { .. }]), "{channel}: {:?}", s.errors());
+        assert!(s.sent().is_empty(), "{channel}");
+        s.receive(&event("room", "x"));
+        assert_eq!(s.events(), [("e", "x")], "{channel}");
+    }
+}
+
+#[test]
+fn a6_the_shared_secret_never_goes_to_the_server() {
+    let mut s = Scenario::connected();
+    s.wants(2, "private-encrypted-room");
+    let auth = ChannelAuth::new("k:s").shared_secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    s.answer("private-encrypted-room", Ok(auth));
+    assert!(s.sent()[0].contains("k:s") && !s.sent()[0].contains("AAAA"));
+}
+
+#[test]
+fn a4_a_ready_permission_serves_one_socket() {
+    let mut s = Scenario::connected();
+    let room = Interest::new(2, "private-room");
+    room.want();
+    let ready = private().ok();
+    s.input(Input::Wishes(vec![Wish { ready, ..wish(&room) }]));
+    assert_eq!(s.sent(), [subscribe_private("private-room")]);
+    assert!(s.asked().is_empty());
+    s.lose().reconnect();
+    assert_eq!(s.asked().len(), 1, "on the next socket the authoriser takes over");
+
+    let mut s = Scenario::without_authorizer();
+    s.connect_background().establish();
+    s.input(Input::Wishes(vec![Wish { ready: private().ok(), ..wish(&room) }]));
+    s.receive(&succeeded("private-room")).lose();
+    s.forget();
+    s.reconnect();
+    assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "or the channel ends in an error");
+}
+
+#[test]
+fn s5_the_deadline_covers_authorising_and_a_late_permission_is_dropped() {
+    let mut s = Scenario::connected();
+    s.wants(2, "private-room");
+    s.pass(30 * SECOND);
+    assert!(matches!(s.errors()[..], [Error::SubscriptionTimeout { .. }]));
+    s.forget_told().answer("private-room", private());
+    assert!(s.sent().iter().all(|sent| !sent.contains("subscribe")), "{:?}", s.sent());
+}
+
+#[test]
+fn s6_a_channel_that_is_still_being_authorised_takes_no_error_as_its_answer() {
+    let mut s = Scenario::connected();
+    s.wants(2, "room");
+    s.wants(3, "private-room");
+    s.receive(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#);
+    match s.errors()[..] {
+        [Error::SubscriptionRefused { channel, status: Some(4009), .. }] => assert_eq!(channel, "room"),
+        ref other => panic!("{other:?}"),
+    }
+    s.forget_told().answer("private-room", private());
+    s.receive(r#"{"event":"pusher:error","data":"{\"code\":4009,\"message\":\"no\"}"}"#);
+    assert!(matches!(s.errors()[..], [Error::SubscriptionRefused { .. }]), "as Reverb and Sockudo answer");
+}
+
+#[test]
+fn a3_other_channels_do_not_wait_for_a_slow_authoriser() {
+    let mut s = Scenario::connected();
+    s.wants(2, "private-slow");
+    s.wants(3, "private-fast");
+    s.wants(4, "room");
+    s.answer("private-fast", private());
+    assert_eq!(s.sent(), [subscribe("room"), subscribe_private("private-fast")]);
+}

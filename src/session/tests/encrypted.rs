@@ -1,1 +1,148 @@
-//! placeholder
+//! Rules E: nothing but what decrypts is delivered, in order, and at the price of few questions.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
+
+use super::*;
+
+const ROOM: &str = "private-encrypted-room";
+
+fn permission(key: u8) -> Result<ChannelAuth, Error> {
+    Ok(ChannelAuth::new("k:s").shared_secret(STANDARD.encode([key; 32])))
+}
+
+fn sealed(channel: &str, key: u8, plain: &[u8]) -> String {
+    let cipher = XSalsa20Poly1305::new(&[key; 32].into());
+    let ciphertext = STANDARD.encode(cipher.encrypt(&[0; 24].into(), plain).expect("it fits"));
+    let nonce = STANDARD.encode([0; 24]);
+    let envelope = format!(r#"{{"nonce":"{nonce}","ciphertext":"{ciphertext}"}}"#);
+    format!(r#"{{"event":"e","channel":"{channel}","data":{}}}"#, serde_json::Value::from(envelope))
+}
+
+/// Subscribed with key 1, which is ten seconds old.
+fn subscribed() -> Scenario {
+    let mut s = Scenario::connected();
+    s.wants(2, ROOM);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM)).pass(10 * SECOND);
+    s.forget();
+    s
+}
+
+impl Scenario {
+    fn failures(&self) -> Vec<&crate::DecryptionError> {
+        let failures = self.told.iter().filter_map(|told| match told {
+            Notification::DecryptionFailure(failure) => Some(&failure.reason),
+            _ => None,
+        });
+        failures.collect()
+    }
+}
+
+#[test]
+fn e1_only_what_decrypts_is_delivered() {
+    let mut s = subscribed();
+    s.receive(&sealed(ROOM, 1, b"\"hello\"")).receive(&event(ROOM, "in clear"));
+    assert_eq!(s.events(), [("e", "hello")]);
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::Malformed(_)]));
+    assert!(s.asked().is_empty(), "E3: a malformed envelope fetches no key");
+}
+
+#[test]
+fn e2_a_rotated_key_is_fetched_once_with_the_later_events_queued_behind() {
+    let mut s = subscribed();
+    for plain in [b"1", b"2", b"3"] {
+        s.receive(&sealed(ROOM, 2, plain));
+    }
+    assert!(s.told.is_empty());
+    assert_eq!(s.asked().len(), 1);
+    s.answer(ROOM, permission(2)).receive(&sealed(ROOM, 2, b"4"));
+    assert_eq!(s.events(), [("e", "1"), ("e", "2"), ("e", "3"), ("e", "4")]);
+    assert!(s.failures().is_empty());
+}
+
+#[test]
+fn e2_other_channels_do_not_wait() {
+    let mut s = subscribed();
+    s.wants(3, "room");
+    s.receive(&succeeded("room")).receive(&sealed(ROOM, 2, b"1")).receive(&event("room", "x"));
+    assert_eq!(s.events(), [("e", "x")]);
+}
+
+#[test]
+fn e2_what_fails_with_the_new_key_too_is_reported_and_skipped() {
+    let mut s = subscribed();
+    s.receive(&sealed(ROOM, 3, b"1")).receive(&sealed(ROOM, 2, b"2"));
+    s.answer(ROOM, permission(2));
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
+    assert_eq!(s.events(), [("e", "2")]);
+    s.receive(&sealed(ROOM, 3, b"3"));
+    assert_eq!((s.failures().len(), s.asked().len()), (2, 1), "a young key is not fetched again");
+}
+
+#[test]
+fn e2_a_fetch_that_fails_releases_what_waits() {
+    for fails in [|s: &mut Scenario| drop(s.answer(ROOM, Err(refused()))), |s: &mut Scenario| drop(s.pass(30 * SECOND))]
+    {
+        let mut s = subscribed();
+        s.receive(&sealed(ROOM, 2, b"1")).receive(&sealed(ROOM, 1, b"2"));
+        fails(&mut s);
+        assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
+        assert_eq!(s.events(), [("e", "2")]);
+    }
+}
+
+#[test]
+fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
+    let mut s = Scenario::connected();
+    s.wants(2, ROOM);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM)).pass(10 * SECOND);
+    for _ in 0..10_000 {
+        s.receive(&sealed(ROOM, 2, b"x"));
+    }
+    s.answer(ROOM, permission(1));
+    assert_eq!(s.asked().len(), 2);
+    assert_eq!(s.failures().len(), 10_000);
+}
+
+#[test]
+fn e2_a_lost_connection_does_not_lose_what_waits_without_a_word() {
+    let mut s = subscribed();
+    s.receive(&sealed(ROOM, 2, b"1")).lose();
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
+    s.reconnect();
+    s.answer(ROOM, permission(2)).receive(&succeeded(ROOM)).receive(&sealed(ROOM, 2, b"2"));
+    assert_eq!(s.events(), [("e", "2")], "the new connection has the new key");
+}
+
+#[test]
+fn e4_a_key_does_not_outlive_its_subscription() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, ROOM);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)]));
+    s.forget_told();
+    s.receive(&sealed(ROOM, 1, b"1"));
+    assert!(s.told.is_empty(), "it is not subscribed");
+    s.answer(ROOM, permission(2)).receive(&succeeded(ROOM)).receive(&sealed(ROOM, 1, b"1"));
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
+}
+
+#[test]
+fn e5_plain_text_that_is_not_utf_8_is_a_failure_unless_there_is_a_decoder() {
+    let mut s = subscribed();
+    s.receive(&sealed(ROOM, 1, &[0xFF]));
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::Undecodable(_)]));
+
+    let rules = Rules { has_decoder: true, ..rules() };
+    let mut s = Scenario::of(Settings { subscriptions: rules, ..settings() });
+    s.connect_background().establish().wants(2, ROOM);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
+    s.forget_told();
+    s.receive(&sealed(ROOM, 1, &[0xFF]));
+    match &s.told[..] {
+        [Notification::Event(event)] => assert_eq!(event.encoded(), Some([0xFF].as_slice())),
+        other => panic!("{other:?}"),
+    }
+}

@@ -182,6 +182,11 @@ impl Scenario {
         self.settled.clear();
     }
 
+    fn forget_told(&mut self) -> &mut Self {
+        self.told.clear();
+        self
+    }
+
     fn sent(&self) -> Vec<&str> {
         self.outputs
             .iter()
@@ -194,6 +199,23 @@ impl Scenario {
 
     fn dials(&self) -> usize {
         self.outputs.iter().filter(|output| matches!(output, Output::Dial { .. })).count()
+    }
+
+    /// The channels about which those who authorise were asked, each with the number of the question.
+    fn asked(&self) -> Vec<(&str, u64)> {
+        let questions = self.outputs.iter().filter_map(|output| match output {
+            Output::Ask(Question::Channels(questions)) => Some(questions),
+            _ => None,
+        });
+        questions.flatten().map(|question| (question.request.channel(), question.number)).collect()
+    }
+
+    /// Answers the last question about a channel.
+    fn answer(&mut self, channel: &str, auth: Result<ChannelAuth, Error>) -> &mut Self {
+        let (_, number) = *self.asked().iter().rfind(|(asked, _)| *asked == channel).expect("it was asked");
+        let generation = self.session.generation;
+        let channel = Name::from(channel);
+        self.input(Input::Answered(Answer::Channel { generation, number, channel, auth }))
     }
 
     fn states(&self) -> Vec<ConnectionState> {
@@ -240,6 +262,23 @@ impl Scenario {
             })
             .collect()
     }
+}
+
+fn private() -> Result<ChannelAuth, Error> {
+    Ok(ChannelAuth::new("key:signature"))
+}
+
+fn presence(id: &str) -> Result<ChannelAuth, Error> {
+    Ok(ChannelAuth::new("key:signature").channel_data(format!(r#"{{"user_id":"{id}"}}"#)))
+}
+
+fn refused() -> Error {
+    Error::AuthRefused { channel: None, status: Some(403), message: String::new() }
+}
+
+/// The subscription of a channel that is authorised with the permission of [`private`].
+fn subscribe_private(channel: &str) -> String {
+    Outgoing::Subscribe { channel, auth: Some("key:signature"), channel_data: None }.to_text()
 }
 
 fn wish(interest: &Arc<Interest>) -> Wish {

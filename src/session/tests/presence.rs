@@ -1,1 +1,114 @@
-//! placeholder
+//! Rules P: the members of presence channels, and what is told of them.
+
+use super::*;
+
+fn list(channel: &str, ids: &str) -> String {
+    let data = format!(r#"{{"presence":{{"ids":[{ids}],"hash":null,"count":9}}}}"#);
+    let data = serde_json::Value::from(data);
+    format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"{channel}","data":{data}}}"#)
+}
+
+fn member(event: &str, data: &str) -> String {
+    format!(r#"{{"event":"pusher_internal:{event}","channel":"presence-room","data":{data}}}"#)
+}
+
+/// In a presence channel, with the given members.
+fn with_members(ids: &str) -> Scenario {
+    let mut s = Scenario::connected();
+    s.wants(2, "presence-room");
+    s.answer("presence-room", presence("a")).receive(&list("presence-room", ids));
+    s.forget();
+    s
+}
+
+impl Scenario {
+    /// What was told, in short.
+    fn story(&self) -> Vec<String> {
+        let story = self.told.iter().filter_map(|told| match told {
+            Notification::SubscriptionSucceeded(_) => Some("succeeded".to_owned()),
+            Notification::MemberAdded(change) => Some(format!("+{} {}", change.member.id(), change.member.info())),
+            Notification::MemberRemoved(change) => Some(format!("-{} {}", change.member.id(), change.member.info())),
+            Notification::Error(error) => Some(error.to_string()),
+            _ => None,
+        });
+        story.collect()
+    }
+}
+
+#[test]
+fn p1_the_first_list_is_no_difference() {
+    let mut s = Scenario::connected();
+    s.wants(2, "presence-room");
+    s.answer("presence-room", presence("a")).receive(&list("presence-room", r#""a","b""#));
+    assert_eq!(s.story(), ["succeeded"]);
+}
+
+#[test]
+fn p1_after_a_resubscription_the_difference_is_told_after_the_confirmation() {
+    let mut s = with_members(r#""a","b","c""#);
+    s.lose().reconnect();
+    s.answer("presence-room", presence("a"));
+    s.forget_told();
+    s.receive(&list("presence-room", r#""a","c","d""#));
+    assert_eq!(s.story(), ["succeeded", "-b null", "+d null"]);
+}
+
+#[test]
+fn p1_a_new_wish_has_no_difference_to_tell() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "presence-room");
+    s.answer("presence-room", presence("a")).receive(&list("presence-room", r#""a","b""#));
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)])).answer("presence-room", presence("a"));
+    s.forget_told();
+    s.receive(&list("presence-room", r#""a""#));
+    assert_eq!(s.story(), ["succeeded"]);
+}
+
+#[test]
+fn p2_a_known_member_is_updated_and_an_unknown_one_cannot_leave() {
+    let mut s = with_members(r#""a""#);
+    s.receive(&member("member_added", r#""{\"user_id\":7,\"user_info\":{\"n\":1}}""#));
+    s.receive(&member("member_added", r#"{"user_id":"7","user_info":{"n":2}}"#));
+    s.receive(&member("member_removed", r#"{"user_id":"x"}"#));
+    s.receive(&member("member_removed", r#"{"user_id":7}"#));
+    assert_eq!(s.story(), [r#"+7 {"n":1}"#, r#"-7 {"n":2}"#]);
+    assert_eq!(s.session.tally.ignored, 1);
+}
+
+#[test]
+fn p2_members_are_capped_and_the_excess_is_reported() {
+    let rules = Rules { max_members: 2, ..rules() };
+    let mut s = Scenario::of(Settings { subscriptions: rules, ..settings() });
+    s.connect_background().establish().wants(2, "presence-room");
+    s.answer("presence-room", presence("a"));
+    s.forget_told();
+    s.receive(&list("presence-room", r#""a","b","c""#)).receive(&member("member_added", r#"{"user_id":"d"}"#));
+    let excess = "presence: presence-room has 1 more members than are kept";
+    assert_eq!(s.story(), [excess, "succeeded", excess]);
+}
+
+#[test]
+fn s8_member_events_of_other_channels_are_ignored() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.receive(r#"{"event":"pusher_internal:member_added","channel":"room","data":{"user_id":"x"}}"#);
+    s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":{"user_id":"x"}}"#);
+    assert!(s.told.is_empty());
+    assert_eq!(s.session.tally.ignored, 2);
+}
+
+#[test]
+fn s9_counts_and_cache_misses_are_told() {
+    let (mut s, _room) = Scenario::subscribed("cache-room");
+    s.receive(r#"{"event":"pusher:cache_miss","channel":"cache-room"}"#);
+    s.receive(
+        r#"{"event":"pusher_internal:subscription_count","channel":"cache-room","data":"{\"subscription_count\":0}"}"#,
+    );
+    match &s.told[..] {
+        [Notification::CacheMiss { channel }, Notification::SubscriptionCount(count)] => {
+            assert_eq!((&**channel, count.count), ("cache-room", 0));
+        }
+        other => panic!("{other:?}"),
+    }
+}

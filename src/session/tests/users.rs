@@ -1,1 +1,166 @@
-//! placeholder
+//! Rules A7 and A8: the sign-in, and what depends on it.
+
+use super::*;
+use crate::event::UserOutcome;
+
+fn proof() -> Result<UserAuth, Error> {
+    Ok(UserAuth::new("key:signature", r#"{"id":"7"}"#))
+}
+
+const CONFIRMED: &str = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#;
+const SIGN_IN: &str = r#"{"event":"pusher:signin","data":{"auth":"key:signature","user_data":"{\"id\":\"7\"}"}}"#;
+
+impl Scenario {
+    fn sign_in(&mut self) -> &mut Self {
+        let ticket = self.ticket();
+        self.input(Input::SignIn(ticket))
+    }
+
+    /// How often it was asked who the user is.
+    fn asked_who(&self) -> usize {
+        self.outputs.iter().filter(|output| matches!(output, Output::Ask(Question::User { .. }))).count()
+    }
+
+    fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
+        let generation = self.session.generation;
+        let number = self.session.sign_in.number();
+        self.input(Input::Answered(Answer::User { generation, number, auth }))
+    }
+
+    fn signed_in_as(&self) -> Vec<&str> {
+        let ids = self.told.iter().filter_map(|told| match told {
+            Notification::SignedIn { id } => Some(&**id),
+            _ => None,
+        });
+        ids.collect()
+    }
+}
+
+#[test]
+fn a8_a_sign_in_is_confirmed_and_the_users_channel_subscribed() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof()).receive(CONFIRMED);
+    assert_eq!(s.signed_in_as(), ["7"]);
+    assert_eq!(s.sent(), [SIGN_IN, &subscribe("#server-to-user-7")]);
+    s.receive(&succeeded("#server-to-user-7")).receive(&event("#server-to-user-7", "x"));
+    assert_eq!(s.events(), [("e", "x")]);
+    assert!(s.successes().is_empty(), "the client's own subscription is nobody's business");
+}
+
+#[test]
+fn a8_it_is_redone_after_a_reconnect_before_channels_are_subscribed() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.sign_in().prove(proof()).receive(CONFIRMED).lose().reconnect();
+    s.outputs.clear();
+    assert!(s.sent().is_empty());
+    s.prove(proof());
+    assert_eq!(s.sent(), [SIGN_IN]);
+    s.receive(CONFIRMED);
+    assert_eq!(s.sent()[1..], [subscribe("room"), subscribe("#server-to-user-7")]);
+}
+
+#[test]
+fn a8_a_failed_sign_in_lets_the_channels_go_on() {
+    let mut s = Scenario::new();
+    s.sign_in().wants(2, "room");
+    s.connect_background().establish();
+    assert!(s.sent().is_empty());
+    s.prove(Err(refused()));
+    assert_eq!(s.sent(), [subscribe("room")]);
+    assert!(matches!(s.errors()[..], [Error::AuthRefused { .. }]));
+}
+
+#[test]
+fn a8_it_can_be_repeated_after_a_failure() {
+    for refusal in [4009, 4200] {
+        let mut s = Scenario::connected();
+        s.sign_in().prove(proof());
+        s.receive(&format!(r#"{{"event":"pusher:error","data":{{"code":{refusal},"message":"no"}}}}"#));
+        assert!(matches!(s.errors()[..], [Error::SignInRefused { .. }]), "{refusal}");
+        assert!(s.states().is_empty(), "the connection stays");
+        s.sign_in();
+        assert_eq!(s.asked_who(), 2);
+        s.prove(proof()).receive(CONFIRMED);
+        assert_eq!(s.signed_in_as(), ["7"]);
+    }
+}
+
+#[test]
+fn a8_it_has_a_deadline() {
+    let mut s = Scenario::connected();
+    s.sign_in().pass(30 * SECOND);
+    assert!(matches!(s.errors()[..], [Error::SignInTimeout { .. }]));
+    s.forget_told().prove(proof());
+    assert!(!s.sent().contains(&SIGN_IN), "a late proof is dropped");
+}
+
+#[test]
+fn a8_a_proof_for_an_older_socket_is_dropped() {
+    let mut s = Scenario::connected();
+    s.sign_in();
+    let (generation, number) = (s.session.generation, s.session.sign_in.number());
+    s.lose().reconnect();
+    s.input(Input::Answered(Answer::User { generation, number, auth: proof() }));
+    assert!(!s.sent().contains(&SIGN_IN));
+    assert_eq!(s.asked_who(), 2);
+}
+
+#[test]
+fn a8_wrong_user_data_is_an_error() {
+    for data in ["", "{}", r#"{"id":7}"#, r#"{"id":""}"#, "junk"] {
+        let mut s = Scenario::connected();
+        s.sign_in().prove(Ok(UserAuth::new("k:s", data)));
+        assert!(matches!(s.errors()[..], [Error::AuthMalformed { channel: None, .. }]), "{data}");
+    }
+}
+
+#[test]
+fn a8_the_outcome_of_the_last_call_is_published() {
+    let mut s = Scenario::connected();
+    let outcome = |s: &mut Scenario, input: Input<'_>| {
+        s.session.handle(input, s.now);
+        while s.session.poll_output(s.now).is_some() {}
+        s.session.take_batch().and_then(|batch| batch.published.user)
+    };
+    let pending = outcome(&mut s, Input::SignIn(Ticket(1)));
+    assert!(matches!(pending, Some((Ticket(1), UserOutcome::Pending))));
+    let (generation, number) = (s.session.generation, s.session.sign_in.number());
+    outcome(&mut s, Input::SignIn(Ticket(2)));
+    let failed = outcome(&mut s, Input::Answered(Answer::User { generation, number, auth: Err(refused()) }));
+    assert!(matches!(failed, Some((Ticket(2), UserOutcome::Failed(_)))));
+}
+
+#[test]
+fn a7_presence_without_channel_data_waits_for_the_sign_in() {
+    let mut s = Scenario::connected();
+    s.sign_in().wants(2, "presence-room");
+    s.answer("presence-room", private());
+    assert!(s.sent().is_empty());
+    s.prove(proof()).receive(CONFIRMED);
+    assert!(s.sent().contains(&subscribe_private("presence-room").as_str()), "{:?}", s.sent());
+
+    let mut s = Scenario::connected();
+    s.sign_in().wants(2, "presence-room");
+    s.answer("presence-room", private()).prove(Err(refused()));
+    assert!(matches!(s.errors()[..], [Error::AuthRefused { .. }, Error::AuthMalformed { .. }]), "{:?}", s.errors());
+}
+
+#[test]
+fn a8_the_watchlist_is_told_in_both_shapes_and_only_to_those_who_signed_in() {
+    let shapes = [
+        r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\"]}]}"}"#,
+        r#"{"event":"online","data":{"user_ids":["a"]}}"#,
+    ];
+    for shape in shapes {
+        let mut s = Scenario::connected();
+        s.receive(shape);
+        assert!(s.told.is_empty());
+        s.sign_in().prove(proof()).receive(shape);
+        match &s.told[..] {
+            [Notification::Watchlist(event)] => {
+                assert_eq!((&*event.name, event.user_ids.len()), ("online", 1), "also before the confirmation");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
