@@ -3,7 +3,9 @@
 mod authorizing;
 mod client_events;
 mod connection;
+mod corpus;
 mod encrypted;
+mod model;
 mod presence;
 mod subscribing;
 mod users;
