@@ -1,0 +1,272 @@
+//! Rules A: the five ways to authorise, over real sockets.
+
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use pusher_channels::{
+    AuthError, AuthRequest, ChannelAuth, Config, ConnectionState, Error, Pusher,
+    testing::{AuthFault, Refusals, TestServer},
+};
+use support::{PATIENCE, next_event, next_state, quick, server, subscribed};
+
+fn connected(config: Config) -> Pusher {
+    Pusher::new(config).connect().expect("the embedded server accepts")
+}
+
+/// Whether an event published on the channel arrives.
+fn receives(server: &TestServer, pusher: &Pusher, channel: &str) {
+    let receiver = pusher.receiver();
+    server.trigger(channel, "e", "x");
+    assert_eq!(next_event(&receiver), ("e".to_owned(), "x".to_owned()));
+}
+
+fn status(status: u16, headers: &[(&str, &str)]) -> AuthFault {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    AuthFault::Status { status, body: "no, and here is why".to_owned(), headers }
+}
+
+#[test]
+fn a1_an_endpoint_gets_a_form_with_headers_and_parameters() {
+    let server = server();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let config = quick(&server)
+        .auth_endpoint(server.auth_endpoint())
+        .auth_header("Authorization", "Bearer token")
+        .auth_param("tenant", "ż & co")
+        .auth_headers_with(move || {
+            let call = count.fetch_add(1, Ordering::SeqCst);
+            vec![("X-CSRF-Token".to_owned(), format!("csrf-{call}"))]
+        });
+    let pusher = connected(config);
+    subscribed(&pusher, "private-a");
+    subscribed(&pusher, "private-b");
+    receives(&server, &pusher, "private-b");
+    let requests = server.auth_requests();
+    assert_eq!(requests.len(), 2);
+    for (number, (request, channel)) in requests.iter().zip(["private-a", "private-b"]).enumerate() {
+        assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
+        assert_eq!(request.header("authorization"), Some("Bearer token"));
+        assert_eq!(request.header("x-csrf-token"), Some(&*format!("csrf-{number}")));
+        assert_eq!(request.channel_name(), Some(channel));
+        assert_eq!(Some(request.socket_id()), pusher.socket_id().as_deref());
+        assert_eq!(request.parameter("tenant"), Some("ż & co"));
+    }
+}
+
+#[test]
+fn a1_a_json_body_is_an_option() {
+    let server = server();
+    let config = quick(&server).auth_endpoint(server.auth_endpoint()).auth_json(true).auth_param("tenant", "7");
+    subscribed(&connected(config), "private-a");
+    let request = &server.auth_requests()[0];
+    assert!(request.header("content-type").is_some_and(|kind| kind.starts_with("application/json")));
+    assert_eq!((request.channel_name(), request.parameter("tenant")), (Some("private-a"), Some("7")));
+}
+
+#[test]
+fn a2_a_closure_authorises() {
+    let server = Arc::new(server());
+    let signer = Arc::clone(&server);
+    let config = quick(&server).authorizer(move |request: &AuthRequest| {
+        Ok(ChannelAuth::new(signer.sign_channel(request.socket_id(), request.channel(), None)))
+    });
+    let pusher = connected(config);
+    subscribed(&pusher, "private-room");
+    receives(&server, &pusher, "private-room");
+}
+
+#[test]
+fn a2_a_batch_closure_gets_all_channels_of_a_connection_in_one_call() {
+    let server = Arc::new(server());
+    let signer = Arc::clone(&server);
+    let (called, calls) = mpsc::channel();
+    let config = quick(&server).batch_authorizer(move |requests: &[AuthRequest]| {
+        called.send(requests.len()).unwrap_or_default();
+        let sign = |r: &AuthRequest| Ok(ChannelAuth::new(signer.sign_channel(r.socket_id(), r.channel(), None)));
+        requests.iter().map(sign).collect()
+    });
+    let pusher = Pusher::new(config);
+    let channels: Vec<_> = (0..20).map(|n| pusher.subscribe(&format!("private-{n}")).expect("a valid name")).collect();
+    pusher.connect().expect("the embedded server accepts");
+    for channel in channels {
+        channel.wait_subscribed(PATIENCE).expect("confirmed");
+    }
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), [20]);
+}
+
+#[test]
+fn a2_the_app_secret_signs_locally() {
+    let server = TestServer::builder().encryption_master_key([7; 32]).start().expect("a free port");
+    let master_key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    let user = serde_json::json!({"id": "7", "user_info": {"name": "Ann"}});
+    let pusher = connected(quick(&server).secret("app-secret").encryption_master_key(master_key).user_data(user));
+    for channel in ["private-room", "private-encrypted-room", "presence-room", "private-cache-room"] {
+        subscribed(&pusher, channel);
+        receives(&server, &pusher, channel);
+    }
+    let me = pusher.channel("presence-room").expect("a valid name").me().expect("a member");
+    assert_eq!((me.id(), me.info()), ("7", r#"{"name":"Ann"}"#));
+}
+
+#[test]
+fn a4_a_ready_made_permission_serves_one_socket() {
+    let server = server();
+    let pusher = connected(quick(&server));
+    let receiver = pusher.receiver();
+    let channel = pusher.channel("private-room").expect("a valid name");
+    let socket_id = pusher.socket_id().expect("connected");
+    channel.subscribe_with_auth(ChannelAuth::new(server.sign_channel(&socket_id, "private-room", None)));
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    server.drop_all();
+    next_state(&receiver, ConnectionState::Connected);
+    assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::NoAuthorizer { .. })));
+}
+
+#[test]
+fn a3_a_slow_endpoint_delays_nothing_else() {
+    let server = server();
+    server.push_auth_fault(AuthFault::Hang);
+    let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()));
+    let slow = pusher.subscribe("private-slow").expect("a valid name");
+    assert!(server.wait_for(PATIENCE, |snapshot| snapshot.auth_requests().count() == 1));
+    subscribed(&pusher, "private-fast");
+    subscribed(&pusher, "room");
+    receives(&server, &pusher, "room");
+    assert!(!slow.is_subscribed());
+}
+
+#[test]
+fn a4_what_may_pass_is_tried_four_times_and_what_may_not_once() {
+    for (code, requests) in [(500, 4), (429, 4), (403, 1), (302, 1), (404, 1)] {
+        let server = server();
+        let headers: &[(&str, &str)] = if code == 429 { &[("Retry-After", "0")] } else { &[] };
+        server.set_auth_fault(Some(status(code, headers)));
+        let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()));
+        let channel = pusher.subscribe("private-room").expect("a valid name");
+        match channel.wait_subscribed(PATIENCE) {
+            Err(Error::AuthRefused { channel: Some(channel), status: Some(status), message }) => {
+                assert_eq!((&*channel, status), ("private-room", code));
+                assert!(message.contains("here is why"), "{message}");
+            }
+            other => panic!("{code}: {other:?}"),
+        }
+        assert_eq!(server.auth_requests().len(), requests, "{code}");
+        assert_eq!(pusher.state(), ConnectionState::Connected);
+    }
+}
+
+#[test]
+fn a4_a_failure_that_passes_is_no_failure() {
+    let server = server();
+    server.push_auth_fault(status(503, &[]));
+    server.push_auth_fault(AuthFault::Drop);
+    let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()));
+    subscribed(&pusher, "private-room");
+    assert_eq!(server.auth_requests().len(), 3);
+}
+
+#[test]
+fn a5_malformed_answers_are_an_error_of_that_channel_alone() {
+    let server = server();
+    let bodies = ["", "<html>", "null", "7", "[]", "{}", r#"{"auth":7}"#, r#"{"auth":null}"#];
+    let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()));
+    subscribed(&pusher, "room");
+    for (n, body) in bodies.into_iter().enumerate() {
+        server.push_auth_fault(AuthFault::Body(body.to_owned()));
+        let channel = pusher.subscribe(&format!("private-{n}")).expect("a valid name");
+        let outcome = channel.wait_subscribed(PATIENCE);
+        assert!(matches!(outcome, Err(Error::AuthMalformed { .. })), "{body:?}: {outcome:?}");
+    }
+    let encrypted = [r#"{"auth":"k:s"}"#, r#"{"auth":"k:s","shared_secret":"AAAA"}"#];
+    for (n, body) in encrypted.into_iter().enumerate() {
+        server.push_auth_fault(AuthFault::Body(body.to_owned()));
+        let channel = pusher.subscribe(&format!("private-encrypted-{n}")).expect("a valid name");
+        let outcome = channel.wait_subscribed(PATIENCE);
+        assert!(matches!(outcome, Err(Error::AuthMalformed { .. })), "{body:?}: {outcome:?}");
+    }
+    receives(&server, &pusher, "room");
+    assert_eq!(server.auth_requests().len(), bodies.len() + encrypted.len(), "none is retried");
+}
+
+#[test]
+fn a1_a_redirect_is_not_followed() {
+    let (server, other) = (server(), server());
+    server.push_auth_fault(AuthFault::Redirect(other.auth_endpoint()));
+    let config = quick(&server).auth_endpoint(server.auth_endpoint()).auth_header("Authorization", "Bearer canary");
+    let pusher = connected(config);
+    let channel = pusher.subscribe("private-room").expect("a valid name");
+    assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::AuthRefused { status: Some(300..=399), .. })));
+    assert!(other.auth_requests().is_empty(), "no credential reaches another host");
+}
+
+#[test]
+fn s6_a_wrong_signature_is_refused_as_each_server_does() {
+    for refusals in [Refusals::Soketi, Refusals::Reverb, Refusals::Sockudo] {
+        let server = TestServer::builder().refusals(refusals).start().expect("a free port");
+        let pusher = connected(quick(&server).authorizer(|_: &AuthRequest| Ok(ChannelAuth::new("app-key:wrong"))));
+        let (told, tells) = mpsc::channel();
+        pusher.on_subscription_error(move |failed| told.send(failed.channel.clone()).unwrap_or_default());
+        subscribed(&pusher, "room");
+        let channel = pusher.subscribe("private-room").expect("a valid name");
+        let error = channel.wait_subscribed(PATIENCE).expect_err("a wrong signature");
+        assert!(matches!(error, Error::SubscriptionRefused { .. }) && error.is_auth(), "{error:?}");
+        let told = tells.recv_timeout(PATIENCE).expect("told").expect("a channel");
+        assert_eq!(&*told, "private-room");
+        receives(&server, &pusher, "room");
+    }
+}
+
+#[test]
+fn a_closure_that_refuses_or_panics_is_an_error_of_its_channel() {
+    let server = server();
+    let pusher = connected(quick(&server).authorizer(|request: &AuthRequest| match request.channel() {
+        "private-panics" => panic!("on purpose"),
+        _ => Err(AuthError::new("not you").status(403)),
+    }));
+    let refused = pusher.subscribe("private-refused").expect("a valid name").wait_subscribed(PATIENCE);
+    match refused {
+        Err(Error::AuthRefused { status: Some(403), message, .. }) => assert_eq!(message, "not you"),
+        other => panic!("{other:?}"),
+    }
+    let panicked = pusher.subscribe("private-panics").expect("a valid name").wait_subscribed(PATIENCE);
+    assert!(matches!(panicked, Err(Error::AuthRefused { .. })), "{panicked:?}");
+}
+
+#[test]
+fn r8_every_connection_is_authorised_anew() {
+    let server = server();
+    let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()));
+    let receiver = pusher.receiver();
+    let channel = subscribed(&pusher, "private-room");
+    for round in 2..5 {
+        server.drop_all();
+        next_state(&receiver, ConnectionState::Connected);
+        channel.wait_subscribed(PATIENCE).expect("confirmed again");
+        let requests = server.auth_requests();
+        assert_eq!(requests.len(), round);
+        assert_eq!(Some(requests[round - 1].socket_id()), pusher.socket_id().as_deref());
+    }
+}
+
+#[test]
+fn h6_disconnecting_does_not_wait_for_an_endpoint_that_hangs() {
+    let server = server();
+    server.set_auth_fault(Some(AuthFault::Hang));
+    let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()).auth_timeout(Duration::from_secs(600)));
+    let channel = pusher.subscribe("private-room").expect("a valid name");
+    assert!(server.wait_for(PATIENCE, |snapshot| snapshot.auth_requests().count() == 1));
+    pusher.disconnect();
+    assert_eq!(pusher.state(), ConnectionState::Disconnected);
+    server.set_auth_fault(None);
+    pusher.connect().expect("the embedded server accepts");
+    channel.wait_subscribed(PATIENCE).expect("the next connection asks anew");
+}

@@ -1,0 +1,99 @@
+//! Rules E, over real sockets.
+
+mod support;
+
+use std::sync::mpsc;
+
+use pusher_channels::{DecryptionError, Notification, Pusher, testing::TestServer};
+use support::{PATIENCE, next, next_event, quick, subscribed};
+
+const ROOM: &str = "private-encrypted-room";
+
+fn room() -> (TestServer, Pusher) {
+    let server = TestServer::builder().encryption_master_key([1; 32]).start().expect("a free port");
+    let pusher = Pusher::new(quick(&server).auth_endpoint(server.auth_endpoint())).connect().expect("accepted");
+    subscribed(&pusher, ROOM);
+    (server, pusher)
+}
+
+#[test]
+fn e1_events_are_decrypted_and_e5_are_the_publishers_data() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    server.trigger(ROOM, "text", "hello, ż");
+    assert_eq!(next_event(&receiver), ("text".to_owned(), "hello, ż".to_owned()));
+    server.trigger(ROOM, "object", &serde_json::json!({"a": [1, null]}));
+    assert_eq!(next_event(&receiver), ("object".to_owned(), r#"{"a":[1,null]}"#.to_owned()));
+}
+
+#[test]
+fn e1_what_is_not_encrypted_is_not_delivered() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    let (told, tells) = mpsc::channel();
+    pusher.channel(ROOM).expect("a valid name").on_decryption_failure(move |failure| {
+        told.send((failure.channel.to_string(), failure.event.to_string())).unwrap_or_default();
+    });
+    server.send_raw(&format!(r#"{{"event":"forged","channel":"{ROOM}","data":"in clear"}}"#));
+    server.trigger(ROOM, "real", "x");
+    assert_eq!(next_event(&receiver), ("real".to_owned(), "x".to_owned()), "the forged one is skipped");
+    assert_eq!(tells.recv_timeout(PATIENCE), Ok((ROOM.to_owned(), "forged".to_owned())));
+}
+
+#[test]
+fn e2_a_key_that_was_just_fetched_is_not_fetched_again() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    server.rotate_master_key([2; 32]);
+    for _ in 0..100 {
+        server.trigger(ROOM, "e", "x");
+    }
+    for _ in 0..100 {
+        let reason = next(&receiver, |told| match told {
+            Notification::DecryptionFailure(failure) => Some(failure.reason),
+            _ => None,
+        });
+        assert_eq!(reason, DecryptionError::WrongKey);
+    }
+    assert_eq!(server.auth_requests().len(), 1);
+    server.drop_all();
+    assert!(server.wait_for(PATIENCE, |snapshot| snapshot.auth_requests().count() == 2));
+    assert!(server.wait_for_subscribers(ROOM, 1, PATIENCE));
+    server.trigger(ROOM, "e", "again");
+    assert_eq!(next_event(&receiver).1, "again", "a new connection has the new key");
+}
+
+#[test]
+fn e5_a_decoder_of_the_users_own_reads_what_is_not_utf_8() {
+    let server = TestServer::builder().encryption_master_key([1; 32]).start().expect("a free port");
+    let config = quick(&server)
+        .auth_endpoint(server.auth_endpoint())
+        .encrypted_data_decoder(|bytes: &[u8]| match bytes {
+            b"\"bad\"" => Err("I do not like it".to_owned()),
+            b"\"panic\"" => panic!("on purpose"),
+            bytes => Ok(format!("{} bytes", bytes.len())),
+        });
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    subscribed(&pusher, ROOM);
+    let receiver = pusher.receiver();
+    let (told, tells) = mpsc::channel();
+    let failed = told.clone();
+    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    pusher.on_decryption_failure(move |failure| failed.send(failure.reason.to_string()).unwrap_or_default());
+    for data in ["bad", "panic", "good"] {
+        server.trigger(ROOM, "e", data);
+    }
+    let handled: Vec<_> = (0..3).map(|_| tells.recv_timeout(PATIENCE).expect("handled")).collect();
+    assert!(handled[0].contains("I do not like it") && handled[1].contains("panicked"), "{handled:?}");
+    assert_eq!(handled[2], "6 bytes");
+    assert_eq!(next_event(&receiver).1, "6 bytes");
+}
+
+#[test]
+fn t1_client_events_are_refused_before_anything_is_sent() {
+    let (server, pusher) = room();
+    let before = server.received().len();
+    let refused = pusher.trigger(ROOM, "client-x", "data");
+    assert!(matches!(refused, Err(pusher_channels::Error::ClientEventChannel { .. })));
+    assert_eq!(server.received().len(), before);
+}

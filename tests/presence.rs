@@ -1,0 +1,136 @@
+//! Rules P: who is in a channel.
+
+mod support;
+
+use std::{collections::BTreeSet, sync::mpsc};
+
+use pusher_channels::{Channel, ConnectionState, Notification, Pusher, testing::TestServer};
+use support::{PATIENCE, eventually, next, next_state, quick, server, subscribed};
+
+fn member(server: &TestServer, id: &str) -> Pusher {
+    let config = quick(server).auth_endpoint(server.auth_endpoint()).auth_param("user_id", id);
+    Pusher::new(config).connect().expect("the embedded server accepts")
+}
+
+fn ids(channel: &Channel) -> BTreeSet<String> {
+    channel.members().iter().map(|member| member.id().to_owned()).collect()
+}
+
+fn set(ids: &[&str]) -> BTreeSet<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+#[test]
+fn p1_the_list_is_there_when_the_confirmation_is_told() {
+    let server = server();
+    let ann = member(&server, "ann");
+    subscribed(&ann, "presence-room");
+    let bob = member(&server, "bob");
+    let channel = bob.channel("presence-room").expect("a valid name");
+    let (told, tells) = mpsc::channel();
+    let inside = channel.clone();
+    channel.on_subscription_succeeded(move |_| told.send((ids(&inside), inside.me())).unwrap_or_default());
+    channel.subscribe();
+    let (members, me) = tells.recv_timeout(PATIENCE).expect("confirmed");
+    assert_eq!(members, set(&["ann", "bob"]));
+    assert_eq!(me.expect("a member").id(), "bob");
+    assert_eq!(channel.member("ann").expect("a member").id(), "ann");
+    assert!(channel.member("carl").is_none());
+}
+
+#[test]
+fn p3_members_come_and_go_and_the_list_is_up_to_date_when_it_is_told() {
+    let server = server();
+    let ann = member(&server, "ann");
+    let channel = subscribed(&ann, "presence-room");
+    let (told, tells) = mpsc::channel();
+    for added in [true, false] {
+        let (told, inside) = (told.clone(), channel.clone());
+        let handler = move |change: &pusher_channels::MemberChange| {
+            told.send((added, change.member.id().to_owned(), ids(&inside))).unwrap_or_default();
+        };
+        if added { ann.on_member_added(handler) } else { channel.on_member_removed(handler) };
+    }
+    let bob = member(&server, "bob");
+    subscribed(&bob, "presence-room");
+    let next_told = || tells.recv_timeout(PATIENCE).expect("told");
+    assert_eq!(next_told(), (true, "bob".to_owned(), set(&["ann", "bob"])));
+    drop(bob);
+    assert_eq!(next_told(), (false, "bob".to_owned(), set(&["ann"])));
+}
+
+#[test]
+fn p1_after_a_reconnect_the_difference_is_told() {
+    let server = server();
+    let ann = member(&server, "ann");
+    let channel = subscribed(&ann, "presence-room");
+    let bob = member(&server, "bob");
+    subscribed(&bob, "presence-room");
+    eventually("bob is seen", || ids(&channel) == set(&["ann", "bob"]));
+    let receiver = ann.receiver();
+    bob.disconnect();
+    next(&receiver, |told| matches!(told, Notification::MemberRemoved(_)).then_some(()));
+    // Bob comes while Ann is away.
+    ann.disconnect();
+    bob.connect().expect("the embedded server accepts");
+    assert!(server.wait_for(PATIENCE, |snapshot| snapshot.members("presence-room") == 1));
+    ann.connect().expect("the embedded server accepts");
+    let came = next(&receiver, |told| match told {
+        Notification::SubscriptionSucceeded(succeeded) => {
+            assert!(succeeded.resubscribed);
+            None
+        }
+        Notification::MemberAdded(change) => Some(change.member.id().to_owned()),
+        _ => None,
+    });
+    assert_eq!(came, "bob");
+}
+
+#[test]
+fn members_are_known_while_the_connection_is_lost_and_forgotten_with_the_wish() {
+    let server = server();
+    let ann = member(&server, "ann");
+    let receiver = ann.receiver();
+    let channel = subscribed(&ann, "presence-room");
+    server.stop_listening();
+    server.drop_all();
+    next_state(&receiver, ConnectionState::Reconnecting);
+    assert_eq!(ids(&channel), set(&["ann"]));
+    channel.unsubscribe();
+    assert!(channel.members().is_empty() && channel.me().is_none());
+}
+
+#[test]
+fn s9_the_subscription_count_is_kept() {
+    let server = TestServer::builder().subscription_counts(true).start().expect("a free port");
+    let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
+    let channel = pusher.subscribe("room").expect("a valid name");
+    eventually("one is counted", || channel.subscription_count() == Some(1));
+    let other = Pusher::new(quick(&server)).connect().expect("accepted");
+    let (told, tells) = mpsc::channel();
+    other.on_subscription_count(move |count| told.send(count.count).unwrap_or_default());
+    subscribed(&other, "room");
+    assert_eq!(tells.recv_timeout(PATIENCE), Ok(2));
+    eventually("two are counted", || channel.subscription_count() == Some(2));
+    drop(other);
+    eventually("one is counted again", || channel.subscription_count() == Some(1));
+    channel.unsubscribe();
+    assert_eq!(channel.subscription_count(), None);
+}
+
+#[test]
+fn s9_a_cache_channel_begins_with_its_last_event_or_with_a_miss() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
+    let (told, tells) = mpsc::channel();
+    let missed = told.clone();
+    pusher.on_cache_miss(move |channel| missed.send(format!("missed {channel}")).unwrap_or_default());
+    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    let channel = subscribed(&pusher, "cache-room");
+    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("missed cache-room"));
+    server.trigger("cache-room", "e", "kept");
+    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("kept"));
+    channel.unsubscribe();
+    channel.subscribe();
+    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("kept"));
+}
