@@ -43,6 +43,11 @@ impl SharedSecret {
         Self(key)
     }
 
+    /// The form in which auth endpoints send it.
+    pub(crate) fn to_base64(&self) -> String {
+        STANDARD.encode(self.0.as_slice())
+    }
+
     /// Decrypts the envelope `{"nonce": .., "ciphertext": ..}`.
     pub(crate) fn open(&self, envelope: &str) -> Result<Vec<u8>, OpenError> {
         #[derive(Deserialize)]
