@@ -5,6 +5,7 @@
 //! | `pusher-reader`, one per connection | `reader` | dials, then reads that one socket | its connection does |
 //! | `pusher-heartbeat` | `heartbeat` | keeps time, does what handles ask for, supervises readers | the session is idle |
 //! | `pusher-dispatch` | here | runs the handlers | the heartbeat has ended and the queue is empty |
+//! | `pusher-auth`, at most 8 | `auth_pool` | ask those who authorise | nothing is to be asked |
 //! | `pusher-resolve`, `pusher-connect` | `dial` | one name resolution, one TCP connect | that does |
 //!
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
@@ -12,12 +13,18 @@
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
 //! queues are held across such a look.
 
+mod auth_pool;
+#[cfg(test)]
+mod auth_tests;
+mod authorizer;
 mod backlog;
 mod dial;
 mod dispatcher;
 mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
+mod http;
+mod http_connect;
 mod link;
 mod outlets;
 pub(crate) mod queue;
@@ -42,9 +49,10 @@ use crate::{
     ConnectionState, Error,
     config::Config,
     event::{Interest, Ticket},
-    session::{Input, Session},
+    session::{Answer, Generation, Input, Session},
 };
 
+use auth_pool::{Asker, AuthPool};
 use dispatcher::{Booth, Dispatcher, Stage};
 use handlers::Registration;
 use heartbeat::Command;
@@ -66,7 +74,8 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
-    connector: tls::Connector,
+    connector: Arc<tls::Connector>,
+    pub(crate) auth: AuthPool,
     link: Mutex<Link>,
     /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
     /// commands are posted only while a heartbeat takes them.
@@ -90,10 +99,12 @@ struct Threads {
 impl Core {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let session = Session::new(config.settings(), RandomState::new().hash_one(0));
+        let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
+            auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
-            connector: tls::Connector::default(),
+            connector,
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
             booth: Booth::new(),
@@ -181,6 +192,7 @@ impl Core {
         if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
             log::debug!("the heartbeat goes on, because somebody connects again");
         }
+        self.auth.join_until(deadline);
         let dispatch = {
             let threads = self.threads.lock();
             let ends = threads.dispatch_ends || !threads.dispatch_runs;
@@ -370,5 +382,15 @@ impl Core {
         }
         drop(threads);
         self.outlets.handlers().wake();
+    }
+}
+
+impl Asker for Core {
+    fn is_current(&self, generation: Generation) -> bool {
+        self.link.lock().session.is_current(generation)
+    }
+
+    fn answered(&self, answer: Answer) {
+        self.turn_and_order(|link, now| link.handle(Input::Answered(answer), now));
     }
 }
