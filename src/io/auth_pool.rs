@@ -70,7 +70,7 @@ struct State {
     /// Exists while there are threads. Idle connections end with it.
     http: Option<Arc<Http>>,
     /// Everything up to this generation is over.
-    over: Generation,
+    over: Option<Generation>,
 }
 
 struct Job {
@@ -112,7 +112,7 @@ impl AuthPool {
         let now = Instant::now();
         let mut state = self.shared.state.lock();
         for work in works {
-            if work.generation() > state.over {
+            if state.wants(&work) {
                 let asker = Arc::clone(asker) as Arc<dyn Asker>;
                 state.jobs.push(Job { work, attempt: 1, not_before: now, asker });
             }
@@ -126,10 +126,9 @@ impl AuthPool {
     pub(super) fn end(&self, generation: Generation) {
         let dropped = {
             let mut state = self.shared.state.lock();
-            state.over = state.over.max(generation);
-            let over = state.over;
+            state.over = state.over.max(Some(generation));
             let jobs = std::mem::take(&mut state.jobs);
-            let (dropped, kept): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.generation() <= over);
+            let (dropped, kept): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| !state.wants(&job.work));
             state.jobs = kept;
             // What a newer generation asks with the same connections is asked again.
             (dropped, state.http.take())
@@ -158,6 +157,11 @@ impl AuthPool {
         for member in ended {
             member.worker.join_until(deadline);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn threads(&self) -> usize {
+        self.shared.state.lock().alive
     }
 
     /// How often something was asked again.
@@ -204,8 +208,7 @@ impl Shared {
             let back = self.ask(job, &http, inside);
             let mut state = self.state.lock();
             state.busy -= 1;
-            let over = state.over;
-            let (kept, dropped) = back.into_iter().partition::<Vec<_>, _>(|job| job.work.generation() > over);
+            let (kept, dropped) = back.into_iter().partition::<Vec<_>, _>(|job| state.wants(&job.work));
             state.jobs.extend(kept);
             // Without the lock, because the last handle of a client may go with it.
             drop(state);
@@ -277,6 +280,10 @@ impl Shared {
 }
 
 impl State {
+    fn wants(&self, work: &Work) -> bool {
+        Some(work.generation()) > self.over
+    }
+
     /// Those that have done their work, to be joined or let go without a lock.
     fn take_ended(&mut self) -> Vec<Member> {
         let (ended, running) = std::mem::take(&mut self.threads).into_iter().partition(|m| m.worker.is_done());

@@ -32,11 +32,11 @@ const JOIN_READERS: Duration = Duration::from_millis(150);
 
 /// The thread. Runs until the session is idle and nobody asks for anything.
 pub(super) fn run(core: Arc<Core>) {
-    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new(), asked: Generation::default() };
+    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new(), asked: None };
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();
     }
-    core.auth.end(heartbeat.asked);
+    heartbeat.end_asking();
     heartbeat.stop_readers();
     core.end_dispatching();
 }
@@ -45,7 +45,7 @@ struct Heartbeat {
     core: Arc<Core>,
     readers: Vec<Reader>,
     /// The newest connection for which somebody was asked.
-    asked: Generation,
+    asked: Option<Generation>,
 }
 
 impl Heartbeat {
@@ -94,13 +94,19 @@ impl Heartbeat {
 
     /// What was asked for an older connection is worth nothing any more, and makes room.
     fn ask(&mut self, question: Question) {
-        let generation = authorizer::generation_of(&question).unwrap_or(self.asked);
-        if generation != self.asked {
-            self.core.auth.end(self.asked);
+        let generation = authorizer::generation_of(&question);
+        if generation.is_some() && generation != self.asked {
+            self.end_asking();
             self.asked = generation;
         }
         for answer in self.core.auth.ask(&self.core, question) {
             self.feed(Input::Answered(answer));
+        }
+    }
+
+    fn end_asking(&self) {
+        if let Some(generation) = self.asked {
+            self.core.auth.end(generation);
         }
     }
 
