@@ -13,15 +13,16 @@ use super::{
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, UserAuth,
     auth::Secret,
-    protocol::{percent, sealed::SharedSecret},
+    protocol::{
+        percent,
+        sealed::{Decoder, SharedSecret},
+    },
 };
 
 pub(crate) type Authorize = Arc<dyn Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync>;
 pub(crate) type AuthorizeBatch = Arc<dyn Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync>;
 pub(crate) type Authenticate = Arc<dyn Fn(&str) -> Result<UserAuth, AuthError> + Send + Sync>;
 pub(crate) type Headers = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
-/// Makes text of decrypted bytes, or says why it cannot.
-pub(crate) type Decoder = Arc<dyn Fn(&[u8]) -> Result<String, String> + Send + Sync>;
 
 /// The options of authorising, as they were given.
 #[derive(Clone)]

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Config, Error, Name, UserAuth,
-    session::{Answer, ChannelQuestion, Generation, Question},
+    event::{Interest, Ticket},
+    session::{Answer, ChannelQuestion, Generation, Input, Output, Question, Session},
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -318,7 +319,7 @@ fn a1_the_deadline_is_absolute_also_for_one_that_drips() {
 #[test]
 fn h6_the_end_interrupts_what_hangs_and_drops_what_waits() {
     let (hold, held) = unbounded::<()>();
-    let endpoint = Endpoint::new(move |_, _| drop(held.recv()));
+    let endpoint = Endpoint::new(move |_, _| held.recv().unwrap_or_default());
     let asking = Asking::new(at(&endpoint));
     let channels: Vec<_> = (0..20).map(|n| format!("private-{n}")).collect();
     asking.ask_for(&channels.iter().map(String::as_str).collect::<Vec<_>>());
@@ -451,4 +452,118 @@ fn a2_the_secret_signs_at_once_and_without_a_thread() {
     }
     assert!(bare.user().is_err());
     assert!(matches!(Asking::new(config()).channel("private-a"), Err(Error::NoAuthorizer { .. })));
+}
+
+/// The number that a session gives to its first attempt.
+fn later_generation() -> Generation {
+    let mut session = Session::new(config().settings(), 0);
+    let now = Instant::now();
+    session.handle(Input::ConnectForGood(Interest::new(0, ""), Ticket::default()), now);
+    match session.poll_output(now) {
+        Some(Output::Dial { generation, .. }) => generation,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn r10_a_later_connection_is_authorised_again() {
+    let endpoint = Endpoint::saying(GOOD);
+    let asking = Asking::new(at(&endpoint));
+    asking.channel("private-a").expect("good");
+    asking.join();
+    let again = ChannelQuestion { generation: later_generation(), ..question(2, "private-a") };
+    asking.ask(Question::Channels(vec![again]));
+    asking.next_channel().1.expect("with new connections");
+    assert_eq!(endpoint.requests.len(), 2);
+}
+
+#[cfg(feature = "native-tls")]
+mod over_tls {
+    use std::{fs, path::PathBuf, process::Command};
+
+    use native_tls::{Identity, TlsAcceptor};
+
+    use super::*;
+
+    /// A certificate for `localhost` that vouches for itself, its key, and the folder that they are removed with.
+    struct SelfSigned(PathBuf);
+
+    impl SelfSigned {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("pusher-channels-{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).expect("a writable folder");
+            let made = Self(folder);
+            let output = Command::new("openssl")
+                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+                .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+                .arg("-keyout")
+                .arg(made.0.join("key.pem"))
+                .arg("-out")
+                .arg(made.0.join("certificate.pem"))
+                .output()
+                .expect("openssl is installed");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            made
+        }
+
+        fn read(&self, name: &str) -> Vec<u8> {
+            fs::read(self.0.join(name)).expect("openssl wrote it")
+        }
+    }
+
+    impl Drop for SelfSigned {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Answers every TLS connection that is made. Returns the URL.
+    fn endpoint(certificate: &SelfSigned) -> String {
+        let identity = Identity::from_pkcs8(&certificate.read("certificate.pem"), &certificate.read("key.pem"));
+        let acceptor = TlsAcceptor::new(identity.expect("what openssl wrote")).expect("a good identity");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let Ok(mut tls) = acceptor.accept(stream) else { continue };
+                let mut request = [0; 4096];
+                let _ = tls.read(&mut request);
+                let _ = tls.write_all(GOOD.as_bytes());
+                let _ = tls.shutdown();
+            }
+        });
+        format!("https://localhost:{port}/auth")
+    }
+
+    #[test]
+    fn c8_https_is_verified_by_the_users_root_and_nothing_is_sent_without_it() {
+        let certificate = SelfSigned::new("auth");
+        let url = endpoint(&certificate);
+        let trusting = config().auth_endpoint(&*url).root_certificate_pem(certificate.read("certificate.pem"));
+        assert_eq!(Asking::new(trusting).channel("private-a").expect("trusted").signature(), "k:s");
+
+        let error = Asking::new(config().auth_endpoint(url)).channel("private-a").map(drop).expect_err("unknown");
+        assert!(matches!(error, Error::AuthNetwork { .. }), "{error:?}");
+        assert!(error.to_string().contains("tls: handshake with localhost failed"), "{error}");
+    }
+
+    #[test]
+    fn h6_a_handshake_that_hangs_is_interrupted_and_has_a_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("https://localhost:{}/", listener.local_addr().expect("bound").port());
+        let hasty = config().auth_endpoint(&*url).auth_timeout(Duration::from_millis(50));
+        let error = Asking::new(hasty).channel("private-a").map(drop).expect_err("nobody answers");
+        assert!(matches!(error, Error::AuthTimeout { .. }), "{error:?}");
+
+        // Four sockets of the requests before wait to be accepted, too.
+        let asking = Asking::new(config().auth_endpoint(url));
+        asking.ask_for(&["private-a"]);
+        let mut connections = listener.incoming().flatten();
+        for mut connection in connections.by_ref().take(5) {
+            let _ = connection.read(&mut [0; 1]);
+        }
+        let start = Instant::now();
+        asking.join();
+        assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    }
 }
