@@ -193,10 +193,8 @@ impl Shared {
                         .flat_map(|job| job.work.failed(&error))
                         .collect();
                 }
-                Err(error) => {
-                    log::debug!("auth: {error}; the others do its work");
-                    break;
-                }
+                // The others do its work.
+                Err(_) => break,
             }
         }
         Vec::new()

@@ -477,6 +477,30 @@ fn r10_a_later_connection_is_authorised_again() {
     assert_eq!(endpoint.requests.len(), 2);
 }
 
+/// A full backlog leaves further connections without an answer, and the kernel says that they wait for one.
+#[cfg(target_os = "linux")]
+#[test]
+fn h6_a_connect_that_hangs_is_interrupted() {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let address: std::net::SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(&address.into()).expect("a free port");
+    socket.listen(0).expect("a listener");
+    let address = socket.local_addr().expect("bound").as_socket().expect("an IPv4 address");
+    let _taken = TcpStream::connect(address).expect("the only place");
+    let asking = Asking::new(config().auth_endpoint(format!("http://{address}/")));
+    asking.ask_for(&["private-a"]);
+    let deadline = Instant::now() + PATIENCE;
+    let waits = format!(":{:04X} 02 ", address.port());
+    while !std::fs::read_to_string("/proc/net/tcp").expect("Linux").contains(&waits) {
+        assert!(Instant::now() < deadline, "nobody connects");
+        thread::yield_now();
+    }
+    let start = Instant::now();
+    asking.join();
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+}
+
 #[cfg(feature = "native-tls")]
 mod over_tls {
     use std::{fs, path::PathBuf, process::Command};
