@@ -297,6 +297,7 @@ impl Pusher {
             ignored: tally.ignored,
             bad_messages: tally.bad_messages,
             dropped: self.core().outlets.dropped(),
+            auth_retries: self.core().auth.retries(),
         }
     }
 
@@ -348,6 +349,8 @@ pub struct Stats {
     pub ignored: u64,
     /// Messages that could not be understood.
     pub bad_messages: u64,
+    /// Requests to auth endpoints and authorisers that failed and were made again.
+    pub auth_retries: u64,
     /// Notifications that were dropped because a queue was full, all queues together.
     pub dropped: u64,
 }

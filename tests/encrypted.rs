@@ -66,9 +66,8 @@ fn e2_a_key_that_was_just_fetched_is_not_fetched_again() {
 #[test]
 fn e5_a_decoder_of_the_users_own_reads_what_is_not_utf_8() {
     let server = TestServer::builder().encryption_master_key([1; 32]).start().expect("a free port");
-    let config = quick(&server)
-        .auth_endpoint(server.auth_endpoint())
-        .encrypted_data_decoder(|bytes: &[u8]| match bytes {
+    let config =
+        quick(&server).auth_endpoint(server.auth_endpoint()).encrypted_data_decoder(|bytes: &[u8]| match bytes {
             b"\"bad\"" => Err("I do not like it".to_owned()),
             b"\"panic\"" => panic!("on purpose"),
             bytes => Ok(format!("{} bytes", bytes.len())),

@@ -49,7 +49,11 @@ fn p3_members_come_and_go_and_the_list_is_up_to_date_when_it_is_told() {
         let handler = move |change: &pusher_channels::MemberChange| {
             told.send((added, change.member.id().to_owned(), ids(&inside))).unwrap_or_default();
         };
-        if added { ann.on_member_added(handler) } else { channel.on_member_removed(handler) };
+        if added {
+            ann.on_member_added(handler)
+        } else {
+            channel.on_member_removed(handler)
+        };
     }
     let bob = member(&server, "bob");
     subscribed(&bob, "presence-room");

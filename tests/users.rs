@@ -2,10 +2,13 @@
 
 mod support;
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use pusher_channels::{
-    AuthError, ConnectionState, Error, Pusher, UserAuth,
+    AuthError, AuthRequest, ChannelAuth, ConnectionState, Error, Pusher, UserAuth,
     testing::{AuthFault, AuthUser, Refusals, TestServer, WatchlistEvents},
 };
 use support::{PATIENCE, connected, next_state, quick, server, subscribed};
@@ -108,16 +111,11 @@ fn a8_without_anybody_to_ask_it_is_an_error_of_the_call() {
 
 #[test]
 fn a7_presence_uses_the_signed_in_user_where_the_endpoint_does_not_name_one() {
-    let server = server();
+    let server = Arc::new(server());
+    let signer = Arc::clone(&server);
     let config = quick(&server)
-        .authorizer({
-            let key = server.key().to_owned();
-            move |request: &pusher_channels::AuthRequest| {
-                let secret = "app-secret";
-                assert_eq!(key, "app-key");
-                let signature = support::sign(secret, &format!("{}:{}", request.socket_id(), request.channel()));
-                Ok(pusher_channels::ChannelAuth::new(format!("{key}:{signature}")))
-            }
+        .authorizer(move |request: &AuthRequest| {
+            Ok(ChannelAuth::new(signer.sign_channel(request.socket_id(), request.channel(), None)))
         })
         .user_auth_endpoint(server.user_auth_endpoint())
         .auth_param("user_id", "7");
@@ -145,7 +143,7 @@ fn a8_watched_users_come_and_go_in_both_shapes() {
             told.send((event.name.to_string(), ids)).unwrap_or_default();
         });
         pusher.sign_in().expect("an endpoint is configured");
-        let mut next = || tells.recv_timeout(PATIENCE).expect("told");
+        let next = || tells.recv_timeout(PATIENCE).expect("told");
         let event = |name: &str| (name.to_owned(), vec!["ann".to_owned()]);
         assert_eq!(next(), event("offline"));
         let config = quick(&server).user_auth_endpoint(server.user_auth_endpoint()).auth_param("user_id", "ann");

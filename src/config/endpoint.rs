@@ -90,7 +90,7 @@ impl Endpoint {
     }
 }
 
-fn port_after_colon(rest: Option<&str>) -> Option<u16> {
+pub(super) fn port_after_colon(rest: Option<&str>) -> Option<u16> {
     let port = rest?.strip_prefix(':')?.parse().ok()?;
     (port != 0).then_some(port)
 }
@@ -107,7 +107,7 @@ fn cluster_host(cluster: &str) -> Result<String, Error> {
     Ok(format!("ws-{cluster}.pusher.com"))
 }
 
-fn checked_host(host: &str) -> Result<String, Error> {
+pub(super) fn checked_host(host: &str) -> Result<String, Error> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if bare.contains(':') {
         let address: Result<Ipv6Addr, _> = bare.parse();

@@ -1,5 +1,6 @@
 //! Every option, its default, and its check.
 
+mod auth;
 mod endpoint;
 
 use std::{fmt, time::Duration};
@@ -8,9 +9,11 @@ use tungstenite::http::{HeaderName, HeaderValue};
 
 use crate::{
     Error,
+    auth::Secret,
     session::{Reconnect, Rules, Settings},
 };
 
+pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, checked_header};
 pub(crate) use endpoint::Endpoint;
 
 /// Where to connect, and how.
@@ -41,6 +44,7 @@ pub struct Config {
     pong_timeout: Duration,
     subscription_timeout: Duration,
     reconnect: Reconnect,
+    auth: Auth,
     root_certificates: Vec<Vec<u8>>,
     queue_capacity: usize,
     overflow: Option<Overflow>,
@@ -50,8 +54,6 @@ pub struct Config {
 
 /// No time is longer, so that no arithmetic with instants overflows.
 const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
-
-pub(crate) type Decoder = std::sync::Arc<dyn Fn(&[u8]) -> Result<String, String> + Send + Sync>;
 
 #[derive(Debug, Clone)]
 enum Address {
@@ -105,6 +107,7 @@ impl Config {
             pong_timeout: Duration::from_secs(30),
             subscription_timeout: Duration::from_secs(30),
             reconnect: Reconnect::default(),
+            auth: Auth::default(),
             root_certificates: Vec::new(),
             queue_capacity: 16_384,
             overflow: None,
@@ -133,13 +136,13 @@ impl Config {
 
     /// The `Origin` header of the upgrade request, for servers that check it. Defaults to none.
     pub fn origin(mut self, origin: &str) -> Self {
-        self.origin = Some(Secret(origin.to_owned()));
+        self.origin = Some(Secret::new(origin));
         self
     }
 
     /// Another header of the upgrade request. May be called several times. The headers of WebSocket itself cannot be set.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), Secret(value.into())));
+        self.headers.push((name.into(), Secret::new(value)));
         self
     }
 
@@ -225,11 +228,13 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.endpoint()?;
         self.headers()?;
+        self.check_auth()?;
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("activity_timeout", self.activity_timeout),
             ("pong_timeout", self.pong_timeout),
             ("subscription_timeout", self.subscription_timeout),
+            ("auth_timeout", self.auth.timeout),
         ];
         for (option, duration) in durations {
             // The lower bound keeps timers from spinning.
@@ -268,25 +273,13 @@ impl Config {
             pong_timeout: self.pong_timeout,
             subscriptions: Rules {
                 timeout: self.subscription_timeout,
-                can_authorize: false,
-                max_members: 100_000,
-                has_decoder: self.encrypted_data_decoder().is_some(),
+                can_authorize: self.can_authorize(),
+                max_members: self.members_kept(),
+                has_decoder: self.decoder().is_some(),
             },
             reconnect: self.reconnect.clone(),
             tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
         }
-    }
-
-    pub(crate) fn client_event_rate(&self) -> Option<u32> {
-        Some(10)
-    }
-
-    pub(crate) fn can_authenticate(&self) -> bool {
-        false
-    }
-
-    pub(crate) fn encrypted_data_decoder(&self) -> Option<&Decoder> {
-        None
     }
 
     pub(crate) fn max_message(&self) -> usize {
@@ -326,23 +319,8 @@ impl fmt::Debug for Config {
             .field("tls", &self.tls)
             .field("headers", &self.headers)
             .field("reconnect", &self.reconnect)
+            .field("auth", &self.auth)
             .finish_non_exhaustive()
-    }
-}
-
-/// Text that must not be printed.
-#[derive(Clone)]
-struct Secret(String);
-
-impl Secret {
-    fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Event, config::Decoder, protocol::sealed::data_of};
+use crate::{
+    Event,
+    protocol::sealed::{Decoder, data_of},
+};
 
 #[derive(Clone)]
 pub(crate) struct Decoding(Decoder);

@@ -8,10 +8,10 @@ use std::{
 
 use crossbeam_channel::RecvTimeoutError;
 
-use super::{Core, link::Order, reader::Reader};
+use super::{Core, authorizer, link::Order, reader::Reader};
 use crate::{
     event::{Interest, Ticket},
-    session::{ClientEvent, FromSocket, Generation, Input},
+    session::{ClientEvent, FromSocket, Generation, Input, Question},
 };
 
 /// What the handles and the readers ask of the heartbeat.
@@ -33,10 +33,11 @@ const JOIN_READERS: Duration = Duration::from_millis(150);
 
 /// The thread. Runs until the session is idle and nobody asks for anything.
 pub(super) fn run(core: Arc<Core>) {
-    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new() };
+    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new(), asked: None };
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();
     }
+    heartbeat.end_asking();
     heartbeat.stop_readers();
     core.end_dispatching();
 }
@@ -44,6 +45,8 @@ pub(super) fn run(core: Arc<Core>) {
 struct Heartbeat {
     core: Arc<Core>,
     readers: Vec<Reader>,
+    /// The newest connection for which somebody was asked.
+    asked: Option<Generation>,
 }
 
 impl Heartbeat {
@@ -91,9 +94,27 @@ impl Heartbeat {
         match order {
             Order::Dial { generation, tls, deadline } => self.dial(generation, tls, deadline),
             Order::Stop(generation) => self.stop(generation),
-            Order::Ask(_question) => {}
+            Order::Ask(question) => self.ask(question),
             // The loop looks at the session's deadline after every command.
             Order::Rearm => {}
+        }
+    }
+
+    /// What was asked for an older connection is worth nothing any more, and makes room.
+    fn ask(&mut self, question: Question) {
+        let generation = authorizer::generation_of(&question);
+        if generation.is_some() && generation != self.asked {
+            self.end_asking();
+            self.asked = generation;
+        }
+        for answer in self.core.auth.ask(&self.core, question) {
+            self.feed(Input::Answered(answer));
+        }
+    }
+
+    fn end_asking(&self) {
+        if let Some(generation) = self.asked {
+            self.core.auth.end(generation);
         }
     }
 

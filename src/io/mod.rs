@@ -5,6 +5,7 @@
 //! | `pusher-reader`, one per connection | `reader` | dials, then reads that one socket | its connection does |
 //! | `pusher-heartbeat` | `heartbeat` | keeps time, does what handles ask for, supervises readers | the session is idle |
 //! | `pusher-dispatch` | here | runs the handlers | the heartbeat has ended and the queue is empty |
+//! | `pusher-auth`, at most 8 | `auth_pool` | ask those who authorise | nothing is to be asked |
 //! | `pusher-resolve`, `pusher-connect` | `dial` | one name resolution, one TCP connect | that does |
 //!
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
@@ -12,6 +13,10 @@
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
 //! queues are held across such a look.
 
+mod auth_pool;
+#[cfg(test)]
+mod auth_tests;
+mod authorizer;
 mod backlog;
 mod decode;
 mod dial;
@@ -20,6 +25,8 @@ mod facts;
 mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
+mod http;
+mod http_connect;
 mod link;
 mod outlets;
 pub(crate) mod queue;
@@ -45,9 +52,10 @@ use crate::{
     ConnectionState, Error,
     config::Config,
     event::{Interest, Place, Ticket},
-    session::{ClientEvent, Input, Session},
+    session::{Answer, ClientEvent, Generation, Input, Session},
 };
 
+use auth_pool::{Asker, AuthPool};
 pub(crate) use decode::Decoding;
 use dispatcher::{Booth, Dispatcher, Stage};
 pub(crate) use facts::ChannelFacts;
@@ -81,7 +89,8 @@ pub(crate) struct Core {
     client_events: Arc<AtomicUsize>,
     /// How many may be sent in a second.
     client_event_rate: Option<Mutex<TokenBucket>>,
-    connector: tls::Connector,
+    connector: Arc<tls::Connector>,
+    pub(crate) auth: AuthPool,
     link: Mutex<Link>,
     /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
     /// commands are posted only while a heartbeat takes them.
@@ -107,15 +116,17 @@ struct Threads {
 impl Core {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let session = Session::new(config.settings(), RandomState::new().hash_one(0));
+        let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
+            auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
-            decoding: config.encrypted_data_decoder().map(Decoding::new),
+            decoding: config.decoder().map(Decoding::new),
             client_events: Arc::default(),
             client_event_rate: config
-                .client_event_rate()
+                .events_per_second()
                 .map(|limit| Mutex::new(TokenBucket::new(limit, Instant::now()))),
-            connector: tls::Connector::default(),
+            connector,
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
             booth: Booth::new(),
@@ -204,6 +215,7 @@ impl Core {
         if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
             log::debug!("the heartbeat goes on, because somebody connects again");
         }
+        self.auth.join_until(deadline);
         let dispatch = {
             let threads = self.threads.lock();
             let ends = threads.dispatch_ends || !threads.dispatch_runs;
@@ -411,5 +423,15 @@ impl Core {
         }
         drop(threads);
         self.outlets.handlers().wake();
+    }
+}
+
+impl Asker for Core {
+    fn is_current(&self, generation: Generation) -> bool {
+        self.link.lock().session.is_current(generation)
+    }
+
+    fn answered(&self, answer: Answer) {
+        self.turn_and_order(|link, now| link.handle(Input::Answered(answer), now));
     }
 }

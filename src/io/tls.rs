@@ -1,5 +1,8 @@
 //! TLS by the platform's library, verified by the platform's roots and by those that the user adds (C8).
 
+#[cfg(feature = "native-tls")]
+use std::io::{Read, Write};
+
 use super::{gate::Gate, stream::Stream};
 use crate::{Error, config::Config};
 
@@ -14,10 +17,20 @@ pub(crate) struct Connector {
 impl Connector {
     /// Does the handshake as the client of `host`.
     pub(super) fn secure(&self, host: &str, gate: Gate, config: &Config) -> Result<Stream, Error> {
-        match self.loaded(config)?.connect(host, gate) {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Stream::Tls(Box::new(self.handshake(host, gate, config)?)))
+    }
+
+    /// The handshake over any stream that blocks: the one of the socket, or of a request to an auth endpoint.
+    pub(super) fn handshake<S: Read + Write>(
+        &self,
+        host: &str,
+        stream: S,
+        config: &Config,
+    ) -> Result<native_tls::TlsStream<S>, Error> {
+        match self.loaded(config)?.connect(host, stream) {
+            Ok(stream) => Ok(stream),
             Err(native_tls::HandshakeError::Failure(error)) => Err(failed(host, error)),
-            // An open gate ends its reads in an error or in data, so the handshake is not interrupted.
+            // A stream that blocks ends its reads in an error or in data, so the handshake is not interrupted.
             Err(native_tls::HandshakeError::WouldBlock(_)) => {
                 Err(failed(host, std::io::Error::from(std::io::ErrorKind::WouldBlock)))
             }

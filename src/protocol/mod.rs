@@ -7,6 +7,7 @@
 pub(crate) mod close;
 mod escape;
 pub(crate) mod frame;
+pub(crate) mod grant;
 pub(crate) mod message;
 pub(crate) mod name;
 pub(crate) mod percent;

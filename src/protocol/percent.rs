@@ -15,6 +15,19 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
+/// `None` when an escape is broken, or the bytes are not UTF-8.
+pub(crate) fn decode(text: &str) -> Option<String> {
+    let (mut bytes, mut decoded) = (text.bytes(), Vec::with_capacity(text.len()));
+    while let Some(byte) = bytes.next() {
+        decoded.push(if byte == b'%' { digit(bytes.next()?)? << 4 | digit(bytes.next()?)? } else { byte });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +37,13 @@ mod tests {
         assert_eq!(encode("aZ09-._~"), "aZ09-._~");
         assert_eq!(encode("a&b=c+d%e"), "a%26b%3Dc%2Bd%25e");
         assert_eq!(encode("ż"), "%C5%BC");
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded_and_broken_escapes_are_not() {
+        assert_eq!(decode(&encode("a&b=c ż%")).as_deref(), Some("a&b=c ż%"));
+        for broken in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(decode(broken), None, "{broken}");
+        }
     }
 }

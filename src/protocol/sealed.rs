@@ -1,6 +1,6 @@
 //! Encrypted event data: NaCl's secretbox (XSalsa20 and Poly1305), as end-to-end encrypted channels use it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// The key of one channel. Wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedSecret(Zeroizing<[u8; 32]>);
+
+/// Makes text of decrypted bytes, or says why it cannot.
+pub(crate) type Decoder = Arc<dyn Fn(&[u8]) -> Result<String, String> + Send + Sync>;
 
 /// Why data could not be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,11 @@ impl SharedSecret {
         let mut key = Zeroizing::new([0; 32]);
         key.copy_from_slice(&hash.finalize());
         Self(key)
+    }
+
+    /// The form in which auth endpoints send it.
+    pub(crate) fn to_base64(&self) -> String {
+        STANDARD.encode(self.0.as_slice())
     }
 
     /// Decrypts the envelope `{"nonce": .., "ciphertext": ..}`.

@@ -7,6 +7,7 @@ use crate::{
     event::{Ticket, UserOutcome},
     protocol::{
         frame::Outgoing,
+        grant,
         message::{self, ServerError},
     },
 };
@@ -96,9 +97,12 @@ impl SignIn {
         if number != self.number {
             return None;
         }
-        let proven = answer.and_then(|auth| match message::user_id(auth.data()) {
-            Some(id) => Ok(Stage::Proven { auth, id, deadline }),
-            None => Err(Error::AuthMalformed { channel: None, reason: "has no user_data with an id".to_owned() }),
+        let checked = answer.and_then(|auth| {
+            grant::checked_user(auth).map_err(|reason| Error::AuthMalformed { channel: None, reason })
+        });
+        let proven = checked.map(|auth| {
+            let id = message::user_id(auth.data()).unwrap_or_default();
+            Stage::Proven { auth, id, deadline }
         });
         Some(proven.map(|stage| self.stage = stage))
     }

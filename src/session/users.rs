@@ -8,7 +8,7 @@ use crate::{
     protocol::{message::WatchlistChange, name::SERVER_TO_USER},
 };
 
-use super::{Answer, Question, Session, phase::Phase, subscriptions::User};
+use super::{Answer, Question, Session, phase::Phase, sign_in::SignIn, subscriptions::User};
 
 impl Session {
     pub(super) fn sign_in(&mut self, ticket: Ticket, now: Instant) {
@@ -68,7 +68,7 @@ impl Session {
         self.publish_user(UserOutcome::In(id.clone()));
         self.batch.push_notice(Notification::SignedIn { id: id.clone() });
         self.subscribe_user(&id, now);
-        self.subscriptions.user_known(User::SignedIn(&id), &mut self.batch);
+        self.subscriptions.user_known(User::SignedIn, &mut self.batch);
     }
 
     /// The client subscribes the user's own channel by itself.
@@ -112,9 +112,9 @@ impl Session {
     }
 }
 
-fn user(sign_in: &super::SignIn) -> User<'_> {
+fn user(sign_in: &SignIn) -> User {
     match sign_in.user() {
-        Some(id) => User::SignedIn(id),
+        Some(_) => User::SignedIn,
         None if sign_in.is_pending() => User::Pending,
         None => User::Nobody,
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     AuthRequest, ChannelAuth, Error, Name,
     event::Batch,
-    protocol::{name::ChannelKind, presence, sealed::SharedSecret},
+    protocol::{grant, name::ChannelKind, presence, sealed::SharedSecret},
     session::{ChannelQuestion, Generation},
 };
 
@@ -16,8 +16,8 @@ use super::{
 
 /// Who the client is, for a presence channel whose permission does not say it (A7).
 #[derive(Clone, Copy)]
-pub(in crate::session) enum User<'a> {
-    SignedIn(&'a Name),
+pub(in crate::session) enum User {
+    SignedIn,
     /// A sign-in is on its way.
     Pending,
     Nobody,
@@ -45,7 +45,7 @@ impl Subscriptions {
         name: &Name,
         number: u64,
         answer: Result<ChannelAuth, Error>,
-        user: User<'_>,
+        user: User,
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
@@ -73,20 +73,23 @@ impl Subscriptions {
         name: &Name,
         number: u64,
         answer: Result<ChannelAuth, Error>,
-        user: User<'_>,
+        user: User,
         batch: &mut Batch,
     ) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
-        let checked = answer.and_then(|auth| match check(subscription.kind, &auth) {
-            Ok(names_user) => Ok((auth, names_user)),
-            Err(reason) => Err(malformed(name, reason)),
+        let kind = subscription.kind;
+        let malformed = |reason| Error::AuthMalformed { channel: Some(name.to_string()), reason };
+        let checked = answer.and_then(|auth| {
+            let auth = grant::checked_channel(auth, name).map_err(malformed)?;
+            let names_user = names_user(kind, &auth).map_err(malformed)?;
+            Ok((auth, names_user))
         });
         match (checked, user) {
             (Err(error), _) => {
                 self.fail(name, "", error, batch);
             }
             (Ok((_, false)), User::Nobody) => {
-                let error = malformed(name, "has no channel_data, and nobody is signed in");
+                let error = malformed("has no `channel_data`, and nobody is signed in".to_owned());
                 self.fail(name, "", error, batch);
             }
             (Ok((auth, names_user)), user) => {
@@ -102,7 +105,7 @@ impl Subscriptions {
     }
 
     /// The sign-in has ended, for which presence channels may wait.
-    pub(in crate::session) fn user_known(&mut self, user: User<'_>, batch: &mut Batch) {
+    pub(in crate::session) fn user_known(&mut self, user: User, batch: &mut Batch) {
         let waiting: Vec<_> = self
             .by_name
             .values()
@@ -130,25 +133,13 @@ impl Subscription {
     }
 }
 
-/// What must be right about a permission (A5). True unless it is one for a presence channel that does not name the user.
-fn check(kind: ChannelKind, auth: &ChannelAuth) -> Result<bool, &'static str> {
-    if auth.signature().is_empty() {
-        return Err("has an empty signature");
-    }
-    if kind.is_encrypted() {
-        let key = auth.key().ok_or("has no shared_secret")?;
-        SharedSecret::from_base64(key).map_err(|_| "has a shared_secret that is not 32 bytes of standard base64")?;
-    }
-    match (kind.is_presence(), auth.member()) {
-        (false, _) => Ok(true),
-        (true, None) => Ok(false),
-        (true, Some(data)) => match presence::own_id(data) {
+/// Whether the permission says who the client is, where that matters.
+fn names_user(kind: ChannelKind, auth: &ChannelAuth) -> Result<bool, String> {
+    match auth.member().filter(|_| kind.is_presence()) {
+        None => Ok(!kind.is_presence()),
+        Some(data) => match presence::own_id(data) {
             Some(_) => Ok(true),
-            None => Err("has channel_data without a user_id"),
+            None => Err("has a `channel_data` without a `user_id`".to_owned()),
         },
     }
-}
-
-fn malformed(name: &Name, reason: &str) -> Error {
-    Error::AuthMalformed { channel: Some(name.to_string()), reason: reason.to_owned() }
 }

@@ -1,0 +1,509 @@
+//! Who authorises channels and signs users in, and the other options of channels that need it.
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tungstenite::http::{HeaderName, HeaderValue, Uri};
+
+use super::{
+    Address, Config,
+    endpoint::{checked_host, port_after_colon},
+};
+use crate::{
+    AuthError, AuthRequest, ChannelAuth, Error, UserAuth,
+    auth::Secret,
+    protocol::{
+        percent,
+        sealed::{Decoder, SharedSecret},
+    },
+};
+
+pub(crate) type Authorize = Arc<dyn Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync>;
+pub(crate) type AuthorizeBatch = Arc<dyn Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync>;
+pub(crate) type Authenticate = Arc<dyn Fn(&str) -> Result<UserAuth, AuthError> + Send + Sync>;
+pub(crate) type Headers = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+
+/// The options of authorising, as they were given.
+#[derive(Clone)]
+pub(crate) struct Auth {
+    pub(crate) endpoint: Option<Secret>,
+    pub(crate) user_endpoint: Option<Secret>,
+    pub(crate) headers: Vec<(String, Secret)>,
+    pub(crate) headers_with: Option<Headers>,
+    pub(crate) params: Vec<(String, Secret)>,
+    pub(crate) json: bool,
+    pub(crate) authorizer: Option<Authorize>,
+    pub(crate) batch_authorizer: Option<AuthorizeBatch>,
+    pub(crate) user_authenticator: Option<Authenticate>,
+    pub(crate) secret: Option<Secret>,
+    /// JSON text.
+    pub(crate) user_data: Option<Secret>,
+    pub(crate) master_key: Option<Secret>,
+    pub(crate) timeout: Duration,
+    insecure: bool,
+    client_event_limit: Option<u32>,
+    max_presence_members: usize,
+    decoder: Option<Decoder>,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            user_endpoint: None,
+            headers: Vec::new(),
+            headers_with: None,
+            params: Vec::new(),
+            json: false,
+            authorizer: None,
+            batch_authorizer: None,
+            user_authenticator: None,
+            secret: None,
+            user_data: None,
+            master_key: None,
+            timeout: Duration::from_secs(10),
+            insecure: false,
+            client_event_limit: Some(10),
+            max_presence_members: 100_000,
+            decoder: None,
+        }
+    }
+}
+
+/// Authorising: private, presence and encrypted channels need a signature, and so does signing in.
+///
+/// When several ways are configured, the first of these answers. For channels: [`authorizer`](Self::authorizer),
+/// [`batch_authorizer`](Self::batch_authorizer), [`auth_endpoint`](Self::auth_endpoint), [`secret`](Self::secret). For users:
+/// [`user_authenticator`](Self::user_authenticator), [`user_auth_endpoint`](Self::user_auth_endpoint),
+/// [`secret`](Self::secret) with [`user_data`](Self::user_data). All but the last run on threads of their own, at most 8 at a
+/// time, and delay nothing else.
+impl Config {
+    /// The URL that authorises channels, by a POST with `socket_id` and `channel_name`. Defaults to none.
+    ///
+    /// Redirects are not followed, any 2xx is success, and the answer may have 1 MiB. Network errors, timeouts, 408, 429 and
+    /// 5xx are tried again up to three times. The certificate is verified like the socket's
+    /// ([`root_certificate_pem`](Self::root_certificate_pem)). `http://` is an [`Error::Config`] when the host is not
+    /// loopback, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set.
+    pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.auth.endpoint = Some(Secret::new(url));
+        self
+    }
+
+    /// The URL that signs users in, by a POST with `socket_id`. Defaults to none. Everything else is as with
+    /// [`auth_endpoint`](Self::auth_endpoint).
+    pub fn user_auth_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.auth.user_endpoint = Some(Secret::new(url));
+        self
+    }
+
+    /// A header of every request to the endpoints. May be called several times. Those that describe the body or the
+    /// connection are set by the client itself.
+    pub fn auth_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.auth.headers.push((name.into(), Secret::new(value)));
+        self
+    }
+
+    /// Further headers, evaluated anew for every request to the endpoints, for tokens that expire. They come after those of
+    /// [`auth_header`](Self::auth_header). Runs on the thread of the request.
+    pub fn auth_headers_with(mut self, headers: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static) -> Self {
+        self.auth.headers_with = Some(Arc::new(headers));
+        self
+    }
+
+    /// A parameter of every request to the endpoints, beside `socket_id` and `channel_name`. May be called several times.
+    pub fn auth_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.auth.params.push((name.into(), Secret::new(value)));
+        self
+    }
+
+    /// Whether the endpoints get a JSON object instead of a form. Defaults to `false`.
+    pub fn auth_json(mut self, json: bool) -> Self {
+        self.auth.json = json;
+        self
+    }
+
+    /// Authorises channels by a closure. It may take its time, and up to 8 calls run at once. Defaults to none.
+    ///
+    /// An [`AuthError`] with a status of 408, 429 or 5xx is tried again up to three times. A panic is a refusal.
+    pub fn authorizer(
+        mut self,
+        authorize: impl Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync + 'static,
+    ) -> Self {
+        self.auth.authorizer = Some(Arc::new(authorize));
+        self
+    }
+
+    /// Authorises many channels in one call of a closure, which gives an answer for each request, in order. Defaults to
+    /// none. Retries are as with [`authorizer`](Self::authorizer), with those channels alone that failed.
+    pub fn batch_authorizer(
+        mut self,
+        authorize: impl Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync + 'static,
+    ) -> Self {
+        self.auth.batch_authorizer = Some(Arc::new(authorize));
+        self
+    }
+
+    /// Signs users in by a closure that gets the socket id. Defaults to none. Retries are as with
+    /// [`authorizer`](Self::authorizer).
+    pub fn user_authenticator(
+        mut self,
+        authenticate: impl Fn(&str) -> Result<UserAuth, AuthError> + Send + Sync + 'static,
+    ) -> Self {
+        self.auth.user_authenticator = Some(Arc::new(authenticate));
+        self
+    }
+
+    /// The app's secret, with which the client signs by itself. Only for programs that nobody else can look into: whoever
+    /// has the secret may do everything in the app. Defaults to none.
+    pub fn secret(mut self, app_secret: impl Into<String>) -> Self {
+        self.auth.secret = Some(Secret::new(app_secret));
+        self
+    }
+
+    /// Who this client is, with [`secret`](Self::secret): an object with a non-empty string `id`, and perhaps `user_info`
+    /// and `watchlist`. Signs the user in, and makes the `channel_data` of presence channels. Defaults to none.
+    pub fn user_data(mut self, user_data: serde_json::Value) -> Self {
+        self.auth.user_data = Some(Secret::new(user_data.to_string()));
+        self
+    }
+
+    /// The key from which those of encrypted channels are derived, with [`secret`](Self::secret): 32 bytes in standard
+    /// base64. Defaults to none.
+    pub fn encryption_master_key(mut self, base64: impl Into<String>) -> Self {
+        self.auth.master_key = Some(Secret::new(base64));
+        self
+    }
+
+    /// How long each request to an endpoint may take in all. Defaults to 10 s. Closures have no limit.
+    pub fn auth_timeout(mut self, timeout: Duration) -> Self {
+        self.auth.timeout = timeout;
+        self
+    }
+
+    /// Lets credentials travel over plain `http://` to hosts other than this machine. Anybody on the way can read them.
+    pub fn allow_insecure_auth(mut self) -> Self {
+        self.auth.insecure = true;
+        self
+    }
+
+    /// How many client events may be triggered in a second, `None` for as many as one likes. Defaults to 10, which is the
+    /// hosted service's limit.
+    pub fn client_event_limit(mut self, per_second: Option<u32>) -> Self {
+        self.auth.client_event_limit = per_second;
+        self
+    }
+
+    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported.
+    pub fn max_presence_members(mut self, members: usize) -> Self {
+        self.auth.max_presence_members = members;
+        self
+    }
+
+    /// Makes the text of an event out of the decrypted bytes of an encrypted channel. Defaults to UTF-8. An error is
+    /// reported as a decryption failure.
+    pub fn encrypted_data_decoder<E: fmt::Display>(
+        mut self,
+        decode: impl Fn(&[u8]) -> Result<String, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.auth.decoder = Some(Arc::new(move |bytes| decode(bytes).map_err(|error| error.to_string())));
+        self
+    }
+
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// Whether somebody is configured who authorises channels.
+    pub(crate) fn can_authorize(&self) -> bool {
+        let auth = &self.auth;
+        auth.authorizer.is_some() || auth.batch_authorizer.is_some() || auth.endpoint.is_some() || auth.secret.is_some()
+    }
+
+    /// Whether somebody is configured who signs users in.
+    pub(crate) fn can_authenticate(&self) -> bool {
+        let auth = &self.auth;
+        let signs = auth.secret.is_some() && auth.user_data.is_some();
+        auth.user_authenticator.is_some() || auth.user_endpoint.is_some() || signs
+    }
+
+    pub(crate) fn events_per_second(&self) -> Option<u32> {
+        self.auth.client_event_limit
+    }
+
+    pub(crate) fn members_kept(&self) -> usize {
+        self.auth.max_presence_members
+    }
+
+    pub(crate) fn decoder(&self) -> Option<&Decoder> {
+        self.auth.decoder.as_ref()
+    }
+
+    /// The app's key, with which signatures begin. Out of a complete URL it is what follows `/app/`.
+    pub(crate) fn app_key(&self) -> Option<String> {
+        let key = match &self.address {
+            Address::Url(url) => {
+                let path = url.split('?').next()?;
+                percent::decode(path.rsplit_once("/app/")?.1)?
+            }
+            _ => self.key.clone(),
+        };
+        (!key.is_empty()).then_some(key)
+    }
+
+    /// Checks the options of authorising. Their values never appear in an error.
+    pub(super) fn check_auth(&self) -> Result<(), Error> {
+        let auth = &self.auth;
+        let endpoints = [("auth_endpoint", &auth.endpoint), ("user_auth_endpoint", &auth.user_endpoint)];
+        for (option, url) in endpoints {
+            if let Some(url) = url {
+                check_endpoint(option, url.expose(), auth.insecure)?;
+            }
+        }
+        for (name, value) in &auth.headers {
+            checked_header(name, value.expose()).map_err(|reason| Error::config("auth_header", reason))?;
+        }
+        if auth.client_event_limit == Some(0) {
+            return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
+        }
+        if auth.max_presence_members == 0 {
+            return Err(Error::config("max_presence_members", "must be at least 1"));
+        }
+        self.check_signing()
+    }
+
+    fn check_signing(&self) -> Result<(), Error> {
+        let auth = &self.auth;
+        let Some(secret) = &auth.secret else {
+            let alone = [("user_data", auth.user_data.is_some()), ("encryption_master_key", auth.master_key.is_some())];
+            return match alone.iter().find(|(_, is_set)| *is_set) {
+                Some((option, _)) => Err(Error::config(option, "works only with `secret`")),
+                None => Ok(()),
+            };
+        };
+        if secret.expose().is_empty() {
+            return Err(Error::config("secret", "is empty"));
+        }
+        if self.app_key().is_none() {
+            return Err(Error::config("secret", "needs the app's key, and the URL does not end in /app/{key}"));
+        }
+        if let Some(key) = &auth.master_key {
+            SharedSecret::from_base64(key.expose()).map_err(|reason| Error::config("encryption_master_key", reason))?;
+        }
+        auth.user_data.as_ref().map_or(Ok(()), |data| check_user_data(data.expose()))
+    }
+}
+
+fn check_user_data(text: &str) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct User {
+        id: String,
+        #[serde(rename = "user_info")]
+        _info: Option<Box<RawValue>>,
+    }
+    // An array would do for serde as well.
+    let user = serde_json::from_str::<User>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
+    user.map(drop).ok_or_else(|| Error::config("user_data", "must be an object with a string `id` that is not empty"))
+}
+
+fn check_endpoint(option: &'static str, url: &str, insecure: bool) -> Result<(), Error> {
+    let bad = |reason: &str| Error::config(option, reason);
+    if url.contains(|c: char| c.is_control() || c.is_whitespace() || "#\\".contains(c)) {
+        return Err(bad("has a character that does not belong there: white space, control, # or \\"));
+    }
+    let uri: Uri = url.parse().map_err(|_| bad("is not a URL"))?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') {
+        return Err(bad("must not have user information in it; use auth_header"));
+    }
+    let host = uri.host().unwrap_or_default();
+    let bare = checked_host(host).map_err(|_| bad("has no valid host"))?;
+    let port = authority.strip_prefix(host);
+    if port != Some("") && port_after_colon(port).is_none() {
+        return Err(bad("has no valid port"));
+    }
+    match uri.scheme_str() {
+        Some("https") if cfg!(feature = "native-tls") => Ok(()),
+        Some("https") => Err(bad("https needs the feature `native-tls` of pusher-channels, which is off")),
+        Some("http") if insecure || is_loopback(&bare) => Ok(()),
+        Some("http") => Err(bad("must be https, because credentials travel there; or set allow_insecure_auth")),
+        _ => Err(bad("must begin with http:// or https://")),
+    }
+}
+
+/// X2. A name that merely resolves to loopback is not believed, because names are answered by others.
+fn is_loopback(host: &str) -> bool {
+    let address: Result<IpAddr, _> = host.parse();
+    address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+}
+
+/// The headers that describe the body and the connection. They are the client's own.
+const RESERVED: [&str; 6] = ["host", "connection", "content-length", "content-type", "transfer-encoding", "expect"];
+
+/// A header that can be sent, or what is wrong with it. The value is not told.
+pub(crate) fn checked_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed: HeaderName = name.parse().map_err(|_| format!("{name:?} is not a header name"))?;
+    if RESERVED.contains(&parsed.as_str()) {
+        return Err(format!("{name:?} is set by the client itself"));
+    }
+    let mut value: HeaderValue = value.parse().map_err(|_| format!("{name:?} has a value that no header can have"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
+impl fmt::Debug for Auth {
+    /// Tells which ways are configured, and nothing that is in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("authorizer", &self.authorizer.is_some())
+            .field("batch_authorizer", &self.batch_authorizer.is_some())
+            .field("endpoint", &self.endpoint.is_some())
+            .field("user_authenticator", &self.user_authenticator.is_some())
+            .field("user_endpoint", &self.user_endpoint.is_some())
+            .field("secret", &self.secret)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MASTER: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+    fn local() -> Config {
+        Config::host("key", "localhost").tls(false)
+    }
+
+    fn refused(config: Config) -> (&'static str, String) {
+        match config.check() {
+            Err(Error::Config { option, reason }) => (option, reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn x2_credentials_go_over_http_to_loopback_only() {
+        for url in ["http://localhost/a", "http://LOCALHOST:1", "http://127.8.9.1:80/x?y=z", "http://[::1]:8000/"] {
+            assert!(local().auth_endpoint(url).check().is_ok(), "{url}");
+            assert!(local().user_auth_endpoint(url).check().is_ok(), "{url}");
+        }
+        let elsewhere = ["http://example.com/", "http://localhost.example.com/", "http://128.0.0.1/", "http://[::2]/"];
+        for url in elsewhere {
+            assert_eq!(refused(local().auth_endpoint(url)).0, "auth_endpoint", "{url}");
+            assert_eq!(refused(local().user_auth_endpoint(url)).0, "user_auth_endpoint", "{url}");
+            assert!(local().auth_endpoint(url).allow_insecure_auth().check().is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn c1_endpoints_that_are_no_urls_are_refused_without_showing_them() {
+        let urls = [
+            "",
+            "canary",
+            "/canary",
+            "ftp://localhost/canary",
+            "http://",
+            "http:///canary",
+            "http://canary@localhost/",
+            "http://user:canary@localhost/",
+            "http://localhost:0/canary",
+            "http://localhost:99999/canary",
+            "http://localhost:/canary",
+            "http://local host/canary",
+            "http://localhost/canary\r\nX: y",
+            "http://localhost/#canary",
+            "http://localhost\\@canary/",
+        ];
+        for url in urls {
+            let (option, reason) = refused(local().auth_endpoint(url));
+            assert_eq!(option, "auth_endpoint", "{url:?}");
+            assert!(!reason.contains("canary"), "{reason}");
+        }
+    }
+
+    #[cfg(not(feature = "native-tls"))]
+    #[test]
+    fn https_without_the_feature_names_the_feature() {
+        assert!(refused(local().auth_endpoint("https://example.com/")).1.contains("native-tls"));
+    }
+
+    #[test]
+    fn headers_cannot_inject_or_replace_the_clients_own() {
+        let bad = [("X-A", "canary\r\nX-B: b"), ("X\nA", "a"), ("", "a"), ("X", "canary\0"), ("Content-Length", "1")];
+        for (name, value) in bad {
+            let (option, reason) = refused(local().auth_header(name, value));
+            assert!(option == "auth_header" && !reason.contains("canary"), "{reason}");
+        }
+        assert!(local().auth_header("Authorization", "Bearer a").check().is_ok());
+    }
+
+    #[test]
+    fn options_of_signing_are_checked() {
+        let signing = || local().secret("s");
+        assert!(signing().user_data(json!({"id": "7"})).encryption_master_key(MASTER).check().is_ok());
+        assert_eq!(refused(local().secret("")).0, "secret");
+        assert_eq!(refused(local().user_data(json!({"id": "7"}))).0, "user_data");
+        assert_eq!(refused(local().encryption_master_key(MASTER)).0, "encryption_master_key");
+        assert_eq!(refused(signing().encryption_master_key("AAAA")).0, "encryption_master_key");
+        for data in [json!(null), json!({}), json!({"id": 7}), json!({"id": ""}), json!(["7", null]), json!("7")] {
+            assert_eq!(refused(signing().user_data(data)).0, "user_data");
+        }
+        assert_eq!(refused(Config::url("ws://localhost/socket").secret("s")).0, "secret");
+    }
+
+    #[test]
+    fn other_options_that_cannot_work_are_refused_and_named() {
+        assert_eq!(refused(local().auth_timeout(Duration::ZERO)).0, "auth_timeout");
+        assert_eq!(refused(local().auth_timeout(Duration::MAX)).0, "auth_timeout");
+        assert_eq!(refused(local().client_event_limit(Some(0))).0, "client_event_limit");
+        assert_eq!(refused(local().max_presence_members(0)).0, "max_presence_members");
+        assert_eq!(local().client_event_limit(None).events_per_second(), None);
+        assert_eq!((local().events_per_second(), local().members_kept()), (Some(10), 100_000));
+    }
+
+    #[test]
+    fn the_key_of_a_url_is_what_follows_app() {
+        let key = |url: &str| Config::url(url).app_key();
+        assert_eq!(key("ws://h/p/app/a%20b?protocol=7").as_deref(), Some("a b"));
+        assert_eq!(key("ws://h/app/k").as_deref(), Some("k"));
+        assert_eq!(key("ws://h/k"), None);
+        assert_eq!(key("ws://h/app/"), None);
+        assert_eq!(key("ws://h/app/%zz"), None);
+        assert_eq!(local().app_key().as_deref(), Some("key"));
+    }
+
+    #[test]
+    fn who_can_be_asked() {
+        assert!(!local().can_authorize() && !local().can_authenticate());
+        assert!(local().secret("s").can_authorize() && !local().secret("s").can_authenticate());
+        assert!(local().secret("s").user_data(json!({"id": "7"})).can_authenticate());
+        assert!(local().authorizer(|_| Err(AuthError::new("no"))).can_authorize());
+        assert!(local().batch_authorizer(|_| Vec::new()).can_authorize());
+        assert!(local().user_authenticator(|_| Err(AuthError::new("no"))).can_authenticate());
+    }
+
+    #[test]
+    fn a_decoder_s_error_becomes_text() {
+        let config = local().encrypted_data_decoder(|bytes| String::from_utf8(bytes.to_vec()));
+        let decode = config.decoder().expect("it was set");
+        assert_eq!(decode(b"text").as_deref(), Ok("text"));
+        assert!(decode(&[255]).is_err());
+    }
+
+    #[test]
+    fn x1_debug_shows_no_secret() {
+        let config = local()
+            .auth_endpoint("http://localhost/canary")
+            .auth_header("X", "canary")
+            .auth_param("p", "canary")
+            .secret("canary")
+            .user_data(json!({"id": "canary"}))
+            .encryption_master_key("canary");
+        assert!(!format!("{config:?}").contains("canary"));
+        assert!(!format!("{:?}", config.check()).contains("canary"));
+    }
+}

@@ -1,0 +1,369 @@
+//! Who authorises, and what comes of asking once.
+
+use std::{
+    fmt,
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Map, Value};
+
+use super::http::Http;
+use crate::{
+    AuthError, AuthRequest, ChannelAuth, Error, Source, UserAuth,
+    config::{Auth, Authenticate, Authorize, AuthorizeBatch, Config},
+    error::{excerpt, is_transient},
+    protocol::{grant, name::ChannelKind, sealed::SharedSecret, sign},
+    session::{Answer, ChannelQuestion, Generation, Question},
+};
+
+/// Who answers for channels: the first that is configured.
+enum ForChannels<'a> {
+    Closure(&'a Authorize),
+    Batch(&'a AuthorizeBatch),
+    Endpoint(&'a str),
+    Secret(&'a str),
+    Nobody,
+}
+
+/// Who answers for users: the first that is configured.
+enum ForUsers<'a> {
+    Closure(&'a Authenticate),
+    Endpoint(&'a str),
+    Secret { secret: &'a str, user_data: &'a str },
+    Nobody,
+}
+
+impl<'a> ForChannels<'a> {
+    fn of(auth: &'a Auth) -> Self {
+        match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.secret) {
+            (Some(closure), ..) => Self::Closure(closure),
+            (None, Some(batch), ..) => Self::Batch(batch),
+            (None, None, Some(url), _) => Self::Endpoint(url.expose()),
+            (None, None, None, Some(secret)) => Self::Secret(secret.expose()),
+            (None, None, None, None) => Self::Nobody,
+        }
+    }
+}
+
+impl<'a> ForUsers<'a> {
+    fn of(auth: &'a Auth) -> Self {
+        match (&auth.user_authenticator, &auth.user_endpoint, &auth.secret, &auth.user_data) {
+            (Some(closure), ..) => Self::Closure(closure),
+            (None, Some(url), ..) => Self::Endpoint(url.expose()),
+            (None, None, Some(secret), Some(data)) => {
+                Self::Secret { secret: secret.expose(), user_data: data.expose() }
+            }
+            _ => Self::Nobody,
+        }
+    }
+}
+
+/// What is asked in one go: one request, or one call of a closure.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    Channel(ChannelQuestion),
+    Batch(Vec<ChannelQuestion>),
+    User { generation: Generation, number: u64, socket_id: Arc<str> },
+}
+
+impl Work {
+    pub(super) fn generation(&self) -> Generation {
+        match self {
+            Self::Channel(question) => question.generation,
+            Self::Batch(questions) => questions.first().map_or(Generation::default(), |first| first.generation),
+            Self::User { generation, .. } => *generation,
+        }
+    }
+
+    /// The answers to all of it, when it could not even be asked.
+    pub(super) fn failed(self, error: &Error) -> Vec<Answer> {
+        match self {
+            Self::Channel(question) => vec![answer(question, Err(error.clone()))],
+            Self::Batch(questions) => answers(questions, |_| Err(error.clone())),
+            Self::User { generation, number, .. } => {
+                vec![Answer::User { generation, number, auth: Err(error.clone()) }]
+            }
+        }
+    }
+}
+
+/// What comes of asking once.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) answers: Vec<Answer>,
+    /// What may be asked again, and after how long at least.
+    pub(super) again: Option<(Work, Option<Duration>)>,
+}
+
+/// The connection for which it is asked. `None` when nothing is.
+pub(super) fn generation_of(question: &Question) -> Option<Generation> {
+    match question {
+        Question::Channels(questions) => questions.first().map(|question| question.generation),
+        Question::User { generation, .. } => Some(*generation),
+    }
+}
+
+/// The signatures that need nobody but the app's secret, and the error when there is nobody to ask. What has to be asked
+/// elsewhere comes back as work.
+pub(super) fn at_once(config: &Config, question: Question) -> Result<Vec<Answer>, Vec<Work>> {
+    match question {
+        Question::User { generation, number, socket_id } => match user_at_once(config, &socket_id) {
+            Some(auth) => Ok(vec![Answer::User { generation, number, auth }]),
+            None => Err(vec![Work::User { generation, number, socket_id }]),
+        },
+        Question::Channels(questions) => channels_at_once(config, questions),
+    }
+}
+
+fn user_at_once(config: &Config, socket_id: &str) -> Option<Result<UserAuth, Error>> {
+    let auth = config.auth();
+    match ForUsers::of(auth) {
+        ForUsers::Closure(_) | ForUsers::Endpoint(_) => None,
+        ForUsers::Secret { secret, user_data } => {
+            let signature = sign::user(&key(config), secret, socket_id, user_data);
+            Some(Ok(UserAuth::new(signature, user_data)))
+        }
+        ForUsers::Nobody => {
+            let failure = Failure::refused("nothing is configured that signs users in");
+            Some(Err(failure.into_error(None, auth.timeout)))
+        }
+    }
+}
+
+fn channels_at_once(config: &Config, questions: Vec<ChannelQuestion>) -> Result<Vec<Answer>, Vec<Work>> {
+    let sign = |question: &ChannelQuestion, secret| {
+        let signed = sign_channel(config, secret, &question.request);
+        signed.map_err(|failure| failure.into_error(Some(&question.channel), config.auth().timeout))
+    };
+    let nobody = |question: &ChannelQuestion| Err(Error::NoAuthorizer { channel: question.channel.to_string() });
+    match ForChannels::of(config.auth()) {
+        _ if questions.is_empty() => Ok(Vec::new()),
+        ForChannels::Closure(_) | ForChannels::Endpoint(_) => Err(questions.into_iter().map(Work::Channel).collect()),
+        ForChannels::Batch(_) => Err(vec![Work::Batch(questions)]),
+        ForChannels::Secret(secret) => Ok(answers(questions, |question| sign(question, secret))),
+        ForChannels::Nobody => Ok(answers(questions, nobody)),
+    }
+}
+
+fn answers(
+    questions: Vec<ChannelQuestion>,
+    auth: impl Fn(&ChannelQuestion) -> Result<ChannelAuth, Error>,
+) -> Vec<Answer> {
+    let with_auth = |question| {
+        let auth = auth(&question);
+        answer(question, auth)
+    };
+    questions.into_iter().map(with_auth).collect()
+}
+
+/// Asks once. `last` says that a failure is final, whatever it is. `inside` is set while user code runs.
+pub(super) fn ask(config: &Config, http: &Http, work: Work, last: bool, inside: &AtomicBool) -> Outcome {
+    let auth = config.auth();
+    let final_error = |failure: Failure, channel: Option<&str>| failure.into_error(channel, auth.timeout);
+    match work {
+        Work::Channel(question) => match ask_channel(auth, http, &question.request, inside) {
+            Err(failure) if failure.is_transient() && !last => failure.again(Work::Channel(question)),
+            result => {
+                let auth = result.map_err(|failure| final_error(failure, Some(&question.channel)));
+                Outcome { answers: vec![answer(question, auth)], again: None }
+            }
+        },
+        Work::Batch(questions) => ask_batch(auth, questions, last, inside),
+        Work::User { generation, number, socket_id } => match ask_user(auth, http, &socket_id, inside) {
+            Err(failure) if failure.is_transient() && !last => {
+                failure.again(Work::User { generation, number, socket_id })
+            }
+            result => {
+                let auth = result.map_err(|failure| final_error(failure, None));
+                Outcome { answers: vec![Answer::User { generation, number, auth }], again: None }
+            }
+        },
+    }
+}
+
+fn ask_channel(auth: &Auth, http: &Http, request: &AuthRequest, inside: &AtomicBool) -> Result<ChannelAuth, Failure> {
+    match ForChannels::of(auth) {
+        ForChannels::Closure(closure) => {
+            let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
+            grant::checked_channel(answer, request.channel()).map_err(Failure::Malformed)
+        }
+        ForChannels::Endpoint(url) => {
+            let fields = [("socket_id", request.socket_id()), ("channel_name", request.channel())];
+            let body = http.post(auth, url, &fields, inside)?;
+            grant::channel_from(&body, request.channel()).map_err(Failure::Malformed)
+        }
+        _ => Err(Failure::refused("nobody is configured to be asked")),
+    }
+}
+
+fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> Result<UserAuth, Failure> {
+    match ForUsers::of(auth) {
+        ForUsers::Closure(closure) => {
+            let answer = user_code(inside, || closure(socket_id)).ok_or_else(Failure::panicked)??;
+            grant::checked_user(answer).map_err(Failure::Malformed)
+        }
+        ForUsers::Endpoint(url) => {
+            let body = http.post(auth, url, &[("socket_id", socket_id)], inside)?;
+            grant::user_from(&body).map_err(Failure::Malformed)
+        }
+        _ => Err(Failure::refused("nobody is configured to be asked")),
+    }
+}
+
+/// The channels that may be tried again go on together, without those that have their answer.
+fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, last: bool, inside: &AtomicBool) -> Outcome {
+    let ForChannels::Batch(closure) = ForChannels::of(auth) else { return Outcome::default() };
+    let requests: Vec<_> = questions.iter().map(|question| question.request.clone()).collect();
+    let results = user_code(inside, || closure(&requests));
+    let panicked = results.is_none();
+    let mut results = results.unwrap_or_default().into_iter();
+    let mut again = Vec::new();
+    let mut answers = Vec::new();
+    for question in questions {
+        let result = match results.next() {
+            Some(Ok(auth)) => grant::checked_channel(auth, &question.channel).map_err(Failure::Malformed),
+            Some(Err(error)) => Err(error.into()),
+            None if panicked => Err(Failure::panicked()),
+            None => Err(Failure::Malformed("of the batch authoriser does not have this channel".to_owned())),
+        };
+        match result {
+            Err(failure) if failure.is_transient() && !last => {
+                log::debug!("auth: {}: {failure}", question.channel);
+                again.push(question);
+            }
+            result => {
+                let auth = result.map_err(|failure| failure.into_error(Some(&question.channel), auth.timeout));
+                answers.push(answer(question, auth));
+            }
+        }
+    }
+    Outcome { answers, again: (!again.is_empty()).then_some((Work::Batch(again), None)) }
+}
+
+fn answer(question: ChannelQuestion, auth: Result<ChannelAuth, Error>) -> Answer {
+    let ChannelQuestion { generation, number, channel, .. } = question;
+    Answer::Channel { generation, number, channel, auth }
+}
+
+/// Signs by the app's secret.
+fn sign_channel(config: &Config, secret: &str, request: &AuthRequest) -> Result<ChannelAuth, Failure> {
+    let (channel, auth) = (request.channel(), config.auth());
+    let sign = |data| sign::channel(&key(config), secret, request.socket_id(), channel, data);
+    match ChannelKind::of(channel) {
+        ChannelKind::Presence | ChannelKind::PresenceCache => {
+            let user = auth.user_data.as_ref().and_then(|data| member_of(data.expose()));
+            let member = user.ok_or_else(|| Failure::refused("a presence channel needs Config::user_data"))?;
+            Ok(ChannelAuth::new(sign(Some(&member))).channel_data(member))
+        }
+        ChannelKind::Encrypted | ChannelKind::EncryptedCache => {
+            let master = auth.master_key.as_ref().and_then(|key| SharedSecret::from_base64(key.expose()).ok());
+            let master =
+                master.ok_or_else(|| Failure::refused("an encrypted channel needs Config::encryption_master_key"))?;
+            let shared = SharedSecret::derive(channel, &master);
+            Ok(ChannelAuth::new(sign(None)).shared_secret(shared.to_base64()))
+        }
+        _ => Ok(ChannelAuth::new(sign(None))),
+    }
+}
+
+/// The member that a user is on a presence channel.
+fn member_of(user_data: &str) -> Option<String> {
+    let mut user: Map<String, Value> = serde_json::from_str(user_data).ok()?;
+    let mut member = Map::new();
+    member.insert("user_id".to_owned(), user.remove("id")?);
+    if let Some(info) = user.remove("user_info") {
+        member.insert("user_info".to_owned(), info);
+    }
+    Some(Value::Object(member).to_string())
+}
+
+/// That there is one has been checked before connecting.
+fn key(config: &Config) -> String {
+    config.app_key().unwrap_or_default()
+}
+
+/// Runs what the user gave. `None` when it panics. The flag says meanwhile that nobody should wait for this thread.
+pub(super) fn user_code<T>(inside: &AtomicBool, code: impl FnOnce() -> T) -> Option<T> {
+    inside.store(true, Ordering::Release);
+    let result = panic::catch_unwind(AssertUnwindSafe(code));
+    inside.store(false, Ordering::Release);
+    if result.is_err() {
+        log::error!("a closure of the program that authorises panicked");
+    }
+    result.ok()
+}
+
+/// Why there is no permission.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Network(Source),
+    Timeout,
+    Refused { status: Option<u16>, message: String, retry_after: Option<Duration> },
+    Malformed(String),
+}
+
+impl Failure {
+    pub(super) fn refused(message: &str) -> Self {
+        Self::Refused { status: None, message: excerpt(message), retry_after: None }
+    }
+
+    fn panicked() -> Self {
+        Self::refused("the authoriser panicked")
+    }
+
+    /// Whether asking again may help (A4).
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Network(_) | Self::Timeout => true,
+            Self::Refused { status, .. } => status.is_some_and(is_transient),
+            Self::Malformed(_) => false,
+        }
+    }
+
+    fn again(self, work: Work) -> Outcome {
+        match &work {
+            Work::Channel(question) => log::debug!("auth: {}: {self}", question.channel),
+            _ => log::debug!("auth: sign-in: {self}"),
+        }
+        let retry_after = match self {
+            Self::Refused { retry_after, .. } => retry_after,
+            _ => None,
+        };
+        Outcome { answers: Vec::new(), again: Some((work, retry_after)) }
+    }
+
+    fn into_error(self, channel: Option<&str>, after: Duration) -> Error {
+        let channel = channel.map(str::to_owned);
+        match self {
+            Self::Network(source) => Error::AuthNetwork { channel, source },
+            Self::Timeout => Error::AuthTimeout { channel, after },
+            Self::Refused { status, message, .. } => Error::AuthRefused { channel, status, message },
+            Self::Malformed(reason) => Error::AuthMalformed { channel, reason },
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// For logs, so without the words of an endpoint, in which anything may stand.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(source) => write!(f, "no connection: {source}"),
+            Self::Timeout => f.write_str("no answer in time"),
+            Self::Refused { status: Some(status), .. } => write!(f, "refused with {status}"),
+            Self::Refused { status: None, .. } => f.write_str("refused"),
+            Self::Malformed(reason) => write!(f, "the answer {reason}"),
+        }
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        let (message, status) = error.into_parts();
+        Self::Refused { status, message: excerpt(&message), retry_after: None }
+    }
+}
