@@ -38,6 +38,31 @@
 //! ([`Pusher::connect`], [`Channel::wait_subscribed`]) return [`Error::WouldDeadlock`]. A closure that panics is reported
 //! through [`Pusher::on_error`], after what was waiting already, and harms nobody else.
 //!
+//! # Channels
+//!
+//! What a channel is stands in its name, as the protocol has it; the case matters.
+//!
+//! | prefix | kind | needs a permission |
+//! |---|---|---|
+//! | `private-` | private: [`Channel::trigger`] sends events to the other subscribers | yes |
+//! | `presence-` | presence: [`Channel::members`], [`Pusher::on_member_added`], [`Pusher::on_member_removed`] | yes |
+//! | `private-encrypted-` | end-to-end encrypted: what does not decrypt is not delivered, [`Pusher::on_decryption_failure`] | yes |
+//! | `cache-`, `private-cache-`, `presence-cache-`, `private-encrypted-cache-` | begins with the last event, or with [`Pusher::on_cache_miss`] | as without `cache-` |
+//! | anything else | public | no |
+//!
+//! # Permissions
+//!
+//! Five ways, of which the first that is configured is used: [`Config::authorizer`], a closure for each channel;
+//! [`Config::batch_authorizer`], a closure for many at once; [`Config::auth_endpoint`], an HTTP endpoint of yours;
+//! [`Config::secret`], signatures made here, for programs that may know the app's secret. The fifth,
+//! [`Channel::subscribe_with_auth`], takes a permission that you have already. A permission is for one connection, so that
+//! each connection asks anew. Nothing waits for a slow answer but the channel that needs it.
+//!
+//! # Users
+//!
+//! [`Pusher::sign_in`] tells the server who the user is; [`Pusher::user`] then gets the events that your servers send to that
+//! user, and hears of watched users who go online or offline.
+//!
 //! # What is promised, and what is not
 //!
 //! Events are delivered **at most once, in order, and nothing is replayed**: the protocol keeps no history. When a
@@ -48,9 +73,10 @@
 //!
 //! A connected client has three threads, and none of them polls: `pusher-reader` reads the socket, `pusher-heartbeat`
 //! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and one
-//! for each address that is being tried. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle,
-//! ends them all within 250 ms, but for a closure that is running and a name resolution that cannot be interrupted: those
-//! threads end by themselves.
+//! for each address that is being tried; while permissions are asked for, there are up to eight `pusher-auth`, on which your
+//! authorisers run. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within
+//! 250 ms, but for a closure that is running and a name resolution that cannot be interrupted: those threads end by
+//! themselves.
 //!
 //! # Errors
 //!
@@ -69,7 +95,7 @@
 //!
 //! Through the `log` crate: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
 //! connections made and ended, `debug` for everything else that happens to a connection. The data of events is never logged
-//! by this crate; tungstenite, below it, logs whole messages at `trace`.
+//! by this crate; below it, tungstenite logs whole messages and ureq whole requests at `trace`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
