@@ -107,10 +107,33 @@ struct Entry {
     name_len: usize,
     data_len: usize,
     user_len: Option<usize>,
-    /// `None` for an application event.
-    notice: Option<Box<Notification>>,
+    /// `None` for an application event whose data is text, which nearly all entries are.
+    extra: Option<Box<Extra>>,
+}
+
+/// What an entry may have beside its texts.
+#[derive(Debug, Clone)]
+enum Extra {
+    /// It is not an application event.
+    Notice(Notification),
     /// Decrypted data that the user's own decoder is to make text of.
-    encoded: Option<Arc<[u8]>>,
+    Encoded(Vec<u8>),
+}
+
+impl Entry {
+    fn notice(&self) -> Option<&Notification> {
+        match self.extra.as_deref() {
+            Some(Extra::Notice(notice)) => Some(notice),
+            _ => None,
+        }
+    }
+
+    fn encoded(&self) -> Option<&[u8]> {
+        match self.extra.as_deref() {
+            Some(Extra::Encoded(data)) => Some(data),
+            _ => None,
+        }
+    }
 }
 
 impl Batch {
@@ -161,15 +184,7 @@ impl Batch {
         let data_len = self.text.len() - data_start;
         self.text.push_str(user_id.unwrap_or_default());
         let (name_len, user_len) = (name.len(), user_id.map(str::len));
-        self.entries.push(Entry {
-            channel: Some(channel),
-            start,
-            name_len,
-            data_len,
-            user_len,
-            notice: None,
-            encoded: None,
-        });
+        self.entries.push(Entry { channel: Some(channel), start, name_len, data_len, user_len, extra: None });
         Ok(())
     }
 
@@ -192,20 +207,20 @@ impl Batch {
         self.push_text(channel, name, user_id, "");
         if let Some(entry) = self.entries.last_mut() {
             self.encoded_bytes += data.len();
-            entry.encoded = Some(data.into());
+            entry.extra = Some(Box::new(Extra::Encoded(data)));
         }
     }
 
     /// The decrypted data that is no text yet.
     pub(crate) fn encoded(&self, index: usize) -> Option<&[u8]> {
-        self.entries[index].encoded.as_deref()
+        self.entries[index].encoded()
     }
 
     /// The same entry alone, with what the user's decoder has made of its data.
     pub(crate) fn decoded(&self, index: usize, decoded: Result<String, String>) -> Self {
         let mut single = self.single(index);
         let Some(mut entry) = single.entries.pop() else { return single };
-        entry.encoded = None;
+        entry.extra = None;
         match decoded {
             Ok(data) => {
                 let mut texts = self.name(index).to_owned();
@@ -278,12 +293,12 @@ impl Batch {
         self.text.push_str(data);
         self.notices += 1;
         let (name_len, data_len) = (name.len(), data.len());
-        let notice = Some(Box::new(notice));
-        self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, notice, encoded: None });
+        let extra = Some(Box::new(Extra::Notice(notice)));
+        self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, extra });
     }
 
     pub(crate) fn notice(&self, index: usize) -> Option<&Notification> {
-        self.entries[index].notice.as_deref()
+        self.entries[index].notice()
     }
 
     pub(crate) fn slot(&self, index: usize) -> Option<ChannelSlot> {
@@ -301,7 +316,7 @@ impl Batch {
         let len = entry.name_len + entry.data_len + entry.user_len.unwrap_or_default();
         single.text.push_str(&self.text[entry.start..][..len]);
         single.channels.extend(entry.channel.map(|slot| self.channels[slot.0].clone()));
-        single.notices = usize::from(entry.notice.is_some());
+        single.notices = usize::from(entry.notice().is_some());
         single.entries.push(Entry { channel: entry.channel.map(|_| ChannelSlot(0)), start: 0, ..entry.clone() });
         single
     }
@@ -323,7 +338,7 @@ impl Batch {
     pub(crate) fn notices_of_channels(&self) -> impl Iterator<Item = (&Interest, u64, &Notification)> {
         let notices = self.entries.iter().filter_map(|entry| {
             let (interest, epoch) = &self.channels[entry.channel?.0];
-            Some((&**interest, *epoch, entry.notice.as_deref()?))
+            Some((&**interest, *epoch, entry.notice()?))
         });
         notices.filter(|(interest, epoch, _)| interest.epoch() == *epoch)
     }
