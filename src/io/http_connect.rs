@@ -57,10 +57,9 @@ impl Door {
         Ok(Stream::Tls(Box::new(stream)))
     }
 
-    /// Never reached, because the configuration refuses https in this build. An error all the same.
     #[cfg(not(feature = "native-tls"))]
     fn secure(&self, _uri: &Uri, _wire: Wire) -> io::Result<Stream> {
-        Err(io::ErrorKind::Unsupported.into())
+        Err(io::Error::other(self.connector.unavailable(&self.config)))
     }
 }
 

@@ -82,8 +82,12 @@ impl Connector {
         Ok(())
     }
 
+    pub(super) fn secure(&self, _host: &str, _gate: Gate, config: &Config) -> Result<Stream, Error> {
+        Err(self.unavailable(config))
+    }
+
     /// Never reached, because the configuration refuses TLS in this build. An error all the same.
-    pub(super) fn secure(&self, _host: &str, _gate: Gate, _config: &Config) -> Result<Stream, Error> {
-        Err(Error::config("tls", "wss needs the feature `native-tls` of pusher-channels, which is off"))
+    pub(super) fn unavailable(&self, _config: &Config) -> Error {
+        Error::config("tls", "wss and https need the feature `native-tls` of pusher-channels, which is off")
     }
 }
