@@ -1,0 +1,70 @@
+//! Who runs handlers: the dispatch thread, or whoever calls `Pusher::dispatch`.
+
+use super::{
+    Core,
+    dispatcher::{Dispatcher, Stage},
+    queue::Nothing,
+};
+
+impl Core {
+    /// Runs the pending handlers on this thread. Returns how many notifications were handled.
+    pub(crate) fn dispatch(&self) -> usize {
+        if !self.config.is_dispatched_by_hand() {
+            return 0;
+        }
+        let Some(mut dispatcher) = self.booth.take() else { return 0 };
+        let queue = self.outlets.handlers();
+        dispatcher.look(&self.stage());
+        let mut handled = 0;
+        // What comes while handlers run is for the next call, so that this one ends.
+        let mut pending = queue.len();
+        while pending > 0 {
+            let Ok(taken) = queue.try_take() else { break };
+            pending = pending.saturating_sub(taken.len());
+            handled += dispatcher.run(&self.stage(), taken);
+        }
+        self.booth.put_back(dispatcher);
+        handled
+    }
+
+    /// The dispatch thread.
+    pub(super) fn run_handlers(&self) {
+        let Some(mut dispatcher) = self.booth.take() else { return };
+        loop {
+            match self.outlets.handlers().take() {
+                Ok(taken) => {
+                    dispatcher.run(&self.stage(), taken);
+                }
+                Err(nothing) => {
+                    dispatcher.look(&self.stage());
+                    match self.end_of_dispatching(nothing, dispatcher) {
+                        Some(goes_on) => dispatcher = goes_on,
+                        None => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the dispatcher back when the thread may end; gives it back to the thread when not. Decided under the lock
+    /// under which threads are started, so that a new thread finds the dispatcher in its place.
+    pub(super) fn end_of_dispatching(&self, nothing: Nothing, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
+        let mut threads = self.threads.lock();
+        let told_to = nothing == Nothing::Closed || threads.dispatch_ends;
+        let queue = self.outlets.handlers();
+        if !told_to || queue.len() > 0 {
+            if told_to {
+                // The wake-up that told it is used up, and it has to look again after what still waits.
+                queue.wake();
+            }
+            return Some(dispatcher);
+        }
+        self.booth.put_back(dispatcher);
+        threads.dispatch_runs = false;
+        None
+    }
+
+    pub(super) fn stage(&self) -> Stage<'_> {
+        Stage { booth: &self.booth, outlets: &self.outlets, decoder: self.decoding.as_ref(), client: self.identity() }
+    }
+}

@@ -1,0 +1,181 @@
+//! From `connect` to `disconnect`: which threads of a client run, and how they end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Core,
+    heartbeat::{self, Command},
+    tls,
+    worker::{End, Worker},
+};
+use crate::{
+    ConnectionState, Error,
+    event::{Interest, Ticket},
+    session::Input,
+};
+
+/// `disconnect` and drop return within 250 ms; this leaves a margin for the scheduler.
+const JOIN_WITHIN: Duration = Duration::from_millis(200);
+
+/// How long `disconnect` waits for the last handlers, which usually have run by then. One that takes longer is not
+/// waited for.
+const DISPATCH_WITHIN: Duration = Duration::from_millis(50);
+
+/// The threads that last as long as the client is, or wants to be, connected.
+#[derive(Default)]
+pub(super) struct Threads {
+    heartbeat: Option<Worker>,
+    pub(super) heartbeat_runs: bool,
+    dispatch: Option<Worker>,
+    pub(super) dispatch_runs: bool,
+    /// The dispatch thread ends when its queue is empty.
+    pub(super) dispatch_ends: bool,
+}
+
+impl Core {
+    /// Connects, and waits for the outcome of the first attempt.
+    pub(crate) fn connect(self: &Arc<Self>) -> Result<(), Error> {
+        self.refuse_inside("connect")?;
+        let ticket = self.start(Command::ConnectOnce)?;
+        let outcome = self.outlets.snapshot.wait_for_outcome(ticket);
+        if outcome.is_err() {
+            self.join_ended();
+        }
+        outcome
+    }
+
+    /// Connects in the background, and keeps trying by the policy.
+    pub(crate) fn connect_background(self: &Arc<Self>) -> Result<(), Error> {
+        self.start(Command::ConnectForGood).map(drop)
+    }
+
+    /// Starts the threads that do not run, and hands the call over to the heartbeat. When a thread cannot be started,
+    /// nothing is wished for, and the other one ends by itself.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        command: impl FnOnce(Arc<Interest>, Ticket) -> Command,
+    ) -> Result<Ticket, Error> {
+        self.config.check()?;
+        tls::Connector::check(&self.config)?;
+        let mut threads = self.threads.lock();
+        if !threads.heartbeat_runs {
+            let core = Arc::clone(self);
+            threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core))?);
+            threads.heartbeat_runs = true;
+        }
+        if !self.config.is_dispatched_by_hand() {
+            self.start_dispatching(&mut threads)?;
+        }
+        self.connection.want();
+        // Under the lock, so that the numbers are in the order of the commands.
+        let ticket = self.outlets.snapshot.issue_ticket();
+        let _ = self.commands.0.send(command(Arc::clone(&self.connection), ticket));
+        Ok(ticket)
+    }
+
+    pub(super) fn start_dispatching(self: &Arc<Self>, threads: &mut Threads) -> Result<(), Error> {
+        if !threads.dispatch_runs {
+            let core = Arc::clone(self);
+            threads.dispatch = Some(Worker::spawn("pusher-dispatch", move || core.run_handlers())?);
+            threads.dispatch_runs = true;
+        }
+        threads.dispatch_ends = false;
+        Ok(())
+    }
+
+    /// Disconnects in every state (R10).
+    pub(crate) fn disconnect(&self) {
+        let heartbeat = {
+            let threads = self.threads.lock();
+            self.connection.forget();
+            if threads.heartbeat_runs {
+                let _ = self.commands.0.send(Command::Disconnect);
+            }
+            threads.heartbeat.as_ref().map(Worker::end)
+        };
+        self.join_threads(heartbeat);
+    }
+
+    /// Joins the threads that ended by themselves after a failed `connect`, unless somebody has asked to go on trying.
+    pub(super) fn join_ended(&self) {
+        let at_rest = matches!(self.outlets.snapshot.state(), ConnectionState::Disconnected | ConnectionState::Failed);
+        let heartbeat = {
+            let threads = self.threads.lock();
+            let ends = at_rest || !threads.heartbeat_runs;
+            threads.heartbeat.as_ref().filter(|_| ends).map(Worker::end)
+        };
+        self.join_threads(heartbeat);
+    }
+
+    /// Waits for the heartbeat, then for the dispatch thread; not for the one that this is, and for none too long.
+    pub(super) fn join_threads(&self, heartbeat: Option<End>) {
+        let own = std::thread::current().id();
+        let deadline = Instant::now() + JOIN_WITHIN;
+        if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
+            log::debug!("the heartbeat goes on, because somebody connects again");
+        }
+        self.auth.join_until(deadline);
+        let dispatch = {
+            let threads = self.threads.lock();
+            let ends = threads.dispatch_ends || !threads.dispatch_runs;
+            threads.dispatch.as_ref().filter(|worker| ends && worker.id() != own).map(Worker::end)
+        };
+        if let Some(end) = dispatch {
+            end.wait_until(deadline.min(Instant::now() + DISPATCH_WITHIN));
+        }
+        let ended = {
+            let mut threads = self.threads.lock();
+            [threads.heartbeat.take_if(|worker| worker.is_done()), threads.dispatch.take_if(|worker| worker.is_done())]
+        };
+        for worker in ended.into_iter().flatten() {
+            worker.join_until(deadline);
+        }
+    }
+
+    /// Ends everything for good: no handle is left.
+    pub(crate) fn shut_down(&self) {
+        self.disconnect();
+        self.outlets.close();
+    }
+
+    /// True when the heartbeat may end: nobody has asked for anything. From then on a `connect` starts another one.
+    pub(super) fn end_heartbeat(&self) -> bool {
+        let mut threads = self.threads.lock();
+        let ends = self.commands.1.is_empty();
+        if ends {
+            threads.heartbeat_runs = false;
+        }
+        ends
+    }
+
+    /// The heartbeat has panicked. Everything ends as after `disconnect`, also what was asked for meanwhile, so that
+    /// nobody waits for ever.
+    pub(super) fn heartbeat_failed(&self) {
+        log::error!("the heartbeat has failed, which is a bug");
+        self.outlets.report(Error::lost("the heartbeat has failed, which is a bug"));
+        loop {
+            for command in self.commands.1.try_iter() {
+                if let Command::ConnectOnce(wish, ticket) = command {
+                    self.turn(|link, now| link.handle(Input::ConnectOnce(wish, ticket), now));
+                }
+            }
+            self.turn(|link, now| link.handle(Input::Disconnect, now));
+            if self.end_heartbeat() {
+                return;
+            }
+        }
+    }
+
+    /// The dispatch thread may end once it has told everything.
+    pub(super) fn end_dispatching(&self) {
+        let mut threads = self.threads.lock();
+        if !threads.heartbeat_runs {
+            threads.dispatch_ends = true;
+        }
+        drop(threads);
+        self.outlets.handlers().wake();
+    }
+}
