@@ -14,6 +14,7 @@ use crate::{
         ChannelFacts, Core,
         handlers::{Bound, Handler, NoticeHandler, Registration},
     },
+    session::ReadyAuth,
 };
 
 /// A channel of one client. A cheap handle: clones, and handles of the same name, are the same channel.
@@ -42,13 +43,14 @@ impl Channel {
         self.want(None);
     }
 
-    /// Subscribes with a permission that the program has already, made for the socket of this moment. It serves no other:
-    /// after a reconnect the configured authoriser takes over, or the subscription ends in [`Error::NoAuthorizer`].
+    /// Subscribes with a permission that the program has already, made for the socket of this moment, or for the next one
+    /// while there is none. It serves no other: after a reconnect the configured authoriser takes over, or the subscription ends in [`Error::NoAuthorizer`].
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) {
-        self.want(Some(auth));
+        let socket_id = self.core().outlets.snapshot.socket_id();
+        self.want(Some(ReadyAuth { auth, socket_id }));
     }
 
-    fn want(&self, ready: Option<ChannelAuth>) {
+    fn want(&self, ready: Option<ReadyAuth>) {
         let core = self.core();
         core.outlets.snapshot.forget_failure(&self.interest);
         if core.registry.want(&self.interest, ready) {
@@ -92,8 +94,8 @@ impl Channel {
         client_event::trigger(self.core(), &self.interest, event, data)
     }
 
-    /// The members of a presence channel, by their ids. While the connection is lost these are the last ones known; empty
-    /// before the first confirmation, after unsubscribing, and for other channels.
+    /// The members of a presence channel, by their ids. While the connection is lost, or the channel is not confirmed again,
+    /// these are the last ones known; empty before the first confirmation, after unsubscribing, and for other channels.
     pub fn members(&self) -> Vec<Member> {
         self.facts(|facts| facts.members.values().cloned().collect()).unwrap_or_default()
     }

@@ -11,7 +11,7 @@ use crate::{
         Core,
         handlers::{Bound, Handler, NoticeHandler, Registration},
     },
-    protocol::name,
+    protocol::name::{self, ChannelKind},
 };
 
 /// A client of one app. A cheap handle: clones are the same client.
@@ -117,9 +117,14 @@ impl Pusher {
     ///
     /// # Errors
     ///
-    /// [`Error::ChannelName`] when the name is not allowed.
+    /// [`Error::ChannelName`] when the name is not allowed, or is that of a user's own channel, which the client subscribes
+    /// by itself: see [`user`](Self::user).
     pub fn channel(&self, name: &str) -> Result<Channel, Error> {
         name::check(name)?;
+        if ChannelKind::of(name) == ChannelKind::ServerToUser {
+            let reason = "the client subscribes it by itself, its events are bound on Pusher::user";
+            return Err(Error::ChannelName { name: name.to_owned(), reason });
+        }
         Ok(Channel::new(Arc::clone(&self.owner), self.core().registry.interest(name)))
     }
 

@@ -263,6 +263,12 @@ impl Config {
         for (name, value) in &auth.headers {
             checked_header(name, value.expose()).map_err(|reason| Error::config("auth_header", reason))?;
         }
+        if auth.params.iter().any(|(name, _)| matches!(name.as_str(), "socket_id" | "channel_name")) {
+            return Err(Error::config(
+                "auth_param",
+                "must not be socket_id or channel_name, which the client fills in",
+            ));
+        }
         if auth.client_event_limit == Some(0) {
             return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
         }

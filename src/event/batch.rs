@@ -20,7 +20,8 @@ pub(crate) struct Batch {
     channels: Vec<(Arc<Interest>, u64)>,
     connection: Option<(Arc<Interest>, u64)>,
     notices: usize,
-    encoded_bytes: usize,
+    /// What notices, members and decrypted bytes hold beside the block of text.
+    other_bytes: usize,
     roster_changes: Vec<(ChannelSlot, RosterChange)>,
     /// What the snapshot learns from this batch, beside its entries.
     pub(crate) published: Published,
@@ -153,9 +154,7 @@ impl Batch {
 
     /// About how many bytes of memory the batch holds.
     pub(crate) fn bytes(&self) -> usize {
-        /// Enough for an error with its texts, which are cut to an excerpt where they come from outside.
-        const NOTICE: usize = 1024;
-        self.text.capacity() + self.encoded_bytes + self.entries.capacity() * size_of::<Entry>() + self.notices * NOTICE
+        self.text.capacity() + self.entries.capacity() * size_of::<Entry>() + self.other_bytes
     }
 
     /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
@@ -206,7 +205,7 @@ impl Batch {
     pub(crate) fn push_encoded(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: Vec<u8>) {
         self.push_text(channel, name, user_id, "");
         if let Some(entry) = self.entries.last_mut() {
-            self.encoded_bytes += data.len();
+            self.other_bytes += data.len();
             entry.extra = Some(Box::new(Extra::Encoded(data)));
         }
     }
@@ -241,7 +240,8 @@ impl Batch {
 
     /// Adds an event that could not be decrypted.
     pub(crate) fn push_decryption_failure(&mut self, channel: ChannelSlot, event: &str, reason: DecryptionError) {
-        let failure = DecryptionFailure { channel: self.channel_name(channel), event: Name::from(event), reason };
+        let event = Name::from(&*excerpt(event));
+        let failure = DecryptionFailure { channel: self.channel_name(channel), event, reason };
         self.push_notice_of(Some(channel), "", "", Notification::DecryptionFailure(failure));
     }
 
@@ -251,6 +251,11 @@ impl Batch {
     }
 
     pub(crate) fn push_roster_change(&mut self, channel: ChannelSlot, change: RosterChange) {
+        self.other_bytes += match &change {
+            RosterChange::Replaced { members, .. } => members.iter().map(Member::bytes).sum(),
+            RosterChange::Set(member) => member.bytes(),
+            RosterChange::Removed(id) => id.len(),
+        };
         self.roster_changes.push((channel, change));
     }
 
@@ -292,6 +297,7 @@ impl Batch {
         self.text.push_str(name);
         self.text.push_str(data);
         self.notices += 1;
+        self.other_bytes += weight(&notice);
         let (name_len, data_len) = (name.len(), data.len());
         let extra = Some(Box::new(Extra::Notice(notice)));
         self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, extra });
@@ -358,6 +364,18 @@ impl Batch {
         let len = entry.user_len?;
         Some(&self.text[entry.start + entry.name_len + entry.data_len..][..len])
     }
+}
+
+/// About how many bytes a notice holds.
+fn weight(notice: &Notification) -> usize {
+    /// Enough for an error with its texts, which are cut to an excerpt where they come from outside.
+    const NOTICE: usize = 1024;
+    let more = match notice {
+        Notification::MemberAdded(change) | Notification::MemberRemoved(change) => change.member.bytes(),
+        Notification::Watchlist(event) => event.user_ids.iter().map(|id| id.len() + size_of::<Name>()).sum(),
+        _ => 0,
+    };
+    NOTICE + more
 }
 
 #[cfg(test)]

@@ -39,6 +39,11 @@ impl Member {
             .map_err(|source| Error::Decode { event: "user_info".to_owned(), source: Arc::new(source) })
     }
 
+    /// About how many bytes of memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.id.len() + self.info.len()
+    }
+
     pub(crate) fn name(&self) -> &Name {
         &self.id
     }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    session::{Answer, Generation, Question},
+    session::{Answer, ChannelQuestion, Generation, Question},
 };
 
 /// Enough to hide the latency of an endpoint, and few enough not to flood it after a reconnect.
@@ -37,8 +37,10 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 
 /// Who gets the answers.
 pub(super) trait Asker: Send + Sync + 'static {
-    /// Whether the connection of this generation is still the one that answers are for.
-    fn is_current(&self, generation: Generation) -> bool;
+    /// Whether the answer is still of use: for the connection there is, and for a wish that was not withdrawn.
+    fn awaits_channel(&self, question: &ChannelQuestion) -> bool;
+
+    fn awaits_user(&self, generation: Generation, number: u64) -> bool;
 
     fn answered(&self, answer: Answer);
 }
@@ -255,10 +257,7 @@ impl Shared {
     /// Asks without a lock. Returns the job when it is to be asked again.
     fn ask(&self, job: Job, http: &Http, inside: &AtomicBool) -> Option<Job> {
         let Job { work, attempt, asker, .. } = job;
-        let generation = work.generation();
-        if !asker.is_current(generation) {
-            return None;
-        }
+        let work = still_wanted(work, &*asker)?;
         let Outcome { answers, again } = authorizer::ask(&self.config, http, work, attempt == ATTEMPTS, inside);
         for answer in answers {
             asker.answered(answer);
@@ -274,6 +273,18 @@ impl Shared {
         let delay = self.first_retry * 2u32.pow(attempt.saturating_sub(1).min(ATTEMPTS));
         let random = RandomState::new().hash_one(attempt) % 1000;
         delay + delay.mul_f64(random as f64 / 4000.0)
+    }
+}
+
+/// What is still wanted of it.
+fn still_wanted(work: Work, asker: &dyn Asker) -> Option<Work> {
+    match work {
+        Work::Channel(question) => asker.awaits_channel(&question).then_some(Work::Channel(question)),
+        Work::Batch(mut questions) => {
+            questions.retain(|question| asker.awaits_channel(question));
+            (!questions.is_empty()).then_some(Work::Batch(questions))
+        }
+        Work::User { generation, number, .. } => asker.awaits_user(generation, number).then_some(work),
     }
 }
 

@@ -100,7 +100,11 @@ struct Desk {
 }
 
 impl Asker for Desk {
-    fn is_current(&self, _: Generation) -> bool {
+    fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
+        question.request.channel() != "private-withdrawn"
+    }
+
+    fn awaits_user(&self, _: Generation, _: u64) -> bool {
         true
     }
 
@@ -180,6 +184,17 @@ fn at(endpoint: &Endpoint) -> Config {
 
 fn status(line: &str) -> String {
     format!("HTTP/1.1 {line}\r\nContent-Length: 4\r\n\r\nbody")
+}
+
+#[test]
+fn a3_what_nobody_wants_any_more_is_not_asked() {
+    let endpoint = Endpoint::saying(GOOD);
+    let asking = Asking::new(at(&endpoint));
+    asking.ask_for(&["private-withdrawn", "private-a"]);
+    assert_eq!(asking.next_channel().0, "private-a");
+    assert!(endpoint.next().contains("private-a"));
+    asking.join();
+    assert!(asking.answers.is_empty());
 }
 
 #[test]

@@ -78,6 +78,11 @@ impl UserFacts {
 
     /// What became of the last call. An outcome of an older one says nothing about it.
     pub(super) fn outcome(&self) -> &UserOutcome {
-        if self.answered < self.last_call { &UserOutcome::Pending } else { &self.outcome }
+        match &self.outcome {
+            // Signing in again changes nothing about that.
+            UserOutcome::In(_) => &self.outcome,
+            _ if self.answered < self.last_call => &UserOutcome::Pending,
+            outcome => outcome,
+        }
     }
 }

@@ -72,15 +72,26 @@ impl Heartbeat {
             Command::ConnectForGood(wish, ticket) => self.feed(Input::ConnectForGood(wish, ticket)),
             Command::Disconnect => self.feed(Input::Disconnect),
             Command::ReconnectNow => self.feed(Input::ReconnectNow),
-            Command::Wishes => {
-                let (sign_in, wishes) = self.core.registry.take_changed();
-                if let Some(ticket) = sign_in {
-                    self.feed(Input::SignIn(ticket));
-                }
-                self.feed(Input::Wishes(wishes));
-            }
+            Command::Wishes => self.follow_wishes(),
             Command::Trigger(event) => self.feed(Input::Trigger(event)),
             Command::Order(order) => self.carry_out(order),
+        }
+    }
+
+    /// Follows them a thousand at a time, so that neither the reader nor `disconnect` waits for many of them.
+    fn follow_wishes(&mut self) {
+        let (sign_in, mut wishes) = self.core.registry.take_changed();
+        if let Some(ticket) = sign_in {
+            self.feed(Input::SignIn(ticket));
+        }
+        while !wishes.is_empty() {
+            if !self.core.connection.is_wanted() {
+                // Its command waits behind this one. Following it early changes nothing but the time.
+                self.feed(Input::Disconnect);
+            }
+            let later = wishes.split_off(wishes.len().min(1000));
+            self.feed(Input::Wishes(wishes));
+            wishes = later;
         }
     }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     authorizer::{Failure, user_code},
-    http_connect::{Door, Names},
+    http_connect::{BUFFER, Door, Names},
     stop::Stop,
     tls,
 };
@@ -46,6 +46,7 @@ impl Http {
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .proxy(None)
+            .max_response_header_size(BUFFER / 2)
             .timeout_global(Some(config.auth().timeout))
             // Frameworks that would redirect a browser to a login page answer this with a status.
             .accept("application/json")

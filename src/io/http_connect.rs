@@ -25,7 +25,7 @@ use super::{stop::Stop, tls, worker::Worker};
 use crate::config::Config;
 
 /// Requests and answers are small.
-const BUFFER: usize = 16 * 1024;
+pub(super) const BUFFER: usize = 16 * 1024;
 
 /// How many addresses of a name are tried; as many as ureq holds.
 const MAX_ADDRESSES: usize = 16;

@@ -55,7 +55,7 @@ use crate::{
     Error,
     config::Config,
     event::{Interest, Place},
-    session::{Answer, ClientEvent, Generation, Input, Session},
+    session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
 };
 
 use auth_pool::{Asker, AuthPool};
@@ -67,7 +67,7 @@ use heartbeat::Command;
 use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
-use rate::TokenBucket;
+use rate::RateLimit;
 use registry::Registry;
 
 /// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
@@ -83,7 +83,7 @@ pub(crate) struct Core {
     /// How many client events wait to be sent.
     client_events: Arc<AtomicUsize>,
     /// How many may be sent in a second.
-    client_event_rate: Option<Mutex<TokenBucket>>,
+    client_event_rate: Option<Mutex<RateLimit>>,
     connector: Arc<tls::Connector>,
     pub(crate) auth: AuthPool,
     link: Mutex<Link>,
@@ -108,9 +108,7 @@ impl Core {
             registry: Registry::default(),
             decoding: config.decoder().map(Decoding::new),
             client_events: Arc::default(),
-            client_event_rate: config
-                .events_per_second()
-                .map(|limit| Mutex::new(TokenBucket::new(limit, Instant::now()))),
+            client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
             connector,
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
@@ -136,17 +134,17 @@ impl Core {
 
     /// Hands a client event over to the heartbeat.
     pub(crate) fn trigger(&self, channel: Arc<Interest>, epoch: u64, text: String) -> Result<(), Error> {
-        if let Some(rate) = &self.client_event_rate {
-            let mut rate = rate.lock();
-            if !rate.take(Instant::now()) {
-                return Err(Error::ClientEventRate { limit: rate.limit() });
-            }
-        }
         let place = Place::take(&self.client_events, MAX_CLIENT_EVENTS);
         let place = place.ok_or(Error::ClientEventQueueFull { waiting: MAX_CLIENT_EVENTS })?;
         let threads = self.threads.lock();
         if !threads.heartbeat_runs {
             return Err(Error::Disconnected);
+        }
+        if let Some(rate) = &self.client_event_rate {
+            let mut rate = rate.lock();
+            if !rate.allows(Instant::now()) {
+                return Err(Error::ClientEventRate { limit: rate.limit() });
+            }
         }
         let _ = self.commands.0.send(Command::Trigger(ClientEvent { channel, epoch, text, place }));
         Ok(())
@@ -211,8 +209,13 @@ impl Core {
 }
 
 impl Asker for Core {
-    fn is_current(&self, generation: Generation) -> bool {
-        self.link.lock().session.is_current(generation)
+    fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
+        let ChannelQuestion { generation, number, channel, .. } = question;
+        self.link.lock().session.awaits_channel(*generation, channel, *number)
+    }
+
+    fn awaits_user(&self, generation: Generation, number: u64) -> bool {
+        self.link.lock().session.awaits_user(generation, number)
     }
 
     fn answered(&self, answer: Answer) {

@@ -133,14 +133,14 @@ impl Outlets {
     }
 }
 
-/// What happens to the connection, for the log. The data of events never gets there.
+/// What happens to the connection, for the log. The data of events, and words from outside, never get there (X1).
 fn log_notices(batch: &Batch) {
     for notice in (0..batch.len()).filter_map(|index| batch.notice(index)) {
         match notice {
             Notification::ConnectionStateChange(change) => log_change(change),
             Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
-            Notification::SubscriptionError(failed) => log::debug!("{}", failed.error),
-            Notification::Error(error) => log::debug!("{error}"),
+            Notification::SubscriptionError(failed) => log::debug!("{}", failed.error.without_words()),
+            Notification::Error(error) => log::debug!("{}", error.without_words()),
             Notification::DecryptionFailure(failure) => {
                 log::debug!("{}: {} could not be decrypted: {}", failure.channel, failure.event, failure.reason);
             }
@@ -151,7 +151,7 @@ fn log_notices(batch: &Batch) {
 
 fn log_change(change: &ConnectionStateChange) {
     match (&change.cause, change.current) {
-        (Some(cause), current) => log::warn!("{current}: {cause}"),
+        (Some(cause), current) => log::warn!("{current}: {}", cause.without_words()),
         (None, ConnectionState::Connected | ConnectionState::Disconnected) => log::info!("{}", change.current),
         (None, current) => log::debug!("{current}"),
     }

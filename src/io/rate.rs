@@ -1,26 +1,34 @@
 //! How many client events a second may be sent.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-/// A bucket that fills evenly and holds as many events as are allowed in a second, so that short bursts pass.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Allows so many events in *every* span of a second. A token bucket, which refills while its tokens are spent, would allow
+/// nearly twice as many in the first one, and servers count by the second.
 #[derive(Debug)]
-pub(super) struct TokenBucket {
+pub(super) struct RateLimit {
     limit: u32,
-    /// When the bucket will be full again. It holds nothing when that is a second away.
-    full_at: Instant,
+    /// When those of the last second were sent.
+    sent: VecDeque<Instant>,
 }
 
-impl TokenBucket {
-    pub(super) fn new(limit: u32, now: Instant) -> Self {
-        Self { limit, full_at: now }
+impl RateLimit {
+    pub(super) fn new(limit: u32) -> Self {
+        Self { limit, sent: VecDeque::new() }
     }
 
-    /// Takes a token; false when there is none.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let full_at = self.full_at.max(now) + Duration::from_secs(1) / self.limit.max(1);
-        let allowed = full_at <= now + Duration::from_secs(1);
+    /// False when it is one too many. Otherwise it counts as sent.
+    pub(super) fn allows(&mut self, now: Instant) -> bool {
+        while self.sent.front().is_some_and(|sent| *sent + SECOND <= now) {
+            self.sent.pop_front();
+        }
+        let allowed = self.sent.len() < self.limit as usize;
         if allowed {
-            self.full_at = full_at;
+            self.sent.push_back(now);
         }
         allowed
     }
@@ -37,11 +45,12 @@ mod tests {
     #[test]
     fn t1_as_many_as_allowed_pass_in_every_second() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::new(10, start);
-        let passed = |bucket: &mut TokenBucket, now| (0..100).filter(|_| bucket.take(now)).count();
-        assert_eq!(passed(&mut bucket, start), 10);
-        assert_eq!(passed(&mut bucket, start + Duration::from_millis(99)), 0);
-        assert_eq!(passed(&mut bucket, start + Duration::from_millis(100)), 1);
-        assert_eq!(passed(&mut bucket, start + Duration::from_secs(60)), 10, "a pause is not saved up");
+        let mut rate = RateLimit::new(10);
+        let passed = |rate: &mut RateLimit, now| (0..100).filter(|_| rate.allows(now)).count();
+        assert_eq!(passed(&mut rate, start), 10);
+        assert_eq!(passed(&mut rate, start + Duration::from_millis(999)), 0);
+        assert!(rate.allows(start + SECOND));
+        assert_eq!(passed(&mut rate, start + SECOND + SECOND / 2), 9);
+        assert_eq!(passed(&mut rate, start + 60 * SECOND), 10, "a pause is not saved up");
     }
 }

@@ -8,9 +8,9 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    ChannelAuth, Name,
+    Name,
     event::{Interest, Ticket},
-    session::Wish,
+    session::{ReadyAuth, Wish},
 };
 
 /// The wishes of all threads, merged: what the heartbeat takes is the last wish for each channel (S1), however often it
@@ -49,7 +49,7 @@ impl Registry {
     }
 
     /// Wants a channel, perhaps with a permission that the user has already. True when the heartbeat has to be told.
-    pub(crate) fn want(&self, interest: &Arc<Interest>, ready: Option<ChannelAuth>) -> bool {
+    pub(crate) fn want(&self, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
         let mut wishes = self.wishes.lock();
         interest.want();
         wishes.wanted.insert(interest.id(), Arc::clone(interest));
@@ -96,7 +96,7 @@ impl Registry {
 }
 
 impl Wishes {
-    fn note(&mut self, interest: &Arc<Interest>, ready: Option<ChannelAuth>) -> bool {
+    fn note(&mut self, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
         let first = self.is_empty();
         let before = self.changed.remove(&interest.id()).and_then(|wish| wish.ready);
         // A permission stays good while the channel is wanted again and again, and goes with the wish.
@@ -135,14 +135,18 @@ mod tests {
         assert!(registry.take_changed().1.is_empty());
     }
 
+    fn ready() -> ReadyAuth {
+        ReadyAuth { auth: crate::ChannelAuth::new("k:s"), socket_id: None }
+    }
+
     #[test]
     fn a4_a_ready_permission_goes_with_its_wish() {
         let registry = Registry::default();
         let room = registry.interest("private-room");
-        registry.want(&room, Some(ChannelAuth::new("k:s")));
+        registry.want(&room, Some(ready()));
         registry.want(&room, None);
         assert!(registry.take_changed().1[0].ready.is_some());
-        registry.want(&room, Some(ChannelAuth::new("k:s")));
+        registry.want(&room, Some(ready()));
         registry.forget(&room);
         registry.want(&room, None);
         assert!(registry.take_changed().1[0].ready.is_none());

@@ -89,7 +89,14 @@ impl<'a> Message<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct WatchlistChange {
     pub(crate) name: String,
+    #[serde(deserialize_with = "ids")]
     pub(crate) user_ids: Vec<String>,
+}
+
+/// Ids are texts; a number is its text.
+fn ids<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let ids = Vec::<Box<RawValue>>::deserialize(deserializer)?;
+    Ok(ids.iter().map(|id| scalar_text(id)).filter(|id| !id.is_empty()).collect())
 }
 
 impl WatchlistChange {
@@ -105,6 +112,7 @@ impl WatchlistChange {
     fn bare(frame: &Frame<'_>) -> Vec<Self> {
         #[derive(Deserialize)]
         struct Bare {
+            #[serde(deserialize_with = "ids")]
             user_ids: Vec<String>,
         }
         let change = frame.data.decode::<Bare>();
@@ -332,7 +340,7 @@ mod tests {
         };
         let listed = r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\",\"b\"]}]}"}"#;
         assert_eq!(changes(listed), [online(&["a", "b"])]);
-        assert_eq!(changes(r#"{"event":"online","data":{"user_ids":["a"]}}"#), [online(&["a"])]);
+        assert_eq!(changes(r#"{"event":"online","data":{"user_ids":["a",7]}}"#), [online(&["a", "7"])]);
         assert!(changes(r#"{"event":"pusher_internal:watchlist_events"}"#).is_empty());
         let published = r#"{"event":"online","channel":"c","data":"x"}"#;
         assert!(matches!(message(published), Message::Event(_)), "a channel's event of that name is the publisher's");

@@ -48,6 +48,15 @@ pub(crate) fn member_of(data: Data<'_>) -> Option<(String, String)> {
     Some((scalar(described.user_id.as_deref()?)?, info))
 }
 
+/// A member as the data of `member_added` and `member_removed` has it. `info` is JSON text.
+pub(crate) fn describe(id: &str, info: Option<&str>) -> String {
+    let id = serde_json::Value::from(id);
+    match info {
+        Some(info) => format!(r#"{{"user_id":{id},"user_info":{info}}}"#),
+        None => format!(r#"{{"user_id":{id}}}"#),
+    }
+}
+
 /// The id of the member that this `channel_data` makes of the client. `None` when it names none.
 pub(crate) fn own_id(channel_data: &str) -> Option<String> {
     let described: Described = serde_json::from_str(channel_data).ok()?;

@@ -7,7 +7,7 @@ use crate::{
     event::{Batch, Interest, Place},
 };
 
-use super::Session;
+use super::{Session, Subscriptions};
 
 /// A client event that has passed all checks which need no session.
 #[derive(Debug)]
@@ -26,10 +26,17 @@ pub(crate) struct ClientEvent {
 pub(super) struct Outbox(VecDeque<ClientEvent>);
 
 impl Outbox {
-    pub(super) fn next_message(&mut self) -> Option<String> {
-        let ClientEvent { text, place, .. } = self.0.pop_front()?;
-        drop(place);
-        Some(text)
+    /// The next one whose channel is still subscribed.
+    pub(super) fn next_message(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) -> Option<String> {
+        while let Some(event) = self.0.pop_front() {
+            if subscriptions.is_subscribed(&event.channel, event.epoch) {
+                let ClientEvent { text, place, .. } = event;
+                drop(place);
+                return Some(text);
+            }
+            batch.push_error(not_subscribed(&event));
+        }
+        None
     }
 
     /// Nothing is sent on another connection than the one it was meant for.
@@ -41,12 +48,11 @@ impl Outbox {
 }
 
 impl Session {
-    /// The caller has seen the channel subscribed. By now that may have changed, which is reported (T1).
+    /// The caller has seen the channel subscribed. If that has changed by the time it would be sent, it is reported (T1).
     pub(super) fn trigger(&mut self, event: ClientEvent) {
-        if self.subscriptions.is_subscribed(&event.channel, event.epoch) {
-            self.client_events.0.push_back(event);
-        } else {
-            self.batch.push_error(not_subscribed(&event));
+        self.client_events.0.push_back(event);
+        if !self.is_connected() {
+            self.client_events.end_connection(&mut self.batch);
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{
     Ending, FromSocket, Session,
     liveness::Liveness,
     phase::{Online, Persistence, Phase, RememberedError},
+    users,
 };
 
 impl Session {
@@ -90,7 +91,7 @@ impl Session {
         self.settle(&Ok(()));
         self.change_state(ConnectionState::Connected, None, None);
         self.begin_sign_in(now);
-        self.subscriptions.begin_connection(&mut self.batch, now);
+        self.subscriptions.begin_connection(users::user(&self.sign_in), &mut self.batch, now);
     }
 
     fn message(&mut self, message: Message<'_>, now: Instant) {
@@ -149,7 +150,7 @@ impl Session {
     /// subscription.
     fn server_error(&mut self, error: ServerError, now: Instant) {
         if self.sign_in.is_answer(&error) {
-            return self.sign_in_failed(Error::SignInRefused { code: error.code, message: error.message });
+            return self.sign_in_failed(Error::SignInRefused { code: error.code, message: error.message }, now);
         }
         if self.subscriptions.take_as_answer(&error, &mut self.batch) {
             return;

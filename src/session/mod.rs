@@ -136,8 +136,15 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct Wish {
     pub(crate) interest: Arc<Interest>,
-    /// A permission that the user has already.
-    pub(crate) ready: Option<ChannelAuth>,
+    pub(crate) ready: Option<ReadyAuth>,
+}
+
+/// A permission that the user has already.
+#[derive(Debug)]
+pub(crate) struct ReadyAuth {
+    pub(crate) auth: ChannelAuth,
+    /// The socket of the moment in which it was given; `None` when there was none, and it is meant for the next one.
+    pub(crate) socket_id: Option<Arc<str>>,
 }
 
 /// What the session wants to know of those who authorise. The answer carries the number, and the generation of the socket
@@ -228,7 +235,8 @@ impl Session {
             Input::ReconnectNow => self.reconnect_now(now),
             Input::Wishes(wishes) => {
                 for Wish { interest, ready } in wishes {
-                    self.subscriptions.wish(&interest, ready, &mut self.batch, now);
+                    let ready = ready.filter(|ready| self.may_use(ready)).map(|ready| ready.auth);
+                    self.subscriptions.wish(&interest, ready, users::user(&self.sign_in), &mut self.batch, now);
                 }
             }
             Input::SignIn(ticket) => self.sign_in(ticket, now),
@@ -253,7 +261,7 @@ impl Session {
             None => self.sign_in.next_message().or_else(|| {
                 let waits = self.sign_in.holds_subscriptions_back();
                 let message = if waits { None } else { self.subscriptions.next_message(now) };
-                message.or_else(|| self.client_events.next_message())
+                message.or_else(|| self.client_events.next_message(&self.subscriptions, &mut self.batch))
             })?,
         };
         online.liveness.sent(now);
@@ -271,11 +279,12 @@ impl Session {
                 Some(Output::Dial { generation: attempt.generation, tls, deadline })
             }
             Phase::Connected(online) => {
+                // First who the user is, because subscriptions may wait for that.
+                if let Some(question) = self.to_authenticate.take() {
+                    return Some(Output::Ask(question));
+                }
                 let questions = self.subscriptions.take_questions(online.generation, &self.socket_id);
-                (!questions.is_empty())
-                    .then_some(Question::Channels(questions))
-                    .or_else(|| self.to_authenticate.take())
-                    .map(Output::Ask)
+                (!questions.is_empty()).then_some(Output::Ask(Question::Channels(questions)))
             }
             _ => None,
         }
@@ -287,7 +296,9 @@ impl Session {
             Phase::Idle => None,
             Phase::Connecting(attempt) => Some(attempt.deadline),
             Phase::Connected(online) => {
-                let answers = earliest([self.subscriptions.deadline(), self.sign_in.deadline()]);
+                let waits = self.sign_in.holds_subscriptions_back();
+                let subscriptions = self.subscriptions.deadline().filter(|_| !waits);
+                let answers = earliest([subscriptions, self.sign_in.deadline()]);
                 earliest([online.liveness.deadline(), answers.filter(|_| !online.liveness.is_paused())])
             }
             Phase::Waiting { until } => Some(*until),
@@ -318,6 +329,11 @@ impl Session {
     /// Whether there is neither a connection nor the intention to make one.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether a ready-made permission is for the socket of this moment, or for the next one.
+    fn may_use(&self, ready: &ReadyAuth) -> bool {
+        ready.socket_id.as_ref().is_none_or(|id| self.is_connected() && *id == self.socket_id)
     }
 
     fn change_state(&mut self, current: ConnectionState, cause: Option<Arc<Error>>, retry_in: Option<Duration>) {

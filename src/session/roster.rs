@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::{Member, Name, protocol::presence::Members};
 
+/// So much memory may the members of one channel take. That is 8,000 members with as much info as the protocol allows.
+const MAX_BYTES: usize = 8 << 20;
+
 /// What the members of a channel were last told to be. It survives a lost connection, so that the difference can be told
 /// after the next confirmation (P1).
 #[derive(Default)]
 pub(super) struct Roster {
     members: BTreeMap<Name, Member>,
+    bytes: usize,
     /// The client's own user.
     me: Option<Name>,
 }
@@ -33,16 +37,16 @@ pub(super) enum Coming {
 }
 
 impl Roster {
-    /// Replaces the list as a whole.
+    /// Replaces the list as a whole. The client's own user is always in it, whoever else is left out.
     pub(super) fn replace(&mut self, listed: Members, me: Option<Name>, max: usize) -> Difference {
-        let left_out = listed.len().saturating_sub(max);
-        let members: BTreeMap<Name, Member> = listed
-            .into_iter()
-            .take(max)
-            .map(|(id, info)| Member::new(&id, &info))
-            .map(|member| (member.name().clone(), member))
-            .collect();
-        let before = std::mem::replace(&mut self.members, members);
+        let before = std::mem::take(&mut self.members);
+        self.bytes = 0;
+        let is_me = |id: &str| me.as_ref().is_some_and(|me| *me == *id);
+        let (own, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(|(id, _)| is_me(id));
+        let mut left_out = 0;
+        for (id, info) in own.into_iter().chain(others) {
+            left_out += usize::from(self.add(&id, &info, max) == Coming::LeftOut);
+        }
         self.me = me;
         let came = self.members.values().filter(|member| !before.contains_key(member.name())).cloned().collect();
         let went = before.into_values().filter(|member| !self.members.contains_key(member.name())).collect();
@@ -51,17 +55,21 @@ impl Roster {
 
     pub(super) fn add(&mut self, id: &str, info: &str, max: usize) -> Coming {
         let member = Member::new(id, info);
-        let is_known = self.members.contains_key(id);
-        if !is_known && self.members.len() >= max {
+        let known = self.members.get(id).map(Member::bytes);
+        let bytes = self.bytes - known.unwrap_or_default() + member.bytes();
+        if bytes > MAX_BYTES || (known.is_none() && self.members.len() >= max) {
             return Coming::LeftOut;
         }
+        self.bytes = bytes;
         self.members.insert(member.name().clone(), member.clone());
-        if is_known { Coming::Known(member) } else { Coming::New(member) }
+        if known.is_some() { Coming::Known(member) } else { Coming::New(member) }
     }
 
     /// The member, if it was known.
     pub(super) fn remove(&mut self, id: &str) -> Option<Member> {
-        self.members.remove(id)
+        let member = self.members.remove(id)?;
+        self.bytes -= member.bytes();
+        Some(member)
     }
 
     pub(super) fn members(&self) -> Vec<Member> {
@@ -102,6 +110,20 @@ mod tests {
         assert_eq!(roster.replace(listed(&["a", "b", "c"]), None, 2).left_out, 1);
         assert_eq!(roster.add("d", "null", 2), Coming::LeftOut);
         assert_eq!(roster.add("a", "1", 2), Coming::Known(Member::new("a", "1")));
+        assert_eq!(roster.replace(listed(&["a", "b", "z"]), Some(Name::from("z")), 2).left_out, 1);
+        assert_eq!(ids(&roster.members()), ["a", "z"], "the client's own user is not left out");
+    }
+
+    #[test]
+    fn d3_what_is_said_about_members_is_capped_too() {
+        let mut roster = Roster::default();
+        let info = format!("\"{}\"", "x".repeat(1 << 20));
+        let taken_in = (0..100).filter(|n| roster.add(&n.to_string(), &info, 1000) != Coming::LeftOut).count();
+        assert_eq!(taken_in, 7);
+        assert_eq!(roster.add("0", "1", 1000), Coming::Known(Member::new("0", "1")));
+        assert!(matches!(roster.add("100", &info, 1000), Coming::New(_)), "what was let go makes room");
+        while roster.members().first().and_then(|member| roster.remove(member.id())).is_some() {}
+        assert_eq!(roster.bytes, 0);
     }
 
     #[test]

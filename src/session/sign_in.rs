@@ -19,8 +19,8 @@ pub(super) struct SignIn {
     /// Numbers the questions to the authenticator.
     number: u64,
     timeout: Duration,
-    /// Subscriptions wait for the outcome, because it is the first thing on this connection.
-    is_first: bool,
+    /// Since when subscriptions wait for the outcome, because it is the first thing on this connection.
+    holds_since: Option<Instant>,
 }
 
 enum Stage {
@@ -50,7 +50,7 @@ enum Stage {
 
 impl SignIn {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { stage: Stage::Out, ticket: Ticket::default(), number: 0, timeout, is_first: false }
+        Self { stage: Stage::Out, ticket: Ticket::default(), number: 0, timeout, holds_since: None }
     }
 
     /// The user asks for it. True when the authenticator is to be asked.
@@ -70,7 +70,7 @@ impl SignIn {
         let wanted = matches!(self.stage, Stage::Wanted);
         if wanted {
             self.ask(now);
-            self.is_first = true;
+            self.holds_since = Some(now);
         }
         wanted
     }
@@ -83,7 +83,7 @@ impl SignIn {
     /// The connection is gone. Whoever was, or wanted to be, signed in, is to be signed in again on the next one. True when
     /// that is a change.
     pub(super) fn end_connection(&mut self) -> bool {
-        self.is_first = false;
+        self.holds_since = None;
         let again = !matches!(self.stage, Stage::Out | Stage::Wanted);
         if again {
             self.stage = Stage::Wanted;
@@ -94,7 +94,7 @@ impl SignIn {
     /// The authenticator has answered. `None` when nobody waits for that.
     pub(super) fn answered(&mut self, number: u64, answer: Result<UserAuth, Error>) -> Option<Result<(), Error>> {
         let Stage::Asking { deadline } = self.stage else { return None };
-        if number != self.number {
+        if !self.awaits(number) {
             return None;
         }
         let checked = answer.and_then(|auth| {
@@ -126,7 +126,6 @@ impl SignIn {
         let Stage::Requested { id: own, .. } = &self.stage else { return None };
         let id = Name::from(id.as_deref().unwrap_or(own));
         self.stage = Stage::In(id.clone());
-        self.is_first = false;
         Some(id)
     }
 
@@ -137,15 +136,20 @@ impl SignIn {
 
     pub(super) fn fail(&mut self) {
         self.stage = Stage::Failed;
-        self.is_first = false;
     }
 
-    /// Whether the time is over. Then it has failed.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Error> {
-        let over = self.deadline().is_some_and(|deadline| deadline <= now);
-        over.then(|| {
-            self.fail();
-            Error::SignInTimeout { after: self.timeout }
+    /// Subscriptions go on. Returns for how long they have waited.
+    pub(super) fn release(&mut self, now: Instant) -> Duration {
+        self.holds_since.take().map(|since| now.saturating_duration_since(since)).unwrap_or_default()
+    }
+
+    /// Why it has failed, when the time is over.
+    pub(super) fn expired(&self, now: Instant) -> Option<Error> {
+        self.deadline().filter(|deadline| *deadline <= now)?;
+        let after = self.timeout;
+        Some(match self.stage {
+            Stage::Asking { .. } => Error::AuthTimeout { channel: None, after },
+            _ => Error::SignInTimeout { after },
         })
     }
 
@@ -174,7 +178,7 @@ impl SignIn {
 
     /// Whether subscriptions wait for the outcome.
     pub(super) fn holds_subscriptions_back(&self) -> bool {
-        self.is_first && self.is_pending()
+        self.holds_since.is_some()
     }
 
     /// The user, once signed in.
@@ -183,6 +187,11 @@ impl SignIn {
             Stage::In(id) => Some(id),
             _ => None,
         }
+    }
+
+    /// Whether this question about the user still waits for its answer.
+    pub(super) fn awaits(&self, number: u64) -> bool {
+        matches!(self.stage, Stage::Asking { .. }) && number == self.number
     }
 
     pub(super) fn number(&self) -> u64 {

@@ -8,7 +8,7 @@ use crate::{
     protocol::{message::WatchlistChange, name::SERVER_TO_USER},
 };
 
-use super::{Answer, Question, Session, phase::Phase, sign_in::SignIn, subscriptions::User};
+use super::{Answer, Generation, Question, Session, phase::Phase, sign_in::SignIn, subscriptions::User};
 
 impl Session {
     pub(super) fn sign_in(&mut self, ticket: Ticket, now: Instant) {
@@ -53,7 +53,7 @@ impl Session {
             }
             Answer::User { generation, number, auth } if self.is_current(generation) => {
                 if let Some(Err(error)) = self.sign_in.answered(number, auth) {
-                    self.sign_in_failed(error);
+                    self.sign_in_failed(error, now);
                 }
             }
             Answer::Channel { .. } | Answer::User { .. } => {}
@@ -68,29 +68,48 @@ impl Session {
         self.publish_user(UserOutcome::In(id.clone()));
         self.batch.push_notice(Notification::SignedIn { id: id.clone() });
         self.subscribe_user(&id, now);
-        self.subscriptions.user_known(User::SignedIn, &mut self.batch);
+        self.go_on_with_subscriptions(User::SignedIn, now);
+    }
+
+    /// What has waited for the outcome of the sign-in goes on, with the time that it had.
+    fn go_on_with_subscriptions(&mut self, user: User, now: Instant) {
+        let waited = self.sign_in.release(now);
+        self.subscriptions.postpone(waited);
+        self.subscriptions.user_known(user, &mut self.batch);
     }
 
     /// The client subscribes the user's own channel by itself.
     fn subscribe_user(&mut self, id: &Name, now: Instant) {
         let interest = Interest::new(Interest::USER, &format!("{SERVER_TO_USER}{id}"));
         interest.want();
-        self.subscriptions.wish(&interest, None, &mut self.batch, now);
+        self.subscriptions.wish(&interest, None, User::SignedIn, &mut self.batch, now);
     }
 
-    pub(super) fn sign_in_failed(&mut self, error: Error) {
+    pub(super) fn sign_in_failed(&mut self, error: Error, now: Instant) {
         self.sign_in.fail();
         self.publish_user(UserOutcome::Failed(error.clone()));
         self.batch.push_error(error);
-        self.subscriptions.user_known(User::Nobody, &mut self.batch);
+        self.go_on_with_subscriptions(User::Nobody, now);
     }
 
-    /// Ends what has waited too long for an answer.
+    /// Ends what has waited too long for an answer. The sign-in comes first, because subscriptions may wait for it.
     pub(super) fn expire_answers(&mut self, now: Instant) {
-        self.subscriptions.expire(&mut self.batch, now);
-        if let Some(error) = self.sign_in.expire(now) {
-            self.sign_in_failed(error);
+        if let Some(error) = self.sign_in.expired(now) {
+            self.sign_in_failed(error, now);
         }
+        if !self.sign_in.holds_subscriptions_back() {
+            self.subscriptions.expire(&mut self.batch, now);
+        }
+    }
+
+    /// Whether the answer to such a question is still of use.
+    pub(crate) fn awaits_channel(&self, generation: Generation, channel: &str, number: u64) -> bool {
+        self.is_current(generation) && self.subscriptions.awaits(channel, number)
+    }
+
+    /// Whether the answer to such a question is still of use.
+    pub(crate) fn awaits_user(&self, generation: Generation, number: u64) -> bool {
+        self.is_current(generation) && self.sign_in.awaits(number)
     }
 
     /// Of no interest to those who have not asked to be signed in.
@@ -112,7 +131,7 @@ impl Session {
     }
 }
 
-fn user(sign_in: &SignIn) -> User {
+pub(super) fn user(sign_in: &SignIn) -> User {
     match sign_in.user() {
         Some(_) => User::SignedIn,
         None if sign_in.is_pending() => User::Pending,

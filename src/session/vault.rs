@@ -11,8 +11,8 @@ use crate::protocol::sealed::{OpenError, SharedSecret};
 const FETCH_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// So much may wait for a key. Beyond it the wait is given up, because memory is worth more than a late event.
-const MAX_HELD: usize = 4096;
-const MAX_HELD_BYTES: usize = 4 << 20;
+const MAX_HELD: usize = 1024;
+const MAX_HELD_BYTES: usize = 1 << 20;
 
 pub(super) struct Vault {
     key: SharedSecret,
@@ -30,6 +30,14 @@ pub(super) struct Sealed {
     pub(super) name: String,
     pub(super) user_id: Option<String>,
     pub(super) envelope: String,
+}
+
+impl Sealed {
+    /// About how many bytes of memory it holds.
+    fn bytes(&self) -> usize {
+        let user_id = self.user_id.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.name.len() + user_id + self.envelope.len()
+    }
 }
 
 /// What becomes of an event.
@@ -63,7 +71,7 @@ impl Vault {
     }
 
     fn hold(&mut self, event: Sealed, outcome: Opening) -> Opening {
-        self.held_bytes += event.name.len() + event.envelope.len() + size_of::<Sealed>();
+        self.held_bytes += event.bytes();
         self.held.push_back(event);
         let is_full = self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES;
         if is_full { Opening::Full } else { outcome }

@@ -96,6 +96,10 @@ impl Subscriptions {
         }
         let slot = subscription.slot_in(number, batch);
         batch.push_subscription_error(slot, data, error);
+        if subscription.on_wire {
+            // The server may still hold it: an older request for this channel, or one that it answers yet.
+            self.tell(name);
+        }
     }
 }
 
@@ -129,11 +133,13 @@ impl Subscription {
 fn tell_difference(slot: ChannelSlot, difference: Difference, batch: &mut Batch) {
     let channel = batch.channel_name(slot);
     for member in difference.went {
+        let data = presence::describe(member.id(), None);
         let change = MemberChange { channel: channel.clone(), member };
-        batch.push_platform_event(slot, "pusher:member_removed", "", Notification::MemberRemoved(change));
+        batch.push_platform_event(slot, "pusher:member_removed", &data, Notification::MemberRemoved(change));
     }
     for member in difference.came {
+        let data = presence::describe(member.id(), Some(member.info()));
         let change = MemberChange { channel: channel.clone(), member };
-        batch.push_platform_event(slot, "pusher:member_added", "", Notification::MemberAdded(change));
+        batch.push_platform_event(slot, "pusher:member_added", &data, Notification::MemberAdded(change));
     }
 }

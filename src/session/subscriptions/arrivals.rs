@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    DecryptionError, Error, MemberChange, Name, Notification, SubscriptionCount,
+    ChannelAuth, DecryptionError, Error, MemberChange, Name, Notification, SubscriptionCount,
     event::{Batch, ChannelSlot, RosterChange},
     protocol::{
         frame::{Data, Frame},
@@ -85,19 +85,21 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// The fetch of a newer key has ended: what waited for it is delivered, or reported.
+    /// The fetch of a newer key has ended, which is reported when there is none: what waited for it is delivered, or
+    /// reported too.
     pub(super) fn end_of_fetch(
         &mut self,
         name: &Name,
         number: u64,
-        key: Option<SharedSecret>,
+        answer: Result<ChannelAuth, Error>,
         batch: &mut Batch,
         now: Instant,
     ) {
         let (batch_number, has_decoder) = (self.batch, self.rules.has_decoder);
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         let Some(vault) = subscription.vault.as_mut().filter(|vault| vault.is_fetching(number)) else { return };
-        let released = vault.fetched(key, now);
+        let key = answer.map_err(|error| batch.push_error(error)).ok();
+        let released = vault.fetched(key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok()), now);
         let slot = subscription.slot_in(batch_number, batch);
         for (event, opened) in released {
             deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);

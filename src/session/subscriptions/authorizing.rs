@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     AuthRequest, ChannelAuth, Error, Name,
     event::Batch,
-    protocol::{grant, name::ChannelKind, presence, sealed::SharedSecret},
+    protocol::{grant, name::ChannelKind, presence},
     session::{ChannelQuestion, Generation},
 };
 
@@ -55,17 +55,18 @@ impl Subscriptions {
         if subscription.progress == Progress::Authorizing(number) {
             self.authorized(name, number, answer, user, batch);
         } else {
-            let key = answer.ok().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
-            self.end_of_fetch(name, number, key, batch, now);
+            let malformed = |reason| Error::AuthMalformed { channel: Some(name.to_string()), reason };
+            let checked = answer.and_then(|auth| grant::checked_channel(auth, name).map_err(malformed));
+            self.end_of_fetch(name, number, checked, batch, now);
         }
         true
     }
 
     /// A permission that the user gave with the wish. It serves the socket of this moment and no other.
-    pub(super) fn use_ready_permission(&mut self, name: &Name, batch: &mut Batch, now: Instant) {
+    pub(super) fn use_ready_permission(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) {
         let number = self.begin_attempt(name, now);
         let Some(auth) = self.by_name.get_mut(name).and_then(|subscription| subscription.ready.take()) else { return };
-        self.authorized(name, number, Ok(auth), User::Nobody, batch);
+        self.authorized(name, number, Ok(auth), user, batch);
     }
 
     fn authorized(

@@ -70,6 +70,7 @@ impl Subscriptions {
         &mut self,
         interest: &Arc<Interest>,
         ready: Option<ChannelAuth>,
+        user: User,
         batch: &mut Batch,
         now: Instant,
     ) {
@@ -87,7 +88,7 @@ impl Subscriptions {
         }
         subscription.ready = ready.or(subscription.ready.take());
         subscription.progress = Progress::Wanted;
-        self.advance(&name, batch, now);
+        self.advance(&name, user, batch, now);
     }
 
     /// Unsubscribing wins at once (S2): a late answer finds nothing that waits for it.
@@ -104,7 +105,7 @@ impl Subscriptions {
     }
 
     /// Takes a wanted channel one step further: to the server, to those who authorise, or to its end.
-    fn advance(&mut self, name: &Name, batch: &mut Batch, now: Instant) {
+    fn advance(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) {
         let Some(subscription) = self.by_name.get(name) else { return };
         if !subscription.kind.needs_auth() {
             self.tell(name);
@@ -113,7 +114,7 @@ impl Subscriptions {
         } else if !self.connected {
             // The permission must be for the socket that is to come.
         } else if subscription.ready.is_some() {
-            self.use_ready_permission(name, batch, now);
+            self.use_ready_permission(name, user, batch, now);
         } else {
             let number = self.begin_attempt(name, now);
             self.to_ask.push(name.clone());
@@ -151,13 +152,13 @@ impl Subscriptions {
     }
 
     /// A new connection subscribes every wanted channel exactly once (R8), in the order in which they became known.
-    pub(super) fn begin_connection(&mut self, batch: &mut Batch, now: Instant) {
+    pub(super) fn begin_connection(&mut self, user: User, batch: &mut Batch, now: Instant) {
         self.connected = true;
         let wanted = self.by_name.values().filter(|subscription| subscription.progress == Progress::Wanted);
         let mut wanted: Vec<_> = wanted.map(|s| (s.interest.id(), s.interest.name().clone())).collect();
         wanted.sort_unstable();
         for (_, name) in wanted {
-            self.advance(&name, batch, now);
+            self.advance(&name, user, batch, now);
         }
     }
 
@@ -228,12 +229,14 @@ impl Subscriptions {
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
             let Some((_, name, number)) = self.deadlines.pop_front() else { return };
             let Some(subscription) = self.by_name.get(&name) else { continue };
-            if subscription.is_pending(number) {
-                let error = Error::SubscriptionTimeout { channel: name.to_string(), after: self.rules.timeout };
-                self.fail(&name, "", error, batch);
-                self.tell(&name);
+            let (channel, after) = (name.to_string(), self.rules.timeout);
+            let asked_in_vain = Error::AuthTimeout { channel: Some(channel.clone()), after };
+            if subscription.progress == Progress::Authorizing(number) {
+                self.fail(&name, "", asked_in_vain, batch);
+            } else if subscription.is_pending(number) {
+                self.fail(&name, "", Error::SubscriptionTimeout { channel, after }, batch);
             } else {
-                self.end_of_fetch(&name, number, None, batch, now);
+                self.end_of_fetch(&name, number, Err(asked_in_vain), batch, now);
             }
         }
     }
@@ -245,6 +248,11 @@ impl Subscriptions {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadlines.front().map(|(deadline, ..)| *deadline)
+    }
+
+    /// Whether that attempt, or that fetch of a key, is still under way.
+    pub(super) fn awaits(&self, channel: &str, number: u64) -> bool {
+        self.by_name.get(channel).is_some_and(|subscription| subscription.awaits(number))
     }
 
     /// Whether events of this wish may be sent: the channel is subscribed, and the wish is the current one.

@@ -79,6 +79,7 @@ impl Subscription {
         self.lost = None;
         self.slot = None;
         self.roster = Roster::default();
+        self.ready = None;
         self.forget_secrets();
     }
 
@@ -126,7 +127,7 @@ impl Subscription {
 
     /// Whether it is the channel of the signed-in user, to which the client subscribes by itself.
     pub(super) fn is_users(&self) -> bool {
-        self.kind == ChannelKind::ServerToUser
+        self.interest.id() == Interest::USER
     }
 
     /// The channel's place in the batch with this number.

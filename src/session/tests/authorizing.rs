@@ -132,8 +132,7 @@ fn a4_a_ready_permission_serves_one_socket() {
     let mut s = Scenario::connected();
     let room = Interest::new(2, "private-room");
     room.want();
-    let ready = private().ok();
-    s.input(Input::Wishes(vec![Wish { ready, ..wish(&room) }]));
+    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }]));
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
     assert!(s.asked().is_empty());
     s.lose().reconnect();
@@ -141,7 +140,7 @@ fn a4_a_ready_permission_serves_one_socket() {
 
     let mut s = Scenario::without_authorizer();
     s.connect_background().establish();
-    s.input(Input::Wishes(vec![Wish { ready: private().ok(), ..wish(&room) }]));
+    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }]));
     s.receive(&succeeded("private-room")).lose();
     s.forget();
     s.reconnect();
@@ -149,11 +148,47 @@ fn a4_a_ready_permission_serves_one_socket() {
 }
 
 #[test]
+fn a4_a_ready_permission_is_for_the_socket_that_it_was_made_for() {
+    let room = Interest::new(2, "private-room");
+    room.want();
+    let mut s = Scenario::without_authorizer();
+    s.connect_background().establish();
+    let late = |id: &str| ReadyAuth { auth: ChannelAuth::new("k:s"), socket_id: Some(Arc::from(id)) };
+    s.input(Input::Wishes(vec![Wish { ready: Some(late("9.9")), ..wish(&room) }]));
+    assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "that socket is gone");
+    s.input(Input::Wishes(vec![Wish { ready: Some(late("1.2")), ..wish(&room) }]));
+    assert_eq!(s.sent().len(), 1);
+}
+
+#[test]
+fn a7_a_ready_permission_may_leave_the_user_to_the_sign_in() {
+    let mut s = Scenario::connected();
+    let ticket = s.ticket();
+    s.input(Input::SignIn(ticket));
+    let room = Interest::new(2, "presence-room");
+    room.want();
+    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }]));
+    assert!(s.errors().is_empty() && s.sent().is_empty(), "it waits");
+}
+
+#[test]
+fn s2_a_renewed_wish_that_fails_takes_the_old_subscription_back_from_the_server() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    s.answer("private-room", private()).receive(&succeeded("private-room"));
+    s.outputs.retain(|output| matches!(output, Output::Ask(_)));
+    room.forget();
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)])).answer("private-room", Err(refused()));
+    assert_eq!(s.sent(), [unsubscribe("private-room")]);
+}
+
+#[test]
 fn s5_the_deadline_covers_authorising_and_a_late_permission_is_dropped() {
     let mut s = Scenario::connected();
     s.wants(2, "private-room");
     s.pass(30 * SECOND);
-    assert!(matches!(s.errors()[..], [Error::SubscriptionTimeout { .. }]));
+    assert!(matches!(s.errors()[..], [Error::AuthTimeout { .. }]), "it names who did not answer");
     s.forget_told().answer("private-room", private());
     assert!(s.sent().iter().all(|sent| !sent.contains("subscribe")), "{:?}", s.sent());
 }

@@ -41,6 +41,15 @@ fn t1_what_cannot_be_sent_any_more_is_reported() {
 }
 
 #[test]
+fn t1_nothing_is_sent_on_a_channel_after_its_unsubscribe() {
+    let ((mut s, room), taken) = (in_private_room(), Arc::default());
+    s.session.handle(Input::Trigger(client_event(&room, &taken)), s.now);
+    s.forgets(&room);
+    assert_eq!(s.sent(), [unsubscribe("private-room")]);
+    assert!(matches!(s.errors()[..], [Error::NotSubscribed { .. }]));
+}
+
+#[test]
 fn t2_a_later_4301_is_reported_and_answers_no_subscription() {
     let (mut s, _room) = in_private_room();
     s.wants(3, "room");

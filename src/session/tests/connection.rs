@@ -233,7 +233,7 @@ fn r3_what_this_client_ended_explains_itself() {
 #[test]
 fn r3_an_error_that_was_somebodys_answer_does_not_explain_the_end() {
     let mut s = Scenario::connected();
-    s.wants(1, "room");
+    s.wants(11, "room");
     s.receive(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#).lose();
     assert_eq!(s.states().last(), Some(&Reconnecting));
 }

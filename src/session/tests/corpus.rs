@@ -90,7 +90,7 @@ impl Replay {
         }
         // The recorded clients had no key to decrypt with; any will do for a subscription.
         auth = auth.shared_secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-        self.scenario.input(Input::Wishes(vec![Wish { interest: Arc::clone(&interest), ready: Some(auth) }]));
+        self.scenario.input(Input::Wishes(vec![Wish { interest: Arc::clone(&interest), ready: Some(ready(auth)) }]));
         self.channels.push(interest);
     }
 

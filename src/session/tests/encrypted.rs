@@ -91,6 +91,7 @@ fn e2_a_fetch_that_fails_releases_what_waits() {
         }
         assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
         assert_eq!(s.events(), [("e", "2")]);
+        assert!(matches!(s.errors()[..], [Error::AuthRefused { .. } | Error::AuthTimeout { .. }]), "A4: and why");
     }
 }
 

@@ -82,7 +82,7 @@ impl Scenario {
     /// Connected, with a channel whose subscription is confirmed.
     fn subscribed(name: &str) -> (Self, Arc<Interest>) {
         let mut scenario = Self::connected();
-        let interest = scenario.wants(1, name);
+        let interest = scenario.wants(11, name);
         scenario.receive(&succeeded(name));
         scenario.forget();
         (scenario, interest)
@@ -268,6 +268,11 @@ impl Scenario {
 
 fn private() -> Result<ChannelAuth, Error> {
     Ok(ChannelAuth::new("key:signature"))
+}
+
+/// A permission for the next socket, or for that of this moment.
+fn ready(auth: ChannelAuth) -> ReadyAuth {
+    ReadyAuth { auth, socket_id: None }
 }
 
 fn presence(id: &str) -> Result<ChannelAuth, Error> {

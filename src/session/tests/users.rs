@@ -89,9 +89,42 @@ fn a8_it_can_be_repeated_after_a_failure() {
 fn a8_it_has_a_deadline() {
     let mut s = Scenario::connected();
     s.sign_in().pass(30 * SECOND);
-    assert!(matches!(s.errors()[..], [Error::SignInTimeout { .. }]));
+    assert!(matches!(s.errors()[..], [Error::AuthTimeout { channel: None, .. }]));
     s.forget_told().prove(proof());
     assert!(!s.sent().contains(&SIGN_IN), "a late proof is dropped");
+
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof()).pass(30 * SECOND);
+    assert!(matches!(s.errors()[..], [Error::SignInTimeout { .. }]));
+}
+
+#[test]
+fn a8_channels_have_their_whole_time_after_a_slow_sign_in() {
+    for is_confirmed in [true, false] {
+        let mut s = Scenario::new();
+        s.sign_in().wants(2, "private-room");
+        s.connect_background().establish();
+        assert_eq!(s.asked_who(), 1);
+        s.answer("private-room", private()).prove(proof());
+        if is_confirmed {
+            s.pass(29 * SECOND).receive(CONFIRMED);
+        } else {
+            s.pass(30 * SECOND);
+            assert!(matches!(s.errors()[..], [Error::SignInTimeout { .. }]));
+        }
+        assert!(s.sent().contains(&&*subscribe_private("private-room")), "{:?}", s.sent());
+        s.forget_told().pass(29 * SECOND);
+        assert!(s.errors().is_empty(), "{:?}", s.errors());
+    }
+}
+
+#[test]
+fn a8_who_the_user_is_is_asked_first() {
+    let mut s = Scenario::new();
+    s.sign_in().wants(2, "private-room");
+    s.connect_background().establish();
+    let asks: Vec<_> = s.outputs.iter().filter(|output| matches!(output, Output::Ask(_))).collect();
+    assert!(matches!(asks[..], [Output::Ask(Question::User { .. }), Output::Ask(Question::Channels(_))]));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What can go wrong, in words that say which operation failed, on what, and why.
 
+mod display;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 /// Everything that this crate reports as a failure.
@@ -383,6 +385,21 @@ impl Error {
         )
     }
 
+    /// The same error without words from outside, which may be confidential and belong into no log (X1).
+    pub(crate) fn without_words(&self) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::UpgradeStatus { body: words, .. }
+            | Self::ConnectionClosed { message: words, .. }
+            | Self::Server { message: words, .. }
+            | Self::AuthRefused { message: words, .. }
+            | Self::SignInRefused { message: words, .. }
+            | Self::SubscriptionRefused { message: words, .. } => words.clear(),
+            _ => {}
+        }
+        error
+    }
+
     pub(crate) fn config(option: &'static str, reason: impl Into<String>) -> Self {
         Self::Config { option, reason: reason.into() }
     }
@@ -397,117 +414,9 @@ pub(crate) fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }
 
-/// What an authorisation was for.
-fn subject(channel: &Option<String>) -> &str {
-    channel.as_deref().unwrap_or("sign-in")
-}
-
 /// The beginning of a text from outside, at most 200 characters: enough for a person, and no way to fill the memory.
 pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(200).collect()
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config { option, reason } => write!(f, "config: {option}: {reason}"),
-            Self::ChannelName { name, reason } => write!(f, "channel name {name:?}: {reason}"),
-            Self::ConnectTimeout { phase, after } => write!(f, "{phase}: no answer within {after:?}"),
-            Self::Dns { host, source } => write!(f, "dns: {host} cannot be resolved: {source}"),
-            Self::Tcp { address, source } => write!(f, "tcp: {address} cannot be reached: {source}"),
-            Self::Tls { host, source } => {
-                let reason = source.to_string();
-                write!(f, "tls: handshake with {host} failed: {reason}")?;
-                // OpenSSL's words for an answer that is no TLS at all.
-                if reason.contains("wrong version number") {
-                    f.write_str(" (the port does not speak TLS)")
-                } else {
-                    Ok(())
-                }
-            }
-            Self::UpgradeStatus { status, body } if body.is_empty() => {
-                write!(f, "upgrade: the server answered HTTP {status} instead of 101")
-            }
-            Self::UpgradeStatus { status, body } => {
-                write!(f, "upgrade: the server answered HTTP {status} instead of 101: {body:?}")
-            }
-            Self::Upgrade { reason } => write!(f, "upgrade: {reason}"),
-            Self::UnexpectedFirstMessage { reason } => {
-                write!(f, "established: the server did not begin with pusher:connection_established: {reason}")
-            }
-            Self::ConnectionClosed { code, message } if message.is_empty() => {
-                write!(f, "connection closed by the server with code {code}")
-            }
-            Self::ConnectionClosed { code, message } => {
-                write!(f, "connection closed by the server with code {code}: {message}")
-            }
-            Self::ConnectionLost { reason, .. } => write!(f, "connection lost: {reason}"),
-            Self::PongTimeout { silence } => write!(f, "connection lost: silent for {silence:?}, also after a ping"),
-            Self::WriteTimeout { after } => write!(f, "connection lost: the server took no data for {after:?}"),
-            Self::MessageTooLarge { limit } => write!(f, "message: larger than the limit of {limit} bytes"),
-            Self::BadMessage { reason } => write!(f, "message: skipped: {reason}"),
-            Self::Server { code: Some(code), message } => write!(f, "server error {code}: {message}"),
-            Self::Server { code: None, message } => write!(f, "server error: {message}"),
-            Self::SubscriptionTimeout { channel, after } => {
-                write!(f, "subscription to {channel}: no answer within {after:?}")
-            }
-            Self::SubscriptionRefused { channel, kind, message, status } => {
-                write!(f, "subscription to {channel}: refused by the server")?;
-                if let Some(status) = status {
-                    write!(f, " with {status}")?;
-                }
-                for part in [kind, message].into_iter().filter(|part| !part.is_empty()) {
-                    write!(f, ": {part}")?;
-                }
-                Ok(())
-            }
-            Self::AuthNetwork { channel, source } => write!(f, "auth: {}: no connection: {source}", subject(channel)),
-            Self::AuthTimeout { channel, after } => write!(f, "auth: {}: no answer within {after:?}", subject(channel)),
-            Self::AuthRefused { channel, status, message } => {
-                write!(f, "auth: {}: refused", subject(channel))?;
-                if let Some(status) = status {
-                    write!(f, " with {status}")?;
-                }
-                if message.is_empty() { Ok(()) } else { write!(f, ": {message:?}") }
-            }
-            Self::AuthMalformed { channel, reason } => write!(f, "auth: {}: the answer {reason}", subject(channel)),
-            Self::SignInRefused { code: Some(code), message } => {
-                write!(f, "sign-in: refused by the server with {code}: {message}")
-            }
-            Self::SignInRefused { code: None, message } => write!(f, "sign-in: refused by the server: {message}"),
-            Self::SignInTimeout { after } => write!(f, "sign-in: no answer within {after:?}"),
-            Self::NotSignedIn => f.write_str("sign-in: nobody is signed in"),
-            Self::ClientEventChannel { channel } => {
-                write!(f, "client event: {channel} is neither private nor presence, or it is encrypted")
-            }
-            Self::ClientEventName { name, reason } => write!(f, "client event: name {name:?}: {reason}"),
-            Self::ClientEventTooLarge { size, limit } => {
-                write!(f, "client event: {size} bytes of data are more than {limit}")
-            }
-            Self::ClientEventRate { limit } => write!(f, "client event: more than {limit} in a second"),
-            Self::ClientEventQueueFull { waiting } => write!(f, "client event: {waiting} others wait to be sent"),
-            Self::Encode { event, source } => write!(f, "client event: data of {event} cannot be JSON: {source}"),
-            Self::TooManyMembers { channel, left_out } => {
-                write!(f, "presence: {channel} has {left_out} more members than are kept")
-            }
-            Self::NoAuthorizer { channel } => {
-                write!(
-                    f,
-                    "subscription to {channel}: this kind of channel must be authorised and nothing is configured for it"
-                )
-            }
-            Self::NotSubscribed { channel } => write!(f, "channel {channel} is not subscribed"),
-            Self::WaitTimeout { what, after } => write!(f, "{what}: not within {after:?}"),
-            Self::Disconnected => f.write_str("the client is disconnected"),
-            Self::WouldDeadlock { call } => {
-                write!(f, "{call} waits for the thread that runs handlers and cannot be called inside one")
-            }
-            Self::Lagged { dropped } => write!(f, "the queue was full: {dropped} notifications were dropped"),
-            Self::HandlerPanicked { handler } => write!(f, "a handler for {handler} panicked"),
-            Self::Decode { event, source } => write!(f, "data of event {event}: {source}"),
-            Self::Thread { name, source } => write!(f, "thread {name} could not be started: {source}"),
-        }
-    }
 }
 
 impl std::error::Error for Error {
@@ -530,6 +439,22 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn x1_what_is_logged_has_no_words_from_outside() {
+        let words = || "canary".to_owned();
+        let errors = [
+            Error::UpgradeStatus { status: 403, body: words() },
+            Error::ConnectionClosed { code: 4009, message: words() },
+            Error::Server { code: None, message: words() },
+            Error::AuthRefused { channel: None, status: None, message: words() },
+            Error::SignInRefused { code: None, message: words() },
+            Error::SubscriptionRefused { channel: "c".into(), kind: "k".into(), message: words(), status: None },
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("canary") && !error.without_words().to_string().contains("canary"));
+        }
+    }
 
     #[test]
     fn errors_can_be_shared_between_threads() {
