@@ -1,0 +1,133 @@
+//! An internal notification service, as an application would build it on the crate.
+//!
+//! ```text
+//! cargo run --example notifications                 # in a temporary directory
+//! cargo run --example notifications -- --data DIR   # keeps the histories; run it twice
+//! ```
+//!
+//! Ann and Bob have a [`Session`] each: it receives notifications on private channels, keeps them in an [`Inbox`] with a
+//! count of those that are pending, and pushes to the other by client events. A [`Backend`] of the application authorises
+//! the channels. The protocol replays nothing, so each inbox is [saved](history::History) whenever it changes, and the
+//! sessions are ended and begun again here to show that nothing is forgotten.
+//!
+//! [`Inbox`]: inbox::Inbox
+
+mod backend;
+mod channels;
+mod directory;
+mod history;
+mod inbox;
+mod message;
+mod options;
+mod request;
+mod session;
+mod signature;
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use pusher_channels::testing::TestServer;
+
+use backend::{App, Backend};
+use channels::User;
+use directory::DataDirectory;
+use history::History;
+use message::{FROM_THE_APPLICATION, Message};
+use options::Command;
+use session::{Change, Service, Session};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const ANNS_TOKEN: &str = "ann-3b1f0a";
+const BOBS_TOKEN: &str = "bob-91c7de";
+
+fn main() -> ExitCode {
+    let args = env::args_os().skip(1);
+    let outcome = match options::parse(args) {
+        Ok(Command::Help) => writeln!(io::stdout(), "{}", options::USAGE).map_err(Into::into),
+        Ok(Command::Run { data }) => DataDirectory::open(data).and_then(|directory| run(directory.path())),
+        Err(reason) => return complain(&reason, 2),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error.to_string(), 1),
+    }
+}
+
+fn complain(reason: &str, code: u8) -> ExitCode {
+    // Where standard error is closed, there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "notifications: {reason}");
+    ExitCode::from(code)
+}
+
+fn run(data: &Path) -> Result<(), Box<dyn Error>> {
+    let (ann, bob) = (User::parse("ann")?, User::parse("bob")?);
+    let server = TestServer::start()?;
+    let app = App { key: server.key().to_owned(), secret: server.secret().to_owned() };
+    let backend = Backend::start(app, [(ANNS_TOKEN, ann.clone()), (BOBS_TOKEN, bob.clone())])?;
+    let config = server.config().auth_endpoint(backend.url());
+    let service = Service { config, users: vec![ann.clone(), bob.clone()], patience: PATIENCE };
+    let begin = |user: &User, token: &str| Session::begin(&service, user, token, History::of(data, user));
+
+    println!("== Ann and Bob are there");
+    let (anns, bobs) = (begin(&ann, ANNS_TOKEN)?, begin(&bob, BOBS_TOKEN)?);
+    print_inbox(&anns);
+    print_inbox(&bobs);
+    talk(&server, &anns, &bobs)?;
+    let latest = bobs.inbox().latest().ok_or("Bob has got nothing")?.id;
+    bobs.open(latest)?;
+    println!("bob opens #{latest}");
+    print_inbox(&anns);
+    print_inbox(&bobs);
+
+    println!("== Both are gone");
+    drop((anns, bobs));
+    if !server.wait_for_connections(0, PATIENCE) {
+        return Err("the connections were not closed".into());
+    }
+    let reached = server.trigger(&channels::own(&bob), FROM_THE_APPLICATION, &Message::new("Is anybody here?")?);
+    println!("a notification to bob reaches {reached} connections, and is not replayed");
+
+    println!("== Ann and Bob are back");
+    print_inbox(&begin(&ann, ANNS_TOKEN)?);
+    print_inbox(&begin(&bob, BOBS_TOKEN)?);
+
+    println!("== Somebody calls himself Bob");
+    match begin(&bob, "a token that nobody has issued") {
+        Ok(_) => Err("the backend let him in".into()),
+        Err(error) => {
+            println!("{error}");
+            Ok(())
+        }
+    }
+}
+
+/// Notifications in all directions; each is awaited, so that the order is the same in every run.
+fn talk(server: &TestServer, ann: &Session, bob: &Session) -> Result<(), Box<dyn Error>> {
+    ann.push(bob.user(), "Lunch at noon?")?;
+    print_arrival(bob)?;
+    bob.push(ann.user(), "Gladly.")?;
+    print_arrival(ann)?;
+    // The application itself uses its server library for this, see the README.
+    server.trigger(&channels::own(bob.user()), FROM_THE_APPLICATION, &Message::new("The build is green")?);
+    print_arrival(bob)
+}
+
+fn print_arrival(session: &Session) -> Result<(), Box<dyn Error>> {
+    match session.next_change(PATIENCE).ok_or("nothing has arrived")? {
+        Change::Arrived(notification) => println!("{} gets {notification}", session.user()),
+        Change::Problem(problem) => return Err(problem.into()),
+    }
+    Ok(())
+}
+
+fn print_inbox(session: &Session) {
+    println!("{}'s inbox: {}", session.user(), session.inbox());
+}
