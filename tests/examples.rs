@@ -34,11 +34,11 @@ mod support;
 use std::{
     env, fs,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use directory::DataDirectory;
-use support::process::{Lines, example};
+use support::process::{KilledOnDrop, Lines, example};
 
 /// What a process has left.
 #[derive(Debug, PartialEq)]
@@ -46,17 +46,6 @@ struct Finished {
     code: Option<i32>,
     stdout: Vec<String>,
     stderr: Vec<String>,
-}
-
-/// Kills a process that is still there when the test fails.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // Either fails when the process has ended, which is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Only the directory for temporary files is set, so that a test can see what is left in it.
@@ -68,7 +57,7 @@ fn run_in(temporary: &Path, name: &str, args: &[&str]) -> Finished {
         command.env("SystemRoot", root);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = Killed(command.spawn().expect("the example; to build it: cargo build --examples"));
+    let mut child = KilledOnDrop(command.spawn().expect("the example; to build it: cargo build --examples"));
     let stdout = Lines::read(child.0.stdout.take().expect("piped"));
     let stderr = Lines::read(child.0.stderr.take().expect("piped"));
     // A process closes its pipes when it ends, and the pipes are read with a deadline.

@@ -26,13 +26,13 @@ use pusher_channels::testing::TestServer;
 use serde_json::Value;
 use support::{
     PATIENCE,
-    process::{Lines, example},
+    process::{KilledOnDrop, Lines, example},
     server,
 };
 
 /// A running `listen`. It is killed when it lives too long, and when the test ends before it.
 struct Listen {
-    child: Child,
+    child: KilledOnDrop,
     /// `None` where nobody reads it.
     stdout: Option<Lines>,
     stderr: Lines,
@@ -52,7 +52,7 @@ impl Listen {
 
     fn of(mut child: Child) -> Self {
         let stdout = child.stdout.take().map(Lines::read);
-        Self { stderr: Lines::read(child.stderr.take().expect("piped")), child, stdout }
+        Self { stderr: Lines::read(child.stderr.take().expect("piped")), child: KilledOnDrop(child), stdout }
     }
 
     /// With a standard output that is closed on the reader's side, as by a `head` that has seen enough.
@@ -85,15 +85,7 @@ impl Listen {
         // A process closes its pipes when it ends, and the pipes are read with a deadline.
         let stdout = self.stdout.as_ref().map(Lines::rest).unwrap_or_default();
         let stderr = self.stderr.rest();
-        Finished { code: self.child.wait().expect("a child of this process").code(), stdout, stderr }
-    }
-}
-
-impl Drop for Listen {
-    fn drop(&mut self) {
-        // Either fails when the child has ended, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Finished { code: self.child.0.wait().expect("a child of this process").code(), stdout, stderr }
     }
 }
 

@@ -81,9 +81,7 @@ fn run(data: &Path) -> Result<(), Box<dyn Error>> {
     print_inbox(&anns);
     print_inbox(&bobs);
     talk(&server, &anns, &bobs)?;
-    let latest = bobs.inbox().latest().ok_or("Bob has got nothing")?.id;
-    bobs.open(latest)?;
-    println!("bob opens #{latest}");
+    open_latest(&bobs)?;
     print_inbox(&anns);
     print_inbox(&bobs);
 
@@ -115,7 +113,7 @@ fn talk(server: &TestServer, ann: &Session, bob: &Session) -> Result<(), Box<dyn
     print_arrival(bob)?;
     bob.push(ann.user(), "Gladly.")?;
     print_arrival(ann)?;
-    // The application itself uses its server library for this, see the README.
+    // An application does this by its server library: `pusher.trigger(channel, event, data)` in Node and PHP.
     server.trigger(&channels::own(bob.user()), FROM_THE_APPLICATION, &Message::new("The build is green")?);
     print_arrival(bob)
 }
@@ -125,6 +123,13 @@ fn print_arrival(session: &Session) -> Result<(), Box<dyn Error>> {
         Change::Arrived(notification) => println!("{} gets {notification}", session.user()),
         Change::Problem(problem) => return Err(problem.into()),
     }
+    Ok(())
+}
+
+fn open_latest(session: &Session) -> Result<(), Box<dyn Error>> {
+    let latest = session.inbox().latest().ok_or("nothing has arrived")?.id;
+    session.open(latest)?;
+    println!("{} opens #{latest}", session.user());
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
+    process::Child,
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -20,6 +21,17 @@ pub(crate) fn example(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let profile = test.ancestors().nth(2).expect("target/PROFILE");
     profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+/// A process that does not outlive the test, also when the test fails.
+pub(crate) struct KilledOnDrop(pub(crate) Child);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        // Either fails when the process has ended, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The lines of a pipe, read by a thread of their own, so that a test can wait for them with a deadline.
