@@ -49,7 +49,7 @@ struct Finished {
 }
 
 /// Only the directory for temporary files is set, so that a test can see what is left in it.
-fn run_in(temporary: &Path, name: &str, args: &[&str]) -> Finished {
+fn spawn(temporary: &Path, name: &str, args: &[&str]) -> KilledOnDrop {
     let mut command = Command::new(example(name));
     command.args(args).env_clear().env("TMPDIR", temporary).env("TMP", temporary);
     if let Some(root) = env::var_os("SystemRoot") {
@@ -57,7 +57,11 @@ fn run_in(temporary: &Path, name: &str, args: &[&str]) -> Finished {
         command.env("SystemRoot", root);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = KilledOnDrop(command.spawn().expect("the example; to build it: cargo build --examples"));
+    KilledOnDrop(command.spawn().expect("the example; to build it: cargo build --examples"))
+}
+
+fn run_in(temporary: &Path, name: &str, args: &[&str]) -> Finished {
+    let mut child = spawn(temporary, name, args);
     let stdout = Lines::read(child.0.stdout.take().expect("piped"));
     let stderr = Lines::read(child.0.stderr.take().expect("piped"));
     // A process closes its pipes when it ends, and the pipes are read with a deadline.
@@ -189,6 +193,16 @@ auth: private-user-bob: refused with 401: \"unknown token\""
     fn a_wrong_option_is_told_on_one_line() {
         assert_eq!(complains(&["--colour"], 2), "expected --data DIR or --help, got \"--colour\"");
         assert_eq!(complains(&["--data"], 2), "--data wants a directory, got none");
+    }
+
+    #[test]
+    fn a_closed_output_ends_it_without_a_word() {
+        let temporary = directory();
+        let mut child = spawn(temporary.path(), "notifications", &[]);
+        drop(child.0.stdout.take());
+        let stderr = Lines::read(child.0.stderr.take().expect("piped"));
+        assert!(stderr.rest().is_empty());
+        assert_eq!(child.0.wait().expect("a child of this process").code(), Some(0));
     }
 
     #[test]

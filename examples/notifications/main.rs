@@ -26,6 +26,7 @@ mod signature;
 use std::{
     env,
     error::Error,
+    fmt::Display,
     io::{self, Write},
     path::Path,
     process::ExitCode,
@@ -51,14 +52,24 @@ const BOBS_TOKEN: &str = "bob-91c7de";
 fn main() -> ExitCode {
     let args = env::args_os().skip(1);
     let outcome = match options::parse(args) {
-        Ok(Command::Help) => writeln!(io::stdout(), "{}", options::USAGE).map_err(Into::into),
+        Ok(Command::Help) => show(options::USAGE).map_err(Into::into),
         Ok(Command::Run { data }) => DataDirectory::open(data).and_then(|directory| run(directory.path())),
         Err(reason) => return complain(&reason, 2),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_output(&*error) => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string(), 1),
     }
+}
+
+/// Prints a line. Unlike `println!` it does not panic when nobody reads any more, as with `notifications | head`.
+fn show(line: impl Display) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+fn is_closed_output(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn complain(reason: &str, code: u8) -> ExitCode {
@@ -76,32 +87,32 @@ fn run(data: &Path) -> Result<(), Box<dyn Error>> {
     let service = Service { config, users: vec![ann.clone(), bob.clone()], patience: PATIENCE };
     let begin = |user: &User, token: &str| Session::begin(&service, user, token, History::of(data, user));
 
-    println!("== Ann and Bob are there");
+    show("== Ann and Bob are there")?;
     let (anns, bobs) = (begin(&ann, ANNS_TOKEN)?, begin(&bob, BOBS_TOKEN)?);
-    print_inbox(&anns);
-    print_inbox(&bobs);
+    print_inbox(&anns)?;
+    print_inbox(&bobs)?;
     talk(&server, &anns, &bobs)?;
     open_latest(&bobs)?;
-    print_inbox(&anns);
-    print_inbox(&bobs);
+    print_inbox(&anns)?;
+    print_inbox(&bobs)?;
 
-    println!("== Both are gone");
+    show("== Both are gone")?;
     drop((anns, bobs));
     if !server.wait_for_connections(0, PATIENCE) {
         return Err("the connections were not closed".into());
     }
     let reached = server.trigger(&channels::own(&bob), FROM_THE_APPLICATION, &Message::new("Is anybody here?")?);
-    println!("a notification to bob reaches {reached} connections, and is not replayed");
+    show(format_args!("a notification to bob reaches {reached} connections, and is not replayed"))?;
 
-    println!("== Ann and Bob are back");
-    print_inbox(&begin(&ann, ANNS_TOKEN)?);
-    print_inbox(&begin(&bob, BOBS_TOKEN)?);
+    show("== Ann and Bob are back")?;
+    print_inbox(&begin(&ann, ANNS_TOKEN)?)?;
+    print_inbox(&begin(&bob, BOBS_TOKEN)?)?;
 
-    println!("== Somebody calls himself Bob");
+    show("== Somebody calls himself Bob")?;
     match begin(&bob, "a token that nobody has issued") {
         Ok(_) => Err("the backend let him in".into()),
         Err(error) => {
-            println!("{error}");
+            show(error)?;
             Ok(())
         }
     }
@@ -120,7 +131,7 @@ fn talk(server: &TestServer, ann: &Session, bob: &Session) -> Result<(), Box<dyn
 
 fn print_arrival(session: &Session) -> Result<(), Box<dyn Error>> {
     match session.next_change(PATIENCE).ok_or("nothing has arrived")? {
-        Change::Arrived(notification) => println!("{} gets {notification}", session.user()),
+        Change::Arrived(notification) => show(format_args!("{} gets {notification}", session.user()))?,
         Change::Problem(problem) => return Err(problem.into()),
     }
     Ok(())
@@ -129,10 +140,10 @@ fn print_arrival(session: &Session) -> Result<(), Box<dyn Error>> {
 fn open_latest(session: &Session) -> Result<(), Box<dyn Error>> {
     let latest = session.inbox().latest().ok_or("nothing has arrived")?.id;
     session.open(latest)?;
-    println!("{} opens #{latest}", session.user());
+    show(format_args!("{} opens #{latest}", session.user()))?;
     Ok(())
 }
 
-fn print_inbox(session: &Session) {
-    println!("{}'s inbox: {}", session.user(), session.inbox());
+fn print_inbox(session: &Session) -> io::Result<()> {
+    show(format_args!("{}'s inbox: {}", session.user(), session.inbox()))
 }
