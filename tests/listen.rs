@@ -18,25 +18,21 @@ mod status;
 #[path = "../examples/listen/terminal.rs"]
 mod terminal;
 
-use std::{
-    env,
-    io::{BufRead, BufReader, Read},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
-    thread,
-    time::{Duration, Instant},
-};
+mod support;
+
+use std::process::{Child, Command, Stdio};
 
 use pusher_channels::testing::TestServer;
 use serde_json::Value;
-
-/// How long a child may live. Only a failing test lasts so long.
-const WATCHDOG: Duration = Duration::from_secs(30);
+use support::{
+    PATIENCE,
+    process::{KilledOnDrop, Lines, example},
+    server,
+};
 
 /// A running `listen`. It is killed when it lives too long, and when the test ends before it.
 struct Listen {
-    child: Child,
+    child: KilledOnDrop,
     /// `None` where nobody reads it.
     stdout: Option<Lines>,
     stderr: Lines,
@@ -56,7 +52,7 @@ impl Listen {
 
     fn of(mut child: Child) -> Self {
         let stdout = child.stdout.take().map(Lines::read);
-        Self { stderr: Lines::read(child.stderr.take().expect("piped")), child, stdout }
+        Self { stderr: Lines::read(child.stderr.take().expect("piped")), child: KilledOnDrop(child), stdout }
     }
 
     /// With a standard output that is closed on the reader's side, as by a `head` that has seen enough.
@@ -89,15 +85,7 @@ impl Listen {
         // A process closes its pipes when it ends, and the pipes are read with a deadline.
         let stdout = self.stdout.as_ref().map(Lines::rest).unwrap_or_default();
         let stderr = self.stderr.rest();
-        Finished { code: self.child.wait().expect("a child of this process").code(), stdout, stderr }
-    }
-}
-
-impl Drop for Listen {
-    fn drop(&mut self) {
-        // Either fails when the child has ended, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Finished { code: self.child.0.wait().expect("a child of this process").code(), stdout, stderr }
     }
 }
 
@@ -106,7 +94,7 @@ fn spawn(command: &mut Command) -> Child {
 }
 
 fn command(args: &str) -> Command {
-    let mut command = Command::new(binary());
+    let mut command = Command::new(example("listen"));
     command
         .args(args.split_whitespace())
         .env_remove("COLUMNS")
@@ -115,52 +103,6 @@ fn command(args: &str) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
-}
-
-/// This test is `target/PROFILE/deps/listen-HASH`, the example `target/PROFILE/examples/listen`.
-fn binary() -> PathBuf {
-    let test = env::current_exe().expect("the path of this test");
-    let profile = test.ancestors().nth(2).expect("target/PROFILE");
-    profile.join("examples").join(format!("listen{}", env::consts::EXE_SUFFIX))
-}
-
-/// The lines of a pipe, read by a thread of their own, so that a test can wait for them with a deadline.
-struct Lines {
-    lines: Receiver<String>,
-    deadline: Instant,
-}
-
-impl Lines {
-    fn read(pipe: impl Read + Send + 'static) -> Self {
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            // Not `lines`, which would hide a carriage return.
-            for line in BufReader::new(pipe).split(b'\n') {
-                let line = String::from_utf8(line.expect("a readable pipe")).expect("UTF-8");
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { lines, deadline: Instant::now() + WATCHDOG }
-    }
-
-    /// `None` when the pipe is closed.
-    fn next(&self) -> Option<String> {
-        match self.lines.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => Some(line),
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("listen is still running after {WATCHDOG:?}"),
-        }
-    }
-
-    fn rest(&self) -> Vec<String> {
-        std::iter::from_fn(|| self.next()).collect()
-    }
-}
-
-fn server() -> TestServer {
-    TestServer::start().expect("a free port on loopback")
 }
 
 /// The arguments for a client of this server.
@@ -284,7 +226,7 @@ mod terminals {
         for mode in ["", "--json"] {
             let server = server();
             let listen = Listen::start(&at(&server, &format!("--channel room --count 1 {mode}")));
-            assert!(server.wait_for_subscribers("room", 1, WATCHDOG));
+            assert!(server.wait_for_subscribers("room", 1, PATIENCE));
             server.trigger("room", ATTACK, ATTACK);
             let finished = listen.finish();
             assert_eq!((finished.code, finished.stdout.len()), (Some(0), 1));
@@ -301,7 +243,7 @@ mod terminals {
     fn what_the_server_says_cannot_control_the_terminal_either() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room"));
-        assert!(server.wait_for_connections(1, WATCHDOG));
+        assert!(server.wait_for_connections(1, PATIENCE));
         server.close_all(4001, ATTACK);
         let finished = listen.finish();
         assert_eq!(finished.code, Some(1));
@@ -315,7 +257,7 @@ mod terminals {
         let server = server();
         let args = at(&server, "--channel room --count 1");
         let listen = Listen::of(spawn(command(&args).env("COLUMNS", "30")));
-        assert!(server.wait_for_subscribers("room", 1, WATCHDOG));
+        assert!(server.wait_for_subscribers("room", 1, PATIENCE));
         server.trigger("room", "x", &"ż".repeat(100));
         let line = listen.next_event();
         assert_eq!(line.chars().count(), 30, "{line:?}");
@@ -326,7 +268,7 @@ mod terminals {
     fn a_pipe_gets_the_whole_line() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room --count 1"));
-        assert!(server.wait_for_subscribers("room", 1, WATCHDOG));
+        assert!(server.wait_for_subscribers("room", 1, PATIENCE));
         server.trigger("room", "x", &"ż".repeat(1000));
         assert!(listen.next_event().ends_with(&"ż".repeat(1000)));
     }

@@ -1,6 +1,8 @@
 //! What the tests share: waiting for conditions with a deadline, and clients of the embedded server.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub(crate) mod process;
+
 use std::time::{Duration, Instant};
 
 use pusher_channels::{

@@ -1,0 +1,60 @@
+//! An end-to-end encrypted channel: the server in between sees ciphertext only. Then its key changes.
+//!
+//! The publisher derives the channel's key from a master key that the Pusher server never learns. The backend hands the
+//! channel's key to those whom it authorises; the embedded server is publisher, server and backend at once.
+
+use std::{
+    error::Error,
+    sync::mpsc::{self, Receiver},
+    time::Duration,
+};
+
+use pusher_channels::{Channel, Pusher, testing::TestServer};
+
+const CHANNEL: &str = "private-encrypted-payroll";
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // A real master key is made of random bytes: `openssl rand -base64 32`.
+    let server = TestServer::builder().encryption_master_key([1; 32]).start()?;
+    let pusher = Pusher::new(server.config().auth_endpoint(server.auth_endpoint())).connect()?;
+    let payroll = pusher.channel(CHANNEL)?;
+    let lines = watch(&payroll);
+    let show_next_line = || lines.recv_timeout(PATIENCE).map(|line| println!("{line}"));
+
+    payroll.subscribe();
+    payroll.wait_subscribed(PATIENCE)?;
+    server.trigger(CHANNEL, "raise", "Ann gets 3 % more");
+    show_next_line()?;
+
+    println!("the master key is rotated");
+    server.rotate_master_key([2; 32]);
+    // A client fetches a key that no longer fits once more by itself, but not one that it got within the last 10 s. This
+    // event is lost.
+    server.trigger(CHANNEL, "raise", "Bob gets 2 % more");
+    show_next_line()?;
+
+    // Every subscription begins with the key of its time.
+    payroll.unsubscribe();
+    payroll.subscribe();
+    payroll.wait_subscribed(PATIENCE)?;
+    println!("subscribed anew");
+    server.trigger(CHANNEL, "raise", "Cid gets 1 % more");
+    show_next_line()?;
+    Ok(())
+}
+
+/// Events arrive decrypted, with handlers like those of any other channel. Those that do not decrypt have one of their own.
+fn watch(channel: &Channel) -> Receiver<String> {
+    let (screen, lines) = mpsc::channel();
+    let failures = screen.clone();
+    // The screen is gone when the program ends.
+    channel.bind("raise", move |event| drop(screen.send(format!("decrypted: {:?}", event.data()))));
+    channel.on_decryption_failure(move |failure| {
+        let line = format!("not decrypted: {} on {}: {}", failure.event, failure.channel, failure.reason);
+        drop(failures.send(line));
+    });
+    lines
+}

@@ -1,0 +1,70 @@
+//! Subscribes to a private channel, by an auth endpoint, and shows what a refusal looks like.
+//!
+//! The embedded server plays both the Pusher server and the backend that authorises. A backend of your own: see
+//! `examples/notifications/` for one in Rust, and the README for Node and PHP.
+
+use std::{error::Error, sync::mpsc, time::Duration};
+
+use pusher_channels::{
+    Config, Pusher,
+    testing::{AuthUser, TestServer},
+};
+
+const CHANNEL: &str = "private-orders";
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let server = TestServer::builder()
+        .auth_user(|request| match request.header("authorization") {
+            Some("Bearer ann's token") => Some(AuthUser::new("ann")),
+            _ => None, // answered with 403
+        })
+        .start()?;
+    receive_an_order(&server)?;
+    be_refused(&server)
+}
+
+/// How a client of this server proves who it is: by a header of every request to the endpoint.
+fn config(server: &TestServer, token: &str) -> Config {
+    server.config().auth_endpoint(server.auth_endpoint()).auth_header("Authorization", format!("Bearer {token}"))
+}
+
+fn receive_an_order(server: &TestServer) -> Result<(), Box<dyn Error>> {
+    let pusher = Pusher::new(config(server, "ann's token")).connect()?;
+    let orders = pusher.channel(CHANNEL)?;
+    let (received, done) = mpsc::channel();
+    orders.bind("placed", move |event| {
+        println!("{CHANNEL}: {} {}", event.name(), event.data());
+        let _ = received.send(());
+    });
+    orders.subscribe();
+    orders.wait_subscribed(PATIENCE)?;
+    println!("{CHANNEL}: subscribed");
+
+    server.trigger(CHANNEL, "placed", r#"{"id":1}"#);
+    done.recv_timeout(PATIENCE)?;
+    Ok(())
+}
+
+/// A refusal belongs to its channel alone: the connection stays, and so do the other channels.
+fn be_refused(server: &TestServer) -> Result<(), Box<dyn Error>> {
+    let pusher = Pusher::new(config(server, "no token of ours")).connect()?;
+    // The handler and `wait_subscribed` tell the same; the handler is for programs that do not wait.
+    let (told, refusal) = mpsc::channel();
+    pusher.on_subscription_error(move |failed| {
+        let _ = told.send(failed.error.clone());
+    });
+    let orders = pusher.subscribe(CHANNEL)?;
+    if orders.wait_subscribed(PATIENCE).is_ok() {
+        return Err("the backend let a stranger in".into());
+    }
+    let error = refusal.recv_timeout(PATIENCE)?;
+    println!("{error}");
+    println!("a matter of permission: {}; worth another try: {}", error.is_auth(), error.is_retryable());
+
+    pusher.subscribe("news")?.wait_subscribed(PATIENCE)?;
+    println!("news: subscribed all the same");
+    Ok(())
+}
