@@ -63,7 +63,7 @@ impl Soketi {
         if let Err(error) = TcpListener::bind((LOOPBACK, self.ports.main)) {
             panic!("cannot start soketi: port {} is not free: {error}", self.ports.main);
         }
-        self.runs.push(Process::start("soketi", &mut self.command(), String::new()));
+        self.runs.push(Process::start("soketi", &mut self.command()));
         let up = |lines: &[String]| lines.iter().any(|line| line.contains("Server is up and running"));
         let stdout = &self.runs[self.runs.len() - 1].stdout;
         assert!(stdout.wait_until(up), "soketi did not start");
@@ -125,6 +125,9 @@ impl Ports {
             "cluster.unicast": LOOPBACK,
             "cluster.port": self.cluster,
             "eventLimits.maxPayloadInKb": 10,
+            // With user authentication on, a connection is closed that has not signed in after this time: longer than any
+            // test, because most of them have no user.
+            "userAuthenticationTimeout": 600_000,
             // An interrupt at the terminal reaches the server too, and it should not outlive the tests by its default 3 s.
             "shutdownGracePeriod": 0,
             "appManager.array.apps": [{
@@ -132,6 +135,8 @@ impl Ports {
                 "key": KEY,
                 "secret": SECRET,
                 "enabled": true,
+                "enableClientMessages": true,
+                "enableUserAuthentication": true,
                 "maxConnections": -1,
                 "maxBackendEventsPerSecond": -1,
                 "maxClientEventsPerSecond": -1,
