@@ -1,7 +1,11 @@
 //! What the official SDK encrypts, this client decrypts.
 
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
 use pusher_channels::{Channel, DecryptionError, DecryptionFailure, Pusher};
-use std::sync::mpsc;
 
 use crate::{
     backend::Backend,
@@ -16,12 +20,16 @@ against_both_servers!(
     encrypted_events_are_what_the_official_sdk_was_given,
     a_new_master_key_is_fetched_with_the_next_subscription,
     a_new_master_key_is_fetched_with_the_next_connection,
+    a_new_master_key_is_fetched_when_the_old_one_does_not_fit,
 );
 
 const CHANNEL: &str = "private-encrypted-room";
 
 /// Encrypted and in base64 it is just below the 10 KiB that a publisher may send.
 const LONGEST: usize = 7_500;
+
+/// How old a key must be to be fetched again because it does not fit.
+const FETCHED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// 32 bytes each.
 const FIRST_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -59,6 +67,33 @@ fn a_new_master_key_is_fetched_with_the_next_connection(server: &Server) {
         pusher.disconnect();
         pusher.connect().unwrap();
     });
+}
+
+fn a_new_master_key_is_fetched_when_the_old_one_does_not_fit(server: &Server) {
+    let published = messages(CHANNEL, LONGEST, 2 * KINDS);
+    let (first, second) = published.split_at(KINDS);
+    let backend = Backend::with_master_key(FIRST_KEY);
+    let (pusher, channel) = subscribed(server, &backend);
+    let old = Instant::now() + FETCHED_AGAIN_AFTER;
+    let mut delivered = Tap::new("Pusher::on_event");
+    pusher.on_event(delivered.handler());
+    let (sender, failures) = mpsc::channel();
+    channel.on_decryption_failure(move |failure: &DecryptionFailure| {
+        // The test has failed already when nobody takes it any more.
+        let _ = sender.send(failure.clone());
+    });
+    publish_encrypted(server.port(), FIRST_KEY, first);
+    delivered.wait_for(first);
+
+    backend.rotate_master_key(SECOND_KEY);
+    let failure = failures.recv_timeout(old.saturating_duration_since(Instant::now()));
+    assert_eq!(failure.map(|failure| failure.reason), Err(mpsc::RecvTimeoutError::Timeout));
+    publish_encrypted(server.port(), SECOND_KEY, second);
+    delivered.wait_for(&published);
+    pusher.disconnect();
+    assert_delivered("Pusher::on_event", &published, &delivered.finish());
+    assert!(failures.try_recv().is_err(), "nothing was lost to the change");
+    assert_eq!(backend.requests(2).len(), 2, "one key was fetched");
 }
 
 /// A key that is younger than 10 s is not fetched again just because it does not fit, so something has to happen.

@@ -1,6 +1,8 @@
 //! What the official SDK sends to a user reaches that user's clients, and no other.
 
-use pusher_channels::{Config, Pusher};
+use std::sync::mpsc;
+
+use pusher_channels::{Config, ConnectionState, Error, Pusher};
 use serde_json::json;
 
 use crate::{
@@ -13,7 +15,10 @@ use crate::{
     tap::Tap,
 };
 
-against_both_servers!(a_user_gets_what_the_official_sdk_sends_to_that_user);
+against_both_servers!(
+    a_user_gets_what_the_official_sdk_sends_to_that_user,
+    a_wrong_proof_of_who_the_user_is_is_refused
+);
 
 const EVENT: &str = "invoice";
 
@@ -43,6 +48,43 @@ fn a_user_gets_what_the_official_sdk_sends_to_that_user(server: &Server) {
     ann.gets(&all);
     ann_again.gets(&all);
     bob.gets(&for_bob);
+}
+
+fn a_wrong_proof_of_who_the_user_is_is_refused(server: &Server) {
+    let backend = Backend::start();
+    let pusher = Pusher::new(backend.serve(server.config(), "ann-missigned"));
+    let (sender, told) = mpsc::channel();
+    let errors = sender.clone();
+    pusher.on_error(move |error| {
+        // The test has failed already when nobody takes it any more.
+        let _ = errors.send(Told::Error(error.clone()));
+    });
+    pusher.on_connection_state_change(move |change| {
+        let _ = sender.send(Told::State(change.current));
+    });
+    pusher.connect().unwrap();
+    pusher.sign_in().unwrap();
+    let error = pusher.user().wait_signed_in(DEADLINE).expect_err("it is refused");
+    assert!(error.is_auth() && error.code() == Some(4009), "{error:?}");
+
+    // The error, and then soketi's end of the connection.
+    let next = || told.recv_timeout(DEADLINE).expect("it is told");
+    assert!(matches!(next(), Told::State(ConnectionState::Connecting)));
+    assert!(matches!(next(), Told::State(ConnectionState::Connected)));
+    match next() {
+        Told::Error(Error::SignInRefused { code: Some(4009), message }) => {
+            assert_eq!(message, "Connection not authorized.");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(next(), Told::State(ConnectionState::Failed)));
+    assert!(!pusher.user().is_signed_in());
+}
+
+#[derive(Debug)]
+enum Told {
+    Error(Error),
+    State(ConnectionState),
 }
 
 fn messages(user: &str) -> Vec<Message> {
