@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{process::Process, publisher::script, soketi::LOOPBACK};
 
+const AUTHORIZATION: &str = "Authorization";
 const TOKEN: &str = "a token of the application";
 
 /// A running backend. It is killed when the test lets go of it.
@@ -42,13 +43,26 @@ impl Backend {
         Self { process, port: said["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port") }
     }
 
-    /// A client whose user this is.
+    /// For a client whose user this is.
     pub(crate) fn serve(&self, config: Config, user: &str) -> Config {
         config
-            .auth_endpoint(format!("http://{LOOPBACK}:{}/channels/auth", self.port))
-            .user_auth_endpoint(format!("http://{LOOPBACK}:{}/users/auth", self.port))
-            .auth_header("Authorization", format!("Bearer {TOKEN}"))
+            .auth_endpoint(self.channel_endpoint())
+            .user_auth_endpoint(self.user_endpoint())
+            .auth_header(AUTHORIZATION, bearer())
             .auth_param("user_id", user)
+    }
+
+    pub(crate) fn channel_endpoint(&self) -> String {
+        format!("http://{LOOPBACK}:{}/channels/auth", self.port)
+    }
+
+    pub(crate) fn user_endpoint(&self) -> String {
+        format!("http://{LOOPBACK}:{}/users/auth", self.port)
+    }
+
+    /// The headers that every request needs, as an object.
+    pub(crate) fn headers() -> Value {
+        json!({AUTHORIZATION: bearer()})
     }
 
     /// Gives the backend another master key, and returns when it has that.
@@ -72,4 +86,8 @@ impl Backend {
 /// What the backend says about a user.
 pub(crate) fn info_of(user: &str) -> Value {
     json!({"name": format!("{user} ☃"), "level": 7})
+}
+
+fn bearer() -> String {
+    format!("Bearer {TOKEN}")
 }

@@ -12,7 +12,7 @@ use crate::{
     message::{KINDS, Message, assert_delivered, messages, text},
     process::DEADLINE,
     publisher::publish_encrypted,
-    server::{Server, against_both_servers},
+    server::{MASTER_KEY, Server, against_both_servers},
     tap::Tap,
 };
 
@@ -31,12 +31,11 @@ const LONGEST: usize = 7_500;
 /// How old a key must be to be fetched again because it does not fit.
 const FETCHED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// 32 bytes each.
-const FIRST_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+/// Another 32 bytes.
 const SECOND_KEY: &str = "/////////////////////////////////////////+8=";
 
 fn encrypted_events_are_what_the_official_sdk_was_given(server: &Server) {
-    let backend = Backend::with_master_key(FIRST_KEY);
+    let backend = Backend::with_master_key(MASTER_KEY);
     let (pusher, channel) = subscribed(server, &backend);
     let mut from_client = Tap::new("Pusher::on_event");
     pusher.on_event(from_client.handler());
@@ -46,7 +45,7 @@ fn encrypted_events_are_what_the_official_sdk_was_given(server: &Server) {
     let mut published = messages(CHANNEL, LONGEST, 3 * KINDS);
     // In clear, soketi refuses it.
     published.push(text(CHANNEL, "empty", ""));
-    publish_encrypted(server.port(), FIRST_KEY, &published);
+    publish_encrypted(server.port(), MASTER_KEY, &published);
 
     from_client.wait_for(&published);
     from_channel.wait_for(&published[..1]);
@@ -72,7 +71,7 @@ fn a_new_master_key_is_fetched_with_the_next_connection(server: &Server) {
 fn a_new_master_key_is_fetched_when_the_old_one_does_not_fit(server: &Server) {
     let published = messages(CHANNEL, LONGEST, 2 * KINDS);
     let (first, second) = published.split_at(KINDS);
-    let backend = Backend::with_master_key(FIRST_KEY);
+    let backend = Backend::with_master_key(MASTER_KEY);
     let (pusher, channel) = subscribed(server, &backend);
     let old = Instant::now() + FETCHED_AGAIN_AFTER;
     let mut delivered = Tap::new("Pusher::on_event");
@@ -82,7 +81,7 @@ fn a_new_master_key_is_fetched_when_the_old_one_does_not_fit(server: &Server) {
         // The test has failed already when nobody takes it any more.
         let _ = sender.send(failure.clone());
     });
-    publish_encrypted(server.port(), FIRST_KEY, first);
+    publish_encrypted(server.port(), MASTER_KEY, first);
     delivered.wait_for(first);
 
     backend.rotate_master_key(SECOND_KEY);
@@ -102,7 +101,7 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     let (first, second) = published.split_at(KINDS);
     let (lost, second) = second.split_at(KINDS);
 
-    let backend = Backend::with_master_key(FIRST_KEY);
+    let backend = Backend::with_master_key(MASTER_KEY);
     let (pusher, channel) = subscribed(server, &backend);
     let mut delivered = Tap::new("Pusher::on_event");
     pusher.on_event(delivered.handler());
@@ -111,7 +110,7 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
         // The test has failed already when nobody takes it any more.
         let _ = sender.send(failure.clone());
     });
-    publish_encrypted(server.port(), FIRST_KEY, first);
+    publish_encrypted(server.port(), MASTER_KEY, first);
     delivered.wait_for(first);
 
     backend.rotate_master_key(SECOND_KEY);

@@ -8,13 +8,11 @@ use crate::{
     message::text,
     process::DEADLINE,
     publisher::{publish, publish_encrypted},
-    server::{Server, against_both_servers},
+    server::{MASTER_KEY, Server, against_both_servers},
     tap::Tap,
 };
 
 against_both_servers!(channels_of_all_kinds_are_authorised_by_an_endpoint_of_the_official_sdk);
-
-const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// A form has to encode this.
 const USER: &str = "zoë & co+1=100% ☃";

@@ -8,6 +8,7 @@ mod encrypted;
 mod endpoint;
 mod member;
 mod message;
+mod official_client;
 mod presence;
 mod process;
 mod publisher;

@@ -1,6 +1,6 @@
 //! What is published, and what has to arrive.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// One event as a subscriber sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,13 @@ pub(crate) struct Message {
     /// The data as JSON text.
     pub(crate) json: String,
     pub(crate) delivery: Delivery,
+}
+
+impl Message {
+    /// The data as a client that decodes JSON sees it.
+    pub(crate) fn value(&self) -> Value {
+        serde_json::from_str(&self.json).unwrap()
+    }
 }
 
 /// Kinds of data: after so many messages of the sequence each has come up.

@@ -9,7 +9,7 @@ use crate::{
     message::text,
     process::DEADLINE,
     publisher::publish,
-    server::{Server, against_both_servers},
+    server::{MASTER_KEY, Server, against_both_servers},
     tap::Tap,
 };
 
@@ -17,8 +17,6 @@ against_both_servers!(
     a_wrong_signature_ends_in_an_error_of_its_channel_alone,
     what_the_endpoint_refuses_ends_in_an_error_of_its_channel_alone,
 );
-
-const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 fn a_wrong_signature_ends_in_an_error_of_its_channel_alone(server: &Server) {
     let names = ["private-missigned", "presence-missigned", "private-encrypted-missigned", "private-cache-missigned"];

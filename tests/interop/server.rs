@@ -4,6 +4,10 @@ use pusher_channels::{Config, testing::TestServer};
 
 use crate::soketi::{APP_ID, KEY, LOOPBACK, SECRET, Soketi};
 
+/// A master key of encrypted channels, which the embedded server has for what is published by itself.
+pub(crate) const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const MASTER_KEY_BYTES: [u8; 32] = *b"0123456789abcdef0123456789abcdef";
+
 /// A running server with the same app, whichever it is.
 pub(crate) enum Server {
     Soketi(Soketi),
@@ -16,7 +20,8 @@ impl Server {
     }
 
     pub(crate) fn embedded() -> Self {
-        Self::Embedded(TestServer::builder().app(APP_ID, KEY, SECRET).start().expect("a free port on loopback"))
+        let server = TestServer::builder().app(APP_ID, KEY, SECRET).encryption_master_key(MASTER_KEY_BYTES);
+        Self::Embedded(server.start().expect("a free port on loopback"))
     }
 
     /// The port of both the WebSocket and the HTTP API.
