@@ -76,11 +76,7 @@ fn a_new_master_key_is_fetched_when_the_old_one_does_not_fit(server: &Server) {
     let old = Instant::now() + FETCHED_AGAIN_AFTER;
     let mut delivered = Tap::new("Pusher::on_event");
     pusher.on_event(delivered.handler());
-    let (sender, failures) = mpsc::channel();
-    channel.on_decryption_failure(move |failure: &DecryptionFailure| {
-        // The test has failed already when nobody takes it any more.
-        let _ = sender.send(failure.clone());
-    });
+    let failures = failures_of(&channel);
     publish_encrypted(server.port(), MASTER_KEY, first);
     delivered.wait_for(first);
 
@@ -105,11 +101,7 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     let (pusher, channel) = subscribed(server, &backend);
     let mut delivered = Tap::new("Pusher::on_event");
     pusher.on_event(delivered.handler());
-    let (sender, failures) = mpsc::channel();
-    channel.on_decryption_failure(move |failure: &DecryptionFailure| {
-        // The test has failed already when nobody takes it any more.
-        let _ = sender.send(failure.clone());
-    });
+    let failures = failures_of(&channel);
     publish_encrypted(server.port(), MASTER_KEY, first);
     delivered.wait_for(first);
 
@@ -130,6 +122,15 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     assert_delivered("Pusher::on_event", &expected, &delivered.finish());
     assert!(failures.try_recv().is_err(), "with the new key nothing fails");
     assert_eq!(backend.requests(2).len(), 2, "one key for each subscription");
+}
+
+fn failures_of(channel: &Channel) -> mpsc::Receiver<DecryptionFailure> {
+    let (sender, failures) = mpsc::channel();
+    channel.on_decryption_failure(move |failure: &DecryptionFailure| {
+        // The test has failed already when nobody takes it any more.
+        let _ = sender.send(failure.clone());
+    });
+    failures
 }
 
 fn subscribed(server: &Server, backend: &Backend) -> (Pusher, Channel) {

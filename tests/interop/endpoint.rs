@@ -57,4 +57,5 @@ fn channels_of_all_kinds_are_authorised_by_an_endpoint_of_the_official_sdk(serve
         }
     }
     delivered.wait_for(&published);
+    delivered.has(&published);
 }

@@ -71,6 +71,7 @@ fn are_refused(server: &Server, names: &[&str], check: impl Fn(&str, &Error)) {
     publish(server.port(), &refused.iter().map(|name| text(name, "greeting", "not for you")).collect::<Vec<_>>());
     publish(server.port(), &published);
     delivered.wait_for(&published);
+    delivered.has(&published);
     assert_eq!((pusher.state(), pusher.socket_id()), (ConnectionState::Connected, socket_id));
     assert!(failures.try_recv().is_err(), "nothing else has failed");
 }
