@@ -1,9 +1,6 @@
 //! What is published, and what has to arrive.
 
-use serde_json::json;
-
-/// The channel of all messages.
-pub(crate) const CHANNEL: &str = "room";
+use serde_json::{Value, json};
 
 /// One event as a subscriber sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,22 +11,35 @@ pub(crate) struct Delivery {
 }
 
 /// One event as the publisher is given it, with what has to arrive of it.
+#[derive(Clone)]
 pub(crate) struct Message {
     /// The data as JSON text.
     pub(crate) json: String,
     pub(crate) delivery: Delivery,
 }
 
-/// The first `count` messages of a fixed sequence, in which no two are equal and every kind of data comes up again and
-/// again.
-///
-/// There is no empty text among them: soketi refuses to publish it.
-pub(crate) fn messages(count: usize) -> Vec<Message> {
-    (0..count).map(message).collect()
+impl Message {
+    /// The data as a client that decodes JSON sees it.
+    pub(crate) fn value(&self) -> Value {
+        serde_json::from_str(&self.json).unwrap()
+    }
 }
 
-fn message(n: usize) -> Message {
-    match n % 11 {
+/// Kinds of data: after so many messages of the sequence each has come up.
+pub(crate) const KINDS: usize = 11;
+
+/// The first `count` messages of a fixed sequence, in which no two are equal and every kind of data comes up again and
+/// again. The longest of them have about `longest` bytes.
+///
+/// There is no empty text among them: soketi refuses to publish it.
+pub(crate) fn messages(channel: &str, longest: usize, count: usize) -> Vec<Message> {
+    (0..count).map(|n| message(channel, longest, n)).collect()
+}
+
+fn message(channel: &str, longest: usize, n: usize) -> Message {
+    let text = |kind: &str, n: usize, data: &str| text(channel, &format!("{kind}-{n}"), data);
+    let value = |kind: &str, n: usize, json: String| value(channel, &format!("{kind}-{n}"), json);
+    match n % KINDS {
         // The keys are not in alphabetical order: one that came back sorted was parsed on its way.
         0 => value(
             "object",
@@ -46,21 +56,23 @@ fn message(n: usize) -> Message {
         7 => text("quoted-text", n, &format!("\"{n}\"")),
         8 => value("null", n, "null".to_owned()),
         9 => value("boolean", n, "true".to_owned()),
-        // Three bytes a character: just below the 10 KiB that a publisher may send.
-        _ => text("long", n, &format!("{n} {}", "☃".repeat(3_390))),
+        // Three bytes a character.
+        _ => text("long", n, &format!("{n} {}", "☃".repeat(longest / 3))),
     }
 }
 
 /// The SDK sends a text as it stands.
-fn text(kind: &str, n: usize, text: &str) -> Message {
-    let delivery = Delivery { channel: CHANNEL.to_owned(), event: format!("{kind}-{n}"), data: text.to_owned() };
-    Message { json: json!(text).to_string(), delivery }
+pub(crate) fn text(channel: &str, event: &str, text: &str) -> Message {
+    Message { json: json!(text).to_string(), delivery: delivery(channel, event, text) }
 }
 
 /// The SDK sends any other value as its JSON text, which is `json` itself where it is written as JavaScript writes it.
-fn value(kind: &str, n: usize, json: String) -> Message {
-    let delivery = Delivery { channel: CHANNEL.to_owned(), event: format!("{kind}-{n}"), data: json.clone() };
-    Message { json, delivery }
+pub(crate) fn value(channel: &str, event: &str, json: String) -> Message {
+    Message { delivery: delivery(channel, event, &json), json }
+}
+
+fn delivery(channel: &str, event: &str, data: &str) -> Delivery {
+    Delivery { channel: channel.to_owned(), event: event.to_owned(), data: data.to_owned() }
 }
 
 /// Panics with the first difference, if there is one.

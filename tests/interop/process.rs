@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -19,26 +19,36 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
+    /// `None` once its input has ended.
+    stdin: Option<mpsc::Sender<String>>,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
 }
 
 impl Process {
-    /// Starts the command and feeds it the input.
-    pub(crate) fn start(name: &'static str, command: &mut Command, input: String) -> Self {
+    /// Starts the command, which is to read its input from [`send`](Self::send).
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let mut stdin = child.stdin.take().unwrap();
+        let (sender, input) = mpsc::channel::<String>();
         // A thread of its own, because a child that hangs would hold the writer for ever. One that died breaks the pipe,
         // which its exit status tells better.
-        thread::spawn(move || stdin.write_all(input.as_bytes()));
+        thread::spawn(move || input.iter().try_for_each(|text| stdin.write_all(text.as_bytes())));
         let stdout = Output::read(child.stdout.take().unwrap());
         let stderr = Output::read(child.stderr.take().unwrap());
-        Self { name, child, stdout, stderr }
+        Self { name, child, stdin: Some(sender), stdout, stderr }
     }
 
-    /// Waits until it exits by itself.
+    /// Feeds it this text. Does not wait until it is read.
+    pub(crate) fn send(&self, text: String) {
+        // It has ended already when nobody takes it; the test fails by what then does not come.
+        let _ = self.stdin.as_ref().expect("its input has not ended").send(text);
+    }
+
+    /// Ends its input, and waits until it exits by itself.
     pub(crate) fn finish(&mut self) -> ExitStatus {
+        self.stdin = None;
         let ended = self.stdout.wait_for_end() && self.stderr.wait_for_end();
         assert!(ended, "{} did not end within {DEADLINE:?}", self.name);
         self.child.wait().unwrap()

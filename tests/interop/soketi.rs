@@ -2,13 +2,14 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     net::{TcpListener, TcpStream, UdpSocket},
+    ops::Range,
     path::PathBuf,
-    process::Command,
+    process::{self, Command},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
-use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::process::{DEADLINE, Process};
@@ -23,9 +24,9 @@ pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inte
 
 const SERVER: &str = "node_modules/@soketi/soketi/bin/server.js";
 
-/// Held from the choice of free ports, or from the death of a server, until the server listens on them, so that tests
-/// which run at the same time do not choose each other's ports.
-static STARTING: Mutex<()> = Mutex::new(());
+/// Where servers look for a port. Below those that systems give to outgoing connections and to servers that take any: one of
+/// these could go to another test in the second between the choice and soketi's listening.
+const CANDIDATES: Range<u16> = 20_000..32_000;
 
 /// A running soketi. It is killed when the test lets go of it.
 pub(crate) struct Soketi {
@@ -38,7 +39,6 @@ pub(crate) struct Soketi {
 impl Soketi {
     /// Starts the server, and returns when it answers.
     pub(crate) fn start() -> Self {
-        let _alone = STARTING.lock();
         let ports = Ports::free();
         let config = ports.write_config();
         let mut server = Self { ports, config, runs: Vec::new() };
@@ -48,8 +48,11 @@ impl Soketi {
 
     /// Kills the server without a word to its clients, starts it again on the same port, and returns when it answers.
     pub(crate) fn restart(&mut self) {
-        let _alone = STARTING.lock();
         self.runs.iter_mut().for_each(Process::kill);
+        // soketi sets SO_REUSEPORT: it would silently share its port with another server and get some of the connections.
+        if let Err(error) = TcpListener::bind((LOOPBACK, self.ports.main)) {
+            panic!("cannot start soketi again: port {} is not free: {error}", self.ports.main);
+        }
         self.run();
     }
 
@@ -59,11 +62,7 @@ impl Soketi {
     }
 
     fn run(&mut self) {
-        // soketi sets SO_REUSEPORT: it would silently share its port with another server and get some of the connections.
-        if let Err(error) = TcpListener::bind((LOOPBACK, self.ports.main)) {
-            panic!("cannot start soketi: port {} is not free: {error}", self.ports.main);
-        }
-        self.runs.push(Process::start("soketi", &mut self.command(), String::new()));
+        self.runs.push(Process::start("soketi", &mut self.command()));
         let up = |lines: &[String]| lines.iter().any(|line| line.contains("Server is up and running"));
         let stdout = &self.runs[self.runs.len() - 1].stdout;
         assert!(stdout.wait_until(up), "soketi did not start");
@@ -99,13 +98,11 @@ struct Ports {
 }
 
 impl Ports {
-    /// Ports that nobody uses at this moment. They are held together until all are chosen, so that they differ.
+    /// Ports that nobody uses at this moment.
     fn free() -> Self {
-        let main = TcpListener::bind((LOOPBACK, 0)).unwrap();
-        let metrics = TcpListener::bind((LOOPBACK, 0)).unwrap();
-        let cluster = UdpSocket::bind((LOOPBACK, 0)).unwrap();
-        let port = |listener: TcpListener| listener.local_addr().unwrap().port();
-        Self { cluster: cluster.local_addr().unwrap().port(), main: port(main), metrics: port(metrics) }
+        let tcp = |port| TcpListener::bind((LOOPBACK, port)).map(drop);
+        let udp = |port| UdpSocket::bind((LOOPBACK, port)).map(drop);
+        Self { main: free_port(tcp), metrics: free_port(tcp), cluster: free_port(udp) }
     }
 
     /// Writes the server's configuration. The keys have to be dotted: a nested object replaces all defaults of its group.
@@ -125,6 +122,9 @@ impl Ports {
             "cluster.unicast": LOOPBACK,
             "cluster.port": self.cluster,
             "eventLimits.maxPayloadInKb": 10,
+            // With user authentication on, a connection is closed that has not signed in after this time: longer than any
+            // test, because most of them have no user.
+            "userAuthenticationTimeout": 600_000,
             // An interrupt at the terminal reaches the server too, and it should not outlive the tests by its default 3 s.
             "shutdownGracePeriod": 0,
             "appManager.array.apps": [{
@@ -132,6 +132,8 @@ impl Ports {
                 "key": KEY,
                 "secret": SECRET,
                 "enabled": true,
+                "enableClientMessages": true,
+                "enableUserAuthentication": true,
                 "maxConnections": -1,
                 "maxBackendEventsPerSecond": -1,
                 "maxClientEventsPerSecond": -1,
@@ -145,7 +147,23 @@ impl Ports {
     }
 }
 
-fn http_status(port: u16, path: &str) -> std::io::Result<String> {
+/// The next candidate that can be bound. No candidate comes twice, so that those which this process has chosen, and perhaps
+/// does not listen on yet, differ.
+fn free_port(bind: impl Fn(u16) -> io::Result<()>) -> u16 {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    // Other runs of the tests, which choose at the same time, begin elsewhere.
+    let begin = process::id() as usize * 37;
+    loop {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        assert!(usize::from(tried) < CANDIDATES.len(), "no port in {CANDIDATES:?} is free");
+        let port = CANDIDATES.start + ((begin + usize::from(tried)) % CANDIDATES.len()) as u16;
+        if bind(port).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn http_status(port: u16, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((LOOPBACK, port))?;
     stream.set_read_timeout(Some(DEADLINE))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n")?;

@@ -22,8 +22,13 @@ use super::{
 };
 
 impl Subscriptions {
+    /// Servers send to a user from the sign-in on, so that the user's own channel need not be confirmed (A8).
     fn subscribed(&mut self, channel: &str) -> Option<&mut Subscription> {
-        self.by_name.get_mut(channel).filter(|subscription| subscription.progress == Progress::Subscribed)
+        self.by_name.get_mut(channel).filter(|subscription| match subscription.progress {
+            Progress::Subscribed => true,
+            Progress::Wanted | Progress::Requested(_) => subscription.is_users(),
+            _ => false,
+        })
     }
 
     /// Takes an application event into the batch. False when its channel is not subscribed; an error when its data is

@@ -48,6 +48,16 @@ fn a8_a_sign_in_is_confirmed_and_the_users_channel_subscribed() {
 }
 
 #[test]
+fn a8_what_is_sent_to_the_user_before_the_channel_is_confirmed_arrives() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof());
+    s.receive(&event("#server-to-user-7", "too early"));
+    s.receive(CONFIRMED).receive(&event("#server-to-user-7", "x"));
+    s.receive(&succeeded("#server-to-user-7")).receive(&event("#server-to-user-7", "y"));
+    assert_eq!(s.events(), [("e", "x"), ("e", "y")]);
+}
+
+#[test]
 fn a8_it_is_redone_after_a_reconnect_before_channels_are_subscribed() {
     let (mut s, _room) = Scenario::subscribed("room");
     s.sign_in().prove(proof()).receive(CONFIRMED).lose().reconnect();

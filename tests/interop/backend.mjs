@@ -1,0 +1,62 @@
+// The backend of an application, as one writes it with the official SDK: it authorises channels at /channels/auth and signs
+// users in at /users/auth. It listens on a free port of loopback and prints it, `{"port": ..}`, then each request that it has
+// decided on, `{"path": .., "type": .., "channel": .., "status": ..}`. It ends with its input, where a line
+// `{"masterKey": ..}` gives it another master key, which `{"rotated": true}` confirms.
+//
+// Who asks, tells the parameter `user_id`. Nobody may see a channel whose name ends in `-forbidden`, and for those that end
+// in `-missigned`, as for users, it has the wrong secret.
+//
+// node backend.mjs --token TOKEN --app-id app-id --key app-key --secret app-secret [--master-key BASE64]
+
+import { createServer } from "node:http";
+
+import { lines, options, say, sdkFor } from "./common.mjs";
+
+const settings = options("token", "host", "app-id", "key", "secret", "master-key?");
+let sdk = sdkFor(settings);
+const mistaken = sdkFor({ ...settings, secret: "another secret" });
+
+const server = createServer(async (request, response) => {
+  const { status, body } = decide(request, new URLSearchParams(await text(request)));
+  response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+});
+
+function decide(request, form) {
+  const channel = form.get("channel_name");
+  const answered = (status, body) => {
+    say({ path: request.url, type: request.headers["content-type"], channel, status });
+    return { status, body };
+  };
+  const user = form.get("user_id");
+  if (request.headers.authorization !== `Bearer ${settings.token}` || !user || channel?.endsWith("-forbidden")) {
+    return answered(403, { error: "this is not for you" });
+  }
+  const info = { name: `${user} ☃`, level: 7 };
+  const signer = (channel ?? user).endsWith("-missigned") ? mistaken : sdk;
+  switch (request.url) {
+    case "/channels/auth": {
+      const member = channel.startsWith("presence-") ? { user_id: user, user_info: info } : undefined;
+      return answered(200, signer.authorizeChannel(form.get("socket_id"), channel, member));
+    }
+    case "/users/auth":
+      return answered(200, signer.authenticateUser(form.get("socket_id"), { id: user, user_info: info }));
+    default:
+      return answered(404, { error: "no such endpoint" });
+  }
+}
+
+async function text(request) {
+  let text = "";
+  request.setEncoding("utf8");
+  for await (const chunk of request) text += chunk;
+  return text;
+}
+
+server.listen(0, settings.host, async () => {
+  say({ port: server.address().port });
+  for await (const line of lines(process.stdin)) {
+    sdk = sdkFor({ ...settings, "master-key": JSON.parse(line).masterKey });
+    say({ rotated: true });
+  }
+  process.exit(0);
+});

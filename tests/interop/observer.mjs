@@ -1,0 +1,42 @@
+// The official client as an application configures it, with an HTTP endpoint for channels and one for users. It does what the
+// lines of its input say, `{"subscribe": CHANNEL}` or `{"signin": true}`, and prints all that it gets, one JSON object a
+// line: `{"channel": .., "event": .., "data": ..}`, `{"user": ID, "event": .., "data": ..}`, `{"signedIn": ID}`,
+// `{"online": IDS}`, `{"offline": IDS}`, `{"error": ..}`. It ends with its input.
+//
+// node observer.mjs --host 127.0.0.1 --port 6001 --key app-key --channel-endpoint URL --user-endpoint URL \
+//   --headers JSON --params JSON ..
+
+import PusherClient from "pusher-js";
+
+import { lines, options, say } from "./common.mjs";
+
+const settings = options(
+  "host", "port", "app-id", "key", "secret", "channel-endpoint", "user-endpoint", "headers", "params",
+);
+const request = { transport: "ajax", headers: JSON.parse(settings.headers), params: JSON.parse(settings.params) };
+
+const client = new PusherClient(settings.key, {
+  wsHost: settings.host,
+  wsPort: settings.port,
+  forceTLS: false,
+  enabledTransports: ["ws"],
+  cluster: "x",
+  channelAuthorization: { ...request, endpoint: settings["channel-endpoint"] },
+  userAuthentication: { ...request, endpoint: settings["user-endpoint"] },
+});
+client.connection.bind("error", (error) => say({ error }));
+client.bind("pusher:signin_success", ({ user_data }) => say({ signedIn: JSON.parse(user_data).id }));
+client.user.bind_global((event, data) => say({ user: client.user.user_data.id, event, data }));
+for (const status of ["online", "offline"]) {
+  client.user.watchlist.bind(status, ({ user_ids }) => say({ [status]: user_ids }));
+}
+
+for await (const line of lines(process.stdin)) {
+  const command = JSON.parse(line);
+  if (command.signin) client.signin();
+  if (command.subscribe) {
+    const channel = client.subscribe(command.subscribe);
+    channel.bind_global((event, data) => say({ channel: channel.name, event, data }));
+  }
+}
+process.exit(0);
