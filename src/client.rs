@@ -256,7 +256,8 @@ impl Pusher {
     }
 
     /// Signs the user in, now or as soon as the client is connected, and again after each reconnect, before channels are
-    /// subscribed. Returns at once; [`User::wait_signed_in`] waits for the outcome. After a failure it can be repeated.
+    /// subscribed. Returns at once; [`User::wait_signed_in`] waits for the outcome. After a failure it can be repeated. Some
+    /// servers, soketi among them, close the connection for good (4009) when the signature is wrong.
     ///
     /// # Errors
     ///

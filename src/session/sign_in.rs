@@ -84,11 +84,12 @@ impl SignIn {
     /// that is a change.
     pub(super) fn end_connection(&mut self) -> bool {
         self.holds_since = None;
-        let again = !matches!(self.stage, Stage::Out | Stage::Wanted);
-        if again {
+        // A failure stays the outcome until it is tried again: servers may close the connection together with it.
+        let is_news = self.is_pending() || self.user().is_some();
+        if !matches!(self.stage, Stage::Out) {
             self.stage = Stage::Wanted;
         }
-        again
+        is_news
     }
 
     /// The authenticator has answered. `None` when nobody waits for that.

@@ -25,6 +25,7 @@ impl Session {
 
     pub(super) fn begin_sign_in(&mut self, now: Instant) {
         if self.sign_in.begin_connection(now) {
+            self.publish_user(UserOutcome::Pending);
             self.ask_who_the_user_is();
         }
     }

@@ -96,6 +96,25 @@ fn a8_it_can_be_repeated_after_a_failure() {
 }
 
 #[test]
+fn a8_a_refusal_stays_the_outcome_when_the_server_closes_with_it() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof());
+    s.session.handle(
+        Input::Socket(
+            s.session.generation,
+            FromSocket::Text(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#),
+        ),
+        s.now,
+    );
+    s.session.handle(
+        Input::Socket(s.session.generation, FromSocket::Ended(Ending::Closed { code: 4009, reason: String::new() })),
+        s.now,
+    );
+    let outcome = s.session.take_batch().and_then(|batch| batch.published.user);
+    assert!(matches!(outcome, Some((_, UserOutcome::Failed(Error::SignInRefused { .. })))), "{outcome:?}");
+}
+
+#[test]
 fn a8_it_has_a_deadline() {
     let mut s = Scenario::connected();
     s.sign_in().pass(30 * SECOND);
