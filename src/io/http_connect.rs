@@ -6,13 +6,11 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs},
+    net::TcpStream,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{bounded, select_biased};
-use socket2::{Domain, Protocol, Socket, Type};
 use ureq::{
     http::Uri,
     unversioned::{
@@ -21,7 +19,11 @@ use ureq::{
     },
 };
 
-use super::{stop::Stop, tls, worker::Worker};
+use super::{
+    reach::{self, Unreached, left},
+    stop::Stop,
+    tls,
+};
 use crate::config::Config;
 
 /// Requests and answers are small.
@@ -69,35 +71,25 @@ impl fmt::Debug for Door {
     }
 }
 
-/// Tries the addresses one after another. Each has half of the time that is left, and the last has all of it.
+/// What `Agent::shutdown` reaches is registered first, and refused once the agent is shut down, so that no socket is
+/// connected afterwards.
 fn connect(details: &ConnectionDetails<'_>, deadline: Instant) -> io::Result<Wire> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    let count = details.addrs.len();
-    for (index, address) in details.addrs.iter().enumerate() {
-        let share = if index + 1 == count { left(deadline) } else { left(deadline) / 2 };
-        if share.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match connect_one(details, *address, share) {
-            Ok(stream) => return Ok(Wire { stream, deadline }),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => return Err(error),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-fn connect_one(details: &ConnectionDetails<'_>, address: SocketAddr, within: Duration) -> io::Result<Watched> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    let handle = Arc::new(Handle(socket.try_clone()?));
+    let handle = Arc::new(Handle(Arc::new(Stop::new())));
     let watched: Weak<dyn ShutdownHandle> = Arc::downgrade(&handle) as Weak<dyn ShutdownHandle>;
-    // Refused once the agent is shut down, so that no socket is connected afterwards.
     (details.register_shutdown)(watched).map_err(|_| io::Error::from(io::ErrorKind::NotConnected))?;
-    socket.connect_timeout(&address.into(), within)?;
-    let socket = TcpStream::from(socket);
+    let socket = reach::connect(details.addrs.to_vec(), &handle.0, deadline).map_err(io_error)?;
     // A request is written at once and waits for no more to come.
     socket.set_nodelay(true)?;
-    Ok(Watched { socket, _handle: handle })
+    Ok(Wire { stream: Watched { socket, _handle: handle }, deadline })
+}
+
+fn io_error(unreached: Unreached) -> io::Error {
+    match unreached {
+        Unreached::Stopped => io::ErrorKind::Interrupted.into(),
+        Unreached::TimedOut => io::ErrorKind::TimedOut.into(),
+        Unreached::Failed(error) => error,
+        Unreached::Thread(error) => io::Error::other(error.to_string()),
+    }
 }
 
 /// Resolves names so that nobody waits for the resolver once the work is to end.
@@ -115,31 +107,12 @@ impl Resolver for Names {
         let host = bare_host(uri);
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(default);
-        let found = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => self.look_up(host, port, &timeout)?,
-        };
+        let deadline = end_of(&timeout);
+        let found = reach::resolve(host, port, &self.stop, deadline)
+            .map_err(|unreached| failure(io_error(unreached), deadline, &timeout))?;
         let mut addresses = self.empty();
         found.into_iter().take(MAX_ADDRESSES).for_each(|address| addresses.push(address));
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
-    }
-}
-
-impl Names {
-    /// The resolver of the operating system cannot be interrupted, so it runs on a thread of its own, which is left
-    /// behind when the time is over and ends when the resolver does.
-    fn look_up(&self, host: &str, port: u16, timeout: &NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
-        let (answer, answered) = bounded(1);
-        let target = (host.to_owned(), port);
-        let resolve = move || {
-            let _ = answer.send(target.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
-        };
-        Worker::spawn("pusher-resolve", resolve).map_err(|error| io::Error::other(error.to_string()))?;
-        select_biased! {
-            recv(self.stop.signal()) -> _ => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
-            recv(answered) -> found => Ok(found.map_err(|_| ureq::Error::HostNotFound)??),
-            default(left(end_of(timeout))) => Err(ureq::Error::Timeout(timeout.reason)),
-        }
     }
 }
 
@@ -239,11 +212,11 @@ struct Watched {
     _handle: Arc<Handle>,
 }
 
-struct Handle(Socket);
+struct Handle(Arc<Stop>);
 
 impl ShutdownHandle for Handle {
     fn shutdown(&self) {
-        let _ = self.0.shutdown(Shutdown::Both);
+        self.0.set();
     }
 }
 
@@ -295,10 +268,6 @@ fn failure(error: io::Error, deadline: Instant, timeout: &NextTimeout) -> ureq::
 fn end_of(timeout: &NextTimeout) -> Instant {
     // Every request has a deadline; a day stands where ureq would have none.
     Instant::now() + (*timeout.after).min(Duration::from_secs(86_400))
-}
-
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
 }
 
 /// A name, or an address without brackets.

@@ -6,7 +6,7 @@
 //! | `pusher-heartbeat` | `heartbeat` | keeps time, does what handles ask for, supervises readers | the session is idle |
 //! | `pusher-dispatch` | `dispatching` | runs the handlers | the heartbeat has ended and the queue is empty |
 //! | `pusher-auth`, at most 8 | `auth_pool` | ask those who authorise | nothing is to be asked |
-//! | `pusher-resolve`, `pusher-connect` | `dial`, `http_connect` | one name resolution, one TCP connect | that does |
+//! | `pusher-resolve`, `pusher-connect` | `reach` | one name resolution, one TCP connect | that does |
 //! | `pusher-auth`, at most 8 | `auth_pool` | asks those who authorise | nothing is asked, or the connection ends |
 //!
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
@@ -34,6 +34,7 @@ mod link;
 mod outlets;
 pub(crate) mod queue;
 mod rate;
+mod reach;
 mod reader;
 mod registry;
 mod snapshot;

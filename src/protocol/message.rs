@@ -5,7 +5,10 @@ use std::{borrow::Cow, time::Duration};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::frame::{Data, Frame};
+use super::{
+    frame::{Data, Frame},
+    scalar,
+};
 use crate::error::excerpt;
 
 /// A received message by its meaning.
@@ -96,7 +99,7 @@ pub(crate) struct WatchlistChange {
 /// Ids are texts; a number is its text.
 fn ids<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let ids = Vec::<Box<RawValue>>::deserialize(deserializer)?;
-    Ok(ids.iter().map(|id| scalar_text(id)).filter(|id| !id.is_empty()).collect())
+    Ok(ids.iter().filter_map(|id| scalar::text(id)).filter(|id| !id.is_empty()).collect())
 }
 
 impl WatchlistChange {
@@ -164,19 +167,9 @@ impl Established {
         }
         let raw: Raw = data.decode().unwrap_or_default();
         Self {
-            socket_id: raw.socket_id.as_deref().map(scalar_text).unwrap_or_default(),
-            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&scalar_text(raw))),
+            socket_id: raw.socket_id.as_deref().and_then(scalar::text).unwrap_or_default(),
+            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&scalar::text(raw)?)),
         }
-    }
-}
-
-/// The text of a JSON string or number; empty for anything else.
-fn scalar_text(raw: &RawValue) -> String {
-    let text = raw.get();
-    match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(text).unwrap_or_default(),
-        Some(b'-' | b'0'..=b'9') => text.to_owned(),
-        _ => String::new(),
     }
 }
 

@@ -12,5 +12,6 @@ pub(crate) mod message;
 pub(crate) mod name;
 pub(crate) mod percent;
 pub(crate) mod presence;
+mod scalar;
 pub(crate) mod sealed;
 pub(crate) mod sign;

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::frame::Data;
+use super::{frame::Data, scalar};
 
 /// The members of a channel by their ids, each with the JSON text of its `user_info`.
 pub(crate) type Members = BTreeMap<String, String>;
@@ -35,7 +35,7 @@ pub(crate) fn members_of(data: Data<'_>) -> Members {
     let parse = |raw: Option<Box<RawValue>>| raw.and_then(|raw| serde_json::from_str::<Entries>(raw.get()).ok());
     let ids = parse(listed.ids).unwrap_or_default();
     let hash = parse(listed.hash).unwrap_or_default();
-    let without_info = ids.0.iter().filter_map(|(_, id)| Some((scalar(id)?, NO_INFO.to_owned())));
+    let without_info = ids.0.iter().filter_map(|(_, id)| Some((id_of(id)?, NO_INFO.to_owned())));
     let mut members: Members = without_info.collect();
     members.extend(hash.0.into_iter().map(|(id, info)| (id, info.get().to_owned())));
     members
@@ -45,7 +45,7 @@ pub(crate) fn members_of(data: Data<'_>) -> Members {
 pub(crate) fn member_of(data: Data<'_>) -> Option<(String, String)> {
     let described: Described = data.decode()?;
     let info = described.user_info.map_or_else(|| NO_INFO.to_owned(), |info| info.get().to_owned());
-    Some((scalar(described.user_id.as_deref()?)?, info))
+    Some((id_of(described.user_id.as_deref()?)?, info))
 }
 
 /// A member as the data of `member_added` and `member_removed` has it. `info` is JSON text.
@@ -60,7 +60,7 @@ pub(crate) fn describe(id: &str, info: Option<&str>) -> String {
 /// The id of the member that this `channel_data` makes of the client. `None` when it names none.
 pub(crate) fn own_id(channel_data: &str) -> Option<String> {
     let described: Described = serde_json::from_str(channel_data).ok()?;
-    scalar(described.user_id.as_deref()?)
+    id_of(described.user_id.as_deref()?)
 }
 
 #[derive(Deserialize)]
@@ -70,13 +70,8 @@ struct Described {
 }
 
 /// Ids are compared as strings, so that a number is its text.
-fn scalar(raw: &RawValue) -> Option<String> {
-    let text = raw.get();
-    match text.as_bytes().first()? {
-        b'"' => serde_json::from_str(text).ok().filter(|id: &String| !id.is_empty()),
-        b'-' | b'0'..=b'9' => Some(text.to_owned()),
-        _ => None,
-    }
+fn id_of(raw: &RawValue) -> Option<String> {
+    scalar::text(raw).filter(|id| !id.is_empty())
 }
 
 /// An object, or a list, which PHP makes of an object whose keys are 0, 1, 2, ...
