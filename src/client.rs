@@ -165,7 +165,7 @@ impl Pusher {
         wanted.map(|interest| Channel::new(Arc::clone(&self.owner), interest)).collect()
     }
 
-    /// Runs a handler for events of this name on any channel. The platform's own events can be named too, for example
+    /// Runs a handler for events of this name on any channel, and for those that are sent to the user. The platform's own events can be named too, for example
     /// `pusher:subscription_succeeded`.
     pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Named(event.into(), Handler::new(bound, handler)))
@@ -181,7 +181,7 @@ impl Pusher {
         binding.end(self.core());
     }
 
-    /// Runs a handler for the application's events of all channels.
+    /// Runs a handler for the application's events of all channels, and for those that are sent to the user.
     pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Application(Handler::new(bound, handler)))
     }
@@ -192,7 +192,8 @@ impl Pusher {
     }
 
     /// Runs a handler for errors that belong to no subscription and do not end the connection: errors that the server
-    /// reports, messages that could not be understood, handlers that panicked, notifications that were dropped.
+    /// reports, messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that were
+    /// dropped.
     pub fn on_error(&self, handler: impl FnMut(&Error) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Error(Handler::new(bound, handler)))
     }
@@ -218,7 +219,8 @@ impl Pusher {
         self.notice(|bound| NoticeHandler::CacheMiss(Handler::new(bound, handler)))
     }
 
-    /// Runs a handler for every event of an encrypted channel that could not be decrypted.
+    /// Runs a handler for every event of an encrypted channel that could not be decrypted. A key that does not fit any more is
+    /// fetched anew by itself, at most once in 10 s; unsubscribing and subscribing fetches it at once.
     pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::DecryptionFailure(Handler::new(bound, handler)))
     }
@@ -241,8 +243,8 @@ impl Pusher {
         self.register(|bound| Registration::Notice(handler(bound)))
     }
 
-    /// Sends an event to the other subscribers of a private or presence channel. `data` goes out as the JSON value that it
-    /// serialises to.
+    /// Sends an event to the other subscribers of a private or presence channel whose subscription is confirmed. `data` goes
+    /// out as the JSON value that it serialises to; a bare string arrives as its text.
     ///
     /// # Errors
     ///
@@ -266,7 +268,10 @@ impl Pusher {
     pub fn sign_in(&self) -> Result<(), Error> {
         let core = self.core();
         if !core.config.can_authenticate() {
-            return Err(Error::config("user_auth_endpoint", "nothing is configured that tells who the user is"));
+            return Err(Error::config(
+                "user_auth_endpoint",
+                "neither this, nor user_authenticator, nor secret with user_data is set",
+            ));
         }
         let ticket = core.outlets.snapshot.issue_sign_in();
         if core.registry.want_sign_in(ticket) {

@@ -56,7 +56,8 @@
 //! [`Config::batch_authorizer`], a closure for many at once; [`Config::auth_endpoint`], an HTTP endpoint of yours;
 //! [`Config::secret`], signatures made here, for programs that may know the app's secret. The fifth,
 //! [`Channel::subscribe_with_auth`], takes a permission that you have already. A permission is for one connection, so that
-//! each connection asks anew. Nothing waits for a slow answer but the channel that needs it.
+//! each connection asks anew. Nothing waits for a slow answer but the channel that needs it; only a sign-in, because channels
+//! may depend on who the user is, is waited for by all channels of a new connection, for the subscription timeout at most.
 //!
 //! # Users
 //!

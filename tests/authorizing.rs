@@ -42,6 +42,7 @@ fn a1_an_endpoint_gets_a_form_with_headers_and_parameters() {
         .auth_endpoint(server.auth_endpoint())
         .auth_header("Authorization", "Bearer token")
         .auth_param("tenant", "ż & co")
+        .auth_params_with(|| vec![("nonce".to_owned(), "7".to_owned()), ("socket_id".to_owned(), "forged".to_owned())])
         .auth_headers_with(move || {
             let call = count.fetch_add(1, Ordering::SeqCst);
             vec![("X-CSRF-Token".to_owned(), format!("csrf-{call}"))]
@@ -59,6 +60,37 @@ fn a1_an_endpoint_gets_a_form_with_headers_and_parameters() {
         assert_eq!(request.channel_name(), Some(channel));
         assert_eq!(Some(request.socket_id()), pusher.socket_id().as_deref());
         assert_eq!(request.parameter("tenant"), Some("ż & co"));
+        assert_eq!(request.parameter("nonce"), Some("7"));
+    }
+}
+
+#[test]
+fn a4_each_kind_of_failure_reaches_the_handlers_of_the_channel_and_of_the_client() {
+    type Case = (Option<AuthFault>, fn(&Error) -> bool);
+    let cases: [Case; 4] = [
+        (Some(AuthFault::Body("<html>".to_owned())), |error| matches!(error, Error::AuthMalformed { .. })),
+        (Some(status(403, &[])), |error| matches!(error, Error::AuthRefused { status: Some(403), .. })),
+        (Some(AuthFault::Hang), |error| matches!(error, Error::AuthTimeout { .. })),
+        (None, |error| matches!(error, Error::AuthNetwork { .. })),
+    ];
+    for (fault, is_expected) in cases {
+        let (server, endpoint) = (server(), server());
+        let config = quick(&server).auth_endpoint(endpoint.auth_endpoint()).auth_timeout(Duration::from_millis(200));
+        match fault {
+            Some(fault) => endpoint.set_auth_fault(Some(fault)),
+            None => endpoint.stop_listening(),
+        }
+        let pusher = connected(config);
+        let (told, tells) = mpsc::channel();
+        let of_client = told.clone();
+        let channel = pusher.channel("private-room").expect("a valid name");
+        channel.on_subscription_error(move |failed| told.send(failed.error.clone()).unwrap_or_default());
+        pusher.on_subscription_error(move |failed| of_client.send(failed.error.clone()).unwrap_or_default());
+        channel.subscribe();
+        for _ in 0..2 {
+            let error = tells.recv_timeout(PATIENCE).expect("told");
+            assert!(is_expected(&error), "{error:?}");
+        }
     }
 }
 

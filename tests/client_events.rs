@@ -75,6 +75,18 @@ fn t1_the_rate_is_limited_locally_or_not_at_all() {
 }
 
 #[test]
+fn t1_what_waits_to_be_sent_is_bounded() {
+    let server = server();
+    let config = quick(&server).auth_endpoint(server.auth_endpoint()).client_event_limit(None);
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let channel = subscribed(&pusher, "private-room");
+    server.set_stalled(true);
+    let data = "x".repeat(10_000);
+    let refused = (0..100_000).find_map(|_| channel.trigger("client-x", &data).err());
+    assert!(matches!(refused, Some(Error::ClientEventQueueFull { waiting: 1024 })), "{refused:?}");
+}
+
+#[test]
 fn t1_unauthorised_clients_are_told_so() {
     let server = server();
     let pusher = connected(&server);

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) type Authorize = Arc<dyn Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync>;
 pub(crate) type AuthorizeBatch = Arc<dyn Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync>;
 pub(crate) type Authenticate = Arc<dyn Fn(&str) -> Result<UserAuth, AuthError> + Send + Sync>;
-pub(crate) type Headers = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+pub(crate) type Pairs = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
 
 /// The options of authorising, as they were given.
 #[derive(Clone)]
@@ -30,7 +30,8 @@ pub(crate) struct Auth {
     pub(crate) endpoint: Option<Secret>,
     pub(crate) user_endpoint: Option<Secret>,
     pub(crate) headers: Vec<(String, Secret)>,
-    pub(crate) headers_with: Option<Headers>,
+    pub(crate) headers_with: Option<Pairs>,
+    pub(crate) params_with: Option<Pairs>,
     pub(crate) params: Vec<(String, Secret)>,
     pub(crate) json: bool,
     pub(crate) authorizer: Option<Authorize>,
@@ -54,6 +55,7 @@ impl Default for Auth {
             user_endpoint: None,
             headers: Vec::new(),
             headers_with: None,
+            params_with: None,
             params: Vec::new(),
             json: false,
             authorizer: None,
@@ -114,6 +116,12 @@ impl Config {
     /// A parameter of every request to the endpoints, beside `socket_id` and `channel_name`. May be called several times.
     pub fn auth_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.auth.params.push((name.into(), Secret::new(value)));
+        self
+    }
+
+    /// Further parameters, evaluated anew for every request to the endpoints. Runs on the thread of the request.
+    pub fn auth_params_with(mut self, params: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static) -> Self {
+        self.auth.params_with = Some(Arc::new(params));
         self
     }
 
@@ -187,14 +195,15 @@ impl Config {
         self
     }
 
-    /// How many client events may be triggered in a second, `None` for as many as one likes. Defaults to 10, which is the
-    /// hosted service's limit.
+    /// How many client events may be triggered in any span of a second, `None` for as many as one likes. Defaults to 10,
+    /// which is the hosted service's limit.
     pub fn client_event_limit(mut self, per_second: Option<u32>) -> Self {
         self.auth.client_event_limit = per_second;
         self
     }
 
-    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported.
+    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported. However
+    /// many are allowed, the members of a channel take 8 MiB at most.
     pub fn max_presence_members(mut self, members: usize) -> Self {
         self.auth.max_presence_members = members;
         self
@@ -323,7 +332,7 @@ fn check_endpoint(option: &'static str, url: &str, insecure: bool) -> Result<(),
         return Err(bad("must not have user information in it; use auth_header"));
     }
     let host = uri.host().unwrap_or_default();
-    let bare = checked_host(host).map_err(|_| bad("has no valid host"))?;
+    let bare = checked_host(host).map_err(|_| bad("must be a complete URL with a valid host"))?;
     let port = authority.strip_prefix(host);
     if port != Some("") && port_after_colon(port).is_none() {
         return Err(bad("has no valid port"));

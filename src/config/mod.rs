@@ -13,7 +13,7 @@ use crate::{
     session::{Reconnect, Rules, Settings},
 };
 
-pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, checked_header};
+pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, Pairs, checked_header};
 pub(crate) use endpoint::Endpoint;
 
 /// Where to connect, and how.

@@ -29,6 +29,9 @@ impl fmt::Display for Error {
                 write!(f, "upgrade: the server answered HTTP {status} instead of 101: {body:?}")
             }
             Self::Upgrade { reason } => write!(f, "upgrade: {reason}"),
+            Self::UnexpectedFirstMessage { reason } if reason.is_empty() => {
+                f.write_str("established: the server did not begin with pusher:connection_established")
+            }
             Self::UnexpectedFirstMessage { reason } => {
                 write!(f, "established: the server did not begin with pusher:connection_established: {reason}")
             }
@@ -85,12 +88,12 @@ impl fmt::Display for Error {
             Self::ClientEventQueueFull { waiting } => write!(f, "client event: {waiting} others wait to be sent"),
             Self::Encode { event, source } => write!(f, "client event: data of {event} cannot be JSON: {source}"),
             Self::TooManyMembers { channel, left_out } => {
-                write!(f, "presence: {channel} has {left_out} more members than are kept")
+                write!(f, "presence: {channel} has {left_out} more members than are kept or told")
             }
             Self::NoAuthorizer { channel } => {
                 write!(
                     f,
-                    "subscription to {channel}: this kind of channel must be authorised and nothing is configured for it"
+                    "subscription to {channel}: this kind of channel must be authorised, and Config names nobody who does"
                 )
             }
             Self::NotSubscribed { channel } => write!(f, "channel {channel} is not subscribed"),

@@ -142,12 +142,13 @@ pub enum Error {
         /// The failure of the last request.
         source: Source,
     },
-    /// The auth endpoint did not answer in time ([`Config::auth_timeout`](crate::Config::auth_timeout)). It has been asked
-    /// four times.
+    /// The auth endpoint, or an authoriser, did not answer in time: four requests had
+    /// [`Config::auth_timeout`](crate::Config::auth_timeout) each, or all of it took longer than
+    /// [`Config::subscription_timeout`](crate::Config::subscription_timeout), which covers the wait for a free place too.
     AuthTimeout {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
-        /// The time that each request had.
+        /// The time that ran out.
         after: Duration,
     },
     /// The auth endpoint, or an authoriser of the program's own, refused.
@@ -218,12 +219,13 @@ pub enum Error {
         /// The serialiser's answer.
         source: Source,
     },
-    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members). The
-    /// others are not listed.
+    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or
+    /// they take more than 8 MiB of memory; the others are not listed, and what does not fit of a member is not updated. Or
+    /// more than 10,000 came or went while the channel was not subscribed; the others are not told.
     TooManyMembers {
         /// The channel.
         channel: String,
-        /// How many members were left out this time.
+        /// How many were left out this time.
         left_out: usize,
     },
     /// The channel's kind must be authorised, and no authoriser is configured.
@@ -231,7 +233,7 @@ pub enum Error {
         /// The channel.
         channel: String,
     },
-    /// The channel is not subscribed and no subscription is on its way.
+    /// The channel is not subscribed, or its subscription is not confirmed yet.
     NotSubscribed {
         /// The channel.
         channel: String,
@@ -354,15 +356,12 @@ impl Error {
         }
     }
 
-    /// Whether the server or the configuration denied permission: a refused signature, a refused origin, no authoriser.
+    /// Whether the server, the auth endpoint or the configuration denied permission: a refused signature, a refused origin,
+    /// no authoriser. An endpoint that cannot be reached, or does not answer as it should, has denied nothing.
     pub fn is_auth(&self) -> bool {
         match self {
-            Self::NoAuthorizer { .. }
-            | Self::AuthNetwork { .. }
-            | Self::AuthTimeout { .. }
-            | Self::AuthRefused { .. }
-            | Self::AuthMalformed { .. }
-            | Self::SignInRefused { .. } => true,
+            Self::NoAuthorizer { .. } | Self::SignInRefused { .. } => true,
+            Self::AuthRefused { status, .. } => !status.is_some_and(is_transient),
             Self::UpgradeStatus { status, .. } => matches!(status, 401 | 403),
             Self::SubscriptionRefused { status, kind, .. } => {
                 matches!(status, Some(401 | 403 | 4009)) || kind == "AuthError"
@@ -389,12 +388,16 @@ impl Error {
     pub(crate) fn without_words(&self) -> Self {
         let mut error = self.clone();
         match &mut error {
+            Self::SubscriptionRefused { message, kind, .. } => {
+                message.clear();
+                kind.clear();
+            }
             Self::UpgradeStatus { body: words, .. }
+            | Self::UnexpectedFirstMessage { reason: words }
             | Self::ConnectionClosed { message: words, .. }
             | Self::Server { message: words, .. }
             | Self::AuthRefused { message: words, .. }
-            | Self::SignInRefused { message: words, .. }
-            | Self::SubscriptionRefused { message: words, .. } => words.clear(),
+            | Self::SignInRefused { message: words, .. } => words.clear(),
             _ => {}
         }
         error
@@ -449,7 +452,8 @@ mod tests {
             Error::Server { code: None, message: words() },
             Error::AuthRefused { channel: None, status: None, message: words() },
             Error::SignInRefused { code: None, message: words() },
-            Error::SubscriptionRefused { channel: "c".into(), kind: "k".into(), message: words(), status: None },
+            Error::UnexpectedFirstMessage { reason: words() },
+            Error::SubscriptionRefused { channel: "c".into(), kind: words(), message: words(), status: None },
         ];
         for error in errors {
             assert!(error.to_string().contains("canary") && !error.without_words().to_string().contains("canary"));

@@ -90,7 +90,8 @@ impl Event {
         self.batch.data(self.index)
     }
 
-    /// The data decoded from JSON.
+    /// The data decoded from JSON. What was published as a bare string is its text, which is usually no JSON: read that with
+    /// [`data`](Self::data).
     ///
     /// # Errors
     ///

@@ -107,7 +107,8 @@ pub struct DecryptionFailure {
 pub enum DecryptionError {
     /// The data is not an encrypted message at all.
     Malformed(&'static str),
-    /// The channel's key does not fit, also after it was fetched again.
+    /// The channel's key does not fit. When that happens it is fetched anew, and the event tried again, unless it was
+    /// fetched within the last 10 s.
     WrongKey,
     /// The decrypted bytes are not what [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) decodes,
     /// which defaults to UTF-8.

@@ -22,6 +22,9 @@ pub(crate) struct Segment {
     batch: Arc<Batch>,
     /// How many entries are still to be handed out.
     left: usize,
+    /// The bytes of one entry on average. They count as given back with the entry, although the batch goes as a whole:
+    /// otherwise nothing less than a whole batch could be dropped.
+    share: usize,
     next: usize,
     /// The entries outside this range are dropped, unless they must be kept.
     live: Range<usize>,
@@ -71,11 +74,11 @@ impl Backlog {
 
     pub(super) fn push(&mut self, batch: &Arc<Batch>) {
         let lost_before = std::mem::take(&mut self.lost_last);
-        let bytes = batch.bytes();
         let (batch, left) = (Arc::clone(batch), batch.len());
-        self.segments.push_back(Segment { batch, left, next: 0, live: 0..left, lost_before });
+        let share = batch.bytes() / left.max(1);
+        self.segments.push_back(Segment { batch, left, share, next: 0, live: 0..left, lost_before });
         self.len += left;
-        self.bytes += bytes;
+        self.bytes += share * left;
     }
 
     /// How many notifications wait. A report of a loss counts only when nothing else waits, so that a queue that has
@@ -97,6 +100,7 @@ impl Backlog {
             segment.next = index + 1;
             segment.left -= 1;
             self.len -= 1;
+            self.bytes -= segment.share;
             let batch = Arc::clone(&segment.batch);
             if segment.is_spent() {
                 self.finish_front();
@@ -115,7 +119,7 @@ impl Backlog {
         }
         match self.segments.pop_front() {
             Some(segment) => {
-                self.bytes -= segment.batch.bytes();
+                self.bytes -= segment.share * segment.left;
                 self.len -= segment.left;
                 Some(Taken::Segment(segment))
             }
@@ -129,9 +133,7 @@ impl Backlog {
     }
 
     fn finish_front(&mut self) {
-        if let Some(segment) = self.segments.pop_front() {
-            self.bytes -= segment.batch.bytes();
-        }
+        self.segments.pop_front();
     }
 
     /// Drops the oldest entry that may be dropped; when there is none, the oldest of all. False when nothing is left.
@@ -140,6 +142,7 @@ impl Backlog {
         let segment = &mut self.segments[found];
         segment.drop_first();
         segment.lost_before += 1;
+        self.bytes -= segment.share;
         self.len -= 1;
         self.dropped += 1;
         if segment.is_spent() {
@@ -170,6 +173,7 @@ impl Backlog {
     pub(super) fn drop_newest(&mut self) -> bool {
         let Some(found) = self.segments.iter().rposition(Segment::has_droppable) else { return self.drop_front() };
         self.segments[found].drop_last();
+        self.bytes -= self.segments[found].share;
         self.len -= 1;
         self.dropped += 1;
         match self.segments.get_mut(found + 1) {
@@ -185,7 +189,6 @@ impl Backlog {
     /// Removes a segment of which nothing is left; what was lost is told where it stood.
     fn remove(&mut self, found: usize) {
         let Some(segment) = self.segments.remove(found) else { return };
-        self.bytes -= segment.batch.bytes();
         match self.segments.get_mut(found) {
             Some(after) => after.lost_before += segment.lost_before,
             None => self.lost_last += segment.lost_before,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     auth::Secret,
-    config::{Auth, Config, checked_header},
+    config::{Auth, Config, Pairs, checked_header},
     error::excerpt,
 };
 
@@ -88,24 +88,32 @@ fn request<'a>(
     fields: &[(&'a str, &'a str)],
     inside: &AtomicBool,
 ) -> Result<Request<Vec<u8>>, Failure> {
-    let params = options.params.iter().map(|(name, value)| (name.as_str(), value.expose()));
+    let evaluated = evaluate(&options.params_with, inside, "parameters")?;
+    let fresh = evaluated.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let params = options.params.iter().map(|(name, value)| (name.as_str(), value.expose())).chain(fresh);
+    // Nothing takes the place of the client's own fields.
+    let fields = fields.iter().copied().chain(params.filter(|(name, _)| !fields.iter().any(|(own, _)| own == name)));
     let (kind, body) = if options.json {
-        ("application/json", json(fields.iter().copied().chain(params)))
+        ("application/json", json(fields))
     } else {
-        ("application/x-www-form-urlencoded", form(fields.iter().copied().chain(params)))
+        ("application/x-www-form-urlencoded", form(fields))
     };
     let request = Request::post(url).header("content-type", kind).body(body.into_bytes());
     let mut request = request.map_err(|_| Failure::refused("the request cannot be made"))?;
     for (name, value) in &options.headers {
         add(request.headers_mut(), name, value)?;
     }
-    if let Some(headers) = &options.headers_with {
-        let evaluated = user_code(inside, || headers());
-        for (name, value) in evaluated.ok_or_else(|| Failure::refused("the closure for the headers panicked"))? {
-            add(request.headers_mut(), &name, &Secret::new(value))?;
-        }
+    for (name, value) in evaluate(&options.headers_with, inside, "headers")? {
+        add(request.headers_mut(), &name, &Secret::new(value))?;
     }
     Ok(request)
+}
+
+/// What the user's closure says for this request.
+fn evaluate(closure: &Option<Pairs>, inside: &AtomicBool, what: &str) -> Result<Vec<(String, String)>, Failure> {
+    let Some(closure) = closure else { return Ok(Vec::new()) };
+    let evaluated = user_code(inside, || closure());
+    evaluated.ok_or_else(|| Failure::refused(&format!("the closure for the {what} panicked")))
 }
 
 fn add(headers: &mut HeaderMap, name: &str, value: &Secret) -> Result<(), Failure> {

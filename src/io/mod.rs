@@ -7,7 +7,6 @@
 //! | `pusher-dispatch` | `dispatching` | runs the handlers | the heartbeat has ended and the queue is empty |
 //! | `pusher-auth`, at most 8 | `auth_pool` | ask those who authorise | nothing is to be asked |
 //! | `pusher-resolve`, `pusher-connect` | `reach` | one name resolution, one TCP connect | that does |
-//! | `pusher-auth`, at most 8 | `auth_pool` | asks those who authorise | nothing is asked, or the connection ends |
 //!
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
 //! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels

@@ -142,7 +142,8 @@ fn log_notices(batch: &Batch) {
             Notification::SubscriptionError(failed) => log::debug!("{}", failed.error.without_words()),
             Notification::Error(error) => log::debug!("{}", error.without_words()),
             Notification::DecryptionFailure(failure) => {
-                log::debug!("{}: {} could not be decrypted: {}", failure.channel, failure.event, failure.reason);
+                // Without the reason, which may be the words of the user's decoder.
+                log::debug!("{}: an event could not be decrypted", failure.channel);
             }
             _ => {}
         }

@@ -345,6 +345,25 @@ mod tests {
     }
 
     #[test]
+    fn h4_of_a_batch_that_is_too_large_as_much_as_fits_is_kept() {
+        for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+            let (queue, _) = queue(usize::MAX, overflow);
+            let room = Interest::new(2, "room");
+            let mut batch = Batch::default();
+            let slot = batch.add_channel(&room, room.epoch());
+            let data = "x".repeat(1 << 20);
+            for _ in 0..40 {
+                batch.push_text(slot, "e", None, &data);
+            }
+            queue.push(&Arc::new(batch));
+            assert!((9..=16).contains(&queue.len()), "{overflow:?}: {}", queue.len());
+            assert_eq!(queue.dropped() as usize + queue.len(), 40);
+            while queue.try_pop().is_ok() {}
+            assert_eq!(queue.state.lock().backlog.bytes(), 0);
+        }
+    }
+
+    #[test]
     fn everybody_who_waits_gets_something_of_one_batch() {
         for _ in 0..100 {
             let (queue, _) = queue(10, Overflow::Block);

@@ -47,6 +47,7 @@ impl Session {
         self.backoff.reset();
         self.insists_on_tls = false;
         self.outage = Some(Outage::since(now));
+        self.forget_failed_sign_in();
         self.dial(now);
     }
 

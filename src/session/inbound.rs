@@ -31,8 +31,8 @@ impl Session {
             FromSocket::Resumed => {
                 if let Phase::Connected(online) = &mut self.phase {
                     let pause = online.liveness.resume(now);
-                    self.subscriptions.postpone(pause);
-                    self.sign_in.postpone(pause);
+                    self.subscriptions.postpone(pause, now);
+                    self.sign_in.postpone(pause, now);
                 }
             }
             other => {

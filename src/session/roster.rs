@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{Member, Name, protocol::presence::Members};
 
-/// So much memory may the members of one channel take. That is 8,000 members with as much info as the protocol allows.
+/// So much memory may the members of one channel take. The protocol allows 100 of them with 1 KB of info.
 const MAX_BYTES: usize = 8 << 20;
+
+/// So many members are told to have come, and to have gone, between two lists.
+const MAX_DIFFERENCE: usize = 10_000;
 
 /// What the members of a channel were last told to be. It survives a lost connection, so that the difference can be told
 /// after the next confirmation (P1).
@@ -22,7 +25,7 @@ pub(super) struct Roster {
 pub(super) struct Difference {
     pub(super) came: Vec<Member>,
     pub(super) went: Vec<Member>,
-    /// How many were not taken in, because there were too many.
+    /// How many were not taken in, or not told, because there were too many.
     pub(super) left_out: usize,
 }
 
@@ -48,9 +51,14 @@ impl Roster {
             left_out += usize::from(self.add(&id, &info, max) == Coming::LeftOut);
         }
         self.me = me;
-        let came = self.members.values().filter(|member| !before.contains_key(member.name())).cloned().collect();
-        let went = before.into_values().filter(|member| !self.members.contains_key(member.name())).collect();
-        Difference { came, went, left_out }
+        let came = self.members.values().filter(|member| !before.contains_key(member.name()));
+        let went = before.values().filter(|member| !self.members.contains_key(member.name()));
+        let left_out = left_out.max(came.clone().count().max(went.clone().count()).saturating_sub(MAX_DIFFERENCE));
+        Difference {
+            came: came.take(MAX_DIFFERENCE).cloned().collect(),
+            went: went.take(MAX_DIFFERENCE).cloned().collect(),
+            left_out,
+        }
     }
 
     pub(super) fn add(&mut self, id: &str, info: &str, max: usize) -> Coming {

@@ -163,10 +163,11 @@ impl SignIn {
         }
     }
 
-    pub(super) fn postpone(&mut self, pause: Duration) {
+    pub(super) fn postpone(&mut self, pause: Duration, now: Instant) {
+        let latest = now + self.timeout;
         match &mut self.stage {
             Stage::Asking { deadline } | Stage::Proven { deadline, .. } | Stage::Requested { deadline, .. } => {
-                *deadline += pause;
+                *deadline = (*deadline + pause).min(latest);
             }
             Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => {}
         }
@@ -193,6 +194,11 @@ impl SignIn {
     /// Whether this question about the user still waits for its answer.
     pub(super) fn awaits(&self, number: u64) -> bool {
         matches!(self.stage, Stage::Asking { .. }) && number == self.number
+    }
+
+    /// Whether it is to be tried on the next connection.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(self.stage, Stage::Wanted)
     }
 
     pub(super) fn number(&self) -> u64 {

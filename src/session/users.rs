@@ -23,6 +23,13 @@ impl Session {
         self.publish_user(outcome);
     }
 
+    /// The user asks for a connection, and with it for another sign-in: the failure of an older one is no answer any more.
+    pub(super) fn forget_failed_sign_in(&mut self) {
+        if self.sign_in.is_wanted() {
+            self.publish_user(UserOutcome::Pending);
+        }
+    }
+
     pub(super) fn begin_sign_in(&mut self, now: Instant) {
         if self.sign_in.begin_connection(now) {
             self.publish_user(UserOutcome::Pending);
@@ -75,7 +82,7 @@ impl Session {
     /// What has waited for the outcome of the sign-in goes on, with the time that it had.
     fn go_on_with_subscriptions(&mut self, user: User, now: Instant) {
         let waited = self.sign_in.release(now);
-        self.subscriptions.postpone(waited);
+        self.subscriptions.postpone(waited, now);
         self.subscriptions.user_known(user, &mut self.batch);
     }
 

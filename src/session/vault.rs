@@ -61,20 +61,24 @@ impl Vault {
     /// Decrypts an event, or keeps it until there is a newer key. Whatever comes after one that waits, waits too.
     pub(super) fn open(&mut self, event: Sealed, now: Instant) -> Opening {
         if self.fetching.is_some() {
-            return self.hold(event, Opening::Held);
+            self.hold(event);
+            let is_full = self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES;
+            return if is_full { Opening::Full } else { Opening::Held };
         }
         match self.key.open(&event.envelope) {
             Ok(plain) => Opening::Plain(plain),
-            Err(OpenError::WrongKey) if self.fetched + FETCH_AGAIN_AFTER <= now => self.hold(event, Opening::Fetch),
+            Err(OpenError::WrongKey) if self.fetched + FETCH_AGAIN_AFTER <= now => {
+                // However large it is: the fetch is needed.
+                self.hold(event);
+                Opening::Fetch
+            }
             Err(error) => Opening::Failed(error),
         }
     }
 
-    fn hold(&mut self, event: Sealed, outcome: Opening) -> Opening {
+    fn hold(&mut self, event: Sealed) {
         self.held_bytes += event.bytes();
         self.held.push_back(event);
-        let is_full = self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES;
-        if is_full { Opening::Full } else { outcome }
     }
 
     /// The key is being fetched by this question.
@@ -198,5 +202,8 @@ mod tests {
         assert_eq!(waiting, MAX_HELD);
         assert_eq!(vault.give_up().len(), MAX_HELD + 1);
         assert_eq!(vault.open(sealed(2, &"x".repeat(MAX_HELD_BYTES)), later), Opening::Full);
+        vault.fetched(None, later);
+        let large = sealed(2, &"x".repeat(MAX_HELD_BYTES));
+        assert_eq!(vault.open(large, later + FETCH_AGAIN_AFTER), Opening::Fetch, "a large event fetches a key, too");
     }
 }

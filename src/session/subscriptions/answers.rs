@@ -30,7 +30,14 @@ impl Subscriptions {
         now: Instant,
     ) -> bool {
         let (number, max_members) = (self.batch, self.rules.max_members);
-        let Some(subscription) = self.by_name.get_mut(channel).filter(|s| s.is_requested()) else { return false };
+        let Some(subscription) = self.by_name.get_mut(channel) else { return false };
+        subscription.unanswered = subscription.unanswered.saturating_sub(1);
+        if !subscription.is_requested() {
+            let name = subscription.interest.name().clone();
+            self.remove_answered(&name);
+            return false;
+        }
+        // Also when it is the answer to an older request: if the last one is refused, that is still to come.
         subscription.progress = Progress::Subscribed;
         let key = subscription.permission.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
         subscription.vault = key.map(|key| Vault::new(key, now));
@@ -61,7 +68,18 @@ impl Subscriptions {
         refusal: Refusal,
         batch: &mut Batch,
     ) -> bool {
-        let Some(subscription) = self.by_name.get_mut(channel).filter(|s| s.is_requested()) else { return false };
+        let Some(subscription) = self.by_name.get_mut(channel) else { return false };
+        let is_confirmed_too_early = subscription.progress == Progress::Subscribed && subscription.unanswered == 1;
+        subscription.unanswered = subscription.unanswered.saturating_sub(1);
+        if !subscription.is_requested() && !is_confirmed_too_early {
+            let name = subscription.interest.name().clone();
+            self.remove_answered(&name);
+            return false;
+        }
+        if subscription.unanswered > 0 {
+            // It is an older request that is refused; the answer to the last one is still to come.
+            return true;
+        }
         // The server does not hold the subscription, so there is nothing to unsubscribe.
         subscription.on_wire = false;
         let name = subscription.interest.name().clone();

@@ -128,11 +128,14 @@ impl Subscriptions {
         }
     }
 
-    /// Numbers another attempt for this channel, and gives it its time.
+    /// Numbers another attempt for this channel, and gives it its time. The user's own channel has no end to wait for: servers
+    /// send on it from the sign-in on, and nobody waits for its confirmation.
     fn begin_attempt(&mut self, name: &Name, now: Instant) -> u64 {
         self.attempts += 1;
         self.forget_ended_attempts();
-        self.deadlines.push_back((now + self.rules.timeout, name.clone(), self.attempts));
+        if !self.by_name.get(name).is_some_and(Subscription::is_users) {
+            self.deadlines.push_back((now + self.rules.timeout, name.clone(), self.attempts));
+        }
         self.attempts
     }
 
@@ -176,6 +179,7 @@ impl Subscriptions {
             }
             subscription.forget_secrets();
             subscription.on_wire = false;
+            subscription.unanswered = 0;
             subscription.to_tell = false;
             // What nobody can authorise has been reported and is not tried again.
             if subscription.progress != Progress::Failed || subscription.can_be_authorized(&self.rules) {
@@ -202,11 +206,19 @@ impl Subscriptions {
                     self.to_tell.push_front(name.clone());
                     return Some(Outgoing::Unsubscribe { channel: &name }.to_text());
                 }
-                Progress::Unwanted => drop(self.by_name.remove(&name)),
+                Progress::Unwanted => self.remove_answered(&name),
                 _ => {}
             }
         }
         None
+    }
+
+    /// Forgets a channel that nobody wants, once the server has said all that it has to say about it.
+    fn remove_answered(&mut self, name: &Name) {
+        let is_over = |s: &Subscription| s.progress == Progress::Unwanted && !s.on_wire && s.unanswered == 0;
+        if self.by_name.get(name).is_some_and(is_over) {
+            self.by_name.remove(name);
+        }
     }
 
     fn request(&mut self, name: &Name, now: Instant) -> String {
@@ -216,6 +228,8 @@ impl Subscriptions {
         };
         let permission = self.by_name.get_mut(name).and_then(|subscription| {
             subscription.on_wire = true;
+            subscription.unanswered += 1;
+            subscription.last_request = number;
             subscription.progress = Progress::Requested(number);
             subscription.permission.as_ref()
         });
@@ -228,7 +242,11 @@ impl Subscriptions {
     pub(super) fn expire(&mut self, batch: &mut Batch, now: Instant) {
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
             let Some((_, name, number)) = self.deadlines.pop_front() else { return };
-            let Some(subscription) = self.by_name.get(&name) else { continue };
+            let Some(subscription) = self.by_name.get_mut(&name) else { continue };
+            if subscription.last_request == number {
+                // Nothing is expected any more.
+                subscription.unanswered = 0;
+            }
             let (channel, after) = (name.to_string(), self.rules.timeout);
             let asked_in_vain = Error::AuthTimeout { channel: Some(channel.clone()), after };
             if subscription.progress == Progress::Authorizing(number) {
@@ -238,16 +256,24 @@ impl Subscriptions {
             } else {
                 self.end_of_fetch(&name, number, Err(asked_in_vain), batch, now);
             }
+            self.remove_answered(&name);
         }
     }
 
-    /// Answers could not be read for so long, which is not the server's fault.
-    pub(super) fn postpone(&mut self, pause: Duration) {
-        self.deadlines.iter_mut().for_each(|(deadline, ..)| *deadline += pause);
+    /// Answers could not come for so long, which is nobody's fault. No attempt gets more than its whole time by it, so that
+    /// the deadlines stay in order.
+    pub(super) fn postpone(&mut self, pause: Duration, now: Instant) {
+        let latest = now + self.rules.timeout;
+        self.deadlines.iter_mut().for_each(|(deadline, ..)| *deadline = (*deadline + pause).min(latest));
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadlines.front().map(|(deadline, ..)| *deadline)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
     }
 
     /// Whether that attempt, or that fetch of a key, is still under way.

@@ -23,6 +23,11 @@ pub(super) struct Subscription {
     pub(super) permission: Option<ChannelAuth>,
     /// The server was asked to subscribe, and not yet to unsubscribe.
     pub(super) on_wire: bool,
+    /// How many requests the server has not answered. More than one when an unsubscribe has overtaken a request: then the
+    /// next answer is not that to the last one.
+    pub(super) unanswered: u32,
+    /// The attempt of the last request.
+    pub(super) last_request: u64,
     /// It stands in the list of those about whom the server has to be told something.
     pub(super) to_tell: bool,
     /// When it was last subscribed, if that ended without the user's will.
@@ -64,6 +69,8 @@ impl Subscription {
             ready: None,
             permission: None,
             on_wire: false,
+            unanswered: 0,
+            last_request: 0,
             to_tell: false,
             lost: None,
             roster: Roster::default(),
@@ -120,9 +127,10 @@ impl Subscription {
         }
     }
 
-    /// Whether the end of that attempt, for a permission or for a newer key, is still to come.
+    /// Whether the end of that attempt, for a permission, an answer or a newer key, is still to come.
     pub(super) fn awaits(&self, number: u64) -> bool {
-        self.is_pending(number) || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(number))
+        let is_answered = self.unanswered == 0 || self.last_request != number;
+        self.is_pending(number) || !is_answered || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(number))
     }
 
     /// Whether it is the channel of the signed-in user, to which the client subscribes by itself.

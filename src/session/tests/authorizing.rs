@@ -184,6 +184,37 @@ fn s2_a_renewed_wish_that_fails_takes_the_old_subscription_back_from_the_server(
 }
 
 #[test]
+fn s2_the_answer_to_an_older_request_does_not_leave_the_later_one_behind() {
+    let refusal = r#"{"event":"pusher:subscription_error","channel":"room","data":{}}"#;
+    let overtaken = || {
+        let mut s = Scenario::connected();
+        let room = s.wants(11, "room");
+        s.forgets(&room);
+        room.want();
+        s.input(Input::Wishes(vec![wish(&room)]));
+        s.forget();
+        (s, room)
+    };
+    let (mut s, room) = overtaken();
+    s.receive(refusal);
+    assert!(s.errors().is_empty(), "it is the older one that was refused");
+    s.receive(&succeeded("room"));
+    assert!(s.session.subscriptions.is_subscribed(&room, room.epoch()));
+
+    let (mut s, room) = overtaken();
+    s.receive(&succeeded("room")).receive(refusal);
+    assert!(!s.session.subscriptions.is_subscribed(&room, room.epoch()), "it was the older one that was confirmed");
+    assert_eq!(s.errors().len(), 1);
+
+    let (mut s, room) = overtaken();
+    s.forgets(&room).receive(&succeeded("room")).receive(&succeeded("room")).pass(30 * SECOND);
+    assert!(s.session.subscriptions.is_empty(), "nothing is remembered of what is over");
+    let (mut s, room) = overtaken();
+    s.forgets(&room).pass(30 * SECOND);
+    assert!(s.session.subscriptions.is_empty(), "also when the server never answers");
+}
+
+#[test]
 fn s5_the_deadline_covers_authorising_and_a_late_permission_is_dropped() {
     let mut s = Scenario::connected();
     s.wants(2, "private-room");

@@ -1,6 +1,6 @@
 //! Random sequences of what can happen, against a server that keeps the rules.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -49,9 +49,10 @@ struct Model {
     seen: usize,
     sockets: u64,
     /// What the server holds as subscribed on the current socket.
-    subscribed: BTreeSet<String>,
+    subscribed: BTreeMap<String, u64>,
     /// The requests that the server has not answered.
-    requests: Vec<String>,
+    requests: Vec<(String, u64)>,
+    numbers: u64,
     questions: Vec<ChannelQuestion>,
     late: Vec<ChannelQuestion>,
 }
@@ -64,8 +65,9 @@ impl Model {
             interests,
             seen: 0,
             sockets: 0,
-            subscribed: BTreeSet::new(),
+            subscribed: BTreeMap::new(),
             requests: Vec::new(),
+            numbers: 0,
             questions: Vec::new(),
             late: Vec::new(),
         }
@@ -152,11 +154,14 @@ impl Model {
         if self.requests.is_empty() {
             return;
         }
-        let channel = self.requests.remove(0);
+        let (channel, number) = self.requests.remove(0);
         if confirmed {
             self.scenario.receive(&succeeded(&channel));
         } else {
-            self.subscribed.remove(&channel);
+            // Of a request that was taken back meanwhile, nothing is left to be removed.
+            if self.subscribed.get(&channel) == Some(&number) {
+                self.subscribed.remove(&channel);
+            }
             self.scenario
                 .receive(&format!(r#"{{"event":"pusher:subscription_error","channel":"{channel}","data":{{}}}}"#));
         }
@@ -176,12 +181,14 @@ impl Model {
                         Some("pusher:subscribe") => {
                             let expected = (channel != "room").then(|| format!("{}.1 {channel}", self.sockets));
                             assert_eq!(data["auth"].as_str(), expected.as_deref(), "the permission is for this socket");
-                            assert!(self.subscribed.insert(channel.clone()), "{channel} is subscribed twice");
-                            self.requests.push(channel);
+                            self.numbers += 1;
+                            let before = self.subscribed.insert(channel.clone(), self.numbers);
+                            assert!(before.is_none(), "{channel} is subscribed twice");
+                            self.requests.push((channel, self.numbers));
                         }
                         Some("pusher:unsubscribe") => {
-                            assert!(self.subscribed.remove(&channel), "{channel} was not subscribed");
-                            self.requests.retain(|request| *request != channel);
+                            // Answers that are on their way arrive all the same.
+                            self.subscribed.remove(&channel);
                         }
                         other => panic!("{other:?}"),
                     }
@@ -224,7 +231,7 @@ proptest! {
         model.settle();
         for interest in &model.interests {
             let name = interest.name().as_str();
-            prop_assert_eq!(model.subscribed.contains(name), interest.is_wanted(), "the server about {}", name);
+            prop_assert_eq!(model.subscribed.contains_key(name), interest.is_wanted(), "the server about {}", name);
             let is_subscribed = model.scenario.session.subscriptions.is_subscribed(interest, interest.epoch());
             prop_assert_eq!(is_subscribed, interest.is_wanted(), "the session about {}", name);
         }

@@ -148,6 +148,37 @@ fn a8_channels_have_their_whole_time_after_a_slow_sign_in() {
 }
 
 #[test]
+fn s5_a_slow_sign_in_gives_nobody_more_than_the_whole_time() {
+    let mut s = Scenario::new();
+    s.sign_in().wants(2, "private-early");
+    s.connect_background().establish();
+    s.socket(FromSocket::Paused).pass(5 * SECOND).socket(FromSocket::Resumed);
+    s.pass(20 * SECOND).wants(3, "private-late");
+    s.prove(proof()).receive(CONFIRMED);
+    s.forget_told().pass(30 * SECOND);
+    assert_eq!(s.errors().len(), 2, "{:?}", s.errors());
+}
+
+#[test]
+fn a8_the_users_own_channel_needs_no_confirmation() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof()).receive(CONFIRMED).pass(50 * SECOND);
+    s.receive(&event("#server-to-user-7", "x"));
+    assert_eq!(s.events(), [("e", "x")]);
+    assert!(s.errors().is_empty());
+}
+
+#[test]
+fn a8_connecting_again_awaits_a_new_outcome() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(Err(refused())).input(Input::Disconnect);
+    let (wish, ticket) = (Arc::clone(&s.client), s.ticket());
+    s.session.handle(Input::ConnectForGood(wish, ticket), s.now);
+    let outcome = s.session.take_batch().and_then(|batch| batch.published.user);
+    assert!(matches!(outcome, Some((_, UserOutcome::Pending))), "{outcome:?}");
+}
+
+#[test]
 fn a8_who_the_user_is_is_asked_first() {
     let mut s = Scenario::new();
     s.sign_in().wants(2, "private-room");
