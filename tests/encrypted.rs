@@ -45,10 +45,10 @@ fn e2_a_key_that_was_just_fetched_is_not_fetched_again() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
     server.rotate_master_key([2; 32]);
-    for _ in 0..100 {
+    for _ in 0..10_000 {
         server.trigger(ROOM, "e", "x");
     }
-    for _ in 0..100 {
+    for _ in 0..10_000 {
         let reason = next(&receiver, |told| match told {
             Notification::DecryptionFailure(failure) => Some(failure.reason),
             _ => None,

@@ -43,6 +43,19 @@ fn s1_the_last_wish_wins() {
 }
 
 #[test]
+fn s1_thousands_of_wishes_are_followed_in_their_order() {
+    let server = server();
+    let pusher = connected(&server);
+    let channels: Vec<_> = (0..3_500).map(|n| pusher.subscribe(&format!("room-{n}")).expect("a valid name")).collect();
+    for channel in &channels {
+        channel.wait_subscribed(PATIENCE).expect("confirmed");
+    }
+    pusher.unsubscribe_all();
+    assert!(server.wait_for(PATIENCE, |snapshot| snapshot.subscribers("room-3499") == 0));
+    assert_eq!(server.subscribers("room-0"), 0);
+}
+
+#[test]
 fn s2_subscribing_twice_is_one_subscription_and_one_delivery() {
     let server = server();
     let pusher = connected(&server);

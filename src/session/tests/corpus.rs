@@ -33,8 +33,8 @@ fn lines(text: &str) -> Vec<Line> {
 struct Replay {
     scenario: Scenario,
     channels: Vec<Arc<Interest>>,
-    /// Application events of channels that were subscribed.
-    expected: Vec<String>,
+    /// Application events of channels that were subscribed: name, data, sender.
+    expected: Vec<(String, Value, Option<String>)>,
 }
 
 impl Replay {
@@ -105,9 +105,26 @@ impl Replay {
             return;
         }
         if !event.starts_with("pusher") && !channel.is_some_and(|channel| channel.starts_with("private-encrypted")) {
-            self.expected.push(event);
+            let sender = message["user_id"].as_str().map(str::to_owned);
+            self.expected.push((event, message["data"].clone(), sender));
         }
         self.scenario.receive(text);
+    }
+}
+
+fn as_event(told: &Notification) -> Option<&Event> {
+    match told {
+        Notification::Event(event) => Some(event),
+        _ => None,
+    }
+}
+
+/// D1: a string is its text, what is missing is empty, and anything else is its JSON.
+fn is_data(text: &str, data: &Value) -> bool {
+    match data {
+        Value::String(data) => text == data,
+        Value::Null => text.is_empty(),
+        other => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *other),
     }
 }
 
@@ -128,8 +145,12 @@ fn what_soketi_sends_is_understood() {
             let s = &replay.scenario;
             let bad: Vec<_> = s.errors().into_iter().filter(|e| matches!(e, Error::BadMessage { .. })).collect();
             assert!(bad.is_empty(), "{file} {name}: {bad:?}");
-            let delivered: Vec<_> = s.events().into_iter().map(|(event, _)| event).collect();
-            assert_eq!(delivered, replay.expected, "{file} {name}");
+            let delivered: Vec<_> = s.told.iter().filter_map(as_event).collect();
+            assert_eq!(delivered.len(), replay.expected.len(), "{file} {name}");
+            for (event, (expected, data, sender)) in delivered.iter().zip(&replay.expected) {
+                assert_eq!((event.name(), event.user_id()), (&**expected, sender.as_deref()), "{file} {name}");
+                assert!(is_data(event.data(), data), "{file} {name}: {} is not {data}", event.data());
+            }
             connections += 1;
             events += delivered.len();
             successes += s.successes().len();
@@ -177,6 +198,70 @@ fn what_other_servers_send_is_understood() {
     let mut s = Scenario::new();
     s.connect_background().upgrade().lose();
     assert_eq!(s.states(), [Connecting, Reconnecting], "Sockudo's unknown app: a 101 and then nothing");
+}
+
+#[test]
+fn whatever_way_a_server_ends_a_stale_client_it_reconnects_at_once() {
+    let error = r#"{"event":"pusher:error","data":{"code":4201,"message":"Pong reply not received"}}"#;
+    let text = r#"{"event":"pusher:error","data":"{\"code\":4201,\"message\":\"Pong reply not received\"}"}"#;
+    let ends: [fn(&mut Scenario, &str, &str); 3] = [
+        |s, _, _| {
+            s.close(4201);
+        },
+        |s, error, _| {
+            s.receive(error).close(4201);
+        },
+        |s, _, text| {
+            s.receive(text).lose();
+        },
+    ];
+    for end in ends {
+        let mut s = Scenario::connected();
+        end(&mut s, error, text);
+        assert_eq!(s.states(), [Reconnecting, Connecting]);
+    }
+}
+
+#[test]
+fn a_server_that_shuts_down_or_refuses_before_it_has_confirmed_is_understood() {
+    let error = |code: u16| format!(r#"{{"event":"pusher:error","data":{{"code":{code},"message":"m"}}}}"#);
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().receive(&error(4200));
+    assert_eq!(s.states(), [Connecting, Reconnecting, Connecting], "soketi and Sockudo, to new sockets");
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().receive(&error(4009));
+    assert_eq!(s.states(), [Connecting, Failed], "Reverb, to a wrong origin, on a socket that stays open");
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().receive(&error(4100)).close(4100);
+    assert_eq!(s.states(), [Connecting, Reconnecting], "over quota");
+    assert!(s.changes()[1].retry_in.expect("backing off") >= SECOND);
+    let mut s = Scenario::new();
+    s.connect_background().socket(FromSocket::DialFailed(Error::UpgradeStatus { status: 503, body: String::new() }));
+    assert_eq!(s.states(), [Connecting, Reconnecting], "Sockudo, shutting down");
+}
+
+#[test]
+fn presence_comes_with_numbers_lists_and_whole_channel_data() {
+    let mut s = Scenario::connected();
+    s.wants(2, "presence-room");
+    s.answer("presence-room", presence("7")).receive(
+        r#"{"event":"pusher_internal:subscription_succeeded","channel":"presence-room","data":"{\"presence\":{\"ids\":[7],\"hash\":[],\"count\":1}}"}"#,
+    );
+    assert_eq!(s.successes().len(), 1);
+    s.forget();
+    let added = r#"{"event":"pusher_internal:member_added","channel":"presence-room","data":"{\"user_id\":8,\"user_info\":[],\"more\":1}"}"#;
+    s.receive(added)
+        .receive(r#"{"event":"pusher_internal:member_removed","channel":"presence-room","data":{"user_id":7}}"#);
+    match &s.told[..] {
+        [Notification::MemberAdded(came), Notification::MemberRemoved(went)] => {
+            assert_eq!((came.member.id(), went.member.id()), ("8", "7"));
+        }
+        other => panic!("{other:?}"),
+    }
+    s.forget_told().receive(r#"{"event":"client-x","channel":"presence-room","data":{}}"#);
+    assert_eq!(s.events(), [("client-x", "{}")], "Sockudo names no sender");
+    s.receive(r#"{"event":"pusher:error","data":{"code":4300,"message":"user_id must be a string"}}"#);
+    assert_eq!(s.errors()[0].code(), Some(4300));
 }
 
 #[test]
