@@ -61,7 +61,9 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Self::AuthNetwork { channel, source } => write!(f, "auth: {}: no connection: {source}", subject(channel)),
+            Self::AuthNetwork { channel, endpoint, source } => {
+                write!(f, "auth: {}: no connection to {endpoint}: {source}", subject(channel))
+            }
             Self::AuthTimeout { channel, after } => write!(f, "auth: {}: no answer within {after:?}", subject(channel)),
             Self::AuthRefused { channel, status, message } => {
                 write!(f, "auth: {}: refused", subject(channel))?;

@@ -139,6 +139,8 @@ pub enum Error {
     AuthNetwork {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
+        /// The host and port of the endpoint, as its URL names them.
+        endpoint: String,
         /// The failure of the last request.
         source: Source,
     },

@@ -301,9 +301,17 @@ pub(super) fn user_code<T>(inside: &AtomicBool, code: impl FnOnce() -> T) -> Opt
 /// Why there is no permission.
 #[derive(Debug)]
 pub(super) enum Failure {
-    Network(Source),
+    /// No answer from this host and port.
+    Network {
+        endpoint: String,
+        source: Source,
+    },
     Timeout,
-    Refused { status: Option<u16>, message: String, retry_after: Option<Duration> },
+    Refused {
+        status: Option<u16>,
+        message: String,
+        retry_after: Option<Duration>,
+    },
     Malformed(String),
 }
 
@@ -319,7 +327,7 @@ impl Failure {
     /// Whether asking again may help (A4).
     fn is_transient(&self) -> bool {
         match self {
-            Self::Network(_) | Self::Timeout => true,
+            Self::Network { .. } | Self::Timeout => true,
             Self::Refused { status, .. } => status.is_some_and(is_transient),
             Self::Malformed(_) => false,
         }
@@ -340,7 +348,7 @@ impl Failure {
     fn into_error(self, channel: Option<&str>, after: Duration) -> Error {
         let channel = channel.map(str::to_owned);
         match self {
-            Self::Network(source) => Error::AuthNetwork { channel, source },
+            Self::Network { endpoint, source } => Error::AuthNetwork { channel, endpoint, source },
             Self::Timeout => Error::AuthTimeout { channel, after },
             Self::Refused { status, message, .. } => Error::AuthRefused { channel, status, message },
             Self::Malformed(reason) => Error::AuthMalformed { channel, reason },
@@ -352,7 +360,7 @@ impl fmt::Display for Failure {
     /// For logs, so without the words of an endpoint, in which anything may stand.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Network(source) => write!(f, "no connection: {source}"),
+            Self::Network { endpoint, source } => write!(f, "no connection to {endpoint}: {source}"),
             Self::Timeout => f.write_str("no answer in time"),
             Self::Refused { status: Some(status), .. } => write!(f, "refused with {status}"),
             Self::Refused { status: None, .. } => f.write_str("refused"),

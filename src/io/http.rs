@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use ureq::http::{HeaderMap, Request, Response, header::RETRY_AFTER};
+use ureq::http::{HeaderMap, Request, Response, Uri, header::RETRY_AFTER};
 use zeroize::Zeroizing;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     tls,
 };
 use crate::{
+    Source,
     auth::Secret,
     config::{Auth, Config, Pairs, checked_header},
     error::excerpt,
@@ -73,12 +74,12 @@ impl Http {
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let request = request(options, url, fields, inside)?;
         let deadline = Instant::now() + options.timeout;
-        let mut response = self.agent.run(request).map_err(|error| failure(error, deadline))?;
+        let mut response = self.agent.run(request).map_err(|error| failure(error, url, deadline))?;
         if !response.status().is_success() {
             return Err(refusal(&mut response));
         }
         let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec();
-        body.map(Zeroizing::new).map_err(|error| failure(error, deadline))
+        body.map(Zeroizing::new).map_err(|error| failure(error, url, deadline))
     }
 }
 
@@ -147,14 +148,20 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
 
-fn failure(error: ureq::Error, deadline: Instant) -> Failure {
+fn failure(error: ureq::Error, url: &str, deadline: Instant) -> Failure {
     use ureq::Error as Http;
     if matches!(error, Http::Timeout(_)) || Instant::now() >= deadline {
         return Failure::Timeout;
     }
+    let network = |source: Source| {
+        // Without the path and the query, where tokens may stand.
+        let uri = url.parse::<Uri>().unwrap_or_default();
+        let endpoint = uri.authority().map(|authority| authority.to_string()).unwrap_or_default();
+        Failure::Network { endpoint, source }
+    };
     match error {
-        Http::Io(error) => Failure::Network(Arc::new(error)),
-        Http::HostNotFound | Http::ConnectionFailed => Failure::Network(Arc::new(error)),
+        Http::Io(error) => network(Arc::new(error)),
+        Http::HostNotFound | Http::ConnectionFailed => network(Arc::new(error)),
         Http::BodyExceedsLimit(limit) => Failure::Malformed(format!("is larger than {limit} bytes")),
         Http::LargeResponseHeader(..) => Failure::Malformed("has too large a head".to_owned()),
         other => Failure::Malformed(format!("is not HTTP: {}", excerpt(&other.to_string()))),
