@@ -71,15 +71,7 @@ fn a_new_master_key_is_fetched_with_the_next_connection(server: &Server) {
 fn a_new_master_key_is_fetched_when_the_old_one_does_not_fit(server: &Server) {
     let published = messages(CHANNEL, LONGEST, 2 * KINDS);
     let (first, second) = published.split_at(KINDS);
-    let backend = Backend::with_master_key(MASTER_KEY);
-    let (pusher, channel) = subscribed(server, &backend);
-    let old = Instant::now() + FETCHED_AGAIN_AFTER;
-    let mut delivered = Tap::new("Pusher::on_event");
-    pusher.on_event(delivered.handler());
-    let failures = failures_of(&channel);
-    publish_encrypted(server.port(), MASTER_KEY, first);
-    delivered.wait_for(first);
-
+    let Listening { backend, pusher, channel: _, mut delivered, failures, old } = Listening::to(server, first);
     backend.rotate_master_key(SECOND_KEY);
     let failure = failures.recv_timeout(old.saturating_duration_since(Instant::now()));
     assert_eq!(failure.map(|failure| failure.reason), Err(mpsc::RecvTimeoutError::Timeout));
@@ -97,14 +89,7 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     let (first, second) = published.split_at(KINDS);
     let (lost, second) = second.split_at(KINDS);
 
-    let backend = Backend::with_master_key(MASTER_KEY);
-    let (pusher, channel) = subscribed(server, &backend);
-    let mut delivered = Tap::new("Pusher::on_event");
-    pusher.on_event(delivered.handler());
-    let failures = failures_of(&channel);
-    publish_encrypted(server.port(), MASTER_KEY, first);
-    delivered.wait_for(first);
-
+    let Listening { backend, pusher, channel, mut delivered, failures, .. } = Listening::to(server, first);
     backend.rotate_master_key(SECOND_KEY);
     publish_encrypted(server.port(), SECOND_KEY, lost);
     for message in lost {
@@ -122,6 +107,32 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     assert_delivered("Pusher::on_event", &expected, &delivered.finish());
     assert!(failures.try_recv().is_err(), "with the new key nothing fails");
     assert_eq!(backend.requests(2).len(), 2, "one key for each subscription");
+}
+
+/// A client that has got something encrypted with the first key.
+struct Listening {
+    backend: Backend,
+    pusher: Pusher,
+    channel: Channel,
+    delivered: Tap,
+    failures: mpsc::Receiver<DecryptionFailure>,
+    /// From then on the key is old enough to be fetched again.
+    old: Instant,
+}
+
+impl Listening {
+    fn to(server: &Server, first: &[Message]) -> Self {
+        let backend = Backend::with_master_key(MASTER_KEY);
+        let (pusher, channel) = subscribed(server, &backend);
+        let old = Instant::now() + FETCHED_AGAIN_AFTER;
+        let delivered = Tap::new("Pusher::on_event");
+        pusher.on_event(delivered.handler());
+        let failures = failures_of(&channel);
+        publish_encrypted(server.port(), MASTER_KEY, first);
+        let mut listening = Self { backend, pusher, channel, delivered, failures, old };
+        listening.delivered.wait_for(first);
+        listening
+    }
 }
 
 fn failures_of(channel: &Channel) -> mpsc::Receiver<DecryptionFailure> {

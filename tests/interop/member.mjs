@@ -8,27 +8,20 @@
 // node member.mjs --host 127.0.0.1 --port 6001 --app-id app-id --key app-key --secret app-secret \
 //   --channel presence-room --member '{"user_id":"ann","user_info":{}}'
 
-import PusherClient from "pusher-js";
-
+import { clientFor } from "./client.mjs";
 import { lines, options, say, sdkFor } from "./common.mjs";
 
 const settings = options("host", "port", "app-id", "key", "secret", "channel", "member");
 const sdk = sdkFor(settings);
 const member = JSON.parse(settings.member);
 
-const client = new PusherClient(settings.key, {
-  wsHost: settings.host,
-  wsPort: settings.port,
-  forceTLS: false,
-  enabledTransports: ["ws"],
-  cluster: "x",
+const client = clientFor(settings, {
   channelAuthorization: {
     customHandler: ({ socketId, channelName }, callback) => {
       callback(null, sdk.authorizeChannel(socketId, channelName, member));
     },
   },
 });
-client.connection.bind("error", (error) => say({ error }));
 
 const channel = client.subscribe(settings.channel);
 channel.bind("pusher:subscription_succeeded", ({ me, members }) => say({ subscribed: { me, members } }));

@@ -6,8 +6,7 @@
 // node observer.mjs --host 127.0.0.1 --port 6001 --key app-key --channel-endpoint URL --user-endpoint URL \
 //   --headers JSON --params JSON ..
 
-import PusherClient from "pusher-js";
-
+import { clientFor } from "./client.mjs";
 import { lines, options, say } from "./common.mjs";
 
 const settings = options(
@@ -15,16 +14,10 @@ const settings = options(
 );
 const request = { transport: "ajax", headers: JSON.parse(settings.headers), params: JSON.parse(settings.params) };
 
-const client = new PusherClient(settings.key, {
-  wsHost: settings.host,
-  wsPort: settings.port,
-  forceTLS: false,
-  enabledTransports: ["ws"],
-  cluster: "x",
+const client = clientFor(settings, {
   channelAuthorization: { ...request, endpoint: settings["channel-endpoint"] },
   userAuthentication: { ...request, endpoint: settings["user-endpoint"] },
 });
-client.connection.bind("error", (error) => say({ error }));
 client.bind("pusher:signin_success", ({ user_data }) => say({ signedIn: JSON.parse(user_data).id }));
 client.user.bind_global((event, data) => say({ user: client.user.user_data.id, event, data }));
 for (const status of ["online", "offline"]) {
