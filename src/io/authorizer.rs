@@ -255,12 +255,12 @@ fn sign_channel(config: &Config, secret: &str, request: &AuthRequest) -> Result<
     let (channel, auth) = (request.channel(), config.auth());
     let sign = |data| sign::channel(&key(config), secret, request.socket_id(), channel, data);
     match ChannelKind::of(channel) {
-        ChannelKind::Presence | ChannelKind::PresenceCache => {
+        kind if kind.is_presence() => {
             let user = auth.user_data.as_ref().and_then(|data| member_of(data.expose()));
             let member = user.ok_or_else(|| Failure::refused("a presence channel needs Config::user_data"))?;
             Ok(ChannelAuth::new(sign(Some(&member))).channel_data(member))
         }
-        ChannelKind::Encrypted | ChannelKind::EncryptedCache => {
+        kind if kind.is_encrypted() => {
             let master = auth.master_key.as_ref().and_then(|key| SharedSecret::from_base64(key.expose()).ok());
             let master =
                 master.ok_or_else(|| Failure::refused("an encrypted channel needs Config::encryption_master_key"))?;

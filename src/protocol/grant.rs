@@ -15,7 +15,7 @@ pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, St
         auth = auth.channel_data(data);
     }
     // On other channels nobody looks at it.
-    if is_encrypted(channel) {
+    if ChannelKind::of(channel).is_encrypted() {
         auth = auth.shared_secret(required(&mut answer, "shared_secret")?);
     }
     checked_channel(auth, channel)
@@ -32,7 +32,7 @@ pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
 /// sign-in may stand in for it (A7).
 pub(crate) fn checked_channel(auth: ChannelAuth, channel: &str) -> Result<ChannelAuth, String> {
     check_signature(auth.signature())?;
-    if is_encrypted(channel) {
+    if ChannelKind::of(channel).is_encrypted() {
         let key = auth.key().ok_or("has no `shared_secret`")?;
         SharedSecret::from_base64(key).map_err(|reason| format!("has a `shared_secret` that {reason}"))?;
     }
@@ -41,10 +41,16 @@ pub(crate) fn checked_channel(auth: ChannelAuth, channel: &str) -> Result<Channe
 
 /// A proof whose `user_data` names somebody.
 pub(crate) fn checked_user(auth: UserAuth) -> Result<UserAuth, String> {
+    user_of(&auth)?;
+    Ok(auth)
+}
+
+/// Whom a proof names.
+pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
     check_signature(auth.signature())?;
-    let user: Value = serde_json::from_str(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
-    match user.get("id").and_then(Value::as_str) {
-        Some(id) if !id.is_empty() => Ok(auth),
+    let mut user: Value = serde_json::from_str(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
+    match user.get_mut("id").map(Value::take) {
+        Some(Value::String(id)) if !id.is_empty() => Ok(id),
         _ => Err("has a `user_data` without an `id` that is text and not empty".to_owned()),
     }
 }
@@ -57,10 +63,6 @@ fn check_signature(auth: &str) -> Result<(), String> {
         return Err("has control characters in `auth`".to_owned());
     }
     Ok(())
-}
-
-fn is_encrypted(channel: &str) -> bool {
-    matches!(ChannelKind::of(channel), ChannelKind::Encrypted | ChannelKind::EncryptedCache)
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, String> {

@@ -141,7 +141,7 @@ fn signed_in_id(data: Data<'_>) -> Option<String> {
 }
 
 /// The id of the user whom this `user_data` is about. `None` when it names none.
-pub(crate) fn user_id(user_data: &str) -> Option<String> {
+fn user_id(user_data: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct User {
         id: String,

@@ -5,7 +5,8 @@
 //! turn. Three invariants hold everywhere:
 //!
 //! * `now` is always passed in; nothing here reads a clock, sleeps, locks or spawns.
-//! * Every input is followed by draining the outputs. Nobody waits while an output is pending.
+//! * Outputs are drained after every input, or after all inputs of one burst of the socket. Nobody waits while an output is
+//!   pending.
 //! * Each attempt to connect has a *generation*. What comes from the socket names its generation, and is dropped when
 //!   that is not the current one: a late answer can never act on a newer connection (R8).
 

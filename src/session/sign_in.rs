@@ -5,11 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     Error, Name, UserAuth,
     event::{Ticket, UserOutcome},
-    protocol::{
-        frame::Outgoing,
-        grant,
-        message::{self, ServerError},
-    },
+    protocol::{frame::Outgoing, grant, message::ServerError},
 };
 
 pub(super) struct SignIn {
@@ -98,12 +94,9 @@ impl SignIn {
         if !self.awaits(number) {
             return None;
         }
-        let checked = answer.and_then(|auth| {
-            grant::checked_user(auth).map_err(|reason| Error::AuthMalformed { channel: None, reason })
-        });
-        let proven = checked.map(|auth| {
-            let id = message::user_id(auth.data()).unwrap_or_default();
-            Stage::Proven { auth, id, deadline }
+        let proven = answer.and_then(|auth| {
+            let id = grant::user_of(&auth).map_err(|reason| Error::AuthMalformed { channel: None, reason })?;
+            Ok(Stage::Proven { auth, id, deadline })
         });
         Some(proven.map(|stage| self.stage = stage))
     }

@@ -242,7 +242,8 @@ impl Subscriptions {
     pub(super) fn expire(&mut self, batch: &mut Batch, now: Instant) {
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
             let Some((_, name, number)) = self.deadlines.pop_front() else { return };
-            let Some(subscription) = self.by_name.get_mut(&name) else { continue };
+            // Most attempts have ended long before.
+            let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(number)) else { continue };
             if subscription.last_request == number {
                 // Nothing is expected any more.
                 subscription.unanswered = 0;
