@@ -48,7 +48,7 @@ impl Core {
 
     /// Puts the dispatcher back when the thread may end; gives it back to the thread when not. Decided under the lock
     /// under which threads are started, so that a new thread finds the dispatcher in its place.
-    pub(super) fn end_of_dispatching(&self, nothing: Nothing, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
+    fn end_of_dispatching(&self, nothing: Nothing, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
         let mut threads = self.threads.lock();
         let told_to = nothing == Nothing::Closed || threads.dispatch_ends;
         let queue = self.outlets.handlers();
@@ -64,7 +64,7 @@ impl Core {
         None
     }
 
-    pub(super) fn stage(&self) -> Stage<'_> {
+    fn stage(&self) -> Stage<'_> {
         Stage { booth: &self.booth, outlets: &self.outlets, decoder: self.decoding.as_ref(), client: self.identity() }
     }
 }

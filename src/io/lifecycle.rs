@@ -54,10 +54,7 @@ impl Core {
 
     /// Starts the threads that do not run, and hands the call over to the heartbeat. When a thread cannot be started,
     /// nothing is wished for, and the other one ends by itself.
-    pub(super) fn start(
-        self: &Arc<Self>,
-        command: impl FnOnce(Arc<Interest>, Ticket) -> Command,
-    ) -> Result<Ticket, Error> {
+    fn start(self: &Arc<Self>, command: impl FnOnce(Arc<Interest>, Ticket) -> Command) -> Result<Ticket, Error> {
         self.config.check()?;
         tls::Connector::check(&self.config)?;
         let mut threads = self.threads.lock();
@@ -76,7 +73,7 @@ impl Core {
         Ok(ticket)
     }
 
-    pub(super) fn start_dispatching(self: &Arc<Self>, threads: &mut Threads) -> Result<(), Error> {
+    fn start_dispatching(self: &Arc<Self>, threads: &mut Threads) -> Result<(), Error> {
         if !threads.dispatch_runs {
             let core = Arc::clone(self);
             threads.dispatch = Some(Worker::spawn("pusher-dispatch", move || core.run_handlers())?);
@@ -100,7 +97,7 @@ impl Core {
     }
 
     /// Joins the threads that ended by themselves after a failed `connect`, unless somebody has asked to go on trying.
-    pub(super) fn join_ended(&self) {
+    fn join_ended(&self) {
         let at_rest = matches!(self.outlets.snapshot.state(), ConnectionState::Disconnected | ConnectionState::Failed);
         let heartbeat = {
             let threads = self.threads.lock();
@@ -111,11 +108,11 @@ impl Core {
     }
 
     /// Waits for the heartbeat, then for the dispatch thread; not for the one that this is, and for none too long.
-    pub(super) fn join_threads(&self, heartbeat: Option<End>) {
+    fn join_threads(&self, heartbeat: Option<End>) {
         let own = std::thread::current().id();
         let deadline = Instant::now() + JOIN_WITHIN;
         if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
-            log::debug!("the heartbeat goes on, because somebody connects again");
+            log::debug!("the heartbeat goes on: somebody connects again, or it is busy");
         }
         self.auth.join_until(deadline);
         let dispatch = {

@@ -166,7 +166,7 @@ impl Snapshot {
         }
     }
 
-    /// Numbers another call to sign in. The caller serialises this with handing the call over.
+    /// Numbers another call to sign in. Of those that are handed over, the one with the highest number counts.
     pub(crate) fn issue_sign_in(&self) -> Ticket {
         self.facts.lock().user.issue_ticket()
     }
