@@ -1,0 +1,11 @@
+//! The figures of a run, one file each, which the script prints as one table at the end.
+
+use std::{fmt::Display, fs, path::Path};
+
+/// Notes what was measured beside what is demanded. The test asserts before it records.
+pub(crate) fn record(what: &str, measured: impl Display, demanded: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("figures");
+    fs::create_dir_all(&folder).expect("a writable target folder");
+    let slug: String = what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    fs::write(folder.join(slug), format!("{what}\t{measured}\t{demanded}\n")).expect("a writable target folder");
+}
