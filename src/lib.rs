@@ -79,6 +79,11 @@
 //! 250 ms, but for a closure that is running and a name resolution that cannot be interrupted: those threads end by
 //! themselves.
 //!
+//! `fork` copies no thread but the one that calls it, so a client works in the process that made it alone. In a forked child
+//! every call returns [`Error::Forked`] or, where it returns no error, does nothing, and the parent's connection is not
+//! touched; the child makes a client of its own. A closure that forks must not return in the child, because the thread that
+//! it runs on is the client's. `std::process::Command` is no such fork.
+//!
 //! # Errors
 //!
 //! One enum, [`Error`], names the layer, the operation and the object, and keeps its source. A lost connection is not an

@@ -106,6 +106,9 @@ impl fmt::Display for Error {
             }
             Self::Lagged { dropped } => write!(f, "the queue was full: {dropped} notifications were dropped"),
             Self::HandlerPanicked { handler } => write!(f, "a handler for {handler} panicked"),
+            Self::Forked => {
+                f.write_str("process: the client belongs to the parent of this forked process; make one in the child")
+            }
             Self::Decode { event, source } => write!(f, "data of event {event}: {source}"),
             Self::Thread { name, source } => write!(f, "thread {name} could not be started: {source}"),
         }

@@ -272,6 +272,9 @@ pub enum Error {
         /// The parser's answer.
         source: Source,
     },
+    /// The client belongs to the process that this one was forked from, and goes on there. Make a client of its own in the
+    /// child.
+    Forked,
     /// The operating system did not start a thread.
     Thread {
         /// The thread's name.

@@ -31,6 +31,7 @@ mod http_connect;
 mod lifecycle;
 mod link;
 mod outlets;
+pub(crate) mod process;
 pub(crate) mod queue;
 mod rate;
 mod reach;
@@ -67,6 +68,7 @@ use heartbeat::Command;
 use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
+use process::Process;
 use rate::RateLimit;
 use registry::Registry;
 
@@ -75,6 +77,7 @@ const MAX_CLIENT_EVENTS: usize = 1024;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
+    pub(crate) process: Process,
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
@@ -103,6 +106,7 @@ impl Core {
         let session = Session::new(config.settings(), RandomState::new().hash_one(0));
         let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
+            process: Process::current(),
             auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
@@ -173,7 +177,13 @@ impl Core {
     }
 
     /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.
+    ///
+    /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
+    /// the child writes nothing (H7).
     fn turn(&self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
+        if !self.process.is_current() {
+            return Vec::new();
+        }
         let orders = {
             let mut link = self.link.lock();
             let Aftermath { batch, orders } = act(&mut link, Instant::now());
