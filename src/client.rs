@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Receiver,
-    SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
+    Stats, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
     event::Interest,
     io::{
         Core,
@@ -316,18 +316,7 @@ impl Pusher {
 
     /// What the client has counted so far.
     pub fn stats(&self) -> Stats {
-        let Ok(core) = self.core() else { return Stats::default() };
-        let tally = core.outlets.snapshot.tally();
-        Stats {
-            attempts: tally.attempts,
-            connections: tally.connections,
-            messages: tally.messages,
-            events: tally.events,
-            ignored: tally.ignored,
-            bad_messages: tally.bad_messages,
-            dropped: core.outlets.dropped(),
-            auth_retries: core.auth.retries(),
-        }
+        self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
     }
 
     fn core(&self) -> Result<&Arc<Core>, Error> {
@@ -365,27 +354,4 @@ impl fmt::Debug for Pusher {
             .field("state", &self.state())
             .finish_non_exhaustive()
     }
-}
-
-/// Counters, all from the making of the client. They lag behind by one burst of the socket at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Attempts to connect.
-    pub attempts: u64,
-    /// Connections that the server confirmed.
-    pub connections: u64,
-    /// Text messages received.
-    pub messages: u64,
-    /// Application events of subscribed channels.
-    pub events: u64,
-    /// Messages that nobody waited for: events of channels that are not subscribed, late or unasked confirmations,
-    /// platform events that this version does not know.
-    pub ignored: u64,
-    /// Messages that could not be understood.
-    pub bad_messages: u64,
-    /// Requests to auth endpoints and authorisers that failed and were made again.
-    pub auth_retries: u64,
-    /// Notifications that were dropped because a queue was full, all queues together.
-    pub dropped: u64,
 }

@@ -122,6 +122,8 @@ mod auth;
 
 mod receiver;
 
+mod stats;
+
 mod client_event;
 
 mod error;
@@ -137,7 +139,7 @@ pub mod testing;
 
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
-pub use client::{Binding, Pusher, Stats};
+pub use client::{Binding, Pusher};
 pub use config::{Config, Overflow};
 pub use error::{ConnectPhase, Error, Source};
 pub use event::{
@@ -146,6 +148,7 @@ pub use event::{
 };
 pub use receiver::{Closed, Receiver, RecvTimeoutError, TryRecvError};
 pub use session::Reconnect;
+pub use stats::Stats;
 pub use user::User;
 
 /// The README's code is compiled and run with the documentation's.

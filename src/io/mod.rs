@@ -41,6 +41,7 @@ mod snapshot;
 mod stop;
 mod stream;
 mod tls;
+mod traffic;
 mod worker;
 
 use std::{
@@ -71,6 +72,7 @@ use outlets::Outlets;
 use process::Process;
 use rate::RateLimit;
 use registry::Registry;
+use traffic::Traffic;
 
 /// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
 const MAX_CLIENT_EVENTS: usize = 1024;
@@ -88,6 +90,7 @@ pub(crate) struct Core {
     /// How many may be sent in a second.
     client_event_rate: Option<Mutex<RateLimit>>,
     connector: Arc<tls::Connector>,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) auth: AuthPool,
     link: Mutex<Link>,
     /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
@@ -114,6 +117,7 @@ impl Core {
             client_events: Arc::default(),
             client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
             connector,
+            traffic: Arc::default(),
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
             booth: Booth::new(),
