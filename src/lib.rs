@@ -141,7 +141,7 @@ pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher};
 pub use config::{Config, Overflow};
-pub use error::{ConnectPhase, Error, Source};
+pub use error::{ConnectPhase, Error, Source, TlsProblem};
 pub use event::{
     ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange, Name,
     Notification, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 9] = [
 
 /// Where the names that the crate's root exports come from.
 const EXPORTS: [(&str, &[&str]); 10] = [
-    ("error", &["Error", "ConnectPhase", "Source"]),
+    ("error", &["Error", "ConnectPhase", "Source", "TlsProblem"]),
     (
         "event",
         &[

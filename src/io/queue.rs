@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn queue(capacity: usize, overflow: Overflow) -> (Queue, crossbeam_channel::Receiver<()>) {
-        let (room, made) = crossbeam_channel::bounded(1);
+        let (room, made) = bounded(1);
         (Queue::new(capacity, overflow, room), made)
     }
 
