@@ -68,7 +68,8 @@
 //!
 //! Events are delivered **at most once, in order, and nothing is replayed**: the protocol keeps no history. When a
 //! connection is lost, the client makes it anew and subscribes again, and [`SubscriptionSucceeded::gap`] tells how long
-//! events of that channel were missed, before the first event after the gap.
+//! events of that channel were missed, before the first event after the gap. The page [`guide`] goes through all faults, from
+//! a dead resolver to a hostile server: what the client does, and what the application sees.
 //!
 //! # Threads
 //!
@@ -136,6 +137,9 @@ mod io;
 
 #[cfg(feature = "test-server")]
 pub mod testing;
+
+#[doc = include_str!("guide/what_survives_what.md")]
+pub mod guide {}
 
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
