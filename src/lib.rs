@@ -133,7 +133,7 @@ pub mod testing;
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher, Stats};
-pub use config::{Config, Overflow};
+pub use config::{ByteStream, Config, DialRequest, Overflow};
 pub use error::{ConnectPhase, Error, Source};
 pub use event::{
     ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange, Name,

@@ -12,6 +12,8 @@ impl fmt::Display for Error {
             Self::ConnectTimeout { phase, after } => write!(f, "{phase}: no answer within {after:?}"),
             Self::Dns { host, source } => write!(f, "dns: {host} cannot be resolved: {source}"),
             Self::Tcp { address, source } => write!(f, "tcp: {address} cannot be reached: {source}"),
+            Self::Proxy { address, reason, .. } => write!(f, "proxy: {address}: {reason}"),
+            Self::Dialer { source } => write!(f, "dialer: {source}"),
             Self::Tls { host, source } => {
                 let reason = source.to_string();
                 write!(f, "tls: handshake with {host} failed: {reason}")?;

@@ -27,10 +27,10 @@ mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
 mod http;
-mod http_connect;
 mod lifecycle;
 mod link;
 mod outlets;
+mod proxy;
 pub(crate) mod queue;
 mod rate;
 mod reach;
@@ -40,6 +40,8 @@ mod snapshot;
 mod stop;
 mod stream;
 mod tls;
+mod websocket;
+mod wire;
 mod worker;
 
 use std::{
@@ -174,15 +176,16 @@ impl Core {
 
     /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.
     fn turn(&self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
-        let orders = {
+        let (orders, closed) = {
             let mut link = self.link.lock();
-            let Aftermath { batch, orders } = act(&mut link, Instant::now());
+            let Aftermath { batch, orders, closed } = act(&mut link, Instant::now());
             if let Some(batch) = batch {
                 // Under the lock, so that batches are posted in the order of the turns.
                 self.outlets.post(batch);
             }
-            orders
+            (orders, closed)
         };
+        closed.iter().for_each(|socket| socket.gate().shutdown());
         self.outlets.deliver();
         orders
     }
