@@ -108,6 +108,9 @@ impl Link {
             Burst::First => socket.web.begin(each),
             Burst::Next(bytes) => socket.web.receive(bytes, each),
         };
+        if let Err(Broken::Violated(violation)) = &result {
+            socket.web.close(violation.close_code());
+        }
         let ending = closed.or_else(|| result.err().map(|broken| Ending::Lost(describe(broken, *max_message))));
         self.after_burst(generation, ending, now);
         Some(self.finish_turn(now))

@@ -40,7 +40,7 @@ mod snapshot;
 mod stop;
 mod stream;
 mod tls;
-mod websocket;
+pub(crate) mod websocket;
 mod wire;
 mod worker;
 

@@ -39,7 +39,7 @@ pub(super) struct WebSocket {
 pub(super) enum Broken {
     /// The peer ended the stream.
     Ended,
-    /// The peer broke the rules. The close frame that says so waits to be sent.
+    /// The peer broke the rules, and is to be told by a close frame.
     Violated(Violation),
     Io(io::Error),
 }
@@ -121,10 +121,7 @@ fn pass_on(
         let message = match decoder.next(&mut bytes) {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(true),
-            Err(violation) => {
-                outgoing.close(Some(violation.close_code()));
-                return Err(Broken::Violated(violation));
-            }
+            Err(violation) => return Err(Broken::Violated(violation)),
         };
         match &message {
             Incoming::Ping(payload) => outgoing.pong(payload),
