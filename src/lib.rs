@@ -144,7 +144,7 @@ pub mod guide {}
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher};
-pub use config::{Config, Overflow};
+pub use config::{ByteStream, Config, DialRequest, Overflow};
 pub use error::{ConnectPhase, Error, Source, TlsProblem};
 pub use event::{
     ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange, Name,

@@ -41,7 +41,7 @@ const EXPORTS: [(&str, &[&str]); 10] = [
     ),
     ("auth", &["AuthError", "AuthRequest", "ChannelAuth", "UserAuth"]),
     ("session", &["Reconnect"]),
-    ("config", &["Config", "Overflow"]),
+    ("config", &["ByteStream", "Config", "DialRequest", "Overflow"]),
     ("client", &["Binding", "Pusher"]),
     ("channel", &["Channel"]),
     ("user", &["User"]),

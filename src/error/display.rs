@@ -18,6 +18,8 @@ impl fmt::Display for Error {
             Self::Tcp { address, source } => {
                 write!(f, "tcp: {address} cannot be reached (check the port, and firewalls): {source}")
             }
+            Self::Proxy { address, reason, .. } => write!(f, "proxy: {address}: {reason}"),
+            Self::Dialer { source } => write!(f, "dialer: {source}"),
             Self::Tls { host, problem: TlsProblem::Other, source } => {
                 write!(f, "tls: handshake with {host} failed: {source}")
             }

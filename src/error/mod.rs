@@ -57,6 +57,20 @@ pub enum Error {
         /// The failure of the last address tried.
         source: Source,
     },
+    /// The proxy gave no tunnel ([`Config::proxy`](crate::Config::proxy)).
+    Proxy {
+        /// The proxy's host and port.
+        address: String,
+        /// The HTTP status that it answered with; `None` where it said none: SOCKS, an end of the stream, junk.
+        status: Option<u16>,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The program's own dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
+    Dialer {
+        /// Its error.
+        source: Source,
+    },
     /// The TLS handshake failed. It is never tried in plain text instead.
     Tls {
         /// The host whose certificate was expected.
@@ -350,6 +364,8 @@ impl Error {
             Self::ConnectTimeout { .. }
             | Self::Dns { .. }
             | Self::Tcp { .. }
+            | Self::Proxy { status: None, .. }
+            | Self::Dialer { .. }
             | Self::UnexpectedFirstMessage { .. }
             | Self::ConnectionLost { .. }
             | Self::PongTimeout { .. }
@@ -365,7 +381,7 @@ impl Error {
             | Self::Thread { .. } => true,
             Self::Tls { problem, .. } => *problem == TlsProblem::Ended,
             Self::AuthRefused { status: Some(status), .. } => is_transient(*status),
-            Self::UpgradeStatus { status, .. } => is_transient(*status),
+            Self::UpgradeStatus { status, .. } | Self::Proxy { status: Some(status), .. } => is_transient(*status),
             Self::ConnectionClosed { code, .. } => !(4000..4100).contains(code),
             _ => false,
         }
@@ -378,6 +394,7 @@ impl Error {
             Self::NoAuthorizer { .. } | Self::SignInRefused { .. } => true,
             Self::AuthRefused { status, .. } => !status.is_some_and(is_transient),
             Self::UpgradeStatus { status, .. } => matches!(status, 401 | 403),
+            Self::Proxy { status, .. } => *status == Some(407),
             Self::SubscriptionRefused { status, kind, .. } => {
                 matches!(status, Some(401 | 403 | 4009)) || kind == "AuthError"
             }
@@ -448,6 +465,7 @@ impl std::error::Error for Error {
         let source = match self {
             Self::Dns { source, .. }
             | Self::Tcp { source, .. }
+            | Self::Dialer { source }
             | Self::Tls { source, .. }
             | Self::Decode { source, .. }
             | Self::Encode { source, .. }

@@ -74,6 +74,11 @@ fn one_of_each() -> Vec<(Error, &'static str)> {
         (Error::ChannelName { name: text("a b"), reason: "has a space" }, "a b"),
         (Error::Dns { host: host(), source: source() }, "ws.example.com"),
         (Error::Tcp { address: text("ws.example.com:443"), source: source() }, "ws.example.com:443"),
+        (
+            Error::Proxy { address: text("proxy:3128"), status: Some(407), reason: text("answered HTTP 407") },
+            "proxy:3128",
+        ),
+        (Error::Dialer { source: source() }, "a cause"),
         (Error::UpgradeStatus { status: 404, body: text("no") }, "HTTP 404"),
         (Error::Upgrade { reason: text("Sec-WebSocket-Accept does not fit") }, "Sec-WebSocket-Accept"),
         (Error::UnexpectedFirstMessage { reason: text("it is binary") }, "pusher:connection_established"),
@@ -140,7 +145,8 @@ fn tls_problems() -> impl Iterator<Item = TlsProblem> {
 }
 
 /// The words that a text may begin with.
-const LAYERS: [&str; 23] = [
+const LAYERS: [&str; 24] = [
+    "dialer: ",
     "config: ",
     "channel name ",
     "dns: ",

@@ -27,11 +27,11 @@ mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
 mod http;
-mod http_connect;
 mod lifecycle;
 mod link;
 mod outlets;
 pub(crate) mod process;
+mod proxy;
 pub(crate) mod queue;
 mod rate;
 mod reach;
@@ -42,6 +42,8 @@ mod stop;
 mod stream;
 mod tls;
 mod traffic;
+pub(crate) mod websocket;
+mod wire;
 mod worker;
 
 use std::{
@@ -188,15 +190,16 @@ impl Core {
         if !self.process.is_current() {
             return Vec::new();
         }
-        let orders = {
+        let (orders, closed) = {
             let mut link = self.link.lock();
-            let Aftermath { batch, orders } = act(&mut link, Instant::now());
+            let Aftermath { batch, orders, closed } = act(&mut link, Instant::now());
             if let Some(batch) = batch {
                 // Under the lock, so that batches are posted in the order of the turns.
                 self.outlets.post(batch);
             }
-            orders
+            (orders, closed)
         };
+        closed.iter().for_each(|socket| socket.gate().shutdown());
         self.outlets.deliver();
         orders
     }

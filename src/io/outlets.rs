@@ -113,7 +113,7 @@ impl Outlets {
     }
 
     /// Waits until there is room in every queue that blocks, or until the reader is to stop.
-    pub(crate) fn wait_for_room(&self, stop: &Stop) {
+    pub(super) fn wait_for_room(&self, stop: &Stop) {
         while !self.has_room() && !stop.is_set() {
             select_biased! {
                 recv(stop.signal()) -> _ => return,
