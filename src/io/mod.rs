@@ -31,6 +31,7 @@ mod http;
 mod lifecycle;
 mod link;
 mod outlets;
+pub(crate) mod process;
 mod proxy;
 pub(crate) mod queue;
 mod rate;
@@ -41,6 +42,7 @@ mod snapshot;
 mod stop;
 mod stream;
 mod tls;
+mod traffic;
 pub(crate) mod websocket;
 mod wire;
 mod worker;
@@ -70,14 +72,17 @@ use heartbeat::Command;
 use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
+use process::Process;
 use rate::RateLimit;
 use registry::Registry;
+use traffic::Traffic;
 
 /// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
 const MAX_CLIENT_EVENTS: usize = 1024;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
+    pub(crate) process: Process,
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
@@ -88,6 +93,7 @@ pub(crate) struct Core {
     /// How many may be sent in a second.
     client_event_rate: Option<Mutex<RateLimit>>,
     connector: Arc<tls::Connector>,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) auth: AuthPool,
     link: Mutex<Link>,
     /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
@@ -106,6 +112,7 @@ impl Core {
         let session = Session::new(config.settings(), RandomState::new().hash_one(0));
         let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
+            process: Process::current(),
             auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
@@ -113,6 +120,7 @@ impl Core {
             client_events: Arc::default(),
             client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
             connector,
+            traffic: Arc::default(),
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
             booth: Booth::new(),
@@ -176,7 +184,13 @@ impl Core {
     }
 
     /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.
+    ///
+    /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
+    /// the child writes nothing (H7).
     fn turn(&self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
+        if !self.process.is_current() {
+            return Vec::new();
+        }
         let (orders, closed) = {
             let mut link = self.link.lock();
             let Aftermath { batch, orders, closed } = act(&mut link, Instant::now());

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, bounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::backlog::Backlog;
@@ -55,6 +55,14 @@ pub(crate) enum Nothing {
 impl Queue {
     pub(crate) fn new(capacity: usize, overflow: Overflow, room: Sender<()>) -> Self {
         Self { state: Mutex::default(), filled: Condvar::new(), capacity, overflow, room, len: AtomicUsize::new(0) }
+    }
+
+    /// One that never holds anything.
+    pub(crate) fn closed() -> Self {
+        let (nobody, _) = bounded(0);
+        let queue = Self::new(1, Overflow::DropNewest, nobody);
+        queue.close();
+        queue
     }
 
     /// Takes a batch in, and drops by the policy what there is no room for.
@@ -219,7 +227,7 @@ mod tests {
     }
 
     fn queue(capacity: usize, overflow: Overflow) -> (Queue, crossbeam_channel::Receiver<()>) {
-        let (room, made) = crossbeam_channel::bounded(1);
+        let (room, made) = bounded(1);
         (Queue::new(capacity, overflow, room), made)
     }
 

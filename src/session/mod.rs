@@ -257,7 +257,7 @@ impl Session {
             return Some(output);
         }
         let Phase::Connected(online) = &mut self.phase else { return None };
-        let text = match online.liveness.next_message() {
+        let text = match online.liveness.next_message(now) {
             Some(message) => message.to_text(),
             None => self.sign_in.next_message().or_else(|| {
                 let waits = self.sign_in.holds_subscriptions_back();
@@ -266,6 +266,7 @@ impl Session {
             })?,
         };
         online.liveness.sent(now);
+        self.tally.messages_sent += 1;
         Some(Output::Send(text))
     }
 

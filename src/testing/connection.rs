@@ -70,12 +70,7 @@ fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ah
 }
 
 /// Receives messages until the connection ends, or the client breaks the rules.
-fn receive_all(
-    hub: &Hub,
-    connection: &Connection,
-    stream: &mut Stream<'_>,
-    read_ahead: Vec<u8>,
-) -> Option<Violation> {
+fn receive_all(hub: &Hub, connection: &Connection, stream: &mut Stream<'_>, read_ahead: Vec<u8>) -> Option<Violation> {
     let mut decoder = Decoder::new(Sender::Client, MAX_MESSAGE);
     let mut buffer = vec![0; READ_BUFFER];
     let mut bytes = read_ahead.as_slice();

@@ -28,7 +28,8 @@ fn dial(path: &str) -> Dialled {
     }
     let timeout = Duration::from_secs(10);
     let (connector, stop) = (Connector::default(), Arc::new(Stop::new()));
-    let dial = Dial { config: &config, connector: &connector, deadline: Instant::now() + timeout, timeout, stop: &stop };
+    let dial =
+        Dial { config: &config, connector: &connector, deadline: Instant::now() + timeout, timeout, stop: &stop };
     dial.web_socket(false, |_| ()).expect("the server of the cases listens")
 }
 
