@@ -28,7 +28,7 @@ pub(super) fn close(code: u16) -> Option<&'static str> {
         4007 => "it does not speak this version of the protocol",
         4008 => "it is not told the version of the protocol; the URL's query needs protocol=7",
         4009 => "not authorised; check who signs, with which secret, and whether it allows the origin",
-        4001..=4099 => "it refuses this client for good",
+        4002 | 4010..=4099 => "it refuses this client for good",
         4100 => "it is over its capacity",
         4101..=4199 => "it asks to come back later",
         4200 => "it asks to connect again",

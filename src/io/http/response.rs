@@ -387,7 +387,8 @@ mod tests {
         assert_eq!(reason(&flood), "has too large a head");
         let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
         assert_eq!(reason(&interim), "has too large a head");
-        let trailer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".to_owned() + &"X: y\r\n".repeat(9999);
+        let trailer =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".to_owned() + &"X: y\r\n".repeat(9999);
         assert_eq!(reason(&trailer), "has too large a head");
     }
 
