@@ -101,9 +101,8 @@
 //! # Logging
 //!
 //! Through the `log` crate: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
-//! connections made and ended, `debug` for everything else that happens to a connection. This crate logs no data of events, no
-//! credentials and no words of servers. The crates below it do: tungstenite logs whole messages, and ureq whole requests, at
-//! `trace`; ureq logs URLs at `debug`. Filter the targets `tungstenite`, `ureq` and `ureq_proto` where logs are kept.
+//! connections made and ended, `debug` for everything else that happens to a connection. Nothing here, nor below, logs data of
+//! events, credentials or words of servers, at any level.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -7,6 +7,7 @@
 //! | `pusher-dispatch` | `dispatching` | runs the handlers | the heartbeat has ended and the queue is empty |
 //! | `pusher-auth`, at most 8 | `auth_pool` | ask those who authorise | nothing is to be asked |
 //! | `pusher-resolve`, `pusher-connect` | `reach` | one name resolution, one TCP connect | that does |
+//! | `pusher-writer` | `wire` | writes to a stream of the program's own that is no socket | its connection does |
 //!
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
 //! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels

@@ -9,18 +9,15 @@ pub(crate) struct Traffic {
     sent: AtomicU64,
 }
 
-#[expect(dead_code, reason = "the transport that counts is being written")]
 impl Traffic {
-    pub(crate) fn received(&self, bytes: usize) {
+    pub(super) fn received(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn sent(&self, bytes: usize) {
+    pub(super) fn sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
-}
 
-impl Traffic {
     pub(crate) fn total_received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
