@@ -110,3 +110,19 @@ fn what_waits_for_a_handler_is_told() {
     drop(go_on);
     eventually("nothing waits", || pusher.stats().queue_depth == 0);
 }
+
+#[test]
+fn bytes_are_counted_both_ways_with_the_frames_around_them() {
+    let server = server();
+    let pusher = connected(&server);
+    subscribed(&pusher, "room");
+    let before = pusher.stats();
+    let sent: usize = server.received().iter().map(|message| message.text.len()).sum();
+    // At least the request for a WebSocket, the mask of a frame, and the message.
+    assert!(before.bytes_sent > 100 + sent as u64, "{before:?}");
+    assert!(before.bytes_received > 100, "{before:?}");
+    server.trigger("room", "e", &"x".repeat(100_000));
+    eventually("it is read", || pusher.stats().events == 1);
+    let received = pusher.stats().bytes_received - before.bytes_received;
+    assert!((100_000..101_000).contains(&received), "{received}");
+}
