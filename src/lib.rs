@@ -130,6 +130,9 @@ mod io;
 #[cfg(feature = "test-server")]
 pub mod testing;
 
+#[cfg(test)]
+mod survival_figures;
+
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher, Stats};
