@@ -5,3 +5,7 @@
 mod support;
 
 mod figures;
+
+mod delivery;
+mod resubscription;
+mod source;
