@@ -101,6 +101,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
+#![cfg_attr(shuttle, allow(dead_code, unused_imports, reason = "the model has no sockets"))]
 
 // In reading order; the empty lines keep rustfmt from sorting them.
 mod client;
@@ -120,6 +121,8 @@ mod receiver;
 mod client_event;
 
 mod error;
+
+mod sync;
 
 mod protocol;
 

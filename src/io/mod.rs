@@ -28,12 +28,15 @@ pub(crate) mod handlers;
 mod heartbeat;
 mod http;
 mod http_connect;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod lifecycle;
 mod link;
 mod outlets;
 pub(crate) mod queue;
 mod rate;
 mod reach;
+#[cfg_attr(all(test, shuttle), path = "interleavings/reader.rs")]
 mod reader;
 mod registry;
 mod snapshot;
@@ -44,18 +47,16 @@ mod worker;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::Instant,
 };
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use parking_lot::Mutex;
 
 use crate::{
     Error,
     config::Config,
     event::{Interest, Place},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
+    sync::{Mutex, Receiver, Sender, atomic::AtomicUsize, unbounded},
 };
 
 use auth_pool::{Asker, AuthPool};

@@ -2,9 +2,9 @@
 
 use std::net::Shutdown;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
 use socket2::Socket;
+
+use crate::sync::{Mutex, Receiver, Sender, bounded};
 
 /// Shared by a reader and those who may end it.
 ///

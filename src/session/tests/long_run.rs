@@ -8,7 +8,7 @@ use super::{
     users::{CONFIRMED, proof},
     *,
 };
-use crate::{event::Place, survival_figures};
+use crate::{event::Place, survival_figures, sync::atomic::AtomicUsize};
 
 const HOURS: usize = 24;
 
@@ -74,7 +74,7 @@ struct Day {
     key: u8,
     refuses_until: Instant,
     refuses_sign_in: bool,
-    client_events: Arc<std::sync::atomic::AtomicUsize>,
+    client_events: Arc<AtomicUsize>,
     seen: Seen,
 }
 
