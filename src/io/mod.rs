@@ -28,6 +28,8 @@ mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
 mod http;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod lifecycle;
 mod link;
 mod outlets;
@@ -36,6 +38,7 @@ mod proxy;
 pub(crate) mod queue;
 mod rate;
 mod reach;
+#[cfg_attr(all(test, shuttle), path = "interleavings/reader.rs")]
 mod reader;
 mod registry;
 mod snapshot;
@@ -49,18 +52,16 @@ mod worker;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::Instant,
 };
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use parking_lot::Mutex;
 
 use crate::{
     Error,
     config::Config,
     event::{Interest, Place},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
+    sync::{Mutex, Receiver, Sender, atomic::AtomicUsize, unbounded},
 };
 
 use auth_pool::{Asker, AuthPool};

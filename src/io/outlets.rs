@@ -1,18 +1,17 @@
 //! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
-use parking_lot::Mutex;
+use std::sync::Arc;
 
 use super::{queue::Queue, snapshot::Snapshot, stop::Stop};
 use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
     config::{Config, Overflow},
     event::Batch,
+    sync::{
+        Mutex, Receiver, Sender,
+        atomic::{AtomicU64, Ordering},
+        bounded, select_biased, unbounded,
+    },
 };
 
 /// Distributes batches.

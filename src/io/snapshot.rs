@@ -6,12 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
-
 use super::facts::{ChannelFacts, Channels, UserFacts};
 use crate::{
     ConnectionState, Error, Name, Notification,
     event::{Batch, Interest, LastClose, Tally, Ticket, UserOutcome},
+    sync::{Condvar, Mutex},
 };
 
 /// The state as of the last delivered batch, and a way to wait for a change of it.

@@ -5,4 +5,8 @@
 mod support;
 
 mod figures;
+
+mod delivery;
+mod resubscription;
 mod secrets;
+mod source;
