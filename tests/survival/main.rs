@@ -4,4 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fault_proxy;
+mod faults;
 mod figures;
+mod subject;
