@@ -137,7 +137,7 @@ fn byte_by_byte() -> impl Iterator<Item = Case> {
 fn lengths() -> BTreeMap<Stage, usize> {
     let server = TestServer::start().expect("a free port");
     let proxy = FaultProxy::before(server.addr());
-    let subject = Subject::new(config(&server, "127.0.0.1", proxy.port()));
+    let subject = Subject::new(config("127.0.0.1", proxy.port()));
     subject.pusher.connect().expect("nothing is wrong");
     subject.wait_subscribed();
     subject.each_event_arrives_once(&server).expect("nothing is wrong");
@@ -167,7 +167,7 @@ impl Case {
     fn run(&self) -> Result<Measured, String> {
         let server = TestServer::start().map_err(|error| error.to_string())?;
         let proxy = FaultProxy::before(server.addr());
-        let subject = Subject::new(config(&server, self.host(), proxy.port()));
+        let subject = Subject::new(config(self.host(), proxy.port()));
         let struck = self.strike(&server, &proxy, &subject)?;
         let healed = self.heal(&server, &proxy, &subject, struck);
         let measured = match self.effect {

@@ -4,8 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allocations;
+mod attempts;
 mod callers;
 mod fault_proxy;
 mod faults;
 mod figures;
+mod soak;
 mod subject;

@@ -59,12 +59,12 @@ pub(crate) struct Loss {
     pub(crate) attempt_began: Option<Instant>,
 }
 
-/// With the timeouts above and delays that do not hold tests up.
-pub(crate) fn config(server: &TestServer, host: &str, port: u16) -> Config {
-    Config::host(server.key(), host)
+/// For the app of a server of which nothing else was said, with the timeouts above and delays that do not hold tests up.
+pub(crate) fn config(host: &str, port: u16) -> Config {
+    Config::host("app-key", host)
         .port(port)
         .tls(false)
-        .secret(server.secret())
+        .secret("app-secret")
         .user_data(serde_json::json!({"id": "ann"}))
         .activity_timeout(ACTIVITY)
         .pong_timeout(PONG)
