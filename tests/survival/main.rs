@@ -10,5 +10,6 @@ mod callers;
 mod fault_proxy;
 mod faults;
 mod figures;
+mod netns;
 mod soak;
 mod subject;

@@ -42,7 +42,7 @@ const WARM_UP: Duration = Duration::from_secs(15);
 const PUBLISH: Duration = Duration::from_millis(2);
 
 /// What the end may have more than the beginning: one burst that waits in a queue, never something for each fault.
-const GROWTH: i64 = 64 * 1024;
+const GROWTH: i64 = 16 * 1024;
 
 #[test]
 fn h6_after_a_fault_every_50_ms_nothing_has_grown() {
