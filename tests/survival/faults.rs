@@ -217,31 +217,31 @@ impl Case {
         proxy.wait_struck(PATIENCE).ok_or_else(|| "the fault did not strike".to_owned())
     }
 
-    /// Ends what outlasts the connection: a closed port, a server that is down. Returns when the fault was over.
+    /// Ends what outlasts the connection: a closed port, a server that is down. Returns when the fault was about to be over.
     fn heal(&self, server: &TestServer, proxy: &FaultProxy, subject: &Subject, struck: Instant) -> Instant {
         let outage = Duration::from_millis(100 + mix(self.seed) % 300);
-        let outlasted = match self.fault.action {
+        let mut healed = struck;
+        match self.fault.action {
             Action::Refuse => {
                 thread::sleep(outage);
+                healed = Instant::now();
                 proxy.reopen();
-                true
             }
             Action::Hold => {
                 server.stop_listening();
                 server.drop_all();
                 proxy.release();
                 thread::sleep(outage);
+                healed = Instant::now();
                 server.resume_listening().expect("the port is kept");
-                true
             }
-            _ => false,
-        };
-        if self.fault.stage == Closing {
-            let healed = Instant::now();
-            subject.pusher.connect_background().expect("it was connected before");
-            return healed;
+            _ => {}
         }
-        if outlasted { Instant::now() } else { struck }
+        if self.fault.stage == Closing {
+            healed = Instant::now();
+            subject.pusher.connect_background().expect("it was connected before");
+        }
+        healed
     }
 
     /// R10: what went wrong while closing does not matter to the next connection.

@@ -14,7 +14,7 @@ use pusher_channels::testing::TestServer;
 use crate::{
     fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
     figures,
-    subject::{ACTIVITY, CHANNELS, History, NOTICE, PONG, RECOVERY, Subject, config},
+    subject::{ACTIVITY, History, NOTICE, PONG, RECOVERY, Subject, config},
     support::PATIENCE,
 };
 use network::{Network, SERVER_ADDRESS, SERVER_NAME, at_server, run};
@@ -144,14 +144,13 @@ impl Case {
         let begun = self.begin(&proxy, &subject);
         let lost = self.wait_lost(&subject, begun);
         thread::sleep(OUTAGE);
-        run(self.row.end);
-        let ended = Instant::now();
+        let [ending, ended] = run(self.row.end);
         lost?;
         if self.stage == Closing {
             subject.pusher.connect_background().map_err(|error| error.to_string())?;
         }
-        let history = subject.wait(|history| history.recovered_after(Some(ended)).is_some());
-        let recovered = history.recovered_after(Some(ended)).ok_or_else(|| format!("not back: {history}"))?;
+        let history = subject.wait(|history| history.recovered_after(Some(ending)).is_some());
+        let recovered = history.recovered_after(Some(ending)).ok_or_else(|| format!("not back: {history}"))?;
         let recovery = (recovered - ended).saturating_sub(history.backed_off(ended, recovered));
         if recovery > RECOVERY || history.losses_since(ended).len() > 1 {
             return Err(format!("back {recovery:?} after the back-off: {history}"));
@@ -164,42 +163,44 @@ impl Case {
     }
 
     /// Brings the client to the stage, and lets the fault begin.
-    fn begin(&self, proxy: &FaultProxy, subject: &Subject) -> Instant {
-        let connect = || subject.pusher.connect_background().expect("a good configuration");
+    fn begin(&self, proxy: &FaultProxy, subject: &Subject) -> [Instant; 2] {
+        let connect = || drop(subject.pusher.connect_background().expect("a good configuration"));
         match self.stage {
             Connecting => {
-                run(self.row.begin);
+                let begun = run(self.row.begin);
                 connect();
+                begun
             }
             Idle | Closing => {
                 connect();
                 subject.wait_subscribed();
-                run(self.row.begin);
+                run(self.row.begin)
             }
             stage => {
                 proxy.arm(Fault { stage, cut: Cut::Before, action: Action::Hold });
                 connect();
                 proxy.wait_struck(PATIENCE).expect("the client comes to the stage");
-                run(self.row.begin);
+                let begun = run(self.row.begin);
                 proxy.release();
+                begun
             }
         }
-        Instant::now()
     }
 
     /// Waits until the client has noticed, which has its time; while closing, until `disconnect` has returned.
-    fn wait_lost(&self, subject: &Subject, begun: Instant) -> Result<(), String> {
+    fn wait_lost(&self, subject: &Subject, [beginning, begun]: [Instant; 2]) -> Result<(), String> {
         if self.stage == Closing {
+            let begin = Instant::now();
             subject.pusher.disconnect();
-            let took = begun.elapsed();
+            let took = begin.elapsed();
             let limit = Duration::from_millis(250);
             return if took > limit { Err(format!("disconnect took {took:?}")) } else { Ok(()) };
         }
-        // An attempt that fails at once may have done so before the commands were through.
-        let lost = |history: &History| history.losses_since(begun).first().map(|loss| (loss.at, loss.was_connected));
+        let lost =
+            |history: &History| history.losses_since(beginning).first().map(|loss| (loss.at, loss.was_connected));
         let history = subject.wait(|history| lost(history).is_some());
         let (at, was_connected) = lost(&history).ok_or_else(|| format!("not noticed: {history}"))?;
-        // Nothing has arrived since the rule stood, so that the last byte is older still.
+        // Nothing arrives while the rule stands, so that the last byte is older still.
         let limit = NOTICE + if was_connected { ACTIVITY + PONG } else { CONNECT };
         if at - begun > limit { Err(format!("noticed {:?} after it began: {history}", at - begun)) } else { Ok(()) }
     }

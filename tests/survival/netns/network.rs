@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     process::{self, Command, Output},
     thread,
+    time::Instant,
 };
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -87,8 +88,9 @@ impl Drop for Network {
 }
 
 /// Runs a command of the table in the client's namespace, where this process is. `$AT_SERVER` before a command has it run in
-/// the server's.
-pub(super) fn run(command: &str) {
+/// the server's. Returns when it began and when it was through; in between it took effect.
+pub(super) fn run(command: &str) -> [Instant; 2] {
+    let before = Instant::now();
     let server = std::env::var(SERVER_NAMESPACE).expect("this process was started by the test");
     let output = Command::new("sh")
         .args(["-e", "-c", command])
@@ -96,6 +98,7 @@ pub(super) fn run(command: &str) {
         .output()
         .expect("a shell");
     assert!(output.status.success(), "{command}: {output:?}");
+    [before, Instant::now()]
 }
 
 /// Runs this in the server's namespace. The threads that it starts stay there.
