@@ -12,7 +12,7 @@
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
 //! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
-//! queues are held across such a look.
+//! queues are held across such a look. A delivery is held together by a lock that public calls never take either.
 
 mod auth_pool;
 #[cfg(test)]
