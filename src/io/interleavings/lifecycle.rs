@@ -21,7 +21,10 @@ fn client() -> Pusher {
 }
 
 /// Calls something on a thread of its own.
-fn beside<T: Send + 'static>(pusher: &Pusher, call: impl FnOnce(&Pusher) -> T + Send + 'static) -> thread::JoinHandle<T> {
+fn beside<T: Send + 'static>(
+    pusher: &Pusher,
+    call: impl FnOnce(&Pusher) -> T + Send + 'static,
+) -> thread::JoinHandle<T> {
     let pusher = pusher.clone();
     thread::spawn(move || call(&pusher))
 }

@@ -22,9 +22,11 @@ const ENCRYPTED: &str = "private-encrypted-room";
 const LOBBY: &str = "presence-lobby";
 const REFUSED: &str = "private-refused";
 
-/// What happens, and every how many seconds: prime numbers, so that everything meets everything else in the course of a
-/// day.
-const HAPPENINGS: [(u64, fn(&mut Day)); 17] = [
+/// Every how many seconds something happens, and what.
+type Happening = (u64, fn(&mut Day));
+
+/// The seconds are prime numbers, so that everything meets everything else in the course of a day.
+const HAPPENINGS: [Happening; 17] = [
     (1, Day::an_event_for_every_channel),
     (2, Day::a_member_comes_or_goes),
     (3, Day::an_encrypted_event),
