@@ -13,6 +13,7 @@ use crate::{
     sync::{
         Condvar, Mutex, Sender,
         atomic::{AtomicUsize, Ordering},
+        bounded,
     },
 };
 
@@ -56,6 +57,14 @@ pub(crate) enum Nothing {
 impl Queue {
     pub(crate) fn new(capacity: usize, overflow: Overflow, room: Sender<()>) -> Self {
         Self { state: Mutex::default(), filled: Condvar::new(), capacity, overflow, room, len: AtomicUsize::new(0) }
+    }
+
+    /// One that never holds anything.
+    pub(crate) fn closed() -> Self {
+        let (nobody, _) = bounded(0);
+        let queue = Self::new(1, Overflow::DropNewest, nobody);
+        queue.close();
+        queue
     }
 
     /// Takes a batch in, and drops by the policy what there is no room for.

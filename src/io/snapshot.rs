@@ -9,7 +9,7 @@ use std::{
 use super::facts::{ChannelFacts, Channels, UserFacts};
 use crate::{
     ConnectionState, Error, Name, Notification,
-    event::{Batch, Interest, Tally, Ticket, UserOutcome},
+    event::{Batch, Interest, LastClose, Tally, Ticket, UserOutcome},
     sync::{Condvar, Mutex},
 };
 
@@ -36,6 +36,7 @@ struct Facts {
     channels: Channels,
     user: UserFacts,
     tally: Tally,
+    last_close: LastClose,
 }
 
 struct Subscription {
@@ -61,6 +62,9 @@ impl Snapshot {
         }
         if let Some(socket_id) = &published.socket_id {
             facts.socket_id.clone_from(socket_id);
+        }
+        if let Some(close) = &published.last_close {
+            facts.last_close.clone_from(close);
         }
         for (interest, epoch, notice) in batch.notices_of_channels() {
             let outcome = match notice {
@@ -88,8 +92,9 @@ impl Snapshot {
         self.facts.lock().socket_id.clone()
     }
 
-    pub(crate) fn tally(&self) -> Tally {
-        self.facts.lock().tally
+    pub(crate) fn counted(&self) -> (Tally, LastClose) {
+        let facts = self.facts.lock();
+        (facts.tally, facts.last_close.clone())
     }
 
     /// Numbers another call to connect. The caller serialises this with handing the call over.

@@ -22,10 +22,11 @@ const ENCRYPTED: &str = "private-encrypted-room";
 const LOBBY: &str = "presence-lobby";
 const REFUSED: &str = "private-refused";
 
-/// Every how many seconds something happens, and what.
+/// Every how many seconds, and what.
 type Happening = (u64, fn(&mut Day));
 
-/// The seconds are prime numbers, so that everything meets everything else in the course of a day.
+/// What happens, and when: prime numbers, so that everything meets everything else in the course of a
+/// day.
 const HAPPENINGS: [Happening; 17] = [
     (1, Day::an_event_for_every_channel),
     (2, Day::a_member_comes_or_goes),
@@ -151,7 +152,7 @@ impl Day {
                     Output::Dial { .. } => {
                         self.s.establish();
                     }
-                    Output::Send(text) => self.reply(&text),
+                    Output::Send(text) => self.reply(text.expose()),
                     Output::Ask(question) => self.answer(question),
                     Output::Close { .. } => {}
                 }

@@ -200,7 +200,7 @@ impl Scenario {
         self.outputs
             .iter()
             .filter_map(|output| match output {
-                Output::Send(text) => Some(text.as_str()),
+                Output::Send(text) => Some(text.expose()),
                 _ => None,
             })
             .collect()
