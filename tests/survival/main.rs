@@ -4,4 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allocations;
 mod figures;
+mod hostile;
+mod hostile_server;
