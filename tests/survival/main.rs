@@ -5,6 +5,7 @@
 mod support;
 
 mod allocations;
+mod close_codes;
 mod figures;
 mod hostile;
 mod hostile_server;

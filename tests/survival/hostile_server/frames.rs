@@ -165,7 +165,7 @@ fn closes() -> Vec<Scenario> {
             "ConnectionClosed { code: 1000",
         ),
         closed("a close with control characters", b"\x03\xE8\r\n\0\x1B[2J", "ConnectionClosed { code: 1000"),
-        closed("a close with code 65535", &[0xFF; 2], "ConnectionLost"),
+        closed("a close with code 65535", &[0xFF; 2], "Connection"),
     ];
     rows.push(row(
         "a close and then more",
@@ -173,7 +173,7 @@ fn closes() -> Vec<Scenario> {
         Shows::Ends("ConnectionClosed { code: 1000"),
     ));
     for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 9999] {
-        rows.push(closed(&format!("a close with code {code}"), &(code as u16).to_be_bytes(), "ConnectionLost"));
+        rows.push(closed(&format!("a close with code {code}"), &(code as u16).to_be_bytes(), "Connection"));
     }
     rows
 }

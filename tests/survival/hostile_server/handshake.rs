@@ -28,7 +28,7 @@ const ACCEPT: &str = "Sec-WebSocket-Accept: ";
 fn answers() -> Vec<Scenario> {
     let upgrade = |headers: &str| format!("HTTP/1.1 101 Switching Protocols\r\n{headers}{ACCEPT}");
     vec![
-        row("nothing, and the end", vec![Step::Close], "ConnectionLost"),
+        row("nothing, and the end", vec![Step::Close], "Upgrade {"),
         row("an empty line", whole("\r\n\r\n"), "Upgrade {"),
         row("junk", whole("\u{1}\u{2}\u{3} junk \r\n\r\n"), "Upgrade {"),
         row("junk without an end of line", whole(&"junk".repeat(1000)), "Upgrade {"),

@@ -1,7 +1,7 @@
 //! Plays a script to the first connection, and is a good server to all others.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
@@ -88,7 +88,7 @@ fn serve(listener: &TcpListener, play: Play, accepted: &AtomicUsize, ended: &Ato
 
 impl Play {
     fn perform(self, mut stream: TcpStream) -> io::Result<()> {
-        let request = read_head(&mut stream)?;
+        let request = wire::read_head(&mut stream)?;
         if self.stage != Stage::Upgrade {
             stream.write_all(wire::switching_protocols(&request).as_bytes())?;
         }
@@ -191,7 +191,7 @@ fn count(stream: &mut TcpStream, before: &str, end: u32, after: &str) -> io::Res
 }
 
 fn be_good(mut stream: TcpStream) -> io::Result<()> {
-    let request = read_head(&mut stream)?;
+    let request = wire::read_head(&mut stream)?;
     stream.write_all(wire::switching_protocols(&request).as_bytes())?;
     stream.write_all(&wire::text(wire::ESTABLISHED))?;
     while let Some(channel) = next_subscription(&mut stream)? {
@@ -218,16 +218,4 @@ fn next_subscription(stream: &mut TcpStream) -> io::Result<Option<String>> {
         }
     }
     Ok(None)
-}
-
-pub(crate) fn read_head(stream: &mut impl Read) -> io::Result<String> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        head.push(byte[0]);
-    }
-    Ok(String::from_utf8_lossy(&head).into_owned())
 }
