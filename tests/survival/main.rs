@@ -8,4 +8,6 @@ mod allocations;
 mod close_codes;
 mod figures;
 mod hostile;
+mod hostile_auth;
+mod hostile_endpoint;
 mod hostile_server;

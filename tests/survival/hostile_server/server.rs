@@ -34,13 +34,22 @@ struct Play {
 
 impl Server {
     pub(crate) fn start(scenario: &Scenario, stays: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let (accepted, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (goes_on, seen) = channel();
         let (stage, script) = (scenario.stage, scenario.script.clone());
         let play =
             Play { stage, script, channels: 1 + scenario.channels.len() + usize::from(scenario.signs_in), stays, seen };
+        Self::with(Some(play), goes_on)
+    }
+
+    /// A server that is good to everybody.
+    pub(crate) fn good() -> Self {
+        Self::with(None, channel().0)
+    }
+
+    fn with(play: Option<Play>, goes_on: Sender<()>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (accepted, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, over) = (Arc::clone(&accepted), Arc::clone(&ended));
         thread::spawn(move || serve(&listener, play, &count, &over));
         Self { address, accepted, ended, goes_on }
@@ -69,8 +78,7 @@ impl Drop for Server {
 }
 
 /// A connection that goes wrong for the server is one that the client has ended.
-fn serve(listener: &TcpListener, play: Play, accepted: &AtomicUsize, ended: &AtomicBool) {
-    let mut play = Some(play);
+fn serve(listener: &TcpListener, mut play: Option<Play>, accepted: &AtomicUsize, ended: &AtomicBool) {
     for stream in listener.incoming().flatten() {
         if ended.load(Ordering::SeqCst) {
             return;
