@@ -431,6 +431,8 @@ mod tests {
         assert_eq!((single.name(0), single.data(0), single.user_id(0)), ("name", "data", Some("7")));
         assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9, 1));
         assert!(single.is_wanted(0));
+        let bare = batch.without_data(1);
+        assert_eq!((bare.name(0), bare.data(0), bare.user_id(0)), ("name", "", Some("7")));
         client.forget();
         assert!(!single.is_wanted(0));
     }

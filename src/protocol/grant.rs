@@ -144,6 +144,8 @@ mod tests {
             (r#"{"auth":""}"#, "has an empty `auth`"),
             (r#"{"auth":"canary\r\n"}"#, "has control characters in `auth`"),
             (r#"{"auth":"canary\u0000"}"#, "has control characters in `auth`"),
+            (r#"{"auth":"k:s","auth":"k:t"}"#, "says something twice"),
+            (r#"["k:s",null,null,null]"#, "is not a JSON object"),
             (r#"{"auth":"k:s","channel_data":{"user_id":7}}"#, "has a `channel_data` that is not a string"),
         ];
         for (body, expected) in cases {

@@ -10,4 +10,5 @@ mod figures;
 mod hostile;
 mod hostile_auth;
 mod hostile_endpoint;
+mod hostile_publisher;
 mod hostile_server;

@@ -5,6 +5,7 @@ mod client_events;
 mod connection;
 mod corpus;
 mod encrypted;
+mod memory;
 mod model;
 mod presence;
 mod subscribing;
