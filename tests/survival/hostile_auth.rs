@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, RecvTimeoutError},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -70,9 +70,9 @@ fn run(scenario: &Scenario, server: &Server, elsewhere: &Elsewhere) -> Result<()
     pusher.connect().map_err(|error| error.to_string())?;
     let deadline = Instant::now() + PATIENCE;
     for _ in 0..3 {
-        match tells.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Err(RecvTimeoutError::Timeout) => return Err(format!("no outcome, but {:?}", refusals.lock())),
-            _ => {}
+        let left = deadline.saturating_duration_since(Instant::now());
+        if tells.recv_timeout(left).is_err() {
+            return Err(format!("no outcome, but {:?}", refusals.lock()));
         }
     }
     let refusals = refusals.lock();

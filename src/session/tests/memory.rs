@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::*;
 
 /// Channels of a megabyte each, more of them than the budget has room for.
-const CHANNELS: u64 = 20;
+const CHANNELS: u64 = 15;
 
 fn megabyte() -> String {
     "x".repeat(1 << 20)
