@@ -1,9 +1,8 @@
 //! How much memory may be kept of what servers and endpoints send.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// So much of it is kept by one client, over all its channels. D3 promises 32 MiB in all: the rest is for the message that
 /// is being read, for what is made of it, and for the list of members that a new one replaces.

@@ -47,6 +47,11 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// Bytes that are allocated at this moment. Exact, unlike what the system counts as resident.
+pub(crate) fn allocated() -> i64 {
+    i64::try_from(HELD.load(Ordering::Relaxed)).expect("memory has at most isize::MAX bytes")
+}
+
 /// What is held more than at a moment, at most.
 pub(crate) struct Growth {
     before: usize,

@@ -4,11 +4,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod allocations;
-mod close_codes;
 mod figures;
+
+mod allocations;
+mod attempts;
+mod callers;
+mod close_codes;
+mod delivery;
+mod fault_proxy;
+mod faults;
 mod hostile;
 mod hostile_auth;
 mod hostile_endpoint;
 mod hostile_publisher;
 mod hostile_server;
+mod netns;
+mod resubscription;
+mod secrets;
+mod soak;
+mod source;
+mod subject;
