@@ -84,6 +84,7 @@ fn check(scenario: &Scenario, refusals: &[(String, String)], requests: usize) ->
         Shows::Subscribed => (None, 1..=1),
         Shows::Final(kind) => (Some(kind), 1..=1),
         Shows::Retried(kind) => (Some(kind), 4..=4),
+        Shows::RetriedUnheard(kind) => (Some(kind), 4..=5),
         // An empty kind leaves it open whether there is an error at all.
         Shows::Any(kind) => ((!(kind.is_empty() && refusals.is_empty())).then_some(kind), 1..=4),
     };

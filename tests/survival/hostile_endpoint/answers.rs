@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{GOOD, Scenario, Shows, Step, answer, ok};
 
-use Shows::{Any, Final, Retried, Subscribed};
+use Shows::{Any, Final, Retried, RetriedUnheard, Subscribed};
 
 const MALFORMED: Shows = Final("AuthMalformed");
 const NETWORK: Shows = Retried("AuthNetwork");
+const UNHEARD: Shows = RetriedUnheard("AuthNetwork");
 const TIMEOUT: Shows = Retried("AuthTimeout");
 
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -189,13 +190,17 @@ fn slow() -> Vec<Scenario> {
 /// The end comes at every byte of a good answer.
 fn cuts() -> Vec<Scenario> {
     let good = format!("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{GOOD}");
-    (0..good.len()).map(|end| row(format!("the end after {end} bytes"), vec![bytes(&good[..end])], NETWORK)).collect()
+    let cut = |end| {
+        let shows = if end == 0 { UNHEARD } else { NETWORK };
+        row(format!("the end after {end} bytes"), vec![bytes(&good[..end])], shows)
+    };
+    (0..good.len()).map(cut).collect()
 }
 
 fn connections() -> Vec<Scenario> {
     let good = || ok(GOOD).remove(0);
     vec![
-        row("a reset", vec![Step::Reset], NETWORK),
+        row("a reset", vec![Step::Reset], UNHEARD),
         row("a reset inside of the head", vec![bytes("HTTP/1.1 200"), Step::Reset], NETWORK),
         row("a good answer before the request is read", vec![Step::Unread, good(), Step::Hold], Subscribed),
         row("junk before the request is read", vec![Step::Unread, bytes("junk\r\n\r\n"), Step::Hold], MALFORMED),

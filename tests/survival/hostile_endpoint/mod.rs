@@ -50,6 +50,9 @@ pub(crate) enum Shows {
     Final(&'static str),
     /// An error whose `Debug` begins so, after the three retries of A4.
     Retried(&'static str),
+    /// The same. But the end of a kept connection before any byte is not told from one that came before the request, which
+    /// then goes out again on a new connection.
+    RetriedUnheard(&'static str),
     /// Either, because no rule says which.
     Any(&'static str),
 }
