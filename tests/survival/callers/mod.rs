@@ -7,16 +7,16 @@ use std::{
     process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
-use pusher_channels::testing::TestServer;
+use pusher_channels::{Error, Pusher, testing::TestServer};
 use rustix::process::setpriority_process;
 
 use crate::{
-    fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
-    faults::ROWS,
+    fault_proxy::{Action, Cut, Fault, FaultProxy},
+    faults::{ROWS, strike},
     figures,
     subject::{CHANNELS, Subject, config},
     support::PATIENCE,
@@ -138,20 +138,22 @@ impl Scene {
             let proxy = FaultProxy::before(server.addr());
             (server, proxy)
         });
-        let config = config("127.0.0.1", proxy.port()).pong_timeout(PONG).connect_timeout(PONG);
+        let port = if matches!(self.trouble, Trouble::Fault(_)) { proxy.port() } else { server.port() };
+        let config = config("127.0.0.1", port).pong_timeout(PONG).connect_timeout(PONG);
         let subject = Subject::new(config);
         let handles = Handles {
             channel: subject.pusher.channel(CHANNELS[1]).expect("a valid name"),
+            other: subject.pusher.channel("private-elsewhere").expect("a valid name"),
             user: subject.pusher.user(),
             receiver: subject.pusher.receiver(),
             pusher: subject.pusher.clone(),
-            data: "x".repeat(10_000),
+            data: large_event(),
         };
         let over = AtomicBool::new(false);
         let mut tally = thread::scope(|scope| {
             let caller = scope.spawn(|| self.call_until(&over, handles, reference));
             let flood = scope.spawn(|| on_another_machine(|| self.flood_until(&over, &server)));
-            self.bring_about(&server, &proxy, &subject);
+            self.bring_about(&server, &proxy, &subject.pusher);
             thread::sleep(WINDOW);
             over.store(true, Ordering::Relaxed);
             flood.join().expect("publishing does not panic");
@@ -169,32 +171,10 @@ impl Scene {
         tally
     }
 
-    fn bring_about(&self, server: &TestServer, proxy: &FaultProxy, subject: &Subject) {
-        let connect = || subject.pusher.connect_background().expect("a good configuration");
+    fn bring_about(&self, server: &TestServer, proxy: &FaultProxy, pusher: &Pusher) {
+        let settled = || assert!(server.wait_for_subscribers(CHANNELS[1], 1, PATIENCE));
         if let Trouble::Fault(fault) = self.trouble {
-            match fault.stage {
-                Stage::Connecting => proxy.refuse(),
-                Stage::Idle => {}
-                _ => proxy.arm(fault),
-            }
-            connect();
-            match fault.stage {
-                Stage::Idle => {
-                    assert!(server.wait_for_subscribers(CHANNELS[0], 1, PATIENCE));
-                    proxy.strike(fault.action);
-                }
-                Stage::Closing => {
-                    assert!(server.wait_for_subscribers(CHANNELS[0], 1, PATIENCE));
-                    subject.pusher.disconnect();
-                }
-                _ => {}
-            }
-            let publish = || server.trigger(CHANNELS[0], "event", "");
-            while fault.stage == Stage::Event && proxy.log().struck.is_none() {
-                publish();
-                thread::yield_now();
-            }
-            proxy.wait_struck(PATIENCE).expect("the fault strikes");
+            strike(fault, server, proxy, pusher, settled);
             if fault.action == Action::Hold {
                 server.stop_listening();
                 server.drop_all();
@@ -202,10 +182,13 @@ impl Scene {
             }
             return;
         }
-        connect();
-        assert!(server.wait_for_subscribers(CHANNELS[0], 1, PATIENCE));
+        pusher.connect_background().expect("a good configuration");
+        settled();
         match self.trouble {
-            Trouble::Stalled => server.set_stalled(true),
+            Trouble::Stalled => {
+                server.set_stalled(true);
+                fill_the_way_to_the_server(pusher);
+            }
             Trouble::Silent => server.set_silent(true),
             Trouble::Flooding | Trouble::Fault(_) => {}
         }
@@ -241,6 +224,19 @@ impl Scene {
             thread::sleep(Duration::from_millis(1));
         }
         tally
+    }
+}
+
+/// As large as a client event may be.
+fn large_event() -> String {
+    "x".repeat(10_000)
+}
+
+/// Sends until the buffers on the way are full, and the queue of the client behind them.
+fn fill_the_way_to_the_server(pusher: &Pusher) {
+    let (data, deadline) = (large_event(), Instant::now() + PATIENCE);
+    while !matches!(pusher.trigger(CHANNELS[1], "client-event", &data), Err(Error::ClientEventQueueFull { .. })) {
+        assert!(Instant::now() < deadline, "a server that reads nothing takes no end of events");
     }
 }
 
