@@ -1,18 +1,17 @@
 //! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
-use parking_lot::Mutex;
+use std::sync::Arc;
 
 use super::{queue::Queue, snapshot::Snapshot, stop::Stop};
 use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
     config::{Config, Overflow},
     event::Batch,
+    sync::{
+        Mutex, Receiver, Sender,
+        atomic::{AtomicU64, Ordering},
+        bounded, select_biased, unbounded,
+    },
 };
 
 /// Distributes batches.
@@ -120,7 +119,7 @@ impl Outlets {
     }
 
     /// Waits until there is room in every queue that blocks, or until the reader is to stop.
-    pub(crate) fn wait_for_room(&self, stop: &Stop) {
+    pub(super) fn wait_for_room(&self, stop: &Stop) {
         while !self.has_room() && !stop.is_set() {
             select_biased! {
                 recv(stop.signal()) -> _ => return,

@@ -15,6 +15,19 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
+/// Encodes what RFC 3986 does not allow in a path or a query at all, and leaves escapes and delimiters as they are.
+pub(crate) fn encode_rest(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
 /// `None` when an escape is broken, or the bytes are not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let (mut bytes, mut decoded) = (text.bytes(), Vec::with_capacity(text.len()));

@@ -4,12 +4,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod figures;
+
 mod allocations;
 mod attempts;
 mod callers;
+mod delivery;
 mod fault_proxy;
 mod faults;
-mod figures;
 mod netns;
+mod resubscription;
+mod secrets;
 mod soak;
+mod source;
 mod subject;
