@@ -168,7 +168,7 @@ impl Case {
         let server = TestServer::start().map_err(|error| error.to_string())?;
         let proxy = FaultProxy::before(server.addr());
         let subject = Subject::new(config(self.host(), proxy.port()));
-        let struck = strike(self.fault, &server, &proxy, &subject.pusher, || drop(subject.wait_subscribed()));
+        let struck = strike(self.fault, &server, &proxy, &subject.pusher, || subject.wait_subscribed());
         let healed = self.heal(&server, &proxy, &subject, struck);
         let measured = match self.effect {
             Effect::Kept => {
@@ -222,8 +222,8 @@ impl Case {
 
     /// R10: what went wrong while closing does not matter to the next connection.
     fn check_return(&self, subject: &Subject, again: Instant) -> Result<Measured, String> {
-        let history = subject.wait(|history| history.recovered_after(Some(again)).is_some());
-        let recovered = history.recovered_after(Some(again)).ok_or_else(|| format!("not back: {history}"))?;
+        let history = subject.wait(|history| history.recovered_after(again).is_some());
+        let recovered = history.recovered_after(again).ok_or_else(|| format!("not back: {history}"))?;
         in_time(recovered - again, &format!("{history}"))
     }
 
@@ -236,7 +236,7 @@ impl Case {
     ) -> Result<Measured, String> {
         let back = |history: &History| {
             let lost = history.losses_since(struck).first()?.at;
-            history.recovered_after(Some(lost.max(healed)))
+            history.recovered_after(lost.max(healed))
         };
         let history = subject.wait(|history| back(history).is_some());
         let told = || format!("{history}");

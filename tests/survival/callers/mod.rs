@@ -46,11 +46,11 @@ fn r10_no_call_takes_more_than_10_ms_and_no_end_more_than_250_ms() {
     let output = Command::new("nice")
         .args(["-n", "-20"])
         .arg(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", "callers::under_every_fault"])
+        .args(["--ignored", "callers::"])
         .output()
         .expect("nice is part of every system");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert!(output.status.success() && said.contains("2 passed"), "{said}");
 }
 
 #[test]

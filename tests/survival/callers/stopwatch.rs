@@ -121,6 +121,7 @@ impl Overdue {
 
 /// What is blamed on the machine must not hide a call that blocks, nor one that computes.
 #[test]
+#[ignore = "run with priority, like what it vouches for"]
 fn a_call_that_takes_long_by_itself_is_found() {
     let reference = Reference::start();
     let stopwatch = Stopwatch::new(&reference);
