@@ -110,6 +110,15 @@ enum End {
     Drop,
 }
 
+/// Sets the flag when it goes.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     calls: usize,
@@ -149,11 +158,25 @@ impl Scene {
             pusher: subject.pusher.clone(),
             data: large_event(),
         };
+        // A fault strikes while calls are made. A server is made to misbehave first, because calls would undo what that needs.
+        if !matches!(self.trouble, Trouble::Fault(_)) {
+            self.trouble_the_server(&server, &subject.pusher);
+        }
         let over = AtomicBool::new(false);
         let mut tally = thread::scope(|scope| {
+            // Also when what follows panics, or the scope would wait for ever.
+            let _over = Ended(&over);
             let caller = scope.spawn(|| self.call_until(&over, handles, reference));
             let flood = scope.spawn(|| on_another_machine(|| self.flood_until(&over, &server)));
-            self.bring_about(&server, &proxy, &subject.pusher);
+            if let Trouble::Fault(fault) = self.trouble {
+                let settled = || assert!(server.wait_for_subscribers(CHANNELS[1], 1, PATIENCE));
+                strike(fault, &server, &proxy, &subject.pusher, settled);
+                if fault.action == Action::Hold {
+                    server.stop_listening();
+                    server.drop_all();
+                    proxy.release();
+                }
+            }
             thread::sleep(WINDOW);
             over.store(true, Ordering::Relaxed);
             flood.join().expect("publishing does not panic");
@@ -171,22 +194,16 @@ impl Scene {
         tally
     }
 
-    fn bring_about(&self, server: &TestServer, proxy: &FaultProxy, pusher: &Pusher) {
-        let settled = || assert!(server.wait_for_subscribers(CHANNELS[1], 1, PATIENCE));
-        if let Trouble::Fault(fault) = self.trouble {
-            strike(fault, server, proxy, pusher, settled);
-            if fault.action == Action::Hold {
-                server.stop_listening();
-                server.drop_all();
-                proxy.release();
-            }
-            return;
-        }
+    fn trouble_the_server(&self, server: &TestServer, pusher: &Pusher) {
         pusher.connect_background().expect("a good configuration");
-        settled();
+        assert!(server.wait_for_subscribers(CHANNELS[1], 1, PATIENCE));
         match self.trouble {
             Trouble::Stalled => {
                 server.set_stalled(true);
+                pusher
+                    .channel(CHANNELS[1])
+                    .and_then(|c| c.wait_subscribed(PATIENCE))
+                    .expect("the server has confirmed");
                 fill_the_way_to_the_server(pusher);
             }
             Trouble::Silent => server.set_silent(true),
