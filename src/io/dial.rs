@@ -148,7 +148,9 @@ impl Dial<'_> {
                 Answer::Incomplete => {}
             }
             if read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(&error))? == 0 {
-                return Err(upgrade_error("the server ended the connection instead of answering"));
+                return Err(upgrade_error(
+                    "the server ended the connection instead of answering; a port that expects TLS does so, too",
+                ));
             }
         }
     }
