@@ -55,20 +55,37 @@ fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u1
     }
 }
 
-/// Byte by byte, because what follows the head belongs to the tunnel. The stream has a buffer.
+/// The status that counts. RFC 9110, section 15.2: any number of interim answers may come before it.
 fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
-    let mut head = Vec::with_capacity(512);
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() == MAX_HEAD {
-            return Err(refused(None, "the head of its answer is larger than 16 KiB"));
+    let mut budget = MAX_HEAD;
+    loop {
+        let status = read_head(stream, &mut budget)?;
+        if !(100..200).contains(&status) || status == 101 {
+            return Ok(status);
         }
-        head.push(read_byte(stream)?);
     }
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    match response.parse(&head) {
-        Ok(Status::Complete(_)) => Ok(response.code.unwrap_or_default()),
-        _ => Err(refused(None, "its answer is not HTTP")),
+}
+
+/// Byte by byte, because what follows the head belongs to the tunnel. The stream has a buffer. Each line is looked at as it
+/// comes, so that who speaks another protocol, and then waits, is not waited for.
+fn read_head(stream: &mut impl Read, budget: &mut usize) -> Result<u16, NoTunnel> {
+    let mut head = Vec::with_capacity(512);
+    loop {
+        *budget = budget.checked_sub(1).ok_or_else(|| refused(None, "the head of its answer is larger than 16 KiB"))?;
+        head.push(read_byte(stream)?);
+        if !head.ends_with(b"\n") {
+            continue;
+        }
+        let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(&head) {
+            Ok(Status::Complete(_)) => return Ok(response.code.unwrap_or_default()),
+            Ok(Status::Partial) => {}
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(refused(None, "the head of its answer has more than 64 headers"));
+            }
+            Err(_) => return Err(refused(None, "its answer is not HTTP")),
+        }
     }
 }
 
