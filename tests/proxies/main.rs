@@ -1,0 +1,18 @@
+//! Rule C7: a proxy carries both the socket and the requests to auth endpoints, and nothing goes past it.
+
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+#[path = "../support/certificates.rs"]
+mod certificates;
+mod conversation;
+mod destination;
+mod http;
+mod proxy;
+#[path = "../support/relay.rs"]
+mod relay;
+mod rows;
+mod socks;
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+#[path = "../support/terminator.rs"]
+mod terminator;
