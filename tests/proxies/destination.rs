@@ -17,7 +17,7 @@ use super::{
 pub(crate) const NAME: &str = "pusher.test";
 
 pub(crate) struct Destination {
-    server: TestServer,
+    _server: TestServer,
     plain: Relay,
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
     tls: (Relay, Authority),
@@ -36,7 +36,7 @@ impl Destination {
                 let files = authority.make(&Certificate { names, ..GOOD });
                 (Relay::start(address, terminate_tls(&files, server.addr()), Answers::All), authority)
             },
-            server,
+            _server: server,
         }
     }
 
@@ -48,21 +48,33 @@ impl Destination {
     ];
 
     pub(crate) fn port(&self, tls: bool) -> u16 {
-        if tls { self.secure().port() } else { self.plain.port() }
+        let relay = if tls { self.secure() } else { None };
+        relay.unwrap_or(&self.plain).port()
     }
 
     /// For a client that connects to it by this host, and whose channels are authorised there, too.
     pub(crate) fn config(&self, host: &str, tls: bool) -> Config {
+        Self::config_at(host, self.port(tls), &self.root(tls))
+    }
+
+    /// The same, in a process that knows no more of it. Without a root there is no TLS.
+    pub(crate) fn config_at(host: &str, port: u16, root: &str) -> Config {
+        let tls = !root.is_empty();
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let (scheme, port) = (if tls { "https" } else { "http" }, self.port(tls));
-        let config = Config::host(self.server.key(), host)
+        let scheme = if tls { "https" } else { "http" };
+        let config = Config::host("app-key", host)
             .port(port)
             .tls(tls)
             .reconnect(Reconnect::never())
             .auth_endpoint(format!("{scheme}://{bracketed}:{port}/pusher/auth"))
             // Behind a proxy, no host is known to be this machine.
             .allow_insecure_auth();
-        self.trusted(config)
+        if tls { config.root_certificate_pem(root) } else { config }
+    }
+
+    /// The ports from which somebody came.
+    pub(crate) fn peers(&self) -> Vec<u16> {
+        [&self.plain].into_iter().chain(self.secure()).flat_map(Relay::peers).collect()
     }
 
     /// Whoever came here came from one of these proxies.
@@ -72,28 +84,30 @@ impl Destination {
             ports
         };
         let outgoing = sorted(proxies.iter().flat_map(Proxy::outgoing).collect());
-        let peers = || sorted([self.plain.peers(), self.secure().peers()].concat());
+        let peers = || sorted(self.peers());
         eventually("all connections are accepted", || peers().len() >= outgoing.len());
         assert_eq!(peers(), outgoing, "somebody came past the proxies");
     }
 
+    /// The certificate that clients have to trust, as PEM.
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
-    fn secure(&self) -> &Relay {
-        &self.tls.0
+    pub(crate) fn root(&self, tls: bool) -> String {
+        let root = || String::from_utf8(self.tls.1.root()).expect("PEM is ASCII");
+        if tls { root() } else { String::new() }
     }
 
     #[cfg(not(all(feature = "native-tls", target_os = "linux")))]
-    fn secure(&self) -> &Relay {
-        &self.plain
+    pub(crate) fn root(&self, _tls: bool) -> String {
+        String::new()
     }
 
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
-    fn trusted(&self, config: Config) -> Config {
-        config.root_certificate_pem(self.tls.1.root())
+    fn secure(&self) -> Option<&Relay> {
+        Some(&self.tls.0)
     }
 
     #[cfg(not(all(feature = "native-tls", target_os = "linux")))]
-    fn trusted(&self, config: Config) -> Config {
-        config
+    fn secure(&self) -> Option<&Relay> {
+        None
     }
 }

@@ -5,6 +5,7 @@
 mod certificates;
 mod conversation;
 mod destination;
+mod environment;
 mod http;
 mod proxy;
 #[path = "../support/relay.rs"]
@@ -13,6 +14,7 @@ mod rows;
 mod socks;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 #[path = "../support/terminator.rs"]
 mod terminator;
