@@ -330,7 +330,7 @@ fn an_http_server_that_is_no_websocket_is_told_by_its_status() {
 fn a_plain_port_that_is_spoken_to_in_tls_is_a_tls_error() {
     let server = server();
     let error = error_of(server.config().tls(true));
-    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(matches!(error, Error::Tls { problem: pusher_channels::TlsProblem::NotTls, .. }), "{error:?}");
     assert!(std::error::Error::source(&error).is_some());
 }
 

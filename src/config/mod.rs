@@ -366,11 +366,11 @@ impl Config {
 }
 
 impl fmt::Debug for Config {
-    /// Shows where the client connects. Header values stay hidden, because tokens travel in them, and so does a URL's
-    /// query.
+    /// Shows where the client connects. Header values stay hidden, because tokens travel in them, and so do a URL's user and
+    /// its query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = match &self.address {
-            Address::Url(url) => Address::Url(url.split('?').next().unwrap_or_default().to_owned()),
+            Address::Url(url) => Address::Url(without_credentials(url).to_owned()),
             other => other.clone(),
         };
         f.debug_struct("Config")
@@ -383,6 +383,12 @@ impl fmt::Debug for Config {
             .field("auth", &self.auth)
             .finish_non_exhaustive()
     }
+}
+
+/// The part of a URL in which nothing is secret. A user is refused, but only when the client connects.
+fn without_credentials(url: &str) -> &str {
+    let before_query = url.split('?').next().unwrap_or_default();
+    before_query.rsplit_once('@').map_or(before_query, |(_, rest)| rest)
 }
 
 #[cfg(test)]
@@ -418,6 +424,9 @@ mod tests {
     fn x1_debug_shows_no_secret() {
         let config = local().header("Authorization", "Bearer canary").origin("canary").proxy("http://u:canary@p");
         assert!(!format!("{config:?}").contains("canary"));
-        assert!(!format!("{:?}", Config::url("ws://h/app/k?token=canary")).contains("canary"));
+        for url in ["ws://h/app/k?token=canary", "ws://canary@h/app/k", "ws://u:canary@h/app/k", "ws://a:can@ary@h/"] {
+            let shown = format!("{:?}", Config::url(url));
+            assert!(!shown.contains("can") && !shown.contains("ary"), "{shown}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use super::{
     stop::Stop,
     stream::Stream,
     tls,
+    traffic::Traffic,
     websocket::{self, Answer, WebSocket},
     wire::{Inlet, Wire},
 };
@@ -37,6 +38,8 @@ pub(super) struct Dial<'a> {
     /// How long the deadline was, for the error that it has come.
     pub(super) timeout: Duration,
     pub(super) stop: &'a Arc<Stop>,
+    /// Where its bytes are counted.
+    pub(super) traffic: &'a Arc<Traffic>,
 }
 
 /// Where a stream leads.
@@ -102,13 +105,13 @@ impl Dial<'_> {
             .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
         // Events are small and wait for no more to come.
         socket.set_tcp_nodelay(true).map_err(|error| failed(Arc::new(error)))?;
-        Ok(Wire::of_socket(socket))
+        Ok(Wire::of_socket(socket, self.traffic))
     }
 
     /// What the program's own closure returns too late is closed.
     fn dial_by(&self, dialer: &Dialer, target: &Target<'_>) -> Result<Wire, Error> {
         let request = DialRequest::new(target.host, target.port, left(self.deadline));
-        let wire = Wire::of_dialled(dialer.dial(&request)?.into_kind())?;
+        let wire = Wire::of_dialled(dialer.dial(&request)?.into_kind(), self.traffic)?;
         if !self.stop.watch(0, wire.closer.clone()) {
             wire.closer.close();
             return Err(Error::Disconnected);

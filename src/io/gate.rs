@@ -155,7 +155,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let ours = TcpStream::connect(listener.local_addr().expect("bound")).expect("listening");
         let peer = listener.accept().expect("connected").0;
-        (Gate::open(Wire::of_socket(ours), Instant::now() + deadline), peer)
+        (Gate::open(Wire::of_socket(ours, &Default::default()), Instant::now() + deadline), peer)
     }
 
     #[test]

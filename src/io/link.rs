@@ -147,7 +147,7 @@ impl Link {
         while let Some(output) = self.next_output(now) {
             match output {
                 Output::Dial { generation, tls, deadline } => orders.push(Order::Dial { generation, tls, deadline }),
-                Output::Send(text) => self.send(text, now),
+                Output::Send(text) => self.send(text.expose(), now),
                 Output::Ask(question) => orders.push(Order::Ask(question)),
                 Output::Close { generation, code } => {
                     self.close(generation, code);
@@ -190,9 +190,9 @@ impl Link {
         [self.session.deadline(), again].into_iter().flatten().min()
     }
 
-    fn send(&mut self, text: String, now: Instant) {
+    fn send(&mut self, text: &str, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
-        socket.web.send(&text);
+        socket.web.send(text);
         let result = socket.web.flush();
         self.wrote(result, now);
     }

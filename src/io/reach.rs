@@ -8,11 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{stop::Stop, wire::Closer};
-use crate::Error;
+use crate::{
+    Error,
+    sync::{Receiver, Sender, bounded, select_biased, unbounded},
+};
 
 /// RFC 8305, section 5: how long one address may keep the next one waiting.
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);

@@ -57,6 +57,7 @@ impl Errand {
             deadline: self.deadline,
             timeout: core.config.settings().connect_timeout,
             stop: &self.stop,
+            traffic: &core.traffic,
         };
         match dial.web_socket(self.tls, |phase| self.tell(FromSocket::Reached(phase))) {
             Err(error) => self.tell(FromSocket::DialFailed(error)),

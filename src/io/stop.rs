@@ -1,9 +1,7 @@
 //! The way to end an attempt to connect, and the connection that comes of it, wherever it waits.
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
-
 use super::wire::Closer;
+use crate::sync::{Mutex, Receiver, Sender, bounded};
 
 /// Shared by a thread that connects and reads, and those who may end that.
 ///

@@ -59,7 +59,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<native_tls::Certificate>, Error> {
 
 #[cfg(feature = "native-tls")]
 fn failed(host: &str, source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Tls { host: host.to_owned(), source: std::sync::Arc::new(source) }
+    Error::tls(host, source)
 }
 
 #[cfg(not(feature = "native-tls"))]

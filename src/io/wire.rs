@@ -15,6 +15,7 @@ use std::{
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use socket2::Socket;
 
+use super::traffic::Traffic;
 use crate::{Error, config::Kind};
 
 /// What is handed over to the writing thread at once, and how many of these wait: 256 KiB, like the buffer of a socket.
@@ -28,13 +29,23 @@ pub(super) struct Wire {
 }
 
 /// The half that is read.
-pub(super) enum Inlet {
+pub(super) struct Inlet {
+    source: Source,
+    traffic: Arc<Traffic>,
+}
+
+enum Source {
     Socket(Arc<Socket>),
     Reader(Box<dyn Read + Send>),
 }
 
 /// The half that is written.
-pub(super) enum Outlet {
+pub(super) struct Outlet {
+    sink: Sink,
+    traffic: Arc<Traffic>,
+}
+
+enum Sink {
     Socket(Arc<Socket>),
     /// To the thread that writes.
     Queue(Sender<Box<[u8]>>),
@@ -45,19 +56,17 @@ pub(super) enum Outlet {
 pub(super) struct Closer(Arc<dyn Fn() + Send + Sync>);
 
 impl Wire {
-    pub(super) fn of_socket(socket: impl Into<Socket>) -> Self {
+    /// What goes over it is counted in `traffic`.
+    pub(super) fn of_socket(socket: impl Into<Socket>, traffic: &Arc<Traffic>) -> Self {
         let socket = Arc::new(socket.into());
-        Self {
-            inlet: Inlet::Socket(Arc::clone(&socket)),
-            outlet: Outlet::Socket(Arc::clone(&socket)),
-            closer: Closer::of_socket(socket),
-        }
+        let halves = (Source::Socket(Arc::clone(&socket)), Sink::Socket(Arc::clone(&socket)));
+        Self::new(halves, Closer::of_socket(socket), traffic)
     }
 
     /// What a dialer has made.
-    pub(super) fn of_dialled(stream: Kind) -> Result<Self, Error> {
+    pub(super) fn of_dialled(stream: Kind, traffic: &Arc<Traffic>) -> Result<Self, Error> {
         match stream {
-            Kind::Socket(socket) => Ok(Self::of_socket(socket)),
+            Kind::Socket(socket) => Ok(Self::of_socket(socket, traffic)),
             Kind::Halves { reader, writer, shutdown } => {
                 // A panic of the program's own closure harms nobody.
                 let closer = Closer(Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&shutdown)))));
@@ -66,9 +75,14 @@ impl Wire {
                 let write = move || write_chunks(writer, &chunks, &ends);
                 let started = thread::Builder::new().name("pusher-writer".to_owned()).spawn(write);
                 started.map_err(|source| Error::Thread { name: "pusher-writer", source: Arc::new(source) })?;
-                Ok(Self { inlet: Inlet::Reader(reader), outlet: Outlet::Queue(queue), closer })
+                Ok(Self::new((Source::Reader(reader), Sink::Queue(queue)), closer, traffic))
             }
         }
+    }
+
+    fn new((source, sink): (Source, Sink), closer: Closer, traffic: &Arc<Traffic>) -> Self {
+        let inlet = Inlet { source, traffic: Arc::clone(traffic) };
+        Self { inlet, outlet: Outlet { sink, traffic: Arc::clone(traffic) }, closer }
     }
 }
 
@@ -85,16 +99,18 @@ fn write_chunks(mut writer: Box<dyn Write + Send>, chunks: &Receiver<Box<[u8]>>,
 impl Inlet {
     /// Waits for as long as it takes until there is something, the end of the stream, or an error.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| match self {
-            Self::Socket(socket) => (&**socket).read(buffer),
-            Self::Reader(reader) => reader.read(buffer),
-        })
+        let count = uninterrupted(|| match &mut self.source {
+            Source::Socket(socket) => (&**socket).read(buffer),
+            Source::Reader(reader) => reader.read(buffer),
+        })?;
+        self.traffic.received(count);
+        Ok(count)
     }
 
     /// Like `read`, but until the deadline where the stream can be told; what cannot be is ended by its closer.
     pub(super) fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         let left = time_left(deadline)?;
-        if let Self::Socket(socket) = self {
+        if let Source::Socket(socket) = &self.source {
             socket.set_read_timeout(Some(left))?;
         }
         self.read(buffer).map_err(timed_out)
@@ -102,15 +118,15 @@ impl Inlet {
 
     /// From here on reads have no deadline.
     pub(super) fn wait_for_ever(&self) -> io::Result<()> {
-        match self {
-            Self::Socket(socket) => socket.set_read_timeout(None),
-            Self::Reader(_) => Ok(()),
+        match &self.source {
+            Source::Socket(socket) => socket.set_read_timeout(None),
+            Source::Reader(_) => Ok(()),
         }
     }
 
     /// Whether nothing has come, not even the end of the stream.
     pub(super) fn is_silent(&self) -> bool {
-        let Self::Socket(socket) = self else { return false };
+        let Source::Socket(socket) = &self.source else { return false };
         let mut byte = [std::mem::MaybeUninit::uninit()];
         let silent = socket.set_nonblocking(true).is_ok()
             && matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
@@ -121,21 +137,24 @@ impl Inlet {
 impl Outlet {
     /// Writes some of it. `WouldBlock` when the time is over and nothing could be written.
     pub(super) fn write(&mut self, data: &[u8], within: Duration) -> io::Result<usize> {
-        match self {
-            Self::Socket(socket) => {
+        let count = match &self.sink {
+            Sink::Socket(socket) => {
                 socket.set_write_timeout(Some(within))?;
                 // Some platforms report the timeout of a write as `TimedOut`, which the layers above take for fatal.
-                uninterrupted(|| (&**socket).write(data)).map_err(would_block)
+                uninterrupted(|| (&**socket).write(data)).map_err(would_block)?
             }
-            Self::Queue(queue) => {
-                let chunk = data.get(..CHUNK).unwrap_or(data);
-                match queue.send_timeout(chunk.into(), within) {
-                    Ok(()) => Ok(chunk.len()),
-                    Err(SendTimeoutError::Timeout(_)) => Err(io::ErrorKind::WouldBlock.into()),
-                    Err(SendTimeoutError::Disconnected(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-                }
-            }
-        }
+            Sink::Queue(queue) => enqueue(queue, data.get(..CHUNK).unwrap_or(data), within)?,
+        };
+        self.traffic.sent(count);
+        Ok(count)
+    }
+}
+
+fn enqueue(queue: &Sender<Box<[u8]>>, chunk: &[u8], within: Duration) -> io::Result<usize> {
+    match queue.send_timeout(chunk.into(), within) {
+        Ok(()) => Ok(chunk.len()),
+        Err(SendTimeoutError::Timeout(_)) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(SendTimeoutError::Disconnected(_)) => Err(io::ErrorKind::BrokenPipe.into()),
     }
 }
 
@@ -195,7 +214,7 @@ mod tests {
     #[test]
     fn a_closer_wakes_a_read_that_blocks() {
         let (ours, _peer) = pair();
-        let Wire { mut inlet, closer, .. } = Wire::of_socket(ours);
+        let Wire { mut inlet, closer, .. } = Wire::of_socket(ours, &Arc::default());
         let waiting = thread::spawn(move || inlet.read(&mut [0]));
         closer.close();
         assert_eq!(waiting.join().expect("no panic").expect("end of stream"), 0);
@@ -217,7 +236,7 @@ mod tests {
         let (closed, is_closed) = bounded(1);
         let shutdown = Box::new(move || closed.try_send(()).unwrap_or_default());
         let halves = Kind::Halves { reader: Box::new(io::empty()), writer: Box::new(Stuck(stuck)), shutdown };
-        let mut wire = Wire::of_dialled(halves).expect("a thread");
+        let mut wire = Wire::of_dialled(halves, &Arc::default()).expect("a thread");
         let error = loop {
             if let Err(error) = wire.outlet.write(&[0; 2 * CHUNK], Duration::from_millis(1)) {
                 break error;

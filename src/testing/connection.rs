@@ -70,26 +70,20 @@ fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ah
 }
 
 /// Receives messages until the connection ends, or the client breaks the rules.
-fn receive_all(
-    hub: &Hub,
-    connection: &Connection,
-    stream: &mut Stream<'_>,
-    read_ahead: Vec<u8>,
-) -> Option<Violation> {
+fn receive_all(hub: &Hub, connection: &Connection, stream: &mut Stream<'_>, read_ahead: Vec<u8>) -> Option<Violation> {
     let mut decoder = Decoder::new(Sender::Client, MAX_MESSAGE);
     let mut buffer = vec![0; READ_BUFFER];
     let mut bytes = read_ahead.as_slice();
     loop {
-        while let Some(message) = match decoder.next(&mut bytes) {
-            Ok(message) => message,
-            Err(violation) => return Some(violation),
-        } {
-            if !receive(hub, connection, &message) {
-                return None;
+        match decoder.next(&mut bytes) {
+            Ok(Some(message)) if receive(hub, connection, &message) => {}
+            Ok(Some(_)) => return None,
+            Ok(None) => {
+                let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
+                bytes = buffer.get(..count).unwrap_or_default();
             }
+            Err(violation) => return Some(violation),
         }
-        let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-        bytes = buffer.get(..count).unwrap_or_default();
     }
 }
 

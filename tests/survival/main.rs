@@ -5,3 +5,16 @@
 mod support;
 
 mod figures;
+
+mod allocations;
+mod attempts;
+mod callers;
+mod delivery;
+mod fault_proxy;
+mod faults;
+mod netns;
+mod resubscription;
+mod secrets;
+mod soak;
+mod source;
+mod subject;

@@ -23,6 +23,7 @@ use super::{
     stop::Stop,
     stream::Stream,
     tls,
+    traffic::Traffic,
 };
 use crate::{
     Error, Source,
@@ -47,6 +48,8 @@ const MAX_IDLE: usize = 8;
 pub(super) struct Http {
     config: Config,
     connector: Arc<tls::Connector>,
+    /// Not that of the client's counters, which tell of its socket.
+    traffic: Arc<Traffic>,
     state: Mutex<State>,
 }
 
@@ -76,7 +79,12 @@ struct UnderWay<'a> {
 
 impl Http {
     pub(super) fn new(config: &Config, connector: &Arc<tls::Connector>) -> Self {
-        Self { config: config.clone(), connector: Arc::clone(connector), state: Mutex::default() }
+        Self {
+            config: config.clone(),
+            connector: Arc::clone(connector),
+            traffic: Arc::default(),
+            state: Mutex::default(),
+        }
     }
 
     /// Interrupts what is under way, and refuses everything from now on.
@@ -130,7 +138,8 @@ impl Http {
     fn open(&self, url: &HttpUrl, deadline: Instant, timeout: Duration) -> Result<Connection, Error> {
         let stop = Arc::new(Stop::new());
         let _under_way = self.begin(&stop).ok_or(Error::Disconnected)?;
-        let dial = Dial { config: &self.config, connector: &self.connector, deadline, timeout, stop: &stop };
+        let (config, connector, traffic) = (&self.config, &self.connector, &self.traffic);
+        let dial = Dial { config, connector, deadline, timeout, stop: &stop, traffic };
         let target = Target { host: &url.host, port: url.port, tls: url.tls };
         let stream = dial.stream(&target, &|_| ())?;
         Ok(Connection { stream, stop, origin: url.origin() })

@@ -122,7 +122,7 @@ fn understand(status: u16, version: u8, headers: &[Header<'_>]) -> Result<Head, 
         return Err(malformed("is compressed, which was not asked for"));
     }
     let lengths: Vec<_> = values("content-length").collect();
-    let framing = match (values("transfer-encoding").last(), lengths.as_slice()) {
+    let framing = match (values("transfer-encoding").next_back(), lengths.as_slice()) {
         _ if matches!(status, 101 | 204 | 304) => Framing::Length(0),
         (Some(coding), []) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunks,
         (Some(_), _) => return Err(malformed("has a body whose length cannot be told")),
@@ -282,5 +282,121 @@ impl<S: Read> Input<'_, S> {
             }
             self.read_more()?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { success: 20, refusal: 5 };
+
+    /// A stream that brings these pieces, then ends.
+    struct Pieces<'a>(Vec<&'a [u8]>);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(piece) = self.0.first_mut() else { return Ok(0) };
+            let count = piece.read(buffer)?;
+            if piece.is_empty() {
+                self.0.remove(0);
+            }
+            Ok(count)
+        }
+    }
+
+    fn answer(text: &str) -> Result<Response, Unreadable> {
+        read(&mut Pieces(vec![text.as_bytes()]), &LIMITS)
+    }
+
+    fn body(text: &str) -> String {
+        match answer(text) {
+            Ok(response) => String::from_utf8_lossy(&response.body).into_owned(),
+            Err(error) => panic!("{text:?}: {error:?}"),
+        }
+    }
+
+    fn reason(text: &str) -> String {
+        match answer(text) {
+            Err(Unreadable::Malformed(reason)) => reason,
+            Err(Unreadable::Io(error)) => format!("{:?}", error.kind()),
+            Ok(response) => panic!("{text:?}: {:?}", response.body),
+        }
+    }
+
+    #[test]
+    fn a1_a_body_has_a_length_or_chunks_or_ends_with_the_stream() {
+        assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcJUNK"), "abc");
+        assert_eq!(body("HTTP/1.0 201 OK\r\n\r\nabc"), "abc");
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\nX: y\r\n\r\n";
+        assert_eq!(body(chunked), "abc");
+        assert_eq!(body("HTTP/1.1 204 No Content\r\n\r\n"), "");
+        assert_eq!(body("HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"), "a");
+    }
+
+    #[test]
+    fn an_answer_is_the_same_wherever_its_bytes_are_cut() {
+        let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\na\r\n0123456789\r\n0\r\n\r\n";
+        for cut in 1..text.len() {
+            let (head, tail) = text.as_bytes().split_at(cut);
+            let response = read(&mut Pieces(vec![head, tail]), &LIMITS).unwrap_or_else(|error| panic!("{error:?}"));
+            assert_eq!((response.body.as_slice(), response.keeps_connection), (&b"ab0123456789"[..], true), "{cut}");
+            let short = read(&mut Pieces(vec![head]), &LIMITS);
+            assert!(matches!(short, Err(Unreadable::Io(_))), "ended at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_kept_only_when_both_sides_know_where_the_answer_ends() {
+        let rows = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true),
+            ("HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nabc", true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n", false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc", false),
+            ("HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\ncut at 5!", false),
+            ("HTTP/1.1 200 OK\r\n\r\nabc", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(answer(text).map(|response| response.keeps_connection).ok(), Some(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a5_what_is_not_as_it_should_be_is_malformed() {
+        let rows = [
+            ("SSH-2.0", "not HTTP"),
+            ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", "compressed"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "no number"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na", "no number"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", "no number"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "two lengths"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "cannot be told"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "cannot be told"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "without a length"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", "does not end where"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n0123456789012345678901", "larger than 20"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", "UnexpectedEof"),
+            ("", "UnexpectedEof"),
+        ];
+        for (text, expected) in rows {
+            assert!(reason(text).contains(expected), "{text:?}: {}", reason(text));
+        }
+        let flood = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(2 * MAX_HEAD));
+        assert_eq!(reason(&flood), "has too large a head");
+        let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+        assert_eq!(reason(&interim), "has too large a head");
+        let trailer =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".to_owned() + &"X: y\r\n".repeat(9999);
+        assert_eq!(reason(&trailer), "has too large a head");
+    }
+
+    #[test]
+    fn a4_the_status_of_a_refusal_is_told_also_when_its_body_is_broken() {
+        let refused = answer("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\nlong words");
+        let response = refused.unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!((response.status, response.retry_after, response.body.as_slice()), (503, Some(7), &b"long "[..]));
+        assert!(!response.is_success());
     }
 }

@@ -27,8 +27,15 @@ fn dial(path: &str) -> Dialled {
         config = config.root_certificate_pem(std::fs::read(file).expect("a readable certificate"));
     }
     let timeout = Duration::from_secs(10);
-    let (connector, stop) = (Connector::default(), Arc::new(Stop::new()));
-    let dial = Dial { config: &config, connector: &connector, deadline: Instant::now() + timeout, timeout, stop: &stop };
+    let (connector, stop, traffic) = (Connector::default(), Arc::new(Stop::new()), Arc::default());
+    let dial = Dial {
+        config: &config,
+        connector: &connector,
+        deadline: Instant::now() + timeout,
+        timeout,
+        stop: &stop,
+        traffic: &traffic,
+    };
     dial.web_socket(false, |_| ()).expect("the server of the cases listens")
 }
 
