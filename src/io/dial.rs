@@ -145,7 +145,8 @@ impl Dial<'_> {
                 Answer::Accepted { head } => return Ok(answer.split_off(head)),
                 Answer::Refused { status, head, body } => {
                     stream.gate_mut().set_deadline(self.deadline.min(Instant::now() + REFUSAL_WITHIN));
-                    let body = read_refusal(stream, answer.split_off(head), body.unwrap_or(MAX_REFUSAL));
+                    let more = if stream.gate().keeps_deadlines() { body.unwrap_or(MAX_REFUSAL) } else { 0 };
+                    let body = read_refusal(stream, answer.split_off(head), more);
                     return Err(Error::UpgradeStatus { status, body });
                 }
                 Answer::Incomplete => {}
