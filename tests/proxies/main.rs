@@ -5,6 +5,7 @@
 mod certificates;
 mod conversation;
 mod destination;
+mod ending;
 mod environment;
 mod http;
 mod proxy;

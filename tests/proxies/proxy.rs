@@ -66,6 +66,11 @@ struct Seen {
     targets: Vec<Target>,
     /// The ports from which it connected.
     outgoing: Vec<u16>,
+    connections: usize,
+    /// How many scripted answers it has given.
+    answered: usize,
+    /// How many connections have ended.
+    ended: usize,
 }
 
 impl Proxy {
@@ -78,8 +83,12 @@ impl Proxy {
             let scripts = std::iter::once(first).chain(std::iter::repeat(later));
             for (client, script) in listener.incoming().flatten().zip(scripts) {
                 let seen = Arc::clone(&seen);
-                // What goes wrong here ends the connection, which is for the client to notice.
-                thread::spawn(move || follow(script, &client, &seen));
+                seen.lock().expect("no panic").connections += 1;
+                thread::spawn(move || {
+                    // What goes wrong here ends the connection, which is for the client to notice.
+                    let _ = follow(script, &client, &seen);
+                    seen.lock().expect("no panic").ended += 1;
+                });
             }
         });
         proxy
@@ -87,6 +96,20 @@ impl Proxy {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.lock().expect("no panic").connections
+    }
+
+    /// How many scripted answers it has given.
+    pub(crate) fn answered(&self) -> usize {
+        self.seen.lock().expect("no panic").answered
+    }
+
+    /// How many connections have ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.seen.lock().expect("no panic").ended
     }
 
     /// What it was asked to connect to, in order.
@@ -112,6 +135,7 @@ fn follow(script: Script, mut client: &TcpStream, seen: &Mutex<Seen>) -> io::Res
             for answer in answers {
                 hear(client)?;
                 client.write_all(answer)?;
+                seen.lock().expect("no panic").answered += 1;
             }
             match then {
                 Then::End => client.shutdown(Shutdown::Write)?,

@@ -31,6 +31,8 @@ struct Seen {
     peers: Vec<u16>,
     /// What all of them wrote.
     written: Vec<u8>,
+    /// How many bytes they got.
+    answered: usize,
     ended: usize,
 }
 
@@ -68,11 +70,16 @@ impl Relay {
         seen.written.windows(words.len()).any(|window| window == words.as_bytes())
     }
 
-    /// Waits until every connection has ended on the client's side.
+    /// How many bytes clients got.
+    pub(crate) fn answered(&self) -> usize {
+        self.seen.lock().expect("no panic").answered
+    }
+
+    /// Waits until somebody has connected, and every connection has ended on the client's side.
     pub(crate) fn wait_for_the_end_of_all(&self) {
         eventually("every connection ends", || {
             let seen = self.seen.lock().expect("no panic");
-            seen.ended == seen.peers.len()
+            seen.ended > 0 && seen.ended == seen.peers.len()
         });
     }
 }
@@ -81,21 +88,22 @@ fn carry(client: &TcpStream, target: SocketAddr, answers: Answers, seen: &Arc<Mu
     seen.lock().expect("no panic").peers.push(client.peer_addr().expect("connected").port());
     let server = TcpStream::connect(target).expect("the server listens");
     thread::scope(|scope| {
-        scope.spawn(|| answer(&server, client, answers));
+        scope.spawn(|| answer(&server, client, answers, seen));
         copy(client, &server, |bytes| seen.lock().expect("no panic").written.extend_from_slice(bytes));
         let _ = server.shutdown(Shutdown::Both);
     });
     seen.lock().expect("no panic").ended += 1;
 }
 
-fn answer(server: &TcpStream, client: &TcpStream, answers: Answers) {
-    let ended = match answers {
-        Answers::All => copy(server, client, |_| ()),
-        Answers::EndAfter(limit) => copy(&mut server.take(limit as u64), client, |_| ()),
-        Answers::HoldAfter(limit) => return copy(&mut server.take(limit as u64), client, |_| ()),
+fn answer(server: &TcpStream, client: &TcpStream, answers: Answers, seen: &Mutex<Seen>) {
+    let limit = match answers {
+        Answers::All => u64::MAX,
+        Answers::EndAfter(limit) | Answers::HoldAfter(limit) => limit as u64,
     };
-    let _ = client.shutdown(Shutdown::Both);
-    ended
+    copy(server.take(limit), client, |bytes| seen.lock().expect("no panic").answered += bytes.len());
+    if !matches!(answers, Answers::HoldAfter(_)) {
+        let _ = client.shutdown(Shutdown::Both);
+    }
 }
 
 fn copy(mut from: impl Read, mut to: impl Write, mut note: impl FnMut(&[u8])) {

@@ -1,6 +1,10 @@
 //! Servers with good and bad certificates, old versions and no TLS at all, for the socket and for the auth endpoint.
 
-use std::{collections::HashMap, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 use openssl::ssl::SslVersion;
 use pusher_channels::{Config, ConnectPhase, Error, Pusher, Reconnect, TlsProblem, testing::TestServer};
@@ -8,7 +12,7 @@ use pusher_channels::{Config, ConnectPhase, Error, Pusher, Reconnect, TlsProblem
 use super::{
     certificates::{Authority, Certificate, GOOD, Signed, Valid},
     relay::{Answers, Relay},
-    support::{PATIENCE, server},
+    support::{PATIENCE, eventually, server},
     terminator::{terminate_only, terminate_tls},
 };
 
@@ -224,4 +228,25 @@ fn c8_a_server_that_speaks_tls_is_told_to_those_who_do_not() {
     let config = Config::host("app-key", "localhost").port(relay.port()).tls(false);
     let error = Pusher::new(config.connect_timeout(PATIENCE)).connect().expect_err("no HTTP is spoken there");
     assert!(matches!(&error, Error::Upgrade { reason } if reason.contains("TLS")), "{error:?}");
+}
+
+#[test]
+fn r10_disconnecting_ends_a_handshake_that_stalls() {
+    let (authority, server) = (Authority::new(), server());
+    for stalls_after in [0, 1, 300] {
+        let row = Row { answers: Answers::HoldAfter(stalls_after), ..RIGHT };
+        let relays = [row.stage(&authority, &server), row.stage(&authority, &server)];
+        let of_socket = Pusher::new(Config::host("app-key", "localhost").port(relays[0].port()));
+        of_socket.connect_background().expect("started");
+        let endpoint = format!("https://localhost:{}/pusher/auth", relays[1].port());
+        let of_request = Pusher::new(server.config().auth_endpoint(endpoint)).connect().expect("without TLS");
+        of_request.subscribe("private-room").expect("a valid name");
+        for (pusher, relay) in [of_socket, of_request].iter().zip(&relays) {
+            eventually("the server has answered so far", || relay.answered() == stalls_after);
+            let start = Instant::now();
+            pusher.disconnect();
+            assert!(start.elapsed() <= Duration::from_millis(250), "{stalls_after}: {:?}", start.elapsed());
+            relay.wait_for_the_end_of_all();
+        }
+    }
 }
