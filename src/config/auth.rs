@@ -200,7 +200,8 @@ impl Config {
     }
 
     /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported. However
-    /// many are allowed, the members of a channel take 8 MiB at most.
+    /// many are allowed, the members of a channel take 8 MiB at most, and those of all channels, with whatever else is kept of
+    /// what servers send, 12 MiB.
     pub fn max_presence_members(mut self, members: usize) -> Self {
         self.auth.max_presence_members = members;
         self

@@ -112,6 +112,7 @@ impl Core {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let session = Session::new(config.settings(), RandomState::new().hash_one(0));
         let connector = Arc::<tls::Connector>::default();
+        let booth = Booth::new(session.budget());
         Arc::new(Self {
             process: Process::current(),
             auth: AuthPool::new(&config, &connector),
@@ -124,7 +125,7 @@ impl Core {
             traffic: Arc::default(),
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
-            booth: Booth::new(),
+            booth,
             threads: Mutex::default(),
             user: Interest::new(Interest::USER, ""),
             connection: Interest::new(Interest::CONNECTION, ""),

@@ -110,14 +110,14 @@ impl Http {
             _ if left(deadline).is_zero() => Failure::Timeout,
             Failed::Error(error) if error.is_timeout() => Failure::Timeout,
             Failed::Error(error) => network(&url, Arc::new(error)),
-            Failed::Unreadable(Unreadable::Io(error)) => network(&url, Arc::new(error)),
+            Failed::Unreadable(Unreadable::Unheard(error) | Unreadable::Io(error)) => network(&url, Arc::new(error)),
             Failed::Unreadable(Unreadable::Malformed(reason)) => Failure::Malformed(reason),
         })?;
         if response.is_success() { Ok(response.body) } else { Err(refusal(&response)) }
     }
 
     /// On a connection that is kept, when there is one. That the server ends such a connection in the moment of the request
-    /// is nobody's fault, and the request goes out again on a new one.
+    /// is nobody's fault: when nothing at all of an answer has come, the request goes out again on a new one.
     fn exchange(
         &self,
         url: &HttpUrl,
@@ -127,7 +127,7 @@ impl Http {
     ) -> Result<Response, Failed> {
         if let Some(connection) = self.take_idle(&url.origin()) {
             match self.speak(connection, request, deadline) {
-                Err(Unreadable::Io(error)) if is_over(&error) && !self.state.lock().over => {}
+                Err(Unreadable::Unheard(error)) if is_over(&error) && !self.state.lock().over => {}
                 result => return result.map_err(Failed::Unreadable),
             }
         }
@@ -153,7 +153,7 @@ impl Http {
         let written = connection.stream.write_all(request);
         let limits = Limits { success: MAX_BODY, refusal: MAX_REFUSAL };
         let response = match (response::read(&mut connection.stream, &limits), written) {
-            (Err(Unreadable::Io(_)), Err(error)) => return Err(Unreadable::Io(error)),
+            (Err(Unreadable::Unheard(_)), Err(error)) => return Err(Unreadable::Unheard(error)),
             (response, _) => response?,
         };
         if response.keeps_connection {
