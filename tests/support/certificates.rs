@@ -14,7 +14,7 @@ pub(crate) struct Certificate {
     /// Whom it is for, as OpenSSL writes it: `DNS:localhost`.
     pub(crate) names: &'static str,
     pub(crate) valid: Valid,
-    pub(crate) signed: Signed,
+    pub(crate) issuer: Issuer,
 }
 
 /// When it is valid.
@@ -29,19 +29,18 @@ pub(crate) enum Valid {
 
 /// By whom it is signed, and what the server sends beside it.
 #[derive(Clone, Copy)]
-pub(crate) enum Signed {
+pub(crate) enum Issuer {
     /// The authority whose root a client may trust.
-    ByRoot,
+    Root,
     /// An authority between that one and the certificate, which the server sends, or forgets to.
-    ByIntermediate {
+    Intermediate {
         sent: bool,
     },
-    ByItself,
+    Itself,
 }
 
 /// What everybody can connect to who trusts the root.
-pub(crate) const GOOD: Certificate =
-    Certificate { names: "DNS:localhost", valid: Valid::Today, signed: Signed::ByRoot };
+pub(crate) const GOOD: Certificate = Certificate { names: "DNS:localhost", valid: Valid::Today, issuer: Issuer::Root };
 
 /// An authority, with another one below it. Its folder is removed with it.
 pub(crate) struct Authority {
@@ -81,13 +80,13 @@ impl Authority {
             Valid::LongAgo => &["-startdate", "20200101000000Z", "-enddate", "20210101000000Z"],
             Valid::FarAhead => &["-startdate", "20900101000000Z", "-enddate", "20910101000000Z"],
         };
-        match certificate.signed {
-            Signed::ByItself => self.sign_by_itself(&name, &["-subj", "/CN=Test server", "-addext", &names], dates),
-            Signed::ByRoot => self.sign("root", &name, &names, dates),
-            Signed::ByIntermediate { .. } => self.sign("intermediate", &name, &names, dates),
+        match certificate.issuer {
+            Issuer::Itself => self.sign_by_itself(&name, &["-subj", "/CN=Test server", "-addext", &names], dates),
+            Issuer::Root => self.sign("root", &name, &names, dates),
+            Issuer::Intermediate { .. } => self.sign("intermediate", &name, &names, dates),
         }
         let chain = format!("{name}.pem");
-        if matches!(certificate.signed, Signed::ByIntermediate { sent: true }) {
+        if matches!(certificate.issuer, Issuer::Intermediate { sent: true }) {
             self.write(&chain, [self.read(&chain), self.read("intermediate.pem")].concat());
         }
         Files { chain: self.folder.join(chain), key: self.folder.join(format!("{name}.key")) }

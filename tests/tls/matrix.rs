@@ -10,7 +10,7 @@ use openssl::ssl::SslVersion;
 use pusher_channels::{Config, ConnectPhase, Error, Pusher, Reconnect, TlsProblem, testing::TestServer};
 
 use super::{
-    certificates::{Authority, Certificate, GOOD, Signed, Valid},
+    certificates::{Authority, Certificate, GOOD, Issuer, Valid},
     relay::{Answers, Relay},
     support::{PATIENCE, eventually, server},
     terminator::{terminate_only, terminate_tls},
@@ -79,9 +79,9 @@ const ENDED: Outcome = Refused(TlsProblem::Ended);
 const ROWS: [Row; 20] = [
     RIGHT,
     Row { name: "right, but nobody trusts the root", trusts_the_root: false, outcome: UNKNOWN_ISSUER, ..RIGHT },
-    certified("an intermediate that is sent", by(Signed::ByIntermediate { sent: true }), Accepted),
-    certified("an intermediate that is missing", by(Signed::ByIntermediate { sent: false }), UNKNOWN_ISSUER),
-    certified("self-signed", by(Signed::ByItself), Refused(TlsProblem::SelfSigned)),
+    certified("an intermediate that is sent", by(Issuer::Intermediate { sent: true }), Accepted),
+    certified("an intermediate that is missing", by(Issuer::Intermediate { sent: false }), UNKNOWN_ISSUER),
+    certified("self-signed", by(Issuer::Itself), Refused(TlsProblem::SelfSigned)),
     certified("expired", Certificate { valid: Valid::LongAgo, ..GOOD }, Refused(TlsProblem::Expired)),
     certified("not yet valid", Certificate { valid: Valid::FarAhead, ..GOOD }, Refused(TlsProblem::NotYetValid)),
     at("another host", "localhost", "DNS:elsewhere.example", WRONG_HOST),
@@ -99,8 +99,8 @@ const ROWS: [Row; 20] = [
     answered("a stall in the middle of the handshake", Answers::HoldAfter(300), TimesOut),
 ];
 
-const fn by(signed: Signed) -> Certificate {
-    Certificate { signed, ..GOOD }
+const fn by(issuer: Issuer) -> Certificate {
+    Certificate { issuer, ..GOOD }
 }
 
 impl Row {
