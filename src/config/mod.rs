@@ -19,7 +19,7 @@ use crate::{
 pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, Pairs, checked_header};
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, Kind};
-pub(crate) use endpoint::Endpoint;
+pub(crate) use endpoint::{Endpoint, address};
 pub(crate) use http_url::HttpUrl;
 pub(crate) use proxy::{Proxy, ProxyKind};
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tungstenite::http::Uri;
 
-use super::endpoint::{checked_host, port_after_colon};
+use super::endpoint::{address, checked_host, port_after_colon};
 use crate::{Error, auth::Secret, protocol::percent};
 
 /// How to reach everything.
@@ -128,7 +128,7 @@ impl Proxy {
 
     /// Host and port, for messages.
     pub(crate) fn address(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        address(&self.host, self.port)
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         let proxy = parsed("http://proxy.example:3128");
         assert_eq!((proxy.kind, proxy.address().as_str()), (ProxyKind::Http, "proxy.example:3128"));
         assert_eq!((parsed("http://p").port, parsed("socks5://p").port), (80, 1080));
-        assert_eq!(parsed("socks5h://[::1]:9050/").address(), "::1:9050");
+        assert_eq!(parsed("socks5h://[::1]:9050/").address(), "[::1]:9050");
         let (name, password) = parsed("http://us%40er:p%3Aw@p:1").user.expect("a user");
         assert_eq!((name.expose(), password.expose()), ("us@er", "p:w"));
     }

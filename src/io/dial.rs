@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     ConnectPhase, Error, Source,
-    config::{Config, DialRequest, Dialer, Endpoint},
+    config::{Config, DialRequest, Dialer, Endpoint, address},
     error::excerpt,
 };
 
@@ -100,7 +100,7 @@ impl Dial<'_> {
             self.error(unreached, ConnectPhase::Dns, |source| Error::Dns { host: host.to_owned(), source })
         })?;
         reached(ConnectPhase::Tcp);
-        let failed = |source: Source| Error::Tcp { address: format!("{host}:{port}"), source };
+        let failed = |source: Source| Error::Tcp { address: address(host, port), source };
         let socket: Socket = reach::connect(addresses, self.stop, self.deadline)
             .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
         // Events are small and wait for no more to come.

@@ -10,7 +10,7 @@ use httparse::{EMPTY_HEADER, Status};
 use zeroize::Zeroizing;
 
 use super::websocket::MAX_HEAD;
-use crate::config::{Proxy, ProxyKind};
+use crate::config::{Proxy, ProxyKind, address};
 
 /// The few headers of an answer that is only a status.
 const MAX_HEADERS: usize = 64;
@@ -39,7 +39,7 @@ pub(super) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str
 }
 
 fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
-    let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let target = address(host, port);
     let mut request = Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
     if let Some((name, password)) = &proxy.user {
         let user = Zeroizing::new(format!("{}:{}", name.expose(), password.expose()));
