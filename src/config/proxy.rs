@@ -78,7 +78,7 @@ impl Environment {
         Self {
             http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]).map(Secret::new),
             https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]).map(Secret::new),
-            no_proxy: no_proxy.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect(),
+            no_proxy: no_proxy.split(',').map(|entry| bare(entry).to_ascii_lowercase()).collect(),
         }
     }
 
@@ -86,6 +86,11 @@ impl Environment {
         let url = if tls { &self.https } else { &self.http };
         url.as_ref().filter(|_| !self.no_proxy.iter().any(|entry| covers(entry, &host.to_ascii_lowercase())))
     }
+}
+
+/// An entry of `NO_PROXY` without what may stand around it: white space, and the brackets of IPv6.
+fn bare(entry: &str) -> &str {
+    entry.trim().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Whether an entry of `NO_PROXY` means this host: `*`, the host itself, or a domain that it belongs to.
@@ -211,8 +216,8 @@ mod tests {
 
     #[test]
     fn c7_no_proxy_names_hosts_that_are_reached_directly() {
-        let choice = environment(&[("all_proxy", "p:1"), ("no_proxy", "localhost, .example.com,10.0.0.1")]);
-        for host in ["localhost", "LOCALHOST", "example.com", "a.example.com", "10.0.0.1"] {
+        let choice = environment(&[("all_proxy", "p:1"), ("no_proxy", "localhost, .example.com,10.0.0.1, [::1]")]);
+        for host in ["localhost", "LOCALHOST", "example.com", "a.example.com", "10.0.0.1", "::1"] {
             assert_eq!(host_for(&choice, true, host), None, "{host}");
         }
         for host in ["notexample.com", "example.org", "110.0.0.1", "localhost.example"] {
