@@ -36,6 +36,7 @@ const fn plain(variables: &'static [(&'static str, &'static str)], host: &'stati
     Row { variables, host, tls: false, asks: true, way }
 }
 
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
 const fn secure(variables: &'static [(&'static str, &'static str)], way: Way) -> Row {
     Row { variables, host: "127.0.0.1", tls: true, asks: true, way }
 }
