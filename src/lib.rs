@@ -107,11 +107,11 @@
 //! # Threads
 //!
 //! A connected client has three threads, and none of them polls: `pusher-reader` reads the socket, `pusher-heartbeat`
-//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and one
-//! for each address that is being tried; while permissions are asked for, there are up to eight `pusher-auth`, on which your
-//! authorisers run. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within
-//! 250 ms, but for a closure that is running and a name resolution that cannot be interrupted: those threads end by
-//! themselves.
+//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and
+//! one for each address that is being tried; while permissions are asked for, there are up to eight `pusher-auth`, on
+//! which your authorisers run; and over the halves of a [`ByteStream::new`] there is a `pusher-writer`. [`Pusher::new`]
+//! starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within 250 ms, but for a closure
+//! that is running and a name resolution that cannot be interrupted: those threads end by themselves.
 //!
 //! `fork` copies no thread but the one that calls it, so a client works in the process that made it alone. In a forked child
 //! every call returns [`Error::Forked`] or, where it returns no error, does nothing, and the parent's connection is not
