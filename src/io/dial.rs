@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     ConnectPhase, Error, Source,
-    config::{Config, DialRequest, Dialer, Endpoint},
+    config::{Config, DialRequest, Dialer, Endpoint, address},
     error::excerpt,
 };
 
@@ -100,7 +100,7 @@ impl Dial<'_> {
             self.error(unreached, ConnectPhase::Dns, |source| Error::Dns { host: host.to_owned(), source })
         })?;
         reached(ConnectPhase::Tcp);
-        let failed = |source: Source| Error::Tcp { address: format!("{host}:{port}"), source };
+        let failed = |source: Source| Error::Tcp { address: address(host, port), source };
         let socket: Socket = reach::connect(addresses, self.stop, self.deadline)
             .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
         // Events are small and wait for no more to come.
@@ -145,13 +145,16 @@ impl Dial<'_> {
                 Answer::Accepted { head } => return Ok(answer.split_off(head)),
                 Answer::Refused { status, head, body } => {
                     stream.gate_mut().set_deadline(self.deadline.min(Instant::now() + REFUSAL_WITHIN));
-                    let body = read_refusal(stream, answer.split_off(head), body.unwrap_or(MAX_REFUSAL));
+                    let more = if stream.gate().keeps_deadlines() { body.unwrap_or(MAX_REFUSAL) } else { 0 };
+                    let body = read_refusal(stream, answer.split_off(head), more);
                     return Err(Error::UpgradeStatus { status, body });
                 }
                 Answer::Incomplete => {}
             }
             if read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(&error))? == 0 {
-                return Err(upgrade_error("the server ended the connection instead of answering"));
+                return Err(upgrade_error(
+                    "the server ended the connection instead of answering; a port that expects TLS does so, too",
+                ));
             }
         }
     }

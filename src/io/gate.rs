@@ -61,6 +61,11 @@ impl Gate {
         }
     }
 
+    /// Whether reads end at the deadline by themselves. Those from a dialer's halves end when the connection is ended.
+    pub(super) fn keeps_deadlines(&self) -> bool {
+        matches!(&self.mode, Mode::Open { inlet, .. } if inlet.keeps_deadlines())
+    }
+
     /// What the reader thread has read. Nothing stands for the end of the stream.
     pub(super) fn bring(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {

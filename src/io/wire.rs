@@ -66,7 +66,11 @@ impl Wire {
     /// What a dialer has made.
     pub(super) fn of_dialled(stream: Kind, traffic: &Arc<Traffic>) -> Result<Self, Error> {
         match stream {
-            Kind::Socket(socket) => Ok(Self::of_socket(socket, traffic)),
+            Kind::Socket(socket) => {
+                // Whatever the program did with it before: here reads and writes wait.
+                socket.set_nonblocking(false).map_err(|source| Error::Dialer { source: Arc::new(source) })?;
+                Ok(Self::of_socket(socket, traffic))
+            }
             Kind::Halves { reader, writer, shutdown } => {
                 // A panic of the program's own closure harms nobody.
                 let closer = Closer(Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&shutdown)))));
@@ -114,6 +118,11 @@ impl Inlet {
             socket.set_read_timeout(Some(left))?;
         }
         self.read(buffer).map_err(timed_out)
+    }
+
+    /// Whether `read_until` ends by itself.
+    pub(super) fn keeps_deadlines(&self) -> bool {
+        matches!(&self.source, Source::Socket(_))
     }
 
     /// From here on reads have no deadline.
