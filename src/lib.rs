@@ -130,6 +130,10 @@ mod io;
 #[cfg(feature = "test-server")]
 pub mod testing;
 
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher, Stats};

@@ -1,0 +1,254 @@
+//! Names and values that a program gives, maybe from its own users: refused, or encoded (C1, C2, S7).
+
+use super::{
+    bytes::Bytes,
+    strict::{Head, Json, form, is_target, percent_decoded},
+};
+use crate::{
+    Config, Error,
+    config::checked_header,
+    protocol::{frame::Outgoing, name, percent},
+};
+
+/// Where a name or a value can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Key,
+    Cluster,
+    Host,
+    PathPrefix,
+    ClientName,
+    ClientVersion,
+    Url,
+    HeaderName,
+    HeaderValue,
+    Origin,
+    Channel,
+    AuthEndpoint,
+    AuthHeaderName,
+    AuthHeaderValue,
+    AuthParam,
+}
+
+impl Place {
+    pub(super) const ALL: [Self; 15] = [
+        Self::Key,
+        Self::Cluster,
+        Self::Host,
+        Self::PathPrefix,
+        Self::ClientName,
+        Self::ClientVersion,
+        Self::Url,
+        Self::HeaderName,
+        Self::HeaderValue,
+        Self::Origin,
+        Self::Channel,
+        Self::AuthEndpoint,
+        Self::AuthHeaderName,
+        Self::AuthHeaderValue,
+        Self::AuthParam,
+    ];
+}
+
+/// The first byte says where the name is given, the others are the name.
+pub fn names(input: &[u8]) {
+    let mut bytes = Bytes::new(input);
+    let place = bytes.pick(&Place::ALL);
+    is_accepted(place, &String::from_utf8_lossy(bytes.rest()));
+}
+
+/// False when it is refused. Panics when it reaches the wire as anything but itself, encoded.
+pub(super) fn is_accepted(place: Place, value: &str) -> bool {
+    match place {
+        Place::Key => request(Config::host(value, "localhost")).is_some_and(|head| is_key(&head, value)),
+        Place::Cluster => request(Config::cluster("key", value)).is_some_and(|head| is_cluster(&head, value)),
+        Place::Host => request(Config::host("key", value)).is_some_and(|head| is_host(&head, value)),
+        Place::PathPrefix => request(local().path_prefix(value)).is_some_and(|head| is_prefix(&head, value)),
+        Place::ClientName => request(local().client_name(value, "1")).is_some_and(|head| is_client(&head, value, "1")),
+        Place::ClientVersion => {
+            request(local().client_name("name", value)).is_some_and(|head| is_client(&head, "name", value))
+        }
+        Place::Url => is_accepted_url(value),
+        Place::HeaderName => request(local().header(value, "v")).is_some_and(|head| has_header(&head, value, "v")),
+        Place::HeaderValue => request(local().header("X-N", value)).is_some_and(|head| has_header(&head, "X-N", value)),
+        Place::Origin => request(local().origin(value)).is_some_and(|head| has_header(&head, "Origin", value)),
+        Place::Channel => is_accepted_channel(value),
+        Place::AuthEndpoint => passes(&local().auth_endpoint(value).allow_insecure_auth(), "auth_endpoint"),
+        Place::AuthHeaderName => is_accepted_auth_header(value, "v"),
+        Place::AuthHeaderValue => is_accepted_auth_header("X-N", value),
+        Place::AuthParam => is_encoded_param(value),
+    }
+}
+
+fn local() -> Config {
+    Config::host("key", "localhost")
+}
+
+/// The head of the upgrade request; `None` when the configuration is refused.
+fn request(config: Config) -> Option<Head> {
+    let config = config.tls(false);
+    let (endpoint, headers) = match (config.check(), config.endpoint(), config.headers()) {
+        (Ok(()), Ok(endpoint), Ok(headers)) => (endpoint, headers),
+        (Err(Error::Config { .. }), ..) => return None,
+        (checked, ..) => panic!("what is wrong is told before anything is dialled: {checked:?}"),
+    };
+    let mut head = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", endpoint.target, endpoint.authority()).into_bytes();
+    for (name, value) in headers {
+        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    head.extend(b"\r\n");
+    let head = Head::parse(&head).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&head)));
+    assert!(head.target().is_some(), "{head:?}");
+    Some(head)
+}
+
+/// The path of the target, and the parameters of its query.
+fn target(head: &Head) -> (&str, Vec<(String, String)>) {
+    let (path, query) = head.target().and_then(|target| target.split_once('?')).expect("a query");
+    (path, form(query).expect("the query has the shape of a form"))
+}
+
+fn is_key(head: &Head, key: &str) -> bool {
+    let encoded = target(head).0.strip_prefix("/app/").expect("the key's place");
+    assert!(!encoded.contains('/') && !key.is_empty());
+    assert_eq!(percent_decoded(encoded).as_deref(), Some(key.as_bytes()));
+    // What those on the way would take for a step in the path, not for a name.
+    assert!(![".", ".."].contains(&encoded));
+    true
+}
+
+fn is_cluster(head: &Head, cluster: &str) -> bool {
+    let host = head.only("host").expect("one host");
+    assert_eq!(host.strip_prefix("ws-").and_then(|host| host.strip_suffix(".pusher.com")), Some(cluster));
+    assert!(!cluster.is_empty() && cluster.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    true
+}
+
+fn is_host(head: &Head, host: &str) -> bool {
+    let named = head.only("host").expect("one host");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    match named.strip_prefix('[').and_then(|named| named.strip_suffix(']')) {
+        Some(address) => {
+            assert_eq!(address, host.trim_start_matches('[').trim_end_matches(']'));
+            assert!(address.parse::<std::net::Ipv6Addr>().is_ok());
+        }
+        None => assert!(named == host && !host.is_empty() && host.chars().all(is_name), "{named:?}"),
+    }
+    true
+}
+
+fn is_prefix(head: &Head, prefix: &str) -> bool {
+    let path = target(head).0.strip_suffix("/app/key").expect("the prefix's place");
+    let given: Vec<_> = prefix.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let decoded = |part| String::from_utf8(percent_decoded(part).expect("a strict target")).expect("UTF-8");
+    assert_eq!(path.split('/').skip(1).map(decoded).collect::<Vec<_>>(), given);
+    assert!(!given.iter().any(|part| [".", ".."].contains(&part.as_str())));
+    true
+}
+
+fn is_client(head: &Head, name: &str, version: &str) -> bool {
+    let expected = [("protocol", "7"), ("client", name), ("version", version)];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(target(head).1, expected);
+    true
+}
+
+fn has_header(head: &Head, name: &str, value: &str) -> bool {
+    assert_eq!(head.headers.len(), 2, "nothing is injected: {head:?}");
+    // HTTP does not know the white space around a value.
+    assert_eq!(head.only(name), Some(value.trim_matches([' ', '\t'])));
+    true
+}
+
+/// A URL is complete as it is given: what would have to be encoded is refused.
+fn is_accepted_url(url: &str) -> bool {
+    let config = Config::url(url);
+    if !passes(&config, "url") {
+        return false;
+    }
+    let endpoint = config.endpoint().expect("it has been checked");
+    assert!(is_target(&endpoint.target), "{url:?} -> {:?}", endpoint.target);
+    let rest = url.split_once("://").expect("a scheme").1;
+    assert!(!rest.contains('@') && !endpoint.host.is_empty() && endpoint.port != 0);
+    let path = rest.find(['/', '?']).map_or("", |start| &rest[start..]);
+    assert!(endpoint.target.contains(path.trim_start_matches('/')), "{url:?} -> {:?}", endpoint.target);
+    true
+}
+
+/// Whether the configuration is accepted; if not, the refusal is about this option.
+fn passes(config: &Config, option: &str) -> bool {
+    match config.check() {
+        Ok(()) => true,
+        Err(Error::Config { option: refused, .. }) => {
+            // TLS may be missing in this build.
+            assert!(refused == option || refused == "tls", "{refused}");
+            false
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn is_accepted_channel(channel: &str) -> bool {
+    if let Err(error) = name::check(channel) {
+        assert!(matches!(error, Error::ChannelName { .. }));
+        return false;
+    }
+    let body = channel.strip_prefix("#server-to-user-").unwrap_or(channel);
+    assert!(!body.is_empty() && channel.len() <= 200);
+    assert!(body.chars().all(|c| c.is_ascii_alphanumeric() || "_-=@,.;".contains(c)), "{channel:?}");
+    let subscribe = Outgoing::Subscribe { channel, auth: Some(channel), channel_data: None }.to_text();
+    for text in [subscribe, Outgoing::Unsubscribe { channel }.to_text()] {
+        let message = Json::parse(&text).expect("JSON");
+        let data = message.member("data").expect("one data");
+        assert_eq!(data.member("channel").and_then(Json::text), Some(channel));
+    }
+    true
+}
+
+fn is_accepted_auth_header(name: &str, value: &str) -> bool {
+    let Ok((sent, content)) = checked_header(name, value) else { return false };
+    let line = [b"\r\n", sent.as_str().as_bytes(), b": ", content.as_bytes(), b"\r\n\r\n"].concat();
+    let head = Head::parse(&line).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&line)));
+    assert_eq!(head.headers.len(), 1, "nothing is injected");
+    assert_eq!(head.only(name), Some(value.trim_matches([' ', '\t'])));
+    true
+}
+
+/// Every name and every value can be encoded, so that none is refused.
+fn is_encoded_param(text: &str) -> bool {
+    let encoded = format!("{}={}", percent::encode(text), percent::encode(text));
+    assert_eq!(form(&encoded), Some(vec![(text.to_owned(), text.to_owned())]));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs, path::Path};
+
+    use super::{super::evil::Evil, *};
+
+    const CASES: usize = 1_000_000;
+    const SEED: u64 = 4;
+
+    #[test]
+    #[ignore = "takes long: tests/survival/run"]
+    fn survival_c1_hostile_names_are_refused_or_encoded() {
+        let (mut evil, mut accepted) = (Evil::new(SEED), [0; Place::ALL.len()]);
+        for case in 0..CASES {
+            let place = case % Place::ALL.len();
+            accepted[place] += usize::from(is_accepted(Place::ALL[place], &evil.text()));
+        }
+        println!("seed {SEED}, accepted: {:?}", Place::ALL.iter().zip(accepted).collect::<Vec<_>>());
+        // Both outcomes are looked at everywhere, so that neither is proved by never coming about.
+        assert!(accepted.iter().all(|accepted| *accepted > 100), "{accepted:?}");
+        record("hostile names that reach the wire raw", format!("0 of {CASES}"), "0 of 1000000");
+    }
+
+    /// Notes a figure for the table of `tests/survival/run`, which says by `PUSHER_FIGURES` in which folder.
+    fn record(what: &str, measured: String, demanded: &str) {
+        if let Some(folder) = env::var_os("PUSHER_FIGURES") {
+            let line = format!("{what}\t{measured}\t{demanded}\n");
+            fs::write(Path::new(&folder).join(what.replace(' ', "-")), line).expect("a writable folder");
+        }
+    }
+}
