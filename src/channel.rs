@@ -46,12 +46,13 @@ impl Channel {
     /// Subscribes with a permission that the program has already, made for the socket of this moment, or for the next one
     /// while there is none. It serves no other: after a reconnect the configured authoriser takes over, or the subscription ends in [`Error::NoAuthorizer`].
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) {
-        let socket_id = self.core().outlets.snapshot.socket_id();
+        let Ok(core) = self.core() else { return };
+        let socket_id = core.outlets.snapshot.socket_id();
         self.want(Some(ReadyAuth { auth, socket_id }));
     }
 
     fn want(&self, ready: Option<ReadyAuth>) {
-        let core = self.core();
+        let Ok(core) = self.core() else { return };
         core.outlets.snapshot.forget_failure(&self.interest);
         if core.registry.want(&self.interest, ready) {
             core.wishes_changed();
@@ -61,15 +62,16 @@ impl Channel {
     /// Unsubscribes. After it returns no further event of the channel is delivered, whatever is on its way. Handlers stay
     /// bound.
     pub fn unsubscribe(&self) {
-        if self.core().registry.forget(&self.interest) {
-            self.core().wishes_changed();
+        let Ok(core) = self.core() else { return };
+        if core.registry.forget(&self.interest) {
+            core.wishes_changed();
         }
-        self.core().outlets.snapshot.forget(std::slice::from_ref(&self.interest));
+        core.outlets.snapshot.forget(std::slice::from_ref(&self.interest));
     }
 
     /// Whether the server has confirmed the subscription, on the connection of this moment.
     pub fn is_subscribed(&self) -> bool {
-        self.core().outlets.snapshot.is_subscribed(&self.interest)
+        self.core().is_ok_and(|core| core.outlets.snapshot.is_subscribed(&self.interest))
     }
 
     /// Waits until the server has confirmed the subscription.
@@ -80,8 +82,9 @@ impl Channel {
     /// over; [`Error::NotSubscribed`] when nobody subscribes; [`Error::Disconnected`], or the reason of a final refusal,
     /// when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_subscribed(&self, time: Duration) -> Result<(), Error> {
-        self.core().refuse_inside("wait_subscribed")?;
-        self.core().outlets.snapshot.wait_subscribed(&self.interest, time)
+        let core = self.core()?;
+        core.refuse_inside("wait_subscribed")?;
+        core.outlets.snapshot.wait_subscribed(&self.interest, time)
     }
 
     /// Sends an event to the other subscribers of this channel, which must be a private or a presence channel. `data` goes
@@ -91,7 +94,7 @@ impl Channel {
     ///
     /// Those of [`Pusher::trigger`](crate::Pusher::trigger), each before anything is sent.
     pub fn trigger<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), Error> {
-        client_event::trigger(self.core(), &self.interest, event, data)
+        client_event::trigger(self.core()?, &self.interest, event, data)
     }
 
     /// The members of a presence channel, by their ids. While the connection is lost, or the channel is not confirmed again,
@@ -116,7 +119,7 @@ impl Channel {
     }
 
     fn facts<T>(&self, look: impl FnOnce(&ChannelFacts) -> T) -> Option<T> {
-        self.core().outlets.snapshot.of_channel(&self.interest, look)
+        self.core().ok()?.outlets.snapshot.of_channel(&self.interest, look)
     }
 
     /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
@@ -178,7 +181,7 @@ impl Channel {
         Binding::new(self.core(), Some(Arc::clone(&self.interest)), registration)
     }
 
-    fn core(&self) -> &Arc<Core> {
+    fn core(&self) -> Result<&Arc<Core>, Error> {
         self.owner.core()
     }
 }

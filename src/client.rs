@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::{
     Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Receiver,
-    SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
+    Stats, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
+    event::Interest,
     io::{
         Core,
         handlers::{Bound, Handler, NoticeHandler, Registration},
@@ -19,6 +20,10 @@ use crate::{
 /// The client lives as long as any handle of it, [`Pusher`] or [`Channel`]. When the last one is dropped, it disconnects
 /// and its receivers end. A handler that holds a handle of its own client keeps it alive until
 /// [`disconnect`](Pusher::disconnect) and [`unbind`](Pusher::unbind).
+///
+/// A client belongs to the process that made it. In a forked child every call on a handle returns [`Error::Forked`], or does
+/// nothing where it returns no error: the state is [`Disconnected`](ConnectionState::Disconnected), lists are empty,
+/// receivers are closed. The parent's connection is not touched. A child that needs a client makes one.
 ///
 /// ```
 /// use pusher_channels::{Config, Pusher, testing::TestServer};
@@ -42,14 +47,19 @@ pub(crate) struct Owner {
 }
 
 impl Drop for Owner {
+    /// In a forked child the last handle just goes: shutting the socket down would end the parent's connection.
     fn drop(&mut self) {
-        self.core.shut_down();
+        if let Ok(core) = self.core() {
+            core.shut_down();
+        }
     }
 }
 
 impl Owner {
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
+    /// The only way to what a handle works on. There is none in a forked child (H7).
+    pub(crate) fn core(&self) -> Result<&Arc<Core>, Error> {
+        self.core.process.check()?;
+        Ok(&self.core)
     }
 }
 
@@ -75,7 +85,7 @@ impl Pusher {
     /// refused for good, else [`Disconnected`](ConnectionState::Disconnected); [`Error::Config`] before any packet
     /// leaves; [`Error::WouldDeadlock`] inside a handler.
     pub fn connect(&self) -> Result<Self, Error> {
-        self.core().connect()?;
+        self.core()?.connect()?;
         Ok(self.clone())
     }
 
@@ -85,7 +95,7 @@ impl Pusher {
     ///
     /// [`Error::Config`] before any packet leaves, [`Error::Thread`] when no thread can be started.
     pub fn connect_background(&self) -> Result<Self, Error> {
-        self.core().connect_background()?;
+        self.core()?.connect_background()?;
         Ok(self.clone())
     }
 
@@ -93,23 +103,27 @@ impl Pusher {
     /// and no socket opened until the next `connect`. Which channels are wanted is not forgotten. A handler that is
     /// running is not waited for.
     pub fn disconnect(&self) {
-        self.core().disconnect();
+        if let Ok(core) = self.core() {
+            core.disconnect();
+        }
     }
 
     /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example after
     /// the network has changed.
     pub fn reconnect_now(&self) {
-        self.core().reconnect_now();
+        if let Ok(core) = self.core() {
+            core.reconnect_now();
+        }
     }
 
     /// Where the connection stands.
     pub fn state(&self) -> ConnectionState {
-        self.core().outlets.snapshot.state()
+        self.core().map_or_else(|_| ConnectionState::default(), |core| core.outlets.snapshot.state())
     }
 
     /// The socket id that the server gave this connection; `None` while there is none.
     pub fn socket_id(&self) -> Option<String> {
-        self.core().outlets.snapshot.socket_id().map(|id| id.to_string())
+        self.core().ok()?.outlets.snapshot.socket_id().map(|id| id.to_string())
     }
 
     /// A handle of a channel, which need not be subscribed: bind handlers first, then
@@ -120,12 +134,13 @@ impl Pusher {
     /// [`Error::ChannelName`] when the name is not allowed, or is that of a user's own channel, which the client subscribes
     /// by itself: see [`user`](Self::user).
     pub fn channel(&self, name: &str) -> Result<Channel, Error> {
+        let core = self.core()?;
         name::check(name)?;
         if ChannelKind::of(name) == ChannelKind::ServerToUser {
             let reason = "the client subscribes it by itself, its events are bound on Pusher::user";
             return Err(Error::ChannelName { name: name.to_owned(), reason });
         }
-        Ok(Channel::new(Arc::clone(&self.owner), self.core().registry.interest(name)))
+        Ok(Channel::new(Arc::clone(&self.owner), core.registry.interest(name)))
     }
 
     /// Subscribes to a channel, now or as soon as the client is connected, and again after each reconnect. Subscribing
@@ -152,16 +167,18 @@ impl Pusher {
 
     /// Unsubscribes from all channels.
     pub fn unsubscribe_all(&self) {
-        let (withdrawn, tell) = self.core().registry.forget_all();
+        let Ok(core) = self.core() else { return };
+        let (withdrawn, tell) = core.registry.forget_all();
         if tell {
-            self.core().wishes_changed();
+            core.wishes_changed();
         }
-        self.core().outlets.snapshot.forget(&withdrawn);
+        core.outlets.snapshot.forget(&withdrawn);
     }
 
     /// The channels that are subscribed or to be subscribed, in the order in which they became known.
     pub fn channels(&self) -> Vec<Channel> {
-        let wanted = self.core().registry.wanted().into_iter();
+        let Ok(core) = self.core() else { return Vec::new() };
+        let wanted = core.registry.wanted().into_iter();
         wanted.map(|interest| Channel::new(Arc::clone(&self.owner), interest)).collect()
     }
 
@@ -266,7 +283,7 @@ impl Pusher {
     /// [`Error::Config`] when nothing is configured that tells who the user is
     /// ([`Config::user_auth_endpoint`], [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
     pub fn sign_in(&self) -> Result<(), Error> {
-        let core = self.core();
+        let core = self.core()?;
         if !core.config.can_authenticate() {
             return Err(Error::config(
                 "user_auth_endpoint",
@@ -287,81 +304,54 @@ impl Pusher {
 
     /// A queue of its own for everything that happens from now on, in order.
     pub fn receiver(&self) -> Receiver {
-        Receiver::new(self.core())
+        self.core().map_or_else(|_| Receiver::closed(), Receiver::new)
     }
 
     /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. Returns how many
     /// notifications were handled; 0 also without that option, and when another thread, or a handler further up on this
     /// one, is dispatching.
     pub fn dispatch(&self) -> usize {
-        self.core().dispatch()
+        self.core().map_or(0, |core| core.dispatch())
     }
 
     /// What the client has counted so far.
     pub fn stats(&self) -> Stats {
-        let tally = self.core().outlets.snapshot.tally();
-        Stats {
-            attempts: tally.attempts,
-            connections: tally.connections,
-            messages: tally.messages,
-            events: tally.events,
-            ignored: tally.ignored,
-            bad_messages: tally.bad_messages,
-            dropped: self.core().outlets.dropped(),
-            auth_retries: self.core().auth.retries(),
-        }
+        self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
     }
 
-    fn core(&self) -> &Arc<Core> {
+    fn core(&self) -> Result<&Arc<Core>, Error> {
         self.owner.core()
     }
 }
 
 impl Binding {
+    /// In a forked child the handler is dropped, and the binding binds nothing.
     pub(crate) fn new(
-        core: &Core,
-        channel: Option<Arc<crate::event::Interest>>,
+        core: Result<&Arc<Core>, Error>,
+        channel: Option<Arc<Interest>>,
         registration: impl FnOnce(&Bound) -> Registration,
     ) -> Self {
         let bound = Bound::new();
-        core.bind(channel, registration(&bound));
+        match core {
+            Ok(core) => core.bind(channel, registration(&bound)),
+            Err(_) => bound.end(),
+        }
         Self { bound }
     }
 
-    pub(crate) fn end(self, core: &Core) {
+    pub(crate) fn end(self, core: Result<&Arc<Core>, Error>) {
         self.bound.end();
-        core.unbound();
+        if let Ok(core) = core {
+            core.unbound();
+        }
     }
 }
 
 impl fmt::Debug for Pusher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pusher")
-            .field("config", &self.core().config)
+            .field("config", &self.owner.core.config)
             .field("state", &self.state())
             .finish_non_exhaustive()
     }
-}
-
-/// Counters, all from the making of the client. They lag behind by one burst of the socket at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Attempts to connect.
-    pub attempts: u64,
-    /// Connections that the server confirmed.
-    pub connections: u64,
-    /// Text messages received.
-    pub messages: u64,
-    /// Application events of subscribed channels.
-    pub events: u64,
-    /// Messages that nobody waited for: events of channels that are not subscribed, late or unasked confirmations,
-    /// platform events that this version does not know.
-    pub ignored: u64,
-    /// Messages that could not be understood.
-    pub bad_messages: u64,
-    /// Requests to auth endpoints and authorisers that failed and were made again.
-    pub auth_retries: u64,
-    /// Notifications that were dropped because a queue was full, all queues together.
-    pub dropped: u64,
 }

@@ -68,7 +68,8 @@
 //!
 //! Events are delivered **at most once, in order, and nothing is replayed**: the protocol keeps no history. When a
 //! connection is lost, the client makes it anew and subscribes again, and [`SubscriptionSucceeded::gap`] tells how long
-//! events of that channel were missed, before the first event after the gap.
+//! events of that channel were missed, before the first event after the gap. The page [`guide`] goes through all faults, from
+//! a dead resolver to a hostile server: what the client does, and what the application sees.
 //!
 //! # Threads
 //!
@@ -78,6 +79,11 @@
 //! authorisers run. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within
 //! 250 ms, but for a closure that is running and a name resolution that cannot be interrupted: those threads end by
 //! themselves.
+//!
+//! `fork` copies no thread but the one that calls it, so a client works in the process that made it alone. In a forked child
+//! every call returns [`Error::Forked`] or, where it returns no error, does nothing, and the parent's connection is not
+//! touched; the child makes a client of its own. A closure that forks must not return in the child, because the thread that
+//! it runs on is the client's. `std::process::Command` is no such fork.
 //!
 //! # Errors
 //!
@@ -95,12 +101,12 @@
 //! # Logging
 //!
 //! Through the `log` crate: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
-//! connections made and ended, `debug` for everything else that happens to a connection. This crate logs no data of events, no
-//! credentials and no words of servers. The crates below it do: tungstenite logs whole messages, and ureq whole requests, at
-//! `trace`; ureq logs URLs at `debug`. Filter the targets `tungstenite`, `ureq` and `ureq_proto` where logs are kept.
+//! connections made and ended, `debug` for everything else that happens to a connection. Nothing here, nor below, logs data of
+//! events, credentials or words of servers, at any level.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
+#![cfg_attr(shuttle, allow(dead_code, unused_imports, reason = "the model has no sockets"))]
 
 // In reading order; the empty lines keep rustfmt from sorting them.
 mod client;
@@ -117,9 +123,13 @@ mod auth;
 
 mod receiver;
 
+mod stats;
+
 mod client_event;
 
 mod error;
+
+mod sync;
 
 mod protocol;
 
@@ -134,17 +144,24 @@ pub mod testing;
 #[doc(hidden)]
 pub mod fuzzing;
 
+#[doc = include_str!("guide/what_survives_what.md")]
+pub mod guide {}
+
+#[cfg(test)]
+mod survival_figures;
+
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
-pub use client::{Binding, Pusher, Stats};
-pub use config::{Config, Overflow};
-pub use error::{ConnectPhase, Error, Source};
+pub use client::{Binding, Pusher};
+pub use config::{ByteStream, Config, DialRequest, Overflow};
+pub use error::{ConnectPhase, Error, Source, TlsProblem};
 pub use event::{
     ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange, Name,
     Notification, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
 };
 pub use receiver::{Closed, Receiver, RecvTimeoutError, TryRecvError};
 pub use session::Reconnect;
+pub use stats::Stats;
 pub use user::User;
 
 /// The README's code is compiled and run with the documentation's.

@@ -10,6 +10,7 @@ use crate::{
     Event, Notification,
     io::{
         Core, Decoding,
+        process::Process,
         queue::{Item, Nothing, Queue},
     },
 };
@@ -21,7 +22,7 @@ use crate::{
 /// [`Config::overflow`](crate::Config::overflow), and defaults to dropping the oldest events, which is reported in place
 /// as [`Notification::Lagged`].
 ///
-/// A receiver does not keep its client alive. It can be shared between threads, each notification then goes to one.
+/// A receiver does not keep its client alive, and is closed in a forked child. It can be shared between threads, each notification then goes to one.
 ///
 /// ```
 /// use pusher_channels::{Notification, Pusher, testing::TestServer};
@@ -43,6 +44,7 @@ use crate::{
 /// # }
 /// ```
 pub struct Receiver {
+    process: Process,
     queue: Arc<Queue>,
     decoding: Option<Decoding>,
     core: Weak<Core>,
@@ -51,7 +53,12 @@ pub struct Receiver {
 impl Receiver {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
         let decoding = core.decoding.clone();
-        Self { queue: core.outlets.add_receiver(), decoding, core: Arc::downgrade(core) }
+        Self { process: core.process, queue: core.outlets.add_receiver(), decoding, core: Arc::downgrade(core) }
+    }
+
+    /// Of no client, for a forked child, where there is none.
+    pub(crate) fn closed() -> Self {
+        Self { process: Process::current(), queue: Arc::new(Queue::closed()), decoding: None, core: Weak::new() }
     }
 
     /// The next notification, if one waits. Never blocks.
@@ -60,8 +67,9 @@ impl Receiver {
     ///
     /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
     pub fn try_recv(&self) -> Result<Notification, TryRecvError> {
+        let queue = self.queue().ok_or(TryRecvError::Closed)?;
         loop {
-            match self.queue.try_pop() {
+            match queue.try_pop() {
                 Ok(item) => {
                     if let Some(notification) = self.wanted(item) {
                         return Ok(notification);
@@ -79,7 +87,8 @@ impl Receiver {
     ///
     /// [`Closed`] when the client is gone and nothing waits.
     pub fn recv(&self) -> Result<Notification, Closed> {
-        self.queue.pop_within(None, |item| self.wanted(item)).map_err(|_| Closed)
+        let queue = self.queue().ok_or(Closed)?;
+        queue.pop_within(None, |item| self.wanted(item)).map_err(|_| Closed)
     }
 
     /// The next notification; waits for it at most so long.
@@ -89,7 +98,8 @@ impl Receiver {
     /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client is gone and nothing
     /// waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
-        self.queue.pop_within(Some(time), |item| self.wanted(item)).map_err(|nothing| match nothing {
+        let queue = self.queue().ok_or(RecvTimeoutError::Closed)?;
+        queue.pop_within(Some(time), |item| self.wanted(item)).map_err(|nothing| match nothing {
             Nothing::Closed => RecvTimeoutError::Closed,
             Nothing::Empty | Nothing::Woken => RecvTimeoutError::Timeout,
         })
@@ -108,7 +118,7 @@ impl Receiver {
     /// How many notifications wait. Some of them may turn out to be of channels that were unsubscribed meanwhile, and are
     /// then skipped.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.queue().map_or(0, |queue| queue.len())
     }
 
     /// Whether nothing waits.
@@ -131,13 +141,18 @@ impl Receiver {
 
     /// How many notifications were dropped so far, because the queue was full.
     pub fn dropped(&self) -> u64 {
-        self.queue.dropped()
+        self.queue().map_or(0, |queue| queue.dropped())
+    }
+
+    /// `None` in a forked child, where the queue's lock may be held by a thread that is not there (H7).
+    fn queue(&self) -> Option<&Queue> {
+        self.process.is_current().then_some(&*self.queue)
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        if let Some(core) = self.core.upgrade() {
+        if let Some(core) = self.core.upgrade().filter(|_| self.process.is_current()) {
             core.outlets.remove_receiver(&self.queue);
         }
     }

@@ -42,12 +42,12 @@ impl User {
 
     /// The user's id; `None` while nobody is signed in.
     pub fn id(&self) -> Option<String> {
-        self.core().outlets.snapshot.user_id().map(|id| id.to_string())
+        self.core().ok()?.outlets.snapshot.user_id().map(|id| id.to_string())
     }
 
     /// Whether the server has confirmed the sign-in, on the connection of this moment.
     pub fn is_signed_in(&self) -> bool {
-        self.core().outlets.snapshot.user_id().is_some()
+        self.core().is_ok_and(|core| core.outlets.snapshot.user_id().is_some())
     }
 
     /// Waits until the server has confirmed the sign-in.
@@ -59,8 +59,9 @@ impl User {
     /// [`Error::Disconnected`], or the reason of a final refusal, when no connection is being made;
     /// [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_signed_in(&self, time: Duration) -> Result<(), Error> {
-        self.core().refuse_inside("wait_signed_in")?;
-        self.core().outlets.snapshot.wait_signed_in(time)
+        let core = self.core()?;
+        core.refuse_inside("wait_signed_in")?;
+        core.outlets.snapshot.wait_signed_in(time)
     }
 
     /// Runs a handler for events of this name that are sent to the user.
@@ -89,14 +90,16 @@ impl User {
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
-        Binding::new(self.core(), Some(Arc::clone(&self.core().user)), registration)
+        let core = self.core();
+        let user = core.as_ref().ok().map(|core| Arc::clone(&core.user));
+        Binding::new(core, user, registration)
     }
 
     fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
         Binding::new(self.core(), None, |bound| Registration::Notice(handler(bound)))
     }
 
-    fn core(&self) -> &Arc<Core> {
+    fn core(&self) -> Result<&Arc<Core>, Error> {
         self.owner.core()
     }
 }

@@ -209,12 +209,10 @@ fn c4_connect_background_keeps_trying_when_the_first_attempt_fails() {
 #[test]
 fn c6_the_answer_to_the_upgrade_is_checked() {
     let server = server();
-    let html = "<html>Please log in</html>";
     let faults = [
         Fault::WrongAccept,
         Fault::ExtraUpgradeHeader("Sec-WebSocket-Extensions".into(), "permessage-deflate".into()),
         Fault::ExtraUpgradeHeader("Sec-WebSocket-Protocol".into(), "chat".into()),
-        Fault::RawHead(format!("HTTP/1.0 200 OK\r\n\r\n{html}")),
         Fault::RawHead("SSH-2.0-OpenSSH_9.2\r\n".into()),
         Fault::RawHead("HTTP/1.1 101 Switching Protocols\r\n\r\n".into()),
         Fault::RawHead(String::new()),
@@ -225,6 +223,14 @@ fn c6_the_answer_to_the_upgrade_is_checked() {
         assert!(matches!(error, Error::Upgrade { .. }), "{fault:?}: {error:?}");
         assert!(error.to_string().starts_with("upgrade: "), "{error}");
     }
+}
+
+#[test]
+fn c6_an_answer_of_http_1_0_is_told_with_its_status() {
+    let server = server();
+    server.push_fault(Fault::RawHead("HTTP/1.0 200 OK\r\n\r\n<html>Please log in</html>".into()));
+    let error = error_of(server.config());
+    assert!(matches!(&error, Error::UpgradeStatus { status: 200, body } if body.contains("log in")), "{error:?}");
 }
 
 #[test]
@@ -326,7 +332,7 @@ fn an_http_server_that_is_no_websocket_is_told_by_its_status() {
 fn a_plain_port_that_is_spoken_to_in_tls_is_a_tls_error() {
     let server = server();
     let error = error_of(server.config().tls(true));
-    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(matches!(error, Error::Tls { problem: pusher_channels::TlsProblem::NotTls, .. }), "{error:?}");
     assert!(std::error::Error::source(&error).is_some());
 }
 

@@ -58,7 +58,7 @@ fn r2_a_final_close_code_stops_and_others_come_back() {
     let failed = next_state(&receiver, ConnectionState::Failed);
     assert_eq!(
         failed.cause.expect("a cause").to_string(),
-        "connection closed by the server with code 4003: app disabled"
+        "connection closed by the server with code 4003 (the app is disabled; enable it in the server's settings): app disabled"
     );
 }
 

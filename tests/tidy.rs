@@ -7,21 +7,21 @@ use std::{
 
 /// The layers of `src`, from the bottom. A file may use its own layer and those below.
 const LAYERS: [&[&str]; 10] = [
-    &["error"],
+    &["error", "sync", "survival_figures"],
     &["event"],
     &["auth"],
     &["protocol"],
     &["session"],
     &["config"],
     &["io"],
-    &["client", "channel", "user", "client_event", "receiver"],
+    &["client", "channel", "user", "client_event", "receiver", "stats"],
     &["testing"],
     &["fuzzing"],
 ];
 
 /// Where the names that the crate's root exports come from.
-const EXPORTS: [(&str, &[&str]); 9] = [
-    ("error", &["Error", "ConnectPhase", "Source"]),
+const EXPORTS: [(&str, &[&str]); 10] = [
+    ("error", &["Error", "ConnectPhase", "Source", "TlsProblem"]),
     (
         "event",
         &[
@@ -42,10 +42,11 @@ const EXPORTS: [(&str, &[&str]); 9] = [
     ),
     ("auth", &["AuthError", "AuthRequest", "ChannelAuth", "UserAuth"]),
     ("session", &["Reconnect"]),
-    ("config", &["Config", "Overflow"]),
-    ("client", &["Binding", "Pusher", "Stats"]),
+    ("config", &["ByteStream", "Config", "DialRequest", "Overflow"]),
+    ("client", &["Binding", "Pusher"]),
     ("channel", &["Channel"]),
     ("user", &["User"]),
+    ("stats", &["Stats"]),
     ("receiver", &["Closed", "Receiver", "RecvTimeoutError", "TryRecvError"]),
 ];
 

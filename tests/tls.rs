@@ -15,7 +15,7 @@ use std::{
 };
 
 use native_tls::{Identity, TlsAcceptor};
-use pusher_channels::{Config, ConnectionState, Error, Pusher, Reconnect, testing::TestServer};
+use pusher_channels::{Config, ConnectionState, Error, Pusher, Reconnect, TlsProblem, testing::TestServer};
 use support::{PATIENCE, next_event, next_state, server, subscribed};
 
 /// An authority of its own, and a server certificate signed by it.
@@ -160,8 +160,8 @@ fn c8_an_unknown_issuer_and_a_wrong_host_are_refused_with_distinct_errors() {
     let unknown = Pusher::new(config(port)).connect().expect_err("nobody knows this authority");
     let trusted = config(port).root_certificate_pem(certificates.authority.clone());
     let wrong_host = Pusher::new(trusted).connect().expect_err("another name");
-    assert!(matches!(unknown, Error::Tls { .. }), "{unknown:?}");
-    assert!(matches!(wrong_host, Error::Tls { .. }), "{wrong_host:?}");
+    assert!(matches!(unknown, Error::Tls { problem: TlsProblem::UnknownIssuer, .. }), "{unknown:?}");
+    assert!(matches!(wrong_host, Error::Tls { problem: TlsProblem::WrongHost, .. }), "{wrong_host:?}");
     assert_ne!(unknown.to_string(), wrong_host.to_string());
     assert_eq!(server.accepted(), 0, "nothing was sent in plain text");
 }

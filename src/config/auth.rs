@@ -4,12 +4,9 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tungstenite::http::{HeaderName, HeaderValue, Uri};
+use tungstenite::http::{HeaderName, HeaderValue};
 
-use super::{
-    Address, Config,
-    endpoint::{checked_host, port_after_colon},
-};
+use super::{Address, Config, HttpUrl};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, UserAuth,
     auth::Secret,
@@ -323,27 +320,14 @@ fn check_user_data(text: &str) -> Result<(), Error> {
 
 fn check_endpoint(option: &'static str, url: &str, insecure: bool) -> Result<(), Error> {
     let bad = |reason: &str| Error::config(option, reason);
-    if url.contains(|c: char| c.is_control() || c.is_whitespace() || "#\\".contains(c)) {
-        return Err(bad("has a character that does not belong there: white space, control, # or \\"));
+    let url = HttpUrl::parse(url).map_err(bad)?;
+    if url.tls && !cfg!(feature = "native-tls") {
+        return Err(bad("https needs the feature `native-tls` of pusher-channels, which is off"));
     }
-    let uri: Uri = url.parse().map_err(|_| bad("is not a URL"))?;
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    if authority.contains('@') {
-        return Err(bad("must not have user information in it; use auth_header"));
+    if !url.tls && !insecure && !is_loopback(&url.host) {
+        return Err(bad("must be https, because credentials travel there; or set allow_insecure_auth"));
     }
-    let host = uri.host().unwrap_or_default();
-    let bare = checked_host(host).map_err(|_| bad("must be a complete URL with a valid host"))?;
-    let port = authority.strip_prefix(host);
-    if port != Some("") && port_after_colon(port).is_none() {
-        return Err(bad("has no valid port"));
-    }
-    match uri.scheme_str() {
-        Some("https") if cfg!(feature = "native-tls") => Ok(()),
-        Some("https") => Err(bad("https needs the feature `native-tls` of pusher-channels, which is off")),
-        Some("http") if insecure || is_loopback(&bare) => Ok(()),
-        Some("http") => Err(bad("must be https, because credentials travel there; or set allow_insecure_auth")),
-        _ => Err(bad("must begin with http:// or https://")),
-    }
+    Ok(())
 }
 
 /// X2. A name that merely resolves to loopback is not believed, because names are answered by others.

@@ -63,7 +63,7 @@ impl Endpoint {
             Some("") => default_port(tls),
             rest => port_after_colon(rest).ok_or_else(|| bad("has no valid port"))?,
         };
-        Ok(Self { tls, host, port, target: format!("{}{query}", uri.path()) })
+        Ok(Self { tls, host, port, target: percent::encode_rest(&format!("{}{query}", uri.path())) })
     }
 
     /// The same endpoint over TLS, which the server asked for with 4000 (R2).

@@ -1,7 +1,10 @@
 //! Every option, its default, and its check.
 
 mod auth;
+mod dialer;
 mod endpoint;
+mod http_url;
+mod proxy;
 
 use std::{fmt, time::Duration};
 
@@ -14,7 +17,11 @@ use crate::{
 };
 
 pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, Pairs, checked_header};
+pub use dialer::{ByteStream, DialRequest};
+pub(crate) use dialer::{Dialer, Kind};
 pub(crate) use endpoint::Endpoint;
+pub(crate) use http_url::HttpUrl;
+pub(crate) use proxy::{Proxy, ProxyKind};
 
 /// Where to connect, and how.
 ///
@@ -46,6 +53,8 @@ pub struct Config {
     reconnect: Reconnect,
     auth: Auth,
     root_certificates: Vec<Vec<u8>>,
+    proxy: proxy::Choice,
+    dialer: Option<Dialer>,
     queue_capacity: usize,
     overflow: Option<Overflow>,
     max_message_size: usize,
@@ -109,6 +118,8 @@ impl Config {
             reconnect: Reconnect::default(),
             auth: Auth::default(),
             root_certificates: Vec::new(),
+            proxy: proxy::Choice::Direct,
+            dialer: None,
             queue_capacity: 16_384,
             overflow: None,
             max_message_size: 1 << 20,
@@ -197,6 +208,46 @@ impl Config {
         self
     }
 
+    /// A proxy for the socket and for the requests to auth endpoints: `http://[user:password@]host[:port]` for HTTP `CONNECT`
+    /// (port 80 unless given), or `socks5://[user:password@]host[:port]` (1080), which resolves names at the proxy. Special
+    /// characters of the user name and the password are percent-encoded. Nothing is reached past the proxy, loopback included.
+    /// Defaults to none.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = proxy::Choice::Always(Secret::new(url));
+        self
+    }
+
+    /// Takes the proxy from the environment, which is read now: `https_proxy` for `wss` and `https`, `http_proxy` for `ws` and
+    /// `http`, else `all_proxy`; except for the hosts and domains in `no_proxy`. Their names may be in capitals, but for
+    /// `HTTP_PROXY`, which web servers let clients set. Without this call the environment is not read.
+    pub fn proxy_from_env(mut self) -> Self {
+        self.proxy = proxy::Choice::Environment(proxy::Environment::read(|name| std::env::var(name).ok()));
+        self
+    }
+
+    /// Makes the connection of the socket by a closure of the program: through a tunnel, to a Unix socket, in memory. It
+    /// takes the place of resolving, TCP and a proxy, for each attempt to connect; TLS and WebSocket go over what it returns.
+    /// Requests to auth endpoints do not use it.
+    ///
+    /// The closure runs on the thread of the attempt, and cannot be interrupted: what it returns after
+    /// [`time_left`](DialRequest::time_left), or after a `disconnect`, is closed. Its error is [`Error::Dialer`].
+    ///
+    /// ```no_run
+    /// use std::os::unix::net::UnixStream;
+    /// use pusher_channels::{ByteStream, Config};
+    ///
+    /// let config = Config::host("app-key", "localhost")
+    ///     .tls(false)
+    ///     .dialer(|_| UnixStream::connect("/run/soketi.sock").map(ByteStream::unix));
+    /// ```
+    pub fn dialer<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        mut self,
+        dial: impl Fn(&DialRequest) -> Result<ByteStream, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.dialer = Some(Dialer::new(dial));
+        self
+    }
+
     /// How many notifications each queue holds. Defaults to 16,384. Independently of that, a queue is full with 16 MiB; a
     /// single larger notification passes.
     pub fn queue_capacity(mut self, notifications: usize) -> Self {
@@ -229,6 +280,7 @@ impl Config {
         self.endpoint()?;
         self.headers()?;
         self.check_auth()?;
+        self.proxy.check()?;
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("activity_timeout", self.activity_timeout),
@@ -282,6 +334,15 @@ impl Config {
         }
     }
 
+    /// The proxy on the way to this host; `None` for the direct way.
+    pub(crate) fn proxy_for(&self, tls: bool, host: &str) -> Result<Option<Proxy>, Error> {
+        self.proxy.proxy_for(tls, host)
+    }
+
+    pub(crate) fn custom_dialer(&self) -> Option<&Dialer> {
+        self.dialer.as_ref()
+    }
+
     pub(crate) fn max_message(&self) -> usize {
         self.max_message_size
     }
@@ -305,11 +366,11 @@ impl Config {
 }
 
 impl fmt::Debug for Config {
-    /// Shows where the client connects. Header values stay hidden, because tokens travel in them, and so does a URL's
-    /// query.
+    /// Shows where the client connects. Header values stay hidden, because tokens travel in them, and so do a URL's user and
+    /// its query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = match &self.address {
-            Address::Url(url) => Address::Url(url.split('?').next().unwrap_or_default().to_owned()),
+            Address::Url(url) => Address::Url(without_credentials(url).to_owned()),
             other => other.clone(),
         };
         f.debug_struct("Config")
@@ -322,6 +383,12 @@ impl fmt::Debug for Config {
             .field("auth", &self.auth)
             .finish_non_exhaustive()
     }
+}
+
+/// The part of a URL in which nothing is secret. A user is refused, but only when the client connects.
+fn without_credentials(url: &str) -> &str {
+    let before_query = url.split('?').next().unwrap_or_default();
+    before_query.rsplit_once('@').map_or(before_query, |(_, rest)| rest)
 }
 
 #[cfg(test)]
@@ -355,8 +422,11 @@ mod tests {
 
     #[test]
     fn x1_debug_shows_no_secret() {
-        let config = local().header("Authorization", "Bearer canary").origin("canary");
+        let config = local().header("Authorization", "Bearer canary").origin("canary").proxy("http://u:canary@p");
         assert!(!format!("{config:?}").contains("canary"));
-        assert!(!format!("{:?}", Config::url("ws://h/app/k?token=canary")).contains("canary"));
+        for url in ["ws://h/app/k?token=canary", "ws://canary@h/app/k", "ws://u:canary@h/app/k", "ws://a:can@ary@h/"] {
+            let shown = format!("{:?}", Config::url(url));
+            assert!(!shown.contains("can") && !shown.contains("ary"), "{shown}");
+        }
     }
 }

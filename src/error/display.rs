@@ -1,84 +1,81 @@
-//! The errors in words.
+//! The errors in words: the layer, the operation and its object, what went wrong, and what there is to do.
 
 use std::fmt;
 
-use super::Error;
+use super::{ConnectPhase, Error, TlsProblem, codes};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config { option, reason } => write!(f, "config: {option}: {reason}"),
             Self::ChannelName { name, reason } => write!(f, "channel name {name:?}: {reason}"),
-            Self::ConnectTimeout { phase, after } => write!(f, "{phase}: no answer within {after:?}"),
-            Self::Dns { host, source } => write!(f, "dns: {host} cannot be resolved: {source}"),
-            Self::Tcp { address, source } => write!(f, "tcp: {address} cannot be reached: {source}"),
-            Self::Tls { host, source } => {
-                let reason = source.to_string();
-                write!(f, "tls: handshake with {host} failed: {reason}")?;
-                // OpenSSL's words for an answer that is no TLS at all.
-                if reason.contains("wrong version number") {
-                    f.write_str(" (the port does not speak TLS)")
-                } else {
-                    Ok(())
-                }
+            Self::ConnectTimeout { phase, after } => {
+                write!(f, "{phase}: {} within {after:?} (Config::connect_timeout)", undone(*phase))
             }
-            Self::UpgradeStatus { status, body } if body.is_empty() => {
-                write!(f, "upgrade: the server answered HTTP {status} instead of 101")
+            Self::Dns { host, source } => {
+                write!(f, "dns: {host} cannot be resolved (check the cluster or host, and the network): {source}")
             }
+            Self::Tcp { address, source } => {
+                write!(f, "tcp: {address} cannot be reached (check the port, and firewalls): {source}")
+            }
+            Self::Proxy { address, reason, .. } => write!(f, "proxy: {address}: {reason}"),
+            Self::Dialer { source } => write!(f, "dialer: {source}"),
+            Self::Tls { host, problem: TlsProblem::Other, source } => {
+                write!(f, "tls: handshake with {host} failed: {source}")
+            }
+            Self::Tls { host, problem, .. } => write!(f, "tls: handshake with {host} failed: {problem}"),
             Self::UpgradeStatus { status, body } => {
-                write!(f, "upgrade: the server answered HTTP {status} instead of 101: {body:?}")
+                let hint = Hint(codes::upgrade_status(*status));
+                write!(f, "upgrade: the server answered HTTP {status} instead of 101{hint}{}", Quoted(body))
             }
             Self::Upgrade { reason } => write!(f, "upgrade: {reason}"),
-            Self::UnexpectedFirstMessage { reason } if reason.is_empty() => {
-                f.write_str("established: the server did not begin with pusher:connection_established")
-            }
             Self::UnexpectedFirstMessage { reason } => {
-                write!(f, "established: the server did not begin with pusher:connection_established: {reason}")
-            }
-            Self::ConnectionClosed { code, message } if message.is_empty() => {
-                write!(f, "connection closed by the server with code {code}")
+                let words = Words(reason);
+                write!(f, "established: the server did not begin with pusher:connection_established{words}")
             }
             Self::ConnectionClosed { code, message } => {
-                write!(f, "connection closed by the server with code {code}: {message}")
+                let hint = Hint(codes::close(*code));
+                write!(f, "connection closed by the server with code {code}{hint}{}", Words(message))
             }
             Self::ConnectionLost { reason, .. } => write!(f, "connection lost: {reason}"),
-            Self::PongTimeout { silence } => write!(f, "connection lost: silent for {silence:?}, also after a ping"),
+            Self::PongTimeout { silence } => {
+                write!(f, "connection lost: the server was silent for {silence:?}, also after a ping")
+            }
             Self::WriteTimeout { after } => write!(f, "connection lost: the server took no data for {after:?}"),
-            Self::MessageTooLarge { limit } => write!(f, "message: larger than the limit of {limit} bytes"),
+            Self::MessageTooLarge { limit } => {
+                write!(f, "message: larger than the limit of {limit} bytes (Config::max_message_size)")
+            }
             Self::BadMessage { reason } => write!(f, "message: skipped: {reason}"),
-            Self::Server { code: Some(code), message } => write!(f, "server error {code}: {message}"),
-            Self::Server { code: None, message } => write!(f, "server error: {message}"),
+            Self::Server { code, message } => {
+                let hint = Hint(code.and_then(codes::refusal));
+                write!(f, "server error{}{hint}{}", Code("", *code), Words(message))
+            }
             Self::SubscriptionTimeout { channel, after } => {
-                write!(f, "subscription to {channel}: no answer within {after:?}")
+                write!(f, "subscription to {channel}: no answer of the server within {after:?}")
             }
             Self::SubscriptionRefused { channel, kind, message, status } => {
-                write!(f, "subscription to {channel}: refused by the server")?;
-                if let Some(status) = status {
-                    write!(f, " with {status}")?;
-                }
-                for part in [kind, message].into_iter().filter(|part| !part.is_empty()) {
-                    write!(f, ": {part}")?;
-                }
-                Ok(())
+                let hint = Hint(self.is_auth().then_some(codes::BAD_SIGNATURE));
+                let status = Code("with", *status);
+                let (kind, message) = (Words(kind), Words(message));
+                write!(f, "subscription to {channel}: refused by the server{status}{hint}{kind}{message}")
             }
             Self::AuthNetwork { channel, endpoint, source } => {
                 write!(f, "auth: {}: no connection to {endpoint}: {source}", subject(channel))
             }
-            Self::AuthTimeout { channel, after } => write!(f, "auth: {}: no answer within {after:?}", subject(channel)),
+            Self::AuthTimeout { channel, after } => {
+                write!(f, "auth: {}: no answer within {after:?} (Config::auth_timeout)", subject(channel))
+            }
             Self::AuthRefused { channel, status, message } => {
-                write!(f, "auth: {}: refused", subject(channel))?;
-                if let Some(status) = status {
-                    write!(f, " with {status}")?;
-                }
-                if message.is_empty() { Ok(()) } else { write!(f, ": {message:?}") }
+                let hint = Hint(status.and_then(codes::auth_status));
+                write!(f, "auth: {}: refused{}{hint}{}", subject(channel), Code("with", *status), Quoted(message))
             }
             Self::AuthMalformed { channel, reason } => write!(f, "auth: {}: the answer {reason}", subject(channel)),
-            Self::SignInRefused { code: Some(code), message } => {
-                write!(f, "sign-in: refused by the server with {code}: {message}")
+            Self::SignInRefused { code, message } => {
+                let hint = Hint(code.and_then(codes::refusal));
+                write!(f, "sign-in: refused by the server{}{hint}{}", Code("with", *code), Words(message))
             }
-            Self::SignInRefused { code: None, message } => write!(f, "sign-in: refused by the server: {message}"),
-            Self::SignInTimeout { after } => write!(f, "sign-in: no answer within {after:?}"),
-            Self::NotSignedIn => f.write_str("sign-in: nobody is signed in"),
+            Self::SignInTimeout { after } => write!(f, "sign-in: no answer of the server within {after:?}"),
+            Self::NotSignedIn => f.write_str("sign-in: nobody is signed in; Pusher::sign_in has not been called"),
             Self::ClientEventChannel { channel } => {
                 write!(f, "client event: {channel} is neither private nor presence, or it is encrypted")
             }
@@ -86,33 +83,89 @@ impl fmt::Display for Error {
             Self::ClientEventTooLarge { size, limit } => {
                 write!(f, "client event: {size} bytes of data are more than {limit}")
             }
-            Self::ClientEventRate { limit } => write!(f, "client event: more than {limit} in a second"),
+            Self::ClientEventRate { limit } => {
+                write!(f, "client event: more than {limit} in a second (Config::client_event_limit)")
+            }
             Self::ClientEventQueueFull { waiting } => write!(f, "client event: {waiting} others wait to be sent"),
             Self::Encode { event, source } => write!(f, "client event: data of {event} cannot be JSON: {source}"),
             Self::TooManyMembers { channel, left_out } => {
                 write!(f, "presence: {channel} has {left_out} more members than are kept or told")
             }
             Self::NoAuthorizer { channel } => {
-                write!(
-                    f,
-                    "subscription to {channel}: this kind of channel must be authorised, and Config names nobody who does"
-                )
+                write!(f, "auth: {channel}: this kind of channel must be authorised, and Config names nobody who does")
             }
-            Self::NotSubscribed { channel } => write!(f, "channel {channel} is not subscribed"),
-            Self::WaitTimeout { what, after } => write!(f, "{what}: not within {after:?}"),
-            Self::Disconnected => f.write_str("the client is disconnected"),
+            Self::NotSubscribed { channel } => write!(f, "subscription to {channel}: there is none, or none confirmed"),
+            Self::WaitTimeout { what, after } => write!(f, "{what}: neither done nor failed within {after:?}"),
+            Self::Disconnected => f.write_str("connection: the client is disconnected; Pusher::connect connects it"),
             Self::WouldDeadlock { call } => {
-                write!(f, "{call} waits for the thread that runs handlers and cannot be called inside one")
+                write!(f, "handler: {call} waits for the thread that runs handlers and cannot be called inside one")
             }
-            Self::Lagged { dropped } => write!(f, "the queue was full: {dropped} notifications were dropped"),
-            Self::HandlerPanicked { handler } => write!(f, "a handler for {handler} panicked"),
-            Self::Decode { event, source } => write!(f, "data of event {event}: {source}"),
-            Self::Thread { name, source } => write!(f, "thread {name} could not be started: {source}"),
+            Self::Lagged { dropped } => {
+                write!(f, "queue: it was full, and {dropped} notifications were dropped (Config::overflow)")
+            }
+            Self::HandlerPanicked { handler } => write!(f, "handler: one for {handler} panicked"),
+            Self::Forked => {
+                f.write_str("process: the client belongs to the parent of this one; make another in the child")
+            }
+            Self::Decode { event, source } => write!(f, "data: that of event {event} is not as asked for: {source}"),
+            Self::Thread { name, source } => write!(f, "thread: {name} could not be started: {source}"),
         }
+    }
+}
+
+/// What had not happened when the time to connect was over.
+fn undone(phase: ConnectPhase) -> &'static str {
+    match phase {
+        ConnectPhase::Dns => "the host name was not resolved",
+        ConnectPhase::Tcp => "no address of the host took the connection",
+        ConnectPhase::Proxy => "the proxy opened no tunnel",
+        ConnectPhase::Tls => "the server did not end the handshake",
+        ConnectPhase::Upgrade => "the server did not answer the request for a WebSocket",
+        ConnectPhase::Established => "the server did not confirm the connection",
     }
 }
 
 /// What an authorisation was for.
 fn subject(channel: &Option<String>) -> &str {
     channel.as_deref().unwrap_or("sign-in")
+}
+
+/// What the reader may do about it, where that is known.
+struct Hint(Option<&'static str>);
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+/// The number that a server or an endpoint gave, if it gave one.
+struct Code(&'static str, Option<u16>);
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1) {
+            (_, None) => Ok(()),
+            ("", Some(code)) => write!(f, " {code}"),
+            (with, Some(code)) => write!(f, " {with} {code}"),
+        }
+    }
+}
+
+/// What a server says for people, if it says anything.
+struct Words<'a>(&'a str);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
+    }
+}
+
+/// The beginning of a body, which may have lines and control characters in it.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {:?}", self.0) }
+    }
 }

@@ -1,8 +1,15 @@
 //! What can go wrong, in words that say which operation failed, on what, and why.
 
+mod codes;
 mod display;
+#[cfg(test)]
+mod tests;
+#[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "nothing is detected where there is no TLS"))]
+mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
+
+pub use tls::TlsProblem;
 
 /// Everything that this crate reports as a failure.
 ///
@@ -50,10 +57,26 @@ pub enum Error {
         /// The failure of the last address tried.
         source: Source,
     },
-    /// The TLS handshake failed: unknown issuer, wrong host name, expired certificate, or a peer that does not speak TLS.
+    /// The proxy gave no tunnel ([`Config::proxy`](crate::Config::proxy)).
+    Proxy {
+        /// The proxy's host and port.
+        address: String,
+        /// The HTTP status that it answered with; `None` where it said none: SOCKS, an end of the stream, junk.
+        status: Option<u16>,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The program's own dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
+    Dialer {
+        /// Its error.
+        source: Source,
+    },
+    /// The TLS handshake failed. It is never tried in plain text instead.
     Tls {
         /// The host whose certificate was expected.
         host: String,
+        /// What was wrong, as far as the TLS library tells: unknown issuer, wrong host, expired, no TLS at all, ...
+        problem: TlsProblem,
         /// The TLS library's answer.
         source: Source,
     },
@@ -272,6 +295,9 @@ pub enum Error {
         /// The parser's answer.
         source: Source,
     },
+    /// The client belongs to the process that this one was forked from, and goes on there. Make a client of its own in the
+    /// child.
+    Forked,
     /// The operating system did not start a thread.
     Thread {
         /// The thread's name.
@@ -338,6 +364,8 @@ impl Error {
             Self::ConnectTimeout { .. }
             | Self::Dns { .. }
             | Self::Tcp { .. }
+            | Self::Proxy { status: None, .. }
+            | Self::Dialer { .. }
             | Self::UnexpectedFirstMessage { .. }
             | Self::ConnectionLost { .. }
             | Self::PongTimeout { .. }
@@ -351,8 +379,9 @@ impl Error {
             | Self::WaitTimeout { .. }
             | Self::Disconnected
             | Self::Thread { .. } => true,
+            Self::Tls { problem, .. } => *problem == TlsProblem::Ended,
             Self::AuthRefused { status: Some(status), .. } => is_transient(*status),
-            Self::UpgradeStatus { status, .. } => is_transient(*status),
+            Self::UpgradeStatus { status, .. } | Self::Proxy { status: Some(status), .. } => is_transient(*status),
             Self::ConnectionClosed { code, .. } => !(4000..4100).contains(code),
             _ => false,
         }
@@ -365,6 +394,7 @@ impl Error {
             Self::NoAuthorizer { .. } | Self::SignInRefused { .. } => true,
             Self::AuthRefused { status, .. } => !status.is_some_and(is_transient),
             Self::UpgradeStatus { status, .. } => matches!(status, 401 | 403),
+            Self::Proxy { status, .. } => *status == Some(407),
             Self::SubscriptionRefused { status, kind, .. } => {
                 matches!(status, Some(401 | 403 | 4009)) || kind == "AuthError"
             }
@@ -409,6 +439,12 @@ impl Error {
         Self::Config { option, reason: reason.into() }
     }
 
+    /// The error of a TLS library, with what it means.
+    #[cfg(feature = "native-tls")]
+    pub(crate) fn tls(host: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Tls { host: host.to_owned(), problem: TlsProblem::of(&source), source: Arc::new(source) }
+    }
+
     pub(crate) fn lost(reason: impl Into<String>) -> Self {
         Self::ConnectionLost { reason: reason.into(), source: None }
     }
@@ -429,6 +465,7 @@ impl std::error::Error for Error {
         let source = match self {
             Self::Dns { source, .. }
             | Self::Tcp { source, .. }
+            | Self::Dialer { source }
             | Self::Tls { source, .. }
             | Self::Decode { source, .. }
             | Self::Encode { source, .. }
@@ -438,68 +475,5 @@ impl std::error::Error for Error {
             _ => None,
         };
         source.map(|source| &**source as &(dyn std::error::Error + 'static))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn x1_what_is_logged_has_no_words_from_outside() {
-        let words = || "canary".to_owned();
-        let errors = [
-            Error::UpgradeStatus { status: 403, body: words() },
-            Error::ConnectionClosed { code: 4009, message: words() },
-            Error::Server { code: None, message: words() },
-            Error::AuthRefused { channel: None, status: None, message: words() },
-            Error::SignInRefused { code: None, message: words() },
-            Error::UnexpectedFirstMessage { reason: words() },
-            Error::SubscriptionRefused { channel: "c".into(), kind: words(), message: words(), status: None },
-        ];
-        for error in errors {
-            assert!(error.to_string().contains("canary") && !error.without_words().to_string().contains("canary"));
-        }
-    }
-
-    #[test]
-    fn errors_can_be_shared_between_threads() {
-        fn check<T: Send + Sync + Clone + 'static>() {}
-        check::<Error>();
-    }
-
-    #[test]
-    fn code_is_a_pusher_code_or_nothing() {
-        let closed = |code| Error::ConnectionClosed { code, message: String::new() };
-        assert_eq!(closed(4001).code(), Some(4001));
-        assert_eq!(closed(1006).code(), None);
-        let refused = |status| Error::SubscriptionRefused {
-            channel: "c".into(),
-            kind: String::new(),
-            message: String::new(),
-            status,
-        };
-        assert_eq!(refused(Some(401)).code(), None);
-        assert!(refused(Some(401)).is_auth());
-        assert_eq!(refused(Some(4009)).code(), Some(4009));
-    }
-
-    #[test]
-    fn a_final_refusal_is_not_retryable() {
-        let closed = |code| Error::ConnectionClosed { code, message: String::new() };
-        assert!(!closed(4001).is_retryable());
-        assert!(closed(4100).is_retryable());
-        assert!(closed(1006).is_retryable());
-        assert!(Error::UpgradeStatus { status: 503, body: String::new() }.is_retryable());
-        assert!(!Error::UpgradeStatus { status: 404, body: String::new() }.is_retryable());
-    }
-
-    #[test]
-    fn the_source_is_kept() {
-        let io = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        let error = Error::Tcp { address: "localhost:1".into(), source: Arc::new(io) };
-        let source = std::error::Error::source(&error).expect("kept");
-        assert!(source.downcast_ref::<std::io::Error>().is_some());
-        assert_eq!(error.to_string(), "tcp: localhost:1 cannot be reached: connection refused");
     }
 }

@@ -1,6 +1,6 @@
 //! The block of memory in which events travel from the reader to the handlers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     ConnectionState, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification, SubscriptionError,
@@ -40,6 +40,8 @@ pub(crate) struct Published {
     pub(crate) settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
     /// What became of the last sign-in that was taken up, where that changed.
     pub(crate) user: Option<(Ticket, UserOutcome)>,
+    /// How the last connection ended, where one did.
+    pub(crate) last_close: Option<LastClose>,
     /// The counters at the end of the batch, where they changed.
     pub(crate) tally: Option<Tally>,
 }
@@ -75,8 +77,9 @@ impl Published {
 
     /// Whether there is anything in it beside counters.
     fn is_news(&self) -> bool {
-        let Self { state, socket_id, taken_up, settled, user, tally: _ } = self;
+        let Self { state, socket_id, taken_up, settled, user, last_close, tally: _ } = self;
         let nothing = state.is_none() && socket_id.is_none() && taken_up.is_none() && user.is_none();
+        let nothing = nothing && last_close.is_none();
         !nothing || !settled.is_empty()
     }
 }
@@ -89,11 +92,31 @@ pub(crate) struct Ticket(pub(crate) u64);
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) attempts: u64,
+    pub(crate) reconnect_attempts: u64,
     pub(crate) connections: u64,
     pub(crate) messages: u64,
+    pub(crate) messages_sent: u64,
     pub(crate) events: u64,
     pub(crate) ignored: u64,
     pub(crate) bad_messages: u64,
+    /// From the last ping to its answer.
+    pub(crate) round_trip: Option<Duration>,
+}
+
+/// How a connection ended that nobody here ended.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct LastClose {
+    pub(crate) code: Option<u16>,
+    pub(crate) reason: String,
+}
+
+impl LastClose {
+    pub(crate) fn by(error: &Error) -> Self {
+        match error {
+            Error::ConnectionClosed { code, message } => Self { code: Some(*code), reason: message.clone() },
+            other => Self { code: None, reason: other.to_string() },
+        }
+    }
 }
 
 /// The place of a channel in one batch; worthless in any other.

@@ -1,14 +1,9 @@
 //! Whether somebody still wants what is on its way.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use super::Name;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The user's interest in one channel, or in the connection as a whole.
 ///

@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use batch::{Batch, ChannelSlot, RosterChange, Tally, Ticket, UserOutcome};
+pub(crate) use batch::{Batch, ChannelSlot, LastClose, RosterChange, Tally, Ticket, UserOutcome};
 pub(crate) use interest::Interest;
 pub use member::Member;
 pub use name::Name;

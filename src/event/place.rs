@@ -1,9 +1,8 @@
 //! A place in a bounded number of things that wait.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// A place that is given back when it is dropped, wherever what held it has come to.
 #[derive(Debug)]

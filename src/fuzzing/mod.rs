@@ -14,6 +14,8 @@ mod http_api;
 mod names;
 mod session;
 mod strict;
+mod upgrade;
+mod websocket;
 
 pub use auth_answer::auth_answer;
 pub use envelope::envelope;
@@ -22,6 +24,8 @@ pub use frame::frame;
 pub use http_api::http_api;
 pub use names::names;
 pub use session::session;
+pub use upgrade::upgrade;
+pub use websocket::websocket;
 
 #[cfg(test)]
 mod tests {
@@ -31,13 +35,15 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 6] = [
+    const TARGETS: [(&str, Target); 8] = [
         ("auth_answer", auth_answer),
         ("envelope", envelope),
         ("frame", frame),
         ("http_api", http_api),
         ("names", names),
         ("session", session),
+        ("upgrade", upgrade),
+        ("websocket", websocket),
     ];
 
     #[test]

@@ -1,160 +1,206 @@
-//! From a configuration to an open WebSocket, under one absolute deadline (C3).
+//! From a configuration to an open stream, and on to an open WebSocket, under one absolute deadline (C3).
 
 use std::{
-    io,
-    net::{SocketAddr, TcpStream},
+    io::{self, Read, Write},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tungstenite::{
-    HandshakeError, WebSocket,
-    client::client_with_config,
-    handshake::client::{Request, generate_key},
-};
+use socket2::Socket;
+use tungstenite::handshake::client::generate_key;
 
 use super::{
     gate::Gate,
-    link,
+    proxy::{self, NoTunnel},
     reach::{self, Unreached, left},
     stop::Stop,
     stream::Stream,
     tls,
+    traffic::Traffic,
+    websocket::{self, Answer, WebSocket},
+    wire::{Inlet, Wire},
 };
 use crate::{
     ConnectPhase, Error, Source,
-    config::{Config, Endpoint},
+    config::{Config, DialRequest, Dialer, Endpoint},
     error::excerpt,
 };
+
+/// How long, and how much, is read of the body of a refusal. 200 characters of it are told.
+const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
+const MAX_REFUSAL: usize = 1024;
 
 /// What an attempt to connect needs to know.
 pub(super) struct Dial<'a> {
     pub(super) config: &'a Config,
     pub(super) connector: &'a tls::Connector,
-    /// TLS also where the configuration has it off.
-    pub(super) tls: bool,
     pub(super) deadline: Instant,
+    /// How long the deadline was, for the error that it has come.
+    pub(super) timeout: Duration,
     pub(super) stop: &'a Arc<Stop>,
+    /// Where its bytes are counted.
+    pub(super) traffic: &'a Arc<Traffic>,
 }
 
-/// An open WebSocket, and a second handle of its socket to wait on.
+/// Where a stream leads.
+pub(super) struct Target<'a> {
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    pub(super) tls: bool,
+}
+
+/// An open WebSocket, and the half of its stream that is to be read.
 pub(super) struct Dialled {
-    pub(super) web: WebSocket<Stream>,
-    pub(super) probe: TcpStream,
+    pub(super) web: WebSocket,
+    pub(super) inlet: Inlet,
 }
 
 impl Dial<'_> {
-    /// Dials; calls `reached` at the beginning of each phase.
-    pub(super) fn run(&self, reached: impl Fn(ConnectPhase)) -> Result<Dialled, Error> {
-        let endpoint = self.endpoint()?;
-        reached(ConnectPhase::Dns);
-        let addresses = self.resolve(&endpoint)?;
-        reached(ConnectPhase::Tcp);
-        let stream = self.connect(&endpoint, addresses)?;
-        let lost = |source: io::Error| Error::Tcp { address: endpoint.address(), source: Arc::new(source) };
-        // Events are small and wait for no more to come.
-        stream.set_nodelay(true).map_err(lost)?;
-        let probe = stream.try_clone().map_err(lost)?;
-        let gate = Gate::open(stream, self.deadline);
-        let stream = if endpoint.tls {
-            reached(ConnectPhase::Tls);
-            self.secure(&endpoint, gate)?
-        } else {
-            Stream::Plain(gate)
+    /// Opens a WebSocket; calls `reached` at the beginning of each phase. `tls` is for TLS also where the configuration has
+    /// it off.
+    pub(super) fn web_socket(&self, tls: bool, reached: impl Fn(ConnectPhase)) -> Result<Dialled, Error> {
+        let endpoint = self.config.endpoint()?;
+        let endpoint = if tls { endpoint.over_tls()? } else { endpoint };
+        let target = Target { host: &endpoint.host, port: endpoint.port, tls: endpoint.tls };
+        let mut stream = match self.config.custom_dialer() {
+            Some(dialer) => {
+                reached(ConnectPhase::Tcp);
+                let wire = self.dial_by(dialer, &target)?;
+                self.secure(&target, wire, &reached)?
+            }
+            None => self.stream(&target, &reached)?,
         };
         reached(ConnectPhase::Upgrade);
-        let mut web = self.upgrade(&endpoint, stream)?;
-        web.get_mut().gate_mut().close().map_err(lost)?;
-        Ok(Dialled { web, probe })
+        let early = self.upgrade(&endpoint, &mut stream)?;
+        let failed = |error| Error::Tcp { address: endpoint.address(), source: Arc::new(error) };
+        let inlet = stream.gate_mut().close().map_err(failed)?;
+        let inlet = inlet.ok_or_else(|| Error::lost("the stream is read already"))?;
+        Ok(Dialled { web: WebSocket::new(stream, early, self.config.max_message()), inlet })
     }
 
-    fn endpoint(&self) -> Result<Endpoint, Error> {
-        let endpoint = self.config.endpoint()?;
-        if self.tls { endpoint.over_tls() } else { Ok(endpoint) }
+    /// Opens a stream, by the proxy where there is one, with TLS where the target has it.
+    pub(super) fn stream(&self, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
+        let wire = match self.config.proxy_for(target.tls, target.host)? {
+            None => self.connect(target.host, target.port, reached)?,
+            Some(proxy) => {
+                let wire = self.connect(&proxy.host, proxy.port, reached)?;
+                reached(ConnectPhase::Proxy);
+                let mut gate = Gate::open(wire, self.deadline);
+                let tunnel = proxy::tunnel(&proxy, &mut gate, target.host, target.port);
+                tunnel.map_err(|reason| self.no_tunnel(reason, proxy.address()))?;
+                return self.secure_gate(target, gate, reached);
+            }
+        };
+        self.secure(target, wire, reached)
     }
 
-    fn timeout(&self, phase: ConnectPhase) -> Error {
-        Error::ConnectTimeout { phase, after: self.config.settings().connect_timeout }
+    fn connect(&self, host: &str, port: u16, reached: &impl Fn(ConnectPhase)) -> Result<Wire, Error> {
+        reached(ConnectPhase::Dns);
+        let addresses = reach::resolve(host, port, self.stop, self.deadline).map_err(|unreached| {
+            self.error(unreached, ConnectPhase::Dns, |source| Error::Dns { host: host.to_owned(), source })
+        })?;
+        reached(ConnectPhase::Tcp);
+        let failed = |source: Source| Error::Tcp { address: format!("{host}:{port}"), source };
+        let socket: Socket = reach::connect(addresses, self.stop, self.deadline)
+            .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
+        // Events are small and wait for no more to come.
+        socket.set_tcp_nodelay(true).map_err(|error| failed(Arc::new(error)))?;
+        Ok(Wire::of_socket(socket, self.traffic))
     }
 
-    fn resolve(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
-        reach::resolve(&endpoint.host, endpoint.port, self.stop, self.deadline).map_err(|unreached| {
-            self.error(unreached, ConnectPhase::Dns, |source| Error::Dns { host: endpoint.host.clone(), source })
+    /// What the program's own closure returns too late is closed.
+    fn dial_by(&self, dialer: &Dialer, target: &Target<'_>) -> Result<Wire, Error> {
+        let request = DialRequest::new(target.host, target.port, left(self.deadline));
+        let wire = Wire::of_dialled(dialer.dial(&request)?.into_kind(), self.traffic)?;
+        if !self.stop.watch(0, wire.closer.clone()) {
+            wire.closer.close();
+            return Err(Error::Disconnected);
+        }
+        Ok(wire)
+    }
+
+    fn secure(&self, target: &Target<'_>, wire: Wire, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
+        self.secure_gate(target, Gate::open(wire, self.deadline), reached)
+    }
+
+    fn secure_gate(&self, target: &Target<'_>, gate: Gate, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
+        if !target.tls {
+            return Ok(Stream::Plain(gate));
+        }
+        reached(ConnectPhase::Tls);
+        self.connector.secure(target.host, gate, self.config).map_err(|error| match error {
+            Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Tls),
+            other => other,
         })
     }
 
-    fn connect(&self, endpoint: &Endpoint, addresses: Vec<SocketAddr>) -> Result<TcpStream, Error> {
-        reach::connect(addresses, self.stop, self.deadline).map_err(|unreached| {
-            self.error(unreached, ConnectPhase::Tcp, |source| Error::Tcp { address: endpoint.address(), source })
-        })
+    /// RFC 6455, section 4. Returns what came after the answer.
+    fn upgrade(&self, endpoint: &Endpoint, stream: &mut Stream) -> Result<Vec<u8>, Error> {
+        let key = generate_key();
+        let request = websocket::request(&endpoint.target, &endpoint.authority(), &key, &self.config.headers()?);
+        stream.write_all(&request).map_err(|error| self.upgrade_failed(&error))?;
+        let mut answer = Vec::with_capacity(1024);
+        loop {
+            match websocket::read(&answer, &key)? {
+                Answer::Accepted { head } => return Ok(answer.split_off(head)),
+                Answer::Refused { status, head, body } => {
+                    stream.gate_mut().set_deadline(self.deadline.min(Instant::now() + REFUSAL_WITHIN));
+                    let body = read_refusal(stream, answer.split_off(head), body.unwrap_or(MAX_REFUSAL));
+                    return Err(Error::UpgradeStatus { status, body });
+                }
+                Answer::Incomplete => {}
+            }
+            if read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(&error))? == 0 {
+                return Err(upgrade_error("the server ended the connection instead of answering"));
+            }
+        }
+    }
+
+    fn upgrade_failed(&self, error: &io::Error) -> Error {
+        match error.kind() {
+            _ if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Upgrade),
+            io::ErrorKind::ConnectionReset => upgrade_error("the server reset the connection instead of answering"),
+            _ => upgrade_error(&format!("the connection failed: {error}")),
+        }
+    }
+
+    fn no_tunnel(&self, reason: NoTunnel, address: String) -> Error {
+        match reason {
+            NoTunnel::Io(_) if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
+            NoTunnel::Io(error) => {
+                Error::Proxy { address, status: None, reason: format!("the connection failed: {error}") }
+            }
+            NoTunnel::Refused { status, reason } => Error::Proxy { address, status, reason },
+        }
     }
 
     fn error(&self, unreached: Unreached, phase: ConnectPhase, failed: impl FnOnce(Source) -> Error) -> Error {
         match unreached {
             Unreached::Stopped => Error::Disconnected,
-            Unreached::TimedOut => self.timeout(phase),
+            Unreached::TimedOut => self.timed_out(phase),
             Unreached::Failed(source) => failed(Arc::new(source)),
             Unreached::Thread(error) => error,
         }
     }
 
-    fn secure(&self, endpoint: &Endpoint, gate: Gate) -> Result<Stream, Error> {
-        self.connector.secure(&endpoint.host, gate, self.config).map_err(|error| match error {
-            Error::Tls { .. } if left(self.deadline).is_zero() => self.timeout(ConnectPhase::Tls),
-            other => other,
-        })
-    }
-
-    /// RFC 6455, section 4. tungstenite checks the status and the accept key; that no extension came unasked is for us.
-    fn upgrade(&self, endpoint: &Endpoint, stream: Stream) -> Result<WebSocket<Stream>, Error> {
-        let request = self.request(endpoint)?;
-        let limits = link::websocket_config(self.config.max_message());
-        match client_with_config(request, stream, Some(limits)) {
-            Ok((_, response)) if response.headers().contains_key("sec-websocket-extensions") => {
-                Err(Error::Upgrade { reason: "the server uses an extension that was not asked for".to_owned() })
-            }
-            Ok((web, _)) => Ok(web),
-            Err(_) if left(self.deadline).is_zero() => Err(self.timeout(ConnectPhase::Upgrade)),
-            Err(HandshakeError::Failure(error)) => Err(refusal(error)),
-            Err(HandshakeError::Interrupted(_)) => Err(self.timeout(ConnectPhase::Upgrade)),
-        }
-    }
-
-    fn request(&self, endpoint: &Endpoint) -> Result<Request, Error> {
-        let scheme = if endpoint.tls { "wss" } else { "ws" };
-        let mut request = Request::builder()
-            .uri(format!("{scheme}://{}{}", endpoint.authority(), endpoint.target))
-            .header("Host", endpoint.authority())
-            .header("Connection", "Upgrade")
-            .header("Upgrade", "websocket")
-            .header("Sec-WebSocket-Version", "13")
-            .header("Sec-WebSocket-Key", generate_key())
-            .body(())
-            .map_err(|error| Error::config("url", error.to_string()))?;
-        for (name, value) in self.config.headers()? {
-            request.headers_mut().append(name, value);
-        }
-        Ok(request)
+    fn timed_out(&self, phase: ConnectPhase) -> Error {
+        Error::ConnectTimeout { phase, after: self.timeout }
     }
 }
 
-/// In words that tell a wrong port from a wrong path.
-fn refusal(error: tungstenite::Error) -> Error {
-    use tungstenite::error::{Error as Web, ProtocolError};
-    let reason = match error {
-        Web::Http(response) => {
-            let body = response.body().as_deref().unwrap_or_default();
-            let body = excerpt(&String::from_utf8_lossy(body));
-            return Error::UpgradeStatus { status: response.status().as_u16(), body };
-        }
-        Web::Protocol(ProtocolError::HandshakeIncomplete | ProtocolError::ResetWithoutClosingHandshake) => {
-            "the server ended the connection instead of answering".to_owned()
-        }
-        Web::Protocol(ProtocolError::HttparseError(error)) => {
-            format!("the answer is not HTTP ({error}); a port that expects TLS answers so, too")
-        }
-        Web::Io(error) => format!("the connection failed: {error}"),
-        other => other.to_string(),
-    };
-    Error::Upgrade { reason }
+fn upgrade_error(reason: &str) -> Error {
+    Error::Upgrade { reason: reason.to_owned() }
+}
+
+/// The beginning of a body that says why. What does not come soon is not waited for: the status says enough.
+fn read_refusal(stream: &mut Stream, mut body: Vec<u8>, length: usize) -> String {
+    while body.len() < length.min(MAX_REFUSAL) && read_some(stream, &mut body).is_ok_and(|count| count > 0) {}
+    excerpt(String::from_utf8_lossy(&body).trim())
+}
+
+fn read_some(stream: &mut Stream, into: &mut Vec<u8>) -> io::Result<usize> {
+    let mut chunk = [0; 1024];
+    let count = stream.read(&mut chunk)?;
+    into.extend_from_slice(chunk.get(..count).unwrap_or_default());
+    Ok(count)
 }

@@ -8,13 +8,8 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
-
-use parking_lot::Mutex;
 
 use super::{
     decode::Decoding,
@@ -22,7 +17,15 @@ use super::{
     outlets::Outlets,
     queue::{Segment, Taken},
 };
-use crate::{ConnectionState, Error, Event, Notification, event::Interest};
+use crate::{
+    ConnectionState, Error, Event, Notification,
+    event::Interest,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        thread_local,
+    },
+};
 
 /// Where the dispatcher lies, and where new handlers are left for it.
 pub(super) struct Booth {
@@ -59,20 +62,20 @@ struct Inside;
 
 impl Inside {
     fn of(client: usize) -> Self {
-        INSIDE.with_borrow_mut(|inside| inside.push(client));
+        INSIDE.with(|inside| inside.borrow_mut().push(client));
         Self
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.with_borrow_mut(|inside| inside.truncate(inside.len().saturating_sub(1)));
+        INSIDE.with(|inside| inside.borrow_mut().pop());
     }
 }
 
 /// Whether the calling thread is running a handler of this client.
 pub(super) fn is_inside(client: usize) -> bool {
-    INSIDE.with_borrow(|inside| inside.contains(&client))
+    INSIDE.with(|inside| inside.borrow().contains(&client))
 }
 
 impl Booth {

@@ -2,34 +2,35 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, TcpStream},
     time::{Duration, Instant},
 };
 
-/// One `recv` takes at most this. Measured on loopback, larger blocks win nothing.
-const BUFFER: usize = 64 * 1024;
+use super::wire::{Closer, Inlet, Outlet, Wire, time_left, timed_out};
+
+/// One read takes at most this. Measured on loopback, larger blocks win nothing.
+pub(super) const BUFFER: usize = 64 * 1024;
 
 /// How long one hold of the lock may spend writing. Two peers with full buffers would otherwise wait for each other.
 const WRITE_SLICE: Duration = Duration::from_millis(50);
 
-/// A TCP stream in one of two modes.
+/// A stream in one of two modes.
 ///
-/// *Open*, for handshakes: reads and writes block until one absolute deadline. *Gated*, afterwards: a read gets what is
-/// buffered, or what one granted `recv` brings, else `WouldBlock`; writes together may take 50 ms for each slice, then
-/// they end in `WouldBlock` and are continued later.
-pub(crate) struct Gate {
-    stream: TcpStream,
+/// *Open*, for handshakes and requests: reads and writes block until one absolute deadline. *Gated*, afterwards: the reader
+/// thread has the half that is read, and a read here gets what that thread has brought, else `WouldBlock`; writes together
+/// may take 50 ms for each slice, then they end in `WouldBlock` and are continued later.
+pub(super) struct Gate {
     mode: Mode,
-    buffer: Box<[u8]>,
+    outlet: Outlet,
+    closer: Closer,
+    buffer: Vec<u8>,
+    /// How much of the buffer has been read.
     start: usize,
-    end: usize,
-    received: u64,
     written: u64,
 }
 
 enum Mode {
-    Open { deadline: Instant },
-    Gated { granted: bool, slice: Slice },
+    Open { inlet: Inlet, deadline: Instant },
+    Gated { slice: Slice, ended: bool },
 }
 
 /// The time that one hold of the lock may spend writing. It begins with the first write, which therefore always happens.
@@ -40,73 +41,80 @@ enum Slice {
 
 impl Gate {
     /// An open gate.
-    pub(crate) fn open(stream: TcpStream, deadline: Instant) -> Self {
-        let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { stream, mode: Mode::Open { deadline }, buffer, start: 0, end: 0, received: 0, written: 0 }
+    pub(super) fn open(wire: Wire, deadline: Instant) -> Self {
+        let Wire { inlet, outlet, closer } = wire;
+        Self { mode: Mode::Open { inlet, deadline }, outlet, closer, buffer: Vec::new(), start: 0, written: 0 }
     }
 
-    /// Ends the handshakes. Reads must be granted from here on.
-    pub(crate) fn close(&mut self) -> io::Result<()> {
-        self.stream.set_read_timeout(None)?;
-        self.mode = Mode::Gated { granted: false, slice: Slice::Fresh };
-        Ok(())
+    /// Ends the handshakes, and gives the half that the reader thread reads from here on. `None` when it has it already.
+    pub(super) fn close(&mut self) -> io::Result<Option<Inlet>> {
+        match std::mem::replace(&mut self.mode, Mode::Gated { slice: Slice::Fresh, ended: false }) {
+            Mode::Open { inlet, .. } => inlet.wait_for_ever().map(|()| Some(inlet)),
+            Mode::Gated { .. } => Ok(None),
+        }
     }
 
-    /// Allows one `recv`. To be called when the socket is known to be readable, else it blocks.
-    pub(crate) fn grant(&mut self) {
-        if let Mode::Gated { granted, .. } = &mut self.mode {
-            *granted = true;
+    /// Another deadline for what follows, while the gate is open.
+    pub(super) fn set_deadline(&mut self, until: Instant) {
+        if let Mode::Open { deadline, .. } = &mut self.mode {
+            *deadline = until;
+        }
+    }
+
+    /// What the reader thread has read. Nothing stands for the end of the stream.
+    pub(super) fn bring(&mut self, bytes: &[u8]) {
+        if self.start == self.buffer.len() {
+            self.start = 0;
+            self.buffer.clear();
+        }
+        self.buffer.extend_from_slice(bytes);
+        if let Mode::Gated { ended, .. } = &mut self.mode {
+            *ended |= bytes.is_empty();
         }
     }
 
     /// Begins another slice of writing.
-    pub(crate) fn begin_slice(&mut self) {
+    pub(super) fn begin_slice(&mut self) {
         if let Mode::Gated { slice, .. } = &mut self.mode {
             *slice = Slice::Fresh;
         }
     }
 
-    /// How many bytes came in so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
-    }
-
     /// How many bytes went out so far.
-    pub(crate) fn written(&self) -> u64 {
+    pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Ends the connection for everybody, the reader's blocked `peek` included.
-    pub(crate) fn shutdown(&self) {
-        let _ = self.stream.shutdown(Shutdown::Both);
+    /// Whether a connection that is kept for later can still be used: nothing has come on it, not even its end.
+    pub(super) fn is_silent(&self) -> bool {
+        let all_read = self.start == self.buffer.len();
+        all_read && matches!(&self.mode, Mode::Open { inlet, .. } if inlet.is_silent())
     }
 
-    fn recv(&mut self) -> io::Result<()> {
-        let count = uninterrupted(|| self.stream.read(&mut self.buffer))?;
-        (self.start, self.end) = (0, count);
-        self.received += count as u64;
-        Ok(())
+    /// Ends the connection for everybody, the reader's blocked read included.
+    pub(super) fn shutdown(&self) {
+        self.closer.close();
     }
 }
 
 impl Read for Gate {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        if self.start == self.end {
+        if self.start == self.buffer.len() {
             match &mut self.mode {
-                Mode::Open { deadline } => {
-                    self.stream.set_read_timeout(Some(time_left(*deadline)?))?;
-                    self.recv().map_err(timed_out)?;
+                Mode::Open { inlet, deadline } => {
+                    self.start = 0;
+                    self.buffer.resize(BUFFER, 0);
+                    let read = inlet.read_until(&mut self.buffer, *deadline);
+                    self.buffer.truncate(*read.as_ref().unwrap_or(&0));
+                    read?;
                 }
-                Mode::Gated { granted, .. } => {
-                    if !std::mem::take(granted) {
-                        return Err(io::ErrorKind::WouldBlock.into());
-                    }
-                    self.recv()?;
-                }
+                Mode::Gated { ended: false, .. } => return Err(io::ErrorKind::WouldBlock.into()),
+                Mode::Gated { ended: true, .. } => return Ok(0),
             }
         }
-        let count = target.len().min(self.end - self.start);
-        target[..count].copy_from_slice(&self.buffer[self.start..][..count]);
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let count = target.len().min(rest.len());
+        target[..count].copy_from_slice(&rest[..count]);
         self.start += count;
         Ok(count)
     }
@@ -115,10 +123,7 @@ impl Read for Gate {
 impl Write for Gate {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let count = match &mut self.mode {
-            Mode::Open { deadline } => {
-                self.stream.set_write_timeout(Some(time_left(*deadline)?))?;
-                uninterrupted(|| self.stream.write(data)).map_err(timed_out)?
-            }
+            Mode::Open { deadline, .. } => self.outlet.write(data, time_left(*deadline)?).map_err(timed_out)?,
             Mode::Gated { slice, .. } => {
                 let now = Instant::now();
                 let left = match slice {
@@ -129,9 +134,7 @@ impl Write for Gate {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
                 *slice = Slice::Until(now + left);
-                self.stream.set_write_timeout(Some(left))?;
-                // Some platforms report the timeout of a write as `TimedOut`, which the layers above take for fatal.
-                uninterrupted(|| self.stream.write(data)).map_err(would_block)?
+                self.outlet.write(data, left)?
             }
         };
         self.written += count as u64;
@@ -143,76 +146,45 @@ impl Write for Gate {
     }
 }
 
-/// A signal that is handled on this thread says nothing about the socket.
-fn uninterrupted(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match operation() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-fn time_left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
-/// `WouldBlock` would tell the layers above to come again, but the deadline is over.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    }
-}
-
-fn would_block(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
-        _ => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
-    fn pair() -> (TcpStream, TcpStream) {
+    fn gate(deadline: Duration) -> (Gate, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let ours = TcpStream::connect(listener.local_addr().expect("bound")).expect("listening");
-        (ours, listener.accept().expect("connected").0)
+        let peer = listener.accept().expect("connected").0;
+        (Gate::open(Wire::of_socket(ours, &Default::default()), Instant::now() + deadline), peer)
     }
 
     #[test]
-    fn a_closed_gate_reads_only_what_was_granted() {
-        let (ours, mut peer) = pair();
-        let probe = ours.try_clone().expect("a clone");
-        let mut gate = Gate::open(ours, Instant::now() + Duration::from_secs(5));
-        gate.close().expect("a socket");
-        peer.write_all(b"abc").expect("open");
-        let mut buffer = [0; 2];
-        assert_eq!(gate.read(&mut buffer).expect_err("nothing granted").kind(), io::ErrorKind::WouldBlock);
-        probe.peek(&mut [0]).expect("data");
-        gate.grant();
-        assert_eq!(gate.read(&mut buffer).expect("granted"), 2);
-        assert_eq!(gate.read(&mut buffer).expect("buffered"), 1);
-        assert_eq!(gate.read(&mut buffer).expect_err("used up").kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(gate.received(), 3);
+    fn a_closed_gate_reads_only_what_was_brought() {
+        let (mut gate, mut peer) = gate(Duration::from_secs(5));
+        peer.write_all(b"ab").expect("open");
+        let mut buffer = [0; 1];
+        assert_eq!(gate.read(&mut buffer).expect("open"), 1);
+        let mut inlet = gate.close().expect("a socket").expect("the first time");
+        assert_eq!(gate.read(&mut buffer).expect("left over from the handshakes"), 1);
+        peer.write_all(b"c").expect("open");
+        assert_eq!(gate.read(&mut buffer).expect_err("nobody brought it").kind(), io::ErrorKind::WouldBlock);
+        let count = inlet.read(&mut buffer).expect("the peer wrote");
+        gate.bring(&buffer[..count]);
+        assert_eq!((gate.read(&mut buffer).expect("brought"), buffer), (1, *b"c"));
+        gate.bring(&[]);
+        assert_eq!(gate.read(&mut buffer).expect("the end"), 0);
     }
 
     #[test]
     fn c3_an_open_gate_times_out_at_its_deadline() {
-        let (ours, _peer) = pair();
-        let mut gate = Gate::open(ours, Instant::now() + Duration::from_millis(20));
+        let (mut gate, _peer) = gate(Duration::from_millis(20));
         assert_eq!(gate.read(&mut [0]).expect_err("silence").kind(), io::ErrorKind::TimedOut);
         assert_eq!(gate.read(&mut [0]).expect_err("the deadline is absolute").kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]
     fn writing_to_a_peer_that_does_not_read_ends_in_would_block() {
-        let (ours, _peer) = pair();
-        let mut gate = Gate::open(ours, Instant::now() + Duration::from_secs(5));
+        let (mut gate, _peer) = gate(Duration::from_secs(5));
         gate.close().expect("a socket");
         gate.begin_slice();
         let block = vec![0; 1 << 20];
@@ -226,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_shutdown_wakes_a_blocked_peek() {
-        let (ours, _peer) = pair();
-        let probe = ours.try_clone().expect("a clone");
-        let gate = Gate::open(ours, Instant::now() + Duration::from_secs(5));
-        let waiting = std::thread::spawn(move || probe.peek(&mut [0]));
-        gate.shutdown();
-        assert_eq!(waiting.join().expect("no panic").expect("end of stream"), 0);
+    fn a_connection_that_is_kept_is_used_only_while_nothing_comes() {
+        let (gate, peer) = gate(Duration::from_secs(5));
+        assert!(gate.is_silent());
+        drop(peer);
+        while gate.is_silent() {
+            std::thread::yield_now();
+        }
     }
 }

@@ -3,15 +3,14 @@
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use crate::{
     ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification, SubscriptionCount,
-    SubscriptionError, SubscriptionSucceeded, WatchlistEvent, error::excerpt,
+    SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
+    error::excerpt,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// A user's closure.

@@ -15,6 +15,7 @@ use crate::{
     ConnectionState, Error,
     event::{Interest, Ticket},
     session::Input,
+    sync::thread,
 };
 
 /// `disconnect` and drop return within 250 ms; this leaves a margin for the scheduler.
@@ -109,7 +110,7 @@ impl Core {
 
     /// Waits for the heartbeat, then for the dispatch thread; not for the one that this is, and for none too long.
     fn join_threads(&self, heartbeat: Option<End>) {
-        let own = std::thread::current().id();
+        let own = thread::current().id();
         let deadline = Instant::now() + JOIN_WITHIN;
         if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
             log::debug!("the heartbeat goes on: somebody connects again, or it is busy");

@@ -1,20 +1,15 @@
 //! The socket and the session, together behind one lock.
 //!
-//! The rules of that lock: nobody reads from the network under it, beyond the one `recv` that `peek` promised; writing
-//! is cut into slices of 50 ms; no user code, no blocking send and no other lock under it.
+//! The rules of that lock: nobody reads from the network under it, the reader brings what it has read; writing is cut into
+//! slices of 50 ms; no user code, no blocking send and no other lock under it.
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tungstenite::{
-    Message, WebSocket,
-    error::CapacityError,
-    protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
-};
-
-use super::stream::Stream;
+use super::websocket::{Broken, Incoming, Violation, WebSocket};
 use crate::{
     ConnectPhase, Error,
     event::Batch,
@@ -24,16 +19,11 @@ use crate::{
 /// How soon writing is tried again when the peer took less than there was. Nobody is woken while nothing is blocked.
 const WRITE_AGAIN: Duration = Duration::from_millis(50);
 
-/// tungstenite zero-fills its read buffer for every read, so a large one costs more than it saves (measured).
-const READ_BUFFER: usize = 16 * 1024;
-
-/// Messages are handed to tungstenite only while nothing is blocked, so that its buffer holds one of them and the answers
-/// to control frames. It may grow to this, and the session keeps the rest.
-const MAX_WRITE_BUFFER: usize = 1 << 20;
-
 pub(crate) struct Link {
     pub(crate) session: Session,
     socket: Option<Socket>,
+    /// Sockets that this turn ended.
+    closed: Vec<WebSocket>,
     /// When the heartbeat will look at the session again by itself.
     armed: Option<Instant>,
     max_message: usize,
@@ -41,11 +31,19 @@ pub(crate) struct Link {
 
 struct Socket {
     generation: Generation,
-    web: WebSocket<Stream>,
+    web: WebSocket,
     /// When to try again to write what the peer did not take.
     blocked: Option<Instant>,
     /// What the gate had written when it was last blocked.
     written: u64,
+}
+
+/// What is to be read of a socket.
+pub(super) enum Burst<'a> {
+    /// What came together with the answer to the upgrade.
+    First,
+    /// What the reader has read; nothing stands for the end of the stream.
+    Next(&'a [u8]),
 }
 
 /// What the heartbeat has to do after a turn.
@@ -65,25 +63,17 @@ pub(crate) enum Order {
 }
 
 /// What a turn under the lock leaves to be done without it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Aftermath {
     pub(crate) batch: Option<Batch>,
     pub(crate) orders: Vec<Order>,
-}
-
-/// tungstenite's limits. Its own defaults are practically none.
-pub(super) fn websocket_config(max_message: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(MAX_WRITE_BUFFER)
-        .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_message))
+    /// Sockets that are to be shut down. The way to do that may be the program's own code.
+    pub(super) closed: Vec<WebSocket>,
 }
 
 impl Link {
     pub(crate) fn new(session: Session, max_message: usize) -> Self {
-        Self { session, socket: None, armed: None, max_message }
+        Self { session, socket: None, closed: Vec::new(), armed: None, max_message }
     }
 
     /// Tells the session something, and does what it wants done.
@@ -94,60 +84,48 @@ impl Link {
     }
 
     /// Takes over a socket whose WebSocket is open. It is dropped when nobody wants it any more.
-    pub(crate) fn install(&mut self, generation: Generation, web: WebSocket<Stream>, now: Instant) -> Aftermath {
+    pub(super) fn install(&mut self, generation: Generation, web: WebSocket, now: Instant) -> Aftermath {
         if self.session.is_current(generation) {
             self.socket = Some(Socket { generation, web, blocked: None, written: 0 });
         } else {
-            web.get_ref().gate().shutdown();
+            self.closed.push(web);
         }
         self.handle(Input::Socket(generation, FromSocket::Reached(ConnectPhase::Established)), now)
     }
 
-    /// Reads one burst: what was buffered and, with `readable`, what one `recv` brings. `None` when the socket is not the
-    /// current one any more.
-    pub(crate) fn read_burst(&mut self, generation: Generation, readable: bool, now: Instant) -> Option<Aftermath> {
+    /// Takes what the reader has read. `None` when the socket is not the current one any more.
+    pub(super) fn read_burst(&mut self, generation: Generation, burst: Burst<'_>, now: Instant) -> Option<Aftermath> {
         self.begin_slice(now);
-        let socket = self.socket.as_mut().filter(|socket| socket.generation == generation)?;
-        let before = socket.gate().received();
-        if readable {
-            socket.gate_mut().grant();
-        }
-        let ending = loop {
-            match socket.web.read() {
-                Ok(message) => {
-                    if let Some(ending) = pass_on(&mut self.session, generation, message, now) {
-                        break Some(ending);
-                    }
-                }
-                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
-                Err(error) => break Some(self.ending_of(error)),
-            }
-            // A message may have ended the session's interest in this socket.
-            if !self.session.is_current(generation) {
-                break None;
-            }
+        let Self { session, socket, max_message, .. } = self;
+        let socket = socket.as_mut().filter(|socket| socket.generation == generation)?;
+        let mut closed = None;
+        // A message may end the session's interest in this socket.
+        let each = |message: Incoming<'_>| {
+            closed = pass_on(session, generation, message, now);
+            closed.is_none() && session.is_current(generation)
         };
-        self.after_burst(generation, before, ending, now);
+        let result = match burst {
+            Burst::First => socket.web.begin(each),
+            Burst::Next(bytes) => socket.web.receive(bytes, each),
+        };
+        if let Err(Broken::Violated(violation)) = &result {
+            socket.web.close(violation.close_code());
+        }
+        let ending = closed.or_else(|| result.err().map(|broken| Ending::Lost(describe(broken, *max_message))));
+        self.after_burst(generation, ending, now);
         Some(self.finish_turn(now))
     }
 
-    /// tungstenite prepares the answers to control frames while it reads. They are sent here, so that a peer that does not
-    /// take them is noticed like with any other message.
-    fn after_burst(&mut self, generation: Generation, before: u64, ending: Option<Ending>, now: Instant) {
+    /// The answers to control frames are sent here, so that a peer that does not take them is noticed like with any other
+    /// message.
+    fn after_burst(&mut self, generation: Generation, ending: Option<Ending>, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
-        let received = socket.gate().received() > before;
         let flushed = socket.web.flush();
-        if received {
-            self.session.handle(Input::Socket(generation, FromSocket::Bytes), now);
-        }
+        self.session.handle(Input::Socket(generation, FromSocket::Bytes), now);
         match ending {
             Some(ending) => self.session.handle(Input::Socket(generation, FromSocket::Ended(ending)), now),
             None => self.wrote(flushed, now),
         }
-    }
-
-    fn ending_of(&self, error: tungstenite::Error) -> Ending {
-        Ending::Lost(describe(error, self.max_message))
     }
 
     /// When the heartbeat has to come back by itself.
@@ -160,7 +138,7 @@ impl Link {
     /// yet time to try again.
     fn begin_slice(&mut self, now: Instant) {
         if let Some(socket) = self.socket.as_mut().filter(|socket| socket.may_write(now)) {
-            socket.gate_mut().begin_slice();
+            socket.web.gate_mut().begin_slice();
         }
     }
 
@@ -169,7 +147,7 @@ impl Link {
         while let Some(output) = self.next_output(now) {
             match output {
                 Output::Dial { generation, tls, deadline } => orders.push(Order::Dial { generation, tls, deadline }),
-                Output::Send(text) => self.send(text, now),
+                Output::Send(text) => self.send(text.expose(), now),
                 Output::Ask(question) => orders.push(Order::Ask(question)),
                 Output::Close { generation, code } => {
                     self.close(generation, code);
@@ -180,11 +158,11 @@ impl Link {
         if self.is_to_be_rearmed() {
             orders.push(Order::Rearm);
         }
-        Aftermath { batch: self.session.take_batch(), orders }
+        Aftermath { batch: self.session.take_batch(), orders, closed: std::mem::take(&mut self.closed) }
     }
 
     /// What ends a socket comes before all writing on it. While writing is blocked, messages wait in the session, which
-    /// knows how to merge them.
+    /// knows how to merge them, so that one of them at most waits in the socket.
     fn next_output(&mut self, now: Instant) -> Option<Output> {
         if let Some(output) = self.session.poll_supervision() {
             return Some(output);
@@ -212,9 +190,10 @@ impl Link {
         [self.session.deadline(), again].into_iter().flatten().min()
     }
 
-    fn send(&mut self, text: String, now: Instant) {
+    fn send(&mut self, text: &str, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
-        let result = socket.web.write(Message::text(text)).and_then(|()| socket.web.flush());
+        socket.web.send(text);
+        let result = socket.web.flush();
         self.wrote(result, now);
     }
 
@@ -226,7 +205,7 @@ impl Link {
         self.wrote(result, now);
     }
 
-    fn wrote(&mut self, result: tungstenite::Result<()>, now: Instant) {
+    fn wrote(&mut self, result: io::Result<()>, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
         let event = match result {
             Ok(()) => {
@@ -235,8 +214,8 @@ impl Link {
                 }
                 FromSocket::Written
             }
-            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                let written = socket.gate().written();
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let written = socket.web.gate().written();
                 let progress = written > std::mem::replace(&mut socket.written, written);
                 if socket.may_write(now) {
                     // Counted from the end of the slice, so that most of the time the lock is free.
@@ -244,7 +223,7 @@ impl Link {
                 }
                 FromSocket::WriteBlocked { progress }
             }
-            Err(error) => FromSocket::Ended(Ending::Lost(describe(error, self.max_message))),
+            Err(error) => FromSocket::Ended(Ending::Lost(lost(error))),
         };
         let generation = socket.generation;
         self.session.handle(Input::Socket(generation, event), now);
@@ -254,9 +233,10 @@ impl Link {
     fn close(&mut self, generation: Generation, code: Option<u16>) {
         let Some(mut socket) = self.socket.take_if(|socket| socket.generation == generation) else { return };
         if let Some(code) = code.filter(|_| socket.blocked.is_none()) {
-            let _ = socket.web.close(Some(CloseFrame { code: CloseCode::from(code), reason: "".into() }));
+            socket.web.close(code);
+            let _ = socket.web.flush();
         }
-        socket.gate().shutdown();
+        self.closed.push(socket.web);
     }
 }
 
@@ -264,49 +244,37 @@ impl Socket {
     fn may_write(&self, now: Instant) -> bool {
         self.blocked.is_none_or(|again| again <= now)
     }
-
-    fn gate(&self) -> &super::gate::Gate {
-        self.web.get_ref().gate()
-    }
-
-    fn gate_mut(&mut self) -> &mut super::gate::Gate {
-        self.web.get_mut().gate_mut()
-    }
 }
 
 /// Hands a message to the session. A close frame is the socket's end.
-fn pass_on(session: &mut Session, generation: Generation, message: Message, now: Instant) -> Option<Ending> {
-    let event = match &message {
-        Message::Text(text) => FromSocket::Text(text),
-        Message::Binary(_) => FromSocket::Binary,
-        Message::Close(frame) => {
+fn pass_on(session: &mut Session, generation: Generation, message: Incoming<'_>, now: Instant) -> Option<Ending> {
+    let event = match message {
+        Incoming::Text(text) => FromSocket::Text(text),
+        Incoming::Binary(_) => FromSocket::Binary,
+        Incoming::Close(frame) => {
             // RFC 6455, section 7.1.5: a close frame without a code counts as 1005.
-            let (code, reason) =
-                frame.as_ref().map_or((1005, String::new()), |f| (f.code.into(), f.reason.to_string()));
-            return Some(Ending::Closed { code, reason });
+            let (code, reason) = frame.unwrap_or((1005, ""));
+            return Some(Ending::Closed { code, reason: reason.to_owned() });
         }
-        // tungstenite answers a Ping by itself, at the next read or write.
-        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+        Incoming::Ping(_) | Incoming::Pong => return None,
     };
     session.handle(Input::Socket(generation, event), now);
     None
 }
 
-/// In this crate's words, so that no type of tungstenite reaches users.
-pub(super) fn describe(error: tungstenite::Error, max_message: usize) -> Error {
-    use tungstenite::error::{Error as Web, ProtocolError};
-    match error {
-        Web::Capacity(CapacityError::MessageTooLong { .. }) => Error::MessageTooLarge { limit: max_message },
-        Web::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Error::lost("the server ended the connection without a close frame")
+fn describe(broken: Broken, max_message: usize) -> Error {
+    match broken {
+        Broken::Ended => Error::lost("the server ended the connection without a close frame"),
+        Broken::Violated(Violation::TooLarge) => Error::MessageTooLarge { limit: max_message },
+        Broken::Violated(Violation::NotUtf8) => Error::lost("the server sent a text message that is not UTF-8"),
+        Broken::Violated(Violation::Protocol(what)) => {
+            Error::lost(format!("the server broke the WebSocket protocol: {what}"))
         }
-        Web::Io(error) => Error::ConnectionLost { reason: error.to_string(), source: Some(std::sync::Arc::new(error)) },
-        Web::ConnectionClosed | Web::AlreadyClosed | Web::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            Error::lost("the server ended the connection without a close frame")
-        }
-        Web::Protocol(error) => Error::lost(format!("the server broke the WebSocket protocol: {error}")),
-        Web::Utf8(_) => Error::lost("the server sent a text message that is not UTF-8"),
-        Web::WriteBufferFull(_) => Error::lost("the server does not take what is sent"),
-        other => Error::lost(other.to_string()),
+        Broken::Io(error) => lost(error),
     }
+}
+
+/// The operating system's reason, or that of TLS.
+pub(super) fn lost(error: io::Error) -> Error {
+    Error::ConnectionLost { reason: error.to_string(), source: Some(Arc::new(error)) }
 }

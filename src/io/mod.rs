@@ -7,11 +7,12 @@
 //! | `pusher-dispatch` | `dispatching` | runs the handlers | the heartbeat has ended and the queue is empty |
 //! | `pusher-auth`, at most 8 | `auth_pool` | ask those who authorise | nothing is to be asked |
 //! | `pusher-resolve`, `pusher-connect` | `reach` | one name resolution, one TCP connect | that does |
+//! | `pusher-writer` | `wire` | writes to a stream of the program's own that is no socket | its connection does |
 //!
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
 //! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
-//! queues are held across such a look.
+//! queues are held across such a look. A delivery is held together by a lock that public calls never take either.
 
 mod auth_pool;
 #[cfg(test)]
@@ -27,35 +28,40 @@ mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
 mod http;
-mod http_connect;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod lifecycle;
 mod link;
 mod outlets;
+pub(crate) mod process;
+mod proxy;
 pub(crate) mod queue;
 mod rate;
 mod reach;
+#[cfg_attr(all(test, shuttle), path = "interleavings/reader.rs")]
 mod reader;
 mod registry;
 mod snapshot;
 mod stop;
 mod stream;
 mod tls;
+mod traffic;
+pub(crate) mod websocket;
+mod wire;
 mod worker;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::Instant,
 };
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use parking_lot::Mutex;
 
 use crate::{
     Error,
     config::Config,
     event::{Interest, Place},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
+    sync::{Mutex, Receiver, Sender, atomic::AtomicUsize, unbounded},
 };
 
 use auth_pool::{Asker, AuthPool};
@@ -67,14 +73,17 @@ use heartbeat::Command;
 use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
+use process::Process;
 use rate::RateLimit;
 use registry::Registry;
+use traffic::Traffic;
 
 /// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
 const MAX_CLIENT_EVENTS: usize = 1024;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
+    pub(crate) process: Process,
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
@@ -85,6 +94,7 @@ pub(crate) struct Core {
     /// How many may be sent in a second.
     client_event_rate: Option<Mutex<RateLimit>>,
     connector: Arc<tls::Connector>,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) auth: AuthPool,
     link: Mutex<Link>,
     /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
@@ -103,6 +113,7 @@ impl Core {
         let session = Session::new(config.settings(), RandomState::new().hash_one(0));
         let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
+            process: Process::current(),
             auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
@@ -110,6 +121,7 @@ impl Core {
             client_events: Arc::default(),
             client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
             connector,
+            traffic: Arc::default(),
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
             booth: Booth::new(),
@@ -173,16 +185,23 @@ impl Core {
     }
 
     /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.
+    ///
+    /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
+    /// the child writes nothing (H7).
     fn turn(&self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
-        let orders = {
+        if !self.process.is_current() {
+            return Vec::new();
+        }
+        let (orders, closed) = {
             let mut link = self.link.lock();
-            let Aftermath { batch, orders } = act(&mut link, Instant::now());
+            let Aftermath { batch, orders, closed } = act(&mut link, Instant::now());
             if let Some(batch) = batch {
                 // Under the lock, so that batches are posted in the order of the turns.
                 self.outlets.post(batch);
             }
-            orders
+            (orders, closed)
         };
+        closed.iter().for_each(|socket| socket.gate().shutdown());
         self.outlets.deliver();
         orders
     }

@@ -1,18 +1,17 @@
 //! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
-use parking_lot::Mutex;
+use std::sync::Arc;
 
 use super::{queue::Queue, snapshot::Snapshot, stop::Stop};
 use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
     config::{Config, Overflow},
     event::Batch,
+    sync::{
+        Mutex, Receiver, Sender,
+        atomic::{AtomicU64, Ordering},
+        bounded, select_biased, unbounded,
+    },
 };
 
 /// Distributes batches.
@@ -23,8 +22,11 @@ use crate::{
 /// delivery, which follows at once.
 pub(crate) struct Outlets {
     posted: (Sender<Arc<Batch>>, Receiver<Arc<Batch>>),
-    /// The handlers' queue first, then one queue for each receiver.
-    queues: Mutex<Vec<Arc<Queue>>>,
+    /// Held while batches are delivered, by one thread at a time. No public call takes it, so that none waits for a
+    /// delivery (R10).
+    delivering: Mutex<()>,
+    /// The handlers' queue first, then one queue for each receiver. Replaced as a whole, and locked for a look only.
+    queues: Mutex<Arc<[Arc<Queue>]>>,
     /// What queues had dropped that are gone.
     dropped_before: AtomicU64,
     handlers: Arc<Queue>,
@@ -42,7 +44,8 @@ impl Outlets {
         let handlers = Arc::new(Queue::new(config.capacity(), overflow, room.0.clone()));
         Self {
             posted: unbounded(),
-            queues: Mutex::new(vec![Arc::clone(&handlers)]),
+            delivering: Mutex::new(()),
+            queues: Mutex::new([Arc::clone(&handlers)].into()),
             dropped_before: AtomicU64::new(0),
             handlers,
             snapshot: Snapshot::default(),
@@ -60,18 +63,20 @@ impl Outlets {
     /// A queue of its own for a receiver, filled from now on.
     pub(crate) fn add_receiver(&self) -> Arc<Queue> {
         let queue = Arc::new(Queue::new(self.receiver_capacity, self.receiver_overflow, self.room.0.clone()));
-        self.queues.lock().push(Arc::clone(&queue));
+        let mut queues = self.queues.lock();
+        *queues = queues.iter().chain([&queue]).cloned().collect();
         queue
     }
 
     pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
+        // From here on it takes nothing in, and drops nothing.
+        queue.close();
         {
             let mut queues = self.queues.lock();
-            queues.retain(|other| !Arc::ptr_eq(other, queue));
+            *queues = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
             self.dropped_before.fetch_add(queue.dropped(), Ordering::Relaxed);
         }
         // A reader that waits for room in this queue need not wait any more.
-        queue.close();
         let _ = self.room.0.try_send(());
     }
 
@@ -87,10 +92,11 @@ impl Outlets {
         }
         let mut delivered = Vec::new();
         {
-            let queues = self.queues.lock();
+            let _delivering = self.delivering.lock();
             while let Ok(batch) = self.posted.1.try_recv() {
                 self.snapshot.apply(&batch);
-                queues.iter().for_each(|queue| queue.push(&batch));
+                // Looked up for each, because a receiver gets what is posted after it was made.
+                self.queues().iter().for_each(|queue| queue.push(&batch));
                 if batch.notices() > 0 {
                     delivered.push(batch);
                 }
@@ -109,11 +115,11 @@ impl Outlets {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.queues.lock().iter().all(|queue| queue.has_room())
+        self.queues().iter().all(|queue| queue.has_room())
     }
 
     /// Waits until there is room in every queue that blocks, or until the reader is to stop.
-    pub(crate) fn wait_for_room(&self, stop: &Stop) {
+    pub(super) fn wait_for_room(&self, stop: &Stop) {
         while !self.has_room() && !stop.is_set() {
             select_biased! {
                 recv(stop.signal()) -> _ => return,
@@ -124,7 +130,11 @@ impl Outlets {
 
     /// Nothing will be delivered any more.
     pub(crate) fn close(&self) {
-        self.queues.lock().iter().for_each(|queue| queue.close());
+        self.queues().iter().for_each(|queue| queue.close());
+    }
+
+    fn queues(&self) -> Arc<[Arc<Queue>]> {
+        Arc::clone(&self.queues.lock())
     }
 
     pub(crate) fn dropped(&self) -> u64 {
@@ -155,5 +165,25 @@ fn log_change(change: &ConnectionStateChange) {
         (Some(cause), current) => log::warn!("{current}: {}", cause.without_words()),
         (None, ConnectionState::Connected | ConnectionState::Disconnected) => log::info!("{}", change.current),
         (None, current) => log::debug!("{current}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r10_no_public_call_waits_for_a_delivery() {
+        let outlets = Outlets::new(&Config::host("key", "localhost"));
+        let delivering = outlets.delivering.lock();
+        let queue = outlets.add_receiver();
+        assert_eq!(outlets.dropped(), 0);
+        outlets.post(Batch::default());
+        drop(delivering);
+        outlets.report(Error::lost("the end"));
+        assert_eq!(queue.len(), 1, "what is posted after the receiver was made is for it");
+        outlets.remove_receiver(&queue);
+        outlets.report(Error::lost("the end"));
+        assert_eq!(queue.len(), 1);
     }
 }

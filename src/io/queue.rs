@@ -1,19 +1,21 @@
 //! A bounded queue of notifications that says what it does when it is full.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::Sender;
-use parking_lot::{Condvar, Mutex};
-
 use super::backlog::Backlog;
 pub(crate) use super::backlog::{Item, Segment, Taken};
-use crate::{config::Overflow, event::Batch};
+use crate::{
+    config::Overflow,
+    event::Batch,
+    sync::{
+        Condvar, Mutex, Sender,
+        atomic::{AtomicUsize, Ordering},
+        bounded,
+    },
+};
 
 /// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
 const MAX_BYTES: usize = 16 << 20;
@@ -55,6 +57,14 @@ pub(crate) enum Nothing {
 impl Queue {
     pub(crate) fn new(capacity: usize, overflow: Overflow, room: Sender<()>) -> Self {
         Self { state: Mutex::default(), filled: Condvar::new(), capacity, overflow, room, len: AtomicUsize::new(0) }
+    }
+
+    /// One that never holds anything.
+    pub(crate) fn closed() -> Self {
+        let (nobody, _) = bounded(0);
+        let queue = Self::new(1, Overflow::DropNewest, nobody);
+        queue.close();
+        queue
     }
 
     /// Takes a batch in, and drops by the policy what there is no room for.
@@ -196,7 +206,11 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConnectionState, ConnectionStateChange, Notification, event::Interest};
+    use crate::{
+        ConnectionState, ConnectionStateChange, Notification,
+        event::Interest,
+        sync::{Receiver, bounded},
+    };
 
     fn events(names: std::ops::Range<u32>) -> Batch {
         let room = Interest::new(1, "room");
@@ -218,8 +232,8 @@ mod tests {
         }));
     }
 
-    fn queue(capacity: usize, overflow: Overflow) -> (Queue, crossbeam_channel::Receiver<()>) {
-        let (room, made) = crossbeam_channel::bounded(1);
+    fn queue(capacity: usize, overflow: Overflow) -> (Queue, Receiver<()>) {
+        let (room, made) = bounded(1);
         (Queue::new(capacity, overflow, room), made)
     }
 

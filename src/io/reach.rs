@@ -1,18 +1,20 @@
-//! From a host and a port to a TCP connection, for the socket and for requests to auth endpoints alike.
+//! From a host and a port to a TCP connection.
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::stop::Stop;
-use crate::Error;
+use super::{stop::Stop, wire::Closer};
+use crate::{
+    Error,
+    sync::{Receiver, Sender, bounded, select_biased, unbounded},
+};
 
 /// RFC 8305, section 5: how long one address may keep the next one waiting.
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
@@ -55,7 +57,7 @@ pub(super) fn resolve(host: &str, port: u16, stop: &Stop, deadline: Instant) -> 
 
 /// Tries the addresses one after another, each 250 ms after the one before, or at once when that has failed. The first that
 /// connects wins, and `stop` reaches no other afterwards.
-pub(super) fn connect(addresses: Vec<SocketAddr>, stop: &Arc<Stop>, deadline: Instant) -> Result<TcpStream, Unreached> {
+pub(super) fn connect(addresses: Vec<SocketAddr>, stop: &Arc<Stop>, deadline: Instant) -> Result<Socket, Unreached> {
     let race = Race { stop, deadline, results: unbounded() };
     let mut addresses = addresses.into_iter().enumerate();
     let mut running = 0usize;
@@ -72,9 +74,9 @@ pub(super) fn connect(addresses: Vec<SocketAddr>, stop: &Arc<Stop>, deadline: In
             None => false,
         };
         match race.first_result(started)? {
-            Some((winner, Ok(stream))) => {
+            Some((winner, Ok(socket))) => {
                 stop.keep_only(winner);
-                return Ok(stream);
+                return Ok(socket);
             }
             Some((_, Err(error))) => {
                 last_error = error;
@@ -93,7 +95,7 @@ struct Race<'a> {
 }
 
 /// The number of the attempt, and what became of it.
-type Connected = (usize, io::Result<TcpStream>);
+type Connected = (usize, io::Result<Socket>);
 
 impl Race<'_> {
     fn start(&self, attempt: usize, address: SocketAddr) -> Result<(), Unreached> {
@@ -117,14 +119,14 @@ impl Race<'_> {
     }
 }
 
-fn connect_one(attempt: usize, address: SocketAddr, deadline: Instant, stop: &Stop) -> io::Result<TcpStream> {
+fn connect_one(attempt: usize, address: SocketAddr, deadline: Instant, stop: &Stop) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if !stop.watch(attempt, socket.try_clone()?) {
+    if !stop.watch(attempt, Closer::of_socket(Arc::new(socket.try_clone()?))) {
         return Err(io::ErrorKind::Interrupted.into());
     }
     // A little more than there is, so that it is the caller's clock that runs out, which names the phase.
     socket.connect_timeout(&address.into(), left(deadline) + Duration::from_secs(1))?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// RFC 8305, section 4: the families take turns, beginning with the one that the resolver put first.

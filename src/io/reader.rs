@@ -1,11 +1,14 @@
 //! The thread of one connection: dials, then reads that one socket until it dies.
 
-use std::{io, net::TcpStream, panic, sync::Arc, time::Instant};
+use std::{panic, sync::Arc, time::Instant};
 
 use super::{
     Core,
     dial::{Dial, Dialled},
+    gate::BUFFER,
+    link::{Burst, lost},
     stop::Stop,
+    wire::Inlet,
     worker::Worker,
 };
 use crate::{
@@ -51,39 +54,37 @@ impl Errand {
         let dial = Dial {
             config: &core.config,
             connector: &core.connector,
-            tls: self.tls,
             deadline: self.deadline,
+            timeout: core.config.settings().connect_timeout,
             stop: &self.stop,
+            traffic: &core.traffic,
         };
-        match dial.run(|phase| self.tell(FromSocket::Reached(phase))) {
+        match dial.web_socket(self.tls, |phase| self.tell(FromSocket::Reached(phase))) {
             Err(error) => self.tell(FromSocket::DialFailed(error)),
-            Ok(Dialled { web, probe }) => {
+            Ok(Dialled { web, inlet }) => {
                 core.turn_and_order(|link, now| link.install(self.generation, web, now));
-                self.read(&probe);
+                self.read(inlet);
             }
         }
     }
 
-    /// The first burst is what came together with the answer to the upgrade; each further one follows a `peek`.
-    fn read(&self, probe: &TcpStream) {
-        let mut readable = false;
-        while self.burst(readable) && self.wait_for_room() {
-            match wait_readable(probe) {
-                Ok(()) => readable = true,
-                Err(error) => {
-                    let reason = error.to_string();
-                    let lost = Error::ConnectionLost { reason, source: Some(Arc::new(error)) };
-                    return self.tell(FromSocket::Ended(Ending::Lost(lost)));
-                }
+    /// Waits for the network without the link's lock, and brings there what has come.
+    fn read(&self, mut inlet: Inlet) {
+        let mut buffer = vec![0; BUFFER];
+        let mut current = self.burst(Burst::First);
+        while current && self.wait_for_room() {
+            match inlet.read(&mut buffer) {
+                Ok(count) => current = self.burst(Burst::Next(buffer.get(..count).unwrap_or_default())),
+                Err(error) => return self.tell(FromSocket::Ended(Ending::Lost(lost(error)))),
             }
         }
     }
 
     /// False when the socket is not the current one any more.
-    fn burst(&self, readable: bool) -> bool {
+    fn burst(&self, burst: Burst<'_>) -> bool {
         let mut current = true;
         self.core.turn_and_order(|link, now| {
-            link.read_burst(self.generation, readable, now).unwrap_or_else(|| {
+            link.read_burst(self.generation, burst, now).unwrap_or_else(|| {
                 current = false;
                 Default::default()
             })
@@ -104,15 +105,5 @@ impl Errand {
 
     fn tell(&self, event: FromSocket<'_>) {
         self.core.turn_and_order(|link, now| link.handle(Input::Socket(self.generation, event), now));
-    }
-}
-
-/// Waits without the link's lock until there is something to read, or the end of the stream.
-fn wait_readable(probe: &TcpStream) -> io::Result<()> {
-    loop {
-        match probe.peek(&mut [0]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result.map(drop),
-        }
     }
 }

@@ -5,12 +5,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use parking_lot::Mutex;
-
 use crate::{
     Name,
     event::{Interest, Ticket},
     session::{ReadyAuth, Wish},
+    sync::Mutex,
 };
 
 /// The wishes of all threads, merged: what the heartbeat takes is the last wish for each channel (S1), however often it

@@ -6,12 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
-
 use super::facts::{ChannelFacts, Channels, UserFacts};
 use crate::{
     ConnectionState, Error, Name, Notification,
-    event::{Batch, Interest, Tally, Ticket, UserOutcome},
+    event::{Batch, Interest, LastClose, Tally, Ticket, UserOutcome},
+    sync::{Condvar, Mutex},
 };
 
 /// The state as of the last delivered batch, and a way to wait for a change of it.
@@ -37,6 +36,7 @@ struct Facts {
     channels: Channels,
     user: UserFacts,
     tally: Tally,
+    last_close: LastClose,
 }
 
 struct Subscription {
@@ -62,6 +62,9 @@ impl Snapshot {
         }
         if let Some(socket_id) = &published.socket_id {
             facts.socket_id.clone_from(socket_id);
+        }
+        if let Some(close) = &published.last_close {
+            facts.last_close.clone_from(close);
         }
         for (interest, epoch, notice) in batch.notices_of_channels() {
             let outcome = match notice {
@@ -89,8 +92,9 @@ impl Snapshot {
         self.facts.lock().socket_id.clone()
     }
 
-    pub(crate) fn tally(&self) -> Tally {
-        self.facts.lock().tally
+    pub(crate) fn counted(&self) -> (Tally, LastClose) {
+        let facts = self.facts.lock();
+        (facts.tally, facts.last_close.clone())
     }
 
     /// Numbers another call to connect. The caller serialises this with handing the call over.

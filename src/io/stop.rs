@@ -1,94 +1,94 @@
-//! The way to end a reader, wherever it waits.
+//! The way to end an attempt to connect, and the connection that comes of it, wherever it waits.
 
-use std::net::Shutdown;
+use super::wire::Closer;
+use crate::sync::{Mutex, Receiver, Sender, bounded};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
-use socket2::Socket;
-
-/// Shared by a reader and those who may end it.
+/// Shared by a thread that connects and reads, and those who may end that.
 ///
-/// A reader waits in name resolution or for room in a queue, which watch the [`signal`](Self::signal), or on a socket:
-/// connecting, handshakes and `peek` all end when the socket is shut down.
-pub(crate) struct Stop {
+/// It waits in name resolution or for room in a queue, which watch the [`signal`](Self::signal), or on a stream: connecting,
+/// handshakes and reads all end when the stream is closed.
+pub(super) struct Stop {
     signal: Receiver<()>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Dropping it makes the signal ready for everybody. `None` once the reader is to end.
+    /// Dropping it makes the signal ready for everybody. `None` once it is to end.
     pending: Option<Sender<()>>,
-    /// The sockets that are being connected, by the number of their attempt; later the one that is used.
-    sockets: Vec<(usize, Socket)>,
+    /// The streams that are being connected, by the number of their attempt; later the one that is used.
+    streams: Vec<(usize, Closer)>,
     /// One of them is used, so that no other may be connected.
     won: bool,
 }
 
 impl Stop {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (pending, signal) = bounded(0);
-        Self { signal, state: Mutex::new(State { pending: Some(pending), sockets: Vec::new(), won: false }) }
+        Self { signal, state: Mutex::new(State { pending: Some(pending), streams: Vec::new(), won: false }) }
     }
 
-    /// Ends the reader; again and again is fine.
-    pub(crate) fn set(&self) {
-        let mut state = self.state.lock();
-        state.pending = None;
-        for (_, socket) in state.sockets.drain(..) {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+    /// Ends it; again and again is fine.
+    pub(super) fn set(&self) {
+        let streams = {
+            let mut state = self.state.lock();
+            state.pending = None;
+            std::mem::take(&mut state.streams)
+        };
+        // Without the lock, because the program's own closure may be among them.
+        streams.iter().for_each(|(_, stream)| stream.close());
     }
 
-    pub(crate) fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.state.lock().pending.is_none()
     }
 
-    /// Ready, by being disconnected, once the reader is to end.
-    pub(crate) fn signal(&self) -> &Receiver<()> {
+    /// Ready, by being disconnected, once it is to end.
+    pub(super) fn signal(&self) -> &Receiver<()> {
         &self.signal
     }
 
-    /// Lets `set` shut this socket down too. False when it is too late, and the socket must not be used.
-    pub(crate) fn watch(&self, attempt: usize, socket: Socket) -> bool {
+    /// Lets `set` close this stream too. False when it is too late, and the stream must not be used.
+    pub(super) fn watch(&self, attempt: usize, stream: Closer) -> bool {
         let mut state = self.state.lock();
         if state.pending.is_none() || state.won {
             return false;
         }
-        state.sockets.push((attempt, socket));
+        state.streams.push((attempt, stream));
         true
     }
 
-    /// One attempt has won. The sockets of all others are shut down.
-    pub(crate) fn keep_only(&self, winner: usize) {
-        let mut state = self.state.lock();
-        state.won = true;
-        state.sockets.retain(|(attempt, socket)| {
-            let keep = *attempt == winner;
-            if !keep {
-                let _ = socket.shutdown(Shutdown::Both);
-            }
-            keep
-        });
+    /// One attempt has won. The streams of all others are closed.
+    pub(super) fn keep_only(&self, winner: usize) {
+        let others: Vec<_> = {
+            let mut state = self.state.lock();
+            state.won = true;
+            let (kept, others) = std::mem::take(&mut state.streams).into_iter().partition(|(n, _)| *n == winner);
+            state.streams = kept;
+            others
+        };
+        others.iter().for_each(|(_, stream)| stream.close());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use socket2::{Domain, Type};
+    use std::sync::Arc;
+
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
 
-    fn socket() -> Socket {
-        Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket")
+    fn stream() -> Closer {
+        Closer::of_socket(Arc::new(Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket")))
     }
 
     #[test]
     fn r9_once_an_attempt_has_won_no_other_socket_may_be_connected() {
         let stop = Stop::new();
-        assert!(stop.watch(0, socket()));
-        assert!(stop.watch(1, socket()));
+        assert!(stop.watch(0, stream()));
+        assert!(stop.watch(1, stream()));
         stop.keep_only(0);
-        assert!(!stop.watch(2, socket()));
+        assert!(!stop.watch(2, stream()));
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
         let stop = Stop::new();
         stop.set();
         assert!(stop.is_set());
-        assert!(!stop.watch(0, socket()));
+        assert!(!stop.watch(0, stream()));
         assert!(stop.signal().recv().is_err());
     }
 }

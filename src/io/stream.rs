@@ -4,14 +4,14 @@ use std::io::{self, Read, Write};
 
 use super::gate::Gate;
 
-pub(crate) enum Stream {
+pub(super) enum Stream {
     Plain(Gate),
     #[cfg(feature = "native-tls")]
     Tls(Box<native_tls::TlsStream<Gate>>),
 }
 
 impl Stream {
-    pub(crate) fn gate(&self) -> &Gate {
+    pub(super) fn gate(&self) -> &Gate {
         match self {
             Self::Plain(gate) => gate,
             #[cfg(feature = "native-tls")]
@@ -19,7 +19,11 @@ impl Stream {
         }
     }
 
-    pub(crate) fn gate_mut(&mut self) -> &mut Gate {
+    pub(super) fn is_tls(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+
+    pub(super) fn gate_mut(&mut self) -> &mut Gate {
         match self {
             Self::Plain(gate) => gate,
             #[cfg(feature = "native-tls")]

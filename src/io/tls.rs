@@ -1,8 +1,5 @@
 //! TLS by the platform's library, verified by the platform's roots and by those that the user adds (C8).
 
-#[cfg(feature = "native-tls")]
-use std::io::{Read, Write};
-
 use super::{gate::Gate, stream::Stream};
 use crate::{Error, config::Config};
 
@@ -15,20 +12,10 @@ pub(crate) struct Connector {
 
 #[cfg(feature = "native-tls")]
 impl Connector {
-    /// Does the handshake as the client of `host`.
+    /// Does the handshake as the client of `host`, through a gate that is open.
     pub(super) fn secure(&self, host: &str, gate: Gate, config: &Config) -> Result<Stream, Error> {
-        Ok(Stream::Tls(Box::new(self.handshake(host, gate, config)?)))
-    }
-
-    /// The handshake over any stream that blocks: the one of the socket, or of a request to an auth endpoint.
-    pub(super) fn handshake<S: Read + Write>(
-        &self,
-        host: &str,
-        stream: S,
-        config: &Config,
-    ) -> Result<native_tls::TlsStream<S>, Error> {
-        match self.loaded(config)?.connect(host, stream) {
-            Ok(stream) => Ok(stream),
+        match self.loaded(config)?.connect(host, gate) {
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
             Err(native_tls::HandshakeError::Failure(error)) => Err(failed(host, error)),
             // A stream that blocks ends its reads in an error or in data, so the handshake is not interrupted.
             Err(native_tls::HandshakeError::WouldBlock(_)) => {
@@ -72,7 +59,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<native_tls::Certificate>, Error> {
 
 #[cfg(feature = "native-tls")]
 fn failed(host: &str, source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Tls { host: host.to_owned(), source: std::sync::Arc::new(source) }
+    Error::tls(host, source)
 }
 
 #[cfg(not(feature = "native-tls"))]
@@ -82,12 +69,8 @@ impl Connector {
         Ok(())
     }
 
-    pub(super) fn secure(&self, _host: &str, _gate: Gate, config: &Config) -> Result<Stream, Error> {
-        Err(self.unavailable(config))
-    }
-
     /// Never reached, because the configuration refuses TLS in this build. An error all the same.
-    pub(super) fn unavailable(&self, _config: &Config) -> Error {
-        Error::config("tls", "wss and https need the feature `native-tls` of pusher-channels, which is off")
+    pub(super) fn secure(&self, _host: &str, _gate: Gate, _config: &Config) -> Result<Stream, Error> {
+        Err(Error::config("tls", "wss and https need the feature `native-tls` of pusher-channels, which is off"))
     }
 }

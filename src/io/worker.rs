@@ -1,15 +1,16 @@
 //! A thread that can be waited for with a time limit.
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-    thread::{self, JoinHandle, ThreadId},
-    time::Instant,
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+
+use crate::{
+    Error,
+    sync::{
+        Receiver, bounded,
+        thread::{self, JoinHandle, ThreadId},
+    },
 };
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
-
-use crate::Error;
 
 pub(crate) struct Worker {
     handle: JoinHandle<()>,

@@ -3,6 +3,7 @@
 //! A reason completes the sentence "the answer ...", and never repeats what is in the answer.
 
 use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use super::{name::ChannelKind, sealed::SharedSecret};
 use crate::{ChannelAuth, UserAuth};
@@ -65,13 +66,26 @@ fn check_signature(auth: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
+/// The members of an answer. What nobody takes out of it is wiped all the same (X1).
+struct Fields(Map<String, Value>);
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        for value in self.0.values_mut() {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
+    }
+}
+
+fn object(body: &[u8]) -> Result<Fields, String> {
     let body = body.trim_ascii();
     if body.is_empty() {
         return Err("is empty".to_owned());
     }
     match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Object(object)) => Ok(Fields(object)),
         Ok(Value::Null) => Err("is null".to_owned()),
         Ok(_) => Err("is not a JSON object".to_owned()),
         Err(_) if body.starts_with(b"<") => Err("is HTML, not JSON".to_owned()),
@@ -79,13 +93,13 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn required(object: &mut Map<String, Value>, key: &str) -> Result<String, String> {
+fn required(object: &mut Fields, key: &str) -> Result<String, String> {
     text(object, key)?.ok_or_else(|| format!("has no `{key}`"))
 }
 
 /// Some servers write `null` for what there is not.
-fn text(object: &mut Map<String, Value>, key: &str) -> Result<Option<String>, String> {
-    match object.remove(key) {
+fn text(object: &mut Fields, key: &str) -> Result<Option<String>, String> {
+    match object.0.remove(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(format!("has a `{key}` that is not a string")),

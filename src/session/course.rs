@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     ConnectPhase, ConnectionState, Error,
-    event::{Batch, Interest, Ticket},
+    event::{Batch, Interest, LastClose, Ticket},
     protocol::close::Advice,
 };
 
@@ -26,7 +26,7 @@ impl Session {
         match self.phase {
             Phase::Idle => self.begin(wish, Persistence::Once, now),
             // Who waits wants an outcome soon, not after the back-off.
-            Phase::Waiting { .. } => self.dial(now),
+            Phase::Waiting { .. } => self.dial_again(now),
             Phase::Connecting(_) => {}
             Phase::Connected(_) => self.settle(&Ok(())),
         }
@@ -79,7 +79,7 @@ impl Session {
 
     pub(super) fn reconnect_now(&mut self, now: Instant) {
         match &mut self.phase {
-            Phase::Waiting { .. } => self.dial(now),
+            Phase::Waiting { .. } => self.dial_again(now),
             Phase::Connected(online) => online.liveness.probe(now),
             _ => {}
         }
@@ -91,7 +91,7 @@ impl Session {
                 let (phase, after) = (attempt.phase, self.settings.connect_timeout);
                 self.lose(Error::ConnectTimeout { phase, after }, now);
             }
-            Phase::Waiting { until } if *until <= now => self.dial(now),
+            Phase::Waiting { until } if *until <= now => self.dial_again(now),
             Phase::Connected(online) => match online.liveness.expire(now) {
                 Some(Expiry::Silent { silence }) => self.lose(Error::PongTimeout { silence }, now),
                 Some(Expiry::Stuck { after }) => self.lose(Error::WriteTimeout { after }, now),
@@ -112,6 +112,11 @@ impl Session {
             _ => None,
         };
         self.change_state(ConnectionState::Unavailable, None, retry_in);
+    }
+
+    fn dial_again(&mut self, now: Instant) {
+        self.tally.reconnect_attempts += 1;
+        self.dial(now);
     }
 
     fn dial(&mut self, now: Instant) {
@@ -158,11 +163,19 @@ impl Session {
                 error
             }
         };
+        self.note_end(&error);
         let close_code = matches!(error, Error::MessageTooLarge { .. }).then_some(1009);
         self.close_socket(close_code);
         self.end_connection(now);
         self.outage.get_or_insert(Outage::since(now));
         self.go_on_after(Arc::new(error), now);
+    }
+
+    /// For the counters. An attempt that failed without a code was no connection that could have ended.
+    fn note_end(&mut self, error: &Error) {
+        if self.is_connected() || matches!(error, Error::ConnectionClosed { .. }) {
+            self.batch.published.last_close = Some(LastClose::by(error));
+        }
     }
 
     /// Decides by the reason (R2) and by the policy (R1) what comes after a connection.
@@ -171,7 +184,7 @@ impl Session {
         if advice == Advice::UseTls && !self.settings.tls && !self.insists_on_tls {
             self.insists_on_tls = true;
             self.change_state(ConnectionState::Reconnecting, Some(cause), Some(Duration::ZERO));
-            return self.dial(now);
+            return self.dial_again(now);
         }
         self.settle(&Err(Arc::clone(&cause)));
         if matches!(advice, Advice::GiveUp | Advice::UseTls) || matches!(*cause, Error::Config { .. }) {
@@ -200,7 +213,7 @@ impl Session {
         };
         self.change_state(state, Some(cause), Some(delay));
         if delay.is_zero() {
-            self.dial(now);
+            self.dial_again(now);
         }
     }
 

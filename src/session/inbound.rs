@@ -98,7 +98,7 @@ impl Session {
         match message {
             Message::Event(frame) => self.event(&frame, now),
             Message::Ping => self.answer_ping(),
-            Message::Pong => {}
+            Message::Pong => self.take_pong(now),
             Message::Error(error) => self.server_error(error, now),
             Message::SignInSucceeded { id } => self.signed_in(id, now),
             Message::Watchlist(changes) => self.watchlist(changes),
@@ -143,6 +143,12 @@ impl Session {
     fn answer_ping(&mut self) {
         if let Phase::Connected(online) = &mut self.phase {
             online.liveness.answer_ping();
+        }
+    }
+
+    fn take_pong(&mut self, now: Instant) {
+        if let Phase::Connected(online) = &mut self.phase {
+            self.tally.round_trip = online.liveness.round_trip(now).or(self.tally.round_trip);
         }
     }
 

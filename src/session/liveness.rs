@@ -23,6 +23,8 @@ pub(super) struct Liveness {
     paused: Option<Instant>,
     ping_due: bool,
     pong_due: bool,
+    /// When the oldest ping was sent that has no answer yet.
+    pinged: Option<Instant>,
 }
 
 /// Why a socket is given up.
@@ -44,6 +46,7 @@ impl Liveness {
             paused: None,
             ping_due: false,
             pong_due: false,
+            pinged: None,
         }
     }
 
@@ -51,7 +54,11 @@ impl Liveness {
     pub(super) fn observe(&mut self, event: &FromSocket<'_>, now: Instant) {
         match event {
             FromSocket::Bytes => self.received(now),
-            FromSocket::Paused => drop(self.paused.get_or_insert(now)),
+            FromSocket::Paused => {
+                self.paused.get_or_insert(now);
+                // An answer that is read later would measure the pause.
+                self.pinged = None;
+            }
             FromSocket::WriteBlocked { progress: true } => self.stuck = Some(now),
             FromSocket::WriteBlocked { progress: false } => drop(self.stuck.get_or_insert(now)),
             FromSocket::Written => self.stuck = None,
@@ -89,11 +96,19 @@ impl Liveness {
         self.awaiting.get_or_insert(now);
     }
 
-    pub(super) fn next_message(&mut self) -> Option<Outgoing<'static>> {
+    pub(super) fn next_message(&mut self, now: Instant) -> Option<Outgoing<'static>> {
         if std::mem::take(&mut self.pong_due) {
             return Some(Outgoing::Pong);
         }
-        std::mem::take(&mut self.ping_due).then_some(Outgoing::Ping)
+        let ping = std::mem::take(&mut self.ping_due).then_some(Outgoing::Ping)?;
+        self.pinged.get_or_insert(now);
+        Some(ping)
+    }
+
+    /// How long the answer to a ping took. Answers carry no number but come in order, so that the first one is to the oldest
+    /// ping; of those that were sent meanwhile none is measured.
+    pub(super) fn round_trip(&mut self, now: Instant) -> Option<Duration> {
+        self.pinged.take().map(|at| now.saturating_duration_since(at))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -152,8 +167,8 @@ mod tests {
         let (mut liveness, start) = liveness();
         assert_eq!(liveness.deadline(), Some(start + ACTIVITY));
         assert_eq!(liveness.expire(start + ACTIVITY), None);
-        assert_eq!(liveness.next_message(), Some(Outgoing::Ping));
-        assert_eq!(liveness.next_message(), None);
+        assert_eq!(liveness.next_message(start), Some(Outgoing::Ping));
+        assert_eq!(liveness.next_message(start), None);
         assert_eq!(liveness.deadline(), Some(start + ACTIVITY + PONG));
         assert_eq!(liveness.expire(start + ACTIVITY + PONG), Some(Expiry::Silent { silence: ACTIVITY + PONG }));
     }
@@ -173,7 +188,7 @@ mod tests {
             liveness.observe(&FromSocket::Bytes, start + second * SECOND);
         }
         assert_eq!(liveness.expire(start + ACTIVITY), None);
-        assert_eq!(liveness.next_message(), Some(Outgoing::Ping));
+        assert_eq!(liveness.next_message(start), Some(Outgoing::Ping));
     }
 
     #[test]
@@ -182,7 +197,7 @@ mod tests {
         liveness.observe(&FromSocket::Paused, start);
         for step in 1..100 {
             assert_eq!(liveness.expire(start + step * ACTIVITY), None);
-            assert_eq!(liveness.next_message(), Some(Outgoing::Ping), "pings go on");
+            assert_eq!(liveness.next_message(start), Some(Outgoing::Ping), "pings go on");
         }
         assert_eq!(liveness.resume(start + 100 * ACTIVITY), 100 * ACTIVITY);
         assert_eq!(liveness.expire(start + 100 * ACTIVITY + PONG), None);
@@ -202,10 +217,33 @@ mod tests {
 
     #[test]
     fn pings_that_could_not_be_answered_yet_get_one_answer() {
-        let (mut liveness, _) = liveness();
+        let (mut liveness, start) = liveness();
         liveness.answer_ping();
         liveness.answer_ping();
-        assert_eq!(liveness.next_message(), Some(Outgoing::Pong));
-        assert_eq!(liveness.next_message(), None);
+        assert_eq!(liveness.next_message(start), Some(Outgoing::Pong));
+        assert_eq!(liveness.next_message(start), None);
+    }
+
+    #[test]
+    fn the_answer_to_a_ping_is_measured_once() {
+        let (mut liveness, start) = liveness();
+        assert_eq!(liveness.round_trip(start), None, "nobody asked");
+        liveness.probe(start);
+        assert_eq!(liveness.round_trip(start), None, "not sent yet");
+        assert_eq!(liveness.next_message(start), Some(Outgoing::Ping));
+        liveness.probe(start + SECOND);
+        assert_eq!(liveness.next_message(start + SECOND), Some(Outgoing::Ping));
+        assert_eq!(liveness.round_trip(start + 3 * SECOND), Some(3 * SECOND), "the first answer is to the first ping");
+        assert_eq!(liveness.round_trip(start + 4 * SECOND), None);
+    }
+
+    #[test]
+    fn an_answer_that_waited_for_room_in_a_queue_is_not_measured() {
+        let (mut liveness, start) = liveness();
+        liveness.probe(start);
+        liveness.next_message(start);
+        liveness.observe(&FromSocket::Paused, start);
+        liveness.resume(start + ACTIVITY);
+        assert_eq!(liveness.round_trip(start + ACTIVITY), None);
     }
 }

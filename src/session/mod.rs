@@ -33,6 +33,7 @@ use std::{
 use crate::{
     AuthRequest, ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification,
     UserAuth,
+    auth::Secret,
     event::{Batch, Interest, Tally, Ticket},
 };
 
@@ -125,8 +126,8 @@ pub(crate) struct Generation(u64);
 pub(crate) enum Output {
     /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
     Dial { generation: Generation, tls: bool, deadline: Instant },
-    /// Send this text on the current socket.
-    Send(String),
+    /// Send this text on the current socket. Signatures and user data may be in it.
+    Send(Secret),
     /// Ask those who authorise.
     Ask(Question),
     /// End this socket, or the dialling of it: with a close frame where there is a code, else at once.
@@ -257,7 +258,7 @@ impl Session {
             return Some(output);
         }
         let Phase::Connected(online) = &mut self.phase else { return None };
-        let text = match online.liveness.next_message() {
+        let text = match online.liveness.next_message(now) {
             Some(message) => message.to_text(),
             None => self.sign_in.next_message().or_else(|| {
                 let waits = self.sign_in.holds_subscriptions_back();
@@ -266,7 +267,8 @@ impl Session {
             })?,
         };
         online.liveness.sent(now);
-        Some(Output::Send(text))
+        self.tally.messages_sent += 1;
+        Some(Output::Send(Secret::new(text)))
     }
 
     /// Like [`poll_output`](Self::poll_output), but holds messages back while the socket takes none.

@@ -1,20 +1,20 @@
 //! One WebSocket: the thread that reads it, and the writer beside it.
 
-use std::borrow::Cow;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 
-use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Bytes, Error, Message, WebSocket};
+use tungstenite::Bytes;
+
+use crate::io::websocket::{Decoder, Incoming, Sender, Violation};
 
 use super::hub::Hub;
 use super::outbox::{Outbox, Push, WRITE_TIMEOUT, write_out};
 use super::upgrade::Greeting;
 use super::{message, wire};
 
-/// Clients send small messages; tungstenite fills this buffer with zeros before each read.
+/// Clients send small messages.
 const READ_BUFFER: usize = 16 * 1024;
 /// Ten times what self-hosted servers accept from a client by default.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -56,42 +56,62 @@ pub(super) fn run(hub: &Hub, id: u64, socket: &TcpStream, opening: Opening) -> i
 }
 
 fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ahead: Vec<u8>) {
-    let stream = Stream { hub, connection, socket };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .max_message_size(Some(MAX_MESSAGE))
-        .max_frame_size(Some(MAX_MESSAGE));
-    let mut web_socket = WebSocket::from_partially_read(stream, read_ahead, Role::Server, Some(config));
-    let end = loop {
-        match web_socket.read() {
-            Ok(Message::Text(text)) => message::receive(hub, connection, &text),
-            Ok(Message::Binary(_)) => hub.ignore(),
-            // The next read sends the echo, and no event may follow it.
-            Ok(Message::Close(_)) if !hub.is_silent() => hub.leave(connection.id),
-            Ok(_) => {}
-            Err(error) => break error,
-        }
-    };
+    let mut stream = Stream { hub, connection, socket };
+    let violation = receive_all(hub, connection, &mut stream, read_ahead);
     if hub.is_silent() {
         // A silent server does not react to the end of the stream either.
-        return drain(web_socket.get_mut());
+        return drain(&mut stream);
     }
-    if let Some((code, reason)) = close_code(&end) {
+    if let Some(violation) = violation {
         hub.leave(connection.id);
-        connection.outbox.close(wire::close(code, &reason));
-        drain(web_socket.get_mut());
+        connection.outbox.close(wire::close(violation.close_code(), reason(violation)));
+        drain(&mut stream);
     }
 }
 
-/// How to close for what the client did wrong, RFC 6455, 7.4.1; `None` if the connection has ended.
-fn close_code(error: &Error) -> Option<(u16, Cow<'static, str>)> {
-    use tungstenite::error::ProtocolError;
-    match error {
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        Error::Protocol(error) => Some((1002, error.to_string().into())),
-        Error::Utf8(_) => Some((1007, "the text is not UTF-8".into())),
-        Error::Capacity(_) => Some((1009, "the message is larger than 1 MiB".into())),
-        _ => None,
+/// Receives messages until the connection ends, or the client breaks the rules.
+fn receive_all(hub: &Hub, connection: &Connection, stream: &mut Stream<'_>, read_ahead: Vec<u8>) -> Option<Violation> {
+    let mut decoder = Decoder::new(Sender::Client, MAX_MESSAGE);
+    let mut buffer = vec![0; READ_BUFFER];
+    let mut bytes = read_ahead.as_slice();
+    loop {
+        match decoder.next(&mut bytes) {
+            Ok(Some(message)) if receive(hub, connection, &message) => {}
+            Ok(Some(_)) => return None,
+            Ok(None) => {
+                let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
+                bytes = buffer.get(..count).unwrap_or_default();
+            }
+            Err(violation) => return Some(violation),
+        }
+    }
+}
+
+/// False when the client has closed, or does not take what is queued for it.
+fn receive(hub: &Hub, connection: &Connection, message: &Incoming<'_>) -> bool {
+    match message {
+        Incoming::Text(text) => message::receive(hub, connection, text),
+        Incoming::Binary(_) => hub.ignore(),
+        Incoming::Ping(payload) if !hub.is_silent() => {
+            return connection.outbox.push(wire::ws_pong(payload)) != Push::Full;
+        }
+        Incoming::Close(frame) if !hub.is_silent() => {
+            // No event may follow the echo.
+            hub.leave(connection.id);
+            connection.outbox.close(wire::close_echo(frame.map(|(code, _)| code)));
+            return false;
+        }
+        Incoming::Ping(_) | Incoming::Pong | Incoming::Close(_) => {}
+    }
+    true
+}
+
+/// In words, RFC 6455, 7.4.1.
+fn reason(violation: Violation) -> &'static str {
+    match violation {
+        Violation::TooLarge => "the message is larger than 1 MiB",
+        Violation::NotUtf8 => "the text is not UTF-8",
+        Violation::Protocol(what) => what,
     }
 }
 
@@ -102,7 +122,7 @@ fn drain(stream: &mut Stream<'_>) {
     while matches!(stream.read(&mut chunk), Ok(count) if count > 0) {}
 }
 
-/// What tungstenite reads from and writes to: it reads from the socket; its pongs and close echoes go into the queue.
+/// The socket, which is not read while the server is stalled.
 struct Stream<'a> {
     hub: &'a Hub,
     connection: &'a Connection,
@@ -126,21 +146,5 @@ impl Read for Stream<'_> {
             return Ok(0);
         }
         Ok(count)
-    }
-}
-
-impl Write for Stream<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.hub.is_silent() {
-            let pushed = self.connection.outbox.push(Bytes::copy_from_slice(bytes));
-            if pushed == Push::Full {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -114,6 +114,16 @@ pub(super) fn ping(payload: &[u8]) -> Bytes {
     encode(Frame::ping(payload.to_vec()))
 }
 
+/// The answer to a ping frame.
+pub(super) fn ws_pong(payload: &[u8]) -> Bytes {
+    encode(Frame::pong(payload.to_vec()))
+}
+
+/// The answer to a close frame, with its code if it has one.
+pub(super) fn close_echo(code: Option<u16>) -> Bytes {
+    encode(Frame::close(code.map(|code| CloseFrame { code: code.into(), reason: "".into() })))
+}
+
 /// A reason that is too long for a control frame is cut at a character.
 pub(super) fn close(code: u16, reason: &str) -> Bytes {
     let mut end = reason.len().min(MAX_CLOSE_REASON);

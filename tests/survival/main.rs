@@ -5,4 +5,17 @@
 mod support;
 
 mod figures;
+
+mod allocations;
+mod attempts;
+mod callers;
+mod delivery;
+mod fault_proxy;
+mod faults;
 mod names;
+mod netns;
+mod resubscription;
+mod secrets;
+mod soak;
+mod source;
+mod subject;

@@ -86,7 +86,7 @@ impl Watch {
                 assert_eq!(*generation, self.generation);
                 self.is_live = false;
             }
-            Output::Send(text) => self.sent(text, now),
+            Output::Send(text) => self.sent(text.expose(), now),
             Output::Ask(question) => self.asked(question),
         }
     }

@@ -328,7 +328,7 @@ impl World {
                 self.is_blocked = false;
                 self.requests.clear();
             }
-            Output::Send(text) => self.requests.extend(self.watch.request_in(&text)),
+            Output::Send(text) => self.requests.extend(self.watch.request_in(text.expose())),
             Output::Ask(Question::Channels(questions)) => {
                 self.questions.extend(questions.into_iter().map(|question| Question::Channels(vec![question])));
             }

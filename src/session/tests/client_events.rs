@@ -1,9 +1,10 @@
 //! Rules T, as far as the session decides.
 
-use std::sync::atomic::AtomicUsize;
-
 use super::*;
-use crate::event::Place;
+use crate::{
+    event::Place,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 fn client_event(room: &Arc<Interest>, taken: &Arc<AtomicUsize>) -> ClientEvent {
     let place = Place::take(taken, 10).expect("a free place");
@@ -23,7 +24,7 @@ fn t2_a_client_event_goes_out_as_it_was_made() {
     let ((mut s, room), taken) = (in_private_room(), Arc::default());
     s.input(Input::Trigger(client_event(&room, &taken)));
     assert_eq!(s.sent(), ["the message"]);
-    assert_eq!(taken.load(std::sync::atomic::Ordering::SeqCst), 0, "its place is free again");
+    assert_eq!(taken.load(Ordering::SeqCst), 0, "its place is free again");
 }
 
 #[test]

@@ -7,11 +7,11 @@ use super::*;
 
 const ROOM: &str = "private-encrypted-room";
 
-fn permission(key: u8) -> Result<ChannelAuth, Error> {
+pub(super) fn permission(key: u8) -> Result<ChannelAuth, Error> {
     Ok(ChannelAuth::new("k:s").shared_secret(STANDARD.encode([key; 32])))
 }
 
-fn sealed(channel: &str, key: u8, plain: &[u8]) -> String {
+pub(super) fn sealed(channel: &str, key: u8, plain: &[u8]) -> String {
     let cipher = XSalsa20Poly1305::new(&[key; 32].into());
     let ciphertext = STANDARD.encode(cipher.encrypt(&[0; 24].into(), plain).expect("it fits"));
     let nonce = STANDARD.encode([0; 24]);

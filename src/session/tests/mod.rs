@@ -5,8 +5,10 @@ mod client_events;
 mod connection;
 mod corpus;
 mod encrypted;
+mod long_run;
 mod model;
 mod presence;
+mod simulation;
 mod subscribing;
 mod users;
 
@@ -58,10 +60,15 @@ impl Scenario {
     }
 
     fn of(settings: Settings) -> Self {
+        Self::seeded(settings, 42)
+    }
+
+    /// The seed decides what delays are drawn.
+    fn seeded(settings: Settings, seed: u64) -> Self {
         let client = Interest::new(0, "");
         client.want();
         Self {
-            session: Session::new(settings, 42),
+            session: Session::new(settings, seed),
             now: Instant::now(),
             client,
             outputs: Vec::new(),
@@ -193,7 +200,7 @@ impl Scenario {
         self.outputs
             .iter()
             .filter_map(|output| match output {
-                Output::Send(text) => Some(text.as_str()),
+                Output::Send(text) => Some(text.expose()),
                 _ => None,
             })
             .collect()

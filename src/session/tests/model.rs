@@ -174,7 +174,7 @@ impl Model {
             match output {
                 Output::Ask(Question::Channels(questions)) => self.questions.extend(questions.iter().cloned()),
                 Output::Send(text) => {
-                    let message: serde_json::Value = serde_json::from_str(text).expect("JSON");
+                    let message: serde_json::Value = serde_json::from_str(text.expose()).expect("JSON");
                     let data = &message["data"];
                     let channel = data["channel"].as_str().unwrap_or_default().to_owned();
                     match message["event"].as_str() {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn list(channel: &str, ids: &str) -> String {
+pub(super) fn list(channel: &str, ids: &str) -> String {
     let data = format!(r#"{{"presence":{{"ids":[{ids}],"hash":null,"count":9}}}}"#);
     let data = serde_json::Value::from(data);
     format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"{channel}","data":{data}}}"#)

@@ -3,11 +3,11 @@
 use super::*;
 use crate::event::UserOutcome;
 
-fn proof() -> Result<UserAuth, Error> {
+pub(super) fn proof() -> Result<UserAuth, Error> {
     Ok(UserAuth::new("key:signature", r#"{"id":"7"}"#))
 }
 
-const CONFIRMED: &str = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#;
+pub(super) const CONFIRMED: &str = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#;
 const SIGN_IN: &str = r#"{"event":"pusher:signin","data":{"auth":"key:signature","user_data":"{\"id\":\"7\"}"}}"#;
 
 impl Scenario {

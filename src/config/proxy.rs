@@ -1,0 +1,223 @@
+//! The proxy that carries the socket and the requests to auth endpoints (C7).
+
+use std::net::IpAddr;
+
+use tungstenite::http::Uri;
+
+use super::endpoint::{checked_host, port_after_colon};
+use crate::{Error, auth::Secret, protocol::percent};
+
+/// How to reach everything.
+#[derive(Clone, Default)]
+pub(super) enum Choice {
+    #[default]
+    Direct,
+    /// By this URL.
+    Always(Secret),
+    /// By what the environment said when it was asked.
+    Environment(Environment),
+}
+
+/// The `*_PROXY` variables.
+#[derive(Clone)]
+pub(super) struct Environment {
+    http: Option<Secret>,
+    https: Option<Secret>,
+    /// Hosts that are reached directly.
+    no_proxy: Vec<String>,
+}
+
+/// A proxy, and what it wants to know of its user.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    pub(crate) kind: ProxyKind,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Name and password.
+    pub(crate) user: Option<(Secret, Secret)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProxyKind {
+    /// HTTP `CONNECT`, RFC 9110, section 9.3.6.
+    Http,
+    /// SOCKS 5, RFC 1928, with names resolved by the proxy.
+    Socks5,
+}
+
+impl Choice {
+    /// The proxy on the way to this host; `None` for the direct way.
+    pub(super) fn proxy_for(&self, tls: bool, host: &str) -> Result<Option<Proxy>, Error> {
+        let url = match self {
+            Self::Direct => None,
+            Self::Always(url) => Some(url),
+            Self::Environment(variables) => variables.url_for(tls, host),
+        };
+        url.map(|url| Proxy::parse(url.expose())).transpose()
+    }
+
+    /// Checks everything that may be used later.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let urls = match self {
+            Self::Direct => Vec::new(),
+            Self::Always(url) => vec![url],
+            Self::Environment(Environment { http, https, .. }) => http.iter().chain(https).collect(),
+        };
+        urls.into_iter().try_for_each(|url| Proxy::parse(url.expose()).map(drop))
+    }
+}
+
+impl Environment {
+    /// Small letters come first. `HTTP_PROXY` in capitals is not read, because CGI sets it to what a client sends.
+    pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: &[&str]| {
+            let mut values = names.iter().filter_map(|name| variable(name)).filter(|value| !value.is_empty());
+            values.next()
+        };
+        let no_proxy = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+        Self {
+            http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]).map(Secret::new),
+            https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]).map(Secret::new),
+            no_proxy: no_proxy.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect(),
+        }
+    }
+
+    fn url_for(&self, tls: bool, host: &str) -> Option<&Secret> {
+        let url = if tls { &self.https } else { &self.http };
+        url.as_ref().filter(|_| !self.no_proxy.iter().any(|entry| covers(entry, &host.to_ascii_lowercase())))
+    }
+}
+
+/// Whether an entry of `NO_PROXY` means this host: `*`, the host itself, or a domain that it belongs to.
+fn covers(entry: &str, host: &str) -> bool {
+    let domain = entry.trim_start_matches('.');
+    let belongs = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    let is_address = host.parse::<IpAddr>().is_ok();
+    entry == "*" || (!domain.is_empty() && (host == domain || (!is_address && belongs())))
+}
+
+impl Proxy {
+    /// A password never appears in the error.
+    fn parse(url: &str) -> Result<Self, Error> {
+        let bad = |reason: &str| Error::config("proxy", reason);
+        if url.contains(|c: char| c.is_control() || c.is_whitespace() || "#\\".contains(c)) {
+            return Err(bad("has a character that does not belong there: white space, control, # or \\"));
+        }
+        // The variables of the environment often have no scheme.
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let (kind, default) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => (ProxyKind::Http, 80),
+            "socks5" | "socks5h" => (ProxyKind::Socks5, 1080),
+            _ => return Err(bad("must begin with http:// or socks5://")),
+        };
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let (user, address) = match authority.rsplit_once('@') {
+            Some((user, address)) => (Some(user), address),
+            None => (None, authority),
+        };
+        let user = user.map(|user| user_of(user, kind)).transpose()?;
+        let uri: Uri = format!("http://{address}/").parse().map_err(|_| bad("is not a URL"))?;
+        let host = uri.host().unwrap_or_default();
+        let port = match address.strip_prefix(host) {
+            Some("") => default,
+            rest => port_after_colon(rest).ok_or_else(|| bad("has no valid port"))?,
+        };
+        let host = checked_host(host).map_err(|_| bad("has no valid host"))?;
+        Ok(Self { kind, host, port, user })
+    }
+
+    /// Host and port, for messages.
+    pub(crate) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+fn user_of(text: &str, kind: ProxyKind) -> Result<(Secret, Secret), Error> {
+    let bad = |reason: &str| Error::config("proxy", reason);
+    let (name, password) = text.split_once(':').unwrap_or((text, ""));
+    let decode = |part| percent::decode(part).ok_or_else(|| bad("has a broken escape in its user name or password"));
+    let (name, password) = (Secret::new(decode(name)?), Secret::new(decode(password)?));
+    // RFC 7617: a colon ends the name. RFC 1929: one byte tells the length.
+    match kind {
+        ProxyKind::Http if name.expose().contains(':') => Err(bad("has a colon in its user name")),
+        ProxyKind::Socks5 if ![&name, &password].iter().all(|text| (1..=255).contains(&text.expose().len())) => {
+            Err(bad("needs a user name and a password of 1 to 255 bytes for SOCKS"))
+        }
+        _ => Ok((name, password)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Proxy {
+        Proxy::parse(url).expect(url)
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Choice {
+        let value = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        Choice::Environment(Environment::read(value))
+    }
+
+    fn host_for(choice: &Choice, tls: bool, host: &str) -> Option<String> {
+        choice.proxy_for(tls, host).expect("good URLs").map(|proxy| proxy.host)
+    }
+
+    #[test]
+    fn c7_a_proxy_is_named_by_a_url() {
+        let proxy = parsed("http://proxy.example:3128");
+        assert_eq!((proxy.kind, proxy.address().as_str()), (ProxyKind::Http, "proxy.example:3128"));
+        assert_eq!((parsed("http://p").port, parsed("socks5://p").port), (80, 1080));
+        assert_eq!(parsed("socks5h://[::1]:9050/").address(), "::1:9050");
+        let (name, password) = parsed("http://us%40er:p%3Aw@p:1").user.expect("a user");
+        assert_eq!((name.expose(), password.expose()), ("us@er", "p:w"));
+    }
+
+    #[test]
+    fn c1_a_bad_proxy_is_refused_without_its_password() {
+        let urls = [
+            "",
+            "ftp://canary@p",
+            "https://u:canary@p",
+            "http://",
+            "http://u:canary@",
+            "http://u:canary@p:0",
+            "http://u:canary@p:99999",
+            "http://u:canary@p p",
+            "http://u:canary@p\r\nX: y",
+            "http://u:%zzcanary@p",
+            "http://a%3Ab:canary@p",
+            "socks5://canary@p",
+        ];
+        for url in urls {
+            let error = Proxy::parse(url).expect_err(url);
+            assert!(matches!(error, Error::Config { option: "proxy", .. }), "{url:?}: {error}");
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn c7_the_environment_names_a_proxy_for_each_scheme() {
+        let choice =
+            environment(&[("http_proxy", "plain:1"), ("HTTPS_PROXY", "http://secure:2"), ("HTTP_PROXY", "cgi")]);
+        assert_eq!(host_for(&choice, false, "h").as_deref(), Some("plain"));
+        assert_eq!(host_for(&choice, true, "h").as_deref(), Some("secure"));
+        let all = environment(&[("ALL_PROXY", "socks5://all"), ("https_proxy", "")]);
+        assert_eq!(host_for(&all, true, "h").as_deref(), Some("all"));
+        assert_eq!(host_for(&environment(&[("HTTP_PROXY", "cgi")]), false, "h"), None);
+        assert!(environment(&[("http_proxy", "ftp://x")]).check().is_err());
+    }
+
+    #[test]
+    fn c7_no_proxy_names_hosts_that_are_reached_directly() {
+        let choice = environment(&[("all_proxy", "p:1"), ("no_proxy", "localhost, .example.com,10.0.0.1")]);
+        for host in ["localhost", "LOCALHOST", "example.com", "a.example.com", "10.0.0.1"] {
+            assert_eq!(host_for(&choice, true, host), None, "{host}");
+        }
+        for host in ["notexample.com", "example.org", "110.0.0.1", "localhost.example"] {
+            assert!(host_for(&choice, true, host).is_some(), "{host}");
+        }
+        assert_eq!(host_for(&environment(&[("all_proxy", "p:1"), ("NO_PROXY", "*")]), true, "h"), None);
+    }
+}

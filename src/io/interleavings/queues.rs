@@ -1,0 +1,221 @@
+//! Queues that are full against consumers, closing and stopping; places; the snapshot against those who wait for it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    super::{
+        outlets::Outlets,
+        queue::{Item, Nothing, Queue},
+        snapshot::Snapshot,
+        stop::Stop,
+    },
+    explore,
+};
+use crate::{
+    Config, ConnectionState, Error, Notification, Overflow,
+    event::{Batch, Interest, Place, Ticket},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        model,
+        thread::{self, JoinHandle},
+    },
+};
+
+/// Queues that block, and hold one notification.
+fn outlets() -> Arc<Outlets> {
+    let outlets = Outlets::new(&Config::host("key", "host").overflow(Overflow::Block).queue_capacity(1));
+    // The handlers' queue has no consumer here.
+    outlets.remove_receiver(outlets.handlers());
+    Arc::new(outlets)
+}
+
+fn batch_of(error: usize) -> Batch {
+    let mut batch = Batch::default();
+    batch.push_notice(Notification::Error(Arc::new(Error::lost(error.to_string()))));
+    batch
+}
+
+/// As a reader: delivers so many, and waits for room after each. Returns how many it delivered.
+fn produce(outlets: &Arc<Outlets>, stop: &Arc<Stop>, count: usize) -> JoinHandle<usize> {
+    let (outlets, stop) = (Arc::clone(outlets), Arc::clone(stop));
+    thread::spawn(move || {
+        for number in 0..count {
+            outlets.post(batch_of(number));
+            outlets.deliver();
+            outlets.wait_for_room(&stop);
+            if stop.is_set() {
+                return number + 1;
+            }
+        }
+        count
+    })
+}
+
+/// Takes so many, one after another, which are what was produced first.
+fn consume(queue: &Arc<Queue>, count: usize) -> JoinHandle<()> {
+    let queue = Arc::clone(queue);
+    thread::spawn(move || {
+        for number in 0..count {
+            let Ok(Item::Entry(batch, index)) = queue.pop_within(None, Some) else { panic!("the queue is open") };
+            let Some(Notification::Error(error)) = batch.notice(index) else { panic!("an error was produced") };
+            assert!(error.to_string().ends_with(&number.to_string()), "{error} is not number {number}");
+        }
+    })
+}
+
+#[test]
+fn h4_whoever_waits_for_room_is_woken_when_there_is_some() {
+    explore("a full queue against its consumer", 2_000, || {
+        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
+        let queue = outlets.add_receiver();
+        let consumer = consume(&queue, 3);
+        assert_eq!(produce(&outlets, &stop, 3).join().expect("no panic"), 3);
+        consumer.join().expect("all in order");
+    });
+}
+
+#[test]
+fn h4_two_full_queues_need_room_in_both() {
+    explore("two full queues against their consumers", 2_000, || {
+        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
+        let consumers = [outlets.add_receiver(), outlets.add_receiver()].map(|queue| consume(&queue, 3));
+        assert_eq!(produce(&outlets, &stop, 3).join().expect("no panic"), 3);
+        for consumer in consumers {
+            consumer.join().expect("all in order");
+        }
+    });
+}
+
+#[test]
+fn r10_a_full_queue_does_not_hold_a_stop_back() {
+    explore("a full queue against stop", 5_000, || {
+        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
+        let queue = outlets.add_receiver();
+        let producer = produce(&outlets, &stop, 3);
+        stop.set();
+        let delivered = producer.join().expect("no panic");
+        assert!((1..=3).contains(&delivered) && queue.len() <= 3);
+    });
+}
+
+#[test]
+fn h4_a_full_queue_that_goes_is_not_waited_for() {
+    explore("a full queue against the end of its receiver", 5_000, || {
+        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
+        let queue = outlets.add_receiver();
+        let producer = produce(&outlets, &stop, 3);
+        outlets.remove_receiver(&queue);
+        assert_eq!(producer.join().expect("no panic"), 3);
+    });
+}
+
+#[test]
+fn whoever_shares_a_receiver_ends_with_it() {
+    explore("two consumers of a queue against its close", 5_000, || {
+        let outlets = outlets();
+        let queue = outlets.add_receiver();
+        let consumers = [(), ()].map(|()| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                let mut taken = 0;
+                loop {
+                    match queue.pop_within(None, Some) {
+                        Ok(_) => taken += 1,
+                        Err(Nothing::Closed) => return taken,
+                        Err(nothing) => panic!("nothing calls the consumers: {nothing:?}"),
+                    }
+                }
+            })
+        });
+        for number in 0..2 {
+            outlets.post(batch_of(number));
+            outlets.deliver();
+        }
+        outlets.close();
+        let taken: usize = consumers.map(|consumer| consumer.join().expect("no panic")).iter().sum();
+        assert_eq!(taken, 2, "what waited when the queue was closed is handed out, once");
+    });
+}
+
+#[test]
+fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
+    explore("two threads that deliver at the same time", 5_000, || {
+        let outlets = outlets();
+        let queue = outlets.add_receiver();
+        let other = {
+            let outlets = Arc::clone(&outlets);
+            outlets.post(batch_of(0));
+            thread::spawn(move || outlets.deliver())
+        };
+        outlets.post(batch_of(1));
+        outlets.deliver();
+        consume(&queue, 2).join().expect("in order, and both are there once deliver has returned");
+        other.join().expect("no panic");
+    });
+}
+
+#[test]
+fn t1_places_are_bounded_and_given_back() {
+    explore("places for client events", 5_000, || {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let takers = [(); 3].map(|()| {
+            let taken = Arc::clone(&taken);
+            thread::spawn(move || {
+                let place = Place::take(&taken, 2);
+                assert!(taken.load(Ordering::SeqCst) <= 2);
+                place.is_some()
+            })
+        });
+        let got = takers.map(|taker| taker.join().expect("no more than there are"));
+        assert!(got.contains(&true));
+        assert_eq!(taken.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn c4_whoever_waits_for_an_outcome_gets_it() {
+    explore("the snapshot against those who wait for an outcome", 5_000, || {
+        let snapshot = Arc::new(Snapshot::default());
+        let waiting = [(), ()].map(|()| {
+            let snapshot = Arc::clone(&snapshot);
+            let ticket = snapshot.issue_ticket();
+            (ticket, thread::spawn(move || snapshot.wait_for_outcome(ticket)))
+        });
+        let [first, second] = waiting;
+        settle(&snapshot, first.0, Ok(()));
+        settle(&snapshot, second.0, Err(Arc::new(Error::Disconnected)));
+        assert!(first.1.join().expect("no panic").is_ok());
+        assert!(second.1.join().expect("no panic").is_err());
+    });
+}
+
+fn settle(snapshot: &Snapshot, ticket: Ticket, outcome: Result<(), Arc<Error>>) {
+    let mut batch = Batch::default();
+    batch.published.taken_up = Some(ticket);
+    batch.published.settled.push((ticket, outcome));
+    snapshot.apply(&batch);
+}
+
+#[test]
+fn s3_whoever_waits_for_a_subscription_that_is_withdrawn_is_told() {
+    explore("a subscription that is withdrawn against one who waits for it", 5_000, || {
+        model::let_deadlines_come(false);
+        let snapshot = Arc::new(Snapshot::default());
+        connected(&snapshot);
+        let room = Interest::new(2, "room");
+        room.want();
+        let waiting = {
+            let (snapshot, room) = (Arc::clone(&snapshot), Arc::clone(&room));
+            thread::spawn(move || snapshot.wait_subscribed(&room, Duration::from_secs(5)))
+        };
+        room.forget();
+        snapshot.forget(&[room]);
+        assert!(matches!(waiting.join().expect("no panic"), Err(Error::NotSubscribed { .. })));
+    });
+}
+
+fn connected(snapshot: &Snapshot) {
+    let mut batch = Batch::default();
+    batch.published.state = Some(ConnectionState::Connected);
+    snapshot.apply(&batch);
+}

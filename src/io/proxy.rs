@@ -1,0 +1,197 @@
+//! Asking a proxy for a tunnel: HTTP `CONNECT` (RFC 9110, section 9.3.6) and SOCKS 5 (RFC 1928, RFC 1929).
+
+use std::{
+    io::{self, Read, Write},
+    net::IpAddr,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use httparse::{EMPTY_HEADER, Status};
+use zeroize::Zeroizing;
+
+use super::websocket::MAX_HEAD;
+use crate::config::{Proxy, ProxyKind};
+
+/// The few headers of an answer that is only a status.
+const MAX_HEADERS: usize = 64;
+
+/// Why there is no tunnel.
+#[derive(Debug)]
+pub(super) enum NoTunnel {
+    /// The stream to the proxy broke, or the deadline came.
+    Io(io::Error),
+    /// The proxy says no, by an HTTP status where it has one, or does not speak as a proxy does.
+    Refused { status: Option<u16>, reason: String },
+}
+
+impl From<io::Error> for NoTunnel {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Asks for a tunnel to this host, which the proxy resolves. After that the stream is as if it were connected there.
+pub(super) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
+    match proxy.kind {
+        ProxyKind::Http => connect(proxy, stream, host, port),
+        ProxyKind::Socks5 => socks(proxy, stream, host, port),
+    }
+}
+
+fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
+    let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let mut request = Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
+    if let Some((name, password)) = &proxy.user {
+        let user = Zeroizing::new(format!("{}:{}", name.expose(), password.expose()));
+        request.push_str("Proxy-Authorization: Basic ");
+        request.push_str(&Zeroizing::new(BASE64_STANDARD.encode(user.as_bytes())));
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes())?;
+    match read_status(stream)? {
+        200..=299 => Ok(()),
+        status => Err(refused(Some(status), &format!("answered HTTP {status} to CONNECT{}", advice(status, proxy)))),
+    }
+}
+
+/// Byte by byte, because what follows the head belongs to the tunnel. The stream has a buffer.
+fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
+    let mut head = Vec::with_capacity(512);
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() == MAX_HEAD {
+            return Err(refused(None, "the head of its answer is larger than 16 KiB"));
+        }
+        head.push(read_byte(stream)?);
+    }
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    match response.parse(&head) {
+        Ok(Status::Complete(_)) => Ok(response.code.unwrap_or_default()),
+        _ => Err(refused(None, "its answer is not HTTP")),
+    }
+}
+
+fn advice(status: u16, proxy: &Proxy) -> &'static str {
+    match (status, &proxy.user) {
+        (407, None) => ": it wants a user name and a password",
+        (407, Some(_)) => ": it does not accept the user name and the password",
+        (403, _) => ": it does not allow this host or port",
+        (502..=504, _) => ": it cannot reach the host",
+        _ => "",
+    }
+}
+
+/// RFC 1928, section 3. The client offers what it can do, the proxy chooses.
+const NO_AUTHENTICATION: u8 = 0;
+const USER_AND_PASSWORD: u8 = 2;
+
+fn socks(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
+    let methods: &[u8] = match &proxy.user {
+        Some(_) => &[5, 2, NO_AUTHENTICATION, USER_AND_PASSWORD],
+        None => &[5, 1, NO_AUTHENTICATION],
+    };
+    stream.write_all(methods)?;
+    match (read_array(stream)?, &proxy.user) {
+        ([5, NO_AUTHENTICATION], _) => {}
+        ([5, USER_AND_PASSWORD], Some((name, password))) => authenticate(stream, name.expose(), password.expose())?,
+        ([5, _], None) => return Err(refused(None, "it wants a user name and a password")),
+        ([5, _], Some(_)) => return Err(refused(None, "it takes no user name and password")),
+        _ => return Err(refused(None, "its answer is not SOCKS 5")),
+    }
+    stream.write_all(&socks_request(host, port))?;
+    read_socks_reply(stream)
+}
+
+/// RFC 1929. That both lengths fit into a byte has been checked with the options.
+fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) -> Result<(), NoTunnel> {
+    let mut request = Zeroizing::new(Vec::with_capacity(3 + name.len() + password.len()));
+    request.push(1);
+    for part in [name, password] {
+        request.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
+        request.extend_from_slice(part.as_bytes());
+    }
+    stream.write_all(&request)?;
+    match read_array(stream)? {
+        [_, 0] => Ok(()),
+        [_, _] => Err(refused(None, "it does not accept the user name and the password")),
+    }
+}
+
+/// RFC 1928, section 4: an address as such, a name as such.
+fn socks_request(host: &str, port: u16) -> Vec<u8> {
+    let mut request = vec![5, 1, 0];
+    match host.parse() {
+        Ok(IpAddr::V4(address)) => {
+            request.push(1);
+            request.extend(address.octets());
+        }
+        Ok(IpAddr::V6(address)) => {
+            request.push(4);
+            request.extend(address.octets());
+        }
+        Err(_) => {
+            // A host has at most 253 bytes, which has been checked with the options.
+            request.extend([3, u8::try_from(host.len()).unwrap_or(u8::MAX)]);
+            request.extend_from_slice(host.as_bytes());
+        }
+    }
+    request.extend(port.to_be_bytes());
+    request
+}
+
+/// RFC 1928, section 6.
+fn read_socks_reply(stream: &mut impl Read) -> Result<(), NoTunnel> {
+    let [version, reply, _, kind] = read_array(stream)?;
+    if version != 5 {
+        return Err(refused(None, "its answer is not SOCKS 5"));
+    }
+    if reply != 0 {
+        return Err(refused(None, &format!("it refuses: {}", socks_reason(reply))));
+    }
+    let address = match kind {
+        1 => 4,
+        3 => read_byte(stream)?,
+        4 => 16,
+        _ => return Err(refused(None, "its answer has an address of no known kind")),
+    };
+    // The address that it connected from says nothing, but it comes before the tunnel.
+    for _ in 0..u16::from(address) + 2 {
+        read_byte(stream)?;
+    }
+    Ok(())
+}
+
+fn socks_reason(reply: u8) -> String {
+    let words = match reply {
+        1 => "general failure",
+        2 => "not allowed by its rules",
+        3 => "the network cannot be reached",
+        4 => "the host cannot be reached",
+        5 => "the connection was refused",
+        6 => "the time to live expired",
+        7 => "it does not know the command",
+        8 => "it does not know the kind of address",
+        other => return format!("code {other}"),
+    };
+    words.to_owned()
+}
+
+fn refused(status: Option<u16>, reason: &str) -> NoTunnel {
+    NoTunnel::Refused { status, reason: reason.to_owned() }
+}
+
+fn read_byte(stream: &mut impl Read) -> Result<u8, NoTunnel> {
+    read_array(stream).map(|[byte]| byte)
+}
+
+fn read_array<const N: usize>(stream: &mut impl Read) -> Result<[u8; N], NoTunnel> {
+    let mut array = [0; N];
+    match stream.read_exact(&mut array) {
+        Ok(()) => Ok(array),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(refused(None, "it ended the connection instead of answering"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,96 @@
+//! The Autobahn cases, by an echo over this crate's own stream. `tests/survival/autobahn` starts the server and judges.
+
+use std::{env, io, sync::Arc, time::Duration, time::Instant};
+
+use tungstenite::protocol::frame::coding::Data;
+
+use super::{
+    super::{
+        dial::{Dial, Dialled},
+        stop::Stop,
+        tls::Connector,
+    },
+    *,
+};
+use crate::Config;
+
+/// The largest messages of the cases have 16 MiB.
+const LIMIT: usize = 64 << 20;
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is set by tests/survival/autobahn"))
+}
+
+fn dial(path: &str) -> Dialled {
+    let mut config = Config::url(format!("{}{path}", variable("AUTOBAHN_URL"))).max_message_size(LIMIT);
+    if let Ok(file) = env::var("AUTOBAHN_ROOT") {
+        config = config.root_certificate_pem(std::fs::read(file).expect("a readable certificate"));
+    }
+    let timeout = Duration::from_secs(10);
+    let (connector, stop, traffic) = (Connector::default(), Arc::new(Stop::new()), Arc::default());
+    let dial = Dial {
+        config: &config,
+        connector: &connector,
+        deadline: Instant::now() + timeout,
+        timeout,
+        stop: &stop,
+        traffic: &traffic,
+    };
+    dial.web_socket(false, |_| ()).expect("the server of the cases listens")
+}
+
+/// Sends every message back, until the connection ends. Returns the last text.
+fn echo(path: &str) -> String {
+    let Dialled { mut web, mut inlet } = dial(path);
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut last, mut messages) = (String::new(), Vec::new());
+    let mut result = web.begin(|message| keep(&mut messages, message));
+    loop {
+        for (kind, payload) in messages.drain(..) {
+            web.outgoing.message(kind, &payload);
+            last = String::from_utf8_lossy(&payload).into_owned();
+        }
+        if let Err(Broken::Violated(violation)) = &result {
+            web.close(violation.close_code());
+        }
+        flush(&mut web);
+        if result.is_err() {
+            web.gate().shutdown();
+            return last;
+        }
+        let count = inlet.read(&mut buffer).unwrap_or(0);
+        result = web.receive(&buffer[..count], |message| keep(&mut messages, message));
+    }
+}
+
+fn keep(messages: &mut Vec<(Data, Vec<u8>)>, message: Incoming<'_>) -> bool {
+    match message {
+        Incoming::Text(text) => messages.push((Data::Text, text.as_bytes().to_vec())),
+        Incoming::Binary(payload) => messages.push((Data::Binary, payload.to_vec())),
+        Incoming::Close(_) => return false,
+        Incoming::Ping(_) | Incoming::Pong => {}
+    }
+    true
+}
+
+/// All of it, slice by slice. An error shows at the next read.
+fn flush(web: &mut WebSocket) {
+    loop {
+        web.gate_mut().begin_slice();
+        match web.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            _ => return,
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the server of the cases: tests/survival/autobahn"]
+fn autobahn_cases() {
+    let agent = variable("AUTOBAHN_AGENT");
+    let count: usize = echo("/getCaseCount").parse().expect("a number of cases");
+    for case in 1..=count {
+        echo(&format!("/runCase?case={case}&agent={agent}"));
+    }
+    echo(&format!("/updateReports?agent={agent}"));
+}

@@ -1,0 +1,189 @@
+//! From HTTP to WebSocket, RFC 6455, section 4: the request, and the check of the answer (C2, C6).
+
+use std::str;
+
+use httparse::{EMPTY_HEADER, Header, Status};
+use tungstenite::{handshake::derive_accept_key, http::HeaderName, http::HeaderValue};
+use zeroize::Zeroizing;
+
+use crate::Error;
+
+/// Servers answer with some ten headers.
+const MAX_HEADERS: usize = 64;
+
+/// The head of an answer may have so many bytes.
+pub(crate) const MAX_HEAD: usize = 16 * 1024;
+
+/// The request for a WebSocket. It may have tokens in it.
+pub(crate) fn request(
+    target: &str,
+    authority: &str,
+    key: &str,
+    headers: &[(HeaderName, HeaderValue)],
+) -> Zeroizing<Vec<u8>> {
+    let mut request = Zeroizing::new(Vec::with_capacity(1024));
+    let own = [
+        ("Host", authority),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", key),
+    ];
+    let own = own.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    request.extend_from_slice(format!("GET {target} HTTP/1.1\r\n").as_bytes());
+    for (name, value) in own.chain(headers) {
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            request.extend_from_slice(part);
+        }
+    }
+    request.extend_from_slice(b"\r\n");
+    request
+}
+
+/// What an answer is, as far as it has come.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// More of it is needed.
+    Incomplete,
+    /// It is a WebSocket, after so many bytes.
+    Accepted { head: usize },
+    /// The server says no; what follows so many bytes says why, and has this length where that is known.
+    Refused { status: u16, head: usize, body: Option<usize> },
+}
+
+/// Reads the answer to a request with this key.
+///
+/// # Errors
+///
+/// [`Error::Upgrade`] when it is not one that the protocol allows.
+pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let head = match response.parse(answer) {
+        Ok(Status::Complete(head)) => head,
+        Ok(Status::Partial) if answer.len() > MAX_HEAD => {
+            return Err(bad("the head of the answer is larger than 16 KiB"));
+        }
+        Ok(Status::Partial) => return Ok(Answer::Incomplete),
+        Err(httparse::Error::TooManyHeaders) => return Err(bad("the answer has more than 64 headers")),
+        Err(error) => {
+            return Err(bad(&format!("the answer is not HTTP ({error}); a port that expects TLS answers so, too")));
+        }
+    };
+    match response.code {
+        Some(101) => check(response.version, response.headers, key).map(|()| Answer::Accepted { head }),
+        status => {
+            let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+            let body = length.and_then(|header| str::from_utf8(header.value).ok()?.trim().parse().ok());
+            Ok(Answer::Refused { status: status.unwrap_or_default(), head, body })
+        }
+    }
+}
+
+/// RFC 6455, section 4.1: what a client must find in the answer.
+fn check(version: Option<u8>, headers: &[Header<'_>], key: &str) -> Result<(), Error> {
+    let values =
+        |name: &'static str| headers.iter().filter(move |h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
+    let has_token = |name: &'static str, token: &str| {
+        let tokens = values(name).flat_map(|value| value.split(|byte| *byte == b','));
+        tokens.into_iter().any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    };
+    if version != Some(1) {
+        return Err(bad("the server switches protocols in HTTP/1.0, which cannot"));
+    }
+    if !has_token("upgrade", "websocket") || !has_token("connection", "upgrade") {
+        return Err(bad("the server switches protocols, but not to WebSocket"));
+    }
+    let expected = derive_accept_key(key.as_bytes());
+    if !values("sec-websocket-accept").map(<[u8]>::trim_ascii).eq([expected.as_bytes()]) {
+        return Err(bad("Sec-WebSocket-Accept is not the answer to this request; a cache may stand between"));
+    }
+    if values("sec-websocket-extensions").next().is_some() {
+        return Err(bad("the server uses an extension that was not asked for"));
+    }
+    if values("sec-websocket-protocol").next().is_some() {
+        return Err(bad("the server chose a subprotocol, and none was asked for"));
+    }
+    Ok(())
+}
+
+fn bad(reason: &str) -> Error {
+    Error::Upgrade { reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 6455, section 1.3.
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+    const GOOD: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+                        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    fn refused(answer: &str) -> String {
+        match read(answer.as_bytes(), KEY) {
+            Err(error) => error.to_string(),
+            other => panic!("{answer:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn c2_the_request_is_exact() {
+        let header = (HeaderName::from_static("x-token"), HeaderValue::from_static("t"));
+        let request = request("/app/k?protocol=7", "h:1", KEY, &[header]);
+        let expected = format!(
+            "GET /app/k?protocol=7 HTTP/1.1\r\nHost: h:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nx-token: t\r\n\r\n"
+        );
+        assert_eq!(String::from_utf8_lossy(&request), expected);
+    }
+
+    #[test]
+    fn c6_a_good_answer_is_accepted_and_ends_where_the_frames_begin() {
+        let with_frame = format!("{GOOD}\u{1}frame");
+        for cut in 0..GOOD.len() {
+            let part = read(&with_frame.as_bytes()[..cut], KEY);
+            assert!(matches!(part, Ok(Answer::Incomplete)), "cut at {cut}: {part:?}");
+        }
+        assert!(matches!(read(with_frame.as_bytes(), KEY), Ok(Answer::Accepted { head }) if head == GOOD.len()));
+    }
+
+    #[test]
+    fn c6_every_part_of_the_answer_is_checked() {
+        let rows = [
+            ("HTTP/1.1", "HTTP/1.0", "HTTP/1.0"),
+            ("Upgrade: WebSocket\r\n", "", "not to WebSocket"),
+            ("Upgrade: WebSocket", "Upgrade: h2c", "not to WebSocket"),
+            (", Upgrade", "", "not to WebSocket"),
+            ("s3pP", "xxxx", "Sec-WebSocket-Accept"),
+            ("Sec-WebSocket-Accept", "X-Accept", "Sec-WebSocket-Accept"),
+            ("Connection", "Sec-WebSocket-Accept: second\r\nConnection", "Sec-WebSocket-Accept"),
+            ("Connection", "Sec-WebSocket-Extensions: permessage-deflate\r\nConnection", "extension"),
+            ("Connection", "Sec-WebSocket-Protocol: chat\r\nConnection", "subprotocol"),
+            ("HTTP/1.1 101", "\u{15}\u{3}\u{1}", "not HTTP"),
+        ];
+        for (from, to, words) in rows {
+            let answer = GOOD.replacen(from, to, 1);
+            assert!(refused(&answer).contains(words), "{answer}: {}", refused(&answer));
+        }
+    }
+
+    #[test]
+    fn c6_any_other_status_is_a_refusal_with_that_status() {
+        for (line, expected) in [("HTTP/1.1 302 Found", 302), ("HTTP/1.0 404 Not Found", 404), ("HTTP/1.1 503 ", 503)] {
+            let answer = format!("{line}\r\nLocation: ws://elsewhere\r\nContent-Length: 3\r\n\r\nwhy");
+            let read = read(answer.as_bytes(), KEY);
+            let as_expected = matches!(read, Ok(Answer::Refused { status, body: Some(3), .. }) if status == expected);
+            assert!(as_expected, "{line}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn d3_a_head_has_an_end() {
+        let flood = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(100));
+        assert!(refused(&flood).contains("64 headers"));
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(MAX_HEAD));
+        assert!(refused(&endless).contains("16 KiB"));
+    }
+}

@@ -1,0 +1,141 @@
+//! What a server sees of many sessions: after an outage, and when it throws them out again and again. Rules R1, R2.
+
+use super::*;
+use crate::survival_figures;
+
+/// So many clients lose their connection at one instant.
+const CLIENTS: u64 = 10_000;
+
+/// In one outage 10,000 delays fall into up to 300 bins, 33 to a bin, of which chance alone puts 50 into some. So that what
+/// is measured is the draw and not chance, the outage is repeated, and the bins of all outages are added up.
+const OUTAGES: usize = 10;
+
+/// How long the server refuses everybody. By half of it all clients have come to the longest delays.
+const OUTAGE: Duration = Duration::from_secs(240);
+
+const BIN: Duration = Duration::from_millis(100);
+
+/// No bin may hold more than so many times the mean of the bins.
+const EVEN: f64 = 1.3;
+
+/// How many attempts were made in each 100 ms.
+#[derive(Clone, Default)]
+struct Histogram(Vec<u32>);
+
+impl Histogram {
+    fn add(&mut self, at: Duration) {
+        let bin = (at.as_nanos() / BIN.as_nanos()) as usize;
+        self.0.resize(self.0.len().max(bin + 1), 0);
+        self.0[bin] += 1;
+    }
+
+    /// The fullest bin, in means of the bins.
+    fn peak(&self) -> f64 {
+        let fullest = f64::from(self.0.iter().copied().max().unwrap_or_default());
+        fullest * self.0.len() as f64 / f64::from(self.0.iter().sum::<u32>())
+    }
+}
+
+impl Scenario {
+    /// Waits until the next attempt is made.
+    fn wait_for_attempt(&mut self) {
+        while matches!(self.session.phase, Phase::Waiting { .. }) {
+            let until = self.session.deadline().expect("backing off");
+            self.now = self.now.max(until);
+            self.input(Input::Tick);
+        }
+        assert!(matches!(self.session.phase, Phase::Connecting(_)));
+    }
+
+    /// Loses a stable connection, and is refused until the outage is over. Returns when attempts were made, counted from
+    /// the loss; the last one succeeds.
+    fn outage(&mut self) -> Vec<Duration> {
+        self.pass(11 * SECOND);
+        let (start, mut attempts) = (self.now, Vec::new());
+        self.lose();
+        loop {
+            self.wait_for_attempt();
+            let at = self.now - start;
+            attempts.push(at);
+            if at >= OUTAGE {
+                break;
+            }
+            self.socket(FromSocket::DialFailed(Error::lost("refused")));
+        }
+        self.establish().forget();
+        attempts
+    }
+}
+
+/// What is even is the delay before an attempt, the draw that R1 demands, and with it what the server gets once all clients
+/// draw from the same 30 s. The first attempts can not be even in time: they come from a single instant, so that the
+/// third ones crowd around the sum of their mean delays, however they are drawn. That is why each of the first delays is
+/// looked at by itself, and time from the middle of the outage on.
+#[test]
+#[ignore = "takes long: tests/survival/run"]
+fn survival_r1_ten_thousand_clients_come_back_evenly() {
+    // By the number of the attempt; all from the sixth on are drawn from the same 30 s.
+    let mut delays = vec![Histogram::default(); 7];
+    let mut arrivals = Histogram::default();
+    let mut slowest = Duration::ZERO;
+    for seed in 0..CLIENTS {
+        let mut client = Scenario::seeded(settings(), seed);
+        client.connect_background().establish().forget();
+        for _ in 0..OUTAGES {
+            let attempts = client.outage();
+            let before = [Duration::ZERO].into_iter().chain(attempts.iter().copied());
+            for (number, (at, before)) in (1..).zip(attempts.iter().zip(before)) {
+                delays[number.min(6)].add(*at - before);
+            }
+            let by_all = OUTAGE / 2..OUTAGE;
+            attempts.iter().filter(|at| by_all.contains(at)).for_each(|at| arrivals.add(*at - by_all.start));
+            slowest = slowest.max(attempts[attempts.len() - 1] - OUTAGE);
+        }
+    }
+    let sizes: Vec<_> = delays[3..].iter().map(|delays| delays.0.len()).collect();
+    assert_eq!(sizes, [40, 80, 160, 300], "4, 8, 16 and 30 s in bins of 100 ms");
+    let peaks: Vec<_> = delays[3..].iter().map(Histogram::peak).collect();
+    assert!(peaks.iter().all(|peak| *peak <= EVEN), "the fullest bin of delay 3, 4, 5 and the others: {peaks:.3?}");
+    assert!(arrivals.peak() <= EVEN, "the fullest bin of the outage's second half: {:.3}", arrivals.peak());
+    assert!(slowest <= 30 * SECOND, "the last client was back after {slowest:?}");
+    let worst = peaks.into_iter().fold(arrivals.peak(), f64::max);
+    let what = "10,000 simulated clients after an outage: fullest 100 ms bin from the third attempt on";
+    survival_figures::record(what, format_args!("{worst:.2} x mean"), "at most 1.3 x mean");
+}
+
+/// How many attempts are made in the busiest minute of an hour with a server that confirms each connection, and closes it
+/// with this code after this time.
+fn busiest_minute(seed: u64, code: u16, lifetime: Duration) -> usize {
+    let mut s = Scenario::seeded(settings(), seed);
+    let end = s.now + 3600 * SECOND;
+    s.connect_background();
+    let mut attempts = Vec::new();
+    // A session that tries again in no time would never come to the end of the hour.
+    while s.now < end && attempts.len() < 10_000 {
+        s.wait_for_attempt();
+        attempts.push(s.now);
+        s.establish().pass(lifetime).close(code).forget();
+    }
+    let within_a_minute = |(first, at): (usize, &Instant)| {
+        attempts[first..].iter().take_while(|other| **other < *at + 60 * SECOND).count()
+    };
+    attempts.iter().enumerate().map(within_a_minute).max().unwrap_or_default()
+}
+
+#[test]
+#[ignore = "takes long: tests/survival/run"]
+fn survival_r2_a_server_that_accepts_and_closes_is_not_hammered() {
+    let lifetimes = [0, 1, 500, 5_000, 9_999, 10_000].map(Duration::from_millis);
+    let mut worst = 0;
+    for (code, seeds) in [(4200, 1000), (4299, 100), (4100, 100), (1000, 100), (1006, 100)] {
+        for lifetime in lifetimes {
+            for seed in 0..seeds {
+                let attempts = busiest_minute(seed, code, lifetime);
+                assert!(attempts <= 60, "{attempts} in a minute: seed {seed}, code {code} after {lifetime:?}");
+                worst = worst.max(attempts);
+            }
+        }
+    }
+    let what = "a server that accepts and closes with 4200: attempts in the busiest minute, 1,000 seeds";
+    survival_figures::record(what, worst, "at most 60");
+}

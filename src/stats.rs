@@ -1,0 +1,83 @@
+//! What a client has counted.
+
+use std::time::Duration;
+
+use crate::io::Core;
+
+/// Counters, all from the making of the client, and what was last seen of its connections. They lag behind by one burst of
+/// the socket at most.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = pusher_channels::testing::TestServer::start()?;
+/// # let pusher = pusher_channels::Pusher::new(server.config()).connect()?;
+/// let stats = pusher.stats();
+/// println!("{} connections, {} events, {} dropped", stats.connections, stats.events, stats.dropped);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Attempts to connect.
+    pub attempts: u64,
+    /// Those of the attempts that the client made by itself: after a failed one, and after a lost connection.
+    pub reconnect_attempts: u64,
+    /// Connections that the server confirmed.
+    pub connections: u64,
+    /// The close code of the connection that the server ended last, or the code of the `pusher:error` that stood in for it;
+    /// `None` when that connection was lost without a code, and before the first. What `disconnect` ends is not noted.
+    pub last_close_code: Option<u16>,
+    /// The server's words with that code, at most 200 characters; for a connection that was lost without a code, what
+    /// happened to it. May be empty.
+    pub last_close_reason: String,
+    /// Bytes received on the connections to the server, with those of TLS and of WebSocket. Requests to auth endpoints are
+    /// not counted.
+    pub bytes_received: u64,
+    /// Bytes sent on the connections to the server, counted like those received.
+    pub bytes_sent: u64,
+    /// Text messages received.
+    pub messages: u64,
+    /// Text messages sent.
+    pub messages_sent: u64,
+    /// Application events of subscribed channels.
+    pub events: u64,
+    /// Messages that nobody waited for: events of channels that are not subscribed, late or unasked confirmations,
+    /// platform events that this version does not know.
+    pub ignored: u64,
+    /// Messages that could not be understood.
+    pub bad_messages: u64,
+    /// From the last `pusher:ping` to its `pusher:pong`; `None` before the first. Pings are sent after the activity timeout,
+    /// and by [`Pusher::reconnect_now`](crate::Pusher::reconnect_now).
+    pub ping_round_trip: Option<Duration>,
+    /// Requests to auth endpoints and authorisers that failed and were made again.
+    pub auth_retries: u64,
+    /// Notifications that wait for handlers at this moment. Each [`Receiver`](crate::Receiver) tells its own number.
+    pub queue_depth: usize,
+    /// Notifications that were dropped because a queue was full, all queues together.
+    pub dropped: u64,
+}
+
+impl Stats {
+    pub(crate) fn of(core: &Core) -> Self {
+        let (tally, last_close) = core.outlets.snapshot.counted();
+        Self {
+            attempts: tally.attempts,
+            reconnect_attempts: tally.reconnect_attempts,
+            connections: tally.connections,
+            last_close_code: last_close.code,
+            last_close_reason: last_close.reason,
+            bytes_received: core.traffic.total_received(),
+            bytes_sent: core.traffic.total_sent(),
+            messages: tally.messages,
+            messages_sent: tally.messages_sent,
+            events: tally.events,
+            ignored: tally.ignored,
+            bad_messages: tally.bad_messages,
+            ping_round_trip: tally.round_trip,
+            auth_retries: core.auth.retries(),
+            queue_depth: core.outlets.handlers().len(),
+            dropped: core.outlets.dropped(),
+        }
+    }
+}

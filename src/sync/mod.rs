@@ -1,0 +1,20 @@
+//! What threads share, and wait with.
+//!
+//! It is what parking_lot, crossbeam and the standard library have. Unit tests that are built with `--cfg shuttle` get a
+//! model checker's instead, under the same names, which runs the hand-offs between threads in thousands of orders.
+
+#[cfg(all(test, shuttle))]
+pub(crate) mod model;
+
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use {
+    crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded},
+    parking_lot::{Condvar, Mutex},
+    std::{sync::atomic, thread, thread_local},
+};
+
+#[cfg(all(test, shuttle))]
+pub(crate) use {
+    model::{Condvar, Mutex, Receiver, Sender, bounded, select_biased, unbounded},
+    shuttle::{sync::atomic, thread, thread_local},
+};

@@ -1,0 +1,246 @@
+//! The channel, in crossbeam's shape.
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use crossbeam_channel::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
+use shuttle::thread;
+
+use super::lock::{Condvar, Mutex};
+
+pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    bounded(usize::MAX)
+}
+
+pub(crate) fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let state = State { messages: VecDeque::new(), capacity, senders: 1, receivers: 1, watchers: Vec::new() };
+    let channel = Arc::new(Channel { state: Mutex::new(state), changed: Condvar::new() });
+    (Sender(Arc::clone(&channel)), Receiver(channel))
+}
+
+pub(crate) struct Sender<T>(Arc<Channel<T>>);
+
+pub(crate) struct Receiver<T>(Arc<Channel<T>>);
+
+struct Channel<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    messages: VecDeque<T>,
+    capacity: usize,
+    senders: usize,
+    receivers: usize,
+    /// Those who wait for several channels.
+    watchers: Vec<Arc<Bell>>,
+}
+
+impl<T> Channel<T> {
+    fn change<R>(&self, change: impl FnOnce(&mut State<T>) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        let watchers = std::mem::take(&mut state.watchers);
+        drop(state);
+        self.changed.notify_all();
+        watchers.iter().for_each(|bell| bell.ring());
+        result
+    }
+}
+
+impl<T> State<T> {
+    /// What a receiver gets without waiting, if it gets anything.
+    fn poll(&mut self) -> Option<Result<T, RecvError>> {
+        match self.messages.pop_front() {
+            Some(message) => Some(Ok(message)),
+            None => (self.senders == 0).then_some(Err(RecvError)),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.messages.is_empty() || self.senders == 0
+    }
+}
+
+impl<T> Sender<T> {
+    /// Where it would have to wait, the crate uses `try_send`.
+    pub(crate) fn send(&self, message: T) -> Result<(), SendError<T>> {
+        self.try_send(message).map_err(|error| match error {
+            TrySendError::Disconnected(message) => SendError(message),
+            TrySendError::Full(_) => panic!("a send would have to wait"),
+        })
+    }
+
+    pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.0.change(|state| {
+            if state.receivers == 0 {
+                return Err(TrySendError::Disconnected(message));
+            }
+            if state.messages.len() >= state.capacity {
+                return Err(TrySendError::Full(message));
+            }
+            state.messages.push_back(message);
+            Ok(())
+        })
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(crate) fn recv(&self) -> Result<T, RecvError> {
+        let mut state = self.0.state.lock();
+        loop {
+            match state.poll() {
+                Some(result) => return result,
+                None => self.0.changed.wait(&mut state),
+            }
+        }
+    }
+
+    pub(crate) fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        let mut state = self.0.state.lock();
+        loop {
+            match state.poll() {
+                Some(result) => return result.map_err(|RecvError| RecvTimeoutError::Disconnected),
+                None if self.0.changed.wait_until(&mut state, deadline).timed_out() => {
+                    return match state.poll() {
+                        Some(result) => result.map_err(|RecvError| RecvTimeoutError::Disconnected),
+                        None => Err(RecvTimeoutError::Timeout),
+                    };
+                }
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        match self.poll() {
+            Some(result) => result.map_err(|RecvError| TryRecvError::Disconnected),
+            None => Err(TryRecvError::Empty),
+        }
+    }
+
+    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
+        std::iter::from_fn(|| self.try_recv().ok())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.state.lock().messages.is_empty()
+    }
+
+    pub(crate) fn poll(&self) -> Option<Result<T, RecvError>> {
+        self.0.state.lock().poll()
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.0.state.lock().senders += 1;
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        self.0.state.lock().receivers += 1;
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.senders -= 1);
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.receivers -= 1);
+    }
+}
+
+/// Wakes one that waits for several channels.
+#[derive(Default)]
+pub(crate) struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rung.lock() = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut rung = self.rung.lock();
+        while !*rung {
+            self.changed.wait(&mut rung);
+        }
+    }
+}
+
+/// Something that can be waited for beside others.
+pub(crate) trait Watched {
+    /// True when it is ready; else it rings the bell once it is.
+    fn watch(&self, bell: &Arc<Bell>) -> bool;
+}
+
+impl<T> Watched for Receiver<T> {
+    fn watch(&self, bell: &Arc<Bell>) -> bool {
+        let mut state = self.0.state.lock();
+        let is_ready = state.is_ready();
+        if !is_ready {
+            state.watchers.push(Arc::clone(bell));
+        }
+        is_ready
+    }
+}
+
+impl<T> Watched for &Receiver<T> {
+    fn watch(&self, bell: &Arc<Bell>) -> bool {
+        (*self).watch(bell)
+    }
+}
+
+/// Waits for the first that is ready; `None` when the time is over before.
+pub(crate) fn select(receivers: &[&dyn Watched], has_deadline: bool) -> Option<usize> {
+    loop {
+        let bell = Arc::default();
+        if let Some(ready) = receivers.iter().position(|receiver| receiver.watch(&bell)) {
+            return Some(ready);
+        }
+        if has_deadline && super::deadline_has_come() {
+            thread::yield_now();
+            return None;
+        }
+        bell.wait();
+    }
+}
+
+/// As far as the crate uses it: two receivers, and perhaps a time.
+macro_rules! select_biased {
+    (
+        recv($first:expr) -> $a:pat => $on_first:expr,
+        recv($second:expr) -> $b:pat => $on_second:expr
+        $(, default($time:expr) => $on_time:expr)? $(,)?
+    ) => {{
+        let (first, second) = (&$first, &$second);
+        let has_deadline = false $(|| { let _ = $time; true })?;
+        #[allow(unreachable_code, reason = "an arm may return")]
+        let done = loop {
+            match $crate::sync::model::select(&[first, second], has_deadline) {
+                // Another thread may have been faster.
+                Some(0) => if let Some(result) = first.poll() {
+                    let $a = result;
+                    break $on_first;
+                },
+                Some(_) => if let Some(result) = second.poll() {
+                    let $b = result;
+                    break $on_second;
+                },
+                None => { $(break $on_time;)? }
+            }
+        };
+        done
+    }};
+}
+pub(crate) use select_biased;

@@ -1,0 +1,229 @@
+//! Rule H7: what is left of a client in a forked child.
+#![cfg(unix)]
+
+mod support;
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{self, ExitStatus},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use fork::Fork;
+use pusher_channels::{
+    Binding, Channel, ChannelAuth, Closed, ConnectionState, Error, Pusher, Receiver, RecvTimeoutError, Stats,
+    TryRecvError, User,
+};
+use support::{PATIENCE, eventually, next_event, quick, run_alone, server, subscribed};
+
+/// Long enough to be sure that nobody waits.
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+/// A handle of every kind.
+struct Handles {
+    pusher: Pusher,
+    channel: Channel,
+    user: User,
+    receiver: Receiver,
+    binding: Mutex<Option<Binding>>,
+}
+
+impl Handles {
+    fn of(pusher: &Pusher) -> Self {
+        Self {
+            pusher: pusher.clone(),
+            channel: subscribed(pusher, "presence-room"),
+            user: pusher.user(),
+            receiver: pusher.receiver(),
+            binding: Mutex::new(Some(pusher.on_event(|_| ()))),
+        }
+    }
+
+    /// A handler that was bound before the fork.
+    fn bound_before(&self) -> Binding {
+        self.binding.lock().expect("no panic").take().expect("taken once")
+    }
+}
+
+/// A public call, and whether a forked child gets the answer that it should.
+type Call = (&'static str, fn(&Handles) -> bool);
+
+/// Every public call of a handle that reaches the client.
+const CALLS: &[Call] = &[
+    ("Pusher::connect", |h| is_forked(h.pusher.connect())),
+    ("Pusher::connect_background", |h| is_forked(h.pusher.connect_background())),
+    ("Pusher::disconnect", |h| returns(|| h.pusher.disconnect())),
+    ("Pusher::reconnect_now", |h| returns(|| h.pusher.reconnect_now())),
+    ("Pusher::state", |h| h.pusher.state() == ConnectionState::Disconnected),
+    ("Pusher::socket_id", |h| h.pusher.socket_id().is_none()),
+    ("Pusher::channel", |h| is_forked(h.pusher.channel("other"))),
+    ("Pusher::channel, bad name", |h| is_forked(h.pusher.channel("a b"))),
+    ("Pusher::subscribe", |h| is_forked(h.pusher.subscribe("other"))),
+    ("Pusher::unsubscribe", |h| returns(|| h.pusher.unsubscribe("presence-room"))),
+    ("Pusher::unsubscribe_all", |h| returns(|| h.pusher.unsubscribe_all())),
+    ("Pusher::channels", |h| h.pusher.channels().is_empty()),
+    ("Pusher::bind", |h| returns(|| h.pusher.bind("e", |_| ()))),
+    ("Pusher::bind_all", |h| returns(|| h.pusher.bind_all(|_| ()))),
+    ("Pusher::unbind", |h| returns(|| h.pusher.unbind(h.bound_before()))),
+    ("Pusher::unbind, bound in the child", |h| returns(|| h.pusher.unbind(h.pusher.bind("e", |_| ())))),
+    ("Pusher::on_event", |h| returns(|| h.pusher.on_event(|_| ()))),
+    ("Pusher::on_connection_state_change", |h| returns(|| h.pusher.on_connection_state_change(|_| ()))),
+    ("Pusher::on_error", |h| returns(|| h.pusher.on_error(|_| ()))),
+    ("Pusher::on_subscription_succeeded", |h| returns(|| h.pusher.on_subscription_succeeded(|_| ()))),
+    ("Pusher::on_subscription_error", |h| returns(|| h.pusher.on_subscription_error(|_| ()))),
+    ("Pusher::on_subscription_count", |h| returns(|| h.pusher.on_subscription_count(|_| ()))),
+    ("Pusher::on_cache_miss", |h| returns(|| h.pusher.on_cache_miss(|_| ()))),
+    ("Pusher::on_decryption_failure", |h| returns(|| h.pusher.on_decryption_failure(|_| ()))),
+    ("Pusher::on_member_added", |h| returns(|| h.pusher.on_member_added(|_| ()))),
+    ("Pusher::on_member_removed", |h| returns(|| h.pusher.on_member_removed(|_| ()))),
+    ("Pusher::trigger", |h| is_forked(h.pusher.trigger("presence-room", "client-e", "child"))),
+    ("Pusher::sign_in", |h| is_forked(h.pusher.sign_in())),
+    ("Pusher::receiver", |h| matches!(h.pusher.receiver().recv(), Err(Closed))),
+    ("Pusher::dispatch", |h| h.pusher.dispatch() == 0),
+    ("Pusher::stats", |h| h.pusher.stats() == Stats::default()),
+    ("Pusher: Debug", |h| format!("{:?}", h.pusher).contains("Disconnected")),
+    ("Channel::name", |h| h.channel.name() == "presence-room"),
+    ("Channel::subscribe", |h| returns(|| h.channel.subscribe())),
+    ("Channel::subscribe_with_auth", |h| {
+        returns(|| h.channel.subscribe_with_auth(ChannelAuth::new("app-key:signature")))
+    }),
+    ("Channel::unsubscribe", |h| returns(|| h.channel.unsubscribe())),
+    ("Channel::is_subscribed", |h| !h.channel.is_subscribed()),
+    ("Channel::wait_subscribed", |h| is_forked(h.channel.wait_subscribed(AN_HOUR))),
+    ("Channel::trigger", |h| is_forked(h.channel.trigger("client-e", "child"))),
+    ("Channel::members", |h| h.channel.members().is_empty()),
+    ("Channel::member", |h| h.channel.member("7").is_none()),
+    ("Channel::me", |h| h.channel.me().is_none()),
+    ("Channel::subscription_count", |h| h.channel.subscription_count().is_none()),
+    ("Channel::bind", |h| returns(|| h.channel.bind("e", |_| ()))),
+    ("Channel::bind_all", |h| returns(|| h.channel.bind_all(|_| ()))),
+    ("Channel::unbind", |h| returns(|| h.channel.unbind(h.channel.bind("e", |_| ())))),
+    ("Channel::on_subscription_succeeded", |h| returns(|| h.channel.on_subscription_succeeded(|_| ()))),
+    ("Channel::on_subscription_error", |h| returns(|| h.channel.on_subscription_error(|_| ()))),
+    ("Channel::on_subscription_count", |h| returns(|| h.channel.on_subscription_count(|_| ()))),
+    ("Channel::on_cache_miss", |h| returns(|| h.channel.on_cache_miss(|_| ()))),
+    ("Channel::on_decryption_failure", |h| returns(|| h.channel.on_decryption_failure(|_| ()))),
+    ("Channel::on_member_added", |h| returns(|| h.channel.on_member_added(|_| ()))),
+    ("Channel::on_member_removed", |h| returns(|| h.channel.on_member_removed(|_| ()))),
+    ("Channel: Debug", |h| format!("{:?}", h.channel).contains("false")),
+    ("User::id", |h| h.user.id().is_none()),
+    ("User::is_signed_in", |h| !h.user.is_signed_in()),
+    ("User::wait_signed_in", |h| is_forked(h.user.wait_signed_in(AN_HOUR))),
+    ("User::bind", |h| returns(|| h.user.bind("e", |_| ()))),
+    ("User::bind_all", |h| returns(|| h.user.bind_all(|_| ()))),
+    ("User::unbind", |h| returns(|| h.user.unbind(h.user.bind("e", |_| ())))),
+    ("User::on_signed_in", |h| returns(|| h.user.on_signed_in(|_| ()))),
+    ("User::on_watchlist", |h| returns(|| h.user.on_watchlist(|_| ()))),
+    ("User: Debug", |h| format!("{:?}", h.user).contains("None")),
+    ("Receiver::try_recv", |h| matches!(h.receiver.try_recv(), Err(TryRecvError::Closed))),
+    ("Receiver::recv", |h| matches!(h.receiver.recv(), Err(Closed))),
+    ("Receiver::recv_timeout", |h| matches!(h.receiver.recv_timeout(AN_HOUR), Err(RecvTimeoutError::Closed))),
+    ("Receiver::try_iter", |h| h.receiver.try_iter().next().is_none()),
+    ("Receiver::iter", |h| h.receiver.iter().next().is_none()),
+    ("Receiver::is_empty", |h| h.receiver.is_empty()),
+    ("Receiver::dropped", |h| h.receiver.dropped() == 0),
+    ("Receiver: Debug", |h| format!("{:?}", h.receiver).contains('0')),
+];
+
+fn is_forked<T>(result: Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Forked))
+}
+
+/// For calls that can only come back.
+fn returns<T>(call: impl FnOnce() -> T) -> bool {
+    let _ = call();
+    true
+}
+
+/// The child's part. Its exit code is 0, or the number of the first call that answered otherwise, from 1.
+fn call_everything(handles: Handles) -> ! {
+    // Whoever waits for a lock that nobody holds any more is ended by this.
+    thread::spawn(|| {
+        thread::sleep(PATIENCE);
+        process::abort();
+    });
+    let wrong = CALLS.iter().position(|(_, call)| !call(&handles));
+    drop(handles);
+    process::exit(wrong.map_or(0, |index| i32::try_from(index).expect("few calls") + 1));
+}
+
+/// What a child says.
+fn wrong_call_in_a_child(pusher: &Pusher) -> Option<String> {
+    let handles = Handles::of(pusher);
+    let child = match fork::fork().expect("another process") {
+        Fork::Child => call_everything(handles),
+        Fork::Parent(child) => child,
+    };
+    let end = ExitStatus::from_raw(fork::waitpid(child).expect("a child"));
+    let number = end.code().and_then(|code| usize::try_from(code).ok()).unwrap_or_default();
+    let call = number.checked_sub(1).and_then(|index| CALLS.get(index)).map(|(name, _)| name);
+    (!end.success()).then(|| format!("{end}: {call:?}"))
+}
+
+#[test]
+fn h7_in_a_forked_child_every_call_returns_and_the_parents_connection_is_untouched() {
+    run_alone("many_children_call_everything");
+}
+
+#[test]
+#[ignore = "run in a process of its own, because it forks"]
+fn many_children_call_everything() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server).auth_endpoint(server.auth_endpoint())).connect().expect("accepted");
+    let socket_id = pusher.socket_id();
+    let received = pusher.receiver();
+    subscribed(&pusher, "room");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Events all the time, so that the forks find locks held.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                server.trigger("room", "e", "flood");
+            }
+        });
+        let wrong = (0..40).find_map(|_| wrong_call_in_a_child(&pusher));
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(wrong, None);
+    });
+    assert_eq!(pusher.socket_id(), socket_id);
+    assert_eq!(server.accepted(), 1, "one connection from first to last");
+    server.trigger("room", "e", "last");
+    while next_event(&received).1 != "last" {}
+    let from_a_child =
+        |text: &str| text.contains("child") || text.contains("unsubscribe") || text.contains("signature");
+    assert_eq!(server.received().iter().filter(|message| from_a_child(&message.text)).count(), 0);
+}
+
+#[test]
+fn h7_an_authoriser_that_forks_and_returns_in_the_child_sends_nothing_there() {
+    run_alone("an_authoriser_forks");
+}
+
+#[test]
+#[ignore = "run in a process of its own, because it forks"]
+fn an_authoriser_forks() {
+    let server = server();
+    let child = Arc::new(AtomicI32::new(0));
+    let (forked, in_process) = (Arc::clone(&child), process::id());
+    let config = quick(&server).batch_authorizer(move |requests| {
+        if let Fork::Parent(child) = fork::fork().expect("another process") {
+            forked.store(child, Ordering::Release);
+        }
+        requests.iter().map(|_| Ok(ChannelAuth::new(format!("app-key:{}", process::id() == in_process)))).collect()
+    });
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let room = pusher.subscribe("private-room").expect("a valid name");
+    room.wait_subscribed(PATIENCE).expect_err("a signature that is none");
+    eventually("the child ends", || {
+        fork::waitpid_nohang(child.load(Ordering::Acquire)).is_ok_and(|ended| ended.is_some())
+    });
+    let subscribes = server.received();
+    let subscribes: Vec<_> = subscribes.iter().filter(|message| message.text.contains("private-room")).collect();
+    assert_eq!(subscribes.len(), 1, "{subscribes:?}");
+    assert!(subscribes[0].text.contains("app-key:true"));
+}

@@ -1,0 +1,128 @@
+//! Every public call that does not wait.
+
+use pusher_channels::{Channel, ChannelAuth, Pusher, Receiver, User};
+
+use crate::subject::CHANNELS;
+
+/// What a program holds of a client.
+pub(super) struct Handles {
+    pub(super) pusher: Pusher,
+    pub(super) channel: Channel,
+    pub(super) user: User,
+    pub(super) receiver: Receiver,
+    /// As large as a client event may be, so that a peer that takes nothing is soon full.
+    pub(super) data: String,
+}
+
+/// One or several methods that are called together, each by its name, and the call.
+pub(super) struct Call {
+    pub(super) methods: &'static str,
+    pub(super) make: fn(&Handles),
+}
+
+const fn call(methods: &'static str, make: fn(&Handles)) -> Call {
+    Call { methods, make }
+}
+
+/// In the order in which they are called. What is withdrawn is wished for again before the next round.
+pub(super) const CALLS: &[Call] = &[
+    call("Pusher::state", |h| drop(h.pusher.state().to_string())),
+    call("Pusher::socket_id", |h| drop(h.pusher.socket_id())),
+    call("Pusher::channel", |h| drop(h.pusher.channel("elsewhere"))),
+    call("Pusher::subscribe", |h| drop(h.pusher.subscribe("now-and-then"))),
+    call("Pusher::unsubscribe", |h| h.pusher.unsubscribe("now-and-then")),
+    call("Pusher::unsubscribe_all", |h| h.pusher.unsubscribe_all()),
+    call("Pusher::channels", |h| drop(h.pusher.channels())),
+    call("Pusher::bind + Pusher::unbind", |h| h.pusher.unbind(h.pusher.bind("event", |_| {}))),
+    call("Pusher::bind_all", |h| h.pusher.unbind(h.pusher.bind_all(|_| {}))),
+    call("Pusher::on_event", |h| h.pusher.unbind(h.pusher.on_event(|_| {}))),
+    call("Pusher::on_connection_state_change", |h| h.pusher.unbind(h.pusher.on_connection_state_change(|_| {}))),
+    call("Pusher::on_error", |h| h.pusher.unbind(h.pusher.on_error(|_| {}))),
+    call("Pusher::on_subscription_succeeded", |h| h.pusher.unbind(h.pusher.on_subscription_succeeded(|_| {}))),
+    call("Pusher::on_subscription_error", |h| h.pusher.unbind(h.pusher.on_subscription_error(|_| {}))),
+    call("Pusher::on_subscription_count", |h| h.pusher.unbind(h.pusher.on_subscription_count(|_| {}))),
+    call("Pusher::on_cache_miss", |h| h.pusher.unbind(h.pusher.on_cache_miss(|_| {}))),
+    call("Pusher::on_decryption_failure", |h| h.pusher.unbind(h.pusher.on_decryption_failure(|_| {}))),
+    call("Pusher::on_member_added", |h| h.pusher.unbind(h.pusher.on_member_added(|_| {}))),
+    call("Pusher::on_member_removed", |h| h.pusher.unbind(h.pusher.on_member_removed(|_| {}))),
+    call("Pusher::trigger", |h| drop(h.pusher.trigger(CHANNELS[1], "client-event", &h.data))),
+    call("Pusher::sign_in", |h| h.pusher.sign_in().expect("who the user is was configured")),
+    call("Pusher::user", |h| drop(h.pusher.user())),
+    call("Pusher::receiver", |h| drop(h.pusher.receiver())),
+    call("Pusher::dispatch", |h| assert_eq!(h.pusher.dispatch(), 0)),
+    call("Pusher::stats", |h| drop(format!("{:?} {:?}", h.pusher.stats(), h.pusher))),
+    call("Channel::name", |h| drop(h.channel.name().to_owned())),
+    call("Channel::unsubscribe", |h| h.channel.unsubscribe()),
+    call("Channel::subscribe_with_auth", |h| h.channel.subscribe_with_auth(ChannelAuth::new("key:signature"))),
+    call("Channel::unsubscribe + Channel::subscribe", |h| {
+        h.channel.unsubscribe();
+        h.channel.subscribe();
+    }),
+    call("Channel::is_subscribed", |h| drop(h.channel.is_subscribed().to_string())),
+    call("Channel::trigger", |h| drop(h.channel.trigger("client-event", &h.data))),
+    call("Channel::members", |h| drop(h.channel.members())),
+    call("Channel::member", |h| drop(h.channel.member("ann"))),
+    call("Channel::me", |h| drop(h.channel.me())),
+    call("Channel::subscription_count", |h| drop(h.channel.subscription_count().into_iter())),
+    call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("event", |_| {}))),
+    call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_| {}))),
+    call("Channel::on_subscription_succeeded", |h| h.channel.unbind(h.channel.on_subscription_succeeded(|_| {}))),
+    call("Channel::on_subscription_error", |h| h.channel.unbind(h.channel.on_subscription_error(|_| {}))),
+    call("Channel::on_subscription_count", |h| h.channel.unbind(h.channel.on_subscription_count(|_| {}))),
+    call("Channel::on_cache_miss", |h| h.channel.unbind(h.channel.on_cache_miss(|_| {}))),
+    call("Channel::on_decryption_failure", |h| h.channel.unbind(h.channel.on_decryption_failure(|_| {}))),
+    call("Channel::on_member_added", |h| h.channel.unbind(h.channel.on_member_added(|_| {}))),
+    call("Channel::on_member_removed", |h| h.channel.unbind(h.channel.on_member_removed(|_| {}))),
+    call("User::id", |h| drop(h.user.id())),
+    call("User::is_signed_in", |h| drop(h.user.is_signed_in().to_string())),
+    call("User::bind + User::unbind", |h| h.user.unbind(h.user.bind("event", |_| {}))),
+    call("User::bind_all", |h| h.user.unbind(h.user.bind_all(|_| {}))),
+    call("User::on_signed_in", |h| h.user.unbind(h.user.on_signed_in(|_| {}))),
+    call("User::on_watchlist", |h| h.user.unbind(h.user.on_watchlist(|_| {}))),
+    call("Receiver::try_recv", |h| drop(h.receiver.try_recv())),
+    call("Receiver::len", |h| drop(h.receiver.len().to_string())),
+    call("Receiver::is_empty", |h| drop(h.receiver.is_empty().to_string())),
+    call("Receiver::dropped", |h| drop(h.receiver.dropped().to_string())),
+    call("Receiver::try_iter", |h| drop(h.receiver.try_iter().take(100).count().to_string())),
+    // After what was withdrawn above.
+    call("Pusher::subscribe, again", |h| CHANNELS.iter().for_each(|name| drop(h.pusher.subscribe(name)))),
+];
+
+/// Called in one round of many only, because each ends a wait or makes an attempt.
+pub(super) const RARE_CALLS: &[Call] = &[
+    call("Pusher::reconnect_now", |h| h.pusher.reconnect_now()),
+    call("Pusher::connect_background", |h| drop(h.pusher.connect_background())),
+];
+
+/// Those that wait by their nature, or end the client and have a limit of their own, or begin it.
+#[cfg(test)]
+const OTHERS: [&str; 8] = [
+    "Pusher::new",
+    "Pusher::connect",
+    "Pusher::disconnect",
+    "Channel::wait_subscribed",
+    "User::wait_signed_in",
+    "Receiver::recv",
+    "Receiver::recv_timeout",
+    "Receiver::iter",
+];
+
+#[test]
+fn every_public_method_of_a_handle_is_called() {
+    let sources = [
+        ("Pusher", include_str!("../../../src/client.rs")),
+        ("Channel", include_str!("../../../src/channel.rs")),
+        ("User", include_str!("../../../src/user.rs")),
+        ("Receiver", include_str!("../../../src/receiver.rs")),
+    ];
+    let called: Vec<&str> = CALLS.iter().chain(RARE_CALLS).flat_map(|call| call.methods.split(" + ")).collect();
+    for (handle, source) in sources {
+        let methods = source.lines().filter_map(|line| line.strip_prefix("    pub fn "));
+        let methods: Vec<_> = methods.map(|rest| rest.split(['(', '<']).next().unwrap_or_default()).collect();
+        assert!(!methods.is_empty(), "{handle}");
+        for method in methods {
+            let name = format!("{handle}::{method}");
+            assert!(called.contains(&&*name) || OTHERS.contains(&&*name), "{name} is never called");
+        }
+    }
+}

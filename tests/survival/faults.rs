@@ -1,0 +1,337 @@
+//! Connection faults at every stage of a connection, from connecting to closing: the client comes back in time, alone on
+//! one socket, with every wanted channel subscribed once.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use pusher_channels::testing::TestServer;
+
+use crate::{
+    fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
+    figures,
+    subject::{ACTIVITY, CHANNELS, CONNECT, History, NOTICE, PONG, RECOVERY, Subject, config},
+    support::PATIENCE,
+};
+
+/// A fault, the stages at which it can strike, and what it must lead to.
+pub(crate) struct Row {
+    pub(crate) action: Action,
+    pub(crate) stages: &'static [Stage],
+    pub(crate) effect: Effect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The client is told the end of the connection.
+    Lost,
+    /// The client has to notice by itself.
+    Silent,
+    /// The connection only becomes slow.
+    Kept,
+}
+
+use Stage::{Accepted, Closing, Confirming, Connecting, Established, Event, Idle, Request, Response, Subscribing};
+
+const AFTER_CONNECTING: &[Stage] =
+    &[Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event, Closing];
+const WHILE_OPEN: &[Stage] = &[Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event];
+const ALL: &[Stage] =
+    &[Connecting, Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event, Closing];
+
+/// All faults. A new one is one row.
+pub(crate) const ROWS: &[Row] = &[
+    Row { action: Action::Reset, stages: AFTER_CONNECTING, effect: Effect::Lost },
+    Row { action: Action::Finish, stages: AFTER_CONNECTING, effect: Effect::Lost },
+    Row { action: Action::Refuse, stages: ALL, effect: Effect::Lost },
+    Row { action: Action::Hold, stages: AFTER_CONNECTING, effect: Effect::Lost },
+    Row { action: Action::Corrupt, stages: &[Response, Established, Confirming, Event], effect: Effect::Lost },
+    Row { action: Action::Stall, stages: AFTER_CONNECTING, effect: Effect::Silent },
+    Row { action: Action::LoseToClient, stages: AFTER_CONNECTING, effect: Effect::Silent },
+    Row { action: Action::LoseToServer, stages: AFTER_CONNECTING, effect: Effect::Silent },
+    // C3: the deadline is absolute, so that bytes which trickle in do not extend it.
+    Row { action: Action::Drip(SLOW), stages: &[Accepted, Request, Response], effect: Effect::Silent },
+    Row { action: Action::Drip(Duration::from_millis(1)), stages: WHILE_OPEN, effect: Effect::Kept },
+    Row { action: Action::Delay(Duration::from_millis(50)), stages: WHILE_OPEN, effect: Effect::Kept },
+];
+
+/// A response at this pace takes several times [`CONNECT`].
+const SLOW: Duration = Duration::from_millis(40);
+
+/// Each fault at each of its stages is tried with so many seeds, which draw the cut, the outage and the host's form.
+const SEEDS: u64 = 18;
+
+/// So many cases run at once. Nearly all of the time they wait.
+const AT_ONCE: usize = 32;
+
+#[test]
+fn c3_r6_r8_r9_the_client_recovers_from_every_fault_at_every_stage() {
+    let cases: Vec<Case> = drawn_cases().chain(byte_by_byte()).collect();
+    assert!(cases.len() >= 2000, "only {} cases", cases.len());
+    let (failures, measured) = run_all(&cases);
+    assert!(failures.is_empty(), "{} of {} failed:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    let worst = |pick: fn(&Measured) -> Duration| measured.iter().map(pick).max().unwrap_or_default();
+    figures::record(
+        "connection faults",
+        format_args!(
+            "{} of {} recovered, at worst {:?} beyond the back-off; silence noticed at worst {:?} after the timeouts",
+            measured.len(),
+            cases.len(),
+            worst(|m| m.recovery),
+            worst(|m| m.notice),
+        ),
+        "at least 2,000 of 2,000 within back-off + 1 s; half-open within activity + pong + 250 ms",
+    );
+}
+
+/// One run: a client, its server, and what happens between them.
+#[derive(Clone, Copy)]
+struct Case {
+    fault: Fault,
+    effect: Effect,
+    seed: u64,
+}
+
+/// How long what is promised took beyond what is allowed for free.
+#[derive(Default)]
+struct Measured {
+    recovery: Duration,
+    notice: Duration,
+}
+
+fn drawn_cases() -> impl Iterator<Item = Case> {
+    let each = |row: &'static Row| row.stages.iter().map(move |stage| (row, *stage));
+    ROWS.iter().flat_map(each).flat_map(|(row, stage)| {
+        (0..SEEDS).map(move |seed| {
+            let cut = match (row.action, seed % 3) {
+                (Action::Corrupt, _) | (_, 0) => Cut::Before,
+                (_, 1) => Cut::After,
+                _ => Cut::Drawn(mix(seed)),
+            };
+            Case { fault: Fault { stage, cut, action: row.action }, effect: row.effect, seed }
+        })
+    })
+}
+
+/// A FIN and an RST after every byte of what the server sends first, and of an event.
+fn byte_by_byte() -> impl Iterator<Item = Case> {
+    let lengths = lengths();
+    [Response, Established, Confirming, Event].into_iter().flat_map(move |stage| {
+        let bytes = 0..=lengths[&stage];
+        bytes.flat_map(move |byte| {
+            [Action::Finish, Action::Reset].map(|action| Case {
+                fault: Fault { stage, cut: Cut::Byte(byte), action },
+                effect: Effect::Lost,
+                seed: byte as u64,
+            })
+        })
+    })
+}
+
+/// How long the messages are, as a connection without a fault has them.
+fn lengths() -> BTreeMap<Stage, usize> {
+    let server = TestServer::start().expect("a free port");
+    let proxy = FaultProxy::before(server.addr());
+    let subject = Subject::new(config("127.0.0.1", proxy.port()));
+    subject.pusher.connect().expect("nothing is wrong");
+    subject.wait_subscribed();
+    subject.each_event_arrives_once(&server).expect("nothing is wrong");
+    proxy.log().lengths
+}
+
+fn run_all(cases: &[Case]) -> (Vec<String>, Vec<Measured>) {
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    let measured = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match case.run() {
+                        Ok(figures) => measured.lock().push(figures),
+                        Err(failure) => failures.lock().push(format!("{case}: {failure}")),
+                    }
+                }
+            });
+        }
+    });
+    (failures.into_inner(), measured.into_inner())
+}
+
+impl Case {
+    fn run(&self) -> Result<Measured, String> {
+        let server = TestServer::start().map_err(|error| error.to_string())?;
+        let proxy = FaultProxy::before(server.addr());
+        let subject = Subject::new(config(self.host(), proxy.port()));
+        let struck = self.strike(&server, &proxy, &subject)?;
+        let healed = self.heal(&server, &proxy, &subject, struck);
+        let measured = match self.effect {
+            Effect::Kept => {
+                subject.wait_subscribed();
+                Measured::default()
+            }
+            _ if self.fault.stage == Closing => self.check_return(&subject, healed)?,
+            _ => self.check_recovery(&subject, &proxy, struck, healed)?,
+        };
+        subject.each_event_arrives_once(&server)?;
+        self.check_kept(&subject, struck)?;
+        check_subscriptions(&server)?;
+        subject.pusher.disconnect();
+        match proxy.log().overlaps {
+            0 => Ok(measured),
+            overlaps => Err(format!("{overlaps} times there were two sockets at once")),
+        }
+    }
+
+    /// Some resolve a name, which has an address too many.
+    fn host(&self) -> &'static str {
+        if self.seed % 4 == 3 { "localhost" } else { "127.0.0.1" }
+    }
+
+    /// Brings the client to the stage, and lets the fault happen.
+    fn strike(&self, server: &TestServer, proxy: &FaultProxy, subject: &Subject) -> Result<Instant, String> {
+        let connect = || subject.pusher.connect_background().map_err(|error| error.to_string());
+        if self.fault.stage < Idle {
+            match self.fault.stage {
+                Connecting => proxy.refuse(),
+                _ => proxy.arm(self.fault),
+            }
+            connect()?;
+        } else {
+            connect()?;
+            subject.wait_subscribed();
+            proxy.arm(self.fault);
+            match self.fault.stage {
+                Event => {
+                    server.trigger(CHANNELS[0], "struck", "by the fault");
+                }
+                Closing => subject.pusher.disconnect(),
+                _ => proxy.strike(self.fault.action),
+            }
+        }
+        proxy.wait_struck(PATIENCE).ok_or_else(|| "the fault did not strike".to_owned())
+    }
+
+    /// Ends what outlasts the connection: a closed port, a server that is down. Returns when the fault was about to be over.
+    fn heal(&self, server: &TestServer, proxy: &FaultProxy, subject: &Subject, struck: Instant) -> Instant {
+        let outage = Duration::from_millis(100 + mix(self.seed) % 300);
+        let mut healed = struck;
+        match self.fault.action {
+            Action::Refuse => {
+                thread::sleep(outage);
+                healed = Instant::now();
+                proxy.reopen();
+            }
+            Action::Hold => {
+                server.stop_listening();
+                server.drop_all();
+                proxy.release();
+                thread::sleep(outage);
+                healed = Instant::now();
+                server.resume_listening().expect("the port is kept");
+            }
+            _ => {}
+        }
+        if self.fault.stage == Closing {
+            healed = Instant::now();
+            subject.pusher.connect_background().expect("it was connected before");
+        }
+        healed
+    }
+
+    /// R10: what went wrong while closing does not matter to the next connection.
+    fn check_return(&self, subject: &Subject, again: Instant) -> Result<Measured, String> {
+        let history = subject.wait(|history| history.recovered_after(Some(again)).is_some());
+        let recovered = history.recovered_after(Some(again)).ok_or_else(|| format!("not back: {history}"))?;
+        in_time(recovered - again, &format!("{history}"))
+    }
+
+    fn check_recovery(
+        &self,
+        subject: &Subject,
+        proxy: &FaultProxy,
+        struck: Instant,
+        healed: Instant,
+    ) -> Result<Measured, String> {
+        let back = |history: &History| {
+            let lost = history.losses_since(struck).first()?.at;
+            history.recovered_after(Some(lost.max(healed)))
+        };
+        let history = subject.wait(|history| back(history).is_some());
+        let told = || format!("{history}");
+        let recovered = back(&history).ok_or_else(|| format!("not back: {}", told()))?;
+        let loss = &history.losses_since(struck)[0];
+        let (mut notice, mut since) = (Duration::ZERO, healed);
+        if self.effect == Effect::Silent {
+            if !loss.timed_out {
+                return Err(format!("given up before its time: {}", told()));
+            }
+            let last_sign = if loss.was_connected { proxy.log().last_byte() } else { loss.attempt_began };
+            let silence = loss.at - last_sign.ok_or("silence has a beginning")?;
+            let timeouts = if loss.was_connected { ACTIVITY + PONG } else { CONNECT };
+            notice = silence.saturating_sub(timeouts);
+            if notice > NOTICE {
+                return Err(format!("silence was noticed {notice:?} after the timeouts: {}", told()));
+            }
+            since = loss.at;
+        }
+        // Whoever counts the attempts that the client makes for no reason as back-off would forgive them all.
+        if history.losses_since(since).len() > 1 {
+            return Err(format!("lost again after the fault was over: {}", told()));
+        }
+        let recovery = (recovered - since).saturating_sub(history.backed_off(since, recovered));
+        Ok(Measured { notice, ..in_time(recovery, &told())? })
+    }
+
+    /// A slow connection is not a dead one.
+    fn check_kept(&self, subject: &Subject, struck: Instant) -> Result<(), String> {
+        let history = subject.wait(|_| true);
+        let lost = self.effect == Effect::Kept && !history.losses_since(struck).is_empty();
+        if lost { Err(format!("a slow connection was given up: {history}")) } else { Ok(()) }
+    }
+}
+
+fn in_time(recovery: Duration, told: &str) -> Result<Measured, String> {
+    if recovery > RECOVERY {
+        return Err(format!("back {recovery:?} after the back-off: {told}"));
+    }
+    Ok(Measured { recovery, notice: Duration::ZERO })
+}
+
+/// R8: on no connection was a channel asked for twice, and on the last one each was asked for.
+fn check_subscriptions(server: &TestServer) -> Result<(), String> {
+    let mut asked: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for received in server.received().iter().filter(|received| received.text.contains("pusher:subscribe")) {
+        let message: serde_json::Value = serde_json::from_str(&received.text).map_err(|error| error.to_string())?;
+        let channel = message["data"]["channel"].as_str().unwrap_or_default().to_owned();
+        asked.entry(received.connection).or_default().push(channel);
+    }
+    let twice = |channels: &&Vec<String>| CHANNELS.iter().any(|c| channels.iter().filter(|name| name == c).count() > 1);
+    if let Some(channels) = asked.values().find(twice) {
+        return Err(format!("subscribed twice on one connection: {channels:?}"));
+    }
+    match asked.last_key_value() {
+        Some((_, channels)) if channels.len() == CHANNELS.len() => Ok(()),
+        last => Err(format!("the last connection subscribed {last:?}")),
+    }
+}
+
+/// The finaliser of SplitMix64: neighbouring seeds give unrelated numbers.
+pub(crate) fn mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fault { stage, cut, action } = self.fault;
+        write!(f, "{action:?} at {stage:?}, {cut:?}, seed {}", self.seed)
+    }
+}

@@ -1,0 +1,258 @@
+//! Rule X1: what must stay secret is seen in no log at any level, no `Debug`, no `Display`, no error and no panic.
+//!
+//! A process of its own has a logger that hears every crate at every level. It drives a client through everything that has to
+//! do with secrets, and formats all that it gets. The embedded server runs in another process, whose log does not count.
+
+mod canaries;
+mod ear;
+mod elsewhere;
+mod strangers;
+
+use std::time::Duration;
+
+use pusher_channels::{
+    AuthError, Channel, ChannelAuth, Config, ConnectionState, Error, Pusher, Receiver, Reconnect, TlsProblem, UserAuth,
+};
+
+use crate::{
+    figures,
+    support::{PATIENCE, eventually, next_state, run_alone},
+};
+use canaries::{Canary, WORDS, found};
+use ear::Ear;
+use elsewhere::Elsewhere;
+use strangers::{Answer, endpoint, proxy, refusing_proxy};
+
+#[test]
+fn x1_no_secret_is_seen_anywhere() {
+    run_alone("secrets::everything_is_said");
+}
+
+#[test]
+#[ignore = "run in a process of its own, because a process has one logger"]
+fn everything_is_said() {
+    let ear = Ear::install();
+    let server = Elsewhere::start();
+    signing_locally(ear, &server);
+    asking_an_endpoint(ear, &server);
+    endpoints_that_answer_wrongly(ear, &server);
+    closures_that_answer_wrongly(ear, &server);
+    through_proxies(ear, &server);
+    what_is_refused(ear, &server);
+
+    assert!(ear.logged().lines().count() > 100, "the logger hears the client: {}", ear.logged());
+    let mut everything = ear.logged();
+    everything.push_str(&ear.shown());
+    let seen = found(Canary::ALL.iter().map(|canary| canary.core), &everything);
+    assert!(seen.is_empty(), "{seen:#?}");
+    let signatures = server.signatures();
+    assert!(!signatures.is_empty(), "channels were authorised");
+    let hits = found(signatures.iter().map(String::as_str), &everything);
+    assert!(hits.is_empty(), "{hits:#?}");
+    // The words of an endpoint are part of the error, and of no log.
+    assert!(ear.shown().contains(WORDS));
+    let hits = found([WORDS], &ear.logged());
+    assert!(hits.is_empty(), "{hits:#?}");
+    figures::record("secrets: canaries seen in logs, Debug, Display, errors, panics", seen.len(), "0 hits of 8");
+}
+
+/// The options that every client here has.
+fn config(server: &Elsewhere) -> Config {
+    Config::host("app-key", "127.0.0.1")
+        .port(server.port())
+        .tls(false)
+        .header("Cookie", Canary::COOKIE.text())
+        .header("Authorization", format!("Bearer {}", Canary::BEARER.text()))
+        .auth_header("Cookie", Canary::COOKIE.text())
+        .auth_header("Authorization", format!("Bearer {}", Canary::BEARER.text()))
+        .auth_param("token", Canary::BEARER.text())
+        .auth_timeout(Duration::from_secs(2))
+        .reconnect(Reconnect::default().max_delay(Duration::from_millis(20)))
+}
+
+fn signed_locally(server: &Elsewhere) -> Config {
+    let user = serde_json::json!({"id": "7", "user_info": {"name": Canary::USER_DATA.text()}});
+    config(server).secret(Canary::APP_SECRET.text()).user_data(user).encryption_master_key(Canary::MASTER_KEY.key())
+}
+
+/// A client whose every notification is shown in the end.
+struct Shown {
+    pusher: Pusher,
+    receiver: Receiver,
+    ear: &'static Ear,
+}
+
+impl Shown {
+    fn connected(ear: &'static Ear, config: Config) -> Self {
+        ear.show(&config);
+        let pusher = Pusher::new(config);
+        let receiver = pusher.receiver();
+        pusher.on_error(|_| panic!("a handler panics"));
+        pusher.connect().expect("accepted");
+        Self { pusher, receiver, ear }
+    }
+
+    /// Subscribes, and shows what comes of it.
+    fn subscribe(&self, name: &str) -> Channel {
+        let channel = self.pusher.subscribe(name).expect("a valid name");
+        if let Err(error) = channel.wait_subscribed(PATIENCE) {
+            self.ear.show_error(&error);
+        }
+        self.ear.show(&(&channel, channel.members(), channel.me()));
+        channel
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.pusher.disconnect();
+        self.ear.show(&(&self.pusher, self.pusher.user(), &self.receiver, self.pusher.stats()));
+        for notification in self.receiver.try_iter() {
+            self.ear.show(&notification);
+            if let pusher_channels::Notification::Error(error) = &notification {
+                self.ear.show_error(error);
+            }
+        }
+    }
+}
+
+fn signing_locally(ear: &'static Ear, server: &Elsewhere) {
+    let client = Shown::connected(ear, signed_locally(server));
+    client.pusher.sign_in().expect("configured");
+    client.pusher.user().wait_signed_in(PATIENCE).expect("the server knows the secret");
+    for name in ["private-room", "presence-room", "private-encrypted-room"] {
+        assert!(client.subscribe(name).is_subscribed(), "{name}");
+    }
+    // The server encrypts with another key.
+    let failures = client.pusher.receiver();
+    server.order("trigger private-encrypted-room");
+    ear.show(&failures.recv_timeout(PATIENCE).expect("a decryption failure"));
+    server.order("trigger private-room");
+    server.order("drop");
+    next_state(&failures, ConnectionState::Connected);
+    for name in ["private-room", "presence-room", "private-encrypted-room"] {
+        client.subscribe(name);
+    }
+    client.pusher.trigger("presence-room", "client-e", &1).expect("subscribed");
+    server.order("close 4100");
+    next_state(&failures, ConnectionState::Connected);
+}
+
+fn asking_an_endpoint(ear: &'static Ear, server: &Elsewhere) {
+    for json in [false, true] {
+        let token = || vec![("X-Token".to_owned(), Canary::BEARER.text())];
+        let config = config(server)
+            .auth_endpoint(format!("{}?token={}", server.auth_endpoint(), Canary::BEARER.core))
+            .user_auth_endpoint(server.user_auth_endpoint())
+            .auth_headers_with(token)
+            .auth_params_with(token)
+            .auth_json(json);
+        let client = Shown::connected(ear, config);
+        client.pusher.sign_in().expect("configured");
+        client.pusher.user().wait_signed_in(PATIENCE).expect("the endpoint knows the secret");
+        assert!(client.subscribe("private-room").is_subscribed());
+        server.order("drop");
+        eventually("the client comes back", || client.pusher.stats().connections == 2);
+    }
+}
+
+fn endpoints_that_answer_wrongly(ear: &'static Ear, server: &Elsewhere) {
+    let signature = Canary::SIGNATURE.text();
+    let (key, user) = (Canary::SHARED_SECRET.key(), Canary::USER_DATA.text());
+    let bodies = [
+        format!(r#"{{"auth":"app-key:{signature}","channel_data":"{user}","shared_secret":"{key}"}}"#),
+        format!(r#"{{"auth":"app-key:{signature}","shared_secret":"{signature}","user_data":"{user}"}}"#),
+        format!(r#"{{"auth":["{signature}"],"shared_secret":7}}"#),
+        format!(r#"{{"auth":"{signature}\n{key}"}}"#),
+        format!(r#"{{"auth":"app-key:{signature}","channel_data":{{"user_id":"{user}"}}}}"#),
+        format!(r#"{{"auth":"app-key:{signature}","user_data":"{{\"id\":\"\",\"x\":\"{user}\"}}"}}"#),
+        format!("<html>{signature} {key} {user}</html>"),
+        format!(r#"{{"auth":"{signature}","shared_secret":"{key}"#),
+        String::new(),
+    ];
+    let answers = bodies.into_iter().map(|body| Answer::http(200, &body));
+    let refusals = [Answer::http(403, WORDS), Answer::http(302, WORDS), Answer::Nothing, Answer::Junk(signature)];
+    for answer in answers.chain(refusals) {
+        let url = endpoint(answer);
+        let config = config(server).auth_endpoint(&url).user_auth_endpoint(&url);
+        let client = Shown::connected(ear, config.subscription_timeout(Duration::from_secs(3)));
+        client.pusher.sign_in().expect("configured");
+        if let Err(error) = client.pusher.user().wait_signed_in(PATIENCE) {
+            ear.show_error(&error);
+        }
+        // A refused sign-in may close the connection for good.
+        if client.pusher.state() == ConnectionState::Connected {
+            for name in ["private-room", "presence-room", "private-encrypted-room"] {
+                client.subscribe(name);
+            }
+        }
+    }
+}
+
+fn closures_that_answer_wrongly(ear: &'static Ear, server: &Elsewhere) {
+    let permission = || {
+        let auth = ChannelAuth::new(format!("app-key:{}", Canary::SIGNATURE.text()));
+        auth.channel_data(Canary::USER_DATA.text()).shared_secret(Canary::SHARED_SECRET.key())
+    };
+    ear.show(&permission());
+    ear.show(&UserAuth::new(Canary::SIGNATURE.text(), Canary::USER_DATA.text()));
+    let config = config(server)
+        .authorizer(move |request| match request.channel() {
+            "private-panic" => panic!("the authoriser panics"),
+            "private-refused" => Err(AuthError::new("no").status(403)),
+            _ => Ok(permission()),
+        })
+        .user_authenticator(|_| Ok(UserAuth::new(Canary::SIGNATURE.text(), Canary::USER_DATA.text())));
+    let client = Shown::connected(ear, config);
+    client.pusher.sign_in().expect("configured");
+    if let Err(error) = client.pusher.user().wait_signed_in(PATIENCE) {
+        ear.show_error(&error);
+    }
+    for name in ["private-panic", "private-refused", "private-wrong", "presence-wrong", "private-encrypted-wrong"] {
+        client.subscribe(name);
+    }
+    let ready = client.pusher.channel("private-ready").expect("a valid name");
+    ready.subscribe_with_auth(permission());
+    ear.show_error(&ready.wait_subscribed(PATIENCE).expect_err("a signature that is none"));
+}
+
+fn through_proxies(ear: &'static Ear, server: &Elsewhere) {
+    let user = format!("user:{}", Canary::PROXY_PASSWORD.core);
+    let url = |port| format!("http://{user}@127.0.0.1:{port}");
+    {
+        let config = config(server).proxy(url(proxy())).auth_endpoint(server.auth_endpoint());
+        let client = Shown::connected(ear, config);
+        assert!(client.subscribe("private-room").is_subscribed());
+    }
+    for answer in [Answer::http(407, &user), Answer::http(502, &user), Answer::Nothing, Answer::Junk(user.clone())] {
+        refuse(ear, config(server).proxy(url(refusing_proxy(answer))));
+    }
+    refuse(ear, config(server).proxy(format!("socks5://{user}@127.0.0.1:{}", refusing_proxy(Answer::Nothing))));
+}
+
+/// What fails before there is a connection, and what is wrong in the configuration.
+fn what_is_refused(ear: &'static Ear, server: &Elsewhere) {
+    let tls = refuse(ear, config(server).tls(true));
+    assert!(!cfg!(feature = "native-tls") || matches!(tls, Error::Tls { problem: TlsProblem::NotTls, .. }), "{tls:?}");
+    refuse(ear, Config::host("other-key", "127.0.0.1").port(server.port()).tls(false));
+    let secret = Canary::APP_SECRET.core;
+    refuse(ear, Config::url(format!("ws://user:{secret}@127.0.0.1:1/app/app-key?token={secret}")));
+    refuse(ear, Config::url(format!("ws://127.0.0.1:1/app/app-key?token={secret}")));
+    refuse(ear, config(server).header("X-Bad", format!("{secret}\r\n")));
+    refuse(ear, config(server).auth_header("X-Bad", format!("{secret}\r\n")));
+    refuse(ear, config(server).auth_endpoint(format!("http://example.com/?token={secret}")));
+    refuse(ear, config(server).auth_endpoint(format!("ftp://user:{secret}@example.com/")));
+    refuse(ear, config(server).proxy(format!("ftp://user:{secret}@example.com/")));
+    refuse(ear, config(server).secret(secret).encryption_master_key(secret));
+    refuse(ear, config(server).secret(secret).user_data(serde_json::json!({"id": 7, "x": secret})));
+}
+
+/// Shows a configuration that cannot connect, and the error.
+fn refuse(ear: &'static Ear, config: Config) -> Error {
+    ear.show(&config);
+    let pusher = Pusher::new(config);
+    let error = pusher.connect().expect_err("refused");
+    ear.show_error(&error);
+    ear.show(&(&pusher, pusher.stats()));
+    error
+}
