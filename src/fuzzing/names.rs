@@ -108,9 +108,14 @@ fn target(head: &Head) -> (&str, Vec<(String, String)>) {
     (path, form(query).expect("the query has the shape of a form"))
 }
 
+/// C1: what could change a URL is refused, although it could be encoded.
+fn has_none_of(name: &str, syntax: &str) -> bool {
+    !name.contains(|c: char| c.is_control() || c.is_whitespace() || syntax.contains(c))
+}
+
 fn is_key(head: &Head, key: &str) -> bool {
     let encoded = target(head).0.strip_prefix("/app/").expect("the key's place");
-    assert!(!encoded.contains('/') && !key.is_empty());
+    assert!(!encoded.contains('/') && !key.is_empty() && has_none_of(key, "/?#@"));
     assert_eq!(percent_decoded(encoded).as_deref(), Some(key.as_bytes()));
     // What those on the way would take for a step in the path, not for a name.
     assert!(![".", ".."].contains(&encoded));
@@ -139,6 +144,7 @@ fn is_host(head: &Head, host: &str) -> bool {
 
 fn is_prefix(head: &Head, prefix: &str) -> bool {
     let path = target(head).0.strip_suffix("/app/key").expect("the prefix's place");
+    assert!(has_none_of(prefix, "?#@\\"));
     let given: Vec<_> = prefix.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
     let decoded = |part| String::from_utf8(percent_decoded(part).expect("a strict target")).expect("UTF-8");
     assert_eq!(path.split('/').skip(1).map(decoded).collect::<Vec<_>>(), given);
@@ -147,6 +153,7 @@ fn is_prefix(head: &Head, prefix: &str) -> bool {
 }
 
 fn is_client(head: &Head, name: &str, version: &str) -> bool {
+    assert!(has_none_of(name, "/?#@") && has_none_of(version, "/?#@"));
     let expected = [("protocol", "7"), ("client", name), ("version", version)];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(target(head).1, expected);
