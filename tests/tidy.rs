@@ -104,7 +104,7 @@ fn sources() -> Vec<Source> {
 fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
     for entry in fs::read_dir(folder).expect("a readable folder").flatten() {
         let path = entry.path();
-        let is_unit_test = path.ends_with("session/tests");
+        let is_unit_test = path.ends_with("session/tests") || path.ends_with("io/interleavings");
         if is_unit_test {
             continue;
         }

@@ -6,7 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{super::stop::Stop, explore};
+use socket2::Socket;
+
+use super::{
+    super::{stop::Stop, wire::Closer},
+    explore,
+};
 use crate::sync::thread;
 
 /// The other end of a socket that a reader has registered.
@@ -17,7 +22,8 @@ impl Peer {
     fn register(stop: &Stop, attempt: usize) -> Option<Self> {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
         theirs.set_nonblocking(true).expect("an open socket");
-        stop.watch(attempt, OwnedFd::from(ours).into()).then_some(Self(theirs))
+        let ours = Arc::new(Socket::from(OwnedFd::from(ours)));
+        stop.watch(attempt, Closer::of_socket(ours)).then_some(Self(theirs))
     }
 
     fn is_shut_down(mut self) -> bool {
