@@ -9,9 +9,11 @@ mod envelope;
 #[cfg(test)]
 mod evil;
 mod frame;
+mod http_answer;
 #[cfg(feature = "test-server")]
 mod http_api;
 mod names;
+mod proxy_answer;
 mod session;
 mod strict;
 mod upgrade;
@@ -20,9 +22,11 @@ mod websocket;
 pub use auth_answer::auth_answer;
 pub use envelope::envelope;
 pub use frame::frame;
+pub use http_answer::http_answer;
 #[cfg(feature = "test-server")]
 pub use http_api::http_api;
 pub use names::names;
+pub use proxy_answer::proxy_answer;
 pub use session::session;
 pub use upgrade::upgrade;
 pub use websocket::websocket;
@@ -35,12 +39,14 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 8] = [
+    const TARGETS: [(&str, Target); 10] = [
         ("auth_answer", auth_answer),
         ("envelope", envelope),
         ("frame", frame),
+        ("http_answer", http_answer),
         ("http_api", http_api),
         ("names", names),
+        ("proxy_answer", proxy_answer),
         ("session", session),
         ("upgrade", upgrade),
         ("websocket", websocket),

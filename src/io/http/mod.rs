@@ -5,7 +5,7 @@
 //! would do for this, but ureq logs the bytes of every request at `trace`, credentials included, and has no switch for it (X1).
 
 mod request;
-mod response;
+pub(crate) mod response;
 
 use std::{
     io::{self, Write},
