@@ -1,18 +1,21 @@
 //! Names and values that a program gives, maybe from its own users: refused, or encoded (C1, C2, S7).
 
+use std::sync::atomic::AtomicBool;
+
 use super::{
     bytes::Bytes,
     strict::{Head, Json, form, is_target, percent_decoded},
 };
 use crate::{
     Config, Error,
-    config::{HttpUrl, checked_header},
-    io::websocket,
-    protocol::{frame::Outgoing, name, percent},
+    config::HttpUrl,
+    io::{http::request::build, websocket},
+    protocol::{frame::Outgoing, name},
 };
 
-/// The headers that every request for a WebSocket has.
+/// The headers that every request for a WebSocket has, and those of every request to an auth endpoint.
 const OWN_HEADERS: usize = 5;
+const AUTH_HEADERS: usize = 5;
 
 /// Where a name or a value can be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub(super) fn is_accepted(place: Place, value: &str) -> bool {
         Place::AuthEndpoint => is_accepted_endpoint(value),
         Place::AuthHeaderName => is_accepted_auth_header(value, "v"),
         Place::AuthHeaderValue => is_accepted_auth_header("X-N", value),
-        Place::AuthParam => is_encoded_param(value),
+        Place::AuthParam => is_accepted_param(value),
     }
 }
 
@@ -241,19 +244,45 @@ fn is_accepted_channel(channel: &str) -> bool {
 }
 
 fn is_accepted_auth_header(name: &str, value: &str) -> bool {
-    let Ok((sent, content)) = checked_header(name, value) else { return false };
-    let line = [b"\r\n", sent.as_str().as_bytes(), b": ", content.as_bytes(), b"\r\n\r\n"].concat();
-    let head = Head::parse(&line).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&line)));
-    assert_eq!(head.headers.len(), 1, "nothing is injected");
+    let Some((head, _)) = auth_request(local().auth_header(name, value)) else { return false };
+    let replaces = ["accept", "user-agent"].iter().any(|own| name.eq_ignore_ascii_case(own));
+    let own = AUTH_HEADERS - usize::from(replaces);
+    assert_eq!(head.headers.len(), own + 1, "nothing is injected: {head:?}");
     assert_eq!(head.only(name), Some(value.trim_matches([' ', '\t'])));
     true
 }
 
-/// Every name and every value can be encoded, so that none is refused.
-fn is_encoded_param(text: &str) -> bool {
-    let encoded = format!("{}={}", percent::encode(text), percent::encode(text));
-    assert_eq!(form(&encoded), Some(vec![(text.to_owned(), text.to_owned())]));
+/// Every name and every value can be encoded, so that none is refused but those of the client's own.
+fn is_accepted_param(text: &str) -> bool {
+    let Some((_, body)) = auth_request(local().auth_param(text, text)) else {
+        assert!(["socket_id", "channel_name"].contains(&text));
+        return false;
+    };
+    let expected = [("socket_id", "1.2"), (text, text)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(form(&body).as_deref(), Some(expected.as_slice()), "{body}");
+    let (_, body) = auth_request(local().auth_param(text, text).auth_json(true)).expect("it was accepted before");
+    let sent = Json::parse(&body).unwrap_or_else(|| panic!("{body}"));
+    assert_eq!(sent.member(text).and_then(Json::text), Some(text), "{body}");
+    assert_eq!(sent.member("socket_id").and_then(Json::text), Some("1.2"), "{body}");
     true
+}
+
+/// The head and the body of a request to an auth endpoint; `None` when the configuration is refused.
+fn auth_request(config: Config) -> Option<(Head, String)> {
+    let endpoint = "http://localhost/auth";
+    let config = config.auth_endpoint(endpoint);
+    if let Err(error) = config.check() {
+        assert!(matches!(error, Error::Config { option: "auth_header" | "auth_param", .. }), "{error:?}");
+        return None;
+    }
+    let url = HttpUrl::parse(endpoint).expect("a good URL");
+    let no_closure = AtomicBool::new(false);
+    let sent = build(config.auth(), &url, &[("socket_id", "1.2")], &no_closure).expect("it has been checked");
+    let end = sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
+    let head = Head::parse(&sent[..end]).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&sent)));
+    let body = String::from_utf8(sent[end..].to_vec()).expect("UTF-8");
+    assert_eq!(head.only("content-length"), Some(&*body.len().to_string()));
+    Some((head, body))
 }
 
 #[cfg(test)]
