@@ -173,6 +173,10 @@ mod io;
 #[cfg(feature = "test-server")]
 pub mod testing;
 
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 #[doc = include_str!("guide/what_survives_what.md")]
 pub mod guide {}
 

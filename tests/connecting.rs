@@ -295,7 +295,7 @@ fn c9_leaving_connected_is_visible_with_the_loss() {
     let pusher = Pusher::new(server.config().reconnect(policy)).connect().expect("accepted");
     let (seen, states) = mpsc::channel();
     let handle = pusher.clone();
-    pusher.on_connection_state_change(move |change| {
+    let binding = pusher.on_connection_state_change(move |change| {
         if change.current == ConnectionState::Reconnecting {
             let _ = seen.send((handle.state(), handle.socket_id()));
         }
@@ -303,6 +303,8 @@ fn c9_leaving_connected_is_visible_with_the_loss() {
     server.drop_all();
     let (state, socket_id) = states.recv_timeout(PATIENCE).expect("a state change");
     assert_eq!((state, socket_id), (ConnectionState::Reconnecting, None));
+    // The handler holds a handle, so that they would keep each other alive.
+    pusher.unbind(binding);
     pusher.disconnect();
 }
 

@@ -37,7 +37,9 @@ impl HttpUrl {
             Some("") => default_port(tls),
             rest => port_after_colon(rest).ok_or("has no valid port")?,
         };
-        let target = percent::encode_rest(uri.path_and_query().map_or("/", |target| target.as_str()));
+        // Not `path_and_query`, which has no path where the URL has none, but a query.
+        let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        let target = percent::encode_rest(&format!("{}{query}", uri.path()));
         Ok(Self { tls, host, port, target })
     }
 
@@ -66,6 +68,8 @@ mod tests {
         let url = HttpUrl::parse("https://a.example/p?q=\u{17c}%20").unwrap_or_else(|reason| panic!("{reason}"));
         assert_eq!((url.authority().as_str(), url.target.as_str()), ("a.example", "/p?q=%C5%BC%20"));
         assert_eq!(url.origin(), "https://a.example:443");
+        let url = HttpUrl::parse("http://h?q").unwrap_or_else(|reason| panic!("{reason}"));
+        assert_eq!(url.target, "/?q");
         let url = HttpUrl::parse("http://[::1]:8000").unwrap_or_else(|reason| panic!("{reason}"));
         assert_eq!((url.authority().as_str(), url.target.as_str(), url.host.as_str()), ("[::1]:8000", "/", "::1"));
         assert_eq!(HttpUrl::parse("http://h:80/").map(|url| url.authority()), Ok("h".to_owned()));

@@ -300,7 +300,7 @@ pub(super) fn user_code<T>(inside: &AtomicBool, code: impl FnOnce() -> T) -> Opt
 
 /// Why there is no permission.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// No answer from this host and port.
     Network {
         endpoint: String,

@@ -27,14 +27,14 @@ mod facts;
 mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
-mod http;
+pub(crate) mod http;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod lifecycle;
 mod link;
 mod outlets;
 pub(crate) mod process;
-mod proxy;
+pub(crate) mod proxy;
 pub(crate) mod queue;
 mod rate;
 mod reach;

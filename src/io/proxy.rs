@@ -17,7 +17,7 @@ const MAX_HEADERS: usize = 64;
 
 /// Why there is no tunnel.
 #[derive(Debug)]
-pub(super) enum NoTunnel {
+pub(crate) enum NoTunnel {
     /// The stream to the proxy broke, or the deadline came.
     Io(io::Error),
     /// The proxy says no, by an HTTP status where it has one, or does not speak as a proxy does.
@@ -31,7 +31,7 @@ impl From<io::Error> for NoTunnel {
 }
 
 /// Asks for a tunnel to this host, which the proxy resolves. After that the stream is as if it were connected there.
-pub(super) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
+pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
     match proxy.kind {
         ProxyKind::Http => connect(proxy, stream, host, port),
         ProxyKind::Socks5 => socks(proxy, stream, host, port),

@@ -15,11 +15,13 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
-/// Encodes what RFC 3986 does not allow in a path or a query at all, and leaves escapes and delimiters as they are.
+/// Encodes what RFC 3986 does not allow in a path or a query at all, and leaves escapes and delimiters as they are. A percent
+/// sign that begins no escape stands for itself.
 pub(crate) fn encode_rest(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+    for (start, byte) in text.bytes().enumerate() {
+        let is_escape = || text.get(start + 1..start + 3).is_some_and(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+        if byte.is_ascii_graphic() && !b"\"<>[\\]^`{|}".contains(&byte) && (byte != b'%' || is_escape()) {
             encoded.push(char::from(byte));
         } else {
             let _ = write!(encoded, "%{byte:02X}");
@@ -50,6 +52,13 @@ mod tests {
         assert_eq!(encode("aZ09-._~"), "aZ09-._~");
         assert_eq!(encode("a&b=c+d%e"), "a%26b%3Dc%2Bd%25e");
         assert_eq!(encode("ż"), "%C5%BC");
+    }
+
+    #[test]
+    fn c1_in_a_complete_url_only_what_may_not_stand_there_is_encoded() {
+        assert_eq!(encode_rest("/a/b%20c?d=e&f=%c5%BC"), "/a/b%20c?d=e&f=%c5%BC");
+        assert_eq!(encode_rest("/ż[0]?{\"}"), "/%C5%BC%5B0%5D?%7B%22%7D");
+        assert_eq!(encode_rest("/100%/%zz/%4"), "/100%25/%25zz/%254");
     }
 
     #[test]

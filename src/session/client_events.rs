@@ -45,6 +45,11 @@ impl Outbox {
             batch.push_error(not_subscribed(&event));
         }
     }
+
+    #[cfg(any(fuzzing, test))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Session {

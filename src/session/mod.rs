@@ -339,6 +339,13 @@ impl Session {
         matches!(self.phase, Phase::Idle)
     }
 
+    /// Whether it holds nothing for anybody, which is so once nobody wants anything.
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn is_empty(&self) -> bool {
+        let is_done = self.to_close.is_empty() && !self.to_dial && self.waiting.is_empty();
+        is_done && self.subscriptions.is_empty() && self.client_events.is_empty()
+    }
+
     /// Whether a ready-made permission is for the socket of this moment, or for the next one.
     fn may_use(&self, ready: &ReadyAuth) -> bool {
         ready.socket_id.as_ref().is_none_or(|id| self.is_connected() && *id == self.socket_id)

@@ -106,7 +106,7 @@ fn authenticate(app: &App, head: &Head, body: &[u8], now: SystemTime) -> Result<
 }
 
 /// The method, the path and the query on a line each. `query` is sorted by name.
-fn string_to_sign(method: &str, path: &str, query: &[(String, String)]) -> String {
+pub(super) fn string_to_sign(method: &str, path: &str, query: &[(String, String)]) -> String {
     let parameters: Vec<String> = query
         .iter()
         .filter(|(name, _)| name != "auth_signature")

@@ -36,7 +36,7 @@ const DEFAULT_QUEUE_LIMIT: usize = 64 << 20;
 #[derive(Clone, Debug)]
 #[must_use = "the server runs when `start` is called"]
 pub struct TestServerBuilder {
-    settings: Settings,
+    pub(super) settings: Settings,
     master_key: Option<MasterKey>,
     port: u16,
 }

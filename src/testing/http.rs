@@ -25,9 +25,9 @@ pub(super) struct Head {
     pub(super) keep_alive: bool,
 }
 
-/// The requests of one connection.
-pub(super) struct Requests<'a> {
-    socket: &'a TcpStream,
+/// The requests of one connection, which is a socket unless a test has something else.
+pub(super) struct Requests<S> {
+    socket: S,
     /// Bytes that were read and not used.
     buffer: Vec<u8>,
 }
@@ -66,8 +66,8 @@ impl Head {
     }
 }
 
-impl<'a> Requests<'a> {
-    pub(super) fn new(socket: &'a TcpStream) -> Self {
+impl<S: Read + Write> Requests<S> {
+    pub(super) fn new(socket: S) -> Self {
         Requests { socket, buffer: Vec::new() }
     }
 
@@ -116,33 +116,10 @@ impl<'a> Requests<'a> {
         self.send(&response.encode(keep_alive))
     }
 
-    /// Ends the sending side, and reads what the client may still be sending.
-    pub(super) fn linger(self) {
-        if self.socket.shutdown(std::net::Shutdown::Write).is_err() {
-            return;
-        }
-        let deadline = Instant::now() + LINGER_TIME;
-        let mut chunk = [0; 4096];
-        let mut total = 0;
-        let mut socket = self.socket;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || total > LINGER_BYTES {
-                return;
-            }
-            let read = socket.set_read_timeout(Some(left)).and_then(|()| socket.read(&mut chunk));
-            match read {
-                Ok(0) | Err(_) => return,
-                Ok(count) => total += count,
-            }
-        }
-    }
-
     /// Reads until the client ends the connection, or it is cut.
     pub(super) fn wait_for_end(&mut self) {
         let mut chunk = [0; 4096];
-        let mut socket = self.socket;
-        while matches!(socket.read(&mut chunk), Ok(count) if count > 0) {}
+        while matches!(self.socket.read(&mut chunk), Ok(count) if count > 0) {}
     }
 
     /// The bytes after the last request: the beginning of the WebSocket stream.
@@ -151,15 +128,13 @@ impl<'a> Requests<'a> {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
-        let mut socket = self.socket;
-        socket.write_all(bytes).map_err(|_| RequestError::Gone)
+        self.socket.write_all(bytes).map_err(|_| RequestError::Gone)
     }
 
     fn read(&mut self) -> Result<(), RequestError> {
         let mut chunk = [0; 4096];
-        let mut socket = self.socket;
         loop {
-            match socket.read(&mut chunk) {
+            match self.socket.read(&mut chunk) {
                 Ok(0) => return Err(RequestError::Gone),
                 Ok(count) => {
                     self.buffer.extend_from_slice(&chunk[..count]);
@@ -167,6 +142,29 @@ impl<'a> Requests<'a> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Err(RequestError::Gone),
+            }
+        }
+    }
+}
+
+impl Requests<&TcpStream> {
+    /// Ends the sending side, and reads what the client may still be sending.
+    pub(super) fn linger(mut self) {
+        if self.socket.shutdown(std::net::Shutdown::Write).is_err() {
+            return;
+        }
+        let deadline = Instant::now() + LINGER_TIME;
+        let mut chunk = [0; 4096];
+        let mut total = 0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || total > LINGER_BYTES {
+                return;
+            }
+            let read = self.socket.set_read_timeout(Some(left)).and_then(|()| self.socket.read(&mut chunk));
+            match read {
+                Ok(0) | Err(_) => return,
+                Ok(count) => total += count,
             }
         }
     }

@@ -65,6 +65,8 @@ mod encryption;
 mod fault;
 mod http;
 mod hub;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod in_memory;
 mod journal;
 mod kind;
 mod listener;

@@ -27,38 +27,45 @@ pub(super) fn serve(hub: &Hub, id: u64, socket: &TcpStream) {
 fn requests(hub: &Hub, id: u64, socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut requests = Requests::new(socket);
-    let refusal = loop {
-        let head = match requests.head() {
-            Ok(head) => head,
-            Err(error) => break error,
-        };
-        if upgrade::is_upgrade(&head) {
-            return answer_upgrade(hub, id, socket, requests, head);
-        }
-        let response = match answer_request(hub, id, &mut requests, &head) {
-            Ok(response) => response,
-            Err(error) => break error,
-        };
-        if !head.keep_alive {
-            break RequestError::Refused(response);
-        }
-        if let Err(error) = requests.respond(&response, true) {
-            break error;
-        }
-    };
-    if let RequestError::Refused(response) = refusal {
-        respond_last(requests, &response);
+    match until_upgrade(hub, id, &mut requests) {
+        Ok(head) => return answer_upgrade(hub, id, socket, requests, head),
+        Err(RequestError::Refused(response)) => respond_last(requests, &response),
+        Err(RequestError::Gone) => {}
     }
     Ok(())
 }
 
-fn respond_last(mut requests: Requests<'_>, response: &Response) {
+/// Answers ordinary requests until one asks for a WebSocket.
+pub(super) fn until_upgrade<S: Read + Write>(
+    hub: &Hub,
+    id: u64,
+    requests: &mut Requests<S>,
+) -> Result<Head, RequestError> {
+    loop {
+        let head = requests.head()?;
+        if upgrade::is_upgrade(&head) {
+            return Ok(head);
+        }
+        let response = answer_request(hub, id, requests, &head)?;
+        if !head.keep_alive {
+            return Err(RequestError::Refused(response));
+        }
+        requests.respond(&response, true)?;
+    }
+}
+
+fn respond_last(mut requests: Requests<&TcpStream>, response: &Response) {
     if requests.respond(response, false).is_ok() {
         requests.linger();
     }
 }
 
-fn answer_request(hub: &Hub, id: u64, requests: &mut Requests<'_>, head: &Head) -> Result<Response, RequestError> {
+fn answer_request<S: Read + Write>(
+    hub: &Hub,
+    id: u64,
+    requests: &mut Requests<S>,
+    head: &Head,
+) -> Result<Response, RequestError> {
     let body = requests.body(head)?;
     if upgrade::is_app_path(head.path()) {
         return Ok(match head.method.as_str() {
@@ -93,10 +100,10 @@ fn answer_api(hub: &Hub, head: &Head, body: &[u8]) -> Response {
     }
 }
 
-fn answer_auth(
+fn answer_auth<S: Read + Write>(
     hub: &Hub,
     id: u64,
-    requests: &mut Requests<'_>,
+    requests: &mut Requests<S>,
     head: &Head,
     body: &[u8],
 ) -> Result<Response, RequestError> {
@@ -119,7 +126,13 @@ fn answer_auth(
     Ok(auth::answer(&hub.settings.app, &hub.encryption, &hub.settings.users, &request))
 }
 
-fn answer_upgrade(hub: &Hub, id: u64, mut socket: &TcpStream, requests: Requests<'_>, head: Head) -> io::Result<()> {
+fn answer_upgrade(
+    hub: &Hub,
+    id: u64,
+    mut socket: &TcpStream,
+    requests: Requests<&TcpStream>,
+    head: Head,
+) -> io::Result<()> {
     let fault = hub.upgrade_requested(UpgradeRequest { target: head.target.clone(), headers: head.headers.clone() });
     match upgrade::answer(&hub.settings.app, &head, fault) {
         Answer::Upgrade { head, drip: pause, greeting } => {

@@ -18,6 +18,7 @@ mod hostile_auth;
 mod hostile_endpoint;
 mod hostile_publisher;
 mod hostile_server;
+mod names;
 mod netns;
 mod resubscription;
 mod secrets;

@@ -4,8 +4,8 @@
 //! chunks, or up to the end of the stream. Out of scope, and refused: redirects, compression, upgrades. A library for HTTP
 //! would do for this, but ureq logs the bytes of every request at `trace`, credentials included, and has no switch for it (X1).
 
-mod request;
-mod response;
+pub(crate) mod request;
+pub(crate) mod response;
 
 use std::{
     io::{self, Write},

@@ -15,7 +15,7 @@ use crate::{
 type Wiped = Zeroizing<String>;
 
 /// A POST of these fields, beside what the options add. `inside` is set while closures of the program run.
-pub(super) fn build(
+pub(crate) fn build(
     options: &Auth,
     url: &HttpUrl,
     fields: &[(&str, &str)],

@@ -15,31 +15,31 @@ const MAX_HEAD: usize = 16 * 1024;
 const CHUNK: usize = 4096;
 
 /// How many bytes of a body are read.
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// A success with a larger one is an error.
-    pub(super) success: usize,
+    pub(crate) success: usize,
     /// Any other answer is cut.
-    pub(super) refusal: usize,
+    pub(crate) refusal: usize,
 }
 
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) body: Zeroizing<Vec<u8>>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: Zeroizing<Vec<u8>>,
     /// In seconds.
-    pub(super) retry_after: Option<u64>,
+    pub(crate) retry_after: Option<u64>,
     /// Another request may be sent on the same connection.
-    pub(super) keeps_connection: bool,
+    pub(crate) keeps_connection: bool,
 }
 
 impl Response {
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// The stream ended or broke before the first byte of it.
     Unheard(io::Error),
     /// The stream ended or broke in the middle of it.
@@ -55,7 +55,7 @@ impl From<io::Error> for Unreadable {
 }
 
 /// Reads an answer to a POST.
-pub(super) fn read(stream: &mut impl Read, limits: &Limits) -> Result<Response, Unreadable> {
+pub(crate) fn read(stream: &mut impl Read, limits: &Limits) -> Result<Response, Unreadable> {
     // It never holds more, and so leaves no copies behind by growing.
     let bytes = Zeroizing::new(Vec::with_capacity(MAX_HEAD + 2 * CHUNK));
     let mut input = Input { stream, bytes, start: 0, budget: MAX_HEAD };

@@ -280,7 +280,7 @@ impl Subscriptions {
         self.deadlines.front().map(|(deadline, ..)| *deadline)
     }
 
-    #[cfg(test)]
+    #[cfg(any(fuzzing, test))]
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

@@ -1,0 +1,77 @@
+//! The answers of those who authorise (A5).
+
+use serde_json::Value;
+
+use super::bytes::Bytes;
+use crate::protocol::{frame::Outgoing, grant, name::ChannelKind, sealed::SharedSecret};
+
+const CHANNELS: [&str; 4] = ["private-a", "presence-a", "private-encrypted-a", "private-encrypted-cache-a"];
+
+/// The first byte chooses the channel, the others are the body of the answer.
+pub fn auth_answer(input: &[u8]) {
+    let mut bytes = Bytes::new(input);
+    let channel = bytes.pick(&CHANNELS);
+    let body = bytes.rest();
+    check_channel(body, channel);
+    check_user(body);
+}
+
+fn check_channel(body: &[u8], channel: &str) {
+    let auth = match grant::channel_from(body, channel) {
+        Ok(auth) => auth,
+        Err(reason) => return check_reason(&reason),
+    };
+    let answer = json(body);
+    check_signature(auth.signature(), &answer);
+    assert_eq!(auth.member(), answer["channel_data"].as_str(), "A6: byte for byte");
+    if ChannelKind::of(channel).is_encrypted() {
+        let key = auth.key().expect("an encrypted channel has a key");
+        assert_eq!(answer["shared_secret"].as_str(), Some(key));
+        let kept = SharedSecret::from_base64(key).expect("it has been checked").to_base64();
+        assert_eq!(kept, key, "A5: never a padded or cut key");
+    }
+    check_message(Outgoing::Subscribe { channel, auth: Some(auth.signature()), channel_data: auth.member() }, |data| {
+        assert_eq!(data["auth"].as_str(), Some(auth.signature()));
+        assert_eq!(data["channel_data"].as_str(), auth.member());
+        assert_eq!(data["channel"].as_str(), Some(channel));
+        assert_eq!(data.as_object().map(|data| data.len()), Some(2 + usize::from(auth.member().is_some())));
+    });
+}
+
+fn check_user(body: &[u8]) {
+    let auth = match grant::user_from(body) {
+        Ok(auth) => auth,
+        Err(reason) => return check_reason(&reason),
+    };
+    let answer = json(body);
+    check_signature(auth.signature(), &answer);
+    assert_eq!(answer["user_data"].as_str(), Some(auth.data()));
+    let id = grant::user_of(&auth).expect("it has been checked");
+    assert!(!id.is_empty());
+    assert_eq!(json(auth.data().as_bytes())["id"].as_str(), Some(&*id));
+    check_message(Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }, |data| {
+        assert_eq!(data["auth"].as_str(), Some(auth.signature()));
+        assert_eq!(data["user_data"].as_str(), Some(auth.data()));
+    });
+}
+
+fn check_signature(signature: &str, answer: &Value) {
+    assert!(!signature.is_empty() && !signature.contains(char::is_control));
+    assert_eq!(answer["auth"].as_str(), Some(signature));
+}
+
+/// X1: a reason says what is wrong in words of this crate, and repeats nothing of the answer.
+fn check_reason(reason: &str) {
+    let completes_the_sentence = reason.starts_with("is ") || reason.starts_with("has ");
+    assert!(completes_the_sentence && reason.is_ascii() && reason.len() < 80, "{reason}");
+}
+
+fn check_message(message: Outgoing<'_>, check: impl FnOnce(&Value)) {
+    let text = message.to_text();
+    assert!(!text.contains(|c: char| c < ' '), "a message is one line: {text:?}");
+    check(&json(text.as_bytes())["data"]);
+}
+
+fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text.trim_ascii()).expect("what was accepted is JSON")
+}

@@ -1,0 +1,64 @@
+//! From the text of a message to what the user is told of it.
+
+use serde_json::Value;
+
+use super::session::World;
+use crate::{event::Batch, protocol::frame::Frame};
+
+/// Takes the input as one message on a connection with a channel of each kind.
+pub fn frame(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let parsed = Frame::parse(&text);
+    match &parsed {
+        Ok(frame) => check_envelope(frame, &text),
+        Err(reason) => check_reason(reason),
+    }
+    let mut world = World::subscribed();
+    let batch = world.receive(&text);
+    assert!(world.is_connected(), "R4: no message ends an open connection");
+    if let Some(batch) = batch {
+        check_events(&batch, parsed.ok().as_ref());
+    }
+}
+
+/// Another parser of the same text finds the same in it.
+fn check_envelope(frame: &Frame<'_>, text: &str) {
+    // That parser knows fewer texts: no lone surrogates, no numbers beyond a float.
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return };
+    assert_eq!(value["event"].as_str(), Some(&*frame.event));
+    assert_eq!(value["channel"].as_str(), frame.channel.as_deref());
+    let data = frame.data.text().expect("what the other parser takes is text");
+    match &value["data"] {
+        Value::String(text) => assert_eq!(*text, data),
+        Value::Null => assert!(data.is_empty() || data == "null"),
+        other => assert_eq!(serde_json::from_str::<Value>(&data).as_ref().ok(), Some(other)),
+    }
+    let mut appended = "before".to_owned();
+    frame.data.append_to(&mut appended).expect("it is text");
+    assert_eq!(appended.strip_prefix("before"), Some(&*data), "both ways to the text lead to the same");
+    match &value["user_id"] {
+        Value::String(id) => assert_eq!(frame.user_id.as_deref(), Some(id.as_str())),
+        Value::Number(_) => assert!(frame.user_id.is_some()),
+        _ => assert_eq!(frame.user_id, None),
+    }
+}
+
+/// X1: a reason says what is wrong, and where, in words of this crate.
+fn check_reason(reason: &str) {
+    assert!(reason.starts_with("it ") && reason.is_ascii() && reason.len() < 100, "{reason}");
+}
+
+/// At most one application event comes of a message, with its name and its data.
+fn check_events(batch: &Batch, frame: Option<&Frame<'_>>) {
+    let mut events = (0..batch.len()).filter(|index| batch.notice(*index).is_none());
+    if let Some(index) = events.next() {
+        let frame = frame.expect("what is no message is no event");
+        assert_eq!(batch.name(index), frame.event);
+        let channel = batch.interest(index).expect("events have channels").name();
+        assert_eq!(Some(channel.as_str()), frame.channel.as_deref());
+        assert!(!channel.starts_with("private-encrypted-"), "E1: nobody but the publisher has the key");
+        assert_eq!(Some(batch.data(index)), frame.data.text().ok().as_deref());
+        assert_eq!(batch.user_id(index), frame.user_id.as_deref());
+    }
+    assert_eq!(events.next(), None);
+}

@@ -1,0 +1,72 @@
+//! What proxies answer (C7).
+
+use std::io::{self, Read, Write};
+
+use super::{bytes::Bytes, strict::Head};
+use crate::{
+    Config,
+    config::{Proxy, ProxyKind},
+    io::proxy::{NoTunnel, tunnel},
+};
+
+const PROXIES: [&str; 4] = ["http://p", "http://user:canary@p:3128", "socks5://p", "socks5://user:canary@p"];
+const HOSTS: [&str; 3] = ["ws.example.com", "127.0.0.1", "::1"];
+
+/// The first bytes choose the proxy and the host, the others are the answer of the proxy.
+pub fn proxy_answer(input: &[u8]) {
+    let mut bytes = Bytes::new(input);
+    let config = Config::host("key", "h").proxy(bytes.pick(&PROXIES));
+    let proxy = config.proxy_for(false, "h").expect("a good URL").expect("it is set");
+    let host = bytes.pick(&HOSTS);
+    let answer = bytes.rest();
+    let mut stream = Stream { answer, sent: Vec::new() };
+    let outcome = tunnel(&proxy, &mut stream, host, 443);
+    check_sent(&proxy, &stream.sent);
+    let read = answer.len() - stream.answer.len();
+    match outcome {
+        Ok(()) => {
+            let mut alone = Stream { answer: &answer[..read], sent: Vec::new() };
+            assert!(tunnel(&proxy, &mut alone, host, 443).is_ok(), "it is decided by what was read");
+            assert!(
+                proxy.kind == ProxyKind::Socks5 || answer[..read].ends_with(b"\r\n\r\n"),
+                "the rest is the tunnel's"
+            );
+        }
+        Err(NoTunnel::Refused { reason, .. }) => {
+            assert!(reason.is_ascii() && reason.len() < 120 && !reason.contains("canary"), "X1: {reason}");
+        }
+        Err(NoTunnel::Io(error)) => panic!("the stream has no errors: {error}"),
+    }
+}
+
+fn check_sent(proxy: &Proxy, sent: &[u8]) {
+    match proxy.kind {
+        ProxyKind::Http => {
+            let head = Head::parse(sent).expect("a request");
+            assert!(head.start.starts_with("CONNECT ") && head.start.ends_with(":443 HTTP/1.1"), "{head:?}");
+            assert_eq!(head.only("proxy-authorization").is_some(), proxy.user.is_some());
+        }
+        ProxyKind::Socks5 => assert_eq!(sent.first(), Some(&5)),
+    }
+}
+
+struct Stream<'a> {
+    answer: &'a [u8],
+    sent: Vec<u8>,
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.answer.read(buffer)
+    }
+}
+
+impl Write for Stream<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sent.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

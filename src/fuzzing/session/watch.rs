@@ -1,0 +1,193 @@
+//! What must hold whatever happens.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{message::SEALED, world::key_in_base64};
+use crate::{
+    ConnectionState, Notification,
+    event::{Batch, Ticket},
+    protocol::name::ChannelKind,
+    session::{Generation, Output, Question},
+};
+
+/// Looks at everything that a session does and tells.
+pub(super) struct Watch {
+    /// The last socket that was dialled, and whether it lives.
+    generation: Generation,
+    is_live: bool,
+    /// As the user sees it.
+    socket_id: Option<Arc<str>>,
+    state: ConnectionState,
+    /// What the server of the current socket was asked for, and has neither refused nor was asked to forget.
+    subscribed: BTreeSet<String>,
+    last_ping: Option<Instant>,
+    /// The calls that wait for an outcome.
+    waiting: BTreeSet<u64>,
+    has_decoder: bool,
+    keys: [String; 4],
+}
+
+impl Watch {
+    pub(super) fn new(has_decoder: bool) -> Self {
+        Self {
+            generation: Generation::default(),
+            is_live: false,
+            socket_id: None,
+            state: ConnectionState::Disconnected,
+            subscribed: BTreeSet::new(),
+            last_ping: None,
+            waiting: BTreeSet::new(),
+            has_decoder,
+            keys: [0, 1, 2, 3].map(key_in_base64),
+        }
+    }
+
+    pub(super) fn socket_id(&self) -> Option<Arc<str>> {
+        self.socket_id.clone()
+    }
+
+    /// A call to connect waits for its outcome.
+    pub(super) fn waits(&mut self, ticket: Ticket) {
+        self.waiting.insert(ticket.0);
+    }
+
+    /// The user asks for a ping.
+    pub(super) fn may_ping(&mut self) {
+        self.last_ping = None;
+    }
+
+    /// What the server says before the session hears it: what is refused may be asked for again.
+    pub(super) fn heard(&mut self, text: &str) {
+        let Ok(message) = serde_json::from_str::<Value>(text) else { return };
+        match (message["event"].as_str(), message["channel"].as_str()) {
+            (Some("pusher:subscription_error" | "pusher_internal:subscription_error"), Some(channel)) => {
+                self.subscribed.remove(channel);
+            }
+            (Some("pusher:error"), None) => self.subscribed.clear(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn output(&mut self, output: &Output, now: Instant) {
+        match output {
+            Output::Dial { generation, deadline, .. } => {
+                assert!(!self.is_live, "R9: at most one live socket");
+                assert!(*generation > self.generation && *deadline > now);
+                (self.generation, self.is_live, self.last_ping) = (*generation, true, None);
+                self.subscribed.clear();
+            }
+            Output::Close { generation, .. } => {
+                assert_eq!(*generation, self.generation);
+                self.is_live = false;
+            }
+            Output::Send(text) => self.sent(text.expose(), now),
+            Output::Ask(question) => self.asked(question),
+        }
+    }
+
+    /// The channel that a message asks for.
+    pub(super) fn request_in(&self, text: &str) -> Option<String> {
+        let message: Value = serde_json::from_str(text).ok()?;
+        let channel = message["data"]["channel"].as_str()?;
+        (message["event"] == "pusher:subscribe").then(|| channel.to_owned())
+    }
+
+    fn sent(&mut self, text: &str, now: Instant) {
+        assert!(self.is_live, "nothing is sent without a socket");
+        assert!(!self.keys.iter().any(|key| text.contains(key)), "A6: a shared secret goes to nobody");
+        let message: Value = serde_json::from_str(text).expect("what is sent is JSON");
+        let data = &message["data"];
+        let channel = data["channel"].as_str().unwrap_or_default();
+        match message["event"].as_str().expect("it has a name") {
+            "pusher:subscribe" => {
+                assert!(self.subscribed.insert(channel.to_owned()), "R8: {channel} is subscribed twice");
+                self.check_permission(channel, data);
+            }
+            "pusher:unsubscribe" => drop(self.subscribed.remove(channel)),
+            "pusher:ping" => {
+                let again = self.last_ping.is_some_and(|last| now < last + Duration::from_secs(1));
+                assert!(!again, "R7: at most one ping a second");
+                self.last_ping = Some(now);
+            }
+            "pusher:pong" | "pusher:signin" | "client-x" => {}
+            other => panic!("nobody sends {other}"),
+        }
+    }
+
+    fn check_permission(&self, channel: &str, data: &Value) {
+        let auth = data["auth"].as_str();
+        if !ChannelKind::of(channel).needs_auth() {
+            return assert_eq!(auth, None);
+        }
+        let socket_id = self.socket_id.as_deref().unwrap_or_default();
+        let auth = auth.expect("it has a permission");
+        let rest = auth.strip_prefix("canary ").and_then(|auth| auth.strip_prefix(channel));
+        let rest = rest.and_then(|rest| rest.strip_prefix(' '));
+        assert!(rest == Some(socket_id) || rest == Some("any socket"), "R8: {auth} on {socket_id}");
+    }
+
+    fn asked(&self, question: &Question) {
+        assert!(self.is_live, "nothing is asked without a socket");
+        let (generation, socket_id) = match question {
+            Question::Channels(questions) => (questions[0].generation, questions[0].request.socket_id()),
+            Question::User { generation, socket_id, .. } => (*generation, &**socket_id),
+        };
+        assert_eq!(generation, self.generation);
+        assert!(!socket_id.is_empty());
+    }
+
+    pub(super) fn told(&mut self, batch: &Batch) {
+        if let Some(socket_id) = &batch.published.socket_id {
+            self.socket_id = socket_id.clone();
+        }
+        for (ticket, _) in &batch.published.settled {
+            assert!(self.waiting.remove(&ticket.0), "a call has two outcomes");
+        }
+        for index in 0..batch.len() {
+            match batch.notice(index) {
+                Some(notice) => self.notice(notice),
+                None => self.event(batch, index),
+            }
+        }
+        assert!(self.is_live || self.socket_id.is_none(), "C9: who is not connected has no socket id");
+    }
+
+    fn notice(&mut self, notice: &Notification) {
+        match notice {
+            Notification::ConnectionStateChange(change) => {
+                assert_eq!(change.previous, self.state, "C10: the changes are a chain");
+                assert_ne!(change.current, change.previous, "C10");
+                self.state = change.current;
+            }
+            Notification::Error(error) => assert!(!format!("{error:?} {error}").contains("canary"), "X1"),
+            Notification::SubscriptionError(failure) => {
+                assert!(!format!("{failure:?}").contains("canary"), "X1");
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&self, batch: &Batch, index: usize) {
+        let name = batch.name(index);
+        assert!(!name.starts_with("pusher:") && !name.starts_with("pusher_internal:"), "S8: {name}");
+        let channel = batch.interest(index).expect("events have channels").name();
+        if ChannelKind::of(channel).is_encrypted() {
+            let plain = batch.encoded(index).unwrap_or(batch.data(index).as_bytes());
+            assert!(plain.starts_with(SEALED.as_bytes()), "E1: only what the publisher sealed");
+            assert_eq!(batch.encoded(index).is_some(), self.has_decoder);
+        }
+    }
+
+    /// The client has disconnected for good.
+    pub(super) fn end(&self) {
+        assert!(self.waiting.is_empty(), "C4: every call has an outcome");
+        assert!(!self.is_live, "R10: no socket is left");
+        assert!(self.state == ConnectionState::Disconnected || self.state == ConnectionState::Failed);
+    }
+}

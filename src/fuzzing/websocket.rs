@@ -1,0 +1,141 @@
+//! The frames of a server: any bytes, and what a server that keeps the rules sends.
+
+use super::bytes::Bytes;
+use crate::io::websocket::{Decoder, Incoming, Sender, Violation};
+
+/// Small, so that inputs get there. A text of the input has at most 765 bytes: 255, each replaced by three.
+const LIMIT: usize = 800;
+
+/// The first byte says whether the others are what is sent, or choose messages that are sent as they should be.
+pub fn websocket(input: &[u8]) {
+    let mut bytes = Bytes::new(input);
+    if bytes.flag() {
+        let (sent, expected) = well_made(&mut bytes);
+        assert_eq!(decoded(&sent, &mut bytes), (expected, None));
+    } else {
+        check_any(bytes);
+    }
+}
+
+/// A message, as it is kept beyond the next call.
+#[derive(Debug, PartialEq, Eq)]
+enum Message {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong,
+    Close(Option<(u16, String)>),
+}
+
+/// The same comes of the same bytes, wherever they are cut, and nothing is larger than it may be.
+fn check_any(mut bytes: Bytes<'_>) {
+    let mut cuts = Bytes::new(bytes.slice());
+    let sent = bytes.rest();
+    let whole = decoded(sent, &mut Bytes::new(&[]));
+    assert_eq!(decoded(sent, &mut cuts), whole, "wherever the bytes are cut");
+    for message in &whole.0 {
+        match message {
+            Message::Text(text) => assert!(text.len() <= LIMIT),
+            Message::Binary(payload) => assert!(payload.len() <= LIMIT),
+            Message::Ping(payload) => assert!(payload.len() <= 125),
+            Message::Close(Some((_, reason))) => assert!(reason.len() <= 123),
+            Message::Pong | Message::Close(None) => {}
+        }
+    }
+}
+
+/// What comes of these bytes when they arrive in pieces of the given sizes; without sizes, in one.
+fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<Violation>) {
+    let mut decoder = Decoder::new(Sender::Server, LIMIT);
+    let mut messages = Vec::new();
+    while !sent.is_empty() {
+        let size = if cuts.is_empty() { sent.len() } else { 1 + usize::from(cuts.byte()) };
+        let (mut piece, rest) = sent.split_at(size.min(sent.len()));
+        sent = rest;
+        loop {
+            match decoder.next(&mut piece) {
+                Ok(Some(message)) => messages.push(kept(message)),
+                Ok(None) => break,
+                Err(violation) => return (messages, Some(violation)),
+            }
+        }
+        assert!(piece.is_empty(), "everything is read before more is asked for");
+    }
+    (messages, None)
+}
+
+fn kept(message: Incoming<'_>) -> Message {
+    match message {
+        Incoming::Text(text) => Message::Text(text.to_owned()),
+        Incoming::Binary(payload) => Message::Binary(payload.to_vec()),
+        Incoming::Ping(payload) => Message::Ping(payload.to_vec()),
+        Incoming::Pong => Message::Pong,
+        Incoming::Close(None) => Message::Close(None),
+        Incoming::Close(Some((code, reason))) => Message::Close(Some((code, reason.to_owned()))),
+    }
+}
+
+/// Up to eight messages in frames, in fragments with control frames between them, and what must come of them.
+fn well_made(bytes: &mut Bytes<'_>) -> (Vec<u8>, Vec<Message>) {
+    let (mut sent, mut expected) = (Vec::new(), Vec::new());
+    for _ in 0..=bytes.below(8) {
+        let (kind, shape) = (bytes.below(5), bytes.byte());
+        let text = bytes.text().into_owned();
+        match kind {
+            0 | 1 => {
+                expected.extend(fragments(&mut sent, 1, text.as_bytes(), shape));
+                expected.push(Message::Text(text.repeat(repeats(&text, shape))));
+            }
+            2 => {
+                expected.extend(fragments(&mut sent, 2, text.as_bytes(), shape));
+                expected.push(Message::Binary(text.repeat(repeats(&text, shape)).into_bytes()));
+            }
+            3 => {
+                let payload = &text.as_bytes()[..text.len().min(125)];
+                frame(&mut sent, 0x89, payload);
+                expected.push(Message::Ping(payload.to_vec()));
+            }
+            _ => {
+                frame(&mut sent, 0x8a, b"");
+                expected.push(Message::Pong);
+            }
+        }
+    }
+    frame(&mut sent, 0x88, &1000_u16.to_be_bytes());
+    expected.push(Message::Close(Some((1000, String::new()))));
+    (sent, expected)
+}
+
+/// How often a text is sent, in a fragment each; within the limit.
+fn repeats(text: &str, shape: u8) -> usize {
+    (1 + usize::from(shape % 4)).min(LIMIT / text.len().max(1)).max(1)
+}
+
+/// Sends a payload as often as the shape says, as one message. The pings between its fragments.
+fn fragments(sent: &mut Vec<u8>, opcode: u8, payload: &[u8], shape: u8) -> Vec<Message> {
+    let text = String::from_utf8_lossy(payload);
+    let count = repeats(&text, shape);
+    let mut pings = Vec::new();
+    for number in 1..=count {
+        let first = if number == 1 { opcode } else { 0 };
+        let last = if number == count { 0x80 } else { 0 };
+        frame(sent, first | last, payload);
+        if shape >= 128 && number < count {
+            frame(sent, 0x89, b"between");
+            pings.push(Message::Ping(b"between".to_vec()));
+        }
+    }
+    pings
+}
+
+fn frame(sent: &mut Vec<u8>, first: u8, payload: &[u8]) {
+    sent.push(first);
+    match u8::try_from(payload.len()) {
+        Ok(length) if length < 126 => sent.push(length),
+        _ => {
+            sent.push(126);
+            sent.extend(u16::try_from(payload.len()).expect("payloads are short").to_be_bytes());
+        }
+    }
+    sent.extend_from_slice(payload);
+}
