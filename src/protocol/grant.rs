@@ -5,7 +5,9 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{name::ChannelKind, sealed::SharedSecret};
+use zeroize::Zeroizing;
+
+use super::{escape, name::ChannelKind, sealed::SharedSecret};
 use crate::{ChannelAuth, UserAuth};
 
 /// The permission for a channel, out of the body of an endpoint's answer.
@@ -113,7 +115,12 @@ fn required(raw: Option<&RawValue>, key: &str) -> Result<String, String> {
 /// Some servers write `null` for what there is not.
 fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
-    serde_json::from_str(raw).map(Some).map_err(|_| format!("has a `{key}` that is not a string"))
+    let not_text = || format!("has a `{key}` that is not a string");
+    let content = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).ok_or_else(not_text)?;
+    // In one piece, which is wiped unless it is handed out; serde_json would unescape it in memory of its own (X1).
+    let mut text = Zeroizing::new(String::with_capacity(content.len()));
+    escape::decode(content, &mut text).ok_or_else(not_text)?;
+    Ok(Some(std::mem::take(&mut *text)))
 }
 
 #[cfg(test)]
