@@ -162,6 +162,8 @@ mod client_event;
 
 mod error;
 
+mod wiped;
+
 mod sync;
 
 mod protocol;

@@ -8,7 +8,7 @@ mod proxy;
 
 use std::{fmt, time::Duration};
 
-use tungstenite::http::{HeaderName, HeaderValue};
+use tungstenite::http::HeaderName;
 
 use crate::{
     Error,
@@ -314,7 +314,7 @@ impl Config {
         Endpoint::of(self)
     }
 
-    pub(crate) fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    pub(crate) fn headers(&self) -> Result<Vec<(HeaderName, &Secret)>, Error> {
         endpoint::checked_headers(self)
     }
 

@@ -10,7 +10,10 @@ use httparse::{EMPTY_HEADER, Status};
 use zeroize::Zeroizing;
 
 use super::websocket::MAX_HEAD;
-use crate::config::{Proxy, ProxyKind, address};
+use crate::{
+    config::{Proxy, ProxyKind, address},
+    wiped::Wiped,
+};
 
 /// The few headers of an answer that is only a status.
 const MAX_HEADERS: usize = 64;
@@ -40,15 +43,18 @@ pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str
 
 fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
     let target = address(host, port);
-    let mut request = Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
-    if let Some((name, password)) = &proxy.user {
-        let user = Zeroizing::new(format!("{}:{}", name.expose(), password.expose()));
-        request.push_str("Proxy-Authorization: Basic ");
-        request.push_str(&Zeroizing::new(BASE64_STANDARD.encode(user.as_bytes())));
-        request.push_str("\r\n");
+    let mut request = Wiped::with_capacity(1024);
+    for part in ["CONNECT ", &target, " HTTP/1.1\r\nHost: ", &target, "\r\n"] {
+        request.push(part.as_bytes());
     }
-    request.push_str("\r\n");
-    stream.write_all(request.as_bytes())?;
+    if let Some((name, password)) = &proxy.user {
+        let mut user = Wiped::default();
+        [name.expose(), ":", password.expose()].iter().for_each(|part| user.push(part.as_bytes()));
+        let encoded = Zeroizing::new(BASE64_STANDARD.encode(&*user));
+        ["Proxy-Authorization: Basic ", &encoded, "\r\n"].iter().for_each(|part| request.push(part.as_bytes()));
+    }
+    request.push(b"\r\n");
+    stream.write_all(&request)?;
     match read_status(stream)? {
         200..=299 => Ok(()),
         status => Err(refused(Some(status), &format!("answered HTTP {status} to CONNECT{}", advice(status, proxy)))),

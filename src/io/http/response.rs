@@ -5,6 +5,8 @@ use std::{io, io::Read, str};
 use httparse::{EMPTY_HEADER, Header, Status};
 use zeroize::Zeroizing;
 
+use crate::wiped::Wiped;
+
 /// Frameworks send some twenty headers, and cookies.
 const MAX_HEADERS: usize = 100;
 
@@ -68,7 +70,7 @@ pub(crate) fn read(stream: &mut impl Read, limits: &Limits) -> Result<Response, 
     };
     let is_success = (200..300).contains(&head.status);
     let limit = if is_success { limits.success } else { limits.refusal };
-    let mut body = Body { bytes: Zeroizing::new(Vec::new()), limit, is_cut: false };
+    let mut body = Body { bytes: Wiped::default(), limit, is_cut: false };
     match read_body(&mut input, &head, &mut body) {
         // The status of a refusal says enough.
         Err(_) if !is_success => body.is_cut = true,
@@ -78,7 +80,7 @@ pub(crate) fn read(stream: &mut impl Read, limits: &Limits) -> Result<Response, 
         return Err(malformed(&format!("is larger than {limit} bytes")));
     }
     let keeps_connection = head.keeps_connection && !body.is_cut && input.is_used_up();
-    Ok(Response { status: head.status, body: body.bytes, retry_after: head.retry_after, keeps_connection })
+    Ok(Response { status: head.status, body: body.bytes.into_bytes(), retry_after: head.retry_after, keeps_connection })
 }
 
 /// What the head says.
@@ -153,7 +155,7 @@ fn text(value: &[u8]) -> &str {
 }
 
 struct Body {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
     limit: usize,
     /// There is more than may be kept.
     is_cut: bool,
@@ -163,11 +165,7 @@ impl Body {
     /// Takes what there is room for. False when there is more.
     fn take(&mut self, part: &[u8]) -> bool {
         let room = self.limit.saturating_sub(self.bytes.len());
-        // In one piece from the beginning, so that growing leaves no copies behind.
-        if self.bytes.capacity() == 0 {
-            self.bytes.reserve_exact(self.limit.min(MAX_HEAD));
-        }
-        self.bytes.extend_from_slice(part.get(..room).unwrap_or(part));
+        self.bytes.push(part.get(..room).unwrap_or(part));
         self.is_cut = part.len() > room;
         !self.is_cut
     }
