@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -121,12 +121,17 @@ impl Race<'_> {
 
 fn connect_one(attempt: usize, address: SocketAddr, deadline: Instant, stop: &Stop) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if !stop.watch(attempt, Closer::of_socket(Arc::new(socket.try_clone()?))) {
+    if !stop.watch(attempt, closer_of(&socket)?) {
         return Err(io::ErrorKind::Interrupted.into());
     }
     // A little more than there is, so that it is the caller's clock that runs out, which names the phase.
     socket.connect_timeout(&address.into(), left(deadline) + Duration::from_secs(1))?;
     Ok(socket)
+}
+
+fn closer_of(socket: &Socket) -> io::Result<Closer> {
+    let socket = socket.try_clone()?;
+    Ok(Closer::new(move || drop(socket.shutdown(Shutdown::Both))))
 }
 
 /// RFC 8305, section 4: the families take turns, beginning with the one that the resolver put first.

@@ -5,6 +5,7 @@
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod flow;
+mod kept;
 mod matrix;
 #[path = "../support/relay.rs"]
 mod relay;

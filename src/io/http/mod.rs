@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     authorizer::Failure,
     dial::{Dial, Target},
+    process::Process,
     reach::left,
     stop::Stop,
     stream::Stream,
@@ -50,6 +51,7 @@ pub(super) struct Http {
     connector: Arc<tls::Connector>,
     /// Not that of the client's counters, which tell of its socket.
     traffic: Arc<Traffic>,
+    process: Process,
     state: Mutex<State>,
 }
 
@@ -83,6 +85,7 @@ impl Http {
             config: config.clone(),
             connector: Arc::clone(connector),
             traffic: Arc::default(),
+            process: Process::current(),
             state: Mutex::default(),
         }
     }
@@ -105,6 +108,8 @@ impl Http {
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let url = HttpUrl::parse(url).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
         let request = request::build(options, &url, fields, inside)?;
+        // A closure of the program may have forked, and this may be the child, whose connections these are not (H7).
+        self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
         let deadline = Instant::now() + options.timeout;
         let response = self.exchange(&url, &request, deadline, options.timeout).map_err(|failed| match failed {
             _ if left(deadline).is_zero() => Failure::Timeout,
@@ -156,7 +161,7 @@ impl Http {
             (Err(Unreadable::Unheard(_)), Err(error)) => return Err(Unreadable::Unheard(error)),
             (response, _) => response?,
         };
-        if response.keeps_connection {
+        if response.keeps_connection && connection.stream.is_silent() {
             self.keep(connection);
         }
         Ok(response)
@@ -174,7 +179,7 @@ impl Http {
 
     fn take_idle(&self, origin: &str) -> Option<Connection> {
         let mut state = self.state.lock();
-        state.idle.retain(|connection| connection.stream.gate().is_silent());
+        state.idle.retain(|connection| connection.stream.is_silent());
         let index = state.idle.iter().position(|connection| connection.origin == origin)?;
         Some(state.idle.swap_remove(index))
     }
