@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 10] = [
 
 /// Where the names that the crate's root exports come from.
 const EXPORTS: [(&str, &[&str]); 10] = [
-    ("error", &["Error", "ConnectPhase", "Source", "TlsProblem"]),
+    ("error", &["Error", "ConnectPhase", "ProxyProblem", "Source", "TlsProblem"]),
     (
         "event",
         &[

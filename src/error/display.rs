@@ -28,7 +28,7 @@ impl fmt::Display for Error {
                 let hint = Hint(codes::upgrade_status(*status));
                 write!(f, "upgrade: the server answered HTTP {status} instead of 101{hint}{}", Quoted(body))
             }
-            Self::Upgrade { reason } => write!(f, "upgrade: {reason}"),
+            Self::Upgrade { reason, .. } => write!(f, "upgrade: {reason}"),
             Self::UnexpectedFirstMessage { reason } => {
                 let words = Words(reason);
                 write!(f, "established: the server did not begin with pusher:connection_established{words}")

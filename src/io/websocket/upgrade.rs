@@ -117,7 +117,7 @@ fn check(version: Option<u8>, headers: &[Header<'_>], key: &str) -> Result<(), E
 }
 
 fn bad(reason: &str) -> Error {
-    Error::Upgrade { reason: reason.to_owned() }
+    Error::Upgrade { reason: reason.to_owned(), source: None }
 }
 
 #[cfg(test)]
