@@ -219,9 +219,11 @@ impl Config {
 
     /// Takes the proxy from the environment, which is read now: `https_proxy` for `wss` and `https`, `http_proxy` for `ws` and
     /// `http`, else `all_proxy`; except for the hosts and domains in `no_proxy`. Their names may be in capitals, but for
-    /// `HTTP_PROXY`, which web servers let clients set. Without this call the environment is not read.
+    /// `HTTP_PROXY`, which web servers let clients set: in a CGI program, which has a `REQUEST_METHOD`, `http_proxy` is not
+    /// read either, because on Windows it is the same variable. A value that is not Unicode is an [`Error::Config`]. Without
+    /// this call the environment is not read.
     pub fn proxy_from_env(mut self) -> Self {
-        self.proxy = proxy::Choice::Environment(proxy::Environment::read(|name| std::env::var(name).ok()));
+        self.proxy = proxy::Choice::Environment(proxy::Environment::read(|name| std::env::var(name)));
         self
     }
 
