@@ -235,12 +235,16 @@ impl Config {
     /// [`time_left`](DialRequest::time_left), or after a `disconnect`, is closed. Its error is [`Error::Dialer`].
     ///
     /// ```no_run
+    /// # #[cfg(unix)]
+    /// # fn config() -> pusher_channels::Config {
     /// use std::os::unix::net::UnixStream;
     /// use pusher_channels::{ByteStream, Config};
     ///
     /// let config = Config::host("app-key", "localhost")
     ///     .tls(false)
     ///     .dialer(|_| UnixStream::connect("/run/soketi.sock").map(ByteStream::unix));
+    /// # config
+    /// # }
     /// ```
     pub fn dialer<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         mut self,
