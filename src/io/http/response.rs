@@ -127,13 +127,17 @@ fn understand(status: u16, version: u8, headers: &[Header<'_>]) -> Result<Head, 
         return Err(malformed("is compressed, which was not asked for"));
     }
     let lengths: Vec<_> = values("content-length").collect();
-    let framing = match (values("transfer-encoding").next_back(), lengths.as_slice()) {
+    // Several fields are one list.
+    let codings: Vec<_> = values("transfer-encoding").flat_map(|value| value.split(',').map(str::trim)).collect();
+    let framing = match (codings.as_slice(), lengths.as_slice()) {
+        // RFC 9112, section 6.1: HTTP/1.0 knows no codings, so that somebody on the way may have seen another end.
+        ([_, ..], _) if version == 0 => return Err(malformed("has a body whose length cannot be told")),
         _ if matches!(status, 101 | 204 | 304) => Framing::Length(0),
-        (Some(coding), []) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunks,
-        (Some(_), _) => return Err(malformed("has a body whose length cannot be told")),
-        (None, []) => Framing::UntilEnd,
-        (None, [first, others @ ..]) if others.iter().all(|other| other == first) => Framing::Length(digits(first)?),
-        (None, _) => return Err(malformed("has two lengths")),
+        ([coding], []) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunks,
+        ([_, ..], _) => return Err(malformed("has a body whose length cannot be told")),
+        ([], []) => Framing::UntilEnd,
+        ([], [first, others @ ..]) if others.iter().all(|other| other == first) => Framing::Length(digits(first)?),
+        ([], _) => return Err(malformed("has two lengths")),
     };
     let keeps_connection = match framing {
         Framing::UntilEnd => false,
@@ -384,6 +388,17 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "two lengths"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "cannot be told"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "cannot be told"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "cannot be told"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "cannot be told",
+            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", "cannot be told"),
+            (
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "cannot be told",
+            ),
+            ("HTTP/1.0 204 No\r\nConnection: keep-alive\r\nTransfer-Encoding: x\r\n\r\n", "cannot be told"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "without a length"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", "does not end where"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n0123456789012345678901", "larger than 20"),
