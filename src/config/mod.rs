@@ -170,8 +170,8 @@ impl Config {
         self
     }
 
-    /// How long connecting may take in all: name resolution, TCP, a proxy, TLS, upgrade and the server's confirmation.
-    /// Defaults to 15 s.
+    /// How long connecting may take in all: name resolution, TCP and a proxy, or a dialer; TLS, upgrade and the server's
+    /// confirmation. Defaults to 15 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

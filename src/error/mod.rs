@@ -326,7 +326,7 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
 pub enum ConnectPhase {
     /// Resolving the host name.
     Dns,
-    /// Connecting a TCP socket to one of the addresses.
+    /// Connecting a TCP socket to one of the addresses, or waiting for the program's own dialer.
     Tcp,
     /// Asking the proxy for a tunnel.
     Proxy,
