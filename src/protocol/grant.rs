@@ -2,6 +2,8 @@
 //!
 //! A reason completes the sentence "the answer ...", and never repeats what is in the answer.
 
+use std::str;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -88,17 +90,18 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     fn read(body: &'a [u8]) -> Result<Self, String> {
-        let body = body.trim_ascii();
-        let reason = match body.first() {
+        // Also where no field is that is read here: serde_json does not look into what it skips.
+        let body = str::from_utf8(body).map_err(|_| "is not UTF-8")?.trim_ascii();
+        let reason = match body.bytes().next() {
             None => "is empty",
             Some(b'<') => "is HTML, not JSON",
             // A derived reader would take a list for the fields in their order.
-            Some(b'{') => match serde_json::from_slice(body) {
+            Some(b'{') => match serde_json::from_str(body) {
                 Ok(answer) => return Ok(answer),
                 Err(error) if error.is_data() => "says something twice",
                 Err(_) => "is not JSON",
             },
-            Some(_) => match serde_json::from_slice::<&RawValue>(body) {
+            Some(_) => match serde_json::from_str::<&RawValue>(body) {
                 Ok(raw) if raw.get() == "null" => "is null",
                 Ok(_) => "is not a JSON object",
                 Err(_) => "is not JSON",
