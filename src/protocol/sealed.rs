@@ -8,7 +8,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// The key of one channel. Wiped when it is dropped, and not in an array, which would leave copies on the stack when it moves.
+/// The key of one channel, always 32 bytes. Wiped when it is dropped, and not in an array, which would leave copies on the
+/// stack when it moves.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
 
@@ -66,8 +67,7 @@ impl SharedSecret {
         if ciphertext.len() < 16 {
             return Err(OpenError::Malformed("its ciphertext is shorter than an authentication tag"));
         }
-        let key = self.0.as_slice().try_into().map_err(|_| OpenError::WrongKey)?;
-        let cipher = XSalsa20Poly1305::new(key);
+        let cipher = XSalsa20Poly1305::new(self.0.as_slice().into());
         cipher.decrypt(&nonce.into(), ciphertext.as_slice()).map_err(|_| OpenError::WrongKey)
     }
 }
