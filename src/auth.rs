@@ -74,6 +74,12 @@ impl ChannelAuth {
     pub(crate) fn key(&self) -> Option<&str> {
         self.shared_secret.as_ref().map(Secret::expose)
     }
+
+    /// About how many bytes of memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [Some(self.signature()), self.member(), self.key()];
+        texts.into_iter().flatten().map(str::len).sum()
+    }
 }
 
 /// The proof of who the user is, as a user authentication endpoint gives it.

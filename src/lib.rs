@@ -64,6 +64,39 @@
 //! [`Pusher::sign_in`] tells the server who the user is; [`Pusher::user`] then gets the events that your servers send to that
 //! user, and hears of watched users who go online or offline.
 //!
+//! # Ways to the server
+//!
+//! | way | by | carries | fails with |
+//! |---|---|---|---|
+//! | directly, to every address of the host in turn | default | the socket, and requests to auth endpoints | [`Error::Dns`], [`Error::Tcp`] |
+//! | through an HTTP or SOCKS 5 proxy, which resolves the host | [`Config::proxy`] | both | [`Error::Proxy`] |
+//! | through the proxy that `https_proxy`, `all_proxy` and their like name | [`Config::proxy_from_env`] | both | [`Error::Proxy`] |
+//! | over a connection that the program makes | [`Config::dialer`] | the socket | [`Error::Dialer`] |
+//!
+//! Nothing goes past a proxy, and without `proxy_from_env` the environment is not read. TLS goes over each of these ways, in
+//! version 1.2 or 1.3, and is verified by the platform's roots and those of [`Config::root_certificate_pem`]. What is wrong
+//! with a server or its certificate is told by the [`TlsProblem`] of [`Error::Tls`]; there is no fall-back to plain text.
+//! [`Config::connect_timeout`] covers all of it, and [`Error::ConnectTimeout`] names the [`ConnectPhase`] in which it ran out.
+//! When a request to an auth endpoint fails in one of these ways, that error is the source of [`Error::AuthNetwork`].
+//!
+//! A dialer may give any two halves that block, such as the pipes of a process:
+//!
+//! ```no_run
+//! use std::{io, process::{Command, Stdio}, sync::Mutex};
+//! use pusher_channels::{ByteStream, Config};
+//!
+//! let config = Config::host("app-key", "ws.internal").dialer(|request| {
+//!     let target = format!("{}:{}", request.host(), request.port());
+//!     let mut command = Command::new("ssh");
+//!     let mut ssh = command.args(["-W", &target, "gateway"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+//!     let halves = ssh.stdout.take().zip(ssh.stdin.take());
+//!     let (reader, writer) = halves.ok_or(io::ErrorKind::BrokenPipe)?;
+//!     let ssh = Mutex::new(ssh);
+//!     let shutdown = move || drop(ssh.lock().map(|mut ssh| ssh.kill().and_then(|()| ssh.wait())));
+//!     Ok::<_, io::Error>(ByteStream::new(reader, writer, shutdown))
+//! });
+//! ```
+//!
 //! # What is promised, and what is not
 //!
 //! Events are delivered **at most once, in order, and nothing is replayed**: the protocol keeps no history. When a
@@ -74,11 +107,11 @@
 //! # Threads
 //!
 //! A connected client has three threads, and none of them polls: `pusher-reader` reads the socket, `pusher-heartbeat`
-//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and one
-//! for each address that is being tried; while permissions are asked for, there are up to eight `pusher-auth`, on which your
-//! authorisers run. [`Pusher::new`] starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within
-//! 250 ms, but for a closure that is running and a name resolution that cannot be interrupted: those threads end by
-//! themselves.
+//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and
+//! one for each address that is being tried; while permissions are asked for, there are up to eight `pusher-auth`, on
+//! which your authorisers run; and over the halves of a [`ByteStream::new`] there is a `pusher-writer`. [`Pusher::new`]
+//! starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within 250 ms, but for a closure
+//! that is running and a name resolution that cannot be interrupted: those threads end by themselves.
 //!
 //! `fork` copies no thread but the one that calls it, so a client works in the process that made it alone. In a forked child
 //! every call returns [`Error::Forked`] or, where it returns no error, does nothing, and the parent's connection is not

@@ -108,6 +108,42 @@ fn c3_one_deadline_covers_all_phases_and_the_error_names_the_one_that_ran_out() 
     }
 }
 
+/// A port where packets are dropped without a word, as the kernel does for a listener with no room for more connections.
+#[cfg(target_os = "linux")]
+struct DeadPort {
+    port: u16,
+    _listener: socket2::Socket,
+    _accepted_by_nobody: Vec<std::net::TcpStream>,
+}
+
+#[cfg(target_os = "linux")]
+impl DeadPort {
+    fn new() -> Self {
+        let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        listener.bind(&loopback.into()).and_then(|()| listener.listen(0)).expect("a free port");
+        let address = listener.local_addr().expect("bound").as_socket().expect("an IP address");
+        let fill = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+        let waiting = std::iter::from_fn(fill).collect();
+        Self { port: address.port(), _listener: listener, _accepted_by_nobody: waiting }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn c3_a_port_that_drops_packets_runs_out_too_and_is_no_hindrance_to_disconnecting() {
+    let dead = DeadPort::new();
+    let error = error_of(local(dead.port).connect_timeout(Duration::from_millis(200)));
+    assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Tcp, .. }), "{error}");
+    let pusher = Pusher::new(local(dead.port));
+    let receiver = pusher.receiver();
+    pusher.connect_background().expect("started");
+    next_state(&receiver, ConnectionState::Connecting);
+    let start = Instant::now();
+    pusher.disconnect();
+    assert!(start.elapsed() <= Duration::from_millis(250), "{:?}", start.elapsed());
+}
+
 #[cfg(feature = "native-tls")]
 #[test]
 fn c3_a_tls_handshake_that_never_answers_runs_out_too() {

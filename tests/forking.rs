@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    net::TcpStream,
     os::unix::process::ExitStatusExt,
     process::{self, ExitStatus},
     sync::{
@@ -16,8 +17,9 @@ use std::{
 
 use fork::Fork;
 use pusher_channels::{
-    Binding, Channel, ChannelAuth, Closed, ConnectionState, Error, Pusher, Receiver, RecvTimeoutError, Stats,
-    TryRecvError, User,
+    Binding, ByteStream, Channel, ChannelAuth, Closed, ConnectionState, Error, Pusher, Receiver, RecvTimeoutError,
+    Stats, TryRecvError, User,
+    testing::{AuthUser, TestServer},
 };
 use support::{PATIENCE, eventually, next_event, quick, run_alone, server, subscribed};
 
@@ -226,4 +228,46 @@ fn an_authoriser_forks() {
     let subscribes: Vec<_> = subscribes.iter().filter(|message| message.text.contains("private-room")).collect();
     assert_eq!(subscribes.len(), 1, "{subscribes:?}");
     assert!(subscribes[0].text.contains("app-key:true"));
+}
+
+#[test]
+fn h7_closures_that_fork_on_the_way_to_a_server_send_nothing_in_the_child() {
+    run_alone("closures_fork");
+}
+
+#[test]
+#[ignore = "run in a process of its own, because it forks"]
+fn closures_fork() {
+    let in_process = process::id();
+    let children = Arc::new(Mutex::new(Vec::new()));
+    let fork_here = {
+        let children = Arc::clone(&children);
+        move || {
+            if let Fork::Parent(child) = fork::fork().expect("another process") {
+                children.lock().expect("no panic").push(child);
+            }
+            if process::id() == in_process { "parent" } else { "child" }
+        }
+    };
+    let (asked, requests) = std::sync::mpsc::channel();
+    let server = TestServer::builder().auth_user(move |request| {
+        asked.send(request.header("x-process").map(str::to_owned)).unwrap_or_default();
+        Some(AuthUser::new("ann"))
+    });
+    let server = server.start().expect("a free port");
+    let (addr, in_headers) = (server.addr(), fork_here.clone());
+    let config = quick(&server)
+        .dialer(move |_| {
+            fork_here();
+            TcpStream::connect(addr).map(ByteStream::tcp)
+        })
+        .auth_endpoint(server.auth_endpoint())
+        .auth_headers_with(move || vec![("X-Process".to_owned(), in_headers().to_owned())]);
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    subscribed(&pusher, "private-room");
+    for child in children.lock().expect("no panic").drain(..) {
+        eventually("the child ends", || fork::waitpid_nohang(child).is_ok_and(|ended| ended.is_some()));
+    }
+    assert_eq!(requests.try_iter().collect::<Vec<_>>(), [Some("parent".to_owned())]);
+    assert_eq!(server.requests().len(), 1, "one upgrade");
 }

@@ -83,7 +83,7 @@ impl Config {
     /// Redirects are not followed, any 2xx is success, and the answer may have 1 MiB. Network errors, timeouts, 408, 429 and
     /// 5xx are tried again up to three times. The certificate is verified like the socket's
     /// ([`root_certificate_pem`](Self::root_certificate_pem)). `http://` is an [`Error::Config`] when the host is not
-    /// loopback, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set.
+    /// loopback, or when a proxy stands between, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set.
     pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
         self.auth.endpoint = Some(Secret::new(url));
         self
@@ -200,7 +200,8 @@ impl Config {
     }
 
     /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported. However
-    /// many are allowed, the members of a channel take 8 MiB at most.
+    /// many are allowed, the members of a channel take 8 MiB at most, and those of all channels, with whatever else is kept of
+    /// what servers send, 12 MiB.
     pub fn max_presence_members(mut self, members: usize) -> Self {
         self.auth.max_presence_members = members;
         self
@@ -263,7 +264,7 @@ impl Config {
         let endpoints = [("auth_endpoint", &auth.endpoint), ("user_auth_endpoint", &auth.user_endpoint)];
         for (option, url) in endpoints {
             if let Some(url) = url {
-                check_endpoint(option, url.expose(), auth.insecure)?;
+                self.check_endpoint(option, url.expose())?;
             }
         }
         for (name, value) in &auth.headers {
@@ -282,6 +283,27 @@ impl Config {
             return Err(Error::config("max_presence_members", "must be at least 1"));
         }
         self.check_signing()
+    }
+
+    fn check_endpoint(&self, option: &'static str, url: &str) -> Result<(), Error> {
+        let bad = |reason: &str| Error::config(option, reason);
+        let url = HttpUrl::parse(url).map_err(bad)?;
+        if url.tls && !cfg!(feature = "native-tls") {
+            return Err(bad("https needs the feature `native-tls` of pusher-channels, which is off"));
+        }
+        if url.tls || self.auth.insecure {
+            return Ok(());
+        }
+        if !is_loopback(&url.host) {
+            return Err(bad("must be https, because credentials travel there; or set allow_insecure_auth"));
+        }
+        // What a proxy takes for loopback is not this machine, and nothing is encrypted on the way to the proxy.
+        match self.proxy_for(url.tls, &url.host)? {
+            Some(_) => {
+                Err(bad("must be https, because credentials travel there by the proxy; or set allow_insecure_auth"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_signing(&self) -> Result<(), Error> {
@@ -316,18 +338,6 @@ fn check_user_data(text: &str) -> Result<(), Error> {
     // An array would do for serde as well.
     let user = serde_json::from_str::<User>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
     user.map(drop).ok_or_else(|| Error::config("user_data", "must be an object with a string `id` that is not empty"))
-}
-
-fn check_endpoint(option: &'static str, url: &str, insecure: bool) -> Result<(), Error> {
-    let bad = |reason: &str| Error::config(option, reason);
-    let url = HttpUrl::parse(url).map_err(bad)?;
-    if url.tls && !cfg!(feature = "native-tls") {
-        return Err(bad("https needs the feature `native-tls` of pusher-channels, which is off"));
-    }
-    if !url.tls && !insecure && !is_loopback(&url.host) {
-        return Err(bad("must be https, because credentials travel there; or set allow_insecure_auth"));
-    }
-    Ok(())
 }
 
 /// X2. A name that merely resolves to loopback is not believed, because names are answered by others.
@@ -396,6 +406,16 @@ mod tests {
             assert_eq!(refused(local().user_auth_endpoint(url)).0, "user_auth_endpoint", "{url}");
             assert!(local().auth_endpoint(url).allow_insecure_auth().check().is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn x2_behind_a_proxy_no_host_is_loopback() {
+        for url in ["http://localhost/a", "http://127.0.0.1/a", "http://[::1]/a"] {
+            let config = || local().proxy("http://127.0.0.1:3128").auth_endpoint(url);
+            assert_eq!(refused(config()).0, "auth_endpoint", "{url}");
+            assert!(config().allow_insecure_auth().check().is_ok(), "{url}");
+        }
+        assert_eq!(refused(local().proxy("junk://p").auth_endpoint("http://localhost/a")).0, "proxy");
     }
 
     #[test]

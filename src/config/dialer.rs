@@ -69,17 +69,17 @@ pub struct ByteStream {
 
 /// How a connection is read, written and ended.
 pub(crate) enum Kind {
-    Socket(socket2::Socket),
+    Socket(TcpStream),
     Halves { reader: Box<dyn Read + Send>, writer: Box<dyn Write + Send>, shutdown: Box<dyn Fn() + Send + Sync> },
 }
 
 impl ByteStream {
     /// A TCP connection.
     pub fn tcp(stream: TcpStream) -> Self {
-        Self { kind: Kind::Socket(stream.into()) }
+        Self { kind: Kind::Socket(stream) }
     }
 
-    /// A connection to a Unix socket.
+    /// A connection to a Unix socket. It is read and written like one of TCP.
     #[cfg(unix)]
     pub fn unix(stream: std::os::unix::net::UnixStream) -> Self {
         Self { kind: Kind::Socket(std::os::fd::OwnedFd::from(stream).into()) }

@@ -1,6 +1,6 @@
 //! From options to the address that is dialled and the request that is sent, with every character checked (C1, C2).
 
-use std::net::Ipv6Addr;
+use std::{borrow::Cow, net::Ipv6Addr};
 
 use tungstenite::http::{HeaderName, HeaderValue, Uri};
 
@@ -80,14 +80,24 @@ impl Endpoint {
 
     /// The value of the `Host` header: the port only where it is not the default.
     pub(crate) fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == default_port(self.tls) { host } else { format!("{host}:{}", self.port) }
+        let is_default = self.port == default_port(self.tls);
+        if is_default { bracketed(&self.host).into_owned() } else { self.address() }
     }
 
     /// Host and port, for messages.
     pub(crate) fn address(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        address(&self.host, self.port)
     }
+}
+
+/// A host with its port, as URLs have it.
+pub(crate) fn address(host: &str, port: u16) -> String {
+    format!("{}:{port}", bracketed(host))
+}
+
+/// An address of IPv6 stands in brackets, where its colons would be taken for that before a port.
+pub(super) fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
 pub(super) fn port_after_colon(rest: Option<&str>) -> Option<u16> {

@@ -2,7 +2,7 @@
 
 use tungstenite::http::Uri;
 
-use super::endpoint::{checked_host, port_after_colon};
+use super::endpoint::{address, bracketed, checked_host, port_after_colon};
 use crate::protocol::percent;
 
 /// Where a request goes. What it shows of itself has neither the path nor the query, where tokens may stand.
@@ -45,8 +45,8 @@ impl HttpUrl {
 
     /// The value of the `Host` header: the port only where it is not the default.
     pub(crate) fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == default_port(self.tls) { host } else { format!("{host}:{}", self.port) }
+        let is_default = self.port == default_port(self.tls);
+        if is_default { bracketed(&self.host).into_owned() } else { address(&self.host, self.port) }
     }
 
     /// What a connection is kept for.

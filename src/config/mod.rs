@@ -19,7 +19,7 @@ use crate::{
 pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, Pairs, checked_header};
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, Kind};
-pub(crate) use endpoint::Endpoint;
+pub(crate) use endpoint::{Endpoint, address};
 pub(crate) use http_url::HttpUrl;
 pub(crate) use proxy::{Proxy, ProxyKind};
 
@@ -170,8 +170,8 @@ impl Config {
         self
     }
 
-    /// How long connecting may take in all: name resolution, TCP, TLS, upgrade and the server's confirmation. Defaults to
-    /// 15 s.
+    /// How long connecting may take in all: name resolution, TCP, a proxy, TLS, upgrade and the server's confirmation.
+    /// Defaults to 15 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

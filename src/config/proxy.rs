@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tungstenite::http::Uri;
 
-use super::endpoint::{checked_host, port_after_colon};
+use super::endpoint::{address, checked_host, port_after_colon};
 use crate::{Error, auth::Secret, protocol::percent};
 
 /// How to reach everything.
@@ -78,7 +78,7 @@ impl Environment {
         Self {
             http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]).map(Secret::new),
             https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]).map(Secret::new),
-            no_proxy: no_proxy.split(',').map(|entry| entry.trim().to_ascii_lowercase()).collect(),
+            no_proxy: no_proxy.split(',').map(|entry| bare(entry).to_ascii_lowercase()).collect(),
         }
     }
 
@@ -86,6 +86,11 @@ impl Environment {
         let url = if tls { &self.https } else { &self.http };
         url.as_ref().filter(|_| !self.no_proxy.iter().any(|entry| covers(entry, &host.to_ascii_lowercase())))
     }
+}
+
+/// An entry of `NO_PROXY` without what may stand around it: white space, and the brackets of IPv6.
+fn bare(entry: &str) -> &str {
+    entry.trim().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Whether an entry of `NO_PROXY` means this host: `*`, the host itself, or a domain that it belongs to.
@@ -128,7 +133,7 @@ impl Proxy {
 
     /// Host and port, for messages.
     pub(crate) fn address(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        address(&self.host, self.port)
     }
 }
 
@@ -169,7 +174,7 @@ mod tests {
         let proxy = parsed("http://proxy.example:3128");
         assert_eq!((proxy.kind, proxy.address().as_str()), (ProxyKind::Http, "proxy.example:3128"));
         assert_eq!((parsed("http://p").port, parsed("socks5://p").port), (80, 1080));
-        assert_eq!(parsed("socks5h://[::1]:9050/").address(), "::1:9050");
+        assert_eq!(parsed("socks5h://[::1]:9050/").address(), "[::1]:9050");
         let (name, password) = parsed("http://us%40er:p%3Aw@p:1").user.expect("a user");
         assert_eq!((name.expose(), password.expose()), ("us@er", "p:w"));
     }
@@ -211,8 +216,8 @@ mod tests {
 
     #[test]
     fn c7_no_proxy_names_hosts_that_are_reached_directly() {
-        let choice = environment(&[("all_proxy", "p:1"), ("no_proxy", "localhost, .example.com,10.0.0.1")]);
-        for host in ["localhost", "LOCALHOST", "example.com", "a.example.com", "10.0.0.1"] {
+        let choice = environment(&[("all_proxy", "p:1"), ("no_proxy", "localhost, .example.com,10.0.0.1, [::1]")]);
+        for host in ["localhost", "LOCALHOST", "example.com", "a.example.com", "10.0.0.1", "::1"] {
             assert_eq!(host_for(&choice, true, host), None, "{host}");
         }
         for host in ["notexample.com", "example.org", "110.0.0.1", "localhost.example"] {

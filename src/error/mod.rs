@@ -245,8 +245,9 @@ pub enum Error {
         source: Source,
     },
     /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or
-    /// they take more than 8 MiB of memory; the others are not listed, and what does not fit of a member is not updated. Or
-    /// more than 10,000 came or went while the channel was not subscribed; the others are not told.
+    /// they take more than 8 MiB of memory, or those of all channels, with whatever else is kept of what servers send, more
+    /// than 12 MiB; the others are not listed, and what does not fit of a member is not updated. Or more than 10,000 came or
+    /// went while the channel was not subscribed; the others are not told.
     TooManyMembers {
         /// The channel.
         channel: String,

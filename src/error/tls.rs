@@ -9,7 +9,8 @@ use std::{error::Error, fmt, io};
 #[non_exhaustive]
 pub enum TlsProblem {
     /// The server's certificate is from an issuer that is not trusted here. Where it is an issuer of your own, name it by
-    /// [`Config::root_certificate_pem`](crate::Config::root_certificate_pem). A proxy that looks into TLS has one, too.
+    /// [`Config::root_certificate_pem`](crate::Config::root_certificate_pem). A proxy that looks into TLS has one, too. Or
+    /// the server does not send the certificates between its own and one that is trusted, which browsers often hide.
     UnknownIssuer,
     /// The server's certificate is signed by nobody but itself. Where it is the right one, name it by
     /// [`Config::root_certificate_pem`](crate::Config::root_certificate_pem).
@@ -101,7 +102,7 @@ impl fmt::Display for TlsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownIssuer => {
-                "the issuer of its certificate is not trusted here; if it should be, add it by Config::root_certificate_pem"
+                "the issuer of its certificate is not trusted here; if it should be, add it by Config::root_certificate_pem, or let the server send the certificates in between, too"
             }
             Self::SelfSigned => {
                 "its certificate is self-signed; if it is the right one, add it by Config::root_certificate_pem"

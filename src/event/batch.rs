@@ -340,13 +340,22 @@ impl Batch {
 
     /// A batch of this one entry, which can be kept for long without its neighbours.
     pub(crate) fn single(&self, index: usize) -> Self {
+        self.single_with(index, self.data(index))
+    }
+
+    /// The same without its data.
+    pub(crate) fn without_data(&self, index: usize) -> Self {
+        self.single_with(index, "")
+    }
+
+    fn single_with(&self, index: usize, data: &str) -> Self {
         let mut single = Self::answering(self.connection.clone());
         let entry = &self.entries[index];
-        let len = entry.name_len + entry.data_len + entry.user_len.unwrap_or_default();
-        single.text.push_str(&self.text[entry.start..][..len]);
+        single.text = [self.name(index), data, self.user_id(index).unwrap_or_default()].concat();
         single.channels.extend(entry.channel.map(|slot| self.channels[slot.0].clone()));
         single.notices = usize::from(entry.notice().is_some());
-        single.entries.push(Entry { channel: entry.channel.map(|_| ChannelSlot(0)), start: 0, ..entry.clone() });
+        let channel = entry.channel.map(|_| ChannelSlot(0));
+        single.entries.push(Entry { channel, start: 0, data_len: data.len(), ..entry.clone() });
         single
     }
 
@@ -395,7 +404,7 @@ fn weight(notice: &Notification) -> usize {
     const NOTICE: usize = 1024;
     let more = match notice {
         Notification::MemberAdded(change) | Notification::MemberRemoved(change) => change.member.bytes(),
-        Notification::Watchlist(event) => event.user_ids.iter().map(|id| id.len() + size_of::<Name>()).sum(),
+        Notification::Watchlist(event) => event.user_ids.iter().map(Name::bytes).sum(),
         _ => 0,
     };
     NOTICE + more
@@ -445,6 +454,8 @@ mod tests {
         assert_eq!((single.name(0), single.data(0), single.user_id(0)), ("name", "data", Some("7")));
         assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9, 1));
         assert!(single.is_wanted(0));
+        let bare = batch.without_data(1);
+        assert_eq!((bare.name(0), bare.data(0), bare.user_id(0)), ("name", "", Some("7")));
         client.forget();
         assert!(!single.is_wanted(0));
     }

@@ -1,6 +1,7 @@
 //! What users receive: events, notifications, states, and the block of memory in which they travel.
 
 mod batch;
+mod budget;
 mod interest;
 mod member;
 mod name;
@@ -13,6 +14,7 @@ use std::{fmt, sync::Arc};
 use serde::de::DeserializeOwned;
 
 pub(crate) use batch::{Batch, ChannelSlot, LastClose, RosterChange, Tally, Ticket, UserOutcome};
+pub(crate) use budget::{Budget, Share};
 pub(crate) use interest::Interest;
 pub use member::Member;
 pub use name::Name;
@@ -67,6 +69,11 @@ impl Event {
     /// The same event without those that arrived together with it.
     pub(crate) fn alone(&self) -> Self {
         Self::new(Arc::new(self.batch.single(self.index)), 0)
+    }
+
+    /// The same event alone, without its data.
+    pub(crate) fn without_data(&self) -> Self {
+        Self::new(Arc::new(self.batch.without_data(self.index)), 0)
     }
 
     /// Makes it the event of another entry of the same batch.

@@ -11,6 +11,13 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// About how many bytes of memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        /// The counters of a shared text, rounded up as allocators do.
+        const HEADER: usize = 24;
+        size_of::<Self>() + HEADER + self.0.len()
+    }
 }
 
 impl Deref for Name {

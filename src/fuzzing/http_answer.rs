@@ -34,7 +34,7 @@ fn outcome(sent: &[u8], cuts: Bytes<'_>) -> Outcome {
         Ok(answer) => {
             Outcome::Answer { status: answer.status, body: answer.body.to_vec(), retry_after: answer.retry_after }
         }
-        Err(Unreadable::Io(error)) => {
+        Err(Unreadable::Unheard(error) | Unreadable::Io(error)) => {
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
             Outcome::Ended
         }

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, Read, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,6 +14,7 @@ use tungstenite::handshake::client::generate_key;
 
 use super::{
     gate::Gate,
+    process::Process,
     proxy::{self, NoTunnel},
     reach::{self, Unreached, left},
     stop::Stop,
@@ -22,7 +26,7 @@ use super::{
 };
 use crate::{
     ConnectPhase, Error, Source,
-    config::{Config, DialRequest, Dialer, Endpoint},
+    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, address},
     error::excerpt,
 };
 
@@ -55,17 +59,46 @@ pub(super) struct Dialled {
     pub(super) inlet: Inlet,
 }
 
+/// The calls of a client's dialer: one at a time, so that closures that never return do not pile up.
+pub(super) struct DialerCalls {
+    running: AtomicBool,
+    process: Process,
+}
+
+impl DialerCalls {
+    pub(super) fn new(process: Process) -> Self {
+        Self { running: AtomicBool::new(false), process }
+    }
+
+    fn run(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {
+        if self.running.swap(true, Ordering::AcqRel) {
+            let source = io::Error::other("it has not returned from an earlier attempt");
+            return Err(Error::Dialer { source: Arc::new(source) });
+        }
+        let dialled = dialer.dial(request);
+        self.running.store(false, Ordering::Release);
+        // The closure may have forked, and this may be the child, where the client does nothing (H7).
+        self.process.check()?;
+        dialled
+    }
+}
+
 impl Dial<'_> {
     /// Opens a WebSocket; calls `reached` at the beginning of each phase. `tls` is for TLS also where the configuration has
     /// it off.
-    pub(super) fn web_socket(&self, tls: bool, reached: impl Fn(ConnectPhase)) -> Result<Dialled, Error> {
+    pub(super) fn web_socket(
+        &self,
+        tls: bool,
+        calls: &DialerCalls,
+        reached: impl Fn(ConnectPhase),
+    ) -> Result<Dialled, Error> {
         let endpoint = self.config.endpoint()?;
         let endpoint = if tls { endpoint.over_tls()? } else { endpoint };
         let target = Target { host: &endpoint.host, port: endpoint.port, tls: endpoint.tls };
         let mut stream = match self.config.custom_dialer() {
             Some(dialer) => {
                 reached(ConnectPhase::Tcp);
-                let wire = self.dial_by(dialer, &target)?;
+                let wire = self.dial_by(dialer, calls, &target)?;
                 self.secure(&target, wire, &reached)?
             }
             None => self.stream(&target, &reached)?,
@@ -100,18 +133,18 @@ impl Dial<'_> {
             self.error(unreached, ConnectPhase::Dns, |source| Error::Dns { host: host.to_owned(), source })
         })?;
         reached(ConnectPhase::Tcp);
-        let failed = |source: Source| Error::Tcp { address: format!("{host}:{port}"), source };
+        let failed = |source: Source| Error::Tcp { address: address(host, port), source };
         let socket: Socket = reach::connect(addresses, self.stop, self.deadline)
             .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
         // Events are small and wait for no more to come.
         socket.set_tcp_nodelay(true).map_err(|error| failed(Arc::new(error)))?;
-        Ok(Wire::of_socket(socket, self.traffic))
+        Ok(Wire::of_socket(socket.into(), self.traffic))
     }
 
     /// What the program's own closure returns too late is closed.
-    fn dial_by(&self, dialer: &Dialer, target: &Target<'_>) -> Result<Wire, Error> {
+    fn dial_by(&self, dialer: &Dialer, calls: &DialerCalls, target: &Target<'_>) -> Result<Wire, Error> {
         let request = DialRequest::new(target.host, target.port, left(self.deadline));
-        let wire = Wire::of_dialled(dialer.dial(&request)?.into_kind(), self.traffic)?;
+        let wire = Wire::of_dialled(calls.run(dialer, &request)?.into_kind(), self.traffic)?;
         if !self.stop.watch(0, wire.closer.clone()) {
             wire.closer.close();
             return Err(Error::Disconnected);
@@ -145,13 +178,16 @@ impl Dial<'_> {
                 Answer::Accepted { head } => return Ok(answer.split_off(head)),
                 Answer::Refused { status, head, body } => {
                     stream.gate_mut().set_deadline(self.deadline.min(Instant::now() + REFUSAL_WITHIN));
-                    let body = read_refusal(stream, answer.split_off(head), body.unwrap_or(MAX_REFUSAL));
+                    let more = if stream.gate().keeps_deadlines() { body.unwrap_or(MAX_REFUSAL) } else { 0 };
+                    let body = read_refusal(stream, answer.split_off(head), more);
                     return Err(Error::UpgradeStatus { status, body });
                 }
                 Answer::Incomplete => {}
             }
             if read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(&error))? == 0 {
-                return Err(upgrade_error("the server ended the connection instead of answering"));
+                return Err(upgrade_error(
+                    "the server ended the connection instead of answering; a port that expects TLS does so, too",
+                ));
             }
         }
     }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     ConnectionState, Error, Event, Notification,
-    event::Interest,
+    event::{Budget, Interest, Share},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -35,15 +35,22 @@ pub(super) struct Booth {
     changed: AtomicBool,
 }
 
-#[derive(Default)]
 pub(super) struct Dispatcher {
     client: Handlers,
     channels: HashMap<u64, Channel>,
     /// The confirmations of what is subscribed, as far as handlers were told: those that are bound later hear of them at
     /// once (S4).
-    subscribed: HashMap<u64, Event>,
+    subscribed: HashMap<u64, Confirmation>,
     /// `subscribed` is swept when it has grown to this.
     sweep_at: usize,
+    budget: Budget,
+}
+
+/// The confirmation of a subscription, and what its data takes of what one client may keep. Where that is too much, it is
+/// without data.
+struct Confirmation {
+    event: Event,
+    _share: Share,
 }
 
 struct Channel {
@@ -79,8 +86,9 @@ pub(super) fn is_inside(client: usize) -> bool {
 }
 
 impl Booth {
-    pub(super) fn new() -> Self {
-        Self { dispatcher: Mutex::new(Some(Box::default())), inbox: Mutex::default(), changed: AtomicBool::new(false) }
+    pub(super) fn new(budget: &Budget) -> Self {
+        let dispatcher = Box::new(Dispatcher::new(budget));
+        Self { dispatcher: Mutex::new(Some(dispatcher)), inbox: Mutex::default(), changed: AtomicBool::new(false) }
     }
 
     /// Leaves a handler for the dispatcher.
@@ -127,6 +135,11 @@ pub(super) struct Stage<'a> {
 }
 
 impl Dispatcher {
+    fn new(budget: &Budget) -> Self {
+        let budget = budget.clone();
+        Self { client: Handlers::default(), channels: HashMap::new(), subscribed: HashMap::new(), sweep_at: 0, budget }
+    }
+
     /// Runs the handlers of what was taken from the queue. Returns how many notifications were handled.
     pub(super) fn run(&mut self, stage: &Stage<'_>, taken: Taken) -> usize {
         let _inside = Inside::of(stage.client);
@@ -216,10 +229,12 @@ impl Dispatcher {
     fn remember(&mut self, confirmation: &Event) {
         let Some(interest) = confirmation.interest() else { return };
         if self.subscribed.len() >= self.sweep_at {
-            self.subscribed.retain(|_, confirmation| confirmation.is_wanted());
+            self.subscribed.retain(|_, confirmation| confirmation.event.is_wanted());
             self.sweep_at = 2 * self.subscribed.len() + 16;
         }
-        self.subscribed.insert(interest.id(), confirmation.alone());
+        // What is replaced makes room.
+        self.subscribed.remove(&interest.id());
+        self.subscribed.insert(interest.id(), Confirmation::within(&self.budget, confirmation));
     }
 
     /// Takes over new handlers, and lets go of those that were unbound.
@@ -270,9 +285,17 @@ impl Dispatcher {
         let of_channel = |id: &u64| channel.is_none_or(|interest| interest.id() == *id);
         let mut known: Vec<_> = self.subscribed.iter().filter(|(id, _)| of_channel(id)).collect();
         known.sort_unstable_by_key(|(id, _)| **id);
-        for (_, confirmation) in known.into_iter().filter(|(_, confirmation)| confirmation.is_wanted()) {
-            registration.catch_up(confirmation, panics);
+        for (_, confirmation) in known.into_iter().filter(|(_, confirmation)| confirmation.event.is_wanted()) {
+            registration.catch_up(&confirmation.event, panics);
         }
+    }
+}
+
+impl Confirmation {
+    fn within(budget: &Budget, event: &Event) -> Self {
+        let mut share = budget.share();
+        let event = if share.resize(event.data().len()) { event.alone() } else { event.without_data() };
+        Self { event, _share: share }
     }
 }
 

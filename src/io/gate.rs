@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::wire::{Closer, Inlet, Outlet, Wire, time_left, timed_out};
+use super::wire::{Closer, Inlet, Outlet, Wire, timed_out};
 
 /// One read takes at most this. Measured on loopback, larger blocks win nothing.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -61,6 +61,11 @@ impl Gate {
         }
     }
 
+    /// Whether reads end at the deadline by themselves. Those from a dialer's halves end when the connection is ended.
+    pub(super) fn keeps_deadlines(&self) -> bool {
+        matches!(&self.mode, Mode::Open { inlet, .. } if inlet.keeps_deadlines())
+    }
+
     /// What the reader thread has read. Nothing stands for the end of the stream.
     pub(super) fn bring(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {
@@ -92,7 +97,8 @@ impl Gate {
     }
 
     /// Ends the connection for everybody, the reader's blocked read included.
-    pub(super) fn shutdown(&self) {
+    pub(super) fn shutdown(&mut self) {
+        self.outlet.finish();
         self.closer.close();
     }
 }
@@ -123,18 +129,14 @@ impl Read for Gate {
 impl Write for Gate {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let count = match &mut self.mode {
-            Mode::Open { deadline, .. } => self.outlet.write(data, time_left(*deadline)?).map_err(timed_out)?,
+            Mode::Open { deadline, .. } => self.outlet.write(data, *deadline).map_err(timed_out)?,
             Mode::Gated { slice, .. } => {
-                let now = Instant::now();
-                let left = match slice {
-                    Slice::Fresh => WRITE_SLICE,
-                    Slice::Until(end) => end.saturating_duration_since(now),
+                let until = match slice {
+                    Slice::Fresh => Instant::now() + WRITE_SLICE,
+                    Slice::Until(end) => *end,
                 };
-                if left.is_zero() {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                *slice = Slice::Until(now + left);
-                self.outlet.write(data, left)?
+                *slice = Slice::Until(until);
+                self.outlet.write(data, until)?
             }
         };
         self.written += count as u64;

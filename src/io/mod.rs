@@ -66,6 +66,7 @@ use crate::{
 
 use auth_pool::{Asker, AuthPool};
 pub(crate) use decode::Decoding;
+use dial::DialerCalls;
 use dispatcher::Booth;
 pub(crate) use facts::ChannelFacts;
 use handlers::Registration;
@@ -95,6 +96,7 @@ pub(crate) struct Core {
     client_event_rate: Option<Mutex<RateLimit>>,
     connector: Arc<tls::Connector>,
     pub(crate) traffic: Arc<Traffic>,
+    dialer_calls: DialerCalls,
     pub(crate) auth: AuthPool,
     link: Mutex<Link>,
     /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
@@ -112,6 +114,7 @@ impl Core {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let session = Session::new(config.settings(), RandomState::new().hash_one(0));
         let connector = Arc::<tls::Connector>::default();
+        let booth = Booth::new(session.budget());
         Arc::new(Self {
             process: Process::current(),
             auth: AuthPool::new(&config, &connector),
@@ -122,9 +125,10 @@ impl Core {
             client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
             connector,
             traffic: Arc::default(),
+            dialer_calls: DialerCalls::new(Process::current()),
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
-            booth: Booth::new(),
+            booth,
             threads: Mutex::default(),
             user: Interest::new(Interest::USER, ""),
             connection: Interest::new(Interest::CONNECTION, ""),
@@ -192,7 +196,7 @@ impl Core {
         if !self.process.is_current() {
             return Vec::new();
         }
-        let (orders, closed) = {
+        let (orders, mut closed) = {
             let mut link = self.link.lock();
             let Aftermath { batch, orders, closed } = act(&mut link, Instant::now());
             if let Some(batch) = batch {
@@ -201,7 +205,7 @@ impl Core {
             }
             (orders, closed)
         };
-        closed.iter().for_each(|socket| socket.gate().shutdown());
+        closed.iter_mut().for_each(|socket| socket.gate_mut().shutdown());
         self.outlets.deliver();
         orders
     }

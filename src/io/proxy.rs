@@ -10,7 +10,7 @@ use httparse::{EMPTY_HEADER, Status};
 use zeroize::Zeroizing;
 
 use super::websocket::MAX_HEAD;
-use crate::config::{Proxy, ProxyKind};
+use crate::config::{Proxy, ProxyKind, address};
 
 /// The few headers of an answer that is only a status.
 const MAX_HEADERS: usize = 64;
@@ -39,7 +39,7 @@ pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str
 }
 
 fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
-    let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let target = address(host, port);
     let mut request = Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
     if let Some((name, password)) = &proxy.user {
         let user = Zeroizing::new(format!("{}:{}", name.expose(), password.expose()));
@@ -55,20 +55,37 @@ fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u1
     }
 }
 
-/// Byte by byte, because what follows the head belongs to the tunnel. The stream has a buffer.
+/// The status that counts. RFC 9110, section 15.2: any number of interim answers may come before it.
 fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
-    let mut head = Vec::with_capacity(512);
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() == MAX_HEAD {
-            return Err(refused(None, "the head of its answer is larger than 16 KiB"));
+    let mut budget = MAX_HEAD;
+    loop {
+        let status = read_head(stream, &mut budget)?;
+        if !(100..200).contains(&status) || status == 101 {
+            return Ok(status);
         }
-        head.push(read_byte(stream)?);
     }
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    match response.parse(&head) {
-        Ok(Status::Complete(_)) => Ok(response.code.unwrap_or_default()),
-        _ => Err(refused(None, "its answer is not HTTP")),
+}
+
+/// Byte by byte, because what follows the head belongs to the tunnel. The stream has a buffer. Each line is looked at as it
+/// comes, so that who speaks another protocol, and then waits, is not waited for.
+fn read_head(stream: &mut impl Read, budget: &mut usize) -> Result<u16, NoTunnel> {
+    let mut head = Vec::with_capacity(512);
+    loop {
+        *budget = budget.checked_sub(1).ok_or_else(|| refused(None, "the head of its answer is larger than 16 KiB"))?;
+        head.push(read_byte(stream)?);
+        if !head.ends_with(b"\n") {
+            continue;
+        }
+        let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(&head) {
+            Ok(Status::Complete(_)) => return Ok(response.code.unwrap_or_default()),
+            Ok(Status::Partial) => {}
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(refused(None, "the head of its answer has more than 64 headers"));
+            }
+            Err(_) => return Err(refused(None, "its answer is not HTTP")),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -121,12 +121,17 @@ impl Race<'_> {
 
 fn connect_one(attempt: usize, address: SocketAddr, deadline: Instant, stop: &Stop) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if !stop.watch(attempt, Closer::of_socket(Arc::new(socket.try_clone()?))) {
+    if !stop.watch(attempt, closer_of(&socket)?) {
         return Err(io::ErrorKind::Interrupted.into());
     }
     // A little more than there is, so that it is the caller's clock that runs out, which names the phase.
     socket.connect_timeout(&address.into(), left(deadline) + Duration::from_secs(1))?;
     Ok(socket)
+}
+
+fn closer_of(socket: &Socket) -> io::Result<Closer> {
+    let socket = socket.try_clone()?;
+    Ok(Closer::new(move || drop(socket.shutdown(Shutdown::Both))))
 }
 
 /// RFC 8305, section 4: the families take turns, beginning with the one that the resolver put first.
@@ -156,7 +161,53 @@ fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+
     use super::*;
+
+    const LOOPBACK: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)];
+
+    /// Longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn connect_within(addresses: &[SocketAddr], time: Duration) -> Result<SocketAddr, Unreached> {
+        let connected = connect(addresses.to_vec(), &Arc::new(Stop::new()), Instant::now() + time);
+        connected.map(|socket| TcpStream::from(socket).peer_addr().expect("connected"))
+    }
+
+    fn live(address: IpAddr) -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((address, 0)).expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        (listener, address)
+    }
+
+    /// Where nobody listens.
+    fn refusing(address: IpAddr) -> SocketAddr {
+        live(address).1
+    }
+
+    /// An address that drops packets without a word, as the kernel does for a listener with no room for more connections.
+    #[cfg(target_os = "linux")]
+    struct Dead {
+        address: SocketAddr,
+        _listener: Socket,
+        _accepted_by_nobody: Vec<TcpStream>,
+    }
+
+    #[cfg(target_os = "linux")]
+    impl Dead {
+        fn at(address: IpAddr) -> Self {
+            let any_port = SocketAddr::new(address, 0);
+            let listener = Socket::new(Domain::for_address(any_port), Type::STREAM, None).expect("a socket");
+            listener.bind(&any_port.into()).expect("a free port");
+            listener.listen(0).expect("bound");
+            let address = listener.local_addr().expect("bound").as_socket().expect("an IP address");
+            let fill = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+            let waiting = std::iter::from_fn(fill).take(100).collect::<Vec<_>>();
+            assert!(waiting.len() < 100, "it is full");
+            Self { address, _listener: listener, _accepted_by_nobody: waiting }
+        }
+    }
 
     #[test]
     fn c5_address_families_take_turns() {
@@ -164,5 +215,62 @@ mod tests {
         let mixed = parse("[::1]:1 [::2]:1 [::3]:1 1.0.0.1:1 1.0.0.2:1");
         assert_eq!(alternate(mixed), parse("[::1]:1 1.0.0.1:1 [::2]:1 1.0.0.2:1 [::3]:1"));
         assert_eq!(alternate(parse("1.0.0.1:1 [::1]:1")), parse("1.0.0.1:1 [::1]:1"));
+    }
+
+    #[test]
+    fn c5_a_server_on_one_family_is_found_whichever_is_tried_first() {
+        for (with, without) in [(LOOPBACK[0], LOOPBACK[1]), (LOOPBACK[1], LOOPBACK[0])] {
+            let ((_listener, live), refusing) = (live(with), refusing(without));
+            for addresses in [[live, refusing], [refusing, live]] {
+                assert!(matches!(connect_within(&addresses, PATIENCE), Ok(to) if to == live), "{addresses:?}");
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn c5_a_dead_address_costs_at_most_300_ms() {
+        for (dead, alive) in [(LOOPBACK[0], LOOPBACK[1]), (LOOPBACK[1], LOOPBACK[0])] {
+            let (dead, (_listener, live)) = (Dead::at(dead), live(alive));
+            let start = Instant::now();
+            assert!(matches!(connect_within(&[dead.address, live], PATIENCE), Ok(to) if to == live));
+            assert!(start.elapsed() >= NEXT_ADDRESS_AFTER, "the first one has its chance");
+            assert!(start.elapsed() <= Duration::from_millis(300), "{:?}", start.elapsed());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn c5_all_addresses_are_tried_inside_the_deadline() {
+        let dead: Vec<_> = LOOPBACK.into_iter().chain(LOOPBACK).map(Dead::at).collect();
+        let (_listener, live) = live(LOOPBACK[1]);
+        let addresses: Vec<_> = dead.iter().map(|dead| dead.address).chain([refusing(LOOPBACK[0]), live]).collect();
+        assert!(matches!(connect_within(&addresses, PATIENCE), Ok(to) if to == live));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn c3_dead_addresses_run_out_of_time_and_refusals_do_not_wait_for_it() {
+        let dead = Dead::at(LOOPBACK[1]);
+        let refusing = LOOPBACK.map(refusing);
+        for addresses in [vec![dead.address], vec![dead.address, refusing[0]], vec![refusing[0], dead.address]] {
+            let result = connect_within(&addresses, Duration::from_millis(400));
+            assert!(matches!(result, Err(Unreached::TimedOut)), "{addresses:?}");
+        }
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        assert!(matches!(connect_within(&refusing, PATIENCE), Err(Unreached::Failed(error)) if refused(&error)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn r10_connecting_to_dead_addresses_can_be_stopped() {
+        let dead = LOOPBACK.map(Dead::at);
+        let stop = Arc::new(Stop::new());
+        thread::scope(|scope| {
+            let addresses = dead.iter().map(|dead| dead.address).collect();
+            let connecting = scope.spawn(|| connect(addresses, &stop, Instant::now() + PATIENCE));
+            stop.set();
+            assert!(matches!(connecting.join().expect("no panic"), Err(Unreached::Stopped)));
+        });
     }
 }

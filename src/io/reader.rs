@@ -59,7 +59,7 @@ impl Errand {
             stop: &self.stop,
             traffic: &core.traffic,
         };
-        match dial.web_socket(self.tls, |phase| self.tell(FromSocket::Reached(phase))) {
+        match dial.web_socket(self.tls, &core.dialer_calls, |phase| self.tell(FromSocket::Reached(phase))) {
             Err(error) => self.tell(FromSocket::DialFailed(error)),
             Ok(Dialled { web, inlet }) => {
                 core.turn_and_order(|link, now| link.install(self.generation, web, now));

@@ -19,6 +19,16 @@ impl Stream {
         }
     }
 
+    /// Whether a connection that is kept for later can still be used: nothing has come on it, not even its end. What TLS
+    /// has decrypted already counts.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::Plain(gate) => gate.is_silent(),
+            #[cfg(feature = "native-tls")]
+            Self::Tls(tls) => matches!(tls.buffered_read_size(), Ok(0)) && tls.get_ref().is_silent(),
+        }
+    }
+
     pub(super) fn is_tls(&self) -> bool {
         !matches!(self, Self::Plain(_))
     }

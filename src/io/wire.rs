@@ -5,22 +5,24 @@
 
 use std::{
     io::{self, Read, Write},
-    net::Shutdown,
+    net::{Shutdown, TcpStream},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
-use socket2::Socket;
+use parking_lot::Mutex;
 
-use super::traffic::Traffic;
+use super::{traffic::Traffic, worker::Worker};
 use crate::{Error, config::Kind};
 
 /// What is handed over to the writing thread at once, and how many of these wait: 256 KiB, like the buffer of a socket.
 const CHUNK: usize = 16 * 1024;
 const CHUNKS: usize = 16;
+
+/// How long the writing thread may take for the last of what waits, which is a close frame.
+const FINISH_WITHIN: Duration = Duration::from_millis(50);
 
 pub(super) struct Wire {
     pub(super) inlet: Inlet,
@@ -35,8 +37,8 @@ pub(super) struct Inlet {
 }
 
 enum Source {
-    Socket(Arc<Socket>),
-    Reader(Box<dyn Read + Send>),
+    Socket(Arc<TcpStream>),
+    Reader { reader: Box<dyn Read + Send>, write_error: WriteError },
 }
 
 /// The half that is written.
@@ -46,36 +48,49 @@ pub(super) struct Outlet {
 }
 
 enum Sink {
-    Socket(Arc<Socket>),
+    Socket(Arc<TcpStream>),
     /// To the thread that writes.
-    Queue(Sender<Box<[u8]>>),
+    Writer {
+        queue: Sender<Box<[u8]>>,
+        thread: Worker,
+    },
+    /// Nothing more is written.
+    Finished,
 }
+
+/// Why the writing thread ended the stream. It is told where the stream is read.
+type WriteError = Arc<Mutex<Option<io::Error>>>;
 
 /// Ends a stream for everybody. Reads and writes that block return.
 #[derive(Clone)]
 pub(super) struct Closer(Arc<dyn Fn() + Send + Sync>);
 
 impl Wire {
-    /// What goes over it is counted in `traffic`.
-    pub(super) fn of_socket(socket: impl Into<Socket>, traffic: &Arc<Traffic>) -> Self {
-        let socket = Arc::new(socket.into());
+    /// What goes over it is counted in `traffic`. The standard library's socket, because it asks for no SIGPIPE, and no
+    /// timeout of it is rounded down to none.
+    pub(super) fn of_socket(socket: TcpStream, traffic: &Arc<Traffic>) -> Self {
+        let socket = Arc::new(socket);
         let halves = (Source::Socket(Arc::clone(&socket)), Sink::Socket(Arc::clone(&socket)));
-        Self::new(halves, Closer::of_socket(socket), traffic)
+        Self::new(halves, Closer::new(move || drop(socket.shutdown(Shutdown::Both))), traffic)
     }
 
     /// What a dialer has made.
     pub(super) fn of_dialled(stream: Kind, traffic: &Arc<Traffic>) -> Result<Self, Error> {
         match stream {
-            Kind::Socket(socket) => Ok(Self::of_socket(socket, traffic)),
+            Kind::Socket(socket) => {
+                // Whatever the program did with it before: here reads and writes wait.
+                socket.set_nonblocking(false).map_err(|source| Error::Dialer { source: Arc::new(source) })?;
+                Ok(Self::of_socket(socket, traffic))
+            }
             Kind::Halves { reader, writer, shutdown } => {
                 // A panic of the program's own closure harms nobody.
-                let closer = Closer(Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&shutdown)))));
+                let closer = Closer::new(move || drop(catch_unwind(AssertUnwindSafe(&shutdown))));
                 let (queue, chunks) = bounded(CHUNKS);
-                let ends = closer.clone();
-                let write = move || write_chunks(writer, &chunks, &ends);
-                let started = thread::Builder::new().name("pusher-writer".to_owned()).spawn(write);
-                started.map_err(|source| Error::Thread { name: "pusher-writer", source: Arc::new(source) })?;
-                Ok(Self::new((Source::Reader(reader), Sink::Queue(queue)), closer, traffic))
+                let (ends, write_error) = (closer.clone(), WriteError::default());
+                let ended_by = Arc::clone(&write_error);
+                let thread = Worker::spawn("pusher-writer", move || write_chunks(writer, &chunks, &ends, &ended_by))?;
+                let halves = (Source::Reader { reader, write_error }, Sink::Writer { queue, thread });
+                Ok(Self::new(halves, closer, traffic))
             }
         }
     }
@@ -86,81 +101,133 @@ impl Wire {
     }
 }
 
-/// Ends when nobody sends any more, or nothing can be written.
-fn write_chunks(mut writer: Box<dyn Write + Send>, chunks: &Receiver<Box<[u8]>>, closer: &Closer) {
+/// Ends when nobody sends any more, or nothing can be written, and then ends the stream.
+fn write_chunks(
+    mut writer: Box<dyn Write + Send>,
+    chunks: &Receiver<Box<[u8]>>,
+    closer: &Closer,
+    ended_by: &Mutex<Option<io::Error>>,
+) {
     for chunk in chunks {
-        if let Err(error) = writer.write_all(&chunk).and_then(|()| writer.flush()) {
-            log::debug!("the stream of the dialer cannot be written: {error}");
+        if let Err(error) = guarded("writer", || writer.write_all(&chunk).and_then(|()| writer.flush())) {
+            *ended_by.lock() = Some(error);
             return closer.close();
         }
     }
 }
 
+/// Runs a half of the program's own. A panic of it is an error of the stream.
+fn guarded<T>(half: &str, code: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let panicked = |_| Err(io::Error::other(format!("the {half} of the dialer's stream panicked")));
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(panicked)
+}
+
 impl Inlet {
     /// Waits for as long as it takes until there is something, the end of the stream, or an error.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = uninterrupted(|| match &mut self.source {
-            Source::Socket(socket) => (&**socket).read(buffer),
-            Source::Reader(reader) => reader.read(buffer),
-        })?;
+        let count = loop {
+            match self.read_once(buffer) {
+                // A signal that is handled on this thread says nothing about the stream.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
         self.traffic.received(count);
         Ok(count)
     }
 
     /// Like `read`, but until the deadline where the stream can be told; what cannot be is ended by its closer.
     pub(super) fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
-        let left = time_left(deadline)?;
-        if let Source::Socket(socket) = &self.source {
-            socket.set_read_timeout(Some(left))?;
+        let count = loop {
+            let left = time_left(deadline)?;
+            if let Source::Socket(socket) = &self.source {
+                socket.set_read_timeout(Some(left))?;
+            }
+            match self.read_once(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result.map_err(timed_out)?,
+            }
+        };
+        self.traffic.received(count);
+        Ok(count)
+    }
+
+    fn read_once(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.source {
+            Source::Socket(socket) => (&**socket).read(buffer),
+            Source::Reader { reader, write_error } => match guarded("reader", || reader.read(buffer)) {
+                Ok(count) if count > 0 => Ok(count),
+                end => write_error.lock().take().map_or(end, Err),
+            },
         }
-        self.read(buffer).map_err(timed_out)
+    }
+
+    /// Whether `read_until` ends by itself.
+    pub(super) fn keeps_deadlines(&self) -> bool {
+        matches!(&self.source, Source::Socket(_))
     }
 
     /// From here on reads have no deadline.
     pub(super) fn wait_for_ever(&self) -> io::Result<()> {
         match &self.source {
             Source::Socket(socket) => socket.set_read_timeout(None),
-            Source::Reader(_) => Ok(()),
+            Source::Reader { .. } => Ok(()),
         }
     }
 
     /// Whether nothing has come, not even the end of the stream.
     pub(super) fn is_silent(&self) -> bool {
         let Source::Socket(socket) = &self.source else { return false };
-        let mut byte = [std::mem::MaybeUninit::uninit()];
         let silent = socket.set_nonblocking(true).is_ok()
-            && matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+            && matches!(socket.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         silent && socket.set_nonblocking(false).is_ok()
     }
 }
 
 impl Outlet {
     /// Writes some of it. `WouldBlock` when the time is over and nothing could be written.
-    pub(super) fn write(&mut self, data: &[u8], within: Duration) -> io::Result<usize> {
-        let count = match &self.sink {
-            Sink::Socket(socket) => {
-                socket.set_write_timeout(Some(within))?;
+    pub(super) fn write(&mut self, data: &[u8], until: Instant) -> io::Result<usize> {
+        let count = loop {
+            match self.write_once(data, time_left(until).map_err(would_block)?) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Some platforms report the timeout of a write as `TimedOut`, which the layers above take for fatal.
-                uninterrupted(|| (&**socket).write(data)).map_err(would_block)?
+                result => break result.map_err(would_block)?,
             }
-            Sink::Queue(queue) => enqueue(queue, data.get(..CHUNK).unwrap_or(data), within)?,
         };
         self.traffic.sent(count);
         Ok(count)
     }
-}
 
-fn enqueue(queue: &Sender<Box<[u8]>>, chunk: &[u8], within: Duration) -> io::Result<usize> {
-    match queue.send_timeout(chunk.into(), within) {
-        Ok(()) => Ok(chunk.len()),
-        Err(SendTimeoutError::Timeout(_)) => Err(io::ErrorKind::WouldBlock.into()),
-        Err(SendTimeoutError::Disconnected(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+    fn write_once(&self, data: &[u8], within: Duration) -> io::Result<usize> {
+        match &self.sink {
+            Sink::Socket(socket) => {
+                socket.set_write_timeout(Some(within))?;
+                (&**socket).write(data)
+            }
+            Sink::Writer { queue, .. } => {
+                let chunk = data.get(..CHUNK).unwrap_or(data);
+                match queue.send_timeout(chunk.into(), within) {
+                    Ok(()) => Ok(chunk.len()),
+                    Err(SendTimeoutError::Timeout(_)) => Err(io::ErrorKind::WouldBlock.into()),
+                    Err(SendTimeoutError::Disconnected(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+                }
+            }
+            Sink::Finished => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Nothing more is written. What waits for the writing thread is written, if that takes no time.
+    pub(super) fn finish(&mut self) {
+        if let Sink::Writer { queue, thread } = std::mem::replace(&mut self.sink, Sink::Finished) {
+            drop(queue);
+            thread.join_until(Instant::now() + FINISH_WITHIN);
+        }
     }
 }
 
 impl Closer {
-    pub(super) fn of_socket(socket: Arc<Socket>) -> Self {
-        Self(Arc::new(move || drop(socket.shutdown(Shutdown::Both))))
+    pub(super) fn new(close: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(close))
     }
 
     pub(super) fn close(&self) {
@@ -169,19 +236,9 @@ impl Closer {
 }
 
 /// What is left until a deadline; an error when nothing is, because sockets take a timeout of zero for none at all.
-pub(super) fn time_left(deadline: Instant) -> io::Result<Duration> {
+fn time_left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
-/// A signal that is handled on this thread says nothing about the stream.
-fn uninterrupted(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match operation() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 /// `WouldBlock` would tell the layers above to come again, but the deadline is over.
@@ -201,7 +258,7 @@ fn would_block(error: io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::{net::TcpListener, thread};
 
     use super::*;
 
@@ -220,30 +277,81 @@ mod tests {
         assert_eq!(waiting.join().expect("no panic").expect("end of stream"), 0);
     }
 
-    #[test]
-    fn c11_a_writer_that_takes_nothing_does_not_hold_up_who_writes() {
-        struct Stuck(Receiver<()>);
-        impl Write for Stuck {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                let _ = self.0.recv();
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
+    /// Does with each write what the closure says.
+    struct Writer<F>(F);
+
+    impl<F: FnMut(&[u8]) -> io::Result<usize>> Write for Writer<F> {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            (self.0)(data)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A stream with this writer, whose reader waits until it is shut down.
+    fn halves(write: impl FnMut(&[u8]) -> io::Result<usize> + Send + 'static) -> Wire {
+        struct Silent(Receiver<()>);
+        impl Read for Silent {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                self.0.recv().map(|()| 0).map_err(io::Error::other)
             }
         }
-        let (release, stuck) = bounded(0);
-        let (closed, is_closed) = bounded(1);
-        let shutdown = Box::new(move || closed.try_send(()).unwrap_or_default());
-        let halves = Kind::Halves { reader: Box::new(io::empty()), writer: Box::new(Stuck(stuck)), shutdown };
-        let mut wire = Wire::of_dialled(halves, &Arc::default()).expect("a thread");
+        let (close, closed) = bounded(1);
+        let shutdown = Box::new(move || close.try_send(()).unwrap_or_default());
+        let halves = Kind::Halves { reader: Box::new(Silent(closed)), writer: Box::new(Writer(write)), shutdown };
+        Wire::of_dialled(halves, &Arc::default()).expect("a thread")
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[test]
+    fn c11_a_writer_that_takes_nothing_does_not_hold_up_who_writes() {
+        let (release, stuck) = bounded::<()>(0);
+        let mut wire =
+            halves(move |_| Err(stuck.recv().map_or_else(io::Error::other, |()| io::ErrorKind::Other.into())));
         let error = loop {
-            if let Err(error) = wire.outlet.write(&[0; 2 * CHUNK], Duration::from_millis(1)) {
+            if let Err(error) = wire.outlet.write(&[0; 2 * CHUNK], Instant::now() + Duration::from_millis(1)) {
                 break error;
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         drop(release);
-        is_closed.recv().expect("what cannot be written is closed");
+        assert!(wire.inlet.read(&mut [0]).is_err(), "what cannot be written is closed, and the reader is told why");
+    }
+
+    #[test]
+    fn c11_the_end_of_the_writer_is_told_where_the_stream_is_read() {
+        let mut wire = halves(|_| Err(io::ErrorKind::StorageFull.into()));
+        wire.outlet.write(b"x", soon()).expect("it is only queued");
+        assert_eq!(wire.inlet.read(&mut [0]).expect_err("closed").kind(), io::ErrorKind::StorageFull);
+        let mut wire = halves(|_| panic!("on purpose"));
+        wire.outlet.write(b"x", soon()).expect("it is only queued");
+        assert!(wire.inlet.read(&mut [0]).expect_err("closed").to_string().contains("panicked"));
+    }
+
+    #[test]
+    fn c11_what_waits_is_written_before_the_end() {
+        let (taken, all) = crossbeam_channel::unbounded();
+        let mut wire = halves(move |data| taken.send(data.len()).map(|()| data.len()).map_err(io::Error::other));
+        for _ in 0..3 {
+            wire.outlet.write(b"close", soon()).expect("there is room");
+        }
+        wire.outlet.finish();
+        assert_eq!(all.try_iter().sum::<usize>(), 15);
+        assert_eq!(wire.outlet.write(b"late", soon()).expect_err("finished").kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn c3_a_deadline_that_has_nearly_come_is_no_deadline_that_never_comes() {
+        let (ours, _peer) = pair();
+        ours.set_read_timeout(Some(Duration::from_nanos(1))).expect("a socket");
+        assert!(ours.read_timeout().expect("a socket").is_some(), "not rounded down to none");
+        let mut wire = Wire::of_socket(ours, &Arc::default());
+        let read = wire.inlet.read_until(&mut [0], Instant::now() + Duration::from_micros(1));
+        assert_eq!(read.expect_err("silence").kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -63,6 +63,11 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// How long it is as it stands in the message.
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
     /// Appends the [`text`](Self::text). After a failure, a part of it has been appended.
     pub(crate) fn append_to(self, out: &mut String) -> Result<(), String> {
         match self.string_content() {

@@ -2,31 +2,31 @@
 //!
 //! A reason completes the sentence "the answer ...", and never repeats what is in the answer.
 
-use serde_json::{Map, Value};
-use zeroize::Zeroize;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{name::ChannelKind, sealed::SharedSecret};
 use crate::{ChannelAuth, UserAuth};
 
 /// The permission for a channel, out of the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
-    let mut answer = object(body)?;
-    let mut auth = ChannelAuth::new(required(&mut answer, "auth")?);
-    if let Some(data) = text(&mut answer, "channel_data")? {
+    let answer = Answer::read(body)?;
+    let mut auth = ChannelAuth::new(required(answer.auth, "auth")?);
+    if let Some(data) = text(answer.channel_data, "channel_data")? {
         auth = auth.channel_data(data);
     }
     // On other channels nobody looks at it.
     if ChannelKind::of(channel).is_encrypted() {
-        auth = auth.shared_secret(required(&mut answer, "shared_secret")?);
+        auth = auth.shared_secret(required(answer.shared_secret, "shared_secret")?);
     }
     checked_channel(auth, channel)
 }
 
 /// The proof of who the user is, out of the body of an endpoint's answer.
 pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
-    let mut answer = object(body)?;
-    let auth = required(&mut answer, "auth")?;
-    checked_user(UserAuth::new(auth, required(&mut answer, "user_data")?))
+    let answer = Answer::read(body)?;
+    let auth = required(answer.auth, "auth")?;
+    checked_user(UserAuth::new(auth, required(answer.user_data, "user_data")?))
 }
 
 /// A permission that can be used for this channel. That a presence channel needs `channel_data` is not looked at, because a
@@ -49,9 +49,13 @@ pub(crate) fn checked_user(auth: UserAuth) -> Result<UserAuth, String> {
 /// Whom a proof names.
 pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
     check_signature(auth.signature())?;
-    let mut user: Value = serde_json::from_str(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
-    match user.get_mut("id").map(Value::take) {
-        Some(Value::String(id)) if !id.is_empty() => Ok(id),
+    #[derive(Deserialize)]
+    struct User {
+        id: String,
+    }
+    serde_json::from_str::<&RawValue>(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
+    match serde_json::from_str(auth.data()) {
+        Ok(User { id }) if !id.is_empty() => Ok(id),
         _ => Err("has a `user_data` without an `id` that is text and not empty".to_owned()),
     }
 }
@@ -66,44 +70,50 @@ fn check_signature(auth: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The members of an answer. What nobody takes out of it is wiped all the same (X1).
-struct Fields(Map<String, Value>);
+/// What an endpoint may answer. Nothing is made a value of before it is known to be wanted, because values take many times the
+/// room of their text, and eight answers may come at once.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    auth: Option<&'a RawValue>,
+    #[serde(borrow)]
+    channel_data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    shared_secret: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user_data: Option<&'a RawValue>,
+}
 
-impl Drop for Fields {
-    fn drop(&mut self) {
-        for value in self.0.values_mut() {
-            if let Value::String(text) = value {
-                text.zeroize();
-            }
-        }
+impl<'a> Answer<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, String> {
+        let body = body.trim_ascii();
+        let reason = match body.first() {
+            None => "is empty",
+            Some(b'<') => "is HTML, not JSON",
+            // A derived reader would take a list for the fields in their order.
+            Some(b'{') => match serde_json::from_slice(body) {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is_data() => "says something twice",
+                Err(_) => "is not JSON",
+            },
+            Some(_) => match serde_json::from_slice::<&RawValue>(body) {
+                Ok(raw) if raw.get() == "null" => "is null",
+                Ok(_) => "is not a JSON object",
+                Err(_) => "is not JSON",
+            },
+        };
+        Err(reason.to_owned())
     }
 }
 
-fn object(body: &[u8]) -> Result<Fields, String> {
-    let body = body.trim_ascii();
-    if body.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(Fields(object)),
-        Ok(Value::Null) => Err("is null".to_owned()),
-        Ok(_) => Err("is not a JSON object".to_owned()),
-        Err(_) if body.starts_with(b"<") => Err("is HTML, not JSON".to_owned()),
-        Err(_) => Err("is not JSON".to_owned()),
-    }
-}
-
-fn required(object: &mut Fields, key: &str) -> Result<String, String> {
-    text(object, key)?.ok_or_else(|| format!("has no `{key}`"))
+fn required(raw: Option<&RawValue>, key: &str) -> Result<String, String> {
+    text(raw, key)?.ok_or_else(|| format!("has no `{key}`"))
 }
 
 /// Some servers write `null` for what there is not.
-fn text(object: &mut Fields, key: &str) -> Result<Option<String>, String> {
-    match object.0.remove(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("has a `{key}` that is not a string")),
-    }
+fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
+    let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
+    serde_json::from_str(raw).map(Some).map_err(|_| format!("has a `{key}` that is not a string"))
 }
 
 #[cfg(test)]
@@ -134,6 +144,8 @@ mod tests {
             (r#"{"auth":""}"#, "has an empty `auth`"),
             (r#"{"auth":"canary\r\n"}"#, "has control characters in `auth`"),
             (r#"{"auth":"canary\u0000"}"#, "has control characters in `auth`"),
+            (r#"{"auth":"k:s","auth":"k:t"}"#, "says something twice"),
+            (r#"["k:s",null,null,null]"#, "is not a JSON object"),
             (r#"{"auth":"k:s","channel_data":{"user_id":7}}"#, "has a `channel_data` that is not a string"),
         ];
         for (body, expected) in cases {

@@ -1,15 +1,18 @@
 //! What a received message means.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::{
     frame::{Data, Frame},
     scalar,
 };
-use crate::error::excerpt;
+use crate::{Name, error::excerpt};
 
 /// A received message by its meaning.
 #[derive(Debug)]
@@ -93,13 +96,34 @@ impl<'a> Message<'a> {
 pub(crate) struct WatchlistChange {
     pub(crate) name: String,
     #[serde(deserialize_with = "ids")]
-    pub(crate) user_ids: Vec<String>,
+    pub(crate) user_ids: Vec<Name>,
 }
 
+/// A watchlist has at most 100 users (4302), whose ids have at most 128 characters. What is far larger is none, because its
+/// ids would take many times its length.
+const MAX_WATCHLIST: usize = 256 << 10;
+
 /// Ids are texts; a number is its text.
-fn ids<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let ids = Vec::<Box<RawValue>>::deserialize(deserializer)?;
-    Ok(ids.iter().filter_map(|id| scalar::text(id)).filter(|id| !id.is_empty()).collect())
+fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Name>, D::Error> {
+    deserializer.deserialize_seq(IdsVisitor)
+}
+
+struct IdsVisitor;
+
+impl<'de> Visitor<'de> for IdsVisitor {
+    type Value = Vec<Name>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of ids")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Name>, A::Error> {
+        let mut ids = Vec::new();
+        while let Some(id) = list.next_element::<Box<RawValue>>()? {
+            ids.extend(scalar::text(&id).filter(|id| !id.is_empty()).map(|id| Name::from(id.as_str())));
+        }
+        Ok(ids)
+    }
 }
 
 impl WatchlistChange {
@@ -108,7 +132,7 @@ impl WatchlistChange {
         struct Listed {
             events: Vec<WatchlistChange>,
         }
-        data.decode::<Listed>().unwrap_or_default().events
+        watchlist::<Listed>(data).unwrap_or_default().events
     }
 
     /// Sockudo sends each change as an event of its own, without a channel.
@@ -116,11 +140,15 @@ impl WatchlistChange {
         #[derive(Deserialize)]
         struct Bare {
             #[serde(deserialize_with = "ids")]
-            user_ids: Vec<String>,
+            user_ids: Vec<Name>,
         }
-        let change = frame.data.decode::<Bare>();
+        let change = watchlist::<Bare>(frame.data);
         change.map(|bare| Self { name: frame.event.to_string(), user_ids: bare.user_ids }).into_iter().collect()
     }
+}
+
+fn watchlist<T: DeserializeOwned>(data: Data<'_>) -> Option<T> {
+    if data.len() > MAX_WATCHLIST { None } else { data.decode() }
 }
 
 fn count_of(data: Data<'_>) -> Option<u64> {
@@ -192,8 +220,13 @@ pub(crate) struct ServerError {
 
 impl ServerError {
     fn of(data: Data<'_>, has_channel: bool) -> Self {
-        let value: serde_json::Value = data.decode().unwrap_or_default();
-        Self { code: code_of(&value["code"]), message: text_of(&value["message"]), has_channel }
+        #[derive(Deserialize, Default)]
+        struct Raw {
+            code: Option<Box<RawValue>>,
+            message: Option<Box<RawValue>>,
+        }
+        let Raw { code, message } = data.decode().unwrap_or_default();
+        Self { code: code_of(code), message: text_of(message), has_channel }
     }
 }
 
@@ -206,25 +239,27 @@ pub(crate) struct Refusal {
 }
 
 impl<'de> Deserialize<'de> for Refusal {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
-        Ok(Self {
-            kind: text_of(&value["type"]),
-            message: text_of(&value["error"]),
-            status: code_of(&value["status"]).or_else(|| code_of(&value["code"])),
-        })
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            r#type: Option<Box<RawValue>>,
+            error: Option<Box<RawValue>>,
+            status: Option<Box<RawValue>>,
+            code: Option<Box<RawValue>>,
+        }
+        let Raw { r#type, error, status, code } = Raw::deserialize(deserializer)?;
+        Ok(Self { kind: text_of(r#type), message: text_of(error), status: code_of(status).or_else(|| code_of(code)) })
     }
 }
 
-fn text_of(value: &serde_json::Value) -> String {
-    excerpt(value.as_str().unwrap_or_default())
+/// The text, if it is one. The other fields are never made values of, which would take many times the room of the message.
+fn text_of(raw: Option<Box<RawValue>>) -> String {
+    let text = raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    excerpt(&text.unwrap_or_default())
 }
 
-fn code_of(value: &serde_json::Value) -> Option<u16> {
-    match value {
-        serde_json::Value::String(text) => text.parse().ok(),
-        other => other.as_u64().and_then(|code| u16::try_from(code).ok()),
-    }
+fn code_of(raw: Option<Box<RawValue>>) -> Option<u16> {
+    scalar::text(&raw?)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -329,7 +364,7 @@ mod tests {
         };
         let online = |ids: &[&str]| WatchlistChange {
             name: "online".into(),
-            user_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            user_ids: ids.iter().map(|id| Name::from(*id)).collect(),
         };
         let listed = r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\",\"b\"]}]}"}"#;
         assert_eq!(changes(listed), [online(&["a", "b"])]);

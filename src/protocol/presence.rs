@@ -1,6 +1,6 @@
 //! Members of presence channels, in every shape in which servers send them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -10,16 +10,18 @@ use serde_json::value::RawValue;
 
 use super::{frame::Data, scalar};
 
-/// The members of a channel by their ids, each with the JSON text of its `user_info`.
-pub(crate) type Members = BTreeMap<String, String>;
-
 /// What stands for a member about whom the server says no more than the id.
-const NO_INFO: &str = "null";
+pub(crate) const NO_INFO: &str = "null";
 
-/// The members that `subscription_succeeded` lists. Empty when there is no list.
+/// Who takes a list of members in, one after another, each with its id and the JSON text of its `user_info`. So nobody has
+/// to hold the whole list who does not want to: a short message can name half a million members.
+pub(crate) type EachMember<'a> = dyn FnMut(&str, Option<&str>) + 'a;
+
+/// Names the members that `subscription_succeeded` lists. None when there is no list.
 ///
-/// An id that only `ids` has is a member without info, `count` is not believed (P2).
-pub(crate) fn members_of(data: Data<'_>) -> Members {
+/// First those of `hash`, with their info, then those of `ids`, without. An id that only `ids` has is a member without info,
+/// `count` is not believed (P2).
+pub(crate) fn list_members(data: Data<'_>, each: &mut EachMember<'_>) {
     #[derive(Deserialize, Default)]
     struct Succeeded {
         presence: Option<Listed>,
@@ -32,13 +34,12 @@ pub(crate) fn members_of(data: Data<'_>) -> Members {
         hash: Option<Box<RawValue>>,
     }
     let listed = data.decode::<Succeeded>().unwrap_or_default().presence.unwrap_or_default();
-    let parse = |raw: Option<Box<RawValue>>| raw.and_then(|raw| serde_json::from_str::<Entries>(raw.get()).ok());
-    let ids = parse(listed.ids).unwrap_or_default();
-    let hash = parse(listed.hash).unwrap_or_default();
-    let without_info = ids.0.iter().filter_map(|(_, id)| Some((id_of(id)?, NO_INFO.to_owned())));
-    let mut members: Members = without_info.collect();
-    members.extend(hash.0.into_iter().map(|(id, info)| (id, info.get().to_owned())));
-    members
+    for_each_entry(listed.hash, |id, info| each(id, Some(info.get())));
+    for_each_entry(listed.ids, |_, id| {
+        if let Some(id) = id_of(id) {
+            each(&id, None);
+        }
+    });
 }
 
 /// The member of `member_added` or `member_removed`: its id, and the JSON text of its info. `None` without a usable id.
@@ -74,48 +75,53 @@ fn id_of(raw: &RawValue) -> Option<String> {
     scalar::text(raw).filter(|id| !id.is_empty())
 }
 
-/// An object, or a list, which PHP makes of an object whose keys are 0, 1, 2, ...
-#[derive(Default)]
-struct Entries(Vec<(String, Box<RawValue>)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EntriesVisitor)
-    }
+/// The entries of an object, or of a list, which PHP makes of an object whose keys are 0, 1, 2, ... Anything else has none.
+fn for_each_entry(raw: Option<Box<RawValue>>, each: impl FnMut(&str, &RawValue)) {
+    let Some(raw) = raw else { return };
+    let mut json = serde_json::Deserializer::from_str(raw.get());
+    // What is neither an object nor a list is an error, before which there are no entries.
+    let _ = json.deserialize_any(Entries(each));
 }
 
-struct EntriesVisitor;
+/// Borrows from the message where it has no escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = Entries;
+/// Hands the entries on as they are read.
+struct Entries<F>(F);
+
+impl<'de, F: FnMut(&str, &RawValue)> Visitor<'de> for Entries<F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object or a list")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Entries, E> {
-        Ok(Entries::default())
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &RawValue>()? {
+            (self.0)(&key, value);
         }
-        Ok(Entries(entries))
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(value) = list.next_element()? {
-            entries.push((entries.len().to_string(), value));
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let mut index = 0usize;
+        while let Some(value) = list.next_element::<&RawValue>()? {
+            (self.0)(&index.to_string(), value);
+            index += 1;
         }
-        Ok(Entries(entries))
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::protocol::frame::Frame;
 
@@ -125,7 +131,15 @@ mod tests {
     }
 
     fn members(presence: &str) -> Vec<(String, String)> {
-        with_data(&format!(r#"{{"presence":{presence}}}"#), members_of).into_iter().collect()
+        with_data(&format!(r#"{{"presence":{presence}}}"#), collect).into_iter().collect()
+    }
+
+    fn collect(data: Data<'_>) -> BTreeMap<String, String> {
+        let mut members = BTreeMap::new();
+        list_members(data, &mut |id, info| {
+            members.entry(id.to_owned()).or_insert_with(|| info.unwrap_or(NO_INFO).to_owned());
+        });
+        members
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -150,7 +164,7 @@ mod tests {
             assert!(members(presence).is_empty(), "{presence}");
         }
         for data in ["null", "\"\"", "\"{}\"", "7", "[]"] {
-            assert!(with_data(data, members_of).is_empty(), "{data}");
+            assert!(with_data(data, collect).is_empty(), "{data}");
         }
     }
 
@@ -158,7 +172,7 @@ mod tests {
     fn p2_info_may_nest_as_deep_as_it_likes_inside_the_text_of_data() {
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         let data = format!(r#""{{\"presence\":{{\"hash\":{{\"a\":{deep}}}}}}}""#);
-        assert_eq!(with_data(&data, members_of).get("a"), Some(&deep));
+        assert_eq!(with_data(&data, collect).get("a"), Some(&deep));
     }
 
     #[test]

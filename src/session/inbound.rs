@@ -17,6 +17,9 @@ use super::{
     users,
 };
 
+/// Servers send two numbers. The id goes into every request for a permission, so that no server shall choose its length.
+const MAX_SOCKET_ID: usize = 200;
+
 impl Session {
     pub(super) fn socket(&mut self, event: FromSocket<'_>, now: Instant) {
         match event {
@@ -59,6 +62,9 @@ impl Session {
         match message {
             Message::ConnectionEstablished(established) if established.socket_id.is_empty() => {
                 self.unexpected_first_message("a confirmation without a socket id".to_owned(), now);
+            }
+            Message::ConnectionEstablished(established) if established.socket_id.len() > MAX_SOCKET_ID => {
+                self.unexpected_first_message("a confirmation with an endless socket id".to_owned(), now);
             }
             Message::ConnectionEstablished(established) => self.established(established, now),
             Message::Error(ServerError { code: Some(code), message, .. }) => {

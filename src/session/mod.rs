@@ -34,7 +34,7 @@ use crate::{
     AuthRequest, ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification,
     UserAuth,
     auth::Secret,
-    event::{Batch, Interest, Tally, Ticket},
+    event::{Batch, Budget, Interest, Tally, Ticket},
 };
 
 pub(crate) use client_events::ClientEvent;
@@ -226,6 +226,11 @@ impl Session {
             to_dial: false,
             to_authenticate: None,
         }
+    }
+
+    /// What this client may keep of what is sent to it.
+    pub(crate) fn budget(&self) -> &Budget {
+        self.subscriptions.budget()
     }
 
     /// Takes in what happened. Drain [`poll_output`](Self::poll_output) and [`take_batch`](Self::take_batch) afterwards.

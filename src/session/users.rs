@@ -122,12 +122,12 @@ impl Session {
 
     /// Of no interest to those who have not asked to be signed in.
     pub(super) fn watchlist(&mut self, changes: Vec<WatchlistChange>) {
-        if self.sign_in.user().is_none() && !self.sign_in.is_pending() {
+        let nobody_waits = self.sign_in.user().is_none() && !self.sign_in.is_pending();
+        if nobody_waits || changes.is_empty() {
             self.tally.ignored += 1;
             return;
         }
         for WatchlistChange { name, user_ids } in changes {
-            let user_ids = user_ids.iter().map(|id| Name::from(id.as_str())).collect();
             let event = WatchlistEvent { name: Name::from(name.as_str()), user_ids };
             self.batch.push_notice(Notification::Watchlist(event));
         }

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::protocol::sealed::{OpenError, SharedSecret};
+use crate::{
+    event::{Budget, Share},
+    protocol::sealed::{OpenError, SharedSecret},
+};
 
 /// A key that is younger was just fetched: another fetch would bring the same one (E2).
 const FETCH_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -21,7 +24,8 @@ pub(super) struct Vault {
     /// The number of the question for a new key.
     fetching: Option<u64>,
     held: VecDeque<Sealed>,
-    held_bytes: usize,
+    /// What waits takes this of what one client may keep.
+    share: Share,
 }
 
 /// An event as it came.
@@ -47,38 +51,40 @@ pub(super) enum Opening {
     Failed(OpenError),
     /// It waits for a key that is being fetched already.
     Held,
-    /// It waits, and the key must be fetched.
-    Fetch,
+    /// It waits, and the key must be fetched. Where it does not fit, it is too much that waits, as with `Full`.
+    Fetch {
+        fits: bool,
+    },
     /// It waits, and it is too much that waits: [`give_up`](Vault::give_up).
     Full,
 }
 
 impl Vault {
-    pub(super) fn new(key: SharedSecret, now: Instant) -> Self {
-        Self { key, fetched: now, fetching: None, held: VecDeque::new(), held_bytes: 0 }
+    pub(super) fn new(key: SharedSecret, budget: &Budget, now: Instant) -> Self {
+        Self { key, fetched: now, fetching: None, held: VecDeque::new(), share: budget.share() }
     }
 
     /// Decrypts an event, or keeps it until there is a newer key. Whatever comes after one that waits, waits too.
     pub(super) fn open(&mut self, event: Sealed, now: Instant) -> Opening {
         if self.fetching.is_some() {
-            self.hold(event);
-            let is_full = self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES;
-            return if is_full { Opening::Full } else { Opening::Held };
+            let fits = self.hold(event) && self.held.len() <= MAX_HELD && self.share.bytes() <= MAX_HELD_BYTES;
+            return if fits { Opening::Held } else { Opening::Full };
         }
         match self.key.open(&event.envelope) {
             Ok(plain) => Opening::Plain(plain),
             Err(OpenError::WrongKey) if self.fetched + FETCH_AGAIN_AFTER <= now => {
                 // However large it is: the fetch is needed.
-                self.hold(event);
-                Opening::Fetch
+                Opening::Fetch { fits: self.hold(event) }
             }
             Err(error) => Opening::Failed(error),
         }
     }
 
-    fn hold(&mut self, event: Sealed) {
-        self.held_bytes += event.bytes();
+    /// False when all channels together keep too much for this one, too.
+    fn hold(&mut self, event: Sealed) -> bool {
+        let bytes = self.share.bytes() + event.bytes();
         self.held.push_back(event);
+        self.share.resize(bytes)
     }
 
     /// The key is being fetched by this question.
@@ -115,7 +121,7 @@ impl Vault {
     }
 
     fn release(&mut self) -> Vec<(Sealed, Result<Vec<u8>, OpenError>)> {
-        self.held_bytes = 0;
+        self.share.resize(0);
         let held = std::mem::take(&mut self.held);
         let open = |event: Sealed| {
             let opened = self.key.open(&event.envelope);
@@ -151,10 +157,10 @@ mod tests {
     #[test]
     fn e2_a_key_that_does_not_fit_is_fetched_once_and_order_is_kept() {
         let start = Instant::now();
-        let mut vault = Vault::new(key(1), start);
+        let mut vault = Vault::new(key(1), &Budget::default(), start);
         assert_eq!(vault.open(sealed(1, "a"), start), plain("a"));
         let later = start + FETCH_AGAIN_AFTER;
-        assert_eq!(vault.open(sealed(2, "b"), later), Opening::Fetch);
+        assert_eq!(vault.open(sealed(2, "b"), later), Opening::Fetch { fits: true });
         vault.fetch(7);
         assert_eq!(vault.open(sealed(1, "c"), later), Opening::Held, "also what the old key would open");
         assert_eq!(vault.open(sealed(2, "d"), later), Opening::Held);
@@ -166,11 +172,11 @@ mod tests {
     #[test]
     fn e2_a_young_key_is_not_fetched_again() {
         let start = Instant::now();
-        let mut vault = Vault::new(key(1), start);
+        let mut vault = Vault::new(key(1), &Budget::default(), start);
         let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
         assert_eq!(vault.open(sealed(2, "a"), almost), Opening::Failed(OpenError::WrongKey));
         let later = start + FETCH_AGAIN_AFTER;
-        assert_eq!(vault.open(sealed(2, "a"), later), Opening::Fetch);
+        assert_eq!(vault.open(sealed(2, "a"), later), Opening::Fetch { fits: true });
         vault.fetch(1);
         vault.fetched(None, later);
         assert_eq!(
@@ -183,7 +189,7 @@ mod tests {
     #[test]
     fn e3_a_malformed_envelope_fetches_no_key() {
         let start = Instant::now();
-        let mut vault = Vault::new(key(1), start);
+        let mut vault = Vault::new(key(1), &Budget::default(), start);
         let event = Sealed { envelope: "{}".to_owned(), ..sealed(1, "") };
         assert!(matches!(vault.open(event, start + FETCH_AGAIN_AFTER), Opening::Failed(OpenError::Malformed(_))));
     }
@@ -191,9 +197,9 @@ mod tests {
     #[test]
     fn e2_what_waits_for_a_key_is_bounded() {
         let start = Instant::now();
-        let mut vault = Vault::new(key(1), start);
+        let mut vault = Vault::new(key(1), &Budget::default(), start);
         let later = start + FETCH_AGAIN_AFTER;
-        assert_eq!(vault.open(sealed(2, "x"), later), Opening::Fetch);
+        assert_eq!(vault.open(sealed(2, "x"), later), Opening::Fetch { fits: true });
         vault.fetch(1);
         let mut waiting = 1;
         while vault.open(sealed(2, "x"), later) == Opening::Held {
@@ -204,6 +210,25 @@ mod tests {
         assert_eq!(vault.open(sealed(2, &"x".repeat(MAX_HELD_BYTES)), later), Opening::Full);
         vault.fetched(None, later);
         let large = sealed(2, &"x".repeat(MAX_HELD_BYTES));
-        assert_eq!(vault.open(large, later + FETCH_AGAIN_AFTER), Opening::Fetch, "a large event fetches a key, too");
+        assert_eq!(
+            vault.open(large, later + FETCH_AGAIN_AFTER),
+            Opening::Fetch { fits: true },
+            "a large event fetches a key, too"
+        );
+    }
+
+    #[test]
+    fn d3_what_waits_in_all_channels_shares_one_budget() {
+        let start = Instant::now();
+        let budget = Budget::of(sealed(2, "x").bytes());
+        let mut vaults = [(); 2].map(|()| Vault::new(key(1), &budget, start));
+        let later = start + FETCH_AGAIN_AFTER;
+        assert_eq!(vaults[0].open(sealed(2, "x"), later), Opening::Fetch { fits: true });
+        assert_eq!(vaults[1].open(sealed(2, "x"), later), Opening::Fetch { fits: false });
+        vaults.iter_mut().for_each(|vault| vault.fetch(1));
+        assert_eq!(vaults[1].give_up().len(), 1);
+        assert_eq!(vaults[0].open(sealed(2, "x"), later), Opening::Full);
+        vaults[0].give_up();
+        assert_eq!(vaults[1].open(sealed(2, "x"), later), Opening::Held, "what is released makes room");
     }
 }

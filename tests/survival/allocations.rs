@@ -1,42 +1,72 @@
-//! How much memory this process has allocated and not given back.
+//! Counts the memory that this process holds.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// Bytes that are allocated at this moment. Exact, unlike what the system counts as resident.
-pub(crate) fn allocated() -> i64 {
-    ALLOCATED.load(Ordering::Relaxed)
-}
-
-static ALLOCATED: AtomicI64 = AtomicI64::new(0);
-
-/// The system's allocator, with a count.
-struct Counting;
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-fn count(layout: Layout) -> i64 {
-    i64::try_from(layout.size()).expect("a layout has at most isize::MAX bytes")
+/// The system's allocator, with two counters beside it.
+struct Counting;
+
+fn took(bytes: usize) {
+    let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(held, Ordering::Relaxed);
 }
 
-// SAFETY: every call is handed on as it is to the system's allocator, which keeps the contract.
+fn gave_back(bytes: usize) {
+    HELD.fetch_sub(bytes, Ordering::Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator as it came, and the counters allocate nothing. That allocators are an
+// unsafe trait is the one reason for unsafe code in these tests.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(count(layout), Ordering::Relaxed);
+        took(layout.size());
+        // SAFETY: the caller's promise is the one that is asked for.
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(count(layout), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        gave_back(layout.size());
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
     }
 
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let grown = i64::try_from(size).expect("a layout has at most isize::MAX bytes") - count(layout);
-        ALLOCATED.fetch_add(grown, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both blocks may exist for a moment.
+        took(size);
+        gave_back(layout.size());
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+/// Bytes that are allocated at this moment. Exact, unlike what the system counts as resident.
+pub(crate) fn allocated() -> i64 {
+    i64::try_from(HELD.load(Ordering::Relaxed)).expect("memory has at most isize::MAX bytes")
+}
+
+/// What is held more than at a moment, at most.
+pub(crate) struct Growth {
+    before: usize,
+}
+
+impl Growth {
+    /// From now on. One at a time, because there is one peak.
+    pub(crate) fn since_now() -> Self {
+        let before = HELD.load(Ordering::Relaxed);
+        PEAK.store(before, Ordering::Relaxed);
+        Self { before }
+    }
+
+    /// The largest so far, in bytes.
+    pub(crate) fn peak(&self) -> usize {
+        PEAK.load(Ordering::Relaxed).saturating_sub(self.before)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use pusher_channels::testing::TestServer;
+use pusher_channels::{Pusher, testing::TestServer};
 
 use crate::{
     fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
@@ -168,7 +168,7 @@ impl Case {
         let server = TestServer::start().map_err(|error| error.to_string())?;
         let proxy = FaultProxy::before(server.addr());
         let subject = Subject::new(config(self.host(), proxy.port()));
-        let struck = self.strike(&server, &proxy, &subject)?;
+        let struck = strike(self.fault, &server, &proxy, &subject.pusher, || subject.wait_subscribed());
         let healed = self.heal(&server, &proxy, &subject, struck);
         let measured = match self.effect {
             Effect::Kept => {
@@ -191,30 +191,6 @@ impl Case {
     /// Some resolve a name, which has an address too many.
     fn host(&self) -> &'static str {
         if self.seed % 4 == 3 { "localhost" } else { "127.0.0.1" }
-    }
-
-    /// Brings the client to the stage, and lets the fault happen.
-    fn strike(&self, server: &TestServer, proxy: &FaultProxy, subject: &Subject) -> Result<Instant, String> {
-        let connect = || subject.pusher.connect_background().map_err(|error| error.to_string());
-        if self.fault.stage < Idle {
-            match self.fault.stage {
-                Connecting => proxy.refuse(),
-                _ => proxy.arm(self.fault),
-            }
-            connect()?;
-        } else {
-            connect()?;
-            subject.wait_subscribed();
-            proxy.arm(self.fault);
-            match self.fault.stage {
-                Event => {
-                    server.trigger(CHANNELS[0], "struck", "by the fault");
-                }
-                Closing => subject.pusher.disconnect(),
-                _ => proxy.strike(self.fault.action),
-            }
-        }
-        proxy.wait_struck(PATIENCE).ok_or_else(|| "the fault did not strike".to_owned())
     }
 
     /// Ends what outlasts the connection: a closed port, a server that is down. Returns when the fault was about to be over.
@@ -246,8 +222,8 @@ impl Case {
 
     /// R10: what went wrong while closing does not matter to the next connection.
     fn check_return(&self, subject: &Subject, again: Instant) -> Result<Measured, String> {
-        let history = subject.wait(|history| history.recovered_after(Some(again)).is_some());
-        let recovered = history.recovered_after(Some(again)).ok_or_else(|| format!("not back: {history}"))?;
+        let history = subject.wait(|history| history.recovered_after(again).is_some());
+        let recovered = history.recovered_after(again).ok_or_else(|| format!("not back: {history}"))?;
         in_time(recovered - again, &format!("{history}"))
     }
 
@@ -260,7 +236,7 @@ impl Case {
     ) -> Result<Measured, String> {
         let back = |history: &History| {
             let lost = history.losses_since(struck).first()?.at;
-            history.recovered_after(Some(lost.max(healed)))
+            history.recovered_after(lost.max(healed))
         };
         let history = subject.wait(|history| back(history).is_some());
         let told = || format!("{history}");
@@ -294,6 +270,38 @@ impl Case {
         let lost = self.effect == Effect::Kept && !history.losses_since(struck).is_empty();
         if lost { Err(format!("a slow connection was given up: {history}")) } else { Ok(()) }
     }
+}
+
+/// Connects the client, brings it to the stage, and lets the fault happen. `settled` waits until all is subscribed.
+pub(crate) fn strike(
+    fault: Fault,
+    server: &TestServer,
+    proxy: &FaultProxy,
+    pusher: &Pusher,
+    settled: impl Fn(),
+) -> Instant {
+    if fault.stage == Connecting {
+        proxy.refuse();
+    } else if fault.stage < Idle {
+        proxy.arm(fault);
+    }
+    pusher.connect_background().expect("a good configuration");
+    if fault.stage >= Idle {
+        settled();
+        proxy.arm(fault);
+    }
+    match fault.stage {
+        Idle => proxy.strike(fault.action),
+        Closing => pusher.disconnect(),
+        Event => {
+            // Whoever is just not subscribed is sent the next one.
+            while proxy.wait_struck(Duration::from_millis(50)).is_none() {
+                server.trigger(CHANNELS[0], "struck", "by the fault");
+            }
+        }
+        _ => {}
+    }
+    proxy.wait_struck(PATIENCE).expect("the fault strikes")
 }
 
 fn in_time(recovery: Duration, told: &str) -> Result<Measured, String> {

@@ -101,10 +101,9 @@ impl Subject {
         history.clone()
     }
 
-    pub(crate) fn wait_subscribed(&self) -> Instant {
+    pub(crate) fn wait_subscribed(&self) {
         let history = self.wait(History::is_recovered);
         assert!(history.is_recovered(), "{history}");
-        history.recovered_after(None).expect("it is recovered")
     }
 
     /// Publishes an event to each channel, and says whether each arrived exactly once. Nothing can follow late, because
@@ -153,9 +152,8 @@ impl History {
     }
 
     /// When the present connection had confirmed everything, if that was after this.
-    pub(crate) fn recovered_after(&self, since: Option<Instant>) -> Option<Instant> {
-        let last = self.recovered.last().copied().filter(|_| self.is_recovered());
-        last.filter(|at| since.is_none_or(|since| *at >= since))
+    pub(crate) fn recovered_after(&self, since: Instant) -> Option<Instant> {
+        self.recovered.last().copied().filter(|at| self.is_recovered() && *at >= since)
     }
 
     /// Everything that was lost since, in order.

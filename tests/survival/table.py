@@ -1,12 +1,22 @@
 """Prints the figures of a run as one table. Argument: the folder with a file of `what TAB measured TAB demanded` for each."""
 
+import itertools
 import pathlib
 import sys
+import textwrap
 
-rows = [("what", "measured", "demanded")]
-for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    rows += [tuple(line.split("\t")) for line in file.read_text().splitlines()]
-widths = [max(map(len, column)) for column in zip(*rows)]
+WIDTHS = (46, 62, 46)
+
+
+def print_row(cells):
+    wrapped = [textwrap.wrap(cell, width) for cell, width in zip(cells, WIDTHS)]
+    for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+        print("  ".join(part.ljust(width) for part, width in zip(parts, WIDTHS)).rstrip())
+
+
 print()
-for row in rows:
-    print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+print_row(("what", "measured", "demanded"))
+print_row("-" * width for width in WIDTHS)
+for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    for line in file.read_text().splitlines():
+        print_row(line.split("\t"))

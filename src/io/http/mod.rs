@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     authorizer::Failure,
     dial::{Dial, Target},
+    process::Process,
     reach::left,
     stop::Stop,
     stream::Stream,
@@ -50,6 +51,7 @@ pub(super) struct Http {
     connector: Arc<tls::Connector>,
     /// Not that of the client's counters, which tell of its socket.
     traffic: Arc<Traffic>,
+    process: Process,
     state: Mutex<State>,
 }
 
@@ -83,6 +85,7 @@ impl Http {
             config: config.clone(),
             connector: Arc::clone(connector),
             traffic: Arc::default(),
+            process: Process::current(),
             state: Mutex::default(),
         }
     }
@@ -105,19 +108,21 @@ impl Http {
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let url = HttpUrl::parse(url).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
         let request = request::build(options, &url, fields, inside)?;
+        // A closure of the program may have forked, and this may be the child, whose connections these are not (H7).
+        self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
         let deadline = Instant::now() + options.timeout;
         let response = self.exchange(&url, &request, deadline, options.timeout).map_err(|failed| match failed {
             _ if left(deadline).is_zero() => Failure::Timeout,
             Failed::Error(error) if error.is_timeout() => Failure::Timeout,
             Failed::Error(error) => network(&url, Arc::new(error)),
-            Failed::Unreadable(Unreadable::Io(error)) => network(&url, Arc::new(error)),
+            Failed::Unreadable(Unreadable::Unheard(error) | Unreadable::Io(error)) => network(&url, Arc::new(error)),
             Failed::Unreadable(Unreadable::Malformed(reason)) => Failure::Malformed(reason),
         })?;
         if response.is_success() { Ok(response.body) } else { Err(refusal(&response)) }
     }
 
     /// On a connection that is kept, when there is one. That the server ends such a connection in the moment of the request
-    /// is nobody's fault, and the request goes out again on a new one.
+    /// is nobody's fault: when nothing at all of an answer has come, the request goes out again on a new one.
     fn exchange(
         &self,
         url: &HttpUrl,
@@ -127,7 +132,7 @@ impl Http {
     ) -> Result<Response, Failed> {
         if let Some(connection) = self.take_idle(&url.origin()) {
             match self.speak(connection, request, deadline) {
-                Err(Unreadable::Io(error)) if is_over(&error) && !self.state.lock().over => {}
+                Err(Unreadable::Unheard(error)) if is_over(&error) && !self.state.lock().over => {}
                 result => return result.map_err(Failed::Unreadable),
             }
         }
@@ -153,10 +158,10 @@ impl Http {
         let written = connection.stream.write_all(request);
         let limits = Limits { success: MAX_BODY, refusal: MAX_REFUSAL };
         let response = match (response::read(&mut connection.stream, &limits), written) {
-            (Err(Unreadable::Io(_)), Err(error)) => return Err(Unreadable::Io(error)),
+            (Err(Unreadable::Unheard(_)), Err(error)) => return Err(Unreadable::Unheard(error)),
             (response, _) => response?,
         };
-        if response.keeps_connection {
+        if response.keeps_connection && connection.stream.is_silent() {
             self.keep(connection);
         }
         Ok(response)
@@ -174,7 +179,7 @@ impl Http {
 
     fn take_idle(&self, origin: &str) -> Option<Connection> {
         let mut state = self.state.lock();
-        state.idle.retain(|connection| connection.stream.gate().is_silent());
+        state.idle.retain(|connection| connection.stream.is_silent());
         let index = state.idle.iter().position(|connection| connection.origin == origin)?;
         Some(state.idle.swap_remove(index))
     }

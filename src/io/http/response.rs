@@ -40,6 +40,9 @@ impl Response {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Unreadable {
+    /// The stream ended or broke before the first byte of it.
+    Unheard(io::Error),
+    /// The stream ended or broke in the middle of it.
     Io(io::Error),
     /// It is not as it should be, in words that follow `the answer`.
     Malformed(String),
@@ -57,7 +60,7 @@ pub(crate) fn read(stream: &mut impl Read, limits: &Limits) -> Result<Response, 
     let bytes = Zeroizing::new(Vec::with_capacity(MAX_HEAD + 2 * CHUNK));
     let mut input = Input { stream, bytes, start: 0, budget: MAX_HEAD };
     let head = loop {
-        let head = read_head(&mut input)?;
+        let head = read_head(&mut input).map_err(|error| input.unheard(error))?;
         // RFC 9110, section 15.2: any number of interim answers may come before the one that counts.
         if !(100..200).contains(&head.status) || head.status == 101 {
             break head;
@@ -226,6 +229,14 @@ impl<S: Read> Input<'_, S> {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 
+    /// Whether nothing at all has come makes a difference to an error.
+    fn unheard(&self, error: Unreadable) -> Unreadable {
+        match error {
+            Unreadable::Io(error) if self.is_used_up() && self.budget == MAX_HEAD => Unreadable::Unheard(error),
+            other => other,
+        }
+    }
+
     fn is_used_up(&self) -> bool {
         self.rest().is_empty()
     }
@@ -320,6 +331,7 @@ mod tests {
         match answer(text) {
             Err(Unreadable::Malformed(reason)) => reason,
             Err(Unreadable::Io(error)) => format!("{:?}", error.kind()),
+            Err(Unreadable::Unheard(error)) => format!("unheard: {:?}", error.kind()),
             Ok(response) => panic!("{text:?}: {:?}", response.body),
         }
     }
@@ -378,11 +390,13 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", "does not end where"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n0123456789012345678901", "larger than 20"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", "UnexpectedEof"),
-            ("", "UnexpectedEof"),
+            ("HTTP", "UnexpectedEof"),
+            ("HTTP/1.1 100 Continue\r\n\r\n", "UnexpectedEof"),
         ];
         for (text, expected) in rows {
             assert!(reason(text).contains(expected), "{text:?}: {}", reason(text));
         }
+        assert_eq!(reason(""), "unheard: UnexpectedEof");
         let flood = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(2 * MAX_HEAD));
         assert_eq!(reason(&flood), "has too large a head");
         let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);

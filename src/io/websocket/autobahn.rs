@@ -6,7 +6,8 @@ use tungstenite::protocol::frame::coding::Data;
 
 use super::{
     super::{
-        dial::{Dial, Dialled},
+        dial::{Dial, DialerCalls, Dialled},
+        process::Process,
         stop::Stop,
         tls::Connector,
     },
@@ -36,7 +37,7 @@ fn dial(path: &str) -> Dialled {
         stop: &stop,
         traffic: &traffic,
     };
-    dial.web_socket(false, |_| ()).expect("the server of the cases listens")
+    dial.web_socket(false, &DialerCalls::new(Process::current()), |_| ()).expect("the server of the cases listens")
 }
 
 /// Sends every message back, until the connection ends. Returns the last text.
@@ -55,7 +56,7 @@ fn echo(path: &str) -> String {
         }
         flush(&mut web);
         if result.is_err() {
-            web.gate().shutdown();
+            web.gate_mut().shutdown();
             return last;
         }
         let count = inlet.read(&mut buffer).unwrap_or(0);

@@ -58,13 +58,26 @@ pub(crate) enum Answer {
 ///
 /// [`Error::Upgrade`] when it is not one that the protocol allows.
 pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
+    let mut start = 0;
+    loop {
+        match read_one(answer.get(start..).unwrap_or_default(), key)? {
+            // RFC 9110, section 15.2: any number of interim answers may come before the one that counts.
+            Answer::Refused { status: 100..=199, head, .. } => start += head,
+            Answer::Incomplete if answer.len() > MAX_HEAD => {
+                return Err(bad("the head of the answer is larger than 16 KiB"));
+            }
+            Answer::Incomplete => return Ok(Answer::Incomplete),
+            Answer::Accepted { head } => return Ok(Answer::Accepted { head: start + head }),
+            Answer::Refused { status, head, body } => return Ok(Answer::Refused { status, head: start + head, body }),
+        }
+    }
+}
+
+fn read_one(answer: &[u8], key: &str) -> Result<Answer, Error> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let head = match response.parse(answer) {
         Ok(Status::Complete(head)) => head,
-        Ok(Status::Partial) if answer.len() > MAX_HEAD => {
-            return Err(bad("the head of the answer is larger than 16 KiB"));
-        }
         Ok(Status::Partial) => return Ok(Answer::Incomplete),
         Err(httparse::Error::TooManyHeaders) => return Err(bad("the answer has more than 64 headers")),
         Err(error) => {
@@ -167,6 +180,14 @@ mod tests {
             let answer = GOOD.replacen(from, to, 1);
             assert!(refused(&answer).contains(words), "{answer}: {}", refused(&answer));
         }
+    }
+
+    #[test]
+    fn c6_interim_answers_are_passed_over() {
+        let answer = format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{GOOD}frame");
+        let head = answer.len() - "frame".len();
+        assert!(matches!(read(answer.as_bytes(), KEY), Ok(Answer::Accepted { head: found }) if found == head));
+        assert!(refused(&"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000)).contains("16 KiB"));
     }
 
     #[test]

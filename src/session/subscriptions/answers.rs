@@ -39,8 +39,10 @@ impl Subscriptions {
         }
         // Also when it is the answer to an older request: if the last one is refused, that is still to come.
         subscription.progress = Progress::Subscribed;
-        let key = subscription.permission.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
-        subscription.vault = key.map(|key| Vault::new(key, now));
+        // It has served, and must not take memory, nor be known, for longer.
+        let auth = subscription.permission.take().map(|permission| permission.auth);
+        let key = auth.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
+        subscription.vault = key.map(|key| Vault::new(key, &self.budget, now));
         if subscription.is_users() {
             // Made by the client, so that nobody waits for its confirmation.
             return true;
@@ -52,7 +54,9 @@ impl Subscriptions {
             gap: lost.map(|lost| now.saturating_duration_since(lost)),
         };
         let slot = subscription.slot_in(number, batch);
-        let difference = subscription.replace_members(slot, data, user, max_members, batch);
+        let me = auth.as_ref().and_then(ChannelAuth::member).and_then(presence::own_id);
+        let me = me.as_deref().map(Name::from).or_else(|| user.cloned());
+        let difference = subscription.replace_members(slot, data, me, max_members, batch);
         batch.push_subscription_succeeded(slot, &data.text().unwrap_or_default(), succeeded);
         if lost.is_some() {
             tell_difference(slot, difference, batch);
@@ -127,16 +131,14 @@ impl Subscription {
         &mut self,
         slot: ChannelSlot,
         data: Data<'_>,
-        user: Option<&Name>,
+        me: Option<Name>,
         max: usize,
         batch: &mut Batch,
     ) -> Difference {
         if !self.kind.is_presence() {
             return Difference::default();
         }
-        let named = self.permission.as_ref().and_then(ChannelAuth::member).and_then(presence::own_id);
-        let me = named.as_deref().map(Name::from).or_else(|| user.cloned());
-        let difference = self.roster.replace(presence::members_of(data), me, max);
+        let difference = self.roster.replace(|each| presence::list_members(data, each), me, max);
         let (members, me) = (self.roster.members(), self.roster.me().cloned());
         batch.push_roster_change(slot, RosterChange::Replaced { members, me });
         if difference.left_out > 0 {

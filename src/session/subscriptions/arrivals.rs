@@ -12,7 +12,7 @@ use crate::{
     },
     session::{
         roster::Coming,
-        vault::{Opening, Sealed},
+        vault::{Opening, Sealed, Vault},
     },
 };
 
@@ -73,21 +73,24 @@ impl Subscriptions {
             Opening::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), has_decoder, batch),
             Opening::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), has_decoder, batch),
             Opening::Held => {}
-            Opening::Fetch => {
+            Opening::Fetch { fits } => {
+                if !fits {
+                    give_up(vault, slot, has_decoder, batch);
+                }
                 let name = subscription.interest.name().clone();
-                let number = self.begin_attempt(&name, now);
-                if let Some(vault) = self.subscribed(channel).and_then(|subscription| subscription.vault.as_mut()) {
-                    vault.fetch(number);
-                }
-                self.to_ask.push(name);
+                self.fetch_key(name, now);
             }
-            Opening::Full => {
-                for (event, opened) in vault.give_up() {
-                    deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
-                }
-            }
+            Opening::Full => give_up(vault, slot, has_decoder, batch),
         }
         Ok(())
+    }
+
+    fn fetch_key(&mut self, name: Name, now: Instant) {
+        let number = self.begin_attempt(&name, now);
+        if let Some(vault) = self.subscribed(&name).and_then(|subscription| subscription.vault.as_mut()) {
+            vault.fetch(number);
+        }
+        self.to_ask.push(name);
     }
 
     /// The fetch of a newer key has ended, which is reported when there is none: what waited for it is delivered, or
@@ -115,11 +118,11 @@ impl Subscriptions {
     pub(super) fn give_up_waiting_for_keys(&mut self, batch: &mut Batch) {
         let (number, has_decoder) = (self.batch, self.rules.has_decoder);
         for subscription in self.by_name.values_mut() {
-            let released = subscription.vault.as_mut().map(|vault| vault.give_up()).unwrap_or_default();
-            for (event, opened) in released {
-                let slot = subscription.slot_in(number, batch);
-                deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
+            let Some(mut vault) = subscription.vault.take() else { continue };
+            if vault.fetching().is_some() {
+                give_up(&mut vault, subscription.slot_in(number, batch), has_decoder, batch);
             }
+            subscription.vault = Some(vault);
         }
     }
 
@@ -183,6 +186,13 @@ impl Subscriptions {
         let notice = Notification::MemberRemoved(change);
         batch.push_platform_event(slot, "pusher:member_removed", &data.text().unwrap_or_default(), notice);
         true
+    }
+}
+
+/// Delivers, or reports, what waits for a key, without the key.
+fn give_up(vault: &mut Vault, slot: ChannelSlot, has_decoder: bool, batch: &mut Batch) {
+    for (event, opened) in vault.give_up() {
+        deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
     }
 }
 

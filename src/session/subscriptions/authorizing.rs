@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Subscriptions,
-    subscription::{Progress, Subscription},
+    subscription::{Permission, Progress, Subscription},
 };
 
 /// Who the client is, for a presence channel whose permission does not say it (A7).
@@ -83,7 +83,10 @@ impl Subscriptions {
         let checked = answer.and_then(|auth| {
             let auth = grant::checked_channel(auth, name).map_err(malformed)?;
             let names_user = names_user(kind, &auth).map_err(malformed)?;
-            Ok((auth, names_user))
+            let kept = Permission::within(&self.budget, auth);
+            let kept =
+                kept.ok_or_else(|| malformed("is too large to be kept beside all that is kept already".to_owned()))?;
+            Ok((kept, names_user))
         });
         match (checked, user) {
             (Err(error), _) => {
@@ -93,8 +96,8 @@ impl Subscriptions {
                 let error = malformed("has no `channel_data`, and nobody is signed in".to_owned());
                 self.fail(name, "", error, batch);
             }
-            (Ok((auth, names_user)), user) => {
-                subscription.permission = Some(auth);
+            (Ok((permission, names_user)), user) => {
+                subscription.permission = Some(permission);
                 let waits = !names_user && matches!(user, User::Pending);
                 subscription.progress =
                     if waits { Progress::AwaitingUser(number) } else { Progress::Authorized(number) };
@@ -117,8 +120,8 @@ impl Subscriptions {
             .collect();
         for (name, number) in waiting {
             let permission = self.by_name.get_mut(&name).and_then(|subscription| subscription.permission.take());
-            if let Some(auth) = permission {
-                self.authorized(&name, number, Ok(auth), user, batch);
+            if let Some(permission) = permission {
+                self.authorized(&name, number, Ok(permission.auth), user, batch);
             }
         }
     }

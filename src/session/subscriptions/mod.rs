@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     ChannelAuth, Error, Name,
-    event::{Batch, Interest},
+    event::{Batch, Budget, Interest},
     protocol::frame::Outgoing,
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Rules {
 /// All channels that are wanted, or that the server must still be told to forget.
 pub(super) struct Subscriptions {
     rules: Rules,
+    /// What all channels together may keep of what is sent to this client.
+    budget: Budget,
     by_name: HashMap<Name, Subscription>,
     /// The channels about which the server has to be told something. Each stands here once.
     to_tell: VecDeque<Name>,
@@ -55,6 +57,7 @@ impl Subscriptions {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
             rules,
+            budget: Budget::default(),
             by_name: HashMap::new(),
             to_tell: VecDeque::new(),
             to_ask: Vec::new(),
@@ -63,6 +66,10 @@ impl Subscriptions {
             batch: 0,
             connected: false,
         }
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Follows the user's wish for a channel; the last wish wins (S1). `ready` is a permission that the user has already.
@@ -78,13 +85,14 @@ impl Subscriptions {
             return self.unwant(interest.name());
         }
         let name = interest.name().clone();
-        let subscription = self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest));
+        let subscription =
+            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, &self.budget));
         let is_new = subscription.epoch != interest.epoch();
         if !is_new && !subscription.can_begin_anew(ready.is_some()) {
             return;
         }
         if is_new {
-            subscription.answer_wish(interest);
+            subscription.answer_wish(interest, &self.budget);
         }
         subscription.ready = ready.or(subscription.ready.take());
         subscription.progress = Progress::Wanted;
@@ -233,8 +241,8 @@ impl Subscriptions {
             subscription.progress = Progress::Requested(number);
             subscription.permission.as_ref()
         });
-        let auth = permission.map(ChannelAuth::signature);
-        let channel_data = permission.and_then(ChannelAuth::member);
+        let auth = permission.map(|permission| permission.auth.signature());
+        let channel_data = permission.and_then(|permission| permission.auth.member());
         Outgoing::Subscribe { channel: name, auth, channel_data }.to_text()
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     ChannelAuth,
-    event::{Batch, ChannelSlot, Interest},
+    event::{Batch, Budget, ChannelSlot, Interest, Share},
     protocol::name::ChannelKind,
     session::{roster::Roster, vault::Vault},
 };
@@ -19,8 +19,8 @@ pub(super) struct Subscription {
     pub(super) progress: Progress,
     /// A ready-made permission. It serves one socket.
     pub(super) ready: Option<ChannelAuth>,
-    /// The permission for the current socket.
-    pub(super) permission: Option<ChannelAuth>,
+    /// The permission for the current socket, until the server has confirmed.
+    pub(super) permission: Option<Permission>,
     /// The server was asked to subscribe, and not yet to unsubscribe.
     pub(super) on_wire: bool,
     /// How many requests the server has not answered. More than one when an unsubscribe has overtaken a request: then the
@@ -37,6 +37,12 @@ pub(super) struct Subscription {
     /// Of an encrypted channel, once it is subscribed.
     pub(super) vault: Option<Vault>,
     slot: Option<(u64, ChannelSlot)>,
+}
+
+/// A permission, and what it takes of what one client may keep.
+pub(super) struct Permission {
+    pub(super) auth: ChannelAuth,
+    _share: Share,
 }
 
 /// The number tells attempts for one channel apart, so that late answers and deadlines find nothing.
@@ -59,8 +65,16 @@ pub(super) enum Progress {
     Unwanted,
 }
 
+impl Permission {
+    /// `None` when it does not fit beside what is kept already.
+    pub(super) fn within(budget: &Budget, auth: ChannelAuth) -> Option<Self> {
+        let mut share = budget.share();
+        share.resize(auth.bytes()).then_some(Self { auth, _share: share })
+    }
+}
+
 impl Subscription {
-    pub(super) fn new(interest: &Arc<Interest>) -> Self {
+    pub(super) fn new(interest: &Arc<Interest>, budget: &Budget) -> Self {
         Self {
             interest: Arc::clone(interest),
             epoch: interest.epoch(),
@@ -73,19 +87,19 @@ impl Subscription {
             last_request: 0,
             to_tell: false,
             lost: None,
-            roster: Roster::default(),
+            roster: Roster::new(budget),
             vault: None,
             slot: None,
         }
     }
 
     /// Another wish than before: what answered the old one does not answer this.
-    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>) {
+    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>, budget: &Budget) {
         self.interest = Arc::clone(interest);
         self.epoch = interest.epoch();
         self.lost = None;
         self.slot = None;
-        self.roster = Roster::default();
+        self.roster = Roster::new(budget);
         self.ready = None;
         self.forget_secrets();
     }

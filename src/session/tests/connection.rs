@@ -264,6 +264,7 @@ fn r5_another_first_message_is_a_failed_attempt() {
         "junk",
         r#"{"event":"pusher:error","data":{"message":"m"}}"#,
         r#"{"event":"pusher:connection_established","data":"{}"}"#,
+        &format!(r#"{{"event":"pusher:connection_established","data":{{"socket_id":"{}"}}}}"#, "1".repeat(201)),
     ];
     for first in firsts {
         let mut s = Scenario::new();

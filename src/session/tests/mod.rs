@@ -6,6 +6,7 @@ mod connection;
 mod corpus;
 mod encrypted;
 mod long_run;
+mod memory;
 mod model;
 mod presence;
 mod simulation;

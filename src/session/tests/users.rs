@@ -239,6 +239,17 @@ fn a7_presence_without_channel_data_waits_for_the_sign_in() {
 }
 
 #[test]
+fn d3_a_watchlist_far_beyond_the_protocols_limit_is_ignored() {
+    let ids = format!("[7{}]", ",7".repeat(200_000));
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof());
+    s.forget();
+    s.receive(&format!(r#"{{"event":"online","data":{{"user_ids":{ids}}}}}"#));
+    assert!(s.told.is_empty());
+    assert_eq!(s.session.tally.ignored, 1);
+}
+
+#[test]
 fn a8_the_watchlist_is_told_in_both_shapes_and_only_to_those_who_signed_in() {
     let shapes = [
         r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\"]}]}"}"#,

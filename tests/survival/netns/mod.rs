@@ -149,8 +149,8 @@ impl Case {
         if self.stage == Closing {
             subject.pusher.connect_background().map_err(|error| error.to_string())?;
         }
-        let history = subject.wait(|history| history.recovered_after(Some(ending)).is_some());
-        let recovered = history.recovered_after(Some(ending)).ok_or_else(|| format!("not back: {history}"))?;
+        let history = subject.wait(|history| history.recovered_after(ending).is_some());
+        let recovered = history.recovered_after(ending).ok_or_else(|| format!("not back: {history}"))?;
         let recovery = (recovered - ended).saturating_sub(history.backed_off(ended, recovered));
         if recovery > RECOVERY || history.losses_since(ended).len() > 1 {
             return Err(format!("back {recovery:?} after the back-off: {history}"));

@@ -220,7 +220,7 @@ fn through_proxies(ear: &'static Ear, server: &Elsewhere) {
     let user = format!("user:{}", Canary::PROXY_PASSWORD.core);
     let url = |port| format!("http://{user}@127.0.0.1:{port}");
     {
-        let config = config(server).proxy(url(proxy())).auth_endpoint(server.auth_endpoint());
+        let config = config(server).proxy(url(proxy())).auth_endpoint(server.auth_endpoint()).allow_insecure_auth();
         let client = Shown::connected(ear, config);
         assert!(client.subscribe("private-room").is_subscribed());
     }

@@ -1,0 +1,113 @@
+//! The server and auth endpoint behind the proxies, which sees who comes to it past them.
+
+use pusher_channels::{Config, Reconnect, testing::TestServer};
+
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+use super::{
+    certificates::{Authority, Certificate, GOOD},
+    terminator::terminate_tls,
+};
+use super::{
+    proxy::Proxy,
+    relay::{Answers, Relay},
+    support::{eventually, server},
+};
+
+/// A name that only a proxy resolves.
+pub(crate) const NAME: &str = "pusher.test";
+
+pub(crate) struct Destination {
+    _server: TestServer,
+    plain: Relay,
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    tls: (Relay, Authority),
+}
+
+impl Destination {
+    /// Listens on this address.
+    pub(crate) fn start(address: &str) -> Self {
+        let server = server();
+        Self {
+            plain: Relay::start(address, server.addr(), Answers::All),
+            #[cfg(all(feature = "native-tls", target_os = "linux"))]
+            tls: {
+                let authority = Authority::new();
+                let names = "DNS:pusher.test,IP:127.0.0.1,IP:::1";
+                let files = authority.make(&Certificate { names, ..GOOD });
+                (Relay::start(address, terminate_tls(&files, server.addr()), Answers::All), authority)
+            },
+            _server: server,
+        }
+    }
+
+    /// Without TLS, and with it.
+    pub(crate) const SCHEMES: &[bool] = &[
+        false,
+        #[cfg(all(feature = "native-tls", target_os = "linux"))]
+        true,
+    ];
+
+    pub(crate) fn port(&self, tls: bool) -> u16 {
+        let relay = if tls { self.secure() } else { None };
+        relay.unwrap_or(&self.plain).port()
+    }
+
+    /// For a client that connects to it by this host, and whose channels are authorised there, too.
+    pub(crate) fn config(&self, host: &str, tls: bool) -> Config {
+        Self::config_at(host, self.port(tls), &self.root(tls))
+    }
+
+    /// The same, in a process that knows no more of it. Without a root there is no TLS.
+    pub(crate) fn config_at(host: &str, port: u16, root: &str) -> Config {
+        let tls = !root.is_empty();
+        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let scheme = if tls { "https" } else { "http" };
+        let config = Config::host("app-key", host)
+            .port(port)
+            .tls(tls)
+            .reconnect(Reconnect::never())
+            .auth_endpoint(format!("{scheme}://{bracketed}:{port}/pusher/auth"))
+            // Behind a proxy, no host is known to be this machine.
+            .allow_insecure_auth();
+        if tls { config.root_certificate_pem(root) } else { config }
+    }
+
+    /// The ports from which somebody came.
+    pub(crate) fn peers(&self) -> Vec<u16> {
+        [&self.plain].into_iter().chain(self.secure()).flat_map(Relay::peers).collect()
+    }
+
+    /// Whoever came here came from one of these proxies.
+    pub(crate) fn assert_reached_only_by(&self, proxies: &[Proxy]) {
+        let sorted = |mut ports: Vec<u16>| {
+            ports.sort_unstable();
+            ports
+        };
+        let outgoing = sorted(proxies.iter().flat_map(Proxy::outgoing).collect());
+        let peers = || sorted(self.peers());
+        eventually("all connections are accepted", || peers().len() >= outgoing.len());
+        assert_eq!(peers(), outgoing, "somebody came past the proxies");
+    }
+
+    /// The certificate that clients have to trust, as PEM.
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    pub(crate) fn root(&self, tls: bool) -> String {
+        let root = || String::from_utf8(self.tls.1.root()).expect("PEM is ASCII");
+        if tls { root() } else { String::new() }
+    }
+
+    #[cfg(not(all(feature = "native-tls", target_os = "linux")))]
+    pub(crate) fn root(&self, _tls: bool) -> String {
+        String::new()
+    }
+
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    fn secure(&self) -> Option<&Relay> {
+        Some(&self.tls.0)
+    }
+
+    #[cfg(not(all(feature = "native-tls", target_os = "linux")))]
+    fn secure(&self) -> Option<&Relay> {
+        None
+    }
+}

@@ -1,0 +1,21 @@
+//! Rule C7: a proxy carries both the socket and the requests to auth endpoints, and nothing goes past it.
+
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+#[path = "../support/certificates.rs"]
+mod certificates;
+mod conversation;
+mod destination;
+mod ending;
+mod environment;
+mod http;
+mod proxy;
+#[path = "../support/relay.rs"]
+mod relay;
+mod rows;
+mod socks;
+#[path = "../support/mod.rs"]
+mod support;
+mod targets;
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+#[path = "../support/terminator.rs"]
+mod terminator;

@@ -1,0 +1,130 @@
+//! One row is one proxy. It is met by the socket and by the auth endpoint's requests; where there is a tunnel, with TLS in it, too.
+
+use std::{thread, time::Duration};
+
+use pusher_channels::{ConnectPhase, Error, Pusher};
+
+use super::{
+    conversation::Target,
+    destination::{Destination, NAME},
+    proxy::{Proxy, Script, Service},
+    support::PATIENCE,
+};
+
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// `name:password@`, as it stands in the proxy's URL.
+    pub(crate) user: &'static str,
+    pub(crate) script: Script,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Outcome {
+    Tunnel,
+    /// With this status, and these words in the error.
+    Refused(Option<u16>, &'static str),
+    TimesOut,
+    /// What came early out of the tunnel was taken for the answer of the server.
+    Answered403,
+}
+
+/// Who asks the proxy for a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Socket,
+    Auth,
+}
+
+/// Never to be seen in an error, whatever happens.
+pub(crate) const PASSWORD: &str = "canary:@";
+
+/// Tries all rows at once with proxies of this scheme.
+pub(crate) fn try_all(scheme: &str, rows: &[Row]) {
+    let destination = &Destination::start("127.0.0.1");
+    let proxies: Vec<_> = thread::scope(|scope| {
+        let mut trials = Vec::new();
+        for row in rows {
+            for way in [Way::Socket, Way::Auth] {
+                for tls in Destination::SCHEMES.iter().filter(|tls| !**tls || row.makes_a_tunnel()) {
+                    trials.push(scope.spawn(move || row.meet(scheme, way, *tls, destination)));
+                }
+            }
+        }
+        trials.into_iter().map(|trial| trial.join().expect("as the row says")).collect()
+    });
+    destination.assert_reached_only_by(&proxies);
+}
+
+impl Row {
+    fn meet(&self, scheme: &str, way: Way, tls: bool, destination: &Destination) -> Proxy {
+        let Self { name, user, script, outcome } = *self;
+        let (deadline, case) = (self.deadline(way), format!("{name}, {way:?}, TLS {tls}"));
+        let first = if way == Way::Socket { script } else { Script::Serve(Service::OPEN) };
+        let proxy = Proxy::start(first, script);
+        let config = destination.config(NAME, tls).proxy(format!("{scheme}://{user}{}", proxy.addr()));
+        assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+        let result = match way {
+            Way::Socket => Pusher::new(config.connect_timeout(deadline)).connect().map(drop),
+            Way::Auth => {
+                let pusher = Pusher::new(config.auth_timeout(deadline)).connect();
+                let pusher = pusher.unwrap_or_else(|error| panic!("{case}: {error}"));
+                pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE)
+            }
+        };
+        match result {
+            Ok(()) => assert_eq!(outcome, Outcome::Tunnel, "{case}"),
+            Err(error) => self.check(&error, way, &case),
+        }
+        if outcome == Outcome::Tunnel {
+            let (targets, port) = (proxy.targets(), destination.port(tls));
+            let expected = match scheme {
+                "http" => Target::Http(format!("{NAME}:{port}")),
+                _ => Target::SocksName(NAME.to_owned(), port),
+            };
+            assert_eq!(targets, vec![expected; if way == Way::Socket { 1 } else { 2 }], "{case}");
+        }
+        proxy
+    }
+
+    fn makes_a_tunnel(&self) -> bool {
+        matches!(self.outcome, Outcome::Tunnel | Outcome::Answered403)
+    }
+
+    /// Only who has to wait for its end has a short one. A socket must have come to the proxy by then; a request waits for
+    /// it four times.
+    fn deadline(&self, way: Way) -> Duration {
+        match (self.outcome, way) {
+            (Outcome::TimesOut, Way::Socket) => Duration::from_secs(1),
+            (Outcome::TimesOut, Way::Auth) => Duration::from_millis(300),
+            _ => PATIENCE,
+        }
+    }
+
+    fn check(&self, error: &Error, way: Way, case: &str) {
+        let text = error.to_string();
+        assert!(!format!("{text} {error:?}").contains("canary"), "{case}: {error:?}");
+        match (self.outcome, way) {
+            (Outcome::Refused(status, words), _) => {
+                assert!(text.contains("proxy: 127.0.0.1:") && text.contains(words), "{case}: {text}");
+                assert!(matches!(cause(error), Error::Proxy { status: s, .. } if *s == status), "{case}: {error:?}");
+            }
+            (Outcome::TimesOut, Way::Socket) => {
+                assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Proxy, .. }), "{case}: {error}");
+                assert!(text.starts_with("proxy: "), "{case}: {text}");
+            }
+            (Outcome::TimesOut, Way::Auth) => assert!(matches!(error, Error::AuthTimeout { .. }), "{case}: {error}"),
+            // Which is no answer in TLS.
+            (Outcome::Answered403, _) => assert!(text.contains("403") || text.contains("tls: "), "{case}: {text}"),
+            (Outcome::Tunnel, _) => panic!("{case}: {error}"),
+        }
+    }
+}
+
+/// What a request to the auth endpoint failed with; for a socket the error itself.
+fn cause(error: &Error) -> &Error {
+    match error {
+        Error::AuthNetwork { source, .. } => source.downcast_ref().expect("an error of this crate"),
+        other => other,
+    }
+}

@@ -1,0 +1,153 @@
+//! Certificates for servers on loopback, made by the `openssl` command when a test wants them.
+#![allow(dead_code, reason = "every test target uses its own part of this")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// What a certificate is like. One of these is one row of a table.
+#[derive(Clone, Copy)]
+pub(crate) struct Certificate {
+    /// Whom it is for, as OpenSSL writes it: `DNS:localhost`.
+    pub(crate) names: &'static str,
+    pub(crate) valid: Valid,
+    pub(crate) issuer: Issuer,
+}
+
+/// When it is valid.
+#[derive(Clone, Copy)]
+pub(crate) enum Valid {
+    Today,
+    /// It has expired.
+    LongAgo,
+    /// It is not valid yet.
+    FarAhead,
+}
+
+/// By whom it is signed, and what the server sends beside it.
+#[derive(Clone, Copy)]
+pub(crate) enum Issuer {
+    /// The authority whose root a client may trust.
+    Root,
+    /// An authority between that one and the certificate, which the server sends, or forgets to.
+    Intermediate {
+        sent: bool,
+    },
+    Itself,
+}
+
+/// What everybody can connect to who trusts the root.
+pub(crate) const GOOD: Certificate = Certificate { names: "DNS:localhost", valid: Valid::Today, issuer: Issuer::Root };
+
+/// An authority, with another one below it. Its folder is removed with it.
+pub(crate) struct Authority {
+    folder: PathBuf,
+    /// How many certificates it has made for servers.
+    made: AtomicUsize,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("certificates-{}-{number}", std::process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let authority = Self { folder, made: AtomicUsize::new(0) };
+        fs::create_dir_all(&authority.folder).expect("a writable target folder");
+        authority.write("issuing", ISSUING);
+        authority.write("issued", "");
+        let root = ["-subj", "/CN=Test root", "-addext", "keyUsage=keyCertSign"];
+        authority.sign_by_itself("root", &root, &["-days", "2"]);
+        let extensions = "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign";
+        authority.sign("root", "intermediate", extensions, &["-days", "2"]);
+        authority
+    }
+
+    /// The certificate of the authority itself, as PEM.
+    pub(crate) fn root(&self) -> Vec<u8> {
+        self.read("root.pem")
+    }
+
+    /// Makes one for a server that is to have it.
+    pub(crate) fn make(&self, certificate: &Certificate) -> Files {
+        let name = format!("server-{}", self.made.fetch_add(1, Ordering::Relaxed));
+        let names = format!("subjectAltName={}", certificate.names);
+        let dates: &[&str] = match certificate.valid {
+            Valid::Today => &["-days", "2"],
+            Valid::LongAgo => &["-startdate", "20200101000000Z", "-enddate", "20210101000000Z"],
+            Valid::FarAhead => &["-startdate", "20900101000000Z", "-enddate", "20910101000000Z"],
+        };
+        match certificate.issuer {
+            Issuer::Itself => self.sign_by_itself(&name, &["-subj", "/CN=Test server", "-addext", &names], dates),
+            Issuer::Root => self.sign("root", &name, &names, dates),
+            Issuer::Intermediate { .. } => self.sign("intermediate", &name, &names, dates),
+        }
+        let chain = format!("{name}.pem");
+        if matches!(certificate.issuer, Issuer::Intermediate { sent: true }) {
+            self.write(&chain, [self.read(&chain), self.read("intermediate.pem")].concat());
+        }
+        Files { chain: self.folder.join(chain), key: self.folder.join(format!("{name}.key")) }
+    }
+
+    fn sign_by_itself(&self, name: &str, what: &[&str], dates: &[&str]) {
+        let files = ["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")];
+        self.openssl(&[&["req", "-x509"], NEW_KEY, what, dates, &files]);
+    }
+
+    fn sign(&self, issuer: &str, name: &str, extensions: &str, dates: &[&str]) {
+        let subject = format!("/CN=Test {name}");
+        let (key, request) = (format!("{name}.key"), format!("{name}.request"));
+        self.openssl(&[&["req"], NEW_KEY, &["-subj", &subject, "-keyout", &key, "-out", &request]]);
+        self.write("extensions", extensions);
+        let by = ["-cert", &format!("{issuer}.pem"), "-keyfile", &format!("{issuer}.key"), "-extfile", "extensions"];
+        let files = ["-in", &request, "-out", &format!("{name}.pem")];
+        // Of all the commands that sign, this one knows dates in every version of OpenSSL.
+        self.openssl(&[&["ca", "-config", "issuing", "-batch", "-notext", "-create_serial"], &by, dates, &files]);
+    }
+
+    fn openssl(&self, arguments: &[&[&str]]) {
+        let mut command = Command::new("openssl");
+        let output = command.current_dir(&self.folder).args(arguments.concat()).output().expect("openssl is installed");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.folder.join(name), text).expect("a writable folder");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.join(name)).expect("openssl wrote it")
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A certificate, with what the server sends beside it, and its key, as PEM.
+pub(crate) struct Files {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+const NEW_KEY: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/// The least that `openssl ca` wants to know.
+const ISSUING: &str = "\
+[ca]
+default_ca = issuing
+[issuing]
+database = issued
+serial = serial
+new_certs_dir = .
+default_md = sha256
+policy = any
+unique_subject = no
+[any]
+commonName = supplied
+";

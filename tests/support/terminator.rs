@@ -1,0 +1,104 @@
+//! The end of TLS in front of a server that speaks none.
+#![allow(dead_code, reason = "every test target uses its own part of this")]
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::Mutex,
+    thread,
+};
+
+use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVersion};
+
+use super::certificates::Files;
+
+/// Speaks TLS 1.2 and 1.3. Returns where it listens, on IPv4.
+pub(crate) fn terminate_tls(files: &Files, behind: SocketAddr) -> SocketAddr {
+    terminate(context(files).build(), behind)
+}
+
+/// Speaks nothing but one version. All but the last two are so old that OpenSSL has to be told to forget its standards.
+pub(crate) fn terminate_only(version: SslVersion, files: &Files, behind: SocketAddr) -> SocketAddr {
+    let mut context = context(files);
+    only(version, &mut context);
+    let addr = terminate(context.build(), behind);
+    assert_that_it_speaks(version, addr);
+    addr
+}
+
+fn context(Files { chain, key }: &Files) -> SslContextBuilder {
+    let mut context = SslContext::builder(SslMethod::tls_server()).expect("OpenSSL works");
+    context.set_certificate_chain_file(chain).expect("made");
+    context.set_private_key_file(key, SslFiletype::PEM).expect("made");
+    context.set_min_proto_version(Some(SslVersion::TLS1_2)).expect("known");
+    context
+}
+
+fn only(version: SslVersion, context: &mut SslContextBuilder) {
+    context.set_min_proto_version(Some(version)).expect("known");
+    context.set_max_proto_version(Some(version)).expect("known");
+    context.set_cipher_list("ALL:@SECLEVEL=0").expect("known");
+}
+
+/// Otherwise a client would be refused for another reason than its version.
+fn assert_that_it_speaks(version: SslVersion, addr: SocketAddr) {
+    let mut context = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL works");
+    only(version, &mut context);
+    let ssl = Ssl::new(&context.build()).expect("OpenSSL works");
+    let connected = ssl.connect(TcpStream::connect(addr).expect("it listens")).expect("it speaks this version");
+    assert_eq!(connected.ssl().version2(), Some(version));
+}
+
+fn terminate(context: SslContext, behind: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("bound");
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let ssl = Ssl::new(&context).expect("OpenSSL works");
+            // What goes wrong here ends the connection, which is for the client to notice.
+            thread::spawn(move || serve(ssl, client, behind));
+        }
+    });
+    addr
+}
+
+fn serve(ssl: Ssl, client: TcpStream, behind: SocketAddr) -> io::Result<()> {
+    let waiting = client.try_clone()?;
+    let tls = Mutex::new(ssl.accept(client).map_err(io::Error::other)?);
+    let plain = TcpStream::connect(behind)?;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ = encrypt(&plain, &tls);
+            let _ = waiting.shutdown(Shutdown::Both);
+        });
+        let ended = decrypt(&waiting, &tls, &plain);
+        let _ = plain.shutdown(Shutdown::Both);
+        ended
+    })
+}
+
+/// TLS cannot be split into two halves. So the lock is taken only when something has come.
+fn decrypt(waiting: &TcpStream, tls: &Mutex<SslStream<TcpStream>>, mut plain: &TcpStream) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    while waiting.peek(&mut [0])? > 0 {
+        let mut tls = tls.lock().expect("no panic");
+        loop {
+            let count = tls.read(&mut buffer)?;
+            plain.write_all(&buffer[..count])?;
+            if count == 0 || tls.ssl().pending() == 0 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn encrypt(mut plain: &TcpStream, tls: &Mutex<SslStream<TcpStream>>) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match plain.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => tls.lock().expect("no panic").write_all(&buffer[..count])?,
+        }
+    }
+}

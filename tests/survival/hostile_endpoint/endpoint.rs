@@ -1,0 +1,158 @@
+//! Plays a script to the requests about one channel, and answers all others well.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use socket2::SockRef;
+
+use super::{GOOD, Scenario, Step, answer};
+use crate::hostile_server::wire;
+
+pub(crate) struct Endpoint {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Endpoint {
+    pub(crate) fn start(scenario: &Scenario, elsewhere: &Elsewhere) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let requests = Arc::new(AtomicUsize::new(0));
+        let play = Play {
+            script: scenario.script.clone(),
+            marker: format!("channel_name={}&", scenario.channel),
+            elsewhere: elsewhere.address,
+            requests: Arc::clone(&requests),
+        };
+        let play = Arc::new(play);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let play = Arc::clone(&play);
+                thread::spawn(move || play.serve(stream));
+            }
+        });
+        Self { address, requests }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/auth?token=canary-query", self.address)
+    }
+
+    /// How often the channel was asked for.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+struct Play {
+    script: Vec<Step>,
+    /// What stands in the requests that are answered by the script.
+    marker: String,
+    elsewhere: SocketAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Play {
+    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+        loop {
+            if matches!(self.script.first(), Some(Step::Unread)) && self.is_about_target(&stream)? {
+                self.requests.fetch_add(1, Ordering::SeqCst);
+                return self.perform(&mut stream);
+            }
+            let request = read_request(&mut stream)?;
+            if !request.contains(&self.marker) {
+                answer("200 OK", "", GOOD).iter().try_for_each(|step| self.step(step, &mut stream))?;
+                continue;
+            }
+            self.requests.fetch_add(1, Ordering::SeqCst);
+            self.perform(&mut stream)?;
+            if !matches!(self.script.last(), Some(Step::Keep)) {
+                return stream.shutdown(Shutdown::Write);
+            }
+        }
+    }
+
+    /// Looks at the request without taking it.
+    fn is_about_target(&self, stream: &TcpStream) -> io::Result<bool> {
+        let mut seen = [0; 4096];
+        loop {
+            let count = stream.peek(&mut seen)?;
+            let text = String::from_utf8_lossy(&seen[..count]);
+            if count == 0 || text.contains("channel_name=") && text.ends_with("canary-param") {
+                return Ok(text.contains(&self.marker));
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn perform(&self, stream: &mut TcpStream) -> io::Result<()> {
+        self.script.iter().try_for_each(|step| self.step(step, stream))
+    }
+
+    fn step(&self, step: &Step, stream: &mut TcpStream) -> io::Result<()> {
+        match step {
+            Step::Bytes(bytes) => stream.write_all(bytes),
+            Step::Endless(bytes) => loop {
+                stream.write_all(bytes)?;
+            },
+            Step::Drip(bytes, pause) => bytes.iter().try_for_each(|byte| {
+                thread::sleep(*pause);
+                stream.write_all(&[*byte])
+            }),
+            Step::Hold => stream.read_to_end(&mut Vec::new()).map(drop),
+            Step::Redirect(status) => {
+                let head = format!("HTTP/1.1 {status} Elsewhere\r\nLocation: http://{}/auth\r\n", self.elsewhere);
+                stream.write_all(head.as_bytes())?;
+                stream.write_all(b"Content-Length: 0\r\n\r\n")
+            }
+            Step::Reset => SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO)),
+            Step::Unread | Step::Keep => Ok(()),
+        }
+    }
+}
+
+/// The head and the body, which is as long as the client says.
+fn read_request(stream: &mut TcpStream) -> io::Result<String> {
+    let head = wire::read_head(stream)?;
+    let is_length = |line: &&str| line.to_ascii_lowercase().starts_with("content-length:");
+    let length = head.lines().find(is_length).and_then(|line| line[15..].trim().parse().ok()).unwrap_or_default();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(format!("{head}{}&", String::from_utf8_lossy(&body)))
+}
+
+/// Another host, which nobody has a reason to talk to. Every byte that it gets is counted.
+pub(crate) struct Elsewhere {
+    address: SocketAddr,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Elsewhere {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&bytes);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                // A connection alone tells something, too.
+                count.fetch_add(1, Ordering::SeqCst);
+                let mut got = Vec::new();
+                let _ = stream.read_to_end(&mut got);
+                count.fetch_add(got.len(), Ordering::SeqCst);
+            }
+        });
+        Self { address, bytes }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::SeqCst)
+    }
+}

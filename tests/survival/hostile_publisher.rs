@@ -1,0 +1,198 @@
+//! A publisher, or a server between, that tampers with encrypted events (E1-E3): what was not sealed with the channel's key is
+//! never delivered, and always reported.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
+use pusher_channels::{ChannelAuth, Config, Pusher};
+use serde_json::{Value, json};
+
+use crate::{
+    figures,
+    hostile_server::{ROOM, Scenario, Server, Shows, Stage, Step, wire},
+    support::PATIENCE,
+};
+
+const CHANNEL: &str = "private-encrypted-vault";
+const KEY: [u8; 32] = [7; 32];
+
+/// What is tampered with is at least so much.
+const DEMANDED: usize = 100_000;
+
+/// A genuine event stands after so many that are not.
+const EVERY: usize = 1000;
+
+#[test]
+fn e1_no_forged_plain_text_is_delivered() {
+    let envelopes = tampered();
+    let (count, genuine) = (envelopes.len(), envelopes.len().div_ceil(EVERY));
+    assert!(count >= DEMANDED);
+    let script = vec![Step::Bytes(wire_of(&envelopes))];
+    let mut scenario = Scenario::new("tampered events", Stage::Subscribed, script, Shows::Tolerates);
+    scenario.channels = vec![CHANNEL.to_owned()];
+    let server = Server::start(&scenario, true);
+
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let pusher = Pusher::new(config(&server, &fetches));
+    let channel = pusher.channel(CHANNEL).expect("a valid name");
+    let (told, delivered) = mpsc::channel();
+    channel.bind_all(move |event| {
+        if !event.name().starts_with("pusher:") {
+            told.send((event.name().to_owned(), event.data().to_owned())).unwrap_or_default();
+        }
+    });
+    let failures = Arc::new(AtomicUsize::new(0));
+    let failed = Arc::clone(&failures);
+    channel.on_decryption_failure(move |_| {
+        failed.fetch_add(1, Ordering::SeqCst);
+    });
+    let (end, ends) = mpsc::channel();
+    pusher.bind("stays", move |_| end.send(()).unwrap_or_default());
+    channel.subscribe();
+    pusher.subscribe(ROOM).expect("a valid name");
+    pusher.connect().expect("a good server");
+    ends.recv_timeout(PATIENCE).expect("the event after all others");
+
+    let delivered: Vec<_> = delivered.try_iter().collect();
+    let expected: Vec<_> = (0..genuine).map(|number| ("genuine".to_owned(), number.to_string())).collect();
+    let forged = delivered.iter().filter(|(name, _)| name != "genuine").count();
+    assert_eq!(forged, 0, "{delivered:?}");
+    assert_eq!(delivered, expected);
+    assert_eq!(failures.load(Ordering::SeqCst), count, "each is reported");
+    assert!(fetches.load(Ordering::SeqCst) <= 2, "E2: the key is young");
+    figures::record("forged plain texts delivered", format!("{forged} of {count}"), "0 of 100000");
+}
+
+fn config(server: &Server, fetches: &Arc<AtomicUsize>) -> Config {
+    let (address, fetches) = (server.address(), Arc::clone(fetches));
+    Config::host("key", address.ip().to_string()).port(address.port()).tls(false).authorizer(move |_| {
+        fetches.fetch_add(1, Ordering::SeqCst);
+        Ok(ChannelAuth::new("k:s").shared_secret(STANDARD.encode(KEY)))
+    })
+}
+
+/// The frames, with the genuine events between them.
+fn wire_of(envelopes: &[String]) -> Vec<u8> {
+    let message = |name: &str, envelope: &str| {
+        wire::text(&json!({"event": name, "channel": CHANNEL, "data": envelope}).to_string())
+    };
+    let mut bytes = Vec::new();
+    for (number, envelopes) in envelopes.chunks(EVERY).enumerate() {
+        envelopes.iter().for_each(|envelope| bytes.extend(message("forged", envelope)));
+        let sealed = Sealed::new(&KEY, number, number.to_string().as_bytes());
+        bytes.extend(message("genuine", &sealed.envelope()));
+    }
+    bytes
+}
+
+/// A sealed text in its parts.
+#[derive(Clone)]
+struct Sealed {
+    nonce: Vec<u8>,
+    ciphertext: Vec<u8>,
+}
+
+impl Sealed {
+    fn new(key: &[u8; 32], number: usize, plain: &[u8]) -> Self {
+        let mut nonce = [0; 24];
+        nonce[..8].copy_from_slice(&number.to_le_bytes());
+        let ciphertext = XSalsa20Poly1305::new(key.into()).encrypt(&nonce.into(), plain).expect("it fits");
+        Self { nonce: nonce.to_vec(), ciphertext }
+    }
+
+    fn envelope(&self) -> String {
+        envelope(&STANDARD.encode(&self.nonce), &STANDARD.encode(&self.ciphertext))
+    }
+
+    fn bits(&self) -> usize {
+        8 * (self.nonce.len() + self.ciphertext.len())
+    }
+
+    fn flip(&mut self, bit: usize) {
+        let bytes = self.nonce.iter_mut().chain(&mut self.ciphertext);
+        bytes.skip(bit / 8).take(1).for_each(|byte| *byte ^= 1 << (bit % 8));
+    }
+
+    fn flipped(&self, bit: usize) -> Self {
+        let mut flipped = self.clone();
+        flipped.flip(bit);
+        flipped
+    }
+}
+
+fn envelope(nonce: &str, ciphertext: &str) -> String {
+    json!({"nonce": nonce, "ciphertext": ciphertext}).to_string()
+}
+
+/// Everything that can be done to some messages of several lengths, until it is enough.
+fn tampered() -> Vec<String> {
+    let mut envelopes = shapes();
+    for number in 0.. {
+        if envelopes.len() >= DEMANDED {
+            break;
+        }
+        let plain = format!("{{\"pay\":\"{}\"}}", "x".repeat(number % 64));
+        let good = Sealed::new(&KEY, number, plain.as_bytes());
+        let other = Sealed::new(&KEY, number + 1, b"\"something else\"");
+        envelopes.extend((0..good.bits()).map(|bit| good.flipped(bit).envelope()));
+        envelopes.extend((1..good.bits()).map(|bit| good.flipped(bit).flipped(bit / 2).envelope()));
+        envelopes.extend(truncated(&good));
+        envelopes.extend(misencoded(&good));
+        envelopes.push(Sealed { nonce: other.nonce.clone(), ..good.clone() }.envelope());
+        envelopes.push(Sealed { ciphertext: other.ciphertext, ..good }.envelope());
+        envelopes.extend((0..256).map(|bit| {
+            let mut key = KEY;
+            key[bit / 8] ^= 1 << (bit % 8);
+            Sealed::new(&key, number, plain.as_bytes()).envelope()
+        }));
+    }
+    envelopes
+}
+
+/// At every byte: of the nonce, of the ciphertext, and of the envelope as a text.
+fn truncated(good: &Sealed) -> Vec<String> {
+    let nonces = (0..good.nonce.len()).map(|end| Sealed { nonce: good.nonce[..end].to_vec(), ..good.clone() });
+    let ciphertexts =
+        (0..good.ciphertext.len()).map(|end| Sealed { ciphertext: good.ciphertext[..end].to_vec(), ..good.clone() });
+    let starts = (1..good.ciphertext.len())
+        .map(|start| Sealed { ciphertext: good.ciphertext[start..].to_vec(), ..good.clone() });
+    let text = good.envelope();
+    let texts = (0..text.len()).map(|end| text[..end].to_owned());
+    nonces.chain(ciphertexts).chain(starts).map(|sealed| sealed.envelope()).chain(texts).collect()
+}
+
+/// Base64 that is none, or another than the standard's.
+fn misencoded(good: &Sealed) -> Vec<String> {
+    let (nonce, ciphertext) = (STANDARD.encode(&good.nonce), STANDARD.encode(&good.ciphertext));
+    let mut envelopes: Vec<_> = (0..nonce.len())
+        .flat_map(|at| {
+            ["*", " ", "=", "-"].map(|bad| envelope(&format!("{}{bad}{}", &nonce[..at], &nonce[at + 1..]), &ciphertext))
+        })
+        .collect();
+    envelopes.extend(
+        (0..=ciphertext.len()).map(|at| envelope(&nonce, &format!("{}\n{}", &ciphertext[..at], &ciphertext[at..]))),
+    );
+    envelopes.extend(["=", "==", "AAAA", "\0"].map(|more| envelope(&nonce, &format!("{ciphertext}{more}"))));
+    envelopes
+}
+
+/// Data that is no envelope at all.
+fn shapes() -> Vec<String> {
+    let good = Sealed::new(&KEY, 0, b"\"x\"");
+    let (nonce, ciphertext) = (STANDARD.encode(&good.nonce), STANDARD.encode(&good.ciphertext));
+    let wrong = [Value::Null, json!(7), json!(true), json!([]), json!({}), json!(good.nonce), json!([nonce])];
+    let mut shapes: Vec<_> =
+        ["", "clear text", "\"clear text\"", "null", "7", "{}", "{\"clear\":1}"].map(str::to_owned).to_vec();
+    shapes.extend(wrong.iter().map(|wrong| json!({"nonce": wrong, "ciphertext": ciphertext}).to_string()));
+    shapes.extend(wrong.iter().map(|wrong| json!({"nonce": nonce, "ciphertext": wrong}).to_string()));
+    shapes.push(json!({"nonce": nonce}).to_string());
+    shapes.push(json!({"ciphertext": ciphertext}).to_string());
+    shapes.push(json!({"Nonce": nonce, "Ciphertext": ciphertext}).to_string());
+    shapes.push(Value::from(good.envelope()).to_string());
+    shapes
+}

@@ -1,0 +1,15 @@
+//! Rule C8: TLS by the platform's library, with certificates made for each run; for the socket and for auth endpoints alike.
+// Where the platform's library is OpenSSL, a server of a test can be made to speak what no server should.
+#![cfg(all(feature = "native-tls", target_os = "linux"))]
+
+#[path = "../support/certificates.rs"]
+mod certificates;
+mod flow;
+mod kept;
+mod matrix;
+#[path = "../support/relay.rs"]
+mod relay;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/terminator.rs"]
+mod terminator;
