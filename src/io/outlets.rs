@@ -94,9 +94,11 @@ impl Outlets {
         {
             let _delivering = self.delivering.lock();
             while let Ok(batch) = self.posted.1.try_recv() {
+                // Looked up for each, because a receiver gets what is posted after it was made; and before the snapshot
+                // shows it, because one that is made upon that is not for what was seen already.
+                let queues = self.queues();
                 self.snapshot.apply(&batch);
-                // Looked up for each, because a receiver gets what is posted after it was made.
-                self.queues().iter().for_each(|queue| queue.push(&batch));
+                queues.iter().for_each(|queue| queue.push(&batch));
                 if batch.notices() > 0 {
                     delivered.push(batch);
                 }
