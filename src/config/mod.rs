@@ -232,7 +232,8 @@ impl Config {
     /// Requests to auth endpoints do not use it.
     ///
     /// The closure runs on the thread of the attempt, and cannot be interrupted: what it returns after
-    /// [`time_left`](DialRequest::time_left), or after a `disconnect`, is closed. Its error is [`Error::Dialer`].
+    /// [`time_left`](DialRequest::time_left), or after a `disconnect`, is closed. Its error is
+    /// [`Error::Dialer`]; so is, at once, a fifth call while four have not returned.
     ///
     /// ```no_run
     /// # #[cfg(unix)]

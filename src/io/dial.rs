@@ -2,10 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,6 +25,8 @@ use crate::{
     ConnectPhase, Error, ProxyProblem, Source,
     config::{ByteStream, Config, DialRequest, Dialer, Endpoint, address},
     error::excerpt,
+    event::Place,
+    sync::atomic::AtomicUsize,
 };
 
 /// How long, and how much, is read of the body of a refusal. 200 characters of it are told.
@@ -59,24 +58,26 @@ pub(super) struct Dialled {
     pub(super) inlet: Inlet,
 }
 
-/// The calls of a client's dialer: one at a time, so that closures that never return do not pile up.
+/// So many calls of a dialer may run at once: those of attempts that were given up, and the current one's.
+const MAX_DIALER_CALLS: usize = 4;
+
+/// The calls of a client's dialer, few at a time, so that closures that never return do not pile up.
 pub(super) struct DialerCalls {
-    running: AtomicBool,
+    running: Arc<AtomicUsize>,
     process: Process,
 }
 
 impl DialerCalls {
     pub(super) fn new(process: Process) -> Self {
-        Self { running: AtomicBool::new(false), process }
+        Self { running: Arc::default(), process }
     }
 
     fn run(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {
-        if self.running.swap(true, Ordering::AcqRel) {
-            let source = io::Error::other("it has not returned from an earlier attempt");
-            return Err(Error::Dialer { source: Arc::new(source) });
-        }
+        let busy = || io::Error::other("it has not returned from earlier attempts");
+        let place = Place::take(&self.running, MAX_DIALER_CALLS);
+        let place = place.ok_or_else(|| Error::Dialer { source: Arc::new(busy()) })?;
         let dialled = dialer.dial(request);
-        self.running.store(false, Ordering::Release);
+        drop(place);
         // The closure may have forked, and this may be the child, where the client does nothing (H7).
         self.process.check()?;
         dialled

@@ -15,33 +15,9 @@ use pusher_channels::{ByteStream, Config, ConnectPhase, ConnectionState, Error, 
 
 use super::{
     pipe::Pipe,
-    support::{PATIENCE, next_event, next_state, server, subscribed},
+    support::{PATIENCE, is_as_good_as_a_socket, next_state, server, subscribed},
     ways::Way,
 };
-
-/// Events, large and many, a ping, a loss and the way back.
-fn is_as_good_as_a_socket(server: &pusher_channels::testing::TestServer, config: Config) {
-    let policy = Reconnect::default().max_delay(Duration::from_millis(20));
-    let pusher = Pusher::new(config.reconnect(policy)).connect().expect("the dialer connects");
-    subscribed(&pusher, "room");
-    let receiver = pusher.receiver();
-    let large = "ż".repeat(200_000);
-    server.trigger("room", "large", &large);
-    assert_eq!(next_event(&receiver).1, large);
-    for n in 0..1000 {
-        server.trigger("room", "e", &n);
-    }
-    for n in 0..1000 {
-        assert_eq!(next_event(&receiver).1, n.to_string());
-    }
-    server.send_raw(r#"{"event":"pusher:ping"}"#);
-    assert!(server.wait_for_received(|received| received.text.contains("pusher:pong"), PATIENCE));
-    server.drop_all();
-    next_state(&receiver, ConnectionState::Connected);
-    assert!(server.wait_for_subscribers("room", 1, PATIENCE));
-    pusher.disconnect();
-    assert!(server.wait_for_connections(0, PATIENCE), "the server sees the end");
-}
 
 #[test]
 fn c11_a_connection_of_the_program_is_as_good_as_a_socket() {

@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pusher_channels::{ByteStream, Config, ConnectPhase, ConnectionState, Error, Pusher};
+use pusher_channels::{ByteStream, Config, ConnectPhase, ConnectionState, Error, Pusher, Reconnect};
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
     pipe::Pipe,
-    support::{PATIENCE, eventually, server},
+    support::{PATIENCE, eventually, next_state, server},
     ways::Way,
 };
 
@@ -74,6 +74,30 @@ fn c3_a_dialer_that_takes_too_long_is_a_timeout_and_what_comes_too_late_is_close
     assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Tcp, .. }), "{error}");
     slow.go.send(()).expect("it waits");
     eventually("the late stream is closed", || pipe.shutdowns() > 0);
+}
+
+#[test]
+fn c11_dialers_that_never_return_do_not_pile_up() {
+    let (call, called) = mpsc::channel();
+    let (release, never) = mpsc::channel::<()>();
+    let never = Mutex::new(never);
+    let config = Config::host("app-key", "nowhere.invalid").tls(false).dialer(move |_| {
+        call.send(()).unwrap_or_default();
+        let _ = never.lock().map(|never| never.recv());
+        Err::<ByteStream, _>("too late")
+    });
+    let policy = Reconnect::default().max_delay(Duration::from_millis(1));
+    let pusher = Pusher::new(config.connect_timeout(Duration::from_millis(20)).reconnect(policy));
+    let receiver = pusher.receiver();
+    pusher.connect_background().expect("started");
+    let mut full = 0;
+    while full < 3 {
+        let cause = next_state(&receiver, ConnectionState::Reconnecting).cause.expect("an attempt failed");
+        full += usize::from(cause.to_string().contains("has not returned from earlier attempts"));
+    }
+    pusher.disconnect();
+    drop(release);
+    assert_eq!(called.try_iter().count(), 4);
 }
 
 #[test]

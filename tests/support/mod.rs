@@ -32,6 +32,30 @@ pub(crate) fn subscribed(pusher: &Pusher, name: &str) -> Channel {
     channel
 }
 
+/// What goes over a connection of this configuration: events, large and many, a ping, a loss and the way back.
+pub(crate) fn is_as_good_as_a_socket(server: &TestServer, config: Config) {
+    let policy = Reconnect::default().max_delay(Duration::from_millis(20));
+    let pusher = Pusher::new(config.reconnect(policy)).connect().expect("it connects");
+    subscribed(&pusher, "room");
+    let receiver = pusher.receiver();
+    let large = "ż".repeat(200_000);
+    server.trigger("room", "large", &large);
+    assert_eq!(next_event(&receiver).1, large);
+    for n in 0..1000 {
+        server.trigger("room", "e", &n);
+    }
+    for n in 0..1000 {
+        assert_eq!(next_event(&receiver).1, n.to_string());
+    }
+    server.send_raw(r#"{"event":"pusher:ping"}"#);
+    assert!(server.wait_for_received(|received| received.text.contains("pusher:pong"), PATIENCE));
+    server.drop_all();
+    next_state(&receiver, ConnectionState::Connected);
+    assert!(server.wait_for_subscribers("room", 1, PATIENCE));
+    pusher.disconnect();
+    assert!(server.wait_for_connections(0, PATIENCE), "the server sees the end");
+}
+
 /// The next notification for which `pick` has a use; those before it are thrown away.
 pub(crate) fn next<T>(receiver: &Receiver, mut pick: impl FnMut(Notification) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;

@@ -1,12 +1,10 @@
 //! What goes over TLS once it stands.
 
-use std::time::Duration;
-
-use pusher_channels::{Config, ConnectionState, Error, Pusher, Reconnect};
+use pusher_channels::{Config, Error, Pusher};
 
 use super::{
     certificates::{Authority, GOOD},
-    support::{PATIENCE, next_event, next_state, server, subscribed},
+    support::{is_as_good_as_a_socket, server},
     terminator::terminate_tls,
 };
 
@@ -14,27 +12,8 @@ use super::{
 fn c8_events_flow_both_ways_over_tls_with_the_users_root() {
     let (authority, server) = (Authority::new(), server());
     let port = terminate_tls(&authority.make(&GOOD), server.addr()).port();
-    let policy = Reconnect::default().max_delay(Duration::from_millis(20));
-    let config = Config::host("app-key", "localhost").port(port).reconnect(policy);
-    let pusher = Pusher::new(config.root_certificate_pem(authority.root())).connect().expect("trusted");
-    subscribed(&pusher, "room");
-    let receiver = pusher.receiver();
-    let large = "ż".repeat(200_000);
-    server.trigger("room", "large", &large);
-    assert_eq!(next_event(&receiver).1, large);
-    for n in 0..5000 {
-        server.trigger("room", "e", &n);
-    }
-    for n in 0..5000 {
-        assert_eq!(next_event(&receiver).1, n.to_string());
-    }
-    server.send_raw(r#"{"event":"pusher:ping"}"#);
-    assert!(server.wait_for_received(|received| received.text.contains("pusher:pong"), PATIENCE));
-    server.drop_all();
-    next_state(&receiver, ConnectionState::Connected);
-    assert!(server.wait_for_subscribers("room", 1, PATIENCE));
-    pusher.disconnect();
-    assert_eq!(pusher.state(), ConnectionState::Disconnected);
+    let config = Config::host("app-key", "localhost").port(port).root_certificate_pem(authority.root());
+    is_as_good_as_a_socket(&server, config);
 }
 
 #[test]
