@@ -162,6 +162,8 @@ mod client_event;
 
 mod error;
 
+mod wiped;
+
 mod sync;
 
 mod protocol;
@@ -187,7 +189,7 @@ pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher};
 pub use config::{ByteStream, Config, DialRequest, Overflow};
-pub use error::{ConnectPhase, Error, Source, TlsProblem};
+pub use error::{ConnectPhase, Error, ProxyProblem, Source, TlsProblem};
 pub use event::{
     ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange, Name,
     Notification, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,

@@ -385,6 +385,18 @@ fn a_tls_port_that_is_spoken_to_in_plain_text_is_hinted_at() {
 }
 
 #[test]
+fn a_server_that_ends_the_connection_instead_of_answering_is_worth_another_try() {
+    for answer in ["", "HTTP/1.1 101 Swit"] {
+        let port = serve(move |mut stream| {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let error = error_of(local(port));
+        assert!(matches!(error, Error::Upgrade { source: Some(_), .. }) && error.is_retryable(), "{error:?}");
+    }
+}
+
+#[test]
 fn r5_a_first_message_that_is_another_one_is_a_failed_attempt() {
     let server = TestServer::start().expect("a free port");
     for text in ["null", "[]", "junk", r#"{"event":"pusher:ping","data":{}}"#] {

@@ -7,7 +7,7 @@ use std::{
 
 /// The layers of `src`, from the bottom. A file may use its own layer and those below.
 const LAYERS: [&[&str]; 10] = [
-    &["error", "sync", "survival_figures"],
+    &["error", "wiped", "sync", "survival_figures"],
     &["event"],
     &["auth"],
     &["protocol"],
@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 10] = [
 
 /// Where the names that the crate's root exports come from.
 const EXPORTS: [(&str, &[&str]); 10] = [
-    ("error", &["Error", "ConnectPhase", "Source", "TlsProblem"]),
+    ("error", &["Error", "ConnectPhase", "ProxyProblem", "Source", "TlsProblem"]),
     (
         "event",
         &[

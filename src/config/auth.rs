@@ -4,9 +4,9 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tungstenite::http::{HeaderName, HeaderValue};
+use tungstenite::http::HeaderName;
 
-use super::{Address, Config, HttpUrl};
+use super::{Address, Config, HttpUrl, endpoint::is_field_value};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, UserAuth,
     auth::Secret,
@@ -349,15 +349,16 @@ fn is_loopback(host: &str) -> bool {
 /// The headers that describe the body and the connection. They are the client's own.
 const RESERVED: [&str; 6] = ["host", "connection", "content-length", "content-type", "transfer-encoding", "expect"];
 
-/// A header that can be sent, or what is wrong with it. The value is not told.
-pub(crate) fn checked_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// The name of a header that can be sent, or what is wrong with the header. The value is not told.
+pub(crate) fn checked_header(name: &str, value: &str) -> Result<HeaderName, String> {
     let parsed: HeaderName = name.parse().map_err(|_| format!("{name:?} is not a header name"))?;
     if RESERVED.contains(&parsed.as_str()) {
         return Err(format!("{name:?} is set by the client itself"));
     }
-    let mut value: HeaderValue = value.parse().map_err(|_| format!("{name:?} has a value that no header can have"))?;
-    value.set_sensitive(true);
-    Ok((parsed, value))
+    if !is_field_value(value) {
+        return Err(format!("{name:?} has a value that no header can have"));
+    }
+    Ok(parsed)
 }
 
 impl fmt::Debug for Auth {

@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
-use tungstenite::http::{HeaderName, HeaderValue, Uri};
+use tungstenite::http::{HeaderName, Uri};
 
 use super::{Address, Config};
-use crate::{Error, protocol::percent};
+use crate::{Error, auth::Secret, protocol::percent};
 
 /// Where to connect, and what to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,9 +191,9 @@ const RESERVED: [&str; 7] = [
 ];
 
 /// Checks the user's headers. Values never appear in an error, because tokens travel in them.
-pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
-    let origin = config.origin.iter().map(|origin| ("origin", "Origin", origin.expose()));
-    let headers = config.headers.iter().map(|(name, value)| ("header", name.as_str(), value.expose()));
+pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, &Secret)>, Error> {
+    let origin = config.origin.iter().map(|origin| ("origin", "Origin", origin));
+    let headers = config.headers.iter().map(|(name, value)| ("header", name.as_str(), value));
     origin
         .chain(headers)
         .map(|(option, name, value)| {
@@ -202,10 +202,18 @@ pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, Header
             if RESERVED.contains(&parsed.as_str()) {
                 return Err(bad("is set by the client itself"));
             }
-            let value: HeaderValue = value.parse().map_err(|_| bad("has a value that no header can have"))?;
+            if !is_field_value(value.expose()) {
+                return Err(bad("has a value that no header can have"));
+            }
             Ok((parsed, value))
         })
         .collect()
+}
+
+/// RFC 9110, section 5.5: visible characters, those beyond ASCII, spaces and tabs. Looked at where it stands, because a
+/// `HeaderValue` would be another copy of a token, and is not wiped (X1).
+pub(super) fn is_field_value(value: &str) -> bool {
+    value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
 #[cfg(test)]

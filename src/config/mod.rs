@@ -8,7 +8,7 @@ mod proxy;
 
 use std::{fmt, time::Duration};
 
-use tungstenite::http::{HeaderName, HeaderValue};
+use tungstenite::http::HeaderName;
 
 use crate::{
     Error,
@@ -170,8 +170,8 @@ impl Config {
         self
     }
 
-    /// How long connecting may take in all: name resolution, TCP, a proxy, TLS, upgrade and the server's confirmation.
-    /// Defaults to 15 s.
+    /// How long connecting may take in all: name resolution, TCP and a proxy, or a dialer; TLS, upgrade and the server's
+    /// confirmation. Defaults to 15 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -219,9 +219,11 @@ impl Config {
 
     /// Takes the proxy from the environment, which is read now: `https_proxy` for `wss` and `https`, `http_proxy` for `ws` and
     /// `http`, else `all_proxy`; except for the hosts and domains in `no_proxy`. Their names may be in capitals, but for
-    /// `HTTP_PROXY`, which web servers let clients set. Without this call the environment is not read.
+    /// `HTTP_PROXY`, which web servers let clients set: in a CGI program, which has a `REQUEST_METHOD`, `http_proxy` is not
+    /// read either, because on Windows it is the same variable. A value that is not Unicode is an [`Error::Config`]. Without
+    /// this call the environment is not read.
     pub fn proxy_from_env(mut self) -> Self {
-        self.proxy = proxy::Choice::Environment(proxy::Environment::read(|name| std::env::var(name).ok()));
+        self.proxy = proxy::Choice::Environment(proxy::Environment::read(|name| std::env::var(name)));
         self
     }
 
@@ -233,12 +235,16 @@ impl Config {
     /// [`time_left`](DialRequest::time_left), or after a `disconnect`, is closed. Its error is [`Error::Dialer`].
     ///
     /// ```no_run
+    /// # #[cfg(unix)]
+    /// # fn config() -> pusher_channels::Config {
     /// use std::os::unix::net::UnixStream;
     /// use pusher_channels::{ByteStream, Config};
     ///
     /// let config = Config::host("app-key", "localhost")
     ///     .tls(false)
     ///     .dialer(|_| UnixStream::connect("/run/soketi.sock").map(ByteStream::unix));
+    /// # config
+    /// # }
     /// ```
     pub fn dialer<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         mut self,
@@ -314,7 +320,7 @@ impl Config {
         Endpoint::of(self)
     }
 
-    pub(crate) fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    pub(crate) fn headers(&self) -> Result<Vec<(HeaderName, &Secret)>, Error> {
         endpoint::checked_headers(self)
     }
 

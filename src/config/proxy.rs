@@ -1,6 +1,6 @@
 //! The proxy that carries the socket and the requests to auth endpoints (C7).
 
-use std::net::IpAddr;
+use std::{env::VarError, net::IpAddr};
 
 use tungstenite::http::Uri;
 
@@ -25,6 +25,8 @@ pub(super) struct Environment {
     https: Option<Secret>,
     /// Hosts that are reached directly.
     no_proxy: Vec<String>,
+    /// One of them is no text. What cannot be read must not be passed by.
+    is_unreadable: bool,
 }
 
 /// A proxy, and what it wants to know of its user.
@@ -61,6 +63,9 @@ impl Choice {
         let urls = match self {
             Self::Direct => Vec::new(),
             Self::Always(url) => vec![url],
+            Self::Environment(Environment { is_unreadable: true, .. }) => {
+                return Err(Error::config("proxy", "a variable of the environment that names it is not Unicode"));
+            }
             Self::Environment(Environment { http, https, .. }) => http.iter().chain(https).collect(),
         };
         urls.into_iter().try_for_each(|url| Proxy::parse(url.expose()).map(drop))
@@ -68,17 +73,30 @@ impl Choice {
 }
 
 impl Environment {
-    /// Small letters come first. `HTTP_PROXY` in capitals is not read, because CGI sets it to what a client sends.
-    pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let first = |names: &[&str]| {
-            let mut values = names.iter().filter_map(|name| variable(name)).filter(|value| !value.is_empty());
+    /// Small letters come first. `HTTP_PROXY` in capitals is not read, because CGI sets it to what a client sends; and where
+    /// capitals make no difference, as on Windows, `http_proxy` is not read in a CGI program, which `REQUEST_METHOD` tells.
+    pub(super) fn read(variable: impl Fn(&str) -> Result<String, VarError>) -> Self {
+        let mut is_unreadable = false;
+        let mut first = |names: &[&str]| {
+            let mut values = names.iter().filter_map(|name| match variable(name) {
+                Err(VarError::NotUnicode(_)) => {
+                    is_unreadable = true;
+                    None
+                }
+                value => value.ok().filter(|value| !value.is_empty()),
+            });
             values.next()
         };
+        let is_cgi = !matches!(variable("REQUEST_METHOD"), Err(VarError::NotPresent));
+        let http = if is_cgi { None } else { first(&["http_proxy"]) };
+        let http = http.or_else(|| first(&["all_proxy", "ALL_PROXY"]));
+        let https = first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]);
         let no_proxy = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
         Self {
-            http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]).map(Secret::new),
-            https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]).map(Secret::new),
+            http: http.map(Secret::new),
+            https: https.map(Secret::new),
             no_proxy: no_proxy.split(',').map(|entry| bare(entry).to_ascii_lowercase()).collect(),
+            is_unreadable,
         }
     }
 
@@ -115,7 +133,11 @@ impl Proxy {
             "socks5" | "socks5h" => (ProxyKind::Socks5, 1080),
             _ => return Err(bad("must begin with http:// or socks5://")),
         };
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        // Else the name would be taken for the host, and the beginning of the password for the port.
+        if after.contains('@') {
+            return Err(bad("has an @ after / or ?; percent-encode these in the user name and the password"));
+        }
         let (user, address) = match authority.rsplit_once('@') {
             Some((user, address)) => (Some(user), address),
             None => (None, authority),
@@ -162,7 +184,7 @@ mod tests {
 
     fn environment(variables: &[(&str, &str)]) -> Choice {
         let value = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-        Choice::Environment(Environment::read(value))
+        Choice::Environment(Environment::read(|name| value(name).ok_or(VarError::NotPresent)))
     }
 
     fn host_for(choice: &Choice, tls: bool, host: &str) -> Option<String> {
@@ -194,11 +216,15 @@ mod tests {
             "http://u:%zzcanary@p",
             "http://a%3Ab:canary@p",
             "socks5://canary@p",
+            "http://alice:12345/canary@p:3128",
+            "http://canary?x:12345@p:3128",
+            "alice:12345/canary@p:3128",
         ];
         for url in urls {
             let error = Proxy::parse(url).expect_err(url);
             assert!(matches!(error, Error::Config { option: "proxy", .. }), "{url:?}: {error}");
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+            assert!(!format!("{error} {error:?}").contains("12345"), "{error}");
         }
     }
 
@@ -212,6 +238,26 @@ mod tests {
         assert_eq!(host_for(&all, true, "h").as_deref(), Some("all"));
         assert_eq!(host_for(&environment(&[("HTTP_PROXY", "cgi")]), false, "h"), None);
         assert!(environment(&[("http_proxy", "ftp://x")]).check().is_err());
+    }
+
+    #[test]
+    fn c7_a_variable_that_is_no_text_is_refused_and_not_passed_by() {
+        for unreadable in ["http_proxy", "HTTPS_PROXY", "all_proxy", "no_proxy"] {
+            let value = |name: &str| {
+                Err(if name == unreadable { VarError::NotUnicode("canary".into()) } else { VarError::NotPresent })
+            };
+            let checked = Choice::Environment(Environment::read(value)).check();
+            let error = checked.expect_err(unreadable);
+            assert!(matches!(error, Error::Config { option: "proxy", .. }), "{error}");
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn c7_what_the_client_of_a_cgi_program_sends_is_not_taken_for_a_proxy() {
+        let cgi = environment(&[("REQUEST_METHOD", "GET"), ("http_proxy", "cgi"), ("https_proxy", "secure:2")]);
+        assert_eq!(host_for(&cgi, false, "h"), None);
+        assert_eq!(host_for(&cgi, true, "h").as_deref(), Some("secure"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl fmt::Display for Error {
                 let hint = Hint(codes::upgrade_status(*status));
                 write!(f, "upgrade: the server answered HTTP {status} instead of 101{hint}{}", Quoted(body))
             }
-            Self::Upgrade { reason } => write!(f, "upgrade: {reason}"),
+            Self::Upgrade { reason, .. } => write!(f, "upgrade: {reason}"),
             Self::UnexpectedFirstMessage { reason } => {
                 let words = Words(reason);
                 write!(f, "established: the server did not begin with pusher:connection_established{words}")
@@ -117,7 +117,7 @@ impl fmt::Display for Error {
 fn undone(phase: ConnectPhase) -> &'static str {
     match phase {
         ConnectPhase::Dns => "the host name was not resolved",
-        ConnectPhase::Tcp => "no address of the host took the connection",
+        ConnectPhase::Tcp => "no connection was made",
         ConnectPhase::Proxy => "the proxy opened no tunnel",
         ConnectPhase::Tls => "the server did not end the handshake",
         ConnectPhase::Upgrade => "the server did not answer the request for a WebSocket",

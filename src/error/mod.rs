@@ -2,13 +2,16 @@
 
 mod codes;
 mod display;
+mod proxy;
 #[cfg(test)]
 mod tests;
 #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "nothing is detected where there is no TLS"))]
 mod tls;
+mod words;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub use proxy::ProxyProblem;
 pub use tls::TlsProblem;
 
 /// Everything that this crate reports as a failure.
@@ -63,8 +66,12 @@ pub enum Error {
         address: String,
         /// The HTTP status that it answered with; `None` where it said none: SOCKS, an end of the stream, junk.
         status: Option<u16>,
-        /// What went wrong.
+        /// What was wrong: the password, the rules of the proxy, the host behind it, ...
+        problem: ProxyProblem,
+        /// What went wrong, in words.
         reason: String,
+        /// The error of the operating system, where the connection to the proxy broke.
+        source: Option<Source>,
     },
     /// The program's own dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
     Dialer {
@@ -87,10 +94,12 @@ pub enum Error {
         /// The beginning of the response body, at most 200 characters.
         body: String,
     },
-    /// The server's answer to the WebSocket upgrade was not a valid one.
+    /// The server's answer to the WebSocket upgrade was not a valid one, or the connection ended instead of it.
     Upgrade {
         /// What is wrong with it.
         reason: String,
+        /// How the connection ended or broke, where it was that. Another attempt may succeed then.
+        source: Option<Source>,
     },
     /// The first message was not `pusher:connection_established`.
     UnexpectedFirstMessage {
@@ -317,7 +326,7 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
 pub enum ConnectPhase {
     /// Resolving the host name.
     Dns,
-    /// Connecting a TCP socket to one of the addresses.
+    /// Connecting a TCP socket to one of the addresses, or waiting for the program's own dialer.
     Tcp,
     /// Asking the proxy for a tunnel.
     Proxy,
@@ -365,7 +374,6 @@ impl Error {
             Self::ConnectTimeout { .. }
             | Self::Dns { .. }
             | Self::Tcp { .. }
-            | Self::Proxy { status: None, .. }
             | Self::Dialer { .. }
             | Self::UnexpectedFirstMessage { .. }
             | Self::ConnectionLost { .. }
@@ -382,20 +390,23 @@ impl Error {
             | Self::Thread { .. } => true,
             Self::Tls { problem, .. } => *problem == TlsProblem::Ended,
             Self::AuthRefused { status: Some(status), .. } => is_transient(*status),
-            Self::UpgradeStatus { status, .. } | Self::Proxy { status: Some(status), .. } => is_transient(*status),
+            Self::UpgradeStatus { status, .. } => is_transient(*status),
+            Self::Upgrade { source, .. } => source.is_some(),
+            Self::Proxy { problem, status, .. } => problem.is_transient(*status),
             Self::ConnectionClosed { code, .. } => !(4000..4100).contains(code),
             _ => false,
         }
     }
 
-    /// Whether the server, the auth endpoint or the configuration denied permission: a refused signature, a refused origin,
-    /// no authoriser. An endpoint that cannot be reached, or does not answer as it should, has denied nothing.
+    /// Whether the server, the auth endpoint, a proxy or the configuration denied permission: a refused signature, a refused
+    /// origin, a wrong password, no authoriser. An endpoint that cannot be reached, or does not answer as it should, has denied
+    /// nothing.
     pub fn is_auth(&self) -> bool {
         match self {
             Self::NoAuthorizer { .. } | Self::SignInRefused { .. } => true,
             Self::AuthRefused { status, .. } => !status.is_some_and(is_transient),
             Self::UpgradeStatus { status, .. } => matches!(status, 401 | 403),
-            Self::Proxy { status, .. } => *status == Some(407),
+            Self::Proxy { problem, .. } => *problem == ProxyProblem::Credentials,
             Self::SubscriptionRefused { status, kind, .. } => {
                 matches!(status, Some(401 | 403 | 4009)) || kind == "AuthError"
             }
@@ -415,25 +426,6 @@ impl Error {
                 | Self::AuthTimeout { .. }
                 | Self::WaitTimeout { .. }
         )
-    }
-
-    /// The same error without words from outside, which may be confidential and belong into no log (X1).
-    pub(crate) fn without_words(&self) -> Self {
-        let mut error = self.clone();
-        match &mut error {
-            Self::SubscriptionRefused { message, kind, .. } => {
-                message.clear();
-                kind.clear();
-            }
-            Self::UpgradeStatus { body: words, .. }
-            | Self::UnexpectedFirstMessage { reason: words }
-            | Self::ConnectionClosed { message: words, .. }
-            | Self::Server { message: words, .. }
-            | Self::AuthRefused { message: words, .. }
-            | Self::SignInRefused { message: words, .. } => words.clear(),
-            _ => {}
-        }
-        error
     }
 
     pub(crate) fn config(option: &'static str, reason: impl Into<String>) -> Self {
@@ -472,7 +464,9 @@ impl std::error::Error for Error {
             | Self::Encode { source, .. }
             | Self::AuthNetwork { source, .. }
             | Self::Thread { source, .. } => Some(source),
-            Self::ConnectionLost { source, .. } => source.as_ref(),
+            Self::ConnectionLost { source, .. } | Self::Proxy { source, .. } | Self::Upgrade { source, .. } => {
+                source.as_ref()
+            }
             _ => None,
         };
         source.map(|source| &**source as &(dyn std::error::Error + 'static))

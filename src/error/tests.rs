@@ -1,5 +1,7 @@
 //! The errors as a whole: no two read alike, and each says what was done, to what.
 
+use std::io;
+
 use super::*;
 
 #[test]
@@ -17,6 +19,65 @@ fn x1_what_is_logged_has_no_words_from_outside() {
     for error in errors {
         assert!(error.to_string().contains("canary") && !error.without_words().to_string().contains("canary"));
     }
+}
+
+#[test]
+fn x1_what_is_logged_has_no_words_of_the_programs_own_code() {
+    let boxed = || -> Source { Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("canary")) };
+    let io = || -> Source { Arc::new(io::Error::other("canary")) };
+    let reason = || "the connection failed: canary".to_owned();
+    let mut errors = vec![
+        Error::ConnectionLost { reason: reason(), source: Some(io()) },
+        Error::Upgrade { reason: reason(), source: Some(io()) },
+        Error::Tls { host: "h".to_owned(), problem: TlsProblem::Other, source: io() },
+    ];
+    for source in [boxed(), io()] {
+        errors.push(Error::Dialer { source: Arc::clone(&source) });
+        errors.push(Error::Encode { event: "client-e".to_owned(), source: Arc::clone(&source) });
+        errors.push(Error::Decode { event: "e".to_owned(), source });
+    }
+    for error in errors {
+        let logged = error.without_words();
+        assert!(error.to_string().contains("canary") && !format!("{logged} {logged:?}").contains("canary"), "{logged}");
+    }
+    let refused: Source = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));
+    assert_eq!(Error::Dialer { source: refused }.without_words().to_string(), "dialer: connection refused");
+}
+
+#[test]
+fn c7_what_a_proxy_refuses_for_is_told_apart_whether_it_speaks_http_or_socks() {
+    use ProxyProblem::*;
+    let of_http = |status| (Some(status), ProxyProblem::of_status(status));
+    let of_socks = |reply| (None, ProxyProblem::of_socks_reply(reply));
+    let rows = [
+        (of_http(407), Credentials, false),
+        (of_http(403), Forbidden, false),
+        (of_http(405), Unsupported, false),
+        (of_http(502), Unreachable, true),
+        (of_http(504), Unreachable, true),
+        (of_http(302), Other, false),
+        (of_http(429), Other, true),
+        (of_http(500), Other, true),
+        (of_socks(1), Other, true),
+        (of_socks(2), Forbidden, false),
+        (of_socks(4), Unreachable, true),
+        (of_socks(8), Unsupported, false),
+        ((None, Credentials), Credentials, false),
+        ((None, NotAProxy), NotAProxy, false),
+        ((None, Ended), Ended, true),
+    ];
+    for ((status, problem), expected, is_retryable) in rows {
+        let error = Error::Proxy { address: "p:1".to_owned(), status, problem, reason: String::new(), source: None };
+        assert_eq!((problem, error.is_retryable()), (expected, is_retryable), "{status:?}");
+        assert_eq!(error.is_auth(), problem == Credentials, "{problem:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_ends_instead_of_an_answer_is_worth_another_try() {
+    let upgrade = |source| Error::Upgrade { reason: String::new(), source };
+    assert!(upgrade(Some(Arc::new(io::Error::from(io::ErrorKind::UnexpectedEof)))).is_retryable());
+    assert!(!upgrade(None).is_retryable());
 }
 
 #[test]
@@ -53,10 +114,10 @@ fn a_final_refusal_is_not_retryable() {
 
 #[test]
 fn the_source_is_kept() {
-    let io = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let io = io::Error::from(io::ErrorKind::ConnectionRefused);
     let error = Error::Tcp { address: "localhost:1".into(), source: Arc::new(io) };
     let source = std::error::Error::source(&error).expect("kept");
-    assert!(source.downcast_ref::<std::io::Error>().is_some());
+    assert!(source.downcast_ref::<io::Error>().is_some());
     assert_eq!(
         error.to_string(),
         "tcp: localhost:1 cannot be reached (check the port, and firewalls): connection refused"
@@ -67,7 +128,7 @@ fn the_source_is_kept() {
 fn one_of_each() -> Vec<(Error, &'static str)> {
     let channel = || "private-room".to_owned();
     let text = |text: &str| text.to_owned();
-    let source = || -> Source { Arc::new(std::io::Error::other("a cause")) };
+    let source = || -> Source { Arc::new(io::Error::other("a cause")) };
     let (after, host) = (Duration::from_secs(7), || "ws.example.com".to_owned());
     let mut errors = vec![
         (Error::config("port", "must not be 0"), "port"),
@@ -75,12 +136,18 @@ fn one_of_each() -> Vec<(Error, &'static str)> {
         (Error::Dns { host: host(), source: source() }, "ws.example.com"),
         (Error::Tcp { address: text("ws.example.com:443"), source: source() }, "ws.example.com:443"),
         (
-            Error::Proxy { address: text("proxy:3128"), status: Some(407), reason: text("answered HTTP 407") },
+            Error::Proxy {
+                address: text("proxy:3128"),
+                status: Some(407),
+                problem: ProxyProblem::Credentials,
+                reason: text("answered HTTP 407"),
+                source: None,
+            },
             "proxy:3128",
         ),
         (Error::Dialer { source: source() }, "a cause"),
         (Error::UpgradeStatus { status: 404, body: text("no") }, "HTTP 404"),
-        (Error::Upgrade { reason: text("Sec-WebSocket-Accept does not fit") }, "Sec-WebSocket-Accept"),
+        (Error::Upgrade { reason: text("Sec-WebSocket-Accept does not fit"), source: None }, "Sec-WebSocket-Accept"),
         (Error::UnexpectedFirstMessage { reason: text("it is binary") }, "pusher:connection_established"),
         (Error::ConnectionClosed { code: 4001, message: text("no such app") }, "4001"),
         (Error::lost("reset by peer"), "reset by peer"),
@@ -193,7 +260,7 @@ fn each_error_begins_with_its_layer_and_names_its_object() {
 #[test]
 fn c8_what_is_wrong_in_tls_is_told_in_words_of_its_own_and_not_in_those_of_a_library() {
     for problem in tls_problems().filter(|problem| *problem != TlsProblem::Other) {
-        let source = Arc::new(std::io::Error::other("error:0A000086:SSL routines"));
+        let source = Arc::new(io::Error::other("error:0A000086:SSL routines"));
         let text = Error::Tls { host: "ws.example.com".to_owned(), problem, source }.to_string();
         assert!(!text.contains("0A000086"), "{text}");
     }

@@ -43,7 +43,7 @@ fn outcome(answer: &[u8]) -> Outcome {
         Ok(Answer::Incomplete) => Outcome::Incomplete,
         Ok(Answer::Accepted { head }) => Outcome::Accepted(head),
         Ok(Answer::Refused { status, head, .. }) => Outcome::Refused(status, head),
-        Err(Error::Upgrade { reason }) => {
+        Err(Error::Upgrade { reason, source: None }) => {
             assert!(reason.is_ascii() && reason.len() < 120, "in words of this crate: {reason}");
             Outcome::Bad
         }

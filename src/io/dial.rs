@@ -25,7 +25,7 @@ use super::{
     wire::{Inlet, Wire},
 };
 use crate::{
-    ConnectPhase, Error, Source,
+    ConnectPhase, Error, ProxyProblem, Source,
     config::{ByteStream, Config, DialRequest, Dialer, Endpoint, address},
     error::excerpt,
 };
@@ -196,17 +196,26 @@ impl Dial<'_> {
         match error.kind() {
             _ if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Upgrade),
             io::ErrorKind::ConnectionReset => upgrade_error("the server reset the connection instead of answering"),
-            _ => upgrade_error(&format!("the connection failed: {error}")),
+            kind => {
+                let source = io::Error::new(kind, error.to_string());
+                Error::Upgrade { reason: format!("the connection failed: {error}"), source: Some(Arc::new(source)) }
+            }
         }
     }
 
     fn no_tunnel(&self, reason: NoTunnel, address: String) -> Error {
         match reason {
             NoTunnel::Io(_) if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
-            NoTunnel::Io(error) => {
-                Error::Proxy { address, status: None, reason: format!("the connection failed: {error}") }
+            NoTunnel::Io(error) => Error::Proxy {
+                address,
+                status: None,
+                problem: ProxyProblem::Ended,
+                reason: format!("the connection failed: {error}"),
+                source: Some(Arc::new(error)),
+            },
+            NoTunnel::Refused { status, problem, reason } => {
+                Error::Proxy { address, status, problem, reason, source: None }
             }
-            NoTunnel::Refused { status, reason } => Error::Proxy { address, status, reason },
         }
     }
 
@@ -224,8 +233,10 @@ impl Dial<'_> {
     }
 }
 
+/// The connection was over before there was an answer.
 fn upgrade_error(reason: &str) -> Error {
-    Error::Upgrade { reason: reason.to_owned() }
+    let source = io::Error::from(io::ErrorKind::UnexpectedEof);
+    Error::Upgrade { reason: reason.to_owned(), source: Some(Arc::new(source)) }
 }
 
 /// The beginning of a body that says why. What does not come soon is not waited for: the status says enough.

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use zeroize::{Zeroize, Zeroizing};
+
 use super::wire::{Closer, Inlet, Outlet, Wire, timed_out};
 
 /// One read takes at most this. Measured on loopback, larger blocks win nothing.
@@ -22,7 +24,8 @@ pub(super) struct Gate {
     mode: Mode,
     outlet: Outlet,
     closer: Closer,
-    buffer: Vec<u8>,
+    /// Wiped, because the answers of auth endpoints come through it. While it is open, as soon as all of it has been read.
+    buffer: Zeroizing<Vec<u8>>,
     /// How much of the buffer has been read.
     start: usize,
     written: u64,
@@ -43,7 +46,8 @@ impl Gate {
     /// An open gate.
     pub(super) fn open(wire: Wire, deadline: Instant) -> Self {
         let Wire { inlet, outlet, closer } = wire;
-        Self { mode: Mode::Open { inlet, deadline }, outlet, closer, buffer: Vec::new(), start: 0, written: 0 }
+        let (mode, buffer) = (Mode::Open { inlet, deadline }, Zeroizing::default());
+        Self { mode, outlet, closer, buffer, start: 0, written: 0 }
     }
 
     /// Ends the handshakes, and gives the half that the reader thread reads from here on. `None` when it has it already.
@@ -122,6 +126,9 @@ impl Read for Gate {
         let count = target.len().min(rest.len());
         target[..count].copy_from_slice(&rest[..count]);
         self.start += count;
+        if self.start == self.buffer.len() && matches!(self.mode, Mode::Open { .. }) {
+            self.buffer.as_mut_slice().zeroize();
+        }
         Ok(count)
     }
 }
@@ -175,6 +182,17 @@ mod tests {
         assert_eq!((gate.read(&mut buffer).expect("brought"), buffer), (1, *b"c"));
         gate.bring(&[]);
         assert_eq!(gate.read(&mut buffer).expect("the end"), 0);
+    }
+
+    #[test]
+    fn x1_an_open_gate_wipes_what_has_been_read() {
+        let (mut gate, mut peer) = gate(Duration::from_secs(5));
+        peer.write_all(b"canary").expect("open");
+        let mut buffer = [0; 6];
+        gate.read_exact(&mut buffer[..5]).expect("open");
+        assert!(gate.buffer.ends_with(b"y"), "what is still to be read stays");
+        gate.read_exact(&mut buffer[5..]).expect("open");
+        assert_eq!((&buffer, gate.buffer.as_slice()), (b"canary", [0; 6].as_slice()));
     }
 
     #[test]

@@ -10,7 +10,11 @@ use httparse::{EMPTY_HEADER, Status};
 use zeroize::Zeroizing;
 
 use super::websocket::MAX_HEAD;
-use crate::config::{Proxy, ProxyKind, address};
+use crate::{
+    ProxyProblem,
+    config::{Proxy, ProxyKind, address},
+    wiped::Wiped,
+};
 
 /// The few headers of an answer that is only a status.
 const MAX_HEADERS: usize = 64;
@@ -21,7 +25,7 @@ pub(crate) enum NoTunnel {
     /// The stream to the proxy broke, or the deadline came.
     Io(io::Error),
     /// The proxy says no, by an HTTP status where it has one, or does not speak as a proxy does.
-    Refused { status: Option<u16>, reason: String },
+    Refused { status: Option<u16>, problem: ProxyProblem, reason: String },
 }
 
 impl From<io::Error> for NoTunnel {
@@ -40,18 +44,25 @@ pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str
 
 fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
     let target = address(host, port);
-    let mut request = Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
-    if let Some((name, password)) = &proxy.user {
-        let user = Zeroizing::new(format!("{}:{}", name.expose(), password.expose()));
-        request.push_str("Proxy-Authorization: Basic ");
-        request.push_str(&Zeroizing::new(BASE64_STANDARD.encode(user.as_bytes())));
-        request.push_str("\r\n");
+    let mut request = Wiped::with_capacity(1024);
+    for part in ["CONNECT ", &target, " HTTP/1.1\r\nHost: ", &target, "\r\n"] {
+        request.push(part.as_bytes());
     }
-    request.push_str("\r\n");
-    stream.write_all(request.as_bytes())?;
+    if let Some((name, password)) = &proxy.user {
+        let mut user = Wiped::default();
+        [name.expose(), ":", password.expose()].iter().for_each(|part| user.push(part.as_bytes()));
+        let encoded = Zeroizing::new(BASE64_STANDARD.encode(&*user));
+        ["Proxy-Authorization: Basic ", &encoded, "\r\n"].iter().for_each(|part| request.push(part.as_bytes()));
+    }
+    request.push(b"\r\n");
+    stream.write_all(&request)?;
     match read_status(stream)? {
         200..=299 => Ok(()),
-        status => Err(refused(Some(status), &format!("answered HTTP {status} to CONNECT{}", advice(status, proxy)))),
+        status => Err(NoTunnel::Refused {
+            status: Some(status),
+            problem: ProxyProblem::of_status(status),
+            reason: format!("answered HTTP {status} to CONNECT{}", advice(status, proxy)),
+        }),
     }
 }
 
@@ -71,7 +82,9 @@ fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
 fn read_head(stream: &mut impl Read, budget: &mut usize) -> Result<u16, NoTunnel> {
     let mut head = Vec::with_capacity(512);
     loop {
-        *budget = budget.checked_sub(1).ok_or_else(|| refused(None, "the head of its answer is larger than 16 KiB"))?;
+        *budget = budget
+            .checked_sub(1)
+            .ok_or_else(|| refused(ProxyProblem::NotAProxy, "the head of its answer is larger than 16 KiB"))?;
         head.push(read_byte(stream)?);
         if !head.ends_with(b"\n") {
             continue;
@@ -82,9 +95,9 @@ fn read_head(stream: &mut impl Read, budget: &mut usize) -> Result<u16, NoTunnel
             Ok(Status::Complete(_)) => return Ok(response.code.unwrap_or_default()),
             Ok(Status::Partial) => {}
             Err(httparse::Error::TooManyHeaders) => {
-                return Err(refused(None, "the head of its answer has more than 64 headers"));
+                return Err(refused(ProxyProblem::NotAProxy, "the head of its answer has more than 64 headers"));
             }
-            Err(_) => return Err(refused(None, "its answer is not HTTP")),
+            Err(_) => return Err(refused(ProxyProblem::NotAProxy, "its answer is not HTTP")),
         }
     }
 }
@@ -112,9 +125,9 @@ fn socks(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16)
     match (read_array(stream)?, &proxy.user) {
         ([5, NO_AUTHENTICATION], _) => {}
         ([5, USER_AND_PASSWORD], Some((name, password))) => authenticate(stream, name.expose(), password.expose())?,
-        ([5, _], None) => return Err(refused(None, "it wants a user name and a password")),
-        ([5, _], Some(_)) => return Err(refused(None, "it takes no user name and password")),
-        _ => return Err(refused(None, "its answer is not SOCKS 5")),
+        ([5, _], None) => return Err(refused(ProxyProblem::Credentials, "it wants a user name and a password")),
+        ([5, _], Some(_)) => return Err(refused(ProxyProblem::Credentials, "it takes no user name and password")),
+        _ => return Err(refused(ProxyProblem::NotAProxy, "its answer is not SOCKS 5")),
     }
     stream.write_all(&socks_request(host, port))?;
     read_socks_reply(stream)
@@ -131,7 +144,7 @@ fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) ->
     stream.write_all(&request)?;
     match read_array(stream)? {
         [_, 0] => Ok(()),
-        [_, _] => Err(refused(None, "it does not accept the user name and the password")),
+        [_, _] => Err(refused(ProxyProblem::Credentials, "it does not accept the user name and the password")),
     }
 }
 
@@ -161,16 +174,16 @@ fn socks_request(host: &str, port: u16) -> Vec<u8> {
 fn read_socks_reply(stream: &mut impl Read) -> Result<(), NoTunnel> {
     let [version, reply, _, kind] = read_array(stream)?;
     if version != 5 {
-        return Err(refused(None, "its answer is not SOCKS 5"));
+        return Err(refused(ProxyProblem::NotAProxy, "its answer is not SOCKS 5"));
     }
     if reply != 0 {
-        return Err(refused(None, &format!("it refuses: {}", socks_reason(reply))));
+        return Err(refused(ProxyProblem::of_socks_reply(reply), &format!("it refuses: {}", socks_reason(reply))));
     }
     let address = match kind {
         1 => 4,
         3 => read_byte(stream)?,
         4 => 16,
-        _ => return Err(refused(None, "its answer has an address of no known kind")),
+        _ => return Err(refused(ProxyProblem::NotAProxy, "its answer has an address of no known kind")),
     };
     // The address that it connected from says nothing, but it comes before the tunnel.
     for _ in 0..u16::from(address) + 2 {
@@ -194,8 +207,8 @@ fn socks_reason(reply: u8) -> String {
     words.to_owned()
 }
 
-fn refused(status: Option<u16>, reason: &str) -> NoTunnel {
-    NoTunnel::Refused { status, reason: reason.to_owned() }
+fn refused(problem: ProxyProblem, reason: &str) -> NoTunnel {
+    NoTunnel::Refused { status: None, problem, reason: reason.to_owned() }
 }
 
 fn read_byte(stream: &mut impl Read) -> Result<u8, NoTunnel> {
@@ -207,7 +220,7 @@ fn read_array<const N: usize>(stream: &mut impl Read) -> Result<[u8; N], NoTunne
     match stream.read_exact(&mut array) {
         Ok(()) => Ok(array),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(refused(None, "it ended the connection instead of answering"))
+            Err(refused(ProxyProblem::Ended, "it ended the connection instead of answering"))
         }
         Err(error) => Err(error.into()),
     }

@@ -2,10 +2,14 @@
 //!
 //! A reason completes the sentence "the answer ...", and never repeats what is in the answer.
 
+use std::str;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{name::ChannelKind, sealed::SharedSecret};
+use zeroize::Zeroizing;
+
+use super::{escape, name::ChannelKind, sealed::SharedSecret};
 use crate::{ChannelAuth, UserAuth};
 
 /// The permission for a channel, out of the body of an endpoint's answer.
@@ -86,17 +90,18 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     fn read(body: &'a [u8]) -> Result<Self, String> {
-        let body = body.trim_ascii();
-        let reason = match body.first() {
+        // Also where no field is that is read here: serde_json does not look into what it skips.
+        let body = str::from_utf8(body).map_err(|_| "is not UTF-8")?.trim_ascii();
+        let reason = match body.bytes().next() {
             None => "is empty",
             Some(b'<') => "is HTML, not JSON",
             // A derived reader would take a list for the fields in their order.
-            Some(b'{') => match serde_json::from_slice(body) {
+            Some(b'{') => match serde_json::from_str(body) {
                 Ok(answer) => return Ok(answer),
                 Err(error) if error.is_data() => "says something twice",
                 Err(_) => "is not JSON",
             },
-            Some(_) => match serde_json::from_slice::<&RawValue>(body) {
+            Some(_) => match serde_json::from_str::<&RawValue>(body) {
                 Ok(raw) if raw.get() == "null" => "is null",
                 Ok(_) => "is not a JSON object",
                 Err(_) => "is not JSON",
@@ -113,7 +118,12 @@ fn required(raw: Option<&RawValue>, key: &str) -> Result<String, String> {
 /// Some servers write `null` for what there is not.
 fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
-    serde_json::from_str(raw).map(Some).map_err(|_| format!("has a `{key}` that is not a string"))
+    let not_text = || format!("has a `{key}` that is not a string");
+    let content = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).ok_or_else(not_text)?;
+    // In one piece, which is wiped unless it is handed out; serde_json would unescape it in memory of its own (X1).
+    let mut text = Zeroizing::new(String::with_capacity(content.len()));
+    escape::decode(content, &mut text).ok_or_else(not_text)?;
+    Ok(Some(std::mem::take(&mut *text)))
 }
 
 #[cfg(test)]

@@ -1,18 +1,25 @@
 //! Percent-encoding of what goes into a URL.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// Encodes everything but the unreserved characters of RFC 3986, section 2.3.
 pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
+    // Writing to a string does not fail.
+    let _ = encode_to(text, &mut encoded);
+    encoded
+}
+
+/// [`encode`], to a place of one's own.
+pub(crate) fn encode_to(text: &str, out: &mut impl Write) -> fmt::Result {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
+            out.write_char(char::from(byte))?;
         } else {
-            let _ = write!(encoded, "%{byte:02X}");
+            write!(out, "%{byte:02X}")?;
         }
     }
-    encoded
+    Ok(())
 }
 
 /// Encodes what RFC 3986 does not allow in a path or a query at all, and leaves escapes and delimiters as they are. A percent

@@ -8,9 +8,13 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// The key of one channel. Wiped when it is dropped.
+/// The key of one channel, always 32 bytes. Wiped when it is dropped, and not in an array, which would leave copies on the
+/// stack when it moves.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SharedSecret(Zeroizing<[u8; 32]>);
+pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
+
+/// The length of a key.
+const BYTES: usize = 32;
 
 /// Makes text of decrypted bytes, or says why it cannot.
 pub(crate) type Decoder = Arc<dyn Fn(&[u8]) -> Result<String, String> + Send + Sync>;
@@ -28,12 +32,7 @@ impl SharedSecret {
     /// Reads what an auth endpoint sends: 32 bytes in standard base64 with padding, and nothing else (A5).
     pub(crate) fn from_base64(text: &str) -> Result<Self, &'static str> {
         let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| "is not standard base64")?);
-        let mut key = Zeroizing::new([0; 32]);
-        if bytes.len() != key.len() {
-            return Err("is not 32 bytes long");
-        }
-        key.copy_from_slice(&bytes);
-        Ok(Self(key))
+        if bytes.len() == BYTES { Ok(Self(bytes)) } else { Err("is not 32 bytes long") }
     }
 
     /// The key that the official server libraries derive for a channel from a master key.
@@ -41,9 +40,7 @@ impl SharedSecret {
         let mut hash = Sha256::new();
         hash.update(channel.as_bytes());
         hash.update(master_key.0.as_slice());
-        let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(&hash.finalize());
-        Self(key)
+        Self(Zeroizing::new(hash.finalize().to_vec()))
     }
 
     /// The form in which auth endpoints send it.
@@ -98,7 +95,7 @@ mod tests {
     ];
 
     fn secret() -> SharedSecret {
-        SharedSecret(Zeroizing::new(KEY))
+        SharedSecret(Zeroizing::new(KEY.to_vec()))
     }
 
     fn sealed(secret: &SharedSecret, plain: &[u8]) -> String {
@@ -112,7 +109,7 @@ mod tests {
     fn e1_what_was_sealed_with_the_key_is_opened_and_nothing_else() {
         let envelope = sealed(&secret(), b"{\"a\":1}");
         assert_eq!(secret().open(&envelope).as_deref(), Ok(b"{\"a\":1}".as_slice()));
-        let other = SharedSecret(Zeroizing::new([1; 32]));
+        let other = SharedSecret(Zeroizing::new(vec![1; 32]));
         assert_eq!(other.open(&envelope), Err(OpenError::WrongKey));
     }
 
@@ -168,7 +165,7 @@ mod tests {
     /// The value was computed by the official `pusher` library for Node, `channelSharedSecret`.
     #[test]
     fn the_key_of_a_channel_is_derived_as_the_official_libraries_do() {
-        let master = SharedSecret(Zeroizing::new(*b"01234567890123456789012345678901"));
+        let master = SharedSecret(Zeroizing::new(b"01234567890123456789012345678901".to_vec()));
         let derived = SharedSecret::derive("private-encrypted-room", &master);
         assert_eq!(STANDARD.encode(derived.0.as_slice()), "L38rkfo40L+fzS0K+KbYNXjQzEkJllc8+TgyPF0gM/4=");
     }

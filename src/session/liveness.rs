@@ -93,7 +93,12 @@ impl Liveness {
     /// Pings now, and awaits a sign of life.
     pub(super) fn probe(&mut self, now: Instant) {
         self.ping_due = true;
-        self.awaiting.get_or_insert(now);
+        if self.awaiting.is_none() {
+            // Something else than its answer was the sign of life after an older ping. That answer may never come, and the
+            // next one is not to be taken for it.
+            self.pinged = None;
+            self.awaiting = Some(now);
+        }
     }
 
     pub(super) fn next_message(&mut self, now: Instant) -> Option<Outgoing<'static>> {
@@ -106,7 +111,7 @@ impl Liveness {
     }
 
     /// How long the answer to a ping took. Answers carry no number but come in order, so that the first one is to the oldest
-    /// ping; of those that were sent meanwhile none is measured.
+    /// ping since the last sign of life; of those that were sent meanwhile none is measured.
     pub(super) fn round_trip(&mut self, now: Instant) -> Option<Duration> {
         self.pinged.take().map(|at| now.saturating_duration_since(at))
     }
@@ -235,6 +240,17 @@ mod tests {
         assert_eq!(liveness.next_message(start + SECOND), Some(Outgoing::Ping));
         assert_eq!(liveness.round_trip(start + 3 * SECOND), Some(3 * SECOND), "the first answer is to the first ping");
         assert_eq!(liveness.round_trip(start + 4 * SECOND), None);
+    }
+
+    #[test]
+    fn an_answer_that_never_came_is_not_measured_with_the_next_ping() {
+        let (mut liveness, start) = liveness();
+        liveness.probe(start);
+        liveness.next_message(start);
+        liveness.observe(&FromSocket::Bytes, start + SECOND);
+        assert_eq!(liveness.expire(start + SECOND + ACTIVITY), None);
+        assert_eq!(liveness.next_message(start + SECOND + ACTIVITY), Some(Outgoing::Ping));
+        assert_eq!(liveness.round_trip(start + 2 * SECOND + ACTIVITY), Some(SECOND));
     }
 
     #[test]

@@ -51,6 +51,7 @@ const ROWS: &[Row] = &[
     plain(&[("http_proxy", "http://{}"), ("all_proxy", "http://proxy.invalid")], NAME, ByProxy),
     // Web servers set this one to what a client says.
     plain(&[("HTTP_PROXY", "http://proxy.invalid")], HERE, Direct),
+    plain(&[("http_proxy", "http://proxy.invalid"), ("REQUEST_METHOD", "GET")], HERE, Direct),
     plain(&[("https_proxy", "http://proxy.invalid")], HERE, Direct),
     plain(&[("http_proxy", "")], HERE, Direct),
     plain(&[("http_proxy", "http://proxy.invalid"), ("no_proxy", "example.com, 127.0.0.1")], HERE, Direct),

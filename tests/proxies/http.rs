@@ -1,5 +1,7 @@
 //! Proxies that are asked by HTTP `CONNECT`.
 
+use pusher_channels::ProxyProblem::{Credentials, Ended, Forbidden, NotAProxy, Other, Unreachable};
+
 use super::{
     proxy::{
         Script::{self, Answer, Drip, Endless, Serve},
@@ -18,8 +20,8 @@ const CLOSED: Service = Service { user: Some(("us er", PASSWORD)), ..OPEN };
 const RIGHT: &str = "us%20er:canary%3A%40@";
 const WRONG: &str = "us%20er:canary@";
 
-const ENDED: Outcome = Refused(None, "ended the connection");
-const NOT_HTTP: Outcome = Refused(None, "not HTTP");
+const ENDED: Outcome = Refused(None, Ended, "ended the connection");
+const NOT_HTTP: Outcome = Refused(None, NotAProxy, "not HTTP");
 
 const fn row(name: &'static str, script: Script, outcome: Outcome) -> Row {
     Row { name, user: "", script, outcome }
@@ -41,8 +43,17 @@ const ROWS: [Row; 28] = [
     row("nobody is asked who he is", Serve(OPEN), Tunnel),
     with_user("nobody is asked, and one says it all the same", RIGHT, Serve(OPEN), Tunnel),
     with_user("the right password", RIGHT, Serve(CLOSED), Tunnel),
-    with_user("a wrong password", WRONG, Serve(CLOSED), Refused(Some(407), "does not accept the user name")),
-    row("no password where one is wanted", Serve(CLOSED), Refused(Some(407), "wants a user name and a password")),
+    with_user(
+        "a wrong password",
+        WRONG,
+        Serve(CLOSED),
+        Refused(Some(407), Credentials, "does not accept the user name"),
+    ),
+    row(
+        "no password where one is wanted",
+        Serve(CLOSED),
+        Refused(Some(407), Credentials, "wants a user name and a password"),
+    ),
     head("HTTP 1.0", "HTTP/1.0 200 OK\r\n\r\n"),
     head("any 2xx", "HTTP/1.1 204 No Content\r\n\r\n"),
     head("a status without words", "HTTP/1.1 200\r\n\r\n"),
@@ -53,11 +64,19 @@ const ROWS: [Row; 28] = [
     // RFC 9110, section 15.2: any number of these may come first.
     head("an interim answer first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
     row("the tunnel speaks at once", Serve(Service { early: FORBIDDEN, ..OPEN }), Answered403),
-    answer("403", &[FORBIDDEN], Refused(Some(403), "does not allow this host")),
-    answer("302", &[b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"], Refused(Some(302), "HTTP 302")),
-    answer("502", &[b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>"], Refused(Some(502), "cannot reach the host")),
-    answer("504", &[b"HTTP/1.1 504 Gateway Timeout\r\n\r\n"], Refused(Some(504), "cannot reach the host")),
-    answer("a switch of protocols", &[b"HTTP/1.1 101 Switching\r\n\r\n"], Refused(Some(101), "HTTP 101")),
+    answer("403", &[FORBIDDEN], Refused(Some(403), Forbidden, "does not allow this host")),
+    answer(
+        "302",
+        &[b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"],
+        Refused(Some(302), Other, "HTTP 302"),
+    ),
+    answer(
+        "502",
+        &[b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>"],
+        Refused(Some(502), Unreachable, "cannot reach the host"),
+    ),
+    answer("504", &[b"HTTP/1.1 504 Gateway Timeout\r\n\r\n"], Refused(Some(504), Unreachable, "cannot reach the host")),
+    answer("a switch of protocols", &[b"HTTP/1.1 101 Switching\r\n\r\n"], Refused(Some(101), Other, "HTTP 101")),
     answer("another protocol", &[b"SSH-2.0-OpenSSH_9.2\r\n"], NOT_HTTP),
     answer("an alert of TLS", &[&[0x15, 3, 3, 0, 2, 2, 70, b'\n']], NOT_HTTP),
     answer("nothing", &[], TimesOut),
@@ -65,9 +84,13 @@ const ROWS: [Row; 28] = [
     row("a head in drips", Drip(OPEN.head.as_bytes()), TimesOut),
     row("an end", Answer(&[], End), ENDED),
     row("an end in the middle", Answer(&[b"HTTP/1.1 200 OK\r\nVia: "], End), ENDED),
-    row("a reset", Answer(&[b"HTTP/1.1 200 OK\r\n"], Reset), Refused(None, "connection failed")),
-    row("a line without end", Endless(b"HTTP/1.1 200 OK\r\nVia: ", &[b'x'; 1024]), Refused(None, "16 KiB")),
-    row("lines without end", Endless(b"HTTP/1.1 200 OK\r\n", b"Via: x\r\n"), Refused(None, "more than 64 headers")),
+    row("a reset", Answer(&[b"HTTP/1.1 200 OK\r\n"], Reset), Refused(None, Ended, "connection failed")),
+    row("a line without end", Endless(b"HTTP/1.1 200 OK\r\nVia: ", &[b'x'; 1024]), Refused(None, NotAProxy, "16 KiB")),
+    row(
+        "lines without end",
+        Endless(b"HTTP/1.1 200 OK\r\n", b"Via: x\r\n"),
+        Refused(None, NotAProxy, "more than 64 headers"),
+    ),
 ];
 
 const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";

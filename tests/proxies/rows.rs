@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use pusher_channels::{ConnectPhase, Error, Pusher};
+use pusher_channels::{ConnectPhase, Error, ProxyProblem, Pusher};
 
 use super::{
     conversation::Target,
@@ -22,8 +22,8 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Outcome {
     Tunnel,
-    /// With this status, and these words in the error.
-    Refused(Option<u16>, &'static str),
+    /// With this status, for this, and with these words in the error.
+    Refused(Option<u16>, ProxyProblem, &'static str),
     TimesOut,
     /// What came early out of the tunnel was taken for the answer of the server.
     Answered403,
@@ -105,9 +105,13 @@ impl Row {
         let text = error.to_string();
         assert!(!format!("{text} {error:?}").contains("canary"), "{case}: {error:?}");
         match (self.outcome, way) {
-            (Outcome::Refused(status, words), _) => {
+            (Outcome::Refused(status, problem, words), _) => {
                 assert!(text.contains("proxy: 127.0.0.1:") && text.contains(words), "{case}: {text}");
-                assert!(matches!(cause(error), Error::Proxy { status: s, .. } if *s == status), "{case}: {error:?}");
+                let Error::Proxy { status: told, problem: found, source, .. } = cause(error) else {
+                    panic!("{case}: {error:?}")
+                };
+                assert_eq!((*told, *found), (status, problem), "{case}");
+                assert_eq!(source.is_some(), words == "connection failed", "{case}: {source:?}");
             }
             (Outcome::TimesOut, Way::Socket) => {
                 assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Proxy, .. }), "{case}: {error}");

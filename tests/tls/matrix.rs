@@ -227,7 +227,7 @@ fn c8_a_server_that_speaks_tls_is_told_to_those_who_do_not() {
     let relay = RIGHT.stage(&authority, &server);
     let config = Config::host("app-key", "localhost").port(relay.port()).tls(false);
     let error = Pusher::new(config.connect_timeout(PATIENCE)).connect().expect_err("no HTTP is spoken there");
-    assert!(matches!(&error, Error::Upgrade { reason } if reason.contains("TLS")), "{error:?}");
+    assert!(matches!(&error, Error::Upgrade { reason, .. } if reason.contains("TLS")), "{error:?}");
 }
 
 #[test]

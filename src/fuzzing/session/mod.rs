@@ -17,8 +17,8 @@ pub(super) use world::World;
 use message::message;
 use world::Permission;
 
-/// No input says more than it takes to bring a session through all its states several times.
-const MAX_STEPS: usize = 200;
+/// Enough to bring a session through all its states more than once. Twice as many would halve the number of inputs.
+const MAX_STEPS: usize = 64;
 
 const PAUSES: [Duration; 8] = [
     Duration::ZERO,

@@ -1,18 +1,14 @@
 //! The bytes of a request (A1). They have credentials in them, and are wiped.
 
-use std::sync::atomic::AtomicBool;
-
-use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use std::{collections::BTreeMap, fmt, sync::atomic::AtomicBool};
 
 use super::super::authorizer::{Failure, user_code};
 use crate::{
+    auth::Secret,
     config::{Auth, HttpUrl, Pairs, checked_header},
-    protocol::percent::encode,
+    protocol::percent::encode_to,
+    wiped::Wiped,
 };
-
-/// Where tokens stand in a form or in JSON, they are text that is wiped.
-type Wiped = Zeroizing<String>;
 
 /// A POST of these fields, beside what the options add. `inside` is set while closures of the program run.
 pub(crate) fn build(
@@ -20,10 +16,10 @@ pub(crate) fn build(
     url: &HttpUrl,
     fields: &[(&str, &str)],
     inside: &AtomicBool,
-) -> Result<Zeroizing<Vec<u8>>, Failure> {
+) -> Result<Wiped, Failure> {
     let fresh = evaluate(&options.params_with, inside, "parameters")?;
-    let fresh = fresh.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let params = options.params.iter().map(|(name, value)| (name.as_str(), value.expose())).chain(fresh);
+    let fixed = options.params.iter().chain(&fresh);
+    let params = fixed.map(|(name, value)| (name.as_str(), value.expose()));
     // Nothing takes the place of the client's own fields.
     let fields = fields.iter().copied().chain(params.filter(|(name, _)| !fields.iter().any(|(own, _)| own == name)));
     let (kind, body) = if options.json {
@@ -31,26 +27,26 @@ pub(crate) fn build(
     } else {
         ("application/x-www-form-urlencoded", form(fields))
     };
-    let mut request = Zeroizing::new(Vec::with_capacity(1024 + body.len()));
-    let head = format!("POST {} HTTP/1.1\r\nHost: {}\r\n", url.target, url.authority());
-    request.extend_from_slice(Zeroizing::new(head).as_bytes());
-    for (name, value) in headers(options, kind, body.len(), inside)?.iter() {
-        for part in [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            request.extend_from_slice(part);
+    let mut request = Wiped::with_capacity(1024 + body.len());
+    for part in ["POST ", &url.target, " HTTP/1.1\r\nHost: ", &url.authority(), "\r\n"] {
+        request.push(part.as_bytes());
+    }
+    for (name, value) in &headers(options, kind, body.len(), inside)? {
+        for part in [name, ": ", value.expose(), "\r\n"] {
+            request.push(part.as_bytes());
         }
     }
-    request.extend_from_slice(b"\r\n");
-    request.extend_from_slice(body.as_bytes());
+    request.push(b"\r\n");
+    request.push(&body);
     Ok(request)
 }
 
-fn headers(options: &Auth, kind: &str, length: usize, inside: &AtomicBool) -> Result<Vec<(String, Wiped)>, Failure> {
-    let plain = |name: &str, value: &str| (name.to_owned(), Wiped::new(value.to_owned()));
+fn headers(options: &Auth, kind: &str, length: usize, inside: &AtomicBool) -> Result<Vec<(String, Secret)>, Failure> {
+    let plain = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
     let mut headers = vec![plain("content-type", kind), plain("content-length", &length.to_string())];
-    let fixed = options.headers.iter().map(|(name, value)| plain(name, value.expose()));
     let fresh = evaluate(&options.headers_with, inside, "headers")?;
-    for (name, value) in fixed.chain(fresh) {
-        let (name, _) = checked_header(&name, &value).map_err(|reason| Failure::refused(&reason))?;
+    for (name, value) in options.headers.iter().cloned().chain(fresh) {
+        let name = checked_header(&name, value.expose()).map_err(|reason| Failure::refused(&reason))?;
         headers.push((name.as_str().to_owned(), value));
     }
     // Frameworks that would redirect a browser to a login page answer the first with a status.
@@ -64,25 +60,35 @@ fn headers(options: &Auth, kind: &str, length: usize, inside: &AtomicBool) -> Re
 }
 
 /// What the user's closure says for this request.
-fn evaluate(closure: &Option<Pairs>, inside: &AtomicBool, what: &str) -> Result<Vec<(String, Wiped)>, Failure> {
+fn evaluate(closure: &Option<Pairs>, inside: &AtomicBool, what: &str) -> Result<Vec<(String, Secret)>, Failure> {
     let Some(closure) = closure else { return Ok(Vec::new()) };
     let evaluated = user_code(inside, || closure());
     let pairs = evaluated.ok_or_else(|| Failure::refused(&format!("the closure for the {what} panicked")))?;
-    Ok(pairs.into_iter().map(|(name, value)| (name, Wiped::new(value))).collect())
+    Ok(pairs.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
 }
 
 fn form<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Wiped {
     let mut form = Wiped::default();
     for (name, value) in fields {
-        let separator = if form.is_empty() { "" } else { "&" };
-        for part in [separator, &encode(name), "=", &Wiped::new(encode(value))] {
-            form.push_str(part);
+        if !form.is_empty() {
+            form.push(b"&");
         }
+        // Writing to memory does not fail.
+        let _ = pair(name, value, &mut form);
     }
     form
 }
 
+fn pair(name: &str, value: &str, form: &mut Wiped) -> fmt::Result {
+    encode_to(name, form)?;
+    form.push(b"=");
+    encode_to(value, form)
+}
+
+/// Of several fields with one name the last counts.
 fn json<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Wiped {
-    let object: Map<_, _> = fields.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
-    Wiped::new(Value::Object(object).to_string())
+    let object: BTreeMap<_, _> = fields.collect();
+    let mut json = Wiped::default();
+    serde_json::to_writer(&mut json, &object).expect("strings under string keys always serialise");
+    json
 }

@@ -5,6 +5,8 @@ use std::{io, io::Read, str};
 use httparse::{EMPTY_HEADER, Header, Status};
 use zeroize::Zeroizing;
 
+use crate::wiped::Wiped;
+
 /// Frameworks send some twenty headers, and cookies.
 const MAX_HEADERS: usize = 100;
 
@@ -68,7 +70,7 @@ pub(crate) fn read(stream: &mut impl Read, limits: &Limits) -> Result<Response, 
     };
     let is_success = (200..300).contains(&head.status);
     let limit = if is_success { limits.success } else { limits.refusal };
-    let mut body = Body { bytes: Zeroizing::new(Vec::new()), limit, is_cut: false };
+    let mut body = Body { bytes: Wiped::default(), limit, is_cut: false };
     match read_body(&mut input, &head, &mut body) {
         // The status of a refusal says enough.
         Err(_) if !is_success => body.is_cut = true,
@@ -78,7 +80,7 @@ pub(crate) fn read(stream: &mut impl Read, limits: &Limits) -> Result<Response, 
         return Err(malformed(&format!("is larger than {limit} bytes")));
     }
     let keeps_connection = head.keeps_connection && !body.is_cut && input.is_used_up();
-    Ok(Response { status: head.status, body: body.bytes, retry_after: head.retry_after, keeps_connection })
+    Ok(Response { status: head.status, body: body.bytes.into_bytes(), retry_after: head.retry_after, keeps_connection })
 }
 
 /// What the head says.
@@ -125,13 +127,17 @@ fn understand(status: u16, version: u8, headers: &[Header<'_>]) -> Result<Head, 
         return Err(malformed("is compressed, which was not asked for"));
     }
     let lengths: Vec<_> = values("content-length").collect();
-    let framing = match (values("transfer-encoding").next_back(), lengths.as_slice()) {
+    // Several fields are one list.
+    let codings: Vec<_> = values("transfer-encoding").flat_map(|value| value.split(',').map(str::trim)).collect();
+    let framing = match (codings.as_slice(), lengths.as_slice()) {
+        // RFC 9112, section 6.1: HTTP/1.0 knows no codings, so that somebody on the way may have seen another end.
+        ([_, ..], _) if version == 0 => return Err(malformed("has a body whose length cannot be told")),
         _ if matches!(status, 101 | 204 | 304) => Framing::Length(0),
-        (Some(coding), []) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunks,
-        (Some(_), _) => return Err(malformed("has a body whose length cannot be told")),
-        (None, []) => Framing::UntilEnd,
-        (None, [first, others @ ..]) if others.iter().all(|other| other == first) => Framing::Length(digits(first)?),
-        (None, _) => return Err(malformed("has two lengths")),
+        ([coding], []) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunks,
+        ([_, ..], _) => return Err(malformed("has a body whose length cannot be told")),
+        ([], []) => Framing::UntilEnd,
+        ([], [first, others @ ..]) if others.iter().all(|other| other == first) => Framing::Length(digits(first)?),
+        ([], _) => return Err(malformed("has two lengths")),
     };
     let keeps_connection = match framing {
         Framing::UntilEnd => false,
@@ -153,7 +159,7 @@ fn text(value: &[u8]) -> &str {
 }
 
 struct Body {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
     limit: usize,
     /// There is more than may be kept.
     is_cut: bool,
@@ -163,11 +169,7 @@ impl Body {
     /// Takes what there is room for. False when there is more.
     fn take(&mut self, part: &[u8]) -> bool {
         let room = self.limit.saturating_sub(self.bytes.len());
-        // In one piece from the beginning, so that growing leaves no copies behind.
-        if self.bytes.capacity() == 0 {
-            self.bytes.reserve_exact(self.limit.min(MAX_HEAD));
-        }
-        self.bytes.extend_from_slice(part.get(..room).unwrap_or(part));
+        self.bytes.push(part.get(..room).unwrap_or(part));
         self.is_cut = part.len() > room;
         !self.is_cut
     }
@@ -386,6 +388,17 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "two lengths"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "cannot be told"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "cannot be told"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "cannot be told"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "cannot be told",
+            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", "cannot be told"),
+            (
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "cannot be told",
+            ),
+            ("HTTP/1.0 204 No\r\nConnection: keep-alive\r\nTransfer-Encoding: x\r\n\r\n", "cannot be told"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "without a length"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", "does not end where"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n0123456789012345678901", "larger than 20"),

@@ -3,10 +3,9 @@
 use std::str;
 
 use httparse::{EMPTY_HEADER, Header, Status};
-use tungstenite::{handshake::derive_accept_key, http::HeaderName, http::HeaderValue};
-use zeroize::Zeroizing;
+use tungstenite::{handshake::derive_accept_key, http::HeaderName};
 
-use crate::Error;
+use crate::{Error, auth::Secret, wiped::Wiped};
 
 /// Servers answer with some ten headers.
 const MAX_HEADERS: usize = 64;
@@ -15,13 +14,8 @@ const MAX_HEADERS: usize = 64;
 pub(crate) const MAX_HEAD: usize = 16 * 1024;
 
 /// The request for a WebSocket. It may have tokens in it.
-pub(crate) fn request(
-    target: &str,
-    authority: &str,
-    key: &str,
-    headers: &[(HeaderName, HeaderValue)],
-) -> Zeroizing<Vec<u8>> {
-    let mut request = Zeroizing::new(Vec::with_capacity(1024));
+pub(crate) fn request(target: &str, authority: &str, key: &str, headers: &[(HeaderName, &Secret)]) -> Wiped {
+    let mut request = Wiped::with_capacity(1024);
     let own = [
         ("Host", authority),
         ("Connection", "Upgrade"),
@@ -29,15 +23,16 @@ pub(crate) fn request(
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", key),
     ];
-    let own = own.iter().map(|(name, value)| (*name, value.as_bytes()));
-    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    request.extend_from_slice(format!("GET {target} HTTP/1.1\r\n").as_bytes());
-    for (name, value) in own.chain(headers) {
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            request.extend_from_slice(part);
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
+    for part in ["GET ", target, " HTTP/1.1\r\n"] {
+        request.push(part.as_bytes());
+    }
+    for (name, value) in own.into_iter().chain(headers) {
+        for part in [name, ": ", value, "\r\n"] {
+            request.push(part.as_bytes());
         }
     }
-    request.extend_from_slice(b"\r\n");
+    request.push(b"\r\n");
     request
 }
 
@@ -122,7 +117,7 @@ fn check(version: Option<u8>, headers: &[Header<'_>], key: &str) -> Result<(), E
 }
 
 fn bad(reason: &str) -> Error {
-    Error::Upgrade { reason: reason.to_owned() }
+    Error::Upgrade { reason: reason.to_owned(), source: None }
 }
 
 #[cfg(test)]
@@ -143,8 +138,8 @@ mod tests {
 
     #[test]
     fn c2_the_request_is_exact() {
-        let header = (HeaderName::from_static("x-token"), HeaderValue::from_static("t"));
-        let request = request("/app/k?protocol=7", "h:1", KEY, &[header]);
+        let token = Secret::new("t");
+        let request = request("/app/k?protocol=7", "h:1", KEY, &[(HeaderName::from_static("x-token"), &token)]);
         let expected = format!(
             "GET /app/k?protocol=7 HTTP/1.1\r\nHost: h:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nx-token: t\r\n\r\n"

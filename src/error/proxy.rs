@@ -1,0 +1,75 @@
+//! Why a proxy gave no tunnel.
+
+use std::fmt;
+
+/// What was wrong with the way through a proxy, over HTTP `CONNECT` and SOCKS alike.
+///
+/// The enum grows with what can be told apart, so a `match` needs a wildcard arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProxyProblem {
+    /// The proxy wants a user name and a password, or others than it got. Correct [`Config::proxy`](crate::Config::proxy).
+    Credentials,
+    /// The proxy does not allow this host or port.
+    Forbidden,
+    /// The proxy does not know this command, or this kind of address.
+    Unsupported,
+    /// The proxy cannot reach the host. It may be able to, later.
+    Unreachable,
+    /// What answered is no proxy of this kind: mostly a wrong port, or a wrong scheme.
+    NotAProxy,
+    /// The connection to the proxy ended, or broke, before there was a tunnel.
+    Ended,
+    /// Anything else; the status or the reason says what.
+    Other,
+}
+
+impl ProxyProblem {
+    /// RFC 9110, sections 9.3.6 and 15.
+    pub(crate) fn of_status(status: u16) -> Self {
+        match status {
+            407 => Self::Credentials,
+            403 => Self::Forbidden,
+            405 | 501 => Self::Unsupported,
+            502..=504 => Self::Unreachable,
+            _ => Self::Other,
+        }
+    }
+
+    /// RFC 1928, section 6.
+    pub(crate) fn of_socks_reply(reply: u8) -> Self {
+        match reply {
+            2 => Self::Forbidden,
+            3..=6 => Self::Unreachable,
+            7 | 8 => Self::Unsupported,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the same proxy may make the same tunnel later. A proxy that names no reason does not say that it never will.
+    pub(super) fn is_transient(self, status: Option<u16>) -> bool {
+        match self {
+            Self::Credentials | Self::Forbidden | Self::Unsupported | Self::NotAProxy => false,
+            Self::Unreachable | Self::Ended => true,
+            Self::Other => status.is_none_or(super::is_transient),
+        }
+    }
+}
+
+impl fmt::Display for ProxyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => {
+                "it does not accept the user name and the password, or wants some; look at Config::proxy"
+            }
+            Self::Forbidden => "it does not allow this host or port",
+            Self::Unsupported => "it does not know the command or the kind of address",
+            Self::Unreachable => "it cannot reach the host",
+            Self::NotAProxy => {
+                "it does not answer as such a proxy does; look at the scheme and the port in Config::proxy"
+            }
+            Self::Ended => "the connection to it ended or broke",
+            Self::Other => "it gave no tunnel",
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! A secret that one can know without having it in memory.
+
+use std::{fmt, num::ParseIntError, str::FromStr};
+
+pub(crate) struct Disguised(Vec<u8>);
+
+/// Another one for each place, so that no two bytes in a row stay what they are.
+fn mask(index: usize) -> u8 {
+    0x80 | (index as u8).wrapping_mul(37)
+}
+
+impl Disguised {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.iter().enumerate().map(|(index, byte)| byte ^ mask(index)).collect())
+    }
+
+    /// The bytes as they are, one by one.
+    pub(crate) fn bytes(&self) -> impl ExactSizeIterator<Item = u8> {
+        self.0.iter().enumerate().map(|(index, byte)| byte ^ mask(index))
+    }
+
+    /// A text that whoever gets it has to wipe.
+    pub(crate) fn reveal(&self) -> String {
+        self.reveal_between("", "")
+    }
+
+    /// In one piece: growing would leave copies behind.
+    pub(crate) fn reveal_between(&self, before: &str, after: &str) -> String {
+        let mut text = String::with_capacity(before.len() + self.0.len() + after.len());
+        text.push_str(before);
+        self.bytes().for_each(|byte| text.push(char::from(byte)));
+        text.push_str(after);
+        text
+    }
+}
+
+impl fmt::Display for Disguised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Disguised {
+    type Err = ParseIntError;
+
+    fn from_str(digits: &str) -> Result<Self, ParseIntError> {
+        let pairs = (0..digits.len()).step_by(2);
+        pairs.map(|start| u8::from_str_radix(&digits[start..start + 2], 16)).collect::<Result<_, _>>().map(Self)
+    }
+}

@@ -1,0 +1,151 @@
+//! Rule X1: what is secret is wiped. When a client and its configuration are gone, nothing of it is left in the memory of the
+//! process, freed memory and the stacks of ended threads included.
+//!
+//! The client has a process of its own, which knows its secrets only in disguise. The servers, which do not wipe, are here.
+#![cfg(target_os = "linux")]
+
+#[allow(dead_code, reason = "the proxies' own tests use all of it")]
+#[path = "../proxies/conversation.rs"]
+mod conversation;
+mod disguise;
+mod memory;
+#[allow(dead_code, reason = "the proxies' own tests use all of it")]
+#[path = "../proxies/proxy.rs"]
+mod proxy;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{env, process::Command};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use pusher_channels::{Config, Pusher, testing::TestServer};
+use sha2::{Digest, Sha256};
+
+use disguise::Disguised;
+use proxy::{Proxy, Script, Service};
+use support::{PATIENCE, eventually};
+
+/// What the client is given, or gets.
+const GIVEN: [&str; 10] = [
+    "auth_header",
+    "auth_headers_with",
+    "auth_param in a form",
+    "auth_params_with in a form",
+    "auth_param in JSON",
+    "auth_params_with in JSON",
+    "header of the upgrade",
+    "password of the proxy",
+    "secret",
+    "control",
+];
+
+const MASTER_KEY: [u8; 32] = [0x42; 32];
+const ENCRYPTED: &str = "private-encrypted-room";
+
+/// So long that the requests outgrow whatever was reserved for them.
+const PADDING: usize = 8 * 1024;
+
+fn canary(name: &str) -> String {
+    Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The key of the channel, as the official libraries derive it.
+fn shared_secret() -> [u8; 32] {
+    Sha256::digest([ENCRYPTED.as_bytes(), &MASTER_KEY].concat()).into()
+}
+
+#[test]
+fn x1_nothing_secret_is_left_in_memory() {
+    let password: &'static str = canary("password of the proxy").leak();
+    let app = TestServer::builder().app("1", "app-key", &canary("secret")).encryption_master_key(MASTER_KEY);
+    let server = app.start().expect("a free port");
+    let service = Script::Serve(Service { user: Some(("us", password)), ..Service::OPEN });
+    let proxy = Proxy::start(service, service);
+
+    let mut client = Command::new(env::current_exe().expect("this test"));
+    client.args(["--ignored", "--exact", "alone_with_its_secrets", "--nocapture"]).env_clear();
+    for name in GIVEN {
+        client.env(format!("TEST {name}"), Disguised::new(canary(name).as_bytes()).to_string());
+    }
+    let in_base64 = STANDARD.encode(format!("us:{password}"));
+    let forms = [
+        ("password of the proxy in base64", in_base64.into_bytes()),
+        ("shared_secret", shared_secret().to_vec()),
+        ("shared_secret in base64", STANDARD.encode(shared_secret()).into_bytes()),
+    ];
+    for (name, form) in forms {
+        client.env(format!("TEST {name}"), Disguised::new(&form).to_string());
+    }
+    client.env("PORT", server.port().to_string()).env("ENDPOINT", server.auth_endpoint());
+    let output = client.env("PROXY", proxy.addr().to_string()).output().expect("this test runs");
+
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(output.status.success(), "{said}");
+    assert_that_all_were_used(&server, &proxy);
+}
+
+/// Who sends nothing, has nothing to wipe.
+fn assert_that_all_were_used(server: &TestServer, proxy: &Proxy) {
+    let asked = format!("{:?}", server.auth_requests());
+    let upgrades = format!("{:?}", server.requests());
+    for name in &GIVEN[..6] {
+        assert!(asked.contains(&canary(name)), "{name} in {asked}");
+    }
+    assert!(upgrades.contains(&canary("header of the upgrade")), "{upgrades}");
+    assert_eq!(proxy.targets().len(), 4, "two sockets, and a request for each");
+    assert_eq!(server.accepted(), 3);
+}
+
+#[test]
+#[ignore = "run by the test above in a process of its own"]
+fn alone_with_its_secrets() {
+    let threads = memory::threads();
+    for json in [false, true] {
+        drop(subscribed(by_endpoint(json), ENCRYPTED));
+    }
+    drop(subscribed(at("PORT").secret(secret("secret").reveal()), "private-room"));
+    eventually("the client's threads end", || memory::threads() == threads);
+    let names = env::vars().filter_map(|(name, _)| name.strip_prefix("TEST ").map(str::to_owned));
+    let copies = names.filter(|name| name != "control").map(|name| (memory::copies(&secret(&name)), name));
+    assert_eq!(copies.filter(|(copies, _)| *copies > 0).collect::<Vec<_>>(), []);
+    let control = secret("control");
+    drop((0..100).map(|_| control.reveal()).collect::<Vec<_>>());
+    assert!(memory::copies(&control) > 0, "what is dropped without being wiped is found");
+}
+
+fn subscribed(config: Config, channel: &str) -> Pusher {
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    pusher.subscribe(channel).expect("a valid name").wait_subscribed(PATIENCE).expect("authorised");
+    pusher
+}
+
+fn by_endpoint(json: bool) -> Config {
+    let kind = if json { "JSON" } else { "a form" };
+    let fresh = |name: &str, value: Disguised| {
+        let name = name.to_owned();
+        move || vec![(name.clone(), value.reveal()), ("padding".to_owned(), "y".repeat(PADDING))]
+    };
+    at("PORT")
+        .header("X-Token", secret("header of the upgrade").reveal())
+        .header("X-Padding", "y".repeat(PADDING))
+        .proxy(secret("password of the proxy").reveal_between("http://us:", &format!("@{}", variable("PROXY"))))
+        .auth_endpoint(variable("ENDPOINT"))
+        .allow_insecure_auth()
+        .auth_json(json)
+        .auth_header("Authorization", secret("auth_header").reveal_between("Bearer ", ""))
+        .auth_headers_with(fresh("X-Token", secret("auth_headers_with")))
+        .auth_param("token", secret(&format!("auth_param in {kind}")).reveal_between("\"&", "=\u{17c}"))
+        .auth_params_with(fresh("fresh", secret(&format!("auth_params_with in {kind}"))))
+}
+
+fn at(port: &str) -> Config {
+    Config::host("app-key", "127.0.0.1").port(variable(port).parse().expect("a port")).tls(false)
+}
+
+fn secret(name: &str) -> Disguised {
+    variable(&format!("TEST {name}")).parse().expect("digits")
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is set by the test above"))
+}
