@@ -12,7 +12,7 @@ use std::{
 };
 
 use pusher_channels::{
-    ConnectionState, Error, Notification, Pusher, Reconnect,
+    ChannelAuth, ConnectionState, Error, Notification, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, connected, next, next_error, next_event, next_state, quick, server, subscribed};
@@ -194,9 +194,14 @@ fn r9_and_r10_disconnect_and_connect_again_and_again() {
     }
 }
 
-/// Enough subscriptions to fill the buffers of a peer that reads nothing.
+/// Enough subscriptions to fill the buffers of a peer that reads nothing: some 15 MB.
 fn fill_the_way_to(pusher: &Pusher) {
-    for n in 0..60_000 {
+    let data = "x".repeat(10_000);
+    for n in 0..1000 {
+        let channel = pusher.channel(&format!("presence-{n}")).expect("a valid name");
+        channel.subscribe_with_auth(ChannelAuth::new("app-key:none").channel_data(&data));
+    }
+    for n in 0..20_000 {
         pusher.subscribe(&format!("{n:0>180}")).expect("a valid name");
     }
 }
