@@ -14,6 +14,8 @@ pub enum ProxyProblem {
     Forbidden,
     /// The proxy does not know this command, or this kind of address.
     Unsupported,
+    /// The proxy itself cannot be resolved or reached. The source is the failure.
+    Absent,
     /// The proxy cannot reach the host. It may be able to, later.
     Unreachable,
     /// What answered is no proxy of this kind: mostly a wrong port, or a wrong scheme.
@@ -50,7 +52,7 @@ impl ProxyProblem {
     pub(super) fn is_transient(self, status: Option<u16>) -> bool {
         match self {
             Self::Credentials | Self::Forbidden | Self::Unsupported | Self::NotAProxy => false,
-            Self::Unreachable | Self::Ended => true,
+            Self::Absent | Self::Unreachable | Self::Ended => true,
             Self::Other => status.is_none_or(super::is_transient),
         }
     }
@@ -64,6 +66,7 @@ impl fmt::Display for ProxyProblem {
             }
             Self::Forbidden => "it does not allow this host or port",
             Self::Unsupported => "it does not know the command or the kind of address",
+            Self::Absent => "it cannot be resolved or reached; look at Config::proxy",
             Self::Unreachable => "it cannot reach the host",
             Self::NotAProxy => {
                 "it does not answer as such a proxy does; look at the scheme and the port in Config::proxy"

@@ -38,7 +38,7 @@ pub enum TlsProblem {
 
 impl TlsProblem {
     /// The numbers come first, because Windows and macOS say their words in the user's language.
-    pub(super) fn of(source: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn of(source: &(dyn Error + 'static)) -> Self {
         numbers(&format!("{source:?}"))
             .find_map(Self::by_number)
             .or_else(|| Self::by_words(&source.to_string()))

@@ -22,8 +22,8 @@ use super::{
     wire::{Inlet, Wire},
 };
 use crate::{
-    ConnectPhase, Error, ProxyProblem, Source,
-    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, address},
+    ConnectPhase, Error, ProxyProblem, Source, TlsProblem,
+    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, Proxy, address},
     error::excerpt,
     event::Place,
     sync::atomic::AtomicUsize,
@@ -117,7 +117,7 @@ impl Dial<'_> {
         let wire = match self.config.proxy_for(target.tls, target.host)? {
             None => self.connect(target.host, target.port, reached)?,
             Some(proxy) => {
-                let wire = self.connect(&proxy.host, proxy.port, reached)?;
+                let wire = self.connect(&proxy.host, proxy.port, reached).map_err(|error| absent(&proxy, error))?;
                 reached(ConnectPhase::Proxy);
                 let mut gate = Gate::open(wire, self.deadline);
                 let tunnel = proxy::tunnel(&proxy, &mut gate, target.host, target.port);
@@ -172,7 +172,7 @@ impl Dial<'_> {
     fn upgrade(&self, endpoint: &Endpoint, stream: &mut Stream) -> Result<Vec<u8>, Error> {
         let key = generate_key();
         let request = websocket::request(&endpoint.target, &endpoint.authority(), &key, &self.config.headers()?);
-        stream.write_all(&request).map_err(|error| self.upgrade_failed(&error))?;
+        stream.write_all(&request).map_err(|error| self.upgrade_failed(endpoint, error))?;
         let mut answer = Vec::with_capacity(1024);
         loop {
             match websocket::read(&answer, &key)? {
@@ -185,22 +185,19 @@ impl Dial<'_> {
                 }
                 Answer::Incomplete => {}
             }
-            if read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(&error))? == 0 {
-                return Err(upgrade_error(
-                    "the server ended the connection instead of answering; a port that expects TLS does so, too",
-                ));
+            if read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(endpoint, error))? == 0 {
+                return Err(unanswered(endpoint, "ended"));
             }
         }
     }
 
-    fn upgrade_failed(&self, error: &io::Error) -> Error {
+    fn upgrade_failed(&self, endpoint: &Endpoint, error: io::Error) -> Error {
         match error.kind() {
             _ if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Upgrade),
-            io::ErrorKind::ConnectionReset => upgrade_error("the server reset the connection instead of answering"),
-            kind => {
-                let source = io::Error::new(kind, error.to_string());
-                Error::Upgrade { reason: format!("the connection failed: {error}"), source: Some(Arc::new(source)) }
-            }
+            io::ErrorKind::ConnectionReset => unanswered(endpoint, "reset"),
+            // In TLS 1.3 a server that wants a certificate of the client says so after the handshake.
+            _ if endpoint.tls && TlsProblem::of(&error) == TlsProblem::Refused => Error::tls(&endpoint.host, error),
+            _ => Error::Upgrade { reason: format!("the connection failed: {error}"), source: Some(Arc::new(error)) },
         }
     }
 
@@ -235,6 +232,25 @@ impl Dial<'_> {
 }
 
 /// The connection was over before there was an answer.
+/// That the proxy itself cannot be reached is no failure of the server's address.
+fn absent(proxy: &Proxy, error: Error) -> Error {
+    match error {
+        Error::Dns { source, .. } | Error::Tcp { source, .. } => Error::Proxy {
+            address: proxy.address(),
+            status: None,
+            problem: ProxyProblem::Absent,
+            reason: format!("it cannot be resolved or reached: {source}"),
+            source: Some(source),
+        },
+        other => other,
+    }
+}
+
+fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
+    let hint = if endpoint.tls { "" } else { "; a port that expects TLS does so, too (Config::tls)" };
+    upgrade_error(&format!("the server {how} the connection instead of answering{hint}"))
+}
+
 fn upgrade_error(reason: &str) -> Error {
     let source = io::Error::from(io::ErrorKind::UnexpectedEof);
     Error::Upgrade { reason: reason.to_owned(), source: Some(Arc::new(source)) }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    ConnectPhase, ConnectionState, Error,
+    ConnectPhase, ConnectionState, Error, TlsProblem,
     event::{Batch, Interest, LastClose, Ticket},
     protocol::close::Advice,
 };
@@ -107,11 +107,12 @@ impl Session {
     fn tell_unavailable(&mut self, now: Instant) {
         let Some(outage) = self.outage.as_mut().filter(|outage| outage.is_to_be_told(now)) else { return };
         outage.told = true;
+        let cause = outage.cause.clone();
         let retry_in = match self.phase {
             Phase::Waiting { until } => Some(until.saturating_duration_since(now)),
             _ => None,
         };
-        self.change_state(ConnectionState::Unavailable, None, retry_in);
+        self.change_state(ConnectionState::Unavailable, cause, retry_in);
     }
 
     fn dial_again(&mut self, now: Instant) {
@@ -167,8 +168,9 @@ impl Session {
         let close_code = matches!(error, Error::MessageTooLarge { .. }).then_some(1009);
         self.close_socket(close_code);
         self.end_connection(now);
-        self.outage.get_or_insert(Outage::since(now));
-        self.go_on_after(Arc::new(error), now);
+        let cause = Arc::new(error);
+        self.outage.get_or_insert(Outage::since(now)).cause = Some(Arc::clone(&cause));
+        self.go_on_after(cause, now);
     }
 
     /// For the counters. An attempt that failed without a code was no connection that could have ended.
@@ -187,7 +189,9 @@ impl Session {
             return self.dial_again(now);
         }
         self.settle(&Err(Arc::clone(&cause)));
-        if matches!(advice, Advice::GiveUp | Advice::UseTls) || matches!(*cause, Error::Config { .. }) {
+        // R2: over TLS it is tried once, and where nothing speaks it another try would be no other.
+        let no_tls = self.insists_on_tls && matches!(*cause, Error::Tls { problem: TlsProblem::NotTls, .. });
+        if matches!(advice, Advice::GiveUp | Advice::UseTls) || no_tls || matches!(*cause, Error::Config { .. }) {
             return self.rest(ConnectionState::Failed, Some(cause));
         }
         if self.persistence == Persistence::Once {

@@ -1,6 +1,9 @@
 //! Where the connection stands, with what each stage needs to know.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{ConnectPhase, Error};
 
@@ -62,6 +65,8 @@ pub(super) struct Outage {
     since: Instant,
     /// Whether the state `Unavailable` has been reported in this outage.
     pub(super) told: bool,
+    /// Why the last attempt failed.
+    pub(super) cause: Option<Arc<Error>>,
 }
 
 impl Phase {
@@ -105,7 +110,7 @@ impl Online {
 
 impl Outage {
     pub(super) fn since(now: Instant) -> Self {
-        Self { since: now, told: false }
+        Self { since: now, told: false, cause: None }
     }
 
     pub(super) fn told_at(&self) -> Instant {

@@ -70,6 +70,11 @@ impl Relay {
         seen.written.windows(words.len()).any(|window| window == words.as_bytes())
     }
 
+    /// Whether any client wrote anything.
+    pub(crate) fn is_spoken_to(&self) -> bool {
+        !self.seen.lock().expect("no panic").written.is_empty()
+    }
+
     /// How many bytes clients got.
     pub(crate) fn answered(&self) -> usize {
         self.seen.lock().expect("no panic").answered

@@ -8,13 +8,20 @@ use std::{
     thread,
 };
 
-use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVersion};
+use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVerifyMode, SslVersion};
 
 use super::certificates::Files;
 
 /// Speaks TLS 1.2 and 1.3. Returns where it listens, on IPv4.
 pub(crate) fn terminate_tls(files: &Files, behind: SocketAddr) -> SocketAddr {
     terminate(context(files).build(), behind)
+}
+
+/// Wants a certificate of the client, which no client here has.
+pub(crate) fn terminate_for_known_clients(files: &Files, behind: SocketAddr) -> SocketAddr {
+    let mut context = context(files);
+    context.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    terminate(context.build(), behind)
 }
 
 /// Speaks nothing but one version. All but the last two are so old that OpenSSL has to be told to forget its standards.
@@ -64,7 +71,15 @@ fn terminate(context: SslContext, behind: SocketAddr) -> SocketAddr {
 
 fn serve(ssl: Ssl, client: TcpStream, behind: SocketAddr) -> io::Result<()> {
     let waiting = client.try_clone()?;
-    let tls = Mutex::new(ssl.accept(client).map_err(io::Error::other)?);
+    let tls = match ssl.accept(client) {
+        Ok(tls) => Mutex::new(tls),
+        Err(error) => {
+            // To close with unread bytes would reset the connection, and the client would not get the alert.
+            waiting.shutdown(Shutdown::Write)?;
+            io::copy(&mut &waiting, &mut io::sink())?;
+            return Err(io::Error::other(error));
+        }
+    };
     let plain = TcpStream::connect(behind)?;
     thread::scope(|scope| {
         scope.spawn(|| {

@@ -106,8 +106,19 @@ fn unavailable_is_reported_after_ten_seconds_and_attempts_go_on() {
     let told = states.iter().position(|state| *state == Unavailable).expect("reported");
     assert!(states[..told].iter().filter(|state| **state == Connecting).count() == 4, "{states:?}");
     assert!(states[told..].contains(&Connecting), "attempts go on");
+    assert!(s.changes()[told].cause.is_some(), "C10: with the cause of the last failure");
     s.establish();
     assert_eq!(s.states().last(), Some(&Connected));
+}
+
+#[cfg(feature = "native-tls")]
+#[test]
+fn r2_a_port_that_speaks_no_tls_after_4000_is_the_end() {
+    let mut s = Scenario::new();
+    s.connect_background().establish().close(4000);
+    let no_tls = std::io::Error::other("wrong version number");
+    s.socket(FromSocket::DialFailed(Error::tls("localhost", no_tls)));
+    assert_eq!(s.states(), [Connecting, Connected, Reconnecting, Connecting, Failed]);
 }
 
 #[test]
