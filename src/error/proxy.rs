@@ -14,7 +14,8 @@ pub enum ProxyProblem {
     Forbidden,
     /// The proxy does not know this command, or this kind of address.
     Unsupported,
-    /// The proxy cannot reach the host. It may be able to, later.
+    /// The proxy cannot reach the host, or cannot be reached or resolved itself: then the source is the
+    /// [`Error::Tcp`](crate::Error::Tcp) or [`Error::Dns`](crate::Error::Dns). Either may change, later.
     Unreachable,
     /// What answered is no proxy of this kind: mostly a wrong port, or a wrong scheme.
     NotAProxy,
