@@ -84,6 +84,9 @@ impl Pusher {
     /// The error of the first attempt, after which the client is [`Failed`](ConnectionState::Failed) when the server
     /// refused for good, else [`Disconnected`](ConnectionState::Disconnected); [`Error::Config`] before any packet
     /// leaves; [`Error::WouldDeadlock`] inside a handler.
+    ///
+    /// Called while the client is reconnecting already, it makes one attempt at once, or waits for the one that is being made,
+    /// and returns its error; the client goes on reconnecting by the policy.
     pub fn connect(&self) -> Result<Self, Error> {
         self.core()?.connect()?;
         Ok(self.clone())
@@ -109,7 +112,9 @@ impl Pusher {
     }
 
     /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example after
-    /// the network has changed.
+    /// the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an attempt is being made
+    /// already, nor where no connection is wanted: [`Failed`](ConnectionState::Failed) and
+    /// [`Disconnected`](ConnectionState::Disconnected) are left by `connect`.
     pub fn reconnect_now(&self) {
         if let Ok(core) = self.core() {
             core.reconnect_now();

@@ -69,8 +69,8 @@
 //! | way | by | carries | fails with |
 //! |---|---|---|---|
 //! | directly, to every address of the host in turn | default | the socket, and requests to auth endpoints | [`Error::Dns`], [`Error::Tcp`] |
-//! | through an HTTP or SOCKS 5 proxy, which resolves the host | [`Config::proxy`] | both | [`Error::Proxy`] |
-//! | through the proxy that `https_proxy`, `all_proxy` and their like name | [`Config::proxy_from_env`] | both | [`Error::Proxy`] |
+//! | through an HTTP or SOCKS 5 proxy, which resolves the host | [`Config::proxy`] | both | [`Error::Proxy`]; for a proxy that cannot be reached or resolved with [`ProxyProblem::Absent`] |
+//! | through the proxy that `https_proxy`, `all_proxy` and their like name | [`Config::proxy_from_env`] | both | as above |
 //! | over a connection that the program makes | [`Config::dialer`] | the socket | [`Error::Dialer`] |
 //!
 //! Nothing goes past a proxy, and without `proxy_from_env` the environment is not read. TLS goes over each of these ways, in
@@ -134,8 +134,10 @@
 //! # Logging
 //!
 //! Through the `log` crate: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
-//! connections made and ended, `debug` for everything else that happens to a connection. Nothing here, nor below, logs data of
-//! events, credentials or words of servers, at any level.
+//! connections made and ended, `debug` for everything else that happens to a connection. The target begins with
+//! `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). Names of channels are logged. Nothing here, nor below, logs
+//! data of events, credentials or words of servers, at any level; tungstenite, of which only the header of a frame is used, logs
+//! the bits of headers at `trace`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -134,6 +134,10 @@ impl Config {
     }
 
     /// Whether to use TLS. Defaults to `true`.
+    ///
+    /// With `false`, a server that closes with 4000 asks for TLS all the same: the client then connects over TLS, on port 443
+    /// where it was on the default 80, else on the same port. From then on TLS stays on until the client is disconnected. When
+    /// that port speaks no TLS, the client gives up: [`Failed`](crate::ConnectionState::Failed).
     pub fn tls(mut self, tls: bool) -> Self {
         self.tls = Some(tls);
         self
@@ -203,15 +207,39 @@ impl Config {
     }
 
     /// Trusts the certificates in this PEM text, beside the platform's. May be called several times.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use pusher_channels::{Config, Pusher};
+    ///
+    /// let config = Config::host("app-key", "ws.internal").root_certificate_pem(std::fs::read("own-root.pem")?);
+    /// let pusher = Pusher::new(config).connect()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
     }
 
     /// A proxy for the socket and for the requests to auth endpoints: `http://[user:password@]host[:port]` for HTTP `CONNECT`
-    /// (port 80 unless given), or `socks5://[user:password@]host[:port]` (1080), which resolves names at the proxy. Special
-    /// characters of the user name and the password are percent-encoded. Nothing is reached past the proxy, loopback included.
-    /// Defaults to none.
+    /// (port 80 unless given), or `socks5://[user:password@]host[:port]` (1080). A URL without a scheme is `http`, and
+    /// `socks5h://` is the same as `socks5://`: names are always resolved by the proxy. Special characters of the user name and
+    /// the password are percent-encoded. Nothing is reached past the proxy, loopback included. Defaults to none.
+    ///
+    /// A proxy that refuses, or cannot be reached, is an [`Error::Proxy`], and is tried again by the
+    /// [`Reconnect`] policy like everything else, a wrong password included.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), pusher_channels::Error> {
+    /// use pusher_channels::{Config, Pusher};
+    ///
+    /// // The password is p@ss:word.
+    /// let config = Config::cluster("app-key", "eu").proxy("http://ann:p%40ss%3Aword@proxy.example.com:3128");
+    /// let pusher = Pusher::new(config).connect()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = proxy::Choice::Always(Secret::new(url));
         self

@@ -44,6 +44,7 @@ pub(super) fn close(code: u16) -> Option<&'static str> {
 /// whatever they cannot use, 4000 and 4200 among them.
 pub(super) fn refusal(code: u16) -> Option<&'static str> {
     Some(match code {
+        4001 => return close(code),
         4009 => BAD_SIGNATURE,
         4301 => "a client event was too much, too large, or is not enabled in the app",
         4302 => "the watchlist has more users than it takes",

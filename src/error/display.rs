@@ -1,6 +1,6 @@
 //! The errors in words: the layer, the operation and its object, what went wrong, and what there is to do.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::{ConnectPhase, Error, TlsProblem, codes};
 
@@ -39,7 +39,9 @@ impl fmt::Display for Error {
             }
             Self::ConnectionLost { reason, .. } => write!(f, "connection lost: {reason}"),
             Self::PongTimeout { silence } => {
-                write!(f, "connection lost: the server was silent for {silence:?}, also after a ping")
+                let silence = rounded(*silence);
+                write!(f, "connection lost: the server was silent for {silence:?}, also after a ping ")?;
+                f.write_str("(Config::activity_timeout, Config::pong_timeout)")
             }
             Self::WriteTimeout { after } => write!(f, "connection lost: the server took no data for {after:?}"),
             Self::MessageTooLarge { limit } => {
@@ -92,7 +94,7 @@ impl fmt::Display for Error {
                 write!(f, "presence: {channel} has {left_out} more members than are kept or told")
             }
             Self::NoAuthorizer { channel } => {
-                write!(f, "auth: {channel}: this kind of channel must be authorised, and Config names nobody who does")
+                write!(f, "auth: {channel}: must be authorised; set Config::auth_endpoint, authorizer or secret")
             }
             Self::NotSubscribed { channel } => write!(f, "subscription to {channel}: there is none, or none confirmed"),
             Self::WaitTimeout { what, after } => write!(f, "{what}: neither done nor failed within {after:?}"),
@@ -123,6 +125,12 @@ fn undone(phase: ConnectPhase) -> &'static str {
         ConnectPhase::Upgrade => "the server did not answer the request for a WebSocket",
         ConnectPhase::Established => "the server did not confirm the connection",
     }
+}
+
+/// A measured time in whole milliseconds, or seconds where it is long: nobody reads the digits after them.
+fn rounded(time: Duration) -> Duration {
+    let millis = if time < Duration::from_secs(10) { time.subsec_millis() } else { 0 };
+    Duration::from_secs(time.as_secs()) + Duration::from_millis(millis.into())
 }
 
 /// What an authorisation was for.

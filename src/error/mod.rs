@@ -17,7 +17,9 @@ pub use tls::TlsProblem;
 /// Everything that this crate reports as a failure.
 ///
 /// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. Where another error
-/// caused this one, it is kept as the [`source`](std::error::Error::source).
+/// caused this one, it is kept as the [`source`](std::error::Error::source). The text of a variant that has a source repeats
+/// its words, or says the same in words of its own, as [`Tls`](Error::Tls) does: a program that prints the whole chain may say
+/// things twice.
 ///
 /// The enum grows with the crate, so a `match` needs a wildcard arm. The questions that programs ask most have methods:
 /// [`code`](Error::code), [`is_retryable`](Error::is_retryable), [`is_auth`](Error::is_auth),
@@ -60,7 +62,7 @@ pub enum Error {
         /// The failure of the last address tried.
         source: Source,
     },
-    /// The proxy gave no tunnel ([`Config::proxy`](crate::Config::proxy)).
+    /// The proxy gave no tunnel ([`Config::proxy`](crate::Config::proxy)), or cannot be reached itself.
     Proxy {
         /// The proxy's host and port.
         address: String,
@@ -70,7 +72,8 @@ pub enum Error {
         problem: ProxyProblem,
         /// What went wrong, in words.
         reason: String,
-        /// The error of the operating system, where the connection to the proxy broke.
+        /// The error of the operating system, where the connection to the proxy broke; [`Error::Tcp`] or [`Error::Dns`], where
+        /// there was none, because the proxy cannot be reached or resolved.
         source: Option<Source>,
     },
     /// The program's own dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
@@ -366,9 +369,11 @@ impl Error {
         code.filter(|code| (4000..5000).contains(code))
     }
 
-    /// Whether the same operation may succeed when it is tried again without a change.
+    /// Whether the same call may succeed when it is made again, with nothing changed.
     ///
-    /// The client itself retries connections by its policy; this tells a program whether it makes sense to call again.
+    /// This tells a program whether it makes sense to call again. The client itself retries connections by its
+    /// [`Reconnect`](crate::Reconnect) policy, also after errors for which this is `false`, such as those of TLS and refusals of
+    /// a proxy, because certificates are renewed and proxies mended while it waits.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::ConnectTimeout { .. }

@@ -14,7 +14,7 @@ pub enum ProxyProblem {
     Forbidden,
     /// The proxy does not know this command, or this kind of address.
     Unsupported,
-    /// The proxy itself cannot be resolved or reached. The source is the failure.
+    /// The proxy itself cannot be resolved or reached. The source is the failure. It may be there, later.
     Absent,
     /// The proxy cannot reach the host. It may be able to, later.
     Unreachable,

@@ -290,7 +290,23 @@ fn what_is_missing_leaves_no_gap_in_the_words() {
 }
 
 #[test]
+fn a_measured_silence_is_told_in_round_figures_with_the_options_behind_it() {
+    let lost = |nanos| Error::PongTimeout { silence: Duration::from_nanos(nanos) }.to_string();
+    for (nanos, figure) in [(150_003_214_987, "150s"), (1_400_214_987, "1.4s"), (40_214_987, "40ms")] {
+        let text = lost(nanos);
+        assert!(text.contains(&format!("for {figure}, ")), "{text}");
+        assert!(text.contains("Config::activity_timeout") && text.contains("Config::pong_timeout"), "{text}");
+    }
+}
+
+#[test]
 fn a_refusal_says_what_to_do() {
+    let server = Error::Server { code: Some(4001), message: String::new() };
+    assert!(server.to_string().contains("check the key"), "{server}");
+    let nobody = Error::NoAuthorizer { channel: "private-room".to_owned() };
+    for option in ["auth_endpoint", "authorizer", "secret"] {
+        assert!(nobody.to_string().contains(option), "{nobody}");
+    }
     let closed = |code| Error::ConnectionClosed { code, message: "App key x not in this cluster".to_owned() };
     assert_eq!(
         closed(4001).to_string(),

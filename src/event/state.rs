@@ -14,7 +14,8 @@ pub enum ConnectionState {
     Connecting,
     /// The server has confirmed the connection.
     Connected,
-    /// No connection could be made for 10 s. Attempts go on by the [`Reconnect`](crate::Reconnect) policy.
+    /// No connection could be made for 10 s. From then on it takes the place of [`Reconnecting`](Self::Reconnecting) until there
+    /// is a connection: attempts go on by the [`Reconnect`](crate::Reconnect) policy.
     Unavailable,
     /// The connection is down, and the client waits before the next attempt.
     Reconnecting,
@@ -46,10 +47,13 @@ pub struct ConnectionStateChange {
     pub previous: ConnectionState,
     /// The state that was entered.
     pub current: ConnectionState,
-    /// Why, where something went wrong.
+    /// Why, where something went wrong: what ended the last connection, or the last attempt. A change to
+    /// [`Unavailable`](ConnectionState::Unavailable) carries the last cause there was, also when it comes in the middle of an
+    /// attempt; there it is `None` only where the first attempt has taken all of the 10 s.
     pub cause: Option<Arc<Error>>,
     /// The number of the attempt that is being made, or will be made next; counts from 1 and starts again once a
-    /// connection has been stable for 10 s.
+    /// connection has been stable for 10 s. With [`Failed`](ConnectionState::Failed) and
+    /// [`Disconnected`](ConnectionState::Disconnected) it is the number of the attempt that would be next.
     pub attempt: u32,
     /// How long the client waits before that attempt; `None` when it does not wait.
     pub retry_in: Option<Duration>,

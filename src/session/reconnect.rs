@@ -32,8 +32,9 @@ impl Reconnect {
         Self { never: true, ..Self::default() }
     }
 
-    /// After so many failed attempts in a row the client is [`Failed`](crate::ConnectionState::Failed). Defaults to no
-    /// limit. A connection that ends within 10 s counts as a failed attempt.
+    /// After so many failed attempts in a row the client is [`Failed`](crate::ConnectionState::Failed), with the last cause,
+    /// which tells it from a refusal by the server: the cause of that is [`Error::ConnectionClosed`](crate::Error::ConnectionClosed)
+    /// with 4000-4099. Defaults to no limit. A connection that ends within 10 s counts as a failed attempt.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
