@@ -438,7 +438,6 @@ impl Error {
     }
 
     /// The error of a TLS library, with what it means.
-    #[cfg(feature = "native-tls")]
     pub(crate) fn tls(host: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Tls { host: host.to_owned(), problem: TlsProblem::of(&source), source: Arc::new(source) }
     }
