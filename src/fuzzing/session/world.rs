@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use crate::{
         Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Generation, Input, Output, Question, ReadyAuth,
         Rules, Session, Settings, Wish,
     },
+    sync::atomic::AtomicUsize,
 };
 
 pub(super) const CHANNELS: [&str; 6] =

@@ -2,11 +2,10 @@
 
 use std::{
     io::{ErrorKind, Read},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    net::Shutdown,
+    os::unix::net::UnixStream,
     sync::Arc,
 };
-
-use socket2::Socket;
 
 use super::{
     super::{stop::Stop, wire::Closer},
@@ -22,8 +21,8 @@ impl Peer {
     fn register(stop: &Stop, attempt: usize) -> Option<Self> {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
         theirs.set_nonblocking(true).expect("an open socket");
-        let ours = Arc::new(Socket::from(OwnedFd::from(ours)));
-        stop.watch(attempt, Closer::of_socket(ours)).then_some(Self(theirs))
+        let closer = Closer::new(move || ours.shutdown(Shutdown::Both).unwrap_or_default());
+        stop.watch(attempt, closer).then_some(Self(theirs))
     }
 
     fn is_shut_down(mut self) -> bool {
