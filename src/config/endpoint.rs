@@ -58,11 +58,7 @@ impl Endpoint {
             Some(query) => format!("?{query}"),
             None => metadata(config)?,
         };
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        let port = match authority.strip_prefix(uri.host().unwrap_or_default()) {
-            Some("") => default_port(tls),
-            rest => port_after_colon(rest).ok_or_else(|| bad("has no valid port"))?,
-        };
+        let port = port_of(&uri, default_port(tls)).ok_or_else(|| bad("has no valid port"))?;
         Ok(Self { tls, host, port, target: percent::encode_rest(&format!("{}{query}", uri.path())) })
     }
 
@@ -80,8 +76,7 @@ impl Endpoint {
 
     /// The value of the `Host` header: the port only where it is not the default.
     pub(crate) fn authority(&self) -> String {
-        let is_default = self.port == default_port(self.tls);
-        if is_default { bracketed(&self.host).into_owned() } else { self.address() }
+        authority(self.tls, &self.host, self.port)
     }
 
     /// Host and port, for messages.
@@ -90,22 +85,31 @@ impl Endpoint {
     }
 }
 
+/// A host with its port where that is not the default.
+pub(super) fn authority(tls: bool, host: &str, port: u16) -> String {
+    if port == default_port(tls) { bracketed(host).into_owned() } else { address(host, port) }
+}
+
 /// A host with its port, as URLs have it.
 pub(crate) fn address(host: &str, port: u16) -> String {
     format!("{}:{port}", bracketed(host))
 }
 
 /// An address of IPv6 stands in brackets, where its colons would be taken for that before a port.
-pub(super) fn bracketed(host: &str) -> Cow<'_, str> {
+fn bracketed(host: &str) -> Cow<'_, str> {
     if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
-pub(super) fn port_after_colon(rest: Option<&str>) -> Option<u16> {
-    let port = rest?.strip_prefix(':')?.parse().ok()?;
-    (port != 0).then_some(port)
+/// The port of a URL, or the default where it has none. `None` when what stands there is no port.
+pub(super) fn port_of(uri: &Uri, default: u16) -> Option<u16> {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    match authority.strip_prefix(uri.host().unwrap_or_default())? {
+        "" => Some(default),
+        rest => rest.strip_prefix(':')?.parse().ok().filter(|port| *port != 0),
+    }
 }
 
-fn default_port(tls: bool) -> u16 {
+pub(super) fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 

@@ -2,7 +2,7 @@
 
 use tungstenite::http::Uri;
 
-use super::endpoint::{address, bracketed, checked_host, port_after_colon};
+use super::endpoint::{authority, checked_host, default_port, port_of};
 use crate::protocol::percent;
 
 /// Where a request goes. What it shows of itself has neither the path nor the query, where tokens may stand.
@@ -22,8 +22,7 @@ impl HttpUrl {
             return Err("has a character that does not belong there: white space, control, # or \\");
         }
         let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        if authority.contains('@') {
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err("must not have user information in it; use auth_header");
         }
         let host =
@@ -33,10 +32,7 @@ impl HttpUrl {
             Some("http") => false,
             _ => return Err("must begin with http:// or https://"),
         };
-        let port = match authority.strip_prefix(uri.host().unwrap_or_default()) {
-            Some("") => default_port(tls),
-            rest => port_after_colon(rest).ok_or("has no valid port")?,
-        };
+        let port = port_of(&uri, default_port(tls)).ok_or("has no valid port")?;
         // Not `path_and_query`, which has no path where the URL has none, but a query.
         let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let target = percent::encode_rest(&format!("{}{query}", uri.path()));
@@ -45,18 +41,13 @@ impl HttpUrl {
 
     /// The value of the `Host` header: the port only where it is not the default.
     pub(crate) fn authority(&self) -> String {
-        let is_default = self.port == default_port(self.tls);
-        if is_default { bracketed(&self.host).into_owned() } else { address(&self.host, self.port) }
+        authority(self.tls, &self.host, self.port)
     }
 
     /// What a connection is kept for.
     pub(crate) fn origin(&self) -> String {
         format!("{}://{}:{}", if self.tls { "https" } else { "http" }, self.host, self.port)
     }
-}
-
-fn default_port(tls: bool) -> u16 {
-    if tls { 443 } else { 80 }
 }
 
 #[cfg(test)]

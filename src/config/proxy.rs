@@ -4,7 +4,7 @@ use std::{env::VarError, net::IpAddr};
 
 use tungstenite::http::Uri;
 
-use super::endpoint::{address, checked_host, port_after_colon};
+use super::endpoint::{address, checked_host, port_of};
 use crate::{Error, auth::Secret, protocol::percent};
 
 /// How to reach everything.
@@ -144,12 +144,8 @@ impl Proxy {
         };
         let user = user.map(|user| user_of(user, kind)).transpose()?;
         let uri: Uri = format!("http://{address}/").parse().map_err(|_| bad("is not a URL"))?;
-        let host = uri.host().unwrap_or_default();
-        let port = match address.strip_prefix(host) {
-            Some("") => default,
-            rest => port_after_colon(rest).ok_or_else(|| bad("has no valid port"))?,
-        };
-        let host = checked_host(host).map_err(|_| bad("has no valid host"))?;
+        let port = port_of(&uri, default).ok_or_else(|| bad("has no valid port"))?;
+        let host = checked_host(uri.host().unwrap_or_default()).map_err(|_| bad("has no valid host"))?;
         Ok(Self { kind, host, port, user })
     }
 

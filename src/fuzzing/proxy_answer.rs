@@ -1,12 +1,11 @@
 //! What proxies answer (C7).
 
-use std::io::{self, Read, Write};
-
 use super::{bytes::Bytes, strict::Head};
 use crate::{
     Config,
     config::{Proxy, ProxyKind},
     io::proxy::{NoTunnel, tunnel},
+    testing::in_memory::Connection,
 };
 
 const PROXIES: [&str; 4] = ["http://p", "http://user:canary@p:3128", "socks5://p", "socks5://user:canary@p"];
@@ -19,13 +18,13 @@ pub fn proxy_answer(input: &[u8]) {
     let proxy = config.proxy_for(false, "h").expect("a good URL").expect("it is set");
     let host = bytes.pick(&HOSTS);
     let answer = bytes.rest();
-    let mut stream = Stream { answer, sent: Vec::new() };
+    let mut stream = Connection { sent: answer, received: Vec::new() };
     let outcome = tunnel(&proxy, &mut stream, host, 443);
-    check_sent(&proxy, &stream.sent);
-    let read = answer.len() - stream.answer.len();
+    check_sent(&proxy, &stream.received);
+    let read = answer.len() - stream.sent.len();
     match outcome {
         Ok(()) => {
-            let mut alone = Stream { answer: &answer[..read], sent: Vec::new() };
+            let mut alone = Connection { sent: &answer[..read], received: Vec::new() };
             assert!(tunnel(&proxy, &mut alone, host, 443).is_ok(), "it is decided by what was read");
             assert!(
                 proxy.kind == ProxyKind::Socks5
@@ -48,26 +47,5 @@ fn check_sent(proxy: &Proxy, sent: &[u8]) {
             assert_eq!(head.only("proxy-authorization").is_some(), proxy.user.is_some());
         }
         ProxyKind::Socks5 => assert_eq!(sent.first(), Some(&5)),
-    }
-}
-
-struct Stream<'a> {
-    answer: &'a [u8],
-    sent: Vec<u8>,
-}
-
-impl Read for Stream<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.answer.read(buffer)
-    }
-}
-
-impl Write for Stream<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.sent.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl Dial<'_> {
             Some(dialer) => {
                 reached(ConnectPhase::Tcp);
                 let wire = self.dial_by(dialer, calls, &target)?;
-                self.secure(&target, wire, &reached)?
+                self.secure(&target, Gate::open(wire, self.deadline), &reached)?
             }
             None => self.stream(&target, &reached)?,
         };
@@ -114,21 +114,21 @@ impl Dial<'_> {
 
     /// Opens a stream, by the proxy where there is one, with TLS where the target has it.
     pub(super) fn stream(&self, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
-        let wire = match self.config.proxy_for(target.tls, target.host)? {
+        let gate = match self.config.proxy_for(target.tls, target.host)? {
             None => self.connect(target.host, target.port, reached)?,
             Some(proxy) => {
-                let wire = self.connect(&proxy.host, proxy.port, reached).map_err(|error| absent(&proxy, error))?;
+                let gate = self.connect(&proxy.host, proxy.port, reached);
+                let mut gate = gate.map_err(|error| absent(&proxy, error))?;
                 reached(ConnectPhase::Proxy);
-                let mut gate = Gate::open(wire, self.deadline);
                 let tunnel = proxy::tunnel(&proxy, &mut gate, target.host, target.port);
                 tunnel.map_err(|reason| self.no_tunnel(reason, proxy.address()))?;
-                return self.secure_gate(target, gate, reached);
+                gate
             }
         };
-        self.secure(target, wire, reached)
+        self.secure(target, gate, reached)
     }
 
-    fn connect(&self, host: &str, port: u16, reached: &impl Fn(ConnectPhase)) -> Result<Wire, Error> {
+    fn connect(&self, host: &str, port: u16, reached: &impl Fn(ConnectPhase)) -> Result<Gate, Error> {
         reached(ConnectPhase::Dns);
         let addresses = reach::resolve(host, port, self.stop, self.deadline).map_err(|unreached| {
             self.error(unreached, ConnectPhase::Dns, |source| Error::Dns { host: host.to_owned(), source })
@@ -139,7 +139,7 @@ impl Dial<'_> {
             .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
         // Events are small and wait for no more to come.
         socket.set_tcp_nodelay(true).map_err(|error| failed(Arc::new(error)))?;
-        Ok(Wire::of_socket(socket.into(), self.traffic))
+        Ok(Gate::open(Wire::of_socket(socket.into(), self.traffic), self.deadline))
     }
 
     /// What the program's own closure returns too late is closed.
@@ -153,11 +153,7 @@ impl Dial<'_> {
         Ok(wire)
     }
 
-    fn secure(&self, target: &Target<'_>, wire: Wire, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
-        self.secure_gate(target, Gate::open(wire, self.deadline), reached)
-    }
-
-    fn secure_gate(&self, target: &Target<'_>, gate: Gate, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
+    fn secure(&self, target: &Target<'_>, gate: Gate, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
         if !target.tls {
             return Ok(Stream::Plain(gate));
         }
@@ -231,7 +227,6 @@ impl Dial<'_> {
     }
 }
 
-/// The connection was over before there was an answer.
 /// That the proxy itself cannot be reached is no failure of the server's address.
 fn absent(proxy: &Proxy, error: Error) -> Error {
     match error {
@@ -246,14 +241,12 @@ fn absent(proxy: &Proxy, error: Error) -> Error {
     }
 }
 
+/// The connection was over before there was an answer.
 fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
     let hint = if endpoint.tls { "" } else { "; a port that expects TLS does so, too (Config::tls)" };
-    upgrade_error(&format!("the server {how} the connection instead of answering{hint}"))
-}
-
-fn upgrade_error(reason: &str) -> Error {
     let source = io::Error::from(io::ErrorKind::UnexpectedEof);
-    Error::Upgrade { reason: reason.to_owned(), source: Some(Arc::new(source)) }
+    let reason = format!("the server {how} the connection instead of answering{hint}");
+    Error::Upgrade { reason, source: Some(Arc::new(source)) }
 }
 
 /// The beginning of a body that says why. What does not come soon is not waited for: the status says enough.

@@ -53,9 +53,10 @@ pub(crate) fn signed(path: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-struct Connection<'a> {
-    sent: &'a [u8],
-    received: Vec<u8>,
+/// The bytes that one side has sent, and those that it gets.
+pub(crate) struct Connection<'a> {
+    pub(crate) sent: &'a [u8],
+    pub(crate) received: Vec<u8>,
 }
 
 impl Read for Connection<'_> {

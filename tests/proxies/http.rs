@@ -4,32 +4,18 @@ use pusher_channels::ProxyProblem::{Credentials, Ended, Forbidden, NotAProxy, Ot
 
 use super::{
     proxy::{
-        Script::{self, Answer, Drip, Endless, Serve},
+        Script::{Answer, Drip, Endless, Serve},
         Service,
         Then::{End, Reset, Stay},
     },
     rows::{
+        CLOSED, ENDED, OPEN,
         Outcome::{self, Answered403, Refused, TimesOut, Tunnel},
-        PASSWORD, Row, try_all,
+        RIGHT, Row, WRONG, row, try_all, with_user,
     },
 };
 
-const OPEN: Service = Service::OPEN;
-const CLOSED: Service = Service { user: Some(("us er", PASSWORD)), ..OPEN };
-
-const RIGHT: &str = "us%20er:canary%3A%40@";
-const WRONG: &str = "us%20er:canary@";
-
-const ENDED: Outcome = Refused(None, Ended, "ended the connection");
 const NOT_HTTP: Outcome = Refused(None, NotAProxy, "not HTTP");
-
-const fn row(name: &'static str, script: Script, outcome: Outcome) -> Row {
-    Row { name, user: "", script, outcome }
-}
-
-const fn with_user(name: &'static str, user: &'static str, script: Script, outcome: Outcome) -> Row {
-    Row { name, user, script, outcome }
-}
 
 const fn answer(name: &'static str, answer: &'static [&'static [u8]], outcome: Outcome) -> Row {
     row(name, Answer(answer, Stay), outcome)

@@ -39,6 +39,24 @@ enum Way {
 /// Never to be seen in an error, whatever happens.
 pub(crate) const PASSWORD: &str = "canary:@";
 
+/// A proxy for everybody, and one for a user.
+pub(crate) const OPEN: Service = Service::OPEN;
+pub(crate) const CLOSED: Service = Service { user: Some(("us er", PASSWORD)), ..OPEN };
+
+/// Who is that user, and who is not.
+pub(crate) const RIGHT: &str = "us%20er:canary%3A%40@";
+pub(crate) const WRONG: &str = "us%20er:canary@";
+
+pub(crate) const ENDED: Outcome = Outcome::Refused(None, ProxyProblem::Ended, "ended the connection");
+
+pub(crate) const fn row(name: &'static str, script: Script, outcome: Outcome) -> Row {
+    Row { name, user: "", script, outcome }
+}
+
+pub(crate) const fn with_user(name: &'static str, user: &'static str, script: Script, outcome: Outcome) -> Row {
+    Row { name, user, script, outcome }
+}
+
 /// Tries all rows at once with proxies of this scheme.
 pub(crate) fn try_all(scheme: &str, rows: &[Row]) {
     let destination = &Destination::start("127.0.0.1");

@@ -9,27 +9,13 @@ use super::{
         Then::{self, End, Reset, Stay},
     },
     rows::{
+        CLOSED, ENDED, OPEN,
         Outcome::{self, Answered403, Refused, TimesOut, Tunnel},
-        PASSWORD, Row, try_all,
+        RIGHT, Row, WRONG, row, try_all, with_user,
     },
 };
 
-const OPEN: Service = Service::OPEN;
-const CLOSED: Service = Service { user: Some(("us er", PASSWORD)), ..OPEN };
-
-const RIGHT: &str = "us%20er:canary%3A%40@";
-const WRONG: &str = "us%20er:canary@";
-
-const ENDED: Outcome = Refused(None, Ended, "ended the connection");
 const NOT_SOCKS: Outcome = Refused(None, NotAProxy, "not SOCKS 5");
-
-const fn row(name: &'static str, script: Script, outcome: Outcome) -> Row {
-    Row { name, user: "", script, outcome }
-}
-
-const fn with_user(name: &'static str, user: &'static str, script: Script, outcome: Outcome) -> Row {
-    Row { name, user, script, outcome }
-}
 
 /// The greeting is answered with no authentication, the request with this.
 const fn reply(
