@@ -2,17 +2,17 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Binding, ChannelAuth, DecryptionFailure, Error, Event, Member, MemberChange, SubscriptionCount, SubscriptionError,
-    SubscriptionSucceeded,
+    Binding, ChannelAuth, DecryptionFailure, Error, Event, Handler, Member, MemberChange, SubscriptionCount,
+    SubscriptionError, SubscriptionSucceeded,
     client::Owner,
     client_event,
     event::Interest,
     io::{
         ChannelFacts, Core,
-        handlers::{Bound, Handler, NoticeHandler, Registration},
+        handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     session::ReadyAuth,
 };
@@ -124,13 +124,23 @@ impl Channel {
 
     /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
     /// `pusher:subscription_succeeded` runs at once when the channel is subscribed already.
-    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), Handler::new(bound, handler)))
+    pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
+    }
+
+    /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
+    /// `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`].
+    pub fn bind_as<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        handler: impl FnMut(T, &Event) + Send + 'static,
+    ) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
     /// Runs a handler for all events of this channel, the platform's own included.
-    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::All(Handler::new(bound, handler)))
+    pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
     /// Takes a handler away. After it returns the handler does not start again.
@@ -139,38 +149,38 @@ impl Channel {
     }
 
     /// Runs a handler whenever the subscription is confirmed; at once when it is already.
-    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Succeeded(Handler::new(bound, handler)))
+    pub fn on_subscription_succeeded(&self, handler: impl Handler<SubscriptionSucceeded>) -> Binding {
+        self.notice(|bound| NoticeHandler::Succeeded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler whenever the subscription fails.
-    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Failed(Handler::new(bound, handler)))
+    pub fn on_subscription_error(&self, handler: impl Handler<SubscriptionError>) -> Binding {
+        self.notice(|bound| NoticeHandler::Failed(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler whenever the server tells how many connections are subscribed, where its app has that enabled.
-    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Count(Handler::new(bound, handler)))
+    pub fn on_subscription_count(&self, handler: impl Handler<SubscriptionCount>) -> Binding {
+        self.notice(|bound| NoticeHandler::Count(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler with the channel's name when a cache channel has no event to begin with.
-    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::CacheMiss(Handler::new(bound, handler)))
+    pub fn on_cache_miss(&self, handler: impl Handler<str>) -> Binding {
+        self.notice(|bound| NoticeHandler::CacheMiss(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every event of an encrypted channel that could not be decrypted.
-    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::DecryptionFailure(Handler::new(bound, handler)))
+    pub fn on_decryption_failure(&self, handler: impl Handler<DecryptionFailure>) -> Binding {
+        self.notice(|bound| NoticeHandler::DecryptionFailure(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::MemberAdded(Handler::new(bound, handler)))
+    pub fn on_member_added(&self, handler: impl Handler<MemberChange>) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::MemberRemoved(Handler::new(bound, handler)))
+    pub fn on_member_removed(&self, handler: impl Handler<MemberChange>) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
     }
 
     fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {

@@ -2,15 +2,15 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Receiver,
-    Stats, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
+    Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, Error, Event, Handler, MemberChange,
+    Receiver, Stats, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
     event::Interest,
     io::{
         Core,
-        handlers::{Bound, Handler, NoticeHandler, Registration},
+        handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     protocol::name::{self, ChannelKind},
 };
@@ -32,7 +32,7 @@ use crate::{
 /// let server = TestServer::start()?;
 /// let pusher = Pusher::new(server.config()).connect()?;
 /// let channel = pusher.subscribe("news")?;
-/// channel.bind("published", |event| println!("{}", event.data()));
+/// channel.bind("published", |event: &Event| println!("{}", event.data()));
 /// # Ok(())
 /// # }
 /// ```
@@ -189,13 +189,28 @@ impl Pusher {
 
     /// Runs a handler for events of this name on any channel, and for those that are sent to the user. The platform's own events can be named too, for example
     /// `pusher:subscription_succeeded`.
-    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), Handler::new(bound, handler)))
+    pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
+    }
+
+    /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
+    /// `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`].
+    ///
+    /// ```
+    /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu"));
+    /// pusher.bind_as::<(f32, f32)>("client-moved", |(x, y), event| println!("{:?} is at {x}, {y}", event.user_id()));
+    /// ```
+    pub fn bind_as<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        handler: impl FnMut(T, &Event) + Send + 'static,
+    ) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
     /// Runs a handler for all events of all channels, the platform's own included.
-    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::All(Handler::new(bound, handler)))
+    pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
     /// Takes a handler away, whatever it was registered for. After it returns the handler does not start again.
@@ -204,57 +219,57 @@ impl Pusher {
     }
 
     /// Runs a handler for the application's events of all channels, and for those that are sent to the user.
-    pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Application(Handler::new(bound, handler)))
+    pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every change of the connection's state.
-    pub fn on_connection_state_change(&self, handler: impl FnMut(&ConnectionStateChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::State(Handler::new(bound, handler)))
+    pub fn on_connection_state_change(&self, handler: impl Handler<ConnectionStateChange>) -> Binding {
+        self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for errors that belong to no subscription and do not end the connection: errors that the server
     /// reports, messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that were
     /// dropped.
-    pub fn on_error(&self, handler: impl FnMut(&Error) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Error(Handler::new(bound, handler)))
+    pub fn on_error(&self, handler: impl Handler<Error>) -> Binding {
+        self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every confirmed subscription; at once for what is subscribed already.
-    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Succeeded(Handler::new(bound, handler)))
+    pub fn on_subscription_succeeded(&self, handler: impl Handler<SubscriptionSucceeded>) -> Binding {
+        self.notice(|bound| NoticeHandler::Succeeded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every failed subscription.
-    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Failed(Handler::new(bound, handler)))
+    pub fn on_subscription_error(&self, handler: impl Handler<SubscriptionError>) -> Binding {
+        self.notice(|bound| NoticeHandler::Failed(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler whenever the server tells how many connections are subscribed to a channel, where its app has that
     /// enabled.
-    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Count(Handler::new(bound, handler)))
+    pub fn on_subscription_count(&self, handler: impl Handler<SubscriptionCount>) -> Binding {
+        self.notice(|bound| NoticeHandler::Count(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler with the channel's name when a cache channel has no event to begin with.
-    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::CacheMiss(Handler::new(bound, handler)))
+    pub fn on_cache_miss(&self, handler: impl Handler<str>) -> Binding {
+        self.notice(|bound| NoticeHandler::CacheMiss(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every event of an encrypted channel that could not be decrypted. A key that does not fit any more is
     /// fetched anew by itself, at most once in 10 s; unsubscribing and subscribing fetches it at once.
-    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::DecryptionFailure(Handler::new(bound, handler)))
+    pub fn on_decryption_failure(&self, handler: impl Handler<DecryptionFailure>) -> Binding {
+        self.notice(|bound| NoticeHandler::DecryptionFailure(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::MemberAdded(Handler::new(bound, handler)))
+    pub fn on_member_added(&self, handler: impl Handler<MemberChange>) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::MemberRemoved(Handler::new(bound, handler)))
+    pub fn on_member_removed(&self, handler: impl Handler<MemberChange>) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {

@@ -13,7 +13,7 @@
 //!
 //! let news = pusher.channel("news")?;
 //! # let (sent, received) = mpsc::channel();
-//! news.bind("published", move |event| {
+//! news.bind("published", move |event: &Event| {
 //!     println!("{}", event.data());
 //! #   sent.send(()).unwrap();
 //! });
@@ -193,8 +193,8 @@ pub use client::{Binding, Pusher};
 pub use config::{ByteStream, Config, DialRequest, Overflow};
 pub use error::{ConnectPhase, Error, ProxyProblem, Source, TlsProblem};
 pub use event::{
-    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange, Name,
-    Notification, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
+    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Handler, Member, MemberChange,
+    Name, Notification, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
 };
 pub use receiver::{Closed, Receiver, RecvTimeoutError, TryRecvError};
 pub use session::Reconnect;

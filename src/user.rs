@@ -2,12 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde::de::DeserializeOwned;
+
 use crate::{
-    Binding, Error, Event, WatchlistEvent,
+    Binding, Error, Event, Handler, WatchlistEvent,
     client::Owner,
     io::{
         Core,
-        handlers::{Bound, Handler, NoticeHandler, Registration},
+        handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
 };
 
@@ -23,7 +25,7 @@ use crate::{
 /// # let config = server.config().user_auth_endpoint(server.user_auth_endpoint());
 /// let pusher = Pusher::new(config).connect()?;
 /// let user = pusher.user();
-/// user.bind("invoice", |event| println!("{}", event.data()));
+/// user.bind("invoice", |event: &Event| println!("{}", event.data()));
 /// pusher.sign_in()?;
 /// user.wait_signed_in(Duration::from_secs(10))?;
 /// println!("signed in as {:?}", user.id());
@@ -65,13 +67,23 @@ impl User {
     }
 
     /// Runs a handler for events of this name that are sent to the user.
-    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), Handler::new(bound, handler)))
+    pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
+    }
+
+    /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
+    /// `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`].
+    pub fn bind_as<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        handler: impl FnMut(T, &Event) + Send + 'static,
+    ) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
     /// Runs a handler for all events that are sent to the user.
-    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::All(Handler::new(bound, handler)))
+    pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
     /// Takes a handler away. After it returns the handler does not start again.
@@ -80,13 +92,13 @@ impl User {
     }
 
     /// Runs a handler with the user's id whenever a sign-in is confirmed, also after a reconnect.
-    pub fn on_signed_in(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::SignedIn(Handler::new(bound, handler)))
+    pub fn on_signed_in(&self, handler: impl Handler<str>) -> Binding {
+        self.notice(|bound| NoticeHandler::SignedIn(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler when users of the watchlist, which is part of the user's data, go online or offline.
-    pub fn on_watchlist(&self, handler: impl FnMut(&WatchlistEvent) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Watchlist(Handler::new(bound, handler)))
+    pub fn on_watchlist(&self, handler: impl Handler<WatchlistEvent>) -> Binding {
+        self.notice(|bound| NoticeHandler::Watchlist(BoundHandler::new(bound, handler)))
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Config, ConnectPhase, ConnectionState, Error, Pusher, Reconnect,
+    Config, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, next_state, quick, server};
@@ -295,7 +295,7 @@ fn c9_leaving_connected_is_visible_with_the_loss() {
     let pusher = Pusher::new(server.config().reconnect(policy)).connect().expect("accepted");
     let (seen, states) = mpsc::channel();
     let handle = pusher.clone();
-    let binding = pusher.on_connection_state_change(move |change| {
+    let binding = pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
         if change.current == ConnectionState::Reconnecting {
             let _ = seen.send((handle.state(), handle.socket_id()));
         }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use pusher_channels::{
-    ChannelAuth, ConnectionState, Error, Notification, Pusher, Reconnect,
+    ChannelAuth, ConnectionState, Error, Event, Notification, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, connected, next, next_error, next_event, next_state, quick, server, subscribed};
@@ -280,7 +280,7 @@ fn r10_after_disconnect_no_event_of_a_channel_is_delivered() {
         let (late, lates) = mpsc::channel();
         let (first, firsts) = mpsc::channel();
         let flag = Arc::clone(&ended);
-        channel.bind_all(move |event| {
+        channel.bind_all(move |event: &Event| {
             let _ = first.send(());
             // A call that had begun when `disconnect` returned may see the flag; it is one at most.
             if flag.load(Ordering::SeqCst) {

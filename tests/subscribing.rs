@@ -4,7 +4,7 @@ mod support;
 
 use std::{sync::mpsc, time::Duration};
 
-use pusher_channels::{ConnectionState, Error, Event, Notification, Pusher};
+use pusher_channels::{ConnectionState, Error, Event, Notification, Pusher, SubscriptionError, SubscriptionSucceeded};
 use support::{PATIENCE, connected, eventually, next, next_event, next_state, quick, server, subscribed};
 
 #[test]
@@ -98,13 +98,13 @@ fn s3_a_handler_that_unsubscribes_is_the_last_to_see_the_event() {
     let (seen, sights) = mpsc::channel();
     for place in ["first", "second"] {
         let (seen, channel) = (seen.clone(), channel.clone());
-        pusher.on_event(move |_| {
+        pusher.on_event(move |_: &Event| {
             channel.unsubscribe();
             seen.send(place).unwrap_or_default();
         });
     }
     let last = seen.clone();
-    pusher.on_subscription_succeeded(move |_| last.send("subscribed").unwrap_or_default());
+    pusher.on_subscription_succeeded(move |_: &SubscriptionSucceeded| last.send("subscribed").unwrap_or_default());
     assert_eq!(sights.recv_timeout(PATIENCE), Ok("subscribed"), "the handlers are in place");
     server.trigger("room", "e", "x");
     assert_eq!(sights.recv_timeout(PATIENCE), Ok("first"));
@@ -131,7 +131,8 @@ fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
     let pusher = connected(&server);
     let (told, tells) = mpsc::channel();
     let early = told.clone();
-    let binding = pusher.on_subscription_succeeded(move |_| early.send("early".to_owned()).unwrap_or_default());
+    let binding = pusher
+        .on_subscription_succeeded(move |_: &SubscriptionSucceeded| early.send("early".to_owned()).unwrap_or_default());
     let channel = subscribed(&pusher, "room");
     subscribed(&pusher, "second");
     for _ in 0..2 {
@@ -140,13 +141,17 @@ fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
     pusher.unbind(binding);
     for _ in 0..2 {
         let told = told.clone();
-        channel.on_subscription_succeeded(move |s| told.send(format!("channel {}", s.channel)).unwrap_or_default());
+        channel.on_subscription_succeeded(move |s: &SubscriptionSucceeded| {
+            told.send(format!("channel {}", s.channel)).unwrap_or_default()
+        });
     }
     let by_name = told.clone();
-    channel.bind("pusher:subscription_succeeded", move |event| {
+    channel.bind("pusher:subscription_succeeded", move |event: &Event| {
         by_name.send(format!("event {:?} {}", event.channel(), event.data())).unwrap_or_default();
     });
-    pusher.on_subscription_succeeded(move |s| told.send(format!("client {}", s.channel)).unwrap_or_default());
+    pusher.on_subscription_succeeded(move |s: &SubscriptionSucceeded| {
+        told.send(format!("client {}", s.channel)).unwrap_or_default()
+    });
     let expected =
         ["channel room", "channel room", r#"event Some("room") "#, "client room", "client second"].map(str::to_owned);
     let heard: Vec<_> = expected.iter().map(|_| tells.recv_timeout(PATIENCE).expect("told at once")).collect();
@@ -167,7 +172,9 @@ fn s4_what_is_not_subscribed_any_more_is_not_told() {
     subscribed(&pusher, "room");
     gone.unsubscribe();
     let (told, tells) = mpsc::channel();
-    pusher.on_subscription_succeeded(move |s| told.send(s.channel.to_string()).unwrap_or_default());
+    pusher.on_subscription_succeeded(move |s: &SubscriptionSucceeded| {
+        told.send(s.channel.to_string()).unwrap_or_default()
+    });
     assert_eq!(tells.recv_timeout(PATIENCE).expect("told"), "room");
 }
 
@@ -178,7 +185,7 @@ fn s5_a_server_that_does_not_answer_is_a_timeout_of_that_subscription() {
         Pusher::new(quick(&server).subscription_timeout(Duration::from_millis(50))).connect().expect("accepted");
     server.set_silent(true);
     let (told, tells) = mpsc::channel();
-    pusher.on_subscription_error(move |failed| {
+    pusher.on_subscription_error(move |failed: &SubscriptionError| {
         told.send((failed.channel.clone(), failed.error.to_string())).unwrap_or_default();
     });
     let channel = pusher.subscribe("room").expect("a valid name");

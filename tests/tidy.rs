@@ -30,6 +30,7 @@ const EXPORTS: [(&str, &[&str]); 10] = [
             "DecryptionError",
             "DecryptionFailure",
             "Event",
+            "Handler",
             "Member",
             "MemberChange",
             "Name",

@@ -8,7 +8,7 @@ use std::{
 };
 
 use pusher_channels::{
-    AuthError, AuthRequest, ChannelAuth, ConnectionState, Error, Pusher, UserAuth,
+    AuthError, AuthRequest, ChannelAuth, ConnectionState, Error, Event, Pusher, UserAuth, WatchlistEvent,
     testing::{AuthFault, AuthUser, Refusals, TestServer, WatchlistEvents},
 };
 use support::{PATIENCE, connected, next_state, quick, server, subscribed};
@@ -35,8 +35,8 @@ fn a8_a_user_gets_what_is_sent_to_that_user() {
     let user = pusher.user();
     let (told, tells) = mpsc::channel();
     let signed_in = told.clone();
-    user.bind("invoice", move |event| told.send(event.data().to_owned()).unwrap_or_default());
-    user.on_signed_in(move |id| signed_in.send(format!("signed in as {id}")).unwrap_or_default());
+    user.bind("invoice", move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
+    user.on_signed_in(move |id: &str| signed_in.send(format!("signed in as {id}")).unwrap_or_default());
     // In any state, also before there is a connection.
     pusher.sign_in().expect("an endpoint is configured");
     pusher.connect().expect("the embedded server accepts");
@@ -138,7 +138,7 @@ fn a8_watched_users_come_and_go_in_both_shapes() {
             .expect("a free port");
         let pusher = with_users(&server).connect().expect("accepted");
         let (told, tells) = mpsc::channel();
-        pusher.user().on_watchlist(move |event| {
+        pusher.user().on_watchlist(move |event: &WatchlistEvent| {
             let ids: Vec<_> = event.user_ids.iter().map(ToString::to_string).collect();
             told.send((event.name.to_string(), ids)).unwrap_or_default();
         });

@@ -109,7 +109,10 @@ impl fmt::Display for Error {
             Self::Forked => {
                 f.write_str("process: the client belongs to the parent of this one; make another in the child")
             }
-            Self::Decode { event, source } => write!(f, "data: that of event {event} is not as asked for: {source}"),
+            Self::Decode { channel, event, source } => {
+                let place = channel.as_ref().map(|channel| format!(" on {channel}")).unwrap_or_default();
+                write!(f, "data: that of event {event}{place} is not as asked for: {source}")
+            }
             Self::Thread { name, source } => write!(f, "thread: {name} could not be started: {source}"),
         }
     }

@@ -303,6 +303,8 @@ pub enum Error {
     },
     /// Event data is not what the program asked for.
     Decode {
+        /// The event's channel, if it has one.
+        channel: Option<String>,
         /// The event's name.
         event: String,
         /// The parser's answer.

@@ -34,7 +34,7 @@ fn x1_what_is_logged_has_no_words_of_the_programs_own_code() {
     for source in [boxed(), io()] {
         errors.push(Error::Dialer { source: Arc::clone(&source) });
         errors.push(Error::Encode { event: "client-e".to_owned(), source: Arc::clone(&source) });
-        errors.push(Error::Decode { event: "e".to_owned(), source });
+        errors.push(Error::Decode { channel: None, event: "e".to_owned(), source });
     }
     for error in errors {
         let logged = error.without_words();
@@ -193,7 +193,10 @@ fn one_of_each() -> Vec<(Error, &'static str)> {
         (Error::Lagged { dropped: 5 }, "5 notifications"),
         (Error::HandlerPanicked { handler: text("the event e") }, "the event e"),
         (Error::Forked, "the client"),
-        (Error::Decode { event: text("published"), source: source() }, "published"),
+        (
+            Error::Decode { channel: Some(text("news")), event: text("published"), source: source() },
+            "published on news",
+        ),
         (Error::Thread { name: "pusher-reader", source: source() }, "pusher-reader"),
     ];
     let phases = [ConnectPhase::Dns, ConnectPhase::Tcp, ConnectPhase::Proxy, ConnectPhase::Tls];

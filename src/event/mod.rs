@@ -2,6 +2,7 @@
 
 mod batch;
 mod budget;
+mod handler;
 mod interest;
 mod member;
 mod name;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use batch::{Batch, ChannelSlot, LastClose, RosterChange, Tally, Ticket, UserOutcome};
 pub(crate) use budget::{Budget, Share};
+pub use handler::Handler;
 pub(crate) use interest::Interest;
 pub use member::Member;
 pub use name::Name;
@@ -25,7 +27,7 @@ pub use notification::{
 pub(crate) use place::Place;
 pub use state::{ConnectionState, ConnectionStateChange};
 
-use crate::Error;
+use crate::{Error, error::excerpt};
 
 /// One event, as it was published.
 ///
@@ -104,8 +106,11 @@ impl Event {
     ///
     /// [`Error::Decode`] when the data is not JSON, or not a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(self.data())
-            .map_err(|source| Error::Decode { event: self.name().to_owned(), source: Arc::new(source) })
+        serde_json::from_str(self.data()).map_err(|source| Error::Decode {
+            channel: self.channel().map(str::to_owned),
+            event: excerpt(self.name()),
+            source: Arc::new(source),
+        })
     }
 
     /// The id of the user who sent it; only on client events of presence channels, where the server vouches for it.

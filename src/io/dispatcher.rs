@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     decode::Decoding,
-    handlers::{Handlers, Panics, Registration, Unbound},
+    handlers::{Aftermath, Handlers, Registration, Unbound},
     outlets::Outlets,
     queue::{Segment, Taken},
 };
@@ -160,7 +160,7 @@ impl Dispatcher {
     }
 
     fn segment(&mut self, stage: &Stage<'_>, segment: &Segment) -> usize {
-        let mut panics = Panics::new();
+        let mut aftermath = Aftermath::default();
         let mut handled = 0;
         // One event for all entries: only its index changes, so that a batch costs one reference.
         let mut event = Event::new(Arc::clone(segment.batch()), 0);
@@ -171,20 +171,20 @@ impl Dispatcher {
             event.set_index(index);
             if event.is_wanted() {
                 match stage.decoder.and_then(|decoder| decoder.decode(&event)) {
-                    None => self.entry(&event, &mut panics),
-                    Some(decoded) => self.entry(&decoded, &mut panics),
+                    None => self.entry(&event, &mut aftermath),
+                    Some(decoded) => self.entry(&decoded, &mut aftermath),
                 }
                 handled += 1;
-                report(stage, &mut panics);
+                see_to(stage, &mut aftermath);
             }
         }
         handled
     }
 
-    fn entry(&mut self, event: &Event, panics: &mut Panics) {
+    fn entry(&mut self, event: &Event, aftermath: &mut Aftermath) {
         let Some(notice) = event.notice() else {
-            self.event(event, panics);
-            return self.client.application(event, panics);
+            self.event(event, aftermath);
+            return self.client.application(event, aftermath);
         };
         match notice {
             Notification::ConnectionStateChange(change) if change.current != ConnectionState::Connected => {
@@ -195,21 +195,21 @@ impl Dispatcher {
             _ => {}
         }
         if let Some(handlers) = self.handlers_of(event) {
-            handlers.notice(event, notice, panics);
+            handlers.notice(event, notice, aftermath);
         }
-        self.client.notice(event, notice, panics);
+        self.client.notice(event, notice, aftermath);
         // What has no name is not seen by handlers of events.
         if !event.name().is_empty() {
-            self.event(event, panics);
+            self.event(event, aftermath);
         }
     }
 
     /// The handlers of (channel, event), of the channel, of the client.
-    fn event(&mut self, event: &Event, panics: &mut Panics) {
+    fn event(&mut self, event: &Event, aftermath: &mut Aftermath) {
         if let Some(handlers) = self.handlers_of(event) {
-            handlers.event(event, panics);
+            handlers.event(event, aftermath);
         }
-        self.client.event(event, panics);
+        self.client.event(event, aftermath);
     }
 
     fn handlers_of(&mut self, event: &Event) -> Option<&mut Handlers> {
@@ -218,10 +218,10 @@ impl Dispatcher {
 
     /// A panic in a handler of errors is logged only: reporting it would call that handler again.
     fn error(&mut self, notice: &Notification) {
-        let mut panics = Panics::new();
-        self.client.outside(notice, &mut panics);
-        for handler in panics {
-            log::error!("a handler for {handler} panicked");
+        let mut aftermath = Aftermath::default();
+        self.client.outside(notice, &mut aftermath);
+        for error in aftermath.errors {
+            log::error!("{}", error.without_words());
         }
     }
 
@@ -242,16 +242,17 @@ impl Dispatcher {
         if !stage.booth.changed.swap(false, Ordering::AcqRel) {
             return;
         }
-        let mut panics = Panics::new();
+        let mut aftermath = Aftermath::default();
         let unbound = self.sweep();
         // Dropping a closure runs user code, which may panic as well.
         if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
-            panics.push("something, while it was dropped,".to_owned());
+            let handler = "something, while it was dropped,".to_owned();
+            aftermath.errors.push(Error::HandlerPanicked { handler });
         }
         for (channel, registration) in stage.booth.take_inbox() {
-            self.take_over(channel, registration, &mut panics);
+            self.take_over(channel, registration, &mut aftermath);
         }
-        report(stage, &mut panics);
+        see_to(stage, &mut aftermath);
     }
 
     /// Takes the handlers out that are not bound any more.
@@ -262,11 +263,11 @@ impl Dispatcher {
         unbound
     }
 
-    fn take_over(&mut self, channel: Option<Arc<Interest>>, mut registration: Registration, panics: &mut Panics) {
+    fn take_over(&mut self, channel: Option<Arc<Interest>>, mut registration: Registration, aftermath: &mut Aftermath) {
         if !registration.is_bound() {
             return;
         }
-        self.catch_up(channel.as_deref(), &mut registration, panics);
+        self.catch_up(channel.as_deref(), &mut registration, aftermath);
         match channel {
             None => self.client.add(registration),
             Some(interest) => {
@@ -281,12 +282,12 @@ impl Dispatcher {
     }
 
     /// S4: a handler for succeeded subscriptions that comes late hears at once of what is subscribed.
-    fn catch_up(&self, channel: Option<&Interest>, registration: &mut Registration, panics: &mut Panics) {
+    fn catch_up(&self, channel: Option<&Interest>, registration: &mut Registration, aftermath: &mut Aftermath) {
         let of_channel = |id: &u64| channel.is_none_or(|interest| interest.id() == *id);
         let mut known: Vec<_> = self.subscribed.iter().filter(|(id, _)| of_channel(id)).collect();
         known.sort_unstable_by_key(|(id, _)| **id);
         for (_, confirmation) in known.into_iter().filter(|(_, confirmation)| confirmation.event.is_wanted()) {
-            registration.catch_up(&confirmation.event, panics);
+            registration.catch_up(&confirmation.event, aftermath);
         }
     }
 }
@@ -299,9 +300,14 @@ impl Confirmation {
     }
 }
 
-fn report(stage: &Stage<'_>, panics: &mut Panics) {
-    for handler in panics.drain(..) {
-        log::error!("a handler for {handler} panicked");
-        stage.outlets.report(Error::HandlerPanicked { handler });
+fn see_to(stage: &Stage<'_>, aftermath: &mut Aftermath) {
+    if std::mem::take(&mut aftermath.has_unbound) {
+        stage.booth.changed.store(true, Ordering::Release);
+    }
+    for error in aftermath.errors.drain(..) {
+        if matches!(error, Error::HandlerPanicked { .. }) {
+            log::error!("{}", error.without_words());
+        }
+        stage.outlets.report(error);
     }
 }

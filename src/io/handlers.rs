@@ -2,21 +2,36 @@
 
 use std::{
     collections::HashMap,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
+use serde::de::DeserializeOwned;
+
 use crate::{
-    ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification, SubscriptionCount,
+    ConnectionStateChange, DecryptionFailure, Error, Event, Handler, MemberChange, Notification, SubscriptionCount,
     SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
     error::excerpt,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// A user's closure.
-pub(crate) struct Handler<T: ?Sized> {
-    call: Box<dyn FnMut(&T) + Send>,
+/// A user's handler, as long as it is bound.
+pub(crate) struct BoundHandler<T: ?Sized> {
+    call: Call<T>,
     bound: Bound,
+}
+
+/// Says whether to go on, or what did not fit.
+type Call<T> = Box<dyn FnMut(&T) -> Result<ControlFlow<()>, Error> + Send>;
+
+/// What running handlers leaves to be done.
+#[derive(Default)]
+pub(super) struct Aftermath {
+    /// Handlers that panicked, and data that a handler could not use.
+    pub(super) errors: Vec<Error>,
+    /// A handler has unbound itself, and is to be let go of.
+    pub(super) has_unbound: bool,
 }
 
 /// Whether a handler is still bound. Shared with the user's `Binding`.
@@ -38,44 +53,67 @@ impl Bound {
     }
 }
 
-impl<T: ?Sized> Handler<T> {
-    pub(crate) fn new(bound: &Bound, call: impl FnMut(&T) + Send + 'static) -> Self {
-        Self { call: Box::new(call), bound: bound.clone() }
+impl<T: ?Sized + 'static> BoundHandler<T> {
+    pub(crate) fn new(bound: &Bound, mut handler: impl Handler<T>) -> Self {
+        Self { call: Box::new(move |value| Ok(handler.handle(value))), bound: bound.clone() }
     }
 
-    /// Runs it if it is still bound. A panic ends this handler and no other (H2).
-    fn run(&mut self, value: &T, panics: &mut Panics, what: impl Fn() -> String) {
-        if self.bound.holds() && catch_unwind(AssertUnwindSafe(|| (self.call)(value))).is_err() {
-            panics.push(what());
+    /// Runs it if it is still bound. A panic ends this call and no other (H2).
+    fn run(&mut self, value: &T, aftermath: &mut Aftermath, what: impl Fn() -> String) {
+        if !self.bound.holds() {
+            return;
         }
+        match catch_unwind(AssertUnwindSafe(|| (self.call)(value))) {
+            Ok(Ok(ControlFlow::Continue(()))) => {}
+            Ok(Ok(ControlFlow::Break(()))) => {
+                self.bound.end();
+                aftermath.has_unbound = true;
+            }
+            Ok(Err(error)) => aftermath.errors.push(error),
+            Err(_) => aftermath.errors.push(Error::HandlerPanicked { handler: what() }),
+        }
+    }
+}
+
+impl BoundHandler<Event> {
+    /// One that takes the data apart first.
+    pub(crate) fn decoding<T: DeserializeOwned>(
+        bound: &Bound,
+        mut handler: impl FnMut(T, &Event) + Send + 'static,
+    ) -> Self {
+        let call = move |event: &Event| {
+            handler(event.json()?, event);
+            Ok(ControlFlow::Continue(()))
+        };
+        Self { call: Box::new(call), bound: bound.clone() }
     }
 }
 
 /// A handler with what it is for.
 pub(crate) enum Registration {
     /// Events of one name.
-    Named(Box<str>, Handler<Event>),
+    Named(Box<str>, BoundHandler<Event>),
     /// Events of every name, the platform's included.
-    All(Handler<Event>),
+    All(BoundHandler<Event>),
     /// The application's events.
-    Application(Handler<Event>),
+    Application(BoundHandler<Event>),
     /// What is not an application event.
     Notice(NoticeHandler),
 }
 
 /// A handler of one kind of notification.
 pub(crate) enum NoticeHandler {
-    State(Handler<ConnectionStateChange>),
-    Error(Handler<Error>),
-    Succeeded(Handler<SubscriptionSucceeded>),
-    Failed(Handler<SubscriptionError>),
-    Count(Handler<SubscriptionCount>),
-    CacheMiss(Handler<str>),
-    DecryptionFailure(Handler<DecryptionFailure>),
-    MemberAdded(Handler<MemberChange>),
-    MemberRemoved(Handler<MemberChange>),
-    SignedIn(Handler<str>),
-    Watchlist(Handler<WatchlistEvent>),
+    State(BoundHandler<ConnectionStateChange>),
+    Error(BoundHandler<Error>),
+    Succeeded(BoundHandler<SubscriptionSucceeded>),
+    Failed(BoundHandler<SubscriptionError>),
+    Count(BoundHandler<SubscriptionCount>),
+    CacheMiss(BoundHandler<str>),
+    DecryptionFailure(BoundHandler<DecryptionFailure>),
+    MemberAdded(BoundHandler<MemberChange>),
+    MemberRemoved(BoundHandler<MemberChange>),
+    SignedIn(BoundHandler<str>),
+    Watchlist(BoundHandler<WatchlistEvent>),
 }
 
 impl Registration {
@@ -87,14 +125,14 @@ impl Registration {
     }
 
     /// Runs it alone, for something that happened before it was registered.
-    pub(super) fn catch_up(&mut self, event: &Event, panics: &mut Panics) {
+    pub(super) fn catch_up(&mut self, event: &Event, aftermath: &mut Aftermath) {
         match self {
             Self::Named(name, handler) if **name == *event.name() => {
-                handler.run(event, panics, || describe_event(event));
+                handler.run(event, aftermath, || describe_event(event));
             }
             Self::Notice(handler) => {
                 if let Some(notice) = event.notice() {
-                    handler.run(notice, panics);
+                    handler.run(notice, aftermath);
                 }
             }
             _ => {}
@@ -118,40 +156,40 @@ impl NoticeHandler {
     }
 
     /// Runs it if this is what it is for.
-    fn run(&mut self, notice: &Notification, panics: &mut Panics) {
+    fn run(&mut self, notice: &Notification, aftermath: &mut Aftermath) {
         let what = |what: &'static str| move || what.to_owned();
         match (self, notice) {
             (Self::State(handler), Notification::ConnectionStateChange(change)) => {
-                handler.run(change, panics, what("connection state changes"));
+                handler.run(change, aftermath, what("connection state changes"));
             }
-            (Self::Error(handler), Notification::Error(error)) => handler.run(error, panics, what("errors")),
+            (Self::Error(handler), Notification::Error(error)) => handler.run(error, aftermath, what("errors")),
             (Self::Error(handler), Notification::Lagged(dropped)) => {
-                handler.run(&Error::Lagged { dropped: *dropped }, panics, what("errors"));
+                handler.run(&Error::Lagged { dropped: *dropped }, aftermath, what("errors"));
             }
             (Self::Succeeded(handler), Notification::SubscriptionSucceeded(succeeded)) => {
-                handler.run(succeeded, panics, what("succeeded subscriptions"));
+                handler.run(succeeded, aftermath, what("succeeded subscriptions"));
             }
             (Self::Failed(handler), Notification::SubscriptionError(failed)) => {
-                handler.run(failed, panics, what("failed subscriptions"));
+                handler.run(failed, aftermath, what("failed subscriptions"));
             }
             (Self::Count(handler), Notification::SubscriptionCount(count)) => {
-                handler.run(count, panics, what("subscription counts"));
+                handler.run(count, aftermath, what("subscription counts"));
             }
             (Self::CacheMiss(handler), Notification::CacheMiss { channel }) => {
-                handler.run(channel, panics, what("cache misses"));
+                handler.run(channel, aftermath, what("cache misses"));
             }
             (Self::DecryptionFailure(handler), Notification::DecryptionFailure(failure)) => {
-                handler.run(failure, panics, what("decryption failures"));
+                handler.run(failure, aftermath, what("decryption failures"));
             }
             (Self::MemberAdded(handler), Notification::MemberAdded(change)) => {
-                handler.run(change, panics, what("added members"));
+                handler.run(change, aftermath, what("added members"));
             }
             (Self::MemberRemoved(handler), Notification::MemberRemoved(change)) => {
-                handler.run(change, panics, what("removed members"));
+                handler.run(change, aftermath, what("removed members"));
             }
-            (Self::SignedIn(handler), Notification::SignedIn { id }) => handler.run(id, panics, what("sign-ins")),
+            (Self::SignedIn(handler), Notification::SignedIn { id }) => handler.run(id, aftermath, what("sign-ins")),
             (Self::Watchlist(handler), Notification::Watchlist(event)) => {
-                handler.run(event, panics, what("watchlist events"));
+                handler.run(event, aftermath, what("watchlist events"));
             }
             _ => {}
         }
@@ -161,17 +199,14 @@ impl NoticeHandler {
 /// The handlers of one channel, or of the client.
 #[derive(Default)]
 pub(super) struct Handlers {
-    named: HashMap<Box<str>, Vec<Handler<Event>>>,
-    all: Vec<Handler<Event>>,
-    application: Vec<Handler<Event>>,
+    named: HashMap<Box<str>, Vec<BoundHandler<Event>>>,
+    all: Vec<BoundHandler<Event>>,
+    application: Vec<BoundHandler<Event>>,
     notices: Vec<NoticeHandler>,
 }
 
 /// A handler that is to be dropped where no lock is held, because that runs user code.
 pub(super) type Unbound = Box<dyn Send>;
-
-/// The panics of a run of handlers, by what the handlers were for.
-pub(super) type Panics = Vec<String>;
 
 impl Handlers {
     pub(super) fn add(&mut self, registration: Registration) {
@@ -185,7 +220,7 @@ impl Handlers {
 
     /// Takes the handlers out that are not bound any more. True when none is left.
     pub(super) fn sweep(&mut self, unbound: &mut Vec<Unbound>) -> bool {
-        let is_bound = |handler: &Handler<Event>| handler.bound.holds();
+        let is_bound = |handler: &BoundHandler<Event>| handler.bound.holds();
         self.named.retain(|_, list| !sweep(list, is_bound, unbound));
         let lists = [
             sweep(&mut self.all, is_bound, unbound),
@@ -196,27 +231,27 @@ impl Handlers {
     }
 
     /// Runs the handlers of the event's name, then those of all events.
-    pub(super) fn event(&mut self, event: &Event, panics: &mut Panics) {
+    pub(super) fn event(&mut self, event: &Event, aftermath: &mut Aftermath) {
         if let Some(list) = self.named.get_mut(event.name()) {
-            run_while_wanted(list, event, panics, || describe_event(event));
+            run_while_wanted(list, event, aftermath, || describe_event(event));
         }
-        run_while_wanted(&mut self.all, event, panics, || "all events".to_owned());
+        run_while_wanted(&mut self.all, event, aftermath, || "all events".to_owned());
     }
 
-    pub(super) fn application(&mut self, event: &Event, panics: &mut Panics) {
-        run_while_wanted(&mut self.application, event, panics, || "application events".to_owned());
+    pub(super) fn application(&mut self, event: &Event, aftermath: &mut Aftermath) {
+        run_while_wanted(&mut self.application, event, aftermath, || "application events".to_owned());
     }
 
     /// Runs the handlers of what happened. One that unsubscribes the channel is the last one (S3).
-    pub(super) fn notice(&mut self, event: &Event, notice: &Notification, panics: &mut Panics) {
+    pub(super) fn notice(&mut self, event: &Event, notice: &Notification, aftermath: &mut Aftermath) {
         for handler in self.notices.iter_mut().take_while(|_| event.is_wanted()) {
-            handler.run(notice, panics);
+            handler.run(notice, aftermath);
         }
     }
 
     /// Runs the handlers of something that did not come in a batch.
-    pub(super) fn outside(&mut self, notice: &Notification, panics: &mut Panics) {
-        self.notices.iter_mut().for_each(|handler| handler.run(notice, panics));
+    pub(super) fn outside(&mut self, notice: &Notification, aftermath: &mut Aftermath) {
+        self.notices.iter_mut().for_each(|handler| handler.run(notice, aftermath));
     }
 }
 
@@ -231,9 +266,14 @@ fn sweep<H: Send + 'static>(list: &mut Vec<H>, is_bound: impl Fn(&H) -> bool, un
 }
 
 /// Runs those that are bound at that moment. A handler that unsubscribes the event's channel is the last one (S3).
-fn run_while_wanted(list: &mut [Handler<Event>], event: &Event, panics: &mut Panics, what: impl Fn() -> String) {
+fn run_while_wanted(
+    list: &mut [BoundHandler<Event>],
+    event: &Event,
+    aftermath: &mut Aftermath,
+    what: impl Fn() -> String,
+) {
     for handler in list.iter_mut().take_while(|_| event.is_wanted()) {
-        handler.run(event, panics, &what);
+        handler.run(event, aftermath, &what);
     }
 }
 

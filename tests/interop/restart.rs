@@ -41,7 +41,7 @@ fn client_receives_exactly_what_the_official_sdk_publishes_across_a_server_resta
     let channel = pusher.channel(CHANNEL).unwrap();
     let mut from_channel = Tap::new("Channel::bind_all");
     let mut tap = from_channel.handler();
-    channel.bind_all(move |event| {
+    channel.bind_all(move |event: &Event| {
         if !event.name().starts_with("pusher:") {
             tap(event);
         }

@@ -36,7 +36,7 @@ fn number(event: &Event) -> u64 {
 fn listening(pusher: &Pusher) {
     let confirmed = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&confirmed);
-    let binding = pusher.on_subscription_succeeded(move |_| {
+    let binding = pusher.on_subscription_succeeded(move |_: &SubscriptionSucceeded| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     pusher.connect().expect("the source accepts");
@@ -61,7 +61,7 @@ fn h3_ten_million_events_arrive_once_and_in_order() {
     let source = Source::start(&CHANNELS);
     let pusher = Pusher::new(source.config().overflow(Overflow::Block));
     let (failed, failures) = mpsc::channel();
-    pusher.on_error(move |error| drop(failed.send(error.clone())));
+    pusher.on_error(move |error: &Error| drop(failed.send(error.clone())));
     listening(&pusher);
     let receiver = pusher.receiver();
     for (first, name) in (0..).zip(CHANNELS) {
@@ -69,7 +69,7 @@ fn h3_ten_million_events_arrive_once_and_in_order() {
     }
     let (last, handled) = mpsc::channel();
     let mut check = in_order(0, 1);
-    pusher.on_event(move |event| {
+    pusher.on_event(move |event: &Event| {
         check(event);
         if number(event) == EVENTS - 1 {
             last.send(()).expect("the test waits");
@@ -174,12 +174,12 @@ fn account_for(seed: u64, overflow: Overflow) -> [Account; 2] {
     let handlers = Arc::new(Mutex::new(Account::default()));
     let account = Arc::clone(&handlers);
     let (mut slowness, client) = (Slowness::new(seed, &pusher), pusher.clone());
-    pusher.on_event(move |event| {
+    pusher.on_event(move |event: &Event| {
         slowness.dawdle(|| client.stats().dropped);
         account.lock().event(event);
     });
     let account = Arc::clone(&handlers);
-    pusher.on_error(move |error| match error {
+    pusher.on_error(move |error: &Error| match error {
         Error::Lagged { dropped } => account.lock().lagged(*dropped),
         other => panic!("{other}"),
     });

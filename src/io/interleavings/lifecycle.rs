@@ -113,7 +113,7 @@ fn h1_the_last_handle_may_be_dropped_inside_a_handler() {
         let last = Arc::new(Mutex::new(None));
         let (told, heard) = bounded(1);
         let in_handler = Arc::clone(&last);
-        pusher.on_connection_state_change(move |change| {
+        pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
             if change.current == ConnectionState::Connected {
                 drop(in_handler.lock().take());
                 let _ = told.try_send(());
@@ -136,7 +136,7 @@ fn h5_an_unbound_handler_does_not_start_again() {
         let pusher = client();
         let runs = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&runs);
-        let binding = pusher.on_error(move |_| {
+        let binding = pusher.on_error(move |_: &Error| {
             counter.fetch_add(1, Ordering::SeqCst);
         });
         pusher.connect().expect("the server accepts");
@@ -156,11 +156,11 @@ fn h1_a_manual_dispatch_on_two_threads() {
         let pusher = Pusher::new(Config::host("key", "127.0.0.1").tls(false).manual_dispatch());
         let changes = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&changes);
-        pusher.on_connection_state_change(move |_| {
+        pusher.on_connection_state_change(move |_: &ConnectionStateChange| {
             counter.fetch_add(1, Ordering::SeqCst);
         });
         let other = beside(&pusher, |pusher| {
-            pusher.on_error(|_| {});
+            pusher.on_error(|_: &Error| {});
             pusher.dispatch();
         });
         pusher.connect().expect("the server accepts");

@@ -42,18 +42,28 @@ pub(super) const CALLS: &[Call] = &[
     call("Pusher::subscribe", |h| done(h.pusher.subscribe("now-and-then"))),
     call("Pusher::unsubscribe", |h| h.pusher.unsubscribe("now-and-then")),
     call("Pusher::channels", |h| done(h.pusher.channels())),
-    call("Pusher::bind + Pusher::unbind", |h| h.pusher.unbind(h.pusher.bind("event", |_| {}))),
-    call("Pusher::bind_all", |h| h.pusher.unbind(h.pusher.bind_all(|_| {}))),
-    call("Pusher::on_event", |h| h.pusher.unbind(h.pusher.on_event(|_| {}))),
-    call("Pusher::on_connection_state_change", |h| h.pusher.unbind(h.pusher.on_connection_state_change(|_| {}))),
-    call("Pusher::on_error", |h| h.pusher.unbind(h.pusher.on_error(|_| {}))),
-    call("Pusher::on_subscription_succeeded", |h| h.pusher.unbind(h.pusher.on_subscription_succeeded(|_| {}))),
-    call("Pusher::on_subscription_error", |h| h.pusher.unbind(h.pusher.on_subscription_error(|_| {}))),
-    call("Pusher::on_subscription_count", |h| h.pusher.unbind(h.pusher.on_subscription_count(|_| {}))),
-    call("Pusher::on_cache_miss", |h| h.pusher.unbind(h.pusher.on_cache_miss(|_| {}))),
-    call("Pusher::on_decryption_failure", |h| h.pusher.unbind(h.pusher.on_decryption_failure(|_| {}))),
-    call("Pusher::on_member_added", |h| h.pusher.unbind(h.pusher.on_member_added(|_| {}))),
-    call("Pusher::on_member_removed", |h| h.pusher.unbind(h.pusher.on_member_removed(|_| {}))),
+    call("Pusher::bind + Pusher::unbind", |h| h.pusher.unbind(h.pusher.bind("event", |_: &Event| {}))),
+    call("Pusher::bind_all", |h| h.pusher.unbind(h.pusher.bind_all(|_: &Event| {}))),
+    call("Pusher::on_event", |h| h.pusher.unbind(h.pusher.on_event(|_: &Event| {}))),
+    call("Pusher::on_connection_state_change", |h| {
+        h.pusher.unbind(h.pusher.on_connection_state_change(|_: &ConnectionStateChange| {}))
+    }),
+    call("Pusher::on_error", |h| h.pusher.unbind(h.pusher.on_error(|_: &Error| {}))),
+    call("Pusher::on_subscription_succeeded", |h| {
+        h.pusher.unbind(h.pusher.on_subscription_succeeded(|_: &SubscriptionSucceeded| {}))
+    }),
+    call("Pusher::on_subscription_error", |h| {
+        h.pusher.unbind(h.pusher.on_subscription_error(|_: &SubscriptionError| {}))
+    }),
+    call("Pusher::on_subscription_count", |h| {
+        h.pusher.unbind(h.pusher.on_subscription_count(|_: &SubscriptionCount| {}))
+    }),
+    call("Pusher::on_cache_miss", |h| h.pusher.unbind(h.pusher.on_cache_miss(|_: &str| {}))),
+    call("Pusher::on_decryption_failure", |h| {
+        h.pusher.unbind(h.pusher.on_decryption_failure(|_: &DecryptionFailure| {}))
+    }),
+    call("Pusher::on_member_added", |h| h.pusher.unbind(h.pusher.on_member_added(|_: &MemberChange| {}))),
+    call("Pusher::on_member_removed", |h| h.pusher.unbind(h.pusher.on_member_removed(|_: &MemberChange| {}))),
     call("Pusher::trigger", |h| done(h.pusher.trigger(CHANNELS[1], "client-event", &h.data))),
     call("Pusher::sign_in", |h| h.pusher.sign_in().expect("who the user is was configured")),
     call("Pusher::user", |h| done(h.pusher.user())),
@@ -73,21 +83,29 @@ pub(super) const CALLS: &[Call] = &[
     call("Channel::member", |h| done(h.channel.member("ann"))),
     call("Channel::me", |h| done(h.channel.me())),
     call("Channel::subscription_count", |h| done(h.channel.subscription_count())),
-    call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("event", |_| {}))),
-    call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_| {}))),
-    call("Channel::on_subscription_succeeded", |h| h.channel.unbind(h.channel.on_subscription_succeeded(|_| {}))),
-    call("Channel::on_subscription_error", |h| h.channel.unbind(h.channel.on_subscription_error(|_| {}))),
-    call("Channel::on_subscription_count", |h| h.channel.unbind(h.channel.on_subscription_count(|_| {}))),
-    call("Channel::on_cache_miss", |h| h.channel.unbind(h.channel.on_cache_miss(|_| {}))),
-    call("Channel::on_decryption_failure", |h| h.channel.unbind(h.channel.on_decryption_failure(|_| {}))),
-    call("Channel::on_member_added", |h| h.channel.unbind(h.channel.on_member_added(|_| {}))),
-    call("Channel::on_member_removed", |h| h.channel.unbind(h.channel.on_member_removed(|_| {}))),
+    call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("event", |_: &Event| {}))),
+    call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_: &Event| {}))),
+    call("Channel::on_subscription_succeeded", |h| {
+        h.channel.unbind(h.channel.on_subscription_succeeded(|_: &SubscriptionSucceeded| {}))
+    }),
+    call("Channel::on_subscription_error", |h| {
+        h.channel.unbind(h.channel.on_subscription_error(|_: &SubscriptionError| {}))
+    }),
+    call("Channel::on_subscription_count", |h| {
+        h.channel.unbind(h.channel.on_subscription_count(|_: &SubscriptionCount| {}))
+    }),
+    call("Channel::on_cache_miss", |h| h.channel.unbind(h.channel.on_cache_miss(|_: &str| {}))),
+    call("Channel::on_decryption_failure", |h| {
+        h.channel.unbind(h.channel.on_decryption_failure(|_: &DecryptionFailure| {}))
+    }),
+    call("Channel::on_member_added", |h| h.channel.unbind(h.channel.on_member_added(|_: &MemberChange| {}))),
+    call("Channel::on_member_removed", |h| h.channel.unbind(h.channel.on_member_removed(|_: &MemberChange| {}))),
     call("User::id", |h| done(h.user.id())),
     call("User::is_signed_in", |h| done(h.user.is_signed_in())),
-    call("User::bind + User::unbind", |h| h.user.unbind(h.user.bind("event", |_| {}))),
-    call("User::bind_all", |h| h.user.unbind(h.user.bind_all(|_| {}))),
-    call("User::on_signed_in", |h| h.user.unbind(h.user.on_signed_in(|_| {}))),
-    call("User::on_watchlist", |h| h.user.unbind(h.user.on_watchlist(|_| {}))),
+    call("User::bind + User::unbind", |h| h.user.unbind(h.user.bind("event", |_: &Event| {}))),
+    call("User::bind_all", |h| h.user.unbind(h.user.bind_all(|_: &Event| {}))),
+    call("User::on_signed_in", |h| h.user.unbind(h.user.on_signed_in(|_: &str| {}))),
+    call("User::on_watchlist", |h| h.user.unbind(h.user.on_watchlist(|_: &WatchlistEvent| {}))),
     call("Receiver::try_recv", |h| done(h.receiver.try_recv())),
     call("Receiver::len", |h| done(h.receiver.len())),
     call("Receiver::is_empty", |h| done(h.receiver.is_empty())),
