@@ -26,7 +26,7 @@ use crate::{
 /// receivers are closed. The parent's connection is not touched. A child that needs a client makes one.
 ///
 /// ```
-/// use pusher_channels::{Config, Pusher, testing::TestServer};
+/// use pusher_channels::{Config, Event, Pusher, testing::TestServer};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = TestServer::start()?;

@@ -4,7 +4,7 @@
 //! # The smallest program
 //!
 //! ```
-//! use pusher_channels::{Pusher, testing::TestServer};
+//! use pusher_channels::{Event, Pusher, testing::TestServer};
 //! # use std::{sync::mpsc, time::Duration};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
