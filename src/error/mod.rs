@@ -285,7 +285,7 @@ pub enum Error {
     },
     /// The client was disconnected while, or before, the call waited.
     Disconnected,
-    /// A call that waits was made inside a handler, on the thread that would have to bring what it waits for.
+    /// A call that waits was made inside a handler, or inside a dialer, on a thread that would have to bring what it waits for.
     WouldDeadlock {
         /// The call.
         call: &'static str,
