@@ -1,7 +1,8 @@
 //! The threads that a client needs to go on: a call that waits for the client must not be made on one of them (H1).
 //!
 //! These are the thread that runs handlers, while it does, the heartbeat, and the readers. On the latter two user code runs as
-//! well: a dialer, the end of a stream that a dialer has made, a logger.
+//! well: a dialer, the end of a stream that a dialer has made, a logger. What wakes a consumer may run on any thread, and is
+//! marked by itself.
 
 use std::cell::RefCell;
 
@@ -42,6 +43,6 @@ impl Core {
     }
 
     pub(super) fn identity(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+        self.outlets.identity()
     }
 }

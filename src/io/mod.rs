@@ -14,11 +14,11 @@
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
 //! queues are held across such a look. A delivery is held together by a lock that public calls never take either.
 
+mod allowance;
 mod auth_pool;
 #[cfg(test)]
 mod auth_tests;
 mod authorizer;
-mod backlog;
 mod decode;
 mod dial;
 mod dispatcher;
