@@ -190,6 +190,9 @@ struct Position {
     y: f32,
 }
 
+/// Publishes data, and returns to how many connections.
+type Publish<'a> = &'a dyn Fn(&str) -> usize;
+
 #[test]
 fn bind_as_decodes_and_reports_what_does_not_fit() {
     let (server, pusher, channel) = room();
@@ -215,10 +218,10 @@ fn bind_as_decodes_and_reports_what_does_not_fit() {
         })
     };
     let own_channel = format!("#server-to-user-{USER}");
-    let ways: [(&dyn Fn(&str) -> usize, &str, [&str; 2]); 2] = [
-        (&|data| server.trigger("room", "moved", data), "room", ["channel", "pusher"]),
-        (&|data| server.send_to_user(USER, "moved", data), &own_channel, ["user", "pusher"]),
-    ];
+    let to_room = |data: &str| server.trigger("room", "moved", data);
+    let to_user = |data: &str| server.send_to_user(USER, "moved", data);
+    let ways: [(Publish<'_>, &str, [&str; 2]); 2] =
+        [(&to_room, "room", ["channel", "pusher"]), (&to_user, &own_channel, ["user", "pusher"])];
     for (send, channel, handles) in ways {
         let place = (Some(channel.to_owned()), "moved".to_owned());
         send(r#"{"x":1.5,"y":-2}"#);

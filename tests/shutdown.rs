@@ -206,7 +206,7 @@ fn h6_a_thousand_clients_come_and_go() {
 #[ignore = "run by h6_a_thousand_clients_come_and_go in a process of its own"]
 fn alone_a_thousand_clients_come_and_go() {
     const CLIENTS: usize = 1000;
-    allow_descriptors(8 * CLIENTS as u64);
+    allow_descriptors(4 * CLIENTS as u64);
     let server = server();
     // Once for what is opened lazily.
     drop(connected(&server));
