@@ -45,7 +45,9 @@ fn deliver(outlets: &Arc<Outlets>, numbers: std::ops::Range<usize>) -> JoinHandl
 /// A queue whose wake-up says so on a channel.
 fn with_wake_up(outlets: &Outlets) -> (Arc<Queue>, Receiver<()>) {
     let (wake, woken) = bounded(1);
-    let wake_up: WakeUp = Arc::new(move || drop(wake.try_send(())));
+    let wake_up: WakeUp = Arc::new(move || {
+        let _ = wake.try_send(());
+    });
     (outlets.add_receiver(Traits { wake_up: Some(wake_up), ..traits() }), woken)
 }
 
@@ -63,7 +65,9 @@ fn h4_whoever_sleeps_until_it_is_woken_misses_nothing() {
                 taken += 1;
             }
         }
-        producers.map(|producer| producer.join().expect("no panic"));
+        for producer in producers {
+            producer.join().expect("no panic");
+        }
     });
 }
 
