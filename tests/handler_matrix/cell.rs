@@ -85,9 +85,9 @@ impl Staged {
             own: RefCell::new(own),
             place: kind.place,
         };
-        let (done, answers) = mpsc::channel();
+        let (tell, answers) = mpsc::channel();
         let errand_calls = calls.to_vec();
-        gate.release(move || make_all(handles, state, &errand_calls, &done));
+        gate.release(move || make_all(handles, state, &errand_calls, &tell));
         let mut played = Vec::new();
         for call in calls {
             let cell = (kind.name, state, call.methods);
@@ -150,24 +150,35 @@ fn park_and_leave(kind: &Kind, scene: &mut Scene, gate: &Gate, watcher: &Receive
     }
 }
 
+/// What is told of a call.
+enum Told {
+    Begins,
+    /// With the words of a panic.
+    Ends(Result<(), String>),
+}
+
 /// In the user's code: makes the calls, and tells of each how it went.
-fn make_all(handles: Handles, state: ConnectionState, calls: &[&Call], done: &Sender<Result<(), String>>) {
+fn make_all(handles: Handles, state: ConnectionState, calls: &[&Call], tell: &Sender<Told>) {
+    let begin = |handles: &Handles| {
+        assert_eq!(handles.pusher.state(), states::shown(state), "before the call");
+        tell.send(Told::Begins).unwrap_or_default();
+    };
     let mut handles = Some(handles);
     for call in calls {
         let made = catch_unwind(AssertUnwindSafe(|| match call.make {
             Make::Quietly(make) => {
                 let handles = handles.as_ref().expect("quiet calls stand together");
-                assert_eq!(handles.pusher.state(), states::shown(state), "before the call");
+                begin(handles);
                 make(handles);
                 assert_eq!(handles.pusher.state(), states::shown(state), "after the call");
             }
             Make::Alone(make) => {
                 let handles = handles.take().expect("the only call of its run");
-                assert_eq!(handles.pusher.state(), states::shown(state), "before the call");
+                begin(&handles);
                 make(handles);
             }
         }));
-        done.send(made.map_err(|panic| words_of(&*panic))).unwrap_or_default();
+        tell.send(Told::Ends(made.map_err(|panic| words_of(&*panic)))).unwrap_or_default();
     }
 }
 
@@ -176,13 +187,16 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
 }
 
-/// The watchdog of one call. Where somebody has to end the call, it is ended again and again, because it may begin later.
-fn answer(answers: &Answers<Result<(), String>>, ender: Option<&Pusher>) -> Result<(), String> {
+/// The watchdog of one call. Where somebody has to end the call, it is ended again and again once it begins, because nothing
+/// tells that it waits.
+fn answer(answers: &Answers<Told>, ender: Option<&Pusher>) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
+    let mut has_begun = false;
     loop {
-        let time = if ender.is_some() { Duration::from_millis(20) } else { PATIENCE };
+        let time = if has_begun && ender.is_some() { Duration::from_millis(20) } else { PATIENCE };
         match answers.recv_timeout(time) {
-            Ok(made) => return made,
+            Ok(Told::Begins) => has_begun = true,
+            Ok(Told::Ends(made)) => return made,
             Err(RecvTimeoutError::Disconnected) => return Err("the code never came to it".to_owned()),
             Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => return Err("a deadlock".to_owned()),
             Err(RecvTimeoutError::Timeout) => ender.into_iter().for_each(Pusher::disconnect),

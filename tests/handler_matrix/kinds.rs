@@ -1,6 +1,6 @@
 //! Every kind of code of the user's that a client calls, and how to make it call it.
 
-use std::{cell::RefCell, net::TcpStream, thread};
+use std::{cell::RefCell, net::TcpStream, sync::mpsc, thread};
 
 use pusher_channels::{
     AuthError, Binding, ByteStream, Channel, ChannelAuth, Config, ConnectionState, ConnectionStateChange, Error, Event,
@@ -197,7 +197,12 @@ fn trigger_what_runs(scene: &mut Scene) {
     thread::spawn(move || channel.trigger("client-e", &data));
 }
 
+/// Once the dispatch thread has taken the handler over, it is where it is dropped. Before that it would be here.
 fn unbind(scene: &mut Scene) {
+    let (told, tells) = mpsc::channel::<Event>();
+    scene.channel.bind("e", told);
+    publish(scene);
+    tells.recv_timeout(PATIENCE).expect("what was bound later is in place");
     let own = scene.own.take().expect("bound");
     scene.pusher.unbind(own);
 }
