@@ -12,10 +12,11 @@ use std::{
 };
 
 use super::{
+    allowance::Allowance,
     decode::Decoding,
     handlers::{Aftermath, Handlers, Registration, Unbound},
     outlets::Outlets,
-    queue::{Segment, Taken},
+    queue::{Segment, Step, Taken},
 };
 use crate::{
     ConnectionState, Error, Event, Notification,
@@ -65,10 +66,10 @@ thread_local! {
 }
 
 /// Marks this thread as running handlers of one client.
-struct Inside;
+pub(super) struct Inside;
 
 impl Inside {
-    fn of(client: usize) -> Self {
+    pub(super) fn of(client: usize) -> Self {
         INSIDE.with(|inside| inside.borrow_mut().push(client));
         Self
     }
@@ -140,14 +141,15 @@ impl Dispatcher {
         Self { client: Handlers::default(), channels: HashMap::new(), subscribed: HashMap::new(), sweep_at: 0, budget }
     }
 
-    /// Runs the handlers of what was taken from the queue. Returns how many notifications were handled.
-    pub(super) fn run(&mut self, stage: &Stage<'_>, taken: Taken) -> usize {
+    /// Runs the handlers of what was taken from the queue, as long as it may go on. Returns how many notifications were
+    /// handled.
+    pub(super) fn run(&mut self, stage: &Stage<'_>, taken: &mut Taken, allowance: &mut Allowance) -> usize {
         let _inside = Inside::of(stage.client);
         self.look_into_inbox(stage);
         match taken {
-            Taken::Segment(segment) => self.segment(stage, &segment),
+            Taken::Segment(segment) => self.segment(stage, segment, allowance),
             Taken::Lagged(dropped) => {
-                self.error(&Notification::Lagged(dropped));
+                self.lagged(*dropped);
                 1
             }
         }
@@ -159,26 +161,47 @@ impl Dispatcher {
         self.look_into_inbox(stage);
     }
 
-    fn segment(&mut self, stage: &Stage<'_>, segment: &Segment) -> usize {
+    fn segment(&mut self, stage: &Stage<'_>, segment: &mut Segment, allowance: &mut Allowance) -> usize {
         let mut aftermath = Aftermath::default();
         let mut handled = 0;
         // One event for all entries: only its index changes, so that a batch costs one reference.
         let mut event = Event::new(Arc::clone(segment.batch()), 0);
-        for index in segment.entries() {
+        while allowance.is_left() {
+            let Some(step) = segment.step() else { break };
             if stage.booth.changed.load(Ordering::Acquire) {
                 self.look_into_inbox(stage);
             }
-            event.set_index(index);
-            if event.is_wanted() {
-                match stage.decoder.and_then(|decoder| decoder.decode(&event)) {
-                    None => self.entry(&event, &mut aftermath),
-                    Some(decoded) => self.entry(&decoded, &mut aftermath),
+            let is_handled = match step {
+                Step::Entry(index) => {
+                    event.set_index(index);
+                    self.wanted_entry(stage, &event, &mut aftermath)
                 }
-                handled += 1;
-                see_to(stage, &mut aftermath);
-            }
+                Step::Lost(count) => {
+                    self.lagged(count);
+                    true
+                }
+            };
+            allowance.spend(step, is_handled);
+            handled += usize::from(is_handled);
         }
         handled
+    }
+
+    /// False when nobody wants the entry any more.
+    fn wanted_entry(&mut self, stage: &Stage<'_>, event: &Event, aftermath: &mut Aftermath) -> bool {
+        let is_wanted = event.is_wanted();
+        if is_wanted {
+            match stage.decoder.and_then(|decoder| decoder.decode(event)) {
+                None => self.entry(event, aftermath),
+                Some(decoded) => self.entry(&decoded, aftermath),
+            }
+            see_to(stage, aftermath);
+        }
+        is_wanted
+    }
+
+    fn lagged(&mut self, dropped: u64) {
+        self.error(&Notification::Lagged(dropped));
     }
 
     fn entry(&mut self, event: &Event, aftermath: &mut Aftermath) {
