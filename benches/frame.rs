@@ -20,7 +20,7 @@ mod support {
 use std::{env, hint::black_box, time::Instant};
 
 use support::{
-    consumers::{Bare, Consumer, Dispatched, EVENTS, Pace, Polled},
+    consumers::{Bare, Consumer, Dispatched, EVENTS, NAMES, Pace, Polled},
     options::Options,
     source::Result,
     table::{self, Figures, Round},
@@ -43,19 +43,25 @@ type Case<const N: usize> = (&'static str, fn(usize) -> Result<Figures<N>>);
 /// The first of each table is what the others are compared with.
 const NOTHING: [Case<1>; 2] = [
     ("a bare crossbeam receiver", |_| Ok(nothing(&mut Bare::start()))),
-    ("b this crate, try_iter", |_| Ok(nothing(&mut Polled::connect()?))),
+    ("b this crate, try_iter", |_| Ok(nothing(&mut Polled::all()?))),
 ];
 
-const TOGETHER: [Case<2>; 3] = [
-    ("a bare crossbeam receiver, owned events", |count| frames(&mut Bare::start(), Pace::Together, count)),
-    ("b this crate, try_iter", |count| frames(&mut Polled::connect()?, Pace::Together, count)),
-    ("d this crate, dispatch, one closure", |count| frames(&mut Dispatched::connect(1)?, Pace::Together, count)),
+const TOGETHER: [Case<2>; 4] = [
+    ("a bare crossbeam receiver, owned events", |count| frames(&mut Bare::start(), Pace::Together, EVENTS, count)),
+    ("b this crate, try_iter", |count| frames(&mut Polled::all()?, Pace::Together, EVENTS, count)),
+    ("c this crate, try_iter, KeepLatest", |count| frames(&mut Polled::latest()?, Pace::Together, NAMES, count)),
+    ("d this crate, dispatch, one closure", |count| {
+        frames(&mut Dispatched::connect(1)?, Pace::Together, EVENTS, count)
+    }),
 ];
 
-const ONE_BY_ONE: [Case<2>; 3] = [
-    ("a bare crossbeam receiver, owned events", |count| frames(&mut Bare::start(), Pace::OneByOne, count)),
-    ("b this crate, try_iter", |count| frames(&mut Polled::connect()?, Pace::OneByOne, count)),
-    ("d this crate, dispatch, one closure", |count| frames(&mut Dispatched::connect(1)?, Pace::OneByOne, count)),
+const ONE_BY_ONE: [Case<2>; 4] = [
+    ("a bare crossbeam receiver, owned events", |count| frames(&mut Bare::start(), Pace::OneByOne, EVENTS, count)),
+    ("b this crate, try_iter", |count| frames(&mut Polled::all()?, Pace::OneByOne, EVENTS, count)),
+    ("c this crate, try_iter, KeepLatest", |count| frames(&mut Polled::latest()?, Pace::OneByOne, NAMES, count)),
+    ("d this crate, dispatch, one closure", |count| {
+        frames(&mut Dispatched::connect(1)?, Pace::OneByOne, EVENTS, count)
+    }),
 ];
 
 const BINDINGS: [Case<1>; 3] = [
@@ -105,16 +111,16 @@ fn nothing(consumer: &mut impl Consumer) -> Figures<1> {
     [started.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)]
 }
 
-/// Microseconds of so many frames, at the median and at the 99th percentile.
-fn frames(consumer: &mut impl Consumer, pace: Pace, count: usize) -> Result<Figures> {
+/// Microseconds of so many frames, at the median and at the 99th percentile. In each, so much is to reach the consumer.
+fn frames(consumer: &mut impl Consumer, pace: Pace, expected: usize, count: usize) -> Result<Figures> {
     let mut times = Vec::with_capacity(count);
     for number in 0..WARM_UP + count {
         consumer.fill(pace)?;
         let started = Instant::now();
         let intact = consumer.consume();
         let time = started.elapsed();
-        if intact != EVENTS {
-            return Err(format!("{intact} events of {EVENTS} in a frame").into());
+        if intact != expected {
+            return Err(format!("{intact} events of {expected} in a frame").into());
         }
         if number >= WARM_UP {
             times.push(time);
@@ -127,6 +133,6 @@ fn frames(consumer: &mut impl Consumer, pace: Pace, count: usize) -> Result<Figu
 
 /// Nanoseconds of one event, at the median of so many frames.
 fn event(consumer: &mut impl Consumer, count: usize) -> Result<Figures<1>> {
-    let [median, _] = frames(consumer, Pace::Together, count)?;
+    let [median, _] = frames(consumer, Pace::Together, EVENTS, count)?;
     Ok([median * 1e3 / EVENTS as f64])
 }

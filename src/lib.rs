@@ -192,9 +192,10 @@ pub mod fuzzing;
 
 /// Pages for questions that no single item answers.
 ///
-/// * [`which_way_of_receiving`]: closures, receivers, manual dispatch or channel senders; what each promises, and patterns
-///   for games, windows and worker threads.
-/// * [`what_survives_what`]: for each fault, what the client does about it, and what the application sees.
+/// * [`which_way_of_receiving`](guide::which_way_of_receiving): closures, receivers, manual dispatch or channel senders; what
+///   each promises, and patterns for games, windows and worker threads.
+/// * [`what_survives_what`](guide::what_survives_what): for each fault, what the client does about it, and what the
+///   application sees.
 pub mod guide {
     #[doc = include_str!("guide/which_way_of_receiving.md")]
     pub mod which_way_of_receiving {}

@@ -12,7 +12,9 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use pusher_channels::{Channel, Config, Event, Notification, Pusher, Reconnect, SubscriptionSucceeded};
+use pusher_channels::{
+    Channel, Config, Event, Notification, Overflow, Pusher, ReceiverOptions, Reconnect, SubscriptionSucceeded,
+};
 
 use super::{
     bare,
@@ -23,6 +25,9 @@ use super::{
 pub(crate) const EVENTS: usize = 170;
 
 const DATA_LEN: usize = 100;
+
+/// How many things move, where only the newest event of each is wanted.
+pub(crate) const NAMES: usize = 17;
 
 /// No frame's events take so long to arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -89,23 +94,40 @@ impl Consumer for Bare {
 /// This crate, polled.
 pub(crate) struct Polled {
     receiver: pusher_channels::Receiver,
+    /// Before this frame.
+    superseded: u64,
     feed: Feed,
     _pusher: Pusher,
 }
 
 impl Polled {
-    pub(crate) fn connect() -> Result<Self> {
-        let (pusher, channel, feed) = connect(|config| config, 1)?;
+    /// Gets every event.
+    pub(crate) fn all() -> Result<Self> {
+        Self::connect(1, Overflow::DropOldest)
+    }
+
+    /// Gets the newest event of each name.
+    pub(crate) fn latest() -> Result<Self> {
+        Self::connect(NAMES, Overflow::KeepLatest)
+    }
+
+    fn connect(names: usize, overflow: Overflow) -> Result<Self> {
+        let (pusher, channel, feed) = connect(|config| config, names)?;
         channel.wait_subscribed(PATIENCE)?;
         // From here on, nothing but events comes.
-        Ok(Self { receiver: pusher.receiver(), feed, _pusher: pusher })
+        let receiver = channel.receiver_with(ReceiverOptions::new().overflow(overflow));
+        Ok(Self { receiver, superseded: 0, feed, _pusher: pusher })
     }
 }
 
 impl Consumer for Polled {
     fn fill(&mut self, pace: Pace) -> Result<()> {
-        let Self { receiver, feed, .. } = self;
-        feed.send(pace, || receiver.len())
+        let Self { receiver, superseded, feed, .. } = self;
+        let before = *superseded;
+        let newly_superseded = || usize::try_from(receiver.superseded() - before).unwrap_or(usize::MAX);
+        feed.send(pace, || receiver.len() + newly_superseded())?;
+        *superseded = receiver.superseded();
+        Ok(())
     }
 
     fn consume(&mut self) -> usize {
