@@ -83,9 +83,10 @@ pub enum Overflow {
     DropOldest,
     /// The newest events are dropped, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
     DropNewest,
-    /// Of the events with one channel and one name only the newest waits, in its own place in the order: what a game wants of
-    /// positions. An older one that is still there is superseded, which [`Receiver::superseded`](crate::Receiver::superseded)
-    /// counts and which is no loss. Everything else waits as ever; when the queue is full, as with `DropOldest`.
+    /// Of the events with one channel, one name and one sender ([`Event::user_id`](crate::Event::user_id)) only the newest
+    /// waits, in its own place in the order: what a game wants of positions. An older one that is still there is
+    /// superseded, which [`Receiver::superseded`](crate::Receiver::superseded) counts and which is no loss. Everything else
+    /// waits as ever. When the queue is full all the same, the oldest make room, as with `DropOldest`.
     KeepLatest,
 }
 

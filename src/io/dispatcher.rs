@@ -34,6 +34,8 @@ pub(super) struct Booth {
     inbox: Mutex<Vec<(Option<Arc<Interest>>, Registration)>>,
     /// There is something in the inbox, or a handler was unbound.
     changed: AtomicBool,
+    /// Told apart from the inbox, because whoever looks for unbound handlers looks at all of them.
+    has_unbound: AtomicBool,
 }
 
 pub(super) struct Dispatcher {
@@ -89,7 +91,12 @@ pub(super) fn is_inside(client: usize) -> bool {
 impl Booth {
     pub(super) fn new(budget: &Budget) -> Self {
         let dispatcher = Box::new(Dispatcher::new(budget));
-        Self { dispatcher: Mutex::new(Some(dispatcher)), inbox: Mutex::default(), changed: AtomicBool::new(false) }
+        Self {
+            dispatcher: Mutex::new(Some(dispatcher)),
+            inbox: Mutex::default(),
+            changed: AtomicBool::new(false),
+            has_unbound: AtomicBool::new(false),
+        }
     }
 
     /// Leaves a handler for the dispatcher.
@@ -101,7 +108,7 @@ impl Booth {
     /// A handler was unbound. Returns it for the caller to drop, unless somebody is running handlers, who then lets go of
     /// it.
     pub(super) fn unbound(&self) -> impl Sized {
-        self.changed.store(true, Ordering::Release);
+        self.is_to_sweep();
         let in_inbox: Vec<_> = {
             let mut inbox = self.inbox.lock();
             let (bound, unbound) = inbox.drain(..).partition(|(_, registration)| registration.is_bound());
@@ -110,6 +117,12 @@ impl Booth {
         };
         let in_place = self.dispatcher.lock().as_mut().map(|dispatcher| dispatcher.sweep());
         (in_inbox, in_place)
+    }
+
+    /// Somebody who runs handlers lets go of those that are unbound.
+    fn is_to_sweep(&self) {
+        self.has_unbound.store(true, Ordering::Release);
+        self.changed.store(true, Ordering::Release);
     }
 
     /// Takes the dispatcher out. `None` while somebody else runs handlers.
@@ -266,7 +279,7 @@ impl Dispatcher {
             return;
         }
         let mut aftermath = Aftermath::default();
-        let unbound = self.sweep();
+        let unbound = stage.booth.has_unbound.swap(false, Ordering::AcqRel).then(|| self.sweep());
         // Dropping a closure runs user code, which may panic as well.
         if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
             let handler = "something, while it was dropped,".to_owned();
@@ -325,7 +338,7 @@ impl Confirmation {
 
 fn see_to(stage: &Stage<'_>, aftermath: &mut Aftermath) {
     if std::mem::take(&mut aftermath.has_unbound) {
-        stage.booth.changed.store(true, Ordering::Release);
+        stage.booth.is_to_sweep();
     }
     for error in aftermath.errors.drain(..) {
         if matches!(error, Error::HandlerPanicked { .. }) {

@@ -181,7 +181,7 @@ impl Receiver {
     }
 
     /// How many events were superseded so far: with [`Overflow::KeepLatest`](crate::Overflow::KeepLatest), a newer one of
-    /// the same channel and name came before they were taken.
+    /// the same channel, name and sender came before they were taken.
     pub fn superseded(&self) -> u64 {
         self.queue().map_or(0, |queue| queue.superseded())
     }

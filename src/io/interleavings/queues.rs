@@ -33,10 +33,16 @@ fn of_one() -> Traits {
     Traits::new(1, Overflow::Block)
 }
 
-fn batch_of(error: usize) -> Batch {
+pub(super) fn batch_of(error: usize) -> Batch {
     let mut batch = Batch::default();
     batch.push_notice(Notification::Error(Arc::new(Error::lost(error.to_string()))));
     batch
+}
+
+/// What the batch was made of.
+pub(super) fn number_of(batch: &Batch, index: usize) -> String {
+    let Some(Notification::Error(error)) = batch.notice(index) else { panic!("an error was produced") };
+    error.to_string().rsplit(' ').next().unwrap_or_default().to_owned()
 }
 
 /// As a reader: delivers so many, and waits for room after each. Returns how many it delivered.
@@ -61,8 +67,7 @@ fn consume(queue: &Arc<Queue>, count: usize) -> JoinHandle<()> {
     thread::spawn(move || {
         for number in 0..count {
             let Ok(Item::Entry(batch, index)) = queue.pop_within(None, Some) else { panic!("the queue is open") };
-            let Some(Notification::Error(error)) = batch.notice(index) else { panic!("an error was produced") };
-            assert!(error.to_string().ends_with(&number.to_string()), "{error} is not number {number}");
+            assert_eq!(number_of(&batch, index), number.to_string());
         }
     })
 }
