@@ -41,8 +41,8 @@
 //!
 //! Every queue is bounded, and says by its [`Overflow`] what it does when it is full: [`Block`](Overflow::Block) makes the
 //! server wait, [`DropOldest`](Overflow::DropOldest) and [`DropNewest`](Overflow::DropNewest) count what they drop and tell it
-//! in its place, and [`KeepLatest`](Overflow::KeepLatest) keeps only the newest event of each channel and name, which is what a
-//! game wants of positions.
+//! in its place, and [`KeepLatest`](Overflow::KeepLatest) keeps only the newest event of each channel, name and
+//! sender, which is what a game wants of positions.
 //!
 //! The page [`guide::which_way_of_receiving`] compares the ways, and has patterns for plain loops, macroquad, Bevy, windows,
 //! `poll`, and worker threads.
