@@ -37,8 +37,15 @@ const WARM_UP: usize = 10;
 /// Enough for the clock to tell the cost of one.
 const CALLS: u32 = 100_000;
 
-/// What is measured, by its name, with so many frames.
-type Case<const N: usize> = (&'static str, fn(usize) -> Result<Figures<N>>);
+/// What a case is measured with.
+#[derive(Clone, Copy)]
+struct Frames {
+    pace: Pace,
+    count: usize,
+}
+
+/// What is measured, by its name.
+type Case<const N: usize> = (&'static str, fn(Frames) -> Result<Figures<N>>);
 
 /// The first of each table is what the others are compared with.
 const NOTHING: [Case<1>; 2] = [
@@ -46,41 +53,35 @@ const NOTHING: [Case<1>; 2] = [
     ("b this crate, try_iter", |_| Ok(nothing(&mut Polled::all()?))),
 ];
 
-const TOGETHER: [Case<2>; 4] = [
-    ("a bare crossbeam receiver, owned events", |count| frames(&mut Bare::start(), Pace::Together, EVENTS, count)),
-    ("b this crate, try_iter", |count| frames(&mut Polled::all()?, Pace::Together, EVENTS, count)),
-    ("c this crate, try_iter, KeepLatest", |count| frames(&mut Polled::latest()?, Pace::Together, NAMES, count)),
-    ("d this crate, dispatch, one closure", |count| {
-        frames(&mut Dispatched::connect(1)?, Pace::Together, EVENTS, count)
-    }),
-];
-
-const ONE_BY_ONE: [Case<2>; 4] = [
-    ("a bare crossbeam receiver, owned events", |count| frames(&mut Bare::start(), Pace::OneByOne, EVENTS, count)),
-    ("b this crate, try_iter", |count| frames(&mut Polled::all()?, Pace::OneByOne, EVENTS, count)),
-    ("c this crate, try_iter, KeepLatest", |count| frames(&mut Polled::latest()?, Pace::OneByOne, NAMES, count)),
-    ("d this crate, dispatch, one closure", |count| {
-        frames(&mut Dispatched::connect(1)?, Pace::OneByOne, EVENTS, count)
-    }),
+const FRAME: [Case<2>; 4] = [
+    ("a bare crossbeam receiver, owned events", |frames| frame(&mut Bare::start(), EVENTS, frames)),
+    ("b this crate, try_iter", |frames| frame(&mut Polled::all()?, EVENTS, frames)),
+    ("c this crate, try_iter, KeepLatest", |frames| frame(&mut Polled::latest()?, NAMES, frames)),
+    ("d this crate, dispatch, one closure", |frames| frame(&mut Dispatched::connect(1)?, EVENTS, frames)),
 ];
 
 const BINDINGS: [Case<1>; 3] = [
-    ("a bare crossbeam receiver, owned events", |count| event(&mut Bare::start(), count)),
-    ("b this crate, dispatch, 1 binding", |count| event(&mut Dispatched::connect(1)?, count)),
-    ("c this crate, dispatch, 1,000 bindings", |count| event(&mut Dispatched::connect(1_000)?, count)),
+    ("a bare crossbeam receiver, owned events", |frames| event(&mut Bare::start(), frames)),
+    ("b this crate, dispatch, 1 binding", |frames| event(&mut Dispatched::connect(1)?, frames)),
+    ("c this crate, dispatch, 1,000 bindings", |frames| event(&mut Dispatched::connect(1_000)?, frames)),
 ];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let options = Options::parse(&arguments)?;
+    let together =
+        Frames { pace: Pace::Together, count: usize::try_from(options.events(ALL_EVENTS))?.div_ceil(EVENTS) };
+    let one_by_one = Frames { pace: Pace::OneByOne, ..together };
+    let rounds = options.rounds(ROUNDS);
 
-    compare("a frame in which nothing has come", ["ns"], &NOTHING, &options)?;
-    let headings = ["p50 us/frame", "p99 us/frame"];
-    compare(&format!("a frame of {EVENTS} events that came together"), headings, &TOGETHER, &options)?;
-    compare(&format!("a frame of {EVENTS} events that came one by one"), headings, &ONE_BY_ONE, &options)?;
+    compare("a frame in which nothing has come", ["ns"], &NOTHING, together, rounds)?;
+    for (how, frames) in [("together", together), ("one by one", one_by_one)] {
+        let title = format!("a frame of {EVENTS} events that came {how}");
+        compare(&title, ["p50 us/frame", "p99 us/frame"], &FRAME, frames, rounds)?;
+    }
     let title = "an event for which one of a channel's bindings is meant";
-    let measured = compare(title, ["ns/event"], &BINDINGS, &options)?;
+    let measured = compare(title, ["ns/event"], &BINDINGS, together, rounds)?;
     println!("c to b: {} times", table::fraction(table::median_ratio(&measured, [2, 1], 0)));
     table::print_machine();
     Ok(())
@@ -91,11 +92,10 @@ fn compare<const N: usize>(
     title: &str,
     headings: [&str; N],
     cases: &[Case<N>],
-    options: &Options,
+    frames: Frames,
+    rounds: usize,
 ) -> Result<Vec<Round<N>>> {
-    let rounds = options.rounds(ROUNDS);
-    let count = usize::try_from(options.events(ALL_EVENTS))?.div_ceil(EVENTS);
-    let round = |_| cases.iter().map(|(_, measure)| measure(count)).collect();
+    let round = |_| cases.iter().map(|(_, measure)| measure(frames)).collect();
     let measured = (0..rounds).map(round).collect::<Result<Vec<Round<N>>>>()?;
     let names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
     table::print(&format!("{title}, medians of {rounds} rounds"), headings, &names, &measured);
@@ -111,11 +111,11 @@ fn nothing(consumer: &mut impl Consumer) -> Figures<1> {
     [started.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)]
 }
 
-/// Microseconds of so many frames, at the median and at the 99th percentile. In each, so much is to reach the consumer.
-fn frames(consumer: &mut impl Consumer, pace: Pace, expected: usize, count: usize) -> Result<Figures> {
-    let mut times = Vec::with_capacity(count);
-    for number in 0..WARM_UP + count {
-        consumer.fill(pace)?;
+/// Microseconds of a frame, at the median and at the 99th percentile. In each, so much is to reach the consumer.
+fn frame(consumer: &mut impl Consumer, expected: usize, frames: Frames) -> Result<Figures> {
+    let mut times = Vec::with_capacity(frames.count);
+    for number in 0..WARM_UP + frames.count {
+        consumer.fill(frames.pace)?;
         let started = Instant::now();
         let intact = consumer.consume();
         let time = started.elapsed();
@@ -131,8 +131,8 @@ fn frames(consumer: &mut impl Consumer, pace: Pace, expected: usize, count: usiz
     Ok([percentile(50), percentile(99)])
 }
 
-/// Nanoseconds of one event, at the median of so many frames.
-fn event(consumer: &mut impl Consumer, count: usize) -> Result<Figures<1>> {
-    let [median, _] = frames(consumer, Pace::Together, EVENTS, count)?;
+/// Nanoseconds of one event, in a frame at the median.
+fn event(consumer: &mut impl Consumer, frames: Frames) -> Result<Figures<1>> {
+    let [median, _] = frame(consumer, EVENTS, frames)?;
     Ok([median * 1e3 / EVENTS as f64])
 }
