@@ -60,7 +60,8 @@ impl<'a> Drain<'a> {
     fn loss_at_the_end(&mut self) -> Option<Notification> {
         let is_used_up = self.held.as_ref().is_none_or(|(segment, _)| segment.left() == 0);
         let may = std::mem::take(&mut self.may_end_in_loss) && self.room > 0 && is_used_up;
-        self.receiver.queue().filter(|_| may)?.take_loss().map(Notification::Lagged)
+        // Asked last, because the way to the queue asks the operating system, and mostly nothing waits.
+        may.then(|| self.receiver.queue()?.take_loss()).flatten().map(Notification::Lagged)
     }
 }
 
@@ -81,7 +82,8 @@ impl Iterator for Drain<'_> {
 
 impl Drop for Drain<'_> {
     fn drop(&mut self) {
-        if let (Some((segment, _)), Some(queue)) = (self.held.take(), self.receiver.queue()) {
+        let Some((segment, _)) = self.held.take() else { return };
+        if let Some(queue) = self.receiver.queue() {
             queue.put_back(segment);
         }
     }
