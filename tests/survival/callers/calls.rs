@@ -2,7 +2,10 @@
 
 use std::hint::black_box;
 
-use pusher_channels::{Channel, ChannelAuth, Pusher, Receiver, User};
+use pusher_channels::{
+    Channel, ChannelAuth, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Pusher, Receiver,
+    SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User, WatchlistEvent,
+};
 
 use crate::subject::CHANNELS;
 
@@ -43,6 +46,7 @@ pub(super) const CALLS: &[Call] = &[
     call("Pusher::unsubscribe", |h| h.pusher.unsubscribe("now-and-then")),
     call("Pusher::channels", |h| done(h.pusher.channels())),
     call("Pusher::bind + Pusher::unbind", |h| h.pusher.unbind(h.pusher.bind("event", |_: &Event| {}))),
+    call("Pusher::bind_as", |h| h.pusher.unbind(h.pusher.bind_as("event", |_: String, _: &Event| {}))),
     call("Pusher::bind_all", |h| h.pusher.unbind(h.pusher.bind_all(|_: &Event| {}))),
     call("Pusher::on_event", |h| h.pusher.unbind(h.pusher.on_event(|_: &Event| {}))),
     call("Pusher::on_connection_state_change", |h| {
@@ -84,6 +88,7 @@ pub(super) const CALLS: &[Call] = &[
     call("Channel::me", |h| done(h.channel.me())),
     call("Channel::subscription_count", |h| done(h.channel.subscription_count())),
     call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("event", |_: &Event| {}))),
+    call("Channel::bind_as", |h| h.channel.unbind(h.channel.bind_as("event", |_: String, _: &Event| {}))),
     call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_: &Event| {}))),
     call("Channel::on_subscription_succeeded", |h| {
         h.channel.unbind(h.channel.on_subscription_succeeded(|_: &SubscriptionSucceeded| {}))
@@ -103,6 +108,7 @@ pub(super) const CALLS: &[Call] = &[
     call("User::id", |h| done(h.user.id())),
     call("User::is_signed_in", |h| done(h.user.is_signed_in())),
     call("User::bind + User::unbind", |h| h.user.unbind(h.user.bind("event", |_: &Event| {}))),
+    call("User::bind_as", |h| h.user.unbind(h.user.bind_as("event", |_: String, _: &Event| {}))),
     call("User::bind_all", |h| h.user.unbind(h.user.bind_all(|_: &Event| {}))),
     call("User::on_signed_in", |h| h.user.unbind(h.user.on_signed_in(|_: &str| {}))),
     call("User::on_watchlist", |h| h.user.unbind(h.user.on_watchlist(|_: &WatchlistEvent| {}))),
