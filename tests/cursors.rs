@@ -90,7 +90,7 @@ fn the_last_frame_shows_the_player_and_tells_who_is_here() {
     let finished = run("--headless --players 3 --frames 30");
     assert_eq!((finished.code, finished.stderr), (Some(0), Vec::new()), "{:?}", finished.stdout);
     let frame = finished.stdout[..finished.stdout.len() - 1].join("\n");
-    assert!(frame.starts_with("● Player 0 (you)  ● Player 2  ● Player 1\n"), "{frame}");
+    assert!(frame.starts_with("● Player 0 (you)  ● Player 1  ● Player 2\n"), "{frame}");
     assert!(frame.ends_with("connected, 3 here"), "{frame}");
     assert_eq!(frame.matches("Player 0").count(), 2, "in the list, and on the field, where nobody covers it: {frame}");
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::game::{
-    field::{Cursor, Field},
+    field::{Cursor, Field, listed},
     path::Position,
     profile::{Colour, GREY},
 };
@@ -131,7 +131,7 @@ impl Canvas {
 
     fn draw_list(&mut self, cursors: &[Cursor<'_>]) {
         let mut column = 0;
-        for cursor in cursors.iter().rev() {
+        for cursor in listed(cursors) {
             let mark = if cursor.is_grey { '○' } else { '●' };
             let you = if cursor.is_me { " (you)" } else { "" };
             let text = format!("{mark} {}{you}", cursor.profile.name);

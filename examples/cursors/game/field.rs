@@ -58,6 +58,12 @@ pub(crate) struct Cursor<'a> {
     pub(crate) is_grey: bool,
 }
 
+/// Oneself first, then the others in their order: for a list.
+pub(crate) fn listed<'a, 'f>(cursors: &'a [Cursor<'f>]) -> impl Iterator<Item = &'a Cursor<'f>> {
+    let (others, me) = cursors.split_at(cursors.len().saturating_sub(1));
+    me.iter().chain(others)
+}
+
 impl Field {
     pub(crate) fn new(me: Profile) -> Self {
         Self { me, way: Path::default(), others: BTreeMap::new(), link: Link::Joining }

@@ -7,7 +7,7 @@ use super::path::Position;
 /// Where a computer player is after so long. Each has a curve of its own (a Lissajous figure).
 pub(crate) fn position(walker: usize, time: Duration) -> Position {
     let number = walker as f32;
-    let angle = time.as_secs_f32() * (0.9 + 0.13 * number) + 1.7 * number;
+    let angle = time.as_secs_f32() * (0.54 + 0.08 * number) + 1.7 * number;
     let wide = 0.30 + 0.03 * (number % 4.0);
     Position::new(0.5 + wide * angle.cos(), 0.5 + 0.36 * (angle * (1.5 + 0.25 * (number % 3.0)) + number).sin())
 }
