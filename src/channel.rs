@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Binding, ChannelAuth, DecryptionFailure, Error, Event, Handler, Member, MemberChange, SubscriptionCount,
-    SubscriptionError, SubscriptionSucceeded,
+    Binding, ChannelAuth, DecryptionFailure, Error, Event, Handler, Member, MemberChange, Receiver, ReceiverOptions,
+    SubscriptionCount, SubscriptionError, SubscriptionSucceeded,
     client::Owner,
     client_event,
     event::Interest,
@@ -181,6 +181,31 @@ impl Channel {
     /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
     pub fn on_member_removed(&self, handler: impl Handler<MemberChange>) -> Binding {
         self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
+    }
+
+    /// A queue of its own for everything that happens to this channel from now on, in order: its events, its confirmations
+    /// and failures, its members. The connection's changes are no channel's: they are in [`Pusher::receiver`](crate::Pusher::receiver).
+    pub fn receiver(&self) -> Receiver {
+        self.receiver_with(ReceiverOptions::default())
+    }
+
+    /// As [`receiver`](Self::receiver), with a say in what it receives, how much of it waits, and who is woken for it.
+    ///
+    /// ```
+    /// use pusher_channels::{Config, NotificationKind, Overflow, Pusher, ReceiverOptions};
+    ///
+    /// # fn main() -> Result<(), pusher_channels::Error> {
+    /// let pusher = Pusher::new(Config::cluster("app-key", "eu"));
+    /// let players = pusher.subscribe("presence-players")?;
+    /// // Where each of them is now, however many positions have come since the last frame.
+    /// let options = ReceiverOptions::new().only([NotificationKind::Event]).overflow(Overflow::KeepLatest);
+    /// let positions = players.receiver_with(options);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
+        let channel = Some(Arc::clone(&self.interest));
+        self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, channel, options))
     }
 
     fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, Error, Event, Handler, MemberChange,
-    Receiver, Stats, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
+    Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, DispatchBudget, Error, Event, Handler,
+    MemberChange, Receiver, ReceiverOptions, Stats, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
     event::Interest,
     io::{
         Core,
@@ -26,7 +26,7 @@ use crate::{
 /// receivers are closed. The parent's connection is not touched. A child that needs a client makes one.
 ///
 /// ```
-/// use pusher_channels::{Config, Pusher, testing::TestServer};
+/// use pusher_channels::{Config, Event, Pusher, testing::TestServer};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = TestServer::start()?;
@@ -324,14 +324,32 @@ impl Pusher {
 
     /// A queue of its own for everything that happens from now on, in order.
     pub fn receiver(&self) -> Receiver {
-        self.core().map_or_else(|_| Receiver::closed(), Receiver::new)
+        self.receiver_with(ReceiverOptions::default())
     }
 
-    /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. Returns how many
-    /// notifications were handled; 0 also without that option, and when another thread, or a handler further up on this
-    /// one, is dispatching.
+    /// As [`receiver`](Self::receiver), with a say in what it receives, how much of it waits, and who is woken for it.
+    pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
+        self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, None, options))
+    }
+
+    /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. What comes while they
+    /// run is for the next call. Returns how many notifications were handled; 0 also without that option, and when another
+    /// thread, or a handler further up on this one, is dispatching.
     pub fn dispatch(&self) -> usize {
-        self.core().map_or(0, |core| core.dispatch())
+        self.core().map_or(0, |core| core.dispatch(None))
+    }
+
+    /// As [`dispatch`](Self::dispatch), but for so many notifications at most, or for so long: no notification is begun
+    /// after that time. What is left is for the next call, in its order.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu").manual_dispatch());
+    /// pusher.dispatch_for(100);
+    /// pusher.dispatch_for(Duration::from_millis(2));
+    /// ```
+    pub fn dispatch_for(&self, budget: impl Into<DispatchBudget>) -> usize {
+        self.core().map_or(0, |core| core.dispatch(Some(budget.into())))
     }
 
     /// What the client has counted so far.

@@ -4,7 +4,7 @@
 //! # The smallest program
 //!
 //! ```
-//! use pusher_channels::{Pusher, testing::TestServer};
+//! use pusher_channels::{Event, Pusher, testing::TestServer};
 //! # use std::{sync::mpsc, time::Duration};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -190,13 +190,15 @@ mod survival_figures;
 pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher};
-pub use config::{ByteStream, Config, DialRequest, Overflow};
+pub use config::{ByteStream, Config, DialRequest, DispatchBudget, Overflow};
 pub use error::{ConnectPhase, Error, ProxyProblem, Source, TlsProblem};
 pub use event::{
     ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Handler, Member, MemberChange,
-    Name, Notification, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
+    Name, Notification, NotificationKind, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
 };
-pub use receiver::{Closed, Receiver, RecvTimeoutError, TryRecvError};
+#[cfg(unix)]
+pub use receiver::PollableReceiver;
+pub use receiver::{Closed, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError};
 pub use session::Reconnect;
 pub use stats::Stats;
 pub use user::User;

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use pusher_channels::{Config, Pusher};
+/// use pusher_channels::{Config, Event, Pusher};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let server = pusher_channels::testing::TestServer::start()?;

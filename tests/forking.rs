@@ -18,8 +18,8 @@ use std::{
 use fork::Fork;
 use pusher_channels::{
     Binding, ByteStream, Channel, ChannelAuth, Closed, ConnectionState, ConnectionStateChange, DecryptionFailure,
-    Error, Event, MemberChange, Pusher, Receiver, RecvTimeoutError, Stats, SubscriptionCount, SubscriptionError,
-    SubscriptionSucceeded, TryRecvError, User, WatchlistEvent,
+    Error, Event, MemberChange, PollableReceiver, Pusher, Receiver, ReceiverOptions, RecvTimeoutError, Stats,
+    SubscriptionCount, SubscriptionError, SubscriptionSucceeded, TryRecvError, User, WatchlistEvent,
     testing::{AuthUser, TestServer},
 };
 use support::{PATIENCE, eventually, next_event, quick, run_alone, server, subscribed};
@@ -33,6 +33,7 @@ struct Handles {
     channel: Channel,
     user: User,
     receiver: Receiver,
+    pollable: PollableReceiver,
     binding: Mutex<Option<Binding>>,
 }
 
@@ -43,6 +44,7 @@ impl Handles {
             channel: subscribed(pusher, "presence-room"),
             user: pusher.user(),
             receiver: pusher.receiver(),
+            pollable: pusher.receiver().pollable().expect("two more descriptors"),
             binding: Mutex::new(Some(pusher.on_event(|_: &Event| ()))),
         }
     }
@@ -72,6 +74,7 @@ const CALLS: &[Call] = &[
     ("Pusher::channels", |h| h.pusher.channels().is_empty()),
     ("Pusher::bind", |h| returns(|| h.pusher.bind("e", |_: &Event| ()))),
     ("Pusher::bind_all", |h| returns(|| h.pusher.bind_all(|_: &Event| ()))),
+    ("Pusher::bind_as", |h| returns(|| h.pusher.bind_as("e", |_: u32, _| ()))),
     ("Pusher::unbind", |h| returns(|| h.pusher.unbind(h.bound_before()))),
     ("Pusher::unbind, bound in the child", |h| returns(|| h.pusher.unbind(h.pusher.bind("e", |_: &Event| ())))),
     ("Pusher::on_event", |h| returns(|| h.pusher.on_event(|_: &Event| ()))),
@@ -91,7 +94,9 @@ const CALLS: &[Call] = &[
     ("Pusher::trigger", |h| is_forked(h.pusher.trigger("presence-room", "client-e", "child"))),
     ("Pusher::sign_in", |h| is_forked(h.pusher.sign_in())),
     ("Pusher::receiver", |h| matches!(h.pusher.receiver().recv(), Err(Closed))),
+    ("Pusher::receiver_with", |h| h.pusher.receiver_with(ReceiverOptions::new()).iter().next().is_none()),
     ("Pusher::dispatch", |h| h.pusher.dispatch() == 0),
+    ("Pusher::dispatch_for", |h| h.pusher.dispatch_for(AN_HOUR) == 0),
     ("Pusher::stats", |h| h.pusher.stats() == Stats::default()),
     ("Pusher: Debug", |h| format!("{:?}", h.pusher).contains("Disconnected")),
     ("Channel::name", |h| h.channel.name() == "presence-room"),
@@ -109,6 +114,9 @@ const CALLS: &[Call] = &[
     ("Channel::subscription_count", |h| h.channel.subscription_count().is_none()),
     ("Channel::bind", |h| returns(|| h.channel.bind("e", |_: &Event| ()))),
     ("Channel::bind_all", |h| returns(|| h.channel.bind_all(|_: &Event| ()))),
+    ("Channel::bind_as", |h| returns(|| h.channel.bind_as("e", |_: u32, _| ()))),
+    ("Channel::receiver", |h| matches!(h.channel.receiver().recv(), Err(Closed))),
+    ("Channel::receiver_with", |h| h.channel.receiver_with(ReceiverOptions::new()).iter().next().is_none()),
     ("Channel::unbind", |h| returns(|| h.channel.unbind(h.channel.bind("e", |_: &Event| ())))),
     ("Channel::on_subscription_succeeded", |h| {
         returns(|| h.channel.on_subscription_succeeded(|_: &SubscriptionSucceeded| ()))
@@ -125,6 +133,7 @@ const CALLS: &[Call] = &[
     ("User::wait_signed_in", |h| is_forked(h.user.wait_signed_in(AN_HOUR))),
     ("User::bind", |h| returns(|| h.user.bind("e", |_: &Event| ()))),
     ("User::bind_all", |h| returns(|| h.user.bind_all(|_: &Event| ()))),
+    ("User::bind_as", |h| returns(|| h.user.bind_as("e", |_: u32, _| ()))),
     ("User::unbind", |h| returns(|| h.user.unbind(h.user.bind("e", |_: &Event| ())))),
     ("User::on_signed_in", |h| returns(|| h.user.on_signed_in(|_: &str| ()))),
     ("User::on_watchlist", |h| returns(|| h.user.on_watchlist(|_: &WatchlistEvent| ()))),
@@ -133,9 +142,13 @@ const CALLS: &[Call] = &[
     ("Receiver::recv", |h| matches!(h.receiver.recv(), Err(Closed))),
     ("Receiver::recv_timeout", |h| matches!(h.receiver.recv_timeout(AN_HOUR), Err(RecvTimeoutError::Closed))),
     ("Receiver::try_iter", |h| h.receiver.try_iter().next().is_none()),
+    ("Receiver::drain", |h| h.receiver.drain(1).next().is_none()),
     ("Receiver::iter", |h| h.receiver.iter().next().is_none()),
     ("Receiver::is_empty", |h| h.receiver.is_empty()),
     ("Receiver::dropped", |h| h.receiver.dropped() == 0),
+    ("Receiver::superseded", |h| h.receiver.superseded() == 0),
+    ("Receiver::pollable", |h| h.pusher.receiver().pollable().is_ok_and(|receiver| receiver.recv().is_err())),
+    ("PollableReceiver, of the parent", |h| h.pollable.try_recv().is_err()),
     ("Receiver: Debug", |h| format!("{:?}", h.receiver).contains('0')),
 ];
 

@@ -35,6 +35,7 @@ const EXPORTS: [(&str, &[&str]); 10] = [
             "MemberChange",
             "Name",
             "Notification",
+            "NotificationKind",
             "SubscriptionCount",
             "SubscriptionError",
             "SubscriptionSucceeded",
@@ -43,12 +44,12 @@ const EXPORTS: [(&str, &[&str]); 10] = [
     ),
     ("auth", &["AuthError", "AuthRequest", "ChannelAuth", "UserAuth"]),
     ("session", &["Reconnect"]),
-    ("config", &["ByteStream", "Config", "DialRequest", "Overflow"]),
+    ("config", &["ByteStream", "Config", "DialRequest", "DispatchBudget", "Overflow"]),
     ("client", &["Binding", "Pusher"]),
     ("channel", &["Channel"]),
     ("user", &["User"]),
     ("stats", &["Stats"]),
-    ("receiver", &["Closed", "Receiver", "RecvTimeoutError", "TryRecvError"]),
+    ("receiver", &["Closed", "PollableReceiver", "Receiver", "ReceiverOptions", "RecvTimeoutError", "TryRecvError"]),
 ];
 
 /// What a pure module does not name: sockets, threads, channels, locks, clocks.

@@ -1,6 +1,7 @@
 //! Every option, its default, and its check.
 
 mod auth;
+mod budget;
 mod dialer;
 mod endpoint;
 mod http_url;
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, Pairs, checked_header};
+pub use budget::DispatchBudget;
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, Kind};
 pub(crate) use endpoint::{Endpoint, address};
@@ -81,6 +83,11 @@ pub enum Overflow {
     DropOldest,
     /// The newest events are dropped, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
     DropNewest,
+    /// Of the events with one channel, one name and one sender ([`Event::user_id`](crate::Event::user_id)) only the newest
+    /// waits, in its own place in the order: what a game wants of positions. An older one that is still there is
+    /// superseded, which [`Receiver::superseded`](crate::Receiver::superseded) counts and which is no loss. Everything else
+    /// waits as ever. When the queue is full all the same, the oldest make room, as with `DropOldest`.
+    KeepLatest,
 }
 
 impl Config {

@@ -144,6 +144,16 @@ enum Extra {
     Encoded(Vec<u8>),
 }
 
+impl Extra {
+    /// About how many bytes it holds.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Notice(notice) => weight(notice),
+            Self::Encoded(data) => data.len(),
+        }
+    }
+}
+
 impl Entry {
     fn notice(&self) -> Option<&Notification> {
         match self.extra.as_deref() {
@@ -350,13 +360,38 @@ impl Batch {
 
     fn single_with(&self, index: usize, data: &str) -> Self {
         let mut single = Self::answering(self.connection.clone());
-        let entry = &self.entries[index];
-        single.text = [self.name(index), data, self.user_id(index).unwrap_or_default()].concat();
-        single.channels.extend(entry.channel.map(|slot| self.channels[slot.0].clone()));
-        single.notices = usize::from(entry.notice().is_some());
-        let channel = entry.channel.map(|_| ChannelSlot(0));
-        single.entries.push(Entry { channel, start: 0, data_len: data.len(), ..entry.clone() });
+        let channel = self.slot(index).map(|slot| single.add_channel_of(self, slot));
+        single.add(self, index, channel, data);
         single
+    }
+
+    /// A batch of these entries, which can be kept for long without the others.
+    pub(crate) fn pick(&self, indices: &[usize]) -> Self {
+        let mut picked = Self::answering(self.connection.clone());
+        let mut places = vec![None; self.channels.len()];
+        for &index in indices {
+            let channel =
+                self.slot(index).map(|slot| *places[slot.0].get_or_insert_with(|| picked.add_channel_of(self, slot)));
+            picked.add(self, index, channel, self.data(index));
+        }
+        picked
+    }
+
+    fn add_channel_of(&mut self, other: &Self, slot: ChannelSlot) -> ChannelSlot {
+        let (interest, epoch) = &other.channels[slot.0];
+        self.add_channel(interest, *epoch)
+    }
+
+    /// Adds an entry of another batch, with its channel's place here, and with that data.
+    fn add(&mut self, other: &Self, index: usize, channel: Option<ChannelSlot>, data: &str) {
+        let entry = &other.entries[index];
+        let start = self.text.len();
+        for text in [other.name(index), data, other.user_id(index).unwrap_or_default()] {
+            self.text.push_str(text);
+        }
+        self.notices += usize::from(entry.notice().is_some());
+        self.other_bytes += entry.extra.as_deref().map_or(0, Extra::bytes);
+        self.entries.push(Entry { channel, start, data_len: data.len(), ..entry.clone() });
     }
 
     /// Whether the entry still answers what the user wishes now. What belongs to no channel always does.

@@ -4,6 +4,7 @@ mod batch;
 mod budget;
 mod handler;
 mod interest;
+mod kind;
 mod member;
 mod name;
 mod notification;
@@ -18,6 +19,8 @@ pub(crate) use batch::{Batch, ChannelSlot, LastClose, RosterChange, Tally, Ticke
 pub(crate) use budget::{Budget, Share};
 pub use handler::Handler;
 pub(crate) use interest::Interest;
+pub(crate) use kind::Kinds;
+pub use kind::NotificationKind;
 pub use member::Member;
 pub use name::Name;
 pub use notification::{

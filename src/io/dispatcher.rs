@@ -12,10 +12,11 @@ use std::{
 };
 
 use super::{
+    allowance::Allowance,
     decode::Decoding,
     handlers::{Aftermath, Handlers, Registration, Unbound},
     outlets::Outlets,
-    queue::{Segment, Taken},
+    queue::{Segment, Step, Taken},
 };
 use crate::{
     ConnectionState, Error, Event, Notification,
@@ -33,6 +34,8 @@ pub(super) struct Booth {
     inbox: Mutex<Vec<(Option<Arc<Interest>>, Registration)>>,
     /// There is something in the inbox, or a handler was unbound.
     changed: AtomicBool,
+    /// Told apart from the inbox, because whoever looks for unbound handlers looks at all of them.
+    has_unbound: AtomicBool,
 }
 
 pub(super) struct Dispatcher {
@@ -65,10 +68,10 @@ thread_local! {
 }
 
 /// Marks this thread as running handlers of one client.
-struct Inside;
+pub(super) struct Inside;
 
 impl Inside {
-    fn of(client: usize) -> Self {
+    pub(super) fn of(client: usize) -> Self {
         INSIDE.with(|inside| inside.borrow_mut().push(client));
         Self
     }
@@ -88,7 +91,12 @@ pub(super) fn is_inside(client: usize) -> bool {
 impl Booth {
     pub(super) fn new(budget: &Budget) -> Self {
         let dispatcher = Box::new(Dispatcher::new(budget));
-        Self { dispatcher: Mutex::new(Some(dispatcher)), inbox: Mutex::default(), changed: AtomicBool::new(false) }
+        Self {
+            dispatcher: Mutex::new(Some(dispatcher)),
+            inbox: Mutex::default(),
+            changed: AtomicBool::new(false),
+            has_unbound: AtomicBool::new(false),
+        }
     }
 
     /// Leaves a handler for the dispatcher.
@@ -100,7 +108,7 @@ impl Booth {
     /// A handler was unbound. Returns it for the caller to drop, unless somebody is running handlers, who then lets go of
     /// it.
     pub(super) fn unbound(&self) -> impl Sized {
-        self.changed.store(true, Ordering::Release);
+        self.is_to_sweep();
         let in_inbox: Vec<_> = {
             let mut inbox = self.inbox.lock();
             let (bound, unbound) = inbox.drain(..).partition(|(_, registration)| registration.is_bound());
@@ -109,6 +117,12 @@ impl Booth {
         };
         let in_place = self.dispatcher.lock().as_mut().map(|dispatcher| dispatcher.sweep());
         (in_inbox, in_place)
+    }
+
+    /// Somebody who runs handlers lets go of those that are unbound.
+    fn is_to_sweep(&self) {
+        self.has_unbound.store(true, Ordering::Release);
+        self.changed.store(true, Ordering::Release);
     }
 
     /// Takes the dispatcher out. `None` while somebody else runs handlers.
@@ -140,14 +154,15 @@ impl Dispatcher {
         Self { client: Handlers::default(), channels: HashMap::new(), subscribed: HashMap::new(), sweep_at: 0, budget }
     }
 
-    /// Runs the handlers of what was taken from the queue. Returns how many notifications were handled.
-    pub(super) fn run(&mut self, stage: &Stage<'_>, taken: Taken) -> usize {
+    /// Runs the handlers of what was taken from the queue, as long as it may go on. Returns how many notifications were
+    /// handled.
+    pub(super) fn run(&mut self, stage: &Stage<'_>, taken: &mut Taken, allowance: &mut Allowance) -> usize {
         let _inside = Inside::of(stage.client);
         self.look_into_inbox(stage);
         match taken {
-            Taken::Segment(segment) => self.segment(stage, &segment),
+            Taken::Segment(segment) => self.segment(stage, segment, allowance),
             Taken::Lagged(dropped) => {
-                self.error(&Notification::Lagged(dropped));
+                self.lagged(*dropped);
                 1
             }
         }
@@ -159,26 +174,47 @@ impl Dispatcher {
         self.look_into_inbox(stage);
     }
 
-    fn segment(&mut self, stage: &Stage<'_>, segment: &Segment) -> usize {
+    fn segment(&mut self, stage: &Stage<'_>, segment: &mut Segment, allowance: &mut Allowance) -> usize {
         let mut aftermath = Aftermath::default();
         let mut handled = 0;
         // One event for all entries: only its index changes, so that a batch costs one reference.
         let mut event = Event::new(Arc::clone(segment.batch()), 0);
-        for index in segment.entries() {
+        while allowance.is_left() {
+            let Some(step) = segment.step() else { break };
             if stage.booth.changed.load(Ordering::Acquire) {
                 self.look_into_inbox(stage);
             }
-            event.set_index(index);
-            if event.is_wanted() {
-                match stage.decoder.and_then(|decoder| decoder.decode(&event)) {
-                    None => self.entry(&event, &mut aftermath),
-                    Some(decoded) => self.entry(&decoded, &mut aftermath),
+            let is_handled = match step {
+                Step::Entry(index) => {
+                    event.set_index(index);
+                    self.wanted_entry(stage, &event, &mut aftermath)
                 }
-                handled += 1;
-                see_to(stage, &mut aftermath);
-            }
+                Step::Lost(count) => {
+                    self.lagged(count);
+                    true
+                }
+            };
+            allowance.spend(step, is_handled);
+            handled += usize::from(is_handled);
         }
         handled
+    }
+
+    /// False when nobody wants the entry any more.
+    fn wanted_entry(&mut self, stage: &Stage<'_>, event: &Event, aftermath: &mut Aftermath) -> bool {
+        let is_wanted = event.is_wanted();
+        if is_wanted {
+            match stage.decoder.and_then(|decoder| decoder.decode(event)) {
+                None => self.entry(event, aftermath),
+                Some(decoded) => self.entry(&decoded, aftermath),
+            }
+            see_to(stage, aftermath);
+        }
+        is_wanted
+    }
+
+    fn lagged(&mut self, dropped: u64) {
+        self.error(&Notification::Lagged(dropped));
     }
 
     fn entry(&mut self, event: &Event, aftermath: &mut Aftermath) {
@@ -243,7 +279,7 @@ impl Dispatcher {
             return;
         }
         let mut aftermath = Aftermath::default();
-        let unbound = self.sweep();
+        let unbound = stage.booth.has_unbound.swap(false, Ordering::AcqRel).then(|| self.sweep());
         // Dropping a closure runs user code, which may panic as well.
         if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
             let handler = "something, while it was dropped,".to_owned();
@@ -302,7 +338,7 @@ impl Confirmation {
 
 fn see_to(stage: &Stage<'_>, aftermath: &mut Aftermath) {
     if std::mem::take(&mut aftermath.has_unbound) {
-        stage.booth.changed.store(true, Ordering::Release);
+        stage.booth.is_to_sweep();
     }
     for error in aftermath.errors.drain(..) {
         if matches!(error, Error::HandlerPanicked { .. }) {

@@ -2,13 +2,15 @@
 
 use super::{
     Core,
+    allowance::Allowance,
     dispatcher::{Dispatcher, Stage},
-    queue::Nothing,
+    queue::{Nothing, Taken},
 };
+use crate::DispatchBudget;
 
 impl Core {
-    /// Runs the pending handlers on this thread. Returns how many notifications were handled.
-    pub(crate) fn dispatch(&self) -> usize {
+    /// Runs the pending handlers on this thread, within the budget. Returns how many notifications were handled.
+    pub(crate) fn dispatch(&self, budget: Option<DispatchBudget>) -> usize {
         if !self.config.is_dispatched_by_hand() {
             return 0;
         }
@@ -16,13 +18,20 @@ impl Core {
         let queue = self.outlets.handlers();
         dispatcher.look(&self.stage());
         let mut handled = 0;
-        // What comes while handlers run is for the next call, so that this one ends.
-        let mut pending = queue.len();
-        while pending > 0 {
-            let Ok(taken) = queue.try_take() else { break };
-            pending = pending.saturating_sub(taken.len());
-            handled += dispatcher.run(&self.stage(), taken);
+        let mut allowance = Allowance::new(queue.len(), budget);
+        while allowance.is_left() {
+            let Ok(mut taken) = queue.try_take() else { break };
+            handled += dispatcher.run(&self.stage(), &mut taken, &mut allowance);
+            if let Taken::Segment(rest) = taken {
+                queue.put_back(rest);
+            }
         }
+        // What was dropped after the last that waited belongs to it.
+        let may_end_in_loss = handled > 0 && allowance.has_room();
+        if let Some(lost) = may_end_in_loss.then(|| queue.take_loss()).flatten() {
+            handled += dispatcher.run(&self.stage(), &mut Taken::Lagged(lost), &mut allowance);
+        }
+        dispatcher.look(&self.stage());
         self.booth.put_back(dispatcher);
         handled
     }
@@ -32,8 +41,9 @@ impl Core {
         let Some(mut dispatcher) = self.booth.take() else { return };
         loop {
             match self.outlets.handlers().take() {
-                Ok(taken) => {
-                    dispatcher.run(&self.stage(), taken);
+                Ok(mut taken) => {
+                    dispatcher.run(&self.stage(), &mut taken, &mut Allowance::unlimited());
+                    dispatcher.look(&self.stage());
                 }
                 Err(nothing) => {
                     dispatcher.look(&self.stage());

@@ -14,11 +14,11 @@
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
 //! queues are held across such a look. A delivery is held together by a lock that public calls never take either.
 
+mod allowance;
 mod auth_pool;
 #[cfg(test)]
 mod auth_tests;
 mod authorizer;
-mod backlog;
 mod decode;
 mod dial;
 mod dispatcher;
@@ -185,7 +185,7 @@ impl Core {
     }
 
     fn identity(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+        self.outlets.identity()
     }
 
     /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.

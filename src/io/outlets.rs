@@ -1,8 +1,13 @@
 //! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
 
-use std::sync::Arc;
+use std::{panic, sync::Arc};
 
-use super::{queue::Queue, snapshot::Snapshot, stop::Stop};
+use super::{
+    dispatcher::Inside,
+    queue::{Queue, Traits},
+    snapshot::Snapshot,
+    stop::Stop,
+};
 use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
     config::{Config, Overflow},
@@ -32,16 +37,14 @@ pub(crate) struct Outlets {
     handlers: Arc<Queue>,
     pub(crate) snapshot: Snapshot,
     room: (Sender<()>, Receiver<()>),
-    receiver_capacity: usize,
-    receiver_overflow: Overflow,
 }
 
 impl Outlets {
     pub(crate) fn new(config: &Config) -> Self {
         // One token is enough: whoever waits looks at all queues again.
         let room = bounded(1);
-        let overflow = config.overflow_or(Overflow::Block);
-        let handlers = Arc::new(Queue::new(config.capacity(), overflow, room.0.clone()));
+        let traits = Traits::new(config.capacity(), config.overflow_or(Overflow::Block));
+        let handlers = Arc::new(Queue::new(traits, room.0.clone()));
         Self {
             posted: unbounded(),
             delivering: Mutex::new(()),
@@ -50,9 +53,12 @@ impl Outlets {
             handlers,
             snapshot: Snapshot::default(),
             room,
-            receiver_capacity: config.capacity(),
-            receiver_overflow: config.overflow_or(Overflow::DropOldest),
         }
+    }
+
+    /// Tells one client from all others.
+    pub(crate) fn identity(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// The queue that the handlers are run from.
@@ -61,16 +67,16 @@ impl Outlets {
     }
 
     /// A queue of its own for a receiver, filled from now on.
-    pub(crate) fn add_receiver(&self) -> Arc<Queue> {
-        let queue = Arc::new(Queue::new(self.receiver_capacity, self.receiver_overflow, self.room.0.clone()));
+    pub(crate) fn add_receiver(&self, traits: Traits) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(traits, self.room.0.clone()));
         let mut queues = self.queues.lock();
         *queues = queues.iter().chain([&queue]).cloned().collect();
         queue
     }
 
     pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
-        // From here on it takes nothing in, and drops nothing.
-        queue.close();
+        // From here on it takes nothing in, and drops nothing. Its wake-up closure goes at the end, without a lock.
+        let _wake_up = queue.abandon();
         {
             let mut queues = self.queues.lock();
             *queues = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
@@ -90,7 +96,7 @@ impl Outlets {
         if self.posted.1.is_empty() {
             return;
         }
-        let mut delivered = Vec::new();
+        let (mut to_log, mut to_wake) = (Vec::new(), Vec::new());
         {
             let _delivering = self.delivering.lock();
             while let Ok(batch) = self.posted.1.try_recv() {
@@ -98,14 +104,26 @@ impl Outlets {
                 // shows it, because one that is made upon that is not for what was seen already.
                 let queues = self.queues();
                 self.snapshot.apply(&batch);
-                queues.iter().for_each(|queue| queue.push(&batch));
+                to_wake.extend(queues.iter().filter(|queue| queue.push(&batch)).cloned());
                 if batch.notices() > 0 {
-                    delivered.push(batch);
+                    to_log.push(batch);
                 }
             }
         }
-        // A logger is user code, so no lock is held.
-        delivered.iter().for_each(|batch| log_notices(batch));
+        // A logger and what wakes a consumer are user code, so no lock is held.
+        to_log.iter().for_each(|batch| log_notices(batch));
+        to_wake.iter().for_each(|queue| self.wake(queue));
+    }
+
+    fn wake(&self, queue: &Queue) {
+        let Some(wake_up) = queue.wake_up() else { return };
+        let _inside = Inside::of(self.identity());
+        let woken = panic::catch_unwind(panic::AssertUnwindSafe(|| wake_up()));
+        if woken.is_err() {
+            let handler = "a receiver's queue".to_owned();
+            log::error!("the wake-up closure of a receiver panicked");
+            self.report(Error::HandlerPanicked { handler });
+        }
     }
 
     /// Reports what went wrong outside of the session.
@@ -132,7 +150,8 @@ impl Outlets {
 
     /// Nothing will be delivered any more.
     pub(crate) fn close(&self) {
-        self.queues().iter().for_each(|queue| queue.close());
+        let queues = self.queues();
+        queues.iter().filter(|queue| queue.close()).for_each(|queue| self.wake(queue));
     }
 
     fn queues(&self) -> Arc<[Arc<Queue>]> {
@@ -178,7 +197,7 @@ mod tests {
     fn r10_no_public_call_waits_for_a_delivery() {
         let outlets = Outlets::new(&Config::host("key", "localhost"));
         let delivering = outlets.delivering.lock();
-        let queue = outlets.add_receiver();
+        let queue = outlets.add_receiver(Traits::new(10, Overflow::Block));
         assert_eq!(outlets.dropped(), 0);
         outlets.post(Batch::default());
         drop(delivering);

@@ -3,7 +3,10 @@
 
 pub(crate) mod process;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use pusher_channels::{
     Channel, Config, ConnectionState, ConnectionStateChange, Error, Notification, Pusher, Receiver, Reconnect,
@@ -30,6 +33,20 @@ pub(crate) fn subscribed(pusher: &Pusher, name: &str) -> Channel {
     let channel = pusher.subscribe(name).expect("a valid name");
     channel.wait_subscribed(PATIENCE).expect("the embedded server confirms");
     channel
+}
+
+/// A client whose handlers run when it dispatches, and have been told of the beginning: connected, and subscribed.
+pub(crate) fn dispatched_by_hand(config: Config, channel: &str) -> (Pusher, Channel) {
+    let pusher = Pusher::new(config.manual_dispatch()).connect().expect("the embedded server accepts");
+    let channel = pusher.channel(channel).expect("a valid name");
+    let (confirmed, confirmation) = mpsc::channel();
+    channel.on_subscription_succeeded(confirmed);
+    channel.subscribe();
+    eventually("the confirmation is told", || {
+        pusher.dispatch();
+        confirmation.try_recv().is_ok()
+    });
+    (pusher, channel)
 }
 
 /// What goes over a connection of this configuration: events, large and many, a ping, a loss and the way back.

@@ -8,7 +8,7 @@ use super::{
     explore,
 };
 use crate::{
-    Config, ConnectionState, Error, Overflow, Pusher, Reconnect,
+    Config, ConnectionState, ConnectionStateChange, Error, Overflow, Pusher, Reconnect,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},

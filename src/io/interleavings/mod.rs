@@ -6,6 +6,7 @@
 
 mod lifecycle;
 mod queues;
+mod receivers;
 mod stopping;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

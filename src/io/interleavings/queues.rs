@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     super::{
         outlets::Outlets,
-        queue::{Item, Nothing, Queue},
+        queue::{Item, Nothing, Queue, Traits},
         snapshot::Snapshot,
         stop::Stop,
     },
@@ -29,10 +29,20 @@ fn outlets() -> Arc<Outlets> {
     Arc::new(outlets)
 }
 
-fn batch_of(error: usize) -> Batch {
+fn of_one() -> Traits {
+    Traits::new(1, Overflow::Block)
+}
+
+pub(super) fn batch_of(error: usize) -> Batch {
     let mut batch = Batch::default();
     batch.push_notice(Notification::Error(Arc::new(Error::lost(error.to_string()))));
     batch
+}
+
+/// What the batch was made of.
+pub(super) fn number_of(batch: &Batch, index: usize) -> String {
+    let Some(Notification::Error(error)) = batch.notice(index) else { panic!("an error was produced") };
+    error.to_string().rsplit(' ').next().unwrap_or_default().to_owned()
 }
 
 /// As a reader: delivers so many, and waits for room after each. Returns how many it delivered.
@@ -57,8 +67,7 @@ fn consume(queue: &Arc<Queue>, count: usize) -> JoinHandle<()> {
     thread::spawn(move || {
         for number in 0..count {
             let Ok(Item::Entry(batch, index)) = queue.pop_within(None, Some) else { panic!("the queue is open") };
-            let Some(Notification::Error(error)) = batch.notice(index) else { panic!("an error was produced") };
-            assert!(error.to_string().ends_with(&number.to_string()), "{error} is not number {number}");
+            assert_eq!(number_of(&batch, index), number.to_string());
         }
     })
 }
@@ -67,7 +76,7 @@ fn consume(queue: &Arc<Queue>, count: usize) -> JoinHandle<()> {
 fn h4_whoever_waits_for_room_is_woken_when_there_is_some() {
     explore("a full queue against its consumer", 2_000, || {
         let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
-        let queue = outlets.add_receiver();
+        let queue = outlets.add_receiver(of_one());
         let consumer = consume(&queue, 3);
         assert_eq!(produce(&outlets, &stop, 3).join().expect("no panic"), 3);
         consumer.join().expect("all in order");
@@ -78,7 +87,8 @@ fn h4_whoever_waits_for_room_is_woken_when_there_is_some() {
 fn h4_two_full_queues_need_room_in_both() {
     explore("two full queues against their consumers", 2_000, || {
         let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
-        let consumers = [outlets.add_receiver(), outlets.add_receiver()].map(|queue| consume(&queue, 3));
+        let consumers =
+            [outlets.add_receiver(of_one()), outlets.add_receiver(of_one())].map(|queue| consume(&queue, 3));
         assert_eq!(produce(&outlets, &stop, 3).join().expect("no panic"), 3);
         for consumer in consumers {
             consumer.join().expect("all in order");
@@ -90,7 +100,7 @@ fn h4_two_full_queues_need_room_in_both() {
 fn r10_a_full_queue_does_not_hold_a_stop_back() {
     explore("a full queue against stop", 5_000, || {
         let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
-        let queue = outlets.add_receiver();
+        let queue = outlets.add_receiver(of_one());
         let producer = produce(&outlets, &stop, 3);
         stop.set();
         let delivered = producer.join().expect("no panic");
@@ -102,7 +112,7 @@ fn r10_a_full_queue_does_not_hold_a_stop_back() {
 fn h4_a_full_queue_that_goes_is_not_waited_for() {
     explore("a full queue against the end of its receiver", 5_000, || {
         let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
-        let queue = outlets.add_receiver();
+        let queue = outlets.add_receiver(of_one());
         let producer = produce(&outlets, &stop, 3);
         outlets.remove_receiver(&queue);
         assert_eq!(producer.join().expect("no panic"), 3);
@@ -113,7 +123,7 @@ fn h4_a_full_queue_that_goes_is_not_waited_for() {
 fn whoever_shares_a_receiver_ends_with_it() {
     explore("two consumers of a queue against its close", 5_000, || {
         let outlets = outlets();
-        let queue = outlets.add_receiver();
+        let queue = outlets.add_receiver(of_one());
         let consumers = [(), ()].map(|()| {
             let queue = Arc::clone(&queue);
             thread::spawn(move || {
@@ -141,7 +151,7 @@ fn whoever_shares_a_receiver_ends_with_it() {
 fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
     explore("two threads that deliver at the same time", 5_000, || {
         let outlets = outlets();
-        let queue = outlets.add_receiver();
+        let queue = outlets.add_receiver(of_one());
         let other = {
             let outlets = Arc::clone(&outlets);
             outlets.post(batch_of(0));

@@ -2,7 +2,11 @@
 
 use std::hint::black_box;
 
-use pusher_channels::{Channel, ChannelAuth, Pusher, Receiver, User};
+use pusher_channels::{
+    Channel, ChannelAuth, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, NotificationKind,
+    Overflow, Pusher, Receiver, ReceiverOptions, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
+    WatchlistEvent,
+};
 
 use crate::subject::CHANNELS;
 
@@ -44,6 +48,7 @@ pub(super) const CALLS: &[Call] = &[
     call("Pusher::channels", |h| done(h.pusher.channels())),
     call("Pusher::bind + Pusher::unbind", |h| h.pusher.unbind(h.pusher.bind("event", |_: &Event| {}))),
     call("Pusher::bind_all", |h| h.pusher.unbind(h.pusher.bind_all(|_: &Event| {}))),
+    call("Pusher::bind_as", |h| h.pusher.unbind(h.pusher.bind_as("event", |_: u32, _| {}))),
     call("Pusher::on_event", |h| h.pusher.unbind(h.pusher.on_event(|_: &Event| {}))),
     call("Pusher::on_connection_state_change", |h| {
         h.pusher.unbind(h.pusher.on_connection_state_change(|_: &ConnectionStateChange| {}))
@@ -69,6 +74,11 @@ pub(super) const CALLS: &[Call] = &[
     call("Pusher::user", |h| done(h.pusher.user())),
     call("Pusher::receiver", |h| done(h.pusher.receiver())),
     call("Pusher::dispatch", |h| assert_eq!(h.pusher.dispatch(), 0)),
+    call("Pusher::dispatch_for", |h| assert_eq!(h.pusher.dispatch_for(1), 0)),
+    call("Pusher::receiver_with", |h| {
+        let options = ReceiverOptions::new().overflow(Overflow::KeepLatest).wake(|| {});
+        done(h.pusher.receiver_with(options).try_recv());
+    }),
     call("Pusher::stats", |h| done(format!("{:?} {:?}", h.pusher.stats(), h.pusher))),
     call("Channel::name", |h| done(h.channel.name())),
     call("Channel::unsubscribe", |h| h.other.unsubscribe()),
@@ -85,6 +95,12 @@ pub(super) const CALLS: &[Call] = &[
     call("Channel::subscription_count", |h| done(h.channel.subscription_count())),
     call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("event", |_: &Event| {}))),
     call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_: &Event| {}))),
+    call("Channel::bind_as", |h| h.channel.unbind(h.channel.bind_as("event", |_: u32, _| {}))),
+    call("Channel::receiver", |h| done(h.channel.receiver())),
+    call("Channel::receiver_with", |h| {
+        let options = ReceiverOptions::new().only([NotificationKind::Event]);
+        done(h.channel.receiver_with(options).pollable().is_ok());
+    }),
     call("Channel::on_subscription_succeeded", |h| {
         h.channel.unbind(h.channel.on_subscription_succeeded(|_: &SubscriptionSucceeded| {}))
     }),
@@ -104,12 +120,15 @@ pub(super) const CALLS: &[Call] = &[
     call("User::is_signed_in", |h| done(h.user.is_signed_in())),
     call("User::bind + User::unbind", |h| h.user.unbind(h.user.bind("event", |_: &Event| {}))),
     call("User::bind_all", |h| h.user.unbind(h.user.bind_all(|_: &Event| {}))),
+    call("User::bind_as", |h| h.user.unbind(h.user.bind_as("event", |_: u32, _| {}))),
     call("User::on_signed_in", |h| h.user.unbind(h.user.on_signed_in(|_: &str| {}))),
     call("User::on_watchlist", |h| h.user.unbind(h.user.on_watchlist(|_: &WatchlistEvent| {}))),
     call("Receiver::try_recv", |h| done(h.receiver.try_recv())),
     call("Receiver::len", |h| done(h.receiver.len())),
     call("Receiver::is_empty", |h| done(h.receiver.is_empty())),
     call("Receiver::dropped", |h| done(h.receiver.dropped())),
+    call("Receiver::superseded", |h| done(h.receiver.superseded())),
+    call("Receiver::drain", |h| done(h.receiver.drain(100).count())),
     call("Receiver::try_iter", |h| done(h.receiver.try_iter().take(100).count())),
 ];
 
@@ -140,7 +159,7 @@ fn every_public_method_of_a_handle_is_called() {
         ("Pusher", include_str!("../../../src/client.rs")),
         ("Channel", include_str!("../../../src/channel.rs")),
         ("User", include_str!("../../../src/user.rs")),
-        ("Receiver", include_str!("../../../src/receiver.rs")),
+        ("Receiver", include_str!("../../../src/receiver/mod.rs")),
     ];
     let called: Vec<&str> = CALLS.iter().chain(RARE_CALLS).flat_map(|call| call.methods.split(" + ")).collect();
     for (handle, source) in sources {

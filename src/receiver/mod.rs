@@ -1,5 +1,11 @@
 //! A queue to poll, for game loops and for threads of one's own.
 
+mod drain;
+mod errors;
+mod options;
+#[cfg(unix)]
+mod pollable;
+
 use std::{
     fmt,
     sync::{Arc, Weak},
@@ -8,6 +14,7 @@ use std::{
 
 use crate::{
     Event, Notification,
+    event::Interest,
     io::{
         Core, Decoding,
         process::Process,
@@ -15,14 +22,24 @@ use crate::{
     },
 };
 
-/// Everything that happens to a client from the making of the receiver on, in order.
+use drain::Drain;
+pub use errors::{Closed, RecvTimeoutError, TryRecvError};
+pub use options::ReceiverOptions;
+#[cfg(unix)]
+pub use pollable::PollableReceiver;
+
+/// Everything that happens to a client, or to one channel, from the making of the receiver on, in order.
 ///
 /// A receiver has a queue of its own, so that a slow one delays neither handlers nor other receivers. The queue is
 /// bounded by [`Config::queue_capacity`](crate::Config::queue_capacity); what happens when it is full is said by
 /// [`Config::overflow`](crate::Config::overflow), and defaults to dropping the oldest events, which is reported in place
-/// as [`Notification::Lagged`].
+/// as [`Notification::Lagged`]. Each receiver may have it otherwise: [`ReceiverOptions`].
 ///
-/// A receiver does not keep its client alive, and is closed in a forked child. It can be shared between threads, each notification then goes to one.
+/// Whatever becomes of it, what was received is what was handed out, [`dropped`](Self::dropped),
+/// [`superseded`](Self::superseded), skipped because its channel was unsubscribed, or still waits.
+///
+/// A receiver does not keep its client alive, and is closed in a forked child. It can be shared between threads, each
+/// notification then goes to one.
 ///
 /// ```
 /// use pusher_channels::{Notification, Pusher, testing::TestServer};
@@ -51,9 +68,11 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(core: &Arc<Core>) -> Self {
+    /// Of everything, or of one channel.
+    pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Interest>>, options: ReceiverOptions) -> Self {
         let decoding = core.decoding.clone();
-        Self { process: core.process, queue: core.outlets.add_receiver(), decoding, core: Arc::downgrade(core) }
+        let queue = core.outlets.add_receiver(options.traits(&core.config, channel));
+        Self { process: core.process, queue, decoding, core: Arc::downgrade(core) }
     }
 
     /// Of no client, for a forked child, where there is none.
@@ -68,10 +87,11 @@ impl Receiver {
     /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
     pub fn try_recv(&self) -> Result<Notification, TryRecvError> {
         let queue = self.queue().ok_or(TryRecvError::Closed)?;
+        queue.looked();
         loop {
             match queue.try_pop() {
                 Ok(item) => {
-                    if let Some(notification) = self.wanted(item) {
+                    if let Some(notification) = self.wanted_item(item) {
                         return Ok(notification);
                     }
                 }
@@ -88,7 +108,8 @@ impl Receiver {
     /// [`Closed`] when the client is gone and nothing waits.
     pub fn recv(&self) -> Result<Notification, Closed> {
         let queue = self.queue().ok_or(Closed)?;
-        queue.pop_within(None, |item| self.wanted(item)).map_err(|_| Closed)
+        queue.looked();
+        queue.pop_within(None, |item| self.wanted_item(item)).map_err(|_| Closed)
     }
 
     /// The next notification; waits for it at most so long.
@@ -99,15 +120,23 @@ impl Receiver {
     /// waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
         let queue = self.queue().ok_or(RecvTimeoutError::Closed)?;
-        queue.pop_within(Some(time), |item| self.wanted(item)).map_err(|nothing| match nothing {
+        queue.looked();
+        queue.pop_within(Some(time), |item| self.wanted_item(item)).map_err(|nothing| match nothing {
             Nothing::Closed => RecvTimeoutError::Closed,
             Nothing::Empty | Nothing::Woken => RecvTimeoutError::Timeout,
         })
     }
 
-    /// The notifications that wait, one after another, without blocking.
+    /// The notifications that wait at this moment, one after another, without blocking. What comes meanwhile is for the
+    /// next call, so that a frame of a game ends however fast the server sends. What the iterator does not hand out before
+    /// it is dropped stays.
     pub fn try_iter(&self) -> impl Iterator<Item = Notification> {
-        std::iter::from_fn(|| self.try_recv().ok())
+        Drain::new(self, usize::MAX)
+    }
+
+    /// As [`try_iter`](Self::try_iter), but at most so many.
+    pub fn drain(&self, max: usize) -> impl Iterator<Item = Notification> {
+        Drain::new(self, max)
     }
 
     /// Notifications one after another, waiting for each, until the client is gone.
@@ -115,7 +144,7 @@ impl Receiver {
         std::iter::from_fn(|| self.recv().ok())
     }
 
-    /// How many notifications wait. Some of them may turn out to be of channels that were unsubscribed meanwhile, and are
+    /// How many notifications wait, without those that an iterator has taken and not handed out yet. Some of them may turn out to be of channels that were unsubscribed meanwhile, and are
     /// then skipped.
     pub fn len(&self) -> usize {
         self.queue().map_or(0, |queue| queue.len())
@@ -126,22 +155,35 @@ impl Receiver {
         self.len() == 0
     }
 
+    fn wanted_item(&self, item: Item) -> Option<Notification> {
+        match item {
+            Item::Lagged(count) => Some(Notification::Lagged(count)),
+            Item::Entry(batch, index) => self.wanted(&Event::new(batch, index)),
+        }
+    }
+
     /// In its public form, unless it was for a channel that is not wanted any more (S3).
-    fn wanted(&self, item: Item) -> Option<Notification> {
-        let event = match item {
-            Item::Lagged(count) => return Some(Notification::Lagged(count)),
-            Item::Entry(batch, index) => Event::new(batch, index),
-        };
+    fn wanted(&self, event: &Event) -> Option<Notification> {
         if !event.is_wanted() {
             return None;
         }
-        let event = self.decoding.as_ref().and_then(|decoding| decoding.decode(&event)).unwrap_or(event);
-        Some(event.notice().cloned().unwrap_or(Notification::Event(event)))
+        let public = |event: &Event| event.notice().cloned().unwrap_or_else(|| Notification::Event(event.clone()));
+        match self.decoding.as_ref().and_then(|decoding| decoding.decode(event)) {
+            None => Some(public(event)),
+            // It may be another kind than it was thought to be.
+            Some(decoded) => Some(public(&decoded)).filter(|notification| self.queue.selection().wants(notification)),
+        }
     }
 
     /// How many notifications were dropped so far, because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.queue().map_or(0, |queue| queue.dropped())
+    }
+
+    /// How many events were superseded so far: with [`Overflow::KeepLatest`](crate::Overflow::KeepLatest), a newer one of
+    /// the same channel, name and sender came before they were taken.
+    pub fn superseded(&self) -> u64 {
+        self.queue().map_or(0, |queue| queue.superseded())
     }
 
     /// `None` in a forked child, where the queue's lock may be held by a thread that is not there (H7).
@@ -163,53 +205,3 @@ impl fmt::Debug for Receiver {
         f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
     }
 }
-
-/// The client is gone and nothing waits. This is final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closed;
-
-/// Why [`Receiver::try_recv`] brought nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TryRecvError {
-    /// Nothing waits.
-    Empty,
-    /// The client is gone and nothing waits. This is final.
-    Closed,
-}
-
-/// Why [`Receiver::recv_timeout`] brought nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecvTimeoutError {
-    /// Nothing came in time.
-    Timeout,
-    /// The client is gone and nothing waits. This is final.
-    Closed,
-}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client is gone and nothing waits")
-    }
-}
-
-impl fmt::Display for TryRecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("nothing waits"),
-            Self::Closed => Closed.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for RecvTimeoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout => f.write_str("nothing came in time"),
-            Self::Closed => Closed.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Closed {}
-impl std::error::Error for TryRecvError {}
-impl std::error::Error for RecvTimeoutError {}

@@ -1,0 +1,141 @@
+//! Consumers that are woken, and consumers that give back, against those who fill their queue.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        outlets::Outlets,
+        queue::{Item, Nothing, Queue, Step, Taken, Traits, WakeUp},
+    },
+    explore,
+    queues::{batch_of, number_of},
+};
+use crate::{
+    Config, Overflow,
+    sync::{
+        Receiver,
+        atomic::{AtomicBool, Ordering},
+        bounded,
+        thread::{self, JoinHandle},
+    },
+};
+
+fn outlets() -> Arc<Outlets> {
+    let outlets = Outlets::new(&Config::host("key", "host"));
+    // The handlers' queue has no consumer here.
+    outlets.remove_receiver(outlets.handlers());
+    Arc::new(outlets)
+}
+
+fn traits() -> Traits {
+    Traits::new(10, Overflow::DropOldest)
+}
+
+/// As a reader: delivers so many.
+fn deliver(outlets: &Arc<Outlets>, numbers: std::ops::Range<usize>) -> JoinHandle<()> {
+    let outlets = Arc::clone(outlets);
+    thread::spawn(move || {
+        for number in numbers {
+            outlets.post(batch_of(number));
+            outlets.deliver();
+        }
+    })
+}
+
+/// A queue whose wake-up says so on a channel.
+fn with_wake_up(outlets: &Outlets) -> (Arc<Queue>, Receiver<()>) {
+    let (wake, woken) = bounded(1);
+    let wake_up: WakeUp = Arc::new(move || {
+        let _ = wake.try_send(());
+    });
+    (outlets.add_receiver(Traits { wake_up: Some(wake_up), ..traits() }), woken)
+}
+
+#[test]
+fn h4_whoever_sleeps_until_it_is_woken_misses_nothing() {
+    explore("a wake-up against a consumer that looks", 5_000, || {
+        let outlets = outlets();
+        let (queue, woken) = with_wake_up(&outlets);
+        let producers = [deliver(&outlets, 0..2), deliver(&outlets, 2..3)];
+        let mut taken = 0;
+        while taken < 3 {
+            woken.recv().expect("the closure holds the sender");
+            queue.looked();
+            while queue.try_pop().is_ok() {
+                taken += 1;
+            }
+        }
+        for producer in producers {
+            producer.join().expect("no panic");
+        }
+    });
+}
+
+#[test]
+fn h4_whoever_sleeps_until_it_is_woken_learns_of_the_end() {
+    explore("a wake-up against the end of the client", 5_000, || {
+        let outlets = outlets();
+        let (queue, woken) = with_wake_up(&outlets);
+        let producer = deliver(&outlets, 0..1);
+        let closer = {
+            let outlets = Arc::clone(&outlets);
+            thread::spawn(move || outlets.close())
+        };
+        loop {
+            woken.recv().expect("the closure holds the sender");
+            queue.looked();
+            let end = std::iter::repeat_with(|| queue.try_pop()).find_map(Result::err);
+            if end == Some(Nothing::Closed) {
+                break;
+            }
+        }
+        producer.join().expect("no panic");
+        closer.join().expect("no panic");
+    });
+}
+
+#[test]
+fn h5_a_receiver_that_is_gone_wakes_nobody() {
+    explore("a wake-up against the end of its receiver", 5_000, || {
+        let outlets = outlets();
+        let (is_gone, late) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let wake_up: WakeUp = {
+            let (is_gone, late) = (Arc::clone(&is_gone), Arc::clone(&late));
+            Arc::new(move || late.store(is_gone.load(Ordering::SeqCst), Ordering::SeqCst))
+        };
+        let queue = outlets.add_receiver(Traits { wake_up: Some(wake_up), ..traits() });
+        let producer = deliver(&outlets, 0..1);
+        outlets.remove_receiver(&queue);
+        producer.join().expect("no panic");
+        is_gone.store(true, Ordering::SeqCst);
+        deliver(&outlets, 1..2).join().expect("no panic");
+        assert!(!late.load(Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
+    explore("a batch that is given back against those that come", 5_000, || {
+        let outlets = outlets();
+        let queue = outlets.add_receiver(traits());
+        let producer = deliver(&outlets, 0..3);
+        let mut numbers = Vec::new();
+        while numbers.len() < 3 {
+            match queue.take().expect("the queue is open") {
+                // Every other one is not used at first.
+                Taken::Segment(unused) if numbers.len() == 1 => {
+                    queue.put_back(unused);
+                    let Ok(Item::Entry(batch, index)) = queue.try_pop() else { panic!("it was given back") };
+                    numbers.push(number_of(&batch, index));
+                }
+                Taken::Segment(mut segment) => {
+                    let Some(Step::Entry(index)) = segment.step() else { panic!("nothing was dropped") };
+                    numbers.push(number_of(segment.batch(), index));
+                }
+                Taken::Lagged(_) => panic!("nothing was dropped"),
+            }
+        }
+        assert_eq!(numbers, ["0", "1", "2"]);
+        producer.join().expect("no panic");
+    });
+}

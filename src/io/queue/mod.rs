@@ -1,0 +1,348 @@
+//! A bounded queue of notifications that says what it does when it is full.
+
+mod backlog;
+mod bell;
+mod latest;
+#[cfg(unix)]
+mod readiness;
+mod segment;
+mod selection;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::Overflow,
+    event::Batch,
+    sync::{
+        Condvar, Mutex, Sender,
+        atomic::{AtomicUsize, Ordering},
+        bounded,
+    },
+};
+
+use backlog::{Backlog, Drops};
+use bell::Bell;
+pub(crate) use bell::WakeUp;
+use latest::Latest;
+pub(crate) use segment::{Segment, Step};
+pub(crate) use selection::Selection;
+use store::Store;
+
+/// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
+const MAX_BYTES: usize = 16 << 20;
+
+/// One consumer's queue. It is filled with whole batches and emptied one notification, or one batch, at a time.
+///
+/// Pushing never blocks. With [`Overflow::Block`] it is the reader that asks [`has_room`](Self::has_room) before it reads
+/// on, so that a queue is exceeded by one burst of the socket at most.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+    capacity: usize,
+    overflow: Overflow,
+    selection: Selection,
+    bell: Bell,
+    /// Told when room is made in a queue that was full.
+    room: Sender<()>,
+    /// The number of waiting notifications, readable without the lock: a game loop asks sixty times a second.
+    len: AtomicUsize,
+}
+
+/// What a queue is like.
+pub(crate) struct Traits {
+    pub(crate) capacity: usize,
+    pub(crate) overflow: Overflow,
+    pub(crate) selection: Selection,
+    pub(crate) wake_up: Option<WakeUp>,
+}
+
+impl Traits {
+    /// One that takes everything in, and wakes nobody but those who wait.
+    pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
+        Self { capacity, overflow, selection: Selection::everything(), wake_up: None }
+    }
+}
+
+struct State {
+    held: Box<dyn Store>,
+    closed: bool,
+    /// The consumer is to return although nothing may wait.
+    wake: bool,
+    #[cfg(unix)]
+    readiness: Option<readiness::Readiness>,
+}
+
+/// What a queue hands out.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// One entry of a batch.
+    Entry(Arc<Batch>, usize),
+    /// So many were dropped here.
+    Lagged(u64),
+}
+
+/// What a queue hands out to a consumer that takes whole batches.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Segment(Segment),
+    Lagged(u64),
+}
+
+/// Why a queue hands out nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nothing {
+    /// Nothing waits.
+    Empty,
+    /// Nothing waits, and nothing will come any more.
+    Closed,
+    /// Nothing waits, but the consumer was called by [`Queue::wake`].
+    Woken,
+}
+
+impl Queue {
+    pub(crate) fn new(traits: Traits, room: Sender<()>) -> Self {
+        let Traits { capacity, overflow, selection, wake_up } = traits;
+        Self {
+            state: Mutex::new(State::new(overflow)),
+            filled: Condvar::new(),
+            capacity,
+            overflow,
+            selection,
+            bell: Bell::new(wake_up),
+            room,
+            len: AtomicUsize::new(0),
+        }
+    }
+
+    /// One that never holds anything.
+    pub(crate) fn closed() -> Self {
+        let (nobody, _) = bounded(0);
+        let queue = Self::new(Traits::new(1, Overflow::DropNewest), nobody);
+        queue.close();
+        queue
+    }
+
+    /// Takes a batch in, and drops by the policy what there is no room for. True when the consumer is to be
+    /// [woken](Self::ring) for it, without a lock.
+    #[must_use]
+    pub(crate) fn push(&self, batch: &Arc<Batch>) -> bool {
+        let Some(part) = self.selection.part_of(batch) else { return false };
+        let mut state = self.state.lock();
+        if state.closed {
+            return false;
+        }
+        state.held.push(part);
+        self.drop_excess(&mut state);
+        self.changed(&mut state);
+        drop(state);
+        // All, because several threads may share a receiver, and a batch may hold something for each of them.
+        self.filled.notify_all();
+        self.bell.is_to_be_rung()
+    }
+
+    fn drop_excess(&self, state: &mut State) {
+        while self.overflow != Overflow::Block && self.is_exceeded(&*state.held) && state.held.drop_one() {}
+    }
+
+    fn is_exceeded(&self, held: &dyn Store) -> bool {
+        // A single notification is kept, however large it is, because otherwise it could never be delivered.
+        held.len() > self.capacity || (held.bytes() > MAX_BYTES && held.len() > 1)
+    }
+
+    fn is_full(&self, held: &dyn Store) -> bool {
+        held.len() >= self.capacity || held.bytes() >= MAX_BYTES
+    }
+
+    /// What waits has changed: those who look without the lock see it.
+    fn changed(&self, state: &mut State) {
+        let waiting = state.held.waiting();
+        self.len.store(waiting, Ordering::SeqCst);
+        state.show_readiness();
+    }
+
+    /// False while the producer has to wait before it reads on.
+    pub(crate) fn has_room(&self) -> bool {
+        if self.overflow != Overflow::Block || self.len() == 0 {
+            return true;
+        }
+        let state = self.state.lock();
+        state.closed || !self.is_full(&*state.held)
+    }
+
+    /// The next notification, if one waits.
+    pub(crate) fn try_pop(&self) -> Result<Item, Nothing> {
+        self.hand_out(&mut self.state.lock(), |held| held.pop())
+    }
+
+    /// The next notification for which `pick` has a use; waits for it so long at most, or for ever.
+    pub(crate) fn pop_within<T>(
+        &self,
+        time: Option<Duration>,
+        mut pick: impl FnMut(Item) -> Option<T>,
+    ) -> Result<T, Nothing> {
+        // A time that no clock can reach is for ever.
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        loop {
+            if let Some(picked) = pick(self.wait(deadline, |held| held.pop())?) {
+                return Ok(picked);
+            }
+        }
+    }
+
+    /// All that is left of the oldest batch; waits for it.
+    pub(crate) fn take(&self) -> Result<Taken, Nothing> {
+        self.wait(None, |held| held.take())
+    }
+
+    /// All that is left of the oldest batch, if there is one.
+    pub(crate) fn try_take(&self) -> Result<Taken, Nothing> {
+        self.hand_out(&mut self.state.lock(), |held| held.take())
+    }
+
+    /// The loss that comes next, if the next is one.
+    pub(crate) fn take_loss(&self) -> Option<u64> {
+        self.hand_out(&mut self.state.lock(), |held| held.take_loss()).ok()
+    }
+
+    /// What a consumer did not use of what it took comes first again.
+    pub(crate) fn put_back(&self, segment: Segment) {
+        let mut state = self.state.lock();
+        state.held.put_back(segment);
+        self.drop_excess(&mut state);
+        self.changed(&mut state);
+        drop(state);
+        self.filled.notify_all();
+    }
+
+    fn wait<T>(&self, deadline: Option<Instant>, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
+        let mut state = self.state.lock();
+        loop {
+            match self.hand_out(&mut state, from) {
+                Err(Nothing::Empty) => {}
+                result => return result,
+            }
+            match deadline {
+                None => self.filled.wait(&mut state),
+                Some(deadline) if self.filled.wait_until(&mut state, deadline).timed_out() => {
+                    return self.hand_out(&mut state, from);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn hand_out<T>(&self, state: &mut State, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
+        let was_full = self.is_full(&*state.held);
+        let item = from(&mut *state.held);
+        self.changed(state);
+        if was_full && !self.is_full(&*state.held) {
+            let _ = self.room.try_send(());
+        }
+        item.ok_or_else(|| state.nothing())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.state.lock().held.dropped()
+    }
+
+    pub(crate) fn superseded(&self) -> u64 {
+        self.state.lock().held.superseded()
+    }
+
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// The consumer is about to look: from here on it is woken again.
+    pub(crate) fn looked(&self) {
+        self.bell.looked();
+    }
+
+    /// The closure that wakes the consumer. It is user code, so it is run without a lock.
+    pub(crate) fn wake_up(&self) -> Option<WakeUp> {
+        self.bell.wake_up()
+    }
+
+    /// Nobody consumes any more. From here on nothing is taken in, and nobody woken. Returns the wake-up closure, to be
+    /// dropped without a lock.
+    pub(crate) fn abandon(&self) -> impl Sized {
+        let wake_up = self.bell.take_down();
+        self.close();
+        wake_up
+    }
+
+    /// Nothing more is taken in. What waits is still handed out. True when the consumer is to be woken, without a lock.
+    pub(crate) fn close(&self) -> bool {
+        {
+            let mut state = self.state.lock();
+            state.closed = true;
+            state.show_readiness();
+        }
+        self.filled.notify_all();
+        self.bell.is_to_be_rung()
+    }
+
+    /// Makes the consumer return, also when nothing waits.
+    pub(crate) fn wake(&self) {
+        self.state.lock().wake = true;
+        self.filled.notify_all();
+    }
+
+    /// A descriptor that is readable while something waits, or nothing will come any more.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> std::io::Result<Arc<std::os::unix::net::UnixStream>> {
+        let mut state = self.state.lock();
+        if state.readiness.is_none() {
+            state.readiness = Some(readiness::Readiness::new()?);
+        }
+        state.show_readiness();
+        let descriptor = state.readiness.as_ref().map(readiness::Readiness::descriptor);
+        descriptor.ok_or_else(|| std::io::ErrorKind::Other.into())
+    }
+}
+
+impl State {
+    fn new(overflow: Overflow) -> Self {
+        let held: Box<dyn Store> = match overflow {
+            Overflow::KeepLatest => Box::new(Latest::default()),
+            Overflow::DropNewest => Box::new(Backlog::new(Drops::Newest)),
+            Overflow::Block | Overflow::DropOldest => Box::new(Backlog::new(Drops::Oldest)),
+        };
+        Self {
+            held,
+            closed: false,
+            wake: false,
+            #[cfg(unix)]
+            readiness: None,
+        }
+    }
+
+    fn nothing(&mut self) -> Nothing {
+        match std::mem::take(&mut self.wake) {
+            _ if self.closed => Nothing::Closed,
+            true => Nothing::Woken,
+            false => Nothing::Empty,
+        }
+    }
+
+    #[cfg(unix)]
+    fn show_readiness(&mut self) {
+        let is_readable = self.closed || self.held.waiting() > 0;
+        if let Some(readiness) = &mut self.readiness {
+            readiness.set(is_readable);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn show_readiness(&mut self) {}
+}

@@ -1,0 +1,47 @@
+//! What a queue holds, without locks and without bounds.
+
+use std::sync::Arc;
+
+use super::{Item, Segment, Taken};
+use crate::event::Batch;
+
+/// What waits, and what was lost of it. How much may wait is the queue's affair.
+pub(super) trait Store: Send {
+    fn push(&mut self, batch: Arc<Batch>);
+
+    /// The next notification.
+    fn pop(&mut self) -> Option<Item>;
+
+    /// All that is left of the oldest batch.
+    fn take(&mut self) -> Option<Taken>;
+
+    /// The loss that comes next, if the next is one.
+    fn take_loss(&mut self) -> Option<u64>;
+
+    /// What was not used of a batch that was taken comes first again.
+    fn put_back(&mut self, segment: Segment);
+
+    /// Drops one notification, state changes last. False when nothing is left.
+    fn drop_one(&mut self) -> bool;
+
+    /// How many notifications wait.
+    fn len(&self) -> usize;
+
+    /// About how many bytes of memory they hold.
+    fn bytes(&self) -> usize;
+
+    /// How many notifications were dropped so far.
+    fn dropped(&self) -> u64;
+
+    /// How many events were replaced by newer ones before anybody took them.
+    fn superseded(&self) -> u64;
+
+    /// Whether a loss is still to be told.
+    fn has_loss(&self) -> bool;
+
+    /// How many notifications wait. A report of a loss counts only when nothing else waits, so that a queue that has
+    /// something to hand out is never empty.
+    fn waiting(&self) -> usize {
+        self.len().max(usize::from(self.has_loss()))
+    }
+}

@@ -1,0 +1,90 @@
+//! What a receiver gets, how much of it waits, and who is woken for it.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Config, NotificationKind, Overflow,
+    event::{Interest, Kinds},
+    io::queue::{Selection, Traits, WakeUp},
+};
+
+/// How [`Pusher::receiver_with`](crate::Pusher::receiver_with) and [`Channel::receiver_with`](crate::Channel::receiver_with)
+/// make a receiver. What is not said here is as in the client's [`Config`].
+///
+/// ```
+/// use pusher_channels::{NotificationKind, Overflow, ReceiverOptions};
+///
+/// let positions = ReceiverOptions::new().only([NotificationKind::Event]).overflow(Overflow::KeepLatest).capacity(1_000);
+/// ```
+#[derive(Clone)]
+pub struct ReceiverOptions {
+    kinds: Kinds,
+    capacity: Option<usize>,
+    overflow: Option<Overflow>,
+    wake_up: Option<WakeUp>,
+}
+
+impl Default for ReceiverOptions {
+    fn default() -> Self {
+        Self { kinds: Kinds::ALL, capacity: None, overflow: None, wake_up: None }
+    }
+}
+
+impl ReceiverOptions {
+    /// Everything, as the client's [`Config`] has it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Receives these kinds only. What it does not receive takes no place in its queue. Defaults to all kinds;
+    /// [`Lagged`](NotificationKind::Lagged) always comes.
+    pub fn only(mut self, kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
+        self.kinds = Kinds::of(kinds);
+        self
+    }
+
+    /// How many notifications wait at most; at least 1. Defaults to [`Config::queue_capacity`]. Independently of that, a
+    /// queue is full with 16 MiB; a single larger notification passes.
+    pub fn capacity(mut self, notifications: usize) -> Self {
+        self.capacity = Some(notifications.max(1));
+        self
+    }
+
+    /// What the queue does when it is full. Defaults to [`Config::overflow`], and where that is not set to
+    /// [`Overflow::DropOldest`].
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = Some(overflow);
+        self
+    }
+
+    /// Runs a closure after something has come into the queue, or the client is gone: to wake an event loop, for example
+    /// with a message to itself. It runs once, and again only after the receiver has been looked at since, so whoever is
+    /// woken takes all that waits, or comes back by himself.
+    ///
+    /// It runs on the thread that reads from the socket or keeps time, so it must not block: while it does, nothing is
+    /// received, and no ping is answered. Every call of the client is allowed in it; those that wait return
+    /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). It keeps alive what it holds, so it should hold no handle of
+    /// its client. After the receiver is dropped it does not start again.
+    pub fn wake(mut self, wake_up: impl Fn() + Send + Sync + 'static) -> Self {
+        self.wake_up = Some(Arc::new(wake_up));
+        self
+    }
+
+    pub(super) fn traits(self, config: &Config, channel: Option<Arc<Interest>>) -> Traits {
+        Traits {
+            capacity: self.capacity.unwrap_or(config.capacity()),
+            overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),
+            selection: Selection::new(channel, self.kinds),
+            wake_up: self.wake_up,
+        }
+    }
+}
+
+impl fmt::Debug for ReceiverOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverOptions")
+            .field("capacity", &self.capacity)
+            .field("overflow", &self.overflow)
+            .finish_non_exhaustive()
+    }
+}

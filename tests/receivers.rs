@@ -1,0 +1,342 @@
+//! Rules H4 and S3 for receivers with options: what they get, how much of it, when it ends, who is woken for it.
+
+mod support;
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use pusher_channels::{
+    Channel, Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
+    testing::TestServer,
+};
+use support::{PATIENCE, connected, dispatched_by_hand, eventually, next_error, quick, server, subscribed};
+
+/// A connected client with one subscribed channel, whose confirmation is in nobody's queue.
+fn room() -> (TestServer, Pusher, Channel) {
+    let server = server();
+    let pusher = connected(&server);
+    let channel = subscribed(&pusher, "room");
+    (server, pusher, channel)
+}
+
+fn publish(server: &TestServer, events: impl IntoIterator<Item = (&'static str, usize)>) {
+    for (name, data) in events {
+        server.trigger("room", name, &data);
+    }
+}
+
+/// What was handed out, in short.
+fn short(notification: &Notification) -> String {
+    match notification {
+        Notification::Event(event) => format!("{}{}", event.name(), event.data()),
+        Notification::Lagged(count) => format!("lagged {count}"),
+        Notification::MemberAdded(change) => format!("{} came", change.member.id()),
+        Notification::MemberRemoved(change) => format!("{} went", change.member.id()),
+        Notification::SubscriptionSucceeded(succeeded) => format!("subscribed to {}", &*succeeded.channel),
+        other => format!("{:?}", other.kind()),
+    }
+}
+
+fn shorts(notifications: impl Iterator<Item = Notification>) -> Vec<String> {
+    notifications.map(|notification| short(&notification)).collect()
+}
+
+fn waits(receiver: &Receiver, count: usize) {
+    eventually(&format!("{count} notifications wait"), || receiver.len() == count);
+}
+
+/// Takes all that waits.
+fn is_closed(receiver: &Receiver) -> bool {
+    let end = std::iter::repeat_with(|| receiver.try_recv()).find_map(Result::err);
+    end == Some(TryRecvError::Closed)
+}
+
+#[test]
+fn h4_each_receiver_has_a_capacity_and_a_policy_of_its_own() {
+    let (server, pusher, _channel) = room();
+    let options = |overflow| ReceiverOptions::new().capacity(2).overflow(overflow);
+    let oldest = pusher.receiver_with(options(Overflow::DropOldest));
+    let newest = pusher.receiver_with(options(Overflow::DropNewest));
+    let all = pusher.receiver();
+    publish(&server, (0..5).map(|n| ("e", n)));
+    waits(&all, 5);
+    assert_eq!(shorts(oldest.try_iter()), ["lagged 3", "e3", "e4"]);
+    assert_eq!(shorts(newest.try_iter()), ["e0", "e1", "lagged 3"]);
+    assert_eq!((oldest.dropped(), newest.dropped(), all.dropped()), (3, 3, 0));
+    let none = pusher.receiver_with(ReceiverOptions::new().capacity(0));
+    publish(&server, [("e", 5)]);
+    assert_eq!(shorts(none.iter().take(1)), ["e5"], "there is room for one at least");
+}
+
+#[test]
+fn a_channels_receiver_gets_what_is_the_channels() {
+    let server = server();
+    let config = |id: &str| quick(&server).secret(server.secret()).user_data(serde_json::json!({ "id": id }));
+    let (pusher, other) = (Pusher::new(config("ann")), Pusher::new(config("bob")));
+    let channel = pusher.channel("presence-room").expect("a valid name");
+    let receiver = channel.receiver();
+    pusher.connect().expect("accepted");
+    channel.subscribe();
+    subscribed(&pusher, "elsewhere");
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    let guest = subscribed(&other.connect().expect("accepted"), "presence-room");
+    server.trigger("elsewhere", "e", "x");
+    server.trigger("presence-room", "e", &7);
+    guest.unsubscribe();
+    assert!(server.wait_for_subscribers("presence-room", 1, PATIENCE));
+    let seen = shorts(receiver.iter().take(4));
+    assert_eq!(seen, ["subscribed to presence-room", "bob came", "e7", "bob went"]);
+    pusher.disconnect();
+    assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Empty), "the connection's changes are no channel's");
+    drop((pusher, channel));
+    assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Closed));
+}
+
+#[test]
+fn a_receiver_gets_the_kinds_that_it_asked_for() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let only = |kind| pusher.receiver_with(ReceiverOptions::new().only([kind]));
+    let states = only(NotificationKind::ConnectionStateChange);
+    let events = only(NotificationKind::Event);
+    let nothing = pusher.receiver_with(ReceiverOptions::new().only([]));
+    pusher.connect().expect("accepted");
+    subscribed(&pusher, "room");
+    publish(&server, [("e", 1)]);
+    assert_eq!(shorts(events.iter().take(1)), ["e1"]);
+    assert_eq!(shorts(states.try_iter()), ["ConnectionStateChange", "ConnectionStateChange"]);
+    assert_eq!((nothing.len(), nothing.dropped()), (0, 0));
+}
+
+#[test]
+fn what_a_decoder_cannot_decode_is_a_failure_and_no_event() {
+    let server = TestServer::builder().encryption_master_key([0; 32]).start().expect("a free port");
+    let master_key = "A".repeat(43) + "=";
+    let config = quick(&server).secret(server.secret()).encryption_master_key(master_key);
+    let config = config.encrypted_data_decoder(|bytes| match std::str::from_utf8(bytes) {
+        Ok(text) if text.contains("good") => Ok(text.to_owned()),
+        _ => Err("not good".to_owned()),
+    });
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let channel = subscribed(&pusher, "private-encrypted-room");
+    let only = |kind| channel.receiver_with(ReceiverOptions::new().only([kind]));
+    let (events, failures) = (only(NotificationKind::Event), only(NotificationKind::DecryptionFailure));
+    for data in ["bad", "good", "bad"] {
+        server.trigger("private-encrypted-room", "e", data);
+    }
+    waits(&events, 3);
+    assert_eq!(shorts(events.try_iter()), ["egood"]);
+    waits(&failures, 3);
+    assert_eq!(shorts(failures.try_iter()), ["DecryptionFailure", "DecryptionFailure"]);
+}
+
+#[test]
+fn h4_keep_latest_hands_out_the_newest_event_of_each_name() {
+    let (server, pusher, channel) = room();
+    let latest = channel.receiver_with(ReceiverOptions::new().overflow(Overflow::KeepLatest));
+    let all = pusher.receiver();
+    publish(&server, (0..100).flat_map(|n| [("x", n), ("y", n)]));
+    waits(&all, 200);
+    assert_eq!(shorts(latest.try_iter()), ["x99", "y99"]);
+    assert_eq!((latest.superseded(), latest.dropped()), (198, 0));
+    publish(&server, [("x", 100)]);
+    assert_eq!(shorts(latest.iter().take(1)), ["x100"]);
+}
+
+#[test]
+fn h4_keep_latest_keeps_each_players_position() {
+    let (server, pusher, channel) = room();
+    let latest = channel.receiver_with(ReceiverOptions::new().overflow(Overflow::KeepLatest));
+    let all = pusher.receiver();
+    for (user, position) in [("ann", 1), ("bob", 2), ("ann", 3)] {
+        let event = serde_json::json!({"event": "client-moved", "channel": "room", "data": position, "user_id": user});
+        server.send_raw(&event.to_string());
+    }
+    waits(&all, 3);
+    assert_eq!(shorts(latest.try_iter()), ["client-moved2", "client-moved3"]);
+}
+
+#[test]
+fn h4_handlers_may_keep_the_latest_only() {
+    let server = server();
+    let (pusher, channel) = dispatched_by_hand(quick(&server).overflow(Overflow::KeepLatest), "room");
+    let (told, tells) = mpsc::channel();
+    channel.bind("e", told);
+    let all = pusher.receiver_with(ReceiverOptions::new().overflow(Overflow::Block));
+    publish(&server, (0..10).map(|n| ("e", n)));
+    waits(&all, 10);
+    assert_eq!(pusher.dispatch(), 1);
+    assert_eq!(tells.try_iter().map(|event| event.data().to_owned()).collect::<Vec<_>>(), ["9"]);
+}
+
+#[test]
+fn h4_a_frame_ends_with_what_waited_when_it_began() {
+    let (server, pusher, _channel) = room();
+    let receiver = pusher.receiver();
+    publish(&server, [("e", 0), ("e", 1)]);
+    waits(&receiver, 2);
+    let mut seen = Vec::new();
+    for notification in receiver.try_iter() {
+        seen.push(short(&notification));
+        // More comes with each that is handled, for ever.
+        let waiting = receiver.len();
+        publish(&server, [("later", seen.len())]);
+        eventually("it has come", || receiver.len() > waiting);
+    }
+    assert_eq!(seen, ["e0", "e1"]);
+    assert_eq!(shorts(receiver.try_iter()), ["later1", "later2"]);
+}
+
+#[test]
+fn h4_what_is_not_drained_stays_in_its_order() {
+    let (server, pusher, _channel) = room();
+    let receiver = pusher.receiver();
+    publish(&server, (0..7).map(|n| ("e", n)));
+    waits(&receiver, 7);
+    assert_eq!(shorts(receiver.drain(2)), ["e0", "e1"]);
+    assert_eq!(shorts(receiver.drain(0)), [""; 0]);
+    assert_eq!(shorts(receiver.try_iter().take(1)), ["e2"]);
+    assert_eq!((receiver.len(), short(&receiver.recv().expect("it waits"))), (4, "e3".to_owned()));
+    assert_eq!(shorts(receiver.drain(100)), ["e4", "e5", "e6"]);
+    assert_eq!(receiver.dropped(), 0);
+}
+
+#[test]
+fn s3_an_iterator_that_has_begun_hands_out_nothing_of_a_channel_that_is_unsubscribed() {
+    let (server, pusher, channel) = room();
+    subscribed(&pusher, "kept");
+    let receiver = pusher.receiver();
+    publish(&server, (0..3).map(|n| ("e", n)));
+    server.trigger("kept", "k", &0);
+    waits(&receiver, 4);
+    let mut notifications = receiver.try_iter();
+    assert_eq!(notifications.next().as_ref().map(short).as_deref(), Some("e0"));
+    channel.unsubscribe();
+    assert_eq!(shorts(notifications), ["k0"]);
+}
+
+#[test]
+fn a_wake_up_runs_after_the_item_is_in_the_queue_and_once_until_somebody_looks() {
+    let (server, pusher, _channel) = room();
+    let (wake, woken) = mpsc::channel();
+    let receiver = pusher.receiver_with(ReceiverOptions::new().wake(move || wake.send(()).unwrap_or_default()));
+    for round in 0..100 {
+        publish(&server, [("e", round)]);
+        woken.recv_timeout(PATIENCE).expect("woken");
+        assert_eq!(receiver.try_recv().as_ref().map(short), Ok(format!("e{round}")));
+    }
+    // Whoever was woken and has not looked is not woken again.
+    publish(&server, [("e", 0)]);
+    woken.recv_timeout(PATIENCE).expect("woken");
+    publish(&server, [("e", 1), ("e", 2)]);
+    waits(&receiver, 3);
+    assert_eq!(receiver.try_iter().count(), 3);
+    assert!(woken.try_recv().is_err());
+    // An empty look is a look.
+    assert!(receiver.try_iter().next().is_none());
+    publish(&server, [("e", 3)]);
+    woken.recv_timeout(PATIENCE).expect("woken");
+    assert_eq!(receiver.try_iter().count(), 1);
+    drop((pusher, _channel));
+    let last = thread::spawn(move || {
+        // The changes of the end, and the end itself.
+        while !is_closed(&receiver) {
+            woken.recv_timeout(PATIENCE).expect("woken");
+        }
+    });
+    last.join().expect("woken for the end");
+}
+
+#[test]
+fn h2_a_wake_up_that_panics_is_reported_and_events_go_on() {
+    let (server, pusher, _channel) = room();
+    let receiver = pusher.receiver();
+    let _broken = pusher.receiver_with(ReceiverOptions::new().wake(|| panic!("on purpose")));
+    publish(&server, [("e", 0)]);
+    assert!(matches!(next_error(&receiver), Error::HandlerPanicked { handler } if handler.contains("receiver")));
+    publish(&server, [("e", 1)]);
+    assert_eq!(shorts(receiver.iter().take(1)), ["e1"]);
+}
+
+#[test]
+fn a_wake_up_goes_with_its_receiver() {
+    let (_server, pusher, _channel) = room();
+    let held = Arc::new(());
+    let count = Arc::downgrade(&held);
+    let receiver = pusher.receiver_with(ReceiverOptions::new().wake(move || drop(Arc::clone(&held))));
+    assert_eq!(count.strong_count(), 1);
+    drop(receiver);
+    eventually("it is dropped", || count.strong_count() == 0);
+}
+
+#[cfg(target_os = "linux")]
+mod descriptors {
+    //! A receiver among other descriptors.
+
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use pusher_channels::PollableReceiver;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    fn is_readable(receiver: &PollableReceiver, patience: i64) -> bool {
+        let mut descriptors = [PollFd::new(receiver, PollFlags::IN)];
+        let timeout = Timespec { tv_sec: patience, tv_nsec: 0 };
+        poll(&mut descriptors, Some(&timeout)).expect("a good descriptor") == 1
+    }
+
+    #[test]
+    fn h4_a_descriptor_is_readable_while_something_waits() {
+        let (server, pusher, channel) = room();
+        let receiver = pusher.receiver().pollable().expect("two more descriptors");
+        assert_eq!(receiver.as_fd().as_raw_fd(), receiver.as_raw_fd());
+        for _ in 0..100 {
+            assert!(!is_readable(&receiver, 0));
+            publish(&server, [("e", 0), ("e", 1)]);
+            assert!(is_readable(&receiver, 20));
+            waits(&receiver, 2);
+            assert!(receiver.try_recv().is_ok() && is_readable(&receiver, 0));
+            assert_eq!(receiver.drain(1).count(), 1);
+        }
+        drop((pusher, channel));
+        eventually("the end", || is_closed(&receiver));
+        assert!(is_readable(&receiver, 0), "that nothing comes any more is worth a look");
+    }
+
+    #[test]
+    fn h4_what_an_iterator_gives_back_makes_it_readable_again() {
+        let (server, pusher, _channel) = room();
+        publish(&server, [("before", 0)]);
+        let receiver = pusher.receiver();
+        publish(&server, (0..3).map(|n| ("e", n)));
+        eventually("they are there", || receiver.len() >= 3);
+        let receiver = receiver.pollable().expect("two more descriptors");
+        assert!(is_readable(&receiver, 0), "what came before it had a descriptor counts");
+        let waiting = receiver.len();
+        let mut notifications = receiver.try_iter();
+        notifications.next();
+        drop(notifications);
+        assert!(is_readable(&receiver, 0) && receiver.len() == waiting - 1);
+        assert_eq!(receiver.try_iter().count(), waiting - 1);
+        assert!(!is_readable(&receiver, 0));
+    }
+
+    #[test]
+    fn h6_descriptors_go_with_their_receivers() {
+        support::run_alone("descriptors::alone_descriptors_go_with_their_receivers");
+    }
+
+    #[test]
+    #[ignore = "run by h6_descriptors_go_with_their_receivers in a process of its own"]
+    fn alone_descriptors_go_with_their_receivers() {
+        let pusher = Pusher::new(pusher_channels::Config::host("key", "localhost"));
+        let before = support::descriptors();
+        let receivers: Vec<_> = (0..100).map(|_| pusher.receiver().pollable().expect("enough descriptors")).collect();
+        assert_eq!(support::descriptors(), before + 200);
+        drop(receivers);
+        assert_eq!(support::descriptors(), before);
+    }
+}
