@@ -11,8 +11,14 @@ mod arguments;
 #[path = "../examples/cursors/audit.rs"]
 mod audit;
 #[allow(dead_code, reason = "the program uses what the tests do not")]
+#[path = "../examples/cursors/frames.rs"]
+mod frames;
+#[allow(dead_code, reason = "the program uses what the tests do not")]
 #[path = "../examples/cursors/game/mod.rs"]
 mod game;
+#[allow(dead_code, reason = "the program uses what the tests do not")]
+#[path = "../examples/cursors/headless.rs"]
+mod headless;
 #[allow(dead_code, reason = "the program uses what the tests do not")]
 #[path = "../examples/cursors/keyboard.rs"]
 mod keyboard;

@@ -51,10 +51,10 @@ pub(crate) fn run(players: usize, frames: u32) -> Result<(), Box<dyn Error>> {
     // What is not seen in time is missing, and told by the verdict.
     let _ = run.play_until("everything is seen", Headless::is_all_seen);
     writeln!(io::stdout(), "{picture}\n{}", run.report())?;
-    run.verdict()
+    Ok(verdict(run.missing(), run.stopwatch.longest_frame())?)
 }
 
-/// All players, each with a client of its own, polled by this one thread.
+/// All players, each with a client of its own, polled by this one thread. A frame has the time of all of them together.
 struct Headless {
     arena: Arena,
     players: Vec<Player>,
@@ -205,17 +205,6 @@ impl Headless {
     fn missing(&self) -> u64 {
         self.audit.missing() + self.audit.pending()
     }
-
-    fn verdict(&self) -> Result<(), Box<dyn Error>> {
-        let longest = self.stopwatch.longest_frame();
-        if self.missing() > 0 {
-            return Err(format!("{} positions are missing", self.missing()).into());
-        }
-        if longest > frames::LENGTH {
-            return Err(format!("a frame took {} in the client, and has {}", ms(longest), ms(frames::LENGTH)).into());
-        }
-        Ok(())
-    }
 }
 
 impl Player {
@@ -224,6 +213,17 @@ impl Player {
         let (room, receiver) = Room::join(arena.config(&id(number), &profile), profile)?;
         Ok(Self { room, receiver, told: None })
     }
+}
+
+/// Whether the client has done what a game needs.
+fn verdict(missing: u64, longest_frame: Duration) -> Result<(), String> {
+    if missing > 0 {
+        return Err(format!("{missing} positions are missing"));
+    }
+    if longest_frame > frames::LENGTH {
+        return Err(format!("a frame took {} in the client, and has {}", ms(longest_frame), ms(frames::LENGTH)));
+    }
+    Ok(())
 }
 
 /// What the audit has to know of a notification.
@@ -251,10 +251,41 @@ fn number(id: &str) -> usize {
 
 /// Another place for everybody, where nobody has been before.
 fn home(number: usize) -> Position {
-    let place = |number: usize| (number % 5) as f32 * 0.2 + 0.05;
-    Position::new(place(number), place(number / 5))
+    Position::new(0.05 + 0.2 * (number % 5) as f32, 0.05 + 0.09 * (number / 5) as f32)
 }
 
 fn ms(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_missing_position_is_a_failure() {
+        assert_eq!(verdict(0, Duration::ZERO), Ok(()));
+        assert_eq!(verdict(1, Duration::ZERO), Err("1 positions are missing".to_owned()));
+    }
+
+    #[test]
+    fn a_frame_that_is_too_long_is_a_failure() {
+        assert_eq!(verdict(0, frames::LENGTH), Ok(()));
+        let expected = "a frame took 17.00 ms in the client, and has 16.67 ms";
+        assert_eq!(verdict(0, Duration::from_millis(17)), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn what_a_full_queue_has_dropped_is_missing() {
+        let mut audit = Audit::default();
+        note(&mut audit, 0, &Notification::Lagged(3), Instant::now());
+        assert_eq!(audit.missing(), 3);
+    }
+
+    #[test]
+    fn homes_are_apart_from_each_other() {
+        for player in 0..50 {
+            assert!((0..player).all(|other| home(other) != home(player)), "player {player}");
+        }
+    }
 }

@@ -69,7 +69,11 @@ fn play(
         for input in keyboard.try_iter() {
             match input {
                 Input::Quit => return Ok(()),
-                Input::World(change) => embedded.iter_mut().try_for_each(|embedded| embedded.change(change, now))?,
+                Input::World(change) => {
+                    if let Some(embedded) = &mut embedded {
+                        embedded.change(change, now)?;
+                    }
+                }
                 Input::Push { x, y } => me.push(x, y),
                 Input::Pointer { column, row } => me.put(screen.position_of(column, row)),
                 Input::Size { columns, rows } => screen.resize(columns, rows),
@@ -81,7 +85,9 @@ fn play(
         }
         // Update: one's own position is told to the others, as often as the server allows.
         room.tell(me.step(frames::LENGTH), now);
-        embedded.as_mut().map_or(Ok(()), |embedded| embedded.update(now))?;
+        if let Some(embedded) = &mut embedded {
+            embedded.update(now)?;
+        }
         // Draw.
         screen.draw(&room.field, now)?;
     }
