@@ -1,7 +1,7 @@
 //! Whether everybody has seen everything, and how long that took.
 //!
-//! Positions are counted by their senders. A player must see those of every other player without a hole, except where the
-//! client has said that there is one: over a gap of the player's own connection, or of the sender's.
+//! Positions are counted by their senders. A player must see those of every other player without a hole, except where
+//! the client has said that there is one: over a gap of the player's own connection, or of the sender's.
 
 use std::{
     collections::HashMap,

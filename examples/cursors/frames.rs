@@ -18,8 +18,8 @@ impl Frames {
         Self { next: Instant::now() }
     }
 
-    /// Waits until the next frame begins, and says when that is. A frame that took too long delays those after it, instead
-    /// of letting them follow without a pause.
+    /// Waits until the next frame begins, and says when that is. A frame that took too long delays those after it,
+    /// instead of letting them follow without a pause.
     pub(crate) fn next(&mut self) -> Instant {
         thread::sleep(self.next.saturating_duration_since(Instant::now()));
         let now = Instant::now();

@@ -1,5 +1,5 @@
-//! All players in one process, without a terminal: it measures what the client costs a frame, and checks that nothing is
-//! lost except where the client says so.
+//! All players in one process, without a terminal: it measures what the client costs a frame, and checks that nothing
+//! is lost except where the client says so.
 
 use std::{
     error::Error,
@@ -36,8 +36,8 @@ const ROWS: usize = 24;
 ///
 /// # Errors
 ///
-/// When a position is missing, when the client took longer than a frame in one of them, and when somebody does not come, or
-/// come back.
+/// When a position is missing, when the client took longer than a frame in one of them, and when somebody does not
+/// come, or come back.
 pub(crate) fn run(players: usize, frames: u32) -> Result<(), Box<dyn Error>> {
     let mut run = Headless::start(players)?;
     run.play_until("everybody is there", Headless::are_all_there)?;

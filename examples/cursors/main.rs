@@ -1,15 +1,15 @@
 //! Everybody's cursor on one field, in the terminal: a game loop that polls a client, and never waits for it.
 //!
 //! ```text
-//! cargo run --example cursors                        # the embedded server, with computer players; c cuts the connections
-//! cargo run --example cursors -- --key KEY --cluster eu --auth-endpoint URL --name Ann      # an app of the hosted service
-//! cargo run --example cursors -- --headless --players 4 --frames 600   # measures the client, and checks that nothing is lost
-//! cargo run --example cursors -- --help                                # the rest
+//! cargo run --example cursors                            # the embedded server, with computer players
+//! cargo run --example cursors -- --key KEY --cluster eu --auth-endpoint URL --name Ann  # an app of the hosted service
+//! cargo run --example cursors -- --headless              # checks that nothing is lost, and measures
+//! cargo run --example cursors -- --help                  # the rest
 //! ```
 //!
-//! The loop is [`play`]: input, [`try_iter`](Receiver::try_iter), update, draw. What the game knows of the network is in
-//! [`game::room`], how few positions become smooth movement in [`game::path`] and [`game::moves`]. A window that draws the
-//! same game is in `examples/window`.
+//! The loop is [`play`]: input, [`try_iter`](Receiver::try_iter), update, draw. What the game knows of the network is
+//! in [`game::room`], how few positions become smooth movement in [`game::path`] and [`game::moves`]. A window that
+//! draws the same game is in `examples/window`.
 
 mod arguments;
 mod audit;

@@ -1,10 +1,10 @@
 //! What a client costs a frame.
 //!
-//! A frame may take longer for many reasons. One of them is no fault of the program: on a shared machine the system gives
-//! the processor to somebody else, in the middle of a call. Linux tells how long a thread was ready to run, and waited for
-//! a processor (`/proc/thread-self/schedstat`: time on a processor, time waiting for one, both in nanoseconds). That is
-//! taken out, so that what remains is the time that the calls were running, or were blocked: a lock that is held, a socket
-//! that is written to. Where the system does not tell, nothing is taken out.
+//! A frame may take longer for many reasons. One of them is no fault of the program: on a shared machine the system
+//! gives the processor to somebody else, in the middle of a call. Linux tells how long a thread was ready to run, and
+//! waited for a processor (`/proc/thread-self/schedstat`: time on a processor, time waiting for one, both in
+//! nanoseconds). That is taken out, so that what remains is the time that the calls were running, or were blocked: a
+//! lock that is held, a socket that is written to. Where the system does not tell, nothing is taken out.
 
 use std::{
     fs::File,

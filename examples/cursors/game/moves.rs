@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::path::Position;
 
-/// The least time between two positions that are sent. Servers allow 10 client events a second, and drop what is more. They
-/// count by when an event arrives, and the network may push two together: a tenth is kept as a reserve for that.
+/// The least time between two positions that are sent. Servers allow 10 client events a second, and drop what is more.
+/// They count by when an event arrives, and the network may push two together: a tenth is kept as a reserve for that.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(110);
 
 /// One position, as it travels.

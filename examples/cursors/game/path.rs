@@ -1,20 +1,21 @@
 //! Smooth movement from the few positions that arrive.
 //!
-//! Others are told of ten positions a second at most, and a screen shows sixty frames. So what is drawn is a little in the
-//! past, at a moment for which the next position is known already, and lies on the line between the two.
+//! Others are told of ten positions a second at most, and a screen shows sixty frames. So what is drawn is a little in
+//! the past, at a moment for which the next position is known already, and lies on the line between the two.
 
 use std::{collections::VecDeque, time::Duration, time::Instant};
 
 use super::moves::INTERVAL;
 
-/// How far in the past others are drawn. Longer than the time between two positions, by what the network may hold one back;
-/// the longer it is, the later one sees the others.
+/// How far in the past others are drawn. Longer than the time between two positions, by what the network may hold one
+/// back; the longer it is, the later one sees the others.
 pub(crate) const DELAY: Duration = Duration::from_millis(160);
 
 /// How far back a path is remembered, for a trail.
 pub(crate) const TRAIL: Duration = Duration::from_millis(600);
 
-/// A place on the field: from 0 at the left and the top to 1 at the right and the bottom, whatever the size of the window.
+/// A place on the field: from 0 at the left and the top to 1 at the right and the bottom, whatever the size of the
+/// window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Position {
     pub(crate) x: f32,

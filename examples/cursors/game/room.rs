@@ -25,10 +25,13 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Begins to enter, without waiting: the receiver brings what comes of it. A lost connection is made anew by itself.
+    /// Begins to enter, without waiting: the receiver brings what comes of it. A lost connection is made anew by
+    /// itself.
     pub(crate) fn join(config: Config, me: Profile) -> Result<(Self, Receiver), Error> {
         let pusher = Pusher::new(config);
-        // A receiver brings what happens after it was made. Made first, it misses nothing.
+        // A receiver brings what happens after it was made. Made first, it misses nothing. It keeps every position
+        // until the next frame, which the headless run counts; a game that is not drawn for long sets
+        // `Overflow::KeepLatest`.
         let receiver = pusher.receiver();
         let channel = pusher.subscribe(ROOM)?;
         pusher.connect_background()?;

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! cargo run --manifest-path examples/window/Cargo.toml
-//! examples/window/screenshot                             # takes the picture beside this package, also without a screen
+//! examples/window/screenshot                         # takes the picture beside this package, also without a screen
 //! ```
 //!
-//! The loop is [`play`]. What it needs of the network is a [`Room`] and the receiver that belongs to it, polled once a frame
-//! by [`Game::update`]; no frame waits for either. Like the whole game they are the terminal's: `examples/cursors/game`. How to play on a server
-//! elsewhere is shown there too; here there is the embedded one, with computer players.
+//! The loop is [`play`]. What it needs of the network is a [`Room`] and the receiver that belongs to it, polled once a
+//! frame by [`Game::update`]; no frame waits for either. Like the whole game they are the terminal's:
+//! `examples/cursors/game`. How to play on a server elsewhere is shown there too; here there is the embedded one, with
+//! computer players.
 
 #[allow(dead_code, reason = "the terminal uses what the window does not")]
 #[path = "../../cursors/game/mod.rs"]
@@ -31,7 +32,6 @@ use macroquad::{
     miniquad::conf::Conf,
     prelude::{KeyCode, is_key_pressed, next_frame},
 };
-
 use pusher_channels::Receiver;
 
 use canvas::Canvas;

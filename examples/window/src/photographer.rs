@@ -45,7 +45,8 @@ pub(crate) async fn take_picture(file: &Path) -> Result<(), Box<dyn Error>> {
                 left = Some(now);
             }
             Some(left) if left + PICTURE_AFTER <= now && present == COMPUTER_PLAYERS => {
-                // The only frame that is drawn. A slow renderer, as in software, does not hold the game up on the way here.
+                // The only frame that is drawn. A slow renderer, as in software, does not hold the game up on the way
+                // here.
                 canvas.draw(&game.room.field, now);
                 return Ok(save_screen(file)?);
             }
