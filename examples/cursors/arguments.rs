@@ -26,8 +26,8 @@ On the embedded server:
   --frames N                      how long that takes, in frames of which a second has 60; defaults to 600
   --help                          this text
 
-Keys: arrows, WASD, hjkl or the mouse move, q quits; on the embedded server + and - let computer players come and go, and
-c cuts all connections.
+Keys: arrows, WASD, hjkl or the mouse move, q quits. On the embedded server + and - let computer players come and go,
+and c cuts all connections.
 Exit codes: 0 done, 1 something went wrong or is missing, 2 wrong option.";
 
 /// What the user asks for.
