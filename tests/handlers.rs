@@ -364,38 +364,6 @@ fn dispatching_by_hand_is_for_clients_that_are_configured_so() {
     });
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn h6_threads_and_descriptors_are_back_at_the_baseline() {
-    support::run_alone("alone_threads_and_descriptors_are_back_at_the_baseline");
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-#[ignore = "run by h6_threads_and_descriptors_are_back_at_the_baseline in a process of its own"]
-fn alone_threads_and_descriptors_are_back_at_the_baseline() {
-    let server = server();
-    // Once for what is opened lazily.
-    drop(connected(&server));
-    assert!(server.wait_for_connections(0, PATIENCE));
-    eventually("no thread is left", || support::client_threads() == 0);
-    let descriptors = support::descriptors();
-    for cycle in 0..200 {
-        let pusher = connected(&server);
-        let channel = pusher.channel("room").expect("a valid name");
-        channel.bind_all(|_: &Event| {});
-        channel.subscribe();
-        eventually("three threads while nothing is dialled", || support::client_threads() == 3);
-        let start = Instant::now();
-        drop(channel);
-        drop(pusher);
-        assert!(start.elapsed() < Duration::from_millis(250), "cycle {cycle}: {:?}", start.elapsed());
-    }
-    assert!(server.wait_for_connections(0, PATIENCE));
-    eventually("no thread is left", || support::client_threads() == 0);
-    eventually("no descriptor is left", || support::descriptors() <= descriptors);
-}
-
 #[test]
 fn h6_a_handler_that_does_not_return_is_not_waited_for() {
     let (server, pusher, channel) = room();

@@ -268,7 +268,8 @@ impl Config {
     ///
     /// The closure runs on the thread of the attempt, and cannot be interrupted: what it returns after
     /// [`time_left`](DialRequest::time_left), or after a `disconnect`, is closed. Its error is
-    /// [`Error::Dialer`]; so is, at once, a fifth call while four have not returned.
+    /// [`Error::Dialer`]; so is, at once, a fifth call while four have not returned. Calls that wait for the client,
+    /// such as [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside it.
     ///
     /// ```no_run
     /// # #[cfg(unix)]

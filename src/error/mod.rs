@@ -285,7 +285,8 @@ pub enum Error {
     },
     /// The client was disconnected while, or before, the call waited.
     Disconnected,
-    /// A call that waits was made inside a handler, on the thread that would have to bring what it waits for.
+    /// A call that waits was made inside a handler, a dialer, or what else the client calls on a thread that would have to
+    /// bring what is waited for.
     WouldDeadlock {
         /// The call.
         call: &'static str,

@@ -5,7 +5,6 @@
 //! bound meanwhile wait in an inbox, which is looked into before every event.
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -15,6 +14,7 @@ use super::{
     allowance::Allowance,
     decode::Decoding,
     handlers::{Aftermath, Handlers, Registration, Unbound},
+    inside::Inside,
     outlets::Outlets,
     queue::{Segment, Step, Taken},
 };
@@ -24,7 +24,6 @@ use crate::{
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
-        thread_local,
     },
 };
 
@@ -60,32 +59,6 @@ struct Channel {
     /// Keeps the channel's number from being given to another one.
     _interest: Arc<Interest>,
     handlers: Handlers,
-}
-
-thread_local! {
-    /// The clients whose handlers are running on this thread.
-    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Marks this thread as running handlers of one client.
-pub(super) struct Inside;
-
-impl Inside {
-    pub(super) fn of(client: usize) -> Self {
-        INSIDE.with(|inside| inside.borrow_mut().push(client));
-        Self
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.with(|inside| inside.borrow_mut().pop());
-    }
-}
-
-/// Whether the calling thread is running a handler of this client.
-pub(super) fn is_inside(client: usize) -> bool {
-    INSIDE.with(|inside| inside.borrow().contains(&client))
 }
 
 impl Booth {

@@ -33,6 +33,7 @@ const JOIN_READERS: Duration = Duration::from_millis(150);
 
 /// The thread. Runs until the session is idle and nobody asks for anything.
 pub(super) fn run(core: Arc<Core>) {
+    let _inside = core.inside();
     let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new(), asked: None };
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();

@@ -28,6 +28,7 @@ mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
 pub(crate) mod http;
+mod inside;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod lifecycle;
@@ -177,15 +178,6 @@ impl Core {
         self.outlets.handlers().wake();
         // Here, without a lock, because dropping a closure runs user code.
         drop(unbound);
-    }
-
-    /// Waiting calls return an error where they would wait for the very thread that they are on (H1).
-    pub(crate) fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
-        if dispatcher::is_inside(self.identity()) { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
-    }
-
-    fn identity(&self) -> usize {
-        self.outlets.identity()
     }
 
     /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.

@@ -3,7 +3,7 @@
 use std::{panic, sync::Arc};
 
 use super::{
-    dispatcher::Inside,
+    inside::Inside,
     queue::{Queue, Traits},
     snapshot::Snapshot,
     stop::Stop,

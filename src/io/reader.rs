@@ -44,6 +44,7 @@ impl Reader {
 impl Errand {
     /// However the thread ends, the session is told. When it knows already, that changes nothing.
     fn run(self) {
+        let _inside = self.core.inside();
         let result = panic::catch_unwind(panic::AssertUnwindSafe(|| self.dial_and_read()));
         let reason = if result.is_ok() { "the reader has ended" } else { "the reader has failed, which is a bug" };
         self.tell(FromSocket::Ended(Ending::Lost(Error::lost(reason))));

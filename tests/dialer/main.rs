@@ -11,4 +11,5 @@ mod support;
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 #[path = "../support/terminator.rs"]
 mod terminator;
+mod waiting;
 mod ways;

@@ -31,7 +31,8 @@ const HANDED_OVER: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    Strike(Action),
+    /// The armed fault need not wait for a message.
+    Strike,
     Release,
     /// The client has a newer connection. By now it must have closed this one.
     Retire,
@@ -141,7 +142,10 @@ impl Passage {
     fn obey(&mut self) -> ControlFlow<()> {
         let _ = self.bell.read(&mut [0]);
         match self.commands.try_recv() {
-            Ok(Command::Strike(action)) => self.strike(action),
+            Ok(Command::Strike) => {
+                let fault = self.shared.take(Stage::Idle, 0);
+                fault.map_or(Continue(()), |fault| self.strike(fault.action))
+            }
             Ok(Command::Release) => {
                 self.mode = Mode::Open;
                 let held = std::mem::take(&mut self.held);

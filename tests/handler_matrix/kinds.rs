@@ -1,0 +1,391 @@
+//! Every kind of code of the user's that a client calls, and how to make it call it.
+
+use std::{cell::RefCell, net::TcpStream, thread};
+
+use pusher_channels::{
+    AuthError, Binding, ByteStream, Channel, ChannelAuth, Config, ConnectionState, ConnectionStateChange, Error, Event,
+    Handler, Pusher, Receiver, ReceiverOptions, User, UserAuth, testing::TestServer,
+};
+
+use super::{
+    code::{Code, InDrop, InSerialize},
+    support::PATIENCE,
+};
+
+/// Where code of a kind is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On a thread that the client needs to go on, so that a call that waits would wait for itself.
+    Needed,
+    /// On a thread that the client can do without.
+    Elsewhere,
+}
+
+/// When a client calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// While it is connected, for what [`Kind::provoke`] makes happen.
+    Connected,
+    /// When its state changes.
+    Changing,
+    /// When it connects, for the first time.
+    Dialling,
+    /// When there is something for a receiver.
+    Waking,
+}
+
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) place: Place,
+    pub(crate) moment: Moment,
+    /// The channel that it is about.
+    pub(crate) room: &'static str,
+    /// Gives the code to the client that is to be made.
+    pub(crate) configure: fn(Config, &TestServer, &Code) -> Config,
+    /// Gives it to the client that is made.
+    pub(crate) bind: fn(&Scene) -> Option<Binding>,
+    /// Makes a connected client call it.
+    pub(crate) provoke: fn(&mut Scene),
+}
+
+/// A client and its server.
+pub(crate) struct Scene {
+    pub(crate) server: TestServer,
+    pub(crate) pusher: Pusher,
+    pub(crate) channel: Channel,
+    pub(crate) user: User,
+    /// What is bound next does this.
+    pub(crate) code: Code,
+    /// What binds the code.
+    pub(crate) own: Option<Binding>,
+    /// What has to be kept for it to be called.
+    pub(crate) kept: RefCell<Option<Receiver>>,
+    /// The state in which it is to do something.
+    pub(crate) state: ConnectionState,
+}
+
+impl Scene {
+    fn subscribed(&self) {
+        self.channel.subscribe();
+        assert!(self.server.wait_for_subscribers(self.channel.name(), 1, PATIENCE));
+    }
+
+    /// Makes sure that the server has confirmed the user, who has a channel of his own from then on.
+    fn signed_in(&self) {
+        self.pusher.sign_in().expect("who the user is was configured");
+        assert!(self.server.wait_for_subscribers(&format!("#server-to-user-{USER}"), 1, PATIENCE));
+    }
+}
+
+const USER: &str = "ann";
+
+const PUBLIC: &str = "room";
+const PRIVATE: &str = "private-room";
+const PRESENCE: &str = "presence-room";
+const CACHE: &str = "cache-room";
+const ENCRYPTED: &str = "private-encrypted-room";
+
+/// The key in the server's settings, as base64.
+pub(crate) const MASTER_KEY: [u8; 32] = [1; 32];
+const MASTER_KEY_TEXT: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+/// A handler for values of any type.
+fn runs<T: ?Sized + 'static>(scene: &Scene) -> impl Handler<T> + use<T> {
+    let code = scene.code.clone();
+    move |_: &T| code.run()
+}
+
+fn runs_decoded(scene: &Scene) -> impl FnMut(u32, &Event) + Send + 'static + use<> {
+    let code = scene.code.clone();
+    move |_, _| code.run()
+}
+
+/// The change that leads to the state `Disconnecting` is told while that state is; all others may be waited for in a
+/// handler of the first change.
+fn runs_in_change(scene: &Scene) -> impl Handler<ConnectionStateChange> + use<> {
+    let (code, state) = (scene.code.clone(), scene.state);
+    move |change: &ConnectionStateChange| {
+        if state != ConnectionState::Disconnecting || change.current == state {
+            code.run();
+        }
+    }
+}
+
+/// Signs for itself, as a program may that knows the app's secret.
+fn signing(config: Config, server: &TestServer, _: &Code) -> Config {
+    config.secret(server.secret()).user_data(serde_json::json!({"id": USER})).encryption_master_key(MASTER_KEY_TEXT)
+}
+
+const fn handler(
+    name: &'static str,
+    room: &'static str,
+    bind: fn(&Scene) -> Option<Binding>,
+    provoke: fn(&mut Scene),
+) -> Kind {
+    Kind { name, place: Place::Needed, moment: Moment::Connected, room, configure: signing, bind, provoke }
+}
+
+const fn configured(
+    name: &'static str,
+    room: &'static str,
+    configure: fn(Config, &TestServer, &Code) -> Config,
+    provoke: fn(&mut Scene),
+) -> Kind {
+    let bind = |_: &Scene| None;
+    Kind { name, place: Place::Elsewhere, moment: Moment::Connected, room, configure, bind, provoke }
+}
+
+fn publish(scene: &mut Scene) {
+    scene.subscribed();
+    scene.server.trigger(scene.channel.name(), "e", &1);
+}
+
+fn subscribe(scene: &mut Scene) {
+    scene.channel.subscribe();
+}
+
+fn subscribe_with_a_wrong_signature(scene: &mut Scene) {
+    scene.channel.subscribe_with_auth(ChannelAuth::new("app-key:wrong"));
+}
+
+fn send_what_is_not_encrypted(scene: &mut Scene) {
+    scene.subscribed();
+    scene.server.send_raw(&format!(r#"{{"event":"e","channel":"{ENCRYPTED}","data":"in clear"}}"#));
+}
+
+fn send_member(scene: &mut Scene, change: &str) {
+    let data = r#"{\"user_id\":\"bob\",\"user_info\":null}"#;
+    scene
+        .server
+        .send_raw(&format!(r#"{{"event":"pusher_internal:member_{change}","channel":"{PRESENCE}","data":"{data}"}}"#));
+}
+
+fn add_a_member(scene: &mut Scene) {
+    scene.subscribed();
+    send_member(scene, "added");
+}
+
+fn remove_a_member(scene: &mut Scene) {
+    add_a_member(scene);
+    send_member(scene, "removed");
+}
+
+fn send_nonsense(scene: &mut Scene) {
+    scene.server.send_raw("nonsense");
+}
+
+fn send_to_the_user(scene: &mut Scene) {
+    scene.signed_in();
+    scene.server.send_to_user(USER, "e", &1);
+}
+
+fn sign_in(scene: &mut Scene) {
+    scene.pusher.sign_in().expect("who the user is was configured");
+}
+
+fn send_watchlist(scene: &mut Scene) {
+    scene.signed_in();
+    let data = r#"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"bob\"]}]}"#;
+    scene.server.send_raw(&format!(r#"{{"event":"pusher_internal:watchlist_events","data":"{data}"}}"#));
+}
+
+/// On a thread of its own, because that is where the data is serialised.
+fn trigger_what_runs(scene: &mut Scene) {
+    scene.subscribed();
+    scene.channel.wait_subscribed(PATIENCE).expect("confirmed");
+    let (channel, data) = (scene.channel.clone(), InSerialize(scene.code.clone()));
+    thread::spawn(move || channel.trigger("client-e", &data));
+}
+
+fn unbind(scene: &mut Scene) {
+    let own = scene.own.take().expect("bound");
+    scene.pusher.unbind(own);
+}
+
+fn nothing(_: &mut Scene) {}
+
+pub(crate) const KINDS: &[Kind] = &[
+    handler("Channel::bind", PUBLIC, |s| Some(s.channel.bind("e", runs::<Event>(s))), publish),
+    handler("Channel::bind_as", PUBLIC, |s| Some(s.channel.bind_as("e", runs_decoded(s))), publish),
+    handler("Channel::bind_all", PUBLIC, |s| Some(s.channel.bind_all(runs::<Event>(s))), publish),
+    handler(
+        "Channel::on_subscription_succeeded",
+        PUBLIC,
+        |s| Some(s.channel.on_subscription_succeeded(runs(s))),
+        subscribe,
+    ),
+    handler(
+        "Channel::on_subscription_error",
+        PRIVATE,
+        |s| Some(s.channel.on_subscription_error(runs(s))),
+        subscribe_with_a_wrong_signature,
+    ),
+    handler("Channel::on_subscription_count", PUBLIC, |s| Some(s.channel.on_subscription_count(runs(s))), subscribe),
+    handler("Channel::on_cache_miss", CACHE, |s| Some(s.channel.on_cache_miss(runs::<str>(s))), subscribe),
+    handler(
+        "Channel::on_decryption_failure",
+        ENCRYPTED,
+        |s| Some(s.channel.on_decryption_failure(runs(s))),
+        send_what_is_not_encrypted,
+    ),
+    handler("Channel::on_member_added", PRESENCE, |s| Some(s.channel.on_member_added(runs(s))), add_a_member),
+    handler("Channel::on_member_removed", PRESENCE, |s| Some(s.channel.on_member_removed(runs(s))), remove_a_member),
+    handler("Pusher::bind", PUBLIC, |s| Some(s.pusher.bind("e", runs::<Event>(s))), publish),
+    handler("Pusher::bind_as", PUBLIC, |s| Some(s.pusher.bind_as("e", runs_decoded(s))), publish),
+    handler("Pusher::bind_all", PUBLIC, |s| Some(s.pusher.bind_all(runs::<Event>(s))), publish),
+    handler("Pusher::on_event", PUBLIC, |s| Some(s.pusher.on_event(runs::<Event>(s))), publish),
+    Kind {
+        moment: Moment::Changing,
+        ..handler(
+            "Pusher::on_connection_state_change",
+            PUBLIC,
+            |s| Some(s.pusher.on_connection_state_change(runs_in_change(s))),
+            nothing,
+        )
+    },
+    handler("Pusher::on_error", PUBLIC, |s| Some(s.pusher.on_error(runs::<Error>(s))), send_nonsense),
+    handler(
+        "Pusher::on_subscription_succeeded",
+        PUBLIC,
+        |s| Some(s.pusher.on_subscription_succeeded(runs(s))),
+        subscribe,
+    ),
+    handler(
+        "Pusher::on_subscription_error",
+        PRIVATE,
+        |s| Some(s.pusher.on_subscription_error(runs(s))),
+        subscribe_with_a_wrong_signature,
+    ),
+    handler("Pusher::on_subscription_count", PUBLIC, |s| Some(s.pusher.on_subscription_count(runs(s))), subscribe),
+    handler("Pusher::on_cache_miss", CACHE, |s| Some(s.pusher.on_cache_miss(runs::<str>(s))), subscribe),
+    handler(
+        "Pusher::on_decryption_failure",
+        ENCRYPTED,
+        |s| Some(s.pusher.on_decryption_failure(runs(s))),
+        send_what_is_not_encrypted,
+    ),
+    handler("Pusher::on_member_added", PRESENCE, |s| Some(s.pusher.on_member_added(runs(s))), add_a_member),
+    handler("Pusher::on_member_removed", PRESENCE, |s| Some(s.pusher.on_member_removed(runs(s))), remove_a_member),
+    handler("User::bind", PUBLIC, |s| Some(s.user.bind("e", runs::<Event>(s))), send_to_the_user),
+    handler("User::bind_as", PUBLIC, |s| Some(s.user.bind_as("e", runs_decoded(s))), send_to_the_user),
+    handler("User::bind_all", PUBLIC, |s| Some(s.user.bind_all(runs::<Event>(s))), send_to_the_user),
+    handler("User::on_signed_in", PUBLIC, |s| Some(s.user.on_signed_in(runs::<str>(s))), sign_in),
+    handler("User::on_watchlist", PUBLIC, |s| Some(s.user.on_watchlist(runs(s))), send_watchlist),
+    handler(
+        "what a handler owns, when it is dropped",
+        PUBLIC,
+        |s| {
+            let owned = InDrop(s.code.clone());
+            Some(s.channel.bind("e", move |_: &Event| owned.keep()))
+        },
+        unbind,
+    ),
+    Kind {
+        place: Place::Needed,
+        ..configured(
+            "Config::encrypted_data_decoder",
+            ENCRYPTED,
+            |config, server, code| {
+                let code = code.clone();
+                signing(config, server, &code).encrypted_data_decoder(move |bytes| {
+                    code.run();
+                    String::from_utf8(bytes.to_vec())
+                })
+            },
+            publish,
+        )
+    },
+    configured(
+        "Config::authorizer",
+        PRIVATE,
+        |config, _, code| {
+            let code = code.clone();
+            config.authorizer(move |_| {
+                code.run();
+                Err::<ChannelAuth, _>(AuthError::new("nobody is let in"))
+            })
+        },
+        subscribe,
+    ),
+    configured(
+        "Config::batch_authorizer",
+        PRIVATE,
+        |config, _, code| {
+            let code = code.clone();
+            config.batch_authorizer(move |requests| {
+                code.run();
+                requests.iter().map(|_| Err(AuthError::new("nobody is let in"))).collect()
+            })
+        },
+        subscribe,
+    ),
+    configured(
+        "Config::auth_headers_with",
+        PRIVATE,
+        |config, server, code| {
+            let code = code.clone();
+            config.auth_endpoint(server.auth_endpoint()).auth_headers_with(move || {
+                code.run();
+                Vec::new()
+            })
+        },
+        subscribe,
+    ),
+    configured(
+        "Config::auth_params_with",
+        PRIVATE,
+        |config, server, code| {
+            let code = code.clone();
+            config.auth_endpoint(server.auth_endpoint()).auth_params_with(move || {
+                code.run();
+                Vec::new()
+            })
+        },
+        subscribe,
+    ),
+    configured(
+        "Config::user_authenticator",
+        PUBLIC,
+        |config, _, code| {
+            let code = code.clone();
+            config.user_authenticator(move |_| {
+                code.run();
+                Err::<UserAuth, _>(AuthError::new("nobody is let in"))
+            })
+        },
+        sign_in,
+    ),
+    Kind {
+        moment: Moment::Waking,
+        ..handler(
+            "ReceiverOptions::wake",
+            PUBLIC,
+            |s| {
+                let code = s.code.clone();
+                s.kept.replace(Some(s.pusher.receiver_with(ReceiverOptions::new().wake(move || code.run()))));
+                None
+            },
+            publish,
+        )
+    },
+    Kind {
+        place: Place::Elsewhere,
+        ..handler("what is triggered, when it is serialised", PRIVATE, |_| None, trigger_what_runs)
+    },
+    Kind {
+        place: Place::Needed,
+        moment: Moment::Dialling,
+        ..configured(
+            "Config::dialer",
+            PUBLIC,
+            |config, server, code| {
+                let (code, addr) = (code.clone(), server.addr());
+                config.dialer(move |_| {
+                    code.run();
+                    TcpStream::connect(addr).map(ByteStream::tcp)
+                })
+            },
+            nothing,
+        )
+    },
+];
