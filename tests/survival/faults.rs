@@ -288,8 +288,7 @@ pub(crate) fn strike(
         if let Some(struck) = try_to_strike(fault, server, proxy, subject, &settled) {
             return struck;
         }
-        // Among the calls of a program are some that keep a connection from coming to that point, and a close frame is only
-        // sent where there is room for it. Another connection comes there.
+        // Among the calls of a program are some that keep a connection from coming to that point. Another one does.
         assert!(Instant::now() < deadline, "{fault:?} does not strike: {}", account(server, proxy, subject));
         subject.pusher.disconnect();
     }
