@@ -42,7 +42,7 @@ impl<'a> Drain<'a> {
 
     /// The next step of what is held, `None` where nobody wants it any more.
     fn step(&mut self) -> Option<Notification> {
-        let Some(taken) = self.held.front_mut() else { return None };
+        let taken = self.held.front_mut()?;
         let step = match taken {
             Taken::Segment(segment) => segment.step(),
             Taken::Lagged(count) => Some(Step::Lost(std::mem::take(count))),
