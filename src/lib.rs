@@ -29,14 +29,23 @@
 //!
 //! | way | runs on | when it is slow | good for |
 //! |---|---|---|---|
-//! | closures: [`Pusher::bind`], [`Channel::bind`], [`Pusher::on_event`], ... | the client's dispatch thread | further events wait, and in the end the server does | most programs |
-//! | [`Pusher::receiver`], polled or waited on | your thread | the oldest events are dropped and counted | game loops, worker threads |
+//! | closures: [`Pusher::bind`], [`Channel::bind`], [`Channel::bind_as`], [`Pusher::on_event`], ... | the client's dispatch thread | further events wait, and in the end the server does | most programs |
+//! | [`Pusher::receiver`], [`Channel::receiver`], polled or waited on | your thread | the oldest events are dropped and counted, or all but the newest are superseded | game loops, windows, worker threads |
 //! | closures with [`Config::manual_dispatch`] and [`Pusher::dispatch`] | the thread that calls `dispatch` | as closures | single-threaded programs, scripting hosts |
+//! | senders of `std::sync::mpsc` and `crossbeam_channel` where a closure could stand: [`Handler`] | the thread that receives | the channel grows; a bounded one makes further events wait | threads that `select!` |
 //!
 //! Everything arrives in the order in which the server sent it, across channels and with the changes of the connection's
 //! state. Inside a closure every call is allowed; those that would wait for the dispatch thread itself
 //! ([`Pusher::connect`], [`Channel::wait_subscribed`]) return [`Error::WouldDeadlock`]. A closure that panics is reported
 //! through [`Pusher::on_error`], after what was waiting already, and harms nobody else.
+//!
+//! Every queue is bounded, and says by its [`Overflow`] what it does when it is full: [`Block`](Overflow::Block) makes the
+//! server wait, [`DropOldest`](Overflow::DropOldest) and [`DropNewest`](Overflow::DropNewest) count what they drop and tell it
+//! in its place, and [`KeepLatest`](Overflow::KeepLatest) keeps only the newest event of each channel, name and
+//! sender, which is what a game wants of positions.
+//!
+//! The page [`guide::which_way_of_receiving`] compares the ways, and has patterns for plain loops, macroquad, Bevy, windows,
+//! `poll`, and worker threads.
 //!
 //! # Channels
 //!
@@ -101,8 +110,8 @@
 //!
 //! Events are delivered **at most once, in order, and nothing is replayed**: the protocol keeps no history. When a
 //! connection is lost, the client makes it anew and subscribes again, and [`SubscriptionSucceeded::gap`] tells how long
-//! events of that channel were missed, before the first event after the gap. The page [`guide`] goes through all faults, from
-//! a dead resolver to a hostile server: what the client does, and what the application sees.
+//! events of that channel were missed, before the first event after the gap. The page [`guide::what_survives_what`] goes
+//! through all faults, from a dead resolver to a hostile server: what the client does, and what the application sees.
 //!
 //! # Threads
 //!
@@ -181,8 +190,19 @@ pub mod testing;
 #[doc(hidden)]
 pub mod fuzzing;
 
-#[doc = include_str!("guide/what_survives_what.md")]
-pub mod guide {}
+/// Pages for questions that no single item answers.
+///
+/// * [`which_way_of_receiving`](guide::which_way_of_receiving): closures, receivers, manual dispatch or channel senders; what
+///   each promises, and patterns for games, windows and worker threads.
+/// * [`what_survives_what`](guide::what_survives_what): for each fault, what the client does about it, and what the
+///   application sees.
+pub mod guide {
+    #[doc = include_str!("guide/which_way_of_receiving.md")]
+    pub mod which_way_of_receiving {}
+
+    #[doc = include_str!("guide/what_survives_what.md")]
+    pub mod what_survives_what {}
+}
 
 #[cfg(test)]
 mod survival_figures;

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io::{self, Read, Write},
+    iter,
     net::{TcpListener, TcpStream},
 };
 
@@ -68,7 +69,12 @@ impl Subscriber {
 
 /// So many frames of the counted event, one after another. They are all of the same length.
 pub(crate) fn frames(count: usize, data_len: usize) -> Vec<u8> {
-    (FIRST_SEQ..).take(count).flat_map(|seq| frame(EVENT, &data(seq, data_len))).collect()
+    frames_of(iter::repeat_n(EVENT, count), data_len)
+}
+
+/// One frame for each of these events, one after another. They are all of the same length, if the names are.
+pub(crate) fn frames_of<'a>(events: impl Iterator<Item = &'a str>, data_len: usize) -> Vec<u8> {
+    (FIRST_SEQ..).zip(events).flat_map(|(seq, event)| frame(event, &data(seq, data_len))).collect()
 }
 
 /// JSON text of exactly that length.

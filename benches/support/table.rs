@@ -4,31 +4,27 @@ use std::{env::consts, fs, thread};
 
 /// What one run of one case measures, in the order of the table's headings. NaN is a figure that this platform does not
 /// give.
-pub(crate) type Figures = [f64; 2];
+pub(crate) type Figures<const N: usize = 2> = [f64; N];
 
 /// The figures of all cases, measured one soon after the other.
-pub(crate) type Round = Vec<Figures>;
+pub(crate) type Round<const N: usize = 2> = Vec<Figures<N>>;
 
 /// Prints the median of each figure, and the median over the rounds of its ratio to the first case of the same round.
 /// Ratios are taken within a round because a noisy machine is about equally noisy there.
-pub(crate) fn print(title: &str, headings: [&str; 2], cases: &[&str], rounds: &[Round]) {
+pub(crate) fn print<const N: usize>(title: &str, headings: [&str; N], cases: &[&str], rounds: &[Round<N>]) {
     println!("\n{title}");
-    println!("{:<30}{:>14}{:>10}{:>18}{:>10}", "", headings[0], "ratio", headings[1], "ratio");
+    let headings: String = headings.iter().map(|heading| format!("{heading:>14}{:>10}", "ratio")).collect();
+    println!("{:<40}{headings}", "");
     for (row, case) in cases.iter().enumerate() {
-        let figure = |column: usize| median(rounds.iter().map(|round| round[row][column]));
-        let ratio = |column: usize| median_ratio(rounds, [row, 0], column);
-        println!(
-            "{case:<30}{:>14}{:>10}{:>18}{:>10}",
-            number(figure(0)),
-            fraction(ratio(0)),
-            number(figure(1)),
-            fraction(ratio(1))
-        );
+        let figure = |column: usize| number(median(rounds.iter().map(|round| round[row][column])));
+        let ratio = |column: usize| fraction(median_ratio(rounds, [row, 0], column));
+        let figures: String = (0..N).map(|column| format!("{:>14}{:>10}", figure(column), ratio(column))).collect();
+        println!("{case:<40}{figures}");
     }
 }
 
 /// The median over the rounds of the ratio of one case to another.
-pub(crate) fn median_ratio(rounds: &[Round], [of, to]: [usize; 2], column: usize) -> f64 {
+pub(crate) fn median_ratio<const N: usize>(rounds: &[Round<N>], [of, to]: [usize; 2], column: usize) -> f64 {
     median(rounds.iter().map(|round| round[of][column] / round[to][column]))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::queue::Step;
+use super::queue::{Step, Taken};
 use crate::DispatchBudget;
 
 /// How much of what waits may still be handled.
@@ -33,8 +33,17 @@ impl Allowance {
         self.waiting > 0 && self.has_room()
     }
 
-    /// Whether the budget is not used up.
-    pub(super) fn has_room(&self) -> bool {
+    /// Whether the next may still be handled. A loss belongs to what waited before it.
+    pub(super) fn is_left_for(&self, next: Option<&Taken>) -> bool {
+        matches!(next, Some(Taken::Lagged(_))) && self.has_room() || self.is_left()
+    }
+
+    /// How many it is worth to take at once.
+    pub(super) fn appetite(&self) -> usize {
+        self.waiting.min(self.notifications)
+    }
+
+    fn has_room(&self) -> bool {
         self.notifications > 0 && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
 

@@ -135,7 +135,9 @@ impl Dispatcher {
         match taken {
             Taken::Segment(segment) => self.segment(stage, segment, allowance),
             Taken::Lagged(dropped) => {
-                self.lagged(*dropped);
+                let dropped = std::mem::take(dropped);
+                self.lagged(dropped);
+                allowance.spend(Step::Lost(dropped), true);
                 1
             }
         }

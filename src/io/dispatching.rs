@@ -1,10 +1,12 @@
 //! Who runs handlers: the dispatch thread, or whoever calls `Pusher::dispatch`.
 
+use std::collections::VecDeque;
+
 use super::{
     Core,
     allowance::Allowance,
     dispatcher::{Dispatcher, Stage},
-    queue::{Nothing, Taken},
+    queue::Nothing,
 };
 use crate::DispatchBudget;
 
@@ -19,17 +21,19 @@ impl Core {
         dispatcher.look(&self.stage());
         let mut handled = 0;
         let mut allowance = Allowance::new(queue.len(), budget);
-        while allowance.is_left() {
-            let Ok(mut taken) = queue.try_take() else { break };
-            handled += dispatcher.run(&self.stage(), &mut taken, &mut allowance);
-            if let Taken::Segment(rest) = taken {
-                queue.put_back(rest);
+        let mut pending = VecDeque::new();
+        while allowance.is_left_for(pending.front()) {
+            if pending.is_empty() && queue.take_up_to(allowance.appetite(), &mut pending) == 0 {
+                break;
+            }
+            let Some(taken) = pending.front_mut() else { continue };
+            handled += dispatcher.run(&self.stage(), taken, &mut allowance);
+            if taken.is_used_up() {
+                pending.pop_front();
             }
         }
-        // What was dropped after the last that waited belongs to it.
-        let may_end_in_loss = handled > 0 && allowance.has_room();
-        if let Some(lost) = may_end_in_loss.then(|| queue.take_loss()).flatten() {
-            handled += dispatcher.run(&self.stage(), &mut Taken::Lagged(lost), &mut allowance);
+        if !pending.is_empty() {
+            queue.put_back(&mut pending);
         }
         dispatcher.look(&self.stage());
         self.booth.put_back(dispatcher);

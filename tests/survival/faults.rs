@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use pusher_channels::{Pusher, testing::TestServer};
+use pusher_channels::testing::TestServer;
 
 use crate::{
     fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
@@ -171,7 +171,7 @@ impl Case {
         let server = TestServer::start().map_err(|error| error.to_string())?;
         let proxy = FaultProxy::before(server.addr());
         let subject = Subject::new(config(self.host(), proxy.port()));
-        let struck = strike(self.fault, &server, &proxy, &subject.pusher, || subject.wait_subscribed());
+        let struck = strike(self.fault, &server, &proxy, &subject, History::is_recovered);
         let healed = self.heal(&server, &proxy, &subject, struck);
         let measured = match self.effect {
             Effect::Kept => {
@@ -275,49 +275,75 @@ impl Case {
     }
 }
 
-/// Connects the client, brings it to the stage, and lets the fault happen. `settled` waits until all is subscribed.
+/// Connects the client, brings it to the stage, and lets the fault happen. `settled` says whether all is subscribed.
 pub(crate) fn strike(
     fault: Fault,
     server: &TestServer,
     proxy: &FaultProxy,
-    pusher: &Pusher,
-    settled: impl Fn(),
+    subject: &Subject,
+    settled: impl Fn(&History) -> bool,
 ) -> Instant {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(struck) = try_to_strike(fault, server, proxy, subject, &settled) {
+            return struck;
+        }
+        // Among the calls of a program are some that keep a connection from coming to that point. Another one does.
+        assert!(Instant::now() < deadline, "{fault:?} does not strike: {}", account(server, proxy, subject));
+        subject.pusher.disconnect();
+    }
+}
+
+/// One connection. When it does not meet the fault, none does until the next try, so that a late fault keeps nobody from
+/// settling.
+fn try_to_strike(
+    fault: Fault,
+    server: &TestServer,
+    proxy: &FaultProxy,
+    subject: &Subject,
+    settled: impl Fn(&History) -> bool,
+) -> Option<Instant> {
     if fault.stage == Connecting {
         proxy.refuse();
     } else if fault.stage < Idle {
         proxy.arm(fault);
     }
-    pusher.connect_background().expect("a good configuration");
+    subject.pusher.connect_background().expect("a good configuration");
     if fault.stage >= Idle {
-        settled();
-        proxy.arm(fault);
+        let is_settled = settled(&subject.wait(&settled));
+        assert!(is_settled, "not subscribed before {fault:?}: {}", account(server, proxy, subject));
     }
     match fault.stage {
         Idle => proxy.strike(fault.action),
-        Closing => pusher.disconnect(),
         Event => {
+            proxy.arm(fault);
+            let deadline = Instant::now() + ANOTHER_AFTER;
             // Whoever is just not subscribed is sent the next one.
-            while proxy.wait_struck(Duration::from_millis(50)).is_none() {
+            while proxy.wait_struck(Duration::from_millis(50)).is_none() && Instant::now() < deadline {
                 server.trigger(CHANNELS[0], "struck", "by the fault");
             }
         }
+        Closing => {
+            proxy.arm(fault);
+            subject.pusher.disconnect();
+        }
         _ => {}
     }
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(struck) = proxy.wait_struck(ANOTHER_AFTER) {
-            return struck;
-        }
-        // Among the calls of a program are some that keep a connection from coming to that point. Another one does.
-        assert!(Instant::now() < deadline, "the fault strikes: {fault:?}");
-        pusher.disconnect();
-        pusher.connect_background().expect("a good configuration");
-        if fault.stage == Closing {
-            settled();
-            pusher.disconnect();
-        }
-    }
+    proxy.wait_struck_or_disarm(ANOTHER_AFTER)
+}
+
+/// What client, proxy and server have to say when something that was waited for does not come.
+fn account(server: &TestServer, proxy: &FaultProxy, subject: &Subject) -> String {
+    let subscribers = CHANNELS.map(|channel| server.subscribers(channel));
+    format!(
+        "the client has {:?}, and was told: {}; the proxy has {:?}; \
+         the server has {} connections of {} so far, subscribers {subscribers:?}",
+        subject.pusher.stats(),
+        subject.wait(|_| true),
+        proxy.log(),
+        server.connections(),
+        server.attempts(),
+    )
 }
 
 fn in_time(recovery: Duration, told: &str) -> Result<Measured, String> {

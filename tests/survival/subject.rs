@@ -158,6 +158,11 @@ impl History {
         connected && CHANNELS.iter().all(|channel| self.confirmed.iter().filter(|name| name == channel).count() == 1)
     }
 
+    /// Whether the present connection has confirmed this channel, however often it was asked to.
+    pub(crate) fn has_confirmed(&self, channel: &str) -> bool {
+        self.confirmed.iter().any(|name| name == channel)
+    }
+
     /// When the present connection had confirmed everything, if that was after this.
     pub(crate) fn recovered_after(&self, since: Instant) -> Option<Instant> {
         self.recovered.last().copied().filter(|at| self.is_recovered() && *at >= since)

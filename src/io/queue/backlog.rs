@@ -71,11 +71,14 @@ impl Store for Backlog {
         segment.take_loss()
     }
 
-    fn put_back(&mut self, mut segment: Segment) {
-        if segment.left() == 0 {
-            self.lost_first += segment.cut_loss_at_the_end();
-            return;
-        }
+    fn put_back(&mut self, unused: Taken) {
+        let segment = match unused {
+            Taken::Lagged(count) => return self.lost_first += count,
+            Taken::Segment(mut segment) if segment.left() == 0 => {
+                return self.lost_first += segment.cut_loss_at_the_end();
+            }
+            Taken::Segment(segment) => segment,
+        };
         // What was lost meanwhile was lost after it.
         let lost = std::mem::take(&mut self.lost_first);
         match self.segments.front_mut() {

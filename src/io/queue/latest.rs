@@ -75,16 +75,25 @@ impl Store for Latest {
         }
     }
 
-    fn put_back(&mut self, segment: Segment) {
-        let alone = Arc::clone(segment.batch());
-        if segment.left() == 0 || is_event(&alone, 0) && self.newest.contains_key(&Like(Arc::clone(&alone))) {
-            // Used, or superseded while it was taken out.
-            self.superseded += segment.left() as u64;
-            return;
+    fn put_back(&mut self, unused: Taken) {
+        // What is put back was the first when it was taken out, so that the numbers before are free.
+        let number = self.waiting.first_key_value().map_or(self.last, |(first, _)| first - 1);
+        match unused {
+            Taken::Segment(segment) if segment.left() == 0 => {}
+            Taken::Segment(segment) => {
+                let alone = Arc::clone(segment.batch());
+                if is_event(&alone, 0) && self.newest.contains_key(&Like(Arc::clone(&alone))) {
+                    self.superseded += 1;
+                } else {
+                    self.insert(number, alone);
+                }
+            }
+            Taken::Lagged(0) => {}
+            Taken::Lagged(count) => {
+                self.waiting.insert(number, Slot::Lost(count));
+                self.merge_losses_at(number);
+            }
         }
-        let first = self.waiting.first_key_value().map_or(self.last + 1, |(number, _)| *number);
-        // It was the first when it was taken out, so that the number before is free.
-        self.insert(first - 1, alone);
     }
 
     fn drop_one(&mut self) -> bool {

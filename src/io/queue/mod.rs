@@ -12,6 +12,7 @@ mod store;
 mod tests;
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,6 +37,10 @@ use store::Store;
 
 /// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
 const MAX_BYTES: usize = 16 << 20;
+
+/// So many notifications, and the rest of a batch, are taken under one lock at most: enough that the lock costs little for
+/// each, and few enough that what is put back is little, too.
+const AT_ONCE: usize = 256;
 
 /// One consumer's queue. It is filled with whole batches and emptied one notification, or one batch, at a time.
 ///
@@ -103,6 +108,24 @@ pub(crate) enum Nothing {
     Closed,
     /// Nothing waits, but the consumer was called by [`Queue::wake`].
     Woken,
+}
+
+impl Taken {
+    /// How many notifications wait in it.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Segment(segment) => segment.left(),
+            Self::Lagged(count) => usize::from(*count > 0),
+        }
+    }
+
+    /// Whether there is nothing more to come of it.
+    pub(crate) fn is_used_up(&self) -> bool {
+        match self {
+            Self::Segment(segment) => segment.is_used_up(),
+            Self::Lagged(count) => *count == 0,
+        }
+    }
 }
 
 impl Queue {
@@ -200,20 +223,31 @@ impl Queue {
         self.wait(None, |held| held.take())
     }
 
-    /// All that is left of the oldest batch, if there is one.
-    pub(crate) fn try_take(&self) -> Result<Taken, Nothing> {
-        self.hand_out(&mut self.state.lock(), |held| held.take())
-    }
-
-    /// The loss that comes next, if the next is one.
-    pub(crate) fn take_loss(&self) -> Option<u64> {
-        self.hand_out(&mut self.state.lock(), |held| held.take_loss()).ok()
+    /// Takes batch after batch, until so many notifications are taken, or a bound for one lock is reached; then also the
+    /// loss that follows them. Returns how many notifications it took.
+    pub(crate) fn take_up_to(&self, wanted: usize, into: &mut VecDeque<Taken>) -> usize {
+        let mut state = self.state.lock();
+        let was_full = self.is_full(&*state.held);
+        let mut count = 0;
+        while count < wanted.min(AT_ONCE) {
+            let Some(taken) = state.held.take() else { break };
+            count += taken.len();
+            into.push_back(taken);
+        }
+        if count > 0 {
+            into.extend(state.held.take_loss().map(Taken::Lagged));
+        }
+        self.changed(&mut state);
+        self.tell_room(was_full, &state);
+        count
     }
 
     /// What a consumer did not use of what it took comes first again.
-    pub(crate) fn put_back(&self, segment: Segment) {
+    pub(crate) fn put_back(&self, unused: &mut VecDeque<Taken>) {
         let mut state = self.state.lock();
-        state.held.put_back(segment);
+        while let Some(taken) = unused.pop_back() {
+            state.held.put_back(taken);
+        }
         self.drop_excess(&mut state);
         self.changed(&mut state);
         drop(state);
@@ -241,10 +275,15 @@ impl Queue {
         let was_full = self.is_full(&*state.held);
         let item = from(&mut *state.held);
         self.changed(state);
+        self.tell_room(was_full, state);
+        item.ok_or_else(|| state.nothing())
+    }
+
+    /// Tells a producer that waits.
+    fn tell_room(&self, was_full: bool, state: &State) {
         if was_full && !self.is_full(&*state.held) {
             let _ = self.room.try_send(());
         }
-        item.ok_or_else(|| state.nothing())
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -48,6 +48,11 @@ impl Segment {
         self.left
     }
 
+    /// Whether all steps have been made.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.left == 0 && self.lost_before == 0 && self.next == self.end
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.share * self.left
     }

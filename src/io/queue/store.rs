@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Item, Segment, Taken};
+use super::{Item, Taken};
 use crate::event::Batch;
 
 /// What waits, and what was lost of it. How much may wait is the queue's affair.
@@ -19,7 +19,7 @@ pub(super) trait Store: Send {
     fn take_loss(&mut self) -> Option<u64>;
 
     /// What was not used of a batch that was taken comes first again.
-    fn put_back(&mut self, segment: Segment);
+    fn put_back(&mut self, unused: Taken);
 
     /// Drops one notification, state changes last. False when nothing is left.
     fn drop_one(&mut self) -> bool;

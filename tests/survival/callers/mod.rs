@@ -169,8 +169,7 @@ impl Scene {
             let caller = scope.spawn(|| self.call_until(&over, handles, reference));
             let flood = scope.spawn(|| on_another_machine(|| self.flood_until(&over, &server)));
             if let Trouble::Fault(fault) = self.trouble {
-                let settled = || assert!(server.wait_for_subscribers(CHANNELS[1], 1, PATIENCE));
-                strike(fault, &server, &proxy, &subject.pusher, settled);
+                strike(fault, &server, &proxy, &subject, |history| history.has_confirmed(CHANNELS[1]));
                 if fault.action == Action::Hold {
                     server.stop_listening();
                     server.drop_all();

@@ -22,6 +22,8 @@ pub(crate) use fault::{Action, Cut, Fault, Stage};
 use passage::Command;
 use port::Port;
 
+use crate::support::PATIENCE;
+
 /// In front of one server, for one client. Dropping it ends all connections and joins its threads.
 pub(crate) struct FaultProxy {
     shared: Arc<Shared>,
@@ -37,7 +39,7 @@ struct Shared {
 }
 
 /// What the proxy saw.
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Log {
     /// When the last fault struck.
     pub(crate) struck: Option<Instant>,
@@ -79,9 +81,10 @@ impl FaultProxy {
         *self.shared.armed.lock() = Some(fault);
     }
 
-    /// Strikes the connections that there are, whatever they are doing.
+    /// Strikes the connection that there is, whatever it is doing.
     pub(crate) fn strike(&self, action: Action) {
-        self.shared.port.command(&Command::Strike(action));
+        self.arm(Fault { stage: Stage::Idle, cut: Cut::Before, action });
+        self.shared.port.command(&Command::Strike);
     }
 
     /// Lets what [`Action::Hold`] holds go on.
@@ -106,6 +109,14 @@ impl FaultProxy {
         let mut log = self.shared.log.lock();
         while log.struck.is_none() && !self.shared.changed.wait_until(&mut log, deadline).timed_out() {}
         log.struck
+    }
+
+    /// When the fault struck. One that is not about to within this time does not any more, until it is armed again.
+    pub(crate) fn wait_struck_or_disarm(&self, timeout: Duration) -> Option<Instant> {
+        let struck = self.wait_struck(timeout);
+        let is_disarmed = self.shared.armed.lock().take().is_some();
+        // What was neither met nor disarmed has just been taken by the connection that it strikes.
+        if struck.is_some() || is_disarmed { struck } else { self.wait_struck(PATIENCE) }
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -143,4 +154,26 @@ impl Log {
     pub(crate) fn last_byte(&self) -> Option<Instant> {
         self.last_bytes.get(&self.struck_connection).copied()
     }
+}
+
+#[test]
+fn a_fault_that_does_not_strike_in_time_is_met_by_nobody() {
+    use pusher_channels::{Pusher, testing::TestServer};
+
+    use crate::subject::config;
+
+    let server = TestServer::start().expect("a free port");
+    let proxy = FaultProxy::before(server.addr());
+    let closing = Fault { stage: Stage::Closing, cut: Cut::Before, action: Action::Refuse };
+    proxy.arm(closing);
+    assert!(proxy.wait_struck_or_disarm(Duration::ZERO).is_none(), "nobody has connected");
+    let connect_and_close = || {
+        Pusher::new(config("127.0.0.1", proxy.port())).connect().expect("the port is open").disconnect();
+        assert!(server.wait_for_connections(0, PATIENCE), "the proxy passes the end on");
+    };
+    connect_and_close();
+    assert!(proxy.log().struck.is_none(), "the close frame met nothing");
+    proxy.arm(closing);
+    connect_and_close();
+    assert!(proxy.wait_struck_or_disarm(PATIENCE).is_some());
 }

@@ -31,7 +31,8 @@ const HANDED_OVER: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    Strike(Action),
+    /// The armed fault need not wait for a message.
+    Strike,
     Release,
     /// The client has a newer connection. By now it must have closed this one.
     Retire,
@@ -118,7 +119,7 @@ impl Passage {
 
     /// Waits for something to happen, and passes it on.
     fn step(&mut self) -> ControlFlow<()> {
-        let moves = !matches!(self.mode, Mode::Stalled | Mode::Held);
+        let moves = self.moves();
         let from_client = moves && !self.client_ended;
         let from_server = moves && !self.server_ended && self.mode != Mode::Finished;
         if moves && !from_client && !from_server {
@@ -141,14 +142,21 @@ impl Passage {
     fn obey(&mut self) -> ControlFlow<()> {
         let _ = self.bell.read(&mut [0]);
         match self.commands.try_recv() {
-            Ok(Command::Strike(action)) => self.strike(action),
+            Ok(Command::Strike) => {
+                let fault = self.shared.take(Stage::Idle, 0);
+                fault.map_or(Continue(()), |fault| self.strike(fault.action))
+            }
             Ok(Command::Release) => {
                 self.mode = Mode::Open;
                 let held = std::mem::take(&mut self.held);
                 held.into_iter().try_for_each(|(direction, bytes)| self.send(direction, &bytes))
             }
             Ok(Command::Retire) => {
-                self.look_for_overlap();
+                if self.has_hung_up() {
+                    self.carry_last_words()?;
+                } else {
+                    self.shared.log.lock().overlaps += 1;
+                }
                 Break(())
             }
             Ok(Command::End) => Break(()),
@@ -273,6 +281,9 @@ impl Passage {
             return Continue(());
         }
         if sink.write_all(bytes).is_err() {
+            if direction == Direction::ToClient {
+                self.carry_last_words()?;
+            }
             return self.reset();
         }
         if direction == Direction::ToClient {
@@ -287,14 +298,24 @@ impl Passage {
     }
 
     /// R9: a socket that the client has closed, or that was reset, shows that here.
-    fn look_for_overlap(&self) {
+    fn has_hung_up(&self) -> bool {
         let hung_up = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
         let mut client = [PollFd::new(&self.client, hung_up)];
         let timeout = Timespec::try_from(HANDED_OVER).expect("a short time");
         poll(&mut client, Some(&timeout)).expect("poll takes sockets");
-        if !client[0].revents().intersects(hung_up) {
-            self.shared.log.lock().overlaps += 1;
+        client[0].revents().intersects(hung_up)
+    }
+
+    /// What the client sent before it hung up is on its way, its close frame too, also where this proxy comes to it late.
+    fn carry_last_words(&mut self) -> ControlFlow<()> {
+        while self.moves() && !self.client_ended && ready([(&self.client, true)], Some(Duration::ZERO)) == [true] {
+            self.carry(Direction::ToServer)?;
         }
+        Continue(())
+    }
+
+    fn moves(&self) -> bool {
+        !matches!(self.mode, Mode::Stalled | Mode::Held)
     }
 }
 

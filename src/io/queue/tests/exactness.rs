@@ -9,15 +9,18 @@ enum Act {
     /// A batch, with a state change wherever it says so.
     Push(Vec<bool>),
     Pop(usize),
-    /// Takes a batch, uses so much of it, and puts the rest back after the next act.
-    Take(usize),
+    /// Takes so many, uses some of them, and puts the rest back after the next act.
+    Take {
+        wanted: usize,
+        used: usize,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         vec(proptest::bool::weighted(0.2), 1..9).prop_map(Act::Push),
         (0..5_usize).prop_map(Act::Pop),
-        (0..6_usize).prop_map(Act::Take),
+        (0..12_usize, 0..8_usize).prop_map(|(wanted, used)| Act::Take { wanted, used }),
     ]
 }
 
@@ -83,37 +86,47 @@ fn numbered(kinds: &[bool], first: u64) -> Batch {
     batch
 }
 
+/// As an iterator does.
+fn use_one(unused: &mut VecDeque<Taken>, told: &mut Told) {
+    match unused.front_mut() {
+        None => return,
+        Some(Taken::Lagged(count)) => told.lagged(std::mem::take(count)),
+        Some(Taken::Segment(segment)) => {
+            if let Some(step) = segment.step() {
+                told.step(segment.batch(), step);
+            }
+        }
+    }
+    if unused.front().is_some_and(Taken::is_used_up) {
+        unused.pop_front();
+    }
+}
+
 fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
     let (queue, _) = queue(capacity, overflow);
     let mut told = Told::default();
-    let (mut pushed, mut unused) = (0, None);
+    let (mut pushed, mut unused) = (0, VecDeque::new());
     for act in acts {
-        let to_put_back = unused.take();
+        let mut to_put_back = std::mem::take(&mut unused);
         match act {
             Act::Push(kinds) => {
                 fill(&queue, numbered(kinds, pushed));
                 pushed += kinds.len() as u64;
             }
             // What is out comes before what would be popped now.
-            _ if to_put_back.is_some() => {}
+            _ if !to_put_back.is_empty() => {}
             Act::Pop(count) => (0..*count).map_while(|_| queue.try_pop().ok()).for_each(|item| told.item(item)),
-            Act::Take(count) => match queue.try_take() {
-                Ok(Taken::Lagged(lost)) => told.lagged(lost),
-                Ok(Taken::Segment(mut segment)) => {
-                    for step in std::iter::from_fn(|| segment.step()).take(*count).collect::<Vec<_>>() {
-                        told.step(segment.batch(), step);
-                    }
-                    unused = Some(segment);
-                }
-                Err(_) => assert_eq!(queue.len(), 0),
-            },
+            Act::Take { wanted, used } => {
+                queue.take_up_to(*wanted, &mut unused);
+                (0..*used).for_each(|_| use_one(&mut unused, &mut told));
+            }
         }
-        if let Some(segment) = to_put_back {
-            queue.put_back(segment);
+        if !to_put_back.is_empty() {
+            queue.put_back(&mut to_put_back);
         }
         assert!(overflow == Overflow::Block || queue.len() <= capacity);
     }
-    unused.into_iter().for_each(|segment| queue.put_back(segment));
+    queue.put_back(&mut unused);
     while let Ok(item) = queue.try_pop() {
         told.item(item);
     }

@@ -83,12 +83,12 @@ fn h4_what_is_put_back_yields_to_what_came_meanwhile() {
     let (queue, _) = queue(10, Overflow::KeepLatest);
     let room = Interest::new(2, "room");
     fill(&queue, events(&room, &[("a", None), ("b", None)]));
-    let unused = taken(queue.try_take());
+    let unused = take_one(&queue);
     fill(&queue, events(&room, &[("a", None)]));
-    queue.put_back(unused);
+    put_back(&queue, unused);
     assert_eq!((drain(&queue), queue.superseded()), (vec!["b".to_owned(), "a".to_owned()], 1));
     fill(&queue, events(&room, &[("a", None), ("b", None)]));
-    let unused = taken(queue.try_take());
-    queue.put_back(unused);
+    let unused = take_one(&queue);
+    put_back(&queue, unused);
     assert_eq!(drain(&queue), ["a", "b"]);
 }

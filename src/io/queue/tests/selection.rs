@@ -43,7 +43,7 @@ fn what_is_taken_in_holds_nothing_else_and_keeps_its_texts() {
     let whole = mixed(&rooms);
     let queue = queue_for(Some(Arc::clone(&rooms[0])), Kinds::ALL);
     assert!(!queue.push(&whole));
-    let batch = Arc::clone(taken(queue.try_take()).batch());
+    let batch = Arc::clone(take_one(&queue).batch());
     assert!(batch.len() == 3 && batch.bytes() < whole.bytes());
     let last = (batch.name(2), batch.data(2), batch.user_id(2), batch.channel_name(batch.slot(2).expect("one")));
     assert_eq!((last.0, last.1, last.2, last.3.as_str()), ("4", "data", Some("7"), "a"));

@@ -1,0 +1,138 @@
+//! What a game pays in one frame: for asking when nothing has come, for the events of a 60th of a second, and for bindings
+//! that are not meant. Each beside a bare crossbeam receiver.
+//!
+//! `cargo bench --bench frame -- [--rounds N] [--events N]`
+//!
+//! Events come through the whole client, from a socket. Only the consumer's part is measured, from the moment when all
+//! of a frame's events wait.
+#![forbid(unsafe_code)]
+
+mod support {
+    #[allow(dead_code, reason = "other benches read with it as well")]
+    pub(crate) mod bare;
+    pub(crate) mod consumers;
+    pub(crate) mod options;
+    #[allow(dead_code, reason = "other benches have it say when it is done")]
+    pub(crate) mod source;
+    pub(crate) mod table;
+}
+
+use std::{env, hint::black_box, time::Instant};
+
+use support::{
+    consumers::{Bare, Consumer, Dispatched, EVENTS, NAMES, Pace, Polled},
+    options::Options,
+    source::Result,
+    table::{self, Figures, Round},
+};
+
+/// The events of one case in one round, in 200 frames.
+const ALL_EVENTS: u64 = 200 * EVENTS as u64;
+
+const ROUNDS: usize = 5;
+
+/// The first frames wake caches and cores, and are not counted.
+const WARM_UP: usize = 10;
+
+/// Enough for the clock to tell the cost of one.
+const CALLS: u32 = 100_000;
+
+/// What a case is measured with.
+#[derive(Clone, Copy)]
+struct Frames {
+    pace: Pace,
+    count: usize,
+}
+
+/// What is measured, by its name.
+type Case<const N: usize> = (&'static str, fn(Frames) -> Result<Figures<N>>);
+
+/// The first of each table is what the others are compared with.
+const NOTHING: [Case<1>; 2] = [
+    ("a bare crossbeam receiver", |_| Ok(nothing(&mut Bare::start()))),
+    ("b this crate, try_iter", |_| Ok(nothing(&mut Polled::all()?))),
+];
+
+const FRAME: [Case<2>; 4] = [
+    ("a bare crossbeam receiver, owned events", |frames| frame(&mut Bare::start(), EVENTS, frames)),
+    ("b this crate, try_iter", |frames| frame(&mut Polled::all()?, EVENTS, frames)),
+    ("c this crate, try_iter, KeepLatest", |frames| frame(&mut Polled::latest()?, NAMES, frames)),
+    ("d this crate, dispatch, one closure", |frames| frame(&mut Dispatched::connect(1)?, EVENTS, frames)),
+];
+
+const BINDINGS: [Case<1>; 3] = [
+    ("a bare crossbeam receiver, owned events", |frames| event(&mut Bare::start(), frames)),
+    ("b this crate, dispatch, 1 binding", |frames| event(&mut Dispatched::connect(1)?, frames)),
+    ("c this crate, dispatch, 1,000 bindings", |frames| event(&mut Dispatched::connect(1_000)?, frames)),
+];
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let options = Options::parse(&arguments)?;
+    let together =
+        Frames { pace: Pace::Together, count: usize::try_from(options.events(ALL_EVENTS))?.div_ceil(EVENTS) };
+    let one_by_one = Frames { pace: Pace::OneByOne, ..together };
+    let rounds = options.rounds(ROUNDS);
+
+    compare("a frame in which nothing has come", ["ns"], &NOTHING, together, rounds)?;
+    for (how, frames) in [("together", together), ("one by one", one_by_one)] {
+        let title = format!("a frame of {EVENTS} events that came {how}");
+        compare(&title, ["p50 us/frame", "p99 us/frame"], &FRAME, frames, rounds)?;
+    }
+    let title = "an event for which one of a channel's bindings is meant";
+    let measured = compare(title, ["ns/event"], &BINDINGS, together, rounds)?;
+    println!("c to b: {} times", table::fraction(table::median_ratio(&measured, [2, 1], 0)));
+    table::print_machine();
+    Ok(())
+}
+
+/// Runs the cases in turn, again and again, so that noise of the machine meets all of them.
+fn compare<const N: usize>(
+    title: &str,
+    headings: [&str; N],
+    cases: &[Case<N>],
+    frames: Frames,
+    rounds: usize,
+) -> Result<Vec<Round<N>>> {
+    let round = |_| cases.iter().map(|(_, measure)| measure(frames)).collect();
+    let measured = (0..rounds).map(round).collect::<Result<Vec<Round<N>>>>()?;
+    let names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
+    table::print(&format!("{title}, medians of {rounds} rounds"), headings, &names, &measured);
+    Ok(measured)
+}
+
+/// Nanoseconds of a look at a queue in which nothing waits.
+fn nothing(consumer: &mut impl Consumer) -> Figures<1> {
+    let started = Instant::now();
+    for _ in 0..CALLS {
+        black_box(consumer.consume());
+    }
+    [started.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)]
+}
+
+/// Microseconds of a frame, at the median and at the 99th percentile. In each, so much is to reach the consumer.
+fn frame(consumer: &mut impl Consumer, expected: usize, frames: Frames) -> Result<Figures> {
+    let mut times = Vec::with_capacity(frames.count);
+    for number in 0..WARM_UP + frames.count {
+        consumer.fill(frames.pace)?;
+        let started = Instant::now();
+        let intact = consumer.consume();
+        let time = started.elapsed();
+        if intact != expected {
+            return Err(format!("{intact} events of {expected} in a frame").into());
+        }
+        if number >= WARM_UP {
+            times.push(time);
+        }
+    }
+    times.sort_unstable();
+    let percentile = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
+    Ok([percentile(50), percentile(99)])
+}
+
+/// Nanoseconds of one event, in a frame at the median.
+fn event(consumer: &mut impl Consumer, frames: Frames) -> Result<Figures<1>> {
+    let [median, _] = frame(consumer, EVENTS, frames)?;
+    Ok([median * 1e3 / EVENTS as f64])
+}

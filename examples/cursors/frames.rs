@@ -1,0 +1,29 @@
+//! When a frame begins.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Sixty frames a second.
+pub(crate) const LENGTH: Duration = Duration::from_nanos(1_000_000_000 / 60);
+
+/// The beat of the main loop.
+pub(crate) struct Frames {
+    next: Instant,
+}
+
+impl Frames {
+    pub(crate) fn start() -> Self {
+        Self { next: Instant::now() }
+    }
+
+    /// Waits until the next frame begins, and says when that is. A frame that took too long delays those after it,
+    /// instead of letting them follow without a pause.
+    pub(crate) fn next(&mut self) -> Instant {
+        thread::sleep(self.next.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        self.next = (self.next + LENGTH).max(now);
+        now
+    }
+}
