@@ -44,7 +44,8 @@ impl Channel {
     }
 
     /// Subscribes with a permission that the program has already, made for the socket of this moment, or for the next one
-    /// while there is none. It serves no other: after a reconnect the configured authoriser takes over, or the subscription ends in [`Error::NoAuthorizer`].
+    /// while there is none. It serves no other: after a reconnect the configured authoriser takes over, or the subscription
+    /// ends in [`Error::NoAuthorizer`].
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) {
         let Ok(core) = self.core() else { return };
         let socket_id = core.outlets.snapshot.socket_id();
@@ -129,7 +130,8 @@ impl Channel {
     }
 
     /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
-    /// `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`].
+    /// `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`]. A
+    /// bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that.
     pub fn bind_as<T: DeserializeOwned + 'static>(
         &self,
         event: &str,
@@ -184,7 +186,8 @@ impl Channel {
     }
 
     /// A queue of its own for everything that happens to this channel from now on, in order: its events, its confirmations
-    /// and failures, its members. The connection's changes are no channel's: they are in [`Pusher::receiver`](crate::Pusher::receiver).
+    /// and failures, its members. The connection's changes are no channel's: they are in
+    /// [`Pusher::receiver`](crate::Pusher::receiver).
     pub fn receiver(&self) -> Receiver {
         self.receiver_with(ReceiverOptions::default())
     }

@@ -112,8 +112,8 @@ impl Pusher {
     }
 
     /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example after
-    /// the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an attempt is being made
-    /// already, nor where no connection is wanted: [`Failed`](ConnectionState::Failed) and
+    /// the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an attempt is being
+    /// made already, nor where no connection is wanted: [`Failed`](ConnectionState::Failed) and
     /// [`Disconnected`](ConnectionState::Disconnected) are left by `connect`.
     pub fn reconnect_now(&self) {
         if let Ok(core) = self.core() {
@@ -187,14 +187,15 @@ impl Pusher {
         wanted.map(|interest| Channel::new(Arc::clone(&self.owner), interest)).collect()
     }
 
-    /// Runs a handler for events of this name on any channel, and for those that are sent to the user. The platform's own events can be named too, for example
-    /// `pusher:subscription_succeeded`.
+    /// Runs a handler for events of this name on any channel, and for those that are sent to the user. The platform's own
+    /// events can be named too, for example `pusher:subscription_succeeded`.
     pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
 
     /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
-    /// `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`].
+    /// `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`]. A
+    /// bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that.
     ///
     /// ```
     /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu"));
@@ -340,7 +341,8 @@ impl Pusher {
     }
 
     /// As [`dispatch`](Self::dispatch), but for so many notifications at most, or for so long: no notification is begun
-    /// after that time. What is left is for the next call, in its order.
+    /// after that time. What is left is for the next call, in its order. Beside the budget, handlers that were bound since the
+    /// last call hear of what is subscribed already.
     ///
     /// ```
     /// # use std::time::Duration;

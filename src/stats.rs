@@ -58,6 +58,9 @@ pub struct Stats {
     pub queue_depth: usize,
     /// Notifications that were dropped because a queue was full, all queues together.
     pub dropped: u64,
+    /// Events that newer ones replaced before anybody took them, all queues with
+    /// [`Overflow::KeepLatest`](crate::Overflow::KeepLatest) together.
+    pub superseded: u64,
 }
 
 impl Stats {
@@ -80,6 +83,7 @@ impl Stats {
             auth_retries: core.auth.retries(),
             queue_depth: core.outlets.handlers().len(),
             dropped: core.outlets.dropped(),
+            superseded: core.outlets.superseded(),
         }
     }
 }

@@ -144,6 +144,7 @@ const CALLS: &[Call] = &[
     ("Receiver::try_iter", |h| h.receiver.try_iter().next().is_none()),
     ("Receiver::drain", |h| h.receiver.drain(1).next().is_none()),
     ("Receiver::iter", |h| h.receiver.iter().next().is_none()),
+    ("Receiver::is_closed", |h| h.receiver.is_closed()),
     ("Receiver::is_empty", |h| h.receiver.is_empty()),
     ("Receiver::dropped", |h| h.receiver.dropped() == 0),
     ("Receiver::superseded", |h| h.receiver.superseded() == 0),
@@ -219,6 +220,37 @@ fn many_children_call_everything() {
     let from_a_child =
         |text: &str| text.contains("child") || text.contains("unsubscribe") || text.contains("signature");
     assert_eq!(server.received().iter().filter(|message| from_a_child(&message.text)).count(), 0);
+}
+
+#[test]
+fn h7_a_wake_up_that_forks_and_returns_in_the_child_leaves_the_socket_to_the_parent() {
+    run_alone("a_wake_up_forks");
+}
+
+#[test]
+#[ignore = "run in a process of its own, because it forks"]
+fn a_wake_up_forks() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
+    subscribed(&pusher, "room");
+    let all = pusher.receiver();
+    let child = Arc::new(AtomicI32::new(0));
+    let forked = Arc::clone(&child);
+    let _woken = pusher.receiver_with(ReceiverOptions::new().wake(move || {
+        if let Fork::Parent(child) = fork::fork().expect("another process") {
+            forked.store(child, Ordering::Release);
+        }
+    }));
+    server.trigger("room", "e", &0);
+    eventually("it forks", || child.load(Ordering::Acquire) != 0);
+    // The child's thread ends, and with it the child, because there is no other one.
+    let end = ExitStatus::from_raw(fork::waitpid(child.load(Ordering::Acquire)).expect("a child"));
+    assert!(end.success(), "{end}");
+    for n in 1..50 {
+        server.trigger("room", "e", &n);
+    }
+    let seen: Vec<_> = (0..50).map(|_| next_event(&all).1).collect();
+    assert_eq!(seen, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), "the child has read none of them");
 }
 
 #[test]

@@ -89,6 +89,29 @@ fn h4_handlers_are_told_of_a_loss_where_it_happened() {
 }
 
 #[test]
+fn h4_a_dispatch_ends_although_each_handler_pushes_events_out() {
+    let server = server();
+    let config = quick(&server).queue_capacity(2).overflow(Overflow::KeepLatest);
+    let (pusher, _channel) = dispatched_by_hand(config, "room");
+    let dropped_and_superseded = |pusher: &Pusher| pusher.stats().dropped + pusher.stats().superseded;
+    let inner = pusher.clone();
+    let mut name = 0;
+    let mut push = move || {
+        let before = dropped_and_superseded(&inner);
+        for _ in 0..4 {
+            name += 1;
+            server.trigger("room", &format!("n{name}"), &0);
+        }
+        eventually("there was no room for all", || dropped_and_superseded(&inner) >= before + 2);
+    };
+    push();
+    pusher.on_event(move |_: &Event| push());
+    assert!(pusher.dispatch_for(1) == 1 && pusher.dispatch_for(2) == 2);
+    let handled = pusher.dispatch();
+    assert!(handled <= 5, "two waited, and a loss before, between and after them: {handled}");
+}
+
+#[test]
 fn h1_a_handler_that_dispatches_runs_nothing() {
     let (_server, pusher, channel) = with_events(1);
     let (told, tells) = mpsc::channel();

@@ -3,7 +3,7 @@
 mod support;
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, OnceLock, mpsc},
     thread,
 };
 
@@ -141,8 +141,11 @@ fn h4_keep_latest_hands_out_the_newest_event_of_each_name() {
     waits(&all, 200);
     assert_eq!(shorts(latest.try_iter()), ["x99", "y99"]);
     assert_eq!((latest.superseded(), latest.dropped()), (198, 0));
+    assert_eq!((pusher.stats().superseded, pusher.stats().dropped), (198, 0));
     publish(&server, [("x", 100)]);
     assert_eq!(shorts(latest.iter().take(1)), ["x100"]);
+    drop(latest);
+    assert_eq!(pusher.stats().superseded, 198, "also when it is gone");
 }
 
 #[test]
@@ -250,14 +253,71 @@ fn a_wake_up_runs_after_the_item_is_in_the_queue_and_once_until_somebody_looks()
 }
 
 #[test]
-fn h2_a_wake_up_that_panics_is_reported_and_events_go_on() {
+fn h2_a_wake_up_that_looks_and_panics_is_reported_once_and_events_go_on() {
     let (server, pusher, _channel) = room();
     let receiver = pusher.receiver();
-    let _broken = pusher.receiver_with(ReceiverOptions::new().wake(|| panic!("on purpose")));
+    let broken = Arc::new(OnceLock::<Receiver>::new());
+    let own = Arc::clone(&broken);
+    let held = Arc::new(());
+    let count = Arc::downgrade(&held);
+    let wake_up = move || {
+        let _held = &held;
+        assert_eq!(own.get().map(|receiver| receiver.try_iter().count()), None, "on purpose");
+    };
+    broken.set(pusher.receiver_with(ReceiverOptions::new().wake(wake_up))).expect("once");
     publish(&server, [("e", 0)]);
     assert!(matches!(next_error(&receiver), Error::HandlerPanicked { handler } if handler.contains("receiver")));
     publish(&server, [("e", 1)]);
     assert_eq!(shorts(receiver.iter().take(1)), ["e1"]);
+    assert_eq!(count.strong_count(), 0, "what panics is let go of");
+}
+
+#[test]
+fn h4_what_is_given_back_wakes_again() {
+    let (server, pusher, _channel) = room();
+    let (wake, woken) = mpsc::channel();
+    let receiver = pusher.receiver_with(ReceiverOptions::new().wake(move || wake.send(()).unwrap_or_default()));
+    publish(&server, [("e", 0), ("e", 1)]);
+    woken.recv_timeout(PATIENCE).expect("woken");
+    waits(&receiver, 2);
+    let mut notifications = receiver.try_iter();
+    notifications.next();
+    // Meanwhile somebody else looks, and finds nothing.
+    while receiver.try_recv().is_ok() || woken.try_recv().is_ok() {}
+    drop(notifications);
+    assert_eq!((woken.try_recv(), shorts(receiver.try_iter())), (Ok(()), vec!["e1".to_owned()]));
+}
+
+#[test]
+fn h4_a_frame_ends_although_each_of_its_notifications_pushes_others_out() {
+    let (server, pusher, _channel) = room();
+    let options = ReceiverOptions::new().capacity(2).overflow(Overflow::KeepLatest);
+    let (receiver, all) = (pusher.receiver_with(options), pusher.receiver());
+    let names: Vec<String> = (0..100).map(|n| format!("n{n}")).collect();
+    let mut published = 0;
+    let mut push = |count: usize| {
+        for name in names.iter().cycle().skip(published).take(count) {
+            server.trigger("room", name, &0);
+        }
+        published += count;
+        waits(&all, published);
+    };
+    push(4);
+    let seen = receiver.try_iter().inspect(|_| push(3)).take(50).count();
+    assert!(seen < 10, "two waited, with a loss between each: {seen}");
+}
+
+#[test]
+fn h4_a_receiver_is_closed_when_the_client_is_gone_and_nothing_waits() {
+    let (server, pusher, channel) = room();
+    let receiver = pusher.receiver();
+    publish(&server, [("e", 0)]);
+    waits(&receiver, 1);
+    assert!(!receiver.is_closed());
+    drop((pusher, channel));
+    assert!(!receiver.is_closed(), "what waits is still handed out");
+    while receiver.try_iter().count() > 0 {}
+    assert!(receiver.is_closed() && receiver.try_recv().err() == Some(TryRecvError::Closed));
 }
 
 #[test]

@@ -44,6 +44,8 @@ fn d1_data_is_what_the_publisher_sent() {
         assert_eq!((event.channel(), event.name(), event.data()), (Some("room"), "e", expected));
         assert_eq!(event.user_id(), None);
     }
+    server.send_raw(r#"{"event":"e","channel":"room"}"#);
+    assert_eq!(next_whole_event(&receiver).json::<Option<u8>>().ok(), Some(None), "no data is no value");
     server.send_raw(r#"{"event":"client-e","channel":"room","data":"{\"n\":[1,2]}","user_id":"u1"}"#);
     let event = next_whole_event(&receiver);
     assert_eq!(event.user_id(), Some("u1"));
@@ -51,6 +53,9 @@ fn d1_data_is_what_the_publisher_sent() {
     let error = event.json::<Vec<u8>>().expect_err("not a list");
     assert!(matches!(&error, Error::Decode { event, .. } if event == "client-e"), "{error:?}");
     assert!(std::error::Error::source(&error).is_some());
+    server.trigger("room", "e", &format!("\"{}\"", "x".repeat(100_000)));
+    let error = next_whole_event(&receiver).json::<u8>().expect_err("no number");
+    assert!(error.to_string().len() < 400, "an error does not hold what a peer has sent");
 }
 
 #[test]

@@ -240,3 +240,23 @@ fn bind_as_decodes_and_reports_what_does_not_fit() {
         }
     }
 }
+
+#[test]
+fn a_handler_of_errors_that_has_enough_is_dropped_too() {
+    struct Once(Arc<()>);
+    impl Handler<Error> for Once {
+        fn handle(&mut self, _: &Error) -> ControlFlow<()> {
+            assert_eq!(Arc::strong_count(&self.0), 1);
+            ControlFlow::Break(())
+        }
+    }
+    let (server, pusher, _channel) = room();
+    let (sender, errors) = mpsc::channel::<Error>();
+    let life = Arc::new(());
+    let alive = Arc::downgrade(&life);
+    pusher.on_error(Once(life));
+    pusher.on_error(sender);
+    server.send_raw("no JSON");
+    assert!(matches!(told(&errors), Error::BadMessage { .. }));
+    eventually("it is dropped", || alive.strong_count() == 0);
+}

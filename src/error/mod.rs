@@ -308,7 +308,7 @@ pub enum Error {
         channel: Option<String>,
         /// The event's name.
         event: String,
-        /// The parser's answer.
+        /// The beginning of the parser's answer, which may quote the data.
         source: Source,
     },
     /// The client belongs to the process that this one was forked from, and goes on there. Make a client of its own in the
@@ -453,6 +453,15 @@ impl Error {
 /// Whether an HTTP status says that the same request may succeed later.
 pub(crate) fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
+}
+
+impl Error {
+    /// Data that is not what was asked for. The parser quotes it, however long it is; here it is cut, because everybody who may
+    /// send events could fill the memory with it.
+    pub(crate) fn decode(channel: Option<String>, event: &str, source: &serde_json::Error) -> Self {
+        let source = Box::<dyn std::error::Error + Send + Sync>::from(excerpt(&source.to_string()));
+        Self::Decode { channel, event: excerpt(event), source: Arc::from(source) }
+    }
 }
 
 /// The beginning of a text from outside, at most 200 characters: enough for a person, and no way to fill the memory.

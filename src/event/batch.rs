@@ -187,7 +187,12 @@ impl Batch {
 
     /// About how many bytes of memory the batch holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.text.capacity() + self.entries.capacity() * size_of::<Entry>() + self.other_bytes
+        let channels = self.channels.capacity() * size_of::<(Arc<Interest>, u64)>();
+        size_of::<Self>()
+            + self.text.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + channels
+            + self.other_bytes
     }
 
     /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.

@@ -8,7 +8,9 @@ use std::{ops::ControlFlow, sync::mpsc};
 ///   the compiler does not infer it.
 /// * A sender of [`std::sync::mpsc`] or of [`crossbeam_channel`] gets a clone of each: a `Sender<Event>` for events, a
 ///   `Sender<String>` for the names that [`Pusher::on_cache_miss`](crate::Pusher::on_cache_miss) tells. When the receiving
-///   half is gone, the sender unbinds itself. One that is bounded and full waits, like a closure that is slow.
+///   half is gone, the sender unbinds itself. One that is bounded and full waits, like a closure that is slow, so its other
+///   half must not be on the thread that [dispatches](crate::Pusher::dispatch). One that is not bounded grows with what
+///   nobody receives from it. What lies in the channel is the program's, and stays there when it unsubscribes.
 ///
 /// Anything else that takes messages, such as the proxy of a window's event loop, becomes a handler by an implementation of
 /// this trait.

@@ -59,6 +59,8 @@ impl Notification {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kinds(u16);
 
+const _: () = assert!((NotificationKind::Lagged as u32) < u16::BITS, "the last kind has a place in the set");
+
 impl Kinds {
     pub(crate) const ALL: Self = Self(u16::MAX);
 

@@ -35,11 +35,7 @@ impl Member {
     ///
     /// [`Error::Decode`] when it is not a `T`.
     pub fn info_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(&self.info).map_err(|source| Error::Decode {
-            channel: None,
-            event: "user_info".to_owned(),
-            source: Arc::new(source),
-        })
+        serde_json::from_str(&self.info).map_err(|source| Error::decode(None, "user_info", &source))
     }
 
     /// About how many bytes of memory it holds, with its place in a list of members.

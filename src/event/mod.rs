@@ -30,7 +30,7 @@ pub use notification::{
 pub(crate) use place::Place;
 pub use state::{ConnectionState, ConnectionStateChange};
 
-use crate::{Error, error::excerpt};
+use crate::Error;
 
 /// One event, as it was published.
 ///
@@ -102,18 +102,17 @@ impl Event {
         self.batch.data(self.index)
     }
 
-    /// The data decoded from JSON. What was published as a bare string is its text, which is usually no JSON: read that with
-    /// [`data`](Self::data).
+    /// The data decoded from JSON; absent data as `null`. What was published as a bare string is its text, which is usually
+    /// no JSON: read that with [`data`](Self::data).
     ///
     /// # Errors
     ///
     /// [`Error::Decode`] when the data is not JSON, or not a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(self.data()).map_err(|source| Error::Decode {
-            channel: self.channel().map(str::to_owned),
-            event: excerpt(self.name()),
-            source: Arc::new(source),
-        })
+        // Where there is no data there is no value, which JSON calls null.
+        let text = if self.data().is_empty() { "null" } else { self.data() };
+        let channel = self.channel().map(str::to_owned);
+        serde_json::from_str(text).map_err(|source| Error::decode(channel, self.name(), &source))
     }
 
     /// The id of the user who sent it; only on client events of presence channels, where the server vouches for it.

@@ -14,8 +14,8 @@ pub enum ConnectionState {
     Connecting,
     /// The server has confirmed the connection.
     Connected,
-    /// No connection could be made for 10 s. From then on it takes the place of [`Reconnecting`](Self::Reconnecting) until there
-    /// is a connection: attempts go on by the [`Reconnect`](crate::Reconnect) policy.
+    /// No connection could be made for 10 s. From then on it takes the place of [`Reconnecting`](Self::Reconnecting) until
+    /// there is a connection: attempts go on by the [`Reconnect`](crate::Reconnect) policy.
     Unavailable,
     /// The connection is down, and the client waits before the next attempt.
     Reconnecting,

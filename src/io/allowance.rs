@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::queue::{Step, Taken};
 use crate::DispatchBudget;
 
 /// How much of what waits may still be handled.
@@ -29,27 +28,23 @@ impl Allowance {
         }
     }
 
-    pub(super) fn is_left(&self) -> bool {
-        self.waiting > 0 && self.has_room()
+    /// Whether another one may be handled.
+    pub(super) fn has_room(&self) -> bool {
+        self.notifications > 0 && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
 
-    /// Whether the next may still be handled. A loss belongs to what waited before it.
-    pub(super) fn is_left_for(&self, next: Option<&Taken>) -> bool {
-        matches!(next, Some(Taken::Lagged(_))) && self.has_room() || self.is_left()
-    }
-
-    /// How many it is worth to take at once.
+    /// How many it is worth to take at once; 0 when all that waited at the beginning has been taken.
     pub(super) fn appetite(&self) -> usize {
         self.waiting.min(self.notifications)
     }
 
-    fn has_room(&self) -> bool {
-        self.notifications > 0 && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
+    /// So many were taken.
+    pub(super) fn taken(&mut self, count: usize) {
+        self.waiting = self.waiting.saturating_sub(count);
     }
 
-    /// One step was made. Reports of losses do not count among what waits.
-    pub(super) fn spend(&mut self, step: Step, is_handled: bool) {
-        self.waiting = self.waiting.saturating_sub(usize::from(matches!(step, Step::Entry(_))));
-        self.notifications = self.notifications.saturating_sub(usize::from(is_handled));
+    /// One was handled.
+    pub(super) fn spend(&mut self) {
+        self.notifications = self.notifications.saturating_sub(1);
     }
 }

@@ -135,9 +135,8 @@ impl Dispatcher {
         match taken {
             Taken::Segment(segment) => self.segment(stage, segment, allowance),
             Taken::Lagged(dropped) => {
-                let dropped = std::mem::take(dropped);
-                self.lagged(dropped);
-                allowance.spend(Step::Lost(dropped), true);
+                self.lagged(stage, std::mem::take(dropped), &mut Aftermath::default());
+                allowance.spend();
                 1
             }
         }
@@ -154,7 +153,7 @@ impl Dispatcher {
         let mut handled = 0;
         // One event for all entries: only its index changes, so that a batch costs one reference.
         let mut event = Event::new(Arc::clone(segment.batch()), 0);
-        while allowance.is_left() {
+        while allowance.has_room() {
             let Some(step) = segment.step() else { break };
             if stage.booth.changed.load(Ordering::Acquire) {
                 self.look_into_inbox(stage);
@@ -165,12 +164,14 @@ impl Dispatcher {
                     self.wanted_entry(stage, &event, &mut aftermath)
                 }
                 Step::Lost(count) => {
-                    self.lagged(count);
+                    self.lagged(stage, count, &mut aftermath);
                     true
                 }
             };
-            allowance.spend(step, is_handled);
-            handled += usize::from(is_handled);
+            if is_handled {
+                allowance.spend();
+                handled += 1;
+            }
         }
         handled
     }
@@ -188,8 +189,9 @@ impl Dispatcher {
         is_wanted
     }
 
-    fn lagged(&mut self, dropped: u64) {
-        self.error(&Notification::Lagged(dropped));
+    fn lagged(&mut self, stage: &Stage<'_>, dropped: u64, aftermath: &mut Aftermath) {
+        self.error(&Notification::Lagged(dropped), aftermath);
+        see_to(stage, aftermath);
     }
 
     fn entry(&mut self, event: &Event, aftermath: &mut Aftermath) {
@@ -202,7 +204,7 @@ impl Dispatcher {
                 self.subscribed.clear();
             }
             Notification::SubscriptionSucceeded(_) => self.remember(event),
-            Notification::Error(_) => return self.error(notice),
+            Notification::Error(_) => return self.error(notice, aftermath),
             _ => {}
         }
         if let Some(handlers) = self.handlers_of(event) {
@@ -228,12 +230,13 @@ impl Dispatcher {
     }
 
     /// A panic in a handler of errors is logged only: reporting it would call that handler again.
-    fn error(&mut self, notice: &Notification) {
-        let mut aftermath = Aftermath::default();
-        self.client.outside(notice, &mut aftermath);
-        for error in aftermath.errors {
+    fn error(&mut self, notice: &Notification, aftermath: &mut Aftermath) {
+        let mut own = Aftermath::default();
+        self.client.outside(notice, &mut own);
+        for error in own.errors {
             log::error!("{}", error.without_words());
         }
+        aftermath.has_unbound |= own.has_unbound;
     }
 
     /// Sweeps so often that it costs nothing on average.
@@ -254,16 +257,26 @@ impl Dispatcher {
             return;
         }
         let mut aftermath = Aftermath::default();
-        let unbound = stage.booth.has_unbound.swap(false, Ordering::AcqRel).then(|| self.sweep());
-        // Dropping a closure runs user code, which may panic as well.
-        if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
-            let handler = "something, while it was dropped,".to_owned();
-            aftermath.errors.push(Error::HandlerPanicked { handler });
+        if stage.booth.has_unbound.swap(false, Ordering::AcqRel) {
+            self.let_go(&mut aftermath);
         }
         for (channel, registration) in stage.booth.take_inbox() {
             self.take_over(channel, registration, &mut aftermath);
         }
+        // One that was told of what had happened before may have had enough of it.
+        if std::mem::take(&mut aftermath.has_unbound) {
+            self.let_go(&mut aftermath);
+        }
         see_to(stage, &mut aftermath);
+    }
+
+    /// Drops the handlers that are not bound any more, which runs user code, and may panic as well.
+    fn let_go(&mut self, aftermath: &mut Aftermath) {
+        let unbound = self.sweep();
+        if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
+            let handler = "something, while it was dropped,".to_owned();
+            aftermath.errors.push(Error::HandlerPanicked { handler });
+        }
     }
 
     /// Takes the handlers out that are not bound any more.

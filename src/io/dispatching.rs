@@ -22,18 +22,19 @@ impl Core {
         let mut handled = 0;
         let mut allowance = Allowance::new(queue.len(), budget);
         let mut pending = VecDeque::new();
-        while allowance.is_left_for(pending.front()) {
-            if pending.is_empty() && queue.take_up_to(allowance.appetite(), &mut pending) == 0 {
-                break;
+        while allowance.has_room() {
+            if pending.is_empty() {
+                allowance.taken(queue.take_up_to(allowance.appetite(), &mut pending));
             }
-            let Some(taken) = pending.front_mut() else { continue };
+            let Some(taken) = pending.front_mut() else { break };
             handled += dispatcher.run(&self.stage(), taken, &mut allowance);
             if taken.is_used_up() {
                 pending.pop_front();
             }
         }
         if !pending.is_empty() {
-            queue.put_back(&mut pending);
+            // Nobody is woken for handlers: who dispatches comes back.
+            let _ = queue.put_back(&mut pending);
         }
         dispatcher.look(&self.stage());
         self.booth.put_back(dispatcher);

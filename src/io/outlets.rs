@@ -1,9 +1,10 @@
 //! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
 
-use std::{panic, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     inside::Inside,
+    process::Process,
     queue::{Queue, Traits},
     snapshot::Snapshot,
     stop::Stop,
@@ -32,9 +33,11 @@ pub(crate) struct Outlets {
     delivering: Mutex<()>,
     /// The handlers' queue first, then one queue for each receiver. Replaced as a whole, and locked for a look only.
     queues: Mutex<Arc<[Arc<Queue>]>>,
-    /// What queues had dropped that are gone.
+    /// What queues had dropped that are gone, and what was superseded in them.
     dropped_before: AtomicU64,
+    superseded_before: AtomicU64,
     handlers: Arc<Queue>,
+    process: Process,
     pub(crate) snapshot: Snapshot,
     room: (Sender<()>, Receiver<()>),
 }
@@ -50,6 +53,8 @@ impl Outlets {
             delivering: Mutex::new(()),
             queues: Mutex::new([Arc::clone(&handlers)].into()),
             dropped_before: AtomicU64::new(0),
+            superseded_before: AtomicU64::new(0),
+            process: Process::current(),
             handlers,
             snapshot: Snapshot::default(),
             room,
@@ -81,6 +86,7 @@ impl Outlets {
             let mut queues = self.queues.lock();
             *queues = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
             self.dropped_before.fetch_add(queue.dropped(), Ordering::Relaxed);
+            self.superseded_before.fetch_add(queue.superseded(), Ordering::Relaxed);
         }
         // A reader that waits for room in this queue need not wait any more.
         let _ = self.room.0.try_send(());
@@ -110,18 +116,16 @@ impl Outlets {
                 }
             }
         }
-        // A logger and what wakes a consumer are user code, so no lock is held.
+        // What wakes a consumer, and a logger, are user code, so no lock is held.
+        to_wake.iter().for_each(|queue| self.ring(queue));
         to_log.iter().for_each(|batch| log_notices(batch));
-        to_wake.iter().for_each(|queue| self.wake(queue));
     }
 
-    fn wake(&self, queue: &Queue) {
-        let Some(wake_up) = queue.wake_up() else { return };
+    /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).
+    fn ring(&self, queue: &Queue) {
         let _inside = Inside::of(self.identity());
-        let woken = panic::catch_unwind(panic::AssertUnwindSafe(|| wake_up()));
-        if woken.is_err() {
+        if self.process.is_current() && queue.ring().is_err() {
             let handler = "a receiver's queue".to_owned();
-            log::error!("the wake-up closure of a receiver panicked");
             self.report(Error::HandlerPanicked { handler });
         }
     }
@@ -151,7 +155,13 @@ impl Outlets {
     /// Nothing will be delivered any more.
     pub(crate) fn close(&self) {
         let queues = self.queues();
-        queues.iter().filter(|queue| queue.close()).for_each(|queue| self.wake(queue));
+        for queue in queues.iter() {
+            if queue.close() {
+                self.ring(queue);
+            }
+            // It may hold the very receiver that it wakes.
+            drop(queue.take_down_bell());
+        }
     }
 
     fn queues(&self) -> Arc<[Arc<Queue>]> {
@@ -161,6 +171,11 @@ impl Outlets {
     pub(crate) fn dropped(&self) -> u64 {
         let queues = self.queues.lock();
         self.dropped_before.load(Ordering::Relaxed) + queues.iter().map(|queue| queue.dropped()).sum::<u64>()
+    }
+
+    pub(crate) fn superseded(&self) -> u64 {
+        let queues = self.queues.lock();
+        self.superseded_before.load(Ordering::Relaxed) + queues.iter().map(|queue| queue.superseded()).sum::<u64>()
     }
 }
 

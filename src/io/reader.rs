@@ -83,14 +83,15 @@ impl Errand {
 
     /// False when the socket is not the current one any more.
     fn burst(&self, burst: Burst<'_>) -> bool {
-        let mut current = true;
+        // Stays so where no turn is made: in a forked child, where the socket is the parent's (H7).
+        let mut current = false;
         self.core.turn_and_order(|link, now| {
-            link.read_burst(self.generation, burst, now).unwrap_or_else(|| {
-                current = false;
-                Default::default()
-            })
+            let aftermath = link.read_burst(self.generation, burst, now);
+            current = aftermath.is_some();
+            aftermath.unwrap_or_default()
         });
-        current
+        // What was woken, or has logged, may have forked.
+        current && self.core.process.is_current()
     }
 
     /// Holds the reader back while a queue that blocks is full. The session is told, because the silence is ours. An attempt

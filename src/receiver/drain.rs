@@ -84,8 +84,10 @@ impl Drop for Drain<'_> {
         if self.held.is_empty() {
             return;
         }
-        if let Some(queue) = self.receiver.queue() {
-            queue.put_back(&mut self.held);
+        let Some(queue) = self.receiver.queue() else { return };
+        // Another thread may have looked meanwhile, and gone to sleep. A panic is logged.
+        if queue.put_back(&mut self.held) {
+            let _ = queue.ring();
         }
     }
 }

@@ -30,16 +30,19 @@ pub use pollable::PollableReceiver;
 
 /// Everything that happens to a client, or to one channel, from the making of the receiver on, in order.
 ///
-/// A receiver has a queue of its own, so that a slow one delays neither handlers nor other receivers. The queue is
+/// A receiver has a queue of its own, so that a slow one delays neither handlers nor other receivers, unless its policy is
+/// [`Overflow::Block`](crate::Overflow::Block). The queue is
 /// bounded by [`Config::queue_capacity`](crate::Config::queue_capacity); what happens when it is full is said by
 /// [`Config::overflow`](crate::Config::overflow), and defaults to dropping the oldest events, which is reported in place
 /// as [`Notification::Lagged`]. Each receiver may have it otherwise: [`ReceiverOptions`].
 ///
 /// Whatever becomes of it, what was received is what was handed out, [`dropped`](Self::dropped),
-/// [`superseded`](Self::superseded), skipped because its channel was unsubscribed, or still waits.
+/// [`superseded`](Self::superseded), still waits, or was skipped: because its channel was unsubscribed, or because the
+/// decoder of the program made another kind of it than the receiver is for.
 ///
 /// A receiver does not keep its client alive, and is closed in a forked child. It can be shared between threads, each
-/// notification then goes to one.
+/// notification then goes to one; what an iterator has taken meanwhile is not there for the others, and when it is dropped
+/// early they get it after what followed it.
 ///
 /// ```
 /// use pusher_channels::{Notification, Pusher, testing::TestServer};
@@ -134,7 +137,9 @@ impl Receiver {
         Drain::new(self, usize::MAX)
     }
 
-    /// As [`try_iter`](Self::try_iter), but at most so many.
+    /// As [`try_iter`](Self::try_iter), but at most so many: what is beyond that stays. With
+    /// [`Overflow::KeepLatest`](crate::Overflow::KeepLatest) take all instead, because an event that is renewed goes to the
+    /// end of the queue each time, and may stay beyond the number for ever.
     pub fn drain(&self, max: usize) -> impl Iterator<Item = Notification> {
         Drain::new(self, max)
     }
@@ -144,10 +149,15 @@ impl Receiver {
         std::iter::from_fn(|| self.recv().ok())
     }
 
-    /// How many notifications wait, without those that an iterator has taken and not handed out yet. Some of them may turn out to be of channels that were unsubscribed meanwhile, and are
-    /// then skipped.
+    /// How many notifications wait, without those that an iterator has taken and not handed out yet. Some of them may turn
+    /// out to be of channels that were unsubscribed meanwhile, and are then skipped.
     pub fn len(&self) -> usize {
         self.queue().map_or(0, |queue| queue.len())
+    }
+
+    /// Whether the client is gone and nothing waits. This is final.
+    pub fn is_closed(&self) -> bool {
+        self.queue().is_none_or(|queue| queue.is_closed())
     }
 
     /// Whether nothing waits.

@@ -36,7 +36,8 @@ impl ReceiverOptions {
         Self::default()
     }
 
-    /// Receives these kinds only. What it does not receive takes no place in its queue. Defaults to all kinds;
+    /// Receives these kinds only; the last call counts. What it does not receive takes no place in its queue. Defaults to all
+    /// kinds;
     /// [`Lagged`](NotificationKind::Lagged) always comes.
     pub fn only(mut self, kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         self.kinds = Kinds::of(kinds);
@@ -51,20 +52,25 @@ impl ReceiverOptions {
     }
 
     /// What the queue does when it is full. Defaults to [`Config::overflow`], and where that is not set to
-    /// [`Overflow::DropOldest`].
+    /// [`Overflow::DropOldest`]. With [`Overflow::Block`], a receiver that nobody takes from holds up the whole client, its
+    /// handlers and other receivers included.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = Some(overflow);
         self
     }
 
     /// Runs a closure after something has come into the queue, or the client is gone: to wake an event loop, for example
-    /// with a message to itself. It runs once, and again only after the receiver has been looked at since, so whoever is
-    /// woken takes all that waits, or comes back by himself.
+    /// with a message to itself. It runs once, and again only after somebody has asked the receiver for what waits
+    /// (`try_recv`, `recv`, `try_iter`, ...), so whoever is woken takes all that waits, and looks whether the receiver
+    /// [is closed](crate::Receiver::is_closed).
     ///
-    /// It runs on the thread that reads from the socket or keeps time, so it must not block: while it does, nothing is
-    /// received, and no ping is answered. Every call of the client is allowed in it; those that wait return
-    /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). It keeps alive what it holds, so it should hold no handle of
-    /// its client. After the receiver is dropped it does not start again.
+    /// It runs on the thread that has put something in: mostly on the one that reads from the socket or keeps time, so it must
+    /// not block, because while it does nothing is received, and no ping is answered; but also on yours, when that drops the
+    /// last handle, dispatches, or gives back what an iterator has not handed out. So it locks nothing that you hold while
+    /// you call the client. Every call of the client is allowed in it; those that wait return
+    /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). One that panics is reported, and not run again. It keeps alive
+    /// what it holds, so it should hold no handle of its client. When the receiver is dropped, one that is just starting may
+    /// still run, and then none.
     pub fn wake(mut self, wake_up: impl Fn() + Send + Sync + 'static) -> Self {
         self.wake_up = Some(Arc::new(wake_up));
         self

@@ -17,8 +17,11 @@ use super::Receiver;
 /// was made of.
 ///
 /// Nobody needs to read from the descriptor, and nobody may. It stays readable until the receiver is empty, so who is told
-/// of changes only (`EPOLLET`, `mio`) takes all that waits before waiting again. Now and then it is readable for something
-/// that turns out to be of a channel that was unsubscribed meanwhile.
+/// of changes only (`EPOLLET`, `mio`) takes with [`try_recv`](Receiver::try_recv) until that says
+/// [`Empty`](crate::TryRecvError::Empty) before waiting again: one [`try_iter`](Receiver::try_iter) leaves what came
+/// meanwhile. Who takes by `try_iter` alone asks [`is_closed`](Receiver::is_closed), because at the end the descriptor stays
+/// readable for ever. Now and then it is readable for something that turns out to be of a channel that was unsubscribed
+/// meanwhile. In a forked child the descriptor is the parent's, and says nothing of the child's receiver, which is closed.
 ///
 /// ```
 /// use std::{os::fd::AsFd, time::Duration};
@@ -30,9 +33,12 @@ use super::Receiver;
 /// let pusher = Pusher::new(server.config());
 /// let receiver = pusher.receiver().pollable()?;
 /// pusher.connect()?;
-/// wait_until_readable(receiver.as_fd()); // by poll, beside other descriptors
-/// for notification in receiver.try_iter() {
-///     println!("{notification:?}");
+/// while !receiver.is_closed() {
+///     wait_until_readable(receiver.as_fd()); // by poll, beside other descriptors
+///     for notification in receiver.try_iter() {
+///         println!("{notification:?}");
+///     }
+///     # break;
 /// }
 /// # Ok(())
 /// # }

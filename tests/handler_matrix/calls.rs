@@ -158,16 +158,19 @@ pub(crate) const CALLS: &[Call] = &[
     call("Receiver::drain", |h| assert_eq!(h.take_receiver().drain(1).count(), 1)),
     #[cfg(unix)]
     call("Receiver::pollable", |h| assert!(h.take_receiver().pollable().expect("descriptors").try_recv().is_ok())),
-    call("Receiver::try_recv + Receiver::len + Receiver::is_empty + Receiver::dropped + Receiver::superseded", |h| {
-        let receiver = h.take_receiver();
-        assert!(!receiver.is_empty());
-        done((
-            receiver.len(),
-            receiver.try_recv().expect("something waits"),
-            receiver.dropped(),
-            receiver.superseded(),
-        ));
-    }),
+    call(
+        "Receiver::try_recv + Receiver::len + Receiver::is_empty + Receiver::is_closed + Receiver::dropped + Receiver::superseded",
+        |h| {
+            let receiver = h.take_receiver();
+            assert!(!receiver.is_empty() && !receiver.is_closed());
+            done((
+                receiver.len(),
+                receiver.try_recv().expect("something waits"),
+                receiver.dropped(),
+                receiver.superseded(),
+            ));
+        },
+    ),
     call("Event::channel", |h| assert_eq!(h.event.channel(), Some("room"))),
     call("Event::name", |h| assert_eq!(h.event.name(), "e")),
     call("Event::data", |h| assert_eq!(h.event.data(), "1")),

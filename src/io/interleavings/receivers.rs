@@ -124,7 +124,7 @@ fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
             match queue.take().expect("the queue is open") {
                 // Every other one is not used at first.
                 Taken::Segment(unused) if numbers.len() == 1 => {
-                    queue.put_back(&mut VecDeque::from([Taken::Segment(unused)]));
+                    assert!(!queue.put_back(&mut VecDeque::from([Taken::Segment(unused)])));
                     let Ok(Item::Entry(batch, index)) = queue.try_pop() else { panic!("it was given back") };
                     numbers.push(number_of(&batch, index));
                 }

@@ -1,6 +1,9 @@
 //! Tells a consumer that something waits.
 
-use std::{fmt, sync::Arc};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 
 use crate::sync::{
     Mutex,
@@ -9,6 +12,10 @@ use crate::sync::{
 
 /// The user's wake-up closure.
 pub(crate) type WakeUp = Arc<dyn Fn() + Send + Sync>;
+
+/// A wake-up closure has panicked.
+#[derive(Debug)]
+pub(crate) struct Panicked;
 
 /// Rung after something is in the queue: once, until the consumer looks again.
 ///
@@ -38,19 +45,20 @@ impl Bell {
         }
     }
 
-    /// The closure, to be run without a lock.
-    pub(super) fn wake_up(&self) -> Option<WakeUp> {
-        self.wake_up.lock().clone()
+    /// Runs the closure, on whatever thread this is, without a lock. One that panics is not run again, because it may have
+    /// been called for the report of its last panic.
+    pub(super) fn ring(&self) -> Result<(), Panicked> {
+        let Some(wake_up) = self.wake_up.lock().clone() else { return Ok(()) };
+        // Dropped in there, too: it may be the last to hold what the closure holds.
+        panic::catch_unwind(AssertUnwindSafe(move || wake_up())).map_err(|_| {
+            log::error!("a handler for a receiver's queue panicked");
+            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.take_down()))));
+            Panicked
+        })
     }
 
     /// From here on it does not ring. Returns the closure, for the caller to drop without a lock.
     pub(super) fn take_down(&self) -> Option<WakeUp> {
         self.wake_up.lock().take()
-    }
-}
-
-impl fmt::Debug for Bell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bell").field("is_hung", &self.is_hung).finish_non_exhaustive()
     }
 }

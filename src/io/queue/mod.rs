@@ -29,7 +29,7 @@ use crate::{
 
 use backlog::{Backlog, Drops};
 use bell::Bell;
-pub(crate) use bell::WakeUp;
+pub(crate) use bell::{Panicked, WakeUp};
 use latest::Latest;
 pub(crate) use segment::{Segment, Step};
 pub(crate) use selection::Selection;
@@ -45,7 +45,7 @@ const AT_ONCE: usize = 256;
 /// One consumer's queue. It is filled with whole batches and emptied one notification, or one batch, at a time.
 ///
 /// Pushing never blocks. With [`Overflow::Block`] it is the reader that asks [`has_room`](Self::has_room) before it reads
-/// on, so that a queue is exceeded by one burst of the socket at most.
+/// on, so that a queue is exceeded at most by one burst of the socket, and by what its consumer puts back.
 pub(crate) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
@@ -242,8 +242,10 @@ impl Queue {
         count
     }
 
-    /// What a consumer did not use of what it took comes first again.
-    pub(crate) fn put_back(&self, unused: &mut VecDeque<Taken>) {
+    /// What a consumer did not use of what it took comes first again. True when somebody is to be [woken](Self::ring) for
+    /// it, without a lock.
+    #[must_use]
+    pub(crate) fn put_back(&self, unused: &mut VecDeque<Taken>) -> bool {
         let mut state = self.state.lock();
         while let Some(taken) = unused.pop_back() {
             state.held.put_back(taken);
@@ -252,6 +254,7 @@ impl Queue {
         self.changed(&mut state);
         drop(state);
         self.filled.notify_all();
+        self.bell.is_to_be_rung()
     }
 
     fn wait<T>(&self, deadline: Option<Instant>, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
@@ -290,6 +293,12 @@ impl Queue {
         self.len.load(Ordering::SeqCst)
     }
 
+    /// Whether nothing waits, and nothing will come any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        let state = self.state.lock();
+        state.closed && state.held.waiting() == 0
+    }
+
     pub(crate) fn dropped(&self) -> u64 {
         self.state.lock().held.dropped()
     }
@@ -307,14 +316,19 @@ impl Queue {
         self.bell.looked();
     }
 
-    /// The closure that wakes the consumer. It is user code, so it is run without a lock.
-    pub(crate) fn wake_up(&self) -> Option<WakeUp> {
-        self.bell.wake_up()
+    /// Wakes the consumer. That is user code, so it is done without a lock.
+    pub(crate) fn ring(&self) -> Result<(), Panicked> {
+        self.bell.ring()
+    }
+
+    /// From here on nobody is woken. Returns the wake-up closure, to be dropped without a lock.
+    pub(crate) fn take_down_bell(&self) -> impl Sized + use<> {
+        self.bell.take_down()
     }
 
     /// Nobody consumes any more. From here on nothing is taken in, and nobody woken. Returns the wake-up closure, to be
     /// dropped without a lock.
-    pub(crate) fn abandon(&self) -> impl Sized {
+    pub(crate) fn abandon(&self) -> impl Sized + use<> {
         let wake_up = self.bell.take_down();
         self.close();
         wake_up

@@ -28,13 +28,14 @@ impl Readiness {
         Arc::clone(&self.readable)
     }
 
-    /// Makes the descriptor readable, or not. A failure, of which none is known, is made up for by the next change.
+    /// Makes the descriptor readable, or not. Where it would block, somebody else has been at it, and it is so already. Any
+    /// other failure, of which none is known, is made up for by the next change.
     pub(super) fn set(&mut self, is_readable: bool) {
         if self.is_readable == is_readable {
             return;
         }
         let done = if is_readable { (&self.writable).write(&[0]) } else { (&*self.readable).read(&mut [0]) };
-        if done.is_ok() {
+        if done.map_or_else(|error| error.kind() == io::ErrorKind::WouldBlock, |_| true) {
             self.is_readable = is_readable;
         }
     }

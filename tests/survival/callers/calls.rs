@@ -125,6 +125,7 @@ pub(super) const CALLS: &[Call] = &[
     call("User::on_watchlist", |h| h.user.unbind(h.user.on_watchlist(|_: &WatchlistEvent| {}))),
     call("Receiver::try_recv", |h| done(h.receiver.try_recv())),
     call("Receiver::len", |h| done(h.receiver.len())),
+    call("Receiver::is_closed", |h| assert!(!h.receiver.is_closed())),
     call("Receiver::is_empty", |h| done(h.receiver.is_empty())),
     call("Receiver::dropped", |h| done(h.receiver.dropped())),
     call("Receiver::superseded", |h| done(h.receiver.superseded())),

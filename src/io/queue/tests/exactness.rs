@@ -122,11 +122,11 @@ fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
             }
         }
         if !to_put_back.is_empty() {
-            queue.put_back(&mut to_put_back);
+            assert!(!queue.put_back(&mut to_put_back));
         }
         assert!(overflow == Overflow::Block || queue.len() <= capacity);
     }
-    queue.put_back(&mut unused);
+    assert!(!queue.put_back(&mut unused));
     while let Ok(item) = queue.try_pop() {
         told.item(item);
     }

@@ -71,7 +71,7 @@ fn take_one(queue: &Queue) -> Segment {
 }
 
 fn put_back(queue: &Queue, segment: Segment) {
-    queue.put_back(&mut VecDeque::from([Taken::Segment(segment)]));
+    assert!(!queue.put_back(&mut VecDeque::from([Taken::Segment(segment)])));
 }
 
 fn steps(segment: &mut Segment) -> Vec<Step> {
