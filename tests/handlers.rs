@@ -13,18 +13,9 @@ use std::{
 };
 
 use pusher_channels::{
-    Channel, ConnectionState, ConnectionStateChange, Error, Event, Overflow, Pusher, SubscriptionSucceeded,
-    testing::TestServer,
+    ConnectionState, ConnectionStateChange, Error, Event, Overflow, Pusher, SubscriptionSucceeded, testing::TestServer,
 };
-use support::{PATIENCE, connected, eventually, next_error, next_event, quick, server, subscribed};
-
-/// A connected client with one subscribed channel.
-fn room() -> (TestServer, Pusher, Channel) {
-    let server = server();
-    let pusher = connected(&server);
-    let channel = subscribed(&pusher, "room");
-    (server, pusher, channel)
-}
+use support::{PATIENCE, connected, eventually, next_error, next_event, quick, room, server, subscribed};
 
 #[test]
 fn h1_every_call_is_legal_inside_a_handler_and_those_that_wait_say_so() {

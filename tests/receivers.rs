@@ -11,15 +11,7 @@ use pusher_channels::{
     Channel, Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
     testing::TestServer,
 };
-use support::{PATIENCE, connected, dispatched_by_hand, eventually, next_error, quick, server, subscribed};
-
-/// A connected client with one subscribed channel, whose confirmation is in nobody's queue.
-fn room() -> (TestServer, Pusher, Channel) {
-    let server = server();
-    let pusher = connected(&server);
-    let channel = subscribed(&pusher, "room");
-    (server, pusher, channel)
-}
+use support::{PATIENCE, dispatched_by_hand, eventually, next_error, quick, room, server, subscribed};
 
 fn publish(server: &TestServer, events: impl IntoIterator<Item = (&'static str, usize)>) {
     for (name, data) in events {

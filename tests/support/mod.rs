@@ -35,6 +35,14 @@ pub(crate) fn subscribed(pusher: &Pusher, name: &str) -> Channel {
     channel
 }
 
+/// A connected client with one subscribed channel, whose confirmation is in the queue of no later receiver.
+pub(crate) fn room() -> (TestServer, Pusher, Channel) {
+    let server = server();
+    let pusher = connected(&server);
+    let channel = subscribed(&pusher, "room");
+    (server, pusher, channel)
+}
+
 /// A client whose handlers run when it dispatches, and have been told of the beginning: connected, and subscribed.
 pub(crate) fn dispatched_by_hand(config: Config, channel: &str) -> (Pusher, Channel) {
     let pusher = Pusher::new(config.manual_dispatch()).connect().expect("the embedded server accepts");

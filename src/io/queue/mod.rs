@@ -111,14 +111,6 @@ pub(crate) enum Nothing {
 }
 
 impl Taken {
-    /// How many notifications wait in it.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Segment(segment) => segment.left(),
-            Self::Lagged(count) => usize::from(*count > 0),
-        }
-    }
-
     /// Whether there is nothing more to come of it.
     pub(crate) fn is_used_up(&self) -> bool {
         match self {
@@ -224,22 +216,25 @@ impl Queue {
     }
 
     /// Takes batch after batch, until so many notifications are taken, or a bound for one lock is reached; then also the
-    /// loss that follows them. Returns how many notifications it took.
+    /// loss that follows them. Returns how many it took. Reports of losses do not count, unless there is nothing else.
     pub(crate) fn take_up_to(&self, wanted: usize, into: &mut VecDeque<Taken>) -> usize {
         let mut state = self.state.lock();
         let was_full = self.is_full(&*state.held);
-        let mut count = 0;
+        let (mut count, before) = (0, into.len());
         while count < wanted.min(AT_ONCE) {
             let Some(taken) = state.held.take() else { break };
-            count += taken.len();
+            if let Taken::Segment(segment) = &taken {
+                count += segment.left();
+            }
             into.push_back(taken);
         }
-        if count > 0 {
+        let has_taken = into.len() > before;
+        if has_taken {
             into.extend(state.held.take_loss().map(Taken::Lagged));
         }
         self.changed(&mut state);
         self.tell_room(was_full, &state);
-        count
+        count.max(usize::from(has_taken))
     }
 
     /// What a consumer did not use of what it took comes first again. True when somebody is to be [woken](Self::ring) for
