@@ -8,7 +8,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Channel, Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
+    Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
     testing::TestServer,
 };
 use support::{PATIENCE, dispatched_by_hand, eventually, next_error, quick, room, server, subscribed};
