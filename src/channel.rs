@@ -125,6 +125,8 @@ impl Channel {
 
     /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
     /// `pusher:subscription_succeeded` runs at once when the channel is subscribed already.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
@@ -141,8 +143,17 @@ impl Channel {
     }
 
     /// Runs a handler for all events of this channel, the platform's own included.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for the application's events of this channel.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
+    pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {
+        self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
     }
 
     /// Takes a handler away. After it returns the handler does not start again.

@@ -17,8 +17,9 @@ use crate::{
 
 /// A client of one app. A cheap handle: clones are the same client.
 ///
-/// The client lives as long as any handle of it, [`Pusher`] or [`Channel`]. When the last one is dropped, it disconnects
-/// and its receivers end. A handler that holds a handle of its own client keeps it alive until
+/// The client lives as long as any handle of it: [`Pusher`], [`Channel`] or [`User`]. When the last one is dropped, it
+/// disconnects and its receivers end; events of channels that still wait are discarded, as by
+/// [`disconnect`](Pusher::disconnect). A handler that holds a handle of its own client keeps it alive until
 /// [`disconnect`](Pusher::disconnect) and [`unbind`](Pusher::unbind).
 ///
 /// A client belongs to the process that made it. In a forked child every call on a handle returns [`Error::Forked`], or does
@@ -102,9 +103,9 @@ impl Pusher {
         Ok(self.clone())
     }
 
-    /// Disconnects, in whatever state the client is. Returns within 250 ms; afterwards no event of a channel is delivered
-    /// and no socket opened until the next `connect`. Which channels are wanted is not forgotten. A handler that is
-    /// running is not waited for.
+    /// Disconnects, in whatever state the client is. Returns within 250 ms; afterwards no event of a channel is delivered,
+    /// those that wait in queues included, and no socket opened until the next `connect`. Which channels are wanted is not
+    /// forgotten. A handler that is running is not waited for.
     pub fn disconnect(&self) {
         if let Ok(core) = self.core() {
             core.disconnect();
@@ -189,6 +190,8 @@ impl Pusher {
 
     /// Runs a handler for events of this name on any channel, and for those that are sent to the user. The platform's own
     /// events can be named too, for example `pusher:subscription_succeeded`.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
@@ -210,6 +213,8 @@ impl Pusher {
     }
 
     /// Runs a handler for all events of all channels, the platform's own included.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
@@ -220,11 +225,14 @@ impl Pusher {
     }
 
     /// Runs a handler for the application's events of all channels, and for those that are sent to the user.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
     }
 
-    /// Runs a handler for every change of the connection's state.
+    /// Runs a handler for every change of the connection's state. Bound before [`connect`](Self::connect) it hears of all;
+    /// bound later, perhaps of some that had not been told yet.
     pub fn on_connection_state_change(&self, handler: impl Handler<ConnectionStateChange>) -> Binding {
         self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
     }
@@ -340,9 +348,9 @@ impl Pusher {
         self.core().map_or(0, |core| core.dispatch(None))
     }
 
-    /// As [`dispatch`](Self::dispatch), but for so many notifications at most, or for so long: no notification is begun
-    /// after that time. What is left is for the next call, in its order. Beside the budget, handlers that were bound since the
-    /// last call hear of what is subscribed already.
+    /// As [`dispatch`](Self::dispatch), but for so many notifications at most, those that have no handler included, or for
+    /// so long: no notification is begun after that time. What is left is for the next call, in its order. Beside the
+    /// budget, handlers that were bound since the last call hear of what is subscribed already.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -47,14 +47,15 @@ pub struct Stats {
     pub ignored: u64,
     /// Messages that could not be understood.
     pub bad_messages: u64,
-    /// How long the server took from a `pusher:ping` to the `pusher:pong`, the last time that it was measured; `None` before the
-    /// first. Pings are sent after the activity timeout, and by [`Pusher::reconnect_now`](crate::Pusher::reconnect_now). They
-    /// have no numbers: where the server leaves some without an answer, a pong that comes late may be taken for that to a later
-    /// ping.
+    /// How long the server took from a `pusher:ping` to the `pusher:pong`, the last time that it was measured; `None`
+    /// before the first. Pings are sent after the activity timeout, and by
+    /// [`Pusher::reconnect_now`](crate::Pusher::reconnect_now). They have no numbers: where the server leaves some without
+    /// an answer, a pong that comes late may be taken for that to a later ping.
     pub ping_round_trip: Option<Duration>,
     /// Requests to auth endpoints and authorisers that failed and were made again.
     pub auth_retries: u64,
-    /// Notifications that wait for handlers at this moment. Each [`Receiver`](crate::Receiver) tells its own number.
+    /// Notifications that wait for handlers at this moment, without those that arrived together with the one that is being
+    /// handled. Each [`Receiver`](crate::Receiver) tells its own number.
     pub queue_depth: usize,
     /// Notifications that were dropped because a queue was full, all queues together.
     pub dropped: u64,

@@ -67,6 +67,8 @@ impl User {
     }
 
     /// Runs a handler for events of this name that are sent to the user.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
@@ -83,6 +85,8 @@ impl User {
     }
 
     /// Runs a handler for all events that are sent to the user.
+    ///
+    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }

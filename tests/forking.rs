@@ -114,6 +114,7 @@ const CALLS: &[Call] = &[
     ("Channel::subscription_count", |h| h.channel.subscription_count().is_none()),
     ("Channel::bind", |h| returns(|| h.channel.bind("e", |_: &Event| ()))),
     ("Channel::bind_all", |h| returns(|| h.channel.bind_all(|_: &Event| ()))),
+    ("Channel::on_event", |h| returns(|| h.channel.on_event(|_: &Event| ()))),
     ("Channel::bind_as", |h| returns(|| h.channel.bind_as("e", |_: u32, _| ()))),
     ("Channel::receiver", |h| matches!(h.channel.receiver().recv(), Err(Closed))),
     ("Channel::receiver_with", |h| h.channel.receiver_with(ReceiverOptions::new()).iter().next().is_none()),

@@ -164,12 +164,14 @@ fn h3_handlers_of_event_channel_and_client_run_in_that_order() {
     pusher.on_event(tell("client on_event"));
     pusher.bind_all(tell("client all"));
     pusher.bind("e", tell("client e"));
+    channel.on_event(tell("channel on_event"));
     channel.bind_all(tell("channel all"));
     channel.bind("e", tell("channel e"));
     channel.bind("other", tell("other"));
     server.trigger("room", "e", "");
-    let heard: Vec<_> = (0..5).map(|_| tells.recv_timeout(PATIENCE).expect("told")).collect();
-    assert_eq!(heard, ["channel e", "channel all", "client e", "client all", "client on_event"]);
+    let heard: Vec<_> = (0..6).map(|_| tells.recv_timeout(PATIENCE).expect("told")).collect();
+    let expected = ["channel e", "channel all", "client e", "client all", "channel on_event", "client on_event"];
+    assert_eq!(heard, expected);
     assert!(tells.try_recv().is_err());
 }
 

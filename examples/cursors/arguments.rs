@@ -22,8 +22,10 @@ Where to play; without any of these, on an embedded server with computer players
 
 On the embedded server:
   --players N                     how many computer players there are, 1 to 50; defaults to 3
-  --headless                      without a terminal: computer players only, who check that nothing is lost, and measure
-  --frames N                      how long that takes, in frames of which a second has 60; defaults to 600
+  --headless                      without a terminal: computer players only, whose connections are cut half-way; checks that
+                                  nothing is lost but what the client announces, and measures
+  --frames N                      so many frames, of which a second has 60, and those before everybody is there and after
+                                  the last, until all is seen; defaults to 600
   --help                          this text
 
 Keys: arrows, WASD, hjkl or the mouse move, q quits. On the embedded server + and - let computer players come and go,

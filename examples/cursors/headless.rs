@@ -187,9 +187,11 @@ impl Headless {
     fn report(&self) -> String {
         let audit = &self.audit;
         let (median, max) = audit.latency();
+        let expected = audit.total_sent() * (self.players.len() as u64 - 1);
+        let in_gaps = expected.saturating_sub(audit.total_seen() as u64 + self.missing());
         format!(
-            "{} players, {} frames: {} positions sent, {} seen, {} missing, back {} after the cut; \
-             longest frame {} in the client; latency {} median, {} max",
+            "{} players, {} frames: {} events sent, {} received, {in_gaps} lost in the cut as announced, {} missing, \
+             back {} after the cut; longest frame {} in the client; latency {} median, {} max",
             self.players.len(),
             self.frame,
             audit.total_sent(),

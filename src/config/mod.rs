@@ -84,7 +84,7 @@ pub enum Overflow {
     /// The newest events are dropped, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
     DropNewest,
     /// Of the events with one channel, one name and one sender ([`Event::user_id`](crate::Event::user_id)) only the newest
-    /// waits, in its own place in the order: what a game wants of positions. An older one that is still there is
+    /// waits, in the place in which it came: what a game wants of positions. An older one that is still there is
     /// superseded, which [`Receiver::superseded`](crate::Receiver::superseded) counts and which is no loss. Everything else
     /// waits as ever. When the queue is full all the same, the oldest make room, as with `DropOldest`.
     KeepLatest,

@@ -4,8 +4,9 @@ use std::{ops::ControlFlow, sync::mpsc};
 
 /// Hears of events, or of another kind of notification: a closure, or the sending half of a channel.
 ///
-/// * A closure, `FnMut(&T)`, is run. Write out the type of its argument, `|event: &Event| ..`: where a sender could stand,
-///   the compiler does not infer it.
+/// * A closure, `FnMut(&T)`, is run. Write out the type of its argument, `|event: &Event| ..` or `|_: &Event| ..`: where a
+///   sender could stand, the compiler does not infer it, and says "type annotations needed" or "implementation of `FnOnce`
+///   is not general enough".
 /// * A sender of [`std::sync::mpsc`] or of [`crossbeam_channel`] gets a clone of each: a `Sender<Event>` for events, a
 ///   `Sender<String>` for the names that [`Pusher::on_cache_miss`](crate::Pusher::on_cache_miss) tells. When the receiving
 ///   half is gone, the sender unbinds itself. One that is bounded and full waits, like a closure that is slow, so its other
@@ -33,6 +34,10 @@ use std::{ops::ControlFlow, sync::mpsc};
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot hear of `{T}`",
+    note = "a closure writes out the type of its argument, `|event: &Event| ..`, and holds only what is `Send` and `'static`"
+)]
 pub trait Handler<T: ?Sized>: Send + 'static {
     /// Called with each, in order, on the thread that runs handlers. After a `Break` it is not called again, and is dropped.
     /// A panic is caught and reported, and ends nothing.

@@ -197,6 +197,9 @@ impl Dispatcher {
     fn entry(&mut self, event: &Event, aftermath: &mut Aftermath) {
         let Some(notice) = event.notice() else {
             self.event(event, aftermath);
+            if let Some(handlers) = self.handlers_of(event) {
+                handlers.application(event, aftermath);
+            }
             return self.client.application(event, aftermath);
         };
         match notice {

@@ -37,8 +37,8 @@ pub use pollable::PollableReceiver;
 /// as [`Notification::Lagged`]. Each receiver may have it otherwise: [`ReceiverOptions`].
 ///
 /// Whatever becomes of it, what was received is what was handed out, [`dropped`](Self::dropped),
-/// [`superseded`](Self::superseded), still waits, or was skipped: because its channel was unsubscribed, or because the
-/// decoder of the program made another kind of it than the receiver is for.
+/// [`superseded`](Self::superseded), still waits, or was skipped: because its channel was unsubscribed or the client
+/// disconnected, or because the decoder of the program made another kind of it than the receiver is for.
 ///
 /// A receiver does not keep its client alive, and is closed in a forked child. It can be shared between threads, each
 /// notification then goes to one; what an iterator has taken meanwhile is not there for the others, and when it is dropped

@@ -125,6 +125,7 @@ pub(crate) const CALLS: &[Call] = &[
     call("Channel::subscription_count", |h| done(h.channel.subscription_count())),
     call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("e", |_: &Event| {}))),
     call("Channel::bind_as", |h| h.channel.unbind(h.channel.bind_as("e", |_: u32, _: &Event| {}))),
+    call("Channel::on_event", |h| h.channel.unbind(h.channel.on_event(|_: &Event| {}))),
     call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_: &Event| {}))),
     call("Channel::on_subscription_succeeded", |h| {
         h.channel.unbind(h.channel.on_subscription_succeeded(|_: &SubscriptionSucceeded| {}))

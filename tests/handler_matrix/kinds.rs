@@ -212,6 +212,7 @@ fn nothing(_: &mut Scene) {}
 pub(crate) const KINDS: &[Kind] = &[
     handler("Channel::bind", PUBLIC, |s| Some(s.channel.bind("e", runs::<Event>(s))), publish),
     handler("Channel::bind_as", PUBLIC, |s| Some(s.channel.bind_as("e", runs_decoded(s))), publish),
+    handler("Channel::on_event", PUBLIC, |s| Some(s.channel.on_event(runs::<Event>(s))), publish),
     handler("Channel::bind_all", PUBLIC, |s| Some(s.channel.bind_all(runs::<Event>(s))), publish),
     handler(
         "Channel::on_subscription_succeeded",

@@ -25,6 +25,7 @@ use super::{
 const HANDLERS: &[(&str, Option<&str>)] = &[
     ("Channel::bind", Some("event e")),
     ("Channel::bind_as", Some("event e")),
+    ("Channel::on_event", Some("application events")),
     ("Channel::bind_all", Some("all events")),
     ("Channel::on_subscription_succeeded", Some("succeeded subscriptions")),
     ("Channel::on_subscription_error", Some("failed subscriptions")),

@@ -95,6 +95,7 @@ pub(super) const CALLS: &[Call] = &[
     call("Channel::subscription_count", |h| done(h.channel.subscription_count())),
     call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("event", |_: &Event| {}))),
     call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_: &Event| {}))),
+    call("Channel::on_event", |h| h.channel.unbind(h.channel.on_event(|_: &Event| {}))),
     call("Channel::bind_as", |h| h.channel.unbind(h.channel.bind_as("event", |_: u32, _| {}))),
     call("Channel::receiver", |h| done(h.channel.receiver())),
     call("Channel::receiver_with", |h| {
