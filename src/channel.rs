@@ -132,8 +132,9 @@ impl Channel {
     }
 
     /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
-    /// `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`]. A
-    /// bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that.
+    /// `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`].
+    /// A bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that. It takes no sender, which would get
+    /// half of it.
     pub fn bind_as<T: DeserializeOwned + 'static>(
         &self,
         event: &str,

@@ -197,8 +197,9 @@ impl Pusher {
     }
 
     /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
-    /// `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`]. A
-    /// bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that.
+    /// `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`].
+    /// A bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that. It takes no sender, which would get
+    /// half of it.
     ///
     /// ```
     /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu"));

@@ -124,8 +124,8 @@
 //!
 //! `fork` copies no thread but the one that calls it, so a client works in the process that made it alone. In a forked child
 //! every call returns [`Error::Forked`] or, where it returns no error, does nothing, and the parent's connection is not
-//! touched; the child makes a client of its own. A closure that forks must not return in the child, because the thread that
-//! it runs on is the client's. `std::process::Command` is no such fork.
+//! touched; the child makes a client of its own. Code that the client runs and that forks should not return in the child: mostly
+//! the thread that it runs on is the client's, and ends there. `std::process::Command` is no such fork.
 //!
 //! # Errors
 //!

@@ -245,7 +245,12 @@ fn a_wake_up_forks() {
     server.trigger("room", "e", &0);
     eventually("it forks", || child.load(Ordering::Acquire) != 0);
     // The child's thread ends, and with it the child, because there is no other one.
-    let end = ExitStatus::from_raw(fork::waitpid(child.load(Ordering::Acquire)).expect("a child"));
+    let mut end = None;
+    eventually("the child ends", || {
+        end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
+        end.is_some()
+    });
+    let end = ExitStatus::from_raw(end.expect("it has ended"));
     assert!(end.success(), "{end}");
     for n in 1..50 {
         server.trigger("room", "e", &n);

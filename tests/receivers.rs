@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    cell::OnceCell,
     sync::{Arc, OnceLock, mpsc},
     thread,
 };
@@ -300,6 +301,24 @@ fn h4_a_frame_ends_although_each_of_its_notifications_pushes_others_out() {
 }
 
 #[test]
+fn h4_a_receiver_is_not_closed_while_an_iterator_may_give_something_back() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let receiver = pusher.receiver();
+    pusher.connect().expect("accepted");
+    drop(pusher);
+    let mut notifications = receiver.try_iter();
+    assert!(notifications.next().is_some() && !receiver.is_closed(), "more than one change is held");
+    assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Empty));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| receiver.iter().count());
+        drop(notifications);
+        assert_eq!(other.join().expect("no panic"), 3, "who waits gets what is given back, and then the end");
+    });
+    assert!(receiver.is_closed());
+}
+
+#[test]
 fn h4_a_receiver_is_closed_when_the_client_is_gone_and_nothing_waits() {
     let (server, pusher, channel) = room();
     let receiver = pusher.receiver();
@@ -323,72 +342,33 @@ fn a_wake_up_goes_with_its_receiver() {
     eventually("it is dropped", || count.strong_count() == 0);
 }
 
-#[cfg(target_os = "linux")]
-mod descriptors {
-    //! A receiver among other descriptors.
+#[test]
+fn h6_the_last_handle_may_go_with_its_thread() {
+    support::run_alone("alone_the_last_handle_goes_with_its_thread");
+}
 
-    use std::os::fd::{AsFd, AsRawFd};
-
-    use pusher_channels::PollableReceiver;
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-    use super::*;
-
-    fn is_readable(receiver: &PollableReceiver, patience: i64) -> bool {
-        let mut descriptors = [PollFd::new(receiver, PollFlags::IN)];
-        let timeout = Timespec { tv_sec: patience, tv_nsec: 0 };
-        poll(&mut descriptors, Some(&timeout)).expect("a good descriptor") == 1
+/// What marks a thread as one that runs the program's code is made after the client here, and goes before it.
+#[test]
+#[ignore = "run by h6_the_last_handle_may_go_with_its_thread in a process of its own, which would be aborted"]
+fn alone_the_last_handle_goes_with_its_thread() {
+    thread_local! {
+        static CLIENT: OnceCell<Pusher> = const { OnceCell::new() };
     }
-
-    #[test]
-    fn h4_a_descriptor_is_readable_while_something_waits() {
-        let (server, pusher, channel) = room();
-        let receiver = pusher.receiver().pollable().expect("two more descriptors");
-        assert_eq!(receiver.as_fd().as_raw_fd(), receiver.as_raw_fd());
-        for _ in 0..100 {
-            assert!(!is_readable(&receiver, 0));
-            publish(&server, [("e", 0), ("e", 1)]);
-            assert!(is_readable(&receiver, 20));
-            waits(&receiver, 2);
-            assert!(receiver.try_recv().is_ok() && is_readable(&receiver, 0));
-            assert_eq!(receiver.drain(1).count(), 1);
-        }
-        drop((pusher, channel));
-        eventually("the end", || is_closed(&receiver));
-        assert!(is_readable(&receiver, 0), "that nothing comes any more is worth a look");
-    }
-
-    #[test]
-    fn h4_what_an_iterator_gives_back_makes_it_readable_again() {
-        let (server, pusher, _channel) = room();
-        publish(&server, [("before", 0)]);
-        let receiver = pusher.receiver();
-        publish(&server, (0..3).map(|n| ("e", n)));
-        eventually("they are there", || receiver.len() >= 3);
-        let receiver = receiver.pollable().expect("two more descriptors");
-        assert!(is_readable(&receiver, 0), "what came before it had a descriptor counts");
-        let waiting = receiver.len();
-        let mut notifications = receiver.try_iter();
-        notifications.next();
-        drop(notifications);
-        assert!(is_readable(&receiver, 0) && receiver.len() == waiting - 1);
-        assert_eq!(receiver.try_iter().count(), waiting - 1);
-        assert!(!is_readable(&receiver, 0));
-    }
-
-    #[test]
-    fn h6_descriptors_go_with_their_receivers() {
-        support::run_alone("descriptors::alone_descriptors_go_with_their_receivers");
-    }
-
-    #[test]
-    #[ignore = "run by h6_descriptors_go_with_their_receivers in a process of its own"]
-    fn alone_descriptors_go_with_their_receivers() {
-        let pusher = Pusher::new(pusher_channels::Config::host("key", "localhost"));
-        let before = support::descriptors();
-        let receivers: Vec<_> = (0..100).map(|_| pusher.receiver().pollable().expect("enough descriptors")).collect();
-        assert_eq!(support::descriptors(), before + 200);
-        drop(receivers);
-        assert_eq!(support::descriptors(), before);
-    }
+    let server = server();
+    let (wake, woken) = mpsc::channel();
+    let config = quick(&server);
+    let receiver = thread::spawn(move || {
+        CLIENT.with(|client| {
+            let pusher = Pusher::new(config);
+            let options = ReceiverOptions::new().wake(move || wake.send(()).unwrap_or_default());
+            let receiver = pusher.receiver_with(options);
+            client.set(pusher).expect("once");
+            client.get().expect("set").connect().expect("accepted");
+            receiver
+        })
+    });
+    let receiver = receiver.join().expect("the thread ends without a panic");
+    woken.recv_timeout(PATIENCE).expect("woken");
+    while receiver.try_recv().is_ok() {}
+    assert!(receiver.is_closed());
 }

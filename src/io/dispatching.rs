@@ -22,20 +22,23 @@ impl Core {
         let mut handled = 0;
         let mut allowance = Allowance::new(queue.len(), budget);
         let mut pending = VecDeque::new();
+        queue.borrow();
         while allowance.has_room() {
             if pending.is_empty() {
                 allowance.taken(queue.take_up_to(allowance.appetite(), &mut pending));
             }
             let Some(taken) = pending.front_mut() else { break };
             handled += dispatcher.run(&self.stage(), taken, &mut allowance);
+            if !self.process.is_current() {
+                // A handler has forked, and returned in the child, where nothing is locked (H7).
+                return handled;
+            }
             if taken.is_used_up() {
                 pending.pop_front();
             }
         }
-        if !pending.is_empty() {
-            // Nobody is woken for handlers: who dispatches comes back.
-            let _ = queue.put_back(&mut pending);
-        }
+        // Nobody is woken for handlers: who dispatches comes back.
+        queue.give_back(&mut pending);
         dispatcher.look(&self.stage());
         self.booth.put_back(dispatcher);
         handled
@@ -48,6 +51,9 @@ impl Core {
             match self.outlets.handlers().take() {
                 Ok(mut taken) => {
                     dispatcher.run(&self.stage(), &mut taken, &mut Allowance::unlimited());
+                    if !self.process.is_current() {
+                        return;
+                    }
                     dispatcher.look(&self.stage());
                 }
                 Err(nothing) => {

@@ -38,6 +38,9 @@ pub(super) fn run(core: Arc<Core>) {
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();
     }
+    if !core.process.is_current() {
+        return;
+    }
     heartbeat.end_asking();
     heartbeat.stop_readers();
     core.end_dispatching();
@@ -52,7 +55,8 @@ struct Heartbeat {
 
 impl Heartbeat {
     fn keep_time(&mut self) {
-        loop {
+        // Not in a child that a logger, or what wakes a consumer, has forked on this thread and returned in (H7).
+        while self.core.process.is_current() {
             let deadline = self.core.arm();
             let command = match deadline {
                 Some(deadline) => self.core.commands.1.recv_deadline(deadline),

@@ -15,26 +15,31 @@ thread_local! {
 }
 
 /// Marks this thread as one that a client needs, until it is dropped.
-pub(super) struct Inside;
+///
+/// A thread that is ending may have no place for the mark any more, and drop the last handle then. Nothing is marked there.
+pub(super) struct Inside {
+    is_marked: bool,
+}
 
 impl Inside {
     pub(super) fn of(client: usize) -> Self {
-        INSIDE.with(|inside| inside.borrow_mut().push(client));
-        Self
+        Self { is_marked: INSIDE.try_with(|inside| inside.borrow_mut().push(client)).is_ok() }
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.with(|inside| inside.borrow_mut().pop());
+        if self.is_marked {
+            let _ = INSIDE.try_with(|inside| inside.borrow_mut().pop());
+        }
     }
 }
 
 impl Core {
     /// Waiting calls return an error where they would wait for the very thread that they are on.
     pub(crate) fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
-        let inside = INSIDE.with(|inside| inside.borrow().contains(&self.identity()));
-        if inside { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
+        let inside = INSIDE.try_with(|inside| inside.borrow().contains(&self.identity()));
+        if inside.unwrap_or_default() { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
     }
 
     /// Marks this thread as one that this client needs.

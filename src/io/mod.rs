@@ -12,7 +12,8 @@
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
 //! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels
 //! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
-//! queues are held across such a look. A delivery is held together by a lock that public calls never take either.
+//! queues are held across such a look. A delivery is held together by a lock that only those public calls take
+//! that run the program's own code and report what it did.
 
 mod allowance;
 mod auth_pool;

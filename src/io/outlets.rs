@@ -28,8 +28,8 @@ use crate::{
 /// delivery, which follows at once.
 pub(crate) struct Outlets {
     posted: (Sender<Arc<Batch>>, Receiver<Arc<Batch>>),
-    /// Held while batches are delivered, by one thread at a time. No public call takes it, so that none waits for a
-    /// delivery (R10).
+    /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
+    /// own code and report what that did, `dispatch` first of all: no other one waits for a delivery (R10).
     delivering: Mutex<()>,
     /// The handlers' queue first, then one queue for each receiver. Replaced as a whole, and locked for a look only.
     queues: Mutex<Arc<[Arc<Queue>]>>,
@@ -122,7 +122,7 @@ impl Outlets {
     }
 
     /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).
-    fn ring(&self, queue: &Queue) {
+    pub(crate) fn ring(&self, queue: &Queue) {
         let _inside = Inside::of(self.identity());
         if self.process.is_current() && queue.ring().is_err() {
             let handler = "a receiver's queue".to_owned();
@@ -156,9 +156,9 @@ impl Outlets {
     pub(crate) fn close(&self) {
         let queues = self.queues();
         for queue in queues.iter() {
-            if queue.close() {
-                self.ring(queue);
-            }
+            queue.close();
+            // In any case: whoever is to ring for what came before may find nothing to ring with any more.
+            self.ring(queue);
             // It may hold the very receiver that it wakes.
             drop(queue.take_down_bell());
         }

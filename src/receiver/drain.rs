@@ -20,12 +20,16 @@ pub(super) struct Drain<'a> {
     waiting: usize,
     /// How many may still be handed out.
     room: usize,
+    /// The number of its look, which is before it takes anything.
+    look: usize,
+    is_borrower: bool,
 }
 
 impl<'a> Drain<'a> {
     pub(super) fn new(receiver: &'a Receiver, room: usize) -> Self {
-        receiver.queue.looked();
-        Self { receiver, held: VecDeque::new(), event: None, waiting: receiver.queue.len(), room }
+        let look = receiver.queue.look();
+        let waiting = receiver.queue.len();
+        Self { receiver, held: VecDeque::new(), event: None, waiting, room, look, is_borrower: false }
     }
 
     /// False when nothing is left to be taken.
@@ -35,6 +39,9 @@ impl<'a> Drain<'a> {
         }
         // Nothing is locked in a forked child (H7).
         let Some(queue) = self.receiver.queue() else { return false };
+        if !std::mem::replace(&mut self.is_borrower, true) {
+            queue.borrow();
+        }
         let taken = queue.take_up_to(self.waiting.min(self.room), &mut self.held);
         self.waiting = self.waiting.saturating_sub(taken);
         taken > 0
@@ -81,13 +88,17 @@ impl Iterator for Drain<'_> {
 
 impl Drop for Drain<'_> {
     fn drop(&mut self) {
-        if self.held.is_empty() {
+        if !self.is_borrower || (self.held.is_empty() && !self.receiver.queue.used_up()) {
             return;
         }
         let Some(queue) = self.receiver.queue() else { return };
-        // Another thread may have looked meanwhile, and gone to sleep. A panic is logged.
-        if queue.put_back(&mut self.held) {
-            let _ = queue.ring();
+        if self.held.is_empty() {
+            return queue.tell_end();
+        }
+        queue.give_back(&mut self.held);
+        // Another thread may have looked meanwhile, and gone to sleep.
+        if queue.is_to_be_rung_again(self.look) {
+            self.receiver.ring();
         }
     }
 }

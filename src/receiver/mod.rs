@@ -31,8 +31,8 @@ pub use pollable::PollableReceiver;
 /// Everything that happens to a client, or to one channel, from the making of the receiver on, in order.
 ///
 /// A receiver has a queue of its own, so that a slow one delays neither handlers nor other receivers, unless its policy is
-/// [`Overflow::Block`](crate::Overflow::Block). The queue is
-/// bounded by [`Config::queue_capacity`](crate::Config::queue_capacity); what happens when it is full is said by
+/// [`Overflow::Block`](crate::Overflow::Block). The queue is bounded by
+/// [`Config::queue_capacity`](crate::Config::queue_capacity); what happens when it is full is said by
 /// [`Config::overflow`](crate::Config::overflow), and defaults to dropping the oldest events, which is reported in place
 /// as [`Notification::Lagged`]. Each receiver may have it otherwise: [`ReceiverOptions`].
 ///
@@ -90,7 +90,7 @@ impl Receiver {
     /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
     pub fn try_recv(&self) -> Result<Notification, TryRecvError> {
         let queue = self.queue().ok_or(TryRecvError::Closed)?;
-        queue.looked();
+        queue.look();
         loop {
             match queue.try_pop() {
                 Ok(item) => {
@@ -111,7 +111,7 @@ impl Receiver {
     /// [`Closed`] when the client is gone and nothing waits.
     pub fn recv(&self) -> Result<Notification, Closed> {
         let queue = self.queue().ok_or(Closed)?;
-        queue.looked();
+        queue.look();
         queue.pop_within(None, |item| self.wanted_item(item)).map_err(|_| Closed)
     }
 
@@ -123,7 +123,7 @@ impl Receiver {
     /// waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
         let queue = self.queue().ok_or(RecvTimeoutError::Closed)?;
-        queue.looked();
+        queue.look();
         queue.pop_within(Some(time), |item| self.wanted_item(item)).map_err(|nothing| match nothing {
             Nothing::Closed => RecvTimeoutError::Closed,
             Nothing::Empty | Nothing::Woken => RecvTimeoutError::Timeout,
@@ -194,6 +194,15 @@ impl Receiver {
     /// the same channel, name and sender came before they were taken.
     pub fn superseded(&self) -> u64 {
         self.queue().map_or(0, |queue| queue.superseded())
+    }
+
+    /// Wakes who is woken for this receiver.
+    fn ring(&self) {
+        match self.core.upgrade() {
+            Some(core) => core.outlets.ring(&self.queue),
+            // A panic is logged, and there is nobody left to report it to.
+            None => drop(self.queue.ring()),
+        }
     }
 
     /// `None` in a forked child, where the queue's lock may be held by a thread that is not there (H7).

@@ -37,8 +37,7 @@ impl ReceiverOptions {
     }
 
     /// Receives these kinds only; the last call counts. What it does not receive takes no place in its queue. Defaults to all
-    /// kinds;
-    /// [`Lagged`](NotificationKind::Lagged) always comes.
+    /// kinds; [`Lagged`](NotificationKind::Lagged) always comes.
     pub fn only(mut self, kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         self.kinds = Kinds::of(kinds);
         self
@@ -62,7 +61,7 @@ impl ReceiverOptions {
 
     /// Runs a closure after something has come into the queue, or the client is gone: to wake an event loop, for example
     /// with a message to itself. It runs once, and again only after somebody has asked the receiver for what waits
-    /// (`try_recv`, `recv`, `try_iter`, ...), so whoever is woken takes all that waits, and looks whether the receiver
+    /// (`try_recv`, `recv`, `try_iter`, ...), and at the end, so whoever is woken takes all that waits, and looks whether the receiver
     /// [is closed](crate::Receiver::is_closed).
     ///
     /// It runs on the thread that has put something in: mostly on the one that reads from the socket or keeps time, so it must

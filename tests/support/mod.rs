@@ -4,7 +4,7 @@
 pub(crate) mod process;
 
 use std::{
-    sync::mpsc,
+    sync::{Mutex, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -139,7 +139,10 @@ pub(crate) fn descriptors() -> usize {
 }
 
 /// Runs an ignored test of this file in a process of its own, because other tests have clients too.
+/// One after another, because some of them measure times.
 pub(crate) fn run_alone(test: &str) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = std::process::Command::new(std::env::current_exe().expect("this test"))
         .args(["--ignored", "--exact", test])
         .output()

@@ -1,6 +1,6 @@
 //! Computer players, so that nobody has to play alone.
 
-use std::time::Instant;
+use std::{thread, time::Instant};
 
 use pusher_channels::{Error, Receiver};
 
@@ -46,9 +46,10 @@ impl Crowd {
         }
     }
 
-    /// The last one who came leaves.
+    /// The last one who came leaves. With its last handle a client ends its threads, for which no frame waits.
     pub(crate) fn leave(&mut self) {
-        self.walkers.pop();
+        let leaver = self.walkers.pop();
+        thread::spawn(move || drop(leaver));
     }
 }
 

@@ -60,7 +60,7 @@ fn h4_whoever_sleeps_until_it_is_woken_misses_nothing() {
         let mut taken = 0;
         while taken < 3 {
             woken.recv().expect("the closure holds the sender");
-            queue.looked();
+            queue.look();
             while queue.try_pop().is_ok() {
                 taken += 1;
             }
@@ -83,7 +83,7 @@ fn h4_whoever_sleeps_until_it_is_woken_learns_of_the_end() {
         };
         loop {
             woken.recv().expect("the closure holds the sender");
-            queue.looked();
+            queue.look();
             let end = std::iter::repeat_with(|| queue.try_pop()).find_map(Result::err);
             if end == Some(Nothing::Closed) {
                 break;
@@ -124,7 +124,8 @@ fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
             match queue.take().expect("the queue is open") {
                 // Every other one is not used at first.
                 Taken::Segment(unused) if numbers.len() == 1 => {
-                    assert!(!queue.put_back(&mut VecDeque::from([Taken::Segment(unused)])));
+                    queue.borrow();
+                    queue.give_back(&mut VecDeque::from([Taken::Segment(unused)]));
                     let Ok(Item::Entry(batch, index)) = queue.try_pop() else { panic!("it was given back") };
                     numbers.push(number_of(&batch, index));
                 }
@@ -137,5 +138,36 @@ fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
         }
         assert_eq!(numbers, ["0", "1", "2"]);
         producer.join().expect("no panic");
+    });
+}
+
+#[test]
+fn h4_the_end_comes_after_what_is_given_back() {
+    explore("a batch that is given back against the end and one who waits for it", 5_000, || {
+        let outlets = outlets();
+        let queue = outlets.add_receiver(traits());
+        outlets.post(batch_of(0));
+        outlets.deliver();
+        let other = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || std::iter::repeat_with(|| queue.pop_within(None, Some)).map_while(Result::ok).count())
+        };
+        let closer = {
+            let outlets = Arc::clone(&outlets);
+            thread::spawn(move || outlets.close())
+        };
+        queue.borrow();
+        let mut held = VecDeque::new();
+        queue.take_up_to(1, &mut held);
+        if held.is_empty() {
+            if queue.used_up() {
+                queue.tell_end();
+            }
+        } else {
+            queue.give_back(&mut held);
+        }
+        closer.join().expect("no panic");
+        assert_eq!(other.join().expect("no panic"), 1, "what was given back, and then the end");
+        assert!(queue.is_closed());
     });
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::sync::{
     Mutex,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// The user's wake-up closure.
@@ -26,11 +26,17 @@ pub(super) struct Bell {
     /// There is a closure, or there was one.
     is_hung: bool,
     has_rung: AtomicBool,
+    looks: AtomicUsize,
 }
 
 impl Bell {
     pub(super) fn new(wake_up: Option<WakeUp>) -> Self {
-        Self { is_hung: wake_up.is_some(), wake_up: Mutex::new(wake_up), has_rung: AtomicBool::new(false) }
+        Self {
+            is_hung: wake_up.is_some(),
+            wake_up: Mutex::new(wake_up),
+            has_rung: AtomicBool::new(false),
+            looks: AtomicUsize::new(0),
+        }
     }
 
     /// Whether somebody has to be woken for what is in the queue now.
@@ -38,11 +44,19 @@ impl Bell {
         self.is_hung && !self.has_rung.swap(true, Ordering::SeqCst)
     }
 
-    /// The consumer is about to look.
-    pub(super) fn looked(&self) {
-        if self.is_hung {
-            self.has_rung.store(false, Ordering::SeqCst);
+    /// A consumer is about to look. Returns how many looks there have been.
+    pub(super) fn look(&self) -> usize {
+        if !self.is_hung {
+            return 0;
         }
+        self.has_rung.store(false, Ordering::SeqCst);
+        self.looks.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Whether somebody has looked since that look, and has to be woken now. Who gives back what he took himself is not woken
+    /// for it: inside of the closure that would never end.
+    pub(super) fn is_to_be_rung_again(&self, since: usize) -> bool {
+        self.is_hung && self.looks.load(Ordering::SeqCst) != since && self.is_to_be_rung()
     }
 
     /// Runs the closure, on whatever thread this is, without a lock. One that panics is not run again, because it may have

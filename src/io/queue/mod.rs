@@ -22,7 +22,7 @@ use crate::{
     event::Batch,
     sync::{
         Condvar, Mutex, Sender,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         bounded,
     },
 };
@@ -57,6 +57,10 @@ pub(crate) struct Queue {
     room: Sender<()>,
     /// The number of waiting notifications, readable without the lock: a game loop asks sixty times a second.
     len: AtomicUsize,
+    /// How many consumers may give something back. While there are any, the end has not come.
+    borrowers: AtomicUsize,
+    /// Nothing more is taken in.
+    is_shut: AtomicBool,
 }
 
 /// What a queue is like.
@@ -132,6 +136,8 @@ impl Queue {
             bell: Bell::new(wake_up),
             room,
             len: AtomicUsize::new(0),
+            borrowers: AtomicUsize::new(0),
+            is_shut: AtomicBool::new(false),
         }
     }
 
@@ -178,7 +184,12 @@ impl Queue {
     fn changed(&self, state: &mut State) {
         let waiting = state.held.waiting();
         self.len.store(waiting, Ordering::SeqCst);
-        state.show_readiness();
+        state.show_readiness(waiting > 0 || self.is_over(state));
+    }
+
+    /// Whether nothing waits, and nothing will come any more.
+    fn is_over(&self, state: &State) -> bool {
+        state.closed && self.borrowers.load(Ordering::SeqCst) == 0 && state.held.waiting() == 0
     }
 
     /// False while the producer has to wait before it reads on.
@@ -237,19 +248,37 @@ impl Queue {
         count.max(usize::from(has_taken))
     }
 
-    /// What a consumer did not use of what it took comes first again. True when somebody is to be [woken](Self::ring) for
-    /// it, without a lock.
-    #[must_use]
-    pub(crate) fn put_back(&self, unused: &mut VecDeque<Taken>) -> bool {
+    /// A consumer begins to take what it may give back. It [gives back](Self::give_back) what it does not use, or
+    /// [has used](Self::used_up) all of it.
+    pub(crate) fn borrow(&self) {
+        self.borrowers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// What a consumer did not use of what it took comes first again.
+    pub(crate) fn give_back(&self, unused: &mut VecDeque<Taken>) {
         let mut state = self.state.lock();
         while let Some(taken) = unused.pop_back() {
             state.held.put_back(taken);
         }
         self.drop_excess(&mut state);
+        self.borrowers.fetch_sub(1, Ordering::SeqCst);
         self.changed(&mut state);
         drop(state);
         self.filled.notify_all();
-        self.bell.is_to_be_rung()
+    }
+
+    /// A consumer has nothing to give back. Locks nothing; true when the [end is to be told](Self::tell_end) to those who
+    /// wait for it.
+    #[must_use]
+    pub(crate) fn used_up(&self) -> bool {
+        self.borrowers.fetch_sub(1, Ordering::SeqCst);
+        // Where it is shut after this, who shuts it sees that nothing is borrowed.
+        self.is_shut.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn tell_end(&self) {
+        self.changed(&mut self.state.lock());
+        self.filled.notify_all();
     }
 
     fn wait<T>(&self, deadline: Option<Instant>, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
@@ -274,7 +303,11 @@ impl Queue {
         let item = from(&mut *state.held);
         self.changed(state);
         self.tell_room(was_full, state);
-        item.ok_or_else(|| state.nothing())
+        item.ok_or_else(|| match std::mem::take(&mut state.wake) {
+            _ if self.is_over(state) => Nothing::Closed,
+            true => Nothing::Woken,
+            false => Nothing::Empty,
+        })
     }
 
     /// Tells a producer that waits.
@@ -288,10 +321,8 @@ impl Queue {
         self.len.load(Ordering::SeqCst)
     }
 
-    /// Whether nothing waits, and nothing will come any more.
     pub(crate) fn is_closed(&self) -> bool {
-        let state = self.state.lock();
-        state.closed && state.held.waiting() == 0
+        self.is_over(&self.state.lock())
     }
 
     pub(crate) fn dropped(&self) -> u64 {
@@ -306,9 +337,14 @@ impl Queue {
         &self.selection
     }
 
-    /// The consumer is about to look: from here on it is woken again.
-    pub(crate) fn looked(&self) {
-        self.bell.looked();
+    /// A consumer is about to look: from here on it is woken again. Returns how many looks there have been.
+    pub(crate) fn look(&self) -> usize {
+        self.bell.look()
+    }
+
+    /// Whether somebody has to be woken who has looked since, and found nothing because it was taken.
+    pub(crate) fn is_to_be_rung_again(&self, since: usize) -> bool {
+        self.bell.is_to_be_rung_again(since)
     }
 
     /// Wakes the consumer. That is user code, so it is done without a lock.
@@ -329,15 +365,15 @@ impl Queue {
         wake_up
     }
 
-    /// Nothing more is taken in. What waits is still handed out. True when the consumer is to be woken, without a lock.
-    pub(crate) fn close(&self) -> bool {
+    /// Nothing more is taken in. What waits is still handed out.
+    pub(crate) fn close(&self) {
+        self.is_shut.store(true, Ordering::SeqCst);
         {
             let mut state = self.state.lock();
             state.closed = true;
-            state.show_readiness();
+            self.changed(&mut state);
         }
         self.filled.notify_all();
-        self.bell.is_to_be_rung()
     }
 
     /// Makes the consumer return, also when nothing waits.
@@ -353,7 +389,7 @@ impl Queue {
         if state.readiness.is_none() {
             state.readiness = Some(readiness::Readiness::new()?);
         }
-        state.show_readiness();
+        self.changed(&mut state);
         let descriptor = state.readiness.as_ref().map(readiness::Readiness::descriptor);
         descriptor.ok_or_else(|| std::io::ErrorKind::Other.into())
     }
@@ -375,22 +411,13 @@ impl State {
         }
     }
 
-    fn nothing(&mut self) -> Nothing {
-        match std::mem::take(&mut self.wake) {
-            _ if self.closed => Nothing::Closed,
-            true => Nothing::Woken,
-            false => Nothing::Empty,
-        }
-    }
-
     #[cfg(unix)]
-    fn show_readiness(&mut self) {
-        let is_readable = self.closed || self.held.waiting() > 0;
+    fn show_readiness(&mut self, is_readable: bool) {
         if let Some(readiness) = &mut self.readiness {
             readiness.set(is_readable);
         }
     }
 
     #[cfg(not(unix))]
-    fn show_readiness(&mut self) {}
+    fn show_readiness(&mut self, _is_readable: bool) {}
 }

@@ -122,11 +122,13 @@ fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
             }
         }
         if !to_put_back.is_empty() {
-            assert!(!queue.put_back(&mut to_put_back));
+            queue.borrow();
+            queue.give_back(&mut to_put_back);
         }
         assert!(overflow == Overflow::Block || queue.len() <= capacity);
     }
-    assert!(!queue.put_back(&mut unused));
+    queue.borrow();
+    queue.give_back(&mut unused);
     while let Ok(item) = queue.try_pop() {
         told.item(item);
     }

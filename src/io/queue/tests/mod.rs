@@ -71,7 +71,8 @@ fn take_one(queue: &Queue) -> Segment {
 }
 
 fn put_back(queue: &Queue, segment: Segment) {
-    assert!(!queue.put_back(&mut VecDeque::from([Taken::Segment(segment)])));
+    queue.borrow();
+    queue.give_back(&mut VecDeque::from([Taken::Segment(segment)]));
 }
 
 fn steps(segment: &mut Segment) -> Vec<Step> {
