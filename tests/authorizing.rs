@@ -282,6 +282,26 @@ fn a_closure_that_refuses_or_panics_is_an_error_of_its_channel() {
 }
 
 #[test]
+fn h2_what_is_asked_for_a_request_may_panic() {
+    let server = server();
+    let endpoint = || quick(&server).auth_endpoint(server.auth_endpoint());
+    let panics = || -> Vec<(String, String)> { panic!("on purpose") };
+    for config in [endpoint().auth_headers_with(panics), endpoint().auth_params_with(panics)] {
+        let pusher = connected(config);
+        let panicked = pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE);
+        assert!(matches!(panicked, Err(Error::AuthRefused { .. })), "{panicked:?}");
+        subscribed(&pusher, "room");
+        receives(&server, &pusher, "room");
+    }
+    let pusher = connected(quick(&server).user_authenticator(|_| panic!("on purpose")));
+    pusher.sign_in().expect("who the user is is configured");
+    let panicked = pusher.user().wait_signed_in(PATIENCE);
+    assert!(matches!(panicked, Err(Error::AuthRefused { .. })), "{panicked:?}");
+    subscribed(&pusher, "room");
+    receives(&server, &pusher, "room");
+}
+
+#[test]
 fn r8_every_connection_is_authorised_anew() {
     let server = server();
     let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()));
