@@ -7,12 +7,22 @@ use std::{
     sync::{OnceLock, mpsc},
 };
 
-use pusher_channels::{ConnectionState, Pusher, Stats};
+use pusher_channels::{ConnectionState, Error, Pusher, Stats};
 use support::{PATIENCE, connected, next_state, server};
+
+const LOSS: &str = "reconnecting: ";
 
 /// Asks the client about which a line is logged.
 struct Asking {
-    client: OnceLock<(Pusher, mpsc::Sender<(String, Stats)>)>,
+    client: OnceLock<(Pusher, mpsc::Sender<Asked>)>,
+}
+
+/// A line, and what the client answered while it was logged.
+struct Asked {
+    line: String,
+    stats: Stats,
+    /// Only where a loss is logged, which is done on a thread that the client needs.
+    connected: Option<Result<Pusher, Error>>,
 }
 
 static LOGGER: Asking = Asking { client: OnceLock::new() };
@@ -24,7 +34,9 @@ impl log::Log for Asking {
 
     fn log(&self, record: &log::Record<'_>) {
         if let Some((pusher, lines)) = self.client.get().filter(|_| self.enabled(record.metadata())) {
-            let _ = lines.send((record.args().to_string(), pusher.stats()));
+            let line = record.args().to_string();
+            let connected = line.starts_with(LOSS).then(|| pusher.connect());
+            let _ = lines.send(Asked { line, stats: pusher.stats(), connected });
         }
     }
 
@@ -32,7 +44,7 @@ impl log::Log for Asking {
 }
 
 #[test]
-fn h1_a_logger_may_call_the_client() {
+fn h1_a_logger_may_call_the_client_and_is_told_where_it_would_wait_for_itself() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
@@ -42,9 +54,10 @@ fn h1_a_logger_may_call_the_client() {
     log::set_max_level(log::LevelFilter::Debug);
     server.drop_all();
     // What happened before may still be on its way to the log.
-    let (_, stats) = iter::from_fn(|| logged.recv_timeout(PATIENCE).ok())
-        .find(|(line, _)| line.starts_with("reconnecting: "))
+    let loss = iter::from_fn(|| logged.recv_timeout(PATIENCE).ok())
+        .find(|asked| asked.line.starts_with(LOSS))
         .expect("a loss is logged");
-    assert_eq!(stats.connections, 1);
+    assert_eq!(loss.stats.connections, 1);
+    assert!(matches!(loss.connected, Some(Err(Error::WouldDeadlock { call: "connect" }))), "{:?}", loss.connected);
     next_state(&receiver, ConnectionState::Connected);
 }
