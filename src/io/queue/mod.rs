@@ -3,16 +3,17 @@
 mod backlog;
 mod bell;
 mod latest;
+mod lending;
 #[cfg(unix)]
 mod readiness;
 mod segment;
 mod selection;
 mod store;
+mod taken;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,13 +35,10 @@ use latest::Latest;
 pub(crate) use segment::{Segment, Step};
 pub(crate) use selection::Selection;
 use store::Store;
+pub(crate) use taken::{Item, Nothing, Taken};
 
 /// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
 const MAX_BYTES: usize = 16 << 20;
-
-/// So many notifications, and the rest of a batch, are taken under one lock at most: enough that the lock costs little for
-/// each, and few enough that what is put back is little, too.
-const AT_ONCE: usize = 256;
 
 /// One consumer's queue. It is filled with whole batches and emptied one notification, or one batch, at a time.
 ///
@@ -85,43 +83,6 @@ struct State {
     wake: bool,
     #[cfg(unix)]
     readiness: Option<readiness::Readiness>,
-}
-
-/// What a queue hands out.
-#[derive(Debug)]
-pub(crate) enum Item {
-    /// One entry of a batch.
-    Entry(Arc<Batch>, usize),
-    /// So many were dropped here.
-    Lagged(u64),
-}
-
-/// What a queue hands out to a consumer that takes whole batches.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    Segment(Segment),
-    Lagged(u64),
-}
-
-/// Why a queue hands out nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Nothing {
-    /// Nothing waits.
-    Empty,
-    /// Nothing waits, and nothing will come any more.
-    Closed,
-    /// Nothing waits, but the consumer was called by [`Queue::wake`].
-    Woken,
-}
-
-impl Taken {
-    /// Whether there is nothing more to come of it.
-    pub(crate) fn is_used_up(&self) -> bool {
-        match self {
-            Self::Segment(segment) => segment.is_used_up(),
-            Self::Lagged(count) => *count == 0,
-        }
-    }
 }
 
 impl Queue {
@@ -224,61 +185,6 @@ impl Queue {
     /// All that is left of the oldest batch; waits for it.
     pub(crate) fn take(&self) -> Result<Taken, Nothing> {
         self.wait(None, |held| held.take())
-    }
-
-    /// Takes batch after batch, until so many notifications are taken, or a bound for one lock is reached; then also the
-    /// loss that follows them. Returns how many it took. Reports of losses do not count, unless there is nothing else.
-    pub(crate) fn take_up_to(&self, wanted: usize, into: &mut VecDeque<Taken>) -> usize {
-        let mut state = self.state.lock();
-        let was_full = self.is_full(&*state.held);
-        let (mut count, before) = (0, into.len());
-        while count < wanted.min(AT_ONCE) {
-            let Some(taken) = state.held.take() else { break };
-            if let Taken::Segment(segment) = &taken {
-                count += segment.left();
-            }
-            into.push_back(taken);
-        }
-        let has_taken = into.len() > before;
-        if has_taken {
-            into.extend(state.held.take_loss().map(Taken::Lagged));
-        }
-        self.changed(&mut state);
-        self.tell_room(was_full, &state);
-        count.max(usize::from(has_taken))
-    }
-
-    /// A consumer begins to take what it may give back. It [gives back](Self::give_back) what it does not use, or
-    /// [has used](Self::used_up) all of it.
-    pub(crate) fn borrow(&self) {
-        self.borrowers.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// What a consumer did not use of what it took comes first again.
-    pub(crate) fn give_back(&self, unused: &mut VecDeque<Taken>) {
-        let mut state = self.state.lock();
-        while let Some(taken) = unused.pop_back() {
-            state.held.put_back(taken);
-        }
-        self.drop_excess(&mut state);
-        self.borrowers.fetch_sub(1, Ordering::SeqCst);
-        self.changed(&mut state);
-        drop(state);
-        self.filled.notify_all();
-    }
-
-    /// A consumer has nothing to give back. Locks nothing; true when the [end is to be told](Self::tell_end) to those who
-    /// wait for it.
-    #[must_use]
-    pub(crate) fn used_up(&self) -> bool {
-        self.borrowers.fetch_sub(1, Ordering::SeqCst);
-        // Where it is shut after this, who shuts it sees that nothing is borrowed.
-        self.is_shut.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn tell_end(&self) {
-        self.changed(&mut self.state.lock());
-        self.filled.notify_all();
     }
 
     fn wait<T>(&self, deadline: Option<Instant>, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {

@@ -4,6 +4,8 @@ mod exactness;
 mod keep_latest;
 mod selection;
 
+use std::collections::VecDeque;
+
 use super::*;
 use crate::{
     ConnectionState, ConnectionStateChange, Notification,
