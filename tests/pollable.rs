@@ -5,18 +5,14 @@ mod support;
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use pusher_channels::{Config, Notification, PollableReceiver, Pusher, Receiver, testing::TestServer};
+use pusher_channels::{Config, Notification, PollableReceiver, Pusher, testing::TestServer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use support::{eventually, room};
+use support::{eventually, room, waits};
 
 fn publish(server: &TestServer, events: std::ops::Range<usize>) {
     for n in events {
         server.trigger("room", "e", &n);
     }
-}
-
-fn waits(receiver: &Receiver, count: usize) {
-    eventually(&format!("{count} notifications wait"), || receiver.len() == count);
 }
 
 fn data(notifications: impl Iterator<Item = Notification>) -> Vec<String> {

@@ -12,7 +12,7 @@ use pusher_channels::{
     Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
     testing::TestServer,
 };
-use support::{PATIENCE, dispatched_by_hand, eventually, next_error, quick, room, server, subscribed};
+use support::{PATIENCE, dispatched_by_hand, eventually, next_error, quick, room, server, subscribed, waits};
 
 fn publish(server: &TestServer, events: impl IntoIterator<Item = (&'static str, usize)>) {
     for (name, data) in events {
@@ -34,10 +34,6 @@ fn short(notification: &Notification) -> String {
 
 fn shorts(notifications: impl Iterator<Item = Notification>) -> Vec<String> {
     notifications.map(|notification| short(&notification)).collect()
-}
-
-fn waits(receiver: &Receiver, count: usize) {
-    eventually(&format!("{count} notifications wait"), || receiver.len() == count);
 }
 
 /// Takes all that waits.

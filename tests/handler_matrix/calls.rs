@@ -8,7 +8,10 @@ use pusher_channels::{
     WatchlistEvent,
 };
 
-use super::{kinds::Place, support::eventually};
+use super::{
+    kinds::Place,
+    support::{eventually, public_methods},
+};
 
 /// For calls that may wait where they are made.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -226,11 +229,7 @@ fn every_public_method_of_a_handle_is_called() {
     ];
     let called: Vec<&str> = CALLS.iter().flat_map(|call| call.methods.split(" + ")).collect();
     for (handle, source) in sources {
-        let methods = source.lines().filter_map(|line| line.strip_prefix("    pub fn "));
-        let methods: Vec<_> = methods.map(|rest| rest.split(['(', '<']).next().unwrap_or_default()).collect();
-        assert!(!methods.is_empty(), "{handle}");
-        for method in methods {
-            let name = format!("{handle}::{method}");
+        for name in public_methods(handle, source) {
             assert!(called.contains(&&*name), "{name} is never called");
         }
     }

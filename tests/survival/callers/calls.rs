@@ -8,7 +8,7 @@ use pusher_channels::{
     WatchlistEvent,
 };
 
-use crate::subject::CHANNELS;
+use crate::{subject::CHANNELS, support::public_methods};
 
 /// What a program holds of a client.
 pub(super) struct Handles {
@@ -165,11 +165,7 @@ fn every_public_method_of_a_handle_is_called() {
     ];
     let called: Vec<&str> = CALLS.iter().chain(RARE_CALLS).flat_map(|call| call.methods.split(" + ")).collect();
     for (handle, source) in sources {
-        let methods = source.lines().filter_map(|line| line.strip_prefix("    pub fn "));
-        let methods: Vec<_> = methods.map(|rest| rest.split(['(', '<']).next().unwrap_or_default()).collect();
-        assert!(!methods.is_empty(), "{handle}");
-        for method in methods {
-            let name = format!("{handle}::{method}");
+        for name in public_methods(handle, source) {
             assert!(called.contains(&&*name) || OTHERS.contains(&&*name), "{name} is never called");
         }
     }
