@@ -440,6 +440,13 @@ impl Error {
         Self::Config { option, reason: reason.into() }
     }
 
+    /// Data that is not what was asked for. The parser quotes it, however long it is; here it is cut, because everybody who may
+    /// send events could fill the memory with it.
+    pub(crate) fn decode(channel: Option<&str>, event: &str, source: &serde_json::Error) -> Self {
+        let source = Box::<dyn std::error::Error + Send + Sync>::from(excerpt(&source.to_string()));
+        Self::Decode { channel: channel.map(str::to_owned), event: excerpt(event), source: Arc::from(source) }
+    }
+
     /// The error of a TLS library, with what it means.
     pub(crate) fn tls(host: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Tls { host: host.to_owned(), problem: TlsProblem::of(&source), source: Arc::new(source) }
@@ -453,15 +460,6 @@ impl Error {
 /// Whether an HTTP status says that the same request may succeed later.
 pub(crate) fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
-}
-
-impl Error {
-    /// Data that is not what was asked for. The parser quotes it, however long it is; here it is cut, because everybody who may
-    /// send events could fill the memory with it.
-    pub(crate) fn decode(channel: Option<String>, event: &str, source: &serde_json::Error) -> Self {
-        let source = Box::<dyn std::error::Error + Send + Sync>::from(excerpt(&source.to_string()));
-        Self::Decode { channel, event: excerpt(event), source: Arc::from(source) }
-    }
 }
 
 /// The beginning of a text from outside, at most 200 characters: enough for a person, and no way to fill the memory.

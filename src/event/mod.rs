@@ -111,8 +111,7 @@ impl Event {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         // Where there is no data there is no value, which JSON calls null.
         let text = if self.data().is_empty() { "null" } else { self.data() };
-        let channel = self.channel().map(str::to_owned);
-        serde_json::from_str(text).map_err(|source| Error::decode(channel, self.name(), &source))
+        serde_json::from_str(text).map_err(|source| Error::decode(self.channel(), self.name(), &source))
     }
 
     /// The id of the user who sent it; only on client events of presence channels, where the server vouches for it.

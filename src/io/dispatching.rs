@@ -22,9 +22,8 @@ impl Core {
         let mut handled = 0;
         let mut allowance = Allowance::new(queue.len(), budget);
         let mut pending = VecDeque::new();
-        queue.borrow();
         while allowance.has_room() {
-            if pending.is_empty() {
+            if pending.is_empty() && allowance.appetite() > 0 {
                 allowance.taken(queue.take_up_to(allowance.appetite(), &mut pending));
             }
             let Some(taken) = pending.front_mut() else { break };
@@ -37,8 +36,9 @@ impl Core {
                 pending.pop_front();
             }
         }
-        // Nobody is woken for handlers: who dispatches comes back.
-        queue.give_back(&mut pending);
+        if !pending.is_empty() {
+            queue.give_back(&mut pending);
+        }
         dispatcher.look(&self.stage());
         self.booth.put_back(dispatcher);
         handled

@@ -169,13 +169,18 @@ impl Outlets {
     }
 
     pub(crate) fn dropped(&self) -> u64 {
-        let queues = self.queues.lock();
-        self.dropped_before.load(Ordering::Relaxed) + queues.iter().map(|queue| queue.dropped()).sum::<u64>()
+        self.of_all_queues(&self.dropped_before, Queue::dropped)
     }
 
     pub(crate) fn superseded(&self) -> u64 {
+        self.of_all_queues(&self.superseded_before, Queue::superseded)
+    }
+
+    /// A count over the queues that are gone and those that are there. Under the lock, so that one that goes meanwhile counts
+    /// once.
+    fn of_all_queues(&self, before: &AtomicU64, count: fn(&Queue) -> u64) -> u64 {
         let queues = self.queues.lock();
-        self.superseded_before.load(Ordering::Relaxed) + queues.iter().map(|queue| queue.superseded()).sum::<u64>()
+        before.load(Ordering::Relaxed) + queues.iter().map(|queue| count(queue)).sum::<u64>()
     }
 }
 

@@ -88,14 +88,17 @@ impl Iterator for Drain<'_> {
 
 impl Drop for Drain<'_> {
     fn drop(&mut self) {
-        if !self.is_borrower || (self.held.is_empty() && !self.receiver.queue.used_up()) {
-            return;
+        let gives_back = !self.held.is_empty();
+        if gives_back {
+            let Some(queue) = self.receiver.queue() else { return };
+            queue.give_back(&mut self.held);
         }
-        let Some(queue) = self.receiver.queue() else { return };
-        if self.held.is_empty() {
-            return queue.tell_end();
+        // Without a look at the process, because nearly every frame has used up all that it took.
+        let is_the_end = self.is_borrower && self.receiver.queue.settle();
+        let Some(queue) = (gives_back || is_the_end).then(|| self.receiver.queue()).flatten() else { return };
+        if is_the_end {
+            queue.tell_end();
         }
-        queue.give_back(&mut self.held);
         // Another thread may have looked meanwhile, and gone to sleep.
         if queue.is_to_be_rung_again(self.look) {
             self.receiver.ring();

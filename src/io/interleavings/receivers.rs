@@ -124,7 +124,6 @@ fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
             match queue.take().expect("the queue is open") {
                 // Every other one is not used at first.
                 Taken::Segment(unused) if numbers.len() == 1 => {
-                    queue.borrow();
                     queue.give_back(&mut VecDeque::from([Taken::Segment(unused)]));
                     let Ok(Item::Entry(batch, index)) = queue.try_pop() else { panic!("it was given back") };
                     numbers.push(number_of(&batch, index));
@@ -159,12 +158,9 @@ fn h4_the_end_comes_after_what_is_given_back() {
         queue.borrow();
         let mut held = VecDeque::new();
         queue.take_up_to(1, &mut held);
-        if held.is_empty() {
-            if queue.used_up() {
-                queue.tell_end();
-            }
-        } else {
-            queue.give_back(&mut held);
+        queue.give_back(&mut held);
+        if queue.settle() {
+            queue.tell_end();
         }
         closer.join().expect("no panic");
         assert_eq!(other.join().expect("no panic"), 1, "what was given back, and then the end");

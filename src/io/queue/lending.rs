@@ -10,8 +10,8 @@ use crate::sync::atomic::Ordering;
 const AT_ONCE: usize = 256;
 
 impl Queue {
-    /// A consumer begins to take what it may give back. It [gives back](Self::give_back) what it does not use, or
-    /// [has used](Self::used_up) all of it.
+    /// A consumer begins to take what it may [give back](Self::give_back). Until it [has settled](Self::settle), nobody is told
+    /// of the end.
     pub(crate) fn borrow(&self) {
         self.borrowers.fetch_add(1, Ordering::SeqCst);
     }
@@ -45,16 +45,15 @@ impl Queue {
             state.held.put_back(taken);
         }
         self.drop_excess(&mut state);
-        self.borrowers.fetch_sub(1, Ordering::SeqCst);
         self.changed(&mut state);
         drop(state);
         self.filled.notify_all();
     }
 
-    /// A consumer has nothing to give back. Locks nothing; true when the [end is to be told](Self::tell_end) to those who
+    /// A consumer will give back nothing more. Locks nothing; true when the [end is to be told](Self::tell_end) to those who
     /// wait for it.
     #[must_use]
-    pub(crate) fn used_up(&self) -> bool {
+    pub(crate) fn settle(&self) -> bool {
         self.borrowers.fetch_sub(1, Ordering::SeqCst);
         // Where it is shut after this, who shuts it sees that nothing is borrowed.
         self.is_shut.load(Ordering::SeqCst)

@@ -122,12 +122,10 @@ fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
             }
         }
         if !to_put_back.is_empty() {
-            queue.borrow();
             queue.give_back(&mut to_put_back);
         }
         assert!(overflow == Overflow::Block || queue.len() <= capacity);
     }
-    queue.borrow();
     queue.give_back(&mut unused);
     while let Ok(item) = queue.try_pop() {
         told.item(item);

@@ -73,7 +73,6 @@ fn take_one(queue: &Queue) -> Segment {
 }
 
 fn put_back(queue: &Queue, segment: Segment) {
-    queue.borrow();
     queue.give_back(&mut VecDeque::from([Taken::Segment(segment)]));
 }
 
