@@ -1,0 +1,748 @@
+/*
+ * pusher_channels.h - the C interface of pusher-channels, a blocking client for Pusher Channels and every server that
+ * speaks its protocol: Laravel Reverb, soketi, Sockudo.
+ *
+ * The smallest program, without its error handling:
+ *
+ *     pusher_config *config;
+ *     pusher_client *client;
+ *     pusher_notification *notification;
+ *
+ *     pusher_config_new(&config);
+ *     pusher_config_set(config, "key", "app-key");
+ *     pusher_config_set(config, "cluster", "eu");
+ *     pusher_client_new(config, &client);
+ *     pusher_config_free(config);
+ *     pusher_connect(client);
+ *     pusher_subscribe(client, "news");
+ *     while (pusher_next(client, -1, &notification) == PUSHER_OK) {
+ *         const char *data;
+ *         if (pusher_notification_data(notification, &data, NULL) == PUSHER_OK) puts(data);
+ *         pusher_notification_free(notification);
+ *     }
+ *     pusher_client_free(client);
+ *
+ *
+ * HANDLES
+ *
+ * Everything that the library makes is an opaque handle: `pusher_X_new` makes one, `pusher_X_free` frees it. Freeing
+ * NULL does nothing. Every function may be called with a handle that was freed already, on whatever thread, and then
+ * returns PUSHER_ERR_HANDLE, or PUSHER_CLOSED where it waits for something; freeing it again does nothing. Handles
+ * are numbers in disguise, and nothing may be read or written through them. The exceptions are `pusher_notification`
+ * and `pusher_error`, which are made for every event and are plain memory: using one after it was freed is undefined,
+ * as with `free`.
+ *
+ *
+ * RESULTS
+ *
+ * Functions return an int32_t: PUSHER_OK (0) or one of the PUSHER_... numbers below. The numbers are frozen: none is
+ * ever changed or given another meaning, and there may be more, so treat one that you do not know as an error.
+ * PUSHER_NOTHING and PUSHER_CLOSED are answers, not errors. What a function returns beside its result goes through
+ * its last parameters, which are written only when the result is PUSHER_OK. NULL is PUSHER_ERR_NULL for every
+ * parameter that is not marked PUSHER_NULLABLE. Three functions return something else: pusher_abi_version and
+ * pusher_version, which cannot fail, and pusher_last_error_text.
+ *
+ * When a function returns an error, the thread that called it can read what went wrong by pusher_last_error_text and
+ * pusher_last_error. It stays until the thread's next error; functions that succeed do not touch it.
+ *
+ * Nothing is ever printed. A panic inside of the library (a bug) becomes PUSHER_ERR_PANIC, or ends the process where
+ * the library was built with `panic = "abort"`.
+ *
+ *
+ * TEXT AND DATA
+ *
+ * All text is UTF-8; anything else is PUSHER_ERR_UTF8. Text that goes in is copied before the function returns. It
+ * ends with a NUL; what may contain a NUL itself (JSON, data) has its length in bytes beside it, and needs none at
+ * its end. Text that comes out is borrowed: it ends with a NUL, which its length does not count, and because what a
+ * peer sends may contain a NUL itself, only the length tells for certain where it ends. Each function says how long
+ * the text stays. Booleans are 0 and 1, times are in milliseconds. Where a function waits, a negative time means for
+ * ever, and 0 not at all.
+ *
+ *
+ * RECEIVING
+ *
+ * By pull: pusher_next gives one notification after another, in the order in which the server sent them, across
+ * channels and with the changes of the connection. It may wait, or look only; pusher_descriptor gives a descriptor to
+ * wait for it among others. This alone suffices for everything. A program that registers no callback has none of its
+ * code called. Every client has that queue from its making on; it holds "queue_capacity" notifications, and when
+ * nobody takes them the oldest are dropped, and reported. A program that only uses callbacks turns it off:
+ * pusher_config_set_bool(config, "pull", 0).
+ *
+ * By push: pusher_bind and pusher_on register callbacks. They run on a thread of the client's, one at a time, in
+ * order; or, with the option "manual_dispatch", inside pusher_dispatch, on the thread that calls it.
+ *
+ *
+ * CALLBACKS
+ *
+ * Each has a `user_data`, which is handed to it as it is, and a destructor for that, which may be NULL. The
+ * destructor runs exactly once, on whatever thread, when the callback will never run again and does not run any more:
+ * after it was unbound, or its client or config is gone; and if registering it fails, before the registering function
+ * returns. It should not wait. Wherever the library calls a callback it holds no lock, so that every function may be
+ * called inside it, pusher_client_free of its own client included. Only those that would wait for the thread that
+ * they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. A callback returns to its
+ * caller: no C++ exception and no longjmp may leave it.
+ *
+ *
+ * THREADS
+ *
+ * Every function may be called from every thread, at the same time and with the same handles. What is borrowed from a
+ * handle is valid as long as nobody frees that handle. A notification is shared between threads as any memory is: it
+ * is not changed by reading it, and freed by one of them once the others are done.
+ *
+ *
+ * FORK
+ *
+ * A client belongs to the process that made it. In a forked child every function with a handle of the parent's
+ * returns PUSHER_ERR_FORKED (pusher_X_free does nothing) and touches nothing of the parent's. The child makes a
+ * client of its own, with a config of its own. A descriptor from before the fork is the parent's.
+ *
+ *
+ * VERSIONS
+ *
+ * PUSHER_ABI_VERSION is major * 65536 + minor. The minor number rises when there are more functions, constants,
+ * options, kinds, fields or results; a program that was built with a header of the same major number and a lower or
+ * equal minor number goes on to work. The major number rises when anything else changes. A program that loads the
+ * library at run time begins with pusher_abi_check(PUSHER_ABI_VERSION).
+ */
+#ifndef PUSHER_CHANNELS_H
+#define PUSHER_CHANNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Marks the pointers that may be NULL. */
+#define PUSHER_NULLABLE
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { PUSHER_ABI_VERSION = 0x00010000 };
+
+/* ---- Results --------------------------------------------------------------------------------------------------- */
+
+enum {
+    PUSHER_OK = 0,
+    /* Nothing came in time, or there is no such thing: no socket id while disconnected, no sender of a public event. */
+    PUSHER_NOTHING = 1,
+    /* The client is gone and nothing waits. This is final. */
+    PUSHER_CLOSED = 2,
+
+    /* What is wrong with the call. */
+    PUSHER_ERR_NULL = 10,        /* a pointer is NULL that must not be */
+    PUSHER_ERR_UTF8 = 11,        /* a text is not UTF-8 */
+    PUSHER_ERR_HANDLE = 12,      /* a handle was freed, or never was one of this type */
+    PUSHER_ERR_OPTION = 13,      /* there is no option, counter or field of this name */
+    PUSHER_ERR_VALUE = 14,       /* a value is not one that the function or the option takes */
+    PUSHER_ERR_ABI = 15,         /* the library is not the one that the program was built for */
+    PUSHER_ERR_PANIC = 16,       /* a bug of the library; the client may go on */
+    PUSHER_ERR_UNSUPPORTED = 17, /* not on this platform */
+    PUSHER_ERR_IO = 18,          /* the operating system refused, for example another descriptor */
+    PUSHER_ERR_LOGGER = 19,      /* the process has another logger already */
+    PUSHER_ERR_TOO_MANY = 20,    /* more than a million handles at a time */
+    PUSHER_ERR_NO_QUEUE = 21,    /* the option "pull" is off */
+
+    /* What went wrong in the client, the network, or the server: the variants of the Rust library's `Error`. */
+    PUSHER_ERR_CONFIG = 100,                  /* an option has a value that cannot work */
+    PUSHER_ERR_CHANNEL_NAME = 101,            /* a channel name that the protocol does not allow */
+    PUSHER_ERR_CONNECT_TIMEOUT = 102,         /* the option connect_timeout_ms */
+    PUSHER_ERR_DNS = 103,                     /* the host name cannot be resolved */
+    PUSHER_ERR_TCP = 104,                     /* no address of the host accepts a connection */
+    PUSHER_ERR_PROXY = 105,                   /* the proxy gave no tunnel, or cannot be reached */
+    PUSHER_ERR_DIALER = 106,                  /* the program's own dialer made no connection */
+    PUSHER_ERR_TLS = 107,                     /* the TLS handshake failed */
+    PUSHER_ERR_UPGRADE_STATUS = 108,          /* the server answered the upgrade with an HTTP status */
+    PUSHER_ERR_UPGRADE = 109,                 /* the server's answer to the upgrade is not valid */
+    PUSHER_ERR_UNEXPECTED_FIRST_MESSAGE = 110,
+    PUSHER_ERR_CONNECTION_CLOSED = 111,       /* the server ended the connection, with a code */
+    PUSHER_ERR_CONNECTION_LOST = 112,         /* the connection died without a code */
+    PUSHER_ERR_PONG_TIMEOUT = 113,            /* the server fell silent */
+    PUSHER_ERR_WRITE_TIMEOUT = 114,           /* the server took nothing of what was to be sent */
+    PUSHER_ERR_MESSAGE_TOO_LARGE = 115,       /* the option max_message_size */
+    PUSHER_ERR_BAD_MESSAGE = 116,             /* a message could not be understood, and was skipped */
+    PUSHER_ERR_SERVER = 117,                  /* the server reported an error, and the connection stays */
+    PUSHER_ERR_SUBSCRIPTION_TIMEOUT = 118,    /* the option subscription_timeout_ms */
+    PUSHER_ERR_SUBSCRIPTION_REFUSED = 119,    /* the server refused a subscription */
+    PUSHER_ERR_AUTH_NETWORK = 120,            /* the auth endpoint cannot be reached */
+    PUSHER_ERR_AUTH_TIMEOUT = 121,            /* the auth endpoint or the authorizer did not answer in time */
+    PUSHER_ERR_AUTH_REFUSED = 122,            /* the auth endpoint or the authorizer refused */
+    PUSHER_ERR_AUTH_MALFORMED = 123,          /* the answer of the auth endpoint or the authorizer is not valid */
+    PUSHER_ERR_SIGN_IN_REFUSED = 124,
+    PUSHER_ERR_SIGN_IN_TIMEOUT = 125,
+    PUSHER_ERR_NOT_SIGNED_IN = 126,
+    PUSHER_ERR_CLIENT_EVENT_CHANNEL = 127,    /* client events are for private and presence channels */
+    PUSHER_ERR_CLIENT_EVENT_NAME = 128,       /* the name of a client event begins with client- */
+    PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* more than 10,240 bytes of data */
+    PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the option client_event_limit */
+    PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131,
+    PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
+    PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the option max_presence_members, or 8 MiB a channel */
+    PUSHER_ERR_NO_AUTHORIZER = 134,           /* the channel must be authorised, and nobody is configured to */
+    PUSHER_ERR_NOT_SUBSCRIBED = 135,
+    PUSHER_ERR_WAIT_TIMEOUT = 136,            /* a pusher_wait_... function ended because its time was over */
+    PUSHER_ERR_DISCONNECTED = 137,
+    PUSHER_ERR_WOULD_DEADLOCK = 138,          /* a function that waits was called inside a callback */
+    PUSHER_ERR_LAGGED = 139,                  /* notifications were dropped before callbacks could get them */
+    PUSHER_ERR_HANDLER_PANICKED = 140,
+    PUSHER_ERR_DECODE = 141,
+    PUSHER_ERR_FORKED = 142,                  /* the handle belongs to the parent process */
+    PUSHER_ERR_THREAD = 143                   /* the operating system did not start a thread */
+};
+
+/* ---- Types ----------------------------------------------------------------------------------------------------- */
+
+typedef struct pusher_config pusher_config;                     /* options, to make clients of */
+typedef struct pusher_client pusher_client;
+typedef struct pusher_receiver_options pusher_receiver_options;
+typedef struct pusher_receiver pusher_receiver;                 /* a queue beside the client's own */
+typedef struct pusher_notification pusher_notification;         /* an event, or something else that happened */
+typedef struct pusher_error pusher_error;                       /* what went wrong; always borrowed */
+typedef struct pusher_binding pusher_binding;                   /* a registered callback */
+typedef struct pusher_list pusher_list;                         /* names, users or members, as they were when made */
+typedef struct pusher_stats pusher_stats;                       /* counters, as they were when made */
+typedef struct pusher_auth_request pusher_auth_request;         /* whether the client may subscribe, or sign in */
+typedef struct pusher_pairs pusher_pairs;                       /* headers or parameters that a callback gives */
+typedef struct pusher_text pusher_text;                         /* a text that a callback gives */
+
+typedef void (*pusher_destructor)(void *user_data);
+
+/* ---- Versions and errors --------------------------------------------------------------------------------------- */
+
+/* The PUSHER_ABI_VERSION of the library. */
+uint32_t pusher_abi_version(void);
+
+/* The version of the library, such as "0.1.0". Static. */
+const char *pusher_version(void);
+
+/* PUSHER_ERR_ABI unless a program that was built with this PUSHER_ABI_VERSION can use the library. */
+int32_t pusher_abi_check(uint32_t program);
+
+/* The name of a result, such as "PUSHER_ERR_NULL", PUSHER_NOTHING for a number without a name. Static. */
+int32_t pusher_result_name(int32_t result, const char **text);
+
+/*
+ * The last error of this thread, in words, as by snprintf: at most `size` bytes are written, the NUL at the end
+ * included, and the return value is the length that the whole text has without the NUL; 0 when there was no error.
+ * With a `size` of 0, `buffer` may be NULL. Text that does not fit is cut at the end of a character.
+ */
+int32_t pusher_last_error_text(char *PUSHER_NULLABLE buffer, size_t size);
+
+/* The last error of this thread; PUSHER_NOTHING when there was none. Valid until the next error of this thread. */
+int32_t pusher_last_error(const pusher_error **error);
+
+/* The PUSHER_ERR_... number. */
+int32_t pusher_error_result(const pusher_error *error, int32_t *result);
+
+/* What went wrong, in words, from the layer to the cause. As long as the error. */
+int32_t pusher_error_text(const pusher_error *error, const char **text, size_t *PUSHER_NULLABLE length);
+
+/* The code of the Pusher protocol (4000-4999) that the server gave, or PUSHER_NOTHING. */
+int32_t pusher_error_code(const pusher_error *error, int32_t *code);
+
+/* The HTTP status that the server, the proxy or the auth endpoint gave, or PUSHER_NOTHING. */
+int32_t pusher_error_status(const pusher_error *error, int32_t *status);
+
+/*
+ * Of PUSHER_ERR_CONNECT_TIMEOUT the phase: dns, tcp, proxy, tls, upgrade, established. Of PUSHER_ERR_TLS the problem:
+ * unknown_issuer, self_signed, wrong_host, expired, not_yet_valid, not_valid_now, old_version, refused, not_tls,
+ * ended, other. Of PUSHER_ERR_PROXY the problem: credentials, forbidden, unsupported, absent, unreachable,
+ * not_a_proxy, ended, other. Of PUSHER_ERR_CONFIG the option, as the Rust library names it. Else PUSHER_NOTHING.
+ * There may be more words. Static.
+ */
+int32_t pusher_error_detail(const pusher_error *error, const char **text);
+
+/* Whether the same call may succeed when it is made again, with nothing changed. */
+int32_t pusher_error_is_retryable(const pusher_error *error, int32_t *retryable);
+
+/* Whether the server, the auth endpoint, a proxy or the configuration denied permission. */
+int32_t pusher_error_is_auth(const pusher_error *error, int32_t *auth);
+
+/* Whether a deadline ran out. */
+int32_t pusher_error_is_timeout(const pusher_error *error, int32_t *timeout);
+
+/* ---- Log ------------------------------------------------------------------------------------------------------- */
+
+enum {
+    PUSHER_LOG_OFF = 0,
+    PUSHER_LOG_ERROR = 1,
+    PUSHER_LOG_WARN = 2,
+    PUSHER_LOG_INFO = 3,
+    PUSHER_LOG_DEBUG = 4,
+    PUSHER_LOG_TRACE = 5
+};
+
+/* `target` is the part of the library that speaks. Both texts are valid until the callback returns. */
+typedef void (*pusher_log_callback)(void *user_data, int32_t level, const char *target, const char *message);
+
+/*
+ * Gives what the library logs, up to this level, to a callback; of the whole process, in place of the one before.
+ * NULL ends it. The callback runs on whatever thread has something to say, at several at once. It may call any
+ * function, what that logs is not logged again. Neither data of events nor credentials are ever logged.
+ */
+int32_t pusher_log(int32_t level, pusher_log_callback PUSHER_NULLABLE callback, void *PUSHER_NULLABLE user_data,
+                   pusher_destructor PUSHER_NULLABLE destroy);
+
+/* ---- Configuration --------------------------------------------------------------------------------------------- */
+
+/* Options for clients. Each has a default, but for the server: "key" with "cluster" or "host", or "url". */
+int32_t pusher_config_new(pusher_config **config);
+
+/* Clients that were made of it are not affected. */
+void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
+
+/*
+ * Sets an option by its name. The last value counts. Every option can be set by this function: numbers as decimal
+ * digits, booleans as "true" or "false", "1" or "0"; the other two functions are for callers who have the value as a
+ * number. PUSHER_ERR_OPTION when there is no option of this name, PUSHER_ERR_VALUE when the value is of another type;
+ * whether the values can work together is checked by pusher_client_new.
+ *
+ * Where the server is:
+ *   key                        text      the app's key
+ *   cluster                    text      of the hosted service: eu, us2, ap1, ...
+ *   host                       text      of a server of your own, a name or an address
+ *   url                        text      instead of all of these: ws://host:port/app/key
+ *   port                       integer   443, or 80 without TLS
+ *   tls                        boolean   true
+ *   path_prefix                text      "", what stands before /app/{key}
+ *   origin                     text      none, the Origin header
+ *   metadata                   boolean   true: the URL has the query protocol, client, version
+ *   proxy                      text      none; http://user:password@host:port or socks5://...
+ *   proxy_from_env             boolean   false: whether pusher_client_new reads https_proxy, all_proxy, no_proxy, ...
+ *   root_certificate_pem       text      none, trusted beside the platform's; each value adds one or more
+ * Time:
+ *   connect_timeout_ms         integer   15000
+ *   activity_timeout_ms        integer   120000
+ *   pong_timeout_ms            integer   30000
+ *   subscription_timeout_ms    integer   30000
+ *   auth_timeout_ms            integer   10000
+ * Reconnecting:
+ *   reconnect                  boolean   true
+ *   reconnect_max_attempts     integer   0: for ever
+ *   reconnect_min_delay_ms     integer   0
+ *   reconnect_max_delay_ms     integer   30000
+ * Authorising:
+ *   auth_endpoint              text      none, the URL that authorises channels
+ *   user_auth_endpoint         text      none, the URL that signs users in
+ *   auth_json                  boolean   false: the endpoints get a form
+ *   allow_insecure_auth        boolean   false: http:// to loopback only
+ *   secret                     text      none, the app's secret: signs without an endpoint
+ *   user_data                  text      none, with secret: {"id": "7", "user_info": {}, "watchlist": []}
+ *   encryption_master_key      text      none, with secret the key of encrypted channels, in base64
+ * Limits:
+ *   queue_capacity             integer   16384 notifications; each queue is full with 16 MiB, too
+ *   overflow                   text      block for callbacks, drop_oldest for queues; else drop_newest, keep_latest
+ *   max_message_size           integer   1048576 bytes
+ *   max_presence_members       integer   100000
+ *   client_event_limit         integer   10 a second, 0 for none
+ * Receiving:
+ *   pull                       boolean   true: there is a queue for pusher_next
+ *   manual_dispatch            boolean   false: callbacks run on a thread of the client's
+ */
+int32_t pusher_config_set(pusher_config *config, const char *option, const char *value);
+int32_t pusher_config_set_int(pusher_config *config, const char *option, int64_t value);
+int32_t pusher_config_set_bool(pusher_config *config, const char *option, int32_t value);
+
+/*
+ * Adds to an option that is a list of pairs, or sets one that is a pair.
+ *
+ *   header                     of the upgrade request: a name and a value
+ *   auth_header                of every request to the auth endpoints
+ *   auth_param                 of every request to the auth endpoints, beside socket_id and channel_name
+ *   client_name                how the client calls itself: a name and a version
+ */
+int32_t pusher_config_add(pusher_config *config, const char *option, const char *name, const char *value);
+
+/*
+ * The question for one channel, or, by pusher_config_user_authenticator, for who the user is. It is answered by
+ * pusher_auth_request_grant, ..._grant_user or ..._refuse, inside the callback or later, on any thread, which frees
+ * the request. Freeing it without an answer refuses. What is not answered within subscription_timeout_ms is given up.
+ * Up to 8 callbacks run at the same time, each on a thread of its own, and an unanswered question keeps one of these
+ * 8 places.
+ */
+typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
+
+/* The same for several channels at a time; the array is valid until the callback returns. */
+typedef void (*pusher_batch_authorize_callback)(void *user_data, pusher_auth_request *const *requests, size_t count);
+
+/* Who authorises channels. Of several, the first that is set answers: this, the next, auth_endpoint, secret. */
+int32_t pusher_config_authorizer(pusher_config *config, pusher_authorize_callback callback,
+                                 void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
+int32_t pusher_config_batch_authorizer(pusher_config *config, pusher_batch_authorize_callback callback,
+                                       void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
+
+/* Who signs users in. Of several: this, user_auth_endpoint, secret with user_data. */
+int32_t pusher_config_user_authenticator(pusher_config *config, pusher_authorize_callback callback,
+                                         void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
+
+/* The channel; PUSHER_NOTHING for a sign-in. As long as the request. */
+int32_t pusher_auth_request_channel(pusher_auth_request *request, const char **text, size_t *PUSHER_NULLABLE length);
+
+/* The connection that the answer is for. As long as the request. */
+int32_t pusher_auth_request_socket_id(pusher_auth_request *request, const char **text, size_t *PUSHER_NULLABLE length);
+
+/*
+ * Grants a channel, by what the backend answered: the signature ("app-key:digest"); for presence channels
+ * channel_data, who this client is, as signed; for encrypted channels shared_secret, in base64.
+ */
+int32_t pusher_auth_request_grant(pusher_auth_request *request, const char *auth,
+                                  const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
+
+/* Grants a sign-in: the signature, and the signed JSON text with the user's id. */
+int32_t pusher_auth_request_grant_user(pusher_auth_request *request, const char *auth, const char *user_data);
+
+/*
+ * Refuses, in words for a person, and with an HTTP status, or 0. 408, 429 and 5xx are asked again, up to three times.
+ */
+int32_t pusher_auth_request_refuse(pusher_auth_request *request, const char *message, int32_t status);
+
+/* Refuses, where it has not been answered. */
+void pusher_auth_request_free(pusher_auth_request *PUSHER_NULLABLE request);
+
+/*
+ * Further headers or parameters, asked for before every request to the auth endpoints; `pairs` is valid until it
+ * returns.
+ */
+typedef void (*pusher_pairs_callback)(void *user_data, pusher_pairs *pairs);
+
+int32_t pusher_config_auth_headers(pusher_config *config, pusher_pairs_callback callback,
+                                   void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
+int32_t pusher_config_auth_params(pusher_config *config, pusher_pairs_callback callback,
+                                  void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
+int32_t pusher_pairs_add(pusher_pairs *pairs, const char *name, const char *value);
+
+/*
+ * Makes text of the decrypted bytes of an encrypted channel, in place of UTF-8. Returns 0 after pusher_text_set,
+ * anything else for bytes that it cannot make text of. Both arguments are valid until it returns.
+ */
+typedef int32_t (*pusher_decode_callback)(void *user_data, const char *data, size_t length, pusher_text *text);
+
+int32_t pusher_config_encrypted_data_decoder(pusher_config *config, pusher_decode_callback callback,
+                                             void *PUSHER_NULLABLE user_data,
+                                             pusher_destructor PUSHER_NULLABLE destroy);
+int32_t pusher_text_set(pusher_text *text, const char *data, size_t length);
+
+/*
+ * Makes the connection: writes a connected stream socket (a descriptor, on Windows a SOCKET), which from then on is
+ * the client's, and returns 0; anything else is a failed attempt. `host` is valid until it returns, which it does
+ * within `timeout_ms`.
+ */
+typedef int32_t (*pusher_dial_callback)(void *user_data, const char *host, uint16_t port, int32_t timeout_ms,
+                                        intptr_t *socket);
+
+int32_t pusher_config_dialer(pusher_config *config, pusher_dial_callback callback, void *PUSHER_NULLABLE user_data,
+                             pusher_destructor PUSHER_NULLABLE destroy);
+
+/* ---- The client ------------------------------------------------------------------------------------------------ */
+
+/* Makes a client out of the options, which are checked here. Does no I/O and starts no thread. */
+int32_t pusher_client_new(pusher_config *config, pusher_client **client);
+
+/*
+ * Disconnects and ends the client, within 250 ms. Calls of other threads that wait for it return. When it returns no
+ * callback starts any more; one that is running is not waited for.
+ */
+void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
+
+/* Connects, and waits for the outcome: PUSHER_OK, or the error of the first attempt, after which no more are made. */
+int32_t pusher_connect(pusher_client *client);
+
+/* Returns at once, and keeps trying, also when the first attempt fails. */
+int32_t pusher_connect_background(pusher_client *client);
+
+/*
+ * Waits until there is a connection. Returns early with the reason when none is being made, or the server refused for
+ * good.
+ */
+int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
+
+/* Disconnects, within 250 ms. After it returns nothing of any channel is delivered until pusher_connect. */
+int32_t pusher_disconnect(pusher_client *client);
+
+/* Skips the delay before the next attempt; while connected, looks whether the connection is alive. */
+int32_t pusher_reconnect_now(pusher_client *client);
+
+enum {
+    PUSHER_STATE_DISCONNECTED = 0, /* there is no connection and none is being made */
+    PUSHER_STATE_CONNECTING = 1,
+    PUSHER_STATE_CONNECTED = 2,
+    PUSHER_STATE_UNAVAILABLE = 3,  /* no connection could be made for 10 s; attempts go on */
+    PUSHER_STATE_RECONNECTING = 4, /* waits before the next attempt */
+    PUSHER_STATE_DISCONNECTING = 5,
+    PUSHER_STATE_FAILED = 6        /* refused for good, or out of attempts; only connecting again leaves it */
+};
+
+int32_t pusher_state(pusher_client *client, int32_t *state);
+
+/*
+ * The id of the connection; PUSHER_NOTHING while there is none. Valid until this thread's next call of this function.
+ */
+int32_t pusher_socket_id(pusher_client *client, const char **text, size_t *PUSHER_NULLABLE length);
+
+/*
+ * Replaces a header, or a parameter, of the requests to the auth endpoints from now on, or adds one: for a token that
+ * has been renewed.
+ */
+int32_t pusher_set_auth_header(pusher_client *client, const char *name, const char *value);
+int32_t pusher_set_auth_param(pusher_client *client, const char *name, const char *value);
+
+/* ---- Channels -------------------------------------------------------------------------------------------------- */
+
+/*
+ * Subscribes, now or as soon as there is a connection, and again on each new one. What comes of it is told by a
+ * notification, or by pusher_wait_subscribed. The kind of the channel stands in its name: private-, presence-,
+ * private-encrypted-, cache-, ...
+ */
+int32_t pusher_subscribe(pusher_client *client, const char *channel);
+
+/*
+ * Subscribes with a permission that the program has already, for the connection of this moment (or for the next,
+ * while there is none). On each new connection the config's authorising takes over; without one, a
+ * PUSHER_KIND_SUBSCRIPTION_ERROR with PUSHER_ERR_NO_AUTHORIZER asks the program to do it again. So a program that
+ * only polls authorises with pusher_socket_id and this function.
+ */
+int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
+                                   const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
+
+/* After it returns, no further event of the channel is delivered. */
+int32_t pusher_unsubscribe(pusher_client *client, const char *channel);
+int32_t pusher_unsubscribe_all(pusher_client *client);
+
+/* Whether the server has confirmed the subscription, on the connection of this moment. */
+int32_t pusher_is_subscribed(pusher_client *client, const char *channel, int32_t *subscribed);
+
+/* Waits until the server has confirmed the subscription; returns what ended it otherwise. */
+int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms);
+
+/* The channels that are, or shall be, subscribed; of each its name. */
+int32_t pusher_channels(pusher_client *client, pusher_list **list);
+
+/* The members of a presence channel: all, the one with this id (PUSHER_NOTHING without one), who this client is. */
+int32_t pusher_members(pusher_client *client, const char *channel, pusher_list **list);
+int32_t pusher_member(pusher_client *client, const char *channel, const char *id, pusher_list **list);
+int32_t pusher_me(pusher_client *client, const char *channel, pusher_list **list);
+
+/* How many connections are subscribed; PUSHER_NOTHING while the server has not told. */
+int32_t pusher_subscription_count(pusher_client *client, const char *channel, uint64_t *count);
+
+/*
+ * Sends an event to the other subscribers of a private or presence channel. The event's name begins with "client-".
+ * `json` is the data as JSON; of pusher_trigger_text, the data is that text.
+ */
+int32_t pusher_trigger(pusher_client *client, const char *channel, const char *event, const char *json, size_t length);
+int32_t pusher_trigger_text(pusher_client *client, const char *channel, const char *event, const char *text,
+                            size_t length);
+
+/* ---- Lists ----------------------------------------------------------------------------------------------------- */
+
+int32_t pusher_list_length(pusher_list *list, size_t *length);
+
+/* The name of a channel, or the id of a user. As long as the list. PUSHER_NOTHING beyond the end. */
+int32_t pusher_list_id(pusher_list *list, size_t index, const char **text, size_t *PUSHER_NULLABLE length);
+
+/*
+ * What the app says about a member, as JSON, "null" when that is nothing. As long as the list. PUSHER_NOTHING for
+ * others.
+ */
+int32_t pusher_list_info(pusher_list *list, size_t index, const char **text, size_t *PUSHER_NULLABLE length);
+
+void pusher_list_free(pusher_list *PUSHER_NULLABLE list);
+
+/* ---- Users ----------------------------------------------------------------------------------------------------- */
+
+/* Signs the user in, now or as soon as there is a connection, and again on each new one. Returns at once. */
+int32_t pusher_sign_in(pusher_client *client);
+
+/* Waits until the server has confirmed the sign-in; returns what ended it otherwise. */
+int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
+
+/* The user's id; PUSHER_NOTHING while nobody is signed in. Valid until this thread's next call of this function. */
+int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_NULLABLE length);
+
+/* ---- Receiving by pull ----------------------------------------------------------------------------------------- */
+
+/*
+ * The next notification of the client. Waits for it for at most `timeout_ms`: 0 looks only, a negative time is for
+ * ever. PUSHER_NOTHING when none came in time, PUSHER_CLOSED when the client is gone. The notification belongs to the
+ * caller, who frees it; it stays valid when the client is gone.
+ */
+int32_t pusher_next(pusher_client *client, int32_t timeout_ms, pusher_notification **notification);
+
+/*
+ * A descriptor that is readable while something waits, or the client is gone: for poll, epoll, kqueue, select. It is
+ * the client's, who closes it; nobody reads from it. It stays readable until pusher_next returns PUSHER_NOTHING, so
+ * who is told of changes only (EPOLLET) takes until then. PUSHER_ERR_UNSUPPORTED on Windows.
+ */
+int32_t pusher_descriptor(pusher_client *client, int32_t *descriptor);
+
+/*
+ * A queue beside the client's own: of one channel, of some kinds, or with another policy. Options, set by name as
+ * those of pusher_config_set:
+ *   channel                    text      all
+ *   only                       text      all kinds; each value adds one: event, connection_state_change, ...
+ *                                        (PUSHER_KIND_... in small letters); lagged always comes
+ *   capacity                   integer   the client's queue_capacity
+ *   overflow                   text      the client's, and without one drop_oldest
+ */
+int32_t pusher_receiver_options_new(pusher_receiver_options **options);
+int32_t pusher_receiver_options_set(pusher_receiver_options *options, const char *option, const char *value);
+int32_t pusher_receiver_options_set_int(pusher_receiver_options *options, const char *option, int64_t value);
+void pusher_receiver_options_free(pusher_receiver_options *PUSHER_NULLABLE options);
+
+/*
+ * Called after something has come into the queue, or the client is gone; once, and again only after somebody has
+ * asked for what waits: to wake an event loop. Runs on whatever thread, mostly on the one that reads from the socket,
+ * so it must not wait.
+ */
+typedef void (*pusher_wake_callback)(void *user_data);
+
+int32_t pusher_receiver_options_wake(pusher_receiver_options *options, pusher_wake_callback callback,
+                                     void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
+
+/* Receives from now on. It does not keep the client. */
+int32_t pusher_receiver_new(pusher_client *client, pusher_receiver_options *PUSHER_NULLABLE options,
+                            pusher_receiver **receiver);
+void pusher_receiver_free(pusher_receiver *PUSHER_NULLABLE receiver);
+
+/* As pusher_next and pusher_descriptor. */
+int32_t pusher_receiver_next(pusher_receiver *receiver, int32_t timeout_ms, pusher_notification **notification);
+int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descriptor);
+
+/*
+ * How many wait; how many were dropped so far, because the queue was full; how many were replaced by newer ones
+ * (keep_latest).
+ */
+int32_t pusher_receiver_length(pusher_receiver *receiver, size_t *length);
+int32_t pusher_receiver_dropped(pusher_receiver *receiver, uint64_t *dropped);
+int32_t pusher_receiver_superseded(pusher_receiver *receiver, uint64_t *superseded);
+
+/* ---- Notifications --------------------------------------------------------------------------------------------- */
+
+enum {                                       /* what it has beside its kind: */
+    PUSHER_KIND_EVENT = 1,                   /* channel, name, data, perhaps user_id */
+    PUSHER_KIND_CONNECTION_STATE_CHANGE = 2, /* state, previous_state, attempt, perhaps retry_in, perhaps error */
+    PUSHER_KIND_SUBSCRIPTION_SUCCEEDED = 3,  /* channel, resubscribed, perhaps gap */
+    PUSHER_KIND_SUBSCRIPTION_ERROR = 4,      /* perhaps channel, error */
+    PUSHER_KIND_SUBSCRIPTION_COUNT = 5,      /* channel, count */
+    PUSHER_KIND_CACHE_MISS = 6,              /* channel */
+    PUSHER_KIND_MEMBER_ADDED = 7,            /* channel, user_id, user_info */
+    PUSHER_KIND_MEMBER_REMOVED = 8,          /* channel, user_id, user_info */
+    PUSHER_KIND_DECRYPTION_FAILURE = 9,      /* channel, name, reason */
+    PUSHER_KIND_SIGNED_IN = 10,              /* user_id */
+    PUSHER_KIND_WATCHLIST = 11,              /* name (online, offline), users */
+    PUSHER_KIND_ERROR = 12,                  /* error */
+    PUSHER_KIND_LAGGED = 13                  /* count: so many were dropped here, because the queue was full */
+};
+
+/*
+ * What a notification has. PUSHER_NOTHING where this one has no such thing. Text is valid as long as the notification.
+ */
+int32_t pusher_notification_kind(const pusher_notification *notification, int32_t *kind);
+int32_t pusher_notification_channel(const pusher_notification *notification, const char **text,
+                                    size_t *PUSHER_NULLABLE length);
+int32_t pusher_notification_name(const pusher_notification *notification, const char **text,
+                                 size_t *PUSHER_NULLABLE length);
+
+/* As the publisher sent it: a string as its text, anything else as JSON; empty when there was none. */
+int32_t pusher_notification_data(const pusher_notification *notification, const char **text,
+                                 size_t *PUSHER_NULLABLE length);
+
+/* Of an event, its sender: only of client events of presence channels, where the server vouches for it. */
+int32_t pusher_notification_user_id(const pusher_notification *notification, const char **text,
+                                    size_t *PUSHER_NULLABLE length);
+
+/* What the app says about the member, as JSON, "null" when that is nothing. */
+int32_t pusher_notification_user_info(const pusher_notification *notification, const char **text,
+                                      size_t *PUSHER_NULLABLE length);
+
+/* The users of a PUSHER_KIND_WATCHLIST. */
+int32_t pusher_notification_users(const pusher_notification *notification, pusher_list **list);
+
+int32_t pusher_notification_count(const pusher_notification *notification, uint64_t *count);
+int32_t pusher_notification_reason(const pusher_notification *notification, const char **text,
+                                   size_t *PUSHER_NULLABLE length);
+int32_t pusher_notification_state(const pusher_notification *notification, int32_t *state);
+int32_t pusher_notification_previous_state(const pusher_notification *notification, int32_t *state);
+
+/* The number of the attempt that is being made, or will be next; counts from 1. */
+int32_t pusher_notification_attempt(const pusher_notification *notification, uint32_t *attempt);
+
+/* How long the client waits before that attempt; PUSHER_NOTHING when it does not wait. */
+int32_t pusher_notification_retry_in(const pusher_notification *notification, uint64_t *milliseconds);
+
+/* Whether the client has renewed the subscription by itself, on another connection. */
+int32_t pusher_notification_resubscribed(const pusher_notification *notification, int32_t *resubscribed);
+
+/* Then, how long the channel was not subscribed. What was published in that time is lost. */
+int32_t pusher_notification_gap(const pusher_notification *notification, uint64_t *milliseconds);
+
+/* As long as the notification. */
+int32_t pusher_notification_error(const pusher_notification *notification, const pusher_error **error);
+
+/* Another one of the same, to keep what a callback has got. Copies no text. */
+int32_t pusher_notification_clone(const pusher_notification *notification, pusher_notification **copy);
+void pusher_notification_free(pusher_notification *PUSHER_NULLABLE notification);
+
+/* ---- Receiving by push ----------------------------------------------------------------------------------------- */
+
+/* The notification is valid until the callback returns. */
+typedef void (*pusher_callback)(void *user_data, const pusher_notification *notification);
+
+/*
+ * Runs a callback for the events of this name, or of all names, on this channel, or on all. By name, or for all
+ * names, the platform's own events are events, too: pusher:subscription_succeeded, pusher:member_added, ... Channels
+ * need not be subscribed yet.
+ *
+ * Whoever wants to end the callback before the client ends gives a place for the binding. Freeing the binding does
+ * not unbind.
+ */
+int32_t pusher_bind(pusher_client *client, const char *PUSHER_NULLABLE channel, const char *PUSHER_NULLABLE event,
+                    pusher_callback callback, void *PUSHER_NULLABLE user_data,
+                    pusher_destructor PUSHER_NULLABLE destroy, pusher_binding **PUSHER_NULLABLE binding);
+
+/* The same for events that are sent to the signed-in user. */
+int32_t pusher_bind_user(pusher_client *client, const char *PUSHER_NULLABLE event, pusher_callback callback,
+                         void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy,
+                         pusher_binding **PUSHER_NULLABLE binding);
+
+/*
+ * Runs a callback for every notification of a kind, on one channel or on all. PUSHER_KIND_EVENT is the application's
+ * events. Lost notifications are a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED here. Kinds that belong to no channel
+ * (connection state changes, errors, users) take none: PUSHER_ERR_VALUE. PUSHER_KIND_SUBSCRIPTION_SUCCEEDED runs at
+ * once for what is subscribed.
+ */
+int32_t pusher_on(pusher_client *client, int32_t kind, const char *PUSHER_NULLABLE channel, pusher_callback callback,
+                  void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy,
+                  pusher_binding **PUSHER_NULLABLE binding);
+
+/* After it returns the callback does not start again. Frees the binding. */
+int32_t pusher_unbind(pusher_binding *binding);
+void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
+
+/*
+ * With the option manual_dispatch: runs the callbacks for all that waits; for at most so many notifications; for at
+ * most so long, after which none is begun. Tells for how many it did.
+ */
+int32_t pusher_dispatch(pusher_client *client, size_t *PUSHER_NULLABLE count);
+int32_t pusher_dispatch_count(pusher_client *client, size_t max, size_t *PUSHER_NULLABLE count);
+int32_t pusher_dispatch_time(pusher_client *client, int32_t time_ms, size_t *PUSHER_NULLABLE count);
+
+/* ---- Statistics ------------------------------------------------------------------------------------------------ */
+
+int32_t pusher_stats_new(pusher_client *client, pusher_stats **stats);
+void pusher_stats_free(pusher_stats *PUSHER_NULLABLE stats);
+
+/*
+ * A counter by its name: attempts, reconnect_attempts, connections, last_close_code, bytes_received, bytes_sent,
+ * messages, messages_sent, events, ignored, bad_messages, ping_round_trip_us, auth_retries, queue_depth, dropped,
+ * superseded. PUSHER_NOTHING for last_close_code and ping_round_trip_us (microseconds) before there was one.
+ */
+int32_t pusher_stats_get(pusher_stats *stats, const char *counter, uint64_t *value);
+
+/* The server's words with last_close_code. May be empty. As long as the stats. */
+int32_t pusher_stats_last_close_reason(pusher_stats *stats, const char **text, size_t *PUSHER_NULLABLE length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PUSHER_CHANNELS_H */
