@@ -1,0 +1,39 @@
+//! Text that is handed to C: it ends with a NUL, and its length is told beside it.
+
+use std::ffi::c_char;
+
+use super::arguments::Place;
+
+/// Text with a NUL at its end, to be borrowed by C. What it says may contain a NUL, too.
+#[derive(Debug, Clone)]
+pub(super) struct Terminated(Box<str>);
+
+impl Terminated {
+    pub(super) fn new(text: &str) -> Self {
+        let mut terminated = String::with_capacity(text.len() + 1);
+        terminated.push_str(text);
+        terminated.push('\0');
+        Self(terminated.into_boxed_str())
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0[..self.0.len() - 1]
+    }
+
+    /// With the NUL.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a text is written to: a pointer to it, and perhaps its length.
+pub(super) type Places<'a> = (Place<'a, *const c_char>, Option<Place<'a, usize>>);
+
+/// Hands out a text that ends with a NUL. Whoever owns it keeps it as long as the header says.
+pub(super) fn lend(terminated: &str, (text, length): Places<'_>) {
+    debug_assert!(terminated.ends_with('\0'), "C looks for the end");
+    text.put(terminated.as_ptr().cast());
+    if let Some(length) = length {
+        length.put(terminated.len() - 1);
+    }
+}
