@@ -69,7 +69,8 @@ impl<T: Any + Send + Sync> Handle<T> {
     }
 
     fn get(self) -> Result<Arc<T>, Failure> {
-        let freed = || Failure::Misuse(results::PUSHER_ERR_HANDLE, "the handle was freed, or is of another type".into());
+        let freed =
+            || Failure::Misuse(results::PUSHER_ERR_HANDLE, "the handle was freed, or is of another type".into());
         let table = Table::current().ok_or_else(freed)?;
         let belongs_to_parent = table.process != process::id() || self.number() & INDEX < table.first;
         if belongs_to_parent && self.number() != 0 {
@@ -199,7 +200,8 @@ impl Table {
         let mut places = self.places.write();
         let index = (number & INDEX).checked_sub(self.first)?;
         let place = places.all.get_mut(index)?;
-        let is_it = place.uses == number >> INDEX_BITS && place.object.as_ref().is_some_and(|object| (**object).is::<T>());
+        let is_it =
+            place.uses == number >> INDEX_BITS && place.object.as_ref().is_some_and(|object| (**object).is::<T>());
         let object = is_it.then(|| place.object.take()).flatten()?;
         // A place that is used up stays empty for ever.
         if place.uses < MOST_USES {

@@ -28,10 +28,8 @@ impl<'a> FromIterator<&'a str> for List {
 
 impl<'a> FromIterator<&'a Member> for List {
     fn from_iter<I: IntoIterator<Item = &'a Member>>(members: I) -> Self {
-        let item = |member: &Member| Item {
-            id: Terminated::new(member.id()),
-            info: Some(Terminated::new(member.info())),
-        };
+        let item =
+            |member: &Member| Item { id: Terminated::new(member.id()), info: Some(Terminated::new(member.info())) };
         Self { items: members.into_iter().map(item).collect() }
     }
 }

@@ -172,7 +172,9 @@ fn variable(declaration: &str) -> Parameter {
 
 #[test]
 fn a_declaration_is_read() {
-    let read = function("int32_t pusher_x(const char *PUSHER_NULLABLE a,\n   pusher_list *const *b, pusher_list **c, size_t d)");
+    let read = function(
+        "int32_t pusher_x(const char *PUSHER_NULLABLE a,\n   pusher_list *const *b, pusher_list **c, size_t d)",
+    );
     let nullable: Vec<_> = read.parameters.iter().map(|parameter| parameter.is_nullable).collect();
     assert_eq!(nullable, [true, false, false, false]);
     let shown = "int32_t pusher_x(const char* PUSHER_NULLABLE, pusher_list*const*, pusher_list**, size_t)";

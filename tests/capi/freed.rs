@@ -27,9 +27,8 @@ fn wrong_handles(parameter: &Parameter) -> Vec<String> {
 }
 
 fn every_wrong_handle() -> String {
-    let mut parts = vec![
-        "    static struct world gone;\n    world_begin(&gone, arguments);\n    world_end(&gone);\n".to_owned(),
-    ];
+    let mut parts =
+        vec!["    static struct world gone;\n    world_begin(&gone, arguments);\n    world_end(&gone);\n".to_owned()];
     for (function, place) in parameters(is_checked) {
         for wrong in wrong_handles(&function.parameters[place]) {
             parts.push(Call::of(function).with(place, &wrong).fails("PUSHER_ERR_HANDLE"));

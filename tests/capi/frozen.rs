@@ -37,7 +37,8 @@ fn nothing_that_was_frozen_has_changed() {
 #[test]
 fn everything_is_frozen() {
     let frozen = frozen();
-    let new: Vec<_> = lines_of(&HEADER).into_iter().filter(|line| !frozen.lines().any(|frozen| frozen == line)).collect();
+    let new: Vec<_> =
+        lines_of(&HEADER).into_iter().filter(|line| !frozen.lines().any(|frozen| frozen == line)).collect();
     assert!(new.is_empty(), "{RULE}\nNot frozen yet:\n{}\n", new.join("\n"));
 }
 

@@ -30,8 +30,11 @@ fn gpp_takes_it_as_cpp17() {
 #[test]
 fn it_may_be_included_twice() {
     let path = tmp().join("twice.c");
-    std::fs::write(&path, "#include \"pusher_channels.h\"\n#include \"pusher_channels.h\"\nint main(void) { return 0; }\n")
-        .expect("a writable folder");
+    std::fs::write(
+        &path,
+        "#include \"pusher_channels.h\"\n#include \"pusher_channels.h\"\nint main(void) { return 0; }\n",
+    )
+    .expect("a writable folder");
     let folder = header_path();
     let output = Command::new("gcc")
         .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I"])

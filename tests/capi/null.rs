@@ -1,11 +1,11 @@
 //! NULL is an error for every parameter that is not marked PUSHER_NULLABLE, fine for those that are, and for `free`.
 
+use crate::declarations::HEADER;
 use crate::{
     generated::{Call, parameters, program},
     program::{Library, Program, Watch},
     world,
 };
-use crate::declarations::HEADER;
 
 /// One argument is NULL, and the others are valid.
 fn with_one_null() -> String {
@@ -21,7 +21,9 @@ fn with_one_null() -> String {
 fn with_what_may_be_null() -> String {
     let may_be = parameters(|_, parameter| parameter.is_nullable);
     let mut parts: Vec<_> = may_be
-        .flat_map(|(function, place)| [Call::of(function), Call::of(function).with(place, "NULL")].map(|c| (function, c)))
+        .flat_map(|(function, place)| {
+            [Call::of(function), Call::of(function).with(place, "NULL")].map(|c| (function, c))
+        })
         .map(|(function, call)| renewed(&function.name) + &call.works())
         .collect();
     assert!(parts.len() > 60, "the parameters were found");

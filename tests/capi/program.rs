@@ -50,7 +50,9 @@ impl Library {
     fn link(self) -> Vec<String> {
         let path = self.path().to_str().expect("a UTF-8 path").to_owned();
         match self {
-            Self::Static => [&*path, "-lssl", "-lcrypto", "-lgcc_s", "-lutil", "-lrt", "-lm", "-ldl"].map(String::from).into(),
+            Self::Static => {
+                [&*path, "-lssl", "-lcrypto", "-lgcc_s", "-lutil", "-lrt", "-lm", "-ldl"].map(String::from).into()
+            }
             _ => vec![path],
         }
     }

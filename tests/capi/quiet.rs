@@ -46,7 +46,8 @@ fn run(library: Library, watch: Watch) {
     let done = AtomicBool::new(false);
     let output = thread::scope(|scope| {
         scope.spawn(|| serve(&server, &done));
-        let output = program.command(world::arguments(&server)).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").output();
+        let output =
+            program.command(world::arguments(&server)).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").output();
         done.store(true, Ordering::Relaxed);
         output.expect("it runs")
     });
