@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::{
     arguments::{OptionalOut, Out},
     boundary::Failure,
-    handles::{Handle, OptionalHandle},
+    handles::{Freed, Handle, OptionalHandle},
     text::{self, Terminated},
 };
 use crate::Member;
@@ -28,13 +28,13 @@ impl<'a> FromIterator<&'a str> for List {
 
 impl<'a> FromIterator<&'a Member> for List {
     fn from_iter<I: IntoIterator<Item = &'a Member>>(members: I) -> Self {
-        let item = |member: &Member| Item {
-            id: Terminated::new(member.id()),
-            info: Some(Terminated::new(member.info())),
-        };
+        let item =
+            |member: &Member| Item { id: Terminated::new(member.id()), info: Some(Terminated::new(member.info())) };
         Self { items: members.into_iter().map(item).collect() }
     }
 }
+
+impl Freed for List {}
 
 impl List {
     fn item(&self, index: usize) -> Result<&Item, Failure> {

@@ -89,15 +89,8 @@ impl Notification {
 
 impl Other {
     fn new(notification: crate::Notification) -> Self {
-        let mut other = Self {
-            notification,
-            channel: None,
-            name: None,
-            user_id: None,
-            user_info: None,
-            reason: None,
-            error: None,
-        };
+        let mut other =
+            Self { notification, channel: None, name: None, user_id: None, user_info: None, reason: None, error: None };
         other.take_texts();
         other
     }
