@@ -28,7 +28,13 @@ use crate::{
     },
 };
 
-/// What a handle stands for.
+/// What a handle stands for, and what becomes of it when the handle is freed: it goes when nobody works with it any more.
+pub(super) trait Freed: Any + Send + Sync {
+    /// Ends at once what cannot wait for that.
+    fn freed(&self) {}
+}
+
+/// What lies in the table.
 type Object = Arc<dyn Any + Send + Sync>;
 
 /// A handle of a `T`, as C has it.
@@ -51,7 +57,7 @@ pub(crate) struct OptionalHandle<T> {
     handle: Handle<T>,
 }
 
-impl<T: Any + Send + Sync> Handle<T> {
+impl<T: Freed> Handle<T> {
     /// Puts a thing into the table. It stays until its handle is freed.
     pub(super) fn new(thing: T) -> Result<Self, Failure> {
         Self::of(Arc::new(thing))
@@ -85,7 +91,7 @@ impl<T: Any + Send + Sync> Handle<T> {
     }
 }
 
-impl<T: Any + Send + Sync> Argument for Handle<T> {
+impl<T: Freed> Argument for Handle<T> {
     type Value = Arc<T>;
 
     fn value(self, name: &'static str) -> Result<Arc<T>, Failure> {
@@ -93,7 +99,7 @@ impl<T: Any + Send + Sync> Argument for Handle<T> {
     }
 }
 
-impl<T: Any + Send + Sync> Argument for OptionalHandle<T> {
+impl<T: Freed> Argument for OptionalHandle<T> {
     type Value = Option<Arc<T>>;
 
     fn value(self, _: &'static str) -> Result<Option<Arc<T>>, Failure> {
@@ -101,15 +107,11 @@ impl<T: Any + Send + Sync> Argument for OptionalHandle<T> {
     }
 }
 
-impl<T: Any + Send + Sync> Free for OptionalHandle<T> {
+impl<T: Freed> Free for OptionalHandle<T> {
     fn free(self) {
-        drop(self.handle.take());
-    }
-}
-
-impl<T> OptionalHandle<T> {
-    pub(super) fn handle(self) -> Handle<T> {
-        self.handle
+        if let Some(thing) = self.handle.take() {
+            thing.freed();
+        }
     }
 }
 
@@ -196,7 +198,7 @@ impl Table {
     }
 
     /// Takes out what is there, if it is a `T`.
-    fn remove<T: Any + Send + Sync>(&self, number: usize) -> Option<Arc<T>> {
+    fn remove<T: Freed>(&self, number: usize) -> Option<Arc<T>> {
         let mut places = self.places.write();
         let index = (number & INDEX).checked_sub(self.first)?;
         let place = places.all.get_mut(index)?;

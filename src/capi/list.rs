@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::{
     arguments::{OptionalOut, Out},
     boundary::Failure,
-    handles::{Handle, OptionalHandle},
+    handles::{Freed, Handle, OptionalHandle},
     text::{self, Terminated},
 };
 use crate::Member;
@@ -33,6 +33,8 @@ impl<'a> FromIterator<&'a Member> for List {
         Self { items: members.into_iter().map(item).collect() }
     }
 }
+
+impl Freed for List {}
 
 impl List {
     fn item(&self, index: usize) -> Result<&Item, Failure> {

@@ -27,8 +27,16 @@ mod errors;
 mod log;
 mod version;
 
-mod client;
+mod callbacks;
 mod config;
+mod credentials;
+mod options;
+mod questions;
+
+mod channels;
+mod client;
+mod users;
+
 mod list;
 mod notification;
 mod receiver;

@@ -1,8 +1,8 @@
 //! Text that is handed to C: it ends with a NUL, and its length is told beside it.
 
-use std::ffi::c_char;
+use std::{cell::RefCell, ffi::c_char};
 
-use super::arguments::Place;
+use super::{arguments::Place, boundary::Failure};
 
 /// Text with a NUL at its end, to be borrowed by C. What it says may contain a NUL, too.
 #[derive(Debug, Clone)]
@@ -35,5 +35,28 @@ pub(super) fn lend(terminated: &str, (text, length): Places<'_>) {
     text.put(terminated.as_ptr().cast());
     if let Some(length) = length {
         length.put(terminated.len() - 1);
+    }
+}
+
+/// Texts of a client that its thread is lent until it asks for the same again.
+#[derive(Clone, Copy)]
+pub(super) enum Lent {
+    SocketId,
+    UserId,
+}
+
+thread_local! {
+    static LENT: RefCell<[Option<Terminated>; 2]> = const { RefCell::new([None, None]) };
+}
+
+impl Lent {
+    pub(super) fn lend(self, text: &str, places: Places<'_>) -> Result<(), Failure> {
+        let terminated = Terminated::new(text);
+        let lend_first = |slots: &RefCell<[Option<Terminated>; 2]>| {
+            lend(terminated.as_str(), places);
+            slots.borrow_mut()[self as usize] = Some(terminated);
+        };
+        // A thread that is ending has no place to keep it.
+        LENT.try_with(lend_first).map_err(|_| Failure::Nothing)
     }
 }
