@@ -31,26 +31,31 @@ fn calls() -> String {
 }
 
 fn forks() -> String {
+    let id = |place: &str| {
+        format!(
+            "    OK(pusher_socket_id(world.client, &id, NULL));\n    snprintf({place}, sizeof {place}, \"%s\", id);\n"
+        )
+    };
     let child = format!(
-        "        if (child == 0) {{\n            alarm(PATIENCE_MS / 1000);\n{calls}\
-                     CHECK(failures == 0);\n            \
+        "        if (child == 0) {{\n            alarm(PATIENCE_MS / 1000);\n{}{}        }}\n",
+        calls(),
+        "            CHECK(failures == 0);\n            \
                      pusher_client *own = world_client(config_of(arguments));\n            \
                      OK(pusher_subscribe(own, \"cache-news\"));\n            \
                      pusher_notification_free(next_of(own, PUSHER_KIND_EVENT));\n            \
-                     pusher_client_free(own);\n            _exit(0);\n        }}\n",
-        calls = calls(),
+                     pusher_client_free(own);\n            _exit(0);\n",
     );
     program(&[
         "    char before[100], after[100];\n    const char *id;\n".to_owned(),
-        "    OK(pusher_socket_id(world.client, &id, NULL));\n    snprintf(before, sizeof before, \"%s\", id);\n".to_owned(),
+        id("before"),
         format!("    for (int forks = 0; forks < {FORKS}; forks++) {{\n        pid_t child = fork();\n"),
         child,
         "        int status;\n        CHECK(waitpid(child, &status, 0) == child);\n".to_owned(),
         "        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);\n    }\n".to_owned(),
         // The parent's clients have noticed nothing.
-        "    OK(pusher_socket_id(world.client, &id, NULL));\n    snprintf(after, sizeof after, \"%s\", id);\n".to_owned(),
-        "    CHECK(strcmp(before, after) == 0);\n    pusher_notification_free(next_of(world.client, PUSHER_KIND_EVENT));\n"
-            .to_owned(),
+        id("after"),
+        "    CHECK(strcmp(before, after) == 0);\n".to_owned(),
+        "    pusher_notification_free(next_of(world.client, PUSHER_KIND_EVENT));\n".to_owned(),
         "    world_renew_auth_request(&world);\n    world_end(&world);\n".to_owned(),
     ])
 }

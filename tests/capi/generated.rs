@@ -102,7 +102,8 @@ pub(crate) fn program(parts: &[String]) -> String {
         let (parameters, ignored) = (parameters.collect::<Vec<_>>().join(", "), ignored.collect::<Vec<_>>().join(" "));
         writeln!(text, "static inline {result} ignore_{name}({parameters}) {{ {ignored}{end} }}").expect("memory");
     }
-    text += "\nint main(int count, char **arguments) {\n    CHECK(count >= FURTHER);\n    world_begin(&world, arguments);\n";
+    text += "\nint main(int count, char **arguments) {\n    CHECK(count >= FURTHER);\n";
+    text += "    world_begin(&world, arguments);\n";
     parts.iter().for_each(|part| text += part);
     text + "    return failures != 0;\n}\n"
 }

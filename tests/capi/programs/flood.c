@@ -1,7 +1,7 @@
 /*
- * Frees clients while events arrive at full speed, in one of these ways: `elsewhere`, by the main thread while callbacks
- * run; `inside` of a callback; `pulled`, while another thread waits for notifications; `dispatched`, inside of a callback
- * that runs on the main thread. Each registration gets memory of its own, which its destructor frees.
+ * Frees clients while events arrive at full speed, in one of these ways: `elsewhere`, by the main thread while
+ * callbacks run; `inside` of a callback; `pulled`, while another thread waits for notifications; `dispatched`, inside
+ * of a callback that runs on the main thread. Each registration gets memory of its own, which its destructor frees.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
