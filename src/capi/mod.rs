@@ -30,6 +30,8 @@ mod version;
 mod callbacks;
 mod config;
 mod credentials;
+mod decoder;
+mod dialer;
 mod options;
 mod questions;
 
