@@ -39,6 +39,8 @@ mod channels;
 mod client;
 mod users;
 
+mod dispatching;
+mod handlers;
 mod list;
 mod notification;
 mod receiver;
