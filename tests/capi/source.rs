@@ -124,10 +124,10 @@ fn c_type(rust: &str) -> String {
         return pointer_to_const(&c_type(target));
     }
     if let Some((wrapper, target)) = rust.strip_suffix('>').and_then(|rust| rust.split_once('<')) {
-        return match wrapper.trim_start_matches("Optional") {
-            "Out" | "Handle" | "Owned" => c_type(target) + "*",
+        return match wrapper.strip_prefix("Optional").unwrap_or(wrapper) {
+            "Out" | "Handle" | "LastUse" | "Owned" => c_type(target) + "*",
             "Borrowed" => pointer_to_const(&c_type(target)),
-            "Option" | "Callback" | "" => c_type(target),
+            "Option" | "Function" => c_type(target),
             _ => panic!("what is `{wrapper}` in C?"),
         };
     }
@@ -154,6 +154,10 @@ fn pointer_to_const(target: &str) -> String {
 
 /// `ReceiverOptions` is `pusher_receiver_options`.
 fn handle(name: &str) -> String {
+    if name == "DecodedText" {
+        // Of the two that the header calls texts, the other one is a parameter.
+        return "pusher_text".to_owned();
+    }
     let words = name.chars().flat_map(|c| [c.is_uppercase().then_some('_'), Some(c.to_ascii_lowercase())]);
     format!("pusher{}", words.flatten().collect::<String>())
 }
@@ -208,7 +212,9 @@ fn the_library_and_the_header_have_the_same_constants() {
         let (_, number) = rest.split(';').next()?.split_once("= ")?;
         Some((format!("PUSHER_{name}"), number_of(number)))
     });
-    let constants: BTreeMap<_, _> = constants.collect();
+    // The library hands on the numbers of the `log` crate.
+    let levels = log::LevelFilter::iter().map(|level| (format!("PUSHER_LOG_{level}"), level as i64));
+    let constants: BTreeMap<_, _> = constants.chain(levels).collect();
     let declared = HEADER.constants.iter().cloned().collect();
     assert_same_names(&constants, &declared);
     assert_eq!(constants, declared);

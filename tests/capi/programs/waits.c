@@ -17,16 +17,23 @@ struct call {
     int32_t result;
 };
 
+/* These two are told of the end first, by notifications. */
 static int32_t wait_next(pusher_client *client, pusher_receiver *receiver) {
     pusher_notification *notification;
+    int32_t result;
     (void)receiver;
-    return pusher_next(client, -1, &notification);
+    while ((result = pusher_next(client, -1, &notification)) == PUSHER_OK) pusher_notification_free(notification);
+    return result;
 }
 
 static int32_t wait_receiver_next(pusher_client *client, pusher_receiver *receiver) {
     pusher_notification *notification;
+    int32_t result;
     (void)client;
-    return pusher_receiver_next(receiver, -1, &notification);
+    while ((result = pusher_receiver_next(receiver, -1, &notification)) == PUSHER_OK) {
+        pusher_notification_free(notification);
+    }
+    return result;
 }
 
 static int32_t wait_subscribed(pusher_client *client, pusher_receiver *receiver) {
