@@ -18,7 +18,7 @@ callbacks! {
     type pusher_dial_callback = fn(*mut c_void, *const c_char, u16, i32, *mut isize) -> i32;
 }
 
-/// What a dialer that has failed leaves, and no socket is.
+/// No socket has this number, on any platform.
 const NO_SOCKET: isize = -1;
 
 pub(super) fn apply(config: crate::Config, callback: Arc<Registered<pusher_dial_callback>>) -> crate::Config {
@@ -47,8 +47,8 @@ fn milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1)
 }
 
-/// Takes a socket over, and lets it block, because the client reads by a thread that waits. What is no socket is not taken over:
-/// there is nothing to be closed.
+/// Takes a socket over, and lets it block, because the client reads by a thread that waits. What is no socket is not taken
+/// over: there is nothing to be closed.
 #[cfg(unix)]
 fn own(socket: isize) -> io::Result<TcpStream> {
     use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};

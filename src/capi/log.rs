@@ -1,7 +1,7 @@
 //! The log callback.
 //!
-//! A process has one, which belongs to it alone: in a forked child nothing of the parent's is called or waited for, because a
-//! lock may have been held by a thread that the child does not have (H7).
+//! A process has one, which belongs to it alone: in a forked child nothing of the parent's is called or waited for, because
+//! a lock may have been held by a thread that the child does not have (H7).
 
 use std::{
     cell::Cell,
@@ -45,7 +45,7 @@ impl Sink {
         let target = Terminated::new(record.target());
         let message = Terminated::new(&record.args().to_string());
         let (target, message) = (target.as_str().as_ptr().cast(), message.as_str().as_ptr().cast());
-        // SAFETY: the header lets it run on any thread, with what was registered beside it. Both texts stay until it returns.
+        // SAFETY: the header lets it run on any thread, with what was registered beside it, and both texts stay so long.
         unsafe { (self.function)(self.user_data.pointer(), record.level() as i32, target, message) };
     }
 }
