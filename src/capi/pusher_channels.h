@@ -392,7 +392,8 @@ int32_t pusher_auth_request_grant(pusher_auth_request *request, const char *auth
 int32_t pusher_auth_request_grant_user(pusher_auth_request *request, const char *auth, const char *user_data);
 
 /*
- * Refuses, in words for a person, and with an HTTP status (100-599), or 0 for none. 408, 429 and 5xx are asked again, up to three times.
+ * Refuses, in words for a person, and with an HTTP status (100-599), or 0 for none. 408, 429 and 5xx are asked again,
+ * up to three times.
  */
 int32_t pusher_auth_request_refuse(pusher_auth_request *request, const char *message, int32_t status);
 
