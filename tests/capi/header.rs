@@ -57,7 +57,12 @@ fn no_number_means_two_things() {
     }
 }
 
-/// Numbers may be the same in different groups. What is in none is a result.
+/// What is in none of the other groups.
+pub(crate) fn is_result(name: &str) -> bool {
+    group_of(name).is_empty()
+}
+
+/// Numbers may be the same in different groups.
 fn group_of(name: &str) -> &'static str {
     let groups = ["PUSHER_KIND_", "PUSHER_STATE_", "PUSHER_LOG_", "PUSHER_ABI_VERSION"];
     groups.into_iter().find(|group| name.starts_with(group)).unwrap_or_default()

@@ -17,11 +17,13 @@ mod world;
 
 mod generated;
 
+mod errors;
 mod freed;
 mod null;
 mod panics;
 mod text;
 
+mod callbacks;
 mod cycles;
 mod flood;
 mod fork;

@@ -3,7 +3,7 @@
 use std::{os::unix::process::ExitStatusExt, process::Output};
 
 use crate::{
-    declarations::{Function, HEADER},
+    declarations::{Function, HEADER, Parameter},
     program::{Library, Program, Watch},
 };
 
@@ -17,7 +17,12 @@ fn functions() -> impl Iterator<Item = &'static Function> {
     HEADER.functions.iter().filter(|function| !CONSTANT.contains(&&*function.name))
 }
 
-/// Calls the function that its argument names with zeros, then says what came of it.
+/// What is to be destroyed is, also when a panic keeps it from being registered.
+fn zero(parameter: &Parameter) -> &'static str {
+    if parameter.type_name == "pusher_destructor" { "count_destruction" } else { "0" }
+}
+
+/// Calls the function that its argument names with zeros, and checks what comes of it.
 fn program() -> String {
     let mut text = String::from(
         "#include \"check.h\"\n\n\
@@ -25,10 +30,13 @@ fn program() -> String {
          int32_t result = PUSHER_ERR_PANIC;\n",
     );
     for function in functions() {
-        let zeros = vec!["0"; function.parameters.len()].join(", ");
+        let zeros: Vec<_> = function.parameters.iter().map(zero).collect();
+        let zeros = zeros.join(", ");
         let result = if function.has_a_result() { "result = " } else { "" };
         let name = &function.name;
-        text += &format!("    if (strcmp(name, \"{name}\") == 0) {result}{name}({zeros});\n");
+        let destroys = i32::from(function.has_destructor());
+        text += &format!("    if (strcmp(name, \"{name}\") == 0) {{\n        {result}{name}({zeros});\n        ");
+        text += &format!("CHECK(destructions == {destroys});\n    }}\n");
     }
     text += r#"
     CHECK(result == PUSHER_ERR_PANIC);
@@ -42,7 +50,9 @@ fn program() -> String {
     return 0;
 }
 "#;
-    let helper = "static pusher_config *config_of_nothing(void) {\n    pusher_config *config;\n    \
+    let helper = "static int destructions;\n\n\
+                  static void count_destruction(void *user_data) {\n    (void)user_data;\n    destructions++;\n}\n\n\
+                  static pusher_config *config_of_nothing(void) {\n    pusher_config *config;\n    \
                   OK(pusher_config_new(&config));\n    return config;\n}\n\nint main";
     text.replacen("int main", helper, 1)
 }
