@@ -33,9 +33,9 @@ fn run(way: &str, rounds: u32, watch: Watch) {
 
 /// Under valgrind, one thread runs at a time, and slowly.
 fn run_in_all_ways(way: &str) {
-    run(way, 100, Watch::Nobody);
-    run(way, 30, Watch::AddressSanitizer);
-    run(way, 10, Watch::Valgrind);
+    run(way, 300, Watch::Nobody);
+    run(way, 100, Watch::AddressSanitizer);
+    run(way, 25, Watch::Valgrind);
 }
 
 #[test]
@@ -64,11 +64,11 @@ fn waiting(watch: Watch) {
 }
 
 #[test]
-fn every_call_that_waits_for_a_client_ends_when_another_thread_frees_it() {
+fn h6_every_call_that_waits_for_a_client_ends_when_another_thread_frees_it() {
     waiting(Watch::Nobody);
 }
 
 #[test]
-fn every_call_that_waits_for_a_client_ends_when_another_thread_frees_it_with_address_sanitizer() {
+fn h6_every_call_that_waits_for_a_client_ends_when_another_thread_frees_it_with_address_sanitizer() {
     waiting(Watch::AddressSanitizer);
 }

@@ -79,7 +79,14 @@ static int sleeps(pid_t thread) {
     return state == 'S';
 }
 
-static void play(char **arguments, int round) {
+static long milliseconds(void) {
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Returns how long it took to free the client. */
+static long play(char **arguments, int round) {
     struct call calls[] = {
         {.name = "pusher_next", .wait = wait_next},
         {.name = "pusher_receiver_next", .wait = wait_receiver_next},
@@ -123,7 +130,9 @@ static void play(char **arguments, int round) {
     }
     /* In one half of the rounds, what is freed first is the receiver that one of them waits on. */
     if (round % 2 == 0) pusher_receiver_free(receiver);
+    long start = milliseconds();
     pusher_client_free(client);
+    long took = milliseconds() - start;
     for (int i = 0; i < CALLS; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
         int32_t result = calls[i].result;
@@ -135,10 +144,17 @@ static void play(char **arguments, int round) {
     pusher_auth_request_free(atomic_load(&unanswered->channel));
     pusher_auth_request_free(atomic_load(&unanswered->user));
     free(unanswered);
+    return took;
 }
 
 int main(int count, char **arguments) {
     CHECK(count == FURTHER);
-    for (int round = 0; round < 20; round++) play(arguments, round);
+    long fastest = play(arguments, 0);
+    for (int round = 1; round < 20; round++) {
+        long took = play(arguments, round);
+        if (took < fastest) fastest = took;
+    }
+    /* A loaded machine may make some of them slow, but not all. */
+    CHECK(fastest < 250);
     return 0;
 }
