@@ -10,10 +10,10 @@
 
 Put this file beside the shared library, or name the library in PUSHER_CHANNELS_LIBRARY. Python 3.9 or later suffices.
 
-There are three ways of receiving. By waiting: `for notification in client`, or `client.next(timeout)`. In an event loop:
-`async for notification in client`, or `client.fileno()` in a selector of your own. Both call no Python code from another
-thread. By callbacks, `client.bind` and `client.on`: they run on a thread of the client's, or inside `client.dispatch`
-with the option manual_dispatch=True; pull=False turns off the queue for the other ways.
+There are three ways of receiving. By waiting: `for notification in client`, or `client.next(timeout)`. In an event
+loop: `async for notification in client`, or `client.fileno()` in a selector of your own. Neither has Python code called
+by another thread. By callbacks, `client.bind` and `client.on`: they run on a thread of the client's, or inside
+`client.dispatch` with the option manual_dispatch=True; pull=False turns off the queue for the other ways.
 
 Times are in seconds, and None is for ever. Every method may be called from every thread.
 """
@@ -97,7 +97,7 @@ class _Queue:
             loop.remove_reader(descriptor)
 
     def fileno(self) -> int:
-        """A descriptor that is readable while something waits, for select, poll and event loops. Nobody reads from it."""
+        """A descriptor that is readable while something waits, for select and event loops. Nobody reads from it."""
         return _get(getattr(_lib, self._descriptor), c_int32, self._handle)
 
 
@@ -560,7 +560,7 @@ def version() -> str:
 
 
 def log_to(logger: logging.Logger | None) -> None:
-    """Gives what the library logs, up to the logger's level, to a logger; None ends it. There is one for the process."""
+    """Gives what the library logs, up to the logger's level, to a logger, one for the process. None ends it."""
     atexit.unregister(log_to)
     if logger is None:
         _lib.pusher_log(_LogLevel.OFF, _LogCallback(), None, _Destructor())
