@@ -1,6 +1,6 @@
 //! The client's handle.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -101,6 +101,19 @@ impl Pusher {
     pub fn connect_background(&self) -> Result<Self, Error> {
         self.core()?.connect_background()?;
         Ok(self.clone())
+    }
+
+    /// Waits until there is a connection: after [`connect_background`](Self::connect_background), or while a lost one is made
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WaitTimeout`] when the time is over; [`Error::Disconnected`], or the reason of a final refusal, when no
+    /// connection is being made; [`Error::WouldDeadlock`] inside a handler.
+    pub fn wait_connected(&self, time: Duration) -> Result<(), Error> {
+        let core = self.core()?;
+        core.refuse_inside("wait_connected")?;
+        core.outlets.snapshot.wait_connected(time)
     }
 
     /// Disconnects, in whatever state the client is. Returns within 250 ms; afterwards no event of a channel is delivered,

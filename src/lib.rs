@@ -149,7 +149,8 @@
 //! the bits of headers at `trace`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]
+#![cfg_attr(feature = "capi", deny(unsafe_code))]
 #![cfg_attr(shuttle, allow(dead_code, unused_imports, reason = "the model has no sockets"))]
 
 // In reading order; the empty lines keep rustfmt from sorting them.
@@ -182,6 +183,9 @@ mod protocol;
 mod session;
 
 mod io;
+
+#[cfg(feature = "capi")]
+mod capi;
 
 #[cfg(feature = "test-server")]
 pub mod testing;

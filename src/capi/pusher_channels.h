@@ -247,7 +247,7 @@ int32_t pusher_error_status(const pusher_error *error, int32_t *status);
  * unknown_issuer, self_signed, wrong_host, expired, not_yet_valid, not_valid_now, old_version, refused, not_tls,
  * ended, other. Of PUSHER_ERR_PROXY the problem: credentials, forbidden, unsupported, absent, unreachable,
  * not_a_proxy, ended, other. Of PUSHER_ERR_CONFIG the option, as the Rust library names it. Else PUSHER_NOTHING.
- * There may be more words. Static.
+ * There may be more words. As long as the error.
  */
 int32_t pusher_error_detail(const pusher_error *error, const char **text);
 

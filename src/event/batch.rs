@@ -1,6 +1,6 @@
 //! The block of memory in which events travel from the reader to the handlers.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{
     ConnectionState, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification, SubscriptionError,
@@ -154,6 +154,23 @@ impl Extra {
     }
 }
 
+/// Where its texts lie, each followed by a NUL.
+impl Entry {
+    fn name(&self) -> Range<usize> {
+        self.start..self.start + self.name_len
+    }
+
+    fn data(&self) -> Range<usize> {
+        let start = self.name().end + 1;
+        start..start + self.data_len
+    }
+
+    fn user_id(&self) -> Option<Range<usize>> {
+        let start = self.data().end + 1;
+        Some(start..start + self.user_len?)
+    }
+}
+
 impl Entry {
     fn notice(&self) -> Option<&Notification> {
         match self.extra.as_deref() {
@@ -211,7 +228,7 @@ impl Batch {
         write_data: impl FnOnce(&mut String) -> Result<(), E>,
     ) -> Result<(), E> {
         let start = self.text.len();
-        self.text.push_str(name);
+        push_terminated(&mut self.text, name);
         let data_start = self.text.len();
         let written = write_data(&mut self.text);
         if written.is_err() {
@@ -219,7 +236,8 @@ impl Batch {
             return written;
         }
         let data_len = self.text.len() - data_start;
-        self.text.push_str(user_id.unwrap_or_default());
+        self.text.push('\0');
+        push_terminated(&mut self.text, user_id.unwrap_or_default());
         let (name_len, user_len) = (name.len(), user_id.map(str::len));
         self.entries.push(Entry { channel: Some(channel), start, name_len, data_len, user_len, extra: None });
         Ok(())
@@ -260,10 +278,10 @@ impl Batch {
         entry.extra = None;
         match decoded {
             Ok(data) => {
-                let mut texts = self.name(index).to_owned();
-                texts.push_str(&data);
-                texts.push_str(self.user_id(index).unwrap_or_default());
-                single.text = texts;
+                single.text.clear();
+                for text in [self.name(index), &data, self.user_id(index).unwrap_or_default()] {
+                    push_terminated(&mut single.text, text);
+                }
                 entry.data_len = data.len();
                 single.entries.push(entry);
             }
@@ -332,8 +350,9 @@ impl Batch {
 
     fn push_notice_of(&mut self, channel: Option<ChannelSlot>, name: &str, data: &str, notice: Notification) {
         let start = self.text.len();
-        self.text.push_str(name);
-        self.text.push_str(data);
+        for text in [name, data, ""] {
+            push_terminated(&mut self.text, text);
+        }
         self.notices += 1;
         self.other_bytes += weight(&notice);
         let (name_len, data_len) = (name.len(), data.len());
@@ -392,7 +411,7 @@ impl Batch {
         let entry = &other.entries[index];
         let start = self.text.len();
         for text in [other.name(index), data, other.user_id(index).unwrap_or_default()] {
-            self.text.push_str(text);
+            push_terminated(&mut self.text, text);
         }
         self.notices += usize::from(entry.notice().is_some());
         self.other_bytes += entry.extra.as_deref().map_or(0, Extra::bytes);
@@ -422,20 +441,42 @@ impl Batch {
     }
 
     pub(crate) fn name(&self, index: usize) -> &str {
-        let entry = &self.entries[index];
-        &self.text[entry.start..][..entry.name_len]
+        &self.text[self.entries[index].name()]
     }
 
     pub(crate) fn data(&self, index: usize) -> &str {
-        let entry = &self.entries[index];
-        &self.text[entry.start + entry.name_len..][..entry.data_len]
+        &self.text[self.entries[index].data()]
     }
 
     pub(crate) fn user_id(&self, index: usize) -> Option<&str> {
-        let entry = &self.entries[index];
-        let len = entry.user_len?;
-        Some(&self.text[entry.start + entry.name_len + entry.data_len..][..len])
+        self.entries[index].user_id().map(|place| &self.text[place])
     }
+}
+
+/// The same with the NUL that follows each text.
+#[cfg(feature = "capi")]
+impl Batch {
+    pub(crate) fn terminated_name(&self, index: usize) -> &str {
+        self.terminated(self.entries[index].name())
+    }
+
+    pub(crate) fn terminated_data(&self, index: usize) -> &str {
+        self.terminated(self.entries[index].data())
+    }
+
+    pub(crate) fn terminated_user_id(&self, index: usize) -> Option<&str> {
+        self.entries[index].user_id().map(|place| self.terminated(place))
+    }
+
+    fn terminated(&self, place: Range<usize>) -> &str {
+        &self.text[place.start..=place.end]
+    }
+}
+
+/// Every text is followed by a NUL, so that C can read it where it lies.
+fn push_terminated(block: &mut String, text: &str) {
+    block.push_str(text);
+    block.push('\0');
 }
 
 /// About how many bytes a notice holds.

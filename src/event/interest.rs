@@ -13,6 +13,9 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Interest {
     id: u64,
     name: Name,
+    /// With a NUL at its end, for C.
+    #[cfg(feature = "capi")]
+    terminated_name: Box<str>,
     /// Odd while wanted. Each change of mind adds one.
     epoch: AtomicU64,
 }
@@ -23,7 +26,13 @@ impl Interest {
     pub(crate) const USER: u64 = 1;
 
     pub(crate) fn new(id: u64, name: &str) -> Arc<Self> {
-        Arc::new(Self { id, name: Name::from(name), epoch: AtomicU64::new(0) })
+        Arc::new(Self {
+            id,
+            name: Name::from(name),
+            #[cfg(feature = "capi")]
+            terminated_name: format!("{name}\0").into_boxed_str(),
+            epoch: AtomicU64::new(0),
+        })
     }
 
     /// Distinguishes this interest from every other one of the same client.
@@ -33,6 +42,11 @@ impl Interest {
 
     pub(crate) fn name(&self) -> &Name {
         &self.name
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn terminated_name(&self) -> &str {
+        &self.terminated_name
     }
 
     /// Begins to want; true when that is a change. The caller serialises `want` and `forget`.

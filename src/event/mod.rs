@@ -120,6 +120,26 @@ impl Event {
     }
 }
 
+/// The texts with a NUL at the end of each, as they lie in memory: for C.
+#[cfg(feature = "capi")]
+impl Event {
+    pub(crate) fn terminated_channel(&self) -> Option<&str> {
+        self.interest().map(|interest| interest.terminated_name())
+    }
+
+    pub(crate) fn terminated_name(&self) -> &str {
+        self.batch.terminated_name(self.index)
+    }
+
+    pub(crate) fn terminated_data(&self) -> &str {
+        self.batch.terminated_data(self.index)
+    }
+
+    pub(crate) fn terminated_user_id(&self) -> Option<&str> {
+        self.batch.terminated_user_id(self.index)
+    }
+}
+
 impl fmt::Debug for Event {
     /// Shows where the event belongs, and of its data only the length, because data may be confidential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -115,6 +115,14 @@ impl Snapshot {
         }
     }
 
+    /// Waits until there is a connection, or none is being made.
+    pub(crate) fn wait_connected(&self, time: Duration) -> Result<(), Error> {
+        self.wait("connection", time, |facts| match facts.state {
+            ConnectionState::Connected => Some(Ok(())),
+            _ => facts.hopeless().map(Err),
+        })
+    }
+
     /// Whether the current wish for the channel is fulfilled.
     pub(crate) fn is_subscribed(&self, interest: &Interest) -> bool {
         matches!(self.facts.lock().outcome(interest), Some(Ok(())))

@@ -196,6 +196,15 @@ impl Receiver {
         self.queue().map_or(0, |queue| queue.superseded())
     }
 
+    /// A descriptor that is readable while something waits. It lasts as long as the receiver.
+    #[cfg(all(unix, feature = "capi"))]
+    pub(crate) fn descriptor(&self) -> std::io::Result<std::os::fd::RawFd> {
+        use std::os::fd::AsRawFd;
+
+        // The queue keeps it open.
+        self.queue.descriptor().map(|descriptor| descriptor.as_raw_fd())
+    }
+
     /// Wakes who is woken for this receiver.
     fn ring(&self) {
         match self.core.upgrade() {

@@ -1,0 +1,148 @@
+//! Where Rust ends and C begins: results become numbers, and no panic passes.
+
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    panic::{self, AssertUnwindSafe},
+    sync::Once,
+    thread,
+};
+
+use crate::{
+    Error,
+    capi::{errors, results},
+};
+
+/// Why a function has not done what it was asked for.
+pub(super) enum Failure {
+    /// There is no such thing, or not in time.
+    Nothing,
+    /// The client is gone and nothing waits.
+    Closed,
+    /// What went wrong, as the client says it.
+    Client(Error),
+    /// The call itself is wrong: the number of the result, and what is wrong.
+    Misuse(i32, Cow<'static, str>),
+}
+
+impl Failure {
+    pub(super) fn value(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Misuse(results::PUSHER_ERR_VALUE, reason.into())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+/// Makes functions of the ABI. Each is exported by its name, gets its arguments as Rust values, and stands behind the panic
+/// boundary. Between semicolons stands the `user_data` of a function that registers a callback, which is held together with its
+/// destructor before anything else is looked at.
+macro_rules! exports {
+    () => {};
+    ($(#[$about:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block $($more:tt)*) => {
+        $(#[$about])*
+        #[unsafe(no_mangle)]
+        pub(crate) unsafe extern "C" fn $name($($argument: $type),*) -> i32 {
+            $crate::capi::boundary::run(stringify!($name), move || {
+                $(let $argument = $crate::capi::arguments::Argument::value($argument, stringify!($argument))?;)*
+                $body
+            })
+        }
+        exports! { $($more)* }
+    };
+    (
+        $(#[$about:meta])*
+        fn $name:ident($($argument:ident: $type:ty),*; $user_data:ident; $($after:ident: $after_type:ty),*) $body:block
+        $($more:tt)*
+    ) => {
+        $(#[$about])*
+        #[unsafe(no_mangle)]
+        pub(crate) unsafe extern "C" fn $name(
+            $($argument: $type,)*
+            $user_data: *mut std::ffi::c_void,
+            destroy: Option<$crate::capi::user_data::pusher_destructor>,
+            $($after: $after_type,)*
+        ) -> i32 {
+            let $user_data = $crate::capi::user_data::UserData::new($user_data, destroy);
+            $crate::capi::boundary::run(stringify!($name), move || {
+                $(let $argument = $crate::capi::arguments::Argument::value($argument, stringify!($argument))?;)*
+                $(let $after = $crate::capi::arguments::Argument::value($after, stringify!($after))?;)*
+                $body
+            })
+        }
+        exports! { $($more)* }
+    };
+    ($(#[$about:meta])* free fn $name:ident($handle:ident: $type:ty) $($more:tt)*) => {
+        $(#[$about])*
+        #[unsafe(no_mangle)]
+        pub(crate) unsafe extern "C" fn $name($handle: $type) {
+            $crate::capi::boundary::run(stringify!($name), move || {
+                $crate::capi::arguments::Free::free($handle);
+                Ok(())
+            });
+        }
+        exports! { $($more)* }
+    };
+}
+
+thread_local! {
+    /// Whether this thread is behind the boundary.
+    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a function of the ABI. Returns its result as a number, after what went wrong has been noted for the thread.
+pub(super) fn run(function: &'static str, body: impl FnOnce() -> Result<(), Failure>) -> i32 {
+    let was_inside = IS_INSIDE.try_with(|inside| inside.replace(true));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(pusher_panics)]
+        panic_if_asked(function);
+        body()
+    }));
+    if let Ok(was_inside) = was_inside {
+        let _ = IS_INSIDE.try_with(|inside| inside.set(was_inside));
+    }
+    match outcome {
+        Ok(Ok(())) => results::PUSHER_OK,
+        Ok(Err(Failure::Nothing)) => results::PUSHER_NOTHING,
+        Ok(Err(Failure::Closed)) => results::PUSHER_CLOSED,
+        Ok(Err(Failure::Client(error))) => errors::note(errors::Error::of_client(function, error)),
+        Ok(Err(Failure::Misuse(result, what))) => errors::note(errors::Error::of_call(function, result, &what)),
+        Err(payload) => {
+            // What a panic was raised with may panic when it is dropped.
+            std::mem::forget(payload);
+            let what = "the library has panicked";
+            errors::note(errors::Error::of_call(function, results::PUSHER_ERR_PANIC, what))
+        }
+    }
+}
+
+/// Sends the panics of this library to the log, because nothing is printed. Those of other code, where the library is part of a
+/// Rust program, go where they went before.
+pub(super) fn keep_panics_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_inside = IS_INSIDE.try_with(Cell::get).unwrap_or_default();
+            let is_ours = thread::current().name().is_some_and(|name| name.starts_with("pusher-"));
+            if is_inside || is_ours {
+                // Its words may quote what is confidential.
+                let place = info.location().map(ToString::to_string);
+                ::log::error!("a panic at {}", place.as_deref().unwrap_or("an unknown place"));
+            } else {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// For the test that every function stands behind the boundary: panics in the one that the environment names.
+#[cfg(pusher_panics)]
+fn panic_if_asked(function: &str) {
+    if std::env::var("PUSHER_PANIC").is_ok_and(|asked| asked == function || asked == "*") {
+        panic!("asked for by PUSHER_PANIC");
+    }
+}

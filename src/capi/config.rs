@@ -1,0 +1,126 @@
+//! The configuration of clients: options by their names.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use super::{
+    arguments::{Out, Text},
+    boundary::{self, Failure},
+    callbacks::Callbacks,
+    credentials::Credentials,
+    handles::{Freed, Handle, OptionalHandle},
+    options::{self, Draft, Kind},
+};
+use crate::auth::Secret;
+
+/// Options, until clients are made of them.
+#[derive(Default)]
+pub(crate) struct Config {
+    options: Mutex<Options>,
+}
+
+/// What was set, as text. It is checked when it is set, and takes effect when a client is made.
+#[derive(Default, Clone)]
+struct Options {
+    /// By the option's place in the table.
+    single: BTreeMap<usize, Secret>,
+    /// Certificates, which are trusted in addition.
+    certificates: Vec<String>,
+    /// Headers of the upgrade request.
+    headers: Vec<(String, Secret)>,
+    client_name: Option<(String, String)>,
+    credentials: Credentials,
+    callbacks: Callbacks,
+}
+
+/// What a client is made of.
+pub(super) struct Parts {
+    pub(super) draft: Draft,
+    pub(super) credentials: Credentials,
+    pub(super) callbacks: Callbacks,
+}
+
+impl Freed for Config {}
+
+impl Config {
+    /// Sets callbacks. What `change` takes out goes when the lock is open, because a destructor is the program's own code.
+    pub(super) fn callbacks<T>(&self, change: impl FnOnce(&mut Callbacks) -> T) {
+        let before = change(&mut self.options.lock().callbacks);
+        drop(before);
+    }
+
+    /// What the options make together.
+    pub(super) fn parts(&self) -> Result<Parts, Failure> {
+        let options = self.options.lock().clone();
+        let mut draft = Draft::new(|name| options.text(name))?;
+        for (index, value) in &options.single {
+            draft = options::apply(*index, draft, value.expose())?;
+        }
+        let Options { certificates, headers, client_name, credentials, callbacks, .. } = options;
+        draft.config = certificates.into_iter().fold(draft.config, crate::Config::root_certificate_pem);
+        let add = |config: crate::Config, (name, value): (String, Secret)| config.header(name, value.expose());
+        draft.config = headers.into_iter().fold(draft.config, add);
+        if let Some((name, version)) = client_name {
+            draft.config = draft.config.client_name(name, version);
+        }
+        Ok(Parts { draft, credentials, callbacks })
+    }
+
+    /// Sets an option, which has to be of that kind where the caller names one.
+    fn set(&self, option: &str, value: &str, kind: Option<Kind>) -> Result<(), Failure> {
+        if option == options::CERTIFICATE && kind.is_none() {
+            self.options.lock().certificates.push(value.to_owned());
+            return Ok(());
+        }
+        let index = options::find(option)?;
+        options::check(index, value, kind)?;
+        self.options.lock().single.insert(index, Secret::new(value));
+        Ok(())
+    }
+
+    fn add(&self, option: &str, name: &str, value: &str) -> Result<(), Failure> {
+        let mut options = self.options.lock();
+        match option {
+            "header" => options.headers.push((name.to_owned(), Secret::new(value))),
+            "client_name" => options.client_name = Some((name.to_owned(), value.to_owned())),
+            "auth_header" => options.credentials.add_header(name, value)?,
+            "auth_param" => options.credentials.add_param(name, value)?,
+            _ => return Err(options::unknown(option)),
+        }
+        Ok(())
+    }
+}
+
+impl Options {
+    fn text(&self, name: &str) -> Option<&str> {
+        let index = options::find(name).ok()?;
+        self.single.get(&index).map(Secret::expose)
+    }
+}
+
+exports! {
+    fn pusher_config_new(config: Out<'_, Handle<Config>>) {
+        boundary::keep_panics_quiet();
+        config.put(Handle::new(Config::default())?);
+        Ok(())
+    }
+
+    free fn pusher_config_free(config: OptionalHandle<Config>)
+
+    fn pusher_config_set(config: Handle<Config>, option: Text<'_>, value: Text<'_>) {
+        config.set(option, value, None)
+    }
+
+    fn pusher_config_set_int(config: Handle<Config>, option: Text<'_>, value: i64) {
+        config.set(option, &value.to_string(), Some(Kind::Integer))
+    }
+
+    fn pusher_config_set_bool(config: Handle<Config>, option: Text<'_>, value: i32) {
+        config.set(option, &value.to_string(), Some(Kind::Boolean))
+    }
+
+    fn pusher_config_add(config: Handle<Config>, option: Text<'_>, name: Text<'_>, value: Text<'_>) {
+        config.add(option, name, value)
+    }
+}

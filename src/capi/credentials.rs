@@ -1,0 +1,84 @@
+//! Headers and parameters of the requests to auth endpoints, which a program may renew.
+
+use std::{mem, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::{boundary::Failure, callbacks::PairsCallback};
+use crate::{auth::Secret, config::checked_header};
+
+type Pairs = Vec<(String, Secret)>;
+
+/// What every request carries beside what the client says.
+#[derive(Default, Clone)]
+pub(super) struct Credentials {
+    headers: Pairs,
+    params: Pairs,
+}
+
+impl Credentials {
+    pub(super) fn add_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        checked_header(name, value).map_err(Failure::value)?;
+        self.headers.push((name.to_owned(), Secret::new(value)));
+        Ok(())
+    }
+
+    pub(super) fn add_param(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        if matches!(name, "socket_id" | "channel_name") {
+            return Err(Failure::value(format!("{name} is filled in by the client itself")));
+        }
+        self.params.push((name.to_owned(), Secret::new(value)));
+        Ok(())
+    }
+}
+
+/// Those of one client, shared with the threads that ask.
+pub(super) struct Shared(Mutex<Credentials>);
+
+impl Shared {
+    pub(super) fn new(credentials: Credentials) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(credentials)))
+    }
+
+    /// Replaces all headers of that name.
+    pub(super) fn set_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        let mut credentials = self.0.lock();
+        let mut before = mem::take(&mut credentials.headers);
+        let outcome = credentials.add_header(name, value);
+        before.retain(|(other, _)| outcome.is_err() || !other.eq_ignore_ascii_case(name));
+        before.append(&mut credentials.headers);
+        credentials.headers = before;
+        outcome
+    }
+
+    /// Replaces all parameters of that name.
+    pub(super) fn set_param(&self, name: &str, value: &str) -> Result<(), Failure> {
+        let mut credentials = self.0.lock();
+        let mut before = mem::take(&mut credentials.params);
+        let outcome = credentials.add_param(name, value);
+        before.retain(|(other, _)| outcome.is_err() || other != name);
+        before.append(&mut credentials.params);
+        credentials.params = before;
+        outcome
+    }
+
+    /// Lets each request ask for what there is at that moment, and then ask the program's callbacks.
+    pub(super) fn apply(
+        self: &Arc<Self>,
+        config: crate::Config,
+        headers: Option<Arc<PairsCallback>>,
+        params: Option<Arc<PairsCallback>>,
+    ) -> crate::Config {
+        let (of_headers, of_params) = (Arc::clone(self), Arc::clone(self));
+        config
+            .auth_headers_with(move || of_headers.current(|credentials| &credentials.headers, headers.as_deref()))
+            .auth_params_with(move || of_params.current(|credentials| &credentials.params, params.as_deref()))
+    }
+
+    fn current(&self, of: fn(&Credentials) -> &Pairs, callback: Option<&PairsCallback>) -> Vec<(String, String)> {
+        let plain = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
+        let mut pairs: Vec<_> = of(&self.0.lock()).iter().map(plain).collect();
+        pairs.extend(callback.map(PairsCallback::ask).unwrap_or_default());
+        pairs
+    }
+}

@@ -1,0 +1,217 @@
+//! What went wrong: the last error of each thread, and the errors in notifications.
+
+use std::{
+    cell::RefCell,
+    ffi::{c_char, c_int},
+    ptr,
+    sync::Arc,
+};
+
+use super::{
+    arguments::{Borrowed, OptionalOut, Out},
+    boundary::{self, Failure},
+    results,
+    text::{self, Terminated},
+};
+use crate::{ConnectPhase, ProxyProblem, TlsProblem};
+
+/// An error as C looks at it.
+pub(crate) struct Error {
+    result: i32,
+    text: Terminated,
+    detail: Option<Terminated>,
+    /// What the client said; `None` where the call itself was wrong.
+    cause: Option<Arc<crate::Error>>,
+}
+
+impl Error {
+    pub(super) fn new(cause: Arc<crate::Error>) -> Self {
+        Self::with_text(&cause.to_string(), cause)
+    }
+
+    fn with_text(text: &str, cause: Arc<crate::Error>) -> Self {
+        let detail = detail(&cause).map(Terminated::new);
+        Self { result: results::of(&cause), text: Terminated::new(text), detail, cause: Some(cause) }
+    }
+
+    /// What the client said to a call.
+    pub(super) fn of_client(function: &'static str, cause: crate::Error) -> Self {
+        Self::with_text(&format!("{function}: {cause}"), Arc::new(cause))
+    }
+
+    /// What is wrong with a call.
+    pub(super) fn of_call(function: &'static str, result: i32, what: &str) -> Self {
+        Self { result, text: Terminated::new(&format!("{function}: {what}")), detail: None, cause: None }
+    }
+
+    fn cause(&self) -> Result<&crate::Error, Failure> {
+        self.cause.as_deref().ok_or(Failure::Nothing)
+    }
+
+    /// The answer to a question that only the client's own errors say yes to.
+    fn is(&self, question: impl FnOnce(&crate::Error) -> bool) -> i32 {
+        self.cause.as_deref().is_some_and(question).into()
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<Box<Error>>> = const { RefCell::new(None) };
+}
+
+/// Remembers what went wrong, for this thread to ask. Returns its number. A thread that is ending may have no place for it.
+pub(super) fn note(error: Error) -> i32 {
+    let result = error.result;
+    let _ = LAST.try_with(|last| last.replace(Some(Box::new(error))));
+    result
+}
+
+/// The header has it. Writes as `snprintf` does.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn pusher_last_error_text(buffer: *mut c_char, size: usize) -> c_int {
+    let mut length = 0;
+    let copy = || {
+        let text = LAST.try_with(|last| last.borrow().as_ref().map(|error| error.text.clone())).ok().flatten();
+        let text = text.as_ref().map_or("", |text| text.text());
+        length = c_int::try_from(text.len()).unwrap_or(c_int::MAX);
+        if let (false, Some(room)) = (buffer.is_null(), size.checked_sub(1)) {
+            let cut = up_to(text, room);
+            // SAFETY: the caller promises so many bytes, and the cut and its NUL are no more.
+            unsafe {
+                ptr::copy_nonoverlapping(cut.as_ptr().cast(), buffer, cut.len());
+                buffer.add(cut.len()).write(0);
+            }
+        }
+        Ok(())
+    };
+    // It must not replace what it is asked for, unless it panics.
+    boundary::run("pusher_last_error_text", copy);
+    length
+}
+
+/// As much of the text as fits into so many bytes, in whole characters.
+fn up_to(text: &str, room: usize) -> &str {
+    let mut end = room.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+exports! {
+    fn pusher_result_name(result: i32, text: Out<'_, *const c_char>) {
+        let name = results::name(result).ok_or(Failure::Nothing)?;
+        text::lend(name, (text, None));
+        Ok(())
+    }
+
+    fn pusher_last_error(error: Out<'_, *const Error>) {
+        let last = LAST.try_with(|last| last.borrow().as_deref().map(ptr::from_ref)).ok().flatten();
+        error.put(last.ok_or(Failure::Nothing)?);
+        Ok(())
+    }
+
+    fn pusher_error_result(error: Borrowed<'_, Error>, result: Out<'_, i32>) {
+        result.put(error.result);
+        Ok(())
+    }
+
+    fn pusher_error_text(
+        error: Borrowed<'_, Error>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(error.text.as_str(), (text, length));
+        Ok(())
+    }
+
+    fn pusher_error_code(error: Borrowed<'_, Error>, code: Out<'_, i32>) {
+        code.put(error.cause()?.code().ok_or(Failure::Nothing)?.into());
+        Ok(())
+    }
+
+    fn pusher_error_status(error: Borrowed<'_, Error>, status: Out<'_, i32>) {
+        status.put(http_status(error.cause()?).ok_or(Failure::Nothing)?.into());
+        Ok(())
+    }
+
+    fn pusher_error_detail(error: Borrowed<'_, Error>, text: Out<'_, *const c_char>) {
+        text::lend(error.detail.as_ref().ok_or(Failure::Nothing)?.as_str(), (text, None));
+        Ok(())
+    }
+
+    fn pusher_error_is_retryable(error: Borrowed<'_, Error>, retryable: Out<'_, i32>) {
+        retryable.put(error.is(crate::Error::is_retryable));
+        Ok(())
+    }
+
+    fn pusher_error_is_auth(error: Borrowed<'_, Error>, auth: Out<'_, i32>) {
+        auth.put(error.is(crate::Error::is_auth));
+        Ok(())
+    }
+
+    fn pusher_error_is_timeout(error: Borrowed<'_, Error>, timeout: Out<'_, i32>) {
+        timeout.put(error.is(crate::Error::is_timeout));
+        Ok(())
+    }
+}
+
+fn http_status(error: &crate::Error) -> Option<u16> {
+    match error {
+        crate::Error::UpgradeStatus { status, .. } => Some(*status),
+        crate::Error::AuthRefused { status, .. } | crate::Error::Proxy { status, .. } => *status,
+        // Beside statuses, servers give codes of the protocol there.
+        crate::Error::SubscriptionRefused { status, .. } => status.filter(|status| *status < 1000),
+        _ => None,
+    }
+}
+
+/// What is wrong more exactly, in one word.
+fn detail(error: &crate::Error) -> Option<&'static str> {
+    match error {
+        crate::Error::ConnectTimeout { phase, .. } => Some(phase_word(*phase)),
+        crate::Error::Tls { problem, .. } => Some(tls_word(*problem)),
+        crate::Error::Proxy { problem, .. } => Some(proxy_word(*problem)),
+        crate::Error::Config { option, .. } => Some(option),
+        _ => None,
+    }
+}
+
+fn phase_word(phase: ConnectPhase) -> &'static str {
+    match phase {
+        ConnectPhase::Dns => "dns",
+        ConnectPhase::Tcp => "tcp",
+        ConnectPhase::Proxy => "proxy",
+        ConnectPhase::Tls => "tls",
+        ConnectPhase::Upgrade => "upgrade",
+        ConnectPhase::Established => "established",
+    }
+}
+
+fn tls_word(problem: TlsProblem) -> &'static str {
+    match problem {
+        TlsProblem::UnknownIssuer => "unknown_issuer",
+        TlsProblem::SelfSigned => "self_signed",
+        TlsProblem::WrongHost => "wrong_host",
+        TlsProblem::Expired => "expired",
+        TlsProblem::NotYetValid => "not_yet_valid",
+        TlsProblem::NotValidNow => "not_valid_now",
+        TlsProblem::OldVersion => "old_version",
+        TlsProblem::Refused => "refused",
+        TlsProblem::NotTls => "not_tls",
+        TlsProblem::Ended => "ended",
+        TlsProblem::Other => "other",
+    }
+}
+
+fn proxy_word(problem: ProxyProblem) -> &'static str {
+    match problem {
+        ProxyProblem::Credentials => "credentials",
+        ProxyProblem::Forbidden => "forbidden",
+        ProxyProblem::Unsupported => "unsupported",
+        ProxyProblem::Absent => "absent",
+        ProxyProblem::Unreachable => "unreachable",
+        ProxyProblem::NotAProxy => "not_a_proxy",
+        ProxyProblem::Ended => "ended",
+        ProxyProblem::Other => "other",
+    }
+}

@@ -1,0 +1,1 @@
+//! What the library logs, for a callback of the program.

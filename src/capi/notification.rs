@@ -1,0 +1,305 @@
+//! What happened, as C looks at it.
+
+use std::{ffi::c_char, sync::Arc, time::Duration};
+
+use super::{
+    arguments::{Borrowed, OptionalOut, OptionalOwned, Out, Owned},
+    boundary::Failure,
+    errors,
+    handles::Handle,
+    list::List,
+    text::{self, Terminated},
+};
+use crate::{ConnectionState, Event, MemberChange, Name, NotificationKind};
+
+/// One notification. An event lies in the memory in which it came, where its texts end with a NUL already; everything else
+/// is rare, and its texts are copied.
+#[derive(Clone)]
+pub(crate) enum Notification {
+    Event(Event),
+    Other(Arc<Other>),
+}
+
+/// What is not an event.
+pub(crate) struct Other {
+    notification: crate::Notification,
+    channel: Option<Terminated>,
+    /// Of the event, or of the news about users.
+    name: Option<Terminated>,
+    user_id: Option<Terminated>,
+    user_info: Option<Terminated>,
+    reason: Option<Terminated>,
+    error: Option<errors::Error>,
+}
+
+impl Notification {
+    pub(super) fn new(notification: crate::Notification) -> Self {
+        match notification {
+            crate::Notification::Event(event) => Self::Event(event),
+            other => Self::Other(Arc::new(Other::new(other))),
+        }
+    }
+
+    fn other(&self) -> Result<&Other, Failure> {
+        match self {
+            Self::Event(_) => Err(Failure::Nothing),
+            Self::Other(other) => Ok(other),
+        }
+    }
+
+    /// The notification, where it is not an event.
+    fn notice(&self) -> Result<&crate::Notification, Failure> {
+        self.other().map(|other| &other.notification)
+    }
+
+    fn event(&self) -> Result<&Event, Failure> {
+        match self {
+            Self::Event(event) => Ok(event),
+            Self::Other(_) => Err(Failure::Nothing),
+        }
+    }
+
+    /// A text that an event has, or that something else has.
+    fn text<'a>(
+        &'a self,
+        of_event: impl FnOnce(&'a Event) -> Option<&'a str>,
+        of_other: impl FnOnce(&'a Other) -> &'a Option<Terminated>,
+    ) -> Result<&'a str, Failure> {
+        let text = match self {
+            Self::Event(event) => of_event(event),
+            Self::Other(other) => of_other(other).as_ref().map(Terminated::as_str),
+        };
+        text.ok_or(Failure::Nothing)
+    }
+
+    fn change(&self) -> Result<&crate::ConnectionStateChange, Failure> {
+        match self.notice()? {
+            crate::Notification::ConnectionStateChange(change) => Ok(change),
+            _ => Err(Failure::Nothing),
+        }
+    }
+
+    fn succeeded(&self) -> Result<&crate::SubscriptionSucceeded, Failure> {
+        match self.notice()? {
+            crate::Notification::SubscriptionSucceeded(succeeded) => Ok(succeeded),
+            _ => Err(Failure::Nothing),
+        }
+    }
+}
+
+impl Other {
+    fn new(notification: crate::Notification) -> Self {
+        let mut other =
+            Self { notification, channel: None, name: None, user_id: None, user_info: None, reason: None, error: None };
+        other.take_texts();
+        other
+    }
+
+    fn take_texts(&mut self) {
+        let terminated = |name: &Name| Some(Terminated::new(name));
+        match &self.notification {
+            crate::Notification::SubscriptionSucceeded(succeeded) => self.channel = terminated(&succeeded.channel),
+            crate::Notification::SubscriptionError(failed) => {
+                self.channel = failed.channel.as_ref().and_then(terminated);
+                self.error = Some(errors::Error::new(Arc::new(failed.error.clone())));
+            }
+            crate::Notification::SubscriptionCount(count) => self.channel = terminated(&count.channel),
+            crate::Notification::CacheMiss { channel } => self.channel = terminated(channel),
+            crate::Notification::MemberAdded(change) | crate::Notification::MemberRemoved(change) => {
+                let MemberChange { channel, member } = change;
+                self.channel = terminated(channel);
+                self.user_id = Some(Terminated::new(member.id()));
+                self.user_info = Some(Terminated::new(member.info()));
+            }
+            crate::Notification::DecryptionFailure(failure) => {
+                self.channel = terminated(&failure.channel);
+                self.name = terminated(&failure.event);
+                self.reason = Some(Terminated::new(&failure.reason.to_string()));
+            }
+            crate::Notification::SignedIn { id } => self.user_id = terminated(id),
+            crate::Notification::Watchlist(watched) => self.name = terminated(&watched.name),
+            crate::Notification::ConnectionStateChange(change) => {
+                self.error = change.cause.clone().map(errors::Error::new);
+            }
+            crate::Notification::Error(error) => self.error = Some(errors::Error::new(Arc::clone(error))),
+            crate::Notification::Lagged(_) | crate::Notification::Event(_) => {}
+        }
+    }
+}
+
+pub(super) const PUSHER_KIND_EVENT: i32 = 1;
+pub(super) const PUSHER_KIND_CONNECTION_STATE_CHANGE: i32 = 2;
+pub(super) const PUSHER_KIND_SUBSCRIPTION_SUCCEEDED: i32 = 3;
+pub(super) const PUSHER_KIND_SUBSCRIPTION_ERROR: i32 = 4;
+pub(super) const PUSHER_KIND_SUBSCRIPTION_COUNT: i32 = 5;
+pub(super) const PUSHER_KIND_CACHE_MISS: i32 = 6;
+pub(super) const PUSHER_KIND_MEMBER_ADDED: i32 = 7;
+pub(super) const PUSHER_KIND_MEMBER_REMOVED: i32 = 8;
+pub(super) const PUSHER_KIND_DECRYPTION_FAILURE: i32 = 9;
+pub(super) const PUSHER_KIND_SIGNED_IN: i32 = 10;
+pub(super) const PUSHER_KIND_WATCHLIST: i32 = 11;
+pub(super) const PUSHER_KIND_ERROR: i32 = 12;
+pub(super) const PUSHER_KIND_LAGGED: i32 = 13;
+
+fn kind_number(kind: NotificationKind) -> i32 {
+    match kind {
+        NotificationKind::Event => PUSHER_KIND_EVENT,
+        NotificationKind::ConnectionStateChange => PUSHER_KIND_CONNECTION_STATE_CHANGE,
+        NotificationKind::SubscriptionSucceeded => PUSHER_KIND_SUBSCRIPTION_SUCCEEDED,
+        NotificationKind::SubscriptionError => PUSHER_KIND_SUBSCRIPTION_ERROR,
+        NotificationKind::SubscriptionCount => PUSHER_KIND_SUBSCRIPTION_COUNT,
+        NotificationKind::CacheMiss => PUSHER_KIND_CACHE_MISS,
+        NotificationKind::MemberAdded => PUSHER_KIND_MEMBER_ADDED,
+        NotificationKind::MemberRemoved => PUSHER_KIND_MEMBER_REMOVED,
+        NotificationKind::DecryptionFailure => PUSHER_KIND_DECRYPTION_FAILURE,
+        NotificationKind::SignedIn => PUSHER_KIND_SIGNED_IN,
+        NotificationKind::Watchlist => PUSHER_KIND_WATCHLIST,
+        NotificationKind::Error => PUSHER_KIND_ERROR,
+        NotificationKind::Lagged => PUSHER_KIND_LAGGED,
+    }
+}
+
+pub(super) const PUSHER_STATE_DISCONNECTED: i32 = 0;
+pub(super) const PUSHER_STATE_CONNECTING: i32 = 1;
+pub(super) const PUSHER_STATE_CONNECTED: i32 = 2;
+pub(super) const PUSHER_STATE_UNAVAILABLE: i32 = 3;
+pub(super) const PUSHER_STATE_RECONNECTING: i32 = 4;
+pub(super) const PUSHER_STATE_DISCONNECTING: i32 = 5;
+pub(super) const PUSHER_STATE_FAILED: i32 = 6;
+
+pub(super) fn state_number(state: ConnectionState) -> i32 {
+    match state {
+        ConnectionState::Disconnected => PUSHER_STATE_DISCONNECTED,
+        ConnectionState::Connecting => PUSHER_STATE_CONNECTING,
+        ConnectionState::Connected => PUSHER_STATE_CONNECTED,
+        ConnectionState::Unavailable => PUSHER_STATE_UNAVAILABLE,
+        ConnectionState::Reconnecting => PUSHER_STATE_RECONNECTING,
+        ConnectionState::Disconnecting => PUSHER_STATE_DISCONNECTING,
+        ConnectionState::Failed => PUSHER_STATE_FAILED,
+    }
+}
+
+fn milliseconds(duration: Option<Duration>) -> Result<u64, Failure> {
+    duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).ok_or(Failure::Nothing)
+}
+
+exports! {
+    fn pusher_notification_kind(notification: Borrowed<'_, Notification>, kind: Out<'_, i32>) {
+        kind.put(match notification {
+            Notification::Event(_) => PUSHER_KIND_EVENT,
+            Notification::Other(other) => kind_number(other.notification.kind()),
+        });
+        Ok(())
+    }
+
+    fn pusher_notification_channel(
+        notification: Borrowed<'_, Notification>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(notification.text(Event::terminated_channel, |other| &other.channel)?, (text, length));
+        Ok(())
+    }
+
+    fn pusher_notification_name(
+        notification: Borrowed<'_, Notification>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(notification.text(|event| Some(event.terminated_name()), |other| &other.name)?, (text, length));
+        Ok(())
+    }
+
+    fn pusher_notification_data(
+        notification: Borrowed<'_, Notification>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(notification.event()?.terminated_data(), (text, length));
+        Ok(())
+    }
+
+    fn pusher_notification_user_id(
+        notification: Borrowed<'_, Notification>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(notification.text(Event::terminated_user_id, |other| &other.user_id)?, (text, length));
+        Ok(())
+    }
+
+    fn pusher_notification_user_info(
+        notification: Borrowed<'_, Notification>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(notification.text(|_| None, |other| &other.user_info)?, (text, length));
+        Ok(())
+    }
+
+    fn pusher_notification_users(notification: Borrowed<'_, Notification>, list: Out<'_, Handle<List>>) {
+        let crate::Notification::Watchlist(watched) = notification.notice()? else { return Err(Failure::Nothing) };
+        list.put(Handle::new(watched.user_ids.iter().map(Name::as_str).collect())?);
+        Ok(())
+    }
+
+    fn pusher_notification_count(notification: Borrowed<'_, Notification>, count: Out<'_, u64>) {
+        count.put(match notification.notice()? {
+            crate::Notification::SubscriptionCount(told) => told.count,
+            crate::Notification::Lagged(dropped) => *dropped,
+            _ => return Err(Failure::Nothing),
+        });
+        Ok(())
+    }
+
+    fn pusher_notification_reason(
+        notification: Borrowed<'_, Notification>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(notification.text(|_| None, |other| &other.reason)?, (text, length));
+        Ok(())
+    }
+
+    fn pusher_notification_state(notification: Borrowed<'_, Notification>, state: Out<'_, i32>) {
+        state.put(state_number(notification.change()?.current));
+        Ok(())
+    }
+
+    fn pusher_notification_previous_state(notification: Borrowed<'_, Notification>, state: Out<'_, i32>) {
+        state.put(state_number(notification.change()?.previous));
+        Ok(())
+    }
+
+    fn pusher_notification_attempt(notification: Borrowed<'_, Notification>, attempt: Out<'_, u32>) {
+        attempt.put(notification.change()?.attempt);
+        Ok(())
+    }
+
+    fn pusher_notification_retry_in(notification: Borrowed<'_, Notification>, time: Out<'_, u64>) {
+        time.put(milliseconds(notification.change()?.retry_in)?);
+        Ok(())
+    }
+
+    fn pusher_notification_resubscribed(notification: Borrowed<'_, Notification>, resubscribed: Out<'_, i32>) {
+        resubscribed.put(notification.succeeded()?.resubscribed.into());
+        Ok(())
+    }
+
+    fn pusher_notification_gap(notification: Borrowed<'_, Notification>, time: Out<'_, u64>) {
+        time.put(milliseconds(notification.succeeded()?.gap)?);
+        Ok(())
+    }
+
+    fn pusher_notification_error(notification: Borrowed<'_, Notification>, error: Out<'_, *const errors::Error>) {
+        error.put(notification.other()?.error.as_ref().ok_or(Failure::Nothing)?);
+        Ok(())
+    }
+
+    fn pusher_notification_clone(notification: Borrowed<'_, Notification>, copy: Out<'_, Owned<Notification>>) {
+        copy.put(Owned::new(notification.clone()));
+        Ok(())
+    }
+
+    free fn pusher_notification_free(notification: OptionalOwned<Notification>)
+}

@@ -1,0 +1,215 @@
+//! Receiving by pull.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+
+use super::{
+    arguments::{Out, Owned, Text, callbacks},
+    boundary::Failure,
+    client::Client,
+    handles::{Freed, Handle, OptionalHandle},
+    notification::Notification,
+    options, results,
+};
+use crate::{NotificationKind, RecvTimeoutError, TryRecvError};
+
+/// A queue beside the client's own.
+pub(crate) struct Receiver {
+    queue: Queue,
+}
+
+/// What notifications are taken from.
+pub(super) struct Queue {
+    receiver: crate::Receiver,
+}
+
+impl Freed for Receiver {}
+
+impl Freed for ReceiverOptions {}
+
+impl Queue {
+    pub(super) fn new(receiver: crate::Receiver) -> Self {
+        Self { receiver }
+    }
+
+    /// The next notification; waits for it so long, for ever where the time is negative.
+    fn next(&self, timeout_ms: i32) -> Result<Notification, Failure> {
+        let next = match u64::try_from(timeout_ms) {
+            Ok(0) => self.receiver.try_recv().map_err(|nothing| match nothing {
+                TryRecvError::Empty => Failure::Nothing,
+                TryRecvError::Closed => Failure::Closed,
+            }),
+            Ok(time) => self.receiver.recv_timeout(Duration::from_millis(time)).map_err(|nothing| match nothing {
+                RecvTimeoutError::Timeout => Failure::Nothing,
+                RecvTimeoutError::Closed => Failure::Closed,
+            }),
+            Err(_) => self.receiver.recv().map_err(|_| Failure::Closed),
+        };
+        next.map(Notification::new)
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Result<i32, Failure> {
+        self.receiver.descriptor().map_err(|error| Failure::Misuse(results::PUSHER_ERR_IO, error.to_string().into()))
+    }
+
+    #[cfg(not(unix))]
+    fn descriptor(&self) -> Result<i32, Failure> {
+        Err(Failure::Misuse(results::PUSHER_ERR_UNSUPPORTED, "there are no descriptors here".into()))
+    }
+}
+
+/// How a queue is made.
+#[derive(Default)]
+pub(crate) struct ReceiverOptions {
+    choice: Mutex<Choice>,
+}
+
+#[derive(Default, Clone)]
+struct Choice {
+    channel: Option<String>,
+    kinds: Vec<NotificationKind>,
+    options: crate::ReceiverOptions,
+}
+
+impl Choice {
+    fn set(&mut self, option: &str, value: &str) -> Result<(), Failure> {
+        let options = self.options.clone();
+        let malformed = || Failure::value(format!("the option {option} does not take {value:?}"));
+        match option {
+            "channel" => self.channel = Some(value.to_owned()),
+            "only" => self.kinds.push(kind(value).ok_or_else(malformed)?),
+            "capacity" => self.options = options.capacity(capacity(value).ok_or_else(malformed)?),
+            "overflow" => self.options = options.overflow(options::overflow(value).ok_or_else(malformed)?),
+            _ => return Err(options::unknown(option)),
+        }
+        Ok(())
+    }
+}
+
+fn capacity(value: &str) -> Option<usize> {
+    value.parse().ok().filter(|capacity| *capacity > 0)
+}
+
+fn kind(name: &str) -> Option<NotificationKind> {
+    Some(match name {
+        "event" => NotificationKind::Event,
+        "connection_state_change" => NotificationKind::ConnectionStateChange,
+        "subscription_succeeded" => NotificationKind::SubscriptionSucceeded,
+        "subscription_error" => NotificationKind::SubscriptionError,
+        "subscription_count" => NotificationKind::SubscriptionCount,
+        "cache_miss" => NotificationKind::CacheMiss,
+        "member_added" => NotificationKind::MemberAdded,
+        "member_removed" => NotificationKind::MemberRemoved,
+        "decryption_failure" => NotificationKind::DecryptionFailure,
+        "signed_in" => NotificationKind::SignedIn,
+        "watchlist" => NotificationKind::Watchlist,
+        "error" => NotificationKind::Error,
+        "lagged" => NotificationKind::Lagged,
+        _ => return None,
+    })
+}
+
+callbacks! {
+    /// Wakes an event loop.
+    type pusher_wake_callback = fn(*mut std::ffi::c_void);
+}
+
+exports! {
+    fn pusher_next(client: Handle<Client>, timeout_ms: i32, notification: Out<'_, Owned<Notification>>) {
+        notification.put(Owned::new(client.queue()?.next(timeout_ms)?));
+        Ok(())
+    }
+
+    fn pusher_descriptor(client: Handle<Client>, descriptor: Out<'_, i32>) {
+        descriptor.put(client.queue()?.descriptor()?);
+        Ok(())
+    }
+
+    fn pusher_receiver_options_new(options: Out<'_, Handle<ReceiverOptions>>) {
+        options.put(Handle::new(ReceiverOptions::default())?);
+        Ok(())
+    }
+
+    fn pusher_receiver_options_set(options: Handle<ReceiverOptions>, option: Text<'_>, value: Text<'_>) {
+        options.choice.lock().set(option, value)
+    }
+
+    fn pusher_receiver_options_set_int(options: Handle<ReceiverOptions>, option: Text<'_>, value: i64) {
+        if option != "capacity" {
+            return Err(options::unknown(option));
+        }
+        options.choice.lock().set(option, &value.to_string())
+    }
+
+    fn pusher_receiver_options_wake(
+        options: Handle<ReceiverOptions>,
+        callback: Option<pusher_wake_callback>;
+        user_data;
+    ) {
+        let wake = move || {
+            // SAFETY: the header lets it run on any thread, with what was registered beside it.
+            unsafe { callback(user_data.pointer()) };
+        };
+        let mut choice = options.choice.lock();
+        let woken = choice.options.clone().wake(wake);
+        let before = std::mem::replace(&mut choice.options, woken);
+        drop(choice);
+        // The destructor is the program's own code, and runs without the lock.
+        drop(before);
+        Ok(())
+    }
+
+    free fn pusher_receiver_options_free(options: OptionalHandle<ReceiverOptions>)
+
+    fn pusher_receiver_new(
+        client: Handle<Client>,
+        options: OptionalHandle<ReceiverOptions>,
+        receiver: Out<'_, Handle<Receiver>>,
+    ) {
+        let pusher = client.pusher()?;
+        let choice = options.map(|options: Arc<ReceiverOptions>| options.choice.lock().clone()).unwrap_or_default();
+        let Choice { channel, kinds, mut options } = choice;
+        if !kinds.is_empty() {
+            options = options.only(kinds);
+        }
+        let made = match channel {
+            Some(channel) => pusher.channel(&channel)?.receiver_with(options),
+            None => pusher.receiver_with(options),
+        };
+        receiver.put(Handle::new(Receiver { queue: Queue::new(made) })?);
+        Ok(())
+    }
+
+    free fn pusher_receiver_free(receiver: OptionalHandle<Receiver>)
+
+    fn pusher_receiver_next(
+        receiver: Handle<Receiver>,
+        timeout_ms: i32,
+        notification: Out<'_, Owned<Notification>>,
+    ) {
+        notification.put(Owned::new(receiver.queue.next(timeout_ms)?));
+        Ok(())
+    }
+
+    fn pusher_receiver_descriptor(receiver: Handle<Receiver>, descriptor: Out<'_, i32>) {
+        descriptor.put(receiver.queue.descriptor()?);
+        Ok(())
+    }
+
+    fn pusher_receiver_length(receiver: Handle<Receiver>, length: Out<'_, usize>) {
+        length.put(receiver.queue.receiver.len());
+        Ok(())
+    }
+
+    fn pusher_receiver_dropped(receiver: Handle<Receiver>, dropped: Out<'_, u64>) {
+        dropped.put(receiver.queue.receiver.dropped());
+        Ok(())
+    }
+
+    fn pusher_receiver_superseded(receiver: Handle<Receiver>, superseded: Out<'_, u64>) {
+        superseded.put(receiver.queue.receiver.superseded());
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Text that is handed to C: it ends with a NUL, and its length is told beside it.
+
+use std::{cell::RefCell, ffi::c_char};
+
+use super::{arguments::Place, boundary::Failure};
+
+/// Text with a NUL at its end, to be borrowed by C. What it says may contain a NUL, too.
+#[derive(Debug, Clone)]
+pub(super) struct Terminated(Box<str>);
+
+impl Terminated {
+    pub(super) fn new(text: &str) -> Self {
+        let mut terminated = String::with_capacity(text.len() + 1);
+        terminated.push_str(text);
+        terminated.push('\0');
+        Self(terminated.into_boxed_str())
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0[..self.0.len() - 1]
+    }
+
+    /// With the NUL.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a text is written to: a pointer to it, and perhaps its length.
+pub(super) type Places<'a> = (Place<'a, *const c_char>, Option<Place<'a, usize>>);
+
+/// Hands out a text that ends with a NUL. Whoever owns it keeps it as long as the header says.
+pub(super) fn lend(terminated: &str, (text, length): Places<'_>) {
+    debug_assert!(terminated.ends_with('\0'), "C looks for the end");
+    text.put(terminated.as_ptr().cast());
+    if let Some(length) = length {
+        length.put(terminated.len() - 1);
+    }
+}
+
+/// Texts of a client that its thread is lent until it asks for the same again.
+#[derive(Clone, Copy)]
+pub(super) enum Lent {
+    SocketId,
+    UserId,
+}
+
+thread_local! {
+    static LENT: RefCell<[Option<Terminated>; 2]> = const { RefCell::new([None, None]) };
+}
+
+impl Lent {
+    pub(super) fn lend(self, text: &str, places: Places<'_>) -> Result<(), Failure> {
+        let terminated = Terminated::new(text);
+        let lend_first = |slots: &RefCell<[Option<Terminated>; 2]>| {
+            lend(terminated.as_str(), places);
+            slots.borrow_mut()[self as usize] = Some(terminated);
+        };
+        // A thread that is ending has no place to keep it.
+        LENT.try_with(lend_first).map_err(|_| Failure::Nothing)
+    }
+}
