@@ -146,7 +146,9 @@ Client.__index = Client
 -- The next notification. Waits for at most so long, by default not at all: nil when none came in time, or the client is
 -- closed.
 function Client:next(timeout)
-    if check(lib.pusher_next(self.handle, timeout or 0, taken)) == lib.PUSHER_OK then return copied_notification() end
+    local result = lib.pusher_next(self.handle, timeout or 0, taken)
+    if result == lib.PUSHER_ERR_HANDLE then return nil end
+    if check(result) == lib.PUSHER_OK then return copied_notification() end
 end
 
 -- Iterates over what waits, without waiting.

@@ -3,7 +3,7 @@
 //     import { Client } from "./pusher_channels.mjs";
 //
 //     const client = new Client({ key: "app-key", cluster: "eu" });
-//     await client.connect();
+//     client.connect();
 //     client.subscribe("news");
 //     for await (const notification of client) {
 //       if (notification.kind === "event") console.log(notification.channel, notification.name, notification.data);
@@ -29,7 +29,7 @@ const ABI_VERSION = 0x00010000;
 // Node waits for the threads of its pool before it exits, so that none may wait for much longer.
 const SLICE_MS = 250;
 
-const Result = { OK: 0, NOTHING: 1, CLOSED: 2, ERR_WAIT_TIMEOUT: 136 };
+const Result = { OK: 0, NOTHING: 1, CLOSED: 2, ERR_HANDLE: 12, ERR_WAIT_TIMEOUT: 136 };
 
 const STATES = ["disconnected", "connecting", "connected", "unavailable", "reconnecting", "disconnecting", "failed"];
 
@@ -62,18 +62,12 @@ export class Client {
     await this.close();
   }
 
-  // Resolves when there is a connection, or rejects with what the first attempt ended with.
-  async connect() {
-    if ((await waiting.pusher_connect(this.#handle)) === Result.OK) return;
-    // The error belongs to the thread that waited. Asked here, the client tells this one the reason.
-    check(c.pusher_wait_connected(this.#handle, 0));
-  }
-
-  // Returns at once, and keeps trying, also when the first attempt fails.
-  connectBackground() {
+  // Returns at once, and keeps trying, also when the first attempt fails. The notifications tell what comes of it.
+  connect() {
     check(c.pusher_connect_background(this.#handle));
   }
 
+  // Resolves when there is a connection. Rejects when the server has refused for good, or the time is over.
   waitConnected(timeout) {
     return this.#wait("pusher_wait_connected", timeout);
   }
@@ -195,7 +189,7 @@ export class Client {
       result = await waiting.pusher_next(this.#handle, slice, out);
     }
     if (result === Result.NOTHING) return undefined;
-    if (result === Result.CLOSED) return null;
+    if (result === Result.CLOSED || result === Result.ERR_HANDLE) return null;
     if (result !== Result.OK) throw new PusherError(result);
     return notification(out[0]);
   }
@@ -213,7 +207,7 @@ export class Client {
     for (const slice of slices(timeout)) {
       if ((await waiting[name](this.#handle, ...parameters, slice)) !== Result.ERR_WAIT_TIMEOUT) break;
     }
-    // As in `connect`.
+    // The error belongs to the thread that waited. Asked on this one, the client tells it again.
     check(c[name](this.#handle, ...parameters, 0));
   }
 }
@@ -393,7 +387,6 @@ const c = Object.fromEntries(
   int32_t pusher_config_add(pusher_config *config, const char *option, const char *name, const char *value);
   int32_t pusher_client_new(pusher_config *config, _Out_ pusher_client **client);
   void pusher_client_free(pusher_client *client);
-  int32_t pusher_connect(pusher_client *client);
   int32_t pusher_connect_background(pusher_client *client);
   int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
   int32_t pusher_disconnect(pusher_client *client);
@@ -454,9 +447,9 @@ const c = Object.fromEntries(
 );
 
 // The same on a thread of the pool, as promises.
-const waits = ["pusher_connect", "pusher_wait_connected", "pusher_wait_subscribed", "pusher_wait_signed_in"];
+const waits = ["pusher_wait_connected", "pusher_wait_subscribed", "pusher_wait_signed_in", "pusher_next"];
 const waiting = Object.fromEntries(
-  [...waits, "pusher_next", "pusher_client_free"].map((name) => [name, promisify(c[name].async)]),
+  [...waits, "pusher_client_free"].map((name) => [name, promisify(c[name].async)]),
 );
 
 check(c.pusher_abi_check(ABI_VERSION));

@@ -56,7 +56,7 @@ class _Queue:
     _descriptor: str
 
     def next(self, timeout: float | None = None) -> Notification | None:
-        """Waits for the next notification; None when none came in time. Raises ClosedError when the client is gone."""
+        """Waits for the next notification; None when none came in time. Raises ClosedError when the client is."""
         take, notification = getattr(_lib, self._take), c_void_p()
         for milliseconds in _slices(timeout):
             result = take(self._handle, milliseconds, byref(notification))
@@ -547,7 +547,7 @@ class PusherError(Exception):
 
 
 class ClosedError(PusherError):
-    """The client is gone, and nothing waits. This is final."""
+    """The client, or the receiver, is closed. This is final."""
 
 
 def abi_version() -> int:
@@ -880,7 +880,7 @@ def _check(result: int, function: Any, arguments: Any) -> int:
         return result
     error = c_void_p()
     _lib.pusher_last_error(byref(error))
-    raise PusherError._of(error)
+    raise (ClosedError if result == Result.ERR_HANDLE else PusherError)._of(error)
 
 
 class _Text:
