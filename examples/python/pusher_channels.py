@@ -31,13 +31,14 @@ import queue
 import sys
 import time
 import weakref
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ctypes import CDLL, CFUNCTYPE, POINTER, ArgumentError, byref, c_char_p, c_int32, c_int64, c_size_t, c_ssize_t
 from ctypes import c_uint16, c_uint32, c_uint64, c_void_p, string_at
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 __all__ = ["Binding", "Client", "ClosedError", "Kind", "Member", "Notification", "PusherError", "Receiver", "Result"]
 __all__ += ["State", "abi_version", "log_to", "version"]
@@ -539,7 +540,7 @@ class PusherError(Exception):
         copy.status = _get(_lib.pusher_error_status, c_int32, error)
         detail = c_void_p()
         if _lib.pusher_error_detail(error, byref(detail)) == Result.OK:
-            copy.detail = string_at(detail.value).decode()
+            copy.detail = string_at(detail).decode()
         copy.is_retryable = bool(_get(_lib.pusher_error_is_retryable, c_int32, error))
         copy.is_auth = bool(_get(_lib.pusher_error_is_auth, c_int32, error))
         copy.is_timeout = bool(_get(_lib.pusher_error_is_timeout, c_int32, error))
@@ -568,7 +569,7 @@ def log_to(logger: logging.Logger | None) -> None:
     enabled = [level for level, python in _LOG_LEVELS.items() if logger.isEnabledFor(python)]
 
     def log(level: int, target: str, message: str) -> None:
-        logger.log(_LOG_LEVELS.get(level, logging.DEBUG), "%s: %s", target, message)
+        logger.log(_LOG_LEVELS[_LogLevel(level)], "%s: %s", target, message)
 
     with _registered(log) as number:
         _lib.pusher_log(max(enabled, default=_LogLevel.OFF), _on_log, number, _on_destroy)
