@@ -98,7 +98,12 @@ static void take(pusher_client *client, struct seen *seen, const pusher_notifica
         pusher_notification_state(notification, &state);
         printf("%s %s\n", state <= PUSHER_STATE_FAILED ? STATES[state] : "?", reason(notification));
         break;
-    default: /* Errors have a reason. Members come and go, and there may be more kinds one day. */
+    case PUSHER_KIND_MEMBER_ADDED:
+    case PUSHER_KIND_MEMBER_REMOVED:
+        printf("%s %s\n", text(pusher_notification_user_id, notification),
+               kind == PUSHER_KIND_MEMBER_ADDED ? "comes" : "goes");
+        break;
+    default: /* Errors have a reason. There may be more kinds one day. */
         printf("notification %d %s\n", (int)kind, reason(notification));
     }
 }
