@@ -3,7 +3,7 @@
 //     import { Client } from "./pusher_channels.mjs";
 //
 //     const client = new Client({ key: "app-key", cluster: "eu" });
-//     client.connect();
+//     await client.connect();
 //     client.subscribe("news");
 //     for await (const notification of client) {
 //       if (notification.kind === "event") console.log(notification.channel, notification.name, notification.data);
@@ -62,12 +62,18 @@ export class Client {
     await this.close();
   }
 
-  // Returns at once, and keeps trying, also when the first attempt fails. The notifications tell what comes of it.
-  connect() {
+  // Resolves when there is a connection, and keeps trying until then. Rejects when the server refuses for good, or the
+  // time is over. Why an attempt has failed is told by a notification.
+  async connect(timeout) {
+    this.connectBackground();
+    await this.waitConnected(timeout);
+  }
+
+  // Returns at once, and keeps trying.
+  connectBackground() {
     check(c.pusher_connect_background(this.#handle));
   }
 
-  // Resolves when there is a connection. Rejects when the server has refused for good, or the time is over.
   waitConnected(timeout) {
     return this.#wait("pusher_wait_connected", timeout);
   }

@@ -24,8 +24,7 @@ test("methods give what the header promises", async () => {
   const client = clientWith({ auth_endpoint, auth_params: { user_id: "node" } });
   assert.equal(client.state, "disconnected");
   assert.equal(client.socketId, undefined);
-  client.connect();
-  await client.waitConnected(PATIENCE_MS);
+  await client.connect(PATIENCE_MS);
   assert.equal(client.state, "connected");
   assert.match(client.socketId, /^\d+\.\d+$/);
   client.subscribe("presence-kitchen");
@@ -47,8 +46,7 @@ test("methods give what the header promises", async () => {
 
 test("the event loop goes on while the client waits, and closing ends the wait", async () => {
   const client = clientWith();
-  client.connect();
-  await client.waitConnected(PATIENCE_MS);
+  await client.connect(PATIENCE_MS);
   while (await client.next(0));
   let turns = 0;
   const timer = setInterval(() => (turns += 1) === 20 && client.close(), 1);
@@ -75,7 +73,7 @@ test("errors tell in words what went wrong, also where another thread waited", a
   await once(server, "close");
 
   const client = clientWith({ port: unused });
-  client.connect();
+  client.connectBackground();
   let change;
   do change = await nextOf(client, "connection_state_change");
   while (!change.error);
@@ -83,7 +81,7 @@ test("errors tell in words what went wrong, also where another thread waited", a
   assert.equal(change.error.code, "PUSHER_ERR_TCP");
   assert.match(change.error.message, /^tcp: /);
   assert.deepEqual([change.error.isRetryable, change.error.isAuth], [true, false]);
-  await assert.rejects(client.waitConnected(300), { code: "PUSHER_ERR_WAIT_TIMEOUT", isTimeout: true });
+  await assert.rejects(client.connect(300), { code: "PUSHER_ERR_WAIT_TIMEOUT", isTimeout: true });
   await assert.rejects(client.waitSubscribed("news", PATIENCE_MS), { code: "PUSHER_ERR_NOT_SUBSCRIBED" });
   await client.close();
   assert.throws(() => clientWith({ colour: "blue" }), { code: "PUSHER_ERR_OPTION" });
@@ -92,7 +90,7 @@ test("errors tell in words what went wrong, also where another thread waited", a
 
 test("a subscription that is refused rejects", async () => {
   const client = clientWith();
-  client.connect();
+  await client.connect(PATIENCE_MS);
   client.subscribe("private-orders");
   await assert.rejects(client.waitSubscribed("private-orders", PATIENCE_MS), { code: "PUSHER_ERR_NO_AUTHORIZER" });
   assert.equal((await nextOf(client, "subscription_error")).error.code, "PUSHER_ERR_NO_AUTHORIZER");
@@ -104,8 +102,7 @@ test("a process may exit while a client waits", async () => {
   const program = `
     import { Client } from ${JSON.stringify(binding.href)};
     const client = new Client(${JSON.stringify({ host, port, key, tls: false })});
-    client.connect();
-    await client.waitConnected(10_000);
+    await client.connect(${PATIENCE_MS});
     while (await client.next(0));
     client.next();
     process.exit(7);`;
