@@ -9,9 +9,9 @@
 --         if notification.kind == "event" then print(notification.channel, notification.name, notification.data) end
 --     end
 --
--- The declarations are those of pusher_channels.h itself, which is looked for in PUSHER_CHANNELS_HEADER, then beside this
--- file, then where it is in the repository. PUSHER_CHANNELS_LIBRARY names the shared library; otherwise the system looks
--- for it.
+-- The declarations are those of pusher_channels.h itself, which is looked for in PUSHER_CHANNELS_HEADER, then beside
+-- this file, then where it is in the repository. PUSHER_CHANNELS_LIBRARY names the shared library; otherwise the system
+-- looks for it.
 --
 -- No callback is ever registered, because LuaJIT cannot be called by another thread. What fails raises an error: a
 -- table with `result`, `text`, and perhaps `code`, `status`, `detail`, which `pcall` returns and `tostring` puts in
@@ -146,7 +146,9 @@ Client.__index = Client
 -- The next notification. Waits for at most so long, by default not at all: nil when none came in time, or the client is
 -- closed.
 function Client:next(timeout)
-    if check(lib.pusher_next(self.handle, timeout or 0, taken)) == lib.PUSHER_OK then return copied_notification() end
+    local result = lib.pusher_next(self.handle, timeout or 0, taken)
+    if result == lib.PUSHER_ERR_HANDLE then return nil end
+    if check(result) == lib.PUSHER_OK then return copied_notification() end
 end
 
 -- Iterates over what waits, without waiting.

@@ -51,7 +51,7 @@ const on = {
 
 const giveUp = setTimeout(() => client.close(), PATIENCE_MS);
 try {
-  await client.connect();
+  await client.connect(PATIENCE_MS);
   for (const channel of CHANNELS) client.subscribe(channel);
   for await (const notification of client) {
     on[notification.kind]?.(notification);

@@ -9,7 +9,7 @@
 //       if (notification.kind === "event") console.log(notification.channel, notification.name, notification.data);
 //     }
 //
-// PUSHER_CHANNELS_LIBRARY names the shared library; otherwise it is looked for beside this file, and then by the system.
+// PUSHER_CHANNELS_LIBRARY names the shared library; otherwise it is looked for beside this file, then by the system.
 //
 // What waits is taken at once, on the event loop's thread. When nothing does, a thread of Node's pool waits for the
 // next notification. So an event arrives without delay, the event loop is never blocked, and nothing turns while there
@@ -29,7 +29,7 @@ const ABI_VERSION = 0x00010000;
 // Node waits for the threads of its pool before it exits, so that none may wait for much longer.
 const SLICE_MS = 250;
 
-const Result = { OK: 0, NOTHING: 1, CLOSED: 2, ERR_WAIT_TIMEOUT: 136 };
+const Result = { OK: 0, NOTHING: 1, CLOSED: 2, ERR_HANDLE: 12, ERR_WAIT_TIMEOUT: 136 };
 
 const STATES = ["disconnected", "connecting", "connected", "unavailable", "reconnecting", "disconnecting", "failed"];
 
@@ -62,14 +62,14 @@ export class Client {
     await this.close();
   }
 
-  // Resolves when there is a connection, or rejects with what the first attempt ended with.
-  async connect() {
-    if ((await waiting.pusher_connect(this.#handle)) === Result.OK) return;
-    // The error belongs to the thread that waited. Asked here, the client tells this one the reason.
-    check(c.pusher_wait_connected(this.#handle, 0));
+  // Resolves when there is a connection, and keeps trying until then. Rejects when the server refuses for good, or the
+  // time is over. Why an attempt has failed is told by a notification.
+  async connect(timeout) {
+    this.connectBackground();
+    await this.waitConnected(timeout);
   }
 
-  // Returns at once, and keeps trying, also when the first attempt fails.
+  // Returns at once, and keeps trying.
   connectBackground() {
     check(c.pusher_connect_background(this.#handle));
   }
@@ -195,7 +195,7 @@ export class Client {
       result = await waiting.pusher_next(this.#handle, slice, out);
     }
     if (result === Result.NOTHING) return undefined;
-    if (result === Result.CLOSED) return null;
+    if (result === Result.CLOSED || result === Result.ERR_HANDLE) return null;
     if (result !== Result.OK) throw new PusherError(result);
     return notification(out[0]);
   }
@@ -213,12 +213,13 @@ export class Client {
     for (const slice of slices(timeout)) {
       if ((await waiting[name](this.#handle, ...parameters, slice)) !== Result.ERR_WAIT_TIMEOUT) break;
     }
-    // As in `connect`.
+    // The error belongs to the thread that waited. Asked on this one, the client tells it again.
     check(c[name](this.#handle, ...parameters, 0));
   }
 }
 
-// What went wrong: `result` and its name `code`; perhaps the server's `closeCode`, an HTTP `status`, a `detail` in a word.
+// What went wrong: `result` and its name `code`; perhaps the server's `closeCode`, an HTTP `status`, and a word of
+// `detail`.
 export class PusherError extends Error {
   constructor(result, error) {
     super(error ? text(c.pusher_error_text, error) : name(result));
@@ -375,83 +376,86 @@ const library = load();
 for (const type of ["config", "client", "notification", "error", "list", "stats"]) koffi.opaque(`pusher_${type}`);
 const c = Object.fromEntries(
   `
-  int32_t pusher_abi_check(uint32_t program)
-  int32_t pusher_result_name(int32_t result, _Out_ void **text)
-  int32_t pusher_last_error(_Out_ const pusher_error **error)
-  int32_t pusher_error_result(const pusher_error *error, _Out_ int32_t *result)
-  int32_t pusher_error_text(const pusher_error *error, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_error_code(const pusher_error *error, _Out_ int32_t *code)
-  int32_t pusher_error_status(const pusher_error *error, _Out_ int32_t *status)
-  int32_t pusher_error_detail(const pusher_error *error, _Out_ void **text)
-  int32_t pusher_error_is_retryable(const pusher_error *error, _Out_ int32_t *retryable)
-  int32_t pusher_error_is_auth(const pusher_error *error, _Out_ int32_t *auth)
-  int32_t pusher_error_is_timeout(const pusher_error *error, _Out_ int32_t *timeout)
-  int32_t pusher_config_new(_Out_ pusher_config **config)
-  void pusher_config_free(pusher_config *config)
-  int32_t pusher_config_set(pusher_config *config, const char *option, const char *value)
-  int32_t pusher_config_add(pusher_config *config, const char *option, const char *name, const char *value)
-  int32_t pusher_client_new(pusher_config *config, _Out_ pusher_client **client)
-  void pusher_client_free(pusher_client *client)
-  int32_t pusher_connect(pusher_client *client)
-  int32_t pusher_connect_background(pusher_client *client)
-  int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms)
-  int32_t pusher_disconnect(pusher_client *client)
-  int32_t pusher_reconnect_now(pusher_client *client)
-  int32_t pusher_state(pusher_client *client, _Out_ int32_t *state)
-  int32_t pusher_socket_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_set_auth_header(pusher_client *client, const char *name, const char *value)
-  int32_t pusher_set_auth_param(pusher_client *client, const char *name, const char *value)
-  int32_t pusher_subscribe(pusher_client *client, const char *channel)
-  int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth, const char *channel_data, const char *shared_secret)
-  int32_t pusher_unsubscribe(pusher_client *client, const char *channel)
-  int32_t pusher_unsubscribe_all(pusher_client *client)
-  int32_t pusher_is_subscribed(pusher_client *client, const char *channel, _Out_ int32_t *subscribed)
-  int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms)
-  int32_t pusher_channels(pusher_client *client, _Out_ pusher_list **list)
-  int32_t pusher_members(pusher_client *client, const char *channel, _Out_ pusher_list **list)
-  int32_t pusher_member(pusher_client *client, const char *channel, const char *id, _Out_ pusher_list **list)
-  int32_t pusher_me(pusher_client *client, const char *channel, _Out_ pusher_list **list)
-  int32_t pusher_subscription_count(pusher_client *client, const char *channel, _Out_ uint64_t *count)
-  int32_t pusher_trigger(pusher_client *client, const char *channel, const char *event, const void *json, size_t length)
-  int32_t pusher_trigger_text(pusher_client *client, const char *channel, const char *event, const void *text, size_t length)
-  int32_t pusher_list_length(pusher_list *list, _Out_ size_t *length)
-  int32_t pusher_list_id(pusher_list *list, size_t index, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_list_info(pusher_list *list, size_t index, _Out_ void **text, _Out_ size_t *length)
-  void pusher_list_free(pusher_list *list)
-  int32_t pusher_sign_in(pusher_client *client)
-  int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms)
-  int32_t pusher_user_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_next(pusher_client *client, int32_t timeout_ms, _Out_ pusher_notification **notification)
-  int32_t pusher_notification_kind(const pusher_notification *notification, _Out_ int32_t *kind)
-  int32_t pusher_notification_channel(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_notification_name(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_notification_data(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_notification_user_id(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_notification_user_info(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_notification_users(const pusher_notification *notification, _Out_ pusher_list **list)
-  int32_t pusher_notification_count(const pusher_notification *notification, _Out_ uint64_t *count)
-  int32_t pusher_notification_reason(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length)
-  int32_t pusher_notification_state(const pusher_notification *notification, _Out_ int32_t *state)
-  int32_t pusher_notification_previous_state(const pusher_notification *notification, _Out_ int32_t *state)
-  int32_t pusher_notification_attempt(const pusher_notification *notification, _Out_ uint32_t *attempt)
-  int32_t pusher_notification_retry_in(const pusher_notification *notification, _Out_ uint64_t *milliseconds)
-  int32_t pusher_notification_resubscribed(const pusher_notification *notification, _Out_ int32_t *resubscribed)
-  int32_t pusher_notification_gap(const pusher_notification *notification, _Out_ uint64_t *milliseconds)
-  int32_t pusher_notification_error(const pusher_notification *notification, _Out_ const pusher_error **error)
-  void pusher_notification_free(pusher_notification *notification)
-  int32_t pusher_stats_new(pusher_client *client, _Out_ pusher_stats **stats)
-  void pusher_stats_free(pusher_stats *stats)
-  int32_t pusher_stats_get(pusher_stats *stats, const char *counter, _Out_ uint64_t *value)
+  int32_t pusher_abi_check(uint32_t program);
+  int32_t pusher_result_name(int32_t result, _Out_ void **text);
+  int32_t pusher_last_error(_Out_ const pusher_error **error);
+  int32_t pusher_error_result(const pusher_error *error, _Out_ int32_t *result);
+  int32_t pusher_error_text(const pusher_error *error, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_error_code(const pusher_error *error, _Out_ int32_t *code);
+  int32_t pusher_error_status(const pusher_error *error, _Out_ int32_t *status);
+  int32_t pusher_error_detail(const pusher_error *error, _Out_ void **text);
+  int32_t pusher_error_is_retryable(const pusher_error *error, _Out_ int32_t *retryable);
+  int32_t pusher_error_is_auth(const pusher_error *error, _Out_ int32_t *auth);
+  int32_t pusher_error_is_timeout(const pusher_error *error, _Out_ int32_t *timeout);
+  int32_t pusher_config_new(_Out_ pusher_config **config);
+  void pusher_config_free(pusher_config *config);
+  int32_t pusher_config_set(pusher_config *config, const char *option, const char *value);
+  int32_t pusher_config_add(pusher_config *config, const char *option, const char *name, const char *value);
+  int32_t pusher_client_new(pusher_config *config, _Out_ pusher_client **client);
+  void pusher_client_free(pusher_client *client);
+  int32_t pusher_connect_background(pusher_client *client);
+  int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
+  int32_t pusher_disconnect(pusher_client *client);
+  int32_t pusher_reconnect_now(pusher_client *client);
+  int32_t pusher_state(pusher_client *client, _Out_ int32_t *state);
+  int32_t pusher_socket_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_set_auth_header(pusher_client *client, const char *name, const char *value);
+  int32_t pusher_set_auth_param(pusher_client *client, const char *name, const char *value);
+  int32_t pusher_subscribe(pusher_client *client, const char *channel);
+  int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
+    const char *channel_data, const char *shared_secret);
+  int32_t pusher_unsubscribe(pusher_client *client, const char *channel);
+  int32_t pusher_unsubscribe_all(pusher_client *client);
+  int32_t pusher_is_subscribed(pusher_client *client, const char *channel, _Out_ int32_t *subscribed);
+  int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms);
+  int32_t pusher_channels(pusher_client *client, _Out_ pusher_list **list);
+  int32_t pusher_members(pusher_client *client, const char *channel, _Out_ pusher_list **list);
+  int32_t pusher_member(pusher_client *client, const char *channel, const char *id, _Out_ pusher_list **list);
+  int32_t pusher_me(pusher_client *client, const char *channel, _Out_ pusher_list **list);
+  int32_t pusher_subscription_count(pusher_client *client, const char *channel, _Out_ uint64_t *count);
+  int32_t pusher_trigger(pusher_client *client, const char *channel, const char *event, const void *json,
+    size_t length);
+  int32_t pusher_trigger_text(pusher_client *client, const char *channel, const char *event, const void *text,
+    size_t length);
+  int32_t pusher_list_length(pusher_list *list, _Out_ size_t *length);
+  int32_t pusher_list_id(pusher_list *list, size_t index, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_list_info(pusher_list *list, size_t index, _Out_ void **text, _Out_ size_t *length);
+  void pusher_list_free(pusher_list *list);
+  int32_t pusher_sign_in(pusher_client *client);
+  int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
+  int32_t pusher_user_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_next(pusher_client *client, int32_t timeout_ms, _Out_ pusher_notification **notification);
+  int32_t pusher_notification_kind(const pusher_notification *notification, _Out_ int32_t *kind);
+  int32_t pusher_notification_channel(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_notification_name(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_notification_data(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_notification_user_id(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_notification_user_info(const pusher_notification *notification, _Out_ void **text,
+    _Out_ size_t *length);
+  int32_t pusher_notification_users(const pusher_notification *notification, _Out_ pusher_list **list);
+  int32_t pusher_notification_count(const pusher_notification *notification, _Out_ uint64_t *count);
+  int32_t pusher_notification_reason(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_notification_state(const pusher_notification *notification, _Out_ int32_t *state);
+  int32_t pusher_notification_previous_state(const pusher_notification *notification, _Out_ int32_t *state);
+  int32_t pusher_notification_attempt(const pusher_notification *notification, _Out_ uint32_t *attempt);
+  int32_t pusher_notification_retry_in(const pusher_notification *notification, _Out_ uint64_t *milliseconds);
+  int32_t pusher_notification_resubscribed(const pusher_notification *notification, _Out_ int32_t *resubscribed);
+  int32_t pusher_notification_gap(const pusher_notification *notification, _Out_ uint64_t *milliseconds);
+  int32_t pusher_notification_error(const pusher_notification *notification, _Out_ const pusher_error **error);
+  void pusher_notification_free(pusher_notification *notification);
+  int32_t pusher_stats_new(pusher_client *client, _Out_ pusher_stats **stats);
+  void pusher_stats_free(pusher_stats *stats);
+  int32_t pusher_stats_get(pusher_stats *stats, const char *counter, _Out_ uint64_t *value);
   `
-    .trim()
-    .split("\n")
+    .split(";")
+    .slice(0, -1)
     .map((prototype) => [prototype.match(/pusher_\w+(?=\()/)[0], library.func(prototype.trim())]),
 );
 
 // The same on a thread of the pool, as promises.
-const waits = ["pusher_connect", "pusher_wait_connected", "pusher_wait_subscribed", "pusher_wait_signed_in"];
+const waits = ["pusher_wait_connected", "pusher_wait_subscribed", "pusher_wait_signed_in", "pusher_next"];
 const waiting = Object.fromEntries(
-  [...waits, "pusher_next", "pusher_client_free"].map((name) => [name, promisify(c[name].async)]),
+  [...waits, "pusher_client_free"].map((name) => [name, promisify(c[name].async)]),
 );
 
 check(c.pusher_abi_check(ABI_VERSION));

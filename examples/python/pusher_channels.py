@@ -10,10 +10,10 @@
 
 Put this file beside the shared library, or name the library in PUSHER_CHANNELS_LIBRARY. Python 3.9 or later suffices.
 
-There are three ways of receiving. By waiting: `for notification in client`, or `client.next(timeout)`. In an event loop:
-`async for notification in client`, or `client.fileno()` in a selector of your own. Both call no Python code from another
-thread. By callbacks, `client.bind` and `client.on`: they run on a thread of the client's, or inside `client.dispatch`
-with the option manual_dispatch=True; pull=False turns off the queue for the other ways.
+There are three ways of receiving. By waiting: `for notification in client`, or `client.next(timeout)`. In an event
+loop: `async for notification in client`, or `client.fileno()` in a selector of your own. Neither has Python code called
+by another thread. By callbacks, `client.bind` and `client.on`: they run on a thread of the client's, or inside
+`client.dispatch` with the option manual_dispatch=True; pull=False turns off the queue for the other ways.
 
 Times are in seconds, and None is for ever. Every method may be called from every thread.
 """
@@ -31,13 +31,14 @@ import queue
 import sys
 import time
 import weakref
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ctypes import CDLL, CFUNCTYPE, POINTER, ArgumentError, byref, c_char_p, c_int32, c_int64, c_size_t, c_ssize_t
 from ctypes import c_uint16, c_uint32, c_uint64, c_void_p, string_at
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 __all__ = ["Binding", "Client", "ClosedError", "Kind", "Member", "Notification", "PusherError", "Receiver", "Result"]
 __all__ += ["State", "abi_version", "log_to", "version"]
@@ -56,7 +57,7 @@ class _Queue:
     _descriptor: str
 
     def next(self, timeout: float | None = None) -> Notification | None:
-        """Waits for the next notification; None when none came in time. Raises ClosedError when the client is gone."""
+        """Waits for the next notification; None when none came in time. Raises ClosedError when the client is."""
         take, notification = getattr(_lib, self._take), c_void_p()
         for milliseconds in _slices(timeout):
             result = take(self._handle, milliseconds, byref(notification))
@@ -97,7 +98,7 @@ class _Queue:
             loop.remove_reader(descriptor)
 
     def fileno(self) -> int:
-        """A descriptor that is readable while something waits, for select, poll and event loops. Nobody reads from it."""
+        """A descriptor that is readable while something waits, for select and event loops. Nobody reads from it."""
         return _get(getattr(_lib, self._descriptor), c_int32, self._handle)
 
 
@@ -539,7 +540,7 @@ class PusherError(Exception):
         copy.status = _get(_lib.pusher_error_status, c_int32, error)
         detail = c_void_p()
         if _lib.pusher_error_detail(error, byref(detail)) == Result.OK:
-            copy.detail = string_at(detail.value).decode()
+            copy.detail = string_at(detail).decode()
         copy.is_retryable = bool(_get(_lib.pusher_error_is_retryable, c_int32, error))
         copy.is_auth = bool(_get(_lib.pusher_error_is_auth, c_int32, error))
         copy.is_timeout = bool(_get(_lib.pusher_error_is_timeout, c_int32, error))
@@ -547,7 +548,7 @@ class PusherError(Exception):
 
 
 class ClosedError(PusherError):
-    """The client is gone, and nothing waits. This is final."""
+    """The client, or the receiver, is closed. This is final."""
 
 
 def abi_version() -> int:
@@ -560,7 +561,7 @@ def version() -> str:
 
 
 def log_to(logger: logging.Logger | None) -> None:
-    """Gives what the library logs, up to the logger's level, to a logger; None ends it. There is one for the process."""
+    """Gives what the library logs, up to the logger's level, to a logger, one for the process. None ends it."""
     atexit.unregister(log_to)
     if logger is None:
         _lib.pusher_log(_LogLevel.OFF, _LogCallback(), None, _Destructor())
@@ -568,7 +569,7 @@ def log_to(logger: logging.Logger | None) -> None:
     enabled = [level for level, python in _LOG_LEVELS.items() if logger.isEnabledFor(python)]
 
     def log(level: int, target: str, message: str) -> None:
-        logger.log(_LOG_LEVELS.get(level, logging.DEBUG), "%s: %s", target, message)
+        logger.log(_LOG_LEVELS[_LogLevel(level)], "%s: %s", target, message)
 
     with _registered(log) as number:
         _lib.pusher_log(max(enabled, default=_LogLevel.OFF), _on_log, number, _on_destroy)
@@ -880,7 +881,7 @@ def _check(result: int, function: Any, arguments: Any) -> int:
         return result
     error = c_void_p()
     _lib.pusher_last_error(byref(error))
-    raise PusherError._of(error)
+    raise (ClosedError if result == Result.ERR_HANDLE else PusherError)._of(error)
 
 
 class _Text:

@@ -1,6 +1,6 @@
 """The Python binding: it declares what the header has, and calls back, and forgets, what it should.
 
-tests/capi/languages runs this, with PUSHER_CHANNELS_LIBRARY and PUSHER_PLAYGROUND, the program of examples/playground.
+tests/capi/languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground, which serves.
 """
 
 import asyncio
@@ -32,26 +32,15 @@ from pusher_channels import Client, ClosedError, Kind, PusherError, Result, Stat
 
 PATIENCE = 10.0
 
-environment = {}
-
-
-def setUpModule():
-    playground = subprocess.Popen([os.environ["PUSHER_PLAYGROUND"]], stdout=subprocess.PIPE, text=True)
-    unittest.addModuleCleanup(playground.communicate)
-    unittest.addModuleCleanup(playground.terminate)
-    while "PUSHER_USER_AUTH_ENDPOINT" not in environment:
-        name, value = playground.stdout.readline().removeprefix("export ").strip().split("=", 1)
-        environment[name] = value
-
 
 def client_with(**options):
-    options.setdefault("port", int(environment["PUSHER_PORT"]))
-    return Client(host=environment["PUSHER_HOST"], key=environment["PUSHER_KEY"], tls=False, **options)
+    options.setdefault("port", int(os.environ["PUSHER_PORT"]))
+    return Client(host=os.environ["PUSHER_HOST"], key=os.environ["PUSHER_KEY"], tls=False, **options)
 
 
 def signature(text):
-    digest = hmac.new(environment["PUSHER_SECRET"].encode(), text.encode(), hashlib.sha256).hexdigest()
-    return f"{environment['PUSHER_KEY']}:{digest}"
+    digest = hmac.new(os.environ["PUSHER_SECRET"].encode(), text.encode(), hashlib.sha256).hexdigest()
+    return f"{os.environ['PUSHER_KEY']}:{digest}"
 
 
 def next_of(client, kind):
@@ -84,7 +73,8 @@ class Header(unittest.TestCase):
 
     def test_was_read(self):
         self.assertGreater(len(self.functions), 100)
-        self.assertEqual(self.functions["pusher_next"], ("int32_t", ["pusher_client*", "int32_t", "pusher_notification**"]))
+        parameters = ["pusher_client*", "int32_t", "pusher_notification**"]
+        self.assertEqual(self.functions["pusher_next"], ("int32_t", parameters))
         self.assertEqual(self.functions["pusher_version"], ("const char*", []))
 
     def test_has_the_functions_of_the_python_binding(self):
@@ -110,7 +100,7 @@ class Header(unittest.TestCase):
 
     def test_has_the_prototypes_of_the_node_binding(self):
         text = (EXAMPLES / "node/pusher_channels.mjs").read_text()
-        prototypes = re.findall(r"^  (\w+) (pusher_\w+)\((.*)\)$", text, flags=re.MULTILINE)
+        prototypes = re.findall(r"^  (\w+) (pusher_\w+)\(([^()]*)\);$", text, flags=re.MULTILINE)
         self.assertGreater(len(prototypes), 50)
         for returned, name, parameters in prototypes:
             wanted = self.functions[name]
@@ -128,7 +118,8 @@ class Header(unittest.TestCase):
         for table, prefix in (("STATES", "PUSHER_STATE_"), ("KINDS", "PUSHER_KIND_")):
             words = re.findall(r'"(\w+)"|undefined', re.search(rf"const {table} = \[(.*?)\]", text, flags=re.DOTALL)[1])
             declared = {prefix + word.upper(): number for number, word in enumerate(words) if word}
-            self.assertEqual(declared, {name: value for name, value in self.constants.items() if name.startswith(prefix)})
+            wanted = {name: value for name, value in self.constants.items() if name.startswith(prefix)}
+            self.assertEqual(declared, wanted)
 
     def test_has_what_the_lua_binding_calls(self):
         text = (EXAMPLES / "lua/pusher_channels.lua").read_text()
@@ -194,7 +185,7 @@ PYTHON_TYPES = {
 class Pulling(unittest.TestCase):
     def test_registers_no_callback(self):
         added = pusher_channels._callbacks.added
-        with client_with(auth_endpoint=environment["PUSHER_AUTH_ENDPOINT"], auth_params={"user_id": "py"}) as client:
+        with client_with(auth_endpoint=os.environ["PUSHER_AUTH_ENDPOINT"], auth_params={"user_id": "py"}) as client:
             self.assertIs(client.state, State.CONNECTED)
             self.assertRegex(client.socket_id, r"^\d+\.\d+$")
             client.subscribe("presence-kitchen")
@@ -225,7 +216,7 @@ class Pulling(unittest.TestCase):
             closing.join(PATIENCE)
             with self.assertRaises(ClosedError):
                 client.next(timeout=0)
-            with self.assertRaises(PusherError) as caught:
+            with self.assertRaises(ClosedError) as caught:
                 client.subscribe("news")
             self.assertIs(caught.exception.result, Result.ERR_HANDLE)
 
@@ -286,7 +277,7 @@ class Pulling(unittest.TestCase):
         self.assertIs(error.result, Result.ERR_TCP)
         self.assertTrue(error.is_retryable)
         self.assertFalse(error.is_auth)
-        self.assertTrue(str(error).startswith("tcp: "), str(error))
+        self.assertIn("tcp: ", str(error))
 
     def test_refuses_wrong_arguments(self):
         with self.assertRaises(PusherError) as caught:
@@ -314,7 +305,8 @@ class Pulling(unittest.TestCase):
         del client
         gc.collect()
         self.assertIsNone(gone())
-        self.assertEqual(pusher_channels._lib.pusher_next(handle, 0, ctypes.byref(ctypes.c_void_p())), Result.CLOSED)
+        with self.assertRaises(ClosedError):
+            pusher_channels._lib.pusher_state(handle, ctypes.c_int32())
 
 
 class Pushing(unittest.TestCase):
@@ -403,9 +395,8 @@ class Pushing(unittest.TestCase):
             self.assertIs(caught.exception.result, Result.ERR_VALUE)
             with self.assertRaises(ctypes.ArgumentError):
                 client.bind(self.callback, channel=7)
-        with self.assertRaises(PusherError) as caught:
+        with self.assertRaises(ClosedError):
             client.bind(self.callback)
-        self.assertIs(caught.exception.result, Result.ERR_HANDLE)
         self.assertEqual(self.calls, [])
 
     def test_dispatch_calls_back_on_this_thread(self):
@@ -452,7 +443,7 @@ class Pushing(unittest.TestCase):
             self.assertEqual(next_of(client, Kind.SIGNED_IN).user_id, "7")
 
     def test_auth_params_may_be_a_function(self):
-        endpoint = environment["PUSHER_AUTH_ENDPOINT"]
+        endpoint = os.environ["PUSHER_AUTH_ENDPOINT"]
         with client_with(auth_endpoint=endpoint, auth_params=lambda: {"user_id": "fay"}) as client:
             client.subscribe("presence-kitchen")
             client.wait_subscribed("presence-kitchen", timeout=PATIENCE)
@@ -481,11 +472,10 @@ client.bind(lambda event: called.set())
 client.subscribe("news")
 sys.exit(0 if called.wait(10) else 1)
 """
-        url = f"ws://{environment['PUSHER_HOST']}:{environment['PUSHER_PORT']}/app/{environment['PUSHER_KEY']}"
-        folder = str(EXAMPLES / "python")
-        ended = subprocess.run(
-            [sys.executable, "-c", program, url], env={**os.environ, "PYTHONPATH": folder}, capture_output=True, timeout=60
-        )
+        url = f"ws://{os.environ['PUSHER_HOST']}:{os.environ['PUSHER_PORT']}/app/{os.environ['PUSHER_KEY']}"
+        command = [sys.executable, "-c", program, url]
+        environment = {**os.environ, "PYTHONPATH": str(EXAMPLES / "python")}
+        ended = subprocess.run(command, env=environment, capture_output=True, timeout=60)
         self.assertEqual((ended.returncode, ended.stderr), (0, b""))
 
 
