@@ -723,7 +723,7 @@ void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
 
 /*
  * With the option manual_dispatch: runs the callbacks for all that waits; for at most so many notifications; for at
- * most so long, after which none is begun. Tells for how many it did.
+ * most so long, after which none is begun, and a negative time is PUSHER_ERR_VALUE. Tells for how many it did.
  */
 int32_t pusher_dispatch(pusher_client *client, size_t *PUSHER_NULLABLE count);
 int32_t pusher_dispatch_count(pusher_client *client, size_t max, size_t *PUSHER_NULLABLE count);
