@@ -10,7 +10,10 @@
 mod support {
     #[allow(dead_code, reason = "other benches read with it as well")]
     pub(crate) mod bare;
+    #[allow(dead_code, reason = "other benches ask for each event by itself")]
     pub(crate) mod consumers;
+    pub(crate) mod feed;
+    pub(crate) mod frames;
     pub(crate) mod options;
     #[allow(dead_code, reason = "other benches have it say when it is done")]
     pub(crate) mod source;
@@ -20,10 +23,12 @@ mod support {
 use std::{env, hint::black_box, time::Instant};
 
 use support::{
-    consumers::{Bare, Consumer, Dispatched, EVENTS, NAMES, Pace, Polled},
+    consumers::{Bare, Consumer, Dispatched, NAMES, Polled},
+    feed::{EVENTS, Pace},
+    frames::{Case, Frames, compare, event, frame},
     options::Options,
     source::Result,
-    table::{self, Figures, Round},
+    table::{self, Figures},
 };
 
 /// The events of one case in one round, in 200 frames.
@@ -31,21 +36,8 @@ const ALL_EVENTS: u64 = 200 * EVENTS as u64;
 
 const ROUNDS: usize = 5;
 
-/// The first frames wake caches and cores, and are not counted.
-const WARM_UP: usize = 10;
-
 /// Enough for the clock to tell the cost of one.
 const CALLS: u32 = 100_000;
-
-/// What a case is measured with.
-#[derive(Clone, Copy)]
-struct Frames {
-    pace: Pace,
-    count: usize,
-}
-
-/// What is measured, by its name.
-type Case<const N: usize> = (&'static str, fn(Frames) -> Result<Figures<N>>);
 
 /// The first of each table is what the others are compared with.
 const NOTHING: [Case<1>; 2] = [
@@ -87,21 +79,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Runs the cases in turn, again and again, so that noise of the machine meets all of them.
-fn compare<const N: usize>(
-    title: &str,
-    headings: [&str; N],
-    cases: &[Case<N>],
-    frames: Frames,
-    rounds: usize,
-) -> Result<Vec<Round<N>>> {
-    let round = |_| cases.iter().map(|(_, measure)| measure(frames)).collect();
-    let measured = (0..rounds).map(round).collect::<Result<Vec<Round<N>>>>()?;
-    let names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
-    table::print(&format!("{title}, medians of {rounds} rounds"), headings, &names, &measured);
-    Ok(measured)
-}
-
 /// Nanoseconds of a look at a queue in which nothing waits.
 fn nothing(consumer: &mut impl Consumer) -> Figures<1> {
     let started = Instant::now();
@@ -109,30 +86,4 @@ fn nothing(consumer: &mut impl Consumer) -> Figures<1> {
         black_box(consumer.consume());
     }
     [started.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)]
-}
-
-/// Microseconds of a frame, at the median and at the 99th percentile. In each, so much is to reach the consumer.
-fn frame(consumer: &mut impl Consumer, expected: usize, frames: Frames) -> Result<Figures> {
-    let mut times = Vec::with_capacity(frames.count);
-    for number in 0..WARM_UP + frames.count {
-        consumer.fill(frames.pace)?;
-        let started = Instant::now();
-        let intact = consumer.consume();
-        let time = started.elapsed();
-        if intact != expected {
-            return Err(format!("{intact} events of {expected} in a frame").into());
-        }
-        if number >= WARM_UP {
-            times.push(time);
-        }
-    }
-    times.sort_unstable();
-    let percentile = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
-    Ok([percentile(50), percentile(99)])
-}
-
-/// Nanoseconds of one event, in a frame at the median.
-fn event(consumer: &mut impl Consumer, frames: Frames) -> Result<Figures<1>> {
-    let [median, _] = frame(consumer, EVENTS, frames)?;
-    Ok([median * 1e3 / EVENTS as f64])
 }

@@ -2,13 +2,11 @@
 
 use std::{
     hint::black_box,
-    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    thread,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -18,19 +16,12 @@ use pusher_channels::{
 
 use super::{
     bare,
-    source::{CHANNEL, EVENT, Result, Subscriber, frames_of},
+    feed::{DATA_LEN, EVENTS, Feed, PATIENCE, Pace, Waiting, event_name, is_intact, wait_for},
+    source::{CHANNEL, EVENT, Result},
 };
-
-/// 10,000 events a second, at 60 frames a second.
-pub(crate) const EVENTS: usize = 170;
-
-const DATA_LEN: usize = 100;
 
 /// How many things move, where only the newest event of each is wanted.
 pub(crate) const NAMES: usize = 17;
-
-/// No frame's events take so long to arrive.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) trait Consumer {
     /// Lets a frame's events come, and returns when all of them wait.
@@ -38,15 +29,6 @@ pub(crate) trait Consumer {
 
     /// Looks at everything that waits. Returns how much of it was as it had been sent.
     fn consume(&mut self) -> usize;
-}
-
-/// How a frame's events come.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Pace {
-    /// In one write, after which a client has them in a few reads.
-    Together,
-    /// Each after the one before has arrived, so that a client has to read each by itself.
-    OneByOne,
 }
 
 /// What any client pays at least that has a thread of its own: owned events through a channel.
@@ -120,6 +102,25 @@ impl Polled {
     }
 }
 
+/// As [`Polled`], but each event is asked for by a call of its own.
+pub(crate) struct OneByOne(Polled);
+
+impl OneByOne {
+    pub(crate) fn all() -> Result<Self> {
+        Polled::all().map(Self)
+    }
+}
+
+impl Consumer for OneByOne {
+    fn fill(&mut self, pace: Pace) -> Result<()> {
+        self.0.fill(pace)
+    }
+
+    fn consume(&mut self) -> usize {
+        std::iter::from_fn(|| self.0.receiver.try_recv().ok()).filter(is_whole).count()
+    }
+}
+
 impl Consumer for Polled {
     fn fill(&mut self, pace: Pace) -> Result<()> {
         let Self { receiver, superseded, feed, .. } = self;
@@ -131,11 +132,7 @@ impl Consumer for Polled {
     }
 
     fn consume(&mut self) -> usize {
-        let intact = |notification: &Notification| match notification {
-            Notification::Event(event) => is_intact(event.data()),
-            _ => false,
-        };
-        self.receiver.try_iter().filter(intact).count()
+        self.receiver.try_iter().filter(is_whole).count()
     }
 }
 
@@ -181,62 +178,21 @@ impl Consumer for Dispatched {
     }
 }
 
-/// The server of one client, with the frames that it sends again and again.
-struct Feed {
-    subscriber: Subscriber,
-    frames: Vec<u8>,
-}
-
-impl Feed {
-    fn send(&mut self, pace: Pace, waiting: impl Fn() -> usize) -> Result<()> {
-        match pace {
-            Pace::Together => {
-                self.subscriber.write(&self.frames)?;
-                wait_for(|| waiting() == EVENTS)
-            }
-            Pace::OneByOne => {
-                let frames = self.frames.chunks(self.frames.len() / EVENTS);
-                for (sent, frame) in (1..).zip(frames) {
-                    self.subscriber.write(frame)?;
-                    wait_for(|| waiting() == sent)?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
 /// A client that has subscribed, and its server, whose events have so many names in turn.
 fn connect(options: impl FnOnce(Config) -> Config, names: usize) -> Result<(Pusher, Channel, Feed)> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
-    let accepting: JoinHandle<Result<Subscriber>> = thread::spawn(move || Subscriber::accept(&listener));
-    let config = options(Config::url(bare::url(port)).reconnect(Reconnect::never()));
+    let server = Waiting::start()?;
+    let config = options(Config::url(bare::url(server.port())).reconnect(Reconnect::never()));
     let pusher = Pusher::new(config).connect()?;
     let channel = pusher.subscribe(CHANNEL)?;
-    let subscriber = accepting.join().map_err(|_| "the source has panicked")??;
-    let names: Vec<String> = (0..names).map(event_name).collect();
-    let frames = frames_of(names.iter().map(String::as_str).cycle().take(EVENTS), DATA_LEN);
-    Ok((pusher, channel, Feed { subscriber, frames }))
+    Ok((pusher, channel, server.feed(names)?))
 }
 
-/// The names of one frame's events are of the same length.
-fn event_name(number: usize) -> String {
-    format!("{EVENT}{number:02}")
-}
-
-/// Looks at its end too, so that what produces the data cannot be left out.
-fn is_intact(data: &str) -> bool {
-    data.len() == DATA_LEN && data.ends_with('}')
-}
-
-fn wait_for(condition: impl Fn() -> bool) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        if Instant::now() > deadline {
-            return Err("the events of a frame have not arrived".into());
+/// Looks at all that an event of a channel has.
+fn is_whole(notification: &Notification) -> bool {
+    match notification {
+        Notification::Event(event) => {
+            event.channel() == Some(CHANNEL) && event.name().starts_with(EVENT) && is_intact(event.data())
         }
-        thread::yield_now();
+        _ => false,
     }
-    Ok(())
 }

@@ -61,6 +61,20 @@ macro_rules! callbacks {
 }
 pub(super) use callbacks;
 
+/// A function that is called back, or NULL.
+#[repr(transparent)]
+pub(crate) struct OptionalFunction<F> {
+    function: Option<F>,
+}
+
+impl<F> Argument for OptionalFunction<F> {
+    type Value = Option<F>;
+
+    fn value(self, _: &'static str) -> Result<Option<F>, Failure> {
+        Ok(self.function)
+    }
+}
+
 /// `const char *`: text that ends with a NUL.
 #[repr(transparent)]
 pub(crate) struct Text<'a> {

@@ -48,6 +48,11 @@ impl Client {
         self.pusher.read().clone().ok_or_else(freed)
     }
 
+    /// Whether it was freed. Waits for no lock: one that is closed is being closed by who frees it, or for ever in a child.
+    pub(super) fn is_ended(&self) -> bool {
+        self.pusher.try_read().is_none_or(|pusher| pusher.is_none())
+    }
+
     pub(super) fn queue(&self) -> Result<&Queue, Failure> {
         let none = || Failure::Misuse(results::PUSHER_ERR_NO_QUEUE, "the option pull is off".into());
         self.queue.as_ref().ok_or_else(none)

@@ -10,6 +10,7 @@
 use std::{
     any::Any,
     collections::VecDeque,
+    ops::Deref,
     process, ptr,
     sync::{
         Arc,
@@ -75,8 +76,6 @@ impl<T: Freed> Handle<T> {
     }
 
     fn get(self) -> Result<Arc<T>, Failure> {
-        let freed =
-            || Failure::Misuse(results::PUSHER_ERR_HANDLE, "the handle was freed, or is of another type".into());
         let table = Table::current().ok_or_else(freed)?;
         let belongs_to_parent = table.process != process::id() || self.number() & INDEX < table.first;
         if belongs_to_parent && self.number() != 0 {
@@ -89,6 +88,10 @@ impl<T: Freed> Handle<T> {
     fn number(self) -> usize {
         self.pointer.addr()
     }
+}
+
+fn freed() -> Failure {
+    Failure::Misuse(results::PUSHER_ERR_HANDLE, "the handle was freed, or is of another type".into())
 }
 
 impl<T: Freed> Argument for Handle<T> {
@@ -107,11 +110,73 @@ impl<T: Freed> Argument for OptionalHandle<T> {
     }
 }
 
+/// A handle that the function frees, once nothing is wrong with its other arguments.
+#[repr(transparent)]
+pub(crate) struct LastUse<T> {
+    handle: Handle<T>,
+}
+
+/// What is to be freed by the function that works with it.
+pub(super) struct Leaving<T> {
+    handle: Handle<T>,
+    thing: Arc<T>,
+}
+
+impl<T: Freed> Argument for LastUse<T> {
+    type Value = Leaving<T>;
+
+    fn value(self, name: &'static str) -> Result<Leaving<T>, Failure> {
+        Ok(Leaving { handle: self.handle, thing: self.handle.value(name)? })
+    }
+}
+
+impl<T: Freed> Leaving<T> {
+    /// Frees the handle. Of several threads that try, one gets the thing.
+    pub(super) fn take(self) -> Result<Arc<T>, Failure> {
+        self.handle.take().ok_or_else(freed)
+    }
+}
+
+impl<T> Deref for Leaving<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.thing
+    }
+}
+
 impl<T: Freed> Free for OptionalHandle<T> {
     fn free(self) {
         if let Some(thing) = self.handle.take() {
             thing.freed();
         }
+    }
+}
+
+/// What C may use while a callback runs, and not after.
+pub(super) struct Loan<T: Freed> {
+    handle: Handle<T>,
+    thing: Arc<T>,
+}
+
+impl<T: Freed> Loan<T> {
+    pub(super) fn new(thing: T) -> Result<Self, Failure> {
+        let thing = Arc::new(thing);
+        Ok(Self { handle: Handle::of(Arc::clone(&thing))?, thing })
+    }
+
+    pub(super) fn handle(&self) -> Handle<T> {
+        self.handle
+    }
+
+    pub(super) fn thing(&self) -> &T {
+        &self.thing
+    }
+}
+
+impl<T: Freed> Drop for Loan<T> {
+    fn drop(&mut self) {
+        drop(self.handle.take());
     }
 }
 

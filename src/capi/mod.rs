@@ -30,6 +30,8 @@ mod version;
 mod callbacks;
 mod config;
 mod credentials;
+mod decoder;
+mod dialer;
 mod options;
 mod questions;
 
@@ -37,6 +39,8 @@ mod channels;
 mod client;
 mod users;
 
+mod dispatching;
+mod handlers;
 mod list;
 mod notification;
 mod receiver;

@@ -567,6 +567,9 @@ int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_
  */
 int32_t pusher_next(pusher_client *client, int32_t timeout_ms, pusher_notification **notification);
 
+/* How many notifications wait for pusher_next. */
+int32_t pusher_length(pusher_client *client, size_t *length);
+
 /*
  * A descriptor that is readable while something waits, or the client is gone: for poll, epoll, kqueue, select. It is
  * the client's, who closes it; nobody reads from it. It stays readable until pusher_next returns PUSHER_NOTHING, so

@@ -35,11 +35,14 @@ impl Queue {
 
     /// The next notification; waits for it so long, for ever where the time is negative.
     fn next(&self, timeout_ms: i32) -> Result<Notification, Failure> {
+        // That this is no forked child is known since the handle was looked up. What waits is taken without a look at the clock.
+        match (self.receiver.take_one(), timeout_ms) {
+            (Ok(notification), _) => return Ok(Notification::new(notification)),
+            (Err(TryRecvError::Closed), _) => return Err(Failure::Closed),
+            (Err(TryRecvError::Empty), 0) => return Err(Failure::Nothing),
+            (Err(TryRecvError::Empty), _) => {}
+        }
         let next = match u64::try_from(timeout_ms) {
-            Ok(0) => self.receiver.try_recv().map_err(|nothing| match nothing {
-                TryRecvError::Empty => Failure::Nothing,
-                TryRecvError::Closed => Failure::Closed,
-            }),
             Ok(time) => self.receiver.recv_timeout(Duration::from_millis(time)).map_err(|nothing| match nothing {
                 RecvTimeoutError::Timeout => Failure::Nothing,
                 RecvTimeoutError::Closed => Failure::Closed,
@@ -119,6 +122,11 @@ callbacks! {
 exports! {
     fn pusher_next(client: Handle<Client>, timeout_ms: i32, notification: Out<'_, Owned<Notification>>) {
         notification.put(Owned::new(client.queue()?.next(timeout_ms)?));
+        Ok(())
+    }
+
+    fn pusher_length(client: Handle<Client>, length: Out<'_, usize>) {
+        length.put(client.queue()?.receiver.len());
         Ok(())
     }
 

@@ -22,7 +22,7 @@ pub(crate) extern "C" fn pusher_version() -> *const c_char {
 exports! {
     fn pusher_abi_check(program: u32) {
         let (major, minor) = (program >> 16, program & 0xffff);
-        if major == PUSHER_ABI_VERSION >> 16 && minor <= PUSHER_ABI_VERSION & 0xffff {
+        if major == PUSHER_ABI_VERSION >> 16 && program <= PUSHER_ABI_VERSION {
             return Ok(());
         }
         let text = format!(

@@ -89,10 +89,15 @@ impl Receiver {
     ///
     /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
     pub fn try_recv(&self) -> Result<Notification, TryRecvError> {
-        let queue = self.queue().ok_or(TryRecvError::Closed)?;
-        queue.look();
+        self.queue().ok_or(TryRecvError::Closed)?;
+        self.take_one()
+    }
+
+    /// As [`try_recv`](Self::try_recv), for a caller who knows that this is no forked child.
+    pub(crate) fn take_one(&self) -> Result<Notification, TryRecvError> {
+        self.queue.look();
         loop {
-            match queue.try_pop() {
+            match self.queue.try_pop() {
                 Ok(item) => {
                     if let Some(notification) = self.wanted_item(item) {
                         return Ok(notification);

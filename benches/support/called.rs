@@ -1,0 +1,152 @@
+//! A program that takes events through the C interface, as one in another language does.
+//!
+//! The functions are those of `src/capi/pusher_channels.h`, out of this crate's own library.
+
+use std::{
+    ffi::{CString, c_char, c_void},
+    ptr, slice, str,
+};
+
+use super::{
+    bare,
+    consumers::Consumer,
+    feed::{Feed, Pace, Waiting, is_intact},
+    source::{CHANNEL, EVENT, Result},
+};
+
+// Linked into this program, because its functions are what the declarations below mean.
+use pusher_channels as _;
+
+const PUSHER_OK: i32 = 0;
+const PUSHER_KIND_EVENT: i32 = 1;
+
+const PATIENCE_MS: i32 = 5_000;
+
+unsafe extern "C" {
+    fn pusher_config_new(config: *mut *mut c_void) -> i32;
+    fn pusher_config_set(config: *mut c_void, option: *const c_char, value: *const c_char) -> i32;
+    fn pusher_config_free(config: *mut c_void);
+    fn pusher_client_new(config: *mut c_void, client: *mut *mut c_void) -> i32;
+    fn pusher_client_free(client: *mut c_void);
+    fn pusher_connect(client: *mut c_void) -> i32;
+    fn pusher_subscribe(client: *mut c_void, channel: *const c_char) -> i32;
+    fn pusher_wait_subscribed(client: *mut c_void, channel: *const c_char, timeout_ms: i32) -> i32;
+    fn pusher_next(client: *mut c_void, timeout_ms: i32, notification: *mut *mut c_void) -> i32;
+    fn pusher_length(client: *mut c_void, length: *mut usize) -> i32;
+    fn pusher_notification_kind(notification: *const c_void, kind: *mut i32) -> i32;
+    fn pusher_notification_channel(notification: *const c_void, text: *mut *const c_char, length: *mut usize) -> i32;
+    fn pusher_notification_name(notification: *const c_void, text: *mut *const c_char, length: *mut usize) -> i32;
+    fn pusher_notification_data(notification: *const c_void, text: *mut *const c_char, length: *mut usize) -> i32;
+    fn pusher_notification_free(notification: *mut c_void);
+}
+
+/// This crate, called from C.
+pub(crate) struct Called {
+    client: *mut c_void,
+    feed: Feed,
+}
+
+impl Called {
+    /// Gets every event.
+    pub(crate) fn all() -> Result<Self> {
+        let server = Waiting::start()?;
+        let url = CString::new(bare::url(server.port()))?;
+        let channel = CString::new(CHANNEL)?;
+        let (mut config, mut client) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: each handle was made by the call before, and each text ends with a NUL.
+        unsafe {
+            check(pusher_config_new(&mut config))?;
+            check(pusher_config_set(config, c"url".as_ptr(), url.as_ptr()))?;
+            check(pusher_config_set(config, c"reconnect".as_ptr(), c"false".as_ptr()))?;
+            check(pusher_client_new(config, &mut client))?;
+            pusher_config_free(config);
+            check(pusher_connect(client))?;
+            check(pusher_subscribe(client, channel.as_ptr()))?;
+        }
+        let feed = server.feed(1)?;
+        // SAFETY: as above.
+        check(unsafe { pusher_wait_subscribed(client, channel.as_ptr(), PATIENCE_MS) })?;
+        let mut called = Self { client, feed };
+        // What came before the events.
+        while called.waiting() > 0 {
+            called.consume();
+        }
+        Ok(called)
+    }
+
+    fn waiting(&self) -> usize {
+        waiting(self.client)
+    }
+}
+
+impl Consumer for Called {
+    fn fill(&mut self, pace: Pace) -> Result<()> {
+        let client = self.client;
+        self.feed.send(pace, || waiting(client))
+    }
+
+    fn consume(&mut self) -> usize {
+        let mut whole = 0;
+        let mut notification = ptr::null_mut();
+        // SAFETY: the client is there until it is dropped, and each notification until it is freed.
+        unsafe {
+            while pusher_next(self.client, 0, &mut notification) == PUSHER_OK {
+                whole += usize::from(is_whole(notification));
+                pusher_notification_free(notification);
+            }
+        }
+        whole
+    }
+}
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has it.
+        unsafe { pusher_client_free(self.client) };
+    }
+}
+
+fn waiting(client: *mut c_void) -> usize {
+    let mut length = 0;
+    // SAFETY: the client is there as long as its owner.
+    let result = unsafe { pusher_length(client, &mut length) };
+    assert_eq!(result, PUSHER_OK, "the client is there");
+    length
+}
+
+/// Looks at all that an event of a channel has.
+///
+/// # Safety
+///
+/// The notification is not freed yet.
+unsafe fn is_whole(notification: *const c_void) -> bool {
+    let mut kind = 0;
+    // SAFETY: the caller promises it, and the texts stay as long as the notification.
+    unsafe {
+        pusher_notification_kind(notification, &mut kind) == PUSHER_OK
+            && kind == PUSHER_KIND_EVENT
+            && text(notification, pusher_notification_channel) == CHANNEL.as_bytes()
+            && text(notification, pusher_notification_name).starts_with(EVENT.as_bytes())
+            && is_intact(str::from_utf8_unchecked(text(notification, pusher_notification_data)))
+    }
+}
+
+type Accessor = unsafe extern "C" fn(*const c_void, *mut *const c_char, *mut usize) -> i32;
+
+/// # Safety
+///
+/// The notification is not freed before the text is done with.
+unsafe fn text<'a>(notification: *const c_void, accessor: Accessor) -> &'a [u8] {
+    let (mut text, mut length) = (ptr::null(), 0);
+    // SAFETY: the caller promises the notification; the text has so many bytes.
+    unsafe {
+        match accessor(notification, &mut text, &mut length) {
+            PUSHER_OK => slice::from_raw_parts(text.cast(), length),
+            _ => &[],
+        }
+    }
+}
+
+fn check(result: i32) -> Result<()> {
+    if result == PUSHER_OK { Ok(()) } else { Err(format!("the C interface returned {result}").into()) }
+}

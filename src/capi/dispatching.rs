@@ -1,0 +1,33 @@
+//! Callbacks on the thread that the program wants.
+
+use std::time::Duration;
+
+use super::{arguments::OptionalOut, boundary::Failure, client::Client, handles::Handle};
+
+exports! {
+    fn pusher_dispatch(client: Handle<Client>, count: OptionalOut<'_, usize>) {
+        let handled = client.pusher()?.dispatch();
+        if let Some(count) = count {
+            count.put(handled);
+        }
+        Ok(())
+    }
+
+    fn pusher_dispatch_count(client: Handle<Client>, max: usize, count: OptionalOut<'_, usize>) {
+        let handled = client.pusher()?.dispatch_for(max);
+        if let Some(count) = count {
+            count.put(handled);
+        }
+        Ok(())
+    }
+
+    fn pusher_dispatch_time(client: Handle<Client>, time_ms: i32, count: OptionalOut<'_, usize>) {
+        // It does not wait, so that a negative time is not for ever. Most likely it is a budget that is overdrawn.
+        let time = u64::try_from(time_ms).map_err(|_| Failure::value("a time to dispatch for is not negative"))?;
+        let handled = client.pusher()?.dispatch_for(Duration::from_millis(time));
+        if let Some(count) = count {
+            count.put(handled);
+        }
+        Ok(())
+    }
+}
