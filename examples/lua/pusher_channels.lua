@@ -156,6 +156,12 @@ function Client:waiting()
     return function() return self:next(0) end
 end
 
+-- How many notifications wait.
+function Client:length()
+    local count = ffi.new("size_t[1]")
+    return got_number(check(lib.pusher_length(self.handle, count)), count)
+end
+
 function Client:connect()
     check(lib.pusher_connect(self.handle))
 end

@@ -200,6 +200,11 @@ export class Client {
     return notification(out[0]);
   }
 
+  // How many notifications wait.
+  get length() {
+    return number(c.pusher_length, this.#handle);
+  }
+
   // Ends when the client is closed.
   async *[Symbol.asyncIterator]() {
     for (;;) {
@@ -425,6 +430,7 @@ const c = Object.fromEntries(
   int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
   int32_t pusher_user_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_next(pusher_client *client, int32_t timeout_ms, _Out_ pusher_notification **notification);
+  int32_t pusher_length(pusher_client *client, _Out_ size_t *length);
   int32_t pusher_notification_kind(const pusher_notification *notification, _Out_ int32_t *kind);
   int32_t pusher_notification_channel(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_notification_name(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);

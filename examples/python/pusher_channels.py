@@ -53,8 +53,10 @@ class _Queue:
     """What waits for somebody to take it: of a client, or of a receiver."""
 
     _handle: c_void_p
+    # The names of the functions.
     _take: str
     _descriptor: str
+    _length: str
 
     def next(self, timeout: float | None = None) -> Notification | None:
         """Waits for the next notification; None when none came in time. Raises ClosedError when the client is."""
@@ -101,6 +103,14 @@ class _Queue:
         """A descriptor that is readable while something waits, for select and event loops. Nobody reads from it."""
         return _get(getattr(_lib, self._descriptor), c_int32, self._handle)
 
+    def __len__(self) -> int:
+        """How many notifications wait."""
+        return _get(getattr(_lib, self._length), c_size_t, self._handle)
+
+    # An empty queue is a queue.
+    def __bool__(self) -> bool:
+        return True
+
 
 class Client(_Queue):
     """A client. Used as a context manager it is connected on entering, and closed on leaving.
@@ -120,6 +130,7 @@ class Client(_Queue):
 
     _take = "pusher_next"
     _descriptor = "pusher_descriptor"
+    _length = "pusher_length"
 
     def __init__(self, **options: Any) -> None:
         config = _new(_lib.pusher_config_new)
@@ -297,6 +308,7 @@ class Receiver(_Queue):
 
     _take = "pusher_receiver_next"
     _descriptor = "pusher_receiver_descriptor"
+    _length = "pusher_receiver_length"
 
     def __init__(self, client: Client, only: Sequence[Kind], options: Mapping[str, Any]) -> None:
         handle = _new(_lib.pusher_receiver_options_new)
@@ -318,14 +330,6 @@ class Receiver(_Queue):
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-    def __len__(self) -> int:
-        """How many wait."""
-        return _get(_lib.pusher_receiver_length, c_size_t, self._handle)
-
-    # An empty queue is a queue.
-    def __bool__(self) -> bool:
-        return True
 
     @property
     def dropped(self) -> int:
@@ -973,6 +977,7 @@ _FUNCTIONS = {
     "pusher_wait_signed_in": (_IN, c_int32),
     "pusher_user_id": (_IN, *_OUT_TEXT),
     "pusher_next": (_IN, c_int32, _OUT),
+    "pusher_length": (_IN, _OUT_SIZE),
     "pusher_descriptor": (_IN, _OUT_INT),
     "pusher_receiver_options_new": (_OUT,),
     "pusher_receiver_options_set": (_IN, _Text, _Text),

@@ -47,7 +47,9 @@ test("methods give what the header promises", async () => {
 test("the event loop goes on while the client waits, and closing ends the wait", async () => {
   const client = clientWith();
   await client.connect(PATIENCE_MS);
+  assert.ok(client.length > 0);
   while (await client.next(0));
+  assert.equal(client.length, 0);
   let turns = 0;
   const timer = setInterval(() => (turns += 1) === 20 && client.close(), 1);
   for await (const notification of client) assert.notEqual(notification.kind, "event");

@@ -225,6 +225,7 @@ class Pulling(unittest.TestCase):
             while client.next(timeout=0) is not None:
                 pass
             begun = time.monotonic()
+            self.assertEqual((len(client), bool(client)), (0, True))
             self.assertIsNone(client.next(timeout=0.15))
             self.assertGreaterEqual(time.monotonic() - begun, 0.15)
 
