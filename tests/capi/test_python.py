@@ -222,8 +222,9 @@ class Pulling(unittest.TestCase):
 
     def test_looks_without_waiting(self):
         with client_with() as client:
-            while client.next(timeout=0) is not None:
+            while next_of(client, Kind.CONNECTION_STATE_CHANGE).state is not State.CONNECTED:
                 pass
+            self.assertIsNone(client.next(timeout=0))
             begun = time.monotonic()
             self.assertEqual((len(client), bool(client)), (0, True))
             self.assertIsNone(client.next(timeout=0.15))
