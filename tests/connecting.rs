@@ -243,6 +243,26 @@ fn c4_connect_background_keeps_trying_when_the_first_attempt_fails() {
 }
 
 #[test]
+fn c4_whoever_connects_in_the_background_can_wait_for_the_connection() {
+    let server = server();
+    server.push_fault(Fault::DropAfterUpgrade);
+    let pusher = Pusher::new(quick(&server));
+    let none = pusher.wait_connected(PATIENCE).expect_err("nobody connects");
+    assert!(matches!(none, Error::Disconnected), "{none}");
+    pusher.connect_background().expect("started");
+    pusher.wait_connected(PATIENCE).expect("the second attempt succeeds");
+    assert_eq!(pusher.state(), ConnectionState::Connected);
+
+    server.stop_listening();
+    server.drop_all();
+    next_state(&pusher.receiver(), ConnectionState::Reconnecting);
+    let late = pusher.wait_connected(Duration::from_millis(20)).expect_err("nobody listens");
+    assert!(matches!(late, Error::WaitTimeout { what: "connection", .. }), "{late}");
+    pusher.disconnect();
+    assert!(matches!(pusher.wait_connected(PATIENCE), Err(Error::Disconnected)));
+}
+
+#[test]
 fn c6_the_answer_to_the_upgrade_is_checked() {
     let server = server();
     let faults = [

@@ -62,6 +62,7 @@ type Call = (&'static str, fn(&Handles) -> bool);
 const CALLS: &[Call] = &[
     ("Pusher::connect", |h| is_forked(h.pusher.connect())),
     ("Pusher::connect_background", |h| is_forked(h.pusher.connect_background())),
+    ("Pusher::wait_connected", |h| is_forked(h.pusher.wait_connected(AN_HOUR))),
     ("Pusher::disconnect", |h| returns(|| h.pusher.disconnect())),
     ("Pusher::reconnect_now", |h| returns(|| h.pusher.reconnect_now())),
     ("Pusher::state", |h| h.pusher.state() == ConnectionState::Disconnected),

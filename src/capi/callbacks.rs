@@ -33,8 +33,12 @@ pub(super) struct Registered<F> {
 }
 
 impl<F: Copy> Registered<F> {
+    pub(super) fn of(function: F, user_data: UserData) -> Self {
+        Self { function, user_data }
+    }
+
     fn new(function: F, user_data: UserData) -> Option<Arc<Self>> {
-        Some(Arc::new(Self { function, user_data }))
+        Some(Arc::new(Self::of(function, user_data)))
     }
 
     /// Lets `how` call it, with its `user_data`.

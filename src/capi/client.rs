@@ -48,7 +48,7 @@ impl Client {
         self.pusher.read().clone().ok_or_else(freed)
     }
 
-    /// Whether it was freed. Waits for no lock: one that is closed is being closed by who frees it, or for ever in a child.
+    /// Whether it was freed. Waits for no lock: who holds it is freeing the client, or is not there in a forked child.
     pub(super) fn is_ended(&self) -> bool {
         self.pusher.try_read().is_none_or(|pusher| pusher.is_none())
     }

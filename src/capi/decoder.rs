@@ -31,7 +31,7 @@ pub(super) fn apply(config: crate::Config, callback: Arc<Registered<pusher_decod
     config.encrypted_data_decoder(move |bytes| decode(&callback, bytes))
 }
 
-fn decode(callback: &Registered<pusher_decode_callback>, bytes: &[u8]) -> Result<String, String> {
+pub(super) fn decode(callback: &Registered<pusher_decode_callback>, bytes: &[u8]) -> Result<String, String> {
     let place = Loan::new(DecodedText::default()).map_err(|_| "there are too many handles")?;
     let mut data = Wiped::with_capacity(bytes.len() + 1);
     data.push(bytes);

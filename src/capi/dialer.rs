@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use socket2::SockRef;
+
 use super::{arguments::callbacks, callbacks::Registered, text::Terminated};
 use crate::{ByteStream, DialRequest};
 
@@ -16,14 +18,14 @@ callbacks! {
     type pusher_dial_callback = fn(*mut c_void, *const c_char, u16, i32, *mut isize) -> i32;
 }
 
-/// What a dialer that has failed leaves, and no socket is.
+/// No socket has this number, on any platform.
 const NO_SOCKET: isize = -1;
 
 pub(super) fn apply(config: crate::Config, callback: Arc<Registered<pusher_dial_callback>>) -> crate::Config {
     config.dialer(move |request| dial(&callback, request))
 }
 
-fn dial(callback: &Registered<pusher_dial_callback>, request: &DialRequest) -> io::Result<ByteStream> {
+pub(super) fn dial(callback: &Registered<pusher_dial_callback>, request: &DialRequest) -> io::Result<ByteStream> {
     let host = Terminated::new(request.host());
     let mut socket = NO_SOCKET;
     let result = callback.call(|function, user_data| {
@@ -37,10 +39,7 @@ fn dial(callback: &Registered<pusher_dial_callback>, request: &DialRequest) -> i
     if socket < 0 {
         return Err(io::Error::other("it gave no socket"));
     }
-    let stream = own(socket)?;
-    // The client reads by a thread that waits. This also finds out whether it is a descriptor at all.
-    stream.set_nonblocking(false)?;
-    Ok(ByteStream::tcp(stream))
+    own(socket).map(ByteStream::tcp)
 }
 
 /// Whole ones, at least one, so that the last fraction is not taken for no time at all.
@@ -48,22 +47,31 @@ fn milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1)
 }
 
+/// Takes a socket over, and lets it block, because the client reads by a thread that waits. What is no socket is not taken
+/// over: there is nothing to be closed.
 #[cfg(unix)]
 fn own(socket: isize) -> io::Result<TcpStream> {
-    use std::os::fd::{FromRawFd, OwnedFd};
+    use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
     let descriptor = i32::try_from(socket).map_err(|_| io::Error::other("it gave no descriptor"))?;
-    // SAFETY: the header says that it is the client's from now on. A Unix socket is read and written like one of TCP.
+    // SAFETY: it is looked at only, and not closed meanwhile, because it is the client's by now.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    SockRef::from(&borrowed).set_nonblocking(false)?;
+    // SAFETY: the header says that it is the client's. A Unix socket is read and written like one of TCP.
     let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
     Ok(owned.into())
 }
 
+/// As above.
 #[cfg(windows)]
 fn own(socket: isize) -> io::Result<TcpStream> {
-    use std::os::windows::io::{FromRawSocket, OwnedSocket, RawSocket};
+    use std::os::windows::io::{BorrowedSocket, FromRawSocket, OwnedSocket, RawSocket};
 
     let socket = RawSocket::try_from(socket).map_err(|_| io::Error::other("it gave no socket"))?;
-    // SAFETY: the header says that it is the client's from now on.
+    // SAFETY: it is looked at only, and not closed meanwhile, because it is the client's by now.
+    let borrowed = unsafe { BorrowedSocket::borrow_raw(socket) };
+    SockRef::from(&borrowed).set_nonblocking(false)?;
+    // SAFETY: the header says that it is the client's.
     let owned = unsafe { OwnedSocket::from_raw_socket(socket) };
     Ok(owned.into())
 }

@@ -1,7 +1,7 @@
 //! The log callback.
 //!
-//! A process has one, which belongs to it alone: in a forked child nothing of the parent's is called or waited for, because a
-//! lock may have been held by a thread that the child does not have (H7).
+//! A process has one, which belongs to it alone: in a forked child nothing of the parent's is called or waited for, because
+//! a lock may have been held by a thread that the child does not have (H7).
 
 use std::{
     cell::Cell,
@@ -30,24 +30,28 @@ callbacks! {
 }
 
 /// What is done with what the library logs.
-struct Sink {
+pub(super) struct Sink {
     level: LevelFilter,
     function: pusher_log_callback,
     user_data: UserData,
 }
 
 impl Sink {
+    pub(super) fn new(level: LevelFilter, function: pusher_log_callback, user_data: UserData) -> Self {
+        Self { level, function, user_data }
+    }
+
     fn write(&self, record: &Record<'_>) {
         let target = Terminated::new(record.target());
         let message = Terminated::new(&record.args().to_string());
         let (target, message) = (target.as_str().as_ptr().cast(), message.as_str().as_ptr().cast());
-        // SAFETY: the header lets it run on any thread, with what was registered beside it. Both texts stay until it returns.
+        // SAFETY: the header lets it run on any thread, with what was registered beside it, and both texts stay so long.
         unsafe { (self.function)(self.user_data.pointer(), record.level() as i32, target, message) };
     }
 }
 
 /// The sink of a process.
-struct Outlet {
+pub(super) struct Outlet {
     process: u32,
     sink: RwLock<Option<Arc<Sink>>>,
 }
@@ -61,7 +65,7 @@ impl Outlet {
     }
 
     /// That of this process, which is made when there is none. The parent's stays where it is.
-    fn own() -> &'static Self {
+    pub(super) fn own() -> &'static Self {
         loop {
             let before = LOGGER.outlet.load(Ordering::Acquire);
             if let Some(outlet) = Self::current() {
@@ -77,7 +81,7 @@ impl Outlet {
     }
 
     /// Puts another sink in place, and returns the one before, whose destructor is the program's own code.
-    fn replace(&self, sink: Option<Arc<Sink>>) -> Option<Arc<Sink>> {
+    pub(super) fn replace(&self, sink: Option<Arc<Sink>>) -> Option<Arc<Sink>> {
         let mut place = self.sink.write();
         // With the lock, so that of several callers the last one sets both.
         ::log::set_max_level(sink.as_ref().map_or(LevelFilter::Off, |sink| sink.level));
@@ -86,11 +90,11 @@ impl Outlet {
 }
 
 /// The logger of the process, if this library is the one that has set it.
-struct Logger {
+pub(super) struct Logger {
     outlet: AtomicPtr<Outlet>,
 }
 
-static LOGGER: Logger = Logger { outlet: AtomicPtr::new(ptr::null_mut()) };
+pub(super) static LOGGER: Logger = Logger { outlet: AtomicPtr::new(ptr::null_mut()) };
 
 impl Logger {
     /// Whether what the library logs comes here. It is told apart by its address, so that nothing has to be remembered.
@@ -113,7 +117,7 @@ impl Logger {
 }
 
 /// In a Rust program others log, too, and what they say is not known to be free of secrets.
-fn is_ours(target: &str) -> bool {
+pub(super) fn is_ours(target: &str) -> bool {
     let rest = target.strip_prefix(env!("CARGO_CRATE_NAME"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
@@ -143,7 +147,7 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-fn level(number: i32) -> Result<LevelFilter, Failure> {
+pub(super) fn level(number: i32) -> Result<LevelFilter, Failure> {
     let level = usize::try_from(number).ok().and_then(|number| LevelFilter::iter().nth(number));
     level.ok_or_else(|| Failure::value(format!("there is no level {number}")))
 }
@@ -154,7 +158,7 @@ exports! {
         let before = match callback {
             Some(function) => {
                 Logger::set()?;
-                Outlet::own().replace(Some(Arc::new(Sink { level, function, user_data })))
+                Outlet::own().replace(Some(Arc::new(Sink::new(level, function, user_data))))
             }
             None if Logger::is_set() => Outlet::own().replace(None),
             None => None,

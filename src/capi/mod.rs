@@ -45,3 +45,6 @@ mod list;
 mod notification;
 mod receiver;
 mod stats;
+
+#[cfg(test)]
+mod tests;

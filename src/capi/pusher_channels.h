@@ -94,7 +94,8 @@
  *
  * A client belongs to the process that made it. In a forked child every function with a handle of the parent's
  * returns PUSHER_ERR_FORKED (pusher_X_free does nothing) and touches nothing of the parent's. The child makes a
- * client of its own, with a config of its own. A descriptor from before the fork is the parent's.
+ * client of its own, with a config of its own, and sets a log callback of its own. A descriptor from before the fork
+ * is the parent's.
  *
  *
  * VERSIONS
@@ -354,10 +355,10 @@ int32_t pusher_config_add(pusher_config *config, const char *option, const char 
 
 /*
  * The question for one channel, or, by pusher_config_user_authenticator, for who the user is. It is answered by
- * pusher_auth_request_grant, ..._grant_user or ..._refuse, inside the callback or later, on any thread, which frees
- * the request. Freeing it without an answer refuses. What is not answered within subscription_timeout_ms is given up.
- * Up to 8 callbacks run at the same time, each on a thread of its own, and an unanswered question keeps one of these
- * 8 places.
+ * pusher_auth_request_grant, ..._grant_user or ..._refuse, inside the callback or later, on any thread, which frees the
+ * request; freeing it without an answer refuses. What is not answered within subscription_timeout_ms is given up: the
+ * request must be freed all the same, and an answer is of no use, and no error. Up to 8 callbacks run at the same time,
+ * each on a thread of its own, and a question without an answer keeps one of these 8 places.
  */
 typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
 
@@ -391,7 +392,8 @@ int32_t pusher_auth_request_grant(pusher_auth_request *request, const char *auth
 int32_t pusher_auth_request_grant_user(pusher_auth_request *request, const char *auth, const char *user_data);
 
 /*
- * Refuses, in words for a person, and with an HTTP status, or 0. 408, 429 and 5xx are asked again, up to three times.
+ * Refuses, in words for a person, and with an HTTP status (100-599), or 0 for none. 408, 429 and 5xx are asked again,
+ * up to three times.
  */
 int32_t pusher_auth_request_refuse(pusher_auth_request *request, const char *message, int32_t status);
 
@@ -723,7 +725,7 @@ void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
 
 /*
  * With the option manual_dispatch: runs the callbacks for all that waits; for at most so many notifications; for at
- * most so long, after which none is begun. Tells for how many it did.
+ * most so long, after which none is begun, and a negative time is PUSHER_ERR_VALUE. Tells for how many it did.
  */
 int32_t pusher_dispatch(pusher_client *client, size_t *PUSHER_NULLABLE count);
 int32_t pusher_dispatch_count(pusher_client *client, size_t max, size_t *PUSHER_NULLABLE count);

@@ -1,7 +1,7 @@
 //! Questions to the program: whether the client may subscribe, and who the user is.
 //!
-//! A callback gets a [`AuthRequest`] and may answer when it likes, on any thread. The client's own thread that asks waits for
-//! the answer, for so long as it is of use.
+//! A callback gets an [`AuthRequest`] and may answer it when it likes, on any thread. The thread of the client's that asks
+//! waits for the answer as long as it is of use.
 
 use std::{
     ffi::c_char,
@@ -27,7 +27,7 @@ pub(crate) struct AuthRequest {
     socket_id: Terminated,
 }
 
-/// What is asked for, and where the answer goes. Only who frees the handle answers, so that the one place is enough.
+/// What is asked for, and where the answer goes. Only who frees the handle answers, so that there is room for it.
 enum Subject {
     Channel { name: Terminated, answer: Sender<Answer<ChannelAuth>> },
     User { answer: Sender<Answer<UserAuth>> },

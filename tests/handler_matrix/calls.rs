@@ -81,6 +81,7 @@ pub(crate) const CONNECT: &str = "Pusher::connect";
 pub(crate) const CALLS: &[Call] = &[
     call("Pusher::new", |_| done(Pusher::new(pusher_channels::Config::host("key", "localhost")))),
     call("Pusher::state", |h| done(h.pusher.state())),
+    call("Pusher::wait_connected", |h| h.waited("wait_connected", h.pusher.wait_connected(MOMENT))),
     call("Pusher::socket_id", |h| assert_eq!(h.pusher.socket_id().is_some(), is_connected(h))),
     call("Pusher::channel", |h| done(h.pusher.channel("elsewhere").expect("a valid name"))),
     call("Pusher::subscribe", |h| done(h.pusher.subscribe("now-and-then").expect("a valid name"))),

@@ -144,9 +144,10 @@ pub(super) const RARE_CALLS: &[Call] = &[
 
 /// Those that wait by their nature, or end the client and have a limit of their own, or begin it.
 #[cfg(test)]
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "Pusher::new",
     "Pusher::connect",
+    "Pusher::wait_connected",
     "Pusher::disconnect",
     "Channel::wait_subscribed",
     "User::wait_signed_in",

@@ -1,0 +1,63 @@
+//! Some of the functions, as the header declares them.
+
+use std::ffi::{c_char, c_void};
+
+use crate::capi::notification::Notification;
+
+/// Any handle.
+pub(super) type Pointer = *mut c_void;
+pub(super) type Destructor = Option<unsafe extern "C" fn(*mut c_void)>;
+pub(super) type Callback = Option<unsafe extern "C" fn(*mut c_void, *const Notification)>;
+
+unsafe extern "C" {
+    pub(super) fn pusher_config_new(config: *mut Pointer) -> i32;
+    pub(super) fn pusher_config_free(config: Pointer);
+    pub(super) fn pusher_config_set(config: Pointer, option: *const c_char, value: *const c_char) -> i32;
+    pub(super) fn pusher_config_authorizer(
+        config: Pointer,
+        callback: Option<unsafe extern "C" fn(*mut c_void, Pointer)>,
+        user_data: *mut c_void,
+        destroy: Destructor,
+    ) -> i32;
+    pub(super) fn pusher_client_new(config: Pointer, client: *mut Pointer) -> i32;
+    pub(super) fn pusher_client_free(client: Pointer);
+    pub(super) fn pusher_connect_background(client: Pointer) -> i32;
+    pub(super) fn pusher_disconnect(client: Pointer) -> i32;
+    pub(super) fn pusher_bind(
+        client: Pointer,
+        channel: *const c_char,
+        event: *const c_char,
+        callback: Callback,
+        user_data: *mut c_void,
+        destroy: Destructor,
+        binding: *mut Pointer,
+    ) -> i32;
+    pub(super) fn pusher_on(
+        client: Pointer,
+        kind: i32,
+        channel: *const c_char,
+        callback: Callback,
+        user_data: *mut c_void,
+        destroy: Destructor,
+        binding: *mut Pointer,
+    ) -> i32;
+    pub(super) fn pusher_unbind(binding: Pointer) -> i32;
+    pub(super) fn pusher_binding_free(binding: Pointer);
+    pub(super) fn pusher_dispatch(client: Pointer, count: *mut usize) -> i32;
+    pub(super) fn pusher_dispatch_time(client: Pointer, time_ms: i32, count: *mut usize) -> i32;
+    pub(super) fn pusher_auth_request_grant(
+        request: Pointer,
+        auth: *const c_char,
+        channel_data: *const c_char,
+        shared_secret: *const c_char,
+    ) -> i32;
+    pub(super) fn pusher_auth_request_grant_user(
+        request: Pointer,
+        auth: *const c_char,
+        user_data: *const c_char,
+    ) -> i32;
+    pub(super) fn pusher_auth_request_refuse(request: Pointer, message: *const c_char, status: i32) -> i32;
+    pub(super) fn pusher_auth_request_free(request: Pointer);
+    pub(super) fn pusher_pairs_add(pairs: Pointer, name: *const c_char, value: *const c_char) -> i32;
+    pub(super) fn pusher_text_set(text: Pointer, data: *const c_char, length: usize) -> i32;
+}

@@ -1,0 +1,55 @@
+//! The log callback. The tests that set it are one, because a process has only one.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use ::log::{Level, LevelFilter, Log, Record};
+
+use super::counted::Counted;
+use crate::capi::log::{LOGGER, Outlet, Sink, is_ours, level};
+
+fn say(level: Level, target: &str) {
+    LOGGER.log(&Record::builder().level(level).target(target).args(format_args!("words")).build());
+}
+
+unsafe extern "C" fn hear(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char) {
+    // SAFETY: both texts end with a NUL, and the test keeps what it counts with.
+    let (target, message) = unsafe {
+        Counted::called(user_data);
+        (CStr::from_ptr(target), CStr::from_ptr(message))
+    };
+    assert_eq!((level, target, message), (3, c"pusher_channels::io", c"words"));
+    // Would call this function for ever.
+    say(Level::Info, "pusher_channels::io");
+    // It is replaced while it runs, and what it works on stays.
+    drop(Outlet::own().replace(None));
+}
+
+#[test]
+fn a_callback_hears_of_its_level_and_not_of_itself() {
+    let counted = Counted::default();
+    let sink = || Some(std::sync::Arc::new(Sink::new(LevelFilter::Info, hear, counted.user_data())));
+    drop(Outlet::own().replace(sink()));
+    say(Level::Debug, "pusher_channels::io");
+    say(Level::Error, "somebody_else");
+    assert_eq!((counted.calls(), counted.destroyed()), (0, 0));
+    say(Level::Info, "pusher_channels::io");
+    assert_eq!((counted.calls(), counted.destroyed()), (1, 1));
+    say(Level::Info, "pusher_channels::io");
+    assert_eq!(counted.calls(), 1);
+    drop(Outlet::own().replace(sink()));
+    say(Level::Info, "pusher_channels::io");
+    assert_eq!((counted.calls(), counted.destroyed()), (2, 2));
+}
+
+#[test]
+fn what_others_log_is_not_ours() {
+    assert!(is_ours("pusher_channels") && is_ours("pusher_channels::io::reader"));
+    assert!(!is_ours("pusher_channels_extra") && !is_ours("tungstenite::protocol") && !is_ours(""));
+}
+
+#[test]
+fn levels_are_numbers() {
+    let levels: Vec<_> = (0..=5).filter_map(|number| level(number).ok()).collect();
+    assert_eq!(levels, LevelFilter::iter().collect::<Vec<_>>());
+    assert!([-1, 6].into_iter().all(|number| level(number).is_err()));
+}

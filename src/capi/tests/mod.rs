@@ -1,0 +1,8 @@
+//! What becomes of callbacks, seen as C sees it.
+
+mod answers;
+mod bindings;
+mod c;
+mod configured;
+mod counted;
+mod log;
