@@ -8,7 +8,7 @@ use serde_json::json;
 /// Who a program is that does not say so.
 const NOBODY_IN_PARTICULAR: &str = "demo";
 
-/// A server that lets everybody in, as the user whose id is the parameter `user_id` of the request to its auth endpoint.
+/// A server that lets everybody in, as the user whose id is the parameter `user_id` of the request for a permission.
 ///
 /// A backend of yours would look at a session or a token instead, because anybody can write anything there.
 pub(crate) fn server() -> io::Result<TestServer> {

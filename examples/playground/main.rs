@@ -1,4 +1,4 @@
-//! A server on which programs of any language can be tried: it lives, loses its connections, and tells what it has seen.
+//! A server on which programs of any language can be tried: it lives, cuts its connections, and tells what it has seen.
 //!
 //! ```text
 //! cargo run --example playground -- ./poll                 # runs a program against it
@@ -7,9 +7,9 @@
 //! ```
 //!
 //! The program finds the server by the [environment](environment::variables). It is to subscribe to `news`,
-//! `private-orders` and `presence-kitchen`, on each of which something is [published](life::Life) twenty times a second,
-//! and to say `client-hello` on the last, where [Ann](ann::Ann) answers by `client-welcome`. A second later all
-//! connections are cut, and the program is to come back. When it has ended, a [verdict](verdict::verdict) tells which of
+//! `private-orders` and `presence-kitchen`, on each of which something is [published](life::Life) twenty times a
+//! second, and to say `client-hello` on the last, where [Ann](ann::Ann) answers by `client-welcome`. A second later all
+//! connections are cut, and the program is to come back. When it has ended, a [verdict](verdict::verdict) tells what of
 //! this the server has seen.
 
 mod ann;
