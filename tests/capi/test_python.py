@@ -467,8 +467,7 @@ class Pushing(unittest.TestCase):
         self.ends_in_silence("")
 
     def test_a_forked_child_may_end_and_its_parent_goes_on(self):
-        self.ends_in_silence(
-            """
+        self.ends_in_silence("""
 child = os.fork()
 if child == 0:
     try:
@@ -477,8 +476,7 @@ if child == 0:
         sys.exit(error.result)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == Result.ERR_FORKED
 called.clear()
-"""
-        )
+""")
 
     def ends_in_silence(self, middle):
         program = f"""
