@@ -612,6 +612,11 @@ class _Callbacks:
         if self._emptied is not None and not self._functions:
             self._emptied.put(None)
 
+    def forget(self) -> None:
+        """In a forked child the library calls none of them."""
+        self.removed += len(self._functions)
+        self._functions.clear()
+
     def wait_until_empty(self, timeout: float) -> None:
         self._emptied = queue.SimpleQueue()
         if self._functions:
@@ -623,6 +628,9 @@ class _Callbacks:
 
 _callbacks = _Callbacks()
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_callbacks.forget)
 
 
 @atexit.register
@@ -697,6 +705,9 @@ def _on_authorize(number, request):
     except Exception as error:
         message = f"{type(error).__name__}: {error}".replace("\0", " ").encode(errors="replace").decode()
         _lib.pusher_auth_request_refuse(request, message, getattr(error, "status", 0))
+    finally:
+        # This refuses where there was no answer, and otherwise does nothing.
+        _lib.pusher_auth_request_free(request)
 
 
 @_PairsCallback

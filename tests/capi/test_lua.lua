@@ -32,8 +32,8 @@ local tests = {}
 function tests.methods_give_what_the_header_promises()
     local client = client_with { auth_endpoint = os.getenv("PUSHER_AUTH_ENDPOINT"), auth_params = { user_id = "lua" } }
     assert(client:state() == "disconnected" and client:socket_id() == nil)
+    assert(client:length() == 0)
     client:connect()
-    assert(client:length() > 0)
     assert(client:state() == "connected" and client:socket_id():match("^%d+%.%d+$"))
     client:subscribe("presence-kitchen")
     local news = next_of(client, "subscription_succeeded")

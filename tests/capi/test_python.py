@@ -222,8 +222,9 @@ class Pulling(unittest.TestCase):
 
     def test_looks_without_waiting(self):
         with client_with() as client:
-            while client.next(timeout=0) is not None:
+            while next_of(client, Kind.CONNECTION_STATE_CHANGE).state is not State.CONNECTED:
                 pass
+            self.assertIsNone(client.next(timeout=0))
             begun = time.monotonic()
             self.assertEqual((len(client), bool(client)), (0, True))
             self.assertIsNone(client.next(timeout=0.15))
@@ -463,18 +464,38 @@ class Pushing(unittest.TestCase):
         self.assertTrue(all("pusher" in record.getMessage() for record in logged.records))
 
     def test_a_program_may_end_while_it_is_called_back(self):
-        program = """
-import os, sys, threading
-from pusher_channels import Client
+        self.ends_in_silence("")
+
+    def test_a_forked_child_may_end_and_its_parent_goes_on(self):
+        self.ends_in_silence("""
+child = os.fork()
+if child == 0:
+    try:
+        client.subscribe("other")
+    except PusherError as error:
+        sys.exit(error.result)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == Result.ERR_FORKED
+called.clear()
+""")
+
+    def ends_in_silence(self, middle):
+        program = f"""
+import logging, os, sys, threading
+import pusher_channels
+from pusher_channels import Client, PusherError, Result
+pusher_channels.log_to(logging.getLogger("pusher"))
 called = threading.Event()
 client = Client(url=sys.argv[1])
 client.connect()
 client.bind(lambda event: called.set())
 client.subscribe("news")
+assert called.wait(10)
+{middle}
 sys.exit(0 if called.wait(10) else 1)
 """
         url = f"ws://{os.environ['PUSHER_HOST']}:{os.environ['PUSHER_PORT']}/app/{os.environ['PUSHER_KEY']}"
-        command = [sys.executable, "-c", program, url]
+        # Python warns of every fork beside threads.
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, url]
         environment = {**os.environ, "PYTHONPATH": str(EXAMPLES / "python")}
         ended = subprocess.run(command, env=environment, capture_output=True, timeout=60)
         self.assertEqual((ended.returncode, ended.stderr), (0, b""))
