@@ -19,6 +19,7 @@ use pusher_channels as _;
 
 const PUSHER_OK: i32 = 0;
 const PUSHER_KIND_EVENT: i32 = 1;
+const PUSHER_KIND_SUBSCRIPTION_SUCCEEDED: i32 = 3;
 
 const PATIENCE_MS: i32 = 5_000;
 
@@ -30,7 +31,6 @@ unsafe extern "C" {
     fn pusher_client_free(client: *mut c_void);
     fn pusher_connect(client: *mut c_void) -> i32;
     fn pusher_subscribe(client: *mut c_void, channel: *const c_char) -> i32;
-    fn pusher_wait_subscribed(client: *mut c_void, channel: *const c_char, timeout_ms: i32) -> i32;
     fn pusher_next(client: *mut c_void, timeout_ms: i32, notification: *mut *mut c_void) -> i32;
     fn pusher_length(client: *mut c_void, length: *mut usize) -> i32;
     fn pusher_notification_kind(notification: *const c_void, kind: *mut i32) -> i32;
@@ -63,19 +63,22 @@ impl Called {
             check(pusher_connect(client))?;
             check(pusher_subscribe(client, channel.as_ptr()))?;
         }
-        let feed = server.feed(1)?;
-        // SAFETY: as above.
-        check(unsafe { pusher_wait_subscribed(client, channel.as_ptr(), PATIENCE_MS) })?;
-        let mut called = Self { client, feed };
-        // What came before the events.
-        while called.waiting() > 0 {
-            called.consume();
-        }
+        let called = Self { client, feed: server.feed(1)? };
+        // From here on, nothing but events comes.
+        while called.next_kind()? != PUSHER_KIND_SUBSCRIPTION_SUCCEEDED {}
         Ok(called)
     }
 
-    fn waiting(&self) -> usize {
-        waiting(self.client)
+    /// Waits for a notification, and says what it is.
+    fn next_kind(&self) -> Result<i32> {
+        let (mut notification, mut kind) = (ptr::null_mut(), 0);
+        // SAFETY: the client is there until it is dropped, and the notification until it is freed.
+        unsafe {
+            check(pusher_next(self.client, PATIENCE_MS, &mut notification))?;
+            check(pusher_notification_kind(notification, &mut kind))?;
+            pusher_notification_free(notification);
+        }
+        Ok(kind)
     }
 }
 
