@@ -83,3 +83,14 @@ fn the_guide_links_to_files_that_are_there() {
         assert!(root().join(path).is_file(), "{path}");
     }
 }
+
+#[test]
+fn the_installed_library_has_the_version_of_the_interface() {
+    let manifest = include_str!("../Cargo.toml");
+    let library = manifest.split_once("[package.metadata.capi.library]\n").expect("what cargo-c installs").1;
+    let version = library.lines().find_map(|line| line.strip_prefix("version = \"")).expect("a version");
+    let numbers: Vec<u32> = version.split(['.', '"']).map_while(|number| number.parse().ok()).collect();
+    let declared = HEADER.split_once("PUSHER_ABI_VERSION = 0x").expect("declared").1;
+    let declared = declared.split_once(' ').expect("the end of the enum").0;
+    assert_eq!(Ok(numbers[0] << 16 | numbers[1]), u32::from_str_radix(declared, 16));
+}
