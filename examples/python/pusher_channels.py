@@ -84,7 +84,8 @@ class _Queue:
 
     async def __aiter__(self) -> AsyncIterator[Notification]:
         """The same in an event loop of asyncio that has add_reader, which on Windows none has."""
-        loop, readable, descriptor = asyncio.get_running_loop(), asyncio.Event(), self.fileno()
+        # A copy, because the client closes its own when it ends, and a loop does not notice that.
+        loop, readable, descriptor = asyncio.get_running_loop(), asyncio.Event(), os.dup(self.fileno())
         loop.add_reader(descriptor, readable.set)
         try:
             while True:
@@ -98,6 +99,7 @@ class _Queue:
             return
         finally:
             loop.remove_reader(descriptor)
+            os.close(descriptor)
 
     def fileno(self) -> int:
         """A descriptor that is readable while something waits, for select and event loops. Nobody reads from it."""
@@ -594,12 +596,10 @@ class _Callbacks:
         self._numbers = itertools.count(1)  # 0 would be NULL
         self._functions: dict[int, Callable[..., Any]] = {}
         self._emptied: queue.SimpleQueue[None] | None = None
-        self.added = self.removed = 0
 
     def add(self, function: Callable[..., Any]) -> int:
         number = next(self._numbers)
         self._functions[number] = function
-        self.added = number
         return number
 
     def __getitem__(self, number: int) -> Callable[..., Any]:
@@ -608,13 +608,11 @@ class _Callbacks:
     # This runs on whatever thread, perhaps inside the garbage collector, so it takes no lock.
     def remove(self, number: int) -> None:
         del self._functions[number]
-        self.removed += 1
         if self._emptied is not None and not self._functions:
             self._emptied.put(None)
 
     def forget(self) -> None:
         """In a forked child the library calls none of them."""
-        self.removed += len(self._functions)
         self._functions.clear()
 
     def wait_until_empty(self, timeout: float) -> None:

@@ -22,6 +22,7 @@ import time
 import unittest
 import weakref
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -182,9 +183,31 @@ PYTHON_TYPES = {
 }
 
 
+class Registrations:
+    """Which callbacks the library was given, and for which it has run the destructor, during a test."""
+
+    def __init__(self, test):
+        self.begun, self.ended = [], []
+        callbacks = pusher_channels._callbacks
+        add, remove = callbacks.add, callbacks.remove
+
+        def begin(function):
+            self.begun.append(add(function))
+            return self.begun[-1]
+
+        def end(number):
+            self.ended.append(number)
+            remove(number)
+
+        for name, replacement in (("add", begin), ("remove", end)):
+            patch = mock.patch.object(callbacks, name, replacement)
+            patch.start()
+            test.addCleanup(patch.stop)
+
+
 class Pulling(unittest.TestCase):
     def test_registers_no_callback(self):
-        added = pusher_channels._callbacks.added
+        registrations = Registrations(self)
         with client_with(auth_endpoint=os.environ["PUSHER_AUTH_ENDPOINT"], auth_params={"user_id": "py"}) as client:
             self.assertIs(client.state, State.CONNECTED)
             self.assertRegex(client.socket_id, r"^\d+\.\d+$")
@@ -203,7 +226,7 @@ class Pulling(unittest.TestCase):
             self.assertEqual((statistics["connections"], statistics["last_close_code"]), (1, None))
             client.unsubscribe("presence-kitchen")
             self.assertEqual(client.channels(), [])
-        self.assertEqual(pusher_channels._callbacks.added, added)
+        self.assertEqual(registrations.begun, [])
 
     def test_iterates_until_another_thread_closes_the_client(self):
         with client_with() as client:
@@ -262,6 +285,15 @@ class Pulling(unittest.TestCase):
             first, second, third = asyncio.run(asyncio.wait_for(events(client, 3), PATIENCE))
             self.assertEqual([first + 1, first + 2], [second, third])
 
+    def test_ends_in_asyncio_when_the_client_is_closed(self):
+        async def close_while_waiting(client):
+            asyncio.get_running_loop().call_later(0.1, client.close)
+            return [notification.kind async for notification in client]
+
+        with client_with() as client:
+            kinds = asyncio.run(asyncio.wait_for(close_while_waiting(client), PATIENCE))
+        self.assertEqual(set(kinds), {Kind.CONNECTION_STATE_CHANGE})
+
     def test_has_receivers_of_their_own(self):
         with client_with() as client, client.receiver(channel="news", only=[Kind.EVENT], capacity=7) as receiver:
             client.subscribe("news")
@@ -315,12 +347,13 @@ class Pushing(unittest.TestCase):
     def setUp(self):
         self.calls = []
         self.called = threading.Event()
+        self.registrations = Registrations(self)
 
     def tearDown(self):
-        """The count of destructors equals the count of registrations, and nothing is kept."""
-        callbacks = pusher_channels._callbacks
-        wait_until(lambda: callbacks.added == callbacks.removed)
-        self.assertEqual(callbacks._functions, {})
+        """Each registration has had its destructor, and just once."""
+        wait_until(lambda: len(self.registrations.ended) >= len(self.registrations.begun))
+        self.assertCountEqual(self.registrations.ended, self.registrations.begun)
+        self.assertEqual(pusher_channels._callbacks._functions, {})
 
     def callback(self, notification):
         self.calls.append(notification)
@@ -349,8 +382,7 @@ class Pushing(unittest.TestCase):
             client.subscribe("news")
             self.wait_for_call()
             binding.unbind()
-            callbacks = pusher_channels._callbacks
-            wait_until(lambda: callbacks.added == callbacks.removed)
+            wait_until(lambda: self.registrations.ended)
             count = len(self.calls)
             next_of(client, Kind.EVENT)
             self.assertEqual(len(self.calls), count)
@@ -400,6 +432,7 @@ class Pushing(unittest.TestCase):
         with self.assertRaises(ClosedError):
             client.bind(self.callback)
         self.assertEqual(self.calls, [])
+        self.assertEqual(len(self.registrations.begun), 3)
 
     def test_dispatch_calls_back_on_this_thread(self):
         threads = set()
