@@ -45,6 +45,7 @@ mod dispatching;
 mod handlers;
 mod list;
 mod notification;
+mod numbers;
 mod receiver;
 mod stats;
 
