@@ -138,6 +138,7 @@
 //!
 //! * `native-tls` (default): TLS by the platform's library. Without it, `wss` is an [`Error::Config`].
 //! * `vendored`: builds OpenSSL from source, where the platform's library would be OpenSSL.
+//! * `capi`: the library for C, see [`guide::other_languages`].
 //! * `test-server`: `testing::TestServer`, an embedded Pusher server for tests and examples.
 //!
 //! # Logging
@@ -200,12 +201,17 @@ pub mod fuzzing;
 ///   each promises, and patterns for games, windows and worker threads.
 /// * [`what_survives_what`](guide::what_survives_what): for each fault, what the client does about it, and what the
 ///   application sees.
+/// * [`other_languages`](guide::other_languages): how to build the library for C, and to call it from C, C++, Python, LuaJIT and
+///   Node.
 pub mod guide {
     #[doc = include_str!("guide/which_way_of_receiving.md")]
     pub mod which_way_of_receiving {}
 
     #[doc = include_str!("guide/what_survives_what.md")]
     pub mod what_survives_what {}
+
+    #[doc = include_str!("guide/other_languages.md")]
+    pub mod other_languages {}
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{
     config::{Config, Parts},
     credentials::Shared,
     handles::{Freed, Handle, OptionalHandle},
-    notification,
+    numbers,
     questions::Questions,
     receiver::Queue,
     results,
@@ -108,7 +108,7 @@ exports! {
     }
 
     fn pusher_state(client: Handle<Client>, state: Out<'_, i32>) {
-        state.put(notification::state_number(client.pusher()?.state()));
+        state.put(numbers::of_state(client.pusher()?.state()));
         Ok(())
     }
 

@@ -13,7 +13,8 @@ use super::{
     boundary::Failure,
     client::Client,
     handles::{Freed, Handle, LastUse, OptionalHandle},
-    notification::{self, Notification},
+    notification::Notification,
+    numbers,
     user_data::UserData,
 };
 use crate::{
@@ -124,19 +125,19 @@ enum Subject {
 impl Subject {
     fn of(kind: i32) -> Result<Self, Failure> {
         Ok(match kind {
-            notification::PUSHER_KIND_EVENT => Self::OfChannels(OfChannels::Event),
-            notification::PUSHER_KIND_SUBSCRIPTION_SUCCEEDED => Self::OfChannels(OfChannels::SubscriptionSucceeded),
-            notification::PUSHER_KIND_SUBSCRIPTION_ERROR => Self::OfChannels(OfChannels::SubscriptionError),
-            notification::PUSHER_KIND_SUBSCRIPTION_COUNT => Self::OfChannels(OfChannels::SubscriptionCount),
-            notification::PUSHER_KIND_CACHE_MISS => Self::OfChannels(OfChannels::CacheMiss),
-            notification::PUSHER_KIND_MEMBER_ADDED => Self::OfChannels(OfChannels::MemberAdded),
-            notification::PUSHER_KIND_MEMBER_REMOVED => Self::OfChannels(OfChannels::MemberRemoved),
-            notification::PUSHER_KIND_DECRYPTION_FAILURE => Self::OfChannels(OfChannels::DecryptionFailure),
-            notification::PUSHER_KIND_CONNECTION_STATE_CHANGE => Self::OfClient(OfClient::ConnectionStateChange),
-            notification::PUSHER_KIND_SIGNED_IN => Self::OfClient(OfClient::SignedIn),
-            notification::PUSHER_KIND_WATCHLIST => Self::OfClient(OfClient::Watchlist),
-            notification::PUSHER_KIND_ERROR => Self::OfClient(OfClient::Error),
-            notification::PUSHER_KIND_LAGGED => {
+            numbers::PUSHER_KIND_EVENT => Self::OfChannels(OfChannels::Event),
+            numbers::PUSHER_KIND_SUBSCRIPTION_SUCCEEDED => Self::OfChannels(OfChannels::SubscriptionSucceeded),
+            numbers::PUSHER_KIND_SUBSCRIPTION_ERROR => Self::OfChannels(OfChannels::SubscriptionError),
+            numbers::PUSHER_KIND_SUBSCRIPTION_COUNT => Self::OfChannels(OfChannels::SubscriptionCount),
+            numbers::PUSHER_KIND_CACHE_MISS => Self::OfChannels(OfChannels::CacheMiss),
+            numbers::PUSHER_KIND_MEMBER_ADDED => Self::OfChannels(OfChannels::MemberAdded),
+            numbers::PUSHER_KIND_MEMBER_REMOVED => Self::OfChannels(OfChannels::MemberRemoved),
+            numbers::PUSHER_KIND_DECRYPTION_FAILURE => Self::OfChannels(OfChannels::DecryptionFailure),
+            numbers::PUSHER_KIND_CONNECTION_STATE_CHANGE => Self::OfClient(OfClient::ConnectionStateChange),
+            numbers::PUSHER_KIND_SIGNED_IN => Self::OfClient(OfClient::SignedIn),
+            numbers::PUSHER_KIND_WATCHLIST => Self::OfClient(OfClient::Watchlist),
+            numbers::PUSHER_KIND_ERROR => Self::OfClient(OfClient::Error),
+            numbers::PUSHER_KIND_LAGGED => {
                 return Err(Failure::value("callbacks are told of lost notifications by PUSHER_KIND_ERROR"));
             }
             _ => return Err(Failure::value(format!("there is no kind {kind}"))),

@@ -6,7 +6,7 @@
 //!   [`Argument`](arguments::Argument) and stands behind the panic boundary. So the types of the parameters say what the
 //!   header says: `Text` is a `const char *`, `OptionalText` one that may be NULL, `Out<T>` a `T *` to be written, `Handle<T>` a
 //!   handle. NULL, UTF-8 and freed handles are looked at in one place.
-//! * A handle is the number of a place in a table ([`handles`]), not an address: one that was freed is noticed, and one that is
+//! * A handle is the number of a place in a [`table`], not an address: one that was freed is noticed, and one that is
 //!   freed while another thread uses it harms nobody. Notifications and errors are plain memory, because one is made for every event.
 //! * A callback is a function, its `user_data`, and a destructor, held together by [`UserData`](user_data::UserData) from the
 //!   first line of the function that gets them, so that the destructor runs once however that function ends.
@@ -18,8 +18,10 @@
 #[macro_use]
 mod boundary;
 mod arguments;
+mod forks;
 mod handles;
 mod results;
+mod table;
 mod text;
 mod user_data;
 
@@ -43,6 +45,7 @@ mod dispatching;
 mod handlers;
 mod list;
 mod notification;
+mod numbers;
 mod receiver;
 mod stats;
 

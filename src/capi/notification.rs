@@ -8,9 +8,10 @@ use super::{
     errors,
     handles::Handle,
     list::List,
+    numbers::{self, PUSHER_KIND_EVENT},
     text::{self, Terminated},
 };
-use crate::{ConnectionState, Event, MemberChange, Name, NotificationKind};
+use crate::{Event, MemberChange, Name};
 
 /// One notification. An event lies in the memory in which it came, where its texts end with a NUL already; everything else
 /// is rare, and its texts are copied.
@@ -127,58 +128,6 @@ impl Other {
     }
 }
 
-pub(super) const PUSHER_KIND_EVENT: i32 = 1;
-pub(super) const PUSHER_KIND_CONNECTION_STATE_CHANGE: i32 = 2;
-pub(super) const PUSHER_KIND_SUBSCRIPTION_SUCCEEDED: i32 = 3;
-pub(super) const PUSHER_KIND_SUBSCRIPTION_ERROR: i32 = 4;
-pub(super) const PUSHER_KIND_SUBSCRIPTION_COUNT: i32 = 5;
-pub(super) const PUSHER_KIND_CACHE_MISS: i32 = 6;
-pub(super) const PUSHER_KIND_MEMBER_ADDED: i32 = 7;
-pub(super) const PUSHER_KIND_MEMBER_REMOVED: i32 = 8;
-pub(super) const PUSHER_KIND_DECRYPTION_FAILURE: i32 = 9;
-pub(super) const PUSHER_KIND_SIGNED_IN: i32 = 10;
-pub(super) const PUSHER_KIND_WATCHLIST: i32 = 11;
-pub(super) const PUSHER_KIND_ERROR: i32 = 12;
-pub(super) const PUSHER_KIND_LAGGED: i32 = 13;
-
-fn kind_number(kind: NotificationKind) -> i32 {
-    match kind {
-        NotificationKind::Event => PUSHER_KIND_EVENT,
-        NotificationKind::ConnectionStateChange => PUSHER_KIND_CONNECTION_STATE_CHANGE,
-        NotificationKind::SubscriptionSucceeded => PUSHER_KIND_SUBSCRIPTION_SUCCEEDED,
-        NotificationKind::SubscriptionError => PUSHER_KIND_SUBSCRIPTION_ERROR,
-        NotificationKind::SubscriptionCount => PUSHER_KIND_SUBSCRIPTION_COUNT,
-        NotificationKind::CacheMiss => PUSHER_KIND_CACHE_MISS,
-        NotificationKind::MemberAdded => PUSHER_KIND_MEMBER_ADDED,
-        NotificationKind::MemberRemoved => PUSHER_KIND_MEMBER_REMOVED,
-        NotificationKind::DecryptionFailure => PUSHER_KIND_DECRYPTION_FAILURE,
-        NotificationKind::SignedIn => PUSHER_KIND_SIGNED_IN,
-        NotificationKind::Watchlist => PUSHER_KIND_WATCHLIST,
-        NotificationKind::Error => PUSHER_KIND_ERROR,
-        NotificationKind::Lagged => PUSHER_KIND_LAGGED,
-    }
-}
-
-pub(super) const PUSHER_STATE_DISCONNECTED: i32 = 0;
-pub(super) const PUSHER_STATE_CONNECTING: i32 = 1;
-pub(super) const PUSHER_STATE_CONNECTED: i32 = 2;
-pub(super) const PUSHER_STATE_UNAVAILABLE: i32 = 3;
-pub(super) const PUSHER_STATE_RECONNECTING: i32 = 4;
-pub(super) const PUSHER_STATE_DISCONNECTING: i32 = 5;
-pub(super) const PUSHER_STATE_FAILED: i32 = 6;
-
-pub(super) fn state_number(state: ConnectionState) -> i32 {
-    match state {
-        ConnectionState::Disconnected => PUSHER_STATE_DISCONNECTED,
-        ConnectionState::Connecting => PUSHER_STATE_CONNECTING,
-        ConnectionState::Connected => PUSHER_STATE_CONNECTED,
-        ConnectionState::Unavailable => PUSHER_STATE_UNAVAILABLE,
-        ConnectionState::Reconnecting => PUSHER_STATE_RECONNECTING,
-        ConnectionState::Disconnecting => PUSHER_STATE_DISCONNECTING,
-        ConnectionState::Failed => PUSHER_STATE_FAILED,
-    }
-}
-
 fn milliseconds(duration: Option<Duration>) -> Result<u64, Failure> {
     duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).ok_or(Failure::Nothing)
 }
@@ -187,7 +136,7 @@ exports! {
     fn pusher_notification_kind(notification: Borrowed<'_, Notification>, kind: Out<'_, i32>) {
         kind.put(match notification {
             Notification::Event(_) => PUSHER_KIND_EVENT,
-            Notification::Other(other) => kind_number(other.notification.kind()),
+            Notification::Other(other) => numbers::of_kind(other.notification.kind()),
         });
         Ok(())
     }
@@ -262,12 +211,12 @@ exports! {
     }
 
     fn pusher_notification_state(notification: Borrowed<'_, Notification>, state: Out<'_, i32>) {
-        state.put(state_number(notification.change()?.current));
+        state.put(numbers::of_state(notification.change()?.current));
         Ok(())
     }
 
     fn pusher_notification_previous_state(notification: Borrowed<'_, Notification>, state: Out<'_, i32>) {
-        state.put(state_number(notification.change()?.previous));
+        state.put(numbers::of_state(notification.change()?.previous));
         Ok(())
     }
 

@@ -26,11 +26,11 @@
  * HANDLES
  *
  * Everything that the library makes is an opaque handle: `pusher_X_new` makes one, `pusher_X_free` frees it. Freeing
- * NULL does nothing. Every function may be called with a handle that was freed already, on whatever thread, and then
- * returns PUSHER_ERR_HANDLE, or PUSHER_CLOSED where it waits for something; freeing it again does nothing. Handles
- * are numbers in disguise, and nothing may be read or written through them. The exceptions are `pusher_notification`
- * and `pusher_error`, which are made for every event and are plain memory: using one after it was freed is undefined,
- * as with `free`.
+ * NULL does nothing, and so does freeing a handle again. Every other function returns PUSHER_ERR_HANDLE for a handle
+ * that was freed; one that waits while another thread frees the handle returns PUSHER_CLOSED, or the error of what it
+ * waits for. Handles are numbers in disguise, and nothing may be read or written through them. The exceptions are
+ * `pusher_notification` and `pusher_error`, which are made for every event and are plain memory: using one after it
+ * was freed is undefined, as with `free`.
  *
  *
  * RESULTS
@@ -355,10 +355,11 @@ int32_t pusher_config_add(pusher_config *config, const char *option, const char 
 
 /*
  * The question for one channel, or, by pusher_config_user_authenticator, for who the user is. It is answered by
- * pusher_auth_request_grant, ..._grant_user or ..._refuse, inside the callback or later, on any thread, which frees the
- * request; freeing it without an answer refuses. What is not answered within subscription_timeout_ms is given up: the
- * request must be freed all the same, and an answer is of no use, and no error. Up to 8 callbacks run at the same time,
- * each on a thread of its own, and a question without an answer keeps one of these 8 places.
+ * pusher_auth_request_grant, ..._grant_user or ..._refuse, inside the callback or later, on any thread, which frees
+ * the request; freeing it without an answer refuses. What is not answered within subscription_timeout_ms is given up:
+ * the request must be freed all the same, and an answer is of no use, and no error. Up to 8 callbacks run at the same
+ * time, each on a thread of its own, and a question without an answer keeps one of these 8 places. An answer that is
+ * an error (a NULL, a text that is not UTF-8) leaves the request as it was.
  */
 typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
 
@@ -452,8 +453,8 @@ int32_t pusher_connect(pusher_client *client);
 int32_t pusher_connect_background(pusher_client *client);
 
 /*
- * Waits until there is a connection. Returns early with the reason when none is being made, or the server refused for
- * good.
+ * Waits until there is a connection. Returns early with PUSHER_ERR_DISCONNECTED when none is being made, or with the
+ * reason of a final refusal.
  */
 int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
 
@@ -474,6 +475,9 @@ enum {
 };
 
 int32_t pusher_state(pusher_client *client, int32_t *state);
+
+/* The name of a state, such as "connected"; PUSHER_NOTHING for a number without one. Static. */
+int32_t pusher_state_name(int32_t state, const char **text);
 
 /*
  * The id of the connection; PUSHER_NOTHING while there is none. Valid until this thread's next call of this function.
@@ -574,8 +578,9 @@ int32_t pusher_length(pusher_client *client, size_t *length);
 
 /*
  * A descriptor that is readable while something waits, or the client is gone: for poll, epoll, kqueue, select. It is
- * the client's, who closes it; nobody reads from it. It stays readable until pusher_next returns PUSHER_NOTHING, so
- * who is told of changes only (EPOLLET) takes until then. PUSHER_ERR_UNSUPPORTED on Windows.
+ * the client's: nobody else reads from it or closes it, and pusher_client_free closes it, of which who waits on it is
+ * not told. It stays readable until pusher_next returns PUSHER_NOTHING, so who is told of changes only (EPOLLET)
+ * takes until then. PUSHER_ERR_UNSUPPORTED on Windows.
  */
 int32_t pusher_descriptor(pusher_client *client, int32_t *descriptor);
 
@@ -637,6 +642,9 @@ enum {                                       /* what it has beside its kind: */
     PUSHER_KIND_ERROR = 12,                  /* error */
     PUSHER_KIND_LAGGED = 13                  /* count: so many were dropped here, because the queue was full */
 };
+
+/* The name of a kind, such as "subscription_succeeded"; PUSHER_NOTHING for a number without one. Static. */
+int32_t pusher_kind_name(int32_t kind, const char **text);
 
 /*
  * What a notification has. PUSHER_NOTHING where this one has no such thing. Text is valid as long as the notification.

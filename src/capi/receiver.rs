@@ -10,7 +10,7 @@ use super::{
     client::Client,
     handles::{Freed, Handle, OptionalHandle},
     notification::Notification,
-    options, results,
+    numbers, options, results,
 };
 use crate::{NotificationKind, RecvTimeoutError, TryRecvError};
 
@@ -82,7 +82,7 @@ impl Choice {
         let malformed = || Failure::value(format!("the option {option} does not take {value:?}"));
         match option {
             "channel" => self.channel = Some(value.to_owned()),
-            "only" => self.kinds.push(kind(value).ok_or_else(malformed)?),
+            "only" => self.kinds.push(numbers::kind(value).ok_or_else(malformed)?),
             "capacity" => self.options = options.capacity(capacity(value).ok_or_else(malformed)?),
             "overflow" => self.options = options.overflow(options::overflow(value).ok_or_else(malformed)?),
             _ => return Err(options::unknown(option)),
@@ -93,25 +93,6 @@ impl Choice {
 
 fn capacity(value: &str) -> Option<usize> {
     value.parse().ok().filter(|capacity| *capacity > 0)
-}
-
-fn kind(name: &str) -> Option<NotificationKind> {
-    Some(match name {
-        "event" => NotificationKind::Event,
-        "connection_state_change" => NotificationKind::ConnectionStateChange,
-        "subscription_succeeded" => NotificationKind::SubscriptionSucceeded,
-        "subscription_error" => NotificationKind::SubscriptionError,
-        "subscription_count" => NotificationKind::SubscriptionCount,
-        "cache_miss" => NotificationKind::CacheMiss,
-        "member_added" => NotificationKind::MemberAdded,
-        "member_removed" => NotificationKind::MemberRemoved,
-        "decryption_failure" => NotificationKind::DecryptionFailure,
-        "signed_in" => NotificationKind::SignedIn,
-        "watchlist" => NotificationKind::Watchlist,
-        "error" => NotificationKind::Error,
-        "lagged" => NotificationKind::Lagged,
-        _ => return None,
-    })
 }
 
 callbacks! {

@@ -1,0 +1,9 @@
+// Prints what is published on the channel `news`: node smallest.mjs ws://127.0.0.1:6001/app/app-key
+import { Client } from "./pusher_channels.mjs";
+
+const client = new Client({ url: process.argv[2] });
+await client.connect();
+client.subscribe("news");
+for await (const { kind, data } of client) {
+  if (kind === "event") console.log(data);
+}

@@ -1,0 +1,69 @@
+//! The program that is tried.
+
+use std::{
+    ffi::OsString,
+    fmt, io,
+    process::{Child, Command, ExitStatus},
+    time::{Duration, Instant},
+};
+
+/// A running program. It is killed when its time is over, and when this is dropped before.
+pub(crate) struct Program {
+    child: Child,
+    time: Duration,
+    started: Instant,
+}
+
+/// How a program has ended.
+pub(crate) enum End {
+    Code(i32),
+    /// By a signal.
+    Abnormal(ExitStatus),
+    Killed {
+        after: Duration,
+    },
+}
+
+impl Program {
+    pub(crate) fn start(
+        command: &[OsString],
+        variables: impl IntoIterator<Item = (&'static str, String)>,
+        time: Duration,
+    ) -> Result<Self, String> {
+        let (name, args) = command.split_first().ok_or("there is no program")?;
+        let child = Command::new(name).args(args).envs(variables).spawn();
+        let child = child.map_err(|error| format!("cannot start {name:?}: {error}"))?;
+        Ok(Self { child, time, started: Instant::now() })
+    }
+
+    /// `None` while it runs.
+    pub(crate) fn end(&mut self) -> io::Result<Option<End>> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(Some(status.code().map_or(End::Abnormal(status), End::Code)));
+        }
+        if self.started.elapsed() < self.time {
+            return Ok(None);
+        }
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(Some(End::Killed { after: self.time }))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Either fails when the program has ended, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "the program has ended with {code}"),
+            Self::Abnormal(status) => write!(f, "the program has ended by {status}"),
+            Self::Killed { after } => write!(f, "the program had not ended after {after:?}, and was killed"),
+        }
+    }
+}
