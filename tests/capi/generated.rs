@@ -130,7 +130,7 @@ fn valid(function: &Function, parameter: &Parameter) -> String {
         (_, "size") => "100",
         // Of each text that has one beside it.
         (_, "length") => "2",
-        (_, "timeout_ms" | "time_ms" | "index" | "status" | "result") => "0",
+        (_, "timeout_ms" | "time_ms" | "index" | "status" | "result" | "state") => "0",
         (_, "value" | "max") => "1",
         (_, "kind") => "PUSHER_KIND_EVENT",
         (_, "level") => "PUSHER_LOG_OFF",
