@@ -381,6 +381,14 @@ impl Pusher {
         self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
     }
 
+    /// Ends the client for good, whoever else has a handle of it. `meanwhile` lets go of what holds its threads up.
+    #[cfg(feature = "capi")]
+    pub(crate) fn end(&self, meanwhile: impl FnOnce()) {
+        if let Ok(core) = self.core() {
+            core.shut_down_and(meanwhile);
+        }
+    }
+
     fn core(&self) -> Result<&Arc<Core>, Error> {
         self.owner.core()
     }

@@ -1,6 +1,6 @@
 //! The callbacks of a configuration: who authorises, decodes and dials.
 
-use std::{ffi::c_void, sync::Arc};
+use std::{ffi::c_void, io, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -85,16 +85,38 @@ impl Callbacks {
                 only(questions.ask(asked, timeout, |handles| callback.one(handles)))
             });
         }
-        config = self.decoder.iter().cloned().fold(config, decoder::apply);
-        self.dialer.iter().cloned().fold(config, dialer::apply)
+        if let Some(callback) = self.decoder.clone() {
+            let questions = Arc::clone(questions);
+            config = config.encrypted_data_decoder(move |bytes| {
+                questions.while_open().map_err(str::to_owned).and_then(|()| decoder::decode(&callback, bytes))
+            });
+        }
+        if let Some(callback) = self.dialer.clone() {
+            let questions = Arc::clone(questions);
+            config = config.dialer(move |request| {
+                questions.while_open().map_err(io::Error::other).and_then(|()| dialer::dial(&callback, request))
+            });
+        }
+        config
     }
 
-    pub(super) fn auth_headers(&self) -> Option<Arc<PairsCallback>> {
-        self.auth_headers.clone()
+    pub(super) fn auth_headers(&self, questions: &Arc<Questions>) -> impl Fn() -> AddedPairs + use<> {
+        ask_while_open(self.auth_headers.clone(), questions)
     }
 
-    pub(super) fn auth_params(&self) -> Option<Arc<PairsCallback>> {
-        self.auth_params.clone()
+    pub(super) fn auth_params(&self, questions: &Arc<Questions>) -> impl Fn() -> AddedPairs + use<> {
+        ask_while_open(self.auth_params.clone(), questions)
+    }
+}
+
+/// What a callback has added: names and values.
+type AddedPairs = Vec<(String, String)>;
+
+fn ask_while_open(callback: Option<Arc<PairsCallback>>, questions: &Arc<Questions>) -> impl Fn() -> AddedPairs + use<> {
+    let questions = Arc::clone(questions);
+    move || {
+        let callback = callback.as_ref().filter(|_| questions.while_open().is_ok());
+        callback.map(|callback| callback.ask()).unwrap_or_default()
     }
 }
 

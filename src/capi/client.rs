@@ -34,7 +34,8 @@ impl Client {
         let config = draft.config.reconnect(draft.reconnect.finish());
         let credentials = Shared::new(credentials);
         let questions = Questions::new();
-        let config = credentials.apply(config, callbacks.auth_headers(), callbacks.auth_params());
+        let (headers, params) = (callbacks.auth_headers(&questions), callbacks.auth_params(&questions));
+        let config = credentials.apply(config, headers, params);
         let config = callbacks.apply(config, &questions);
         config.check()?;
         let pusher = Pusher::new(config);
@@ -61,9 +62,7 @@ impl Client {
     /// Ends it, while other threads may be inside of functions: what they wait for will not come.
     fn end(&self) {
         let Some(pusher) = self.pusher.write().take() else { return };
-        // First, so that no channel is told that it was refused, because nobody answers any more.
-        pusher.disconnect();
-        self.questions.close();
+        pusher.end(|| self.questions.close());
     }
 }
 

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{boundary::Failure, callbacks::PairsCallback};
+use super::boundary::Failure;
 use crate::{auth::Secret, config::checked_header};
 
 type Pairs = Vec<(String, Secret)>;
@@ -62,23 +62,22 @@ impl Shared {
         outcome
     }
 
-    /// Lets each request ask for what there is at that moment, and then ask the program's callbacks.
+    /// Lets each request carry what there is at that moment, and what the program's callbacks say.
     pub(super) fn apply(
         self: &Arc<Self>,
         config: crate::Config,
-        headers: Option<Arc<PairsCallback>>,
-        params: Option<Arc<PairsCallback>>,
+        headers: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static,
+        params: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static,
     ) -> crate::Config {
         let (of_headers, of_params) = (Arc::clone(self), Arc::clone(self));
         config
-            .auth_headers_with(move || of_headers.current(|credentials| &credentials.headers, headers.as_deref()))
-            .auth_params_with(move || of_params.current(|credentials| &credentials.params, params.as_deref()))
+            .auth_headers_with(move || of_headers.current(|credentials| &credentials.headers, headers()))
+            .auth_params_with(move || of_params.current(|credentials| &credentials.params, params()))
     }
 
-    fn current(&self, of: fn(&Credentials) -> &Pairs, callback: Option<&PairsCallback>) -> Vec<(String, String)> {
+    fn current(&self, of: fn(&Credentials) -> &Pairs, asked: Vec<(String, String)>) -> Vec<(String, String)> {
         let plain = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
-        let mut pairs: Vec<_> = of(&self.0.lock()).iter().map(plain).collect();
-        pairs.extend(callback.map(PairsCallback::ask).unwrap_or_default());
-        pairs
+        let known: Vec<_> = of(&self.0.lock()).iter().map(plain).collect();
+        known.into_iter().chain(asked).collect()
     }
 }

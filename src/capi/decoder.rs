@@ -1,9 +1,6 @@
 //! Text that the program makes of decrypted bytes.
 
-use std::{
-    ffi::{c_char, c_void},
-    sync::Arc,
-};
+use std::ffi::{c_char, c_void};
 
 use parking_lot::Mutex;
 
@@ -26,10 +23,6 @@ pub(crate) struct DecodedText {
 }
 
 impl Freed for DecodedText {}
-
-pub(super) fn apply(config: crate::Config, callback: Arc<Registered<pusher_decode_callback>>) -> crate::Config {
-    config.encrypted_data_decoder(move |bytes| decode(&callback, bytes))
-}
 
 pub(super) fn decode(callback: &Registered<pusher_decode_callback>, bytes: &[u8]) -> Result<String, String> {
     let place = Loan::new(DecodedText::default()).map_err(|_| "there are too many handles")?;

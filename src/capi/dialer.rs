@@ -4,7 +4,6 @@ use std::{
     ffi::{c_char, c_void},
     io,
     net::TcpStream,
-    sync::Arc,
     time::Duration,
 };
 
@@ -20,10 +19,6 @@ callbacks! {
 
 /// No socket has this number, on any platform.
 const NO_SOCKET: isize = -1;
-
-pub(super) fn apply(config: crate::Config, callback: Arc<Registered<pusher_dial_callback>>) -> crate::Config {
-    config.dialer(move |request| dial(&callback, request))
-}
 
 pub(super) fn dial(callback: &Registered<pusher_dial_callback>, request: &DialRequest) -> io::Result<ByteStream> {
     let host = Terminated::new(request.host());

@@ -118,6 +118,11 @@ impl Questions {
         asked.into_iter().map(|asked| asked.and_then(wait)).collect()
     }
 
+    /// Refuses once the client has ended: from then on no callback of the program's is begun.
+    pub(super) fn while_open(&self) -> Result<(), &'static str> {
+        if self.is_open() { Ok(()) } else { Err(GONE) }
+    }
+
     fn is_open(&self) -> bool {
         self.open.lock().is_some()
     }
@@ -125,13 +130,15 @@ impl Questions {
     fn wait<T>(&self, answer: &Receiver<Answer<T>>, deadline: Instant) -> Answer<T> {
         select! {
             recv(answer) -> answer => answer.unwrap_or_else(|_| Err(AuthError::new("it was freed without an answer"))),
-            recv(self.closed) -> _ => Err(AuthError::new("the client is gone")),
+            recv(self.closed) -> _ => Err(AuthError::new(GONE)),
             default(deadline.saturating_duration_since(Instant::now())) => {
                 Err(AuthError::new("it was not answered in time"))
             }
         }
     }
 }
+
+const GONE: &str = "the client is gone";
 
 fn forked() -> AuthError {
     AuthError::new("the callback has forked")

@@ -144,6 +144,10 @@ impl Dial<'_> {
 
     /// What the program's own closure returns too late is closed.
     fn dial_by(&self, dialer: &Dialer, calls: &DialerCalls, target: &Target<'_>) -> Result<Wire, Error> {
+        // The closure is the program's own, and nothing of it is begun any more once the client has ended.
+        if self.stop.is_set() {
+            return Err(Error::Disconnected);
+        }
         let request = DialRequest::new(target.host, target.port, left(self.deadline));
         let wire = Wire::of_dialled(calls.run(dialer, &request)?.into_kind(), self.traffic)?;
         if !self.stop.watch(0, wire.closer.clone()) {

@@ -1,6 +1,7 @@
 //! From `connect` to `disconnect`: which threads of a client run, and how they end.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,6 +35,8 @@ pub(super) struct Threads {
     pub(super) dispatch_runs: bool,
     /// The dispatch thread ends when its queue is empty.
     pub(super) dispatch_ends: bool,
+    /// Everything has ended for good. No thread starts any more.
+    is_over: bool,
 }
 
 impl Core {
@@ -59,6 +62,9 @@ impl Core {
         self.config.check()?;
         tls::Connector::check(&self.config)?;
         let mut threads = self.threads.lock();
+        if threads.is_over {
+            return Err(Error::Disconnected);
+        }
         if !threads.heartbeat_runs {
             let core = Arc::clone(self);
             threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core))?);
@@ -86,6 +92,11 @@ impl Core {
 
     /// Disconnects in every state (R10).
     pub(crate) fn disconnect(&self) {
+        self.disconnect_and(|| ());
+    }
+
+    /// Disconnects, and does something else before it waits for the threads.
+    fn disconnect_and(&self, meanwhile: impl FnOnce()) {
         let heartbeat = {
             let threads = self.threads.lock();
             self.connection.forget();
@@ -94,6 +105,7 @@ impl Core {
             }
             threads.heartbeat.as_ref().map(Worker::end)
         };
+        meanwhile();
         self.join_threads(heartbeat);
     }
 
@@ -133,9 +145,17 @@ impl Core {
         }
     }
 
-    /// Ends everything for good: no handle is left.
+    /// Ends everything for good: no handle is left, or the one who holds them all together wants no more of it.
     pub(crate) fn shut_down(&self) {
-        self.disconnect();
+        self.shut_down_and(|| ());
+    }
+
+    /// As above. `meanwhile` lets go of what holds threads up; nothing that comes of it is told any more.
+    pub(crate) fn shut_down_and(&self, meanwhile: impl FnOnce()) {
+        if mem::replace(&mut self.threads.lock().is_over, true) {
+            return;
+        }
+        self.disconnect_and(meanwhile);
         self.outlets.close();
     }
 

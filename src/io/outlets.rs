@@ -15,7 +15,7 @@ use crate::{
     event::Batch,
     sync::{
         Mutex, Receiver, Sender,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         bounded, select_biased, unbounded,
     },
 };
@@ -33,6 +33,8 @@ pub(crate) struct Outlets {
     delivering: Mutex<()>,
     /// The handlers' queue first, then one queue for each receiver. Replaced as a whole, and locked for a look only.
     queues: Mutex<Arc<[Arc<Queue>]>>,
+    /// The client has ended. Changed under the lock of `queues`, so that none is added that stays open.
+    is_closed: AtomicBool,
     /// What queues had dropped that are gone, and what was superseded in them.
     dropped_before: AtomicU64,
     superseded_before: AtomicU64,
@@ -52,6 +54,7 @@ impl Outlets {
             posted: unbounded(),
             delivering: Mutex::new(()),
             queues: Mutex::new([Arc::clone(&handlers)].into()),
+            is_closed: AtomicBool::new(false),
             dropped_before: AtomicU64::new(0),
             superseded_before: AtomicU64::new(0),
             process: Process::current(),
@@ -76,6 +79,11 @@ impl Outlets {
         let queue = Arc::new(Queue::new(traits, self.room.0.clone()));
         let mut queues = self.queues.lock();
         *queues = queues.iter().chain([&queue]).cloned().collect();
+        let is_closed = self.is_closed.load(Ordering::Relaxed);
+        drop(queues);
+        if is_closed {
+            queue.close();
+        }
         queue
     }
 
@@ -154,7 +162,11 @@ impl Outlets {
 
     /// Nothing will be delivered any more.
     pub(crate) fn close(&self) {
-        let queues = self.queues();
+        let queues = {
+            let queues = self.queues.lock();
+            self.is_closed.store(true, Ordering::Relaxed);
+            Arc::clone(&queues)
+        };
         for queue in queues.iter() {
             queue.close();
             // In any case: whoever is to ring for what came before may find nothing to ring with any more.
