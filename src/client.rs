@@ -381,7 +381,8 @@ impl Pusher {
         self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
     }
 
-    /// Ends the client for good, whoever else has a handle of it. `meanwhile` lets go of what holds its threads up.
+    /// Ends the client for good, whoever else has a handle of it. `meanwhile` lets go of what holds up
+    /// threads that authorise.
     #[cfg(feature = "capi")]
     pub(crate) fn end(&self, meanwhile: impl FnOnce()) {
         if let Ok(core) = self.core() {

@@ -95,7 +95,7 @@ impl Core {
         self.disconnect_and(|| ());
     }
 
-    /// Disconnects, and does something else before it waits for the threads.
+    /// Disconnects, and lets `meanwhile` let go of what holds up threads that authorise.
     fn disconnect_and(&self, meanwhile: impl FnOnce()) {
         let heartbeat = {
             let threads = self.threads.lock();
@@ -105,8 +105,7 @@ impl Core {
             }
             threads.heartbeat.as_ref().map(Worker::end)
         };
-        meanwhile();
-        self.join_threads(heartbeat);
+        self.join_threads(heartbeat, meanwhile);
     }
 
     /// Joins the threads that ended by themselves after a failed `connect`, unless somebody has asked to go on trying.
@@ -117,16 +116,18 @@ impl Core {
             let ends = at_rest || !threads.heartbeat_runs;
             threads.heartbeat.as_ref().filter(|_| ends).map(Worker::end)
         };
-        self.join_threads(heartbeat);
+        self.join_threads(heartbeat, || ());
     }
 
     /// Waits for the heartbeat, then for the dispatch thread; not for the one that this is, and for none too long.
-    fn join_threads(&self, heartbeat: Option<End>) {
+    fn join_threads(&self, heartbeat: Option<End>, meanwhile: impl FnOnce()) {
         let own = thread::current().id();
         let deadline = Instant::now() + JOIN_WITHIN;
         if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
             log::debug!("the heartbeat goes on: somebody connects again, or it is busy");
         }
+        // Only now, because nobody is left who would tell of a refusal.
+        meanwhile();
         self.auth.join_until(deadline);
         let dispatch = {
             let threads = self.threads.lock();
@@ -150,7 +151,7 @@ impl Core {
         self.shut_down_and(|| ());
     }
 
-    /// As above. `meanwhile` lets go of what holds threads up; nothing that comes of it is told any more.
+    /// As above. `meanwhile` lets go of what holds up threads that authorise; nothing that comes of it is told any more.
     pub(crate) fn shut_down_and(&self, meanwhile: impl FnOnce()) {
         if mem::replace(&mut self.threads.lock().is_over, true) {
             return;

@@ -72,3 +72,18 @@ fn h6_every_call_that_waits_for_a_client_ends_when_another_thread_frees_it() {
 fn h6_every_call_that_waits_for_a_client_ends_when_another_thread_frees_it_with_address_sanitizer() {
     waiting(Watch::AddressSanitizer);
 }
+
+fn ending(watch: Watch) {
+    let server = world::server();
+    Program::written("ending", Library::Shared, watch).succeeds(world::arguments(&server));
+}
+
+#[test]
+fn h6_a_client_whose_threads_are_held_up_is_freed_in_time() {
+    ending(Watch::Nobody);
+}
+
+#[test]
+fn h6_a_client_whose_threads_are_held_up_is_freed_in_time_with_address_sanitizer() {
+    ending(Watch::AddressSanitizer);
+}

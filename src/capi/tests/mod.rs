@@ -5,4 +5,5 @@ mod bindings;
 mod c;
 mod configured;
 mod counted;
+mod ending;
 mod log;
