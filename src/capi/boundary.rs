@@ -95,6 +95,7 @@ thread_local! {
 
 /// Runs a function of the ABI. Returns its result as a number, after what went wrong has been noted for the thread.
 pub(super) fn run(function: &'static str, body: impl FnOnce() -> Result<(), Failure>) -> i32 {
+    keep_panics_quiet();
     let was_inside = IS_INSIDE.try_with(|inside| inside.replace(true));
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
         #[cfg(pusher_panics)]
@@ -121,7 +122,7 @@ pub(super) fn run(function: &'static str, body: impl FnOnce() -> Result<(), Fail
 
 /// Sends the panics of this library to the log, because nothing is printed. Those of other code, where the library is part of a
 /// Rust program, go where they went before.
-pub(super) fn keep_panics_quiet() {
+fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();

@@ -61,8 +61,9 @@ impl Client {
     /// Ends it, while other threads may be inside of functions: what they wait for will not come.
     fn end(&self) {
         let Some(pusher) = self.pusher.write().take() else { return };
-        self.questions.close();
+        // First, so that no channel is told that it was refused, because nobody answers any more.
         pusher.disconnect();
+        self.questions.close();
     }
 }
 

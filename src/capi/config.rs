@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::{
     arguments::{Out, Text},
-    boundary::{self, Failure},
+    boundary::Failure,
     callbacks::Callbacks,
     credentials::Credentials,
     handles::{Freed, Handle, OptionalHandle},
@@ -101,7 +101,6 @@ impl Options {
 
 exports! {
     fn pusher_config_new(config: Out<'_, Handle<Config>>) {
-        boundary::keep_panics_quiet();
         config.put(Handle::new(Config::default())?);
         Ok(())
     }

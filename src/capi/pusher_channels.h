@@ -682,7 +682,7 @@ int32_t pusher_notification_attempt(const pusher_notification *notification, uin
 /* How long the client waits before that attempt; PUSHER_NOTHING when it does not wait. */
 int32_t pusher_notification_retry_in(const pusher_notification *notification, uint64_t *milliseconds);
 
-/* Whether the client has renewed the subscription by itself, on another connection. */
+/* Whether the channel was subscribed on an earlier connection already, and is again. */
 int32_t pusher_notification_resubscribed(const pusher_notification *notification, int32_t *resubscribed);
 
 /* Then, how long the channel was not subscribed. What was published in that time is lost. */
