@@ -7,6 +7,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,20 +16,20 @@
 
 #include <pusher_channels.h>
 
-static const char *const CHANNELS[] = {"news", "private-orders", "presence-kitchen"};
-enum { NEWS = 1, ORDERS = 2, KITCHEN = 4, ALL = 7 };
+/* The program ends with the first event after it is subscribed again to all three channels, and Ann has answered. */
+struct session {
+    pusher_client *client;
+    int again, is_welcome;
+    int exit_code; /* negative while the program goes on */
+};
 
-/* The program ends when it has seen all of this. The channels are bits. */
-struct seen { int events, again, welcome, event_after; };
-
-/* Tells why a call failed, and whether it did. */
-static int fails(const char *call, int32_t result)
+/* Tells why the last call has failed. Returns the exit code for that. */
+static int complain(void)
 {
     char reason[256] = "";
-    if (result == PUSHER_OK) return 0;
     pusher_last_error_text(reason, sizeof reason);
-    fprintf(stderr, "%s: %d %s\n", call, (int)result, reason);
-    return 1;
+    fprintf(stderr, "%s\n", reason);
+    return EXIT_FAILURE;
 }
 
 /* A text of a notification, "" where it has none. As long as the notification. */
@@ -47,64 +48,56 @@ static const char *reason(const pusher_notification *notification)
     return text;
 }
 
-static void show_members(pusher_client *client)
-{
-    pusher_list *members;
-    const char *id, *info;
-    if (fails("pusher_members", pusher_members(client, "presence-kitchen", &members))) return;
-    for (size_t i = 0; pusher_list_id(members, i, &id, NULL) == PUSHER_OK; i++) {
-        if (pusher_list_info(members, i, &info, NULL) == PUSHER_OK) printf("  member %s %s\n", id, info);
-    }
-    pusher_list_free(members);
-}
-
-static void take_subscription(pusher_client *client, struct seen *seen, int channel, const pusher_notification *success)
+static void say_hello(pusher_client *client)
 {
     static const char hello[] = "{\"says\": \"hello\"}";
-    uint64_t gap;
-    if (pusher_notification_gap(success, &gap) == PUSHER_OK) {
-        printf("subscribed again, %lu ms were missed\n", (unsigned long)gap);
-        seen->again |= channel;
-        return;
+    pusher_list *members;
+    const char *id;
+    if (pusher_members(client, "presence-kitchen", &members) == PUSHER_OK) {
+        for (size_t i = 0; pusher_list_id(members, i, &id, NULL) == PUSHER_OK; i++) printf("  member %s\n", id);
+        pusher_list_free(members);
     }
-    puts("subscribed");
-    if (channel != KITCHEN) return;
-    show_members(client);
-    fails("pusher_trigger", pusher_trigger(client, "presence-kitchen", "client-hello", hello, sizeof hello - 1));
+    if (pusher_trigger(client, "presence-kitchen", "client-hello", hello, sizeof hello - 1)) complain();
 }
 
-static void take(pusher_client *client, struct seen *seen, const pusher_notification *notification)
+static void take(struct session *session, const pusher_notification *notification)
 {
-    static const char *const STATES[] = {"disconnected", "connecting",    "connected", "unavailable",
-                                         "reconnecting", "disconnecting", "failed"};
-    int32_t kind = 0, state = 0;
-    int channel = 0;
-    const char *where = text(pusher_notification_channel, notification);
+    const char *channel = text(pusher_notification_channel, notification);
     const char *name = text(pusher_notification_name, notification);
-    for (int i = 0; i < 3; i++) channel |= (strcmp(where, CHANNELS[i]) == 0) << i;
+    const char *word = "something new";
+    int32_t kind = 0, state = 0;
+    uint64_t gap;
     pusher_notification_kind(notification, &kind);
-    printf("%s: ", *where ? where : "connection");
     switch (kind) {
     case PUSHER_KIND_EVENT:
-        printf("%s %s\n", name, text(pusher_notification_data, notification));
-        seen->events |= channel;
-        seen->welcome |= strcmp(name, "client-welcome") == 0;
-        seen->event_after |= seen->again == ALL;
+        printf("%s: %s %s\n", channel, name, text(pusher_notification_data, notification));
+        if (strcmp(name, "client-welcome") == 0) session->is_welcome = 1;
+        if (session->is_welcome && session->again == 3) session->exit_code = EXIT_SUCCESS;
         break;
     case PUSHER_KIND_SUBSCRIPTION_SUCCEEDED:
-        take_subscription(client, seen, channel, notification);
+        if (pusher_notification_gap(notification, &gap) == PUSHER_OK) {
+            printf("%s: subscribed again after %" PRIu64 " ms\n", channel, gap);
+            session->again++;
+        } else {
+            printf("%s: subscribed\n", channel);
+            if (strcmp(channel, "presence-kitchen") == 0) say_hello(session->client);
+        }
+        break;
+    case PUSHER_KIND_SUBSCRIPTION_ERROR:
+        fprintf(stderr, "cannot subscribe to %s: %s\n", channel, reason(notification));
+        session->exit_code = EXIT_FAILURE;
         break;
     case PUSHER_KIND_CONNECTION_STATE_CHANGE:
         pusher_notification_state(notification, &state);
-        printf("%s %s\n", state <= PUSHER_STATE_FAILED ? STATES[state] : "?", reason(notification));
+        pusher_state_name(state, &word);
+        printf("connection: %s %s\n", word, reason(notification));
+        if (state != PUSHER_STATE_FAILED) break; /* the client goes on by itself */
+        fprintf(stderr, "the client has given up: %s\n", reason(notification));
+        session->exit_code = EXIT_FAILURE;
         break;
-    case PUSHER_KIND_MEMBER_ADDED:
-    case PUSHER_KIND_MEMBER_REMOVED:
-        printf("%s %s\n", text(pusher_notification_user_id, notification),
-               kind == PUSHER_KIND_MEMBER_ADDED ? "comes" : "goes");
-        break;
-    default: /* Errors have a reason. There may be more kinds one day. */
-        printf("notification %d %s\n", (int)kind, reason(notification));
+    default: /* A member has come or left, or something went wrong. There may be more kinds one day. */
+        pusher_kind_name(kind, &word);
+        printf("%s: %s %s%s\n", channel, word, text(pusher_notification_user_id, notification), reason(notification));
     }
 }
 
@@ -115,54 +108,46 @@ static void take_line(pusher_client *client, struct pollfd *input)
     ssize_t length = read(input->fd, line, sizeof line);
     if (length <= 0) {
         input->fd = -1;
-    } else {
-        fails("pusher_trigger_text",
-              pusher_trigger_text(client, "presence-kitchen", "client-message", line, (size_t)length));
+    } else if (pusher_trigger_text(client, "presence-kitchen", "client-message", line, (size_t)length)) {
+        complain();
     }
 }
 
-static int run(pusher_client *client)
+/* Returns the exit code. */
+static int run(struct session *session)
 {
-    struct seen seen = {0, 0, 0, 0};
     struct pollfd waits[] = {{.fd = -1, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
-    if (fails("pusher_descriptor", pusher_descriptor(client, &waits[0].fd))) return 0;
-    while (seen.events != ALL || !seen.welcome || !seen.event_after) {
+    if (pusher_descriptor(session->client, &waits[0].fd)) return complain();
+    while (session->exit_code < 0) {
         pusher_notification *notification;
         int32_t result;
-        if (poll(waits, 2, -1) < 0) return perror("poll"), 0;
-        if (waits[1].revents) take_line(client, &waits[1]);
-        while ((result = pusher_next(client, 0, &notification)) == PUSHER_OK) {
-            take(client, &seen, notification);
+        if (poll(waits, 2, -1) < 0) return perror("poll"), EXIT_FAILURE;
+        if (waits[1].revents) take_line(session->client, &waits[1]);
+        while ((result = pusher_next(session->client, 0, &notification)) == PUSHER_OK) {
+            take(session, notification);
             pusher_notification_free(notification);
         }
-        if (result != PUSHER_NOTHING) return !fails("pusher_next", result);
+        if (result != PUSHER_NOTHING) return complain();
     }
-    return 1;
-}
-
-static int begin(pusher_config *config, pusher_client **client)
-{
-    static const char *const OPTIONS[][2] = {{"host", "PUSHER_HOST"}, {"port", "PUSHER_PORT"}, {"key", "PUSHER_KEY"},
-                                             {"auth_endpoint", "PUSHER_AUTH_ENDPOINT"}};
-    for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-        if (fails(OPTIONS[i][1], pusher_config_set(config, OPTIONS[i][0], getenv(OPTIONS[i][1])))) return 0;
-    }
-    if (fails("tls", pusher_config_set_bool(config, "tls", 0)) ||
-        fails("auth_param", pusher_config_add(config, "auth_param", "user_id", "demo")) ||
-        fails("pusher_client_new", pusher_client_new(config, client)) ||
-        fails("pusher_connect", pusher_connect(*client))) return 0;
-    for (int i = 0; i < 3; i++) {
-        if (fails(CHANNELS[i], pusher_subscribe(*client, CHANNELS[i]))) return 0;
-    }
-    return 1;
+    return session->exit_code;
 }
 
 int main(void)
 {
+    struct session session = {.exit_code = -1};
     pusher_config *config = NULL;
-    pusher_client *client = NULL;
-    int is_complete = !fails("pusher_config_new", pusher_config_new(&config)) && begin(config, &client) && run(client);
-    pusher_client_free(client);
+    /* Every call returns 0 when it succeeds. A variable that is not set is NULL, which is an error like others. */
+    int failed = pusher_config_new(&config) || pusher_config_set_bool(config, "tls", 0) ||
+                 pusher_config_set(config, "host", getenv("PUSHER_HOST")) ||
+                 pusher_config_set(config, "port", getenv("PUSHER_PORT")) ||
+                 pusher_config_set(config, "key", getenv("PUSHER_KEY")) ||
+                 pusher_config_set(config, "auth_endpoint", getenv("PUSHER_AUTH_ENDPOINT")) ||
+                 pusher_config_add(config, "auth_param", "user_id", "demo") ||
+                 pusher_client_new(config, &session.client) || pusher_connect(session.client) ||
+                 pusher_subscribe(session.client, "news") || pusher_subscribe(session.client, "private-orders") ||
+                 pusher_subscribe(session.client, "presence-kitchen");
+    int exit_code = failed ? complain() : run(&session);
+    pusher_client_free(session.client);
     pusher_config_free(config);
-    return is_complete ? EXIT_SUCCESS : EXIT_FAILURE;
+    return exit_code;
 }

@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,8 +23,8 @@ namespace pusher {
 // A result that is neither PUSHER_OK nor an answer, with the library's words for it.
 class Error : public std::runtime_error {
 public:
-    explicit Error(std::int32_t result) : std::runtime_error(last_text()), result_(result) {}
-    std::int32_t result() const { return result_; }
+    explicit Error(std::int32_t result) : std::runtime_error(last_text()), result(result) {}
+    const std::int32_t result;
 
 private:
     static std::string last_text()
@@ -34,8 +33,6 @@ private:
         pusher_last_error_text(text.data(), text.size() + 1);
         return text;
     }
-
-    std::int32_t result_;
 };
 
 // Whether there is an answer. Everything but a missing one is an exception.
@@ -61,6 +58,8 @@ public:
     std::string_view data() const { return text(pusher_notification_data); }
     std::string_view user_id() const { return text(pusher_notification_user_id); }
     std::optional<std::int32_t> state() const { return number<std::int32_t>(pusher_notification_state); }
+    std::string_view kind_name() const { return name_of(pusher_kind_name, kind()); }
+    std::string_view state_name() const { return name_of(pusher_state_name, state().value_or(-1)); }
     std::optional<std::uint64_t> gap_ms() const { return number<std::uint64_t>(pusher_notification_gap); }
 
     std::string_view error() const
@@ -79,6 +78,13 @@ private:
         const char *text;
         std::size_t length;
         return has(get(notification_, &text, &length)) ? std::string_view(text, length) : std::string_view();
+    }
+
+    // A newer library may have more numbers than this program knows, and its names for them.
+    template <typename Get> static std::string_view name_of(Get get, std::int32_t number)
+    {
+        const char *name;
+        return has(get(number, &name)) ? name : "?";
     }
 
     template <typename Number, typename Get> std::optional<Number> number(Get get) const
@@ -104,15 +110,12 @@ class Client {
 public:
     using Options = std::map<std::string, std::string>;
 
-    Client(const Options &options, const Options &auth_params)
+    explicit Client(const Options &options)
     {
         pusher_config *config;
         has(pusher_config_new(&config));
         std::unique_ptr<pusher_config, Free<pusher_config_free>> owned(config);
         for (const auto &[option, value] : options) has(pusher_config_set(config, option.c_str(), value.c_str()));
-        for (const auto &[name, value] : auth_params) {
-            has(pusher_config_add(config, "auth_param", name.c_str(), value.c_str()));
-        }
         pusher_client *client;
         has(pusher_client_new(config, &client));
         client_.reset(client);
@@ -160,14 +163,12 @@ public:
 private:
     // Whatever a callback throws ends here, because the library's frames cannot be unwound.
     static void run(void *callback, const pusher_notification *notification) noexcept
-    {
-        try {
-            (*static_cast<Callback *>(callback))(View(notification));
-        } catch (const std::exception &error) {
-            std::cerr << "a callback failed: " << error.what() << '\n';
-        } catch (...) {
-            std::cerr << "a callback failed\n";
-        }
+    try {
+        (*static_cast<Callback *>(callback))(View(notification));
+    } catch (const std::exception &error) {
+        std::cerr << "a callback failed: " << error.what() << '\n';
+    } catch (...) {
+        std::cerr << "a callback failed\n";
     }
 
     static void destroy(void *callback) noexcept { delete static_cast<Callback *>(callback); }
@@ -179,8 +180,6 @@ private:
 
 namespace {
 
-const std::vector<std::string> CHANNELS = {"news", "private-orders", "presence-kitchen"};
-
 std::string variable(const char *name)
 {
     const char *value = std::getenv(name);
@@ -188,79 +187,68 @@ std::string variable(const char *name)
     return value;
 }
 
-// What the program waits for.
-struct Seen {
-    std::set<std::string> events, again; // channels
-    bool is_welcome = false, has_come_after = false;
-
-    bool is_complete() const { return events.size() == CHANNELS.size() && is_welcome && has_come_after; }
+// How far the program has come. It ends with the first event after it is subscribed again to all three channels, and
+// Ann has answered.
+struct Progress {
+    int again = 0;
+    bool is_welcome = false, is_complete = false;
 };
 
-void take_subscription(pusher::Client &client, Seen &seen, const pusher::Notification &success)
+void take_subscription(pusher::Client &client, Progress &progress, const pusher::View &success)
 {
     const std::string channel(success.channel());
     if (const auto gap = success.gap_ms()) {
-        std::cout << channel << ": subscribed again, " << *gap << " ms were missed\n";
-        seen.again.insert(channel);
-        return;
-    }
-    std::cout << channel << ": subscribed\n";
-    if (channel == "presence-kitchen") {
+        std::cout << channel << ": subscribed again after " << *gap << " ms\n";
+        progress.again++;
+    } else {
+        std::cout << channel << ": subscribed\n";
+        if (channel != "presence-kitchen") return;
         for (const auto &id : client.members(channel)) std::cout << "  member " << id << '\n';
         client.trigger(channel, "client-hello", R"({"says": "hello"})");
     }
 }
 
-void take(pusher::Client &client, Seen &seen, const pusher::Notification &notification)
+void take(pusher::Client &client, Progress &progress, const pusher::View &notification)
 {
     switch (notification.kind()) {
     case PUSHER_KIND_EVENT:
         std::cout << notification.channel() << ": " << notification.name() << ' ' << notification.data() << '\n';
-        seen.events.emplace(notification.channel());
-        seen.is_welcome |= notification.name() == "client-welcome";
-        seen.has_come_after |= seen.again.size() == CHANNELS.size();
+        progress.is_welcome |= notification.name() == "client-welcome";
+        progress.is_complete = progress.is_welcome && progress.again == 3;
         break;
     case PUSHER_KIND_SUBSCRIPTION_SUCCEEDED:
-        take_subscription(client, seen, notification);
-        break;
+        return take_subscription(client, progress, notification);
     case PUSHER_KIND_SUBSCRIPTION_ERROR:
-    case PUSHER_KIND_ERROR:
-        std::cerr << notification.channel() << ": " << notification.error() << '\n';
-        break;
-    default: // There may be more kinds one day.
-        break;
-    }
-}
-
-void run()
-{
-    pusher::Client client({{"host", variable("PUSHER_HOST")},
-                           {"port", variable("PUSHER_PORT")},
-                           {"tls", "false"},
-                           {"key", variable("PUSHER_KEY")},
-                           {"auth_endpoint", variable("PUSHER_AUTH_ENDPOINT")}},
-                          {{"user_id", "demo"}});
-    // It may still run when the client is gone, and uses nothing of this function.
-    client.on(PUSHER_KIND_CONNECTION_STATE_CHANGE, [](const pusher::View &change) {
-        std::cerr << "connection: state " << change.state().value() << ' ' << change.error() << '\n';
-    });
-    for (const auto &channel : CHANNELS) client.subscribe(channel);
-    client.connect();
-    Seen seen;
-    while (!seen.is_complete()) {
-        if (const auto notification = client.next()) take(client, seen, *notification);
+        throw std::runtime_error("cannot subscribe: " + std::string(notification.error()));
+    case PUSHER_KIND_CONNECTION_STATE_CHANGE:
+        if (notification.state() != PUSHER_STATE_FAILED) break; // The client goes on by itself.
+        throw std::runtime_error("the client has given up: " + std::string(notification.error()));
+    default: // A member has come or left, or something went wrong. There may be more kinds one day.
+        std::cout << notification.channel() << ": " << notification.kind_name() << ' ' << notification.user_id()
+                  << notification.error() << '\n';
     }
 }
 
 } // namespace
 
 int main()
-{
-    try {
-        run();
-        return EXIT_SUCCESS;
-    } catch (const std::exception &error) {
-        std::cerr << error.what() << '\n';
-        return EXIT_FAILURE;
+try {
+    pusher::Client client({{"host", variable("PUSHER_HOST")},
+                           {"port", variable("PUSHER_PORT")},
+                           {"tls", "false"},
+                           {"key", variable("PUSHER_KEY")},
+                           {"auth_endpoint", variable("PUSHER_AUTH_ENDPOINT")}});
+    // It may still run when the client is gone, and uses nothing of this function.
+    client.on(PUSHER_KIND_CONNECTION_STATE_CHANGE, [](const pusher::View &change) {
+        std::cerr << "connection: " << change.state_name() << ' ' << change.error() << '\n';
+    });
+    for (const auto channel : {"news", "private-orders", "presence-kitchen"}) client.subscribe(channel);
+    client.connect();
+    Progress progress;
+    while (!progress.is_complete) {
+        if (const auto notification = client.next()) take(client, progress, *notification);
     }
+} catch (const std::exception &error) {
+    std::cerr << error.what() << '\n';
+    return EXIT_FAILURE;
 }

@@ -62,10 +62,11 @@ end
 
 function on.connection_state_change(change)
     print(change.previous_state .. " -> " .. change.state, change.error or "")
+    if change.state == "failed" then error("the client has given up: " .. tostring(change.error), 0) end
 end
 
 function on.subscription_error(news)
-    print(news.channel or "", news.error)
+    error("cannot subscribe to " .. (news.channel or "a channel") .. ": " .. tostring(news.error), 0)
 end
 
 client:connect_background()

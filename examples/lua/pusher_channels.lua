@@ -21,44 +21,33 @@ local ffi = require "ffi"
 
 local folder = debug.getinfo(1, "S").source:match("^@(.*[/\\])") or "./"
 
-local function readable(paths)
+local function header()
+    local paths = { folder .. "pusher_channels.h", folder .. "../../src/capi/pusher_channels.h" }
+    local wanted = os.getenv("PUSHER_CHANNELS_HEADER")
+    if wanted then table.insert(paths, 1, wanted) end
     for _, path in ipairs(paths) do
         local file = io.open(path)
-        if file then return file end
+        if file then
+            local text = file:read("*a")
+            file:close()
+            return text
+        end
     end
     error("pusher_channels.h is not at " .. table.concat(paths, ", nor at "))
 end
 
-local header
-do
-    local paths = { folder .. "pusher_channels.h", folder .. "../../src/capi/pusher_channels.h" }
-    local file = readable { os.getenv("PUSHER_CHANNELS_HEADER") or paths[1], unpack(paths) }
-    header = file:read("*a")
-    file:close()
-end
-
 -- LuaJIT has no preprocessor, and understands C, but no `extern "C"`.
-ffi.cdef((header
+ffi.cdef((header()
     :gsub("#ifdef __cplusplus.-#endif", "")
     :gsub("#[^\n]*", "")
     :gsub("PUSHER_NULLABLE", "")))
 
 local lib = ffi.load(os.getenv("PUSHER_CHANNELS_LIBRARY") or "pusher_channels")
 
--- The names of constants by their numbers, as in { [1] = "event", ... } for PUSHER_KIND_.
-local function names(prefix)
-    local found = {}
-    for name, number in header:gmatch("\n%s+" .. prefix .. "([A-Z_]+) = (%d+)") do
-        found[tonumber(number)] = name:lower()
-    end
-    return found
-end
-
-local KINDS, STATES = names("PUSHER_KIND_"), names("PUSHER_STATE_")
-
 -- What functions write their results to. Lua has one thread, and each value is read before the next call.
 local text, length, list = ffi.new("const char *[1]"), ffi.new("size_t[1]"), ffi.new("pusher_list *[1]")
 local int, uint, long = ffi.new("int32_t[1]"), ffi.new("uint32_t[1]"), ffi.new("uint64_t[1]")
+local static = ffi.new("const char *[1]")
 local failure, taken = ffi.new("const pusher_error *[1]"), ffi.new("pusher_notification *[1]")
 
 -- Reads what a function gives: nil for PUSHER_NOTHING.
@@ -68,6 +57,16 @@ end
 
 local function got_number(result, place)
     if result == lib.PUSHER_OK then return tonumber(place[0]) end
+end
+
+-- What the library calls a number: nil where there is none, or it has no name.
+local function name_of(get, number)
+    if number and get(number, static) == lib.PUSHER_OK then return ffi.string(static[0]) end
+end
+
+-- Of the state that a function gives.
+local function state_name(result)
+    return name_of(lib.pusher_state_name, got_number(result, int))
 end
 
 ---- Errors ---------------------------------------------------------------------------------------------------------
@@ -81,13 +80,12 @@ end
 
 -- Copies an error, because it is borrowed.
 local function copied_error(error)
-    local static = ffi.new("const char *[1]")
     local copy = { result = got_number(lib.pusher_error_result(error, int), int) }
     copy.text = got_text(lib.pusher_error_text(error, text, length))
     copy.code = got_number(lib.pusher_error_code(error, int), int)
     copy.status = got_number(lib.pusher_error_status(error, int), int)
     if lib.pusher_error_detail(error, static) == lib.PUSHER_OK then copy.detail = ffi.string(static[0]) end
-    if lib.pusher_result_name(copy.result, static) == lib.PUSHER_OK then copy.name = ffi.string(static[0]) end
+    copy.name = name_of(lib.pusher_result_name, copy.result)
     copy.is_retryable = got_number(lib.pusher_error_is_retryable(error, int), int) == 1
     copy.is_auth = got_number(lib.pusher_error_is_auth(error, int), int) == 1
     copy.is_timeout = got_number(lib.pusher_error_is_timeout(error, int), int) == 1
@@ -124,9 +122,9 @@ local function copied_notification()
     for _, name in ipairs { "channel", "name", "data", "user_id", "user_info", "reason" } do
         copy[name] = got_text(lib["pusher_notification_" .. name](it, text, length))
     end
-    copy.kind = KINDS[got_number(lib.pusher_notification_kind(it, int), int)] or "unknown"
-    copy.state = STATES[got_number(lib.pusher_notification_state(it, int), int)]
-    copy.previous_state = STATES[got_number(lib.pusher_notification_previous_state(it, int), int)]
+    copy.kind = name_of(lib.pusher_kind_name, got_number(lib.pusher_notification_kind(it, int), int)) or "unknown"
+    copy.state = state_name(lib.pusher_notification_state(it, int))
+    copy.previous_state = state_name(lib.pusher_notification_previous_state(it, int))
     copy.attempt = got_number(lib.pusher_notification_attempt(it, uint), uint)
     copy.retry_in = got_number(lib.pusher_notification_retry_in(it, long), long)
     copy.count = got_number(lib.pusher_notification_count(it, long), long)
@@ -180,7 +178,7 @@ function Client:reconnect_now()
 end
 
 function Client:state()
-    return STATES[got_number(check(lib.pusher_state(self.handle, int)), int)]
+    return state_name(check(lib.pusher_state(self.handle, int)))
 end
 
 function Client:socket_id()

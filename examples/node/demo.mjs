@@ -43,9 +43,10 @@ const on = {
   },
   connection_state_change({ previousState, state, error }) {
     console.log(`${previousState} -> ${state}`, error?.message ?? "");
+    if (state === "failed") throw error;
   },
   subscription_error({ channel, error }) {
-    console.log(`${channel}: ${error.message}`);
+    throw new Error(`cannot subscribe to ${channel}`, { cause: error });
   },
 };
 

@@ -31,13 +31,6 @@ const SLICE_MS = 250;
 
 const Result = { OK: 0, NOTHING: 1, CLOSED: 2, ERR_HANDLE: 12, ERR_WAIT_TIMEOUT: 136 };
 
-const STATES = ["disconnected", "connecting", "connected", "unavailable", "reconnecting", "disconnecting", "failed"];
-
-const KINDS = [
-  undefined, "event", "connection_state_change", "subscription_succeeded", "subscription_error", "subscription_count",
-  "cache_miss", "member_added", "member_removed", "decryption_failure", "signed_in", "watchlist", "error", "lagged",
-];
-
 export class Client {
   #handle;
 
@@ -88,7 +81,7 @@ export class Client {
   }
 
   get state() {
-    return STATES[number(c.pusher_state, this.#handle)];
+    return optional(c.pusher_state, this.#handle, stateName);
   }
 
   // `undefined` while there is no connection.
@@ -246,7 +239,7 @@ export class PusherError extends Error {
 // Copies everything, and frees the notification.
 function notification(handle) {
   try {
-    const copy = { kind: KINDS[number(c.pusher_notification_kind, handle)] ?? "unknown" };
+    const copy = { kind: word(c.pusher_kind_name, number(c.pusher_notification_kind, handle)) ?? "unknown" };
     for (const [field, read] of Object.entries(FIELDS)) {
       const value = read(handle);
       if (value !== undefined) copy[field] = value;
@@ -266,8 +259,8 @@ const FIELDS = {
   users: (it) => optional(c.pusher_notification_users, it, (users) => elements(users).map(({ id }) => id)),
   count: (it) => number(c.pusher_notification_count, it),
   reason: (it) => text(c.pusher_notification_reason, it),
-  state: (it) => STATES[number(c.pusher_notification_state, it)],
-  previousState: (it) => STATES[number(c.pusher_notification_previous_state, it)],
+  state: (it) => optional(c.pusher_notification_state, it, stateName),
+  previousState: (it) => optional(c.pusher_notification_previous_state, it, stateName),
   attempt: (it) => number(c.pusher_notification_attempt, it),
   retryIn: (it) => number(c.pusher_notification_retry_in, it),
   resubscribed: (it) => optional(c.pusher_notification_resubscribed, it, (value) => value === 1),
@@ -326,6 +319,10 @@ function word(read, parameter) {
 
 function name(result) {
   return word(c.pusher_result_name, result) ?? `PUSHER_ERR_${result}`;
+}
+
+function stateName(state) {
+  return word(c.pusher_state_name, state);
 }
 
 function resultOf(error) {
@@ -403,6 +400,7 @@ const c = Object.fromEntries(
   int32_t pusher_disconnect(pusher_client *client);
   int32_t pusher_reconnect_now(pusher_client *client);
   int32_t pusher_state(pusher_client *client, _Out_ int32_t *state);
+  int32_t pusher_state_name(int32_t state, _Out_ void **text);
   int32_t pusher_socket_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_set_auth_header(pusher_client *client, const char *name, const char *value);
   int32_t pusher_set_auth_param(pusher_client *client, const char *name, const char *value);
@@ -431,6 +429,7 @@ const c = Object.fromEntries(
   int32_t pusher_user_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_next(pusher_client *client, int32_t timeout_ms, _Out_ pusher_notification **notification);
   int32_t pusher_length(pusher_client *client, _Out_ size_t *length);
+  int32_t pusher_kind_name(int32_t kind, _Out_ void **text);
   int32_t pusher_notification_kind(const pusher_notification *notification, _Out_ int32_t *kind);
   int32_t pusher_notification_channel(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_notification_name(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);

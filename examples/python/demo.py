@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from pusher_channels import Client, Kind
+from pusher_channels import Client, Kind, State
 
 CHANNELS = "news", "private-orders", "presence-kitchen"
 PATIENCE = 30.0
@@ -42,8 +42,12 @@ def main() -> None:
                     client.trigger("presence-kitchen", "client-hello", {"from": "python"})
             elif notification.kind is Kind.CONNECTION_STATE_CHANGE:
                 print(f"{notification.previous_state.name} -> {notification.state.name}", notification.error or "")
+                if notification.state is State.FAILED:
+                    sys.exit(f"the client has given up: {notification.error}")
+            elif notification.kind is Kind.SUBSCRIPTION_ERROR:
+                sys.exit(f"cannot subscribe to {notification.channel}: {notification.error}")
             elif notification.error:
-                print(f"{notification.channel}: {notification.error}")
+                print(notification.error)
 
             # Events come all the time. The first of each kind is enough.
             if news in awaited:

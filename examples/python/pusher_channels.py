@@ -124,10 +124,15 @@ class Client(_Queue):
     auth_headers     a mapping, or a function that returns one before each request to the auth endpoints
     auth_params      likewise
     client_name      how the client calls itself: a name and a version
-    authorizer       a function of a channel and a socket id. It returns what a backend would answer, which is a mapping
-                     with "auth", and perhaps "channel_data" and "shared_secret"; or raises, to refuse. The exception
-                     may have a `status`, as of HTTP. It runs on a thread of the client's.
-    user_authenticator  a function of a socket id. It returns a mapping with "auth" and "user_data", or raises.
+
+    Functions, which run on threads of the client's. What they raise is a refusal.
+
+    authorizer       of a channel and a socket id. It returns what a backend would answer, which is a mapping with
+                     "auth", and perhaps "channel_data" and "shared_secret". The exception may have a `status`, of HTTP.
+    batch_authorizer of a list of such pairs. It returns a list of such mappings, or exceptions, in the same order.
+    user_authenticator  of a socket id. It returns a mapping with "auth" and "user_data".
+    encrypted_data_decoder  of the decrypted bytes of an encrypted channel, in place of UTF-8. It returns a str.
+    dialer           of a host, a port and seconds. It returns a connected stream socket, which is the client's then.
     """
 
     _take = "pusher_next"
@@ -269,9 +274,15 @@ class Client(_Queue):
 
     # Receiving
 
-    def receiver(self, only: Sequence[Kind] = (), **options: Any) -> Receiver:
-        """A queue beside the client's own: of a `channel`, of some kinds, with a `capacity` or an `overflow` policy."""
-        return Receiver(self, only, options)
+    def receiver(
+        self, only: Sequence[Kind] = (), wake: Callable[[], None] | None = None, **options: Any
+    ) -> Receiver:
+        """A queue beside the client's own: of a `channel`, of some kinds, with a `capacity` or an `overflow` policy.
+
+        `wake` is called once when something has come, and again only after somebody has asked for it: to wake an event
+        loop, as `loop.call_soon_threadsafe` does. It runs on a thread of the client's, and must not wait.
+        """
+        return Receiver(self, only, wake, options)
 
     def bind(
         self, callback: Callable[[Notification], None], channel: str | None = None, event: str | None = None
@@ -312,13 +323,18 @@ class Receiver(_Queue):
     _descriptor = "pusher_receiver_descriptor"
     _length = "pusher_receiver_length"
 
-    def __init__(self, client: Client, only: Sequence[Kind], options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, client: Client, only: Sequence[Kind], wake: Callable[[], None] | None, options: Mapping[str, Any]
+    ) -> None:
         handle = _new(_lib.pusher_receiver_options_new)
         try:
             for kind in only:
                 _lib.pusher_receiver_options_set(handle, "only", Kind(kind).name.lower())
             for name, value in options.items():
                 _lib.pusher_receiver_options_set(handle, name, str(value))
+            if wake is not None:
+                with _registered(wake) as number:
+                    _lib.pusher_receiver_options_wake(handle, _on_wake, number, _on_destroy)
             self._handle = _new(_lib.pusher_receiver_new, client._handle, handle)
         finally:
             _lib.pusher_receiver_options_free(handle)
@@ -357,14 +373,14 @@ class Binding:
 
 
 class _Numbers(IntEnum):
-    """Frozen numbers, of which a newer library may have more."""
+    """Frozen numbers, of which a newer library may have more, and names for them."""
 
     @classmethod
     def _missing_(cls, value: object) -> _Numbers:
         if not isinstance(value, int):
             raise ValueError(f"{value!r} is not a {cls.__name__}")
         member = int.__new__(cls, value)
-        member._name_, member._value_ = f"UNKNOWN_{value}", value
+        member._name_, member._value_ = _name(cls, value) or f"UNKNOWN_{value}", value
         return member
 
 
@@ -625,6 +641,8 @@ class _Callbacks:
 
 
 _callbacks = _Callbacks()
+_logger = logging.getLogger(__name__)
+_logger.addHandler(logging.NullHandler())
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 if hasattr(os, "register_at_fork"):
@@ -657,17 +675,28 @@ def _register(callback: Callable[[Notification], None], function: Any, *argument
     return Binding(binding)
 
 
-def _answer(number: int, request: c_void_p) -> None:
-    """Asks the function and answers the library."""
+@contextmanager
+def _answering(request: c_void_p) -> Iterator[None]:
+    """Refuses what is raised. Freeing the request refuses where there was no answer, and otherwise does nothing."""
+    try:
+        yield
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}".replace("\0", " ").encode(errors="replace").decode()
+        _lib.pusher_auth_request_refuse(request, message, getattr(error, "status", 0))
+    finally:
+        _lib.pusher_auth_request_free(request)
+
+
+def _question(request: c_void_p) -> tuple[str | None, str | None]:
     channel = _text(_lib.pusher_auth_request_channel, request)
-    socket_id = _text(_lib.pusher_auth_request_socket_id, request)
-    if channel is None:
-        user = _callbacks[number](socket_id)
-        _lib.pusher_auth_request_grant_user(request, user["auth"], user["user_data"])
-    else:
-        grant = _callbacks[number](channel, socket_id)
-        optional = grant.get("channel_data"), grant.get("shared_secret")
-        _lib.pusher_auth_request_grant(request, grant["auth"], *optional)
+    return channel, _text(_lib.pusher_auth_request_socket_id, request)
+
+
+def _grant(request: c_void_p, grant: Mapping[str, str] | Exception) -> None:
+    if isinstance(grant, Exception):
+        raise grant
+    optional = grant.get("channel_data"), grant.get("shared_secret")
+    _lib.pusher_auth_request_grant(request, grant["auth"], *optional)
 
 
 _Destructor = CFUNCTYPE(None, c_void_p)
@@ -698,20 +727,70 @@ def _on_log(number, level, target, message):
 
 @_AuthorizeCallback
 def _on_authorize(number, request):
+    with _answering(request):
+        _grant(request, _callbacks[number](*_question(request)))
+
+
+@_BatchAuthorizeCallback
+def _on_batch_authorize(number, requests, count):
+    # The array is gone when this returns, and each request is answered and freed by itself.
+    requests = [c_void_p(requests[index]) for index in range(count)]
     try:
-        _answer(number, request)
+        grants = list(_callbacks[number]([_question(request) for request in requests]))
+        if len(grants) != count:
+            raise ValueError(f"the batch authorizer returned {len(grants)} answers to {count} questions")
     except Exception as error:
-        message = f"{type(error).__name__}: {error}".replace("\0", " ").encode(errors="replace").decode()
-        _lib.pusher_auth_request_refuse(request, message, getattr(error, "status", 0))
-    finally:
-        # This refuses where there was no answer, and otherwise does nothing.
-        _lib.pusher_auth_request_free(request)
+        grants = [error] * count
+    for request, grant in zip(requests, grants):
+        with _answering(request):
+            _grant(request, grant)
+
+
+@_AuthorizeCallback
+def _on_authenticate_user(number, request):
+    with _answering(request):
+        _, socket_id = _question(request)
+        user = _callbacks[number](socket_id)
+        _lib.pusher_auth_request_grant_user(request, user["auth"], user["user_data"])
 
 
 @_PairsCallback
 def _on_pairs(number, pairs):
     for name, value in _callbacks[number]().items():
         _lib.pusher_pairs_add(pairs, name, value)
+
+
+def _resulting(function: Callable[..., None]) -> Callable[..., int]:
+    """The result of a callback that has one: 0, or 1 when it raised. What it raised only a log can tell."""
+
+    def call(*arguments: Any) -> int:
+        try:
+            function(*arguments)
+        except Exception:
+            _logger.warning("a callback has raised", exc_info=True)
+            return 1
+        return 0
+
+    return call
+
+
+@_DecodeCallback
+@_resulting
+def _on_decode(number, data, length, text):
+    decoded = _callbacks[number](string_at(data, length)).encode()
+    _lib.pusher_text_set(text, decoded, len(decoded))
+
+
+@_DialCallback
+@_resulting
+def _on_dial(number, host, port, milliseconds, place):
+    # Detached, because from here on the client closes it.
+    place[0] = _callbacks[number](host.decode(), port, _seconds(milliseconds)).detach()
+
+
+@_WakeCallback
+def _on_wake(number):
+    _callbacks[number]()
 
 
 # ---- Options ---------------------------------------------------------------------------------------------------------
@@ -748,7 +827,10 @@ _PAIR_OPTIONS = {
 
 _CALLBACK_OPTIONS = {
     "authorizer": ("pusher_config_authorizer", _on_authorize),
-    "user_authenticator": ("pusher_config_user_authenticator", _on_authorize),
+    "batch_authorizer": ("pusher_config_batch_authorizer", _on_batch_authorize),
+    "user_authenticator": ("pusher_config_user_authenticator", _on_authenticate_user),
+    "encrypted_data_decoder": ("pusher_config_encrypted_data_decoder", _on_decode),
+    "dialer": ("pusher_config_dialer", _on_dial),
     "auth_headers": ("pusher_config_auth_headers", _on_pairs),
     "auth_params": ("pusher_config_auth_params", _on_pairs),
 }
@@ -831,6 +913,18 @@ def _copied(members: c_void_p) -> list[Member]:
         Member(_text(_lib.pusher_list_id, members, index) or "", _text(_lib.pusher_list_info, members, index))
         for index in indices
     ]
+
+
+def _name(numbers: type[_Numbers], value: int) -> str | None:
+    """What the library calls a number, as the constants here are called."""
+    name = c_void_p()
+    function = _NAMES.get(numbers)
+    if function is None or getattr(_lib, function)(value, byref(name)) != Result.OK:
+        return None
+    return string_at(name).decode().upper().removeprefix("PUSHER_")
+
+
+_NAMES = {State: "pusher_state_name", Kind: "pusher_kind_name", Result: "pusher_result_name"}
 
 
 def _field(name: str, kind: Any = None, convert: Callable[[Any], Any] = lambda value: value) -> Any:
@@ -962,6 +1056,7 @@ _FUNCTIONS = {
     "pusher_disconnect": (_IN,),
     "pusher_reconnect_now": (_IN,),
     "pusher_state": (_IN, _OUT_INT),
+    "pusher_state_name": (c_int32, _OUT),
     "pusher_socket_id": (_IN, *_OUT_TEXT),
     "pusher_set_auth_header": (_IN, _Text, _Text),
     "pusher_set_auth_param": (_IN, _Text, _Text),
@@ -1000,6 +1095,7 @@ _FUNCTIONS = {
     "pusher_receiver_length": (_IN, _OUT_SIZE),
     "pusher_receiver_dropped": (_IN, _OUT_UINT64),
     "pusher_receiver_superseded": (_IN, _OUT_UINT64),
+    "pusher_kind_name": (c_int32, _OUT),
     "pusher_notification_kind": (_IN, _OUT_INT),
     "pusher_notification_channel": (_IN, *_OUT_TEXT),
     "pusher_notification_name": (_IN, *_OUT_TEXT),

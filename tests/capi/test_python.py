@@ -5,6 +5,7 @@ tests/capi/languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variabl
 
 import asyncio
 import ctypes
+import functools
 import gc
 import hashlib
 import hmac
@@ -23,6 +24,8 @@ import unittest
 import weakref
 from pathlib import Path
 from unittest import mock
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -62,6 +65,29 @@ def wait_until(condition):
         time.sleep(0.001)
 
 
+# The plain text, and what soketi made of it (tests/corpus/soketi__encrypted.jsonl).
+SEALED_PLAIN = '{"secret":"msg"}'
+SEALED = json.dumps(
+    {"nonce": "iC4ShfrwGk+jIn4/1hI/h76bXMXEzt1D", "ciphertext": "7dWLnNI1VJvM2XVyPVtGSlxsmq1pnA0G81NdDS30nIg="}
+)
+
+
+def encrypted_grant(channel, socket_id):
+    secret = "yg0RrojlChIBGKYDax2K5oqaMIaBtMi7HK+TiLLndM0="
+    return {"auth": signature(f"{socket_id}:{channel}"), "shared_secret": secret}
+
+
+def publish(channel, name, data):
+    """As a backend does, by the HTTP API."""
+    body = json.dumps({"name": name, "channels": [channel], "data": data}).encode()
+    query = {"auth_key": os.environ["PUSHER_KEY"], "auth_timestamp": int(time.time()), "auth_version": "1.0"}
+    query["body_md5"] = hashlib.md5(body).hexdigest()
+    path = "/apps/app-id/events"
+    _, signed = signature(f"POST\n{path}\n{urlencode(query)}").split(":")
+    url = f"http://{os.environ['PUSHER_HOST']}:{os.environ['PUSHER_PORT']}{path}?{urlencode(query)}"
+    urlopen(f"{url}&auth_signature={signed}", data=body, timeout=PATIENCE).close()
+
+
 class Header(unittest.TestCase):
     """What a binding of any language must agree with."""
 
@@ -93,6 +119,13 @@ class Header(unittest.TestCase):
         constants.update((f"PUSHER_LOG_{level.name}", level.value) for level in pusher_channels._LogLevel)
         self.assertEqual(constants, self.constants)
 
+    def test_is_named_as_in_the_python_binding(self):
+        for number in (*State, *Kind, *Result):
+            self.assertEqual(pusher_channels._name(type(number), number), number.name)
+        self.assertEqual(Kind(99).name, "UNKNOWN_99")
+        with mock.patch.object(pusher_channels, "_name", return_value="NEWER"):
+            self.assertEqual((Kind(99).name, Kind(99) == 99), ("NEWER", True))
+
     def test_has_the_fields_of_the_python_notification(self):
         prefix, others = "pusher_notification_", {"clone", "free", "kind"}
         accessors = {name[len(prefix) :] for name in self.functions if name.startswith(prefix)} - others
@@ -116,11 +149,6 @@ class Header(unittest.TestCase):
         results = dict(re.findall(r"(\w+): (\d+)", re.search(r"const Result = {(.*)}", text)[1]))
         for name, value in results.items():
             self.assertEqual(int(value), self.constants[f"PUSHER_{name}"])
-        for table, prefix in (("STATES", "PUSHER_STATE_"), ("KINDS", "PUSHER_KIND_")):
-            words = re.findall(r'"(\w+)"|undefined', re.search(rf"const {table} = \[(.*?)\]", text, flags=re.DOTALL)[1])
-            declared = {prefix + word.upper(): number for number, word in enumerate(words) if word}
-            wanted = {name: value for name, value in self.constants.items() if name.startswith(prefix)}
-            self.assertEqual(declared, wanted)
 
     def test_has_what_the_lua_binding_calls(self):
         text = (EXAMPLES / "lua/pusher_channels.lua").read_text()
@@ -463,6 +491,92 @@ class Pushing(unittest.TestCase):
         self.assertEqual((error.result, error.status, error.is_auth), (Result.ERR_AUTH_REFUSED, 403, True))
         self.assertIn("Refused: it stays shut", str(error))
         self.assertIs(caught.exception.result, Result.ERR_AUTH_REFUSED)
+
+    def test_a_batch_authorizer_answers_each_question_for_itself(self):
+        batches = []
+
+        def authorize(questions):
+            batches.append([channel for channel, _ in questions])
+            return [
+                PermissionError("it stays shut") if channel == "private-safe"
+                else {"auth": signature(f"{socket_id}:{channel}")}
+                for channel, socket_id in questions
+            ]
+
+        with client_with(batch_authorizer=authorize) as client:
+            client.disconnect()
+            channels = ["private-orders", "private-safe", "private-tables"]
+            for channel in channels:
+                client.subscribe(channel)
+            client.connect()
+            client.wait_subscribed("private-orders", timeout=PATIENCE)
+            client.wait_subscribed("private-tables", timeout=PATIENCE)
+            error = next_of(client, Kind.SUBSCRIPTION_ERROR).error
+        self.assertIn("PermissionError: it stays shut", str(error))
+        self.assertCountEqual([channel for batch in batches for channel in batch], channels)
+
+    def test_a_batch_authorizer_that_answers_too_little_refuses_all(self):
+        with client_with(batch_authorizer=lambda questions: []) as client:
+            client.subscribe("private-orders")
+            with self.assertRaises(PusherError) as caught:
+                client.wait_subscribed("private-orders", timeout=PATIENCE)
+        self.assertIn("returned 0 answers to 1 questions", str(caught.exception))
+
+    def test_a_decoder_makes_text_of_what_was_encrypted(self):
+        decoded, is_text = [], True
+
+        def decode(data):
+            decoded.append(data)
+            if not is_text:
+                raise ValueError("it is no text")
+            return data.decode().upper() + "\0"
+
+        with client_with(authorizer=encrypted_grant, encrypted_data_decoder=decode) as client:
+            client.subscribe("private-encrypted-x")
+            client.wait_subscribed("private-encrypted-x", timeout=PATIENCE)
+            publish("private-encrypted-x", "sealed", SEALED)
+            self.assertEqual(next_of(client, Kind.EVENT).data, SEALED_PLAIN.upper() + "\0")
+            is_text = False
+            with self.assertLogs("pusher_channels", logging.WARNING) as logged:
+                publish("private-encrypted-x", "sealed", SEALED)
+                self.assertEqual(next_of(client, Kind.DECRYPTION_FAILURE).channel, "private-encrypted-x")
+        self.assertIn("it is no text", logged.output[0])
+        self.assertEqual(decoded[0], SEALED_PLAIN.encode())
+
+    def test_a_dialer_makes_the_connection(self):
+        dialled = []
+
+        def dial(host, port, timeout):
+            dialled.append((host, port))
+            if len(dialled) == 1:
+                raise ConnectionRefusedError("not today")
+            return socket.create_connection((host, port), timeout)
+
+        client = client_with(dialer=dial)
+        with self.assertLogs("pusher_channels", logging.WARNING) as logged:
+            with self.assertRaises(PusherError) as caught:
+                client.connect()
+        self.assertIs(caught.exception.result, Result.ERR_DIALER)
+        self.assertIn("not today", logged.output[0])
+        with client:
+            client.subscribe("news")
+            self.assertEqual(next_of(client, Kind.EVENT).channel, "news")
+        self.assertEqual(dialled, [(os.environ["PUSHER_HOST"], int(os.environ["PUSHER_PORT"]))] * 2)
+
+    def test_a_receiver_wakes_an_event_loop(self):
+        async def first_event(client):
+            woken = asyncio.Event()
+            wake = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
+            with client.receiver(channel="news", only=[Kind.EVENT], wake=wake) as receiver:
+                client.subscribe("news")
+                while (event := receiver.next(timeout=0)) is None:
+                    await woken.wait()
+                    woken.clear()
+            return event
+
+        with client_with() as client:
+            event = asyncio.run(asyncio.wait_for(first_event(client), PATIENCE))
+            self.assertEqual(event.name, "published")
 
     def test_a_user_authenticator_signs_in(self):
         user_data = json.dumps({"id": "7"})
