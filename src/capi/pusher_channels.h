@@ -2,7 +2,7 @@
  * pusher_channels.h - the C interface of pusher-channels, a blocking client for Pusher Channels and every server that
  * speaks its protocol: Laravel Reverb, soketi, Sockudo.
  *
- * The smallest program, without its error handling:
+ * The smallest program, without its error handling (examples/c/smallest.c has it):
  *
  *     pusher_config *config;
  *     pusher_client *client;
@@ -29,18 +29,20 @@
  * NULL does nothing, and so does freeing a handle again. Every other function returns PUSHER_ERR_HANDLE for a handle
  * that was freed; one that waits while another thread frees the handle returns PUSHER_CLOSED, or the error of what it
  * waits for. Handles are numbers in disguise, and nothing may be read or written through them. The exceptions are
- * `pusher_notification` and `pusher_error`, which are made for every event and are plain memory: using one after it
- * was freed is undefined, as with `free`.
+ * `pusher_notification` and `pusher_error`, which are plain memory, because one is made for every event: a
+ * notification is freed by the program, an error goes with what it was borrowed from, and using one after that is
+ * undefined, as with `free`.
  *
  *
  * RESULTS
  *
  * Functions return an int32_t: PUSHER_OK (0) or one of the PUSHER_... numbers below. The numbers are frozen: none is
- * ever changed or given another meaning, and there may be more, so treat one that you do not know as an error.
- * PUSHER_NOTHING and PUSHER_CLOSED are answers, not errors. What a function returns beside its result goes through
- * its last parameters, which are written only when the result is PUSHER_OK. NULL is PUSHER_ERR_NULL for every
- * parameter that is not marked PUSHER_NULLABLE. Three functions return something else: pusher_abi_version and
- * pusher_version, which cannot fail, and pusher_last_error_text.
+ * ever changed or given another meaning, and there may be more, so treat one that you do not know as an error of an
+ * unknown kind. Errors are the numbers from 10 on; PUSHER_NOTHING and PUSHER_CLOSED are answers. What a function
+ * returns beside its result goes through its last parameters, which are written only when the result is PUSHER_OK.
+ * NULL is PUSHER_ERR_NULL for every parameter that is not marked PUSHER_NULLABLE. Functions that free return nothing;
+ * pusher_abi_version and pusher_version, which cannot fail, and pusher_last_error_text return what they are asked
+ * for.
  *
  * When a function returns an error, the thread that called it can read what went wrong by pusher_last_error_text and
  * pusher_last_error. It stays until the thread's next error; functions that succeed do not touch it.
@@ -75,19 +77,20 @@
  * CALLBACKS
  *
  * Each has a `user_data`, which is handed to it as it is, and a destructor for that, which may be NULL. The
- * destructor runs exactly once, on whatever thread, when the callback will never run again and does not run any more:
- * after it was unbound, or its client or config is gone; and if registering it fails, before the registering function
- * returns. It should not wait. Wherever the library calls a callback it holds no lock, so that every function may be
- * called inside it, pusher_client_free of its own client included. Only those that would wait for the thread that
- * they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. A callback returns to its
- * caller: no C++ exception and no longjmp may leave it.
+ * destructor runs exactly once for each registration, on whatever thread, when the callback will never run again and
+ * does not run any more: after it was unbound, or its client or config is gone; and if registering it fails, before
+ * the registering function returns. It should not wait. Wherever the library calls a callback it holds no lock, so
+ * that every function may be called inside it, pusher_client_free of its own client included. Only those that would
+ * wait for the thread that they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. A
+ * callback returns to its caller: no C++ exception and no longjmp may leave it.
  *
  *
  * THREADS
  *
  * Every function may be called from every thread, at the same time and with the same handles. What is borrowed from a
- * handle is valid as long as nobody frees that handle. A notification is shared between threads as any memory is: it
- * is not changed by reading it, and freed by one of them once the others are done.
+ * handle is valid as long as nobody frees that handle, where a function does not say otherwise. A notification is
+ * shared between threads as any memory is: it is not changed by reading it, and freed by one of them once the others
+ * are done.
  *
  *
  * FORK
@@ -154,7 +157,7 @@ enum {
     PUSHER_ERR_TLS = 107,                     /* the TLS handshake failed */
     PUSHER_ERR_UPGRADE_STATUS = 108,          /* the server answered the upgrade with an HTTP status */
     PUSHER_ERR_UPGRADE = 109,                 /* the server's answer to the upgrade is not valid */
-    PUSHER_ERR_UNEXPECTED_FIRST_MESSAGE = 110,
+    PUSHER_ERR_UNEXPECTED_FIRST_MESSAGE = 110,/* the server began with something else than the protocol says */
     PUSHER_ERR_CONNECTION_CLOSED = 111,       /* the server ended the connection, with a code */
     PUSHER_ERR_CONNECTION_LOST = 112,         /* the connection died without a code */
     PUSHER_ERR_PONG_TIMEOUT = 113,            /* the server fell silent */
@@ -168,24 +171,24 @@ enum {
     PUSHER_ERR_AUTH_TIMEOUT = 121,            /* the auth endpoint or the authorizer did not answer in time */
     PUSHER_ERR_AUTH_REFUSED = 122,            /* the auth endpoint or the authorizer refused */
     PUSHER_ERR_AUTH_MALFORMED = 123,          /* the answer of the auth endpoint or the authorizer is not valid */
-    PUSHER_ERR_SIGN_IN_REFUSED = 124,
-    PUSHER_ERR_SIGN_IN_TIMEOUT = 125,
-    PUSHER_ERR_NOT_SIGNED_IN = 126,
+    PUSHER_ERR_SIGN_IN_REFUSED = 124,         /* the server refused a sign-in */
+    PUSHER_ERR_SIGN_IN_TIMEOUT = 125,         /* the server did not confirm a sign-in in time */
+    PUSHER_ERR_NOT_SIGNED_IN = 126,           /* nobody has called pusher_sign_in */
     PUSHER_ERR_CLIENT_EVENT_CHANNEL = 127,    /* client events are for private and presence channels */
     PUSHER_ERR_CLIENT_EVENT_NAME = 128,       /* the name of a client event begins with client- */
     PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* more than 10,240 bytes of data */
     PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the option client_event_limit */
-    PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131,
+    PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131, /* more client events wait than the connection takes */
     PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
     PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the option max_presence_members, or 8 MiB a channel */
     PUSHER_ERR_NO_AUTHORIZER = 134,           /* the channel must be authorised, and nobody is configured to */
-    PUSHER_ERR_NOT_SUBSCRIBED = 135,
+    PUSHER_ERR_NOT_SUBSCRIBED = 135,          /* the channel is not subscribed, or not yet */
     PUSHER_ERR_WAIT_TIMEOUT = 136,            /* a pusher_wait_... function ended because its time was over */
-    PUSHER_ERR_DISCONNECTED = 137,
+    PUSHER_ERR_DISCONNECTED = 137,            /* there is no connection, and none is being made */
     PUSHER_ERR_WOULD_DEADLOCK = 138,          /* a function that waits was called inside a callback */
     PUSHER_ERR_LAGGED = 139,                  /* notifications were dropped before callbacks could get them */
-    PUSHER_ERR_HANDLER_PANICKED = 140,
-    PUSHER_ERR_DECODE = 141,
+    PUSHER_ERR_HANDLER_PANICKED = 140,        /* of Rust programs; not returned here */
+    PUSHER_ERR_DECODE = 141,                  /* of Rust programs; not returned here */
     PUSHER_ERR_FORKED = 142,                  /* the handle belongs to the parent process */
     PUSHER_ERR_THREAD = 143                   /* the operating system did not start a thread */
 };
@@ -285,7 +288,10 @@ int32_t pusher_log(int32_t level, pusher_log_callback PUSHER_NULLABLE callback, 
 
 /* ---- Configuration --------------------------------------------------------------------------------------------- */
 
-/* Options for clients. Each has a default, but for the server: "key" with "cluster" or "host", or "url". */
+/*
+ * Options for clients. Every option has a default, except those that say where the server is: "key" with "cluster" or
+ * "host", or "url".
+ */
 int32_t pusher_config_new(pusher_config **config);
 
 /* Clients that were made of it are not affected. */
@@ -301,12 +307,12 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   key                        text      the app's key
  *   cluster                    text      of the hosted service: eu, us2, ap1, ...
  *   host                       text      of a server of your own, a name or an address
- *   url                        text      instead of all of these: ws://host:port/app/key
+ *   url                        text      in place of key, cluster, host, port and tls: ws://host:port/app/key
  *   port                       integer   443, or 80 without TLS
  *   tls                        boolean   true
  *   path_prefix                text      "", what stands before /app/{key}
  *   origin                     text      none, the Origin header
- *   metadata                   boolean   true: the URL has the query protocol, client, version
+ *   metadata                   boolean   true: the URL carries ?protocol=7&client=...&version=...
  *   proxy                      text      none; http://user:password@host:port or socks5://...
  *   proxy_from_env             boolean   false: whether pusher_client_new reads https_proxy, all_proxy, no_proxy, ...
  *   root_certificate_pem       text      none, trusted beside the platform's; each value adds one or more
@@ -330,8 +336,9 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   user_data                  text      none, with secret: {"id": "7", "user_info": {}, "watchlist": []}
  *   encryption_master_key      text      none, with secret the key of encrypted channels, in base64
  * Limits:
- *   queue_capacity             integer   16384 notifications; each queue is full with 16 MiB, too
- *   overflow                   text      block for callbacks, drop_oldest for queues; else drop_newest, keep_latest
+ *   queue_capacity             integer   16384 notifications; a queue is also full when it holds 16 MiB
+ *   overflow                   text      what a full queue does: block (the default for callbacks),
+ *                                        drop_oldest (the default for queues), drop_newest, keep_latest
  *   max_message_size           integer   1048576 bytes
  *   max_presence_members       integer   100000
  *   client_event_limit         integer   10 a second, 0 for none
@@ -363,7 +370,10 @@ int32_t pusher_config_add(pusher_config *config, const char *option, const char 
  */
 typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
 
-/* The same for several channels at a time; the array is valid until the callback returns. */
+/*
+ * The same for several channels at a time. Each request is answered for itself; the array is valid until the callback
+ * returns.
+ */
 typedef void (*pusher_batch_authorize_callback)(void *user_data, pusher_auth_request *const *requests, size_t count);
 
 /* Who authorises channels. Of several, the first that is set answers: this, the next, auth_endpoint, secret. */
@@ -411,23 +421,27 @@ int32_t pusher_config_auth_headers(pusher_config *config, pusher_pairs_callback 
                                    void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
 int32_t pusher_config_auth_params(pusher_config *config, pusher_pairs_callback callback,
                                   void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
+/* Adds a pair; both texts are copied. */
 int32_t pusher_pairs_add(pusher_pairs *pairs, const char *name, const char *value);
 
 /*
  * Makes text of the decrypted bytes of an encrypted channel, in place of UTF-8. Returns 0 after pusher_text_set,
- * anything else for bytes that it cannot make text of. Both arguments are valid until it returns.
+ * anything else for bytes that it cannot make text of. Both arguments are valid until it returns. It may be called
+ * more than once for the same event.
  */
 typedef int32_t (*pusher_decode_callback)(void *user_data, const char *data, size_t length, pusher_text *text);
 
 int32_t pusher_config_encrypted_data_decoder(pusher_config *config, pusher_decode_callback callback,
                                              void *PUSHER_NULLABLE user_data,
                                              pusher_destructor PUSHER_NULLABLE destroy);
+/* Sets the text, which is copied; the last one counts. */
 int32_t pusher_text_set(pusher_text *text, const char *data, size_t length);
 
 /*
  * Makes the connection: writes a connected stream socket (a descriptor, on Windows a SOCKET), which from then on is
  * the client's, and returns 0; anything else is a failed attempt. `host` is valid until it returns, which it does
- * within `timeout_ms`.
+ * within `timeout_ms`. After any other result the program keeps what it has opened. The socket is made blocking; TLS,
+ * where it is configured, goes over it.
  */
 typedef int32_t (*pusher_dial_callback)(void *user_data, const char *host, uint16_t port, int32_t timeout_ms,
                                         intptr_t *socket);
@@ -441,12 +455,15 @@ int32_t pusher_config_dialer(pusher_config *config, pusher_dial_callback callbac
 int32_t pusher_client_new(pusher_config *config, pusher_client **client);
 
 /*
- * Disconnects and ends the client, within 250 ms. Calls of other threads that wait for it return. When it returns no
+ * Disconnects and ends the client, within 250 ms. Calls of other threads that wait in it return. When it returns no
  * callback starts any more; one that is running is not waited for.
  */
 void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
 
-/* Connects, and waits for the outcome: PUSHER_OK, or the error of the first attempt, after which no more are made. */
+/*
+ * Connects, and waits for the outcome, for connect_timeout_ms at most: PUSHER_OK, or the error of the first attempt;
+ * after a failure no further attempt is made.
+ */
 int32_t pusher_connect(pusher_client *client);
 
 /* Returns at once, and keeps trying, also when the first attempt fails. */
@@ -458,7 +475,10 @@ int32_t pusher_connect_background(pusher_client *client);
  */
 int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
 
-/* Disconnects, within 250 ms. After it returns nothing of any channel is delivered until pusher_connect. */
+/*
+ * Disconnects, within 250 ms. After it returns nothing of any channel is delivered. What is subscribed and bound
+ * stays so for the next connection.
+ */
 int32_t pusher_disconnect(pusher_client *client);
 
 /* Skips the delay before the next attempt; while connected, looks whether the connection is alive. */
@@ -522,7 +542,11 @@ int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32
 /* The channels that are, or shall be, subscribed; of each its name. */
 int32_t pusher_channels(pusher_client *client, pusher_list **list);
 
-/* The members of a presence channel: all, the one with this id (PUSHER_NOTHING without one), who this client is. */
+/*
+ * The members of a presence channel: all of them; the one with this id, PUSHER_NOTHING where there is none; the one
+ * who this client is. While the connection is lost these are the last ones known. The list is the caller's, who frees
+ * it.
+ */
 int32_t pusher_members(pusher_client *client, const char *channel, pusher_list **list);
 int32_t pusher_member(pusher_client *client, const char *channel, const char *id, pusher_list **list);
 int32_t pusher_me(pusher_client *client, const char *channel, pusher_list **list);
@@ -578,9 +602,9 @@ int32_t pusher_length(pusher_client *client, size_t *length);
 
 /*
  * A descriptor that is readable while something waits, or the client is gone: for poll, epoll, kqueue, select. It is
- * the client's: nobody else reads from it or closes it, and pusher_client_free closes it, of which who waits on it is
- * not told. It stays readable until pusher_next returns PUSHER_NOTHING, so who is told of changes only (EPOLLET)
- * takes until then. PUSHER_ERR_UNSUPPORTED on Windows.
+ * the client's: nobody else reads from it or closes it. It stays readable until pusher_next returns PUSHER_NOTHING;
+ * with EPOLLET, call it until it does. pusher_client_free closes the descriptor, so wake who waits on it first, or
+ * let it wait on a `dup`. PUSHER_ERR_UNSUPPORTED on Windows.
  */
 int32_t pusher_descriptor(pusher_client *client, int32_t *descriptor);
 
@@ -591,7 +615,7 @@ int32_t pusher_descriptor(pusher_client *client, int32_t *descriptor);
  *   only                       text      all kinds; each value adds one: event, connection_state_change, ...
  *                                        (PUSHER_KIND_... in small letters); lagged always comes
  *   capacity                   integer   the client's queue_capacity
- *   overflow                   text      the client's, and without one drop_oldest
+ *   overflow                   text      the client's overflow if it is set, else drop_oldest
  */
 int32_t pusher_receiver_options_new(pusher_receiver_options **options);
 int32_t pusher_receiver_options_set(pusher_receiver_options *options, const char *option, const char *value);
@@ -631,7 +655,7 @@ enum {                                       /* what it has beside its kind: */
     PUSHER_KIND_EVENT = 1,                   /* channel, name, data, perhaps user_id */
     PUSHER_KIND_CONNECTION_STATE_CHANGE = 2, /* state, previous_state, attempt, perhaps retry_in, perhaps error */
     PUSHER_KIND_SUBSCRIPTION_SUCCEEDED = 3,  /* channel, resubscribed, perhaps gap */
-    PUSHER_KIND_SUBSCRIPTION_ERROR = 4,      /* perhaps channel, error */
+    PUSHER_KIND_SUBSCRIPTION_ERROR = 4,      /* perhaps channel, error; final until the next connection or subscribe */
     PUSHER_KIND_SUBSCRIPTION_COUNT = 5,      /* channel, count */
     PUSHER_KIND_CACHE_MISS = 6,              /* channel */
     PUSHER_KIND_MEMBER_ADDED = 7,            /* channel, user_id, user_info */
@@ -667,7 +691,7 @@ int32_t pusher_notification_user_id(const pusher_notification *notification, con
 int32_t pusher_notification_user_info(const pusher_notification *notification, const char **text,
                                       size_t *PUSHER_NULLABLE length);
 
-/* The users of a PUSHER_KIND_WATCHLIST. */
+/* The users of a PUSHER_KIND_WATCHLIST. The list is the caller's, who frees it. */
 int32_t pusher_notification_users(const pusher_notification *notification, pusher_list **list);
 
 int32_t pusher_notification_count(const pusher_notification *notification, uint64_t *count);
@@ -685,7 +709,7 @@ int32_t pusher_notification_retry_in(const pusher_notification *notification, ui
 /* Whether the channel was subscribed on an earlier connection already, and is again. */
 int32_t pusher_notification_resubscribed(const pusher_notification *notification, int32_t *resubscribed);
 
-/* Then, how long the channel was not subscribed. What was published in that time is lost. */
+/* Of a renewed subscription, how long the channel was not subscribed. What was published in that time is lost. */
 int32_t pusher_notification_gap(const pusher_notification *notification, uint64_t *milliseconds);
 
 /* As long as the notification. */
@@ -705,8 +729,8 @@ typedef void (*pusher_callback)(void *user_data, const pusher_notification *noti
  * names, the platform's own events are events, too: pusher:subscription_succeeded, pusher:member_added, ... Channels
  * need not be subscribed yet.
  *
- * Whoever wants to end the callback before the client ends gives a place for the binding. Freeing the binding does
- * not unbind.
+ * Whoever wants to end the callback before the client ends gives a place for the binding. Freeing the binding leaves
+ * the callback bound for as long as the client is there.
  */
 int32_t pusher_bind(pusher_client *client, const char *PUSHER_NULLABLE channel, const char *PUSHER_NULLABLE event,
                     pusher_callback callback, void *PUSHER_NULLABLE user_data,
@@ -719,9 +743,9 @@ int32_t pusher_bind_user(pusher_client *client, const char *PUSHER_NULLABLE even
 
 /*
  * Runs a callback for every notification of a kind, on one channel or on all. PUSHER_KIND_EVENT is the application's
- * events. Lost notifications are a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED here. Kinds that belong to no channel
- * (connection state changes, errors, users) take none: PUSHER_ERR_VALUE. PUSHER_KIND_SUBSCRIPTION_SUCCEEDED runs at
- * once for what is subscribed.
+ * events. Lost notifications are a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED here; PUSHER_KIND_LAGGED itself is
+ * PUSHER_ERR_VALUE. Kinds that belong to no channel (connection state changes, errors, users) take none:
+ * PUSHER_ERR_VALUE. PUSHER_KIND_SUBSCRIPTION_SUCCEEDED runs at once for what is subscribed.
  */
 int32_t pusher_on(pusher_client *client, int32_t kind, const char *PUSHER_NULLABLE channel, pusher_callback callback,
                   void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy,
