@@ -39,8 +39,8 @@ pub(crate) struct Bare {
 
 /// As much as this crate tells of an event.
 struct Owned {
-    _channel: String,
-    _name: String,
+    channel: String,
+    name: String,
     data: String,
 }
 
@@ -53,7 +53,7 @@ impl Bare {
             let (name, data) = (event_name(0), "x".repeat(DATA_LEN - 1) + "}");
             while let Ok(()) = told.recv() {
                 for _ in 0..EVENTS {
-                    let event = Owned { _channel: CHANNEL.to_owned(), _name: name.clone(), data: data.clone() };
+                    let event = Owned { channel: CHANNEL.to_owned(), name: name.clone(), data: data.clone() };
                     let _ = sender.send(event);
                 }
             }
@@ -69,7 +69,8 @@ impl Consumer for Bare {
     }
 
     fn consume(&mut self) -> usize {
-        self.events.try_iter().filter(|event| is_intact(&event.data)).count()
+        let is_whole = |event: &Owned| is_whole(Some(&event.channel), &event.name, &event.data);
+        self.events.try_iter().filter(is_whole).count()
     }
 }
 
@@ -117,7 +118,7 @@ impl Consumer for OneByOne {
     }
 
     fn consume(&mut self) -> usize {
-        std::iter::from_fn(|| self.0.receiver.try_recv().ok()).filter(is_whole).count()
+        std::iter::from_fn(|| self.0.receiver.try_recv().ok()).filter(is_whole_notification).count()
     }
 }
 
@@ -132,7 +133,7 @@ impl Consumer for Polled {
     }
 
     fn consume(&mut self) -> usize {
-        self.receiver.try_iter().filter(is_whole).count()
+        self.receiver.try_iter().filter(is_whole_notification).count()
     }
 }
 
@@ -150,7 +151,7 @@ impl Dispatched {
         let intact = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&intact);
         channel.bind(&event_name(0), move |event: &Event| {
-            counter.fetch_add(usize::from(is_intact(event.data())), Ordering::Relaxed);
+            counter.fetch_add(usize::from(is_whole_event(event)), Ordering::Relaxed);
         });
         for other in 1..bindings {
             channel.bind(&event_name(other), |event: &Event| _ = black_box(event));
@@ -187,12 +188,15 @@ fn connect(options: impl FnOnce(Config) -> Config, names: usize) -> Result<(Push
     Ok((pusher, channel, server.feed(names)?))
 }
 
+fn is_whole_notification(notification: &Notification) -> bool {
+    matches!(notification, Notification::Event(event) if is_whole_event(event))
+}
+
+fn is_whole_event(event: &Event) -> bool {
+    is_whole(event.channel(), event.name(), event.data())
+}
+
 /// Looks at all that an event of a channel has.
-fn is_whole(notification: &Notification) -> bool {
-    match notification {
-        Notification::Event(event) => {
-            event.channel() == Some(CHANNEL) && event.name().starts_with(EVENT) && is_intact(event.data())
-        }
-        _ => false,
-    }
+fn is_whole(channel: Option<&str>, name: &str, data: &str) -> bool {
+    channel == Some(CHANNEL) && name.starts_with(EVENT) && is_intact(data)
 }
