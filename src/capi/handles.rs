@@ -113,8 +113,21 @@ impl<T: Freed> Argument for LastUse<T> {
 
 impl<T: Freed> Leaving<T> {
     /// Frees the handle. Of several threads that try, one gets the thing.
-    pub(super) fn take(self) -> Result<Arc<T>, Failure> {
-        self.handle.take().ok_or_else(freed)
+    pub(super) fn take(self) -> Result<Taken<T>, Failure> {
+        self.handle.take().map(Taken).ok_or_else(freed)
+    }
+}
+
+/// What has left its handle. It is kept to the end of the function, because the other arguments may be texts that C has borrowed
+/// from it.
+#[must_use = "the other arguments may be borrowed from it"]
+pub(super) struct Taken<T>(Arc<T>);
+
+impl<T> Deref for Taken<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 

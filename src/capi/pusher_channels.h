@@ -79,7 +79,9 @@
  * Each has a `user_data`, which is handed to it as it is, and a destructor for that, which may be NULL. The
  * destructor runs exactly once for each registration, on whatever thread, when the callback will never run again and
  * does not run any more: after it was unbound, or its client or config is gone; and if registering it fails, before
- * the registering function returns. It should not wait. Wherever the library calls a callback it holds no lock, so
+ * the registering function returns. It should not wait. Only the destructor says that it is over: when a callback is
+ * ended, by whatever function, one that is just about to run on another thread may still do so after that function has
+ * returned. So free what a callback uses in its destructor. Wherever the library calls a callback it holds no lock, so
  * that every function may be called inside it, pusher_client_free of its own client included. Only those that would
  * wait for the thread that they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. A
  * callback returns to its caller: no C++ exception and no longjmp may leave it.
@@ -98,7 +100,14 @@
  * A client belongs to the process that made it. In a forked child every function with a handle of the parent's
  * returns PUSHER_ERR_FORKED (pusher_X_free does nothing) and touches nothing of the parent's. The child makes a
  * client of its own, with a config of its own, and sets a log callback of its own. A descriptor from before the fork
- * is the parent's.
+ * is the parent's. Notifications and errors are plain memory: the child has copies of those of the parent, which it
+ * may read, and frees. Only a child that fork() has made is noticed, none of a bare clone() or vfork().
+ *
+ *
+ * UNLOADING
+ *
+ * The library must not be unloaded (dlclose, FreeLibrary) while there is a client, or a callback that has not been
+ * destroyed. Its threads end after pusher_client_free has returned, so the safe way is never to unload it.
  *
  *
  * VERSIONS
@@ -143,7 +152,7 @@ enum {
     PUSHER_ERR_UNSUPPORTED = 17, /* not on this platform */
     PUSHER_ERR_IO = 18,          /* the operating system refused, for example another descriptor */
     PUSHER_ERR_LOGGER = 19,      /* the process has another logger already */
-    PUSHER_ERR_TOO_MANY = 20,    /* more than a million handles at a time */
+    PUSHER_ERR_TOO_MANY = 20,    /* more than a million handles at a time; 65,535 on 32 bits */
     PUSHER_ERR_NO_QUEUE = 21,    /* the option "pull" is off */
 
     /* What went wrong in the client, the network, or the server: the variants of the Rust library's `Error`. */
@@ -280,8 +289,9 @@ typedef void (*pusher_log_callback)(void *user_data, int32_t level, const char *
 
 /*
  * Gives what the library logs, up to this level, to a callback; of the whole process, in place of the one before.
- * NULL ends it. The callback runs on whatever thread has something to say, at several at once. It may call any
- * function, what that logs is not logged again. Neither data of events nor credentials are ever logged.
+ * NULL ends it, but a callback that runs on another thread, or is just about to, is not waited for. The callback runs
+ * on whatever thread has something to say, at several at once. It may call any function, what that logs is not logged
+ * again. Neither data of events nor credentials are ever logged.
  */
 int32_t pusher_log(int32_t level, pusher_log_callback PUSHER_NULLABLE callback, void *PUSHER_NULLABLE user_data,
                    pusher_destructor PUSHER_NULLABLE destroy);
@@ -455,8 +465,8 @@ int32_t pusher_config_dialer(pusher_config *config, pusher_dial_callback callbac
 int32_t pusher_client_new(pusher_config *config, pusher_client **client);
 
 /*
- * Disconnects and ends the client, within 250 ms. Calls of other threads that wait in it return. When it returns no
- * callback starts any more; one that is running is not waited for.
+ * Disconnects and ends the client, within 250 ms. Calls of other threads that wait in it return. A callback that is
+ * running, or just about to run, is not waited for: its destructor tells when it is over.
  */
 void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
 
@@ -566,7 +576,10 @@ int32_t pusher_trigger_text(pusher_client *client, const char *channel, const ch
 
 int32_t pusher_list_length(pusher_list *list, size_t *length);
 
-/* The name of a channel, or the id of a user. As long as the list. PUSHER_NOTHING beyond the end. */
+/*
+ * Of a list of channels the name, of users and members the id. As long as the list. PUSHER_NOTHING beyond the
+ * end.
+ */
 int32_t pusher_list_id(pusher_list *list, size_t index, const char **text, size_t *PUSHER_NULLABLE length);
 
 /*
@@ -729,8 +742,9 @@ typedef void (*pusher_callback)(void *user_data, const pusher_notification *noti
  * names, the platform's own events are events, too: pusher:subscription_succeeded, pusher:member_added, ... Channels
  * need not be subscribed yet.
  *
- * Whoever wants to end the callback before the client ends gives a place for the binding. Freeing the binding leaves
- * the callback bound for as long as the client is there.
+ * Whoever wants to end the callback before the client ends gives a place for the binding. The callback may run, on
+ * its own thread, before that place is written. Freeing the binding leaves the callback bound for as long as the
+ * client is there.
  */
 int32_t pusher_bind(pusher_client *client, const char *PUSHER_NULLABLE channel, const char *PUSHER_NULLABLE event,
                     pusher_callback callback, void *PUSHER_NULLABLE user_data,
@@ -751,7 +765,10 @@ int32_t pusher_on(pusher_client *client, int32_t kind, const char *PUSHER_NULLAB
                   void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy,
                   pusher_binding **PUSHER_NULLABLE binding);
 
-/* After it returns the callback does not start again. Frees the binding. */
+/*
+ * Ends the callback, but for a run that is under way, or just about to be; its destructor tells when it is over. Frees
+ * the binding.
+ */
 int32_t pusher_unbind(pusher_binding *binding);
 void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
 

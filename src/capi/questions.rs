@@ -186,7 +186,7 @@ exports! {
             return Err(Failure::value("a sign-in is granted by pusher_auth_request_grant_user"));
         };
         let answer = answer.clone();
-        request.take()?;
+        let _request = request.take()?;
         let granted = ChannelAuth::new(auth);
         let granted = channel_data.into_iter().fold(granted, ChannelAuth::channel_data);
         let granted = shared_secret.into_iter().fold(granted, ChannelAuth::shared_secret);
@@ -199,7 +199,7 @@ exports! {
             return Err(Failure::value("a channel is granted by pusher_auth_request_grant"));
         };
         let answer = answer.clone();
-        request.take()?;
+        let _request = request.take()?;
         drop(answer.try_send(Ok(UserAuth::new(auth, user_data))));
         Ok(())
     }

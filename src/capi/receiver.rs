@@ -24,7 +24,12 @@ pub(super) struct Queue {
     receiver: crate::Receiver,
 }
 
-impl Freed for Receiver {}
+impl Freed for Receiver {
+    /// Whoever waits for something to come is told that nothing will.
+    fn freed(&self) {
+        self.queue.receiver.close();
+    }
+}
 
 impl Freed for ReceiverOptions {}
 

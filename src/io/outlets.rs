@@ -87,12 +87,17 @@ impl Outlets {
         queue
     }
 
+    /// Does nothing for a queue that was removed before.
     pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
         // From here on it takes nothing in, and drops nothing. Its wake-up closure goes at the end, without a lock.
         let _wake_up = queue.abandon();
         {
             let mut queues = self.queues.lock();
-            *queues = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
+            let others: Arc<[_]> = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
+            if others.len() == queues.len() {
+                return;
+            }
+            *queues = others;
             self.dropped_before.fetch_add(queue.dropped(), Ordering::Relaxed);
             self.superseded_before.fetch_add(queue.superseded(), Ordering::Relaxed);
         }

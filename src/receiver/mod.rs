@@ -210,6 +210,13 @@ impl Receiver {
         self.queue.descriptor().map(|descriptor| descriptor.as_raw_fd())
     }
 
+    /// Takes no more in, and ends all waiting. What waits is still handed out.
+    pub(crate) fn close(&self) {
+        if let Some(core) = self.core.upgrade().filter(|_| self.process.is_current()) {
+            core.outlets.remove_receiver(&self.queue);
+        }
+    }
+
     /// Wakes who is woken for this receiver.
     fn ring(&self) {
         match self.core.upgrade() {
@@ -227,9 +234,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        if let Some(core) = self.core.upgrade().filter(|_| self.process.is_current()) {
-            core.outlets.remove_receiver(&self.queue);
-        }
+        self.close();
     }
 }
 

@@ -23,9 +23,11 @@ mod null;
 mod panics;
 mod text;
 
+mod abandoned;
 mod callbacks;
 mod cycles;
 mod flood;
 mod fork;
+mod lent;
 mod logs;
 mod quiet;

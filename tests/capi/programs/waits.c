@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "sleeps.h"
 
 struct call {
     const char *name;
@@ -65,18 +66,6 @@ static void *run(void *argument) {
     atomic_store(&call->thread, (pid_t)syscall(SYS_gettid));
     call->result = call->wait(call->client, call->receiver);
     return NULL;
-}
-
-/* Whether the kernel says that the thread sleeps. */
-static int sleeps(pid_t thread) {
-    char path[60], state = 0;
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) return 0;
-    /* The name, in parentheses, is this program's and has no space. */
-    if (fscanf(file, "%*d %*s %c", &state) != 1) state = 0;
-    fclose(file);
-    return state == 'S';
 }
 
 static long milliseconds(void) {
