@@ -7,7 +7,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::disguise::Disguised;
+use super::{TOKENS, disguise::Disguised};
 
 const PUSHER_OK: i32 = 0;
 const PUSHER_ERR_OPTION: i32 = 13;
@@ -24,7 +24,7 @@ unsafe extern "C" {
 
 /// Makes a client of a user, and gives a secret where a name belongs, the error about which stays until the thread's next one.
 pub(crate) fn make_a_client(token: Disguised, misplaced: Disguised) {
-    let token = Zeroizing::new(token.reveal_between(r#"{"id":"7","token":""#, "\"}\0"));
+    let user = user(&token);
     let (swapped, header) = (misplaced.reveal_between("", "\0"), misplaced.reveal_between("Bearer ", "\0"));
     let (swapped, header) = (Zeroizing::new(swapped), Zeroizing::new(header));
     let (mut config, mut client) = (ptr::null_mut(), ptr::null_mut());
@@ -35,7 +35,7 @@ pub(crate) fn make_a_client(token: Disguised, misplaced: Disguised) {
         for (option, value) in options {
             assert_eq!(pusher_config_set(config, option.as_ptr(), value.as_ptr()), PUSHER_OK);
         }
-        assert_eq!(pusher_config_set(config, c"user_data".as_ptr(), token.as_ptr().cast()), PUSHER_OK);
+        assert_eq!(pusher_config_set(config, c"user_data".as_ptr(), user.as_ptr().cast()), PUSHER_OK);
         assert_eq!(pusher_client_new(config, &mut client), PUSHER_OK);
         pusher_client_free(client);
         let (option, name) = (c"auth_header".as_ptr(), c"X-Token".as_ptr());
@@ -45,4 +45,14 @@ pub(crate) fn make_a_client(token: Disguised, misplaced: Disguised) {
         assert_eq!(result, PUSHER_ERR_OPTION);
         pusher_config_free(config);
     }
+}
+
+/// In one piece: growing would leave copies behind.
+fn user(token: &Disguised) -> Zeroizing<String> {
+    let tokens = Zeroizing::new(token.reveal_between("\"", "\","));
+    let mut user = Zeroizing::new(String::with_capacity((TOKENS + 1) * tokens.len()));
+    user.push_str(r#"{"id":"7","tokens":["#);
+    (0..TOKENS).for_each(|_| user.push_str(&tokens));
+    user.push_str("0]}\0");
+    user
 }

@@ -51,6 +51,9 @@ const ENCRYPTED: &str = "private-encrypted-room";
 /// So long that the requests outgrow whatever was reserved for them.
 const PADDING: usize = 8 * 1024;
 
+/// So many that not all of the memory that they were in is used again at once.
+const TOKENS: usize = 100;
+
 fn canary(name: &str) -> String {
     Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -150,8 +153,9 @@ fn by_endpoint(json: bool) -> Config {
 
 /// What is not of the member is not sent.
 fn user() -> Value {
-    let token = Value::String(secret("user_data").reveal());
-    Value::Object([("id".to_owned(), Value::from("7")), ("token".to_owned(), token)].into_iter().collect())
+    let token = secret("user_data");
+    let tokens = (0..TOKENS).map(|_| Value::String(token.reveal())).collect();
+    Value::Object([("id".to_owned(), Value::from("7")), ("tokens".to_owned(), tokens)].into_iter().collect())
 }
 
 fn at(port: &str) -> Config {
