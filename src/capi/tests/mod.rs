@@ -6,3 +6,4 @@ mod c;
 mod configured;
 mod counted;
 mod log;
+mod panics;
