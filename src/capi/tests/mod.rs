@@ -5,5 +5,6 @@ mod bindings;
 mod c;
 mod configured;
 mod counted;
+mod errors;
 mod log;
 mod panics;
