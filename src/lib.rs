@@ -177,6 +177,8 @@ mod error;
 
 mod wiped;
 
+mod quiet;
+
 mod sync;
 
 mod protocol;

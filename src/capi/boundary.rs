@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    cell::Cell,
     panic::{self, AssertUnwindSafe},
     sync::Once,
     thread,
@@ -11,6 +10,7 @@ use std::{
 use crate::{
     Error,
     capi::{errors, results},
+    quiet::{self, Quiet},
 };
 
 /// Why a function has not done what it was asked for.
@@ -28,6 +28,16 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn value(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Misuse(results::PUSHER_ERR_VALUE, reason.into())
+    }
+
+    /// The number of the result. The words of an error are made here, which may be those of a program's own error.
+    fn note(self, function: &'static str) -> i32 {
+        match self {
+            Self::Nothing => results::PUSHER_NOTHING,
+            Self::Closed => results::PUSHER_CLOSED,
+            Self::Client(error) => errors::note(errors::Error::of_client(function, error)),
+            Self::Misuse(result, what) => errors::note(errors::Error::of_call(function, result, &what)),
+        }
     }
 }
 
@@ -88,48 +98,41 @@ macro_rules! exports {
     };
 }
 
-thread_local! {
-    /// Whether this thread is behind the boundary.
-    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Runs a function of the ABI. Returns its result as a number, after what went wrong has been noted for the thread.
 pub(super) fn run(function: &'static str, body: impl FnOnce() -> Result<(), Failure>) -> i32 {
     keep_panics_quiet();
-    let was_inside = IS_INSIDE.try_with(|inside| inside.replace(true));
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+    let _quiet = Quiet::set(true);
+    let result = guarded(|| {
         #[cfg(pusher_panics)]
         panic_if_asked(function);
-        body()
-    }));
-    if let Ok(was_inside) = was_inside {
-        let _ = IS_INSIDE.try_with(|inside| inside.set(was_inside));
-    }
-    match outcome {
-        Ok(Ok(())) => results::PUSHER_OK,
-        Ok(Err(Failure::Nothing)) => results::PUSHER_NOTHING,
-        Ok(Err(Failure::Closed)) => results::PUSHER_CLOSED,
-        Ok(Err(Failure::Client(error))) => errors::note(errors::Error::of_client(function, error)),
-        Ok(Err(Failure::Misuse(result, what))) => errors::note(errors::Error::of_call(function, result, &what)),
-        Err(payload) => {
-            // What a panic was raised with may panic when it is dropped.
-            std::mem::forget(payload);
-            let what = "the library has panicked";
-            errors::note(errors::Error::of_call(function, results::PUSHER_ERR_PANIC, what))
-        }
-    }
+        body().map_or_else(|failure| failure.note(function), |()| results::PUSHER_OK)
+    });
+    result.or_else(|| guarded(|| panicked().note(function))).unwrap_or(results::PUSHER_ERR_PANIC)
+}
+
+/// `None` when it panics.
+fn guarded(work: impl FnOnce() -> i32) -> Option<i32> {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    // What a panic was raised with may panic when it is dropped.
+    outcome.map_err(std::mem::forget).ok()
+}
+
+fn panicked() -> Failure {
+    Failure::Misuse(results::PUSHER_ERR_PANIC, "the library has panicked".into())
 }
 
 /// Sends the panics of this library to the log, because nothing is printed. Those of other code, where the library is part of a
 /// Rust program, go where they went before.
 fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
+    // The hook cannot be changed by a thread that panics, as one does that calls a function while it unwinds.
+    if thread::panicking() {
+        return;
+    }
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let is_inside = IS_INSIDE.try_with(Cell::get).unwrap_or_default();
-            let is_ours = thread::current().name().is_some_and(|name| name.starts_with("pusher-"));
-            if is_inside || is_ours {
+            if quiet::is_quiet() {
                 // Its words may quote what is confidential.
                 let place = info.location().map(ToString::to_string);
                 ::log::error!("a panic at {}", place.as_deref().unwrap_or("an unknown place"));

@@ -43,7 +43,7 @@ impl<F: Copy> Registered<F> {
 
     /// Lets `how` call it, with its `user_data`.
     pub(super) fn call<T>(&self, how: impl FnOnce(F, *mut c_void) -> T) -> T {
-        how(self.function, self.user_data.pointer())
+        self.user_data.call(|user_data| how(self.function, user_data))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use socket2::SockRef;
+use socket2::{SockRef, Socket, Type};
 
 use super::{arguments::callbacks, callbacks::Registered, text::Terminated};
 use crate::{ByteStream, DialRequest};
@@ -42,8 +42,8 @@ fn milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1)
 }
 
-/// Takes a socket over, and lets it block, because the client reads by a thread that waits. What is no socket is not taken
-/// over: there is nothing to be closed.
+/// Takes a socket over, and lets it block, because the client reads by a thread that waits. What is no socket is closed all the
+/// same, if it is anything: it is the client's. A Unix socket is read and written like one of TCP.
 #[cfg(unix)]
 fn own(socket: isize) -> io::Result<TcpStream> {
     use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
@@ -51,10 +51,12 @@ fn own(socket: isize) -> io::Result<TcpStream> {
     let descriptor = i32::try_from(socket).map_err(|_| io::Error::other("it gave no descriptor"))?;
     // SAFETY: it is looked at only, and not closed meanwhile, because it is the client's by now.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
-    SockRef::from(&borrowed).set_nonblocking(false)?;
-    // SAFETY: the header says that it is the client's. A Unix socket is read and written like one of TCP.
+    // A number that is not open fails here, and must not be closed: another thread may open it meanwhile. No program that the
+    // process starts is to keep the connection.
+    SockRef::from(&borrowed).set_cloexec(true)?;
+    // SAFETY: it is open, and the header says that it is the client's.
     let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    Ok(owned.into())
+    settle(owned.into())
 }
 
 /// As above.
@@ -65,8 +67,17 @@ fn own(socket: isize) -> io::Result<TcpStream> {
     let socket = RawSocket::try_from(socket).map_err(|_| io::Error::other("it gave no socket"))?;
     // SAFETY: it is looked at only, and not closed meanwhile, because it is the client's by now.
     let borrowed = unsafe { BorrowedSocket::borrow_raw(socket) };
-    SockRef::from(&borrowed).set_nonblocking(false)?;
-    // SAFETY: the header says that it is the client's.
+    SockRef::from(&borrowed).r#type()?;
+    // SAFETY: it is open, and the header says that it is the client's.
     let owned = unsafe { OwnedSocket::from_raw_socket(socket) };
-    Ok(owned.into())
+    settle(owned.into())
+}
+
+/// A pipe or a file could be made to block as well, and has no type.
+fn settle(socket: Socket) -> io::Result<TcpStream> {
+    if socket.r#type()? != Type::STREAM {
+        return Err(io::Error::other("it gave a socket that is no stream"));
+    }
+    socket.set_nonblocking(false)?;
+    Ok(socket.into())
 }

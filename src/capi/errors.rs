@@ -26,22 +26,32 @@ pub(crate) struct Error {
 
 impl Error {
     pub(super) fn new(cause: Arc<crate::Error>) -> Self {
-        Self::with_text(&cause.to_string(), cause)
+        Self::with_text(&words(&cause), cause)
     }
 
     fn with_text(text: &str, cause: Arc<crate::Error>) -> Self {
         let detail = detail(&cause).map(Terminated::new);
-        Self { result: results::of(&cause), text: Terminated::new(text), detail, cause: Some(cause) }
+        Self { result: results::of(&cause), text: Terminated::new(&named_for_c(text)), detail, cause: Some(cause) }
     }
 
     /// What the client said to a call.
     pub(super) fn of_client(function: &'static str, cause: crate::Error) -> Self {
-        Self::with_text(&format!("{function}: {cause}"), Arc::new(cause))
+        Self::with_text(&format!("{function}: {}", words(&cause)), Arc::new(cause))
     }
 
     /// What is wrong with a call.
     pub(super) fn of_call(function: &'static str, result: i32, what: &str) -> Self {
         Self { result, text: Terminated::new(&format!("{function}: {what}")), detail: None, cause: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        self.text.text()
+    }
+
+    #[cfg(test)]
+    pub(super) fn detail(&self) -> Option<&str> {
+        self.detail.as_ref().map(Terminated::text)
     }
 
     fn cause(&self) -> Result<&crate::Error, Failure> {
@@ -171,9 +181,48 @@ fn detail(error: &crate::Error) -> Option<&'static str> {
         crate::Error::ConnectTimeout { phase, .. } => Some(phase_word(*phase)),
         crate::Error::Tls { problem, .. } => Some(tls_word(*problem)),
         crate::Error::Proxy { problem, .. } => Some(proxy_word(*problem)),
-        crate::Error::Config { option, .. } => Some(option),
+        crate::Error::Config { option, .. } => Some(option_of(option)),
         _ => None,
     }
+}
+
+/// The text of an error, which begins with the option where one is wrong.
+fn words(error: &crate::Error) -> String {
+    match error {
+        crate::Error::Config { option, reason } => format!("config: {}: {reason}", option_of(option)),
+        _ => error.to_string(),
+    }
+}
+
+/// An option by its name in C.
+fn option_of(option: &str) -> &str {
+    match option {
+        "connect_timeout" => "connect_timeout_ms",
+        "activity_timeout" => "activity_timeout_ms",
+        "pong_timeout" => "pong_timeout_ms",
+        "subscription_timeout" => "subscription_timeout_ms",
+        "auth_timeout" => "auth_timeout_ms",
+        // Only delays can be wrong, and the longest is.
+        "reconnect" => "reconnect_max_delay_ms",
+        _ => option,
+    }
+}
+
+/// A text with Rust's names of options and functions replaced by those of C.
+fn named_for_c(text: &str) -> String {
+    let is_of_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let replaced = |text: &str, prefix: &str, name: fn(&str) -> String| {
+        let mut parts = text.split(prefix);
+        let mut named = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c| !is_of_name(c)).unwrap_or(part.len());
+            named += &name(&part[..end]);
+            named += &part[end..];
+        }
+        named
+    };
+    let text = replaced(text, "Config::", |option| option_of(option).to_owned());
+    replaced(&text, "Pusher::", |function| format!("pusher_{function}"))
 }
 
 fn phase_word(phase: ConnectPhase) -> &'static str {

@@ -62,7 +62,7 @@ impl Callback {
     fn run(&self, notification: &Notification) {
         if self.client.upgrade().is_some_and(|client| !client.is_ended()) {
             // SAFETY: the header lets it run on any thread, with what was registered beside it.
-            unsafe { (self.function)(self.user_data.pointer(), ptr::from_ref(notification)) };
+            self.user_data.call(|user_data| unsafe { (self.function)(user_data, ptr::from_ref(notification)) });
         }
     }
 

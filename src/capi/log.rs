@@ -46,7 +46,7 @@ impl Sink {
         let message = Terminated::new(&record.args().to_string());
         let (target, message) = (target.as_str().as_ptr().cast(), message.as_str().as_ptr().cast());
         // SAFETY: the header lets it run on any thread, with what was registered beside it, and both texts stay so long.
-        unsafe { (self.function)(self.user_data.pointer(), record.level() as i32, target, message) };
+        self.user_data.call(|user_data| unsafe { (self.function)(user_data, record.level() as i32, target, message) });
     }
 }
 
@@ -127,6 +127,22 @@ thread_local! {
     static IS_WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// A thread's turn at the callback. It ends however the turn does: formatting a message may panic.
+struct Writing;
+
+impl Writing {
+    /// None for a thread that has its turn, or is about to end.
+    fn begin() -> Option<Self> {
+        (IS_WRITING.try_with(|writing| writing.replace(true)) == Ok(false)).then_some(Self)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let _ = IS_WRITING.try_with(|writing| writing.set(false));
+    }
+}
+
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         Self::sink(metadata).is_some()
@@ -135,13 +151,10 @@ impl Log for Logger {
     /// What a callback makes the library say is not logged again, nor is what a thread says that is about to end.
     fn log(&self, record: &Record<'_>) {
         let Some(sink) = Self::sink(record.metadata()) else { return };
-        if IS_WRITING.try_with(|writing| writing.replace(true)) != Ok(false) {
-            return;
-        }
+        let Some(_writing) = Writing::begin() else { return };
         sink.write(record);
         // Its destructor, when it was replaced meanwhile, belongs to the callback.
         drop(sink);
-        let _ = IS_WRITING.try_with(|writing| writing.set(false));
     }
 
     fn flush(&self) {}

@@ -2,8 +2,10 @@
 
 use std::{fmt, time::Duration};
 
+use serde_json::value::RawValue;
+
 use super::{boundary::Failure, results};
-use crate::{Overflow, Reconnect};
+use crate::{Overflow, Reconnect, auth::Secret};
 
 /// What a value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,9 @@ pub(super) const CERTIFICATE: &str = "root_certificate_pem";
 
 /// Where the server is. The draft is made of these.
 const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
+
+/// Names are shorter, and so are most mistyped ones.
+const LONGEST_NAME: usize = 40;
 
 /// Every other option, in the order of the header.
 const TABLE: [(&str, Kind, Set); 34] = [
@@ -69,7 +74,7 @@ const TABLE: [(&str, Kind, Set); 34] = [
         draft.when(boolean(value), crate::Config::allow_insecure_auth)
     }),
     ("secret", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::secret)),
-    ("user_data", Kind::Text, |draft, value| draft.with(serde_json::from_str(value).ok(), crate::Config::user_data)),
+    ("user_data", Kind::Text, |draft, value| draft.with(json(value), crate::Config::user_data_text)),
     ("encryption_master_key", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::encryption_master_key)),
     ("queue_capacity", Kind::Integer, |draft, value| draft.with(value.parse().ok(), crate::Config::queue_capacity)),
     ("overflow", Kind::Text, |draft, value| draft.with(overflow(value), crate::Config::overflow)),
@@ -89,8 +94,12 @@ pub(super) fn find(option: &str) -> Result<usize, Failure> {
     TABLE.iter().position(|(name, ..)| *name == option).ok_or_else(|| unknown(option))
 }
 
+/// Quotes only what looks like the name of an option: anything else may be a value, in the wrong place (X1).
 pub(super) fn unknown(option: &str) -> Failure {
-    Failure::Misuse(results::PUSHER_ERR_OPTION, format!("there is no option {option:?} here").into())
+    let is_name = option.len() <= LONGEST_NAME && option.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let what =
+        if is_name { format!("there is no option {option:?} here") } else { "there is no such option".to_owned() };
+    Failure::Misuse(results::PUSHER_ERR_OPTION, what.into())
 }
 
 /// Whether a value is one that the option takes, by trying. Values are not quoted, because some are secrets.
@@ -182,6 +191,11 @@ fn boolean(value: &str) -> Option<bool> {
 
 fn time(value: &str) -> Option<Duration> {
     value.parse().ok().map(Duration::from_millis)
+}
+
+/// JSON as it was written: a tree of it would be copies that nobody wipes (X1).
+fn json(value: &str) -> Option<Secret> {
+    serde_json::from_str::<&RawValue>(value).ok().map(|json| Secret::new(json.get()))
 }
 
 /// 0 is none.

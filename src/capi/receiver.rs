@@ -144,7 +144,7 @@ exports! {
     ) {
         let wake = move || {
             // SAFETY: the header lets it run on any thread, with what was registered beside it.
-            unsafe { callback(user_data.pointer()) };
+            user_data.call(|user_data| unsafe { callback(user_data) });
         };
         let mut choice = options.choice.lock();
         let woken = choice.options.clone().wake(wake);

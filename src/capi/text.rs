@@ -52,11 +52,11 @@ thread_local! {
 impl Lent {
     pub(super) fn lend(self, text: &str, places: Places<'_>) -> Result<(), Failure> {
         let terminated = Terminated::new(text);
-        let lend_first = |slots: &RefCell<[Option<Terminated>; 2]>| {
-            lend(terminated.as_str(), places);
-            slots.borrow_mut()[self as usize] = Some(terminated);
+        let keep_and_lend = |slots: &RefCell<[Option<Terminated>; 2]>| {
+            // Out of its place: where the text moves there, what points to it from before is not to be used any more.
+            lend(slots.borrow_mut()[self as usize].insert(terminated).as_str(), places);
         };
         // A thread that is ending has no place to keep it.
-        LENT.try_with(lend_first).map_err(|_| Failure::Nothing)
+        LENT.try_with(keep_and_lend).map_err(|_| Failure::Nothing)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use crate::quiet::Quiet;
+
 /// Frees a `user_data`.
 #[allow(non_camel_case_types, reason = "the header's name")]
 pub(crate) type pusher_destructor = unsafe extern "C" fn(*mut c_void);
@@ -23,9 +25,10 @@ impl UserData {
         Self { pointer, destroy }
     }
 
-    /// What the callback gets.
-    pub(super) fn pointer(&self) -> *mut c_void {
-        self.pointer
+    /// Lets `how` call the program's code, which gets this. What panics there is not the library's own.
+    pub(super) fn call<T>(&self, how: impl FnOnce(*mut c_void) -> T) -> T {
+        let _quiet = Quiet::set(false);
+        how(self.pointer)
     }
 }
 
@@ -33,7 +36,7 @@ impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
             // SAFETY: the caller has handed both over for this one call.
-            unsafe { destroy(self.pointer) };
+            self.call(|user_data| unsafe { destroy(user_data) });
         }
     }
 }

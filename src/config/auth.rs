@@ -1,10 +1,11 @@
 //! Who authorises channels and signs users in, and the other options of channels that need it.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tungstenite::http::HeaderName;
+use zeroize::Zeroize;
 
 use super::{Address, Config, HttpUrl, endpoint::is_field_value};
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         percent,
         sealed::{Decoder, SharedSecret},
     },
+    wiped::Wiped,
 };
 
 pub(crate) type Authorize = Arc<dyn Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync>;
@@ -168,8 +170,18 @@ impl Config {
 
     /// Who this client is, with [`secret`](Self::secret): an object with a non-empty string `id`, and perhaps `user_info`
     /// and `watchlist`. Signs the user in, and makes the `channel_data` of presence channels. Defaults to none.
-    pub fn user_data(mut self, user_data: serde_json::Value) -> Self {
-        self.auth.user_data = Some(Secret::new(user_data.to_string()));
+    pub fn user_data(self, mut user_data: serde_json::Value) -> Self {
+        let mut text = Wiped::default();
+        // Writing a value to memory cannot fail.
+        let _ = write!(text, "{user_data}");
+        wipe(&mut user_data);
+        let text = String::from_utf8(std::mem::take(&mut *text.into_bytes())).unwrap_or_default();
+        self.user_data_text(Secret::new(text))
+    }
+
+    /// The same as text, of which no other copy has to be made.
+    pub(crate) fn user_data_text(mut self, json: Secret) -> Self {
+        self.auth.user_data = Some(json);
         self
     }
 
@@ -328,15 +340,26 @@ impl Config {
     }
 }
 
+/// Wipes the texts of a value, which may be secrets as well (X1).
+fn wipe(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => text.zeroize(),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(wipe),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(wipe),
+        _ => {}
+    }
+}
+
 fn check_user_data(text: &str) -> Result<(), Error> {
     #[derive(Deserialize)]
-    struct User {
-        id: String,
-        #[serde(rename = "user_info")]
-        _info: Option<Box<RawValue>>,
+    struct User<'a> {
+        #[serde(borrow)]
+        id: Cow<'a, str>,
+        #[serde(borrow, rename = "user_info")]
+        _info: Option<&'a RawValue>,
     }
     // An array would do for serde as well.
-    let user = serde_json::from_str::<User>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
+    let user = serde_json::from_str::<User<'_>>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
     user.map(drop).ok_or_else(|| Error::config("user_data", "must be an object with a string `id` that is not empty"))
 }
 
@@ -349,9 +372,10 @@ fn is_loopback(host: &str) -> bool {
 /// The headers that describe the body and the connection. They are the client's own.
 const RESERVED: [&str; 6] = ["host", "connection", "content-length", "content-type", "transfer-encoding", "expect"];
 
-/// The name of a header that can be sent, or what is wrong with the header. The value is not told.
+/// The name of a header that can be sent, or what is wrong with the header. The value is not told, nor what is no name: it may be
+/// the value, in the wrong place (X1).
 pub(crate) fn checked_header(name: &str, value: &str) -> Result<HeaderName, String> {
-    let parsed: HeaderName = name.parse().map_err(|_| format!("{name:?} is not a header name"))?;
+    let parsed: HeaderName = name.parse().map_err(|_| "a name is none that a header can have")?;
     if RESERVED.contains(&parsed.as_str()) {
         return Err(format!("{name:?} is set by the client itself"));
     }

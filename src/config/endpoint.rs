@@ -194,7 +194,8 @@ const RESERVED: [&str; 7] = [
     "sec-websocket-extensions",
 ];
 
-/// Checks the user's headers. Values never appear in an error, because tokens travel in them.
+/// Checks the user's headers. Values never appear in an error, because tokens travel in them, nor does what is no name: it may be
+/// a value, in the wrong place (X1).
 pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, &Secret)>, Error> {
     let origin = config.origin.iter().map(|origin| ("origin", "Origin", origin));
     let headers = config.headers.iter().map(|(name, value)| ("header", name.as_str(), value));
@@ -202,7 +203,8 @@ pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, &Secre
         .chain(headers)
         .map(|(option, name, value)| {
             let bad = |what| Error::config(option, format!("{name:?} {what}"));
-            let parsed: HeaderName = name.parse().map_err(|_| bad("is not a header name"))?;
+            let parsed: HeaderName =
+                name.parse().map_err(|_| Error::config(option, "a name is none that a header can have"))?;
             if RESERVED.contains(&parsed.as_str()) {
                 return Err(bad("is set by the client itself"));
             }

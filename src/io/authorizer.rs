@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::http::Http;
 use crate::{
@@ -273,13 +274,27 @@ fn sign_channel(config: &Config, secret: &str, request: &AuthRequest) -> Result<
 
 /// The member that a user is on a presence channel.
 fn member_of(user_data: &str) -> Option<String> {
-    let mut user: Map<String, Value> = serde_json::from_str(user_data).ok()?;
-    let mut member = Map::new();
-    member.insert("user_id".to_owned(), user.remove("id")?);
-    if let Some(info) = user.remove("user_info") {
-        member.insert("user_info".to_owned(), info);
+    #[derive(Deserialize)]
+    struct User<'a> {
+        #[serde(borrow)]
+        id: &'a RawValue,
+        #[serde(borrow)]
+        user_info: Option<&'a RawValue>,
     }
-    Some(Value::Object(member).to_string())
+    const ID: &str = r#"{"user_id":"#;
+    const INFO: &str = r#","user_info":"#;
+    let user: User<'_> = serde_json::from_str(user_data).ok()?;
+    let info = user.user_info.map_or("", RawValue::get);
+    // As long as it gets, because growing would leave a part of it behind in memory, as would a tree of values (X1).
+    let mut member = String::with_capacity(ID.len() + user.id.get().len() + INFO.len() + info.len() + 1);
+    member.push_str(ID);
+    member.push_str(user.id.get());
+    if !info.is_empty() {
+        member.push_str(INFO);
+        member.push_str(info);
+    }
+    member.push('}');
+    Some(member)
 }
 
 /// That there is one has been checked before connecting.

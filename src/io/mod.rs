@@ -50,7 +50,7 @@ mod tls;
 mod traffic;
 pub(crate) mod websocket;
 mod wire;
-mod worker;
+pub(crate) mod worker;
 
 use std::{
     hash::{BuildHasher, RandomState},

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{stop::Stop, wire::Closer};
 use crate::{
-    Error,
+    Error, quiet,
     sync::{Receiver, Sender, bounded, select_biased, unbounded},
 };
 
@@ -153,7 +153,7 @@ pub(super) fn left(deadline: Instant) -> Duration {
 }
 
 fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), Unreached> {
-    match thread::Builder::new().name(name.to_owned()).spawn(work) {
+    match thread::Builder::new().name(name.to_owned()).spawn(quiet::inherited(work)) {
         Ok(_) => Ok(()),
         Err(source) => Err(Unreached::Thread(Error::Thread { name, source: Arc::new(source) })),
     }

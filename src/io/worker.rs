@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Instant};
 use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 
 use crate::{
-    Error,
+    Error, quiet,
     sync::{
         Receiver, bounded,
         thread::{self, JoinHandle, ThreadId},
@@ -25,7 +25,7 @@ impl Worker {
             let _alive = alive;
             work();
         };
-        match thread::Builder::new().name(name.to_owned()).spawn(body) {
+        match thread::Builder::new().name(name.to_owned()).spawn(quiet::inherited(body)) {
             Ok(handle) => Ok(Self { handle, done }),
             Err(source) => Err(Error::Thread { name, source: Arc::new(source) }),
         }

@@ -4,6 +4,8 @@
 //! The client has a process of its own, which knows its secrets only in disguise. The servers, which do not wipe, are here.
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "capi")]
+mod c;
 #[allow(dead_code, reason = "the proxies' own tests use all of it")]
 #[path = "../proxies/conversation.rs"]
 mod conversation;
@@ -19,6 +21,7 @@ use std::{env, process::Command};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pusher_channels::{Config, Pusher, testing::TestServer};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use disguise::Disguised;
@@ -26,7 +29,7 @@ use proxy::{Proxy, Script, Service};
 use support::{PATIENCE, eventually};
 
 /// What the client is given, or gets.
-const GIVEN: [&str; 10] = [
+const GIVEN: [&str; 13] = [
     "auth_header",
     "auth_headers_with",
     "auth_param in a form",
@@ -36,6 +39,9 @@ const GIVEN: [&str; 10] = [
     "header of the upgrade",
     "password of the proxy",
     "secret",
+    "user_data",
+    "user_data by C",
+    "name of an option by C",
     "control",
 ];
 
@@ -44,6 +50,9 @@ const ENCRYPTED: &str = "private-encrypted-room";
 
 /// So long that the requests outgrow whatever was reserved for them.
 const PADDING: usize = 8 * 1024;
+
+/// So many that not all of the memory that they were in is used again at once.
+const TOKENS: usize = 100;
 
 fn canary(name: &str) -> String {
     Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -93,7 +102,7 @@ fn assert_that_all_were_used(server: &TestServer, proxy: &Proxy) {
     }
     assert!(upgrades.contains(&canary("header of the upgrade")), "{upgrades}");
     assert_eq!(proxy.targets().len(), 4, "two sockets, and a request for each");
-    assert_eq!(server.accepted(), 3);
+    assert_eq!(server.accepted(), 4);
 }
 
 #[test]
@@ -103,7 +112,11 @@ fn alone_with_its_secrets() {
     for json in [false, true] {
         drop(subscribed(by_endpoint(json), ENCRYPTED));
     }
-    drop(subscribed(at("PORT").secret(secret("secret").reveal()), "private-room"));
+    let signing = || at("PORT").secret(secret("secret").reveal());
+    drop(subscribed(signing(), "private-room"));
+    drop(subscribed(signing().user_data(user()), "presence-room"));
+    #[cfg(feature = "capi")]
+    c::make_a_client(secret("user_data by C"), secret("name of an option by C"));
     eventually("the client's threads end", || memory::threads() == threads);
     let names = env::vars().filter_map(|(name, _)| name.strip_prefix("TEST ").map(str::to_owned));
     let copies = names.filter(|name| name != "control").map(|name| (memory::copies(&secret(&name)), name));
@@ -136,6 +149,13 @@ fn by_endpoint(json: bool) -> Config {
         .auth_headers_with(fresh("X-Token", secret("auth_headers_with")))
         .auth_param("token", secret(&format!("auth_param in {kind}")).reveal_between("\"&", "=\u{17c}"))
         .auth_params_with(fresh("fresh", secret(&format!("auth_params_with in {kind}"))))
+}
+
+/// What is not of the member is not sent.
+fn user() -> Value {
+    let token = secret("user_data");
+    let tokens = (0..TOKENS).map(|_| Value::String(token.reveal())).collect();
+    Value::Object([("id".to_owned(), Value::from("7")), ("tokens".to_owned(), tokens)].into_iter().collect())
 }
 
 fn at(port: &str) -> Config {

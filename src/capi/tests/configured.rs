@@ -96,7 +96,11 @@ fn a_decoder_makes_text_or_says_that_it_cannot() {
 mod dialer {
     use std::{
         io::{Read, Write},
-        os::{fd::IntoRawFd, unix::net::UnixStream},
+        os::{
+            fd::{IntoRawFd, OwnedFd},
+            unix::net::{UnixDatagram, UnixStream},
+        },
+        process::{Child, Command, Stdio},
         sync::Mutex,
         time::Duration,
     };
@@ -109,8 +113,10 @@ mod dialer {
     };
 
     static PEER: Mutex<Option<UnixStream>> = Mutex::new(None);
+    static READING: Mutex<Option<Child>> = Mutex::new(None);
 
-    /// By the port: 1 gives a socket that does not block, 2 fails, 3 gives none, 4 gives what is no descriptor.
+    /// By the port: 1 gives a socket that does not block, 2 fails, 3 gives none, 4 gives what is no descriptor, 5 a pipe, and 6
+    /// a socket that is no stream.
     unsafe extern "C" fn dial(
         user_data: *mut c_void,
         host: *const c_char,
@@ -126,12 +132,25 @@ mod dialer {
                 1 => {
                     let (ours, peer) = UnixStream::pair().expect("two sockets");
                     ours.set_nonblocking(true).expect("a socket");
+                    socket2::SockRef::from(&ours).set_cloexec(false).expect("a socket");
                     *PEER.lock().expect("no panic") = Some(peer);
                     *socket = ours.into_raw_fd().try_into().expect("a small number");
                     0
                 }
                 2 => 5,
                 3 => 0,
+                5 => {
+                    let mut reading = Command::new("cat").stdin(Stdio::piped()).spawn().expect("a program that reads");
+                    let pipe = OwnedFd::from(reading.stdin.take().expect("a pipe"));
+                    *READING.lock().expect("no panic") = Some(reading);
+                    *socket = pipe.into_raw_fd().try_into().expect("a small number");
+                    0
+                }
+                6 => {
+                    let (ours, _) = UnixDatagram::pair().expect("two sockets");
+                    *socket = ours.into_raw_fd().try_into().expect("a small number");
+                    0
+                }
                 _ => {
                     *socket = 1_000_000_000;
                     0
@@ -147,6 +166,8 @@ mod dialer {
         let request = |port| DialRequest::new("example.com", port, Duration::from_micros(10));
         let dialled = dialer::dial(&callback, &request(1)).expect("a socket").into_kind();
         let Kind::Socket(mut stream) = dialled else { panic!("it was a socket") };
+        #[cfg(target_os = "linux")]
+        assert_eq!(rustix::io::fcntl_getfd(&stream), Ok(rustix::io::FdFlags::CLOEXEC));
         let mut peer = PEER.lock().expect("no panic").take().expect("the other end");
         let reading = std::thread::spawn(move || {
             let mut byte = [0];
@@ -156,7 +177,10 @@ mod dialer {
         assert_eq!(reading.join().expect("no panic").expect("it blocks"), *b"x");
         let error = |port| dialer::dial(&callback, &request(port)).expect_err("no socket").to_string();
         assert_eq!((error(2).as_str(), error(3).as_str()), ("it returned 5", "it gave no socket"));
-        assert!(!error(4).is_empty());
-        assert_eq!(counted.calls(), 4);
+        assert!(!error(4).is_empty() && !error(5).is_empty());
+        let mut reading = READING.lock().expect("no panic").take().expect("the other end of the pipe");
+        assert!(reading.wait().expect("it ends with the pipe").success());
+        assert_eq!(error(6), "it gave a socket that is no stream");
+        assert_eq!(counted.calls(), 6);
     }
 }

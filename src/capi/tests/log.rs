@@ -1,6 +1,9 @@
 //! The log callback. The tests that set it are one, because a process has only one.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::{
+    ffi::{CStr, c_char, c_void},
+    fmt,
+};
 
 use ::log::{Level, LevelFilter, Log, Record};
 
@@ -9,6 +12,14 @@ use crate::capi::log::{LOGGER, Outlet, Sink, is_ours, level};
 
 fn say(level: Level, target: &str) {
     LOGGER.log(&Record::builder().level(level).target(target).args(format_args!("words")).build());
+}
+
+struct Wordless;
+
+impl fmt::Display for Wordless {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("there are no words for it")
+    }
 }
 
 unsafe extern "C" fn hear(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char) {
@@ -39,6 +50,14 @@ fn a_callback_hears_of_its_level_and_not_of_itself() {
     drop(Outlet::own().replace(sink()));
     say(Level::Info, "pusher_channels::io");
     assert_eq!((counted.calls(), counted.destroyed()), (2, 2));
+    drop(Outlet::own().replace(sink()));
+    let saying = std::panic::catch_unwind(|| {
+        let record = &mut Record::builder();
+        LOGGER.log(&record.level(Level::Info).target("pusher_channels::io").args(format_args!("{Wordless}")).build());
+    });
+    assert!(saying.is_err(), "what it says panics");
+    say(Level::Info, "pusher_channels::io");
+    assert_eq!((counted.calls(), counted.destroyed()), (3, 3));
 }
 
 #[test]

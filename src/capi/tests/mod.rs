@@ -6,4 +6,6 @@ mod c;
 mod configured;
 mod counted;
 mod ending;
+mod errors;
 mod log;
+mod panics;

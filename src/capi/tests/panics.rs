@@ -1,0 +1,91 @@
+//! What becomes of panics, and on which threads they are the library's own.
+
+use std::{
+    ffi::c_void,
+    fmt, ptr,
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering, mpsc},
+};
+
+use crate::{
+    Error,
+    capi::{
+        boundary::{self, Failure},
+        results,
+        user_data::UserData,
+    },
+    io::worker::Worker,
+    quiet::is_quiet,
+};
+
+/// Cannot be told, which may be when the words of an error are asked for, and when the error goes.
+#[derive(Debug)]
+struct Unspeakable {
+    in_words: bool,
+}
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        assert!(!self.in_words, "it has no words");
+        f.write_str("words")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+impl Drop for Unspeakable {
+    fn drop(&mut self) {
+        assert!(self.in_words, "it stays");
+    }
+}
+
+fn fail(in_words: bool) -> i32 {
+    boundary::run("pusher_connect", || {
+        let source = Arc::new(Unspeakable { in_words });
+        Err(Failure::Client(Error::Dialer { source }))
+    })
+}
+
+#[test]
+fn what_an_error_panics_with_stays_behind_the_boundary() {
+    assert_eq!(fail(true), results::PUSHER_ERR_PANIC);
+    assert_eq!(fail(false), results::PUSHER_ERR_DIALER);
+    assert_eq!(
+        boundary::run("pusher_connect", || Err(Failure::value("no"))),
+        results::PUSHER_ERR_PANIC,
+        "the one before"
+    );
+    assert_eq!(boundary::run("pusher_connect", || Err(Failure::value("no"))), results::PUSHER_ERR_VALUE);
+}
+
+/// Whether a thread of the library's is quiet.
+fn on_a_thread() -> bool {
+    let (sender, receiver) = mpsc::channel();
+    Worker::spawn("pusher-test", move || sender.send(is_quiet()).expect("somebody waits")).expect("a thread");
+    receiver.recv().expect("it has run")
+}
+
+static WAS_QUIET: AtomicBool = AtomicBool::new(true);
+
+unsafe extern "C" fn look(_: *mut c_void) {
+    WAS_QUIET.store(is_quiet(), Ordering::SeqCst);
+}
+
+#[test]
+fn the_librarys_own_panics_are_those_of_its_functions_and_of_the_threads_that_they_start() {
+    let user_data = UserData::new(ptr::null_mut(), Some(look));
+    assert!(!is_quiet() && !on_a_thread(), "a Rust program's own client");
+    let result = boundary::run("pusher_connect", || {
+        assert!(is_quiet() && on_a_thread());
+        assert!(user_data.call(|_| !is_quiet() && !on_a_thread()), "inside of a callback");
+        let inner =
+            user_data.call(|_| boundary::run("pusher_state", || is_quiet().then_some(()).ok_or(Failure::Nothing)));
+        assert_eq!(inner, results::PUSHER_OK);
+        drop(user_data);
+        assert!(!WAS_QUIET.load(Ordering::SeqCst), "inside of a destructor");
+        is_quiet().then_some(()).ok_or(Failure::Nothing)
+    });
+    assert_eq!(result, results::PUSHER_OK);
+    assert!(!is_quiet());
+    assert_eq!(boundary::run("pusher_connect", || panic!("it goes no further")), results::PUSHER_ERR_PANIC);
+    assert!(!is_quiet());
+}
