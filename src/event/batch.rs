@@ -218,16 +218,19 @@ impl Batch {
         ChannelSlot(self.channels.len() - 1)
     }
 
-    /// Adds an application event. `write_data` appends the data, straight to the place where it stays; when it fails,
-    /// nothing is added.
+    /// Adds an application event. `write_data` appends the data, of which there are at most so many bytes, straight to the
+    /// place where it stays; when it fails, nothing is added.
     pub(crate) fn push_event<E>(
         &mut self,
         channel: ChannelSlot,
         name: &str,
         user_id: Option<&str>,
+        max_data: usize,
         write_data: impl FnOnce(&mut String) -> Result<(), E>,
     ) -> Result<(), E> {
         let start = self.text.len();
+        // At once, because growing for the last byte would double what one large message takes.
+        self.text.reserve(name.len() + max_data + user_id.map_or(0, str::len) + NULS);
         push_terminated(&mut self.text, name);
         let data_start = self.text.len();
         let written = write_data(&mut self.text);
@@ -249,7 +252,7 @@ impl Batch {
             text.push_str(data);
             Ok::<_, std::convert::Infallible>(())
         };
-        let _ = self.push_event(channel, name, user_id, write);
+        let _ = self.push_event(channel, name, user_id, data.len(), write);
     }
 
     /// Adds what went wrong and belongs to no subscription.
@@ -278,10 +281,8 @@ impl Batch {
         entry.extra = None;
         match decoded {
             Ok(data) => {
-                single.text.clear();
-                for text in [self.name(index), &data, self.user_id(index).unwrap_or_default()] {
-                    push_terminated(&mut single.text, text);
-                }
+                single.text = String::new();
+                push_texts(&mut single.text, [self.name(index), &data, self.user_id(index).unwrap_or_default()]);
                 entry.data_len = data.len();
                 single.entries.push(entry);
             }
@@ -350,9 +351,7 @@ impl Batch {
 
     fn push_notice_of(&mut self, channel: Option<ChannelSlot>, name: &str, data: &str, notice: Notification) {
         let start = self.text.len();
-        for text in [name, data, ""] {
-            push_terminated(&mut self.text, text);
-        }
+        push_texts(&mut self.text, [name, data, ""]);
         self.notices += 1;
         self.other_bytes += weight(&notice);
         let (name_len, data_len) = (name.len(), data.len());
@@ -410,9 +409,7 @@ impl Batch {
     fn add(&mut self, other: &Self, index: usize, channel: Option<ChannelSlot>, data: &str) {
         let entry = &other.entries[index];
         let start = self.text.len();
-        for text in [other.name(index), data, other.user_id(index).unwrap_or_default()] {
-            push_terminated(&mut self.text, text);
-        }
+        push_texts(&mut self.text, [other.name(index), data, other.user_id(index).unwrap_or_default()]);
         self.notices += usize::from(entry.notice().is_some());
         self.other_bytes += entry.extra.as_deref().map_or(0, Extra::bytes);
         self.entries.push(Entry { channel, start, data_len: data.len(), ..entry.clone() });
@@ -473,6 +470,15 @@ impl Batch {
     }
 }
 
+/// How many NULs an entry has.
+const NULS: usize = 3;
+
+/// The texts of an entry: its name, its data, who sent it.
+fn push_texts(block: &mut String, texts: [&str; NULS]) {
+    block.reserve(texts.iter().map(|text| text.len() + 1).sum());
+    texts.iter().for_each(|text| push_terminated(block, text));
+}
+
 /// Every text is followed by a NUL, so that C can read it where it lies.
 fn push_terminated(block: &mut String, text: &str) {
     block.push_str(text);
@@ -512,7 +518,7 @@ mod tests {
         let room = Interest::new(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
-        let failed = batch.push_event(slot, "bad", None, |text| {
+        let failed = batch.push_event(slot, "bad", None, 0, |text| {
             text.push_str("half of it");
             Err("no text")
         });
@@ -533,7 +539,7 @@ mod tests {
         batch.push_text(slot, "name", Some("7"), "data");
         let single = batch.single(1);
         assert_eq!((single.name(0), single.data(0), single.user_id(0)), ("name", "data", Some("7")));
-        assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9, 1));
+        assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9 + NULS, 1));
         assert!(single.is_wanted(0));
         let bare = batch.without_data(1);
         assert_eq!((bare.name(0), bare.data(0), bare.user_id(0)), ("name", "", Some("7")));

@@ -68,6 +68,11 @@ impl<'a> Data<'a> {
         self.0.len()
     }
 
+    /// How many bytes the text has at most: as many as the JSON that it stands in.
+    pub(crate) fn max_len(self) -> usize {
+        self.0.len()
+    }
+
     /// Appends the [`text`](Self::text). After a failure, a part of it has been appended.
     pub(crate) fn append_to(self, out: &mut String) -> Result<(), String> {
         match self.string_content() {

@@ -46,7 +46,8 @@ impl Subscriptions {
         if subscription.kind.is_encrypted() {
             self.sealed_event(channel, frame, slot, batch, now)?;
         } else {
-            batch.push_event(slot, &frame.event, frame.user_id.as_deref(), |text| frame.data.append_to(text))?;
+            let (data, user_id) = (frame.data, frame.user_id.as_deref());
+            batch.push_event(slot, &frame.event, user_id, data.max_len(), |text| data.append_to(text))?;
         }
         Ok(true)
     }
