@@ -20,6 +20,9 @@ pub(crate) struct Error {
     result: i32,
     text: Terminated,
     detail: Option<Terminated>,
+    channel: Option<Terminated>,
+    /// The bare words of whoever refused.
+    message: Option<Terminated>,
     /// What the client said; `None` where the call itself was wrong.
     cause: Option<Arc<crate::Error>>,
 }
@@ -31,7 +34,9 @@ impl Error {
 
     fn with_text(text: &str, cause: Arc<crate::Error>) -> Self {
         let detail = detail(&cause).map(Terminated::new);
-        Self { result: results::of(&cause), text: Terminated::new(text), detail, cause: Some(cause) }
+        let channel = channel(&cause).map(Terminated::new);
+        let message = message(&cause).map(Terminated::new);
+        Self { result: results::of(&cause), text: Terminated::new(text), detail, channel, message, cause: Some(cause) }
     }
 
     /// What the client said to a call.
@@ -41,7 +46,8 @@ impl Error {
 
     /// What is wrong with a call.
     pub(super) fn of_call(function: &'static str, result: i32, what: &str) -> Self {
-        Self { result, text: Terminated::new(&format!("{function}: {what}")), detail: None, cause: None }
+        let text = Terminated::new(&format!("{function}: {what}"));
+        Self { result, text, detail: None, channel: None, message: None, cause: None }
     }
 
     fn cause(&self) -> Result<&crate::Error, Failure> {
@@ -124,6 +130,24 @@ exports! {
         Ok(())
     }
 
+    fn pusher_error_channel(
+        error: Borrowed<'_, Error>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(error.channel.as_ref().ok_or(Failure::Nothing)?.as_str(), (text, length));
+        Ok(())
+    }
+
+    fn pusher_error_message(
+        error: Borrowed<'_, Error>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(error.message.as_ref().ok_or(Failure::Nothing)?.as_str(), (text, length));
+        Ok(())
+    }
+
     fn pusher_error_code(error: Borrowed<'_, Error>, code: Out<'_, i32>) {
         code.put(error.cause()?.code().ok_or(Failure::Nothing)?.into());
         Ok(())
@@ -163,6 +187,38 @@ fn http_status(error: &crate::Error) -> Option<u16> {
         crate::Error::SubscriptionRefused { status, .. } => status.filter(|status| *status < 1000),
         _ => None,
     }
+}
+
+/// The channel that it happened to.
+fn channel(error: &crate::Error) -> Option<&str> {
+    match error {
+        crate::Error::SubscriptionTimeout { channel, .. }
+        | crate::Error::SubscriptionRefused { channel, .. }
+        | crate::Error::ClientEventChannel { channel }
+        | crate::Error::TooManyMembers { channel, .. }
+        | crate::Error::NoAuthorizer { channel }
+        | crate::Error::NotSubscribed { channel } => Some(channel),
+        crate::Error::AuthNetwork { channel, .. }
+        | crate::Error::AuthTimeout { channel, .. }
+        | crate::Error::AuthRefused { channel, .. }
+        | crate::Error::AuthMalformed { channel, .. }
+        | crate::Error::Decode { channel, .. } => channel.as_deref(),
+        _ => None,
+    }
+}
+
+/// The words of the server, of the endpoint, or of the authorizer, where there are any.
+fn message(error: &crate::Error) -> Option<&str> {
+    let message = match error {
+        crate::Error::UpgradeStatus { body, .. } => body,
+        crate::Error::ConnectionClosed { message, .. }
+        | crate::Error::Server { message, .. }
+        | crate::Error::SubscriptionRefused { message, .. }
+        | crate::Error::AuthRefused { message, .. }
+        | crate::Error::SignInRefused { message, .. } => message,
+        _ => return None,
+    };
+    (!message.is_empty()).then_some(message)
 }
 
 /// What is wrong more exactly, in one word.
