@@ -81,8 +81,10 @@
  * function, one that is just about to run on another thread may still do so after that function has returned. So free
  * what a callback uses in its destructor. Wherever the library calls a callback it holds no lock, so that every function may be
  * called inside it, pusher_client_free of its own client included. Only those that would wait for the thread that
- * they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. A callback returns to its
- * caller: no C++ exception and no longjmp may leave it.
+ * they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. Two waits are not
+ * noticed: in a callback that authorises, for the subscription or the sign-in that it is asked for, which lasts until
+ * subscription_timeout_ms; and in a log or wake callback, for a notification, which may last for ever. A callback
+ * returns to its caller: no C++ exception and no longjmp may leave it.
  *
  *
  * THREADS
