@@ -53,10 +53,10 @@
  *
  * All text is UTF-8; anything else is PUSHER_ERR_UTF8. Text that goes in is copied before the function returns. It
  * ends with a NUL; what may contain a NUL itself (JSON, data) has its length in bytes beside it, and needs none at
- * its end; where that length is 0 it may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length does not count, and because what a
- * peer sends may contain a NUL itself, only the length tells for certain where it ends. Each function says how long
- * the text stays. Booleans are 0 and 1, times are in milliseconds. Where a function waits, a negative time means for
- * ever, and 0 not at all.
+ * its end; where that length is 0 it may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length
+ * does not count, and because what a peer sends may contain a NUL itself, only the length tells for certain where it
+ * ends. Each function says how long the text stays. Booleans are 0 and 1, times are in milliseconds. Where a function
+ * waits, a negative time means for ever, and 0 not at all.
  *
  *
  * RECEIVING
@@ -79,9 +79,9 @@
  * after it was unbound, or its client or config is gone; and if registering it fails, before the registering function
  * returns. It should not wait. Only the destructor says that it is over: when a callback is ended, by whatever
  * function, one that is just about to run on another thread may still do so after that function has returned. So free
- * what a callback uses in its destructor. Wherever the library calls a callback it holds no lock, so that every function may be
- * called inside it, pusher_client_free of its own client included. Only those that would wait for the thread that
- * they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. Two waits are not
+ * what a callback uses in its destructor. Wherever the library calls a callback it holds no lock, so that every
+ * function may be called inside it, pusher_client_free of its own client included. Only those that would wait for the
+ * thread that they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. Two waits are not
  * noticed: in a callback that authorises, for the subscription or the sign-in that it is asked for, which lasts until
  * subscription_timeout_ms; and in a log or wake callback, for a notification, which may last for ever. A callback
  * returns to its caller: no C++ exception and no longjmp may leave it.
