@@ -328,16 +328,17 @@ impl Pusher {
     pub fn sign_in(&self) -> Result<(), Error> {
         let core = self.core()?;
         if !core.config.can_authenticate() {
-            return Err(Error::config(
-                "user_auth_endpoint",
-                "neither this, nor user_authenticator, nor secret with user_data is set",
-            ));
+            return Err(Self::nobody_signs_in());
         }
         let ticket = core.outlets.snapshot.issue_sign_in();
         if core.registry.want_sign_in(ticket) {
             core.wishes_changed();
         }
         Ok(())
+    }
+
+    pub(crate) fn nobody_signs_in() -> Error {
+        Error::config("user_auth_endpoint", "neither this, nor user_authenticator, nor secret with user_data is set")
     }
 
     /// The user of this client, signed in or not.
@@ -360,6 +361,11 @@ impl Pusher {
     /// thread, or a handler further up on this one, is dispatching.
     pub fn dispatch(&self) -> usize {
         self.core().map_or(0, |core| core.dispatch(None))
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn is_dispatched_by_hand(&self) -> bool {
+        self.core().is_ok_and(|core| core.config.is_dispatched_by_hand())
     }
 
     /// As [`dispatch`](Self::dispatch), but for so many notifications at most, those that have no handler included, or for

@@ -264,6 +264,10 @@ class Client(_Queue):
         """Signs the user in, now or as soon as there is a connection, and again on each new one."""
         _lib.pusher_sign_in(self._handle)
 
+    def sign_in_with_auth(self, auth: str, user_data: str) -> None:
+        """Signs in with a proof that is there already, made for `socket_id`. It serves this connection alone."""
+        _lib.pusher_sign_in_with_auth(self._handle, auth, user_data)
+
     def wait_signed_in(self, timeout: float | None = None) -> None:
         _wait(timeout, _lib.pusher_wait_signed_in, self._handle)
 
@@ -540,6 +544,8 @@ class PusherError(Exception):
     result        the Result, whose name is `result.name`
     code          the code of the Pusher protocol that the server gave, or None
     status        the HTTP status that the server, the proxy or the auth endpoint gave, or None
+    channel       the channel that it is about, or None
+    message       the bare words of the server, the auth endpoint or the authorizer, or None
     detail        a word that tells more, which `pusher_error_detail` lists, or None
     is_retryable  whether the same call may succeed when it is made again
     is_auth       whether permission was denied
@@ -551,6 +557,8 @@ class PusherError(Exception):
         self.result = result
         self.code: int | None = None
         self.status: int | None = None
+        self.channel: str | None = None
+        self.message: str | None = None
         self.detail: str | None = None
         self.is_retryable = self.is_auth = self.is_timeout = False
 
@@ -560,6 +568,8 @@ class PusherError(Exception):
         copy = cls(result, _text(_lib.pusher_error_text, error) or result.name)
         copy.code = _get(_lib.pusher_error_code, c_int32, error)
         copy.status = _get(_lib.pusher_error_status, c_int32, error)
+        copy.channel = _text(_lib.pusher_error_channel, error)
+        copy.message = _text(_lib.pusher_error_message, error)
         detail = c_void_p()
         if _lib.pusher_error_detail(error, byref(detail)) == Result.OK:
             copy.detail = string_at(detail).decode()
@@ -1022,6 +1032,8 @@ _FUNCTIONS = {
     "pusher_error_text": (_IN, *_OUT_TEXT),
     "pusher_error_code": (_IN, _OUT_INT),
     "pusher_error_status": (_IN, _OUT_INT),
+    "pusher_error_channel": (_IN, *_OUT_TEXT),
+    "pusher_error_message": (_IN, *_OUT_TEXT),
     "pusher_error_detail": (_IN, _OUT),
     "pusher_error_is_retryable": (_IN, _OUT_INT),
     "pusher_error_is_auth": (_IN, _OUT_INT),
@@ -1078,6 +1090,7 @@ _FUNCTIONS = {
     "pusher_list_info": (_IN, c_size_t, *_OUT_TEXT),
     "pusher_list_free": (_IN,),
     "pusher_sign_in": (_IN,),
+    "pusher_sign_in_with_auth": (_IN, _Text, _Text),
     "pusher_wait_signed_in": (_IN, c_int32),
     "pusher_user_id": (_IN, *_OUT_TEXT),
     "pusher_next": (_IN, c_int32, _OUT),

@@ -120,7 +120,7 @@ impl<'a> Argument for Data<'a> {
     type Value = Unmeasured<'a>;
 
     fn value(self, name: &'static str) -> Result<Unmeasured<'a>, Failure> {
-        if self.pointer.is_null() { Err(null(name)) } else { Ok(Unmeasured { data: self, name }) }
+        Ok(Unmeasured { data: self, name })
     }
 }
 
@@ -131,10 +131,13 @@ pub(super) struct Unmeasured<'a> {
 }
 
 impl<'a> Unmeasured<'a> {
-    /// The data as text, of so many bytes.
+    /// The data as text, of so many bytes. Of none, the pointer may be NULL, as it is of what is empty in many languages.
     pub(super) fn text(self, length: usize) -> Result<&'a str, Failure> {
         if isize::try_from(length).is_err() {
             return Err(Failure::value(format!("the length of {} is beyond all memory", self.name)));
+        }
+        if self.data.pointer.is_null() {
+            return if length == 0 { Ok("") } else { Err(null(self.name)) };
         }
         // SAFETY: the caller promises so many bytes, which stay until the function returns.
         let bytes = unsafe { slice::from_raw_parts(self.data.pointer.cast(), length) };

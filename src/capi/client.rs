@@ -15,6 +15,7 @@ use super::{
     receiver::Queue,
     results,
     text::Lent,
+    users::Proof,
 };
 use crate::Pusher;
 
@@ -26,6 +27,8 @@ pub(crate) struct Client {
     credentials: Arc<Shared>,
     /// What authorisers have been asked and not answered yet.
     questions: Arc<Questions>,
+    /// How users are signed in where nothing else is configured.
+    proof: Option<Arc<Proof>>,
 }
 
 impl Client {
@@ -37,16 +40,21 @@ impl Client {
         let (headers, params) = (callbacks.auth_headers(&questions), callbacks.auth_params(&questions));
         let config = credentials.apply(config, headers, params);
         let config = callbacks.apply(config, &questions);
+        let (config, proof) = Proof::for_want_of_others(config);
         config.check()?;
         let pusher = Pusher::new(config);
         let queue = draft.pull.then(|| Queue::new(pusher.receiver()));
-        Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, questions })
+        Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, questions, proof })
     }
 
     /// What the functions work with. There is none once another thread has freed the client.
     pub(super) fn pusher(&self) -> Result<Pusher, Failure> {
         let freed = || Failure::Misuse(results::PUSHER_ERR_HANDLE, "the client was freed".into());
         self.pusher.read().clone().ok_or_else(freed)
+    }
+
+    pub(super) fn proof(&self) -> Option<&Proof> {
+        self.proof.as_deref()
     }
 
     /// Whether it was freed. Waits for no lock: who holds it is freeing the client, or is not there in a forked child.

@@ -73,6 +73,9 @@ impl Config {
             self.options.lock().certificates.push(value.to_owned());
             return Ok(());
         }
+        if option == options::CERTIFICATE {
+            return Err(Failure::value(format!("the option {option} takes a text")));
+        }
         let index = options::find(option)?;
         options::check(index, value, kind)?;
         self.options.lock().single.insert(index, Secret::new(value));

@@ -12,36 +12,43 @@ use super::{
     boundary::{self, Failure},
     results,
     text::{self, Terminated},
+    words,
 };
-use crate::{ConnectPhase, ProxyProblem, TlsProblem};
 
 /// An error as C looks at it.
 pub(crate) struct Error {
     result: i32,
     text: Terminated,
     detail: Option<Terminated>,
+    channel: Option<Terminated>,
+    /// The bare words of whoever refused.
+    message: Option<Terminated>,
     /// What the client said; `None` where the call itself was wrong.
     cause: Option<Arc<crate::Error>>,
 }
 
 impl Error {
     pub(super) fn new(cause: Arc<crate::Error>) -> Self {
-        Self::with_text(&words(&cause), cause)
+        Self::with_text(&words::of(&cause), cause)
     }
 
     fn with_text(text: &str, cause: Arc<crate::Error>) -> Self {
-        let detail = detail(&cause).map(Terminated::new);
-        Self { result: results::of(&cause), text: Terminated::new(&named_for_c(text)), detail, cause: Some(cause) }
+        let detail = words::detail(&cause).map(Terminated::new);
+        let channel = words::channel(&cause).map(Terminated::new);
+        let message = words::message(&cause).map(Terminated::new);
+        let text = Terminated::new(&words::named_for_c(text));
+        Self { result: results::of(&cause), text, detail, channel, message, cause: Some(cause) }
     }
 
     /// What the client said to a call.
     pub(super) fn of_client(function: &'static str, cause: crate::Error) -> Self {
-        Self::with_text(&format!("{function}: {}", words(&cause)), Arc::new(cause))
+        Self::with_text(&format!("{function}: {}", words::of(&cause)), Arc::new(cause))
     }
 
     /// What is wrong with a call.
     pub(super) fn of_call(function: &'static str, result: i32, what: &str) -> Self {
-        Self { result, text: Terminated::new(&format!("{function}: {what}")), detail: None, cause: None }
+        let text = Terminated::new(&format!("{function}: {what}"));
+        Self { result, text, detail: None, channel: None, message: None, cause: None }
     }
 
     #[cfg(test)]
@@ -134,13 +141,31 @@ exports! {
         Ok(())
     }
 
+    fn pusher_error_channel(
+        error: Borrowed<'_, Error>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(error.channel.as_ref().ok_or(Failure::Nothing)?.as_str(), (text, length));
+        Ok(())
+    }
+
+    fn pusher_error_message(
+        error: Borrowed<'_, Error>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        text::lend(error.message.as_ref().ok_or(Failure::Nothing)?.as_str(), (text, length));
+        Ok(())
+    }
+
     fn pusher_error_code(error: Borrowed<'_, Error>, code: Out<'_, i32>) {
         code.put(error.cause()?.code().ok_or(Failure::Nothing)?.into());
         Ok(())
     }
 
     fn pusher_error_status(error: Borrowed<'_, Error>, status: Out<'_, i32>) {
-        status.put(http_status(error.cause()?).ok_or(Failure::Nothing)?.into());
+        status.put(words::http_status(error.cause()?).ok_or(Failure::Nothing)?.into());
         Ok(())
     }
 
@@ -162,105 +187,5 @@ exports! {
     fn pusher_error_is_timeout(error: Borrowed<'_, Error>, timeout: Out<'_, i32>) {
         timeout.put(error.is(crate::Error::is_timeout));
         Ok(())
-    }
-}
-
-fn http_status(error: &crate::Error) -> Option<u16> {
-    match error {
-        crate::Error::UpgradeStatus { status, .. } => Some(*status),
-        crate::Error::AuthRefused { status, .. } | crate::Error::Proxy { status, .. } => *status,
-        // Beside statuses, servers give codes of the protocol there.
-        crate::Error::SubscriptionRefused { status, .. } => status.filter(|status| *status < 1000),
-        _ => None,
-    }
-}
-
-/// What is wrong more exactly, in one word.
-fn detail(error: &crate::Error) -> Option<&'static str> {
-    match error {
-        crate::Error::ConnectTimeout { phase, .. } => Some(phase_word(*phase)),
-        crate::Error::Tls { problem, .. } => Some(tls_word(*problem)),
-        crate::Error::Proxy { problem, .. } => Some(proxy_word(*problem)),
-        crate::Error::Config { option, .. } => Some(option_of(option)),
-        _ => None,
-    }
-}
-
-/// The text of an error, which begins with the option where one is wrong.
-fn words(error: &crate::Error) -> String {
-    match error {
-        crate::Error::Config { option, reason } => format!("config: {}: {reason}", option_of(option)),
-        _ => error.to_string(),
-    }
-}
-
-/// An option by its name in C.
-fn option_of(option: &str) -> &str {
-    match option {
-        "connect_timeout" => "connect_timeout_ms",
-        "activity_timeout" => "activity_timeout_ms",
-        "pong_timeout" => "pong_timeout_ms",
-        "subscription_timeout" => "subscription_timeout_ms",
-        "auth_timeout" => "auth_timeout_ms",
-        // Only delays can be wrong, and the longest is.
-        "reconnect" => "reconnect_max_delay_ms",
-        _ => option,
-    }
-}
-
-/// A text with Rust's names of options and functions replaced by those of C.
-fn named_for_c(text: &str) -> String {
-    let is_of_name = |c: char| c.is_ascii_lowercase() || c == '_';
-    let replaced = |text: &str, prefix: &str, name: fn(&str) -> String| {
-        let mut parts = text.split(prefix);
-        let mut named = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let end = part.find(|c| !is_of_name(c)).unwrap_or(part.len());
-            named += &name(&part[..end]);
-            named += &part[end..];
-        }
-        named
-    };
-    let text = replaced(text, "Config::", |option| option_of(option).to_owned());
-    replaced(&text, "Pusher::", |function| format!("pusher_{function}"))
-}
-
-fn phase_word(phase: ConnectPhase) -> &'static str {
-    match phase {
-        ConnectPhase::Dns => "dns",
-        ConnectPhase::Tcp => "tcp",
-        ConnectPhase::Proxy => "proxy",
-        ConnectPhase::Tls => "tls",
-        ConnectPhase::Upgrade => "upgrade",
-        ConnectPhase::Established => "established",
-    }
-}
-
-fn tls_word(problem: TlsProblem) -> &'static str {
-    match problem {
-        TlsProblem::UnknownIssuer => "unknown_issuer",
-        TlsProblem::SelfSigned => "self_signed",
-        TlsProblem::WrongHost => "wrong_host",
-        TlsProblem::Expired => "expired",
-        TlsProblem::NotYetValid => "not_yet_valid",
-        TlsProblem::NotValidNow => "not_valid_now",
-        TlsProblem::OldVersion => "old_version",
-        TlsProblem::Refused => "refused",
-        TlsProblem::NotTls => "not_tls",
-        TlsProblem::Ended => "ended",
-        TlsProblem::Other => "other",
-    }
-}
-
-fn proxy_word(problem: ProxyProblem) -> &'static str {
-    match problem {
-        ProxyProblem::Credentials => "credentials",
-        ProxyProblem::Forbidden => "forbidden",
-        ProxyProblem::Unsupported => "unsupported",
-        ProxyProblem::Absent => "absent",
-        ProxyProblem::Unreachable => "unreachable",
-        ProxyProblem::NotAProxy => "not_a_proxy",
-        ProxyProblem::Ended => "ended",
-        ProxyProblem::Other => "other",
     }
 }

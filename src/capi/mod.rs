@@ -28,6 +28,7 @@ mod user_data;
 mod errors;
 mod log;
 mod version;
+mod words;
 
 mod callbacks;
 mod config;

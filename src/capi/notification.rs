@@ -196,6 +196,10 @@ exports! {
         count.put(match notification.notice()? {
             crate::Notification::SubscriptionCount(told) => told.count,
             crate::Notification::Lagged(dropped) => *dropped,
+            crate::Notification::Error(error) => match **error {
+                crate::Error::Lagged { dropped } => dropped,
+                _ => return Err(Failure::Nothing),
+            },
             _ => return Err(Failure::Nothing),
         });
         Ok(())

@@ -115,6 +115,8 @@ pub(super) fn check(index: usize, value: &str, kind: Option<Kind>) -> Result<(),
 /// Sets the option at this place of the table.
 pub(super) fn apply(index: usize, draft: Draft, value: &str) -> Result<Draft, Failure> {
     let (option, takes, set) = TABLE[index];
+    // A number is decimal digits, where Rust would take a plus sign, too.
+    let value = if takes == Kind::Integer { value.strip_prefix('+').map_or(value, |_| "") } else { value };
     set(draft, value).ok_or_else(|| Failure::value(format!("the option {option} takes {takes}, and not this one")))
 }
 

@@ -55,10 +55,10 @@
  *
  * All text is UTF-8; anything else is PUSHER_ERR_UTF8. Text that goes in is copied before the function returns. It
  * ends with a NUL; what may contain a NUL itself (JSON, data) has its length in bytes beside it, and needs none at
- * its end. Text that comes out is borrowed: it ends with a NUL, which its length does not count, and because what a
- * peer sends may contain a NUL itself, only the length tells for certain where it ends. Each function says how long
- * the text stays. Booleans are 0 and 1, times are in milliseconds. Where a function waits, a negative time means for
- * ever, and 0 not at all.
+ * its end; where that length is 0 it may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length
+ * does not count, and because what a peer sends may contain a NUL itself, only the length tells for certain where it
+ * ends. Each function says how long the text stays. Booleans are 0 and 1, times are in milliseconds. Where a function
+ * waits, a negative time means for ever, and 0 not at all.
  *
  *
  * RECEIVING
@@ -81,10 +81,14 @@
  * does not run any more: after it was unbound, or its client or config is gone; and if registering it fails, before
  * the registering function returns. It should not wait. Only the destructor says that it is over: when a callback is
  * ended, by whatever function, one that is just about to run on another thread may still do so after that function has
- * returned. So free what a callback uses in its destructor. Wherever the library calls a callback it holds no lock, so
- * that every function may be called inside it, pusher_client_free of its own client included. Only those that would
- * wait for the thread that they are on (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. A
- * callback returns to its caller: no C++ exception and no longjmp may leave it.
+ * returned. So free what a callback uses in its destructor.
+ *
+ * Wherever the library calls a callback it holds no lock, so that every function may be called inside it,
+ * pusher_client_free of its own client included. Only those that would wait for the thread that they are on
+ * (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. Two waits are not noticed: in a callback
+ * that authorises, for the subscription or the sign-in that it is asked for, which lasts until
+ * subscription_timeout_ms; and in a log or wake callback, for a notification, which may last for ever. A callback
+ * returns to its caller: no C++ exception and no longjmp may leave it.
  *
  *
  * THREADS
@@ -249,6 +253,13 @@ int32_t pusher_error_result(const pusher_error *error, int32_t *result);
 /* What went wrong, in words, from the layer to the cause. As long as the error. */
 int32_t pusher_error_text(const pusher_error *error, const char **text, size_t *PUSHER_NULLABLE length);
 
+/*
+ * The channel that it is about, and the bare words of the server, the auth endpoint or the authorizer; PUSHER_NOTHING
+ * where there are none. As long as the error.
+ */
+int32_t pusher_error_channel(const pusher_error *error, const char **text, size_t *PUSHER_NULLABLE length);
+int32_t pusher_error_message(const pusher_error *error, const char **text, size_t *PUSHER_NULLABLE length);
+
 /* The code of the Pusher protocol (4000-4999) that the server gave, or PUSHER_NOTHING. */
 int32_t pusher_error_code(const pusher_error *error, int32_t *code);
 
@@ -259,7 +270,7 @@ int32_t pusher_error_status(const pusher_error *error, int32_t *status);
  * Of PUSHER_ERR_CONNECT_TIMEOUT the phase: dns, tcp, proxy, tls, upgrade, established. Of PUSHER_ERR_TLS the problem:
  * unknown_issuer, self_signed, wrong_host, expired, not_yet_valid, not_valid_now, old_version, refused, not_tls,
  * ended, other. Of PUSHER_ERR_PROXY the problem: credentials, forbidden, unsupported, absent, unreachable,
- * not_a_proxy, ended, other. Of PUSHER_ERR_CONFIG the option, as the Rust library names it. Else PUSHER_NOTHING.
+ * not_a_proxy, ended, other. Of PUSHER_ERR_CONFIG the option, as it is named here. Else PUSHER_NOTHING.
  * There may be more words. As long as the error.
  */
 int32_t pusher_error_detail(const pusher_error *error, const char **text);
@@ -445,13 +456,14 @@ int32_t pusher_config_encrypted_data_decoder(pusher_config *config, pusher_decod
                                              void *PUSHER_NULLABLE user_data,
                                              pusher_destructor PUSHER_NULLABLE destroy);
 /* Sets the text, which is copied; the last one counts. */
-int32_t pusher_text_set(pusher_text *text, const char *data, size_t length);
+int32_t pusher_text_set(pusher_text *text, const char *PUSHER_NULLABLE data, size_t length);
 
 /*
- * Makes the connection: writes a connected stream socket (a descriptor, on Windows a SOCKET), which from then on is
- * the client's, and returns 0; anything else is a failed attempt. `host` is valid until it returns, which it does
- * within `timeout_ms`. After any other result the program keeps what it has opened. The socket is made blocking; TLS,
- * where it is configured, goes over it.
+ * Makes the connection: writes a connected stream socket (a descriptor, on Windows a SOCKET) and returns 0; anything
+ * else is a failed attempt. From then on the socket is the client's, which closes it, also when it refuses it, and
+ * sets FD_CLOEXEC; set that yourself when the process may start programs meanwhile. `host` is valid until it returns,
+ * which it does within `timeout_ms`. After any other result the program keeps what it has opened. The socket is made
+ * blocking; TLS, where it is configured, goes over it.
  */
 typedef int32_t (*pusher_dial_callback)(void *user_data, const char *host, uint16_t port, int32_t timeout_ms,
                                         intptr_t *socket);
@@ -568,9 +580,10 @@ int32_t pusher_subscription_count(pusher_client *client, const char *channel, ui
  * Sends an event to the other subscribers of a private or presence channel. The event's name begins with "client-".
  * `json` is the data as JSON; of pusher_trigger_text, the data is that text.
  */
-int32_t pusher_trigger(pusher_client *client, const char *channel, const char *event, const char *json, size_t length);
-int32_t pusher_trigger_text(pusher_client *client, const char *channel, const char *event, const char *text,
-                            size_t length);
+int32_t pusher_trigger(pusher_client *client, const char *channel, const char *event,
+                       const char *PUSHER_NULLABLE json, size_t length);
+int32_t pusher_trigger_text(pusher_client *client, const char *channel, const char *event,
+                            const char *PUSHER_NULLABLE text, size_t length);
 
 /* ---- Lists ----------------------------------------------------------------------------------------------------- */
 
@@ -594,6 +607,14 @@ void pusher_list_free(pusher_list *PUSHER_NULLABLE list);
 
 /* Signs the user in, now or as soon as there is a connection, and again on each new one. Returns at once. */
 int32_t pusher_sign_in(pusher_client *client);
+
+/*
+ * Signs the user in by what the program's backend has said for the connection of this moment: the signature, and the
+ * signed JSON text with the user's id. PUSHER_ERR_DISCONNECTED while there is no connection. On each new one, a
+ * PUSHER_KIND_ERROR with PUSHER_ERR_AUTH_REFUSED asks the program to do it again. So a program that only polls signs in
+ * with pusher_socket_id and this function. PUSHER_ERR_VALUE where the config has another way of signing in.
+ */
+int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const char *user_data);
 
 /* Waits until the server has confirmed the sign-in; returns what ended it otherwise. */
 int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
@@ -707,6 +728,9 @@ int32_t pusher_notification_user_info(const pusher_notification *notification, c
 /* The users of a PUSHER_KIND_WATCHLIST. The list is the caller's, who frees it. */
 int32_t pusher_notification_users(const pusher_notification *notification, pusher_list **list);
 
+/*
+ * Of a PUSHER_KIND_SUBSCRIPTION_COUNT, a PUSHER_KIND_LAGGED, and a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED: how many.
+ */
 int32_t pusher_notification_count(const pusher_notification *notification, uint64_t *count);
 int32_t pusher_notification_reason(const pusher_notification *notification, const char **text,
                                    size_t *PUSHER_NULLABLE length);
@@ -774,7 +798,8 @@ void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
 
 /*
  * With the option manual_dispatch: runs the callbacks for all that waits; for at most so many notifications; for at
- * most so long, after which none is begun, and a negative time is PUSHER_ERR_VALUE. Tells for how many it did.
+ * most so long, after which none is begun, and a negative time is PUSHER_ERR_VALUE. Tells for how many it did: 0 also
+ * while another thread dispatches. Without the option, PUSHER_ERR_VALUE.
  */
 int32_t pusher_dispatch(pusher_client *client, size_t *PUSHER_NULLABLE count);
 int32_t pusher_dispatch_count(pusher_client *client, size_t max, size_t *PUSHER_NULLABLE count);

@@ -30,4 +30,5 @@ mod flood;
 mod fork;
 mod lent;
 mod logs;
+mod proofs;
 mod quiet;

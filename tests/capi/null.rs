@@ -1,6 +1,6 @@
 //! NULL is an error for every parameter that is not marked PUSHER_NULLABLE, fine for those that are, and for `free`.
 
-use crate::declarations::HEADER;
+use crate::declarations::{Function, HEADER, Parameter};
 use crate::{
     generated::{Call, parameters, program},
     program::{Library, Program, Watch},
@@ -13,16 +13,32 @@ fn with_one_null() -> String {
     let attempts: Vec<_> =
         attempts.map(|(function, place)| Call::of(function).with(place, "NULL").fails("PUSHER_ERR_NULL")).collect();
     assert!(attempts.len() > 100, "the parameters were found");
+    // Only what has no length may be NULL there.
+    let measured = parameters(|function, parameter| parameter.is_nullable && is_measured(function, parameter));
+    let measured: Vec<_> =
+        measured.map(|(function, place)| Call::of(function).with(place, "NULL").fails("PUSHER_ERR_NULL")).collect();
+    assert_eq!(measured.len(), 3, "the parameters were found");
     let frees = HEADER.frees().map(|free| Call::of(free).with(0, "NULL").returns());
-    program(&attempts.into_iter().chain(frees).chain(["    world_end(&world);\n".to_owned()]).collect::<Vec<_>>())
+    program(
+        &attempts
+            .into_iter()
+            .chain(measured)
+            .chain(frees)
+            .chain(["    world_end(&world);\n".to_owned()])
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Everything valid, and then one after another of what may be NULL.
 fn with_what_may_be_null() -> String {
-    let may_be = parameters(|_, parameter| parameter.is_nullable);
+    // No JSON is empty.
+    let may_be = parameters(|_, parameter| parameter.is_nullable && parameter.name != "json");
     let mut parts: Vec<_> = may_be
         .flat_map(|(function, place)| {
-            [Call::of(function), Call::of(function).with(place, "NULL")].map(|c| (function, c))
+            let without = Call::of(function).with(place, "NULL");
+            let is_measured = is_measured(function, &function.parameters[place]);
+            let without = if is_measured { without.with(place + 1, "0") } else { without };
+            [Call::of(function), without].map(|c| (function, c))
         })
         .map(|(function, call)| renewed(&function.name) + &call.works())
         .collect();
@@ -30,6 +46,12 @@ fn with_what_may_be_null() -> String {
     parts.push("    OK(pusher_log(PUSHER_LOG_OFF, NULL, NULL, NULL));\n".to_owned());
     parts.push("    world_end(&world);\n    expect_all_destroyed();\n".to_owned());
     program(&parts)
+}
+
+/// Whether the text has its length beside it.
+fn is_measured(function: &Function, parameter: &Parameter) -> bool {
+    let mut after = function.parameters.iter().skip_while(|other| other.name != parameter.name);
+    parameter.is_text() && after.nth(1).is_some_and(|next| next.name == "length")
 }
 
 /// An auth request is used up by its answer.

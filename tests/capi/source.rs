@@ -111,7 +111,9 @@ fn separated(text: &str) -> impl Iterator<Item = &str> {
 /// `client: Handle<Client>`, or only its type. Of what the names are in C, nothing is known here.
 fn parameter(declaration: &str) -> Parameter {
     let type_name = declaration.split_once(": ").map_or(declaration, |(_, type_name)| type_name).trim();
-    Parameter { name: String::new(), type_name: c_type(type_name), is_nullable: type_name.starts_with("Optional") }
+    // Data of no length may be NULL.
+    let is_nullable = type_name.starts_with("Optional") || type_name.starts_with("Data");
+    Parameter { name: String::new(), type_name: c_type(type_name), is_nullable }
 }
 
 /// What a type of Rust is in C. A callback is told by its name, which is the same in both.

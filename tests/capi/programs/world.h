@@ -123,6 +123,7 @@ static inline void world_begin(struct world *world, char **arguments) {
     world->config = config_of(arguments);
     OK(pusher_config_set(world->config, "secret", arguments[SECRET]));
     OK(pusher_config_set(world->config, "user_data", "{\"id\": \"ann\", \"user_info\": {\"name\": \"Ann\"}}"));
+    OK(pusher_config_set_bool(world->config, "manual_dispatch", 1));
     world->client = world_client(world->config);
     world->change = next_of(world->client, PUSHER_KIND_CONNECTION_STATE_CHANGE);
     OK(pusher_sign_in(world->client));
