@@ -35,7 +35,7 @@ fn collect(folder: &Path, sources: &mut BTreeMap<PathBuf, String>) {
             let text = fs::read_to_string(&path).expect("a readable file");
             let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
             let code = lines.collect::<Vec<_>>().join("\n");
-            sources.insert(path, code.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+            sources.insert(path, code.split("#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned());
         }
     }
 }

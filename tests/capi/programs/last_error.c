@@ -66,14 +66,18 @@ int main(int count, char **arguments) {
     last_is(PUSHER_ERR_ABI);
 
     pusher_config *config = config_of(arguments);
-    GIVES(pusher_config_set(config, "\xc5\xbc\xc5\xbc\xc5\xbc", "1"), PUSHER_ERR_OPTION);
+    OK(pusher_client_new(config, &client));
+    GIVES(pusher_subscribe(client, "\xc5\xbc\xc5\xbc\xc5\xbc"), PUSHER_ERR_CHANNEL_NAME);
     is_cut_as_by_snprintf();
 
     /* What succeeds, and what only has no answer, leave it; so does what another thread does. */
-    OK(pusher_client_new(config, &client));
+    OK(pusher_disconnect(client));
     GIVES(pusher_socket_id(client, &text, NULL), PUSHER_NOTHING);
     CHECK(pthread_create(&thread, NULL, another_thread, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
+    last_is(PUSHER_ERR_CHANNEL_NAME);
+
+    GIVES(pusher_config_set(config, "no_option", "1"), PUSHER_ERR_OPTION);
     last_is(PUSHER_ERR_OPTION);
 
     GIVES(pusher_subscribe(client, "not a name"), PUSHER_ERR_CHANNEL_NAME);
