@@ -360,6 +360,23 @@ class Pulling(unittest.TestCase):
                 client.wait_subscribed("news", timeout=0)
             self.assertIs(caught.exception.result, Result.ERR_NOT_SUBSCRIBED)
 
+    def test_signs_in_by_a_proof_and_is_asked_for_another_on_each_connection(self):
+        user_data = json.dumps({"id": "7"})
+
+        def sign_in(client):
+            client.sign_in_with_auth(signature(f"{client.socket_id}::user::{user_data}"), user_data)
+            client.wait_signed_in(timeout=PATIENCE)
+            self.assertEqual(client.user_id, "7")
+
+        with client_with() as client:
+            sign_in(client)
+            client.disconnect()
+            client.connect()
+            error = next_of(client, Kind.ERROR).error
+            self.assertIs(error.result, Result.ERR_AUTH_REFUSED)
+            self.assertIn("call pusher_sign_in_with_auth again", error.message)
+            sign_in(client)
+
     def test_a_client_without_a_user_is_freed(self):
         client = client_with()
         client.connect()
