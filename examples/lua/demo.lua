@@ -1,6 +1,6 @@
 -- Three channels, a client event, and a connection that drops, in a loop of 60 frames a second.
 --
--- cargo run --example playground -- luajit examples/lua/demo.lua
+-- LD_LIBRARY_PATH=target/release cargo run --example playground -- luajit examples/lua/demo.lua
 
 local ffi = require "ffi"
 

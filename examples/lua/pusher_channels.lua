@@ -14,8 +14,9 @@
 -- looks for it.
 --
 -- No callback is ever registered, because LuaJIT cannot be called by another thread. What fails raises an error: a
--- table with `result`, `text`, and perhaps `code`, `status`, `detail`, which `pcall` returns and `tostring` puts in
--- words. Times are in milliseconds.
+-- table with `result`, its `name`, `text`, `is_retryable`, `is_auth`, `is_timeout`, and perhaps `code`, `status`,
+-- `detail`, `channel`, `message`, which `pcall` returns and `tostring` puts in words. Times are in milliseconds, and
+-- negative ones are for ever.
 
 local ffi = require "ffi"
 
@@ -84,6 +85,8 @@ local function copied_error(error)
     copy.text = got_text(lib.pusher_error_text(error, text, length))
     copy.code = got_number(lib.pusher_error_code(error, int), int)
     copy.status = got_number(lib.pusher_error_status(error, int), int)
+    copy.channel = got_text(lib.pusher_error_channel(error, text, length))
+    copy.message = got_text(lib.pusher_error_message(error, text, length))
     if lib.pusher_error_detail(error, static) == lib.PUSHER_OK then copy.detail = ffi.string(static[0]) end
     copy.name = name_of(lib.pusher_result_name, copy.result)
     copy.is_retryable = got_number(lib.pusher_error_is_retryable(error, int), int) == 1
@@ -246,6 +249,11 @@ end
 
 function Client:sign_in()
     check(lib.pusher_sign_in(self.handle))
+end
+
+-- By what the program's backend has said for `socket_id`. Each connection needs another one.
+function Client:sign_in_with_auth(auth, user_data)
+    check(lib.pusher_sign_in_with_auth(self.handle, auth, user_data))
 end
 
 function Client:user_id()

@@ -1,6 +1,6 @@
 // Three channels, a client event, and a connection that drops.
 //
-// cargo run --example playground -- node examples/node/demo.mjs
+// LD_LIBRARY_PATH=target/release cargo run --example playground -- node examples/node/demo.mjs
 
 import { Client } from "./pusher_channels.mjs";
 

@@ -160,6 +160,11 @@ export class Client {
     check(c.pusher_sign_in(this.#handle));
   }
 
+  // By what the program's backend has said for `socketId`. Each connection needs another one.
+  signInWithAuth({ auth, user_data }) {
+    check(c.pusher_sign_in_with_auth(this.#handle, string(auth), string(user_data)));
+  }
+
   waitSignedIn(timeout) {
     return this.#wait("pusher_wait_signed_in", timeout);
   }
@@ -216,8 +221,8 @@ export class Client {
   }
 }
 
-// What went wrong: `result` and its name `code`; perhaps the server's `closeCode`, an HTTP `status`, and a word of
-// `detail`.
+// What went wrong: `result` and its name `code`; perhaps the server's `closeCode`, an HTTP `status`, a word of `detail`,
+// the `channel`, and the bare `serverMessage` of whoever refused.
 export class PusherError extends Error {
   constructor(result, error) {
     super(error ? text(c.pusher_error_text, error) : name(result));
@@ -228,6 +233,8 @@ export class PusherError extends Error {
     this.closeCode = number(c.pusher_error_code, error);
     this.status = number(c.pusher_error_status, error);
     this.detail = word(c.pusher_error_detail, error);
+    this.channel = text(c.pusher_error_channel, error);
+    this.serverMessage = text(c.pusher_error_message, error);
     this.isRetryable = number(c.pusher_error_is_retryable, error) === 1;
     this.isAuth = number(c.pusher_error_is_auth, error) === 1;
     this.isTimeout = number(c.pusher_error_is_timeout, error) === 1;
@@ -386,6 +393,8 @@ const c = Object.fromEntries(
   int32_t pusher_error_code(const pusher_error *error, _Out_ int32_t *code);
   int32_t pusher_error_status(const pusher_error *error, _Out_ int32_t *status);
   int32_t pusher_error_detail(const pusher_error *error, _Out_ void **text);
+  int32_t pusher_error_channel(const pusher_error *error, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_error_message(const pusher_error *error, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_error_is_retryable(const pusher_error *error, _Out_ int32_t *retryable);
   int32_t pusher_error_is_auth(const pusher_error *error, _Out_ int32_t *auth);
   int32_t pusher_error_is_timeout(const pusher_error *error, _Out_ int32_t *timeout);
@@ -425,6 +434,7 @@ const c = Object.fromEntries(
   int32_t pusher_list_info(pusher_list *list, size_t index, _Out_ void **text, _Out_ size_t *length);
   void pusher_list_free(pusher_list *list);
   int32_t pusher_sign_in(pusher_client *client);
+  int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const char *user_data);
   int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
   int32_t pusher_user_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_next(pusher_client *client, int32_t timeout_ms, _Out_ pusher_notification **notification);

@@ -1,6 +1,6 @@
 """Three channels, a client event, and a connection that drops. Polls only, so no other thread calls Python code.
 
-cargo run --example playground -- python3 examples/python/demo.py
+LD_LIBRARY_PATH=target/release cargo run --example playground -- python3 examples/python/demo.py
 """
 
 import os

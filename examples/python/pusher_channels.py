@@ -372,7 +372,7 @@ class Binding:
         weakref.finalize(self, _lib.pusher_binding_free, handle)
 
     def unbind(self) -> None:
-        """After it returns the callback does not start again."""
+        """One that is just about to run on another thread may still do so."""
         _lib.pusher_unbind(self._handle)
 
 

@@ -54,16 +54,17 @@ impl Config {
     pub(super) fn parts(&self) -> Result<Parts, Failure> {
         let options = self.options.lock().clone();
         let mut draft = Draft::new(|name| options.text(name))?;
+        // Before the option that leaves it away.
+        if let Some((name, version)) = options.client_name.clone() {
+            draft.config = draft.config.client_name(name, version);
+        }
         for (index, value) in &options.single {
             draft = options::apply(*index, draft, value.expose())?;
         }
-        let Options { certificates, headers, client_name, credentials, callbacks, .. } = options;
+        let Options { certificates, headers, credentials, callbacks, .. } = options;
         draft.config = certificates.into_iter().fold(draft.config, crate::Config::root_certificate_pem);
         let add = |config: crate::Config, (name, value): (String, Secret)| config.header(name, value.expose());
         draft.config = headers.into_iter().fold(draft.config, add);
-        if let Some((name, version)) = client_name {
-            draft.config = draft.config.client_name(name, version);
-        }
         Ok(Parts { draft, credentials, callbacks })
     }
 

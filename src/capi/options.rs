@@ -120,6 +120,10 @@ pub(super) fn apply(index: usize, draft: Draft, value: &str) -> Result<Draft, Fa
     set(draft, value).ok_or_else(|| Failure::value(format!("the option {option} takes {takes}, and not this one")))
 }
 
+fn contradiction(what: &'static str) -> Failure {
+    Failure::Misuse(results::PUSHER_ERR_CONFIG, what.into())
+}
+
 impl Draft {
     /// Begins with where the server is.
     pub(super) fn new<'a>(text: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Failure> {
@@ -128,13 +132,11 @@ impl Draft {
             [_, Some(cluster), None, None] => crate::Config::cluster(key(), cluster),
             [_, None, Some(host), None] => crate::Config::host(key(), host),
             [None, None, None, Some(url)] => crate::Config::url(url),
-            _ => {
-                return Err(Failure::Misuse(
-                    results::PUSHER_ERR_CONFIG,
-                    "the server is named by key with cluster, key with host, or url".into(),
-                ));
-            }
+            _ => return Err(contradiction("the server is named by key with cluster, key with host, or url")),
         };
+        if text("proxy").is_some() && text("proxy_from_env").and_then(boolean) == Some(true) {
+            return Err(contradiction("the proxy is named by proxy, or by the environment, and not by both"));
+        }
         Ok(Self::of(config))
     }
 

@@ -25,13 +25,13 @@
  *
  * HANDLES
  *
- * Everything that the library makes is an opaque handle: `pusher_X_new` makes one, `pusher_X_free` frees it. Freeing
- * NULL does nothing, and so does freeing a handle again. Every other function returns PUSHER_ERR_HANDLE for a handle
- * that was freed; one that waits while another thread frees the handle returns PUSHER_CLOSED, or the error of what it
- * waits for. Handles are numbers in disguise, and nothing may be read or written through them. The exceptions are
- * `pusher_notification` and `pusher_error`, which are plain memory, because one is made for every event: a
- * notification is freed by the program, an error goes with what it was borrowed from, and using one after that is
- * undefined, as with `free`.
+ * Everything that the library makes is an opaque handle: it is freed by `pusher_X_free`, and what a callback is lent
+ * (pusher_pairs, pusher_text) goes when it returns. Freeing NULL does nothing, and so does freeing a handle again.
+ * Every other function returns PUSHER_ERR_HANDLE for a handle that was freed; one that waits while another thread
+ * frees the handle returns PUSHER_CLOSED, or the error of what it waits for. Handles are numbers in disguise, and
+ * nothing may be read or written through them. The exceptions are `pusher_notification` and `pusher_error`, which are
+ * plain memory, because one is made for every event: a notification is freed by the program, an error goes with what
+ * it was borrowed from, and using one after that is undefined, as with `free`.
  *
  *
  * RESULTS
@@ -54,7 +54,7 @@
  * TEXT AND DATA
  *
  * All text is UTF-8; anything else is PUSHER_ERR_UTF8. Text that goes in is copied before the function returns. It
- * ends with a NUL; what may contain a NUL itself (JSON, data) has its length in bytes beside it, and needs none at
+ * ends with a NUL; what is data (JSON, text, bytes) has its length in bytes beside it, and needs none at
  * its end; where that length is 0 it may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length
  * does not count, and because what a peer sends may contain a NUL itself, only the length tells for certain where it
  * ends. Each function says how long the text stays. Booleans are 0 and 1, times are in milliseconds. Where a function
@@ -65,9 +65,10 @@
  *
  * By pull: pusher_next gives one notification after another, in the order in which the server sent them, across
  * channels and with the changes of the connection. It may wait, or look only; pusher_descriptor gives a descriptor to
- * wait for it among others. This alone suffices for everything. A program that registers no callback has none of its
- * code called. Every client has that queue from its making on; it holds "queue_capacity" notifications, and when
- * nobody takes them the oldest are dropped, and reported. A program that only uses callbacks turns it off:
+ * wait for it among others. This alone suffices for all that is received and authorised; only a dialer, a decoder and
+ * a log are always callbacks. A program that registers no callback has none of its code called. Every client has that
+ * queue from its making on; it holds "queue_capacity" notifications, and when nobody takes them the oldest are
+ * dropped, and reported, unless "overflow" says otherwise. A program that only uses callbacks turns it off:
  * pusher_config_set_bool(config, "pull", 0).
  *
  * By push: pusher_bind and pusher_on register callbacks. They run on a thread of the client's, one at a time, in
@@ -186,7 +187,7 @@ enum {
     PUSHER_ERR_AUTH_MALFORMED = 123,          /* the answer of the auth endpoint or the authorizer is not valid */
     PUSHER_ERR_SIGN_IN_REFUSED = 124,         /* the server refused a sign-in */
     PUSHER_ERR_SIGN_IN_TIMEOUT = 125,         /* the server did not confirm a sign-in in time */
-    PUSHER_ERR_NOT_SIGNED_IN = 126,           /* nobody has called pusher_sign_in */
+    PUSHER_ERR_NOT_SIGNED_IN = 126,           /* nobody has called pusher_sign_in... */
     PUSHER_ERR_CLIENT_EVENT_CHANNEL = 127,    /* client events are for private and presence channels */
     PUSHER_ERR_CLIENT_EVENT_NAME = 128,       /* the name of a client event begins with client- */
     PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* more than 10,240 bytes of data */
@@ -263,7 +264,7 @@ int32_t pusher_error_message(const pusher_error *error, const char **text, size_
 /* The code of the Pusher protocol (4000-4999) that the server gave, or PUSHER_NOTHING. */
 int32_t pusher_error_code(const pusher_error *error, int32_t *code);
 
-/* The HTTP status that the server, the proxy or the auth endpoint gave, or PUSHER_NOTHING. */
+/* The HTTP status that the server, the proxy, the auth endpoint or the authorizer gave, or PUSHER_NOTHING. */
 int32_t pusher_error_status(const pusher_error *error, int32_t *status);
 
 /*
@@ -328,21 +329,28 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   key                        text      the app's key
  *   cluster                    text      of the hosted service: eu, us2, ap1, ...
  *   host                       text      of a server of your own, a name or an address
- *   url                        text      in place of key, cluster, host, port and tls: ws://host:port/app/key
+ *   url                        text      in place of key, cluster, host, port, tls and path_prefix:
+ *                                        ws://host:port/app/key; one with a query has no metadata
  *   port                       integer   443, or 80 without TLS
  *   tls                        boolean   true
  *   path_prefix                text      "", what stands before /app/{key}
  *   origin                     text      none, the Origin header
  *   metadata                   boolean   true: the URL carries ?protocol=7&client=...&version=...
+ *                                        (pusher_config_add has client_name)
  *   proxy                      text      none; http://user:password@host:port or socks5://...
- *   proxy_from_env             boolean   false: whether pusher_client_new reads https_proxy, all_proxy, no_proxy, ...
+ *   proxy_from_env             boolean   false: whether pusher_client_new reads https_proxy, all_proxy,
+ *                                        no_proxy, ...; not together with proxy
  *   root_certificate_pem       text      none, trusted beside the platform's; each value adds one or more
- * Time:
- *   connect_timeout_ms         integer   15000
- *   activity_timeout_ms        integer   120000
- *   pong_timeout_ms            integer   30000
- *   subscription_timeout_ms    integer   30000
- *   auth_timeout_ms            integer   10000
+ * Time, from 1 ms to a year:
+ *   connect_timeout_ms         integer   15000, for all of connecting
+ *   activity_timeout_ms        integer   120000, silence before a ping; the server's own value if that is smaller
+
+ *   pong_timeout_ms            integer   30000, from a ping to any sign of life
+
+ *   subscription_timeout_ms    integer   30000, for authorising and for the server's confirmation
+
+ *   auth_timeout_ms            integer   10000, for each request to an endpoint; not for callbacks
+
  * Reconnecting:
  *   reconnect                  boolean   true
  *   reconnect_max_attempts     integer   0: for ever
@@ -358,9 +366,11 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   encryption_master_key      text      none, with secret the key of encrypted channels, in base64
  * Limits:
  *   queue_capacity             integer   16384 notifications; a queue is also full when it holds 16 MiB
- *   overflow                   text      what a full queue does: block (the default for callbacks),
- *                                        drop_oldest (the default for queues), drop_newest, keep_latest
- *   max_message_size           integer   1048576 bytes
+ *   overflow                   text      what every full queue does, that of callbacks and that of pusher_next;
+ *                                        unset block for callbacks, drop_oldest for queues; else drop_newest,
+ *                                        keep_latest. With block, a queue that nobody takes from stops the
+ *                                        whole client: take from it, or turn "pull" off
+ *   max_message_size           integer   1048576 bytes, 1 GiB at most
  *   max_presence_members       integer   100000
  *   client_event_limit         integer   10 a second, 0 for none
  * Receiving:
@@ -463,7 +473,8 @@ int32_t pusher_text_set(pusher_text *text, const char *PUSHER_NULLABLE data, siz
  * else is a failed attempt. From then on the socket is the client's, which closes it, also when it refuses it, and
  * sets FD_CLOEXEC; set that yourself when the process may start programs meanwhile. `host` is valid until it returns,
  * which it does within `timeout_ms`. After any other result the program keeps what it has opened. The socket is made
- * blocking; TLS, where it is configured, goes over it.
+ * blocking; TLS, where it is configured, goes over it. Requests to auth endpoints do not use it, and a fifth call
+ * while four have not returned fails at once.
  */
 typedef int32_t (*pusher_dial_callback)(void *user_data, const char *host, uint16_t port, int32_t timeout_ms,
                                         intptr_t *socket);
@@ -484,7 +495,8 @@ void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
 
 /*
  * Connects, and waits for the outcome, for connect_timeout_ms at most: PUSHER_OK, or the error of the first attempt;
- * after a failure no further attempt is made.
+ * after a failure no further attempt is made. PUSHER_OK at once while connected. While the client is reconnecting it
+ * makes one attempt at once, whose error this returns, and goes on trying.
  */
 int32_t pusher_connect(pusher_client *client);
 
@@ -605,7 +617,10 @@ void pusher_list_free(pusher_list *PUSHER_NULLABLE list);
 
 /* ---- Users ----------------------------------------------------------------------------------------------------- */
 
-/* Signs the user in, now or as soon as there is a connection, and again on each new one. Returns at once. */
+/*
+ * Signs the user in, now or as soon as there is a connection, and again on each new one. Returns at once.
+ * PUSHER_ERR_CONFIG where nothing is configured to sign in with: see pusher_sign_in_with_auth.
+ */
 int32_t pusher_sign_in(pusher_client *client);
 
 /*
@@ -626,8 +641,10 @@ int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_
 
 /*
  * The next notification of the client. Waits for it for at most `timeout_ms`: 0 looks only, a negative time is for
- * ever. PUSHER_NOTHING when none came in time, PUSHER_CLOSED when the client is gone. The notification belongs to the
- * caller, who frees it; it stays valid when the client is gone.
+ * ever. PUSHER_NOTHING when none came in time, PUSHER_CLOSED when the client is freed while this waits (afterwards it
+ * is PUSHER_ERR_HANDLE, as everywhere). The notification belongs to the caller, who frees it; it stays valid when the
+ * client is gone. It holds the memory of what arrived together with it, up to 64 KiB or one larger message: copy the
+ * text to keep it for long.
  */
 int32_t pusher_next(pusher_client *client, int32_t timeout_ms, pusher_notification **notification);
 
@@ -671,7 +688,7 @@ int32_t pusher_receiver_new(pusher_client *client, pusher_receiver_options *PUSH
                             pusher_receiver **receiver);
 void pusher_receiver_free(pusher_receiver *PUSHER_NULLABLE receiver);
 
-/* As pusher_next and pusher_descriptor. */
+/* As pusher_next and pusher_descriptor; PUSHER_CLOSED once the client is gone and nothing waits. */
 int32_t pusher_receiver_next(pusher_receiver *receiver, int32_t timeout_ms, pusher_notification **notification);
 int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descriptor);
 
@@ -705,7 +722,8 @@ enum {                                       /* what it has beside its kind: */
 int32_t pusher_kind_name(int32_t kind, const char **text);
 
 /*
- * What a notification has. PUSHER_NOTHING where this one has no such thing. Text is valid as long as the notification.
+ * What a notification has. PUSHER_NOTHING where this one has no such thing. Of an event that was sent to the
+ * signed-in user, the channel is #server-to-user-ID. Text is valid as long as the notification.
  */
 int32_t pusher_notification_kind(const pusher_notification *notification, int32_t *kind);
 int32_t pusher_notification_channel(const pusher_notification *notification, const char **text,
@@ -732,6 +750,7 @@ int32_t pusher_notification_users(const pusher_notification *notification, pushe
  * Of a PUSHER_KIND_SUBSCRIPTION_COUNT, a PUSHER_KIND_LAGGED, and a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED: how many.
  */
 int32_t pusher_notification_count(const pusher_notification *notification, uint64_t *count);
+/* Of a PUSHER_KIND_DECRYPTION_FAILURE, why, in words. */
 int32_t pusher_notification_reason(const pusher_notification *notification, const char **text,
                                    size_t *PUSHER_NULLABLE length);
 int32_t pusher_notification_state(const pusher_notification *notification, int32_t *state);
@@ -762,9 +781,9 @@ void pusher_notification_free(pusher_notification *PUSHER_NULLABLE notification)
 typedef void (*pusher_callback)(void *user_data, const pusher_notification *notification);
 
 /*
- * Runs a callback for the events of this name, or of all names, on this channel, or on all. By name, or for all
- * names, the platform's own events are events, too: pusher:subscription_succeeded, pusher:member_added, ... Channels
- * need not be subscribed yet.
+ * Runs a callback for the events of this name, or of all names, on this channel, or on all, with those sent to the
+ * signed-in user. By name, or for all names, the platform's own events are events, too:
+ * pusher:subscription_succeeded, pusher:member_added, ... Channels need not be subscribed yet.
  *
  * Whoever wants to end the callback before the client ends gives a place for the binding. The callback may run, on
  * its own thread, before that place is written. Freeing the binding leaves the callback bound for as long as the
@@ -812,8 +831,9 @@ void pusher_stats_free(pusher_stats *PUSHER_NULLABLE stats);
 
 /*
  * A counter by its name: attempts, reconnect_attempts, connections, last_close_code, bytes_received, bytes_sent,
- * messages, messages_sent, events, ignored, bad_messages, ping_round_trip_us, auth_retries, queue_depth, dropped,
- * superseded. PUSHER_NOTHING for last_close_code and ping_round_trip_us (microseconds) before there was one.
+ * messages, messages_sent, events, ignored, bad_messages, ping_round_trip_us, auth_retries, queue_depth (of
+ * callbacks; pusher_length is that of pusher_next), dropped and superseded (all queues together). PUSHER_NOTHING for
+ * last_close_code and ping_round_trip_us (microseconds) before there was one.
  */
 int32_t pusher_stats_get(pusher_stats *stats, const char *counter, uint64_t *value);
 

@@ -97,7 +97,7 @@ impl Choice {
 }
 
 fn capacity(value: &str) -> Option<usize> {
-    value.parse().ok().filter(|capacity| *capacity > 0)
+    value.parse().ok().filter(|capacity| *capacity > 0 && !value.starts_with('+'))
 }
 
 callbacks! {
@@ -131,10 +131,11 @@ exports! {
     }
 
     fn pusher_receiver_options_set_int(options: Handle<ReceiverOptions>, option: Text<'_>, value: i64) {
-        if option != "capacity" {
-            return Err(options::unknown(option));
+        match option {
+            "capacity" => options.choice.lock().set(option, &value.to_string()),
+            "channel" | "only" | "overflow" => Err(Failure::value(format!("the option {option} takes a text"))),
+            _ => Err(options::unknown(option)),
         }
-        options.choice.lock().set(option, &value.to_string())
     }
 
     fn pusher_receiver_options_wake(

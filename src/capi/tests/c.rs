@@ -13,6 +13,12 @@ unsafe extern "C" {
     pub(super) fn pusher_config_new(config: *mut Pointer) -> i32;
     pub(super) fn pusher_config_free(config: Pointer);
     pub(super) fn pusher_config_set(config: Pointer, option: *const c_char, value: *const c_char) -> i32;
+    pub(super) fn pusher_config_add(
+        config: Pointer,
+        option: *const c_char,
+        name: *const c_char,
+        value: *const c_char,
+    ) -> i32;
     pub(super) fn pusher_config_authorizer(
         config: Pointer,
         callback: Option<unsafe extern "C" fn(*mut c_void, Pointer)>,

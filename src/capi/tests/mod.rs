@@ -8,4 +8,5 @@ mod counted;
 mod ending;
 mod errors;
 mod log;
+mod options;
 mod panics;

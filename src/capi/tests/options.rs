@@ -1,0 +1,51 @@
+//! Options that have to do with each other.
+
+use std::{ffi::CStr, ptr};
+
+use super::c::{self, Pointer};
+use crate::capi::{arguments::Argument, config::Config, handles::Handle, results};
+
+fn config_with(options: &[(&CStr, &CStr)]) -> Pointer {
+    let mut config = ptr::null_mut();
+    // SAFETY: a place for a handle, and texts with a NUL at their ends.
+    unsafe {
+        assert_eq!(c::pusher_config_new(&mut config), results::PUSHER_OK);
+        for (option, value) in [(c"key", c"k"), (c"host", c"localhost")].iter().chain(options) {
+            assert_eq!(c::pusher_config_set(config, option.as_ptr(), value.as_ptr()), results::PUSHER_OK);
+        }
+    }
+    config
+}
+
+#[test]
+fn a_proxy_is_not_passed_over_because_the_environment_is_read_as_well() {
+    let proxy = (c"proxy", c"http://localhost");
+    for (from_env, wanted) in [(c"true", results::PUSHER_ERR_CONFIG), (c"false", results::PUSHER_OK)] {
+        let config = config_with(&[proxy, (c"proxy_from_env", from_env)]);
+        let mut client = ptr::null_mut();
+        // SAFETY: a handle, and a place for another one.
+        unsafe {
+            assert_eq!(c::pusher_client_new(config, &mut client), wanted);
+            c::pusher_client_free(client);
+            c::pusher_config_free(config);
+        }
+    }
+}
+
+#[test]
+fn without_metadata_the_name_of_the_client_is_left_away() {
+    for (metadata, carries) in [(c"true", true), (c"false", false)] {
+        let config = config_with(&[(c"metadata", metadata)]);
+        // SAFETY: a handle is a pointer, of any type; texts with a NUL at their ends.
+        let made = unsafe {
+            let name = c::pusher_config_add(config, c"client_name".as_ptr(), c"me".as_ptr(), c"1.0".as_ptr());
+            assert_eq!(name, results::PUSHER_OK);
+            std::mem::transmute::<Pointer, Handle<Config>>(config).value("config")
+        };
+        let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
+        let target = parts.draft.config.endpoint().expect("an address").target;
+        assert_eq!(target.contains("client=me"), carries, "{target}");
+        // SAFETY: a handle.
+        unsafe { c::pusher_config_free(config) };
+    }
+}
