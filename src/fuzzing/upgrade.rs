@@ -3,7 +3,10 @@
 use super::{bytes::Bytes, strict::Head};
 use crate::{
     Error,
-    io::websocket::{Answer, MAX_HEAD, read},
+    io::{
+        http_head::MAX_HEAD,
+        websocket::{Answer, read},
+    },
 };
 
 /// The example of RFC 6455, section 1.3.

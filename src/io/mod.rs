@@ -29,6 +29,7 @@ mod gate;
 pub(crate) mod handlers;
 mod heartbeat;
 pub(crate) mod http;
+pub(crate) mod http_head;
 mod inside;
 #[cfg(all(test, shuttle))]
 mod interleavings;

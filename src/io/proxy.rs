@@ -6,18 +6,14 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use httparse::{EMPTY_HEADER, Status};
 use zeroize::Zeroizing;
 
-use super::websocket::MAX_HEAD;
+use super::http_head;
 use crate::{
     ProxyProblem,
     config::{Proxy, ProxyKind, address},
     wiped::Wiped,
 };
-
-/// The few headers of an answer that is only a status.
-const MAX_HEADERS: usize = 64;
 
 /// Why there is no tunnel.
 #[derive(Debug)]
@@ -66,38 +62,21 @@ fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u1
     }
 }
 
-/// The status that counts. RFC 9110, section 15.2: any number of interim answers may come before it.
+/// The status of the proxy's answer.
+///
+/// The head is read byte by byte, because the bytes after it belong to the tunnel; the stream has a buffer. Each line is
+/// parsed as it arrives, so that a peer that speaks another protocol and then waits is refused at once.
 fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
-    let mut budget = MAX_HEAD;
+    let mut answer = Vec::with_capacity(512);
     loop {
-        let status = read_head(stream, &mut budget)?;
-        if !(100..200).contains(&status) || status == 101 {
-            return Ok(status);
-        }
-    }
-}
-
-/// Byte by byte, because what follows the head belongs to the tunnel. The stream has a buffer. Each line is looked at as it
-/// comes, so that who speaks another protocol, and then waits, is not waited for.
-fn read_head(stream: &mut impl Read, budget: &mut usize) -> Result<u16, NoTunnel> {
-    let mut head = Vec::with_capacity(512);
-    loop {
-        *budget = budget
-            .checked_sub(1)
-            .ok_or_else(|| refused(ProxyProblem::NotAProxy, "the head of its answer is larger than 16 KiB"))?;
-        head.push(read_byte(stream)?);
-        if !head.ends_with(b"\n") {
+        answer.push(read_byte(stream)?);
+        if !answer.ends_with(b"\n") && answer.len() <= http_head::MAX_HEAD {
             continue;
         }
-        let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        match response.parse(&head) {
-            Ok(Status::Complete(_)) => return Ok(response.code.unwrap_or_default()),
-            Ok(Status::Partial) => {}
-            Err(httparse::Error::TooManyHeaders) => {
-                return Err(refused(ProxyProblem::NotAProxy, "the head of its answer has more than 64 headers"));
-            }
-            Err(_) => return Err(refused(ProxyProblem::NotAProxy, "its answer is not HTTP")),
+        match http_head::parse(&answer) {
+            Ok(Some(head)) => return Ok(head.status),
+            Ok(None) => {}
+            Err(error) => return Err(refused(ProxyProblem::NotAProxy, &format!("its answer {}", error.predicate()))),
         }
     }
 }

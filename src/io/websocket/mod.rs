@@ -18,7 +18,7 @@ use super::{gate::Gate, stream::Stream};
 use outgoing::Outgoing;
 
 pub(crate) use decoder::{Decoder, Incoming, Sender, Violation};
-pub(crate) use upgrade::{Answer, MAX_HEAD, read, request};
+pub(crate) use upgrade::{Answer, read, request};
 
 /// One record of TLS is never longer.
 const RECORD: usize = 16 * 1024;

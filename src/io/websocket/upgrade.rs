@@ -1,17 +1,9 @@
 //! From HTTP to WebSocket, RFC 6455, section 4: the request, and the check of the answer (C2, C6).
 
-use std::str;
-
-use httparse::{EMPTY_HEADER, Header, Status};
 use tungstenite::{handshake::derive_accept_key, http::HeaderName};
 
+use super::super::http_head::{self, Head, HeadError};
 use crate::{Error, auth::Secret, wiped::Wiped};
-
-/// Servers answer with some ten headers.
-const MAX_HEADERS: usize = 64;
-
-/// The head of an answer may have so many bytes.
-pub(crate) const MAX_HEAD: usize = 16 * 1024;
 
 /// The request for a WebSocket. It may have tokens in it.
 pub(crate) fn request(target: &str, authority: &str, key: &str, headers: &[(HeaderName, &Secret)]) -> Wiped {
@@ -53,64 +45,35 @@ pub(crate) enum Answer {
 ///
 /// [`Error::Upgrade`] when it is not one that the protocol allows.
 pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
-    let mut start = 0;
-    loop {
-        match read_one(answer.get(start..).unwrap_or_default(), key)? {
-            // RFC 9110, section 15.2: any number of interim answers may come before the one that counts.
-            Answer::Refused { status: 100..=199, head, .. } => start += head,
-            Answer::Incomplete if answer.len() > MAX_HEAD => {
-                return Err(bad("the head of the answer is larger than 16 KiB"));
-            }
-            Answer::Incomplete => return Ok(Answer::Incomplete),
-            Answer::Accepted { head } => return Ok(Answer::Accepted { head: start + head }),
-            Answer::Refused { status, head, body } => return Ok(Answer::Refused { status, head: start + head, body }),
-        }
-    }
-}
-
-fn read_one(answer: &[u8], key: &str) -> Result<Answer, Error> {
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let head = match response.parse(answer) {
-        Ok(Status::Complete(head)) => head,
-        Ok(Status::Partial) => return Ok(Answer::Incomplete),
-        Err(httparse::Error::TooManyHeaders) => return Err(bad("the answer has more than 64 headers")),
-        Err(error) => {
-            return Err(bad(&format!("the answer is not HTTP ({error}); a port that expects TLS answers so, too")));
-        }
-    };
-    match response.code {
-        Some(101) => check(response.version, response.headers, key).map(|()| Answer::Accepted { head }),
-        status => {
-            let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-            let body = length.and_then(|header| str::from_utf8(header.value).ok()?.trim().parse().ok());
-            Ok(Answer::Refused { status: status.unwrap_or_default(), head, body })
-        }
+    let head = http_head::parse(answer).map_err(|error| {
+        // A port that expects TLS answers a plain request by an alert.
+        let hint =
+            if matches!(error, HeadError::NotHttp(_)) { "; a port that expects TLS answers so, too" } else { "" };
+        bad(&format!("the answer {}{hint}", error.predicate()))
+    })?;
+    match head {
+        None => Ok(Answer::Incomplete),
+        Some(head) if head.status == 101 => check(&head, key).map(|()| Answer::Accepted { head: head.end }),
+        Some(head) => Ok(Answer::Refused { status: head.status, head: head.end, body: head.content_length() }),
     }
 }
 
 /// RFC 6455, section 4.1: what a client must find in the answer.
-fn check(version: Option<u8>, headers: &[Header<'_>], key: &str) -> Result<(), Error> {
-    let values =
-        |name: &'static str| headers.iter().filter(move |h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
-    let has_token = |name: &'static str, token: &str| {
-        let tokens = values(name).flat_map(|value| value.split(|byte| *byte == b','));
-        tokens.into_iter().any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-    };
-    if version != Some(1) {
+fn check(head: &Head<'_>, key: &str) -> Result<(), Error> {
+    if head.minor_version != 1 {
         return Err(bad("the server switches protocols in HTTP/1.0, which cannot"));
     }
-    if !has_token("upgrade", "websocket") || !has_token("connection", "upgrade") {
+    if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
         return Err(bad("the server switches protocols, but not to WebSocket"));
     }
     let expected = derive_accept_key(key.as_bytes());
-    if !values("sec-websocket-accept").map(<[u8]>::trim_ascii).eq([expected.as_bytes()]) {
+    if !head.values("sec-websocket-accept").eq([expected.as_bytes()]) {
         return Err(bad("Sec-WebSocket-Accept is not the answer to this request; a cache may stand between"));
     }
-    if values("sec-websocket-extensions").next().is_some() {
+    if head.values("sec-websocket-extensions").next().is_some() {
         return Err(bad("the server uses an extension that was not asked for"));
     }
-    if values("sec-websocket-protocol").next().is_some() {
+    if head.values("sec-websocket-protocol").next().is_some() {
         return Err(bad("the server chose a subprotocol, and none was asked for"));
     }
     Ok(())
@@ -178,6 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn c6_a_careless_answer_is_accepted() {
+        let blank = GOOD.replacen("Connection", "X-Powered-By : PHP\r\nConnection", 1);
+        let many = GOOD.replacen("Connection", &format!("{}Connection", "X: y\r\n".repeat(80)), 1);
+        let most = GOOD.replacen("Connection", &format!("{}Connection", "X: y\r\n".repeat(117)), 1);
+        let own = GOOD.replacen("Connection:", "Connection :", 1);
+        for answer in [blank, many, most, own] {
+            let read = read(answer.as_bytes(), KEY);
+            assert!(matches!(read, Ok(Answer::Accepted { head }) if head == answer.len()), "{answer}: {read:?}");
+        }
+    }
+
+    #[test]
     fn c6_interim_answers_are_passed_over() {
         let answer = format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{GOOD}frame");
         let head = answer.len() - "frame".len();
@@ -197,9 +172,9 @@ mod tests {
 
     #[test]
     fn d3_a_head_has_an_end() {
-        let flood = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(100));
-        assert!(refused(&flood).contains("64 headers"));
-        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(MAX_HEAD));
+        let flood = GOOD.replacen("Connection", &format!("{}Connection", "X: y\r\n".repeat(118)), 1);
+        assert_eq!(refused(&flood), "upgrade: the answer has 121 headers, more than 120");
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(http_head::MAX_HEAD));
         assert!(refused(&endless).contains("16 KiB"));
     }
 }

@@ -1,0 +1,258 @@
+//! The head of an HTTP answer, RFC 9112: a status line and headers.
+//!
+//! The upgrade, proxies and auth endpoints share this reader. It is lenient where real servers are careless: a blank before
+//! the colon of a header is accepted, and a refusal is a refusal whatever its headers look like.
+
+use std::str;
+
+use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status};
+
+/// The interim answers and the head that counts may have this many bytes together.
+pub(crate) const MAX_HEAD: usize = 16 * 1024;
+
+/// Frameworks send some twenty headers, and cookies.
+pub(crate) const MAX_HEADERS: usize = 120;
+
+/// The shortest header has a letter, a colon and a line feed, so that no head within the limit has more headers.
+const MOST_HEADERS: usize = MAX_HEAD / 3;
+
+/// The head that counts. RFC 9110, section 15.2: any number of interim answers may come before it.
+#[derive(Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) status: u16,
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub(crate) minor_version: u8,
+    pub(crate) headers: Vec<Header<'a>>,
+    /// The interim answers and the head end before this byte.
+    pub(crate) end: usize,
+}
+
+/// Why bytes are not the head of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeadError {
+    /// The head is larger than [`MAX_HEAD`].
+    TooLarge,
+    /// The head has this many headers, which are more than [`MAX_HEADERS`].
+    TooManyHeaders(usize),
+    /// The bytes are not HTTP/1; the parser says why.
+    NotHttp(httparse::Error),
+}
+
+impl HeadError {
+    /// The reason as a predicate: "has 121 headers, ..".
+    pub(crate) fn predicate(&self) -> String {
+        match self {
+            Self::TooLarge => format!("has a head larger than {} KiB", MAX_HEAD / 1024),
+            Self::TooManyHeaders(count) => format!("has {count} headers, more than {MAX_HEADERS}"),
+            Self::NotHttp(error) => format!("is not HTTP ({error})"),
+        }
+    }
+}
+
+/// Reads the head that counts. `None` while more bytes are needed.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
+    let mut start = 0;
+    loop {
+        match parse_one(bytes.get(start..).unwrap_or_default())? {
+            Some(head) if is_interim(head.status) => start += head.end,
+            Some(head) => {
+                let end = start + head.end;
+                return if end > MAX_HEAD { Err(HeadError::TooLarge) } else { Ok(Some(Head { end, ..head })) };
+            }
+            None if bytes.len() > MAX_HEAD => return Err(HeadError::TooLarge),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// An answer that another one follows on the same request. 101 is the last one.
+fn is_interim(status: u16) -> bool {
+    (100..200).contains(&status) && status != 101
+}
+
+fn is_refusal(status: Option<u16>) -> bool {
+    status.is_some_and(|status| status >= 300)
+}
+
+fn parse_one(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut response = Response::new(&mut headers);
+    let mut config = ParserConfig::default();
+    config.allow_spaces_after_header_name_in_responses(true);
+    match config.parse_response(&mut response, bytes) {
+        Ok(Status::Complete(end)) => Ok(Some(Head::new(&response, end))),
+        Ok(Status::Partial) => Ok(None),
+        Err(error) => parse_leniently(bytes, error),
+    }
+}
+
+/// The status of a refusal counts before anything else in it: headers that no parser understands are left out, and there
+/// may be any number of them.
+fn parse_leniently(bytes: &[u8], strict: httparse::Error) -> Result<Option<Head<'_>>, HeadError> {
+    let mut headers = vec![EMPTY_HEADER; MOST_HEADERS];
+    let mut response = Response::new(&mut headers);
+    let mut config = ParserConfig::default();
+    config
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    let parsed = config.parse_response(&mut response, bytes);
+    let is_refusal = is_refusal(response.code);
+    match parsed {
+        Ok(Status::Complete(end)) if is_refusal => Ok(Some(Head::new(&response, end))),
+        Ok(Status::Partial) if is_refusal || strict == httparse::Error::TooManyHeaders => Ok(None),
+        Ok(Status::Complete(_)) if strict == httparse::Error::TooManyHeaders => {
+            Err(HeadError::TooManyHeaders(response.headers.len()))
+        }
+        // Not even the lenient parser gets through, for example past a NUL. The status line was read all the same.
+        Err(_) if is_refusal => {
+            response.headers = &mut [];
+            Ok(end_of_head(bytes).map(|end| Head::new(&response, end)))
+        }
+        _ => Err(HeadError::NotHttp(strict)),
+    }
+}
+
+/// Where the empty line ends that ends a head.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let ends = [&b"\n\r\n"[..], b"\n\n"];
+    let end = |empty: &[u8]| bytes.windows(empty.len()).position(|window| window == empty).map(|at| at + empty.len());
+    ends.into_iter().filter_map(end).min()
+}
+
+impl<'a> Head<'a> {
+    fn new(response: &Response<'_, 'a>, end: usize) -> Self {
+        Self {
+            status: response.code.unwrap_or_default(),
+            minor_version: response.version.unwrap_or_default(),
+            headers: response.headers.to_vec(),
+            end,
+        }
+    }
+
+    /// The values of the headers with this name, which is written in small letters.
+    pub(crate) fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers
+            .iter()
+            .filter(move |header| header.name.eq_ignore_ascii_case(name))
+            .map(|header| header.value.trim_ascii())
+    }
+
+    /// Whether a header that is a list of tokens has this one, in any case.
+    pub(crate) fn has_token(&self, name: &'static str, token: &str) -> bool {
+        let mut tokens = self.values(name).flat_map(|value| value.split(|byte| *byte == b','));
+        tokens.any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The length of the body, where one header says it.
+    pub(crate) fn content_length(&self) -> Option<usize> {
+        let mut lengths = self.values("content-length");
+        let length = str::from_utf8(lengths.next()?).ok()?.parse().ok()?;
+        lengths.next().is_none().then_some(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Head<'_> {
+        match parse(text.as_bytes()) {
+            Ok(Some(head)) => head,
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+
+    fn with_headers(start: &str, count: usize) -> String {
+        format!("{start}\r\n{}\r\n", "X: y\r\n".repeat(count))
+    }
+
+    #[test]
+    fn c6_a_blank_before_the_colon_of_a_header_is_accepted() {
+        for line in ["X-Powered-By : PHP", "X-Powered-By\t: PHP", "X-Powered-By  :PHP", "x-powered-by: PHP"] {
+            let text = format!("HTTP/1.1 200 OK\r\n{line}\r\n\r\n");
+            let head = parsed(&text);
+            assert_eq!(head.values("x-powered-by").collect::<Vec<_>>(), [b"PHP"], "{line}");
+        }
+    }
+
+    #[test]
+    fn c6_up_to_120_headers_are_accepted_and_the_error_beyond_names_the_count() {
+        for count in [0, 64, 80, 120] {
+            assert_eq!(parsed(&with_headers("HTTP/1.1 101 Switching Protocols", count)).headers.len(), count);
+        }
+        for count in [121, 500] {
+            let text = with_headers("HTTP/1.1 101 Switching Protocols", count);
+            let error = parse(text.as_bytes()).expect_err("too many");
+            assert_eq!(error, HeadError::TooManyHeaders(count));
+            assert_eq!(error.predicate(), format!("has {count} headers, more than 120"));
+        }
+    }
+
+    #[test]
+    fn a1_the_status_of_a_refusal_counts_whatever_its_headers_are() {
+        let strange = ["no colon", "bad name: x", ": no name", "X: folded\r\n over two lines", "\u{fc}: x"];
+        for line in strange {
+            let refusal = format!("HTTP/1.1 503 Unavailable\r\n{line}\r\nRetry-After: 7\r\n\r\nbody");
+            let head = parsed(&refusal);
+            assert_eq!((head.status, head.end), (503, refusal.len() - 4), "{line:?}");
+            assert_eq!(head.values("retry-after").collect::<Vec<_>>(), [b"7"], "{line:?}");
+            let success = refusal.replacen("503 Unavailable", "200 OK", 1);
+            assert!(matches!(parse(success.as_bytes()), Err(HeadError::NotHttp(_))), "{line:?}");
+        }
+        assert_eq!(parsed(&with_headers("HTTP/1.1 403 Forbidden", 500)).status, 403);
+        for unreadable in ["X: a\0b\r\n\r\n", "X: a\0b\n\n", "X: a\rb\r\nY: z\r\n\r\n"] {
+            let refusal = format!("HTTP/1.1 403 Forbidden\r\n{unreadable}");
+            assert_eq!((parsed(&refusal).status, parsed(&refusal).end), (403, refusal.len()), "{unreadable:?}");
+        }
+    }
+
+    #[test]
+    fn interim_answers_come_before_the_head_that_counts() {
+        let text = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.0 200 OK\r\n\r\nbody";
+        let head = parsed(text);
+        assert_eq!((head.status, head.minor_version, head.end), (200, 0, text.len() - 4));
+        assert_eq!(parsed("HTTP/1.1 101 Switching Protocols\r\n\r\n").status, 101);
+    }
+
+    #[test]
+    fn a_head_is_the_same_wherever_its_bytes_are_cut() {
+        for text in [
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\nno colon\r\nA : b\r\n\r\n".to_owned(),
+            with_headers("HTTP/1.1 101 Switching Protocols", 120),
+        ] {
+            for cut in 0..text.len() {
+                let part = parse(&text.as_bytes()[..cut]);
+                assert!(matches!(part, Ok(None)), "cut at {cut}: {part:?}");
+            }
+            assert_eq!(parsed(&text).end, text.len());
+        }
+    }
+
+    #[test]
+    fn d3_a_head_has_an_end() {
+        let floods = [
+            format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(MAX_HEAD)),
+            format!("HTTP/1.1 403 No\r\n{}", "X: y\r\n".repeat(MAX_HEAD / 6)),
+            "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000),
+        ];
+        for flood in floods {
+            assert_eq!(parse(flood.as_bytes()).expect_err("endless"), HeadError::TooLarge);
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_protocol_are_told_apart_at_once() {
+        for bytes in [&b"SSH-2.0-x\r\n"[..], b"\x15\x03\x01\x00\x02", b"HTTP/2 200\r\n", b"<html>"] {
+            assert!(matches!(parse(bytes), Err(HeadError::NotHttp(_))), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn one_length_is_a_length_and_two_are_none() {
+        assert_eq!(parsed("HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\n").content_length(), Some(3));
+        for headers in ["", "Content-Length: x\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n"] {
+            assert_eq!(parsed(&format!("HTTP/1.1 403 No\r\n{headers}\r\n")).content_length(), None);
+        }
+    }
+}
