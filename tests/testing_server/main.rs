@@ -9,6 +9,7 @@ mod connecting;
 mod counts;
 mod encrypted;
 mod faults;
+mod frames;
 mod http;
 mod messages;
 mod misbehaving;

@@ -1,11 +1,10 @@
 //! What clients send, and how the server answers.
 
-use std::io::Write;
 use std::time::Duration;
 
 use tungstenite::{Error, Message};
 
-use crate::support::{SOON, connect, read_close, read_json, read_text, send, start};
+use crate::support::{SOON, connect, read_json, read_text, send, start};
 
 #[test]
 fn a_pusher_ping_is_answered() {
@@ -65,20 +64,4 @@ fn a_close_frame_is_answered() {
     assert!(matches!(client.read(), Ok(Message::Close(None))));
     assert!(matches!(client.read(), Err(Error::ConnectionClosed)));
     assert!(server.wait_for_connections(0, SOON));
-}
-
-#[test]
-fn broken_frames_are_answered_with_a_close_code() {
-    let server = start();
-    for (frame, code) in [
-        // A reserved bit, an unmasked text, a text that is not UTF-8, the header of a huge frame.
-        (&[0xc1, 0x80, 0, 0, 0, 0][..], 1002),
-        (&[0x81, 0x01, b'x'], 1002),
-        (&[0x81, 0x81, 0, 0, 0, 0, 0xff], 1007),
-        (&[0x81, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], 1009),
-    ] {
-        let (mut client, _) = connect(&server);
-        client.get_mut().write_all(frame).unwrap();
-        assert_eq!(read_close(&mut client).0, code, "{frame:x?}");
-    }
 }

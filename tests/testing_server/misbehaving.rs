@@ -28,6 +28,19 @@ fn a_silent_server_reads_and_answers_nothing() {
 }
 
 #[test]
+fn a_silent_server_answers_no_broken_frame() {
+    let server = start();
+    let (mut client, _) = connect(&server);
+    server.set_silent(true);
+    // A text that is not masked.
+    client.get_mut().write_all(&[0x81, 0x01, b'x']).unwrap();
+    assert_quiet(&mut client);
+    assert_eq!(server.connections(), 1);
+    drop(client);
+    assert!(server.wait_for_connections(0, SOON));
+}
+
+#[test]
 fn a_silent_server_can_speak_again() {
     let server = start();
     let (mut client, _) = subscriber(&server, "room");
