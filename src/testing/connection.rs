@@ -1,13 +1,17 @@
 //! One WebSocket: the thread that reads it, and the writer beside it.
+//!
+//! tungstenite reads the frames of the client and checks them. The server sends its own answers to pings and close frames
+//! through the outbox, so that it can also keep silent.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 
 use tungstenite::Bytes;
-
-use crate::io::websocket::{Decoder, Incoming, Sender, Violation};
+use tungstenite::error::{Error, ProtocolError};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{Message, Role, WebSocket, WebSocketConfig};
 
 use super::hub::Hub;
 use super::outbox::{Outbox, Push, WRITE_TIMEOUT, write_out};
@@ -18,6 +22,8 @@ use super::{message, wire};
 const READ_BUFFER: usize = 16 * 1024;
 /// Ten times what self-hosted servers accept from a client by default.
 const MAX_MESSAGE: usize = 1 << 20;
+/// RFC 6455, 5.5: a header of two bytes, and at most 125 bytes of payload.
+const MAX_CONTROL_FRAME: usize = 127;
 
 /// A client, as the hub and the threads of the connection know it.
 pub(super) struct Connection {
@@ -56,63 +62,65 @@ pub(super) fn run(hub: &Hub, id: u64, socket: &TcpStream, opening: Opening) -> i
 }
 
 fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ahead: Vec<u8>) {
-    let mut stream = Stream { hub, connection, socket };
-    let violation = receive_all(hub, connection, &mut stream, read_ahead);
-    if hub.is_silent() {
-        // A silent server does not react to the end of the stream either.
-        return drain(&mut stream);
-    }
-    if let Some(violation) = violation {
-        hub.leave(connection.id);
-        connection.outbox.close(wire::close(violation.close_code(), reason(violation)));
-        drain(&mut stream);
-    }
-}
-
-/// Receives messages until the connection ends, or the client breaks the rules.
-fn receive_all(hub: &Hub, connection: &Connection, stream: &mut Stream<'_>, read_ahead: Vec<u8>) -> Option<Violation> {
-    let mut decoder = Decoder::new(Sender::Client, MAX_MESSAGE);
-    let mut buffer = vec![0; READ_BUFFER];
-    let mut bytes = read_ahead.as_slice();
-    loop {
-        match decoder.next(&mut bytes) {
-            Ok(Some(message)) if receive(hub, connection, &message) => {}
-            Ok(Some(_)) => return None,
-            Ok(None) => {
-                let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-                bytes = buffer.get(..count).unwrap_or_default();
-            }
-            Err(violation) => return Some(violation),
+    let stream = Stream { hub, connection, socket };
+    let mut websocket = WebSocket::from_partially_read(stream, read_ahead, Role::Server, Some(limits()));
+    let error = loop {
+        match websocket.read() {
+            Ok(message) if receive(hub, connection, &message) => {}
+            Ok(_) => return,
+            Err(error) => break error,
         }
+    };
+    if hub.is_silent() {
+        // A silent server sends no close frame, and keeps the connection until the client ends it.
+        return drain(websocket.get_mut());
+    }
+    if let Some(frame) = refusal(&error) {
+        hub.leave(connection.id);
+        connection.outbox.close(frame);
+        drain(websocket.get_mut());
     }
 }
 
-/// False when the client has closed, or does not take what is queued for it.
-fn receive(hub: &Hub, connection: &Connection, message: &Incoming<'_>) -> bool {
+/// Nothing stays in the write buffer, because [`Stream`] takes every write at once.
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_CONTROL_FRAME)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
+}
+
+/// Handles a message. False when the client has closed, or does not take what is queued for it.
+fn receive(hub: &Hub, connection: &Connection, message: &Message) -> bool {
     match message {
-        Incoming::Text(text) => message::receive(hub, connection, text),
-        Incoming::Binary(_) => hub.ignore(),
-        Incoming::Ping(payload) if !hub.is_silent() => {
+        Message::Text(text) => message::receive(hub, connection, text),
+        Message::Binary(_) => hub.ignore(),
+        Message::Ping(payload) if !hub.is_silent() => {
             return connection.outbox.push(wire::ws_pong(payload)) != Push::Full;
         }
-        Incoming::Close(frame) if !hub.is_silent() => {
+        Message::Close(frame) if !hub.is_silent() => {
             // No event may follow the echo.
             hub.leave(connection.id);
-            connection.outbox.close(wire::close_echo(frame.map(|(code, _)| code)));
+            connection.outbox.close(wire::close_echo(frame.as_ref().map(|frame| frame.code)));
             return false;
         }
-        Incoming::Ping(_) | Incoming::Pong | Incoming::Close(_) => {}
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
     }
     true
 }
 
-/// In words, RFC 6455, 7.4.1.
-fn reason(violation: Violation) -> &'static str {
-    match violation {
-        Violation::TooLarge => "the message is larger than 1 MiB",
-        Violation::NotUtf8 => "the text is not UTF-8",
-        Violation::Protocol(what) => what,
-    }
+/// The close frame for a client that broke the rules (RFC 6455, 7.4.1); `None` if the connection ended in another way.
+fn refusal(error: &Error) -> Option<Bytes> {
+    let code = match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
+        Error::Protocol(_) => CloseCode::Protocol,
+        Error::Utf8(_) => CloseCode::Invalid,
+        Error::Capacity(_) => CloseCode::Size,
+        _ => return None,
+    };
+    Some(wire::close(code.into(), &error.to_string()))
 }
 
 /// Reads until the connection ends. Closing a socket with unread bytes would reset it, and the client would lose the
@@ -122,7 +130,7 @@ fn drain(stream: &mut Stream<'_>) {
     while matches!(stream.read(&mut chunk), Ok(count) if count > 0) {}
 }
 
-/// The socket, which is not read while the server is stalled.
+/// The socket as tungstenite sees it. It is not read while the server is stalled.
 struct Stream<'a> {
     hub: &'a Hub,
     connection: &'a Connection,
@@ -146,5 +154,32 @@ impl Read for Stream<'_> {
             return Ok(0);
         }
         Ok(count)
+    }
+}
+
+/// tungstenite writes nothing but its automatic answers to pings and close frames. They are dropped: frames have to go
+/// through the outbox, and only [`receive`] knows when the server does not answer.
+impl Write for Stream<'_> {
+    fn write(&mut self, answer: &[u8]) -> io::Result<usize> {
+        Ok(answer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broken_rule_gets_a_close_frame() {
+        assert_eq!(refusal(&Error::ConnectionClosed), None);
+        assert_eq!(refusal(&Error::Io(io::ErrorKind::ConnectionReset.into())), None);
+        assert_eq!(refusal(&Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)), None);
+        let refused = refusal(&Error::Protocol(ProtocolError::UnmaskedFrameFromClient));
+        let reason = "WebSocket protocol error: Received an unmasked frame from client";
+        assert_eq!(refused, Some(wire::close(1002, reason)));
     }
 }

@@ -44,7 +44,8 @@
 //!   [`TestServerBuilder::auth_user`] allows, and can be made to fail by an [`AuthFault`].
 //! * The HTTP API publishes events and terminates the connections of a user. Encrypted data passes through unchanged.
 //!
-//! Messages that it cannot use are counted and ignored.
+//! Messages that it cannot use are counted and ignored. A client that breaks the rules of WebSocket gets a close frame with
+//! code 1002, text that is not UTF-8 gets 1007, and a message of more than 1 MiB gets 1009.
 //!
 //! # Threads
 //!

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tungstenite::Bytes;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
 
 use super::presence::{Presence, UserId};
@@ -120,8 +120,8 @@ pub(super) fn ws_pong(payload: &[u8]) -> Bytes {
 }
 
 /// The answer to a close frame, with its code if it has one.
-pub(super) fn close_echo(code: Option<u16>) -> Bytes {
-    encode(Frame::close(code.map(|code| CloseFrame { code: code.into(), reason: "".into() })))
+pub(super) fn close_echo(code: Option<CloseCode>) -> Bytes {
+    encode(Frame::close(code.map(|code| CloseFrame { code, reason: "".into() })))
 }
 
 /// A reason that is too long for a control frame is cut at a character.

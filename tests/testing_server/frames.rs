@@ -148,6 +148,16 @@ fn a_close_frame_is_answered_with_its_code_and_no_event_follows() {
 }
 
 #[test]
+fn a_close_code_that_may_not_be_sent_is_answered_with_1002() {
+    let server = start();
+    for code in [999_u16, 1004, 1005, 1006, 1015, 2000, 5000] {
+        let (mut client, _) = connect(&server);
+        client.get_mut().write_all(&masked(0x88, &code.to_be_bytes())).unwrap();
+        assert_eq!(read_close(&mut client), (1002, String::new()), "{code}");
+    }
+}
+
+#[test]
 fn a_client_that_does_not_take_its_pongs_is_dropped() {
     let server = TestServer::builder().queue_limit(1_000).start().unwrap();
     let (mut client, _) = subscriber(&server, "room");
