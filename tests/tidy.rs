@@ -182,6 +182,15 @@ fn imports_go_one_way() {
 }
 
 #[test]
+fn the_server_shares_no_code_with_the_client_that_it_tests() {
+    for source in sources().iter().filter(|source| source.module() == "testing") {
+        for name in named_after_crate(&source.code) {
+            assert!(["testing", "Config"].contains(&name), "{} uses `{name}`", source.path.display());
+        }
+    }
+}
+
+#[test]
 fn the_core_is_pure() {
     for source in sources().iter().filter(|source| ["protocol", "session"].contains(&source.module())) {
         for word in IMPURE {
