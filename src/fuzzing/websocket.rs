@@ -1,7 +1,12 @@
-//! The frames of a server: any bytes, and what a server that keeps the rules sends.
+//! The frames of a server: any bytes, and what a server that keeps the rules sends. tungstenite reads them; this watches how
+//! the client uses it.
+
+use std::io::{self, Read};
+
+use tungstenite::Message as Incoming;
 
 use super::bytes::Bytes;
-use crate::io::websocket::{Decoder, Incoming, Sender, Violation};
+use crate::io::websocket::{Broken, Codec, Violation};
 
 /// Small, so that inputs get there. A text of the input has at most 765 bytes: 255, each replaced by three.
 const LIMIT: usize = 800;
@@ -23,7 +28,7 @@ enum Message {
     Text(String),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
-    Pong,
+    Pong(Vec<u8>),
     Close(Option<(u16, String)>),
 }
 
@@ -37,41 +42,56 @@ fn check_any(mut bytes: Bytes<'_>) {
         match message {
             Message::Text(text) => assert!(text.len() <= LIMIT),
             Message::Binary(payload) => assert!(payload.len() <= LIMIT),
-            Message::Ping(payload) => assert!(payload.len() <= 125),
+            Message::Ping(payload) | Message::Pong(payload) => assert!(payload.len() <= 125),
             Message::Close(Some((_, reason))) => assert!(reason.len() <= 123),
-            Message::Pong | Message::Close(None) => {}
+            Message::Close(None) => {}
         }
     }
 }
 
-/// What comes of these bytes when they arrive in pieces of the given sizes; without sizes, in one.
+/// The messages in these bytes when they arrive in pieces of the given sizes; without sizes, in one.
 fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<Violation>) {
-    let mut decoder = Decoder::new(Sender::Server, LIMIT);
-    let mut messages = Vec::new();
-    while !sent.is_empty() {
+    let mut codec = Codec::new(Vec::new(), LIMIT);
+    let (mut messages, mut is_open) = (Vec::new(), true);
+    while !sent.is_empty() && is_open {
         let size = if cuts.is_empty() { sent.len() } else { 1 + usize::from(cuts.byte()) };
-        let (mut piece, rest) = sent.split_at(size.min(sent.len()));
+        let (piece, rest) = sent.split_at(size.min(sent.len()));
         sent = rest;
-        loop {
-            match decoder.next(&mut piece) {
-                Ok(Some(message)) => messages.push(kept(message)),
-                Ok(None) => break,
-                Err(violation) => return (messages, Some(violation)),
-            }
+        let mut piece = Piece(piece);
+        let result = codec.read(&mut piece, |message| {
+            is_open = !message.is_close();
+            messages.push(kept(message));
+            is_open
+        });
+        match result {
+            Ok(()) => assert!(piece.0.is_empty() || !is_open, "everything is read before more is asked for"),
+            Err(Broken::Violated(violation)) => return (messages, Some(violation)),
+            Err(other) => panic!("{other:?}"),
         }
-        assert!(piece.is_empty(), "everything is read before more is asked for");
     }
     (messages, None)
 }
 
-fn kept(message: Incoming<'_>) -> Message {
+struct Piece<'a>(&'a [u8]);
+
+impl Read for Piece<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+fn kept(message: Incoming) -> Message {
     match message {
-        Incoming::Text(text) => Message::Text(text.to_owned()),
+        Incoming::Text(text) => Message::Text(text.as_str().to_owned()),
         Incoming::Binary(payload) => Message::Binary(payload.to_vec()),
         Incoming::Ping(payload) => Message::Ping(payload.to_vec()),
-        Incoming::Pong => Message::Pong,
+        Incoming::Pong(payload) => Message::Pong(payload.to_vec()),
         Incoming::Close(None) => Message::Close(None),
-        Incoming::Close(Some((code, reason))) => Message::Close(Some((code, reason.to_owned()))),
+        Incoming::Close(Some(frame)) => Message::Close(Some((frame.code.into(), frame.reason.as_str().to_owned()))),
+        Incoming::Frame(_) => panic!("frames are never read raw"),
     }
 }
 
@@ -97,7 +117,7 @@ fn well_made(bytes: &mut Bytes<'_>) -> (Vec<u8>, Vec<Message>) {
             }
             _ => {
                 frame(&mut sent, 0x8a, b"");
-                expected.push(Message::Pong);
+                expected.push(Message::Pong(Vec::new()));
             }
         }
     }

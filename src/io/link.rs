@@ -9,9 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::websocket::{Broken, Incoming, Violation, WebSocket};
+use tungstenite::Message;
+
+use super::websocket::{Broken, Violation, WebSocket};
 use crate::{
     ConnectPhase, Error,
+    auth::Secret,
     event::Batch,
     session::{Ending, FromSocket, Generation, Input, Output, Question, Session},
 };
@@ -100,7 +103,7 @@ impl Link {
         let socket = socket.as_mut().filter(|socket| socket.generation == generation)?;
         let mut closed = None;
         // A message may end the session's interest in this socket.
-        let each = |message: Incoming<'_>| {
+        let each = |message: Message| {
             closed = pass_on(session, generation, message, now);
             closed.is_none() && session.is_current(generation)
         };
@@ -109,7 +112,8 @@ impl Link {
             Burst::Next(bytes) => socket.web.receive(bytes, each),
         };
         if let Err(Broken::Violated(violation)) = &result {
-            socket.web.close(violation.close_code());
+            // The connection is over, whether the close frame gets through or not.
+            let _ = socket.web.close(violation.close_code());
         }
         let ending = closed.or_else(|| result.err().map(|broken| Ending::Lost(describe(broken, *max_message))));
         self.after_burst(generation, ending, now);
@@ -147,7 +151,7 @@ impl Link {
         while let Some(output) = self.next_output(now) {
             match output {
                 Output::Dial { generation, tls, deadline } => orders.push(Order::Dial { generation, tls, deadline }),
-                Output::Send(text) => self.send(text.expose(), now),
+                Output::Send(text) => self.send(text, now),
                 Output::Ask(question) => orders.push(Order::Ask(question)),
                 Output::Close { generation, code } => {
                     self.close(generation, code);
@@ -190,10 +194,9 @@ impl Link {
         [self.session.deadline(), again].into_iter().flatten().min()
     }
 
-    fn send(&mut self, text: &str, now: Instant) {
+    fn send(&mut self, text: Secret, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
-        socket.web.send(text);
-        let result = socket.web.flush();
+        let result = socket.web.send(text);
         self.wrote(result, now);
     }
 
@@ -233,8 +236,7 @@ impl Link {
     fn close(&mut self, generation: Generation, code: Option<u16>) {
         let Some(mut socket) = self.socket.take_if(|socket| socket.generation == generation) else { return };
         if let Some(code) = code.filter(|_| socket.blocked.is_none()) {
-            socket.web.close(code);
-            let _ = socket.web.flush();
+            let _ = socket.web.close(code);
         }
         self.closed.push(socket.web);
     }
@@ -247,16 +249,16 @@ impl Socket {
 }
 
 /// Hands a message to the session. A close frame is the socket's end.
-fn pass_on(session: &mut Session, generation: Generation, message: Incoming<'_>, now: Instant) -> Option<Ending> {
-    let event = match message {
-        Incoming::Text(text) => FromSocket::Text(text),
-        Incoming::Binary(_) => FromSocket::Binary,
-        Incoming::Close(frame) => {
+fn pass_on(session: &mut Session, generation: Generation, message: Message, now: Instant) -> Option<Ending> {
+    let event = match &message {
+        Message::Text(text) => FromSocket::Text(text),
+        Message::Binary(_) => FromSocket::Binary,
+        Message::Close(frame) => {
             // RFC 6455, section 7.1.5: a close frame without a code counts as 1005.
-            let (code, reason) = frame.unwrap_or((1005, ""));
+            let (code, reason) = frame.as_ref().map_or((1005, ""), |frame| (frame.code.into(), &frame.reason));
             return Some(Ending::Closed { code, reason: reason.to_owned() });
         }
-        Incoming::Ping(_) | Incoming::Pong => return None,
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
     };
     session.handle(Input::Socket(generation, event), now);
     None
@@ -267,8 +269,8 @@ fn describe(broken: Broken, max_message: usize) -> Error {
         Broken::Ended => Error::lost("the server ended the connection without a close frame"),
         Broken::Violated(Violation::TooLarge) => Error::MessageTooLarge { limit: max_message },
         Broken::Violated(Violation::NotUtf8) => Error::lost("the server sent a text message that is not UTF-8"),
-        Broken::Violated(Violation::Protocol(what)) => {
-            Error::lost(format!("the server broke the WebSocket protocol: {what}"))
+        Broken::Violated(Violation::Protocol(rule)) => {
+            Error::lost(format!("the server broke the WebSocket protocol: {rule}"))
         }
         Broken::Io(error) => lost(error),
     }

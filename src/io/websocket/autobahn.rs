@@ -2,8 +2,6 @@
 
 use std::{env, io, sync::Arc, time::Duration, time::Instant};
 
-use tungstenite::protocol::frame::coding::Data;
-
 use super::{
     super::{
         dial::{Dial, DialerCalls, Dialled},
@@ -47,14 +45,14 @@ fn echo(path: &str) -> String {
     let (mut last, mut messages) = (String::new(), Vec::new());
     let mut result = web.begin(|message| keep(&mut messages, message));
     loop {
-        for (kind, payload) in messages.drain(..) {
-            web.outgoing.message(kind, &payload);
-            last = String::from_utf8_lossy(&payload).into_owned();
+        for message in messages.drain(..) {
+            last = message.to_text().unwrap_or_default().to_owned();
+            write(&mut web, |web| web.codec.write(&mut web.stream, message));
         }
         if let Err(Broken::Violated(violation)) = &result {
-            web.close(violation.close_code());
+            write(&mut web, |web| web.close(violation.close_code()));
         }
-        flush(&mut web);
+        write(&mut web, WebSocket::flush);
         if result.is_err() {
             web.gate_mut().shutdown();
             return last;
@@ -64,24 +62,21 @@ fn echo(path: &str) -> String {
     }
 }
 
-fn keep(messages: &mut Vec<(Data, Vec<u8>)>, message: Incoming<'_>) -> bool {
-    match message {
-        Incoming::Text(text) => messages.push((Data::Text, text.as_bytes().to_vec())),
-        Incoming::Binary(payload) => messages.push((Data::Binary, payload.to_vec())),
-        Incoming::Close(_) => return false,
-        Incoming::Ping(_) | Incoming::Pong => {}
+fn keep(messages: &mut Vec<Message>, message: Message) -> bool {
+    let is_close = message.is_close();
+    if message.is_text() || message.is_binary() {
+        messages.push(message);
     }
-    true
+    !is_close
 }
 
 /// All of it, slice by slice. An error shows at the next read.
-fn flush(web: &mut WebSocket) {
-    loop {
+fn write(web: &mut WebSocket, begin: impl FnOnce(&mut WebSocket) -> io::Result<()>) {
+    web.gate_mut().begin_slice();
+    let mut result = begin(web);
+    while result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
         web.gate_mut().begin_slice();
-        match web.flush() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            _ => return,
-        }
+        result = web.flush();
     }
 }
 

@@ -1,0 +1,203 @@
+//! Messages from bytes and frames from messages: tungstenite's protocol context, with limits and without a stream of its own.
+//!
+//! tungstenite answers Pings and close frames by itself, and would write the answers while it reads. Here it reads from a
+//! source to which nothing can be written, so that a peer that is gone cannot hide what it sent before: the answers wait
+//! for the next [`flush`](Codec::flush).
+
+use std::io::{self, Read, Write};
+
+use tungstenite::{
+    Bytes, Error, Message, Utf8Bytes,
+    error::ProtocolError,
+    protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext},
+};
+
+use crate::auth::Secret;
+
+/// tungstenite fills the buffer with zeros before each read, so that a larger one costs more than it saves (measured).
+const READ_BUFFER: usize = 16 * 1024;
+
+/// The answers to Pings that wait together. Beyond this only the last Ping is answered, as RFC 6455, section 5.5.3, allows.
+const MAX_ANSWERS: usize = 64 * 1024;
+
+/// The header of a frame of a client has at most 14 bytes, and a control frame at most 125 bytes of payload.
+const MAX_CONTROL_FRAME: usize = 14 + 125;
+
+/// The header of a control frame of a server, before its payload of at most 125 bytes.
+const CONTROL_HEADER: usize = 2;
+
+/// The empty fragments of a message may have this many bytes in all.
+const MAX_EMPTY: usize = 64 * 1024;
+
+/// The client's end of the WebSocket protocol.
+pub(crate) struct Codec {
+    context: WebSocketContext,
+    limit: usize,
+    /// The bytes that arrived after the last whole message, without those of control frames.
+    unfinished: usize,
+}
+
+/// How the server broke the protocol. The connection is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Violation {
+    /// A message is larger than the limit.
+    TooLarge,
+    /// A text, or the reason of a close frame, is not UTF-8.
+    NotUtf8,
+    /// Another rule, in tungstenite's words.
+    Protocol(String),
+}
+
+impl Violation {
+    /// The code that tells the peer, RFC 6455, section 7.4.1.
+    pub(crate) fn close_code(&self) -> u16 {
+        match self {
+            Self::TooLarge => 1009,
+            Self::NotUtf8 => 1007,
+            Self::Protocol(_) => 1002,
+        }
+    }
+}
+
+/// How reading ended.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// The peer ended the stream without a close frame.
+    Ended,
+    /// The peer broke the protocol, and a close frame shall say so.
+    Violated(Violation),
+    Io(io::Error),
+}
+
+impl Codec {
+    /// `early` are the bytes that arrived together with the answer to the upgrade. A message may have `limit` bytes.
+    pub(crate) fn new(early: Vec<u8>, limit: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(MAX_ANSWERS)
+            .max_message_size(Some(limit))
+            .max_frame_size(Some(limit));
+        let context = WebSocketContext::from_partially_read(early, Role::Client, Some(config));
+        Self { context, limit, unfinished: 0 }
+    }
+
+    /// Passes every message of the source to `each` until the source has no more bytes for now (`WouldBlock`), or `each`
+    /// returns false.
+    pub(crate) fn read(&mut self, source: &mut impl Read, mut each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
+        let mut source = ReadOnly { source, count: 0 };
+        loop {
+            let result = self.context.read(&mut source);
+            self.unfinished += std::mem::take(&mut source.count);
+            match result {
+                Ok(message) => {
+                    self.finish(&message);
+                    if !each(message) {
+                        return Ok(());
+                    }
+                }
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return self.check_unfinished(),
+                Err(error) => return Err(broken(error)),
+            }
+        }
+    }
+
+    fn finish(&mut self, message: &Message) {
+        self.unfinished = match message {
+            // Control frames may stand between the fragments of a message.
+            Message::Ping(payload) | Message::Pong(payload) => {
+                self.unfinished.saturating_sub(CONTROL_HEADER + payload.len())
+            }
+            _ => 0,
+        }
+    }
+
+    /// tungstenite limits the payload of a message, and not the number of its fragments. Without empty ones, each byte of
+    /// payload has at most two bytes of header.
+    fn check_unfinished(&self) -> Result<(), Broken> {
+        if self.unfinished <= self.limit.saturating_mul(3).saturating_add(MAX_EMPTY) {
+            return Ok(());
+        }
+        Err(Broken::Violated(Violation::Protocol("too many fragments are empty".to_owned())))
+    }
+
+    /// Sends a text. The error `WouldBlock` says that the rest of it waits for the next [`flush`](Self::flush).
+    pub(crate) fn send(&mut self, sink: &mut (impl Read + Write), text: Secret) -> io::Result<()> {
+        let text = Utf8Bytes::try_from(Bytes::from_owner(Payload(text))).map_err(io::Error::other)?;
+        self.write(sink, Message::Text(text))
+    }
+
+    pub(super) fn write(&mut self, sink: &mut (impl Read + Write), message: Message) -> io::Result<()> {
+        // The session sends nothing while an earlier message waits, so that only answers can wait beside this one.
+        let room = MAX_ANSWERS + MAX_CONTROL_FRAME + message.len();
+        self.context.set_config(|config| config.max_write_buffer_size = room);
+        self.context.write(sink, message).map_err(io_error)?;
+        self.flush(sink)
+    }
+
+    /// Queues a close frame, after which nothing is sent, and writes as much of what waits as the sink takes.
+    pub(crate) fn close(&mut self, sink: &mut (impl Read + Write), code: u16) -> io::Result<()> {
+        let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
+        self.context.close(sink, Some(frame)).map_err(io_error)
+    }
+
+    /// Writes what waits. The error `WouldBlock` says that the rest waits for the next call.
+    pub(crate) fn flush(&mut self, sink: &mut (impl Read + Write)) -> io::Result<()> {
+        self.context.flush(sink).map_err(io_error)?;
+        // An answer for which there was no room waits beside the buffer, which is empty now.
+        self.context.flush(sink).map_err(io_error)
+    }
+}
+
+fn broken(error: Error) -> Broken {
+    match error {
+        Error::Io(error) => Broken::Io(error),
+        Error::Capacity(_) => Broken::Violated(Violation::TooLarge),
+        Error::Utf8(_) => Broken::Violated(Violation::NotUtf8),
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Broken::Ended,
+        Error::Protocol(rule) => Broken::Violated(Violation::Protocol(rule.to_string())),
+        other => Broken::Io(io::Error::other(other)),
+    }
+}
+
+fn io_error(error: Error) -> io::Error {
+    match error {
+        Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+/// A text that is wiped when tungstenite has masked it into its buffer: signatures and user data are in it (X1).
+struct Payload(Secret);
+
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose().as_bytes()
+    }
+}
+
+/// Counts the bytes that are read, and takes none.
+struct ReadOnly<'a, S> {
+    source: &'a mut S,
+    count: usize,
+}
+
+impl<S: Read> Read for ReadOnly<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.count += count;
+        Ok(count)
+    }
+}
+
+impl<S> Write for ReadOnly<'_, S> {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
