@@ -143,11 +143,13 @@
 //!
 //! # Logging
 //!
-//! Through the `log` crate: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
-//! connections made and ended, `debug` for everything else that happens to a connection. The target begins with
-//! `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). Names of channels are logged. Nothing here, nor below, logs
-//! data of events, credentials or words of servers, at any level; tungstenite, of which only the header of a frame is used, logs
-//! the bits of headers at `trace`.
+//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
+//! connections made and ended, `debug` for everything else that happens to a connection. Every target begins with
+//! `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels, and never show data of events,
+//! credentials or the text of an answer.
+//!
+//! tungstenite and ureq, on which the client stands, log the bytes on the wire at `trace`, credentials included. The page
+//! [`guide::logging`] has the filter for programs that log every crate at `trace`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]
@@ -203,6 +205,7 @@ pub mod fuzzing;
 ///   each promises, and patterns for games, windows and worker threads.
 /// * [`what_survives_what`](guide::what_survives_what): for each fault, what the client does about it, and what the
 ///   application sees.
+/// * [`logging`](guide::logging): the levels, what stays out of the log, and the filter for `trace`.
 /// * [`other_languages`](guide::other_languages): how to build the library for C, and to call it from C, C++, Python, LuaJIT and
 ///   Node.
 pub mod guide {
@@ -211,6 +214,9 @@ pub mod guide {
 
     #[doc = include_str!("guide/what_survives_what.md")]
     pub mod what_survives_what {}
+
+    #[doc = include_str!("guide/logging.md")]
+    pub mod logging {}
 
     #[doc = include_str!("guide/other_languages.md")]
     pub mod other_languages {}

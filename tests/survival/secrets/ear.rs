@@ -9,8 +9,27 @@ use std::{
 
 #[derive(Default)]
 pub(super) struct Ear {
-    logged: Mutex<String>,
+    logged: Mutex<Vec<Heard>>,
     shown: Mutex<String>,
+}
+
+/// One record of a log.
+#[derive(Clone)]
+pub(super) struct Heard {
+    pub(super) level: log::Level,
+    pub(super) target: String,
+    pub(super) text: String,
+}
+
+impl Heard {
+    /// Whether a filter of `env_logger` lets it pass.
+    pub(super) fn passes(&self, filter: &env_filter::Filter) -> bool {
+        filter.enabled(&log::Metadata::builder().level(self.level).target(&self.target).build())
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.target.starts_with("pusher_channels")
+    }
 }
 
 static EAR: OnceLock<Ear> = OnceLock::new();
@@ -45,7 +64,7 @@ impl Ear {
         }
     }
 
-    pub(super) fn logged(&self) -> String {
+    pub(super) fn logged(&self) -> Vec<Heard> {
         self.logged.lock().expect("no panic under it").clone()
     }
 
@@ -66,7 +85,8 @@ impl log::Log for Ear {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        add(&self.logged, &format!("{} {}: {}", record.level(), record.target(), record.args()));
+        let (level, target, text) = (record.level(), record.target().to_owned(), record.args().to_string());
+        self.logged.lock().expect("no panic under it").push(Heard { level, target, text });
     }
 
     fn flush(&self) {}

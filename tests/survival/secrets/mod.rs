@@ -1,4 +1,5 @@
-//! Rule X1: what must stay secret is seen in no log at any level, no `Debug`, no `Display`, no error and no panic.
+//! Rule X1: no secret appears in a log record of this crate at any level, nor in one of any crate at `debug`; nor in a `Debug`, a
+//! `Display`, an error or a panic. With the filters of the page on logging none appears at `trace` either.
 //!
 //! A process of its own has a logger that hears every crate at every level. It drives a client through everything that has to
 //! do with secrets, and formats all that it gets. The embedded server runs in another process, whose log does not count.
@@ -8,7 +9,9 @@ mod ear;
 mod elsewhere;
 mod strangers;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+use log::Level;
 
 use pusher_channels::{
     AuthError, Channel, ChannelAuth, Config, ConnectionState, Error, Pusher, Receiver, Reconnect, TlsProblem, UserAuth,
@@ -19,7 +22,7 @@ use crate::{
     support::{PATIENCE, eventually, next_state, run_alone},
 };
 use canaries::{Canary, WORDS, found};
-use ear::Ear;
+use ear::{Ear, Heard};
 use elsewhere::Elsewhere;
 use strangers::{Answer, endpoint, proxy, refusing_proxy};
 
@@ -40,20 +43,51 @@ fn everything_is_said() {
     through_proxies(ear, &server);
     what_is_refused(ear, &server);
 
-    assert!(ear.logged().lines().count() > 100, "the logger hears the client: {}", ear.logged());
-    let mut everything = ear.logged();
-    everything.push_str(&ear.shown());
-    let seen = found(Canary::ALL.iter().map(|canary| canary.core), &everything);
-    assert!(seen.is_empty(), "{seen:#?}");
+    let records = ear.logged();
+    assert!(records.iter().filter(|record| record.is_ours()).count() > 100, "the logger hears the client");
     let signatures = server.signatures();
     assert!(!signatures.is_empty(), "channels were authorised");
-    let hits = found(signatures.iter().map(String::as_str), &everything);
-    assert!(hits.is_empty(), "{hits:#?}");
-    // The words of an endpoint are part of the error, and of no log.
+    let secrets = || Canary::ALL.iter().map(|canary| canary.core).chain(signatures.iter().map(String::as_str));
+    let mut hits = found(secrets(), &ear.shown());
+    // The text of an endpoint's answer is part of the error, and of no record of this crate.
     assert!(ear.shown().contains(WORDS));
-    let hits = found([WORDS], &ear.logged());
+    hits.extend(found(secrets().chain([WORDS]), &text(&records, Heard::is_ours)));
+    hits.extend(found(secrets(), &text(&records, |record| record.level <= Level::Debug)));
+    let filters = documented_filters();
+    assert_eq!(filters.len(), 2, "the page on logging has a filter for every day and one for `trace`");
+    for filter in &filters {
+        hits.extend(found(secrets(), &text(&records, |record| record.passes(filter))));
+    }
     assert!(hits.is_empty(), "{hits:#?}");
-    figures::record("secrets: canaries seen in logs, Debug, Display, errors, panics", seen.len(), "0 hits of 8");
+    check_that_the_filter_is_needed(&records, secrets);
+    figures::record("secrets: canaries seen in logs, Debug, Display, errors, panics", hits.len(), "0 hits of 8");
+}
+
+/// The records that pass, as one text: a secret may be spread over several.
+fn text(records: &[Heard], passes: impl Fn(&Heard) -> bool) -> String {
+    let line = |record: &Heard| format!("{} {}: {}\n", record.level, record.target, record.text);
+    records.iter().filter(|record| passes(record)).map(line).collect()
+}
+
+/// The values of `RUST_LOG` on the page on logging.
+fn documented_filters() -> Vec<env_filter::Filter> {
+    let page = include_str!("../../../src/guide/logging.md");
+    let filter = |directives: &str| {
+        let mut builder = env_filter::Builder::new();
+        builder.try_parse(directives).expect("directives of env_logger");
+        builder.build()
+    };
+    page.lines().filter_map(|line| line.strip_prefix("RUST_LOG=")).map(filter).collect()
+}
+
+/// At `trace` the page names exactly the targets that show secrets.
+fn check_that_the_filter_is_needed<'a, S: Iterator<Item = &'a str>>(records: &[Heard], secrets: impl Fn() -> S) {
+    let shows_one = |record: &&Heard| !found(secrets(), &record.text).is_empty();
+    let crate_of = |record: &Heard| record.target.split("::").next().unwrap_or_default().to_owned();
+    let talkative: BTreeSet<_> = records.iter().filter(shows_one).map(crate_of).collect();
+    let named = ["tungstenite", "ureq", "ureq_proto"].map(str::to_owned);
+    assert!(talkative.iter().all(|found| named.contains(found)), "{talkative:?}");
+    assert!(talkative.contains("tungstenite") && talkative.contains("ureq_proto"), "{talkative:?}");
 }
 
 /// The options that every client here has.
