@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     ConnectPhase, Error, ProxyProblem, Source, TlsProblem,
-    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, Proxy, address},
+    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, Proxy, address, tls_name, without_zone},
     error::excerpt,
     event::Place,
     sync::atomic::AtomicUsize,
@@ -114,13 +114,13 @@ impl Dial<'_> {
 
     /// Opens a stream, by the proxy where there is one, with TLS where the target has it.
     pub(super) fn stream(&self, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
-        let gate = match self.config.proxy_for(target.tls, target.host)? {
+        let gate = match self.config.proxy_for(target.tls, target.host, target.port)? {
             None => self.connect(target.host, target.port, reached)?,
             Some(proxy) => {
                 let gate = self.connect(&proxy.host, proxy.port, reached);
                 let mut gate = gate.map_err(|error| absent(&proxy, error))?;
                 reached(ConnectPhase::Proxy);
-                let tunnel = proxy::tunnel(&proxy, &mut gate, target.host, target.port);
+                let tunnel = proxy::tunnel(&proxy, &mut gate, without_zone(target.host), target.port);
                 tunnel.map_err(|reason| self.no_tunnel(reason, proxy.address()))?;
                 gate
             }
@@ -162,7 +162,7 @@ impl Dial<'_> {
             return Ok(Stream::Plain(gate));
         }
         reached(ConnectPhase::Tls);
-        self.connector.secure(target.host, gate, self.config).map_err(|error| match error {
+        self.connector.secure(tls_name(target.host), gate, self.config).map_err(|error| match error {
             Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Tls),
             other => other,
         })
@@ -196,7 +196,9 @@ impl Dial<'_> {
             _ if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Upgrade),
             io::ErrorKind::ConnectionReset => unanswered(endpoint, "reset"),
             // In TLS 1.3 a server that wants a certificate of the client says so after the handshake.
-            _ if endpoint.tls && TlsProblem::of(&error) == TlsProblem::Refused => Error::tls(&endpoint.host, error),
+            _ if endpoint.tls && TlsProblem::of(&error) == TlsProblem::Refused => {
+                Error::tls(tls_name(&endpoint.host), error)
+            }
             _ => Error::Upgrade { reason: format!("the connection failed: {error}"), source: Some(Arc::new(error)) },
         }
     }
