@@ -84,7 +84,8 @@ impl Config {
     ///
     /// Redirects are not followed, any 2xx is success, and the answer may have 1 MiB. Network errors, timeouts, 408, 429 and
     /// 5xx are tried again up to three times. Hosts and TLS are as for the socket ([`host`](Self::host),
-    /// [`root_certificate_pem`](Self::root_certificate_pem)). `http://` is an [`Error::Config`] when the host is not
+    /// [`root_certificate_pem`](Self::root_certificate_pem), [`client_identity_pem`](Self::client_identity_pem),
+    /// [`tls_server_name`](Self::tls_server_name)). `http://` is an [`Error::Config`] when the host is not
     /// loopback, or when a proxy stands between, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set. So is a user
     /// name or a password in the URL: they are sent by [`auth_header`](Self::auth_header), as `Authorization`.
     pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
@@ -310,7 +311,7 @@ impl Config {
         if !is_loopback(&url.host) {
             return Err(bad("must be https, because credentials travel there; or set allow_insecure_auth"));
         }
-        // The loopback of a proxy is another machine, and nothing is encrypted on the way to the proxy.
+        // The loopback of a proxy is another machine, also where TLS leads to the proxy.
         match self.proxy_for(url.tls, &url.host, url.port)? {
             Some(_) => {
                 Err(bad("must be https, because credentials travel there by the proxy; or set allow_insecure_auth"))

@@ -73,6 +73,7 @@ pub(super) fn without_dot(name: &str) -> &str {
 }
 
 /// A host as certificates name it. RFC 6066, section 3: without a final dot.
+#[cfg(any(feature = "native-tls", test))]
 pub(crate) fn tls_name(host: &str) -> &str {
     without_dot(without_zone(host)).trim_start_matches('[').trim_end_matches(']')
 }

@@ -8,6 +8,7 @@ mod host;
 mod http_url;
 mod no_proxy;
 mod proxy;
+mod tls;
 
 use std::{fmt, time::Duration};
 
@@ -24,9 +25,11 @@ pub use budget::DispatchBudget;
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, Kind};
 pub(crate) use endpoint::Endpoint;
-pub(crate) use host::{address, tls_name, without_zone};
+pub(crate) use host::{address, without_zone};
 pub(crate) use http_url::HttpUrl;
 pub(crate) use proxy::{Proxy, ProxyKind};
+#[cfg(feature = "native-tls")]
+pub(crate) use {host::tls_name, tls::Identity};
 
 /// Where to connect, and how.
 ///
@@ -57,7 +60,7 @@ pub struct Config {
     subscription_timeout: Duration,
     reconnect: Reconnect,
     auth: Auth,
-    root_certificates: Vec<Vec<u8>>,
+    tls_options: tls::Tls,
     proxy: proxy::Choice,
     dialer: Option<Dialer>,
     queue_capacity: usize,
@@ -133,7 +136,7 @@ impl Config {
             subscription_timeout: Duration::from_secs(30),
             reconnect: Reconnect::default(),
             auth: Auth::default(),
-            root_certificates: Vec::new(),
+            tls_options: tls::Tls::default(),
             proxy: proxy::Choice::Direct,
             dialer: None,
             queue_capacity: 16_384,
@@ -222,26 +225,19 @@ impl Config {
         self
     }
 
-    /// Trusts the certificates in this PEM text, beside the platform's. May be called several times.
+    /// A proxy for the socket and for the requests to auth endpoints. Defaults to none.
     ///
-    /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use pusher_channels::{Config, Pusher};
+    /// | URL | proxy | default port |
+    /// |---|---|---|
+    /// | `http://[user:password@]host[:port]` | HTTP `CONNECT` | 80 |
+    /// | `https://[user:password@]host[:port]` | HTTP `CONNECT`, over TLS to the proxy | 443 |
+    /// | `socks5://[user:password@]host[:port]` | SOCKS 5 | 1080 |
     ///
-    /// let config = Config::host("app-key", "ws.internal").root_certificate_pem(std::fs::read("own-root.pem")?);
-    /// let pusher = Pusher::new(config).connect()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates.push(pem.into());
-        self
-    }
-
-    /// A proxy for the socket and for the requests to auth endpoints: `http://[user:password@]host[:port]` for HTTP `CONNECT`
-    /// (port 80 unless given), or `socks5://[user:password@]host[:port]` (1080). A URL without a scheme is `http`, and
-    /// `socks5h://` is the same as `socks5://`: names are always resolved by the proxy. Special characters of the user name and
-    /// the password are percent-encoded. Nothing is reached past the proxy, loopback included. Defaults to none.
+    /// A URL without a scheme is `http`, and `socks5h://` is the same as `socks5://`: names are always resolved by the proxy.
+    /// Special characters of the user name and the password are percent-encoded. Nothing is reached past the proxy, loopback
+    /// included. The certificate of an `https://` proxy is verified by the host in its URL, with the platform's roots and those
+    /// of [`root_certificate_pem`](Self::root_certificate_pem); TLS to the server goes through the tunnel, inside of that to
+    /// the proxy. A URL of another form, and `https://` without the feature `native-tls`, are an [`Error::Config`].
     ///
     /// A proxy that refuses, or cannot be reached, is an [`Error::Proxy`], and is tried again by the
     /// [`Reconnect`] policy like everything else, a wrong password included.
@@ -357,6 +353,7 @@ impl Config {
         self.headers()?;
         self.check_auth()?;
         self.proxy.check()?;
+        self.check_tls()?;
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("activity_timeout", self.activity_timeout),
@@ -421,11 +418,6 @@ impl Config {
 
     pub(crate) fn max_message(&self) -> usize {
         self.max_message_size
-    }
-
-    #[cfg(feature = "native-tls")]
-    pub(crate) fn root_certificates(&self) -> &[Vec<u8>] {
-        &self.root_certificates
     }
 
     pub(crate) fn capacity(&self) -> usize {

@@ -45,6 +45,8 @@ pub(crate) struct Proxy {
 pub(crate) enum ProxyKind {
     /// HTTP `CONNECT`, RFC 9110, section 9.3.6.
     Http,
+    /// The same over TLS.
+    Https,
     /// SOCKS 5, RFC 1928, with names resolved by the proxy.
     Socks5,
 }
@@ -122,8 +124,10 @@ impl Proxy {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let (kind, default) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (ProxyKind::Http, 80),
+            "https" if cfg!(feature = "native-tls") => (ProxyKind::Https, 443),
+            "https" => return Err(bad("https needs the feature `native-tls` of pusher-channels, which is off")),
             "socks5" | "socks5h" => (ProxyKind::Socks5, 1080),
-            _ => return Err(bad("must begin with http:// or socks5://")),
+            _ => return Err(bad("must begin with http://, https:// or socks5://")),
         };
         let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         // Else the name would be taken for the host, and the beginning of the password for the port.
@@ -154,7 +158,7 @@ fn user_of(text: &str, kind: ProxyKind) -> Result<(Secret, Secret), Error> {
     let (name, password) = (Secret::new(decode(name)?), Secret::new(decode(password)?));
     // RFC 7617: a colon ends the name. RFC 1929: one byte tells the length.
     match kind {
-        ProxyKind::Http if name.expose().contains(':') => Err(bad("has a colon in its user name")),
+        ProxyKind::Http | ProxyKind::Https if name.expose().contains(':') => Err(bad("has a colon in its user name")),
         ProxyKind::Socks5 if ![&name, &password].iter().all(|text| (1..=255).contains(&text.expose().len())) => {
             Err(bad("needs a user name and a password of 1 to 255 bytes for SOCKS"))
         }
@@ -195,7 +199,9 @@ mod tests {
         let urls = [
             "",
             "ftp://canary@p",
-            "https://u:canary@p",
+            "https://u:canary@",
+            "https://u:canary@p:0",
+            "https+socks://u:canary@p",
             "http://",
             "http://u:canary@",
             "http://u:canary@p:0",
@@ -262,5 +268,24 @@ mod tests {
         assert_eq!(host_for(&everything, true, "h"), None);
         let with_port = environment(&[("all_proxy", "p:1"), ("no_proxy", "h:443 i:80")]);
         assert_eq!((host_for(&with_port, true, "h"), host_for(&with_port, false, "i").as_deref()), (None, Some("p")));
+    }
+
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn c7_a_proxy_may_be_reached_over_tls() {
+        let urls = ["https://p", "HTTPS://p/", "https://p:443", "https://u:pw@p?x"];
+        for url in urls {
+            let proxy = parsed(url);
+            assert_eq!((proxy.kind, proxy.address().as_str()), (ProxyKind::Https, "p:443"), "{url}");
+        }
+        assert_eq!(parsed("https://[::1]:3129").address(), "[::1]:3129");
+        assert_eq!(host_for(&environment(&[("https_proxy", "https://secure")]), true, "h").as_deref(), Some("secure"));
+    }
+
+    #[cfg(not(feature = "native-tls"))]
+    #[test]
+    fn c7_a_proxy_over_tls_without_the_feature_names_the_feature() {
+        let error = Proxy::parse("https://u:canary@p").expect_err("no TLS in this build");
+        assert!(error.to_string().contains("native-tls") && !error.to_string().contains("canary"), "{error}");
     }
 }

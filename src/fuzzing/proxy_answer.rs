@@ -41,7 +41,7 @@ pub fn proxy_answer(input: &[u8]) {
 
 fn check_sent(proxy: &Proxy, sent: &[u8]) {
     match proxy.kind {
-        ProxyKind::Http => {
+        ProxyKind::Http | ProxyKind::Https => {
             let head = Head::parse(sent).expect("a request");
             assert!(head.start.starts_with("CONNECT ") && head.start.ends_with(":443 HTTP/1.1"), "{head:?}");
             assert_eq!(head.only("proxy-authorization").is_some(), proxy.user.is_some());

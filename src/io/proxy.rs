@@ -33,7 +33,7 @@ impl From<io::Error> for NoTunnel {
 /// Asks for a tunnel to this host, which the proxy resolves. After that the stream is as if it were connected there.
 pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
     match proxy.kind {
-        ProxyKind::Http => connect(proxy, stream, host, port),
+        ProxyKind::Http | ProxyKind::Https => connect(proxy, stream, host, port),
         ProxyKind::Socks5 => socks(proxy, stream, host, port),
     }
 }
