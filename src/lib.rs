@@ -78,13 +78,15 @@
 //! | way | by | carries | fails with |
 //! |---|---|---|---|
 //! | directly, to every address of the host in turn | default | the socket, and requests to auth endpoints | [`Error::Dns`], [`Error::Tcp`] |
-//! | through an HTTP or SOCKS 5 proxy, which resolves the host | [`Config::proxy`] | both | [`Error::Proxy`]; for a proxy that cannot be reached or resolved with [`ProxyProblem::Absent`] |
+//! | through an HTTP or SOCKS 5 proxy, which resolves the host; the former also over TLS | [`Config::proxy`] | both | [`Error::Proxy`]; for a proxy that cannot be reached or resolved with [`ProxyProblem::Absent`], for one whose certificate is wrong with [`ProxyProblem::Tls`] |
 //! | through the proxy that `https_proxy`, `all_proxy` and their like name | [`Config::proxy_from_env`] | both | as above |
 //! | over a connection that the program makes | [`Config::dialer`] | the socket | [`Error::Dialer`] |
 //!
 //! Nothing goes past a proxy, and without `proxy_from_env` the environment is not read. TLS goes over each of these ways, in
-//! version 1.2 or 1.3, and is verified by the platform's roots and those of [`Config::root_certificate_pem`]. What is wrong
-//! with a server or its certificate is told by the [`TlsProblem`] of [`Error::Tls`]; there is no fall-back to plain text.
+//! version 1.2 or 1.3, and is verified by the platform's roots and those of [`Config::root_certificate_pem`]. The name that is
+//! verified is the host's, or that of [`Config::tls_server_name`]; a server that wants a certificate of the client gets that of
+//! [`Config::client_identity_pem`]. The [`TlsProblem`] of [`Error::Tls`] tells the problem
+//! of a server or its certificate; there is no fall-back to plain text.
 //! [`Config::connect_timeout`] covers all of it, and [`Error::ConnectTimeout`] names the [`ConnectPhase`] in which it ran out.
 //! When a request to an auth endpoint fails in one of these ways, that error is the source of [`Error::AuthNetwork`].
 //!

@@ -279,9 +279,14 @@ end
 -- Options that are a table of names and values, and what the library calls one of these.
 local PAIRS = { headers = "header", auth_headers = "auth_header", auth_params = "auth_param" }
 
+-- Options that are a table of two texts.
+local PAIR = { client_name = true, client_identity_pem = true }
+
 local function configure(config, name, value)
     if PAIRS[name] then
         for key, one in pairs(value) do check(lib.pusher_config_add(config, PAIRS[name], key, tostring(one))) end
+    elseif PAIR[name] then
+        check(lib.pusher_config_add(config, name, value[1], value[2]))
     else
         check(lib.pusher_config_set(config, name, tostring(value)))
     end

@@ -35,7 +35,7 @@ export class Client {
   #handle;
 
   // Options have the names that `pusher_config_set` in pusher_channels.h lists: key, cluster, host, port, tls, ...
-  // `headers`, `auth_headers` and `auth_params` are objects.
+  // `headers`, `auth_headers` and `auth_params` are objects, `client_name` and `client_identity_pem` arrays of two strings.
   constructor(options) {
     const config = made(c.pusher_config_new);
     try {
@@ -344,12 +344,18 @@ function check(result) {
 
 // ---- Into C ---------------------------------------------------------------------------------------------------------
 
-const PAIRS = { headers: "header", auth_headers: "auth_header", auth_params: "auth_param" };
+const PAIRS = {
+  headers: "header",
+  auth_headers: "auth_header",
+  auth_params: "auth_param",
+  client_name: "client_name",
+  client_identity_pem: "client_identity_pem",
+};
 
 function configure(config, option, value) {
   if (value === undefined) return;
   if (option in PAIRS) {
-    for (const [name, one] of Object.entries(value)) {
+    for (const [name, one] of Array.isArray(value) ? [value] : Object.entries(value)) {
       check(c.pusher_config_add(config, PAIRS[option], string(name), string(one)));
     }
   } else {

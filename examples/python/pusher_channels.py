@@ -124,6 +124,7 @@ class Client(_Queue):
     auth_headers     a mapping, or a function that returns one before each request to the auth endpoints
     auth_params      likewise
     client_name      how the client calls itself: a name and a version
+    client_identity_pem  a certificate of the client and its private key, both as PEM text
 
     Functions, which run on threads of the client's. What they raise is a refusal.
 
@@ -833,6 +834,7 @@ _PAIR_OPTIONS = {
     "auth_headers": "auth_header",
     "auth_params": "auth_param",
     "client_name": "client_name",
+    "client_identity_pem": "client_identity_pem",
 }
 
 _CALLBACK_OPTIONS = {

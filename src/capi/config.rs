@@ -30,6 +30,8 @@ struct Options {
     /// Headers of the upgrade request.
     headers: Vec<(String, Secret)>,
     client_name: Option<(String, String)>,
+    /// A certificate of the client, and its key.
+    identity: Option<(Secret, Secret)>,
     credentials: Credentials,
     callbacks: Callbacks,
 }
@@ -61,8 +63,11 @@ impl Config {
         for (index, value) in &options.single {
             draft = options::apply(*index, draft, value.expose())?;
         }
-        let Options { certificates, headers, credentials, callbacks, .. } = options;
+        let Options { certificates, headers, identity, credentials, callbacks, .. } = options;
         draft.config = certificates.into_iter().fold(draft.config, crate::Config::root_certificate_pem);
+        if let Some((certificate, key)) = identity {
+            draft.config = draft.config.client_identity_pem(certificate.expose(), key.expose());
+        }
         let add = |config: crate::Config, (name, value): (String, Secret)| config.header(name, value.expose());
         draft.config = headers.into_iter().fold(draft.config, add);
         Ok(Parts { draft, credentials, callbacks })
@@ -88,6 +93,7 @@ impl Config {
         match option {
             "header" => options.headers.push((name.to_owned(), Secret::new(value))),
             "client_name" => options.client_name = Some((name.to_owned(), value.to_owned())),
+            "client_identity_pem" => options.identity = Some((Secret::new(name), Secret::new(value))),
             "auth_header" => options.credentials.add_header(name, value)?,
             "auth_param" => options.credentials.add_param(name, value)?,
             _ => return Err(options::unknown(option)),

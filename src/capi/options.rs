@@ -42,7 +42,7 @@ const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 const LONGEST_NAME: usize = 40;
 
 /// Every other option, in the order of the header.
-const TABLE: [(&str, Kind, Set); 34] = [
+const TABLE: [(&str, Kind, Set); 35] = [
     ("key", Kind::Text, |draft, _| Some(draft)),
     ("cluster", Kind::Text, |draft, _| Some(draft)),
     ("host", Kind::Text, |draft, _| Some(draft)),
@@ -54,6 +54,7 @@ const TABLE: [(&str, Kind, Set); 34] = [
     ("metadata", Kind::Boolean, |draft, value| draft.unless(boolean(value), crate::Config::without_metadata)),
     ("proxy", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::proxy)),
     ("proxy_from_env", Kind::Boolean, |draft, value| draft.when(boolean(value), crate::Config::proxy_from_env)),
+    ("tls_server_name", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::tls_server_name)),
     ("connect_timeout_ms", Kind::Integer, |draft, value| draft.with(time(value), crate::Config::connect_timeout)),
     ("activity_timeout_ms", Kind::Integer, |draft, value| draft.with(time(value), crate::Config::activity_timeout)),
     ("pong_timeout_ms", Kind::Integer, |draft, value| draft.with(time(value), crate::Config::pong_timeout)),

@@ -271,7 +271,7 @@ int32_t pusher_error_status(const pusher_error *error, int32_t *status);
  * Of PUSHER_ERR_CONNECT_TIMEOUT the phase: dns, tcp, proxy, tls, upgrade, established. Of PUSHER_ERR_TLS the problem:
  * unknown_issuer, self_signed, wrong_host, expired, not_yet_valid, not_valid_now, old_version, refused, not_tls,
  * ended, other. Of PUSHER_ERR_PROXY the problem: credentials, forbidden, unsupported, absent, unreachable,
- * not_a_proxy, ended, other. Of PUSHER_ERR_CONFIG the option, as it is named here. Else PUSHER_NOTHING.
+ * not_a_proxy, tls, ended, other. Of PUSHER_ERR_CONFIG the option, as it is named here. Else PUSHER_NOTHING.
  * There may be more words. As long as the error.
  */
 int32_t pusher_error_detail(const pusher_error *error, const char **text);
@@ -328,19 +328,25 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  * Where the server is:
  *   key                        text      the app's key
  *   cluster                    text      of the hosted service: eu, us2, ap1, ...
- *   host                       text      of a server of your own, a name or an address
+ *   host                       text      of a server of your own, a name or an address, of IPv6 also with the
+ *                                        interface that leads to it: fe80::1%eth0
  *   url                        text      in place of key, cluster, host, port, tls and path_prefix:
- *                                        ws://host:port/app/key; one with a query has no metadata
+ *                                        ws://host:port/app/key; one with a query has no metadata. A user name
+ *                                        and a password are sent by a header (pusher_config_add)
  *   port                       integer   443, or 80 without TLS
  *   tls                        boolean   true
  *   path_prefix                text      "", what stands before /app/{key}
  *   origin                     text      none, the Origin header
  *   metadata                   boolean   true: the URL carries ?protocol=7&client=...&version=...
  *                                        (pusher_config_add has client_name)
- *   proxy                      text      none; http://user:password@host:port or socks5://...
+ *   proxy                      text      none; http://user:password@host:port, https://... for TLS to the proxy,
+ *                                        or socks5://...
  *   proxy_from_env             boolean   false: whether pusher_client_new reads https_proxy, all_proxy,
  *                                        no_proxy, ...; not together with proxy
  *   root_certificate_pem       text      none, trusted beside the platform's; each value adds one or more
+ *   tls_server_name            text      the host: the name that servers and auth endpoints have in their
+ *                                        certificates, where it is another one
+ *                                        (pusher_config_add has client_identity_pem)
  * Time, from 1 ms to a year:
  *   connect_timeout_ms         integer   15000, for all of connecting
  *   activity_timeout_ms        integer   120000, silence before a ping; the server's own value if that is smaller
@@ -388,6 +394,9 @@ int32_t pusher_config_set_bool(pusher_config *config, const char *option, int32_
  *   auth_header                of every request to the auth endpoints
  *   auth_param                 of every request to the auth endpoints, beside socket_id and channel_name
  *   client_name                how the client calls itself: a name and a version
+ *   client_identity_pem        for servers and auth endpoints that want a certificate of the client: the certificate
+ *                              and its private key, both as PEM text; the key in PKCS 8 without a password
+ *                              (openssl pkcs8 -topk8 -nocrypt). pusher_connect checks them
  */
 int32_t pusher_config_add(pusher_config *config, const char *option, const char *name, const char *value);
 

@@ -128,6 +128,7 @@ fn proxy_word(problem: ProxyProblem) -> &'static str {
         ProxyProblem::Unsupported => "unsupported",
         ProxyProblem::Absent => "absent",
         ProxyProblem::Unreachable => "unreachable",
+        ProxyProblem::Tls => "tls",
         ProxyProblem::NotAProxy => "not_a_proxy",
         ProxyProblem::Ended => "ended",
         ProxyProblem::Other => "other",

@@ -1,13 +1,13 @@
 //! Who authorises channels and signs users in, and the other options of channels that need it.
 
-use std::{borrow::Cow, fmt, fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, fmt::Write as _, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tungstenite::http::HeaderName;
 use zeroize::Zeroize;
 
-use super::{Address, Config, HttpUrl, endpoint::is_field_value};
+use super::{Address, Config, HttpUrl, endpoint::is_field_value, host::is_loopback};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, UserAuth,
     auth::Secret,
@@ -83,9 +83,11 @@ impl Config {
     /// The URL that authorises channels, by a POST with `socket_id` and `channel_name`. Defaults to none.
     ///
     /// Redirects are not followed, any 2xx is success, and the answer may have 1 MiB. Network errors, timeouts, 408, 429 and
-    /// 5xx are tried again up to three times. The certificate is verified like the socket's
-    /// ([`root_certificate_pem`](Self::root_certificate_pem)). `http://` is an [`Error::Config`] when the host is not
-    /// loopback, or when a proxy stands between, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set.
+    /// 5xx are tried again up to three times. Hosts and TLS are as for the socket ([`host`](Self::host),
+    /// [`root_certificate_pem`](Self::root_certificate_pem), [`client_identity_pem`](Self::client_identity_pem),
+    /// [`tls_server_name`](Self::tls_server_name)). `http://` is an [`Error::Config`] when the host is not
+    /// loopback, or when a proxy stands between, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set. So is a user
+    /// name or a password in the URL: they are sent by [`auth_header`](Self::auth_header), as `Authorization`.
     pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
         self.auth.endpoint = Some(Secret::new(url));
         self
@@ -309,8 +311,8 @@ impl Config {
         if !is_loopback(&url.host) {
             return Err(bad("must be https, because credentials travel there; or set allow_insecure_auth"));
         }
-        // What a proxy takes for loopback is not this machine, and nothing is encrypted on the way to the proxy.
-        match self.proxy_for(url.tls, &url.host)? {
+        // The loopback of a proxy is another machine, also where TLS leads to the proxy.
+        match self.proxy_for(url.tls, &url.host, url.port)? {
             Some(_) => {
                 Err(bad("must be https, because credentials travel there by the proxy; or set allow_insecure_auth"))
             }
@@ -361,12 +363,6 @@ fn check_user_data(text: &str) -> Result<(), Error> {
     // An array would do for serde as well.
     let user = serde_json::from_str::<User<'_>>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
     user.map(drop).ok_or_else(|| Error::config("user_data", "must be an object with a string `id` that is not empty"))
-}
-
-/// X2. A name that merely resolves to loopback is not believed, because names are answered by others.
-fn is_loopback(host: &str) -> bool {
-    let address: Result<IpAddr, _> = host.parse();
-    address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 /// The headers that describe the body and the connection. They are the client's own.

@@ -1,17 +1,18 @@
 //! From options to the address that is dialled and the request that is sent, with every character checked (C1, C2).
 
-use std::{borrow::Cow, net::Ipv6Addr};
-
 use tungstenite::http::{HeaderName, Uri};
 
-use super::{Address, Config};
+use super::{
+    Address, Config,
+    host::{self, address, authority, default_port, port_of},
+};
 use crate::{Error, auth::Secret, protocol::percent};
 
 /// Where to connect, and what to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) tls: bool,
-    /// A name or an address, without brackets.
+    /// A name or an address, without brackets. It may end in a dot, or in a zone.
     pub(crate) host: String,
     pub(crate) port: u16,
     /// Path and query of the request.
@@ -23,7 +24,10 @@ impl Endpoint {
     pub(super) fn of(config: &Config) -> Result<Self, Error> {
         let endpoint = match &config.address {
             Address::Cluster(cluster) => Self::of_host(config, cluster_host(cluster)?)?,
-            Address::Host(host) => Self::of_host(config, checked_host(host)?)?,
+            Address::Host(host) => {
+                let host = host::checked(host).map_err(|reason| Error::config("host", reason))?;
+                Self::of_host(config, host)?
+            }
             Address::Url(url) => Self::of_url(config, url)?,
         };
         if endpoint.tls && !cfg!(feature = "native-tls") {
@@ -44,8 +48,13 @@ impl Endpoint {
         if config.port.is_some() || config.tls.is_some() || !config.path_prefix.is_empty() {
             return Err(bad("is complete: port, tls and path_prefix cannot be set beside it"));
         }
-        if url.contains(|c: char| c.is_control() || c.is_whitespace() || "@#\\".contains(c)) {
-            return Err(bad("has a character that does not belong there: white space, control, @, # or \\"));
+        if url.contains('@') {
+            return Err(bad(
+                "has an @: a user name and a password are sent by Config::header (Authorization); write %40 in a path or a query",
+            ));
+        }
+        if url.contains(|c: char| c.is_control() || c.is_whitespace() || "#\\".contains(c)) {
+            return Err(bad("has a character that does not belong there: white space, control, # or \\"));
         }
         let uri: Uri = url.parse().map_err(|_| bad("is not a URL"))?;
         let tls = match uri.scheme_str() {
@@ -53,7 +62,7 @@ impl Endpoint {
             Some("wss") => true,
             _ => return Err(bad("must begin with ws:// or wss://")),
         };
-        let host = checked_host(uri.host().unwrap_or_default()).map_err(|_| bad("has no valid host"))?;
+        let host = host::of_url(&uri).map_err(|_| bad("has no valid host"))?;
         let query = match uri.query() {
             Some(query) => format!("?{query}"),
             None => metadata(config)?,
@@ -85,59 +94,12 @@ impl Endpoint {
     }
 }
 
-/// A host with its port where that is not the default.
-pub(super) fn authority(tls: bool, host: &str, port: u16) -> String {
-    if port == default_port(tls) { bracketed(host).into_owned() } else { address(host, port) }
-}
-
-/// A host with its port, as URLs have it.
-pub(crate) fn address(host: &str, port: u16) -> String {
-    format!("{}:{port}", bracketed(host))
-}
-
-/// An address of IPv6 stands in brackets, where its colons would be taken for that before a port.
-fn bracketed(host: &str) -> Cow<'_, str> {
-    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
-}
-
-/// The port of a URL, or the default where it has none. `None` when what stands there is no port.
-pub(super) fn port_of(uri: &Uri, default: u16) -> Option<u16> {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    match authority.strip_prefix(uri.host().unwrap_or_default())? {
-        "" => Some(default),
-        rest => rest.strip_prefix(':')?.parse().ok().filter(|port| *port != 0),
-    }
-}
-
-pub(super) fn default_port(tls: bool) -> u16 {
-    if tls { 443 } else { 80 }
-}
-
 fn cluster_host(cluster: &str) -> Result<String, Error> {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if cluster.is_empty() || !cluster.chars().all(good) {
         return Err(Error::config("cluster", "must be a short name such as `eu`: letters, digits, hyphens"));
     }
     Ok(format!("ws-{cluster}.pusher.com"))
-}
-
-pub(super) fn checked_host(host: &str) -> Result<String, Error> {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    if bare.contains(':') {
-        let address: Result<Ipv6Addr, _> = bare.parse();
-        return match address {
-            Ok(_) => Ok(bare.to_owned()),
-            Err(_) => Err(Error::config(
-                "host",
-                "must be a name or an address; the port has an option of its own, and a URL goes to Config::url",
-            )),
-        };
-    }
-    let good = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if bare.is_empty() || bare != host || bare.len() > 253 || !bare.chars().all(good) {
-        return Err(Error::config("host", "must be a host name (ASCII; write other names in punycode) or an address"));
-    }
-    Ok(bare.to_owned())
 }
 
 fn checked_key(key: &str) -> Result<String, Error> {
@@ -269,7 +231,8 @@ mod tests {
         for key in ["", "a b", "a/b", "a?b", "a#b", "a@b", "a\r\nb", "a\0b", ".."] {
             assert_eq!(option_of(Config::host(key, "h").tls(false)), "key", "{key:?}");
         }
-        for host in ["", "a b", "a/b", "user@h", "h:80", "h#", "h?", "h\r\nX: y", "ż.pl", "[h]", "[::1"] {
+        let hosts = ["", "a b", "a/b", "user@h", "h:80", "h#", "h?", "h\r\nX: y", "ż.pl", "[h]", "[::1"];
+        for host in hosts.into_iter().chain([".", "..", "a..b", ".a", "fe80::1%", "fe80::1%l o", "127.0.0.1%lo"]) {
             assert_eq!(option_of(Config::host("k", host).tls(false)), "host", "{host:?}");
         }
         for cluster in ["", "eu.evil.example", "eu/..", "e u", "eu@", "eu\n"] {
@@ -281,7 +244,10 @@ mod tests {
             "http://h/app/k",
             "ws://",
             "ws:///app/k",
-            "ws://u@h/app/k",
+            "ws://./app/k",
+            "ws://a..b/app/k",
+            "ws://[fe80::1%25]]/app/k",
+            "ws://[fe80::1%25l%0Ao]/app/k",
             "ws://h/a b",
             "ws://h/#x",
             "ws://h:0/",
@@ -296,6 +262,50 @@ mod tests {
         assert_eq!(option_of(Config::url("ws://h/app/k").port(1)), "url");
         assert_eq!(option_of(Config::host("k", "h").tls(false).port(0)), "port");
         assert_eq!(option_of(Config::host("k", "h").tls(false).client_name("a&b", "1 2")), "client_name");
+    }
+
+    #[test]
+    fn c1_a_user_in_the_url_is_refused_with_a_hint_and_not_shown() {
+        let urls = [
+            "ws://ann:canary@host/app/k",
+            "ws://canary@host/app/k",
+            "ws://:canary@host/app/k",
+            "ws://canary:@host/app/k",
+            "ws://an%40n:canary%3A@host:80/app/k",
+            "ws://ann:canary@[::1]:80/app/k",
+            "ws://ann:can/ary@host/app/k",
+            "ws://ann:can ary@host/app/k",
+            "ws://ann:can#ary@host/app/k",
+            "ws://@host/app/k",
+            "ann:canary@host/app/k",
+        ];
+        for url in urls {
+            let error = Config::url(url).endpoint().expect_err(url);
+            assert!(matches!(error, Error::Config { option: "url", .. }), "{url}: {error:?}");
+            let shown = format!("{error} {error:?}");
+            assert!(
+                shown.contains("Config::header") && !shown.contains("ary") && !shown.contains("ann"),
+                "{url}: {shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn c1_a_host_may_end_in_a_dot_or_in_a_zone() {
+        let cases = [
+            (Config::host("k", "WS.example.").tls(false), "WS.example.", "WS.example."),
+            (Config::host("k", "ws.example.").tls(false).port(8080), "ws.example.", "ws.example.:8080"),
+            (Config::url("ws://ws.example./app/k"), "ws.example.", "ws.example."),
+            (Config::url("ws://ws.example.:8080/app/k"), "ws.example.", "ws.example.:8080"),
+            (Config::host("k", "fe80::1%eth0").tls(false), "fe80::1%eth0", "[fe80::1]"),
+            (Config::host("k", "[fe80::1%lo]").tls(false).port(8080), "fe80::1%lo", "[fe80::1]:8080"),
+            (Config::url("ws://[fe80::1%25lo]/app/k"), "fe80::1%lo", "[fe80::1]"),
+            (Config::url("ws://[fe80::1%lo]:8080/app/k"), "fe80::1%lo", "[fe80::1]:8080"),
+        ];
+        for (config, host, authority) in cases {
+            let endpoint = config.endpoint().expect(host);
+            assert_eq!((endpoint.host.as_str(), endpoint.authority().as_str()), (host, authority));
+        }
     }
 
     #[test]

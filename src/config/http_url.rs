@@ -2,13 +2,13 @@
 
 use tungstenite::http::Uri;
 
-use super::endpoint::{authority, checked_host, default_port, port_of};
+use super::host::{self, authority, default_port, port, port_of};
 use crate::protocol::percent;
 
 /// Where a request goes. What it shows of itself has neither the path nor the query, where tokens may stand.
 pub(crate) struct HttpUrl {
     pub(crate) tls: bool,
-    /// A name or an address, without brackets.
+    /// A name or an address, without brackets. It may end in a dot, or in a zone.
     pub(crate) host: String,
     pub(crate) port: u16,
     /// Path and query.
@@ -18,15 +18,16 @@ pub(crate) struct HttpUrl {
 impl HttpUrl {
     /// The error says what is wrong, without the URL.
     pub(crate) fn parse(url: &str) -> Result<Self, &'static str> {
+        if has_user(url) {
+            return Err(
+                "must have no user name and no password in it; send them by Config::auth_header (Authorization)",
+            );
+        }
         if url.contains(|c: char| c.is_control() || c.is_whitespace() || "#\\".contains(c)) {
             return Err("has a character that does not belong there: white space, control, # or \\");
         }
         let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("must not have user information in it; use auth_header");
-        }
-        let host =
-            checked_host(uri.host().unwrap_or_default()).map_err(|_| "must be a complete URL with a valid host")?;
+        let host = host::of_url(&uri).map_err(|_| "must be a complete URL with a valid host")?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -50,6 +51,16 @@ impl HttpUrl {
     }
 }
 
+/// Whether a user stands before the host. A password may have a slash in it that should have been encoded: then a port that is
+/// none stands before the slash.
+fn has_user(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
+    let has_no_port =
+        || authority.split_once(':').is_some_and(|(_, text)| !authority.starts_with('[') && port(text).is_none());
+    authority.contains('@') || (after.contains('@') && has_no_port())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +74,35 @@ mod tests {
         assert_eq!(url.target, "/?q");
         let url = HttpUrl::parse("http://[::1]:8000").unwrap_or_else(|reason| panic!("{reason}"));
         assert_eq!((url.authority().as_str(), url.target.as_str(), url.host.as_str()), ("[::1]:8000", "/", "::1"));
+        let url = HttpUrl::parse("https://[fe80::1%25lo]:8443/").unwrap_or_else(|reason| panic!("{reason}"));
+        assert_eq!((url.authority().as_str(), url.host.as_str()), ("[fe80::1]:8443", "fe80::1%lo"));
+        let url = HttpUrl::parse("https://WS.example.:8443/").unwrap_or_else(|reason| panic!("{reason}"));
+        assert_eq!((url.authority().as_str(), url.host.as_str()), ("WS.example.:8443", "WS.example."));
         assert_eq!(HttpUrl::parse("http://h:80/").map(|url| url.authority()), Ok("h".to_owned()));
+    }
+
+    #[test]
+    fn c1_a_user_in_a_url_is_refused_with_a_hint_and_not_shown() {
+        let urls = [
+            "https://ann:canary@h/auth",
+            "https://canary@h/auth",
+            "https://:canary@h/",
+            "https://canary:@h",
+            "https://an%40n:canary%3A@h/",
+            "https://ann:canary@[::1]:8000/",
+            "https://ann:can/ary@h/",
+            "https://ann:can?ary@h/",
+            "https://ann:can#ary@h/",
+            "https://ann:can ary@h/",
+            "https://@h/",
+            "ann:canary@h/auth",
+        ];
+        for url in urls {
+            let reason = HttpUrl::parse(url).err().unwrap_or_else(|| panic!("{url}"));
+            assert!(reason.contains("Config::auth_header") && !reason.contains("can"), "{url}: {reason}");
+        }
+        for url in ["https://h/@ann", "https://h?user=a@b", "https://h:80/a@b", "https://[::1]/@"] {
+            assert!(HttpUrl::parse(url).is_ok(), "{url}");
+        }
     }
 }

@@ -4,8 +4,11 @@ mod auth;
 mod budget;
 mod dialer;
 mod endpoint;
+mod host;
 mod http_url;
+mod no_proxy;
 mod proxy;
+mod tls;
 
 use std::{fmt, time::Duration};
 
@@ -21,9 +24,12 @@ pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, Pairs, chec
 pub use budget::DispatchBudget;
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, Kind};
-pub(crate) use endpoint::{Endpoint, address};
+pub(crate) use endpoint::Endpoint;
+pub(crate) use host::{address, without_zone};
 pub(crate) use http_url::HttpUrl;
 pub(crate) use proxy::{Proxy, ProxyKind};
+#[cfg(feature = "native-tls")]
+pub(crate) use {host::tls_name, tls::Identity};
 
 /// Where to connect, and how.
 ///
@@ -54,7 +60,7 @@ pub struct Config {
     subscription_timeout: Duration,
     reconnect: Reconnect,
     auth: Auth,
-    root_certificates: Vec<Vec<u8>>,
+    tls_options: tls::Tls,
     proxy: proxy::Choice,
     dialer: Option<Dialer>,
     queue_capacity: usize,
@@ -97,13 +103,19 @@ impl Config {
     }
 
     /// An app on a server of your own: Reverb, soketi, Sockudo. TLS unless [`tls`](Self::tls) says otherwise, on the
-    /// scheme's port unless [`port`](Self::port) does. `host` is a name or an address, without a port.
+    /// scheme's port unless [`port`](Self::port) does.
+    ///
+    /// `host` is a name or an address, without a port; anything else is an [`Error::Config`]. A name may end in a dot, which
+    /// resolvers take for its end: TLS and certificates do without it. An address of IPv6 may have a zone, the interface of
+    /// this machine that leads to it (`fe80::1%eth0`), of which no server and no proxy hears.
     pub fn host(key: impl Into<String>, host: impl Into<String>) -> Self {
         Self::new(Address::Host(host.into()), key.into())
     }
 
     /// A complete `ws://` or `wss://` URL, up to and including `/app/{key}`. The query `protocol`, `client`, `version` is
-    /// added when the URL has no query.
+    /// added when the URL has no query. The host is as with [`host`](Self::host), an address of IPv6 in brackets; its zone
+    /// follows `%25`, or `%` alone (`ws://[fe80::1%25eth0]:8080/app/app-key`). A user name or a password in the URL is an
+    /// [`Error::Config`]: they are sent by [`header`](Self::header), as `Authorization`.
     pub fn url(url: impl Into<String>) -> Self {
         Self::new(Address::Url(url.into()), String::new())
     }
@@ -124,7 +136,7 @@ impl Config {
             subscription_timeout: Duration::from_secs(30),
             reconnect: Reconnect::default(),
             auth: Auth::default(),
-            root_certificates: Vec::new(),
+            tls_options: tls::Tls::default(),
             proxy: proxy::Choice::Direct,
             dialer: None,
             queue_capacity: 16_384,
@@ -213,26 +225,19 @@ impl Config {
         self
     }
 
-    /// Trusts the certificates in this PEM text, beside the platform's. May be called several times.
+    /// A proxy for the socket and for the requests to auth endpoints. Defaults to none.
     ///
-    /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use pusher_channels::{Config, Pusher};
+    /// | URL | proxy | default port |
+    /// |---|---|---|
+    /// | `http://[user:password@]host[:port]` | HTTP `CONNECT` | 80 |
+    /// | `https://[user:password@]host[:port]` | HTTP `CONNECT`, over TLS to the proxy | 443 |
+    /// | `socks5://[user:password@]host[:port]` | SOCKS 5 | 1080 |
     ///
-    /// let config = Config::host("app-key", "ws.internal").root_certificate_pem(std::fs::read("own-root.pem")?);
-    /// let pusher = Pusher::new(config).connect()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates.push(pem.into());
-        self
-    }
-
-    /// A proxy for the socket and for the requests to auth endpoints: `http://[user:password@]host[:port]` for HTTP `CONNECT`
-    /// (port 80 unless given), or `socks5://[user:password@]host[:port]` (1080). A URL without a scheme is `http`, and
-    /// `socks5h://` is the same as `socks5://`: names are always resolved by the proxy. Special characters of the user name and
-    /// the password are percent-encoded. Nothing is reached past the proxy, loopback included. Defaults to none.
+    /// A URL without a scheme is `http`, and `socks5h://` is the same as `socks5://`: names are always resolved by the proxy.
+    /// Special characters of the user name and the password are percent-encoded. Nothing is reached past the proxy, loopback
+    /// included. The certificate of an `https://` proxy is verified by the host in its URL, with the platform's roots and those
+    /// of [`root_certificate_pem`](Self::root_certificate_pem); TLS to the server goes through the tunnel, inside of that to
+    /// the proxy. A URL of another form, and `https://` without the feature `native-tls`, are an [`Error::Config`].
     ///
     /// A proxy that refuses, or cannot be reached, is an [`Error::Proxy`], and is tried again by the
     /// [`Reconnect`] policy like everything else, a wrong password included.
@@ -253,10 +258,34 @@ impl Config {
     }
 
     /// Takes the proxy from the environment, which is read now: `https_proxy` for `wss` and `https`, `http_proxy` for `ws` and
-    /// `http`, else `all_proxy`; except for the hosts and domains in `no_proxy`. Their names may be in capitals, but for
-    /// `HTTP_PROXY`, which web servers let clients set: in a CGI program, which has a `REQUEST_METHOD`, `http_proxy` is not
-    /// read either, because on Windows it is the same variable. A value that is not Unicode is an [`Error::Config`]. Without
+    /// `http`, else `all_proxy`; except for the hosts in `no_proxy`. Their values are as with [`proxy`](Self::proxy). Without
     /// this call the environment is not read.
+    ///
+    /// `no_proxy` has entries of these forms, separated by commas or blanks:
+    ///
+    /// | entry | hosts that are reached directly |
+    /// |---|---|
+    /// | `*` | all |
+    /// | `example.com`, `.example.com` | that host, and all below it |
+    /// | `*.example.com` | those below it |
+    /// | `10.0.0.1`, `::1`, `[::1]` | that address, in any spelling |
+    /// | `10.0.0.0/8`, `fd00::/8` | the addresses of that range; the host is not resolved for it |
+    ///
+    /// Each may end in a port, which it is then limited to: `example.com:8080`, `[::1]:8080`, `10.0.0.0/8:8080`. A final dot
+    /// makes no difference. An entry of another form has no effect, which is logged at `warn`, once a client.
+    ///
+    /// The names of the variables may be in capitals, but for `HTTP_PROXY`, which web servers let clients set: in a CGI
+    /// program, which has a `REQUEST_METHOD`, `http_proxy` is not read either, because on Windows, where names of variables
+    /// have no case, it is the same variable. A value that is not Unicode is an [`Error::Config`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), pusher_channels::Error> {
+    /// use pusher_channels::{Config, Pusher};
+    ///
+    /// let pusher = Pusher::new(Config::cluster("app-key", "eu").proxy_from_env()).connect()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn proxy_from_env(mut self) -> Self {
         self.proxy = proxy::Choice::Environment(proxy::Environment::read(|name| std::env::var(name)));
         self
@@ -324,6 +353,7 @@ impl Config {
         self.headers()?;
         self.check_auth()?;
         self.proxy.check()?;
+        self.check_tls()?;
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("activity_timeout", self.activity_timeout),
@@ -378,8 +408,8 @@ impl Config {
     }
 
     /// The proxy on the way to this host; `None` for the direct way.
-    pub(crate) fn proxy_for(&self, tls: bool, host: &str) -> Result<Option<Proxy>, Error> {
-        self.proxy.proxy_for(tls, host)
+    pub(crate) fn proxy_for(&self, tls: bool, host: &str, port: u16) -> Result<Option<Proxy>, Error> {
+        self.proxy.proxy_for(tls, host, port)
     }
 
     pub(crate) fn custom_dialer(&self) -> Option<&Dialer> {
@@ -388,11 +418,6 @@ impl Config {
 
     pub(crate) fn max_message(&self) -> usize {
         self.max_message_size
-    }
-
-    #[cfg(feature = "native-tls")]
-    pub(crate) fn root_certificates(&self) -> &[Vec<u8>] {
-        &self.root_certificates
     }
 
     pub(crate) fn capacity(&self) -> usize {

@@ -1,10 +1,13 @@
 //! The proxy that carries the socket and the requests to auth endpoints (C7).
 
-use std::{env::VarError, net::IpAddr};
+use std::env::VarError;
 
 use tungstenite::http::Uri;
 
-use super::endpoint::{address, checked_host, port_of};
+use super::{
+    host::{self, address, port_of},
+    no_proxy::NoProxy,
+};
 use crate::{Error, auth::Secret, protocol::percent};
 
 /// How to reach everything.
@@ -23,8 +26,7 @@ pub(super) enum Choice {
 pub(super) struct Environment {
     http: Option<Secret>,
     https: Option<Secret>,
-    /// Hosts that are reached directly.
-    no_proxy: Vec<String>,
+    no_proxy: NoProxy,
     /// One of them is no text. What cannot be read must not be passed by.
     is_unreadable: bool,
 }
@@ -43,22 +45,24 @@ pub(crate) struct Proxy {
 pub(crate) enum ProxyKind {
     /// HTTP `CONNECT`, RFC 9110, section 9.3.6.
     Http,
+    /// The same over TLS.
+    Https,
     /// SOCKS 5, RFC 1928, with names resolved by the proxy.
     Socks5,
 }
 
 impl Choice {
     /// The proxy on the way to this host; `None` for the direct way.
-    pub(super) fn proxy_for(&self, tls: bool, host: &str) -> Result<Option<Proxy>, Error> {
+    pub(super) fn proxy_for(&self, tls: bool, host: &str, port: u16) -> Result<Option<Proxy>, Error> {
         let url = match self {
             Self::Direct => None,
             Self::Always(url) => Some(url),
-            Self::Environment(variables) => variables.url_for(tls, host),
+            Self::Environment(variables) => variables.url_for(tls, host, port),
         };
         url.map(|url| Proxy::parse(url.expose())).transpose()
     }
 
-    /// Checks everything that may be used later.
+    /// Checks everything that may be used later. Entries of `no_proxy` without effect are logged.
     pub(super) fn check(&self) -> Result<(), Error> {
         let urls = match self {
             Self::Direct => Vec::new(),
@@ -66,7 +70,10 @@ impl Choice {
             Self::Environment(Environment { is_unreadable: true, .. }) => {
                 return Err(Error::config("proxy", "a variable of the environment that names it is not Unicode"));
             }
-            Self::Environment(Environment { http, https, .. }) => http.iter().chain(https).collect(),
+            Self::Environment(Environment { http, https, no_proxy, .. }) => {
+                no_proxy.log_unknown();
+                http.iter().chain(https).collect()
+            }
         };
         urls.into_iter().try_for_each(|url| Proxy::parse(url.expose()).map(drop))
     }
@@ -95,28 +102,15 @@ impl Environment {
         Self {
             http: http.map(Secret::new),
             https: https.map(Secret::new),
-            no_proxy: no_proxy.split(',').map(|entry| bare(entry).to_ascii_lowercase()).collect(),
+            no_proxy: NoProxy::parse(&no_proxy),
             is_unreadable,
         }
     }
 
-    fn url_for(&self, tls: bool, host: &str) -> Option<&Secret> {
+    fn url_for(&self, tls: bool, host: &str, port: u16) -> Option<&Secret> {
         let url = if tls { &self.https } else { &self.http };
-        url.as_ref().filter(|_| !self.no_proxy.iter().any(|entry| covers(entry, &host.to_ascii_lowercase())))
+        url.as_ref().filter(|_| !self.no_proxy.covers(host, port))
     }
-}
-
-/// An entry of `NO_PROXY` without what may stand around it: white space, and the brackets of IPv6.
-fn bare(entry: &str) -> &str {
-    entry.trim().trim_start_matches('[').trim_end_matches(']')
-}
-
-/// Whether an entry of `NO_PROXY` means this host: `*`, the host itself, or a domain that it belongs to.
-fn covers(entry: &str, host: &str) -> bool {
-    let domain = entry.trim_start_matches('.');
-    let belongs = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    let is_address = host.parse::<IpAddr>().is_ok();
-    entry == "*" || (!domain.is_empty() && (host == domain || (!is_address && belongs())))
 }
 
 impl Proxy {
@@ -130,8 +124,10 @@ impl Proxy {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let (kind, default) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (ProxyKind::Http, 80),
+            "https" if cfg!(feature = "native-tls") => (ProxyKind::Https, 443),
+            "https" => return Err(bad("https needs the feature `native-tls` of pusher-channels, which is off")),
             "socks5" | "socks5h" => (ProxyKind::Socks5, 1080),
-            _ => return Err(bad("must begin with http:// or socks5://")),
+            _ => return Err(bad("must begin with http://, https:// or socks5://")),
         };
         let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         // Else the name would be taken for the host, and the beginning of the password for the port.
@@ -145,7 +141,7 @@ impl Proxy {
         let user = user.map(|user| user_of(user, kind)).transpose()?;
         let uri: Uri = format!("http://{address}/").parse().map_err(|_| bad("is not a URL"))?;
         let port = port_of(&uri, default).ok_or_else(|| bad("has no valid port"))?;
-        let host = checked_host(uri.host().unwrap_or_default()).map_err(|_| bad("has no valid host"))?;
+        let host = host::of_url(&uri).map_err(|_| bad("has no valid host"))?;
         Ok(Self { kind, host, port, user })
     }
 
@@ -162,7 +158,7 @@ fn user_of(text: &str, kind: ProxyKind) -> Result<(Secret, Secret), Error> {
     let (name, password) = (Secret::new(decode(name)?), Secret::new(decode(password)?));
     // RFC 7617: a colon ends the name. RFC 1929: one byte tells the length.
     match kind {
-        ProxyKind::Http if name.expose().contains(':') => Err(bad("has a colon in its user name")),
+        ProxyKind::Http | ProxyKind::Https if name.expose().contains(':') => Err(bad("has a colon in its user name")),
         ProxyKind::Socks5 if ![&name, &password].iter().all(|text| (1..=255).contains(&text.expose().len())) => {
             Err(bad("needs a user name and a password of 1 to 255 bytes for SOCKS"))
         }
@@ -184,7 +180,7 @@ mod tests {
     }
 
     fn host_for(choice: &Choice, tls: bool, host: &str) -> Option<String> {
-        choice.proxy_for(tls, host).expect("good URLs").map(|proxy| proxy.host)
+        choice.proxy_for(tls, host, 443).expect("good URLs").map(|proxy| proxy.host)
     }
 
     #[test]
@@ -192,6 +188,7 @@ mod tests {
         let proxy = parsed("http://proxy.example:3128");
         assert_eq!((proxy.kind, proxy.address().as_str()), (ProxyKind::Http, "proxy.example:3128"));
         assert_eq!((parsed("http://p").port, parsed("socks5://p").port), (80, 1080));
+        assert_eq!(parsed("http://[fe80::1%25eth0]:3128").host, "fe80::1%eth0");
         assert_eq!(parsed("socks5h://[::1]:9050/").address(), "[::1]:9050");
         let (name, password) = parsed("http://us%40er:p%3Aw@p:1").user.expect("a user");
         assert_eq!((name.expose(), password.expose()), ("us@er", "p:w"));
@@ -202,7 +199,9 @@ mod tests {
         let urls = [
             "",
             "ftp://canary@p",
-            "https://u:canary@p",
+            "https://u:canary@",
+            "https://u:canary@p:0",
+            "https+socks://u:canary@p",
             "http://",
             "http://u:canary@",
             "http://u:canary@p:0",
@@ -265,6 +264,28 @@ mod tests {
         for host in ["notexample.com", "example.org", "110.0.0.1", "localhost.example"] {
             assert!(host_for(&choice, true, host).is_some(), "{host}");
         }
-        assert_eq!(host_for(&environment(&[("all_proxy", "p:1"), ("NO_PROXY", "*")]), true, "h"), None);
+        let everything = environment(&[("all_proxy", "p:1"), ("NO_PROXY", "*")]);
+        assert_eq!(host_for(&everything, true, "h"), None);
+        let with_port = environment(&[("all_proxy", "p:1"), ("no_proxy", "h:443 i:80")]);
+        assert_eq!((host_for(&with_port, true, "h"), host_for(&with_port, false, "i").as_deref()), (None, Some("p")));
+    }
+
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn c7_a_proxy_may_be_reached_over_tls() {
+        let urls = ["https://p", "HTTPS://p/", "https://p:443", "https://u:pw@p?x"];
+        for url in urls {
+            let proxy = parsed(url);
+            assert_eq!((proxy.kind, proxy.address().as_str()), (ProxyKind::Https, "p:443"), "{url}");
+        }
+        assert_eq!(parsed("https://[::1]:3129").address(), "[::1]:3129");
+        assert_eq!(host_for(&environment(&[("https_proxy", "https://secure")]), true, "h").as_deref(), Some("secure"));
+    }
+
+    #[cfg(not(feature = "native-tls"))]
+    #[test]
+    fn c7_a_proxy_over_tls_without_the_feature_names_the_feature() {
+        let error = Proxy::parse("https://u:canary@p").expect_err("no TLS in this build");
+        assert!(error.to_string().contains("native-tls") && !error.to_string().contains("canary"), "{error}");
     }
 }

@@ -12,6 +12,9 @@ impl fmt::Display for Error {
             Self::ConnectTimeout { phase, after } => {
                 write!(f, "{phase}: {} within {after:?} (Config::connect_timeout)", undone(*phase))
             }
+            Self::Dns { host, source } if host.contains('%') => {
+                write!(f, "dns: {host} cannot be resolved (check the interface after the %): {source}")
+            }
             Self::Dns { host, source } => {
                 write!(f, "dns: {host} cannot be resolved (check the cluster or host, and the network): {source}")
             }

@@ -73,7 +73,8 @@ pub enum Error {
         /// What went wrong, in words.
         reason: String,
         /// The error of the operating system, where the connection to the proxy broke; [`Error::Tcp`] or [`Error::Dns`], where
-        /// there was none, because the proxy cannot be reached or resolved.
+        /// there was none, because the proxy cannot be reached or resolved; [`Error::Tls`], where the handshake with an
+        /// `https://` proxy failed.
         source: Option<Source>,
     },
     /// The program's own dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
@@ -83,7 +84,7 @@ pub enum Error {
     },
     /// The TLS handshake failed. It is never tried in plain text instead.
     Tls {
-        /// The host whose certificate was expected.
+        /// The host whose certificate was expected, or the name of [`Config::tls_server_name`](crate::Config::tls_server_name).
         host: String,
         /// What was wrong, as far as the TLS library tells: unknown issuer, wrong host, expired, no TLS at all, ...
         problem: TlsProblem,
@@ -448,6 +449,7 @@ impl Error {
     }
 
     /// The error of a TLS library, with what it means.
+    #[cfg(feature = "native-tls")]
     pub(crate) fn tls(host: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Tls { host: host.to_owned(), problem: TlsProblem::of(&source), source: Arc::new(source) }
     }

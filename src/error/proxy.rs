@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{Error, Source, TlsProblem};
+
 /// What was wrong with the way through a proxy, over HTTP `CONNECT` and SOCKS alike.
 ///
 /// The enum grows with what can be told apart, so a `match` needs a wildcard arm.
@@ -18,6 +20,9 @@ pub enum ProxyProblem {
     Absent,
     /// The proxy cannot reach the host. It may be able to, later.
     Unreachable,
+    /// The TLS handshake with the proxy failed. The source is the [`Error::Tls`], whose [`TlsProblem`] says why: an unknown
+    /// issuer, another host, an expired certificate.
+    Tls,
     /// What answered is no proxy of this kind: mostly a wrong port, or a wrong scheme.
     NotAProxy,
     /// The connection to the proxy ended, or broke, before there was a tunnel.
@@ -27,6 +32,15 @@ pub enum ProxyProblem {
 }
 
 impl ProxyProblem {
+    /// The problem of a proxy with which the TLS handshake failed.
+    fn of_tls(problem: TlsProblem) -> Self {
+        match problem {
+            TlsProblem::NotTls => Self::NotAProxy,
+            TlsProblem::Ended => Self::Ended,
+            _ => Self::Tls,
+        }
+    }
+
     /// RFC 9110, sections 9.3.6 and 15.
     pub(crate) fn of_status(status: u16) -> Self {
         match status {
@@ -51,7 +65,7 @@ impl ProxyProblem {
     /// Whether the same proxy may make the same tunnel later. A proxy that names no reason does not say that it never will.
     pub(super) fn is_transient(self, status: Option<u16>) -> bool {
         match self {
-            Self::Credentials | Self::Forbidden | Self::Unsupported | Self::NotAProxy => false,
+            Self::Credentials | Self::Forbidden | Self::Unsupported | Self::Tls | Self::NotAProxy => false,
             Self::Absent | Self::Unreachable | Self::Ended => true,
             Self::Other => status.is_none_or(super::is_transient),
         }
@@ -68,11 +82,39 @@ impl fmt::Display for ProxyProblem {
             Self::Unsupported => "it does not know the command or the kind of address",
             Self::Absent => "it cannot be resolved or reached; look at Config::proxy",
             Self::Unreachable => "it cannot reach the host",
+            Self::Tls => "the TLS handshake with it failed",
             Self::NotAProxy => {
                 "it does not answer as such a proxy does; look at the scheme and the port in Config::proxy"
             }
             Self::Ended => "the connection to it ended or broke",
             Self::Other => "it gave no tunnel",
         })
+    }
+}
+
+impl Error {
+    /// The error of a TLS handshake with the proxy at this address, as that of the proxy.
+    pub(crate) fn proxy_tls(address: String, problem: TlsProblem, failure: Source) -> Self {
+        let reason = match problem {
+            TlsProblem::WrongHost => {
+                "its certificate is for another host; name it in Config::proxy as its certificate does".to_owned()
+            }
+            TlsProblem::NotTls => {
+                "the port does not speak TLS; look at the scheme and the port in Config::proxy".to_owned()
+            }
+            TlsProblem::Refused => {
+                "it refused: there is no cipher in common, or it wants a certificate of the client, which proxies never get"
+                    .to_owned()
+            }
+            TlsProblem::Other => failure.to_string(),
+            problem => problem.to_string(),
+        };
+        Self::Proxy {
+            address,
+            status: None,
+            problem: ProxyProblem::of_tls(problem),
+            reason: format!("the TLS handshake failed: {reason}"),
+            source: Some(failure),
+        }
     }
 }

@@ -15,7 +15,8 @@ pub enum TlsProblem {
     /// The server's certificate is signed by nobody but itself. Where it is the right one, name it by
     /// [`Config::root_certificate_pem`](crate::Config::root_certificate_pem).
     SelfSigned,
-    /// The certificate is for another host. Connect by a name that it has.
+    /// The certificate is for another host. Connect by a name that it has, or name it by
+    /// [`Config::tls_server_name`](crate::Config::tls_server_name).
     WrongHost,
     /// The certificate has expired. The server needs a new one; or the clock of this machine is wrong.
     Expired,
@@ -25,8 +26,8 @@ pub enum TlsProblem {
     NotValidNow,
     /// The server speaks no TLS that is as new as 1.2, and this client none that is older.
     OldVersion,
-    /// The server refused: there is no cipher in common, or it wants a certificate of the client, which this client has none
-    /// of.
+    /// The server refused: there is no cipher in common, or it wants a certificate of the client, and has got none or another
+    /// one ([`Config::client_identity_pem`](crate::Config::client_identity_pem)).
     Refused,
     /// What answered speaks no TLS at all: mostly a wrong port, or a server without TLS.
     NotTls,
@@ -89,9 +90,18 @@ impl TlsProblem {
             ("unsupported protocol", Self::OldVersion),
             ("alert handshake failure", Self::Refused),
             ("certificate required", Self::Refused),
+            // RFC 8446, section 6.2: alerts by which a server refuses the certificate of a client.
+            ("alert bad certificate", Self::Refused),
+            ("alert unsupported certificate", Self::Refused),
+            ("alert certificate revoked", Self::Refused),
+            ("alert certificate expired", Self::Refused),
+            ("alert certificate unknown", Self::Refused),
+            ("alert unknown ca", Self::Refused),
+            ("alert access denied", Self::Refused),
             ("wrong version number", Self::NotTls),
             ("packet length too long", Self::NotTls),
             ("unexpected EOF", Self::Ended),
+            ("unexpected eof", Self::Ended),
         ];
         table.into_iter().find(|(part, _)| words.contains(part)).map(|(_, problem)| problem)
     }
@@ -107,7 +117,7 @@ impl fmt::Display for TlsProblem {
             Self::SelfSigned => {
                 "its certificate is self-signed; if it is the right one, add it by Config::root_certificate_pem"
             }
-            Self::WrongHost => "its certificate is for another host; connect by a name that the certificate has",
+            Self::WrongHost => "its certificate is for another host; connect by a name that the certificate has, or name it by Config::tls_server_name",
             Self::Expired => "its certificate has expired; renew it on the server, or set the clock of this machine right",
             Self::NotYetValid => "its certificate is not valid yet; set the clock of this machine right",
             Self::NotValidNow => {
@@ -115,7 +125,7 @@ impl fmt::Display for TlsProblem {
             }
             Self::OldVersion => "it speaks only versions of TLS that are older than 1.2; renew the server's software",
             Self::Refused => {
-                "it refused: there is no cipher in common, or it wants a certificate of the client, which has none"
+                "it refused: there is no cipher in common, or it wants a certificate of the client that it trusts (Config::client_identity_pem)"
             }
             Self::NotTls => "the port does not speak TLS; look at Config::port and Config::tls",
             Self::Ended => "it ended the connection in the middle; look whether the port speaks TLS",
@@ -203,6 +213,18 @@ mod tests {
                 "error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../ssl/record/rec_layer_s3.c:1602:SSL alert number 116",
                 Refused,
             ),
+            ("error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:SSL alert number 48", Refused),
+            ("error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:SSL alert number 42", Refused),
+            ("error:0A000412:SSL routines:ssl3_read_bytes:ssl/tls alert bad certificate:SSL alert number 42", Refused),
+            (
+                "error:0A000415:SSL routines:ssl3_read_bytes:sslv3 alert certificate expired:SSL alert number 45",
+                Refused,
+            ),
+            (
+                "error:0A000416:SSL routines:ssl3_read_bytes:sslv3 alert certificate unknown:SSL alert number 46",
+                Refused,
+            ),
+            ("error:0A000419:SSL routines:ssl3_read_bytes:tlsv1 alert access denied:SSL alert number 49", Refused),
             (
                 "error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../ssl/record/ssl3_record.c:350:",
                 NotTls,

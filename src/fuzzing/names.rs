@@ -134,13 +134,20 @@ fn is_cluster(head: &Head, cluster: &str) -> bool {
 
 fn is_host(head: &Head, host: &str) -> bool {
     let named = head.only("host").expect("one host");
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     match named.strip_prefix('[').and_then(|named| named.strip_suffix(']')) {
         Some(address) => {
-            assert_eq!(address, host.trim_start_matches('[').trim_end_matches(']'));
+            let given = host.trim_start_matches('[').trim_end_matches(']');
+            let (given, zone) = given.split_once('%').unwrap_or((given, "lo"));
+            assert_eq!(address, given);
             assert!(address.parse::<std::net::Ipv6Addr>().is_ok());
+            let is_of_zone = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+            assert!(!zone.is_empty() && zone.chars().all(is_of_zone), "{host:?}");
         }
-        None => assert!(named == host && !host.is_empty() && host.chars().all(is_name), "{named:?}"),
+        None => {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+            let mut labels = named.strip_suffix('.').unwrap_or(named).split('.');
+            assert!(named == host && labels.all(|label| !label.is_empty() && label.chars().all(is_name)), "{named:?}");
+        }
     }
     true
 }

@@ -15,7 +15,7 @@ const HOSTS: [&str; 3] = ["ws.example.com", "127.0.0.1", "::1"];
 pub fn proxy_answer(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     let config = Config::host("key", "h").proxy(bytes.pick(&PROXIES));
-    let proxy = config.proxy_for(false, "h").expect("a good URL").expect("it is set");
+    let proxy = config.proxy_for(false, "h", 80).expect("a good URL").expect("it is set");
     let host = bytes.pick(&HOSTS);
     let answer = bytes.rest();
     let mut stream = Connection { sent: answer, received: Vec::new() };
@@ -41,7 +41,7 @@ pub fn proxy_answer(input: &[u8]) {
 
 fn check_sent(proxy: &Proxy, sent: &[u8]) {
     match proxy.kind {
-        ProxyKind::Http => {
+        ProxyKind::Http | ProxyKind::Https => {
             let head = Head::parse(sent).expect("a request");
             assert!(head.start.starts_with("CONNECT ") && head.start.ends_with(":443 HTTP/1.1"), "{head:?}");
             assert_eq!(head.only("proxy-authorization").is_some(), proxy.user.is_some());

@@ -22,8 +22,8 @@ use super::{
     wire::{Inlet, Wire},
 };
 use crate::{
-    ConnectPhase, Error, ProxyProblem, Source, TlsProblem,
-    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, Proxy, address},
+    ConnectPhase, Error, ProxyProblem, Source,
+    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, Proxy, ProxyKind, address, without_zone},
     error::excerpt,
     event::Place,
     sync::atomic::AtomicUsize,
@@ -100,7 +100,7 @@ impl Dial<'_> {
             Some(dialer) => {
                 reached(ConnectPhase::Tcp);
                 let wire = self.dial_by(dialer, calls, &target)?;
-                self.secure(&target, Gate::open(wire, self.deadline), &reached)?
+                self.secure(&target, Stream::Plain(Gate::open(wire, self.deadline)), &reached)?
             }
             None => self.stream(&target, &reached)?,
         };
@@ -114,18 +114,25 @@ impl Dial<'_> {
 
     /// Opens a stream, by the proxy where there is one, with TLS where the target has it.
     pub(super) fn stream(&self, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
-        let gate = match self.config.proxy_for(target.tls, target.host)? {
-            None => self.connect(target.host, target.port, reached)?,
-            Some(proxy) => {
-                let gate = self.connect(&proxy.host, proxy.port, reached);
-                let mut gate = gate.map_err(|error| absent(&proxy, error))?;
-                reached(ConnectPhase::Proxy);
-                let tunnel = proxy::tunnel(&proxy, &mut gate, target.host, target.port);
-                tunnel.map_err(|reason| self.no_tunnel(reason, proxy.address()))?;
-                gate
-            }
+        let stream = match self.config.proxy_for(target.tls, target.host, target.port)? {
+            None => Stream::Plain(self.connect(target.host, target.port, reached)?),
+            Some(proxy) => self.tunnel(&proxy, target, reached)?,
         };
-        self.secure(target, gate, reached)
+        self.secure(target, stream, reached)
+    }
+
+    /// A stream through the proxy, which is as if it were connected to the target.
+    fn tunnel(&self, proxy: &Proxy, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
+        let gate = self.connect(&proxy.host, proxy.port, reached).map_err(|error| absent(proxy, error))?;
+        reached(ConnectPhase::Proxy);
+        let mut stream = Stream::Plain(gate);
+        if proxy.kind == ProxyKind::Https {
+            let secured = self.connector.secure_proxy(&proxy.host, stream, self.config);
+            stream = secured.map_err(|error| self.insecure(proxy, error))?;
+        }
+        let tunnel = proxy::tunnel(proxy, &mut stream, without_zone(target.host), target.port);
+        tunnel.map_err(|reason| self.no_tunnel(reason, proxy))?;
+        Ok(stream)
     }
 
     fn connect(&self, host: &str, port: u16, reached: &impl Fn(ConnectPhase)) -> Result<Gate, Error> {
@@ -157,12 +164,12 @@ impl Dial<'_> {
         Ok(wire)
     }
 
-    fn secure(&self, target: &Target<'_>, gate: Gate, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
+    fn secure(&self, target: &Target<'_>, stream: Stream, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
         if !target.tls {
-            return Ok(Stream::Plain(gate));
+            return Ok(stream);
         }
         reached(ConnectPhase::Tls);
-        self.connector.secure(target.host, gate, self.config).map_err(|error| match error {
+        self.connector.secure(target.host, stream, self.config).map_err(|error| match error {
             Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Tls),
             other => other,
         })
@@ -195,21 +202,36 @@ impl Dial<'_> {
         match error.kind() {
             _ if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Upgrade),
             io::ErrorKind::ConnectionReset => unanswered(endpoint, "reset"),
-            // In TLS 1.3 a server that wants a certificate of the client says so after the handshake.
-            _ if endpoint.tls && TlsProblem::of(&error) == TlsProblem::Refused => Error::tls(&endpoint.host, error),
-            _ => Error::Upgrade { reason: format!("the connection failed: {error}"), source: Some(Arc::new(error)) },
+            io::ErrorKind::UnexpectedEof => unanswered(endpoint, "ended"),
+            _ => tls::late_refusal(&error).cloned().unwrap_or_else(|| Error::Upgrade {
+                reason: format!("the connection failed: {error}"),
+                source: Some(Arc::new(error)),
+            }),
         }
     }
 
-    fn no_tunnel(&self, reason: NoTunnel, address: String) -> Error {
+    /// The handshake with the proxy failed.
+    fn insecure(&self, proxy: &Proxy, error: Error) -> Error {
+        match error {
+            Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
+            Error::Tls { problem, .. } => Error::proxy_tls(proxy.address(), problem, Arc::new(error)),
+            other => other,
+        }
+    }
+
+    fn no_tunnel(&self, reason: NoTunnel, proxy: &Proxy) -> Error {
+        let address = proxy.address();
         match reason {
             NoTunnel::Io(_) if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
-            NoTunnel::Io(error) => Error::Proxy {
-                address,
-                status: None,
-                problem: ProxyProblem::Ended,
-                reason: format!("the connection failed: {error}"),
-                source: Some(Arc::new(error)),
+            NoTunnel::Io(error) => match tls::late_refusal(&error) {
+                Some(refusal) => self.insecure(proxy, refusal.clone()),
+                None => Error::Proxy {
+                    address,
+                    status: None,
+                    problem: ProxyProblem::Ended,
+                    reason: format!("the connection failed: {error}"),
+                    source: Some(Arc::new(error)),
+                },
             },
             NoTunnel::Refused { status, problem, reason } => {
                 Error::Proxy { address, status, problem, reason, source: None }

@@ -9,7 +9,6 @@ use std::{
 use super::{
     Core,
     heartbeat::{self, Command},
-    tls,
     worker::{End, Worker},
 };
 use crate::{
@@ -60,7 +59,7 @@ impl Core {
     /// nothing is wished for, and the other one ends by itself.
     fn start(self: &Arc<Self>, command: impl FnOnce(Arc<Interest>, Ticket) -> Command) -> Result<Ticket, Error> {
         self.config.check()?;
-        tls::Connector::check(&self.config)?;
+        self.connector.check(&self.config)?;
         let mut threads = self.threads.lock();
         if threads.is_over {
             return Err(Error::Disconnected);

@@ -33,7 +33,7 @@ impl From<io::Error> for NoTunnel {
 /// Asks for a tunnel to this host, which the proxy resolves. After that the stream is as if it were connected there.
 pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
     match proxy.kind {
-        ProxyKind::Http => connect(proxy, stream, host, port),
+        ProxyKind::Http | ProxyKind::Https => connect(proxy, stream, host, port),
         ProxyKind::Socks5 => socks(proxy, stream, host, port),
     }
 }
@@ -64,21 +64,30 @@ fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u1
 
 /// The status of the proxy's answer.
 ///
-/// The head is read byte by byte, because the bytes after it belong to the tunnel; the stream has a buffer. Each line is
-/// parsed as it arrives, so that a peer that speaks another protocol and then waits is refused at once.
+/// The head is read byte by byte, because the bytes after it belong to the tunnel; the stream has a buffer. The first line is
+/// parsed as soon as it is there, so that a peer that speaks another protocol and then waits is refused at once; the rest at
+/// its end, because a parse of every line would make the work grow with the square of their number.
 fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
     let mut answer = Vec::with_capacity(512);
+    let mut is_first_line = true;
     loop {
         answer.push(read_byte(stream)?);
-        if !answer.ends_with(b"\n") && answer.len() <= http_head::MAX_HEAD {
+        let ends_line = answer.ends_with(b"\n") && (is_first_line || is_empty_line(&answer));
+        if !ends_line && answer.len() <= http_head::MAX_HEAD {
             continue;
         }
+        is_first_line = false;
         match http_head::parse(&answer) {
             Ok(Some(head)) => return Ok(head.status),
             Ok(None) => {}
             Err(error) => return Err(refused(ProxyProblem::NotAProxy, &format!("its answer {}", error.predicate()))),
         }
     }
+}
+
+/// Whether the last line has nothing in it.
+fn is_empty_line(answer: &[u8]) -> bool {
+    answer.ends_with(b"\n\n") || answer.ends_with(b"\n\r\n")
 }
 
 fn advice(status: u16, proxy: &Proxy) -> &'static str {

@@ -1,13 +1,15 @@
-//! Plain or TLS, over the gate.
+//! Plain or TLS, over the gate; with TLS in TLS where a proxy is reached over it.
 
 use std::io::{self, Read, Write};
 
 use super::gate::Gate;
+#[cfg(feature = "native-tls")]
+use super::tls::Secured;
 
 pub(super) enum Stream {
     Plain(Gate),
     #[cfg(feature = "native-tls")]
-    Tls(Box<native_tls::TlsStream<Gate>>),
+    Tls(Box<Secured>),
 }
 
 impl Stream {
@@ -15,17 +17,17 @@ impl Stream {
         match self {
             Self::Plain(gate) => gate,
             #[cfg(feature = "native-tls")]
-            Self::Tls(tls) => tls.get_ref(),
+            Self::Tls(tls) => tls.under().gate(),
         }
     }
 
-    /// Whether a connection that is kept for later can still be used: nothing has come on it, not even its end. What TLS
-    /// has decrypted already counts.
+    /// Whether a connection that is kept for later can still be used: nothing has come on it, not even its end. Bytes that
+    /// TLS has decrypted already count.
     pub(super) fn is_silent(&self) -> bool {
         match self {
             Self::Plain(gate) => gate.is_silent(),
             #[cfg(feature = "native-tls")]
-            Self::Tls(tls) => matches!(tls.buffered_read_size(), Ok(0)) && tls.get_ref().is_silent(),
+            Self::Tls(tls) => tls.has_read_all() && tls.under().is_silent(),
         }
     }
 
@@ -37,7 +39,7 @@ impl Stream {
         match self {
             Self::Plain(gate) => gate,
             #[cfg(feature = "native-tls")]
-            Self::Tls(tls) => tls.get_mut(),
+            Self::Tls(tls) => tls.under_mut().gate_mut(),
         }
     }
 }

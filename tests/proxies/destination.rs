@@ -1,5 +1,8 @@
 //! The server and auth endpoint behind the proxies, which sees who comes to it past them.
 
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+use std::net::SocketAddr;
+
 use pusher_channels::{Config, Reconnect, testing::TestServer};
 
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
@@ -87,6 +90,18 @@ impl Destination {
         let peers = || sorted(self.peers());
         eventually("all connections are accepted", || peers().len() >= outgoing.len());
         assert_eq!(peers(), outgoing, "somebody came past the proxies");
+    }
+
+    /// Where such a proxy speaks TLS, with a certificate for 127.0.0.1 and proxy.test.
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    pub(crate) fn secured(&self, proxy: &Proxy) -> SocketAddr {
+        let names = "DNS:proxy.test,IP:127.0.0.1";
+        terminate_tls(&self.authority().make(&Certificate { names, ..GOOD }), proxy.addr())
+    }
+
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.tls.1
     }
 
     /// The certificate that clients have to trust, as PEM.

@@ -2,17 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use pusher_channels::{Config, ConnectionState, Pusher};
+use pusher_channels::{ConnectionState, Pusher};
 
 use super::{
     destination::{Destination, NAME},
     proxy::{Proxy, Script, Service, Then},
+    rows::by,
     support::eventually,
 };
 
 /// The scheme of a proxy, and what it says before it falls silent.
-const ROWS: [(&str, &[&[u8]]); 5] = [
+const ROWS: &[(&str, &[&[u8]])] = &[
     ("http", &[]),
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    ("https", &[]),
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    ("https", &[b"HTTP/1.1 200 OK\r\nVia: "]),
     ("http", &[b"HTTP/1.1 200 OK\r\nVia: "]),
     ("socks5", &[]),
     ("socks5", &[&[5, 0]]),
@@ -26,17 +31,13 @@ fn ends_in_time(pusher: &Pusher, case: &str) {
     assert_eq!(pusher.state(), ConnectionState::Disconnected, "{case}");
 }
 
-fn by(scheme: &str, proxy: &Proxy, destination: &Destination) -> Config {
-    destination.config(NAME, false).proxy(format!("{scheme}://{}", proxy.addr()))
-}
-
 #[test]
 fn r10_disconnecting_ends_a_socket_that_waits_for_its_proxy() {
     let destination = Destination::start("127.0.0.1");
     for (scheme, answers) in ROWS {
         let silent = Script::Answer(answers, Then::Stay);
         let proxy = Proxy::start(silent, silent);
-        let pusher = Pusher::new(by(scheme, &proxy, &destination));
+        let pusher = Pusher::new(by(scheme, "", NAME, &proxy, &destination, false));
         pusher.connect_background().expect("started");
         eventually("the proxy has said all", || proxy.answered() == answers.len() && proxy.connections() == 1);
         ends_in_time(&pusher, scheme);
@@ -50,7 +51,8 @@ fn r10_disconnecting_ends_a_request_that_waits_for_its_proxy() {
     let destination = Destination::start("127.0.0.1");
     for (scheme, answers) in ROWS {
         let proxy = Proxy::start(Script::Serve(Service::OPEN), Script::Answer(answers, Then::Stay));
-        let pusher = Pusher::new(by(scheme, &proxy, &destination)).connect().expect("the socket comes through");
+        let pusher =
+            Pusher::new(by(scheme, "", NAME, &proxy, &destination, false)).connect().expect("the socket comes through");
         pusher.subscribe("private-room").expect("a valid name");
         eventually("the proxy has said all", || proxy.answered() == answers.len() && proxy.connections() == 2);
         ends_in_time(&pusher, scheme);

@@ -15,7 +15,8 @@ use super::{
 };
 
 struct Row {
-    /// The variables that are set. `{}` stands for the address of the proxy.
+    /// The variables that are set. `{}` stands for the address of the proxy, `{tls}` for that at which it speaks TLS, and
+    /// `{port}` for the port of the destination.
     variables: &'static [(&'static str, &'static str)],
     host: &'static str,
     tls: bool,
@@ -57,6 +58,13 @@ const ROWS: &[Row] = &[
     plain(&[("http_proxy", "http://proxy.invalid"), ("no_proxy", "example.com, 127.0.0.1")], HERE, Direct),
     plain(&[("http_proxy", "http://proxy.invalid"), ("NO_PROXY", "*")], HERE, Direct),
     plain(&[("http_proxy", "http://{}"), ("no_proxy", "127.0.0.1")], NAME, ByProxy),
+    plain(&[("http_proxy", "http://proxy.invalid"), ("no_proxy", "127.0.0.0/8")], HERE, Direct),
+    plain(&[("http_proxy", "http://proxy.invalid"), ("no_proxy", "::1\ta b 127.0.0.1:{port}")], HERE, Direct),
+    plain(&[("http_proxy", "http://proxy.invalid"), ("no_proxy", "LOCALHOST.:{port}")], "localhost", Direct),
+    plain(&[("http_proxy", "http://proxy.invalid"), ("no_proxy", "localhost")], "localhost.", Direct),
+    plain(&[("http_proxy", "http://proxy.invalid"), ("no_proxy", "http://u:canary@h/ *:{port}")], HERE, Direct),
+    plain(&[("http_proxy", "http://{}"), ("no_proxy", "127.0.0.1:1, 127.0.0.0/8:2, 128.0.0.0/1")], HERE, ByProxy),
+    plain(&[("http_proxy", "http://{}"), ("no_proxy", "test:1 *.pusher.test http://pusher.test")], NAME, ByProxy),
     plain(&[("http_proxy", "ftp://user:canary@{}")], HERE, Refused("proxy")),
     Row { asks: false, ..plain(&[("http_proxy", "http://proxy.invalid"), ("all_proxy", "x")], HERE, Direct) },
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
@@ -65,6 +73,12 @@ const ROWS: &[Row] = &[
     secure(&[("HTTPS_PROXY", "http://{}")], ByProxy),
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
     secure(&[("http_proxy", "http://proxy.invalid")], Direct),
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    secure(&[("https_proxy", "https://{tls}")], ByProxy),
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    secure(&[("all_proxy", "HTTPS://u:canary@{tls}/"), ("no_proxy", "10.0.0.0/8")], ByProxy),
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    secure(&[("https_proxy", "https://proxy.invalid"), ("no_proxy", "127.0.0.0/8:{port}")], Direct),
 ];
 
 #[test]
@@ -73,7 +87,7 @@ fn c7_the_environment_names_the_proxy_for_who_asks_and_for_nobody_else() {
         let destination = Destination::start("127.0.0.1");
         let proxy = Proxy::start(Script::Serve(Service::OPEN), Script::Serve(Service::OPEN));
         let output = run(row, &destination, &proxy);
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = said(&output);
         let case = format!("{:?}: {said}", row.variables);
         assert!(!said.contains("canary"), "{case}");
         let (asked, reached) = (proxy.targets().len(), destination.peers().len());
@@ -89,22 +103,78 @@ fn c7_the_environment_names_the_proxy_for_who_asks_and_for_nobody_else() {
 /// The ignored test below, with these variables and no others.
 fn run(row: &Row, destination: &Destination, proxy: &Proxy) -> Output {
     let mut command = Command::new(env::current_exe().expect("this test"));
-    command.args(["--ignored", "--exact", "environment::alone_connects_by_the_environment"]).env_clear();
+    command.args(["--ignored", "--nocapture", "--exact", "environment::alone_connects_by_the_environment"]).env_clear();
     for (name, value) in row.variables {
-        command.env(name, value.replace("{}", &proxy.addr().to_string()));
+        command.env(name, filled_in(value, row, destination, proxy));
     }
     let asks = if row.asks { "yes" } else { "no" };
     command.env("TEST_HOST", row.host).env("TEST_PORT", destination.port(row.tls).to_string()).env("TEST_ASKS", asks);
     command.env("TEST_ROOT", destination.root(row.tls)).output().expect("this test runs")
 }
 
+fn said(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said)).concat()
+}
+
+fn filled_in(value: &str, row: &Row, destination: &Destination, proxy: &Proxy) -> String {
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    if value.contains("{tls}") {
+        return value.replace("{tls}", &destination.secured(proxy).to_string());
+    }
+    value.replace("{}", &proxy.addr().to_string()).replace("{port}", &destination.port(row.tls).to_string())
+}
+
 #[test]
-#[ignore = "run by the test above in a process of its own"]
+fn c7_an_entry_of_no_proxy_without_effect_is_logged_once_without_its_text() {
+    let unknown = |no_proxy: &'static str| [("http_proxy", "http://proxy.invalid"), ("no_proxy", no_proxy)];
+    let rows = [
+        ("http://us:canary@h/ 127.0.0.1", vec![1]),
+        ("127.0.0.1, canary:x, 10.0.0.0/canary", vec![2, 3]),
+        ("127.0.0.0/8 [canary]", vec![2]),
+        ("*,canary..,canary:0", vec![2, 3]),
+        ("127.0.0.1 canary.example", vec![]),
+    ];
+    for (no_proxy, places) in rows {
+        let destination = Destination::start("127.0.0.1");
+        let proxy = Proxy::start(Script::Serve(Service::OPEN), Script::Serve(Service::OPEN));
+        let variables = Box::leak(Box::new(unknown(no_proxy)));
+        let output = run(&plain(variables, HERE, Direct), &destination, &proxy);
+        let said = said(&output);
+        assert!(output.status.success() && !said.contains("canary"), "{no_proxy}: {said}");
+        let logged: Vec<_> = said.lines().filter_map(|line| line.split_once("WARN config: no_proxy: entry ")).collect();
+        let logged = logged.iter().map(|(_, rest)| rest.split(' ').next().and_then(|place| place.parse().ok()));
+        assert_eq!(logged.collect::<Vec<_>>(), places.into_iter().map(Some::<usize>).collect::<Vec<_>>(), "{no_proxy}");
+    }
+}
+
+/// Prints records of the client.
+struct Printer;
+
+impl log::Log for Printer {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().starts_with("pusher_channels")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            println!("{} {}", record.level(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+#[ignore = "run by the tests above in a process of its own"]
 fn alone_connects_by_the_environment() {
-    let variable = |name: &str| env::var(name).expect("set by the test above");
+    log::set_logger(&Printer).expect("no other logger");
+    log::set_max_level(log::LevelFilter::Trace);
+    let variable = |name: &str| env::var(name).expect("set by the tests above");
     let (port, root) = (variable("TEST_PORT").parse().expect("a port"), variable("TEST_ROOT"));
     let config = Destination::config_at(&variable("TEST_HOST"), port, &root);
     let config = if variable("TEST_ASKS") == "yes" { config.proxy_from_env() } else { config };
     let pusher = Pusher::new(config).connect().unwrap_or_else(|error| panic!("{error}"));
     pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE).expect("authorised");
+    // The options are checked again, and nothing is logged again.
+    pusher.connect().expect("it is connected");
 }

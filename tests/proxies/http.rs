@@ -25,7 +25,7 @@ const fn head(name: &'static str, head: &'static str) -> Row {
     row(name, Serve(Service { head, ..OPEN }), Tunnel)
 }
 
-const ROWS: [Row; 28] = [
+const ROWS: [Row; 29] = [
     row("nobody is asked who he is", Serve(OPEN), Tunnel),
     with_user("nobody is asked, and one says it all the same", RIGHT, Serve(OPEN), Tunnel),
     with_user("the right password", RIGHT, Serve(CLOSED), Tunnel),
@@ -44,6 +44,7 @@ const ROWS: [Row; 28] = [
     head("any 2xx", "HTTP/1.1 204 No Content\r\n\r\n"),
     head("a status without words", "HTTP/1.1 200\r\n\r\n"),
     head("lines without a carriage return", "HTTP/1.1 200 OK\nVia: x\n\n"),
+    head("a blank before a colon", "HTTP/1.1 200 OK\r\nX-Powered-By : PHP\r\n\r\n"),
     // RFC 9110, section 9.3.6: a client must ignore either of them.
     head("a length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
     head("chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
@@ -80,4 +81,12 @@ const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
 #[test]
 fn c7_http_proxies_make_tunnels_or_errors() {
     try_all("http", &ROWS);
+}
+
+/// Of a reset in TLS, an end is all that comes through the test's end of TLS.
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+#[test]
+fn c7_proxies_over_tls_make_tunnels_or_errors() {
+    let rows: Vec<_> = ROWS.into_iter().filter(|row| row.name != "a reset").collect();
+    try_all("https", &rows);
 }

@@ -12,6 +12,8 @@ mod proxy;
 #[path = "../support/relay.rs"]
 mod relay;
 mod rows;
+#[cfg(all(feature = "native-tls", target_os = "linux"))]
+mod secured;
 mod socks;
 #[path = "../support/mod.rs"]
 mod support;

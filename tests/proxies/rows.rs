@@ -1,8 +1,12 @@
 //! One row is one proxy. It is met by the socket and by the auth endpoint's requests; where there is a tunnel, with TLS in it, too.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
-use pusher_channels::{ConnectPhase, Error, ProxyProblem, Pusher};
+use pusher_channels::{Config, ConnectPhase, Error, ProxyProblem, Pusher};
 
 use super::{
     conversation::Target,
@@ -59,6 +63,9 @@ pub(crate) const fn with_user(name: &'static str, user: &'static str, script: Sc
 
 /// Tries all rows at once with proxies of this scheme.
 pub(crate) fn try_all(scheme: &str, rows: &[Row]) {
+    // One table after another, because some rows measure times.
+    static TABLE: Mutex<()> = Mutex::new(());
+    let _table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     let destination = &Destination::start("127.0.0.1");
     let proxies: Vec<_> = thread::scope(|scope| {
         let mut trials = Vec::new();
@@ -80,7 +87,7 @@ impl Row {
         let (deadline, case) = (self.deadline(way), format!("{name}, {way:?}, TLS {tls}"));
         let first = if way == Way::Socket { script } else { Script::Serve(Service::OPEN) };
         let proxy = Proxy::start(first, script);
-        let config = destination.config(NAME, tls).proxy(format!("{scheme}://{user}{}", proxy.addr()));
+        let config = by(scheme, user, NAME, &proxy, destination, tls);
         assert!(!format!("{config:?}").contains("canary"), "{config:?}");
         let result = match way {
             Way::Socket => Pusher::new(config.connect_timeout(deadline)).connect().map(drop),
@@ -97,7 +104,7 @@ impl Row {
         if outcome == Outcome::Tunnel {
             let (targets, port) = (proxy.targets(), destination.port(tls));
             let expected = match scheme {
-                "http" => Target::Http(format!("{NAME}:{port}")),
+                "http" | "https" => Target::Http(format!("{NAME}:{port}")),
                 _ => Target::SocksName(NAME.to_owned(), port),
             };
             assert_eq!(targets, vec![expected; if way == Way::Socket { 1 } else { 2 }], "{case}");
@@ -143,8 +150,19 @@ impl Row {
     }
 }
 
+/// A client of the destination that goes through the proxy, by TLS where the scheme is `https`.
+pub(crate) fn by(scheme: &str, user: &str, host: &str, proxy: &Proxy, destination: &Destination, tls: bool) -> Config {
+    let config = destination.config(host, tls);
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    if scheme == "https" {
+        let url = format!("https://{user}{}", destination.secured(proxy));
+        return config.root_certificate_pem(destination.root(true)).proxy(url);
+    }
+    config.proxy(format!("{scheme}://{user}{}", proxy.addr()))
+}
+
 /// What a request to the auth endpoint failed with; for a socket the error itself.
-fn cause(error: &Error) -> &Error {
+pub(crate) fn cause(error: &Error) -> &Error {
     match error {
         Error::AuthNetwork { source, .. } => source.downcast_ref().expect("an error of this crate"),
         other => other,

@@ -8,6 +8,7 @@ use super::{
     conversation::Target,
     destination::{Destination, NAME},
     proxy::{Proxy, Script, Service},
+    rows::by,
     support::PATIENCE,
 };
 
@@ -17,10 +18,20 @@ const LOOPBACK_V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 /// The scheme of the proxy, the host that is configured, and what the proxy is to hear.
 type Row = (&'static str, &'static str, fn(u16) -> Target);
 
-const ROWS: [Row; 8] = [
+const ROWS: &[Row] = &[
     ("http", NAME, |port| Target::Http(format!("{NAME}:{port}"))),
     ("http", "127.0.0.1", |port| Target::Http(format!("127.0.0.1:{port}"))),
     ("http", "::1", |port| Target::Http(format!("[::1]:{port}"))),
+    // A final dot is the proxy's to understand. A zone means something on this machine only.
+    ("http", "pusher.test.", |port| Target::Http(format!("pusher.test.:{port}"))),
+    ("http", "PUSHER.test.", |port| Target::Http(format!("PUSHER.test.:{port}"))),
+    ("http", "::1%lo", |port| Target::Http(format!("[::1]:{port}"))),
+    ("socks5", "pusher.test.", |port| Target::SocksName("pusher.test.".to_owned(), port)),
+    ("socks5", "::1%lo", |port| Target::SocksAddress(LOOPBACK_V6, port)),
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    ("https", NAME, |port| Target::Http(format!("{NAME}:{port}"))),
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    ("https", "::1%lo", |port| Target::Http(format!("[::1]:{port}"))),
     // A name that this machine knows as well, and the proxy is to resolve.
     ("http", "localhost", |port| Target::Http(format!("localhost:{port}"))),
     ("socks5", "localhost", |port| Target::SocksName("localhost".to_owned(), port)),
@@ -32,10 +43,10 @@ const ROWS: [Row; 8] = [
 #[test]
 fn c7_the_proxy_resolves_names_and_gets_addresses_as_such() {
     for (scheme, host, target) in ROWS {
-        for tls in Destination::SCHEMES.iter().filter(|tls| !**tls || host != "localhost") {
-            let destination = Destination::start(if host == "::1" { host } else { "127.0.0.1" });
+        for tls in Destination::SCHEMES.iter().filter(|tls| !**tls || *host != "localhost") {
+            let destination = Destination::start(if host.starts_with("::1") { "::1" } else { "127.0.0.1" });
             let proxy = Proxy::start(Script::Serve(Service::OPEN), Script::Serve(Service::OPEN));
-            let config = destination.config(host, *tls).proxy(format!("{scheme}://{}", proxy.addr()));
+            let config = by(scheme, "", host, &proxy, &destination, *tls);
             let pusher = Pusher::new(config).connect().unwrap_or_else(|error| panic!("{scheme}, {host}: {error}"));
             let channel = pusher.subscribe("private-room").expect("a valid name");
             channel.wait_subscribed(PATIENCE).unwrap_or_else(|error| panic!("{scheme}, {host}: {error}"));

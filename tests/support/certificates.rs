@@ -5,7 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// What a certificate is like. One of these is one row of a table.
@@ -45,8 +48,8 @@ pub(crate) const GOOD: Certificate = Certificate { names: "DNS:localhost", valid
 /// An authority, with another one below it. Its folder is removed with it.
 pub(crate) struct Authority {
     folder: PathBuf,
-    /// How many certificates it has made for servers.
-    made: AtomicUsize,
+    /// How many certificates it has made for servers and clients. It makes one at a time, because its files are shared.
+    made: Mutex<usize>,
 }
 
 impl Authority {
@@ -55,7 +58,7 @@ impl Authority {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("certificates-{}-{number}", std::process::id());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let authority = Self { folder, made: AtomicUsize::new(0) };
+        let authority = Self { folder, made: Mutex::new(0) };
         fs::create_dir_all(&authority.folder).expect("a writable target folder");
         authority.write("issuing", ISSUING);
         authority.write("issued", "");
@@ -71,9 +74,23 @@ impl Authority {
         self.read("root.pem")
     }
 
-    /// Makes one for a server that is to have it.
+    /// The file of that certificate.
+    pub(crate) fn root_file(&self) -> PathBuf {
+        self.folder.join("root.pem")
+    }
+
+    /// The same key in another format, which these arguments of `openssl` name.
+    pub(crate) fn converted(&self, files: &Files, arguments: &[&str]) -> Vec<u8> {
+        let key = files.key.to_str().expect("UTF-8");
+        self.openssl(&[arguments, &["-in", key, "-out", "converted.key"]]);
+        self.read("converted.key")
+    }
+
+    /// Makes one for a server, or a client, that is to have it.
     pub(crate) fn make(&self, certificate: &Certificate) -> Files {
-        let name = format!("server-{}", self.made.fetch_add(1, Ordering::Relaxed));
+        let mut made = self.made.lock().expect("no panic");
+        *made += 1;
+        let name = format!("server-{made}");
         let names = format!("subjectAltName={}", certificate.names);
         let dates: &[&str] = match certificate.valid {
             Valid::Today => &["-days", "2"],
@@ -133,6 +150,14 @@ impl Drop for Authority {
 pub(crate) struct Files {
     pub(crate) chain: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+impl Files {
+    /// The certificate and the key as a client's configuration takes them.
+    pub(crate) fn read(&self) -> (Vec<u8>, Vec<u8>) {
+        let [chain, key] = [&self.chain, &self.key].map(|file| fs::read(file).expect("openssl wrote it"));
+        (chain, key)
+    }
 }
 
 const NEW_KEY: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];

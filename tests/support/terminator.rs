@@ -4,11 +4,17 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::Mutex,
+    path::Path,
+    sync::{
+        Mutex,
+        mpsc::{self, Receiver},
+    },
     thread,
 };
 
-use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVerifyMode, SslVersion};
+use openssl::ssl::{
+    NameType, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVerifyMode, SslVersion,
+};
 
 use super::certificates::Files;
 
@@ -17,11 +23,30 @@ pub(crate) fn terminate_tls(files: &Files, behind: SocketAddr) -> SocketAddr {
     terminate(context(files).build(), behind)
 }
 
-/// Wants a certificate of the client, which no client here has.
-pub(crate) fn terminate_for_known_clients(files: &Files, behind: SocketAddr) -> SocketAddr {
+/// Speaks one version, and wants a certificate of the client that the authority of this file has signed. With 1.3 the client
+/// hears of a refusal after the handshake.
+pub(crate) fn terminate_for_clients_of(
+    root: &Path,
+    version: SslVersion,
+    files: &Files,
+    behind: SocketAddr,
+) -> SocketAddr {
     let mut context = context(files);
+    only(version, &mut context);
+    context.set_ca_file(root).expect("made");
     context.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     terminate(context.build(), behind)
+}
+
+/// Gives each name that a client sends in its handshake (SNI) to a channel.
+pub(crate) fn terminate_noting_names(files: &Files, behind: SocketAddr) -> (SocketAddr, Receiver<Option<String>>) {
+    let (names, noted) = mpsc::channel();
+    let mut context = context(files);
+    context.set_servername_callback(move |ssl, _| {
+        let _ = names.send(ssl.servername(NameType::HOST_NAME).map(str::to_owned));
+        Ok(())
+    });
+    (terminate(context.build(), behind), noted)
 }
 
 /// Speaks nothing but one version. All but the last two are so old that OpenSSL has to be told to forget its standards.

@@ -4,9 +4,11 @@
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+mod clients;
 mod flow;
 mod kept;
 mod matrix;
+mod names;
 #[path = "../support/relay.rs"]
 mod relay;
 #[path = "../support/mod.rs"]

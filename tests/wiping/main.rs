@@ -6,6 +6,8 @@
 
 #[cfg(feature = "capi")]
 mod c;
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[allow(dead_code, reason = "the proxies' own tests use all of it")]
 #[path = "../proxies/conversation.rs"]
 mod conversation;
@@ -24,6 +26,7 @@ use pusher_channels::{Config, Pusher, testing::TestServer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use certificates::{Authority, GOOD};
 use disguise::Disguised;
 use proxy::{Proxy, Script, Service};
 use support::{PATIENCE, eventually};
@@ -44,6 +47,9 @@ const GIVEN: [&str; 13] = [
     "name of an option by C",
     "control",
 ];
+
+const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY-----\n";
+const KEY_ENDS: &str = "-----END PRIVATE KEY-----";
 
 const MASTER_KEY: [u8; 32] = [0x42; 32];
 const ENCRYPTED: &str = "private-encrypted-room";
@@ -82,6 +88,11 @@ fn x1_nothing_secret_is_left_in_memory() {
         ("shared_secret", shared_secret().to_vec()),
         ("shared_secret in base64", STANDARD.encode(shared_secret()).into_bytes()),
     ];
+    let (certificate, key) = Authority::new().make(&GOOD).read();
+    let key = String::from_utf8(key).expect("PEM is ASCII");
+    let key = key.strip_prefix(KEY_BEGINS).and_then(|key| key.trim_end().strip_suffix(KEY_ENDS)).expect("PKCS 8");
+    client.env("CERTIFICATE", String::from_utf8(certificate).expect("PEM is ASCII"));
+    client.env("TEST key of the client", Disguised::new(key.as_bytes()).to_string());
     for (name, form) in forms {
         client.env(format!("TEST {name}"), Disguised::new(&form).to_string());
     }
@@ -139,6 +150,7 @@ fn by_endpoint(json: bool) -> Config {
         move || vec![(name.clone(), value.reveal()), ("padding".to_owned(), "y".repeat(PADDING))]
     };
     at("PORT")
+        .client_identity_pem(variable("CERTIFICATE"), secret("key of the client").reveal_between(KEY_BEGINS, KEY_ENDS))
         .header("X-Token", secret("header of the upgrade").reveal())
         .header("X-Padding", "y".repeat(PADDING))
         .proxy(secret("password of the proxy").reveal_between("http://us:", &format!("@{}", variable("PROXY"))))

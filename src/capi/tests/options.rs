@@ -49,3 +49,59 @@ fn without_metadata_the_name_of_the_client_is_left_away() {
         unsafe { c::pusher_config_free(config) };
     }
 }
+
+#[test]
+fn c8_a_certificate_of_the_client_is_an_option_of_two_texts() {
+    let config = config_with(&[(c"tls_server_name", c"ws.internal")]);
+    let rows = [
+        (c"client_identity_pem", c"certificate", c"canary", results::PUSHER_OK),
+        (c"client_identity_pem", c"", c"", results::PUSHER_OK),
+        (c"client_identity", c"certificate", c"canary", results::PUSHER_ERR_OPTION),
+        (c"tls_server_name", c"certificate", c"canary", results::PUSHER_ERR_OPTION),
+        (c"root_certificate_pem", c"certificate", c"canary", results::PUSHER_ERR_OPTION),
+    ];
+    for (option, certificate, key, wanted) in rows {
+        // SAFETY: a handle, and texts with a NUL at their ends.
+        let result = unsafe { c::pusher_config_add(config, option.as_ptr(), certificate.as_ptr(), key.as_ptr()) };
+        assert_eq!(result, wanted, "{option:?}");
+    }
+    // SAFETY: a handle, and texts with a NUL at their ends.
+    unsafe {
+        let alone = c::pusher_config_set(config, c"client_identity_pem".as_ptr(), c"certificate".as_ptr());
+        assert_eq!(alone, results::PUSHER_ERR_OPTION);
+        c::pusher_config_free(config);
+    }
+}
+
+#[cfg(feature = "native-tls")]
+#[test]
+fn c8_the_last_certificate_of_the_client_is_checked_when_it_connects() {
+    let config = config_with(&[]);
+    let mut client = ptr::null_mut();
+    // SAFETY: handles, a place for one, and texts with a NUL at their ends.
+    unsafe {
+        for key in [c"canary", c"another"] {
+            let option = c"client_identity_pem".as_ptr();
+            let added = c::pusher_config_add(config, option, c"certificate".as_ptr(), key.as_ptr());
+            assert_eq!(added, results::PUSHER_OK);
+        }
+        assert_eq!(c::pusher_client_new(config, &mut client), results::PUSHER_OK);
+        assert_eq!(c::pusher_connect_background(client), results::PUSHER_ERR_CONFIG);
+        c::pusher_client_free(client);
+        c::pusher_config_free(config);
+    }
+}
+
+#[test]
+fn c8_a_server_name_that_is_none_is_refused_when_the_client_is_made() {
+    for name in [c"", c"ws.internal:443", c"https://ws.internal", c"a b", c"a..b"] {
+        let config = config_with(&[(c"tls_server_name", name)]);
+        let mut client = ptr::null_mut();
+        // SAFETY: a handle, and a place for another one.
+        unsafe {
+            assert_eq!(c::pusher_client_new(config, &mut client), results::PUSHER_ERR_CONFIG, "{name:?}");
+            c::pusher_client_free(client);
+            c::pusher_config_free(config);
+        }
+    }
+}

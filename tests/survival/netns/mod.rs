@@ -3,6 +3,7 @@
 //! Where the fault proxy of this folder stands between them, it only holds a message back until the rule is in place.
 
 mod network;
+mod zones;
 
 use std::{
     fmt, fs, thread,

@@ -5,6 +5,7 @@ use std::{
     os::fd::AsFd,
     path::PathBuf,
     process::{self, Command, Output},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Instant,
 };
@@ -28,6 +29,8 @@ ip -n $CLIENT link set lo up
 ip -n $SERVER link add cable type veth peer name cable netns $CLIENT
 ip -n $SERVER address add 10.77.0.1/24 dev cable
 ip -n $CLIENT address add 10.77.0.2/24 dev cable
+ip -n $SERVER address add fe80::77:1/64 dev cable nodad
+ip -n $CLIENT address add fe80::77:2/64 dev cable nodad
 ip -n $SERVER link set cable up
 ip -n $CLIENT link set cable up
 ";
@@ -40,7 +43,8 @@ pub(super) struct Network {
 
 impl Network {
     pub(super) fn set_up() -> Self {
-        let id = process::id();
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let id = format!("{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let network = Self { server: format!("pusher-server-{id}"), client: format!("pusher-client-{id}") };
         // `ip netns exec` puts these files in place of the system's own.
         fs::create_dir_all(network.files()).expect("this test needs root, and the packages iproute2 and iptables");

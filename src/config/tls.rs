@@ -1,0 +1,162 @@
+//! The options of TLS, which serve the socket and auth endpoints alike (C8).
+
+use zeroize::Zeroizing;
+
+use super::{Config, host};
+use crate::Error;
+
+/// The options as they were given.
+#[derive(Clone, Default)]
+pub(super) struct Tls {
+    roots: Vec<Vec<u8>>,
+    identity: Option<Identity>,
+    server_name: Option<String>,
+}
+
+/// A certificate of the client and its key, as PEM. Both are wiped, because some files have both in them.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
+    pub(crate) certificate: Zeroizing<Vec<u8>>,
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
+    pub(crate) key: Zeroizing<Vec<u8>>,
+}
+
+/// TLS, for the socket and for the requests to auth endpoints.
+impl Config {
+    /// Trusts the certificates in this PEM text, beside the platform's: of servers, of auth endpoints, and of a proxy that is
+    /// reached over TLS. May be called several times. Defaults to none.
+    ///
+    /// Text that is not PEM, or has no certificate in it, is an [`Error::Config`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use pusher_channels::{Config, Pusher};
+    ///
+    /// let config = Config::host("app-key", "ws.internal").root_certificate_pem(std::fs::read("own-root.pem")?);
+    /// let pusher = Pusher::new(config).connect()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls_options.roots.push(pem.into());
+        self
+    }
+
+    /// A certificate of the client, for servers and auth endpoints that ask for one, and its private key; both as PEM text.
+    /// The certificate comes first, followed by those between it and its issuer, if there are any. A proxy that is reached
+    /// over TLS never gets it. The last call counts. Defaults to none.
+    ///
+    /// The key is PKCS 8 without a password: `-----BEGIN PRIVATE KEY-----`. Keys in other formats are converted by
+    /// `openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key`. The client wipes its copies of the key when they are dropped.
+    ///
+    /// A key in another format, a text without a certificate, and, as far as the platform tells, a key that does not belong to
+    /// the certificate are an [`Error::Config`] that names this option. A server that does not accept the certificate is an
+    /// [`Error::Tls`] with [`TlsProblem::Refused`](crate::TlsProblem::Refused).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use pusher_channels::{Config, Pusher};
+    ///
+    /// let config = Config::host("app-key", "ws.internal")
+    ///     .client_identity_pem(std::fs::read("client.pem")?, std::fs::read("client.key")?);
+    /// let pusher = Pusher::new(config).connect()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client_identity_pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.tls_options.identity =
+            Some(Identity { certificate: Zeroizing::new(certificate.into()), key: Zeroizing::new(key.into()) });
+        self
+    }
+
+    /// The name of the server in its certificate, where it is not the host that is dialled: for servers that are reached by an
+    /// address, by a tunnel, or by a [`dialer`](Self::dialer). It is sent in the handshake (SNI) and verified, for the socket
+    /// and for auth endpoints alike; the `Host` header still has the host that is dialled. A proxy that is reached over TLS is
+    /// verified by its own host. Defaults to the host, without a final dot.
+    ///
+    /// A name or an address, without a port and a scheme; anything else is an [`Error::Config`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), pusher_channels::Error> {
+    /// use pusher_channels::{Config, Pusher};
+    ///
+    /// // One end of a tunnel to ws.internal.
+    /// let config = Config::host("app-key", "127.0.0.1").port(8443).tls_server_name("ws.internal");
+    /// let pusher = Pusher::new(config).connect()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tls_server_name(mut self, name: impl Into<String>) -> Self {
+        self.tls_options.server_name = Some(name.into());
+        self
+    }
+
+    /// Checks the options that need no TLS library for it.
+    pub(super) fn check_tls(&self) -> Result<(), Error> {
+        let bad = "must be a host name or an address, without a port and a scheme";
+        match &self.tls_options.server_name {
+            Some(name) if name.contains('%') || host::checked(name).is_err() => {
+                Err(Error::config("tls_server_name", bad))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The name that the certificate of the server at this host is to have.
+    #[cfg(feature = "native-tls")]
+    pub(crate) fn server_name<'a>(&'a self, host: &'a str) -> &'a str {
+        host::tls_name(self.tls_options.server_name.as_deref().unwrap_or(host))
+    }
+
+    #[cfg(feature = "native-tls")]
+    pub(crate) fn root_certificates(&self) -> &[Vec<u8>] {
+        &self.tls_options.roots
+    }
+
+    #[cfg(feature = "native-tls")]
+    pub(crate) fn client_identity(&self) -> Option<&Identity> {
+        self.tls_options.identity.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> Config {
+        Config::host("key", "localhost").tls(false)
+    }
+
+    #[test]
+    fn c8_a_server_name_is_a_name_or_an_address() {
+        for name in ["ws.internal", "WS.internal.", "a_b", "127.0.0.1", "::1", "[::1]"] {
+            assert!(local().tls_server_name(name).check().is_ok(), "{name}");
+        }
+        let bad =
+            ["", ".", "a..b", "ws.internal:443", "https://ws.internal", "a b", "a\0b", "a\r\nb", "*.a", "fe80::1%lo"];
+        for name in bad {
+            let error = local().tls_server_name(name).check().expect_err(name);
+            assert!(matches!(error, Error::Config { option: "tls_server_name", .. }), "{name:?}: {error}");
+        }
+    }
+
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn c8_the_name_to_verify_is_the_host_unless_another_is_given() {
+        let hosts =
+            [("ws.example.", "ws.example"), ("WS.Example", "WS.Example"), ("fe80::1%lo", "fe80::1"), ("::1", "::1")];
+        for (host, expected) in hosts {
+            assert_eq!(local().server_name(host), expected);
+        }
+        for (name, expected) in [("ws.internal", "ws.internal"), ("ws.internal.", "ws.internal"), ("[::1]", "::1")] {
+            assert_eq!(local().tls_server_name(name).server_name("127.0.0.1"), expected);
+        }
+    }
+
+    #[test]
+    fn x1_debug_does_not_show_the_key() {
+        let config = local().client_identity_pem("canary", "canary");
+        assert!(!format!("{config:?}").contains("canary"));
+    }
+}

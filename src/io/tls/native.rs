@@ -1,0 +1,178 @@
+//! TLS with the platform's library.
+
+use std::{
+    io::{self, Read, Write},
+    sync::OnceLock,
+};
+
+use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
+
+use super::super::stream::Stream;
+use crate::{
+    Error, TlsProblem,
+    config::{Config, Identity},
+};
+
+/// The connectors, which are loaded at their first use.
+#[derive(Default)]
+pub(super) struct Loaded {
+    for_servers: OnceLock<TlsConnector>,
+    for_proxies: OnceLock<TlsConnector>,
+}
+
+impl Loaded {
+    pub(super) fn for_servers(&self, config: &Config) -> Result<&TlsConnector, Error> {
+        loaded(&self.for_servers, || load(config, config.client_identity()))
+    }
+
+    /// The same, without a certificate of the client.
+    pub(super) fn for_proxies(&self, config: &Config) -> Result<&TlsConnector, Error> {
+        match config.client_identity() {
+            None => self.for_servers(config),
+            Some(_) => loaded(&self.for_proxies, || load(config, None)),
+        }
+    }
+}
+
+fn loaded(
+    place: &OnceLock<TlsConnector>,
+    load: impl FnOnce() -> Result<TlsConnector, Error>,
+) -> Result<&TlsConnector, Error> {
+    match place.get() {
+        Some(connector) => Ok(connector),
+        None => {
+            let connector = load()?;
+            // Another thread may have been faster; then its connector, which is the same, is used.
+            Ok(place.get_or_init(|| connector))
+        }
+    }
+}
+
+fn load(config: &Config, identity: Option<&Identity>) -> Result<TlsConnector, Error> {
+    let mut builder = TlsConnector::builder();
+    builder.min_protocol_version(Some(Protocol::Tlsv12));
+    for pem in config.root_certificates() {
+        for root in roots(pem)? {
+            builder.add_root_certificate(root);
+        }
+    }
+    if let Some(identity) = identity {
+        builder.identity(self::identity(identity)?);
+    }
+    builder.build().map_err(|error| match identity {
+        Some(_) => bad_identity(&format!("the certificate and the key do not belong together: {error}")),
+        None => Error::config("tls", error.to_string()),
+    })
+}
+
+pub(super) fn roots(pem: &[u8]) -> Result<Vec<Certificate>, Error> {
+    certificates(pem).map_err(|reason| Error::config("root_certificate_pem", reason))
+}
+
+/// At least one. A certificate whose header speaks of a password is refused, because OpenSSL would ask the terminal for it.
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let text = String::from_utf8_lossy(pem);
+    let wants_password = |block: &str| block.contains("CERTIFICATE-----") && block.contains("Proc-Type:");
+    if text.split("-----BEGIN ").any(wants_password) {
+        return Err("has a certificate that is encrypted with a password".to_owned());
+    }
+    let certificates = Certificate::stack_from_pem(pem).map_err(|error| format!("cannot be read: {error}"))?;
+    if certificates.is_empty() { Err("has no certificate in it".to_owned()) } else { Ok(certificates) }
+}
+
+const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY-----";
+const KEY_ENDS: &str = "-----END PRIVATE KEY-----";
+
+fn identity(identity: &Identity) -> Result<native_tls::Identity, Error> {
+    // There, the library panics.
+    if cfg!(all(target_vendor = "apple", not(target_os = "macos"))) {
+        return Err(bad_identity("this platform takes none"));
+    }
+    certificates(&identity.certificate)
+        .map_err(|reason| bad_identity(&format!("the text of the certificate {reason}")))?;
+    let key = private_key(&identity.key).ok_or_else(|| {
+        bad_identity(
+            "the key is not PKCS 8 in PEM without a password (BEGIN PRIVATE KEY); convert it by \
+             `openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key`",
+        )
+    })?;
+    native_tls::Identity::from_pkcs8(&identity.certificate, key)
+        .map_err(|error| bad_identity(&format!("the key cannot be read: {error}")))
+}
+
+/// The key alone: the library wants it without text around it. A header in it is refused, because OpenSSL would ask the
+/// terminal for the password of which such a header speaks.
+fn private_key(pem: &[u8]) -> Option<&[u8]> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let (start, ending) = (text.find(KEY_BEGINS)?, text.find(KEY_ENDS)?);
+    let base64 = text.get(start + KEY_BEGINS.len()..ending)?;
+    let good = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "+/=".contains(c);
+    if base64.chars().all(good) { pem.get(start..ending + KEY_ENDS.len()) } else { None }
+}
+
+fn bad_identity(reason: &str) -> Error {
+    Error::config("client_identity_pem", reason)
+}
+
+/// Does the handshake with the peer whose certificate has this name.
+pub(super) fn handshake(connector: &TlsConnector, name: &str, stream: Stream) -> Result<Stream, Error> {
+    match connector.connect(name, stream) {
+        Ok(stream) => Ok(Stream::Tls(Box::new(Secured { stream, peer: name.to_owned() }))),
+        Err(HandshakeError::Failure(error)) => Err(Error::tls(name, error)),
+        // A stream that blocks ends its reads in an error or in data, so the handshake is not interrupted.
+        Err(HandshakeError::WouldBlock(_)) => Err(Error::tls(name, io::Error::from(io::ErrorKind::WouldBlock))),
+    }
+}
+
+/// A stream after its handshake.
+pub(in crate::io) struct Secured {
+    stream: TlsStream<Stream>,
+    /// The name in the peer's certificate.
+    peer: String,
+}
+
+impl Secured {
+    /// The stream that carries it.
+    pub(in crate::io) fn under(&self) -> &Stream {
+        self.stream.get_ref()
+    }
+
+    pub(in crate::io) fn under_mut(&mut self) -> &mut Stream {
+        self.stream.get_mut()
+    }
+
+    /// Whether no decrypted byte waits.
+    pub(in crate::io) fn has_read_all(&self) -> bool {
+        matches!(self.stream.buffered_read_size(), Ok(0))
+    }
+
+    /// A refusal becomes an [`Error::Tls`] inside of the error of the read. An end without the alert that announces it is the
+    /// end that the operating system calls an unexpected one.
+    fn told(&self, error: io::Error) -> io::Error {
+        use io::ErrorKind::{TimedOut, UnexpectedEof, WouldBlock};
+        if matches!(error.kind(), WouldBlock | TimedOut) || super::late_refusal(&error).is_some() {
+            return error;
+        }
+        match TlsProblem::of(&error) {
+            TlsProblem::Refused => io::Error::new(error.kind(), Error::tls(&self.peer, error)),
+            TlsProblem::Ended if error.raw_os_error().is_none() => io::Error::new(UnexpectedEof, error),
+            _ => error,
+        }
+    }
+}
+
+impl Read for Secured {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer).map_err(|error| self.told(error))
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.stream.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
