@@ -171,6 +171,17 @@ fn text_that_is_not_utf8_is_a_violation() {
 }
 
 #[test]
+fn r2_a_close_code_that_rfc_6455_does_not_know_is_read_as_1002() {
+    for (code, read) in
+        [(1000, 1000), (1013, 1013), (3999, 3999), (4200, 4200), (1014, 1002), (2000, 1002), (5000, 1002)]
+    {
+        let payload = [&u16::to_be_bytes(code)[..], b"why"].concat();
+        let reason = if code == read { "why" } else { "Protocol violation" };
+        assert_eq!(whole(&frame(0x88, &payload)), Ok(vec![format!("{:?}", Some((read, reason)))]), "{code}");
+    }
+}
+
+#[test]
 fn bytes_that_came_with_the_upgrade_come_first() {
     let mut codec = Codec::new(frame(0x81, b"early"), LIMIT);
     let mut found = Vec::new();
