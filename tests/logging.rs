@@ -1,20 +1,24 @@
-//! What the client logs, and that a logger is code like any other.
+//! What the client and the libraries below it log, and that a logger is code like any other.
 
 mod support;
 
 use std::{
     iter,
-    sync::{OnceLock, mpsc},
+    sync::{Mutex, Once, OnceLock, PoisonError, mpsc},
 };
 
-use pusher_channels::{ConnectionState, Error, Pusher, Stats};
-use support::{PATIENCE, connected, next_state, server};
+use pusher_channels::{
+    ConnectionState, Error, Pusher, Stats,
+    testing::{AuthFault, TestServer},
+};
+use support::{PATIENCE, connected, next_state, quick, server};
 
 const LOSS: &str = "reconnecting: ";
 
-/// Asks the client about which a line is logged.
+/// Keeps what every crate logs at `debug`, and asks the client about which a line is logged.
 struct Asking {
     client: OnceLock<(Pusher, mpsc::Sender<Asked>)>,
+    heard: Mutex<Vec<String>>,
 }
 
 /// A line, and what the client answered while it was logged.
@@ -25,16 +29,28 @@ struct Asked {
     connected: Option<Result<Pusher, Error>>,
 }
 
-static LOGGER: Asking = Asking { client: OnceLock::new() };
+static LOGGER: Asking = Asking { client: OnceLock::new(), heard: Mutex::new(Vec::new()) };
+
+/// Both tests need it, in any order.
+fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        log::set_logger(&LOGGER).expect("no other logger");
+        log::set_max_level(log::LevelFilter::Debug);
+    });
+}
 
 impl log::Log for Asking {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.target().starts_with("pusher_channels::io")
+        metadata.level() <= log::Level::Debug
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if let Some((pusher, lines)) = self.client.get().filter(|_| self.enabled(record.metadata())) {
-            let line = record.args().to_string();
+        let line = record.args().to_string();
+        let heard = format!("{}: {line}", record.target());
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(heard);
+        let is_ours = record.target().starts_with("pusher_channels::io");
+        if let Some((pusher, lines)) = self.client.get().filter(|_| is_ours) {
             let connected = line.starts_with(LOSS).then(|| pusher.connect());
             let _ = lines.send(Asked { line, stats: pusher.stats(), connected });
         }
@@ -50,8 +66,7 @@ fn h1_a_logger_may_call_the_client_and_is_told_where_it_would_wait_for_itself() 
     let receiver = pusher.receiver();
     let (lines, logged) = mpsc::channel();
     assert!(LOGGER.client.set((pusher, lines)).is_ok(), "once");
-    log::set_logger(&LOGGER).expect("no other logger");
-    log::set_max_level(log::LevelFilter::Debug);
+    install();
     server.drop_all();
     // What happened before may still be on its way to the log.
     let loss = iter::from_fn(|| logged.recv_timeout(PATIENCE).ok())
@@ -60,4 +75,62 @@ fn h1_a_logger_may_call_the_client_and_is_told_where_it_would_wait_for_itself() 
     assert_eq!(loss.stats.connections, 1);
     assert!(matches!(loss.connected, Some(Err(Error::WouldDeadlock { call: "connect" }))), "{:?}", loss.connected);
     next_state(&receiver, ConnectionState::Connected);
+}
+
+/// Subscribes a channel, with secrets wherever an endpoint can be given some.
+fn authorised_with_secrets(server: &TestServer, url: &str, json: bool) {
+    let secret = |place: &str| vec![(format!("X-{place}"), format!("canary-{place}"))];
+    let config = quick(server)
+        .auth_endpoint(format!("{url}?token=canary-query"))
+        .auth_json(json)
+        .auth_header("Authorization", "Bearer canary-header")
+        .auth_header("User-Agent", "canary-agent")
+        .auth_header("Accept", "canary-accept")
+        .auth_header("Location", "canary-location")
+        .auth_headers_with(move || secret("header"))
+        .auth_param("token", "canary-param")
+        .auth_params_with(move || secret("param"));
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let channel = pusher.subscribe("private-room").expect("a valid name");
+    // Whatever comes of it.
+    let _ = channel.wait_subscribed(PATIENCE);
+}
+
+#[test]
+fn x1_at_debug_no_crate_logs_a_secret() {
+    install();
+    let (server, endpoint) = (server(), server());
+    let headers = |name: &str| vec![(name.to_owned(), "canary-answer".to_owned())];
+    let refusal = |status, name| AuthFault::Status { status, body: "canary-body".to_owned(), headers: headers(name) };
+    let faults = [
+        refusal(403, "Set-Cookie"),
+        refusal(307, "Location"),
+        refusal(200, "Server"),
+        refusal(404, "Content-Type"),
+        AuthFault::Body("canary-body".to_owned()),
+    ];
+    for json in [false, true] {
+        for fault in faults.clone() {
+            endpoint.push_auth_fault(fault);
+            authorised_with_secrets(&server, &endpoint.auth_endpoint(), json);
+        }
+        authorised_with_secrets(&server, &server.auth_endpoint(), json);
+        authorised_with_secrets(&server, &format!("{}/canary-path", endpoint.auth_endpoint()), json);
+    }
+    let requests = server.auth_requests();
+    assert!(!requests.is_empty(), "the endpoint was asked");
+    let heard = LOGGER.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(heard.iter().any(|line| line.starts_with("ureq")), "the library below logs at this level");
+    let seen: Vec<_> = heard.iter().filter(|line| line.contains("canary")).collect();
+    assert!(seen.is_empty(), "{seen:#?}");
+    // A signature is one of the answers.
+    let signatures = requests.iter().filter_map(|request| {
+        server
+            .sign_channel(request.socket_id(), "private-room", None)
+            .split_once(':')
+            .map(|(_, signature)| signature.to_owned())
+    });
+    for signature in signatures {
+        assert!(!heard.iter().any(|line| line.contains(&signature)), "{signature}");
+    }
 }

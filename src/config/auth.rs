@@ -83,11 +83,15 @@ impl Config {
     /// The URL that authorises channels, by a POST with `socket_id` and `channel_name`. Defaults to none.
     ///
     /// Redirects are not followed, any 2xx is success, and the answer may have 1 MiB. Network errors, timeouts, 408, 429 and
-    /// 5xx are tried again up to three times. Hosts and TLS are as for the socket ([`host`](Self::host),
-    /// [`root_certificate_pem`](Self::root_certificate_pem), [`client_identity_pem`](Self::client_identity_pem),
-    /// [`tls_server_name`](Self::tls_server_name)). `http://` is an [`Error::Config`] when the host is not
-    /// loopback, or when a proxy stands between, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set. So is a user
-    /// name or a password in the URL: they are sent by [`auth_header`](Self::auth_header), as `Authorization`.
+    /// 5xx are tried again up to three times. The status of a refusal counts whatever else is wrong with the answer, and careless
+    /// answers are accepted: with a byte order mark, encoded twice as JSON, or with a `Content-Encoding` that says nothing. None
+    /// is decoded, because none is asked for.
+    ///
+    /// Hosts and TLS are as for the socket ([`host`](Self::host), [`root_certificate_pem`](Self::root_certificate_pem),
+    /// [`client_identity_pem`](Self::client_identity_pem), [`tls_server_name`](Self::tls_server_name)). `http://` is an
+    /// [`Error::Config`] when the host is not loopback, or when a proxy stands between, unless
+    /// [`allow_insecure_auth`](Self::allow_insecure_auth) is set. So is a user name or a password in the URL: they are sent by
+    /// [`auth_header`](Self::auth_header), as `Authorization`.
     pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
         self.auth.endpoint = Some(Secret::new(url));
         self
@@ -101,7 +105,7 @@ impl Config {
     }
 
     /// A header of every request to the endpoints. May be called several times. Those that describe the body or the
-    /// connection are set by the client itself.
+    /// connection are set by the client itself. A header has at most 60 KiB, and `Authorization` is ASCII.
     pub fn auth_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.auth.headers.push((name.into(), Secret::new(value)));
         self
@@ -368,6 +372,9 @@ fn check_user_data(text: &str) -> Result<(), Error> {
 /// The headers that describe the body and the connection. They are the client's own.
 const RESERVED: [&str; 6] = ["host", "connection", "content-length", "content-type", "transfer-encoding", "expect"];
 
+/// Servers take 8 to 64 KiB of headers in all, and a line of a request has to fit into ureq's buffer.
+const MAX_HEADER: usize = 60 * 1024;
+
 /// The name of a header that can be sent, or what is wrong with the header. The value is not told, nor what is no name: it may be
 /// the value, in the wrong place (X1).
 pub(crate) fn checked_header(name: &str, value: &str) -> Result<HeaderName, String> {
@@ -375,8 +382,12 @@ pub(crate) fn checked_header(name: &str, value: &str) -> Result<HeaderName, Stri
     if RESERVED.contains(&parsed.as_str()) {
         return Err(format!("{name:?} is set by the client itself"));
     }
-    if !is_field_value(value) {
+    // RFC 9110, section 11.4: credentials are ASCII.
+    if !is_field_value(value) || parsed == "authorization" && !value.is_ascii() {
         return Err(format!("{name:?} has a value that no header can have"));
+    }
+    if name.len() + value.len() > MAX_HEADER {
+        return Err(format!("{name:?} has a value longer than {} KiB", MAX_HEADER / 1024));
     }
     Ok(parsed)
 }
@@ -479,6 +490,11 @@ mod tests {
             assert!(option == "auth_header" && !reason.contains("canary"), "{reason}");
         }
         assert!(local().auth_header("Authorization", "Bearer a").check().is_ok());
+        let (_, reason) = refused(local().auth_header("Authorization", "Bearer canary \u{17c}"));
+        assert!(reason.contains("no header can have") && !reason.contains("canary"), "{reason}");
+        assert!(local().auth_header("X-Name", "\u{17c}".repeat(30_000)).check().is_ok());
+        let (_, reason) = refused(local().auth_header("X-Name", "\u{17c}".repeat(31_000)));
+        assert_eq!(reason, "\"X-Name\" has a value longer than 60 KiB");
     }
 
     #[test]

@@ -44,11 +44,6 @@ impl HttpUrl {
     pub(crate) fn authority(&self) -> String {
         authority(self.tls, &self.host, self.port)
     }
-
-    /// What a connection is kept for.
-    pub(crate) fn origin(&self) -> String {
-        format!("{}://{}:{}", if self.tls { "https" } else { "http" }, self.host, self.port)
-    }
 }
 
 /// Whether a user stands before the host. A password may have a slash in it that should have been encoded: then a port that is
@@ -69,7 +64,6 @@ mod tests {
     fn a_url_is_taken_apart() {
         let url = HttpUrl::parse("https://a.example/p?q=\u{17c}%20").unwrap_or_else(|reason| panic!("{reason}"));
         assert_eq!((url.authority().as_str(), url.target.as_str()), ("a.example", "/p?q=%C5%BC%20"));
-        assert_eq!(url.origin(), "https://a.example:443");
         let url = HttpUrl::parse("http://h?q").unwrap_or_else(|reason| panic!("{reason}"));
         assert_eq!(url.target, "/?q");
         let url = HttpUrl::parse("http://[::1]:8000").unwrap_or_else(|reason| panic!("{reason}"));

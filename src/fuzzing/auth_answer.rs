@@ -1,6 +1,6 @@
 //! The answers of those who authorise (A5).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str};
 
 use serde_json::{Value, value::RawValue};
 
@@ -78,9 +78,17 @@ fn json(text: &[u8]) -> Value {
     serde_json::from_slice(text.trim_ascii()).expect("what was accepted is JSON")
 }
 
-/// The fields of an object. What cannot be read of those that nobody reads, such as a number that is too large, is let pass.
+/// The fields of an object, which may be the text of a string. What cannot be read of those that nobody reads, such as a number
+/// that is too large, is let pass.
 fn fields(body: &[u8]) -> Value {
-    let fields: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(body.trim_ascii()).expect("an object was accepted");
+    let body = without_mark(str::from_utf8(body).expect("UTF-8 was accepted"));
+    let inner = serde_json::from_str::<String>(body).ok();
+    let object = inner.as_deref().map_or(body, without_mark);
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(object).expect("an object was accepted");
     fields.into_iter().filter_map(|(name, raw)| Some((name, serde_json::from_str::<Value>(raw.get()).ok()?))).collect()
+}
+
+fn without_mark(text: &str) -> &str {
+    let text = text.trim_ascii();
+    text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii()
 }

@@ -1,60 +1,73 @@
 //! The answers of auth endpoints, as HTTP (A1, A5).
 
-use std::io::{self, Read};
+use std::sync::atomic::AtomicBool;
 
 use super::bytes::Bytes;
-use crate::io::http::response::{Limits, Unreadable, read};
-
-/// Small, so that inputs get there.
-const LIMITS: Limits = Limits { success: 300, refusal: 30 };
+use crate::{
+    Config,
+    io::http::{Failure, Http, scripted::Scripted},
+};
 
 /// The first bytes say how the stream is cut, the others are all that it brings.
 pub fn http_answer(input: &[u8]) {
     let mut bytes = Bytes::new(input);
-    let cuts = Bytes::new(bytes.slice());
+    let cuts = bytes.slice();
     let sent = bytes.rest();
-    let whole = outcome(sent, Bytes::new(&[]));
-    if let Outcome::Answer { status, body, .. } = &whole {
-        let limit = if (200..300).contains(status) { LIMITS.success } else { LIMITS.refusal };
-        assert!(body.len() <= limit);
-        assert!(!(100..200).contains(status) || *status == 101, "interim answers are passed over");
+    let whole = outcome(sent, &[]);
+    match &whole {
+        Outcome::Success(body) => assert!(body.len() <= 1 << 20),
+        Outcome::Refusal { status, message, .. } => {
+            assert!(
+                !(102..300).contains(status) && *status != 100,
+                "neither an interim answer nor a success: {status}"
+            );
+            assert!(message.chars().count() <= 200, "{message}");
+        }
+        Outcome::Ended | Outcome::Malformed(_) => {}
     }
-    assert_eq!(outcome(sent, cuts), whole, "wherever the bytes are cut");
+    let cut = outcome(sent, cuts);
+    assert!(cut.is_like(&whole), "wherever the bytes are cut: {cut:?}, {whole:?}");
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    Answer { status: u16, body: Vec<u8>, retry_after: Option<u64> },
+    Success(Vec<u8>),
+    Refusal { status: u16, message: String, seconds: Option<u64> },
     Ended,
     Malformed(String),
 }
 
-fn outcome(sent: &[u8], cuts: Bytes<'_>) -> Outcome {
-    match read(&mut Pieces { sent, cuts }, &LIMITS) {
-        Ok(answer) => {
-            Outcome::Answer { status: answer.status, body: answer.body.to_vec(), retry_after: answer.retry_after }
-        }
-        Err(Unreadable::Unheard(error) | Unreadable::Io(error)) => {
-            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-            Outcome::Ended
-        }
-        Err(Unreadable::Malformed(reason)) => {
-            assert!(reason.is_ascii() && reason.len() < 120, "X1: in words of this crate: {reason}");
-            Outcome::Malformed(reason)
+impl Outcome {
+    /// Equal, but for what was read of the body of a refusal before it broke off.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Refusal { status, seconds, .. }, Self::Refusal { status: other, seconds: others, .. }) => {
+                (status, seconds) == (other, others)
+            }
+            _ => self == other,
         }
     }
 }
 
-/// A stream that brings pieces of the given sizes; without sizes, all that there is room for.
-struct Pieces<'a> {
-    sent: &'a [u8],
-    cuts: Bytes<'a>,
-}
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let size = if self.cuts.is_empty() { buffer.len() } else { 1 + usize::from(self.cuts.byte()) };
-        let room = size.min(buffer.len());
-        self.sent.read(&mut buffer[..room])
+fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
+    let http = Http::over(Scripted::new(sent, cuts));
+    let config = Config::host("key", "localhost");
+    let fields = [("socket_id", "1.2")];
+    match http.post(config.auth(), "http://localhost/auth", &fields, &AtomicBool::new(false), |body| Ok(body.to_vec()))
+    {
+        Ok(body) => Outcome::Success(body),
+        Err(Failure::Refused { status, message, retry_after }) => {
+            let status = status.expect("the endpoint was asked");
+            Outcome::Refusal { status, message, seconds: retry_after.map(|time| time.as_secs()) }
+        }
+        Err(Failure::Network { endpoint, .. }) => {
+            assert_eq!(endpoint, "localhost");
+            Outcome::Ended
+        }
+        Err(Failure::Malformed(reason)) => {
+            assert!(reason.is_ascii() && reason.len() < 120, "X1: nothing of the answer: {reason}");
+            Outcome::Malformed(reason)
+        }
+        Err(Failure::Timeout) => panic!("nothing takes time"),
     }
 }

@@ -195,8 +195,7 @@ fn ask_channel(auth: &Auth, http: &Http, request: &AuthRequest, inside: &AtomicB
         }
         ForChannels::Endpoint(url) => {
             let fields = [("socket_id", request.socket_id()), ("channel_name", request.channel())];
-            let body = http.post(auth, url, &fields, inside)?;
-            grant::channel_from(&body, request.channel()).map_err(Failure::Malformed)
+            http.post(auth, url, &fields, inside, |body| grant::channel_from(body, request.channel()))
         }
         _ => Err(Failure::refused("nobody is configured to be asked")),
     }
@@ -208,10 +207,7 @@ fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> R
             let answer = user_code(inside, || closure(socket_id)).ok_or_else(Failure::panicked)??;
             grant::checked_user(answer).map_err(Failure::Malformed)
         }
-        ForUsers::Endpoint(url) => {
-            let body = http.post(auth, url, &[("socket_id", socket_id)], inside)?;
-            grant::user_from(&body).map_err(Failure::Malformed)
-        }
+        ForUsers::Endpoint(url) => http.post(auth, url, &[("socket_id", socket_id)], inside, grant::user_from),
         _ => Err(Failure::refused("nobody is configured to be asked")),
     }
 }

@@ -65,6 +65,21 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
     }
 }
 
+/// The status of a refusal whose status line is there, but not all of its head, or too much of it.
+pub(crate) fn status_of_refusal(bytes: &[u8]) -> Option<u16> {
+    let mut rest = bytes;
+    while let Ok(Some(head)) = parse_one(rest) {
+        if !is_interim(head.status) {
+            break;
+        }
+        rest = rest.get(head.end..).unwrap_or_default();
+    }
+    let mut response = Response::new(&mut []);
+    // That there is no room for headers is an error that comes after the status.
+    let _ = response.parse(rest);
+    response.code.filter(|_| is_refusal(response.code))
+}
+
 /// An answer that another one follows on the same request. 101 is the last one.
 fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101

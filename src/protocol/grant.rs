@@ -14,23 +14,25 @@ use crate::{ChannelAuth, UserAuth};
 
 /// The permission for a channel, out of the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
-    let answer = Answer::read(body)?;
-    let mut auth = ChannelAuth::new(required(answer.auth, "auth")?);
-    if let Some(data) = text(answer.channel_data, "channel_data")? {
-        auth = auth.channel_data(data);
-    }
-    // On other channels nobody looks at it.
-    if ChannelKind::of(channel).is_encrypted() {
-        auth = auth.shared_secret(required(answer.shared_secret, "shared_secret")?);
-    }
-    checked_channel(auth, channel)
+    Answer::read(body, |answer| {
+        let mut auth = ChannelAuth::new(required(answer.auth, "auth")?);
+        if let Some(data) = text(answer.channel_data, "channel_data")? {
+            auth = auth.channel_data(data);
+        }
+        // On other channels nobody looks at it.
+        if ChannelKind::of(channel).is_encrypted() {
+            auth = auth.shared_secret(required(answer.shared_secret, "shared_secret")?);
+        }
+        checked_channel(auth, channel)
+    })
 }
 
 /// The proof of who the user is, out of the body of an endpoint's answer.
 pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
-    let answer = Answer::read(body)?;
-    let auth = required(answer.auth, "auth")?;
-    checked_user(UserAuth::new(auth, required(answer.user_data, "user_data")?))
+    Answer::read(body, |answer| {
+        let auth = required(answer.auth, "auth")?;
+        checked_user(UserAuth::new(auth, required(answer.user_data, "user_data")?))
+    })
 }
 
 /// A permission that can be used for this channel. That a presence channel needs `channel_data` is not looked at, because a
@@ -89,9 +91,20 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn read(body: &'a [u8]) -> Result<Self, String> {
+    /// Makes something of the answer. Some endpoints encode it twice, so that it is one JSON string with the object in it.
+    fn read<T>(body: &[u8], make: impl FnOnce(Answer<'_>) -> Result<T, String>) -> Result<T, String> {
         // Also where no field is that is read here: serde_json does not look into what it skips.
-        let body = str::from_utf8(body).map_err(|_| "is not UTF-8")?.trim_ascii();
+        let body = without_mark(str::from_utf8(body).map_err(|_| "is not UTF-8")?);
+        if !body.starts_with('"') {
+            return make(Answer::of(body)?);
+        }
+        let raw: &RawValue = serde_json::from_str(body).map_err(|_| "is not JSON")?;
+        let inner = decoded(raw.get()).ok_or("is not JSON")?;
+        let object = Some(without_mark(&inner)).filter(|inner| inner.starts_with('{'));
+        make(Answer::of(object.ok_or("is not a JSON object")?)?)
+    }
+
+    fn of(body: &'a str) -> Result<Self, String> {
         let reason = match body.bytes().next() {
             None => "is empty",
             Some(b'<') => "is HTML, not JSON",
@@ -111,6 +124,12 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// Some servers begin with a byte order mark, which is no part of JSON.
+fn without_mark(text: &str) -> &str {
+    let text = text.trim_ascii();
+    text.strip_prefix('\u{feff}').map_or(text, str::trim_ascii)
+}
+
 fn required(raw: Option<&RawValue>, key: &str) -> Result<String, String> {
     text(raw, key)?.ok_or_else(|| format!("has no `{key}`"))
 }
@@ -119,11 +138,16 @@ fn required(raw: Option<&RawValue>, key: &str) -> Result<String, String> {
 fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
     let not_text = || format!("has a `{key}` that is not a string");
-    let content = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).ok_or_else(not_text)?;
+    decoded(raw).map(|mut text| Some(std::mem::take(&mut *text))).ok_or_else(not_text)
+}
+
+/// The text that a JSON string stands for. `None` where the value is none.
+fn decoded(raw: &str) -> Option<Zeroizing<String>> {
+    let content = raw.strip_prefix('"')?.strip_suffix('"')?;
     // In one piece, which is wiped unless it is handed out; serde_json would unescape it in memory of its own (X1).
     let mut text = Zeroizing::new(String::with_capacity(content.len()));
-    escape::decode(content, &mut text).ok_or_else(not_text)?;
-    Ok(Some(std::mem::take(&mut *text)))
+    escape::decode(content, &mut text)?;
+    Some(text)
 }
 
 #[cfg(test)]
@@ -163,6 +187,43 @@ mod tests {
         }
         assert_eq!(reason(&"[".repeat(100_000), "private-a"), "is not JSON");
         assert!(channel_from(&[255, 254], "private-a").is_err());
+    }
+
+    #[test]
+    fn a1_a_byte_order_mark_and_an_object_in_a_string_are_accepted() {
+        let good = [
+            "\u{feff}{\"auth\":\"k:s\"}",
+            "\u{feff} \r\n{\"auth\":\"k:s\"}",
+            " \u{feff}{\"auth\":\"k:s\"}",
+            r#""{\"auth\":\"k:s\"}""#,
+            r#" "{\"auth\":\"k:s\"}" "#,
+            r#""\n {\u0022auth\u0022:\u0022k:s\u0022}\n""#,
+            r#""\ufeff{\"auth\":\"k:s\"}""#,
+            "\u{feff}\"\u{feff}{\\\"auth\\\":\\\"k:s\\\"}\"",
+        ];
+        for body in good {
+            assert_eq!(channel_from(body.as_bytes(), "private-a").expect(body).signature(), "k:s");
+        }
+        let user = user_from(br#""{\"auth\":\"k:s\",\"user_data\":\"{\\\"id\\\":\\\"7\\\"}\"}""#).expect("in a string");
+        assert_eq!((user.signature(), user.data()), ("k:s", r#"{"id":"7"}"#));
+        let bad = [
+            ("\u{feff}", "is empty"),
+            ("\u{feff}\u{feff}{\"auth\":\"k:s\"}", "is not JSON"),
+            ("{\"auth\":\"k:s\"}\u{feff}", "is not JSON"),
+            (r#""""#, "is not a JSON object"),
+            (r#""null""#, "is not a JSON object"),
+            (r#""[{\"auth\":\"k:s\"}]""#, "is not a JSON object"),
+            (r#""\"{\\\"auth\\\":\\\"k:s\\\"}\"""#, "is not a JSON object"),
+            (r#""{\"auth\":\"k:s\"""#, "is not JSON"),
+            (r#""{\"auth\":\"k:s\"}"#, "is not JSON"),
+            (r#""{\"auth\":\"k:s\"}" junk"#, "is not JSON"),
+            (r#""{\"auth\":\"k:s\"}\ud800""#, "is not JSON"),
+            (r#""{}""#, "has no `auth`"),
+        ];
+        for (body, expected) in bad {
+            assert_eq!(reason(body, "private-a"), expected, "{body}");
+        }
+        assert!(channel_from(b"\xff\xfe{\0", "private-a").is_err(), "the mark of UTF-16");
     }
 
     #[test]

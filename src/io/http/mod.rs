@@ -1,223 +1,181 @@
-//! Asking an auth endpoint, over HTTP/1.1 (A1).
+//! Asking an auth endpoint (A1).
 //!
-//! In scope: one POST at a time on a connection, kept for the next one where the server lets it; answers with a length, in
-//! chunks, or up to the end of the stream. Out of scope, and refused: redirects, compression, upgrades. A library for HTTP
-//! would do for this, but ureq logs the bytes of every request at `trace`, credentials included, and has no switch for it (X1).
+//! ureq speaks HTTP, keeps connections for the next request, and holds the deadline. Connections are made by [`transport`],
+//! like the socket's: by the proxy, with the same TLS, and so that [`Http::end`] interrupts them in every phase. Heads of
+//! answers go through [`head_filter`] first, so that the status counts before anything else. No redirect is followed.
 
-pub(crate) mod request;
-pub(crate) mod response;
+mod head_filter;
+mod request;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
+mod transport;
 
 use std::{
-    io::{self, Write},
+    io::{self, Read},
+    str,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
+use ureq::{
+    Agent, Body,
+    http::{Request, Response},
+    unversioned::transport::Connector,
+};
 use zeroize::Zeroizing;
 
-use super::{
-    authorizer::Failure,
-    dial::{Dial, Target},
-    process::Process,
-    reach::left,
-    stop::Stop,
-    stream::Stream,
-    tls,
-    traffic::Traffic,
-};
+pub(crate) use super::authorizer::Failure;
+use super::{process::Process, reach::left, tls};
 use crate::{
     Error, Source,
     config::{Auth, Config, HttpUrl},
     error::excerpt,
+    wiped::Wiped,
 };
-use response::{Limits, Response, Unreadable};
+use head_filter::CODING;
+use transport::{Network, NoNames};
 
 /// A permission has some hundred bytes.
-const MAX_BODY: usize = 1 << 20;
+const MAX_BODY: u64 = 1 << 20;
 
-/// What is read of a refusal. 200 characters of it are told.
-const MAX_REFUSAL: usize = 4096;
+/// At most this is read of the body of a refusal. An error reports 200 characters of it.
+const MAX_REFUSAL: u64 = 4096;
 
 /// No server keeps a channel waiting for longer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// As many as there are threads that ask.
+/// One for each thread that asks.
 const MAX_IDLE: usize = 8;
 
+/// One read of a body takes at most this.
+const CHUNK: usize = 4096;
+
 /// The client of the auth endpoints. Lives as long as there is something to ask.
-pub(super) struct Http {
-    config: Config,
-    connector: Arc<tls::Connector>,
-    /// Not that of the client's counters, which tell of its socket.
-    traffic: Arc<Traffic>,
+pub(crate) struct Http {
+    agent: Agent,
     process: Process,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Nothing is to be asked any more.
-    over: bool,
-    /// The connections that are being made or used.
-    under_way: Vec<Arc<Stop>>,
-    /// Those that wait for another request.
-    idle: Vec<Connection>,
-}
-
-/// A connection to an endpoint, with the way to interrupt it.
-struct Connection {
-    stream: Stream,
-    stop: Arc<Stop>,
-    /// Where it leads: scheme, host and port.
-    origin: String,
-}
-
-/// A connection is interrupted by `end` only while it is under way.
-struct UnderWay<'a> {
-    http: &'a Http,
-    stop: Arc<Stop>,
 }
 
 impl Http {
     pub(super) fn new(config: &Config, connector: &Arc<tls::Connector>) -> Self {
-        Self {
-            config: config.clone(),
-            connector: Arc::clone(connector),
-            traffic: Arc::default(),
-            process: Process::current(),
-            state: Mutex::default(),
-        }
+        let (config, connector) = (config.clone(), Arc::clone(connector));
+        Self::over(Network { config, connector, traffic: Arc::default() })
     }
 
-    /// Interrupts what is under way, and refuses everything from now on.
+    /// A client of what this connector connects to.
+    pub(crate) fn over(connector: impl Connector) -> Self {
+        let settings = Agent::config_builder()
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_idle_connections(MAX_IDLE)
+            .max_idle_connections_per_host(MAX_IDLE)
+            // Frameworks that would redirect a browser to a login page answer this with a status.
+            .accept("application/json")
+            .accept_encoding("")
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "-rust/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: Agent::with_parts(settings, connector, NoNames), process: Process::current() }
+    }
+
+    /// Interrupts all requests under way, and refuses every request from now on.
     pub(super) fn end(&self) {
-        let State { under_way, idle, .. } =
-            std::mem::replace(&mut *self.state.lock(), State { over: true, ..State::default() });
-        under_way.iter().for_each(|stop| stop.set());
-        drop(idle);
+        self.agent.clone().shutdown();
     }
 
-    /// Sends one request, and gives the body of a success. `inside` is set while closures of the program run.
-    pub(super) fn post(
+    /// Sends one request, and returns what `make` makes of the body of a success. `inside` is set while closures of the program run.
+    pub(crate) fn post<T>(
         &self,
         options: &Auth,
-        url: &str,
+        text: &str,
         fields: &[(&str, &str)],
         inside: &AtomicBool,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let url = HttpUrl::parse(url).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
-        let request = request::build(options, &url, fields, inside)?;
+        make: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        let url = HttpUrl::parse(text).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
+        let (request, body) = request::build(options, (text, &url), fields, inside)?;
         // A closure of the program may have forked, and this may be the child, whose connections these are not (H7).
         self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
         let deadline = Instant::now() + options.timeout;
-        let response = self.exchange(&url, &request, deadline, options.timeout).map_err(|failed| match failed {
-            _ if left(deadline).is_zero() => Failure::Timeout,
-            Failed::Error(error) if error.is_timeout() => Failure::Timeout,
-            Failed::Error(error) => network(&url, Arc::new(error)),
-            Failed::Unreadable(Unreadable::Unheard(error) | Unreadable::Io(error)) => network(&url, Arc::new(error)),
-            Failed::Unreadable(Unreadable::Malformed(reason)) => Failure::Malformed(reason),
-        })?;
-        if response.is_success() { Ok(response.body) } else { Err(refusal(&response)) }
+        let failed = |error| failure(error, &url, deadline);
+        let mut response = self.send(&request, &body, deadline).map_err(failed)?;
+        if !response.status().is_success() {
+            return Err(refusal(&mut response));
+        }
+        let mut body = Wiped::default();
+        let mut reader = response.body_mut().with_config().limit(MAX_BODY).reader();
+        read(&mut reader, &mut body).map_err(|error| failed(error.into()))?;
+        make(&body).map_err(|reason| match header(&response, CODING) {
+            Some(coding) if reason.starts_with("is not") => {
+                Failure::Malformed(format!("is not JSON; its Content-Encoding is {coding}"))
+            }
+            _ => Failure::Malformed(reason),
+        })
     }
 
-    /// On a connection that is kept, when there is one. That the server ends such a connection in the moment of the request
-    /// is nobody's fault: when nothing at all of an answer has come, the request goes out again on a new one.
-    fn exchange(
-        &self,
-        url: &HttpUrl,
-        request: &[u8],
-        deadline: Instant,
-        timeout: Duration,
-    ) -> Result<Response, Failed> {
-        if let Some(connection) = self.take_idle(&url.origin()) {
-            match self.speak(connection, request, deadline) {
-                Err(Unreadable::Unheard(error)) if is_over(&error) && !self.state.lock().over => {}
-                result => return result.map_err(Failed::Unreadable),
+    /// A server may end a kept connection at the moment of the request. When nothing at all of an answer was received, the
+    /// request goes out again, in the end on a new connection.
+    fn send(&self, request: &Request<()>, body: &[u8], deadline: Instant) -> Result<Response<Body>, ureq::Error> {
+        loop {
+            let attempt = self.agent.configure_request(request.clone().map(|()| body));
+            match self.agent.run(attempt.timeout_global(Some(left(deadline))).build()) {
+                Err(ureq::Error::ConnectionFailed) => {}
+                result => return result,
             }
         }
-        let connection = self.open(url, deadline, timeout).map_err(Failed::Error)?;
-        self.speak(connection, request, deadline).map_err(Failed::Unreadable)
-    }
-
-    fn open(&self, url: &HttpUrl, deadline: Instant, timeout: Duration) -> Result<Connection, Error> {
-        let stop = Arc::new(Stop::new());
-        let _under_way = self.begin(&stop).ok_or(Error::Disconnected)?;
-        let (config, connector, traffic) = (&self.config, &self.connector, &self.traffic);
-        let dial = Dial { config, connector, deadline, timeout, stop: &stop, traffic };
-        let target = Target { host: &url.host, port: url.port, tls: url.tls };
-        let stream = dial.stream(&target, &|_| ())?;
-        Ok(Connection { stream, stop, origin: url.origin() })
-    }
-
-    fn speak(&self, mut connection: Connection, request: &[u8], deadline: Instant) -> Result<Response, Unreadable> {
-        let stop = Arc::clone(&connection.stop);
-        let _under_way = self.begin(&stop).ok_or_else(|| Unreadable::Io(io::ErrorKind::Interrupted.into()))?;
-        connection.stream.gate_mut().set_deadline(deadline);
-        // A server may answer, and stop reading, before it has all of the request.
-        let written = connection.stream.write_all(request);
-        let limits = Limits { success: MAX_BODY, refusal: MAX_REFUSAL };
-        let response = match (response::read(&mut connection.stream, &limits), written) {
-            (Err(Unreadable::Unheard(_)), Err(error)) => return Err(Unreadable::Unheard(error)),
-            (response, _) => response?,
-        };
-        if response.keeps_connection && connection.stream.is_silent() {
-            self.keep(connection);
-        }
-        Ok(response)
-    }
-
-    /// `None` when nothing is to be asked any more.
-    fn begin(&self, stop: &Arc<Stop>) -> Option<UnderWay<'_>> {
-        let mut state = self.state.lock();
-        if state.over {
-            return None;
-        }
-        state.under_way.push(Arc::clone(stop));
-        Some(UnderWay { http: self, stop: Arc::clone(stop) })
-    }
-
-    fn take_idle(&self, origin: &str) -> Option<Connection> {
-        let mut state = self.state.lock();
-        state.idle.retain(|connection| connection.stream.is_silent());
-        let index = state.idle.iter().position(|connection| connection.origin == origin)?;
-        Some(state.idle.swap_remove(index))
-    }
-
-    fn keep(&self, connection: Connection) {
-        let mut state = self.state.lock();
-        if !state.over && state.idle.len() < MAX_IDLE {
-            state.idle.push(connection);
-        }
     }
 }
 
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.http.state.lock().under_way.retain(|stop| !Arc::ptr_eq(stop, &self.stop));
-    }
-}
-
-/// Why there is no answer.
-enum Failed {
-    Error(Error),
-    Unreadable(Unreadable),
-}
-
-/// Whether the peer had ended the connection.
-fn is_over(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof, WriteZero};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof | WriteZero)
-}
-
-/// Without the path and the query, where tokens may stand.
-fn network(url: &HttpUrl, source: Source) -> Failure {
-    Failure::Network { endpoint: url.authority(), source }
-}
-
-fn refusal(response: &Response) -> Failure {
-    let message = excerpt(String::from_utf8_lossy(&response.body).trim());
+/// The status says enough, where the body cannot be read.
+fn refusal(response: &mut Response<Body>) -> Failure {
+    let mut body = Wiped::default();
+    let _ = read(&mut response.body_mut().as_reader().take(MAX_REFUSAL), &mut body);
+    let message = match (str::from_utf8(&body), header(response, CODING)) {
+        (Err(_), Some(coding)) => format!("a body that is not text; its Content-Encoding is {coding}"),
+        _ => excerpt(String::from_utf8_lossy(&body).trim()),
+    };
     // In seconds. Dates depend on clocks that nobody has compared, and are left to the back-off.
-    let retry_after = response.retry_after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
-    Failure::Refused { status: Some(response.status), message, retry_after }
+    let seconds = header(response, "retry-after").and_then(|seconds| seconds.parse().ok());
+    let retry_after = seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
+    Failure::Refused { status: Some(response.status().as_u16()), message, retry_after }
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// Reads to the end. What was read before an error stays in `bytes`.
+fn read(body: &mut impl Read, bytes: &mut Wiped) -> io::Result<()> {
+    let mut chunk = Zeroizing::new([0; CHUNK]);
+    loop {
+        match body.read(chunk.as_mut_slice())? {
+            0 => return Ok(()),
+            count => bytes.push(chunk.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+fn failure(error: ureq::Error, url: &HttpUrl, deadline: Instant) -> Failure {
+    use ureq::Error as Http;
+    // Without the path and the query, where tokens may stand.
+    let network = |source: Source| Failure::Network { endpoint: url.authority(), source };
+    match error {
+        _ if left(deadline).is_zero() => Failure::Timeout,
+        Http::Timeout(_) => Failure::Timeout,
+        // In this order: of dialling, of the stream, and why an answer is not as it should be.
+        Http::Other(reason) => match reason.downcast::<Error>().map_err(|reason| reason.downcast::<io::Error>()) {
+            Ok(error) if error.is_timeout() => Failure::Timeout,
+            Ok(error) => network(Arc::new(*error)),
+            Err(Ok(error)) => network(Arc::new(*error)),
+            Err(Err(reason)) => Failure::Malformed(reason.to_string()),
+        },
+        Http::Io(error) => network(Arc::new(error)),
+        // The stream ended inside of a chunk.
+        Http::BodyStalled => network(Arc::new(io::Error::from(io::ErrorKind::UnexpectedEof))),
+        Http::BodyExceedsLimit(limit) => Failure::Malformed(format!("is larger than {limit} bytes")),
+        other => Failure::Malformed(format!("is not HTTP ({other})")),
+    }
 }

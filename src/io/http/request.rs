@@ -1,6 +1,10 @@
-//! The bytes of a request (A1). They have credentials in them, and are wiped.
+//! A request (A1). It has credentials in it, which are wiped once ureq has dropped it.
 
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicBool};
+
+use bytes::Bytes;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
+use zeroize::Zeroizing;
 
 use super::super::authorizer::{Failure, user_code};
 use crate::{
@@ -10,13 +14,13 @@ use crate::{
     wiped::Wiped,
 };
 
-/// A POST of these fields, beside what the options add. `inside` is set while closures of the program run.
-pub(crate) fn build(
+/// A POST to this URL of these fields, beside what the options add. `inside` is set while closures of the program run.
+pub(super) fn build(
     options: &Auth,
-    url: &HttpUrl,
+    (text, url): (&str, &HttpUrl),
     fields: &[(&str, &str)],
     inside: &AtomicBool,
-) -> Result<Wiped, Failure> {
+) -> Result<(Request<()>, Wiped), Failure> {
     let fresh = evaluate(&options.params_with, inside, "parameters")?;
     let fixed = options.params.iter().chain(&fresh);
     let params = fixed.map(|(name, value)| (name.as_str(), value.expose()));
@@ -27,36 +31,37 @@ pub(crate) fn build(
     } else {
         ("application/x-www-form-urlencoded", form(fields))
     };
-    let mut request = Wiped::with_capacity(1024 + body.len());
-    for part in ["POST ", &url.target, " HTTP/1.1\r\nHost: ", &url.authority(), "\r\n"] {
-        request.push(part.as_bytes());
+    let uri = uri(text, &url.target).ok_or_else(|| Failure::refused("the URL of the endpoint is too long"))?;
+    let mut request = Request::post(uri).body(()).map_err(|_| Failure::refused("the request cannot be made"))?;
+    let headers = request.headers_mut();
+    add(headers, header::HOST, &url.authority())?;
+    add(headers, header::CONTENT_TYPE, kind)?;
+    let fresh = evaluate(&options.headers_with, inside, "headers")?;
+    for (name, value) in options.headers.iter().chain(&fresh) {
+        let name = checked_header(name, value.expose()).map_err(|reason| Failure::refused(&reason))?;
+        add(headers, name, value.expose())?;
     }
-    for (name, value) in &headers(options, kind, body.len(), inside)? {
-        for part in [name, ": ", value.expose(), "\r\n"] {
-            request.push(part.as_bytes());
-        }
-    }
-    request.push(b"\r\n");
-    request.push(&body);
-    Ok(request)
+    Ok((request, body))
 }
 
-fn headers(options: &Auth, kind: &str, length: usize, inside: &AtomicBool) -> Result<Vec<(String, Secret)>, Failure> {
-    let plain = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
-    let mut headers = vec![plain("content-type", kind), plain("content-length", &length.to_string())];
-    let fresh = evaluate(&options.headers_with, inside, "headers")?;
-    for (name, value) in options.headers.iter().cloned().chain(fresh) {
-        let name = checked_header(&name, value.expose()).map_err(|reason| Failure::refused(&reason))?;
-        headers.push((name.as_str().to_owned(), value));
-    }
-    // Frameworks that would redirect a browser to a login page answer the first with a status.
-    let agent = concat!(env!("CARGO_PKG_NAME"), "-rust/", env!("CARGO_PKG_VERSION"));
-    for (name, value) in [("accept", "application/json"), ("user-agent", agent)] {
-        if !headers.iter().any(|(given, _)| given == name) {
-            headers.push(plain(name, value));
-        }
-    }
-    Ok(headers)
+/// The URL with the target as it is sent. Tokens may stand in it.
+fn uri(text: &str, target: &str) -> Option<Uri> {
+    let mut parts = Uri::from_maybe_shared(wiped(text)).ok()?.into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(wiped(target)).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Any value may be a credential. What is marked as sensitive stands in no log of ureq.
+fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Failure> {
+    let refused = || Failure::refused("a header cannot be sent");
+    let mut value = HeaderValue::from_maybe_shared(wiped(value)).map_err(|_| refused())?;
+    value.set_sensitive(true);
+    headers.try_append(name, value).map(drop).map_err(|_| refused())
+}
+
+/// A copy that is wiped once nobody has it any more.
+fn wiped(text: &str) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 /// What the user's closure says for this request.

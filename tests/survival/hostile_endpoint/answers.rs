@@ -12,7 +12,7 @@ const UNHEARD: Shows = RetriedUnheard("AuthNetwork");
 const TIMEOUT: Shows = Retried("AuthTimeout");
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [junk(), lengths(), floods(), slow(), cuts(), connections(), redirects(), statuses()]
+    [junk(), lengths(), careless(), floods(), slow(), cuts(), connections(), redirects(), statuses()]
         .into_iter()
         .flatten()
         .collect()
@@ -52,7 +52,7 @@ fn junk() -> Vec<Scenario> {
         says(
             "gzip that is not",
             &format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 14\r\n\r\n{GOOD}"),
-            Any(""),
+            Subscribed,
         ),
         row(
             "a gzip bomb",
@@ -111,6 +111,74 @@ fn lengths() -> Vec<Scenario> {
         ),
         says("chunks that end early", "Transfer-Encoding: chunked\r\n", "e\r\n{\"auth\"", NETWORK),
     ]
+}
+
+/// What real servers and proxies send by mistake. The status is judged before anything else, and what can be understood is.
+fn careless() -> Vec<Scenario> {
+    const CODINGS: [&str; 6] = ["gzip", "br", "deflate", "zstd", "UTF-8", "x-unknown"];
+    const PACKED: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
+    const LENGTHS: [&str; 7] = [
+        "Content-Length: 3\r\nContent-Length: 4\r\n",
+        "Content-Length: 3, 4\r\n",
+        "Content-Length: x\r\n",
+        "Content-Length: 99999999999999999999999\r\n",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+    ];
+    const LINES: [&str; 6] = [
+        "X-Powered-By : PHP",
+        "X-Powered-By\t: PHP",
+        "X-Powered-By  :PHP",
+        "Server :",
+        "Date\t :x",
+        "Content-Length : 14",
+    ];
+    let mut rows = Vec::new();
+    for (status, shows) in [("503 Busy", Retried("AuthRefused")), ("403 No", Final("AuthRefused"))] {
+        for coding in CODINGS {
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n", PACKED.len());
+            let script = vec![bytes(&head), Step::Bytes(PACKED.to_vec())];
+            rows.push(row(format!("{coding} of a refusal with {status}"), script, shows));
+        }
+        for lengths in LENGTHS {
+            let text = format!("HTTP/1.1 {status}\r\n{lengths}\r\n3\r\nwhy\r\n0\r\n\r\n");
+            rows.push(row(format!("{lengths:?} of a refusal with {status}"), vec![bytes(&text)], shows));
+        }
+        for version in ["HTTP/1.0", "HTTP/1.1"] {
+            let text = format!("{version} {status}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nwhy\r\n0\r\n\r\n");
+            rows.push(row(format!("chunks of {version} in a refusal with {status}"), vec![bytes(&text)], shows));
+        }
+        for line in LINES.iter().chain(&["no colon", "bad name: x", "X: a\0b", "X: a\r\n folded"]) {
+            let text = format!("HTTP/1.1 {status}\r\n{line}\r\n\r\nwhy");
+            rows.push(row(format!("{line:?} in a refusal with {status}"), vec![bytes(&text)], shows));
+        }
+        rows.push(row(format!("a cut head of {status}"), vec![bytes(&format!("HTTP/1.1 {status}\r\nX"))], shows));
+        let endless = vec![bytes(&format!("HTTP/1.1 {status}\r\n")), Step::Endless(b"X: y\r\n".repeat(1000))];
+        rows.push(row(format!("an endless head of {status}"), endless, shows));
+    }
+    for coding in CODINGS {
+        let script = answer("200 OK", &format!("Content-Encoding: {coding}\r\n"), GOOD);
+        rows.push(row(format!("{coding} that is plain"), script, Subscribed));
+        let packed = vec![
+            bytes(&format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n")),
+            Step::Bytes(PACKED.to_vec()),
+        ];
+        rows.push(row(format!("{coding} of a success"), packed, MALFORMED));
+    }
+    for lengths in LENGTHS {
+        let text = format!("HTTP/1.1 200 OK\r\n{lengths}\r\ne\r\n{GOOD}\r\n0\r\n\r\n");
+        rows.push(row(format!("{lengths:?} of a success"), vec![bytes(&text)], MALFORMED));
+    }
+    for line in LINES {
+        rows.push(row(
+            format!("{line:?}"),
+            vec![bytes(&format!("HTTP/1.1 200 OK\r\n{line}\r\n\r\n{GOOD}"))],
+            Subscribed,
+        ));
+    }
+    rows
 }
 
 fn floods() -> Vec<Scenario> {

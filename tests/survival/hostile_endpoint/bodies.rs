@@ -5,7 +5,7 @@ use super::{Scenario, Shows, ok};
 const MALFORMED: Shows = Shows::Final("AuthMalformed");
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [texts(), types(), keys()].into_iter().flatten().collect()
+    [texts(), wrapped(), types(), keys()].into_iter().flatten().collect()
 }
 
 fn row(name: impl Into<String>, body: impl AsRef<str>, shows: Shows) -> Scenario {
@@ -28,7 +28,6 @@ fn texts() -> Vec<Scenario> {
         bad("half of an object", r#"{"auth":"k:s""#),
         bad("an object and more", r#"{"auth":"k:s"} junk"#),
         bad("single quotes", "{'auth':'k:s'}"),
-        bad("a byte order mark", "\u{FEFF}{\"auth\":\"k:s\"}"),
         bad("another case", r#"{"Auth":"k:s"}"#),
         bad("deep lists", &"[".repeat(500_000)),
         bad("deep objects", &r#"{"a":"#.repeat(100_000)),
@@ -56,6 +55,33 @@ fn texts() -> Vec<Scenario> {
         ),
         row("blanks around", format!("\r\n  {}\r\n", super::GOOD), Shows::Subscribed),
     ]
+}
+
+/// A byte order mark, and an object that was encoded once more.
+fn wrapped() -> Vec<Scenario> {
+    let good = [
+        ("a byte order mark", "\u{FEFF}{\"auth\":\"k:s\"}"),
+        ("a byte order mark after blanks", "\r\n\u{FEFF}{\"auth\":\"k:s\"}"),
+        ("a byte order mark before blanks", "\u{FEFF}\r\n {\"auth\":\"k:s\"}"),
+        ("an object in a string", r#""{\"auth\":\"k:s\"}""#),
+        ("an object in a string with blanks", r#" " \n{\"auth\":\"k:s\"}\t" "#),
+        ("an object in a string of escapes", r#""\u007b\u0022auth\u0022:\u0022k:s\u0022\u007d""#),
+        ("an object in a string after a mark", "\u{FEFF}\"{\\\"auth\\\":\\\"k:s\\\"}\""),
+        ("an object after a mark in a string", r#""\ufeff{\"auth\":\"k:s\"}""#),
+    ];
+    let bad = [
+        ("nothing but a byte order mark", "\u{FEFF}"),
+        ("two byte order marks", "\u{FEFF}\u{FEFF}{\"auth\":\"k:s\"}"),
+        ("a byte order mark at the end", "{\"auth\":\"k:s\"}\u{FEFF}"),
+        ("a string in a string", r#""\"{\\\"auth\\\":\\\"k:s\\\"}\"""#),
+        ("a list in a string", r#""[\"k:s\"]""#),
+        ("an empty string", r#""""#),
+        ("half of an object in a string", r#""{\"auth\":\"k:s\"""#),
+        ("an object in half of a string", r#""{\"auth\":\"k:s\"}"#),
+    ];
+    let good = good.map(|(name, body)| row(name, body, Shows::Subscribed));
+    let bad = bad.map(|(name, body)| row(name, body, MALFORMED));
+    good.into_iter().chain(bad).collect()
 }
 
 fn types() -> Vec<Scenario> {

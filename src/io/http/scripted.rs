@@ -1,0 +1,112 @@
+//! An endpoint in memory, which answers every request with the same bytes.
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+use ureq::unversioned::transport::{ConnectionDetails, Connector};
+
+use super::transport::{Connection, Socket};
+use crate::io::stop::Stop;
+
+/// What an endpoint answers, and what it saw. Clones see the same.
+#[derive(Clone, Default)]
+pub(crate) struct Scripted {
+    /// After it the stream ends, unless another request comes.
+    answer: Vec<u8>,
+    /// How many bytes each read brings, less one; after the last of these as many as there is room for.
+    cuts: Vec<u8>,
+    /// How many bytes of a request it takes before it stops reading, where it does.
+    takes: Option<usize>,
+    sent: Arc<Mutex<Vec<u8>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Scripted {
+    pub(crate) fn new(answer: &[u8], cuts: &[u8]) -> Self {
+        Self { answer: answer.to_vec(), cuts: cuts.to_vec(), ..Self::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn that_takes(self, bytes: usize) -> Self {
+        Self { takes: Some(bytes), ..self }
+    }
+
+    /// All bytes of the requests.
+    pub(crate) fn sent(&self) -> Vec<u8> {
+        self.sent.lock().clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Connector for Scripted {
+    type Out = Connection<ScriptedStream>;
+
+    fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        let stream = ScriptedStream { script: self.clone(), left: Vec::new(), cuts: Vec::new(), is_asked: false };
+        Ok(Some(Connection::new(stream, false, Arc::new(Stop::new()))))
+    }
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+pub(crate) struct ScriptedStream {
+    script: Scripted,
+    /// What is still to be read, and the cuts of that, both backwards.
+    left: Vec<u8>,
+    cuts: Vec<u8>,
+    /// A request has been written, and nothing of the answer was read.
+    is_asked: bool,
+}
+
+impl Read for ScriptedStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.is_asked = false;
+        let size = self.cuts.pop().map_or(buffer.len(), |cut| 1 + usize::from(cut));
+        let count = size.min(buffer.len()).min(self.left.len());
+        buffer[..count].fill_with(|| self.left.pop().unwrap_or_default());
+        Ok(count)
+    }
+}
+
+impl Write for ScriptedStream {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if !self.is_asked {
+            self.is_asked = true;
+            self.left = self.script.answer.iter().rev().copied().collect();
+            self.cuts = self.script.cuts.iter().rev().copied().collect();
+        }
+        let mut sent = self.script.sent.lock();
+        let room = self.script.takes.map_or(data.len(), |takes| takes.saturating_sub(sent.len()).min(data.len()));
+        sent.extend_from_slice(&data[..room]);
+        if room > 0 { Ok(room) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for ScriptedStream {
+    fn set_deadline(&mut self, _: Instant) {}
+
+    fn is_silent(&self) -> bool {
+        self.left.is_empty()
+    }
+}

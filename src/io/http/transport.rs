@@ -1,0 +1,254 @@
+//! The connections under ureq: made like the socket's, so that every wait of theirs ends at the deadline and can be interrupted
+//! (C7, C8, H6).
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use ureq::{
+    Error as Failed,
+    http::{Uri, uri::Authority},
+    unversioned::{
+        resolver::{ResolvedSocketAddrs, Resolver},
+        transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport},
+    },
+};
+use zeroize::Zeroize;
+
+use super::head_filter;
+use crate::{
+    config::{Config, HttpUrl},
+    io::{
+        dial::{Dial, Target},
+        stop::Stop,
+        stream::Stream,
+        tls,
+        traffic::Traffic,
+    },
+    wiped::Wiped,
+};
+
+/// The buffer of answers has room for the largest head, the bytes that came with its end, and the head that replaces it.
+const INPUT: usize = 24 * 1024;
+
+/// The buffer of requests has room for their longest line: with a URL of 64 KiB, or with a header of 60 KiB.
+const OUTPUT: usize = 66 * 1024;
+
+/// One read of a head takes at most this.
+const CHUNK: usize = 4096;
+
+/// Makes the connections of one agent.
+pub(super) struct Network {
+    pub(super) config: Config,
+    pub(super) connector: Arc<tls::Connector>,
+    /// Not that of the client's counters, which tell of its socket.
+    pub(super) traffic: Arc<Traffic>,
+}
+
+impl Connector for Network {
+    type Out = Connection<Stream>;
+
+    /// The way to interrupt it is registered before anything is done, which fails once the agent was shut down.
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, Failed> {
+        let stop = Arc::new(Stop::new());
+        let handle: Weak<dyn ShutdownHandle> = Arc::downgrade(&stop) as Weak<dyn ShutdownHandle>;
+        (details.register_shutdown)(handle)?;
+        let (config, connector, traffic) = (&self.config, &*self.connector, &self.traffic);
+        let (deadline, timeout) = (end_of(&details.timeout), config.auth().timeout);
+        let dial = Dial { config, connector, deadline, timeout, stop: &stop, traffic };
+        let (scheme, authority) = (details.uri.scheme_str(), details.uri.authority().map(Authority::as_str));
+        let origin = format!("{}://{}/", scheme.unwrap_or_default(), authority.unwrap_or_default());
+        let url = HttpUrl::parse(&origin).map_err(|reason| Failed::BadUri(reason.to_owned()))?;
+        let target = Target { host: &url.host, port: url.port, tls: url.tls };
+        let stream = dial.stream(&target, &|_| ()).map_err(|error| Failed::Other(Box::new(error)))?;
+        let is_tls = stream.is_tls();
+        Ok(Some(Connection::new(stream, is_tls, stop)))
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Network")
+    }
+}
+
+impl ShutdownHandle for Stop {
+    fn shutdown(&self) {
+        self.set();
+    }
+}
+
+/// ureq resolves no names: the connector does, or a proxy.
+#[derive(Debug)]
+pub(super) struct NoNames;
+
+impl Resolver for NoNames {
+    fn resolve(&self, _: &Uri, _: &ureq::config::Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Failed> {
+        Ok(self.empty())
+    }
+}
+
+/// A stream to an endpoint.
+pub(crate) trait Socket: Read + Write + Send + 'static {
+    /// Reads and writes end at this deadline, in `TimedOut`.
+    fn set_deadline(&mut self, deadline: Instant);
+    /// Whether nothing has come on it, not even its end.
+    fn is_silent(&self) -> bool;
+}
+
+impl Socket for Stream {
+    fn set_deadline(&mut self, deadline: Instant) {
+        self.gate_mut().set_deadline(deadline);
+    }
+
+    fn is_silent(&self) -> bool {
+        Self::is_silent(self)
+    }
+}
+
+/// A connection to an endpoint, kept for as many requests as the server lets it.
+pub(crate) struct Connection<S> {
+    /// The lock makes the stream `Sync`, and is never locked: each method has the connection for itself.
+    stream: Mutex<S>,
+    buffers: LazyBuffers,
+    /// The head of the last answer was read, so that a body follows, or another request.
+    is_answered: bool,
+    /// An earlier request was answered.
+    is_used: bool,
+    /// The error that kept a part of the request from being sent. A server may answer, and stop reading, before it has all of it.
+    unsent: Option<io::Error>,
+    is_tls: bool,
+    /// Registered with the agent for as long as the connection lives.
+    _stop: Arc<Stop>,
+}
+
+impl<S: Socket> Connection<S> {
+    pub(super) fn new(stream: S, is_tls: bool, stop: Arc<Stop>) -> Self {
+        let (stream, buffers) = (Mutex::new(stream), LazyBuffers::new(INPUT, OUTPUT));
+        Self { stream, buffers, is_answered: false, is_used: false, unsent: None, is_tls, _stop: stop }
+    }
+
+    /// Reads until the head is complete, and leaves the answer to ureq under a head in order.
+    fn read_head(&mut self) -> Result<bool, Failed> {
+        let (head, replaced) = loop {
+            let error = match self.receive(CHUNK) {
+                Ok(0) => io::ErrorKind::UnexpectedEof.into(),
+                Ok(_) => match head_filter::filter(self.buffers.input()).map_err(malformed)? {
+                    Some(filtered) => break filtered,
+                    None => continue,
+                },
+                Err(Failed::Io(error)) if error.kind() != io::ErrorKind::TimedOut => error,
+                Err(failed) => return Err(failed),
+            };
+            break self.ended(error)?;
+        };
+        let mut answer = Wiped::with_capacity(INPUT);
+        answer.push(head.as_bytes());
+        answer.push(self.buffers.input().get(replaced..).unwrap_or_default());
+        self.wipe();
+        let room = self.buffers.input_append_buf();
+        let count = answer.len().min(room.len());
+        room[..count].copy_from_slice(&answer[..count]);
+        self.buffers.input_appended(count);
+        self.is_answered = true;
+        Ok(true)
+    }
+
+    /// Adds bytes of the stream to the input. Returns 0 at the end of the stream.
+    fn receive(&mut self, most: usize) -> Result<usize, Failed> {
+        let room = self.buffers.input_append_buf();
+        let most = most.min(room.len());
+        if most == 0 {
+            // Only the size of a chunk and the trailer are read in lines.
+            return Err(malformed("has a line that does not end".to_owned()));
+        }
+        let count = self.stream.get_mut().read(&mut room[..most]).map_err(Failed::Io)?;
+        self.buffers.input_appended(count);
+        Ok(count)
+    }
+
+    /// Makes a refusal of an answer whose head is cut off, where its status is known. Else the answer is lost.
+    fn ended(&mut self, error: io::Error) -> Result<(String, usize), Failed> {
+        let input = self.buffers.input();
+        match (head_filter::cut_off(input), input.is_empty()) {
+            (Some(refusal), _) => Ok(refusal),
+            (None, true) if self.is_used => Err(Failed::ConnectionFailed),
+            (None, true) => Err(Failed::Io(self.unsent.take().unwrap_or(error))),
+            (None, false) => Err(Failed::Io(error)),
+        }
+    }
+}
+
+impl<S> Connection<S> {
+    /// Requests have credentials in them, and answers permissions.
+    fn wipe(&mut self) {
+        let count = self.buffers.input().len();
+        self.buffers.input_consume(count);
+        self.buffers.input_append_buf().zeroize();
+        self.buffers.output().zeroize();
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+impl<S: Socket> Transport for Connection<S> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    /// Never fails: an answer may have come all the same, and is looked for.
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Failed> {
+        self.is_used |= std::mem::take(&mut self.is_answered);
+        if self.unsent.is_none() {
+            let stream = self.stream.get_mut();
+            stream.set_deadline(end_of(&timeout));
+            self.unsent = stream.write_all(self.buffers.output().get(..amount).unwrap_or_default()).err();
+        }
+        Ok(())
+    }
+
+    /// `ConnectionFailed` when a connection that was kept ended before the first byte of an answer.
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Failed> {
+        self.stream.get_mut().set_deadline(end_of(&timeout));
+        let received = if self.is_answered { self.receive(INPUT).map(|count| count > 0) } else { self.read_head() };
+        received.map_err(|failed| match failed {
+            Failed::Io(error) if error.kind() == io::ErrorKind::TimedOut => Failed::Timeout(timeout.reason),
+            // ureq would take a reset for the end of a body.
+            Failed::Io(error) => Failed::Other(Box::new(error)),
+            failed => failed,
+        })
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.wipe();
+        self.unsent.is_none() && self.stream.get_mut().is_silent()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+}
+
+impl<S> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+/// The reason completes "the answer ..".
+fn malformed(reason: String) -> Failed {
+    Failed::Other(reason.into())
+}
+
+/// Every request has a deadline; a day stands where ureq would have none.
+fn end_of(timeout: &NextTimeout) -> Instant {
+    Instant::now() + (*timeout.after).min(Duration::from_secs(86_400))
+}
