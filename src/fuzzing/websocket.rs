@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use tungstenite::Message as Incoming;
 
 use super::bytes::Bytes;
-use crate::io::websocket::{Broken, Codec, Violation};
+use crate::io::websocket::Codec;
 
 /// Small, so that inputs get there. A text of the input has at most 765 bytes: 255, each replaced by three.
 const LIMIT: usize = 800;
@@ -50,7 +50,7 @@ fn check_any(mut bytes: Bytes<'_>) {
 }
 
 /// The messages in these bytes when they arrive in pieces of the given sizes; without sizes, in one.
-fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<Violation>) {
+fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<String>) {
     let mut codec = Codec::new(Vec::new(), LIMIT);
     let (mut messages, mut is_open) = (Vec::new(), true);
     while !sent.is_empty() && is_open {
@@ -65,8 +65,10 @@ fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<Viola
         });
         match result {
             Ok(()) => assert!(piece.0.is_empty() || !is_open, "everything is read before more is asked for"),
-            Err(Broken::Violated(violation)) => return (messages, Some(violation)),
-            Err(other) => panic!("{other:?}"),
+            Err(broken) => {
+                assert!(broken.close_code().is_some(), "the peer is told what it broke: {broken:?}");
+                return (messages, Some(format!("{broken:?}")));
+            }
         }
     }
     (messages, None)

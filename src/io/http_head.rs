@@ -13,8 +13,8 @@ pub(crate) const MAX_HEAD: usize = 16 * 1024;
 /// Frameworks send some twenty headers, and cookies.
 pub(crate) const MAX_HEADERS: usize = 120;
 
-/// The shortest header has a letter, a colon and a line feed, so that no head within the limit has more headers.
-const MOST_HEADERS: usize = MAX_HEAD / 3;
+/// The status of a refusal is wanted whatever its headers are, so that a refusal may have more of them.
+const MOST_HEADERS: usize = 1024;
 
 /// The head that counts. RFC 9110, section 15.2: any number of interim answers may come before it.
 #[derive(Debug)]
@@ -74,10 +74,7 @@ pub(crate) fn status_of_refusal(bytes: &[u8]) -> Option<u16> {
         }
         rest = rest.get(head.end..).unwrap_or_default();
     }
-    let mut response = Response::new(&mut []);
-    // That there is no room for headers is an error that comes after the status.
-    let _ = response.parse(rest);
-    response.code.filter(|_| is_refusal(response.code))
+    refusal_of(rest)
 }
 
 /// An answer that another one follows on the same request. 101 is the last one.
@@ -85,46 +82,39 @@ fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
 
-fn is_refusal(status: Option<u16>) -> bool {
-    status.is_some_and(|status| status >= 300)
+fn refusal_of(bytes: &[u8]) -> Option<u16> {
+    let mut response = Response::new(&mut []);
+    // The status comes before the error that there is no room for headers.
+    let _ = response.parse(bytes);
+    response.code.filter(|status| *status >= 300)
 }
 
 fn parse_one(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut response = Response::new(&mut headers);
-    let mut config = ParserConfig::default();
-    config.allow_spaces_after_header_name_in_responses(true);
-    match config.parse_response(&mut response, bytes) {
-        Ok(Status::Complete(end)) => Ok(Some(Head::new(&response, end))),
-        Ok(Status::Partial) => Ok(None),
-        Err(error) => parse_leniently(bytes, error),
-    }
-}
-
-/// The status of a refusal counts before anything else in it: headers that no parser understands are left out, and there
-/// may be any number of them.
-fn parse_leniently(bytes: &[u8], strict: httparse::Error) -> Result<Option<Head<'_>>, HeadError> {
-    let mut headers = vec![EMPTY_HEADER; MOST_HEADERS];
+    let refusal = refusal_of(bytes);
+    let mut headers = [EMPTY_HEADER; MOST_HEADERS];
     let mut response = Response::new(&mut headers);
     let mut config = ParserConfig::default();
     config
         .allow_spaces_after_header_name_in_responses(true)
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .ignore_invalid_headers_in_responses(true);
-    let parsed = config.parse_response(&mut response, bytes);
-    let is_refusal = is_refusal(response.code);
-    match parsed {
-        Ok(Status::Complete(end)) if is_refusal => Ok(Some(Head::new(&response, end))),
-        Ok(Status::Partial) if is_refusal || strict == httparse::Error::TooManyHeaders => Ok(None),
-        Ok(Status::Complete(_)) if strict == httparse::Error::TooManyHeaders => {
+        .allow_obsolete_multiline_headers_in_responses(refusal.is_some())
+        .ignore_invalid_headers_in_responses(refusal.is_some());
+    match (config.parse_response(&mut response, bytes), refusal) {
+        (Ok(Status::Partial), _) => Ok(None),
+        (Ok(Status::Complete(_)), None) if response.headers.len() > MAX_HEADERS => {
             Err(HeadError::TooManyHeaders(response.headers.len()))
         }
-        // Not even the lenient parser gets through, for example past a NUL. The status line was read all the same.
-        Err(_) if is_refusal => {
-            response.headers = &mut [];
-            Ok(end_of_head(bytes).map(|end| Head::new(&response, end)))
+        (Ok(Status::Complete(end)), _) => Ok(Some(Head {
+            status: response.code.unwrap_or_default(),
+            minor_version: response.version.unwrap_or_default(),
+            headers: response.headers.to_vec(),
+            end,
+        })),
+        // No parser gets past some bytes, such as a NUL.
+        (Err(_), Some(status)) => {
+            Ok(end_of_head(bytes).map(|end| Head { status, minor_version: 0, headers: Vec::new(), end }))
         }
-        _ => Err(HeadError::NotHttp(strict)),
+        (Err(httparse::Error::TooManyHeaders), None) => Err(HeadError::TooLarge),
+        (Err(error), None) => Err(HeadError::NotHttp(error)),
     }
 }
 
@@ -136,15 +126,6 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 }
 
 impl<'a> Head<'a> {
-    fn new(response: &Response<'_, 'a>, end: usize) -> Self {
-        Self {
-            status: response.code.unwrap_or_default(),
-            minor_version: response.version.unwrap_or_default(),
-            headers: response.headers.to_vec(),
-            end,
-        }
-    }
-
     /// The values of the headers with this name, which is written in small letters.
     pub(crate) fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
         self.headers

@@ -11,7 +11,7 @@ use std::{
 
 use tungstenite::Message;
 
-use super::websocket::{Broken, Violation, WebSocket};
+use super::websocket::{Broken, WebSocket};
 use crate::{
     ConnectPhase, Error,
     auth::Secret,
@@ -111,9 +111,9 @@ impl Link {
             Burst::First => socket.web.begin(each),
             Burst::Next(bytes) => socket.web.receive(bytes, each),
         };
-        if let Err(Broken::Violated(violation)) = &result {
+        if let Some(code) = result.as_ref().err().and_then(Broken::close_code) {
             // The connection is over, whether the close frame gets through or not.
-            let _ = socket.web.close(violation.close_code());
+            let _ = socket.web.close(code);
         }
         let ending = closed.or_else(|| result.err().map(|broken| Ending::Lost(describe(broken, *max_message))));
         self.after_burst(generation, ending, now);
@@ -267,11 +267,9 @@ fn pass_on(session: &mut Session, generation: Generation, message: Message, now:
 fn describe(broken: Broken, max_message: usize) -> Error {
     match broken {
         Broken::Ended => Error::lost("the server ended the connection without a close frame"),
-        Broken::Violated(Violation::TooLarge) => Error::MessageTooLarge { limit: max_message },
-        Broken::Violated(Violation::NotUtf8) => Error::lost("the server sent a text message that is not UTF-8"),
-        Broken::Violated(Violation::Protocol(rule)) => {
-            Error::lost(format!("the server broke the WebSocket protocol: {rule}"))
-        }
+        Broken::TooLarge => Error::MessageTooLarge { limit: max_message },
+        Broken::NotUtf8 => Error::lost("the server sent a text message that is not UTF-8"),
+        Broken::Protocol(rule) => Error::lost(format!("the server broke the WebSocket protocol: {rule}")),
         Broken::Io(error) => lost(error),
     }
 }

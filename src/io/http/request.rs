@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicBool};
 
-use bytes::Bytes;
+use tungstenite::Bytes;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use zeroize::Zeroizing;
 

@@ -49,8 +49,8 @@ fn echo(path: &str) -> String {
             last = message.to_text().unwrap_or_default().to_owned();
             write(&mut web, |web| web.codec.write(&mut web.stream, message));
         }
-        if let Err(Broken::Violated(violation)) = &result {
-            write(&mut web, |web| web.close(violation.close_code()));
+        if let Some(code) = result.as_ref().err().and_then(Broken::close_code) {
+            write(&mut web, |web| web.close(code));
         }
         write(&mut web, WebSocket::flush);
         if result.is_err() {

@@ -37,36 +37,30 @@ pub(crate) struct Codec {
     unfinished: usize,
 }
 
-/// How the server broke the protocol. The connection is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Violation {
-    /// A message is larger than the limit.
-    TooLarge,
-    /// A text, or the reason of a close frame, is not UTF-8.
-    NotUtf8,
-    /// Another rule, in tungstenite's words.
-    Protocol(String),
-}
-
-impl Violation {
-    /// The code that tells the peer, RFC 6455, section 7.4.1.
-    pub(crate) fn close_code(&self) -> u16 {
-        match self {
-            Self::TooLarge => 1009,
-            Self::NotUtf8 => 1007,
-            Self::Protocol(_) => 1002,
-        }
-    }
-}
-
 /// How reading ended.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// The peer ended the stream without a close frame.
     Ended,
-    /// The peer broke the protocol, and a close frame shall say so.
-    Violated(Violation),
+    /// A message is larger than the limit.
+    TooLarge,
+    /// A text, or the reason of a close frame, is not UTF-8.
+    NotUtf8,
+    /// The peer broke another rule of the protocol, in tungstenite's words.
+    Protocol(String),
     Io(io::Error),
+}
+
+impl Broken {
+    /// The code that tells the peer which rule it broke, RFC 6455, section 7.4.1.
+    pub(crate) fn close_code(&self) -> Option<u16> {
+        match self {
+            Self::TooLarge => Some(1009),
+            Self::NotUtf8 => Some(1007),
+            Self::Protocol(_) => Some(1002),
+            Self::Ended | Self::Io(_) => None,
+        }
+    }
 }
 
 impl Codec {
@@ -118,7 +112,7 @@ impl Codec {
         if self.unfinished <= self.limit.saturating_mul(3).saturating_add(MAX_EMPTY) {
             return Ok(());
         }
-        Err(Broken::Violated(Violation::Protocol("too many fragments are empty".to_owned())))
+        Err(Broken::Protocol("too many fragments are empty".to_owned()))
     }
 
     /// Sends a text. The error `WouldBlock` says that the rest of it waits for the next [`flush`](Self::flush).
@@ -152,12 +146,12 @@ impl Codec {
 fn broken(error: Error) -> Broken {
     match error {
         Error::Io(error) => Broken::Io(error),
-        Error::Capacity(_) => Broken::Violated(Violation::TooLarge),
-        Error::Utf8(_) => Broken::Violated(Violation::NotUtf8),
+        Error::Capacity(_) => Broken::TooLarge,
+        Error::Utf8(_) => Broken::NotUtf8,
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Broken::Ended,
-        Error::Protocol(rule) => Broken::Violated(Violation::Protocol(rule.to_string())),
+        Error::Protocol(rule) => Broken::Protocol(rule.to_string()),
         other => Broken::Io(io::Error::other(other)),
     }
 }

@@ -15,7 +15,7 @@ use tungstenite::Message;
 use super::{gate::Gate, stream::Stream};
 use crate::auth::Secret;
 
-pub(crate) use codec::{Broken, Codec, Violation};
+pub(crate) use codec::{Broken, Codec};
 pub(crate) use upgrade::{Answer, read, request};
 
 /// An open WebSocket, as the client of it.
