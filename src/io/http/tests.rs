@@ -295,6 +295,19 @@ fn a1_a_request_has_only_what_it_was_given() {
     let kind = "content-type: application/x-www-form-urlencoded";
     let expected = ["POST /?a=b HTTP/1.1", "accept: */*", "content-length: 13", kind, "host: [::1]:8000", agent];
     assert_eq!((lines.as_slice(), body), (expected.as_slice(), "socket_id=1.2"));
+    for (url, host) in [("http://[fe80::1%25lo]:8000/", "[fe80::1]:8000"), ("http://Host.:80?q", "Host.")] {
+        let script = Scripted::new(b"HTTP/1.1 200 OK\r\n\r\n", &[]);
+        ask_at(&Http::over(script.clone()), &config, url).expect("answered");
+        let sent = String::from_utf8(script.sent()).expect("ASCII");
+        assert_eq!(sent.matches(&format!("host: {host}\r\n")).count(), 1, "{sent}");
+    }
+}
+
+#[test]
+fn c8_nothing_goes_out_in_plain_text_to_https() {
+    let script = Scripted::new(b"HTTP/1.1 200 OK\r\n\r\n", &[]);
+    assert!(ask_at(&Http::over(script.clone()), &Config::host("key", "localhost"), "https://localhost/").is_err());
+    assert_eq!((script.connections(), script.sent().len()), (1, 0));
 }
 
 #[test]

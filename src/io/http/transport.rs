@@ -149,7 +149,8 @@ impl<S: Socket> Connection<S> {
         let mut answer = Wiped::with_capacity(INPUT);
         answer.push(head.as_bytes());
         answer.push(self.buffers.input().get(replaced..).unwrap_or_default());
-        self.wipe();
+        let received = self.buffers.input().len();
+        self.buffers.input_consume(received);
         let room = self.buffers.input_append_buf();
         let count = answer.len().min(room.len());
         room[..count].copy_from_slice(&answer[..count]);

@@ -80,8 +80,10 @@ fn add(to: &Mutex<String>, text: &str) {
 }
 
 impl log::Log for Ear {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
+    /// Everything is heard, whatever this says. Only ureq asks here whether `trace` is on, and then shows paths and queries at
+    /// `debug`, too; the filters that are checked leave its `trace` out.
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        !metadata.target().starts_with("ureq") || metadata.level() <= log::Level::Debug
     }
 
     fn log(&self, record: &log::Record<'_>) {
