@@ -103,6 +103,14 @@ fn a1_a_body_has_a_length_or_chunks_or_ends_with_the_stream() {
     assert_eq!(body("HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"), "a");
 }
 
+/// A limit of ureq 3.5: findings/ureq_chunk_extension.sh.
+#[test]
+fn a5_a_size_line_of_more_than_20_bytes_is_malformed() {
+    let answer = |size: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nab\r\n0\r\n\r\n");
+    assert_eq!(body(&answer("2;name=0123456789012")), "ab");
+    assert!(reason(&answer("2;signature=0123456789abcdef")).contains("chunk"));
+}
+
 #[test]
 fn an_answer_is_the_same_wherever_its_bytes_are_cut() {
     let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\na\r\n0123456789\r\n0\r\n\r\n";
