@@ -1,4 +1,4 @@
-//! What the client and the libraries below it log, and that a logger is code like any other.
+//! The log records of the client and of the libraries below it, and a logger that calls the client.
 
 mod support;
 

@@ -15,6 +15,9 @@ pub(crate) struct HttpUrl {
     pub(crate) target: String,
 }
 
+/// `http` takes no longer one.
+const MAX_TARGET: usize = u16::MAX as usize - 1;
+
 impl HttpUrl {
     /// The error says what is wrong, without the URL.
     pub(crate) fn parse(url: &str) -> Result<Self, &'static str> {
@@ -37,6 +40,9 @@ impl HttpUrl {
         // Not `path_and_query`, which has no path where the URL has none, but a query.
         let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let target = percent::encode_rest(&format!("{}{query}", uri.path()));
+        if target.len() > MAX_TARGET {
+            return Err("has more than 64 KiB, percent-encoded");
+        }
         Ok(Self { tls, host, port, target })
     }
 

@@ -272,7 +272,7 @@ impl Config {
     /// | `10.0.0.0/8`, `fd00::/8` | the addresses of that range; the host is not resolved for it |
     ///
     /// Each may end in a port, which it is then limited to: `example.com:8080`, `[::1]:8080`, `10.0.0.0/8:8080`. A final dot
-    /// makes no difference. An entry of another form has no effect, which is logged at `warn`, once a client.
+    /// makes no difference. An entry of another form has no effect, which is logged at `warn`, once a configuration and its clones.
     ///
     /// The names of the variables may be in capitals, but for `HTTP_PROXY`, which web servers let clients set: in a CGI
     /// program, which has a `REQUEST_METHOD`, `http_proxy` is not read either, because on Windows, where names of variables
@@ -334,8 +334,9 @@ impl Config {
         self
     }
 
-    /// The largest message that is accepted, in bytes. Defaults to 1 MiB. A larger one ends the connection, which is then
-    /// made anew.
+    /// The largest message that is accepted, in bytes. Defaults to 1 MiB. A larger one ends the connection with 1009, which is
+    /// then made anew; so does a frame that announces more, a control frame included. A connection keeps a buffer as large as the
+    /// largest message that it received, and a message may have fragments with headers of up to 2 MiB beside its text.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.max_message_size = bytes;
         self

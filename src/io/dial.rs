@@ -29,7 +29,7 @@ use crate::{
     sync::atomic::AtomicUsize,
 };
 
-/// How long, and how much, is read of the body of a refusal. 200 characters of it are told.
+/// How long, and how much, is read of the body of a refusal. The error has 200 characters of it.
 const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
 const MAX_REFUSAL: usize = 1024;
 
@@ -58,7 +58,7 @@ pub(super) struct Dialled {
     pub(super) inlet: Inlet,
 }
 
-/// So many calls of a dialer may run at once: those of attempts that were given up, and the current one's.
+/// Up to this many calls of a dialer may run at once: those of attempts that were given up, and the current one's.
 const MAX_DIALER_CALLS: usize = 4;
 
 /// The calls of a client's dialer, few at a time, so that closures that never return do not pile up.
@@ -182,7 +182,14 @@ impl Dial<'_> {
         stream.write_all(&request).map_err(|error| self.upgrade_failed(endpoint, error))?;
         let mut answer = Vec::with_capacity(1024);
         loop {
-            match websocket::read(&answer, &key)? {
+            let mut meaning = websocket::read(&answer, &key)?;
+            if matches!(meaning, Answer::Incomplete)
+                && read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(endpoint, error))? == 0
+            {
+                meaning = websocket::cut_off(&answer).ok_or_else(|| unanswered(endpoint, "ended"))?;
+            }
+            match meaning {
+                Answer::Incomplete => {}
                 Answer::Accepted { head } => return Ok(answer.split_off(head)),
                 Answer::Refused { status, head, body } => {
                     stream.gate_mut().set_deadline(self.deadline.min(Instant::now() + REFUSAL_WITHIN));
@@ -190,10 +197,6 @@ impl Dial<'_> {
                     let body = read_refusal(stream, answer.split_off(head), more);
                     return Err(Error::UpgradeStatus { status, body });
                 }
-                Answer::Incomplete => {}
-            }
-            if read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(endpoint, error))? == 0 {
-                return Err(unanswered(endpoint, "ended"));
             }
         }
     }

@@ -13,8 +13,8 @@ pub(crate) const MAX_HEAD: usize = 16 * 1024;
 /// Frameworks send some twenty headers, and cookies.
 pub(crate) const MAX_HEADERS: usize = 120;
 
-/// The status of a refusal is wanted whatever its headers are, so that a refusal may have more of them.
-const MOST_HEADERS: usize = 1024;
+/// More headers than this are counted and not read.
+const MOST_HEADERS: usize = 256;
 
 /// The head that counts. RFC 9110, section 15.2: any number of interim answers may come before it.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) fn status_of_refusal(bytes: &[u8]) -> Option<u16> {
         }
         rest = rest.get(head.end..).unwrap_or_default();
     }
-    refusal_of(rest)
+    status_of(rest).filter(|status| is_refusal(*status))
 }
 
 /// An answer that another one follows on the same request. 101 is the last one.
@@ -82,23 +82,28 @@ fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
 
-fn refusal_of(bytes: &[u8]) -> Option<u16> {
+fn is_refusal(status: u16) -> bool {
+    status >= 300
+}
+
+fn status_of(bytes: &[u8]) -> Option<u16> {
     let mut response = Response::new(&mut []);
     // The status comes before the error that there is no room for headers.
     let _ = response.parse(bytes);
-    response.code.filter(|status| *status >= 300)
+    response.code
 }
 
+/// The headers of a success are checked. In a refusal, and in an interim answer before it, the status counts whatever they are.
 fn parse_one(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
-    let refusal = refusal_of(bytes);
+    let careless = status_of(bytes).filter(|status| is_refusal(*status) || is_interim(*status));
     let mut headers = [EMPTY_HEADER; MOST_HEADERS];
     let mut response = Response::new(&mut headers);
     let mut config = ParserConfig::default();
     config
         .allow_spaces_after_header_name_in_responses(true)
-        .allow_obsolete_multiline_headers_in_responses(refusal.is_some())
-        .ignore_invalid_headers_in_responses(refusal.is_some());
-    match (config.parse_response(&mut response, bytes), refusal) {
+        .allow_obsolete_multiline_headers_in_responses(careless.is_some())
+        .ignore_invalid_headers_in_responses(careless.is_some());
+    match (config.parse_response(&mut response, bytes), careless) {
         (Ok(Status::Partial), _) => Ok(None),
         (Ok(Status::Complete(_)), None) if response.headers.len() > MAX_HEADERS => {
             Err(HeadError::TooManyHeaders(response.headers.len()))
@@ -113,9 +118,17 @@ fn parse_one(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
         (Err(_), Some(status)) => {
             Ok(end_of_head(bytes).map(|end| Head { status, minor_version: 0, headers: Vec::new(), end }))
         }
-        (Err(httparse::Error::TooManyHeaders), None) => Err(HeadError::TooLarge),
+        (Err(httparse::Error::TooManyHeaders), None) => match end_of_head(bytes) {
+            Some(end) => Err(HeadError::TooManyHeaders(lines(bytes.get(..end).unwrap_or_default()))),
+            None => Ok(None),
+        },
         (Err(error), None) => Err(HeadError::NotHttp(error)),
     }
+}
+
+/// The lines between the status line and the empty line.
+fn lines(head: &[u8]) -> usize {
+    head.iter().filter(|byte| **byte == b'\n').count().saturating_sub(2)
 }
 
 /// Where the empty line ends that ends a head.
@@ -177,7 +190,7 @@ mod tests {
         for count in [0, 64, 80, 120] {
             assert_eq!(parsed(&with_headers("HTTP/1.1 101 Switching Protocols", count)).headers.len(), count);
         }
-        for count in [121, 500] {
+        for count in [121, 256, 257, 2000] {
             let text = with_headers("HTTP/1.1 101 Switching Protocols", count);
             let error = parse(text.as_bytes()).expect_err("too many");
             assert_eq!(error, HeadError::TooManyHeaders(count));
@@ -196,7 +209,11 @@ mod tests {
             let success = refusal.replacen("503 Unavailable", "200 OK", 1);
             assert!(matches!(parse(success.as_bytes()), Err(HeadError::NotHttp(_))), "{line:?}");
         }
-        assert_eq!(parsed(&with_headers("HTTP/1.1 403 Forbidden", 500)).status, 403);
+        for count in [121, 256, 257, 2000] {
+            assert_eq!(parsed(&with_headers("HTTP/1.1 403 Forbidden", count)).status, 403);
+        }
+        let after_interim = "HTTP/1.1 100 Continue\r\nno colon\r\n\r\nHTTP/1.1 503 Unavailable\r\n\r\n";
+        assert_eq!(parsed(after_interim).status, 503);
         for unreadable in ["X: a\0b\r\n\r\n", "X: a\0b\n\n", "X: a\rb\r\nY: z\r\n\r\n"] {
             let refusal = format!("HTTP/1.1 403 Forbidden\r\n{unreadable}");
             assert_eq!((parsed(&refusal).status, parsed(&refusal).end), (403, refusal.len()), "{unreadable:?}");

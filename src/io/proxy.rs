@@ -71,7 +71,10 @@ fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
     let mut answer = Vec::with_capacity(512);
     let mut is_first_line = true;
     loop {
-        answer.push(read_byte(stream)?);
+        match read_byte(stream) {
+            Ok(byte) => answer.push(byte),
+            Err(ended) => return http_head::status_of_refusal(&answer).ok_or(ended),
+        }
         let ends_line = answer.ends_with(b"\n") && (is_first_line || is_empty_line(&answer));
         if !ends_line && answer.len() <= http_head::MAX_HEAD {
             continue;
@@ -80,7 +83,10 @@ fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
         match http_head::parse(&answer) {
             Ok(Some(head)) => return Ok(head.status),
             Ok(None) => {}
-            Err(error) => return Err(refused(ProxyProblem::NotAProxy, &format!("its answer {}", error.predicate()))),
+            Err(error) => {
+                let not_a_proxy = || refused(ProxyProblem::NotAProxy, &format!("its answer {}", error.predicate()));
+                return http_head::status_of_refusal(&answer).ok_or_else(not_a_proxy);
+            }
         }
     }
 }

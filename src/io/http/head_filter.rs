@@ -69,11 +69,16 @@ fn length(head: &Head<'_>) -> Result<Option<u64>, ()> {
 
 /// Nothing but digits, where a number's own parser would take a sign.
 fn digits(value: &[u8]) -> Option<&str> {
-    str::from_utf8(value).ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_number = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    str::from_utf8(value).ok().filter(is_number)
 }
 
-/// What a body was encoded with, as it can stand in a sentence.
-fn coding(value: &[u8]) -> Option<&str> {
-    let is_name = |name: &&str| (1..40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
-    str::from_utf8(value).ok().filter(is_name).filter(|name| !name.eq_ignore_ascii_case("identity"))
+/// The content coding of a body. The error of the request names it, and so it is none of the server's own words (X1).
+fn coding(value: &[u8]) -> Option<&'static str> {
+    const KNOWN: [&str; 8] = ["gzip", "x-gzip", "br", "deflate", "compress", "zstd", "aes128gcm", "UTF-8"];
+    if value.is_empty() || value.eq_ignore_ascii_case(b"identity") {
+        return None;
+    }
+    let known = KNOWN.into_iter().find(|name| value.eq_ignore_ascii_case(name.as_bytes()));
+    Some(known.unwrap_or("unknown"))
 }

@@ -49,6 +49,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// One for each thread that asks.
 const MAX_IDLE: usize = 8;
 
+/// Servers end connections that are idle for longer, as a rule.
+const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
+
 /// One read of a body takes at most this.
 const CHUNK: usize = 4096;
 
@@ -117,14 +120,15 @@ impl Http {
     }
 
     /// A server may end a kept connection at the moment of the request. When nothing at all of an answer was received, the
-    /// request goes out again, in the end on a new connection.
+    /// request goes out once more, on a new connection.
     fn send(&self, request: &Request<()>, body: &[u8], deadline: Instant) -> Result<Response<Body>, ureq::Error> {
-        loop {
+        let attempt = |idle_age| {
             let attempt = self.agent.configure_request(request.clone().map(|()| body));
-            match self.agent.run(attempt.timeout_global(Some(left(deadline))).build()) {
-                Err(ureq::Error::ConnectionFailed) => {}
-                result => return result,
-            }
+            self.agent.run(attempt.timeout_global(Some(left(deadline))).max_idle_age(idle_age).build())
+        };
+        match attempt(MAX_IDLE_AGE) {
+            Err(ureq::Error::ConnectionFailed) => attempt(Duration::ZERO),
+            result => result,
         }
     }
 }
@@ -147,7 +151,7 @@ fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// Reads to the end. What was read before an error stays in `bytes`.
+/// Reads to the end. The bytes before an error stay in `bytes`.
 fn read(body: &mut impl Read, bytes: &mut Wiped) -> io::Result<()> {
     let mut chunk = Zeroizing::new([0; CHUNK]);
     loop {
@@ -176,6 +180,7 @@ fn failure(error: ureq::Error, url: &HttpUrl, deadline: Instant) -> Failure {
         // The stream ended inside of a chunk.
         Http::BodyStalled => network(Arc::new(io::Error::from(io::ErrorKind::UnexpectedEof))),
         Http::BodyExceedsLimit(limit) => Failure::Malformed(format!("is larger than {limit} bytes")),
-        other => Failure::Malformed(format!("is not HTTP ({other})")),
+        Http::Protocol(_) | Http::Http(_) => Failure::Malformed(format!("is not HTTP ({error})")),
+        other => network(Arc::new(io::Error::other(other))),
     }
 }

@@ -51,7 +51,7 @@ fn uri(text: &str, target: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Any value may be a credential. What is marked as sensitive stands in no log of ureq.
+/// Any value may be a credential. ureq logs no value that is marked as sensitive.
 fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Failure> {
     let refused = || Failure::refused("a header cannot be sent");
     let mut value = HeaderValue::from_maybe_shared(wiped(value)).map_err(|_| refused())?;
@@ -59,12 +59,12 @@ fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Fai
     headers.try_append(name, value).map(drop).map_err(|_| refused())
 }
 
-/// A copy that is wiped once nobody has it any more.
+/// A copy that is wiped when its last owner drops it.
 fn wiped(text: &str) -> Bytes {
     Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// What the user's closure says for this request.
+/// The pairs that the user's closure returns for this request.
 fn evaluate(closure: &Option<Pairs>, inside: &AtomicBool, what: &str) -> Result<Vec<(String, Secret)>, Failure> {
     let Some(closure) = closure else { return Ok(Vec::new()) };
     let evaluated = user_code(inside, || closure());

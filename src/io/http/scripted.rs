@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use super::transport::{Connection, Socket};
 use crate::io::stop::Stop;
 
-/// What an endpoint answers, and what it saw. Clones see the same.
+/// The answers of an endpoint, and the requests that it saw. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Scripted {
     /// After it the stream ends, unless another request comes.
@@ -68,7 +68,7 @@ impl fmt::Debug for Scripted {
 
 pub(crate) struct ScriptedStream {
     script: Scripted,
-    /// What is still to be read, and the cuts of that, both backwards.
+    /// The bytes that are still to be read, and their cuts, both backwards.
     left: Vec<u8>,
     cuts: Vec<u8>,
     /// A request has been written, and nothing of the answer was read.

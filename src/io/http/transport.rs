@@ -151,10 +151,9 @@ impl<S: Socket> Connection<S> {
         answer.push(self.buffers.input().get(replaced..).unwrap_or_default());
         let received = self.buffers.input().len();
         self.buffers.input_consume(received);
-        let room = self.buffers.input_append_buf();
-        let count = answer.len().min(room.len());
-        room[..count].copy_from_slice(&answer[..count]);
-        self.buffers.input_appended(count);
+        let room = self.buffers.input_append_buf().get_mut(..answer.len());
+        room.ok_or_else(|| malformed("has too large a head".to_owned()))?.copy_from_slice(&answer);
+        self.buffers.input_appended(answer.len());
         self.is_answered = true;
         Ok(true)
     }

@@ -3,6 +3,10 @@
 //! tungstenite answers Pings and close frames by itself, and would write the answers while it reads. Here it reads from a
 //! source to which nothing can be written, so that a peer that is gone cannot hide what it sent before: the answers wait
 //! for the next [`flush`](Codec::flush).
+//!
+//! tungstenite checks a frame once all of it has arrived, except for its length: a frame that announces more than the limit is
+//! refused at once, with 1009, also where it is a control frame. Its buffers keep the size of the largest message, and the frames
+//! that were sent stay in the memory of the write buffer, masked.
 
 use std::io::{self, Read, Write};
 
@@ -19,6 +23,9 @@ const READ_BUFFER: usize = 16 * 1024;
 
 /// The answers to Pings that wait together. Beyond this only the last Ping is answered, as RFC 6455, section 5.5.3, allows.
 const MAX_ANSWERS: usize = 64 * 1024;
+
+/// Beside the text of a message, its fragments may have headers of this size at most. A fragment of one byte has two.
+const MAX_FRAGMENT_HEADERS: usize = 2 << 20;
 
 /// The header of a frame of a client has at most 14 bytes, and a control frame at most 125 bytes of payload.
 const MAX_CONTROL_FRAME: usize = 14 + 125;
@@ -106,10 +113,10 @@ impl Codec {
         }
     }
 
-    /// tungstenite limits the payload of a message, and not the number of its fragments. Without empty ones, each byte of
-    /// payload has at most two bytes of header.
+    /// tungstenite limits the payload of a message, and not the number of its fragments.
     fn check_unfinished(&self) -> Result<(), Broken> {
-        if self.unfinished <= self.limit.saturating_mul(3).saturating_add(MAX_EMPTY) {
+        let headers = self.limit.saturating_mul(2).min(MAX_FRAGMENT_HEADERS) + MAX_EMPTY;
+        if self.unfinished <= self.limit.saturating_add(headers) {
             return Ok(());
         }
         Err(Broken::Protocol("too many fragments are empty".to_owned()))
@@ -131,6 +138,9 @@ impl Codec {
 
     /// Queues a close frame, after which nothing is sent, and writes as much of what waits as the sink takes.
     pub(crate) fn close(&mut self, sink: &mut (impl Read + Write), code: u16) -> io::Result<()> {
+        // For the answer that waits beside a full buffer, and for the close frame.
+        self.context.set_config(|config| config.max_write_buffer_size += 2 * MAX_CONTROL_FRAME);
+        let _ = self.context.flush(sink);
         let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
         self.context.close(sink, Some(frame)).map_err(io_error)
     }

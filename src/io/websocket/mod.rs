@@ -16,7 +16,7 @@ use super::{gate::Gate, stream::Stream};
 use crate::auth::Secret;
 
 pub(crate) use codec::{Broken, Codec};
-pub(crate) use upgrade::{Answer, read, request};
+pub(crate) use upgrade::{Answer, cut_off, read, request};
 
 /// An open WebSocket, as the client of it.
 pub(super) struct WebSocket {

@@ -128,10 +128,8 @@ fn d3_a_length_is_refused_before_its_payload_comes() {
 
 #[test]
 fn d3_a_flood_of_empty_fragments_is_a_violation() {
-    let empty = frame(0x00, b"").repeat(1000);
-    let mut pieces = vec![frame(0x01, b"")];
-    pieces.resize(40, empty);
-    let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+    let flood = [frame(0x01, b""), frame(0x00, b"").repeat(40_000)].concat();
+    let pieces: Vec<&[u8]> = flood.chunks(2000).collect();
     assert_eq!(read(&pieces), Err((1002, r#"Protocol("too many fragments are empty")"#.to_owned())));
 }
 
@@ -305,6 +303,20 @@ fn a_message_of_any_size_fits_beside_the_answers_that_wait() {
     peer.room = usize::MAX;
     codec.flush(&mut peer).expect("there is room");
     assert!(received(&peer).contains(&(0x81, long.into_bytes())));
+}
+
+#[test]
+fn d3_a_close_frame_fits_behind_a_flood_of_pings() {
+    let pings = frame(0x89, b"").repeat(40_000);
+    for room in [0, 1000, usize::MAX] {
+        let mut codec = Codec::new(Vec::new(), LIMIT);
+        let mut peer = Peer { room, ..Peer::default() };
+        codec.read(&mut piece(&pings), |_| true).expect("good frames");
+        let _ = codec.close(&mut peer, 1009);
+        peer.room = usize::MAX;
+        codec.flush(&mut peer).expect("there is room");
+        assert_eq!(received(&peer).last(), Some(&(0x88, 1009u16.to_be_bytes().to_vec())), "{room}");
+    }
 }
 
 #[test]

@@ -28,14 +28,14 @@ pub(crate) fn request(target: &str, authority: &str, key: &str, headers: &[(Head
     request
 }
 
-/// What an answer is, as far as it has come.
+/// The meaning of the bytes of an answer.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// More of it is needed.
     Incomplete,
-    /// It is a WebSocket, after so many bytes.
+    /// The connection is a WebSocket; its frames follow the head of this length.
     Accepted { head: usize },
-    /// The server says no; what follows so many bytes says why, and has this length where that is known.
+    /// The server refuses; the body follows the head of this length, and has a length of its own where that is known.
     Refused { status: u16, head: usize, body: Option<usize> },
 }
 
@@ -45,17 +45,23 @@ pub(crate) enum Answer {
 ///
 /// [`Error::Upgrade`] when it is not one that the protocol allows.
 pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
-    let head = http_head::parse(answer).map_err(|error| {
-        // A port that expects TLS answers a plain request by an alert.
-        let hint =
-            if matches!(error, HeadError::NotHttp(_)) { "; a port that expects TLS answers so, too" } else { "" };
-        bad(&format!("the answer {}{hint}", error.predicate()))
-    })?;
-    match head {
-        None => Ok(Answer::Incomplete),
-        Some(head) if head.status == 101 => check(&head, key).map(|()| Answer::Accepted { head: head.end }),
-        Some(head) => Ok(Answer::Refused { status: head.status, head: head.end, body: head.content_length() }),
+    match http_head::parse(answer) {
+        Ok(None) => Ok(Answer::Incomplete),
+        Ok(Some(head)) if head.status == 101 => check(&head, key).map(|()| Answer::Accepted { head: head.end }),
+        Ok(Some(head)) => Ok(Answer::Refused { status: head.status, head: head.end, body: head.content_length() }),
+        Err(error) => cut_off(answer).ok_or_else(|| {
+            // A port that expects TLS answers a plain request by an alert.
+            let is_http = !matches!(error, HeadError::NotHttp(_));
+            let hint = if is_http { "" } else { "; a port that expects TLS answers so, too" };
+            bad(&format!("the answer {}{hint}", error.predicate()))
+        }),
     }
+}
+
+/// The refusal that these bytes begin with, although its head has no end.
+pub(crate) fn cut_off(answer: &[u8]) -> Option<Answer> {
+    let status = http_head::status_of_refusal(answer)?;
+    Some(Answer::Refused { status, head: answer.len(), body: Some(0) })
 }
 
 /// RFC 6455, section 4.1: what a client must find in the answer.
@@ -142,11 +148,16 @@ mod tests {
 
     #[test]
     fn c6_a_careless_answer_is_accepted() {
-        let blank = GOOD.replacen("Connection", "X-Powered-By : PHP\r\nConnection", 1);
-        let many = GOOD.replacen("Connection", &format!("{}Connection", "X: y\r\n".repeat(80)), 1);
-        let most = GOOD.replacen("Connection", &format!("{}Connection", "X: y\r\n".repeat(117)), 1);
-        let own = GOOD.replacen("Connection:", "Connection :", 1);
-        for answer in [blank, many, most, own] {
+        let with = |headers: &str| GOOD.replacen("Connection", &format!("{headers}Connection"), 1);
+        let blanks = [
+            with("X-Powered-By : PHP\r\n"),
+            with("X-Powered-By\t: PHP\r\n"),
+            with("X-Powered-By   :PHP\r\n"),
+            GOOD.replacen("Connection:", "Connection :", 1),
+            GOOD.replace("Accept:", "Accept :"),
+        ];
+        let many = [61, 64, 80, 100, 117].map(|count| with(&"X: y\r\n".repeat(count)));
+        for answer in blanks.into_iter().chain(many) {
             let read = read(answer.as_bytes(), KEY);
             assert!(matches!(read, Ok(Answer::Accepted { head }) if head == answer.len()), "{answer}: {read:?}");
         }
@@ -167,6 +178,19 @@ mod tests {
             let read = read(answer.as_bytes(), KEY);
             let as_expected = matches!(read, Ok(Answer::Refused { status, body: Some(3), .. }) if status == expected);
             assert!(as_expected, "{line}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn c6_a_refusal_whose_head_has_no_end_is_that_refusal() {
+        let endless = format!("HTTP/1.1 403 Forbidden\r\nX: {}", "y".repeat(http_head::MAX_HEAD));
+        let read = read(endless.as_bytes(), KEY);
+        assert!(matches!(read, Ok(Answer::Refused { status: 403, body: Some(0), .. })), "{read:?}");
+        for part in ["HTTP/1.1 403 Forbidden\r\nX", "HTTP/1.1 503 \r\n", "HTTP/1.1 404 Not Found\r\nA: b\r\n"] {
+            assert!(matches!(cut_off(part.as_bytes()), Some(Answer::Refused { .. })), "{part}");
+        }
+        for part in ["HTTP/1.1 101 Switching\r\nX", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 4", "junk"] {
+            assert!(cut_off(part.as_bytes()).is_none(), "{part}");
         }
     }
 

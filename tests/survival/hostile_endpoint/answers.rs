@@ -113,7 +113,7 @@ fn lengths() -> Vec<Scenario> {
     ]
 }
 
-/// What real servers and proxies send by mistake. The status is judged before anything else, and what can be understood is.
+/// Answers that real servers and proxies send by mistake. The status is judged before anything else in them.
 fn careless() -> Vec<Scenario> {
     const CODINGS: [&str; 6] = ["gzip", "br", "deflate", "zstd", "UTF-8", "x-unknown"];
     const PACKED: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Scenario, Shows, Stage, Step, wire};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [answers(), statuses(), floods(), slow()].into_iter().flatten().collect()
+    [answers(), careless(), statuses(), floods(), slow()].into_iter().flatten().collect()
 }
 
 fn row(name: impl Into<String>, script: Vec<Step>, kind: &'static str) -> Scenario {
@@ -72,6 +72,45 @@ fn answers() -> Vec<Scenario> {
         row("101 and an HTML page", vec![Step::Upgrade(""), Step::Bytes(b"<html><body>".to_vec())], "ConnectionLost"),
         row("101 twice", vec![Step::Upgrade(""), Step::Upgrade("")], "ConnectionLost"),
     ]
+}
+
+/// Heads that a strict parser refuses, and that real servers and proxies send. Each is accepted, which shows by the close code of
+/// the connection that it makes.
+fn careless() -> Vec<Scenario> {
+    let accepted = |name: &str, headers: String| {
+        let script = vec![
+            Step::Bytes(format!("{UPGRADE}{headers}{ACCEPT}").into_bytes()),
+            Step::Accept,
+            Step::Bytes(b"\r\n\r\n".to_vec()),
+            Step::Bytes(wire::text(wire::ESTABLISHED)),
+            Step::Bytes(wire::close(4200, b"")),
+        ];
+        row(name, script, "ConnectionClosed { code: 4200")
+    };
+    let blanks =
+        ["X-Powered-By : PHP", "X-Powered-By\t: PHP", "X-Powered-By  :PHP", "a : b\r\nc : d", "Server : x\r\nVia: y"];
+    let mut rows = Vec::new();
+    for headers in blanks {
+        rows.push(accepted(&format!("a blank before a colon: {headers:?}"), format!("{headers}\r\n")));
+    }
+    // Three headers make the WebSocket.
+    for count in [64, 80, 100, 119, 120] {
+        rows.push(accepted(&format!("{count} headers"), "X: y\r\n".repeat(count - 3)));
+    }
+    for count in [121, 122, 256, 257, 2000] {
+        rows.push(row(format!("{count} headers"), vec![Step::Upgrade(more_headers(count))], "Upgrade {"));
+    }
+    for head in ["no colon", "X: \0", "X Y: z", ": z", "X: y\r\n folded"] {
+        let refusal = format!("HTTP/1.1 403 Forbidden\r\n{head}\r\nContent-Length: 0\r\n\r\n");
+        rows.push(row(format!("a refusal with the header {head:?}"), whole(&refusal), "UpgradeStatus { status: 403"));
+    }
+    rows.push(row("a refusal that is cut off", whole("HTTP/1.1 503 Busy\r\nX: "), "UpgradeStatus { status: 503"));
+    rows
+}
+
+/// The headers beside those of the WebSocket itself, for this number in all. They are leaked, because a step borrows them.
+fn more_headers(count: usize) -> &'static str {
+    "X: y\r\n".repeat(count - 3).leak()
 }
 
 fn statuses() -> Vec<Scenario> {
