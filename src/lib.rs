@@ -78,17 +78,17 @@
 //! | way | by | carries | fails with |
 //! |---|---|---|---|
 //! | directly, to every address of the host in turn | default | the socket, and requests to auth endpoints | [`Error::Dns`], [`Error::Tcp`] |
-//! | through an HTTP or SOCKS 5 proxy, which resolves the host; the former also over TLS | [`Config::proxy`] | both | [`Error::Proxy`]; for a proxy that cannot be reached or resolved with [`ProxyProblem::Absent`], for one whose certificate is wrong with [`ProxyProblem::Tls`] |
+//! | through an HTTP, HTTPS or SOCKS 5 proxy, which resolves the host | [`Config::proxy`] | both | [`Error::Proxy`]; for a proxy that cannot be reached or resolved with [`ProxyProblem::Absent`], for one whose certificate is wrong with [`ProxyProblem::Tls`] |
 //! | through the proxy that `https_proxy`, `all_proxy` and their like name | [`Config::proxy_from_env`] | both | as above |
 //! | over a connection that the program makes | [`Config::dialer`] | the socket | [`Error::Dialer`] |
 //!
-//! Nothing goes past a proxy, and without `proxy_from_env` the environment is not read. TLS goes over each of these ways, in
-//! version 1.2 or 1.3, and is verified by the platform's roots and those of [`Config::root_certificate_pem`]. The name that is
-//! verified is the host's, or that of [`Config::tls_server_name`]; a server that wants a certificate of the client gets that of
-//! [`Config::client_identity_pem`]. The [`TlsProblem`] of [`Error::Tls`] tells the problem
-//! of a server or its certificate; there is no fall-back to plain text.
-//! [`Config::connect_timeout`] covers all of it, and [`Error::ConnectTimeout`] names the [`ConnectPhase`] in which it ran out.
-//! When a request to an auth endpoint fails in one of these ways, that error is the source of [`Error::AuthNetwork`].
+//! No connection goes past a proxy, and the environment is read only with `proxy_from_env`. TLS works over each of
+//! these ways, in version 1.2 or 1.3. Certificates are verified with the platform's roots and those of
+//! [`Config::root_certificate_pem`], by the host or by the name in [`Config::tls_server_name`]. A server that wants a
+//! client certificate gets that of [`Config::client_identity_pem`]. The [`TlsProblem`] of [`Error::Tls`] names the
+//! problem; there is no fall-back to plain text. [`Config::connect_timeout`] covers all of it, and
+//! [`Error::ConnectTimeout`] names the [`ConnectPhase`] in which it ran out. When a request to an auth endpoint fails
+//! in one of these ways, that error is the source of [`Error::AuthNetwork`].
 //!
 //! A dialer may give any two halves that block, such as the pipes of a process:
 //!
@@ -145,13 +145,13 @@
 //!
 //! # Logging
 //!
-//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
-//! connections made and ended, `debug` for everything else that happens to a connection. Every target begins with
-//! `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels, and never show data of events,
-//! credentials or the text of an answer.
+//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections and failed attempts,
+//! `info` for connections made and ended, `debug` for everything else that happens to a connection. Every target begins
+//! with `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels. They never
+//! show event data, credentials or the text of an answer.
 //!
-//! tungstenite and ureq, on which the client stands, log the bytes on the wire at `trace`, credentials included. The page
-//! [`guide::logging`] has the filter for programs that log every crate at `trace`.
+//! The client is built on tungstenite and ureq. Both log the bytes on the wire at `trace`, credentials included. The
+//! page [`guide::logging`] has the filter for programs that log every crate at `trace`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]

@@ -30,7 +30,7 @@ struct Options {
     /// Headers of the upgrade request.
     headers: Vec<(String, Secret)>,
     client_name: Option<(String, String)>,
-    /// A certificate of the client, and its key.
+    /// A client certificate and its private key.
     identity: Option<(Secret, Secret)>,
     credentials: Credentials,
     callbacks: Callbacks,

@@ -328,8 +328,8 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  * Where the server is:
  *   key                        text      the app's key
  *   cluster                    text      of the hosted service: eu, us2, ap1, ...
- *   host                       text      of a server of your own, a name or an address, of IPv6 also with the
- *                                        interface that leads to it: fe80::1%eth0
+ *   host                       text      of a server of your own, a name or an address; an IPv6 address may have
+ *                                        the interface that leads to it: fe80::1%eth0
  *   url                        text      in place of key, cluster, host, port, tls and path_prefix:
  *                                        ws://host:port/app/key; one with a query has no metadata. A user name
  *                                        and a password are sent by a header (pusher_config_add)
@@ -344,8 +344,8 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   proxy_from_env             boolean   false: whether pusher_client_new reads https_proxy, all_proxy,
  *                                        no_proxy, ...; not together with proxy
  *   root_certificate_pem       text      none, trusted beside the platform's; each value adds one or more
- *   tls_server_name            text      the host: the name that servers and auth endpoints have in their
- *                                        certificates, where it is another one
+ *   tls_server_name            text      the host: the name to verify in the certificates of servers and auth
+ *                                        endpoints, if it is another one
  *                                        (pusher_config_add has client_identity_pem)
  * Time, from 1 ms to a year:
  *   connect_timeout_ms         integer   15000, for all of connecting
@@ -394,7 +394,7 @@ int32_t pusher_config_set_bool(pusher_config *config, const char *option, int32_
  *   auth_header                of every request to the auth endpoints
  *   auth_param                 of every request to the auth endpoints, beside socket_id and channel_name
  *   client_name                how the client calls itself: a name and a version
- *   client_identity_pem        for servers and auth endpoints that want a certificate of the client: the certificate
+ *   client_identity_pem        for servers and auth endpoints that want a client certificate: the certificate
  *                              and its private key, both as PEM text; the key in PKCS 8 without a password
  *                              (openssl pkcs8 -topk8 -nocrypt). pusher_connect checks them
  */

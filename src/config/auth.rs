@@ -82,16 +82,16 @@ impl Default for Auth {
 impl Config {
     /// The URL that authorises channels, by a POST with `socket_id` and `channel_name`. Defaults to none.
     ///
-    /// Redirects are not followed, any 2xx is success, and the answer may have 1 MiB. Network errors, timeouts, 408, 429 and
-    /// 5xx are tried again up to three times. The status of a refusal counts whatever else is wrong with the answer, and careless
-    /// answers are accepted: with a byte order mark, encoded twice as JSON, or with a `Content-Encoding` that says nothing. None
-    /// is decoded, because none is asked for.
+    /// Redirects are not followed, any 2xx is success, and the answer may have up to 1 MiB. Network errors, timeouts,
+    /// 408, 429 and 5xx are tried again up to three times. The status of a refusal counts even if the rest of the
+    /// answer is malformed. A success may begin with a byte order mark, may be encoded twice as JSON, and may name a
+    /// `Content-Encoding` that it does not have. A body that is really compressed is an [`Error::AuthMalformed`].
     ///
     /// Hosts and TLS are as for the socket ([`host`](Self::host), [`root_certificate_pem`](Self::root_certificate_pem),
-    /// [`client_identity_pem`](Self::client_identity_pem), [`tls_server_name`](Self::tls_server_name)). `http://` is an
-    /// [`Error::Config`] when the host is not loopback, or when a proxy stands between, unless
-    /// [`allow_insecure_auth`](Self::allow_insecure_auth) is set. So is a user name or a password in the URL: they are sent by
-    /// [`auth_header`](Self::auth_header), as `Authorization`.
+    /// [`client_identity_pem`](Self::client_identity_pem), [`tls_server_name`](Self::tls_server_name)). An `http://`
+    /// URL is an [`Error::Config`] if its host is not loopback, or is behind a proxy, unless
+    /// [`allow_insecure_auth`](Self::allow_insecure_auth) is set. A user name or a password in the URL is an
+    /// [`Error::Config`], too: send them by [`auth_header`](Self::auth_header), as `Authorization`.
     pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
         self.auth.endpoint = Some(Secret::new(url));
         self
@@ -104,8 +104,8 @@ impl Config {
         self
     }
 
-    /// A header of every request to the endpoints. May be called several times. Those that describe the body or the
-    /// connection are set by the client itself. A header has at most 60 KiB, and `Authorization` is ASCII.
+    /// Adds a header to every request to the endpoints. May be called several times. The client itself sets the headers
+    /// that describe the body or the connection. A header may have up to 60 KiB, and `Authorization` must be ASCII.
     pub fn auth_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.auth.headers.push((name.into(), Secret::new(value)));
         self
@@ -315,7 +315,7 @@ impl Config {
         if !is_loopback(&url.host) {
             return Err(bad("must be https, because credentials travel there; or set allow_insecure_auth"));
         }
-        // The loopback of a proxy is another machine, also where TLS leads to the proxy.
+        // Loopback behind a proxy is another machine, even if the proxy is reached over TLS.
         match self.proxy_for(url.tls, &url.host, url.port)? {
             Some(_) => {
                 Err(bad("must be https, because credentials travel there by the proxy; or set allow_insecure_auth"))
@@ -372,13 +372,13 @@ fn check_user_data(text: &str) -> Result<(), Error> {
 /// The headers that describe the body and the connection. They are the client's own.
 const RESERVED: [&str; 6] = ["host", "connection", "content-length", "content-type", "transfer-encoding", "expect"];
 
-/// Servers take 8 to 64 KiB of headers in all, and a line of a request has to fit into ureq's buffer.
+/// A line of a request has to fit into ureq's buffer. Servers accept 8 to 64 KiB of headers in all.
 const MAX_HEADER: usize = 60 * 1024;
 
 /// The name of a header that can be sent, or what is wrong with the header. The value is not told, nor what is no name: it may be
 /// the value, in the wrong place (X1).
 pub(crate) fn checked_header(name: &str, value: &str) -> Result<HeaderName, String> {
-    let parsed: HeaderName = name.parse().map_err(|_| "a name is none that a header can have")?;
+    let parsed: HeaderName = name.parse().map_err(|_| "a name is not a valid header name")?;
     if RESERVED.contains(&parsed.as_str()) {
         return Err(format!("{name:?} is set by the client itself"));
     }

@@ -45,7 +45,8 @@ impl DialRequest {
         Self { host: host.to_owned(), port, time_left }
     }
 
-    /// The host as it is configured: a name, or an address without brackets. A name may end in a dot, and an address in a zone.
+    /// The host as it is configured: a name, or an address without brackets. A name may end in a dot, and an IPv6
+    /// address in a zone.
     pub fn host(&self) -> &str {
         &self.host
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Error, auth::Secret, protocol::percent};
 
-/// Where to connect, and what to ask for.
+/// The address to dial, and the target of the upgrade request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) tls: bool,
@@ -71,7 +71,7 @@ impl Endpoint {
         Ok(Self { tls, host, port, target: percent::encode_rest(&format!("{}{query}", uri.path())) })
     }
 
-    /// The same endpoint over TLS, which the server asked for with 4000 (R2).
+    /// The same endpoint over TLS, which the server asked for with close code 4000 (R2).
     pub(crate) fn over_tls(mut self) -> Result<Self, Error> {
         if !cfg!(feature = "native-tls") {
             return Err(Error::config("tls", "the server asks for TLS, and the feature `native-tls` is off"));
@@ -83,7 +83,7 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// The value of the `Host` header: the port only where it is not the default.
+    /// The value of the `Host` header, with the port unless it is the default.
     pub(crate) fn authority(&self) -> String {
         authority(self.tls, &self.host, self.port)
     }
@@ -145,7 +145,7 @@ fn refuse_url_syntax(option: &'static str, value: &str, syntax: &str) -> Result<
     }
 }
 
-/// The headers of the upgrade request that make WebSocket work. They are the client's own.
+/// The headers of the upgrade request that the client sets itself, because WebSocket depends on them.
 const RESERVED: [&str; 7] = [
     "host",
     "connection",
@@ -156,8 +156,8 @@ const RESERVED: [&str; 7] = [
     "sec-websocket-extensions",
 ];
 
-/// Checks the user's headers. Values never appear in an error, because tokens travel in them, nor does what is no name: it may be
-/// a value, in the wrong place (X1).
+/// Checks the user's headers. Errors never show a value, because it may be a token. They leave an invalid name out as
+/// well: it may be a value in the wrong place (X1).
 pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, &Secret)>, Error> {
     let origin = config.origin.iter().map(|origin| ("origin", "Origin", origin));
     let headers = config.headers.iter().map(|(name, value)| ("header", name.as_str(), value));
@@ -166,7 +166,7 @@ pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, &Secre
         .map(|(option, name, value)| {
             let bad = |what| Error::config(option, format!("{name:?} {what}"));
             let parsed: HeaderName =
-                name.parse().map_err(|_| Error::config(option, "a name is none that a header can have"))?;
+                name.parse().map_err(|_| Error::config(option, "a name is not a valid header name"))?;
             if RESERVED.contains(&parsed.as_str()) {
                 return Err(bad("is set by the client itself"));
             }
@@ -178,8 +178,8 @@ pub(super) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, &Secre
         .collect()
 }
 
-/// RFC 9110, section 5.5: visible characters, those beyond ASCII, spaces and tabs. Looked at where it stands, because a
-/// `HeaderValue` would be another copy of a token, and is not wiped (X1).
+/// RFC 9110, section 5.5: visible characters, bytes beyond ASCII, spaces and tabs. The check makes no `HeaderValue`,
+/// which would be a copy of a token that stays in memory (X1).
 pub(super) fn is_field_value(value: &str) -> bool {
     value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }

@@ -12,7 +12,7 @@ use crate::protocol::percent;
 /// The longest name of DNS, without a final dot.
 const MAX_NAME: usize = 253;
 
-/// The host of an option, without brackets; or why it is none.
+/// Checks the host of an option and strips its brackets. The error is the reason for the refusal.
 pub(super) fn checked(host: &str) -> Result<String, &'static str> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if bare.contains(':') {
@@ -24,7 +24,7 @@ pub(super) fn checked(host: &str) -> Result<String, &'static str> {
     Ok(bare.to_owned())
 }
 
-/// The host of a URL, without brackets. RFC 6874: a zone follows `%25` there; a plain `%` is understood as well.
+/// The host of a URL, without brackets. RFC 6874 puts `%25` before a zone; a plain `%` is accepted as well.
 pub(super) fn of_url(uri: &Uri) -> Result<String, &'static str> {
     let host = uri.host().unwrap_or_default();
     match host.split_once("%25") {
@@ -36,7 +36,7 @@ pub(super) fn of_url(uri: &Uri) -> Result<String, &'static str> {
     }
 }
 
-/// An address of IPv6, which may have a zone.
+/// Checks an IPv6 address, which may have a zone.
 fn checked_address(text: &str) -> Result<(), &'static str> {
     let (address, zone) = split_zone(text);
     if address.parse::<Ipv6Addr>().is_err() {
@@ -51,19 +51,19 @@ fn checked_address(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Whether it is a name, or an address of IPv4. A final dot, which says that the name is complete, is part of neither.
+/// Whether the text is a name or an IPv4 address. A final dot, which marks a name as complete, is ignored.
 pub(super) fn is_name(text: &str) -> bool {
     let name = without_dot(text);
     let good = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     name.len() <= MAX_NAME && name.split('.').all(|label| !label.is_empty() && label.chars().all(good))
 }
 
-/// An address and its zone.
+/// Splits an address from its zone.
 pub(super) fn split_zone(host: &str) -> (&str, Option<&str>) {
     host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)))
 }
 
-/// A host as other machines may see it. RFC 4007, section 11.2: a zone has a meaning on this machine only.
+/// The host as it is sent to other machines. RFC 4007, section 11.2: a zone has a meaning on this machine only.
 pub(crate) fn without_zone(host: &str) -> &str {
     split_zone(host).0
 }
@@ -72,36 +72,36 @@ pub(super) fn without_dot(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// A host as certificates name it. RFC 6066, section 3: without a final dot.
+/// The host as certificates name it. RFC 6066, section 3: without a final dot.
 #[cfg(any(feature = "native-tls", test))]
 pub(crate) fn tls_name(host: &str) -> &str {
     without_dot(without_zone(host)).trim_start_matches('[').trim_end_matches(']')
 }
 
-/// Whether a connection to it stays on this machine (X2). A name that merely resolves to loopback is not believed, because
-/// names are answered by others.
+/// Whether a connection to this host stays on this machine (X2). `localhost` is the only name that counts, because
+/// other names depend on the answer of a resolver.
 pub(super) fn is_loopback(host: &str) -> bool {
     let address: Result<IpAddr, _> = without_zone(host).parse();
     address.map_or_else(|_| without_dot(host).eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
-/// The value of a `Host` header: the port only where it is not the default.
+/// The value of a `Host` header, with the port unless it is the default.
 pub(super) fn authority(tls: bool, host: &str, port: u16) -> String {
     let host = without_zone(host);
     if port == default_port(tls) { bracketed(host).into_owned() } else { address(host, port) }
 }
 
-/// A host with its port, as URLs have it.
+/// A host with its port, as in a URL.
 pub(crate) fn address(host: &str, port: u16) -> String {
     format!("{}:{port}", bracketed(host))
 }
 
-/// An address of IPv6 stands in brackets, where its colons would be taken for that before a port.
+/// Puts brackets around an IPv6 address, because its colons could be mistaken for the one before a port.
 fn bracketed(host: &str) -> Cow<'_, str> {
     if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
-/// The port of a URL, or the default where it has none. `None` when the text in its place is no port.
+/// The port of a URL, or `default` if the URL has none. Returns `None` for text that is not a port.
 pub(super) fn port_of(uri: &Uri, default: u16) -> Option<u16> {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     match authority.strip_prefix(uri.host().unwrap_or_default())? {
@@ -110,7 +110,7 @@ pub(super) fn port_of(uri: &Uri, default: u16) -> Option<u16> {
     }
 }
 
-/// A port that can be connected to, in digits.
+/// Parses a port, which is a number of digits other than 0.
 pub(super) fn port(text: &str) -> Option<u16> {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_digits && *port != 0)

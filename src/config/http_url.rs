@@ -1,11 +1,11 @@
-//! The URL of an auth endpoint, taken apart.
+//! The parsed URL of an auth endpoint.
 
 use tungstenite::http::Uri;
 
 use super::host::{self, authority, default_port, port, port_of};
 use crate::protocol::percent;
 
-/// Where a request goes. What it shows of itself has neither the path nor the query, where tokens may stand.
+/// The target of a request. Its `authority` leaves out the path and the query, which may contain tokens.
 pub(crate) struct HttpUrl {
     pub(crate) tls: bool,
     /// A name or an address, without brackets. It may end in a dot, or in a zone.
@@ -15,11 +15,11 @@ pub(crate) struct HttpUrl {
     pub(crate) target: String,
 }
 
-/// `http` takes no longer one.
+/// The `http` crate refuses a longer path and query.
 const MAX_TARGET: usize = u16::MAX as usize - 1;
 
 impl HttpUrl {
-    /// The error says what is wrong, without the URL.
+    /// The error describes the problem and leaves the URL out.
     pub(crate) fn parse(url: &str) -> Result<Self, &'static str> {
         if has_user(url) {
             return Err(
@@ -37,7 +37,7 @@ impl HttpUrl {
             _ => return Err("must begin with http:// or https://"),
         };
         let port = port_of(&uri, default_port(tls)).ok_or("has no valid port")?;
-        // Not `path_and_query`, which has no path where the URL has none, but a query.
+        // `path_and_query` lacks the `/` of a URL that has a query and no path.
         let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let target = percent::encode_rest(&format!("{}{query}", uri.path()));
         if target.len() > MAX_TARGET {
@@ -46,14 +46,14 @@ impl HttpUrl {
         Ok(Self { tls, host, port, target })
     }
 
-    /// The value of the `Host` header: the port only where it is not the default.
+    /// The value of the `Host` header, with the port unless it is the default.
     pub(crate) fn authority(&self) -> String {
         authority(self.tls, &self.host, self.port)
     }
 }
 
-/// Whether a user stands before the host. A password may have a slash in it that should have been encoded: then a port that is
-/// none stands before the slash.
+/// Whether the URL has a user name or a password. A password may contain a slash that should have been encoded; the
+/// text before that slash then looks like a host with an invalid port.
 fn has_user(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));

@@ -102,20 +102,21 @@ impl Config {
         Self::new(Address::Cluster(cluster.into()), key.into())
     }
 
-    /// An app on a server of your own: Reverb, soketi, Sockudo. TLS unless [`tls`](Self::tls) says otherwise, on the
-    /// scheme's port unless [`port`](Self::port) does.
+    /// An app on a server of your own: Reverb, soketi, Sockudo. Uses TLS unless [`tls`](Self::tls) says otherwise, and
+    /// the default port of the scheme unless [`port`](Self::port) sets another.
     ///
-    /// `host` is a name or an address, without a port; anything else is an [`Error::Config`]. A name may end in a dot, which
-    /// resolvers take for its end: TLS and certificates do without it. An address of IPv6 may have a zone, the interface of
-    /// this machine that leads to it (`fe80::1%eth0`), of which no server and no proxy hears.
+    /// `host` is a name or an address, without a port; anything else is an [`Error::Config`]. A name may end in a dot,
+    /// which marks it as complete for resolvers; TLS and certificates leave the dot out. An IPv6 address may have a
+    /// zone, the interface of this machine that leads to it (`fe80::1%eth0`). The zone is never sent to a server or a
+    /// proxy.
     pub fn host(key: impl Into<String>, host: impl Into<String>) -> Self {
         Self::new(Address::Host(host.into()), key.into())
     }
 
-    /// A complete `ws://` or `wss://` URL, up to and including `/app/{key}`. The query `protocol`, `client`, `version` is
-    /// added when the URL has no query. The host is as with [`host`](Self::host), an address of IPv6 in brackets; its zone
-    /// follows `%25`, or `%` alone (`ws://[fe80::1%25eth0]:8080/app/app-key`). A user name or a password in the URL is an
-    /// [`Error::Config`]: they are sent by [`header`](Self::header), as `Authorization`.
+    /// A complete `ws://` or `wss://` URL, up to and including `/app/{key}`. If the URL has no query, the client adds
+    /// `protocol`, `client` and `version`. The host is as with [`host`](Self::host), with an IPv6 address in brackets;
+    /// its zone follows `%25` or `%` alone (`ws://[fe80::1%25eth0]:8080/app/app-key`). A user name or a password in the
+    /// URL is an [`Error::Config`]: send them by [`header`](Self::header), as `Authorization`.
     pub fn url(url: impl Into<String>) -> Self {
         Self::new(Address::Url(url.into()), String::new())
     }
@@ -233,14 +234,14 @@ impl Config {
     /// | `https://[user:password@]host[:port]` | HTTP `CONNECT`, over TLS to the proxy | 443 |
     /// | `socks5://[user:password@]host[:port]` | SOCKS 5 | 1080 |
     ///
-    /// A URL without a scheme is `http`, and `socks5h://` is the same as `socks5://`: names are always resolved by the proxy.
-    /// Special characters of the user name and the password are percent-encoded. Nothing is reached past the proxy, loopback
-    /// included. The certificate of an `https://` proxy is verified by the host in its URL, with the platform's roots and those
-    /// of [`root_certificate_pem`](Self::root_certificate_pem); TLS to the server goes through the tunnel, inside of that to
-    /// the proxy. A URL of another form, and `https://` without the feature `native-tls`, are an [`Error::Config`].
+    /// A URL without a scheme is `http`. `socks5h://` is the same as `socks5://`: the proxy always resolves names.
+    /// Percent-encode special characters of the user name and the password. Everything goes through the proxy, loopback
+    /// included. The certificate of an `https://` proxy is verified by the host in its URL, with the platform's roots
+    /// and those of [`root_certificate_pem`](Self::root_certificate_pem); TLS to the server runs inside the tunnel. A
+    /// URL of another form is an [`Error::Config`], and so is `https://` without the feature `native-tls`.
     ///
-    /// A proxy that refuses, or cannot be reached, is an [`Error::Proxy`], and is tried again by the
-    /// [`Reconnect`] policy like everything else, a wrong password included.
+    /// If the proxy refuses, or cannot be reached, the error is an [`Error::Proxy`]. The client tries again by the
+    /// [`Reconnect`] policy, even after a wrong password.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), pusher_channels::Error> {
@@ -257,26 +258,28 @@ impl Config {
         self
     }
 
-    /// Takes the proxy from the environment, which is read now: `https_proxy` for `wss` and `https`, `http_proxy` for `ws` and
-    /// `http`, else `all_proxy`; except for the hosts in `no_proxy`. Their values are as with [`proxy`](Self::proxy). Without
-    /// this call the environment is not read.
+    /// Reads the proxy from the environment, at the time of this call: `https_proxy` for `wss` and `https`,
+    /// `http_proxy` for `ws` and `http`, and `all_proxy` if that one is not set. The values are as with
+    /// [`proxy`](Self::proxy). The hosts in `no_proxy` are reached directly. Without this call the environment is not
+    /// read.
     ///
     /// `no_proxy` has entries of these forms, separated by commas or blanks:
     ///
     /// | entry | hosts that are reached directly |
     /// |---|---|
     /// | `*` | all |
-    /// | `example.com`, `.example.com` | that host, and all below it |
-    /// | `*.example.com` | those below it |
+    /// | `example.com`, `.example.com` | that host and its subdomains |
+    /// | `*.example.com` | its subdomains |
     /// | `10.0.0.1`, `::1`, `[::1]` | that address, in any spelling |
-    /// | `10.0.0.0/8`, `fd00::/8` | the addresses of that range; the host is not resolved for it |
+    /// | `10.0.0.0/8`, `fd00::/8` | the addresses in that range; host names are not resolved for it |
     ///
-    /// Each may end in a port, which it is then limited to: `example.com:8080`, `[::1]:8080`, `10.0.0.0/8:8080`. A final dot
-    /// makes no difference. An entry of another form has no effect, which is logged at `warn`, once a configuration and its clones.
+    /// An entry may end in a port, and then covers that port only: `example.com:8080`, `[::1]:8080`, `10.0.0.0/8:8080`.
+    /// A final dot makes no difference. An entry of another form has no effect, and is logged at `warn`, once for a
+    /// configuration and its clones.
     ///
-    /// The names of the variables may be in capitals, but for `HTTP_PROXY`, which web servers let clients set: in a CGI
-    /// program, which has a `REQUEST_METHOD`, `http_proxy` is not read either, because on Windows, where names of variables
-    /// have no case, it is the same variable. A value that is not Unicode is an [`Error::Config`].
+    /// The names of the variables may be upper-case, except for `HTTP_PROXY`, which web servers let clients set. In a
+    /// CGI program, which has a `REQUEST_METHOD`, `http_proxy` is skipped as well: on Windows, where names have no
+    /// case, it is the same variable. A value that is not Unicode is an [`Error::Config`].
     ///
     /// ```no_run
     /// # fn main() -> Result<(), pusher_channels::Error> {
@@ -334,9 +337,10 @@ impl Config {
         self
     }
 
-    /// The largest message that is accepted, in bytes. Defaults to 1 MiB. A larger one ends the connection with 1009, which is
-    /// then made anew; so does a frame that announces more, a control frame included. A connection keeps a buffer as large as the
-    /// largest message that it received, and a message may have fragments with headers of up to 2 MiB beside its text.
+    /// The largest message to accept, in bytes. Defaults to 1 MiB. A larger message ends the connection with 1009, and
+    /// the client connects again. A frame that announces more does the same, even if it is a control frame. A
+    /// connection keeps a buffer of the size of its largest message. The headers of a message's fragments may add up to
+    /// 2 MiB.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.max_message_size = bytes;
         self

@@ -15,9 +15,9 @@ use super::host::{is_name, port, split_zone, without_dot};
 #[derive(Clone, Default)]
 pub(super) struct NoProxy {
     entries: Vec<Entry>,
-    /// The places, from 1, of the entries that are of no known form.
+    /// The positions, counted from 1, of the entries that have none of the known forms.
     unknown: Vec<usize>,
-    /// Shared with all copies of a configuration, so that one client logs them once.
+    /// Whether `unknown` was logged. All clones of a configuration share it, so that a client logs once.
     logged: Arc<AtomicBool>,
 }
 
@@ -31,11 +31,11 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     Everything,
-    /// The host of this name, and those below it.
+    /// The host of this name and its subdomains.
     Domain(String),
-    /// The hosts below this name.
+    /// The subdomains of this name.
     Below(String),
-    /// The addresses that begin with the same bits; a single address where these are all its bits.
+    /// The addresses that share their first `bits` bits with `address`: all bits for a single address.
     Range {
         address: IpAddr,
         bits: u8,
@@ -63,28 +63,29 @@ impl NoProxy {
         self.entries.iter().any(|entry| entry.covers(&host, port))
     }
 
-    /// Tells, once, which entries have no effect. Their text is not logged, because it may be a URL with a password (X1).
+    /// Logs, once, which entries have no effect. Their text stays out of the log, because it may be a URL with a
+    /// password (X1).
     pub(super) fn log_unknown(&self) {
         if self.logged.swap(true, Ordering::Relaxed) {
             return;
         }
         for place in &self.unknown {
             log::warn!(
-                "config: no_proxy: entry {place} has no effect: it is no name, .name, *.name, address or range such as \
-                 10.0.0.0/8, each with or without :port"
+                "config: no_proxy: entry {place} has no effect: expected a name, .name, *.name, an address or a range \
+                 such as 10.0.0.0/8, each with or without :port"
             );
         }
     }
 }
 
-/// A host that is to be reached.
+/// A host to connect to.
 enum Host {
     Address { address: IpAddr, zone: Option<String> },
     Name(String),
 }
 
 impl Host {
-    /// `text` is in small letters.
+    /// `text` is in lower case.
     fn of(text: &str) -> Self {
         let (address, zone) = split_zone(text);
         match address.parse::<IpAddr>() {
@@ -95,7 +96,7 @@ impl Host {
 }
 
 impl Entry {
-    /// `None` for an entry of another form.
+    /// Returns `None` for an entry that has none of the known forms.
     fn parse(text: &str) -> Option<Self> {
         let (hosts, digits) = split_port(text);
         let port = match digits {
@@ -110,8 +111,8 @@ impl Entry {
     }
 }
 
-/// The hosts of an entry, and the text of its port. A colon is before a port when it follows brackets or a range, or when
-/// it is the only one: an address of IPv6 has more.
+/// Splits an entry into its hosts and the text of its port. A colon begins a port if it follows a bracket or a range,
+/// or if it is the only colon: an IPv6 address has several.
 fn split_port(text: &str) -> (&str, Option<&str>) {
     let end = text.rfind([']', '/']);
     let colon = match end {
@@ -121,7 +122,8 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
     colon.map_or((text, None), |colon| (&text[..colon], Some(&text[colon + 1..])))
 }
 
-/// An address or a range of IPv6 without its brackets, of which the second stands before or after the length.
+/// Strips the brackets from an IPv6 address or range. The closing bracket may stand before or after the length:
+/// `[fd00::]/8`, `[fd00::/8]`.
 fn unbracketed(text: &str) -> Option<Cow<'_, str>> {
     let Some(rest) = text.strip_prefix('[') else { return Some(text.into()) };
     let (inside, bits) = rest.split_once(']')?;
@@ -152,7 +154,7 @@ impl Hosts {
         let is_digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
         let bits = bits.parse().ok().filter(|bits| is_digits && *bits <= width(address))?;
         let canonical = address.to_canonical();
-        // Of a range of addresses that IPv4 has as well, 96 bits say so.
+        // The first 96 bits of an IPv4-mapped range are the mapping itself, `::ffff:0:0/96`.
         let bits = if canonical.is_ipv4() && address.is_ipv6() { u8::checked_sub(bits, 96)? } else { bits };
         Some(Self::Range { address: canonical, bits, zone: None })
     }
@@ -174,7 +176,7 @@ fn is_below(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// How many bits an address has.
+/// The length of an address in bits.
 fn width(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }

@@ -10,34 +10,34 @@ use super::{
 };
 use crate::{Error, auth::Secret, protocol::percent};
 
-/// How to reach everything.
+/// How the client reaches servers and auth endpoints.
 #[derive(Clone, Default)]
 pub(super) enum Choice {
     #[default]
     Direct,
-    /// By this URL.
+    /// Through the proxy at this URL.
     Always(Secret),
-    /// By what the environment said when it was asked.
+    /// Through the proxy that the environment names, if there is one.
     Environment(Environment),
 }
 
-/// The `*_PROXY` variables.
+/// The `*_PROXY` variables, as they were when the option was set.
 #[derive(Clone)]
 pub(super) struct Environment {
     http: Option<Secret>,
     https: Option<Secret>,
     no_proxy: NoProxy,
-    /// One of them is no text. What cannot be read must not be passed by.
+    /// One of the variables is not Unicode. It may name a proxy, so that connecting past it would be wrong.
     is_unreadable: bool,
 }
 
-/// A proxy, and what it wants to know of its user.
+/// A proxy and its credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     pub(crate) kind: ProxyKind,
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// Name and password.
+    /// User name and password.
     pub(crate) user: Option<(Secret, Secret)>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum ProxyKind {
 }
 
 impl Choice {
-    /// The proxy on the way to this host; `None` for the direct way.
+    /// The proxy for this host, or `None` if the host is reached directly.
     pub(super) fn proxy_for(&self, tls: bool, host: &str, port: u16) -> Result<Option<Proxy>, Error> {
         let url = match self {
             Self::Direct => None,
@@ -62,7 +62,7 @@ impl Choice {
         url.map(|url| Proxy::parse(url.expose())).transpose()
     }
 
-    /// Checks everything that may be used later. Entries of `no_proxy` without effect are logged.
+    /// Checks everything that may be used later, and logs the entries of `no_proxy` that have no effect.
     pub(super) fn check(&self) -> Result<(), Error> {
         let urls = match self {
             Self::Direct => Vec::new(),
@@ -80,8 +80,9 @@ impl Choice {
 }
 
 impl Environment {
-    /// Small letters come first. `HTTP_PROXY` in capitals is not read, because CGI sets it to what a client sends; and where
-    /// capitals make no difference, as on Windows, `http_proxy` is not read in a CGI program, which `REQUEST_METHOD` tells.
+    /// Lower-case names come first. `HTTP_PROXY` is never read, because CGI sets it from a header of the request. In a
+    /// CGI program, which has a `REQUEST_METHOD`, `http_proxy` is skipped as well: on Windows, where names have no
+    /// case, it is the same variable.
     pub(super) fn read(variable: impl Fn(&str) -> Result<String, VarError>) -> Self {
         let mut is_unreadable = false;
         let mut first = |names: &[&str]| {
@@ -114,13 +115,13 @@ impl Environment {
 }
 
 impl Proxy {
-    /// A password never appears in the error.
+    /// The error never shows a password.
     fn parse(url: &str) -> Result<Self, Error> {
         let bad = |reason: &str| Error::config("proxy", reason);
         if url.contains(|c: char| c.is_control() || c.is_whitespace() || "#\\".contains(c)) {
             return Err(bad("has a character that does not belong there: white space, control, # or \\"));
         }
-        // The variables of the environment often have no scheme.
+        // Environment variables often omit the scheme.
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let (kind, default) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (ProxyKind::Http, 80),
@@ -130,7 +131,7 @@ impl Proxy {
             _ => return Err(bad("must begin with http://, https:// or socks5://")),
         };
         let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        // Else the name would be taken for the host, and the beginning of the password for the port.
+        // Otherwise the user name would be taken for the host, and the beginning of the password for the port.
         if after.contains('@') {
             return Err(bad("has an @ after / or ?; percent-encode these in the user name and the password"));
         }
@@ -156,7 +157,7 @@ fn user_of(text: &str, kind: ProxyKind) -> Result<(Secret, Secret), Error> {
     let (name, password) = text.split_once(':').unwrap_or((text, ""));
     let decode = |part| percent::decode(part).ok_or_else(|| bad("has a broken escape in its user name or password"));
     let (name, password) = (Secret::new(decode(name)?), Secret::new(decode(password)?));
-    // RFC 7617: a colon ends the name. RFC 1929: one byte tells the length.
+    // RFC 7617: a colon ends the name. RFC 1929: a length is one byte.
     match kind {
         ProxyKind::Http | ProxyKind::Https if name.expose().contains(':') => Err(bad("has a colon in its user name")),
         ProxyKind::Socks5 if ![&name, &password].iter().all(|text| (1..=255).contains(&text.expose().len())) => {
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn c7_a_variable_that_is_no_text_is_refused_and_not_passed_by() {
+    fn c7_a_variable_that_is_not_unicode_is_refused() {
         for unreadable in ["http_proxy", "HTTPS_PROXY", "all_proxy", "no_proxy"] {
             let value = |name: &str| {
                 Err(if name == unreadable { VarError::NotUnicode("canary".into()) } else { VarError::NotPresent })
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn c7_what_the_client_of_a_cgi_program_sends_is_not_taken_for_a_proxy() {
+    fn c7_a_proxy_header_of_a_cgi_request_is_not_taken_for_a_proxy() {
         let cgi = environment(&[("REQUEST_METHOD", "GET"), ("http_proxy", "cgi"), ("https_proxy", "secure:2")]);
         assert_eq!(host_for(&cgi, false, "h"), None);
         assert_eq!(host_for(&cgi, true, "h").as_deref(), Some("secure"));

@@ -1,4 +1,4 @@
-//! The options of TLS, which serve the socket and auth endpoints alike (C8).
+//! The TLS options, for the socket and the auth endpoints alike (C8).
 
 use zeroize::Zeroizing;
 
@@ -13,7 +13,7 @@ pub(super) struct Tls {
     server_name: Option<String>,
 }
 
-/// A certificate of the client and its key, as PEM. Both are wiped, because some files have both in them.
+/// A client certificate and its private key, as PEM. Both are wiped, because one file may contain both.
 #[derive(Clone)]
 pub(crate) struct Identity {
     #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
@@ -24,8 +24,8 @@ pub(crate) struct Identity {
 
 /// TLS, for the socket and for the requests to auth endpoints.
 impl Config {
-    /// Trusts the certificates in this PEM text, beside the platform's: of servers, of auth endpoints, and of a proxy that is
-    /// reached over TLS. May be called several times. Defaults to none.
+    /// Trusts the root certificates in this PEM text in addition to the platform's, for servers, auth endpoints and
+    /// `https://` proxies. May be called several times. Defaults to none.
     ///
     /// Text that is not PEM, or has no certificate in it, is an [`Error::Config`].
     ///
@@ -43,16 +43,18 @@ impl Config {
         self
     }
 
-    /// A certificate of the client, for servers and auth endpoints that ask for one, and its private key; both as PEM text.
-    /// The certificate comes first, followed by those between it and its issuer, if there are any. A proxy that is reached
-    /// over TLS never gets it. The last call counts. Defaults to none.
+    /// A client certificate and its private key, both as PEM text, for servers and auth endpoints that ask for one. The
+    /// certificate comes first, followed by its intermediate certificates, if there are any. An `https://` proxy never
+    /// gets it. The last call counts. Defaults to none.
     ///
-    /// The key is PKCS 8 without a password: `-----BEGIN PRIVATE KEY-----`. Keys in other formats are converted by
-    /// `openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key`. The client wipes its copies of the key when they are dropped.
+    /// The key is PKCS 8 without a password: `-----BEGIN PRIVATE KEY-----`. Convert keys in other formats by
+    /// `openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key`. The client wipes its copies of the key when they are
+    /// dropped.
     ///
-    /// A key in another format, a text without a certificate, and, as far as the platform tells, a key that does not belong to
-    /// the certificate are an [`Error::Config`] that names this option. A server that does not accept the certificate is an
-    /// [`Error::Tls`] with [`TlsProblem::Refused`](crate::TlsProblem::Refused).
+    /// Connecting fails with an [`Error::Config`] that names this option if the key has another format, if the text has
+    /// no certificate in it, or, where the platform checks it, if the key belongs to another certificate. If a server
+    /// refuses the certificate, the error is an [`Error::Tls`] with
+    /// [`TlsProblem::Refused`](crate::TlsProblem::Refused).
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,12 +72,12 @@ impl Config {
         self
     }
 
-    /// The name of the server in its certificate, where it is not the host that is dialled: for servers that are reached by an
-    /// address, by a tunnel, or by a [`dialer`](Self::dialer). It is sent in the handshake (SNI) and verified, for the socket
-    /// and for auth endpoints alike; the `Host` header still has the host that is dialled. A proxy that is reached over TLS is
-    /// verified by its own host. Defaults to the host, without a final dot.
+    /// The name to verify in the server's certificate, if it is not the host: for servers that are reached by an
+    /// address, through a tunnel, or by a [`dialer`](Self::dialer). The name is sent in the handshake (SNI) and
+    /// verified, for the socket and for auth endpoints alike. The `Host` header keeps the host that is dialled, and an
+    /// `https://` proxy is verified by its own host. Defaults to the host, without a final dot.
     ///
-    /// A name or an address, without a port and a scheme; anything else is an [`Error::Config`].
+    /// The value is a host name or an address, without port or scheme; anything else is an [`Error::Config`].
     ///
     /// ```no_run
     /// # fn main() -> Result<(), pusher_channels::Error> {
@@ -92,7 +94,7 @@ impl Config {
         self
     }
 
-    /// Checks the options that need no TLS library for it.
+    /// Checks the options that can be checked without a TLS library.
     pub(super) fn check_tls(&self) -> Result<(), Error> {
         let bad = "must be a host name or an address, without a port and a scheme";
         match &self.tls_options.server_name {
@@ -103,7 +105,7 @@ impl Config {
         }
     }
 
-    /// The name that the certificate of the server at this host is to have.
+    /// The name to verify in the certificate of the server at this host.
     #[cfg(feature = "native-tls")]
     pub(crate) fn server_name<'a>(&'a self, host: &'a str) -> &'a str {
         host::tls_name(self.tls_options.server_name.as_deref().unwrap_or(host))

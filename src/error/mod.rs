@@ -72,9 +72,9 @@ pub enum Error {
         problem: ProxyProblem,
         /// What went wrong, in words.
         reason: String,
-        /// The error of the operating system, where the connection to the proxy broke; [`Error::Tcp`] or [`Error::Dns`], where
-        /// there was none, because the proxy cannot be reached or resolved; [`Error::Tls`], where the handshake with an
-        /// `https://` proxy failed.
+        /// The error of the operating system, if the connection to the proxy broke; [`Error::Tcp`] or [`Error::Dns`],
+        /// if the proxy cannot be reached or resolved; [`Error::Tls`], if the handshake with an `https://` proxy
+        /// failed.
         source: Option<Source>,
     },
     /// The program's own dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
@@ -84,7 +84,8 @@ pub enum Error {
     },
     /// The TLS handshake failed. It is never tried in plain text instead.
     Tls {
-        /// The host whose certificate was expected, or the name of [`Config::tls_server_name`](crate::Config::tls_server_name).
+        /// The name to verify in the certificate: the host, or the name of
+        /// [`Config::tls_server_name`](crate::Config::tls_server_name).
         host: String,
         /// What was wrong, as far as the TLS library tells: unknown issuer, wrong host, expired, no TLS at all, ...
         problem: TlsProblem,

@@ -20,8 +20,8 @@ pub enum ProxyProblem {
     Absent,
     /// The proxy cannot reach the host. It may be able to, later.
     Unreachable,
-    /// The TLS handshake with the proxy failed. The source is the [`Error::Tls`], whose [`TlsProblem`] says why: an unknown
-    /// issuer, another host, an expired certificate.
+    /// The TLS handshake with the proxy failed. The source is an [`Error::Tls`], and its [`TlsProblem`] gives the
+    /// reason: an unknown issuer, another host, an expired certificate.
     Tls,
     /// What answered is no proxy of this kind: mostly a wrong port, or a wrong scheme.
     NotAProxy,
@@ -32,7 +32,7 @@ pub enum ProxyProblem {
 }
 
 impl ProxyProblem {
-    /// The problem of a proxy with which the TLS handshake failed.
+    /// The problem of a proxy after a failed TLS handshake.
     fn of_tls(problem: TlsProblem) -> Self {
         match problem {
             TlsProblem::NotTls => Self::NotAProxy,
@@ -93,7 +93,7 @@ impl fmt::Display for ProxyProblem {
 }
 
 impl Error {
-    /// The error of a TLS handshake with the proxy at this address, as that of the proxy.
+    /// The [`Error::Proxy`](Self::Proxy) for a failed TLS handshake with the proxy at this address.
     pub(crate) fn proxy_tls(address: String, problem: TlsProblem, failure: Source) -> Self {
         let reason = match problem {
             TlsProblem::WrongHost => {
@@ -103,7 +103,7 @@ impl Error {
                 "the port does not speak TLS; look at the scheme and the port in Config::proxy".to_owned()
             }
             TlsProblem::Refused => {
-                "it refused: there is no cipher in common, or it wants a certificate of the client, which proxies never get"
+                "it refused: there is no cipher in common, or it wants a client certificate, which proxies never get"
                     .to_owned()
             }
             TlsProblem::Other => failure.to_string(),

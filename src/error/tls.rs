@@ -15,7 +15,7 @@ pub enum TlsProblem {
     /// The server's certificate is signed by nobody but itself. Where it is the right one, name it by
     /// [`Config::root_certificate_pem`](crate::Config::root_certificate_pem).
     SelfSigned,
-    /// The certificate is for another host. Connect by a name that it has, or name it by
+    /// The certificate is for another host. Connect by a name that it has, or set
     /// [`Config::tls_server_name`](crate::Config::tls_server_name).
     WrongHost,
     /// The certificate has expired. The server needs a new one; or the clock of this machine is wrong.
@@ -26,8 +26,8 @@ pub enum TlsProblem {
     NotValidNow,
     /// The server speaks no TLS that is as new as 1.2, and this client none that is older.
     OldVersion,
-    /// The server refused: there is no cipher in common, or it wants a certificate of the client, and has got none or another
-    /// one ([`Config::client_identity_pem`](crate::Config::client_identity_pem)).
+    /// The server refused: there is no cipher in common, or it wants a client certificate that it trusts
+    /// ([`Config::client_identity_pem`](crate::Config::client_identity_pem)).
     Refused,
     /// What answered speaks no TLS at all: mostly a wrong port, or a server without TLS.
     NotTls,
@@ -90,7 +90,7 @@ impl TlsProblem {
             ("unsupported protocol", Self::OldVersion),
             ("alert handshake failure", Self::Refused),
             ("certificate required", Self::Refused),
-            // RFC 8446, section 6.2: alerts by which a server refuses the certificate of a client.
+            // RFC 8446, section 6.2: alerts by which a server refuses a client certificate.
             ("alert bad certificate", Self::Refused),
             ("alert unsupported certificate", Self::Refused),
             ("alert certificate revoked", Self::Refused),
@@ -117,7 +117,7 @@ impl fmt::Display for TlsProblem {
             Self::SelfSigned => {
                 "its certificate is self-signed; if it is the right one, add it by Config::root_certificate_pem"
             }
-            Self::WrongHost => "its certificate is for another host; connect by a name that the certificate has, or name it by Config::tls_server_name",
+            Self::WrongHost => "its certificate is for another host; connect by a name that the certificate has, or set Config::tls_server_name",
             Self::Expired => "its certificate has expired; renew it on the server, or set the clock of this machine right",
             Self::NotYetValid => "its certificate is not valid yet; set the clock of this machine right",
             Self::NotValidNow => {
@@ -125,7 +125,7 @@ impl fmt::Display for TlsProblem {
             }
             Self::OldVersion => "it speaks only versions of TLS that are older than 1.2; renew the server's software",
             Self::Refused => {
-                "it refused: there is no cipher in common, or it wants a certificate of the client that it trusts (Config::client_identity_pem)"
+                "it refused: there is no cipher in common, or it wants a client certificate that it trusts (Config::client_identity_pem)"
             }
             Self::NotTls => "the port does not speak TLS; look at Config::port and Config::tls",
             Self::Ended => "it ended the connection in the middle; look whether the port speaks TLS",

@@ -51,7 +51,7 @@ fn without_metadata_the_name_of_the_client_is_left_away() {
 }
 
 #[test]
-fn c8_a_certificate_of_the_client_is_an_option_of_two_texts() {
+fn c8_a_client_certificate_is_an_option_of_two_texts() {
     let config = config_with(&[(c"tls_server_name", c"ws.internal")]);
     let rows = [
         (c"client_identity_pem", c"certificate", c"canary", results::PUSHER_OK),
@@ -75,7 +75,7 @@ fn c8_a_certificate_of_the_client_is_an_option_of_two_texts() {
 
 #[cfg(feature = "native-tls")]
 #[test]
-fn c8_the_last_certificate_of_the_client_is_checked_when_it_connects() {
+fn c8_the_last_client_certificate_is_checked_by_connect() {
     let config = config_with(&[]);
     let mut client = ptr::null_mut();
     // SAFETY: handles, a place for one, and texts with a NUL at their ends.
@@ -93,7 +93,7 @@ fn c8_the_last_certificate_of_the_client_is_checked_when_it_connects() {
 }
 
 #[test]
-fn c8_a_server_name_that_is_none_is_refused_when_the_client_is_made() {
+fn c8_an_invalid_server_name_is_refused_when_the_client_is_made() {
     for name in [c"", c"ws.internal:443", c"https://ws.internal", c"a b", c"a..b"] {
         let config = config_with(&[(c"tls_server_name", name)]);
         let mut client = ptr::null_mut();
