@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # native-tls 0.2.18 (OpenSSL) sends the final dot of a host in the server name of its ClientHello.
 #
-# A name that ends in a dot is the same name, complete: resolvers take it, and URLs may have it. RFC 6066, section 3, says that
-# the server name of a ClientHello is sent without a trailing dot. One would expect `TlsConnector::connect` to remove it. Seen with
-# native-tls 0.2.18 on Debian 12, OpenSSL 3.0: the name goes out as it was given, so that a server which chooses its certificate
-# by name does not find it.
+# A final dot marks a name as complete: resolvers accept it, and URLs may have it. RFC 6066, section 3, says that the server
+# name of a ClientHello is sent without a trailing dot. One would expect `TlsConnector::connect` to remove it. Seen with
+# native-tls 0.2.18 on Debian 12, OpenSSL 3.0: the name is sent as it was given, and a server that chooses its certificate by
+# name has none for it.
 #
 #   localhost is sent as "localhost"
 #   localhost. is sent as "localhost."
@@ -52,7 +52,7 @@ fn main() {
         let length = peer.read(&mut hello).expect("a ClientHello");
         println!("{host} is sent as {:?}", server_name(&hello[..length]).expect("a server name"));
         drop(peer);
-        assert!(!client.join().expect("no panic"), "nobody answers");
+        assert!(!client.join().expect("no panic"), "the server sends no answer");
     }
 }
 RUST

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tungstenite 0.30.0 hands close code 1014 to its reader as 1002, with a reason of its own.
+# tungstenite 0.30.0 reports close code 1014 as 1002, with a reason of its own.
 #
-# 1014 (Bad Gateway) stands in IANA's registry of WebSocket close codes beside 1012 and 1013. One would expect the reader to get
+# 1014 (Bad Gateway) is in IANA's registry of WebSocket close codes beside 1012 and 1013. One would expect the reader to get
 # the code and the reason that the peer sent, as it does for 1013. Seen with tungstenite 0.30.0 as a client, on the unmasked close
 # frame of a server:
 #

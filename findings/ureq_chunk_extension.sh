@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# ureq 3.5.2 (ureq-proto 0.7.1) refuses an answer in chunks whose size lines have an extension of some length.
+# ureq 3.5.2 (ureq-proto 0.7.1) refuses a chunked answer if the line of a chunk size has a long extension.
 #
-# RFC 9112, section 7.1.1: a chunk's size may be followed by extensions, and a recipient ignores those that it does not know. One
-# would expect the body "ab" for each of these answers. Seen on a loopback connection, all features off: the line of a chunk's
-# size may have up to 20 bytes before its line end.
+# RFC 9112, section 7.1.1: extensions may follow the size of a chunk, and a recipient ignores unknown ones. One would expect the
+# body "ab" for each of these answers. Seen on a loopback connection, all features off: the line of a chunk size may have up to
+# 20 bytes before its line end.
 #
 #   2 is read as Ok("ab")
 #   2;a=b is read as Ok("ab")

@@ -78,8 +78,8 @@ fn json(text: &[u8]) -> Value {
     serde_json::from_slice(text.trim_ascii()).expect("what was accepted is JSON")
 }
 
-/// The fields of an object, which may be the text of a string. What cannot be read of those that nobody reads, such as a number
-/// that is too large, is let pass.
+/// The fields of an object, which may be encoded in a string. Unreadable values, such as a number that is too large,
+/// are skipped: they can only be in fields that the client ignores.
 fn fields(body: &[u8]) -> Value {
     let body = without_mark(str::from_utf8(body).expect("UTF-8 was accepted"));
     let inner = serde_json::from_str::<String>(body).ok();

@@ -38,7 +38,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Equal, but for what was read of the body of a refusal before it broke off.
+    /// Equality without the message of a refusal: if its body breaks off, the message depends on the cuts.
     fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Refusal { status, seconds, .. }, Self::Refusal { status: other, seconds: others, .. }) => {

@@ -1,5 +1,5 @@
-//! The frames of a server: any bytes, and what a server that keeps the rules sends. tungstenite reads them; this watches how
-//! the client uses it.
+//! The frames of a server: any bytes, and the frames of a server that keeps the rules. tungstenite reads them; this
+//! target checks how the client uses it.
 
 use std::io::{self, Read};
 
@@ -66,7 +66,7 @@ fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<Strin
         match result {
             Ok(()) => assert!(piece.0.is_empty() || !is_open, "everything is read before more is asked for"),
             Err(broken) => {
-                assert!(broken.close_code().is_some(), "the peer is told what it broke: {broken:?}");
+                assert!(broken.close_code().is_some(), "a broken rule has a close code: {broken:?}");
                 return (messages, Some(format!("{broken:?}")));
             }
         }

@@ -29,7 +29,7 @@ use crate::{
     sync::atomic::AtomicUsize,
 };
 
-/// How long, and how much, is read of the body of a refusal. The error has 200 characters of it.
+/// The limits for reading the body of a refusal. The error quotes up to 200 characters of it.
 const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
 const MAX_REFUSAL: usize = 1024;
 
@@ -58,7 +58,7 @@ pub(super) struct Dialled {
     pub(super) inlet: Inlet,
 }
 
-/// Up to this many calls of a dialer may run at once: those of attempts that were given up, and the current one's.
+/// Up to this many calls of a dialer may run at once: that of the current attempt, and those of abandoned ones.
 const MAX_DIALER_CALLS: usize = 4;
 
 /// The calls of a client's dialer, few at a time, so that closures that never return do not pile up.
@@ -121,7 +121,7 @@ impl Dial<'_> {
         self.secure(target, stream, reached)
     }
 
-    /// A stream through the proxy, which is as if it were connected to the target.
+    /// A stream through the proxy to the target.
     fn tunnel(&self, proxy: &Proxy, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<Stream, Error> {
         let gate = self.connect(&proxy.host, proxy.port, reached).map_err(|error| absent(proxy, error))?;
         reached(ConnectPhase::Proxy);
@@ -213,7 +213,7 @@ impl Dial<'_> {
         }
     }
 
-    /// The handshake with the proxy failed.
+    /// The error for a failed handshake with the proxy.
     fn insecure(&self, proxy: &Proxy, error: Error) -> Error {
         match error {
             Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),

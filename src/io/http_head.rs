@@ -1,40 +1,40 @@
 //! The head of an HTTP answer, RFC 9112: a status line and headers.
 //!
-//! The upgrade, proxies and auth endpoints share this reader. It is lenient where real servers are careless: a blank before
-//! the colon of a header is accepted, and a refusal is a refusal whatever its headers look like.
+//! The upgrade, proxies and auth endpoints share this parser. It is lenient where real servers are careless: a blank
+//! before the colon of a header is accepted, and the status of a refusal counts even if its headers are malformed.
 
 use std::str;
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status};
 
-/// The interim answers and the head that counts may have this many bytes together.
+/// The limit in bytes for the final head, together with the interim answers before it.
 pub(crate) const MAX_HEAD: usize = 16 * 1024;
 
-/// Frameworks send some twenty headers, and cookies.
+/// The most headers of a success. Frameworks send about twenty, and cookies.
 pub(crate) const MAX_HEADERS: usize = 120;
 
-/// More headers than this are counted and not read.
+/// Headers beyond this number are counted, but not parsed.
 const MOST_HEADERS: usize = 256;
 
-/// The head that counts. RFC 9110, section 15.2: any number of interim answers may come before it.
+/// The final head. RFC 9110, section 15.2: any number of interim answers may come before it.
 #[derive(Debug)]
 pub(crate) struct Head<'a> {
     pub(crate) status: u16,
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
     pub(crate) minor_version: u8,
     pub(crate) headers: Vec<Header<'a>>,
-    /// The interim answers and the head end before this byte.
+    /// The offset of the first byte after the head, interim answers included.
     pub(crate) end: usize,
 }
 
-/// Why bytes are not the head of an answer.
+/// The reason why bytes are not the head of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HeadError {
     /// The head is larger than [`MAX_HEAD`].
     TooLarge,
-    /// The head has this many headers, which are more than [`MAX_HEADERS`].
+    /// The head has this many headers, more than [`MAX_HEADERS`].
     TooManyHeaders(usize),
-    /// The bytes are not HTTP/1; the parser says why.
+    /// The bytes are not HTTP/1.
     NotHttp(httparse::Error),
 }
 
@@ -49,7 +49,7 @@ impl HeadError {
     }
 }
 
-/// Reads the head that counts. `None` while more bytes are needed.
+/// Parses the final head. Returns `None` while more bytes are needed.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
     let mut start = 0;
     loop {
@@ -65,7 +65,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
     }
 }
 
-/// The status of a refusal whose status line is there, but not all of its head, or too much of it.
+/// The status of a refusal with an incomplete or too large head, if the status line is complete.
 pub(crate) fn status_of_refusal(bytes: &[u8]) -> Option<u16> {
     let mut rest = bytes;
     while let Ok(Some(head)) = parse_one(rest) {
@@ -77,7 +77,7 @@ pub(crate) fn status_of_refusal(bytes: &[u8]) -> Option<u16> {
     status_of(rest).filter(|status| is_refusal(*status))
 }
 
-/// An answer that another one follows on the same request. 101 is the last one.
+/// Whether another answer to the same request follows. 101 is final.
 fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
@@ -88,12 +88,13 @@ fn is_refusal(status: u16) -> bool {
 
 fn status_of(bytes: &[u8]) -> Option<u16> {
     let mut response = Response::new(&mut []);
-    // The status comes before the error that there is no room for headers.
+    // The parser sets the status before it fails for lack of room for headers.
     let _ = response.parse(bytes);
     response.code
 }
 
-/// The headers of a success are checked. In a refusal, and in an interim answer before it, the status counts whatever they are.
+/// Parses one head. The headers of a success must be valid; in a refusal or an interim answer, invalid ones are
+/// skipped.
 fn parse_one(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
     let careless = status_of(bytes).filter(|status| is_refusal(*status) || is_interim(*status));
     let mut headers = [EMPTY_HEADER; MOST_HEADERS];
@@ -114,7 +115,7 @@ fn parse_one(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
             headers: response.headers.to_vec(),
             end,
         })),
-        // No parser gets past some bytes, such as a NUL.
+        // Some bytes, such as a NUL, stop httparse even when it ignores invalid headers.
         (Err(_), Some(status)) => {
             Ok(end_of_head(bytes).map(|end| Head { status, minor_version: 0, headers: Vec::new(), end }))
         }
@@ -131,7 +132,7 @@ fn lines(head: &[u8]) -> usize {
     head.iter().filter(|byte| **byte == b'\n').count().saturating_sub(2)
 }
 
-/// Where the empty line ends that ends a head.
+/// The offset after the empty line that ends a head.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     let ends = [&b"\n\r\n"[..], b"\n\n"];
     let end = |empty: &[u8]| bytes.windows(empty.len()).position(|window| window == empty).map(|at| at + empty.len());
@@ -139,7 +140,7 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 }
 
 impl<'a> Head<'a> {
-    /// The values of the headers with this name, which is written in small letters.
+    /// The values of the headers with this name, in any case.
     pub(crate) fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
         self.headers
             .iter()
@@ -147,13 +148,13 @@ impl<'a> Head<'a> {
             .map(|header| header.value.trim_ascii())
     }
 
-    /// Whether a header that is a list of tokens has this one, in any case.
+    /// Whether this header, a list of tokens, has this token, in any case.
     pub(crate) fn has_token(&self, name: &'static str, token: &str) -> bool {
         let mut tokens = self.values(name).flat_map(|value| value.split(|byte| *byte == b','));
         tokens.any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// The length of the body, where one header says it.
+    /// The value of `Content-Length`, if there is exactly one such header.
     pub(crate) fn content_length(&self) -> Option<usize> {
         let mut lengths = self.values("content-length");
         let length = str::from_utf8(lengths.next()?).ok()?.parse().ok()?;
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a1_the_status_of_a_refusal_counts_whatever_its_headers_are() {
+    fn a1_the_status_of_a_refusal_counts_even_if_its_headers_are_malformed() {
         let strange = ["no colon", "bad name: x", ": no name", "X: folded\r\n over two lines", "\u{fc}: x"];
         for line in strange {
             let refusal = format!("HTTP/1.1 503 Unavailable\r\n{line}\r\nRetry-After: 7\r\n\r\nbody");
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn d3_a_head_has_an_end() {
+    fn d3_the_size_of_a_head_is_limited() {
         let floods = [
             format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(MAX_HEAD)),
             format!("HTTP/1.1 403 No\r\n{}", "X: y\r\n".repeat(MAX_HEAD / 6)),
@@ -255,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_another_protocol_are_told_apart_at_once() {
+    fn bytes_of_another_protocol_are_refused_at_once() {
         for bytes in [&b"SSH-2.0-x\r\n"[..], b"\x15\x03\x01\x00\x02", b"HTTP/2 200\r\n", b"<html>"] {
             assert!(matches!(parse(bytes), Err(HeadError::NotHttp(_))), "{bytes:?}");
         }
     }
 
     #[test]
-    fn one_length_is_a_length_and_two_are_none() {
+    fn a_length_counts_if_it_is_the_only_one() {
         assert_eq!(parsed("HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\n").content_length(), Some(3));
         for headers in ["", "Content-Length: x\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n"] {
             assert_eq!(parsed(&format!("HTTP/1.1 403 No\r\n{headers}\r\n")).content_length(), None);

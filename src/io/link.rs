@@ -112,7 +112,7 @@ impl Link {
             Burst::Next(bytes) => socket.web.receive(bytes, each),
         };
         if let Some(code) = result.as_ref().err().and_then(Broken::close_code) {
-            // The connection is over, whether the close frame gets through or not.
+            // The connection ends even if the close frame cannot be written.
             let _ = socket.web.close(code);
         }
         let ending = closed.or_else(|| result.err().map(|broken| Ending::Lost(describe(broken, *max_message))));

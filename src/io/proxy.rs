@@ -15,12 +15,12 @@ use crate::{
     wiped::Wiped,
 };
 
-/// Why there is no tunnel.
+/// The reason why there is no tunnel.
 #[derive(Debug)]
 pub(crate) enum NoTunnel {
     /// The stream to the proxy broke, or the deadline came.
     Io(io::Error),
-    /// The proxy says no, by an HTTP status where it has one, or does not speak as a proxy does.
+    /// The proxy refuses, with a status if it speaks HTTP, or the peer is not a proxy of this kind.
     Refused { status: Option<u16>, problem: ProxyProblem, reason: String },
 }
 
@@ -30,7 +30,8 @@ impl From<io::Error> for NoTunnel {
     }
 }
 
-/// Asks for a tunnel to this host, which the proxy resolves. After that the stream is as if it were connected there.
+/// Asks for a tunnel to this host, and leaves the name to the proxy to resolve. On success the stream leads to the
+/// host.
 pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
     match proxy.kind {
         ProxyKind::Http | ProxyKind::Https => connect(proxy, stream, host, port),
@@ -64,9 +65,9 @@ fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u1
 
 /// The status of the proxy's answer.
 ///
-/// The head is read byte by byte, because the bytes after it belong to the tunnel; the stream has a buffer. The first line is
-/// parsed as soon as it is there, so that a peer that speaks another protocol and then waits is refused at once; the rest at
-/// its end, because a parse of every line would make the work grow with the square of their number.
+/// The head is read byte by byte, because the bytes after it belong to the tunnel; the stream is buffered. The first
+/// line is parsed as soon as it is complete, so that a peer of another protocol is refused at once. The rest is parsed
+/// once, at its end: to parse after every line would take quadratic time.
 fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
     let mut answer = Vec::with_capacity(512);
     let mut is_first_line = true;
@@ -91,7 +92,7 @@ fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
     }
 }
 
-/// Whether the last line has nothing in it.
+/// Whether the answer ends with an empty line.
 fn is_empty_line(answer: &[u8]) -> bool {
     answer.ends_with(b"\n\n") || answer.ends_with(b"\n\r\n")
 }
@@ -106,7 +107,7 @@ fn advice(status: u16, proxy: &Proxy) -> &'static str {
     }
 }
 
-/// RFC 1928, section 3. The client offers what it can do, the proxy chooses.
+/// RFC 1928, section 3: the client offers methods, and the proxy chooses one.
 const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 
@@ -127,7 +128,7 @@ fn socks(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16)
     read_socks_reply(stream)
 }
 
-/// RFC 1929. That both lengths fit into a byte has been checked with the options.
+/// RFC 1929. The check of the options ensures that both lengths fit into a byte.
 fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) -> Result<(), NoTunnel> {
     let mut request = Zeroizing::new(Vec::with_capacity(3 + name.len() + password.len()));
     request.push(1);
@@ -142,7 +143,7 @@ fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) ->
     }
 }
 
-/// RFC 1928, section 4: an address as such, a name as such.
+/// RFC 1928, section 4: an address is sent as an address, and a name as a name.
 fn socks_request(host: &str, port: u16) -> Vec<u8> {
     let mut request = vec![5, 1, 0];
     match host.parse() {
@@ -155,7 +156,7 @@ fn socks_request(host: &str, port: u16) -> Vec<u8> {
             request.extend(address.octets());
         }
         Err(_) => {
-            // A host has at most 253 bytes, which has been checked with the options.
+            // The check of the options ensures that a host has at most 253 bytes.
             request.extend([3, u8::try_from(host.len()).unwrap_or(u8::MAX)]);
             request.extend_from_slice(host.as_bytes());
         }
@@ -179,7 +180,7 @@ fn read_socks_reply(stream: &mut impl Read) -> Result<(), NoTunnel> {
         4 => 16,
         _ => return Err(refused(ProxyProblem::NotAProxy, "its answer has an address of no known kind")),
     };
-    // The address that it connected from says nothing, but it comes before the tunnel.
+    // The address that the proxy connected from is of no use, but it comes before the bytes of the tunnel.
     for _ in 0..u16::from(address) + 2 {
         read_byte(stream)?;
     }

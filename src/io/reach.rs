@@ -38,7 +38,7 @@ pub(super) fn resolve(host: &str, port: u16, stop: &Stop, deadline: Instant) -> 
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    // RFC 6761, section 6.3: it is this machine in any spelling. With the dot, some resolvers would ask the network.
+    // RFC 6761, section 6.3: `localhost` is this machine. With a final dot, some resolvers would ask the network.
     let host = if host.eq_ignore_ascii_case("localhost.") { "localhost" } else { host };
     let (answer, answered) = bounded(1);
     let target = (host.to_owned(), port);

@@ -1,4 +1,4 @@
-//! Plain or TLS, over the gate; with TLS in TLS where a proxy is reached over it.
+//! Plain or TLS, over the gate. Through an `https://` proxy it is TLS inside TLS.
 
 use std::io::{self, Read, Write};
 
@@ -21,8 +21,8 @@ impl Stream {
         }
     }
 
-    /// Whether a connection that is kept for later can still be used: nothing has come on it, not even its end. Bytes that
-    /// TLS has decrypted already count.
+    /// Whether an idle connection can still be used: the peer has sent nothing, not even the end of the stream. Bytes
+    /// that TLS has already decrypted count as well.
     pub(super) fn is_silent(&self) -> bool {
         match self {
             Self::Plain(gate) => gate.is_silent(),

@@ -19,7 +19,7 @@ pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, St
         if let Some(data) = text(answer.channel_data, "channel_data")? {
             auth = auth.channel_data(data);
         }
-        // On other channels nobody looks at it.
+        // Other channels do not use it.
         if ChannelKind::of(channel).is_encrypted() {
             auth = auth.shared_secret(required(answer.shared_secret, "shared_secret")?);
         }
@@ -91,7 +91,7 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Makes something of the answer. Some endpoints encode it twice, so that it is one JSON string with the object in it.
+    /// Parses the answer for `make`. Some endpoints encode it twice, as a JSON string that contains the object.
     fn read<T>(body: &[u8], make: impl FnOnce(Answer<'_>) -> Result<T, String>) -> Result<T, String> {
         // Also where no field is that is read here: serde_json does not look into what it skips.
         let body = without_mark(str::from_utf8(body).map_err(|_| "is not UTF-8")?);
@@ -124,7 +124,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Some servers begin with a byte order mark, which is no part of JSON.
+/// Strips the byte order mark that some servers send. It is not part of JSON.
 fn without_mark(text: &str) -> &str {
     let text = text.trim_ascii();
     text.strip_prefix('\u{feff}').map_or(text, str::trim_ascii)
@@ -141,7 +141,7 @@ fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
     decoded(raw).map(|mut text| Some(std::mem::take(&mut *text))).ok_or_else(not_text)
 }
 
-/// The text that a JSON string stands for. `None` where the value is none.
+/// Decodes a JSON string. Returns `None` for any other value.
 fn decoded(raw: &str) -> Option<Zeroizing<String>> {
     let content = raw.strip_prefix('"')?.strip_suffix('"')?;
     // In one piece, which is wiped unless it is handed out; serde_json would unescape it in memory of its own (X1).

@@ -1,7 +1,7 @@
 //! One WebSocket: the thread that reads it, and the writer beside it.
 //!
-//! tungstenite reads the frames of the client and checks them. The server sends its own answers to pings and close frames
-//! through the outbox, so that it can also keep silent.
+//! tungstenite reads the frames of the client and checks them. The server sends its own answers to pings and close
+//! frames through the outbox, so that it can also keep silent.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -33,9 +33,9 @@ pub(super) struct Connection {
     pub(super) outbox: Outbox,
 }
 
-/// What the serving thread has found out before the connection becomes a WebSocket.
+/// The state of a connection when the upgrade is done.
 pub(super) struct Opening {
-    /// What is still to be sent of the `101` response.
+    /// The part of the `101` response that is still to be sent.
     pub(super) head: Bytes,
     pub(super) greeting: Greeting,
     /// Bytes that came after the request.
@@ -92,7 +92,7 @@ fn limits() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// Handles a message. False when the client has closed, or does not take what is queued for it.
+/// Handles a message. Returns false if the client has closed, or leaves too much in its queue.
 fn receive(hub: &Hub, connection: &Connection, message: &Message) -> bool {
     match message {
         Message::Text(text) => message::receive(hub, connection, text),
@@ -149,7 +149,7 @@ impl Read for Stream<'_> {
                 result => break result?,
             }
         };
-        // What this read took has to wait, too, if the server was stalled meanwhile.
+        // If the server was stalled during the read, these bytes have to wait, too.
         if !self.hub.wait_while_stalled(id) {
             return Ok(0);
         }
@@ -157,8 +157,8 @@ impl Read for Stream<'_> {
     }
 }
 
-/// tungstenite writes nothing but its automatic answers to pings and close frames. They are dropped: frames have to go
-/// through the outbox, and only [`receive`] knows when the server does not answer.
+/// tungstenite writes only its automatic answers to pings and close frames. They are dropped: frames have to go through
+/// the outbox, and only [`receive`] knows when the server keeps silent.
 impl Write for Stream<'_> {
     fn write(&mut self, answer: &[u8]) -> io::Result<usize> {
         Ok(answer.len())

@@ -1,18 +1,18 @@
-//! The head of an answer, put in order for ureq.
+//! Rewrites the head of an answer for ureq.
 //!
-//! ureq's own parser refuses careless heads before it gives their status, but the status of a refusal counts before anything
-//! else in the answer (A1). So the reader that the upgrade and the proxies use, too, finds the head that counts, and ureq gets
-//! the status and the few headers that an auth endpoint's client needs. The body is left as it is.
+//! ureq's own parser rejects a careless head before it reports the status, but the status of a refusal counts before
+//! anything else in the answer (A1). So the parser of the upgrade and the proxies reads the head, and ureq gets a new
+//! one with the status and the few headers that the client needs. The body is passed on unchanged.
 
 use std::str;
 
 use crate::io::http_head::{self, Head};
 
-/// The header in which ureq gets the `Content-Encoding`. Under its own name ureq would decode the body, in programs that build
-/// ureq with such a feature for themselves.
+/// The header in which ureq gets the `Content-Encoding`. Under the original name ureq would decode the body, if the
+/// program enables a compression feature of ureq.
 pub(super) const CODING: &str = "coding";
 
-/// The head in order, and how many of these bytes it replaces. `None` while the head is not complete.
+/// Returns the new head and the number of bytes that it replaces, or `None` while the head is incomplete.
 pub(super) fn filter(bytes: &[u8]) -> Result<Option<(String, usize)>, String> {
     match http_head::parse(bytes) {
         Ok(None) => Ok(None),
@@ -21,7 +21,7 @@ pub(super) fn filter(bytes: &[u8]) -> Result<Option<(String, usize)>, String> {
     }
 }
 
-/// The head of the refusal that these bytes begin with, although it has no end.
+/// The new head for a refusal that ended inside its own head.
 pub(super) fn cut_off(bytes: &[u8]) -> Option<(String, usize)> {
     let status = http_head::status_of_refusal(bytes)?;
     Some((format!("HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), bytes.len()))
@@ -45,20 +45,20 @@ fn in_order(head: &Head<'_>) -> Result<String, String> {
     Ok(format!("HTTP/1.1 {:03} \r\n{lines}\r\n", head.status))
 }
 
-/// The header that says where the body ends, RFC 9112, section 6.3, and whether all headers agree about that. Where they do
-/// not, the body of a refusal may still be read in the likeliest way, but where the next answer begins is unknown.
+/// Returns the header that frames the body (RFC 9112, section 6.3), and whether all headers agree on it. If they
+/// disagree, the body of a refusal is read in the likeliest way, and the connection is closed after it.
 fn framing(head: &Head<'_>) -> (String, bool) {
     let codings = head.values("transfer-encoding").flat_map(|value| value.split(|byte| *byte == b',')).count();
     let chunks = head.has_token("transfer-encoding", "chunked").then(|| "Transfer-Encoding: chunked\r\n".to_owned());
     match (codings, chunks, length(head)) {
         (0, _, Ok(length)) => (length.map_or_else(String::new, |length| format!("Content-Length: {length}\r\n")), true),
-        // RFC 9112, section 6.1: HTTP/1.0 knows no codings, so that a proxy on the way may have seen another end.
+        // RFC 9112, section 6.1: HTTP/1.0 has no transfer codings, so a proxy on the way may see another end.
         (1, Some(chunks), Ok(None)) => (chunks, head.minor_version > 0),
         (_, chunks, _) => (chunks.unwrap_or_default(), false),
     }
 }
 
-/// The length that all `Content-Length` headers give, where there are any. An error where they give none, or several.
+/// The length in the `Content-Length` headers, if there are any. It is an error if one is invalid or two differ.
 fn length(head: &Head<'_>) -> Result<Option<u64>, ()> {
     let mut lengths = head.values("content-length").flat_map(|value| value.split(|byte| *byte == b','));
     lengths.try_fold(None, |known, next| {
@@ -67,13 +67,13 @@ fn length(head: &Head<'_>) -> Result<Option<u64>, ()> {
     })
 }
 
-/// Nothing but digits, where a number's own parser would take a sign.
+/// Accepts digits only: `parse` would accept a sign as well.
 fn digits(value: &[u8]) -> Option<&str> {
     let is_number = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     str::from_utf8(value).ok().filter(is_number)
 }
 
-/// The content coding of a body. The error of the request names it, and so it is none of the server's own words (X1).
+/// The content coding of a body, by a name from a fixed list: errors quote it, and text of the server stays out (X1).
 fn coding(value: &[u8]) -> Option<&'static str> {
     const KNOWN: [&str; 8] = ["gzip", "x-gzip", "br", "deflate", "compress", "zstd", "aes128gcm", "UTF-8"];
     if value.is_empty() || value.eq_ignore_ascii_case(b"identity") {

@@ -1,8 +1,9 @@
 //! Asking an auth endpoint (A1).
 //!
-//! ureq speaks HTTP, keeps connections for the next request, and holds the deadline. Connections are made by [`transport`],
-//! like the socket's: by the proxy, with the same TLS, and so that [`Http::end`] interrupts them in every phase. Heads of
-//! answers go through [`head_filter`] first, so that the status counts before anything else. No redirect is followed.
+//! ureq speaks HTTP, keeps connections for the next request, and enforces the deadline. [`transport`] makes the
+//! connections in the same way as the socket's: through the proxy, with the same TLS, and so that [`Http::end`]
+//! interrupts them in every phase. [`head_filter`] reads the head of each answer first, so that the status counts
+//! before anything else. Redirects are not followed.
 
 mod head_filter;
 mod request;
@@ -37,25 +38,25 @@ use crate::{
 use head_filter::CODING;
 use transport::{Network, NoNames};
 
-/// A permission has some hundred bytes.
+/// The limit for the body of a success. A permission has a few hundred bytes.
 const MAX_BODY: u64 = 1 << 20;
 
-/// At most this is read of the body of a refusal. An error reports 200 characters of it.
+/// The limit for the body of a refusal. An error quotes up to 200 characters of it.
 const MAX_REFUSAL: u64 = 4096;
 
-/// No server keeps a channel waiting for longer.
+/// A longer `Retry-After` is cut to this, because a channel waits for it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// One for each thread that asks.
+/// One idle connection for each auth thread.
 const MAX_IDLE: usize = 8;
 
-/// Servers end connections that are idle for longer, as a rule.
+/// Most servers close connections that are idle for longer.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 
-/// One read of a body takes at most this.
+/// The most bytes that one read of a body takes.
 const CHUNK: usize = 4096;
 
-/// The client of the auth endpoints. Lives as long as there is something to ask.
+/// The HTTP client for the auth endpoints. It lives as long as requests are pending.
 pub(crate) struct Http {
     agent: Agent,
     process: Process,
@@ -67,7 +68,7 @@ impl Http {
         Self::over(Network { config, connector, traffic: Arc::default() })
     }
 
-    /// A client of what this connector connects to.
+    /// A client that gets its connections from this connector.
     pub(crate) fn over(connector: impl Connector) -> Self {
         let settings = Agent::config_builder()
             .max_redirects(0)
@@ -76,7 +77,7 @@ impl Http {
             .proxy(None)
             .max_idle_connections(MAX_IDLE)
             .max_idle_connections_per_host(MAX_IDLE)
-            // Frameworks that would redirect a browser to a login page answer this with a status.
+            // Asked for JSON, frameworks answer with a status where they would redirect a browser to a login page.
             .accept("application/json")
             .accept_encoding("")
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "-rust/", env!("CARGO_PKG_VERSION")))
@@ -89,7 +90,8 @@ impl Http {
         self.agent.clone().shutdown();
     }
 
-    /// Sends one request, and returns what `make` makes of the body of a success. `inside` is set while closures of the program run.
+    /// Sends one request, and returns the result of `make` for the body of a success. `inside` is set while user code
+    /// runs.
     pub(crate) fn post<T>(
         &self,
         options: &Auth,
@@ -100,7 +102,7 @@ impl Http {
     ) -> Result<T, Failure> {
         let url = HttpUrl::parse(text).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
         let (request, body) = request::build(options, (text, &url), fields, inside)?;
-        // A closure of the program may have forked, and this may be the child, whose connections these are not (H7).
+        // A closure may have forked. In the child, the connections still belong to the parent (H7).
         self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
         let deadline = Instant::now() + options.timeout;
         let failed = |error| failure(error, &url, deadline);
@@ -119,8 +121,8 @@ impl Http {
         })
     }
 
-    /// A server may end a kept connection at the moment of the request. When nothing at all of an answer was received, the
-    /// request goes out once more, on a new connection.
+    /// A server may close an idle connection at the moment of the request. If the connection ends before the first byte
+    /// of an answer, the request is sent once more, on a new connection.
     fn send(&self, request: &Request<()>, body: &[u8], deadline: Instant) -> Result<Response<Body>, ureq::Error> {
         let attempt = |idle_age| {
             let attempt = self.agent.configure_request(request.clone().map(|()| body));
@@ -133,7 +135,7 @@ impl Http {
     }
 }
 
-/// The status says enough, where the body cannot be read.
+/// The failure for an answer that is not a success. An error while reading the body is ignored: the status is enough.
 fn refusal(response: &mut Response<Body>) -> Failure {
     let mut body = Wiped::default();
     let _ = read(&mut response.body_mut().as_reader().take(MAX_REFUSAL), &mut body);
@@ -141,7 +143,7 @@ fn refusal(response: &mut Response<Body>) -> Failure {
         (Err(_), Some(coding)) => format!("a body that is not text; its Content-Encoding is {coding}"),
         _ => excerpt(String::from_utf8_lossy(&body).trim()),
     };
-    // In seconds. Dates depend on clocks that nobody has compared, and are left to the back-off.
+    // A number of seconds. Dates are left to the back-off, because the clocks of client and server may differ.
     let seconds = header(response, "retry-after").and_then(|seconds| seconds.parse().ok());
     let retry_after = seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     Failure::Refused { status: Some(response.status().as_u16()), message, retry_after }
@@ -164,12 +166,12 @@ fn read(body: &mut impl Read, bytes: &mut Wiped) -> io::Result<()> {
 
 fn failure(error: ureq::Error, url: &HttpUrl, deadline: Instant) -> Failure {
     use ureq::Error as Http;
-    // Without the path and the query, where tokens may stand.
+    // The path and the query are left out, because they may contain tokens.
     let network = |source: Source| Failure::Network { endpoint: url.authority(), source };
     match error {
         _ if left(deadline).is_zero() => Failure::Timeout,
         Http::Timeout(_) => Failure::Timeout,
-        // In this order: of dialling, of the stream, and why an answer is not as it should be.
+        // In this order: an error of dialling, an error of the stream, the reason why an answer is malformed.
         Http::Other(reason) => match reason.downcast::<Error>().map_err(|reason| reason.downcast::<io::Error>()) {
             Ok(error) if error.is_timeout() => Failure::Timeout,
             Ok(error) => network(Arc::new(*error)),
@@ -177,7 +179,7 @@ fn failure(error: ureq::Error, url: &HttpUrl, deadline: Instant) -> Failure {
             Err(Err(reason)) => Failure::Malformed(reason.to_string()),
         },
         Http::Io(error) => network(Arc::new(error)),
-        // The stream ended inside of a chunk.
+        // The stream ended inside a chunk.
         Http::BodyStalled => network(Arc::new(io::Error::from(io::ErrorKind::UnexpectedEof))),
         Http::BodyExceedsLimit(limit) => Failure::Malformed(format!("is larger than {limit} bytes")),
         Http::Protocol(_) | Http::Http(_) => Failure::Malformed(format!("is not HTTP ({error})")),

@@ -1,4 +1,4 @@
-//! A request (A1). It has credentials in it, which are wiped once ureq has dropped it.
+//! A request to an auth endpoint (A1). Its credentials are wiped when ureq drops it.
 
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicBool};
 
@@ -14,7 +14,7 @@ use crate::{
     wiped::Wiped,
 };
 
-/// A POST to this URL of these fields, beside what the options add. `inside` is set while closures of the program run.
+/// Builds a POST to this URL, with these fields and those of the options. `inside` is set while user code runs.
 pub(super) fn build(
     options: &Auth,
     (text, url): (&str, &HttpUrl),
@@ -24,7 +24,7 @@ pub(super) fn build(
     let fresh = evaluate(&options.params_with, inside, "parameters")?;
     let fixed = options.params.iter().chain(&fresh);
     let params = fixed.map(|(name, value)| (name.as_str(), value.expose()));
-    // Nothing takes the place of the client's own fields.
+    // The options cannot replace the client's own fields.
     let fields = fields.iter().copied().chain(params.filter(|(name, _)| !fields.iter().any(|(own, _)| own == name)));
     let (kind, body) = if options.json {
         ("application/json", json(fields))
@@ -44,7 +44,7 @@ pub(super) fn build(
     Ok((request, body))
 }
 
-/// The URL with the target as it is sent. Tokens may stand in it.
+/// The URL with the target as it is sent. It may contain tokens.
 fn uri(text: &str, target: &str) -> Option<Uri> {
     let mut parts = Uri::from_maybe_shared(wiped(text)).ok()?.into_parts();
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(wiped(target)).ok()?);
@@ -90,7 +90,7 @@ fn pair(name: &str, value: &str, form: &mut Wiped) -> fmt::Result {
     encode_to(value, form)
 }
 
-/// Of several fields with one name the last counts.
+/// If several fields have the same name, the last one counts.
 fn json<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Wiped {
     let object: BTreeMap<_, _> = fields.collect();
     let mut json = Wiped::default();

@@ -16,14 +16,14 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use super::transport::{Connection, Socket};
 use crate::io::stop::Stop;
 
-/// The answers of an endpoint, and the requests that it saw. Clones share them.
+/// The answers of an endpoint, and the requests that it received. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Scripted {
-    /// After it the stream ends, unless another request comes.
+    /// The stream ends after these bytes, unless another request is written.
     answer: Vec<u8>,
-    /// How many bytes each read brings, less one; after the last of these as many as there is room for.
+    /// The size of each read, less one. Later reads fill their buffer.
     cuts: Vec<u8>,
-    /// How many bytes of a request it takes before it stops reading, where it does.
+    /// The number of request bytes after which the endpoint stops reading; `None` if it reads all.
     takes: Option<usize>,
     sent: Arc<Mutex<Vec<u8>>>,
     connections: Arc<AtomicUsize>,
@@ -68,10 +68,10 @@ impl fmt::Debug for Scripted {
 
 pub(crate) struct ScriptedStream {
     script: Scripted,
-    /// The bytes that are still to be read, and their cuts, both backwards.
+    /// The bytes to read next and their cuts, both in reverse order.
     left: Vec<u8>,
     cuts: Vec<u8>,
-    /// A request has been written, and nothing of the answer was read.
+    /// A request was written, and its answer has yet to be read.
     is_asked: bool,
 }
 

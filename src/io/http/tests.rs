@@ -1,4 +1,4 @@
-//! Answers of an endpoint in memory: what is read of them, and what becomes of the connection (A1, A4, A5).
+//! Answers of an endpoint in memory: the parts that are read, and the fate of the connection (A1, A4, A5).
 
 use std::{
     io::{self, Read, Write},
@@ -67,7 +67,7 @@ fn is_kept(text: &str) -> bool {
     script.connections() == 1
 }
 
-/// Headers that say two things about the length of a body, or nothing that can be understood. The bodies are chunks.
+/// Headers that contradict each other about the length of a body, or make no sense. The bodies are chunks.
 const UNCLEAR: [&str; 16] = [
     "HTTP/1.1 | Content-Length: 12|Content-Length: 13",
     "HTTP/1.1 | Content-Length: 12, 13",
@@ -152,7 +152,7 @@ fn a_connection_is_kept_only_when_both_sides_know_where_the_answer_ends() {
 }
 
 #[test]
-fn a5_an_answer_that_is_not_as_it_should_be_is_malformed() {
+fn a5_an_answer_that_breaks_the_rules_is_malformed() {
     let chunked = |chunks: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
     let rows = [
         ("SSH-2.0".to_owned(), "is not HTTP"),
@@ -230,7 +230,7 @@ fn a1_the_status_of_a_refusal_is_judged_before_the_rest_of_its_head() {
 }
 
 #[test]
-fn a4_the_status_of_a_refusal_is_told_also_when_its_body_is_broken() {
+fn a4_the_status_of_a_refusal_is_reported_even_if_its_body_is_broken() {
     let broken = "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\nlong words";
     assert_eq!(refusal(broken), (503, "long words".to_owned(), Some(7)));
     for chunks in ["x\r\n", "-1\r\n", "", "5\r\nab", "10000000000000000\r\nx", &"0".repeat(99_999)] {
@@ -253,8 +253,8 @@ fn a1_an_unknown_coding_of_a_success_is_the_plain_body() {
 }
 
 #[test]
-fn a5_a_body_that_was_encoded_all_the_same_says_so() {
-    // The name of another coding would be the server's own words.
+fn a5_the_error_for_an_encoded_body_names_the_coding() {
+    // An unknown name would be text of the server.
     let codings = ["gzip", "br", "deflate", "zstd"].map(|known| (known, known));
     for (coding, named) in codings.into_iter().chain([("x-custom", "unknown"), ("GZIP", "gzip")]) {
         for body in [&b"\x1f\x8b\x08\0\0"[..], b"junk", b"[1]"] {

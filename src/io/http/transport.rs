@@ -1,5 +1,5 @@
-//! The connections under ureq: made like the socket's, so that every wait of theirs ends at the deadline and can be interrupted
-//! (C7, C8, H6).
+//! The connections of ureq. They are made like the socket's, so that every wait ends at the deadline and can be
+//! interrupted (C7, C8, H6).
 
 use std::{
     fmt,
@@ -32,27 +32,27 @@ use crate::{
     wiped::Wiped,
 };
 
-/// The buffer of answers has room for the largest head, the bytes that came with its end, and the head that replaces it.
+/// The buffer of answers has room for the largest head, the bytes that came with its end, and the rewritten head.
 const INPUT: usize = 24 * 1024;
 
-/// The buffer of requests has room for their longest line: with a URL of 64 KiB, or with a header of 60 KiB.
+/// The buffer of requests has room for their longest line: a URL of 64 KiB, or a header of 60 KiB.
 const OUTPUT: usize = 66 * 1024;
 
-/// One read of a head takes at most this.
+/// The most bytes that one read of a head takes.
 const CHUNK: usize = 4096;
 
 /// Makes the connections of one agent.
 pub(super) struct Network {
     pub(super) config: Config,
     pub(super) connector: Arc<tls::Connector>,
-    /// Not that of the client's counters, which tell of its socket.
+    /// Separate from the counters of the client's socket.
     pub(super) traffic: Arc<Traffic>,
 }
 
 impl Connector for Network {
     type Out = Connection<Stream>;
 
-    /// The way to interrupt it is registered before anything is done, which fails once the agent was shut down.
+    /// Registers the [`Stop`] before it dials. Registering fails after the agent was shut down.
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, Failed> {
         let stop = Arc::new(Stop::new());
         let handle: Weak<dyn ShutdownHandle> = Arc::downgrade(&stop) as Weak<dyn ShutdownHandle>;
@@ -82,7 +82,7 @@ impl ShutdownHandle for Stop {
     }
 }
 
-/// ureq resolves no names: the connector does, or a proxy.
+/// Keeps ureq from resolving names: the connector or a proxy does.
 #[derive(Debug)]
 pub(super) struct NoNames;
 
@@ -94,9 +94,9 @@ impl Resolver for NoNames {
 
 /// A stream to an endpoint.
 pub(crate) trait Socket: Read + Write + Send + 'static {
-    /// Reads and writes end at this deadline, in `TimedOut`.
+    /// Reads and writes fail with `TimedOut` at this deadline.
     fn set_deadline(&mut self, deadline: Instant);
-    /// Whether nothing has come on it, not even its end.
+    /// Whether the peer has sent nothing, not even the end of the stream.
     fn is_silent(&self) -> bool;
 }
 
@@ -110,16 +110,16 @@ impl Socket for Stream {
     }
 }
 
-/// A connection to an endpoint, kept for as many requests as the server lets it.
+/// A connection to an endpoint, kept for as many requests as the server allows.
 pub(crate) struct Connection<S> {
-    /// The lock makes the stream `Sync`, and is never locked: each method has the connection for itself.
+    /// The mutex makes the stream `Sync`. It is never locked, because every method has `&mut self`.
     stream: Mutex<S>,
     buffers: LazyBuffers,
-    /// The head of the last answer was read, so that a body follows, or another request.
+    /// The head of the last answer was read: its body or another request comes next.
     is_answered: bool,
     /// An earlier request was answered.
     is_used: bool,
-    /// The error that kept a part of the request from being sent. A server may answer, and stop reading, before it has all of it.
+    /// The error that interrupted writing the request. A server may answer before it has read the whole request.
     unsent: Option<io::Error>,
     is_tls: bool,
     /// Registered with the agent for as long as the connection lives.
@@ -132,7 +132,7 @@ impl<S: Socket> Connection<S> {
         Self { stream, buffers, is_answered: false, is_used: false, unsent: None, is_tls, _stop: stop }
     }
 
-    /// Reads until the head is complete, and leaves the answer to ureq under a head in order.
+    /// Reads until the head is complete, and replaces it by the head that [`head_filter`] makes.
     fn read_head(&mut self) -> Result<bool, Failed> {
         let (head, replaced) = loop {
             let error = match self.receive(CHUNK) {
@@ -163,7 +163,7 @@ impl<S: Socket> Connection<S> {
         let room = self.buffers.input_append_buf();
         let most = most.min(room.len());
         if most == 0 {
-            // Only the size of a chunk and the trailer are read in lines.
+            // The buffer is full. ureq waits for a whole line only in the size of a chunk and in the trailer.
             return Err(malformed("has a line that does not end".to_owned()));
         }
         let count = self.stream.get_mut().read(&mut room[..most]).map_err(Failed::Io)?;
@@ -171,7 +171,7 @@ impl<S: Socket> Connection<S> {
         Ok(count)
     }
 
-    /// Makes a refusal of an answer whose head is cut off, where its status is known. Else the answer is lost.
+    /// Returns the refusal in a head that was cut off, if its status is known. Otherwise the error stands.
     fn ended(&mut self, error: io::Error) -> Result<(String, usize), Failed> {
         let input = self.buffers.input();
         match (head_filter::cut_off(input), input.is_empty()) {
@@ -184,7 +184,7 @@ impl<S: Socket> Connection<S> {
 }
 
 impl<S> Connection<S> {
-    /// Requests have credentials in them, and answers permissions.
+    /// Wipes the buffers: requests contain credentials, and answers contain permissions.
     fn wipe(&mut self) {
         let count = self.buffers.input().len();
         self.buffers.input_consume(count);
@@ -204,7 +204,7 @@ impl<S: Socket> Transport for Connection<S> {
         &mut self.buffers
     }
 
-    /// Never fails: an answer may have come all the same, and is looked for.
+    /// Never fails: the server may have answered already, and `await_input` reads that answer.
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Failed> {
         self.is_used |= std::mem::take(&mut self.is_answered);
         if self.unsent.is_none() {
@@ -215,7 +215,7 @@ impl<S: Socket> Transport for Connection<S> {
         Ok(())
     }
 
-    /// `ConnectionFailed` when a connection that was kept ended before the first byte of an answer.
+    /// Fails with `ConnectionFailed` if a reused connection ended before the first byte of an answer.
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Failed> {
         self.stream.get_mut().set_deadline(end_of(&timeout));
         let received = if self.is_answered { self.receive(INPUT).map(|count| count > 0) } else { self.read_head() };
@@ -248,7 +248,7 @@ fn malformed(reason: String) -> Failed {
     Failed::Other(reason.into())
 }
 
-/// Every request has a deadline; a day stands where ureq would have none.
+/// The end of this timeout. A day stands for ureq's absence of a timeout; every request has a deadline of its own.
 fn end_of(timeout: &NextTimeout) -> Instant {
     Instant::now() + (*timeout.after).min(Duration::from_secs(86_400))
 }

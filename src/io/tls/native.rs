@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Identity},
 };
 
-/// The connectors, which are loaded at their first use.
+/// The connectors. Each is built at its first use.
 #[derive(Default)]
 pub(super) struct Loaded {
     for_servers: OnceLock<TlsConnector>,
@@ -25,7 +25,7 @@ impl Loaded {
         loaded(&self.for_servers, || load(config, config.client_identity()))
     }
 
-    /// The same, without a certificate of the client.
+    /// The same, without a client certificate.
     pub(super) fn for_proxies(&self, config: &Config) -> Result<&TlsConnector, Error> {
         match config.client_identity() {
             None => self.for_servers(config),
@@ -42,7 +42,7 @@ fn loaded(
         Some(connector) => Ok(connector),
         None => {
             let connector = load()?;
-            // Another thread may have been faster; then its connector, which is the same, is used.
+            // If another thread was faster, its connector is used; the two are alike.
             Ok(place.get_or_init(|| connector))
         }
     }
@@ -69,7 +69,8 @@ pub(super) fn roots(pem: &[u8]) -> Result<Vec<Certificate>, Error> {
     certificates(pem).map_err(|reason| Error::config("root_certificate_pem", reason))
 }
 
-/// At least one. A certificate whose header speaks of a password is refused, because OpenSSL would ask the terminal for it.
+/// Parses at least one certificate. An encrypted one is refused, because OpenSSL would ask for its password on the
+/// terminal.
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
     let text = String::from_utf8_lossy(pem);
     let wants_password = |block: &str| block.contains("CERTIFICATE-----") && block.contains("Proc-Type:");
@@ -84,9 +85,9 @@ const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY-----";
 const KEY_ENDS: &str = "-----END PRIVATE KEY-----";
 
 fn identity(identity: &Identity) -> Result<native_tls::Identity, Error> {
-    // There, the library panics.
+    // native-tls panics on these platforms.
     if cfg!(all(target_vendor = "apple", not(target_os = "macos"))) {
-        return Err(bad_identity("this platform takes none"));
+        return Err(bad_identity("this platform does not support client certificates"));
     }
     certificates(&identity.certificate)
         .map_err(|reason| bad_identity(&format!("the text of the certificate {reason}")))?;
@@ -100,8 +101,8 @@ fn identity(identity: &Identity) -> Result<native_tls::Identity, Error> {
         .map_err(|error| bad_identity(&format!("the key cannot be read: {error}")))
 }
 
-/// The key alone: the library wants it without text around it. A header in it is refused, because OpenSSL would ask the
-/// terminal for the password of which such a header speaks.
+/// Cuts the key out of the text around it, because native-tls accepts the key alone. A key with PEM headers is refused:
+/// for a header that announces a password, OpenSSL would ask on the terminal.
 fn private_key(pem: &[u8]) -> Option<&[u8]> {
     let text = std::str::from_utf8(pem).ok()?;
     let (start, ending) = (text.find(KEY_BEGINS)?, text.find(KEY_ENDS)?);
@@ -114,12 +115,12 @@ fn bad_identity(reason: &str) -> Error {
     Error::config("client_identity_pem", reason)
 }
 
-/// Does the handshake with the peer whose certificate has this name.
+/// Does the handshake, and verifies that the peer's certificate has this name.
 pub(super) fn handshake(connector: &TlsConnector, name: &str, stream: Stream) -> Result<Stream, Error> {
     match connector.connect(name, stream) {
         Ok(stream) => Ok(Stream::Tls(Box::new(Secured { stream, peer: name.to_owned() }))),
         Err(HandshakeError::Failure(error)) => Err(Error::tls(name, error)),
-        // A stream that blocks ends its reads in an error or in data, so the handshake is not interrupted.
+        // A blocking stream returns data or an error, so the handshake is never interrupted.
         Err(HandshakeError::WouldBlock(_)) => Err(Error::tls(name, io::Error::from(io::ErrorKind::WouldBlock))),
     }
 }
@@ -127,12 +128,12 @@ pub(super) fn handshake(connector: &TlsConnector, name: &str, stream: Stream) ->
 /// A stream after its handshake.
 pub(in crate::io) struct Secured {
     stream: TlsStream<Stream>,
-    /// The name in the peer's certificate.
+    /// The name that was verified.
     peer: String,
 }
 
 impl Secured {
-    /// The stream that carries it.
+    /// The stream below TLS.
     pub(in crate::io) fn under(&self) -> &Stream {
         self.stream.get_ref()
     }
@@ -141,13 +142,13 @@ impl Secured {
         self.stream.get_mut()
     }
 
-    /// Whether no decrypted byte waits.
+    /// Whether every decrypted byte has been read.
     pub(in crate::io) fn has_read_all(&self) -> bool {
         matches!(self.stream.buffered_read_size(), Ok(0))
     }
 
-    /// A refusal becomes an [`Error::Tls`] inside of the error of the read. An end without the alert that announces it is the
-    /// end that the operating system calls an unexpected one.
+    /// Puts an [`Error::Tls`] inside the error if the peer refuses. An end of the stream without a `close_notify` alert
+    /// becomes `UnexpectedEof`.
     fn told(&self, error: io::Error) -> io::Error {
         use io::ErrorKind::{TimedOut, UnexpectedEof, WouldBlock};
         if matches!(error.kind(), WouldBlock | TimedOut) || super::late_refusal(&error).is_some() {

@@ -1,4 +1,5 @@
-//! The Autobahn cases, by an echo over this crate's own stream. `tests/survival/autobahn` starts the server and judges.
+//! The Autobahn cases, run by an echo over this crate's own stream. `tests/survival/autobahn` starts the server and
+//! judges.
 
 use std::{env, io, sync::Arc, time::Duration, time::Instant};
 
@@ -70,7 +71,7 @@ fn keep(messages: &mut Vec<Message>, message: Message) -> bool {
     !is_close
 }
 
-/// All of it, slice by slice. An error shows at the next read.
+/// Writes everything, slice by slice. An error shows at the next read.
 fn write(web: &mut WebSocket, begin: impl FnOnce(&mut WebSocket) -> io::Result<()>) {
     web.gate_mut().begin_slice();
     let mut result = begin(web);

@@ -1,12 +1,12 @@
-//! Messages from bytes and frames from messages: tungstenite's protocol context, with limits and without a stream of its own.
+//! Reads messages and writes frames: tungstenite's `WebSocketContext`, with limits and without a stream of its own.
 //!
-//! tungstenite answers Pings and close frames by itself, and would write the answers while it reads. Here it reads from a
-//! source to which nothing can be written, so that a peer that is gone cannot hide what it sent before: the answers wait
-//! for the next [`flush`](Codec::flush).
+//! tungstenite answers Pings and close frames by itself, and writes the answers while it reads. Here it reads from a
+//! source that refuses writes, so that a failed write cannot hide messages that arrived before. The answers wait for
+//! the next [`flush`](Codec::flush).
 //!
-//! tungstenite checks a frame once all of it has arrived, except for its length: a frame that announces more than the limit is
-//! refused at once, with 1009, also where it is a control frame. Its buffers keep the size of the largest message, and the frames
-//! that were sent stay in the memory of the write buffer, masked.
+//! tungstenite checks the length of a frame at once, and everything else when the frame is complete. A frame that
+//! announces more than the limit is refused with 1009, even if it is a control frame. The buffers keep the size of the
+//! largest message. The frames that were sent stay in the memory of the write buffer, masked.
 
 use std::io::{self, Read, Write};
 
@@ -18,33 +18,34 @@ use tungstenite::{
 
 use crate::auth::Secret;
 
-/// tungstenite fills the buffer with zeros before each read, so that a larger one costs more than it saves (measured).
+/// tungstenite fills the buffer with zeros before each read; a larger one was slower when measured.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// The answers to Pings that wait together. Beyond this only the last Ping is answered, as RFC 6455, section 5.5.3, allows.
+/// The limit in bytes for answers to Pings that wait. Beyond it only the last Ping is answered, as RFC 6455, section
+/// 5.5.3, allows.
 const MAX_ANSWERS: usize = 64 * 1024;
 
-/// Beside the text of a message, its fragments may have headers of this size at most. A fragment of one byte has two.
+/// The limit in bytes for the headers of a message's fragments. A fragment of one byte has a header of two.
 const MAX_FRAGMENT_HEADERS: usize = 2 << 20;
 
-/// The header of a frame of a client has at most 14 bytes, and a control frame at most 125 bytes of payload.
+/// A client's frame has a header of up to 14 bytes, and a control frame a payload of up to 125 bytes.
 const MAX_CONTROL_FRAME: usize = 14 + 125;
 
-/// The header of a control frame of a server, before its payload of at most 125 bytes.
+/// The size of the header of a server's control frame.
 const CONTROL_HEADER: usize = 2;
 
-/// The empty fragments of a message may have this many bytes in all.
+/// The limit in bytes for the empty fragments of a message.
 const MAX_EMPTY: usize = 64 * 1024;
 
 /// The client's end of the WebSocket protocol.
 pub(crate) struct Codec {
     context: WebSocketContext,
     limit: usize,
-    /// The bytes that arrived after the last whole message, without those of control frames.
+    /// The number of bytes since the last whole message, without those of control frames.
     unfinished: usize,
 }
 
-/// How reading ended.
+/// The reason why reading ended.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// The peer ended the stream without a close frame.
@@ -53,13 +54,13 @@ pub(crate) enum Broken {
     TooLarge,
     /// A text, or the reason of a close frame, is not UTF-8.
     NotUtf8,
-    /// The peer broke another rule of the protocol, in tungstenite's words.
+    /// The peer broke another rule of the protocol, which the text names.
     Protocol(String),
     Io(io::Error),
 }
 
 impl Broken {
-    /// The code that tells the peer which rule it broke, RFC 6455, section 7.4.1.
+    /// The close code that tells the peer which rule it broke, RFC 6455, section 7.4.1.
     pub(crate) fn close_code(&self) -> Option<u16> {
         match self {
             Self::TooLarge => Some(1009),
@@ -71,7 +72,8 @@ impl Broken {
 }
 
 impl Codec {
-    /// `early` are the bytes that arrived together with the answer to the upgrade. A message may have `limit` bytes.
+    /// `early` are the bytes that arrived together with the answer to the upgrade. A message may have up to `limit`
+    /// bytes.
     pub(crate) fn new(early: Vec<u8>, limit: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -83,8 +85,8 @@ impl Codec {
         Self { context, limit, unfinished: 0 }
     }
 
-    /// Passes every message of the source to `each` until the source has no more bytes for now (`WouldBlock`), or `each`
-    /// returns false.
+    /// Passes every message of the source to `each`, until the source has no more bytes for now (`WouldBlock`) or
+    /// `each` returns false.
     pub(crate) fn read(&mut self, source: &mut impl Read, mut each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
         let mut source = ReadOnly { source, count: 0 };
         loop {
@@ -113,7 +115,7 @@ impl Codec {
         }
     }
 
-    /// tungstenite limits the payload of a message, and not the number of its fragments.
+    /// tungstenite limits the payload of a message, but not the number of its fragments.
     fn check_unfinished(&self) -> Result<(), Broken> {
         let headers = self.limit.saturating_mul(2).min(MAX_FRAGMENT_HEADERS) + MAX_EMPTY;
         if self.unfinished <= self.limit.saturating_add(headers) {
@@ -122,33 +124,33 @@ impl Codec {
         Err(Broken::Protocol("too many fragments are empty".to_owned()))
     }
 
-    /// Sends a text. The error `WouldBlock` says that the rest of it waits for the next [`flush`](Self::flush).
+    /// Sends a text. `WouldBlock` means that the rest of it waits for the next [`flush`](Self::flush).
     pub(crate) fn send(&mut self, sink: &mut (impl Read + Write), text: Secret) -> io::Result<()> {
         let text = Utf8Bytes::try_from(Bytes::from_owner(Payload(text))).map_err(io::Error::other)?;
         self.write(sink, Message::Text(text))
     }
 
     pub(super) fn write(&mut self, sink: &mut (impl Read + Write), message: Message) -> io::Result<()> {
-        // The session sends nothing while an earlier message waits, so that only answers can wait beside this one.
+        // The session waits until an earlier message is written, so that only answers can wait beside this one.
         let room = MAX_ANSWERS + MAX_CONTROL_FRAME + message.len();
         self.context.set_config(|config| config.max_write_buffer_size = room);
         self.context.write(sink, message).map_err(io_error)?;
         self.flush(sink)
     }
 
-    /// Queues a close frame, after which nothing is sent, and writes as much of what waits as the sink takes.
+    /// Queues a close frame, and writes as much of the buffer as the sink takes. Nothing is sent after it.
     pub(crate) fn close(&mut self, sink: &mut (impl Read + Write), code: u16) -> io::Result<()> {
-        // For the answer that waits beside a full buffer, and for the close frame.
+        // Room for the answer that waits beside a full buffer, and for the close frame.
         self.context.set_config(|config| config.max_write_buffer_size += 2 * MAX_CONTROL_FRAME);
         let _ = self.context.flush(sink);
         let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
         self.context.close(sink, Some(frame)).map_err(io_error)
     }
 
-    /// Writes what waits. The error `WouldBlock` says that the rest waits for the next call.
+    /// Writes the frames that wait. `WouldBlock` means that the rest waits for the next call.
     pub(crate) fn flush(&mut self, sink: &mut (impl Read + Write)) -> io::Result<()> {
         self.context.flush(sink).map_err(io_error)?;
-        // An answer for which there was no room waits beside the buffer, which is empty now.
+        // An answer that found no room waits beside the buffer. The buffer is empty now.
         self.context.flush(sink).map_err(io_error)
     }
 }
@@ -173,7 +175,7 @@ fn io_error(error: Error) -> io::Error {
     }
 }
 
-/// A text that is wiped when tungstenite has masked it into its buffer: signatures and user data are in it (X1).
+/// A text that is wiped when tungstenite has masked it into its buffer. It may contain signatures and user data (X1).
 struct Payload(Secret);
 
 impl AsRef<[u8]> for Payload {
@@ -182,7 +184,7 @@ impl AsRef<[u8]> for Payload {
     }
 }
 
-/// Counts the bytes that are read, and takes none.
+/// A source that counts the bytes read from it, and refuses writes.
 struct ReadOnly<'a, S> {
     source: &'a mut S,
     count: usize,

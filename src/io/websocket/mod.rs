@@ -18,15 +18,15 @@ use crate::auth::Secret;
 pub(crate) use codec::{Broken, Codec};
 pub(crate) use upgrade::{Answer, cut_off, read, request};
 
-/// An open WebSocket, as the client of it.
+/// The client's end of an open WebSocket.
 pub(super) struct WebSocket {
     stream: Stream,
     codec: Codec,
 }
 
 impl WebSocket {
-    /// Over a stream on which the upgrade has been done, behind a gate that is closed. `early` arrived after the upgrade.
-    /// A message may have `limit` bytes.
+    /// Takes a stream after the upgrade, with a closed gate. `early` are the bytes that arrived after the upgrade. A
+    /// message may have up to `limit` bytes.
     pub(super) fn new(stream: Stream, early: Vec<u8>, limit: usize) -> Self {
         Self { stream, codec: Codec::new(early, limit) }
     }
@@ -39,14 +39,14 @@ impl WebSocket {
         self.stream.gate_mut()
     }
 
-    /// Passes on every message that arrived together with the handshakes, until `each` returns false. It is called once,
+    /// Passes on every message that arrived together with the handshakes, until `each` returns false. Call it once,
     /// before [`receive`](Self::receive).
     pub(super) fn begin(&mut self, each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
         self.codec.read(&mut self.stream, each)
     }
 
-    /// Takes the bytes that the reader has read, none at the end of the stream, and passes on every message in them, until
-    /// `each` returns false. The next [`flush`](Self::flush) answers Pings and close frames.
+    /// Takes the bytes of one read, and passes on every message in them until `each` returns false. No bytes mean the
+    /// end of the stream. The next [`flush`](Self::flush) answers Pings and close frames.
     pub(super) fn receive(&mut self, bytes: &[u8], each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
         if self.stream.is_tls() {
             self.stream.gate_mut().bring(bytes);
@@ -56,7 +56,7 @@ impl WebSocket {
         self.codec.read(&mut Burst { bytes, is_end: bytes.is_empty() }, each)
     }
 
-    /// Sends a text. The error `WouldBlock` says that the rest of it waits for the next [`flush`](Self::flush).
+    /// Sends a text. `WouldBlock` means that the rest of it waits for the next [`flush`](Self::flush).
     pub(super) fn send(&mut self, text: Secret) -> io::Result<()> {
         self.codec.send(&mut self.stream, text)
     }
@@ -66,7 +66,7 @@ impl WebSocket {
         self.codec.close(&mut self.stream, code)
     }
 
-    /// Writes what waits. The error `WouldBlock` says that the rest waits for the next call.
+    /// Writes the frames that wait. `WouldBlock` means that the rest waits for the next call.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.codec.flush(&mut self.stream)
     }

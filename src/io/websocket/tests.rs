@@ -26,7 +26,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Brings one piece at a time.
+/// A source with one piece of the stream.
 fn piece(bytes: &[u8]) -> Burst<'_> {
     Burst { bytes, is_end: false }
 }
@@ -190,7 +190,7 @@ fn bytes_that_came_with_the_upgrade_come_first() {
 }
 
 #[test]
-fn the_end_of_the_stream_is_told_from_a_pause() {
+fn the_end_of_the_stream_differs_from_a_pause() {
     let mut codec = Codec::new(Vec::new(), LIMIT);
     assert!(codec.read(&mut piece(b""), |_| true).is_ok());
     let mut end = Burst { bytes: b"", is_end: true };

@@ -5,7 +5,7 @@ use tungstenite::{handshake::derive_accept_key, http::HeaderName};
 use super::super::http_head::{self, Head, HeadError};
 use crate::{Error, auth::Secret, wiped::Wiped};
 
-/// The request for a WebSocket. It may have tokens in it.
+/// The request for a WebSocket. It may contain tokens.
 pub(crate) fn request(target: &str, authority: &str, key: &str, headers: &[(HeaderName, &Secret)]) -> Wiped {
     let mut request = Wiped::with_capacity(1024);
     let own = [
@@ -28,14 +28,14 @@ pub(crate) fn request(target: &str, authority: &str, key: &str, headers: &[(Head
     request
 }
 
-/// The meaning of the bytes of an answer.
+/// The answer to the upgrade request, as far as it has arrived.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// More of it is needed.
+    /// More bytes are needed.
     Incomplete,
-    /// The connection is a WebSocket; its frames follow the head of this length.
+    /// The connection is a WebSocket. Its frames follow the head of this length.
     Accepted { head: usize },
-    /// The server refuses; the body follows the head of this length, and has a length of its own where that is known.
+    /// The server refuses. The body follows the head of this length, and has the length `body` if the head names one.
     Refused { status: u16, head: usize, body: Option<usize> },
 }
 
@@ -43,14 +43,14 @@ pub(crate) enum Answer {
 ///
 /// # Errors
 ///
-/// [`Error::Upgrade`] when it is not one that the protocol allows.
+/// [`Error::Upgrade`] if the answer breaks the protocol.
 pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
     match http_head::parse(answer) {
         Ok(None) => Ok(Answer::Incomplete),
         Ok(Some(head)) if head.status == 101 => check(&head, key).map(|()| Answer::Accepted { head: head.end }),
         Ok(Some(head)) => Ok(Answer::Refused { status: head.status, head: head.end, body: head.content_length() }),
         Err(error) => cut_off(answer).ok_or_else(|| {
-            // A port that expects TLS answers a plain request by an alert.
+            // A port that expects TLS answers a plain request with an alert.
             let is_http = !matches!(error, HeadError::NotHttp(_));
             let hint = if is_http { "" } else { "; a port that expects TLS answers so, too" };
             bad(&format!("the answer {}{hint}", error.predicate()))
@@ -58,13 +58,13 @@ pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
     }
 }
 
-/// The refusal that these bytes begin with, although its head has no end.
+/// The refusal in an answer that ended inside its head, if its status is known.
 pub(crate) fn cut_off(answer: &[u8]) -> Option<Answer> {
     let status = http_head::status_of_refusal(answer)?;
     Some(Answer::Refused { status, head: answer.len(), body: Some(0) })
 }
 
-/// RFC 6455, section 4.1: what a client must find in the answer.
+/// The checks that RFC 6455, section 4.1, asks of a client.
 fn check(head: &Head<'_>, key: &str) -> Result<(), Error> {
     if head.minor_version != 1 {
         return Err(bad("the server switches protocols in HTTP/1.0, which cannot"));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_a_refusal_whose_head_has_no_end_is_that_refusal() {
+    fn c6_a_refusal_that_ends_inside_its_head_keeps_its_status() {
         let endless = format!("HTTP/1.1 403 Forbidden\r\nX: {}", "y".repeat(http_head::MAX_HEAD));
         let read = read(endless.as_bytes(), KEY);
         assert!(matches!(read, Ok(Answer::Refused { status: 403, body: Some(0), .. })), "{read:?}");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn d3_a_head_has_an_end() {
+    fn d3_the_size_of_a_head_is_limited() {
         let flood = GOOD.replacen("Connection", &format!("{}Connection", "X: y\r\n".repeat(118)), 1);
         assert_eq!(refused(&flood), "upgrade: the answer has 121 headers, more than 120");
         let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(http_head::MAX_HEAD));
