@@ -15,7 +15,7 @@ use support::{PATIENCE, connected, next_state, quick, server};
 
 const LOSS: &str = "reconnecting: ";
 
-/// Keeps what every crate logs at `debug`, and asks the client about which a line is logged.
+/// Keeps the records of every crate up to `debug`, and asks the client about the line that is logged.
 struct Asking {
     client: OnceLock<(Pusher, mpsc::Sender<Asked>)>,
     heard: Mutex<Vec<String>>,
@@ -31,7 +31,7 @@ struct Asked {
 
 static LOGGER: Asking = Asking { client: OnceLock::new(), heard: Mutex::new(Vec::new()) };
 
-/// Both tests need it, in any order.
+/// Both tests call it, in any order.
 fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -92,7 +92,7 @@ fn authorised_with_secrets(server: &TestServer, url: &str, json: bool) {
         .auth_params_with(move || secret("param"));
     let pusher = Pusher::new(config).connect().expect("accepted");
     let channel = pusher.subscribe("private-room").expect("a valid name");
-    // Whatever comes of it.
+    // The result does not matter.
     let _ = channel.wait_subscribed(PATIENCE);
 }
 

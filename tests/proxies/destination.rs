@@ -92,7 +92,7 @@ impl Destination {
         assert_eq!(peers(), outgoing, "somebody came past the proxies");
     }
 
-    /// Where such a proxy speaks TLS, with a certificate for 127.0.0.1 and proxy.test.
+    /// The address at which this proxy speaks TLS, with a certificate for 127.0.0.1 and proxy.test.
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
     pub(crate) fn secured(&self, proxy: &Proxy) -> SocketAddr {
         let names = "DNS:proxy.test,IP:127.0.0.1";

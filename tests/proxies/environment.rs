@@ -15,8 +15,8 @@ use super::{
 };
 
 struct Row {
-    /// The variables that are set. `{}` stands for the address of the proxy, `{tls}` for that at which it speaks TLS, and
-    /// `{port}` for the port of the destination.
+    /// The variables that are set. `{}` stands for the address of the proxy, `{tls}` for the address at which it speaks
+    /// TLS, and `{port}` for the port of the destination.
     variables: &'static [(&'static str, &'static str)],
     host: &'static str,
     tls: bool,
@@ -175,6 +175,6 @@ fn alone_connects_by_the_environment() {
     let config = if variable("TEST_ASKS") == "yes" { config.proxy_from_env() } else { config };
     let pusher = Pusher::new(config).connect().unwrap_or_else(|error| panic!("{error}"));
     pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE).expect("authorised");
-    // The options are checked again, and nothing is logged again.
+    // This checks the options again, and logs nothing.
     pusher.connect().expect("it is connected");
 }

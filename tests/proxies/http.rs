@@ -83,7 +83,7 @@ fn c7_http_proxies_make_tunnels_or_errors() {
     try_all("http", &ROWS);
 }
 
-/// Of a reset in TLS, an end is all that comes through the test's end of TLS.
+/// The TLS end of the test turns a reset into an end, so the row with the reset is left out.
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 #[test]
 fn c7_proxies_over_tls_make_tunnels_or_errors() {

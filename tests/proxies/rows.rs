@@ -150,7 +150,7 @@ impl Row {
     }
 }
 
-/// A client of the destination that goes through the proxy, by TLS where the scheme is `https`.
+/// A client of the destination that goes through the proxy, over TLS if the scheme is `https`.
 pub(crate) fn by(scheme: &str, user: &str, host: &str, proxy: &Proxy, destination: &Destination, tls: bool) -> Config {
     let config = destination.config(host, tls);
     #[cfg(all(feature = "native-tls", target_os = "linux"))]

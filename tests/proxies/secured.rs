@@ -35,9 +35,9 @@ enum Front {
     Only(SslVersion),
     /// The proxy itself, which speaks no TLS.
     Plain,
-    /// Of what TLS answers, this comes through.
+    /// Passes on this part of the answers of TLS.
     Cut(Answers),
-    /// Wants a certificate of the client.
+    /// Wants a client certificate.
     KnownClients(SslVersion),
 }
 
@@ -76,12 +76,12 @@ const ENDED: Outcome = Refused(ProxyProblem::Ended, TlsProblem::Ended, "ended th
 
 const ROWS: [Row; 17] = [
     RIGHT,
-    Row { name: "right, but nobody trusts the root", trusts_the_root: false, outcome: UNKNOWN_ISSUER, ..RIGHT },
+    Row { name: "right, but without a trusted root", trusts_the_root: false, outcome: UNKNOWN_ISSUER, ..RIGHT },
     certified("an intermediate that is sent", by(Issuer::Intermediate { sent: true }), Tunnel),
     certified("an intermediate that is missing", by(Issuer::Intermediate { sent: false }), UNKNOWN_ISSUER),
     certified("self-signed", by(Issuer::Itself), tls(TlsProblem::SelfSigned, "self-signed")),
     certified("for another address", Certificate { names: "IP:127.0.0.2", ..GOOD }, WRONG_HOST),
-    // It is the server behind the proxy that has these names.
+    // The server behind the proxy has these names.
     certified("for the server's name", Certificate { names: "DNS:pusher.test,DNS:ws.internal", ..GOOD }, WRONG_HOST),
     certified("expired", Certificate { valid: Valid::LongAgo, ..ADDRESS }, tls(TlsProblem::Expired, "has expired")),
     certified(
@@ -91,8 +91,8 @@ const ROWS: [Row; 17] = [
     ),
     fronted("TLS 1.1 only", Front::Only(SslVersion::TLS1_1), tls(TlsProblem::OldVersion, "older than 1.2")),
     fronted("TLS 1.3 only", Front::Only(SslVersion::TLS1_3), Tunnel),
-    fronted("a certificate of the client is wanted, TLS 1.2", Front::KnownClients(SslVersion::TLS1_2), REFUSED),
-    fronted("a certificate of the client is wanted, TLS 1.3", Front::KnownClients(SslVersion::TLS1_3), REFUSED),
+    fronted("a client certificate is wanted, TLS 1.2", Front::KnownClients(SslVersion::TLS1_2), REFUSED),
+    fronted("a client certificate is wanted, TLS 1.3", Front::KnownClients(SslVersion::TLS1_3), REFUSED),
     fronted("no TLS", Front::Plain, NOT_TLS),
     fronted("an end instead of a handshake", Front::Cut(Answers::EndAfter(0)), ENDED),
     fronted("an end in the middle of the handshake", Front::Cut(Answers::EndAfter(300)), ENDED),
@@ -103,7 +103,7 @@ const fn by(issuer: Issuer) -> Certificate {
     Certificate { issuer, ..ADDRESS }
 }
 
-/// An HTTP answer in clear to whatever comes.
+/// An HTTP answer in plain text to any bytes.
 const PLAIN: Script = Script::Answer(&[b"HTTP/1.1 400 Bad Request\r\n\r\n"], super::proxy::Then::End);
 
 /// Everything that the rows share. The proxy behind the fronts makes tunnels.
@@ -111,7 +111,7 @@ struct Stage {
     destination: Destination,
     proxy: Proxy,
     plain: Proxy,
-    /// Has signed a certificate that no proxy is to see.
+    /// The authority of the client certificate, which no proxy may get.
     of_clients: Authority,
 }
 
@@ -135,7 +135,7 @@ impl Stage {
         }
     }
 
-    /// The socket may go through a front that works, and the requests to the auth endpoint through that of the row.
+    /// A client of the destination that goes through this front, with credentials that no record may show.
     fn config(&self, row: &Row, front: SocketAddr, server_tls: bool) -> Config {
         let (certificate, key) = self.of_clients.make(&GOOD).read();
         let config = self.destination.config(NAME, server_tls).proxy(format!("https://us:canary@{front}"));
@@ -204,7 +204,7 @@ fn c7_the_certificate_of_a_proxy_is_verified_for_the_socket() {
     thread::scope(|scope| {
         for row in &ROWS {
             let front = stage.front(row);
-            // The root that verifies the server would be trusted for the proxy as well.
+            // With the root, the client would trust the proxy as well.
             for server_tls in [false, true].into_iter().filter(|tls| !tls || row.trusts_the_root) {
                 let config = stage.config(row, front, server_tls).connect_timeout(row.deadline(Duration::from_secs(1)));
                 scope.spawn(move || {
@@ -240,7 +240,7 @@ fn c7_the_certificate_of_a_proxy_is_verified_for_requests_to_auth_endpoints() {
     stage.destination.assert_reached_only_by(&[stage.proxy]);
 }
 
-/// The name to verify is that of the server behind the proxy.
+/// The configured name is that of the server behind the proxy.
 #[test]
 fn c7_a_proxy_is_verified_by_its_own_host_and_the_server_by_the_name_that_is_given() {
     let stage = Stage::new();
@@ -269,9 +269,9 @@ fn c7_events_flow_both_ways_through_a_proxy_over_tls() {
     is_as_good_as_a_socket(&server, config().tls(false).port(server.addr().port()));
 }
 
-/// A server that wants a certificate gets it through a proxy that does not.
+/// A server that wants a client certificate gets it, and the proxy in between does not.
 #[test]
-fn c8_a_certificate_of_the_client_goes_through_a_proxy_over_tls_to_the_server() {
+fn c8_a_client_certificate_goes_through_a_proxy_over_tls_to_the_server() {
     let stage = Stage::new();
     let server = server();
     let files = stage.destination.authority().make(&Certificate { names: "DNS:pusher.test", ..GOOD });
@@ -294,7 +294,7 @@ fn r10_disconnecting_ends_a_handshake_with_a_proxy_or_through_it() {
     let files = stage.destination.authority().make(&ADDRESS);
     for stalls_after in [0, 1, 300] {
         let hold = Answers::HoldAfter(stalls_after);
-        // In the handshake with the proxy; and in that with a server behind it.
+        // In the handshake with the proxy, and in the handshake with a server behind it.
         let front = Relay::start("127.0.0.1", terminate_tls(&files, stage.proxy.addr()), hold);
         let server = Relay::start("127.0.0.1", terminate_tls(&files, stage.proxy.addr()), hold);
         let with_proxy = stage.config(&RIGHT, front.addr(), true);

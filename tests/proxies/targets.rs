@@ -22,7 +22,7 @@ const ROWS: &[Row] = &[
     ("http", NAME, |port| Target::Http(format!("{NAME}:{port}"))),
     ("http", "127.0.0.1", |port| Target::Http(format!("127.0.0.1:{port}"))),
     ("http", "::1", |port| Target::Http(format!("[::1]:{port}"))),
-    // A final dot is the proxy's to understand. A zone means something on this machine only.
+    // A final dot is left to the proxy. A zone has a meaning on this machine only.
     ("http", "pusher.test.", |port| Target::Http(format!("pusher.test.:{port}"))),
     ("http", "PUSHER.test.", |port| Target::Http(format!("PUSHER.test.:{port}"))),
     ("http", "::1%lo", |port| Target::Http(format!("[::1]:{port}"))),

@@ -48,7 +48,7 @@ pub(crate) const GOOD: Certificate = Certificate { names: "DNS:localhost", valid
 /// An authority, with another one below it. Its folder is removed with it.
 pub(crate) struct Authority {
     folder: PathBuf,
-    /// How many certificates it has made for servers and clients. It makes one at a time, because its files are shared.
+    /// The number of certificates made for servers and clients. The lock makes one at a time, because they share files.
     made: Mutex<usize>,
 }
 
@@ -74,19 +74,19 @@ impl Authority {
         self.read("root.pem")
     }
 
-    /// The file of that certificate.
+    /// The file of the authority's own certificate.
     pub(crate) fn root_file(&self) -> PathBuf {
         self.folder.join("root.pem")
     }
 
-    /// The same key in another format, which these arguments of `openssl` name.
+    /// The key of `files`, converted by `openssl` with these arguments.
     pub(crate) fn converted(&self, files: &Files, arguments: &[&str]) -> Vec<u8> {
         let key = files.key.to_str().expect("UTF-8");
         self.openssl(&[arguments, &["-in", key, "-out", "converted.key"]]);
         self.read("converted.key")
     }
 
-    /// Makes one for a server, or a client, that is to have it.
+    /// Makes a certificate for a server or a client.
     pub(crate) fn make(&self, certificate: &Certificate) -> Files {
         let mut made = self.made.lock().expect("no panic");
         *made += 1;
@@ -153,7 +153,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// The certificate and the key as a client's configuration takes them.
+    /// The certificate and the key, in the form for a client's configuration.
     pub(crate) fn read(&self) -> (Vec<u8>, Vec<u8>) {
         let [chain, key] = [&self.chain, &self.key].map(|file| fs::read(file).expect("openssl wrote it"));
         (chain, key)

@@ -23,8 +23,8 @@ pub(crate) fn terminate_tls(files: &Files, behind: SocketAddr) -> SocketAddr {
     terminate(context(files).build(), behind)
 }
 
-/// Speaks one version, and wants a certificate of the client that the authority of this file has signed. With 1.3 the client
-/// hears of a refusal after the handshake.
+/// Speaks one version, and wants a client certificate from the authority in this file. With TLS 1.3 the client gets a
+/// refusal after the handshake.
 pub(crate) fn terminate_for_clients_of(
     root: &Path,
     version: SslVersion,
@@ -38,7 +38,7 @@ pub(crate) fn terminate_for_clients_of(
     terminate(context.build(), behind)
 }
 
-/// Gives each name that a client sends in its handshake (SNI) to a channel.
+/// Sends each server name of a handshake (SNI) to a channel.
 pub(crate) fn terminate_noting_names(files: &Files, behind: SocketAddr) -> (SocketAddr, Receiver<Option<String>>) {
     let (names, noted) = mpsc::channel();
     let mut context = context(files);

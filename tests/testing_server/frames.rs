@@ -1,4 +1,4 @@
-//! The frames of a client, as bytes: what the server makes of them, and how it refuses broken ones.
+//! Frames of a client, byte by byte: the server reads them, and refuses broken ones.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use tungstenite::{Error, Message};
 
 use crate::support::{SOON, connect, read_close, start, subscriber};
 
-/// The largest message that the server takes.
+/// The largest message that the server accepts.
 const MAX_MESSAGE: usize = 1 << 20;
 
 /// A frame of a client. `first` is its first byte: the final bit, the reserved bits and the opcode.
@@ -123,7 +123,7 @@ fn a_message_over_1_mib_is_answered_with_1009() {
 }
 
 #[test]
-fn what_follows_a_broken_frame_is_read_and_not_used() {
+fn frames_after_a_broken_one_are_read_and_not_used() {
     let server = start();
     let (mut client, _) = connect(&server);
     // More follows than the operating system buffers, so that a server that stopped reading would make the write fail.

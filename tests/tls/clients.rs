@@ -1,4 +1,4 @@
-//! Servers and auth endpoints that want a certificate of the client.
+//! Servers and auth endpoints that want a client certificate.
 
 use std::{net::SocketAddr, thread};
 
@@ -15,7 +15,7 @@ use super::{
 #[derive(Clone, Copy)]
 enum Shown {
     Nothing,
-    /// One that the authority has signed whom the server trusts, or another authority.
+    /// A certificate signed by the authority that the server trusts, or by another one.
     Signed {
         by_ours: bool,
         certificate: Certificate,
@@ -82,20 +82,20 @@ impl Authorities {
         config.client_identity_pem(certificate, key)
     }
 
-    /// In front of a server, for clients of our authority.
+    /// A TLS front of the server, for clients of our authority.
     fn terminate(&self, version: SslVersion, behind: &TestServer) -> SocketAddr {
         terminate_for_clients_of(&self.ours.root_file(), version, &self.ours.make(&GOOD), behind.addr())
     }
 }
 
-/// It is a refusal of TLS, and its text names the option.
+/// The error is a refusal of TLS, and its text names the option.
 fn assert_refused(error: &Error, case: &str) {
     let text = error.to_string();
     assert!(text.contains("tls: ") && text.contains("Config::client_identity_pem"), "{case}: {text}");
     assert!(!format!("{error:?}").contains("PRIVATE"), "{case}: {error:?}");
 }
 
-/// Does the same for all rows and versions at once.
+/// Runs the check for all rows and versions at once.
 fn for_each_row(check: impl Fn(&Authorities, SslVersion, Shown, bool, &str) + Sync) {
     let authorities = Authorities::new();
     thread::scope(|scope| {
@@ -109,7 +109,7 @@ fn for_each_row(check: impl Fn(&Authorities, SslVersion, Shown, bool, &str) + Sy
 }
 
 #[test]
-fn c8_a_server_gets_the_certificate_of_the_client_that_it_wants() {
+fn c8_a_server_gets_the_client_certificate_that_it_wants() {
     let server = server();
     for_each_row(|authorities, version, shown, accepted, case| {
         let port = authorities.terminate(version, &server).port();
@@ -126,7 +126,7 @@ fn c8_a_server_gets_the_certificate_of_the_client_that_it_wants() {
 }
 
 #[test]
-fn c8_an_auth_endpoint_gets_the_certificate_of_the_client_that_it_wants() {
+fn c8_an_auth_endpoint_gets_the_client_certificate_that_it_wants() {
     let server = server();
     for_each_row(|authorities, version, shown, accepted, case| {
         let port = authorities.terminate(version, &server).port();
@@ -143,7 +143,7 @@ fn c8_an_auth_endpoint_gets_the_certificate_of_the_client_that_it_wants() {
 }
 
 #[test]
-fn c8_events_flow_over_tls_with_a_certificate_of_the_client() {
+fn c8_events_flow_over_tls_with_a_client_certificate() {
     let (authorities, server) = (Authorities::new(), server());
     let port = authorities.terminate(SslVersion::TLS1_3, &server).port();
     let config = Config::host("app-key", "localhost").port(port);
@@ -181,7 +181,7 @@ fn c8_an_identity_that_cannot_be_used_is_a_config_error_that_says_what_to_do() {
         ("the key of another certificate", &certificate, &other_key, "do not belong together"),
     ];
     for (name, certificate, key, words) in rows {
-        // Without TLS it would not be used, and is checked all the same.
+        // The certificate is checked even without TLS.
         let error = Pusher::new(server.config().client_identity_pem(certificate, key)).connect().expect_err(name);
         assert!(matches!(error, Error::Config { option: "client_identity_pem", .. }), "{name}: {error:?}");
         let shown = format!("{error} {error:?}");

@@ -1,4 +1,4 @@
-//! The name that is sent in the handshake and verified: the host without its final dot and its zone, or another one.
+//! The name that is sent in the handshake and verified: the host without final dot and zone, or `tls_server_name`.
 
 use std::{
     fs,
@@ -42,7 +42,7 @@ impl Stage {
         pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE)
     }
 
-    /// The socket and the request to the auth endpoint have sent this name, and this `Host` header.
+    /// Asserts that the socket and the auth request sent this server name and this `Host` header.
     fn assert_heard(&self, name: Option<&str>, host: &str, case: &str) {
         for _ in 0..2 {
             assert_eq!(self.noted.recv().expect("a handshake").as_deref(), name, "{case}");
@@ -117,7 +117,7 @@ fn c8_another_name_is_verified_for_auth_endpoints() {
     let stage = Stage::with("DNS:ws.internal,DNS:localhost");
     let (server, root) = (&stage.server, &stage.authority.root());
     let endpoint = &stage.at("https://localhost:{}/pusher/auth");
-    // Each is asked four times, with pauses.
+    // Each endpoint is asked four times, with pauses.
     thread::scope(|scope| {
         for name in ["internal", "other.internal", "a.ws.internal", "127.0.0.1", "::1"] {
             scope.spawn(move || {
@@ -185,7 +185,7 @@ fn c1_a_zone_that_is_no_interface_is_a_readable_error() {
             assert!(error.to_string().contains("check the interface after the %"), "{error}");
         }
     }
-    // Each is asked four times, with pauses.
+    // Each endpoint is asked four times, with pauses.
     thread::scope(|scope| {
         for host in hosts {
             let endpoint = format!("https://[{}]/auth", host.replace('%', "%25"));

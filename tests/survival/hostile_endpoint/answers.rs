@@ -113,7 +113,7 @@ fn lengths() -> Vec<Scenario> {
     ]
 }
 
-/// Answers that real servers and proxies send by mistake. The status is judged before anything else in them.
+/// Mistakes of real servers and proxies. The status counts before anything else in the answer.
 fn careless() -> Vec<Scenario> {
     const CODINGS: [&str; 6] = ["gzip", "br", "deflate", "zstd", "UTF-8", "x-unknown"];
     const PACKED: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";

@@ -57,7 +57,7 @@ fn texts() -> Vec<Scenario> {
     ]
 }
 
-/// A byte order mark, and an object that was encoded once more.
+/// Bodies with a byte order mark, and objects that were encoded twice.
 fn wrapped() -> Vec<Scenario> {
     let good = [
         ("a byte order mark", "\u{FEFF}{\"auth\":\"k:s\"}"),

@@ -74,8 +74,8 @@ fn answers() -> Vec<Scenario> {
     ]
 }
 
-/// Heads that a strict parser refuses, and that real servers and proxies send. Each is accepted, which shows by the close code of
-/// the connection that it makes.
+/// Heads that real servers and proxies send, and a strict parser refuses. Each is accepted: the close code of the
+/// connection shows it.
 fn careless() -> Vec<Scenario> {
     let accepted = |name: &str, headers: String| {
         let script = vec![
@@ -93,7 +93,7 @@ fn careless() -> Vec<Scenario> {
     for headers in blanks {
         rows.push(accepted(&format!("a blank before a colon: {headers:?}"), format!("{headers}\r\n")));
     }
-    // Three headers make the WebSocket.
+    // Three more headers belong to the WebSocket itself.
     for count in [64, 80, 100, 119, 120] {
         rows.push(accepted(&format!("{count} headers"), "X: y\r\n".repeat(count - 3)));
     }
@@ -108,7 +108,8 @@ fn careless() -> Vec<Scenario> {
     rows
 }
 
-/// The headers beside those of the WebSocket itself, for this number in all. They are leaked, because a step borrows them.
+/// Further headers, up to this number together with those of the WebSocket. They are leaked, because a step borrows
+/// them.
 fn more_headers(count: usize) -> &'static str {
     "X: y\r\n".repeat(count - 3).leak()
 }

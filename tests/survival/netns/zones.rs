@@ -1,4 +1,4 @@
-//! Rule C1 on a real link: addresses that mean something only together with the interface that leads to them.
+//! Rule C1 on a real link: addresses that have a meaning only together with an interface.
 
 use pusher_channels::{Config, Error, Pusher, Reconnect, testing::TestServer};
 
@@ -8,7 +8,7 @@ use crate::{
     support::PATIENCE,
 };
 
-/// The server's own address on the cable, which it has under that name, too.
+/// The address of the server, whose interface is named `cable` as well.
 const SERVER: &str = "fe80::77:1%cable";
 
 #[test]
@@ -52,7 +52,7 @@ fn in_the_clients_namespace() {
     }
     for zone in ["nope", "lo", "4294967295"] {
         let config = by_host(&format!("fe80::77:1%{zone}")).reconnect(Reconnect::never());
-        let error = Pusher::new(config).connect().expect_err("another interface, or none");
+        let error = Pusher::new(config).connect().expect_err("a wrong or an unknown interface");
         assert!(matches!(error, Error::Dns { .. } | Error::Tcp { .. }), "{zone}: {error}");
         assert!(error.to_string().contains(&format!("fe80::77:1%{zone}")), "{error}");
     }

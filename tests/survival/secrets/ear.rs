@@ -80,8 +80,8 @@ fn add(to: &Mutex<String>, text: &str) {
 }
 
 impl log::Log for Ear {
-    /// Everything is heard, whatever this says. Only ureq asks here whether `trace` is on, and then shows paths and queries at
-    /// `debug`, too; the filters that are checked leave its `trace` out.
+    /// Every record is kept, whatever this returns. Only ureq asks it, for `trace`, and then shows paths and queries at
+    /// `debug`, too. The filters under test leave `trace` of ureq out.
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         !metadata.target().starts_with("ureq") || metadata.level() <= log::Level::Debug
     }

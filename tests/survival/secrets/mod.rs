@@ -1,8 +1,9 @@
-//! Rule X1: no secret appears in a log record of this crate at any level, nor in one of any crate at `debug`; nor in a `Debug`, a
-//! `Display`, an error or a panic. With the filters of the page on logging none appears at `trace` either.
+//! Rule X1: no secret appears in this crate's log records at any level, in those of every crate at `debug`, in a
+//! `Debug`, a `Display`, an error or a panic. With the filters of the page on logging, none appears at `trace` either.
 //!
-//! A process of its own has a logger that hears every crate at every level. It drives a client through everything that has to
-//! do with secrets, and formats all that it gets. The embedded server runs in another process, whose log does not count.
+//! A process of its own has a logger that keeps the records of every crate at every level. It drives a client through
+//! every operation with secrets, and formats every value that it gets. The embedded server runs in another process, and
+//! its log does not count.
 
 mod canaries;
 mod ear;
@@ -49,12 +50,12 @@ fn everything_is_said() {
     assert!(!signatures.is_empty(), "channels were authorised");
     let secrets = || Canary::ALL.iter().map(|canary| canary.core).chain(signatures.iter().map(String::as_str));
     let mut hits = found(secrets(), &ear.shown());
-    // The text of an endpoint's answer is part of the error, and of no record of this crate.
+    // The text of an endpoint's answer is in the error, and stays out of this crate's records.
     assert!(ear.shown().contains(WORDS));
     hits.extend(found(secrets().chain([WORDS]), &text(&records, Heard::is_ours)));
     hits.extend(found(secrets(), &text(&records, |record| record.level <= Level::Debug)));
     let filters = documented_filters();
-    assert_eq!(filters.len(), 2, "the page on logging has a filter for every day and one for `trace`");
+    assert_eq!(filters.len(), 2, "the page on logging has two filters: for everyday use, and for `trace`");
     for filter in &filters {
         hits.extend(found(secrets(), &text(&records, |record| record.passes(filter))));
     }
@@ -63,7 +64,7 @@ fn everything_is_said() {
     figures::record("secrets: canaries seen in logs, Debug, Display, errors, panics", hits.len(), "0 hits of 8");
 }
 
-/// The records that pass, as one text: a secret may be spread over several.
+/// The records that pass, as one text: a secret may be spread over several records.
 fn text(records: &[Heard], passes: impl Fn(&Heard) -> bool) -> String {
     let line = |record: &Heard| format!("{} {}: {}\n", record.level, record.target, record.text);
     records.iter().filter(|record| passes(record)).map(line).collect()
