@@ -9,7 +9,7 @@ pub(crate) mod response;
 
 use std::{
     io::{self, Write},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,7 @@ use crate::{
     Error, Source,
     config::{Auth, Config, HttpUrl},
     error::excerpt,
+    sync::atomic::AtomicBool,
 };
 use response::{Limits, Response, Unreadable};
 

@@ -1,12 +1,13 @@
 //! The bytes of a request (A1). They have credentials in them, and are wiped.
 
-use std::{collections::BTreeMap, fmt, sync::atomic::AtomicBool};
+use std::{collections::BTreeMap, fmt};
 
 use super::super::authorizer::{Failure, user_code};
 use crate::{
     auth::Secret,
     config::{Auth, HttpUrl, Pairs, checked_header},
     protocol::percent::encode_to,
+    sync::atomic::AtomicBool,
     wiped::Wiped,
 };
 
