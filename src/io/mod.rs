@@ -39,6 +39,12 @@
 //!    `unsubscribe` comes during a turn.
 //! 5. **Batches in the order of turns.** A turn posts its batch under the link's lock. One thread at a time delivers, and it
 //!    takes all posted batches in their order. A turn that has posted returns when its batch is delivered.
+//! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the snapshot shows it; then it is
+//!    pushed to the queues; then waiting calls return. So a receiver or a handler that is made after `connect` or `wait_*` has
+//!    returned, or after the state was seen, is not for that batch, and older queues have it.
+//! 7. **A handler by its position.** A handler is for the entries with higher numbers than the last one that was given when it
+//!    was bound. A handler that is bound inside a handler of the same client is for all that follows in the handlers' queue,
+//!    beginning with the next entry. Confirmations that handlers have heard of are repeated to it at that point (S4).
 
 mod allowance;
 mod auth_pool;
@@ -201,7 +207,9 @@ impl Core {
     }
 
     pub(crate) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
-        self.booth.bind(channel, registration);
+        // Inside a handler it is for what follows there, however much of that was delivered already.
+        let position = || if self.runs_handlers_here() { 0 } else { self.outlets.position() };
+        self.booth.bind(channel, registration, position);
         self.outlets.handlers().wake();
     }
 
