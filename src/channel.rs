@@ -60,8 +60,9 @@ impl Channel {
         }
     }
 
-    /// Unsubscribes. After it returns no further event of the channel is delivered, whatever is on its way. Handlers stay
-    /// bound.
+    /// Unsubscribes. After it returns no further event of the channel is delivered, whatever is on its way, and no subscribe is
+    /// sent for it, also when an authorizer is still being asked. Handlers stay bound. Unsubscribing and subscribing
+    /// during one request to an authorizer is one subscribe.
     pub fn unsubscribe(&self) {
         let Ok(core) = self.core() else { return };
         if core.registry.forget(&self.interest) {
@@ -75,7 +76,8 @@ impl Channel {
         self.core().is_ok_and(|core| core.outlets.snapshot.is_subscribed(&self.interest))
     }
 
-    /// Waits until the server has confirmed the subscription.
+    /// Waits until the server has confirmed the subscription. Handlers and receivers that are made after it has returned hear
+    /// nothing older; only the confirmation is repeated to handlers for it.
     ///
     /// # Errors
     ///

@@ -80,6 +80,9 @@ impl Pusher {
     /// the [`Reconnect`](crate::Reconnect) policy. Returns the handle, so that `Pusher::new(config).connect()?` is a
     /// connected client. Returns at once when it is connected already.
     ///
+    /// When it returns, the queues of all handlers and receivers that there are have what it waited for. Handlers and receivers
+    /// that are made from then on hear nothing older.
+    ///
     /// # Errors
     ///
     /// The error of the first attempt, after which the client is [`Failed`](ConnectionState::Failed) when the server
@@ -104,7 +107,7 @@ impl Pusher {
     }
 
     /// Waits until there is a connection: after [`connect_background`](Self::connect_background), or while a lost one is made
-    /// anew.
+    /// anew. As after [`connect`](Self::connect), handlers and receivers that are made from then on hear nothing older.
     ///
     /// # Errors
     ///
@@ -176,8 +179,9 @@ impl Pusher {
         Ok(channel)
     }
 
-    /// Unsubscribes from a channel. After it returns no further event of the channel is delivered. Handlers stay bound.
-    /// A channel that is not subscribed, or a name that is none, is no error.
+    /// Unsubscribes from a channel. After it returns no further event of the channel is delivered, and no subscribe is sent
+    /// for it, also when an authorizer is still being asked. Handlers stay bound. A channel that is not subscribed, or a name
+    /// that is none, is no error.
     pub fn unsubscribe(&self, name: &str) {
         if let Ok(channel) = self.channel(name) {
             channel.unsubscribe();
@@ -246,7 +250,8 @@ impl Pusher {
     }
 
     /// Runs a handler for every change of the connection's state. Bound before [`connect`](Self::connect) it hears of all;
-    /// bound later, perhaps of some that had not been told yet.
+    /// bound later, of those that come afterwards: after `connect` has returned, not of
+    /// [`Connected`](ConnectionState::Connected).
     pub fn on_connection_state_change(&self, handler: impl Handler<ConnectionStateChange>) -> Binding {
         self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
     }
@@ -310,7 +315,8 @@ impl Pusher {
     ///
     /// Each before anything is sent: [`Error::ChannelName`]; [`Error::ClientEventChannel`] for a public or an encrypted
     /// channel; [`Error::ClientEventName`] when the name does not begin with `client-` or is longer than 200 characters;
-    /// [`Error::Encode`]; [`Error::ClientEventTooLarge`] above 10,240 bytes; [`Error::Disconnected`];
+    /// [`Error::Encode`]; [`Error::ClientEventTooLarge`] above 10,240 bytes; [`Error::NotConnected`]
+    /// while the client is connecting or reconnecting, and [`Error::Disconnected`] while it is not;
     /// [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and [`Error::ClientEventQueueFull`] when it is too much at
     /// once. What the server refuses later arrives at [`on_error`](Self::on_error) with the code 4301.
     pub fn trigger<T: Serialize + ?Sized>(&self, channel: &str, event: &str, data: &T) -> Result<(), Error> {
@@ -370,7 +376,8 @@ impl Pusher {
 
     /// As [`dispatch`](Self::dispatch), but for so many notifications at most, those that have no handler included, or for
     /// so long: no notification is begun after that time. What is left is for the next call, in its order. Beside the
-    /// budget, handlers that were bound since the last call hear of what is subscribed already.
+    /// budget, handlers that were bound since the last call hear of what is subscribed already, as soon as what had come before
+    /// they were bound is handled.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -33,8 +33,9 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     let data = checked_data(event, data)?;
     let snapshot = &core.outlets.snapshot;
     let epoch = channel.epoch();
-    if snapshot.state() != ConnectionState::Connected {
-        return Err(Error::Disconnected);
+    let state = snapshot.state();
+    if state != ConnectionState::Connected {
+        return Err(Error::without_connection(state));
     }
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });

@@ -2,9 +2,9 @@
 
 mod support;
 
-use pusher_channels::{Channel, Error, Notification, Pusher, testing::TestServer};
+use pusher_channels::{Channel, ConnectionState, Error, Notification, Pusher, Reconnect, testing::TestServer};
 use serde::Serialize;
-use support::{connected, next, next_error, quick, server, subscribed};
+use support::{PATIENCE, connected, eventually, next, next_error, quick, server, subscribed};
 
 fn member(server: &TestServer, id: &str) -> (Pusher, Channel) {
     let config = quick(server).auth_endpoint(server.auth_endpoint()).auth_param("user_id", id);
@@ -54,6 +54,31 @@ fn t1_what_cannot_be_sent_is_an_error_before_anything_is_sent() {
     pusher.disconnect();
     assert!(matches!(channel.trigger("client-x", "data"), Err(Error::Disconnected)));
     assert_eq!(server.received().len(), before);
+}
+
+#[test]
+fn t1_while_the_client_connects_or_reconnects_trigger_says_so() {
+    let server = server();
+    let is_in = |error: &Error, expected| matches!(error, Error::NotConnected { state } if *state == expected);
+    let trigger = |pusher: &Pusher| {
+        let refused = pusher.trigger("private-room", "client-x", "data");
+        refused.expect_err("there is no connection")
+    };
+    let config = server.config().reconnect(Reconnect::default().min_delay(PATIENCE));
+    let pusher = Pusher::new(config.clone()).connect().expect("the embedded server accepts");
+    server.drop_all();
+    eventually("it reconnects", || pusher.state() == ConnectionState::Reconnecting);
+    let error = trigger(&pusher);
+    assert!(is_in(&error, ConnectionState::Reconnecting), "{error}");
+    assert!(error.to_string().contains("is reconnecting; wait until it is connected"), "{error}");
+    assert!(error.is_retryable());
+
+    server.set_silent(true);
+    let pusher = Pusher::new(config);
+    assert!(matches!(trigger(&pusher), Error::Disconnected));
+    pusher.connect_background().expect("threads can be started");
+    eventually("it connects", || pusher.state() == ConnectionState::Connecting);
+    assert!(is_in(&trigger(&pusher), ConnectionState::Connecting));
 }
 
 #[test]

@@ -135,7 +135,7 @@
 extern "C" {
 #endif
 
-enum { PUSHER_ABI_VERSION = 0x00010000 };
+enum { PUSHER_ABI_VERSION = 0x00010001 };
 
 /* ---- Results --------------------------------------------------------------------------------------------------- */
 
@@ -204,7 +204,8 @@ enum {
     PUSHER_ERR_HANDLER_PANICKED = 140,        /* of Rust programs; not returned here */
     PUSHER_ERR_DECODE = 141,                  /* of Rust programs; not returned here */
     PUSHER_ERR_FORKED = 142,                  /* the handle belongs to the parent process */
-    PUSHER_ERR_THREAD = 143                   /* the operating system did not start a thread */
+    PUSHER_ERR_THREAD = 143,                  /* the operating system did not start a thread */
+    PUSHER_ERR_NOT_CONNECTED = 144            /* the client is still connecting, or reconnecting: pusher_wait_connected */
 };
 
 /* ---- Types ----------------------------------------------------------------------------------------------------- */
@@ -506,6 +507,9 @@ void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
  * Connects, and waits for the outcome, for connect_timeout_ms at most: PUSHER_OK, or the error of the first attempt;
  * after a failure no further attempt is made. PUSHER_OK at once while connected. While the client is reconnecting it
  * makes one attempt at once, whose error this returns, and goes on trying.
+ *
+ * When this, or a pusher_wait_... function, returns, callbacks and receivers that there are have what it waited for.
+ * Those that are made from then on hear nothing older.
  */
 int32_t pusher_connect(pusher_client *client);
 
@@ -572,7 +576,7 @@ int32_t pusher_subscribe(pusher_client *client, const char *channel);
 int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
                                    const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
 
-/* After it returns, no further event of the channel is delivered. */
+/* After it returns, no further event of the channel is delivered, and no subscribe is sent for it. */
 int32_t pusher_unsubscribe(pusher_client *client, const char *channel);
 int32_t pusher_unsubscribe_all(pusher_client *client);
 
@@ -634,7 +638,8 @@ int32_t pusher_sign_in(pusher_client *client);
 
 /*
  * Signs the user in by what the program's backend has said for the connection of this moment: the signature, and the
- * signed JSON text with the user's id. PUSHER_ERR_DISCONNECTED while there is no connection. On each new one, a
+ * signed JSON text with the user's id. PUSHER_ERR_NOT_CONNECTED while the client connects or reconnects, else
+ * PUSHER_ERR_DISCONNECTED while there is no connection. On each new one, a
  * PUSHER_KIND_ERROR with PUSHER_ERR_AUTH_REFUSED asks the program to do it again. So a program that only polls signs in
  * with pusher_socket_id and this function. PUSHER_ERR_VALUE where the config has another way of signing in.
  */

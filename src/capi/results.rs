@@ -77,6 +77,7 @@ results! {
     pub(super) const PUSHER_ERR_DECODE: i32 = 141;
     pub(super) const PUSHER_ERR_FORKED: i32 = 142;
     pub(super) const PUSHER_ERR_THREAD: i32 = 143;
+    pub(super) const PUSHER_ERR_NOT_CONNECTED: i32 = 144;
 }
 
 /// The number of an error. Without a wildcard, so that a new variant gets its own.
@@ -120,6 +121,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::NotSubscribed { .. } => PUSHER_ERR_NOT_SUBSCRIBED,
         Error::WaitTimeout { .. } => PUSHER_ERR_WAIT_TIMEOUT,
         Error::Disconnected => PUSHER_ERR_DISCONNECTED,
+        Error::NotConnected { .. } => PUSHER_ERR_NOT_CONNECTED,
         Error::WouldDeadlock { .. } => PUSHER_ERR_WOULD_DEADLOCK,
         Error::Lagged { .. } => PUSHER_ERR_LAGGED,
         Error::HandlerPanicked { .. } => PUSHER_ERR_HANDLER_PANICKED,

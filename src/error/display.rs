@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{ConnectPhase, Error, TlsProblem, codes};
+use crate::ConnectionState;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +103,14 @@ impl fmt::Display for Error {
             Self::NotSubscribed { channel } => write!(f, "subscription to {channel}: there is none, or none confirmed"),
             Self::WaitTimeout { what, after } => write!(f, "{what}: neither done nor failed within {after:?}"),
             Self::Disconnected => f.write_str("connection: the client is disconnected; Pusher::connect connects it"),
+            Self::NotConnected { state } => {
+                let doing = if *state == ConnectionState::Unavailable {
+                    "reconnecting (unavailable)"
+                } else {
+                    &state.to_string()
+                };
+                write!(f, "connection: the client is {doing}; wait until it is connected (Pusher::wait_connected)")
+            }
             Self::WouldDeadlock { call } => {
                 write!(f, "handler: {call} waits for the thread that runs handlers and cannot be called inside one")
             }

@@ -14,6 +14,8 @@ use std::{fmt, sync::Arc, time::Duration};
 pub use proxy::ProxyProblem;
 pub use tls::TlsProblem;
 
+use crate::ConnectionState;
+
 /// Everything that this crate reports as a failure.
 ///
 /// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. Where another error
@@ -287,6 +289,13 @@ pub enum Error {
     },
     /// The client was disconnected while, or before, the call waited.
     Disconnected,
+    /// The call needs a connection, and the client is still making one. [`Pusher::wait_connected`](crate::Pusher::wait_connected)
+    /// waits for it.
+    NotConnected {
+        /// Where the connection stands: [`Connecting`](ConnectionState::Connecting),
+        /// [`Reconnecting`](ConnectionState::Reconnecting) or [`Unavailable`](ConnectionState::Unavailable).
+        state: ConnectionState,
+    },
     /// A call that waits was made inside a handler, a dialer, or what else the client calls on a thread that would have to
     /// bring what is waited for.
     WouldDeadlock {
@@ -360,6 +369,20 @@ impl fmt::Display for ConnectPhase {
 }
 
 impl Error {
+    /// What a call answers that needs a connection, in a state without one.
+    pub(crate) fn without_connection(state: ConnectionState) -> Self {
+        match state {
+            ConnectionState::Connecting | ConnectionState::Reconnecting | ConnectionState::Unavailable => {
+                Self::NotConnected { state }
+            }
+            // A call that comes between two looks at the state finds it connected, and is too late or too early.
+            ConnectionState::Disconnected
+            | ConnectionState::Connected
+            | ConnectionState::Disconnecting
+            | ConnectionState::Failed => Self::Disconnected,
+        }
+    }
+
     /// The Pusher code (4000-4999) that the server gave, if any.
     ///
     /// The codes are listed in the [protocol documentation](https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/#error-codes).
@@ -397,6 +420,7 @@ impl Error {
             | Self::ClientEventQueueFull { .. }
             | Self::WaitTimeout { .. }
             | Self::Disconnected
+            | Self::NotConnected { .. }
             | Self::Thread { .. } => true,
             Self::Tls { problem, .. } => *problem == TlsProblem::Ended,
             Self::AuthRefused { status: Some(status), .. } => is_transient(*status),

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::*;
+use crate::ConnectionState;
 
 #[test]
 fn x1_what_is_logged_has_no_words_from_outside() {
@@ -189,6 +190,8 @@ fn one_of_each() -> Vec<(Error, &'static str)> {
         (Error::NotSubscribed { channel: channel() }, "private-room"),
         (Error::WaitTimeout { what: "subscription", after }, "7s"),
         (Error::Disconnected, "the client"),
+        (Error::NotConnected { state: ConnectionState::Reconnecting }, "the client is reconnecting"),
+        (Error::NotConnected { state: ConnectionState::Unavailable }, "Pusher::wait_connected"),
         (Error::WouldDeadlock { call: "connect" }, "connect"),
         (Error::Lagged { dropped: 5 }, "5 notifications"),
         (Error::HandlerPanicked { handler: text("the event e") }, "the event e"),

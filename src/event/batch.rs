@@ -15,6 +15,8 @@ use crate::{Error, error::excerpt};
 /// in them. Freeing many small allocations on another thread than the allocating one is what costs most otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// The number of its first entry, in the order of deliveries. The others follow.
+    number: u64,
     text: String,
     entries: Vec<Entry>,
     channels: Vec<(Arc<Interest>, u64)>,
@@ -191,6 +193,20 @@ impl Batch {
     /// An empty batch whose entries answer the given wish to be connected.
     pub(crate) fn answering(connection: Option<(Arc<Interest>, u64)>) -> Self {
         Self { connection, ..Self::default() }
+    }
+
+    pub(crate) fn with_number(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
+    /// The number of an entry, in the order of deliveries.
+    pub(crate) fn number(&self, index: usize) -> u64 {
+        self.number + index as u64
+    }
+
+    /// The number after that of its last entry.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.number(self.len())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -382,7 +398,7 @@ impl Batch {
     }
 
     fn single_with(&self, index: usize, data: &str) -> Self {
-        let mut single = Self::answering(self.connection.clone());
+        let mut single = Self::answering(self.connection.clone()).with_number(self.number(index));
         let channel = self.slot(index).map(|slot| single.add_channel_of(self, slot));
         single.add(self, index, channel, data);
         single

@@ -3,10 +3,7 @@
 use std::{
     fmt,
     panic::{self, AssertUnwindSafe},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,6 +17,7 @@ use crate::{
     error::{excerpt, is_transient},
     protocol::{grant, name::ChannelKind, sealed::SharedSecret, sign},
     session::{Answer, ChannelQuestion, Generation, Question},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// Who answers for channels: the first that is configured.

@@ -23,11 +23,13 @@ use crate::{
 /// Distributes batches.
 ///
 /// A batch is posted under the link's lock, where posting is a push on an unbounded channel that never blocks, and
-/// delivered without it. Whoever delivers takes *all* posted batches in their order, so that the order is that of the
+/// delivered without it. The thread that delivers takes *all* posted batches in their order, so that the order is that of the
 /// session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the last
 /// delivery, which follows at once.
 pub(crate) struct Outlets {
-    posted: (Sender<Arc<Batch>>, Receiver<Arc<Batch>>),
+    posted: (Sender<Batch>, Receiver<Batch>),
+    /// The number of the next entry. Changed by the thread that delivers, before anybody can see the batch.
+    next_number: AtomicU64,
     /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
     /// own code and report what that did, `dispatch` first of all: no other one waits for a delivery (R10).
     delivering: Mutex<()>,
@@ -52,6 +54,7 @@ impl Outlets {
         let handlers = Arc::new(Queue::new(traits, room.0.clone()));
         Self {
             posted: unbounded(),
+            next_number: AtomicU64::new(0),
             delivering: Mutex::new(()),
             queues: Mutex::new([Arc::clone(&handlers)].into()),
             is_closed: AtomicBool::new(false),
@@ -107,23 +110,30 @@ impl Outlets {
 
     /// Hands a batch over for delivery. Never blocks.
     pub(crate) fn post(&self, batch: Batch) {
-        let _ = self.posted.0.send(Arc::new(batch));
+        let _ = self.posted.0.send(batch);
     }
 
-    /// Delivers what was posted, in order.
+    /// The number of the first entry for a handler that is bound now.
+    pub(super) fn position(&self) -> u64 {
+        self.next_number.load(Ordering::SeqCst)
+    }
+
+    /// Delivers what was posted, in order. Everything that the caller has posted is delivered when it returns, whichever
+    /// thread does it.
     pub(crate) fn deliver(&self) {
-        if self.posted.1.is_empty() {
-            return;
-        }
         let (mut to_log, mut to_wake) = (Vec::new(), Vec::new());
         {
             let _delivering = self.delivering.lock();
             while let Ok(batch) = self.posted.1.try_recv() {
-                // Looked up for each, because a receiver gets what is posted after it was made; and before the snapshot
-                // shows it, because one that is made upon that is not for what was seen already.
+                // The handlers and the receivers are settled before the snapshot shows the batch, because one that is made
+                // upon that is not for what was seen already; and for each batch anew (H9).
+                let batch = Arc::new(self.numbered(batch));
                 let queues = self.queues();
-                self.snapshot.apply(&batch);
+                let is_news = self.snapshot.apply(&batch);
                 to_wake.extend(queues.iter().filter(|queue| queue.push(&batch)).cloned());
+                if is_news {
+                    self.snapshot.handed_over();
+                }
                 if batch.notices() > 0 {
                     to_log.push(batch);
                 }
@@ -132,6 +142,12 @@ impl Outlets {
         // What wakes a consumer, and a logger, are user code, so no lock is held.
         to_wake.iter().for_each(|queue| self.ring(queue));
         to_log.iter().for_each(|batch| log_notices(batch));
+    }
+
+    /// Gives the entries of a batch their numbers.
+    fn numbered(&self, batch: Batch) -> Batch {
+        let number = self.next_number.fetch_add(batch.len() as u64, Ordering::SeqCst);
+        batch.with_number(number)
     }
 
     /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).

@@ -78,6 +78,8 @@ impl Traits {
 
 struct State {
     held: Box<dyn Store>,
+    /// The number after that of the last entry that came.
+    next_number: u64,
     closed: bool,
     /// The consumer is to return although nothing may wait.
     wake: bool,
@@ -119,6 +121,7 @@ impl Queue {
         if state.closed {
             return false;
         }
+        state.next_number = part.next_number();
         state.held.push(part);
         self.drop_excess(&mut state);
         self.changed(&mut state);
@@ -227,6 +230,12 @@ impl Queue {
         self.len.load(Ordering::SeqCst)
     }
 
+    /// The number of the next entry that comes; `None` while earlier ones wait.
+    pub(crate) fn next_number(&self) -> Option<u64> {
+        let state = self.state.lock();
+        (state.held.waiting() == 0).then_some(state.next_number)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.is_over(&self.state.lock())
     }
@@ -310,6 +319,7 @@ impl State {
         };
         Self {
             held,
+            next_number: 0,
             closed: false,
             wake: false,
             #[cfg(unix)]

@@ -81,20 +81,27 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) {
-        if !interest.is_wanted() {
+        let epoch = interest.epoch();
+        if !Interest::wants(epoch) {
             return self.unwant(interest.name());
         }
         let name = interest.name().clone();
         let subscription =
-            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, &self.budget));
-        let is_new = subscription.epoch != interest.epoch();
+            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, epoch, &self.budget));
+        let is_new = subscription.epoch != epoch;
         if !is_new && !subscription.can_begin_anew(ready.is_some()) {
             return;
         }
         if is_new {
-            subscription.answer_wish(interest, &self.budget);
+            subscription.answer_wish(interest, epoch, &self.budget);
         }
         subscription.ready = ready.or(subscription.ready.take());
+        if matches!(subscription.progress, Progress::Authorizing(_)) && subscription.ready.is_none() {
+            // The authorizer is being asked for the same socket, and its answer is as good for the new wish (S11), which gets
+            // a time of its own.
+            let number = self.begin_attempt(&name, now);
+            return self.set_progress(&name, Progress::Authorizing(number));
+        }
         subscription.progress = Progress::Wanted;
         self.advance(&name, user, batch, now);
     }
@@ -126,7 +133,10 @@ impl Subscriptions {
         } else {
             let number = self.begin_attempt(name, now);
             self.to_ask.push(name.clone());
-            self.set_progress(name, Progress::Authorizing(number));
+            if let Some(subscription) = self.by_name.get_mut(name) {
+                subscription.progress = Progress::Authorizing(number);
+                subscription.last_question = number;
+            }
         }
     }
 
@@ -202,6 +212,8 @@ impl Subscriptions {
             let Some(subscription) = self.by_name.get_mut(&name) else { continue };
             subscription.to_tell = false;
             match subscription.progress {
+                // The user has changed his mind during this turn, which the next one learns.
+                Progress::Wanted | Progress::Authorized(_) if !subscription.answers_current_wish() => {}
                 Progress::Wanted | Progress::Authorized(_) if !subscription.on_wire => {
                     return Some(self.request(&name, now));
                 }
@@ -287,7 +299,7 @@ impl Subscriptions {
 
     /// Whether that attempt, or that fetch of a key, is still under way.
     pub(super) fn awaits(&self, channel: &str, number: u64) -> bool {
-        self.by_name.get(channel).is_some_and(|subscription| subscription.awaits(number))
+        self.by_name.get(channel).is_some_and(|s| s.asks_permission(number) || s.awaits(number))
     }
 
     /// Whether events of this wish may be sent: the channel is subscribed, and the wish is the current one.

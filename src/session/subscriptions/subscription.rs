@@ -28,6 +28,9 @@ pub(super) struct Subscription {
     pub(super) unanswered: u32,
     /// The attempt of the last request.
     pub(super) last_request: u64,
+    /// The number under which a permission was last asked for: that of the attempt, or of one for an older wish whose answer
+    /// serves this one too.
+    pub(super) last_question: u64,
     /// It stands in the list of those about whom the server has to be told something.
     pub(super) to_tell: bool,
     /// When it was last subscribed, if that ended without the user's will.
@@ -74,10 +77,10 @@ impl Permission {
 }
 
 impl Subscription {
-    pub(super) fn new(interest: &Arc<Interest>, budget: &Budget) -> Self {
+    pub(super) fn new(interest: &Arc<Interest>, epoch: u64, budget: &Budget) -> Self {
         Self {
             interest: Arc::clone(interest),
-            epoch: interest.epoch(),
+            epoch,
             kind: ChannelKind::of(interest.name()),
             progress: Progress::Failed,
             ready: None,
@@ -85,6 +88,7 @@ impl Subscription {
             on_wire: false,
             unanswered: 0,
             last_request: 0,
+            last_question: 0,
             to_tell: false,
             lost: None,
             roster: Roster::new(budget),
@@ -94,9 +98,9 @@ impl Subscription {
     }
 
     /// Another wish than before: what answered the old one does not answer this.
-    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>, budget: &Budget) {
+    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>, epoch: u64, budget: &Budget) {
         self.interest = Arc::clone(interest);
-        self.epoch = interest.epoch();
+        self.epoch = epoch;
         self.lost = None;
         self.slot = None;
         self.roster = Roster::new(budget);
@@ -141,10 +145,20 @@ impl Subscription {
         }
     }
 
+    /// Whether a permission is still to come as the answer to that question.
+    pub(super) fn asks_permission(&self, number: u64) -> bool {
+        matches!(self.progress, Progress::Authorizing(_)) && self.last_question == number
+    }
+
     /// Whether the end of that attempt, for a permission, an answer or a newer key, is still to come.
     pub(super) fn awaits(&self, number: u64) -> bool {
         let is_answered = self.unanswered == 0 || self.last_request != number;
         self.is_pending(number) || !is_answered || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(number))
+    }
+
+    /// Whether the user has not changed his mind since.
+    pub(super) fn answers_current_wish(&self) -> bool {
+        self.interest.epoch() == self.epoch
     }
 
     /// Whether it is the channel of the signed-in user, to which the client subscribes by itself.

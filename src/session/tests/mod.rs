@@ -26,6 +26,8 @@ struct Scenario {
     outputs: Vec<Output>,
     told: Vec<Notification>,
     tickets: u64,
+    /// Interests that change while the next input is followed, before its outputs are taken.
+    change_meanwhile: Vec<Arc<Interest>>,
     /// What became of the calls that waited for an attempt, one after another.
     settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
 }
@@ -75,6 +77,7 @@ impl Scenario {
             outputs: Vec::new(),
             told: Vec::new(),
             tickets: 0,
+            change_meanwhile: Vec::new(),
             settled: Vec::new(),
         }
     }
@@ -98,6 +101,10 @@ impl Scenario {
 
     fn input(&mut self, input: Input<'_>) -> &mut Self {
         self.session.handle(input, self.now);
+        let changed = std::mem::take(&mut self.change_meanwhile);
+        for interest in &changed {
+            let _ = interest.forget() || interest.want();
+        }
         while let Some(output) = self.session.poll_output(self.now) {
             self.outputs.push(output);
         }
@@ -108,6 +115,10 @@ impl Scenario {
                 let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
                 self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
             }
+        }
+        if !changed.is_empty() {
+            // The next turn begins with the wishes.
+            self.input(Input::Wishes(changed.iter().map(wish).collect()));
         }
         self
     }

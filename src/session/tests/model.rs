@@ -15,6 +15,10 @@ enum Step {
     Drop,
     Subscribe(usize),
     Unsubscribe(usize),
+    /// Both, before the session learns of the first.
+    UnsubscribeAndSubscribe(usize),
+    /// The user changes his mind during the turn that comes next.
+    ChangeMeanwhile(usize),
     /// The oldest question is answered with a permission.
     Allow,
     /// It is answered with a refusal.
@@ -32,7 +36,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Connect),
         1 => Just(Step::Drop),
         4 => channel.clone().prop_map(Step::Subscribe),
-        3 => channel.prop_map(Step::Unsubscribe),
+        3 => channel.clone().prop_map(Step::Unsubscribe),
+        2 => channel.clone().prop_map(Step::UnsubscribeAndSubscribe),
+        2 => channel.prop_map(Step::ChangeMeanwhile),
         4 => Just(Step::Allow),
         1 => Just(Step::Refuse),
         4 => Just(Step::Confirm),
@@ -85,6 +91,12 @@ impl Model {
                 self.interests[n].forget();
                 self.wish(n);
             }
+            Step::UnsubscribeAndSubscribe(n) => {
+                self.interests[n].forget();
+                self.interests[n].want();
+                self.wish(n);
+            }
+            Step::ChangeMeanwhile(n) => self.scenario.change_meanwhile.push(Arc::clone(&self.interests[n])),
             Step::Allow => self.answer_oldest(true),
             Step::Refuse => self.answer_oldest(false),
             Step::Confirm => self.confirm(true),
@@ -181,6 +193,9 @@ impl Model {
                         Some("pusher:subscribe") => {
                             let expected = (channel != "room").then(|| format!("{}.1 {channel}", self.sockets));
                             assert_eq!(data["auth"].as_str(), expected.as_deref(), "the permission is for this socket");
+                            // S11: also where the user changed his mind during the turn.
+                            let wanted = self.interests.iter().any(|i| i.is_wanted() && i.name().as_str() == channel);
+                            assert!(wanted, "{channel} is subscribed although it was given up");
                             self.numbers += 1;
                             let before = self.subscribed.insert(channel.clone(), self.numbers);
                             assert!(before.is_none(), "{channel} is subscribed twice");
