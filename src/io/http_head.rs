@@ -86,11 +86,12 @@ fn is_refusal(status: u16) -> bool {
     status >= 300
 }
 
+/// The status of a status line that is complete and valid.
 fn status_of(bytes: &[u8]) -> Option<u16> {
+    let bytes = bytes.trim_ascii_start();
+    let line = bytes.get(..=bytes.iter().position(|byte| *byte == b'\n')?)?;
     let mut response = Response::new(&mut []);
-    // The parser sets the status before it fails for lack of room for headers.
-    let _ = response.parse(bytes);
-    response.code
+    response.parse(line).ok().and(response.code)
 }
 
 /// Parses one head. The headers of a success must be valid; in a refusal or an interim answer, invalid ones are
