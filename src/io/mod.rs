@@ -10,10 +10,10 @@
 //! | `pusher-writer` | `wire` | writes to a stream of the program's own that is no socket | its connection does |
 //!
 //! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
-//! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels
-//! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
-//! queues are held across such a look. A delivery is held together by a lock that only those public calls take
-//! that run the program's own code and report what it did.
+//! link's (socket and session). The snapshot, each queue, the registry of channels and the pacing of client events have a
+//! lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of queues
+//! are held across such a look, and the link's lock across a note of a client event that is written. A delivery is held
+//! together by a lock that only those public calls take that run the program's own code and report what it did.
 
 mod allowance;
 mod auth_pool;
@@ -39,7 +39,6 @@ mod outlets;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod queue;
-mod rate;
 mod reach;
 #[cfg_attr(all(test, shuttle), path = "interleavings/reader.rs")]
 mod reader;
@@ -62,9 +61,9 @@ use std::{
 use crate::{
     Error,
     config::Config,
-    event::{Interest, Place},
+    event::{Interest, Pacing},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
-    sync::{Mutex, Receiver, Sender, atomic::AtomicUsize, unbounded},
+    sync::{Mutex, Receiver, Sender, unbounded},
 };
 
 use auth_pool::{Asker, AuthPool};
@@ -78,12 +77,8 @@ use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use process::Process;
-use rate::RateLimit;
 use registry::Registry;
 use traffic::Traffic;
-
-/// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
-const MAX_CLIENT_EVENTS: usize = 1024;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
@@ -93,10 +88,8 @@ pub(crate) struct Core {
     pub(crate) registry: Registry,
     /// How decrypted data becomes text, where that is not UTF-8.
     pub(crate) decoding: Option<Decoding>,
-    /// How many client events wait to be sent.
-    client_events: Arc<AtomicUsize>,
-    /// How many may be sent in a second.
-    client_event_rate: Option<Mutex<RateLimit>>,
+    /// How many client events wait, and when the last ones were written.
+    client_events: Arc<Pacing>,
     connector: Arc<tls::Connector>,
     pub(crate) traffic: Arc<Traffic>,
     dialer_calls: DialerCalls,
@@ -124,8 +117,7 @@ impl Core {
             outlets: Outlets::new(&config),
             registry: Registry::default(),
             decoding: config.decoder().map(Decoding::new),
-            client_events: Arc::default(),
-            client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
+            client_events: Arc::clone(session.pacing()),
             connector,
             traffic: Arc::default(),
             dialer_calls: DialerCalls::new(Process::current()),
@@ -153,19 +145,13 @@ impl Core {
 
     /// Hands a client event over to the heartbeat.
     pub(crate) fn trigger(&self, channel: Arc<Interest>, epoch: u64, text: String) -> Result<(), Error> {
-        let place = Place::take(&self.client_events, MAX_CLIENT_EVENTS);
-        let place = place.ok_or(Error::ClientEventQueueFull { waiting: MAX_CLIENT_EVENTS })?;
         let threads = self.threads.lock();
         if !threads.heartbeat_runs {
             return Err(Error::Disconnected);
         }
-        if let Some(rate) = &self.client_event_rate {
-            let mut rate = rate.lock();
-            if !rate.allows(Instant::now()) {
-                return Err(Error::ClientEventRate { limit: rate.limit() });
-            }
-        }
-        let _ = self.commands.0.send(Command::Trigger(ClientEvent { channel, epoch, text, place }));
+        // Under the lock, so that events are posted in the order of their permits.
+        let permit = self.client_events.reserve(Instant::now())?;
+        let _ = self.commands.0.send(Command::Trigger(ClientEvent { channel, epoch, text, permit }));
         Ok(())
     }
 
