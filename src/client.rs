@@ -311,14 +311,21 @@ impl Pusher {
     /// Sends an event to the other subscribers of a private or presence channel whose subscription is confirmed. `data` goes
     /// out as the JSON value that it serialises to; a bare string arrives as its text.
     ///
+    /// It returns at once. Events over [`Config::client_event_limit`] wait for their turn for up to
+    /// [`Config::client_event_patience`], in the order of the calls.
+    ///
     /// # Errors
     ///
     /// Each before anything is sent: [`Error::ChannelName`]; [`Error::ClientEventChannel`] for a public or an encrypted
     /// channel; [`Error::ClientEventName`] when the name does not begin with `client-` or is longer than 200 characters;
-    /// [`Error::Encode`]; [`Error::ClientEventTooLarge`] above 10,240 bytes; [`Error::NotConnected`]
-    /// while the client is connecting or reconnecting, and [`Error::Disconnected`] while it is not;
-    /// [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and [`Error::ClientEventQueueFull`] when it is too much at
-    /// once. What the server refuses later arrives at [`on_error`](Self::on_error) with the code 4301.
+    /// [`Error::Encode`], also for NaN and infinite numbers; [`Error::ClientEventTooLarge`] above
+    /// [`Config::client_event_size`]; [`Error::NotConnected`] while the client is connecting or reconnecting, and
+    /// [`Error::Disconnected`] while it is not; [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and
+    /// [`Error::ClientEventQueueFull`] when it is too much at once.
+    ///
+    /// A later failure of the event arrives at [`on_error`](Self::on_error): [`Error::NotSubscribed`] when it waited for its
+    /// turn while the channel was unsubscribed, or the connection ended, and the server's refusal, with code 4301 from most
+    /// servers. Laravel Reverb refuses bare texts, numbers and booleans with code 4200, and takes objects, arrays and null.
     pub fn trigger<T: Serialize + ?Sized>(&self, channel: &str, event: &str, data: &T) -> Result<(), Error> {
         self.channel(channel)?.trigger(event, data)
     }

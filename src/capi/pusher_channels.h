@@ -190,8 +190,8 @@ enum {
     PUSHER_ERR_NOT_SIGNED_IN = 126,           /* nobody has called pusher_sign_in... */
     PUSHER_ERR_CLIENT_EVENT_CHANNEL = 127,    /* client events are for private and presence channels */
     PUSHER_ERR_CLIENT_EVENT_NAME = 128,       /* the name of a client event begins with client- */
-    PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* more than 10,240 bytes of data */
-    PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the option client_event_limit */
+    PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* the option client_event_size */
+    PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the options client_event_limit, .._patience_ms */
     PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131, /* more client events wait than the connection takes */
     PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
     PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the option max_presence_members, or 8 MiB a channel */
@@ -379,7 +379,9 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *                                        whole client: take from it, or turn "pull" off
  *   max_message_size           integer   1048576 bytes, 1 GiB at most
  *   max_presence_members       integer   100000
- *   client_event_limit         integer   10 a second, 0 for none
+ *   client_event_limit         integer   10 a second, 0 for none: what is over it waits for its turn
+ *   client_event_size          integer   10240 bytes of data, 0 for any size
+ *   client_event_patience_ms   integer   2000: a client event that would wait for longer is refused
  * Receiving:
  *   pull                       boolean   true: there is a queue for pusher_next
  *   manual_dispatch            boolean   false: callbacks run on a thread of the client's

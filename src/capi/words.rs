@@ -71,6 +71,7 @@ fn option_of(option: &str) -> &str {
         "pong_timeout" => "pong_timeout_ms",
         "subscription_timeout" => "subscription_timeout_ms",
         "auth_timeout" => "auth_timeout_ms",
+        "client_event_patience" => "client_event_patience_ms",
         // Only delays can be wrong, and the longest is.
         "reconnect" => "reconnect_max_delay_ms",
         _ => option,

@@ -409,6 +409,8 @@ impl Config {
             },
             reconnect: self.reconnect.clone(),
             tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
+            client_event_limit: self.events_per_second(),
+            client_event_patience: self.event_patience(),
         }
     }
 

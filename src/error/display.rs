@@ -87,10 +87,14 @@ impl fmt::Display for Error {
             }
             Self::ClientEventName { name, reason } => write!(f, "client event: name {name:?}: {reason}"),
             Self::ClientEventTooLarge { size, limit } => {
-                write!(f, "client event: {size} bytes of data are more than {limit}")
+                write!(f, "client event: {size} bytes of data are more than {limit} (Config::client_event_size)")
             }
             Self::ClientEventRate { limit } => {
-                write!(f, "client event: more than {limit} in a second (Config::client_event_limit)")
+                write!(
+                    f,
+                    "client event: at {limit} a second (Config::client_event_limit) it would wait for longer than \
+                     Config::client_event_patience"
+                )
             }
             Self::ClientEventQueueFull { waiting } => write!(f, "client event: {waiting} others wait to be sent"),
             Self::Encode { event, source } => write!(f, "client event: data of {event} cannot be JSON: {source}"),

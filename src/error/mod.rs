@@ -236,14 +236,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The data of a client event is larger than servers take.
+    /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size).
     ClientEventTooLarge {
-        /// The size in bytes.
+        /// The size in bytes; a string counts without its quotes.
         size: usize,
-        /// The largest that is allowed.
+        /// The largest that is allowed, in bytes.
         limit: usize,
     },
-    /// More client events than are allowed in a second ([`Config::client_event_limit`](crate::Config::client_event_limit)).
+    /// At the pace of [`Config::client_event_limit`](crate::Config::client_event_limit) the client event would wait for longer
+    /// than [`Config::client_event_patience`](crate::Config::client_event_patience).
     ClientEventRate {
         /// The limit, in events per second.
         limit: u32,
@@ -253,7 +254,8 @@ pub enum Error {
         /// How many wait.
         waiting: usize,
     },
-    /// The data of a client event cannot be written as JSON.
+    /// The data of a client event cannot be written as JSON: for example it holds NaN or an infinite number, or a map whose
+    /// keys are no strings.
     Encode {
         /// The event's name.
         event: String,

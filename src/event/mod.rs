@@ -8,6 +8,7 @@ mod kind;
 mod member;
 mod name;
 mod notification;
+mod pacing;
 mod place;
 mod state;
 
@@ -27,6 +28,7 @@ pub use notification::{
     DecryptionError, DecryptionFailure, MemberChange, Notification, SubscriptionCount, SubscriptionError,
     SubscriptionSucceeded, WatchlistEvent,
 };
+pub(crate) use pacing::{Pacing, Permit};
 pub(crate) use place::Place;
 pub use state::{ConnectionState, ConnectionStateChange};
 

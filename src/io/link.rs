@@ -241,8 +241,12 @@ impl Link {
         #[cfg(all(test, shuttle))]
         super::reader::receive(text.expose());
         let Some(socket) = &mut self.socket else { return };
-        let result = socket.web.send(text);
-        self.wrote(result, now);
+        let generation = socket.generation;
+        match socket.web.send(text) {
+            // The time of the write counts for the limit of client events, and a turn may spend a whole slice on others.
+            Ok(()) => self.session.handle(Input::Socket(generation, FromSocket::Written), Instant::now()),
+            blocked_or_lost => self.wrote(blocked_or_lost, now),
+        }
     }
 
     /// Continues what was blocked, when it is time to.

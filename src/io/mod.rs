@@ -16,8 +16,8 @@
 //! 1. No lock is held while user code runs.
 //! 2. Public calls never take the link's lock (socket and session). One lock is taken under it, the registry's, and only
 //!    where the registry says without its lock that a user call has posted something.
-//! 3. The snapshot, each queue, the registry and the inbox of the dispatcher have a short lock each. Nothing is called under
-//!    it.
+//! 3. The snapshot, each queue, the registry, the pacing of client events and the inbox of the dispatcher have a short lock
+//!    each. Nothing is called under it. The link's lock is held while a written client event is noted in the pacing.
 //! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken.
 //! 5. Deliveries are held together by a lock under which locks of rule 3 are taken. Of the public calls only those take it
 //!    that run the program's own code and report an error of it.
@@ -70,7 +70,6 @@ mod outlets;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod queue;
-mod rate;
 mod reach;
 #[cfg_attr(all(test, shuttle), path = "interleavings/reader.rs")]
 mod reader;
@@ -93,9 +92,9 @@ use std::{
 use crate::{
     Error,
     config::Config,
-    event::{Interest, Place},
+    event::{Interest, Pacing},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
-    sync::{Mutex, MutexGuard, Receiver, Sender, atomic::AtomicUsize, unbounded},
+    sync::{Mutex, MutexGuard, Receiver, Sender, unbounded},
 };
 
 use auth_pool::{Asker, AuthPool};
@@ -109,12 +108,8 @@ use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use process::Process;
-use rate::RateLimit;
 use registry::Registry;
 use traffic::Traffic;
-
-/// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
-const MAX_CLIENT_EVENTS: usize = 1024;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
@@ -124,10 +119,8 @@ pub(crate) struct Core {
     pub(crate) registry: Registry,
     /// How decrypted data becomes text, where that is not UTF-8.
     pub(crate) decoding: Option<Decoding>,
-    /// How many client events wait to be sent.
-    client_events: Arc<AtomicUsize>,
-    /// How many may be sent in a second.
-    client_event_rate: Option<Mutex<RateLimit>>,
+    /// How many client events wait, and when the last ones were written.
+    client_events: Arc<Pacing>,
     connector: Arc<tls::Connector>,
     pub(crate) traffic: Arc<Traffic>,
     dialer_calls: DialerCalls,
@@ -155,8 +148,7 @@ impl Core {
             outlets: Outlets::new(&config),
             registry: Registry::default(),
             decoding: config.decoder().map(Decoding::new),
-            client_events: Arc::default(),
-            client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
+            client_events: Arc::clone(session.pacing()),
             connector,
             traffic: Arc::default(),
             dialer_calls: DialerCalls::new(Process::current()),
@@ -190,19 +182,13 @@ impl Core {
 
     /// Posts a client event.
     pub(crate) fn trigger(&self, channel: Arc<Interest>, epoch: u64, text: String) -> Result<(), Error> {
-        let place = Place::take(&self.client_events, MAX_CLIENT_EVENTS);
-        let place = place.ok_or(Error::ClientEventQueueFull { waiting: MAX_CLIENT_EVENTS })?;
         let threads = self.threads.lock();
         if !threads.heartbeat_runs {
             return Err(Error::Disconnected);
         }
-        if let Some(rate) = &self.client_event_rate {
-            let mut rate = rate.lock();
-            if !rate.allows(Instant::now()) {
-                return Err(Error::ClientEventRate { limit: rate.limit() });
-            }
-        }
-        self.post(Input::Trigger(ClientEvent { channel, epoch, text, place }));
+        // Under the lock, so that events are posted in the order of their permits.
+        let permit = self.client_events.reserve(Instant::now())?;
+        self.post(Input::Trigger(ClientEvent { channel, epoch, text, permit }));
         Ok(())
     }
 

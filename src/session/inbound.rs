@@ -39,6 +39,9 @@ impl Session {
                 }
             }
             other => {
+                if let FromSocket::Written = other {
+                    self.client_events.written(now);
+                }
                 if let Phase::Connected(online) = &mut self.phase {
                     online.liveness.observe(&other, now);
                 }

@@ -57,6 +57,10 @@ pub(crate) struct Settings {
     pub(crate) reconnect: Reconnect,
     /// Whether the configured endpoint is TLS already.
     pub(crate) tls: bool,
+    /// Client events in any second; `None` for any number.
+    pub(crate) client_event_limit: Option<u32>,
+    /// How long a client event may wait for its turn.
+    pub(crate) client_event_patience: Duration,
 }
 
 /// What happens to a session.
@@ -208,7 +212,7 @@ impl Session {
             backoff: Backoff::new(settings.reconnect.clone(), seed),
             sign_in: SignIn::new(settings.subscriptions.timeout),
             subscriptions: Subscriptions::new(settings.subscriptions.clone()),
-            client_events: Outbox::default(),
+            client_events: Outbox::new(&settings),
             socket_id: Arc::from(""),
             settings,
             phase: Phase::Idle,
@@ -245,6 +249,7 @@ impl Session {
                     let ready = ready.filter(|ready| self.may_use(ready)).map(|ready| ready.auth);
                     self.subscriptions.wish(&interest, ready, users::user(&self.sign_in), &mut self.batch, now);
                 }
+                self.client_events.drop_unsubscribed(&self.subscriptions, &mut self.batch);
             }
             Input::SignIn(ticket) => self.sign_in(ticket, now),
             Input::Trigger(event) => self.trigger(event),
@@ -268,7 +273,7 @@ impl Session {
             None => self.sign_in.next_message().or_else(|| {
                 let waits = self.sign_in.holds_subscriptions_back();
                 let message = if waits { None } else { self.subscriptions.next_message(now) };
-                message.or_else(|| self.client_events.next_message(&self.subscriptions, &mut self.batch))
+                message.or_else(|| self.client_events.next_message(&self.subscriptions, &mut self.batch, now))
             })?,
         };
         online.liveness.sent(now);
@@ -307,7 +312,10 @@ impl Session {
                 let waits = self.sign_in.holds_subscriptions_back();
                 let subscriptions = self.subscriptions.deadline().filter(|_| !waits);
                 let answers = earliest([subscriptions, self.sign_in.deadline()]);
-                earliest([online.liveness.deadline(), answers.filter(|_| !online.liveness.is_paused())])
+                let answers = answers.filter(|_| !online.liveness.is_paused());
+                // While writing is blocked no message goes out, whatever the time. The end of that is an input.
+                let client_event = self.client_events.deadline().filter(|_| !online.liveness.is_write_blocked());
+                earliest([online.liveness.deadline(), answers, client_event])
             }
             Phase::Waiting { until } => Some(*until),
         };

@@ -42,6 +42,8 @@ fn settings() -> Settings {
         subscriptions: rules(),
         reconnect: Reconnect::default(),
         tls: false,
+        client_event_limit: Some(10),
+        client_event_patience: 2 * SECOND,
     }
 }
 
