@@ -179,6 +179,8 @@ mod error;
 
 mod wiped;
 
+mod surrogates;
+
 mod quiet;
 
 mod sync;

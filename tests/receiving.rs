@@ -58,6 +58,38 @@ fn d1_data_is_what_the_publisher_sent() {
     assert!(error.to_string().len() < 400, "an error does not hold what a peer has sent");
 }
 
+/// What a browser makes of the same messages: it keeps the half, and shows U+FFFD for it.
+#[test]
+fn d1_half_of_a_surrogate_pair_is_u_fffd_in_the_data_and_in_json_inside_it() {
+    let (server, pusher, receiver) = room();
+    let cases = [
+        (r#""good morning \ud83d""#, "good morning \u{fffd}"),
+        (r#""\ude00!""#, "\u{fffd}!"),
+        (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+        (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+        (r#""\uD83D\u0041""#, "\u{fffd}A"),
+    ];
+    for (data, expected) in cases {
+        server.send_raw(&format!(r#"{{"event":"e","channel":"room","data":{data}}}"#));
+        assert_eq!(next_whole_event(&receiver).data(), expected);
+    }
+    let (sender, decoded) = std::sync::mpsc::channel();
+    let channel = pusher.channel("room").expect("a valid name");
+    channel.bind_as::<serde_json::Value>("e", move |value, _| drop(sender.send(value)));
+    for data in [r#"{"\ude00":["\ud83d"]}"#, r#""{\"\\ude00\":[\"\\ud83d\"]}""#] {
+        server.send_raw(&format!(r#"{{"event":"e","channel":"room","data":{data}}}"#));
+        let event = next_whole_event(&receiver);
+        assert_eq!(event.data(), r#"{"\ude00":["\ud83d"]}"#, "JSON stays as the publisher sent it");
+        let expected = serde_json::json!({ "\u{fffd}": ["\u{fffd}"] });
+        assert_eq!(event.json::<serde_json::Value>().ok().as_ref(), Some(&expected));
+        assert_eq!(decoded.recv_timeout(PATIENCE).ok(), Some(expected));
+    }
+    server.send_raw(r#"{"event":"e\ud83d","channel":"room","user_id":"u\ud83d","\ud83d":1}"#);
+    let event = next_whole_event(&receiver);
+    assert_eq!((event.name(), event.user_id()), ("e\u{fffd}", Some("u\u{fffd}")));
+    assert_eq!(pusher.stats().bad_messages, 0);
+}
+
 #[test]
 fn d2_a_bad_message_is_reported_and_the_next_event_arrives() {
     let (server, pusher, receiver) = room();

@@ -7,7 +7,7 @@ use std::{
 
 /// The layers of `src`, from the bottom. A file may use its own layer and those below.
 const LAYERS: [&[&str]; 11] = [
-    &["error", "wiped", "quiet", "sync", "survival_figures"],
+    &["error", "surrogates", "wiped", "quiet", "sync", "survival_figures"],
     &["event"],
     &["auth"],
     &["protocol"],

@@ -15,6 +15,7 @@ use crate::{
         percent,
         sealed::{Decoder, SharedSecret},
     },
+    surrogates,
     wiped::Wiped,
 };
 
@@ -359,7 +360,9 @@ fn check_user_data(text: &str) -> Result<(), Error> {
         _info: Option<&'a RawValue>,
     }
     // An array would do for serde as well.
-    let user = serde_json::from_str::<User<'_>>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
+    let repaired = surrogates::repaired(text);
+    let json = repaired.as_deref().map_or(text, String::as_str);
+    let user = serde_json::from_str::<User<'_>>(json).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
     user.map(drop).ok_or_else(|| Error::config("user_data", "must be an object with a string `id` that is not empty"))
 }
 

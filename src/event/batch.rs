@@ -218,41 +218,32 @@ impl Batch {
         ChannelSlot(self.channels.len() - 1)
     }
 
-    /// Adds an application event. `write_data` appends the data, of which there are at most so many bytes, straight to the
-    /// place where it stays; when it fails, nothing is added.
-    pub(crate) fn push_event<E>(
+    /// Adds an application event, `channel` being `None` for one that belongs to no channel. `write_data` appends the data, of
+    /// up to `max_data` bytes, straight to the place where it stays.
+    pub(crate) fn push_event(
         &mut self,
-        channel: ChannelSlot,
+        channel: Option<ChannelSlot>,
         name: &str,
         user_id: Option<&str>,
         max_data: usize,
-        write_data: impl FnOnce(&mut String) -> Result<(), E>,
-    ) -> Result<(), E> {
+        write_data: impl FnOnce(&mut String),
+    ) {
         let start = self.text.len();
         // At once, because growing for the last byte would double what one large message takes.
         self.text.reserve(name.len() + max_data + user_id.map_or(0, str::len) + NULS);
         push_terminated(&mut self.text, name);
         let data_start = self.text.len();
-        let written = write_data(&mut self.text);
-        if written.is_err() {
-            self.text.truncate(start);
-            return written;
-        }
+        write_data(&mut self.text);
         let data_len = self.text.len() - data_start;
         self.text.push('\0');
         push_terminated(&mut self.text, user_id.unwrap_or_default());
         let (name_len, user_len) = (name.len(), user_id.map(str::len));
-        self.entries.push(Entry { channel: Some(channel), start, name_len, data_len, user_len, extra: None });
-        Ok(())
+        self.entries.push(Entry { channel, start, name_len, data_len, user_len, extra: None });
     }
 
     /// Adds an application event whose data is text already.
     pub(crate) fn push_text(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: &str) {
-        let write = |text: &mut String| {
-            text.push_str(data);
-            Ok::<_, std::convert::Infallible>(())
-        };
-        let _ = self.push_event(channel, name, user_id, data.len(), write);
+        self.push_event(Some(channel), name, user_id, data.len(), |text| text.push_str(data));
     }
 
     /// Adds what went wrong and belongs to no subscription.
@@ -511,20 +502,6 @@ mod tests {
         batch.push_text(slot, "name", Some(""), "");
         let seen: Vec<_> = (0..3).map(|i| (batch.name(i), batch.data(i), batch.user_id(i))).collect();
         assert_eq!(seen, [("a", "żółć", None), ("", "", Some("7")), ("name", "", Some(""))]);
-    }
-
-    #[test]
-    fn what_cannot_be_written_leaves_nothing_behind() {
-        let room = Interest::new(1, "room");
-        let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
-        let failed = batch.push_event(slot, "bad", None, 0, |text| {
-            text.push_str("half of it");
-            Err("no text")
-        });
-        assert_eq!((failed, batch.len(), batch.text.len()), (Err("no text"), 0, 0));
-        batch.push_text(slot, "a", None, "b");
-        assert_eq!((batch.name(0), batch.data(0)), ("a", "b"));
     }
 
     #[test]

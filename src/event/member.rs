@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use super::Name;
-use crate::Error;
+use crate::{Error, protocol::surrogates};
 
 /// A user who is subscribed to a presence channel, with whatever number of connections. A clone copies no text.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Member {
     ///
     /// [`Error::Decode`] when it is not a `T`.
     pub fn info_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(&self.info).map_err(|source| Error::decode(None, "user_info", &source))
+        surrogates::from_json(&self.info).map_err(|source| Error::decode(None, "user_info", &source))
     }
 
     /// About how many bytes of memory it holds, with its place in a list of members.

@@ -30,7 +30,7 @@ pub use notification::{
 pub(crate) use place::Place;
 pub use state::{ConnectionState, ConnectionStateChange};
 
-use crate::Error;
+use crate::{Error, surrogates};
 
 /// One event, as it was published.
 ///
@@ -102,8 +102,8 @@ impl Event {
         self.batch.data(self.index)
     }
 
-    /// The data decoded from JSON; absent data as `null`. What was published as a bare string is its text, which is usually
-    /// no JSON: read that with [`data`](Self::data).
+    /// The data decoded from JSON; absent data as `null`, half of a surrogate pair as U+FFFD. What was published as a bare
+    /// string is its text, which is usually no JSON: read that with [`data`](Self::data).
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Event {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         // Where there is no data there is no value, which JSON calls null.
         let text = if self.data().is_empty() { "null" } else { self.data() };
-        serde_json::from_str(text).map_err(|source| Error::decode(self.channel(), self.name(), &source))
+        surrogates::from_json(text).map_err(|source| Error::decode(self.channel(), self.name(), &source))
     }
 
     /// The id of the user who sent it; only on client events of presence channels, where the server vouches for it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, value::RawValue};
 
-use super::bytes::Bytes;
+use super::{bytes::Bytes, lossy::lossy};
 use crate::protocol::{frame::Outgoing, grant, name::ChannelKind, sealed::SharedSecret};
 
 const CHANNELS: [&str; 4] = ["private-a", "presence-a", "private-encrypted-a", "private-encrypted-cache-a"];
@@ -80,7 +80,7 @@ fn json(text: &[u8]) -> Value {
 
 /// The fields of an object. What cannot be read of those that nobody reads, such as a number that is too large, is let pass.
 fn fields(body: &[u8]) -> Value {
-    let fields: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(body.trim_ascii()).expect("an object was accepted");
+    let body = lossy(std::str::from_utf8(body).expect("text was accepted"));
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(body.trim_ascii()).expect("an object was accepted");
     fields.into_iter().filter_map(|(name, raw)| Some((name, serde_json::from_str::<Value>(raw.get()).ok()?))).collect()
 }

@@ -10,11 +10,12 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{escape, name::ChannelKind, sealed::SharedSecret};
-use crate::{ChannelAuth, UserAuth};
+use crate::{ChannelAuth, UserAuth, surrogates};
 
 /// The permission for a channel, out of the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
-    let answer = Answer::read(body)?;
+    let repaired = repaired(body);
+    let answer = Answer::read(repaired.as_deref().map_or(body, String::as_bytes))?;
     let mut auth = ChannelAuth::new(required(answer.auth, "auth")?);
     if let Some(data) = text(answer.channel_data, "channel_data")? {
         auth = auth.channel_data(data);
@@ -28,7 +29,8 @@ pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, St
 
 /// The proof of who the user is, out of the body of an endpoint's answer.
 pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
-    let answer = Answer::read(body)?;
+    let repaired = repaired(body);
+    let answer = Answer::read(repaired.as_deref().map_or(body, String::as_bytes))?;
     let auth = required(answer.auth, "auth")?;
     checked_user(UserAuth::new(auth, required(answer.user_data, "user_data")?))
 }
@@ -58,10 +60,15 @@ pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
         id: String,
     }
     serde_json::from_str::<&RawValue>(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
-    match serde_json::from_str(auth.data()) {
+    match surrogates::from_json(auth.data()) {
         Ok(User { id }) if !id.is_empty() => Ok(id),
         _ => Err("has a `user_data` without an `id` that is text and not empty".to_owned()),
     }
+}
+
+/// The answer without halves of surrogate pairs, if it has any (D1). They may stand in a key that is not read, too.
+fn repaired(body: &[u8]) -> Option<Zeroizing<String>> {
+    surrogates::repaired(str::from_utf8(body).ok()?)
 }
 
 fn check_signature(auth: &str) -> Result<(), String> {
@@ -122,7 +129,7 @@ fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
     let content = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).ok_or_else(not_text)?;
     // In one piece, which is wiped unless it is handed out; serde_json would unescape it in memory of its own (X1).
     let mut text = Zeroizing::new(String::with_capacity(content.len()));
-    escape::decode(content, &mut text).ok_or_else(not_text)?;
+    escape::decode(content, &mut text);
     Ok(Some(std::mem::take(&mut *text)))
 }
 
@@ -190,6 +197,19 @@ mod tests {
         assert_eq!(auth.member(), Some("{\"user_id\": 7 , \"x\":\"ż\"}"));
         let without = channel_from(br#"{"auth":"k:s","channel_data":null}"#, "presence-a").expect("good");
         assert_eq!((without.signature(), without.member()), ("k:s", None));
+    }
+
+    #[test]
+    fn d1_half_of_a_surrogate_pair_in_an_answer_is_u_fffd() {
+        let body = r#"{"\ud83d":1,"auth":"k:\ud83d","channel_data":"{\"user_id\":\"a\ude00\",\"x\":\"\\ud83d\"}"}"#;
+        let auth = channel_from(body.as_bytes(), "presence-a").expect("good");
+        assert_eq!(auth.signature(), "k:\u{fffd}");
+        // A6: an escape inside the signed text is that text, and goes to the server as it is.
+        assert_eq!(auth.member(), Some("{\"user_id\":\"a\u{fffd}\",\"x\":\"\\ud83d\"}"));
+        let body = r#"{"auth":"k:s","user_data":"{\"id\":\"a\\ud83d\",\"\\ude00\":1}"}"#;
+        let user = user_from(body.as_bytes()).expect("good");
+        assert_eq!(user.data(), r#"{"id":"a\ud83d","\ude00":1}"#);
+        assert_eq!(user_of(&user).as_deref(), Ok("a\u{fffd}"));
     }
 
     #[test]

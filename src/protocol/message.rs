@@ -12,7 +12,7 @@ use super::{
     frame::{Data, Frame},
     scalar,
 };
-use crate::{Name, error::excerpt};
+use crate::{Name, error::excerpt, surrogates};
 
 /// A received message by its meaning.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ fn user_id(user_data: &str) -> Option<String> {
     struct User {
         id: String,
     }
-    serde_json::from_str::<User>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
+    surrogates::from_json::<User>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
 }
 
 /// The content of `pusher:connection_established`.
@@ -254,7 +254,7 @@ impl<'de> Deserialize<'de> for Refusal {
 
 /// The text, if it is one. The other fields are never made values of, which would take many times the room of the message.
 fn text_of(raw: Option<Box<RawValue>>) -> String {
-    let text = raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    let text = raw.and_then(|raw| surrogates::from_json::<String>(raw.get()).ok());
     excerpt(&text.unwrap_or_default())
 }
 
@@ -372,6 +372,22 @@ mod tests {
         assert!(changes(r#"{"event":"pusher_internal:watchlist_events"}"#).is_empty());
         let published = r#"{"event":"online","channel":"c","data":"x"}"#;
         assert!(matches!(message(published), Message::Event(_)), "a channel's event of that name is the publisher's");
+    }
+
+    #[test]
+    fn d1_half_of_a_surrogate_pair_in_a_platform_event_is_u_fffd() {
+        let error = r#"{"event":"pusher:error","data":{"code":4009,"message":"no\ud83d","\ude00":1}}"#;
+        let Message::Error(error) = message(error) else { panic!() };
+        assert_eq!((error.code, &*error.message), (Some(4009), "no\u{fffd}"));
+        let refused =
+            r#"{"event":"pusher:subscription_error","channel":"c\ud83d","data":{"error":"\ud83d","status":401}}"#;
+        let Message::SubscriptionError { channel, refusal, .. } = message(refused) else { panic!() };
+        assert_eq!((&*channel, &*refusal.message, refusal.status), ("c\u{fffd}", "\u{fffd}", Some(401)));
+        let listed = r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\\ud83d\"]}]}"}"#;
+        let Message::Watchlist(changes) = message(listed) else { panic!() };
+        assert_eq!(changes[0].user_ids, [Name::from("a\u{fffd}")]);
+        let signed_in = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"a\\ud83d\"}"}}"#;
+        assert!(matches!(message(signed_in), Message::SignInSucceeded { id: Some(id) } if id == "a\u{fffd}"));
     }
 
     #[test]

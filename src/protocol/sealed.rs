@@ -8,6 +8,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::surrogates;
+
 /// The key of one channel, always 32 bytes. Wiped when it is dropped, and not in an array, which would leave copies on the
 /// stack when it moves.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl SharedSecret {
             nonce: String,
             ciphertext: String,
         }
-        let envelope: Envelope = serde_json::from_str(envelope)
+        let envelope: Envelope = surrogates::from_json(envelope)
             .map_err(|_| OpenError::Malformed("it is not an envelope of nonce and ciphertext"))?;
         let nonce: [u8; 24] = STANDARD
             .decode(&envelope.nonce)
@@ -81,7 +83,7 @@ impl fmt::Debug for SharedSecret {
 /// The data that the publisher gave, out of the plain text: a JSON string is decoded once, anything else is the data as
 /// it stands (E5).
 pub(crate) fn data_of(plain: String) -> String {
-    if plain.starts_with('"') { serde_json::from_str(&plain).unwrap_or(plain) } else { plain }
+    if plain.starts_with('"') { surrogates::from_json(&plain).unwrap_or(plain) } else { plain }
 }
 
 #[cfg(test)]
@@ -180,6 +182,8 @@ mod tests {
             ("12", "12"),
             ("plain text", "plain text"),
             ("\"not JSON", "\"not JSON"),
+            (r#""good morning \ud83d""#, "good morning \u{fffd}"),
+            (r#"{"a":"\ud83d"}"#, r#"{"a":"\ud83d"}"#),
         ];
         for (plain, data) in cases {
             assert_eq!(data_of(plain.to_owned()), data);

@@ -57,7 +57,7 @@ impl Subscriptions {
         let me = auth.as_ref().and_then(ChannelAuth::member).and_then(presence::own_id);
         let me = me.as_deref().map(Name::from).or_else(|| user.cloned());
         let difference = subscription.replace_members(slot, data, me, max_members, batch);
-        batch.push_subscription_succeeded(slot, &data.text().unwrap_or_default(), succeeded);
+        batch.push_subscription_succeeded(slot, &data.text(), succeeded);
         if lost.is_some() {
             tell_difference(slot, difference, batch);
         }
