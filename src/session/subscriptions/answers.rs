@@ -42,7 +42,7 @@ impl Subscriptions {
         // It has served, and must not take memory, nor be known, for longer.
         let auth = subscription.permission.take().map(|permission| permission.auth);
         let key = auth.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
-        subscription.vault = key.map(|key| Vault::new(key, &self.budget, now));
+        subscription.vault = key.map(|key| Vault::new(key, &self.budget, subscription.last_fetch));
         if subscription.is_users() {
             // Made by the client, so that nobody waits for its confirmation.
             return true;

@@ -80,7 +80,7 @@ impl Subscriptions {
     fn fetch_key(&mut self, name: Name, now: Instant) {
         let number = self.begin_attempt(&name, now);
         if let Some(vault) = self.subscribed(&name).and_then(|subscription| subscription.vault.as_mut()) {
-            vault.fetch(number);
+            vault.fetch(number, now);
         }
         self.to_ask.push(name);
     }

@@ -36,6 +36,8 @@ pub(super) struct Subscription {
     pub(super) roster: Roster,
     /// Of an encrypted channel, once it is subscribed.
     pub(super) vault: Option<Vault>,
+    /// When the key was last fetched, on earlier connections of the same wish.
+    pub(super) last_fetch: Option<Instant>,
     slot: Option<(u64, ChannelSlot)>,
 }
 
@@ -89,6 +91,7 @@ impl Subscription {
             lost: None,
             roster: Roster::new(budget),
             vault: None,
+            last_fetch: None,
             slot: None,
         }
     }
@@ -102,12 +105,13 @@ impl Subscription {
         self.roster = Roster::new(budget);
         self.ready = None;
         self.forget_secrets();
+        self.last_fetch = None;
     }
 
     /// E4: keys and permissions are wiped, which dropping them does.
     pub(super) fn forget_secrets(&mut self) {
         self.permission = None;
-        self.vault = None;
+        self.last_fetch = self.vault.take().map_or(self.last_fetch, |vault| vault.last_fetch());
     }
 
     /// Whether the same wish, uttered again, is worth another attempt: after a failure, or with a permission for which the
