@@ -4,7 +4,12 @@ mod support;
 
 use std::sync::mpsc;
 
-use pusher_channels::{DecryptionError, DecryptionFailure, Event, Notification, Pusher, testing::TestServer};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
+use pusher_channels::{
+    DecryptionError, DecryptionFailure, Event, Notification, Pusher,
+    testing::{AuthFault, TestServer},
+};
 use support::{PATIENCE, next, next_event, quick, subscribed};
 
 const ROOM: &str = "private-encrypted-room";
@@ -24,6 +29,43 @@ fn e1_events_are_decrypted_and_e5_are_the_publishers_data() {
     assert_eq!(next_event(&receiver), ("text".to_owned(), "hello, ż".to_owned()));
     server.trigger(ROOM, "object", &serde_json::json!({"a": [1, null]}));
     assert_eq!(next_event(&receiver), ("object".to_owned(), r#"{"a":[1,null]}"#.to_owned()));
+}
+
+#[test]
+fn d1_half_of_a_surrogate_pair_in_decrypted_text_is_u_fffd() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    let secret = server.shared_secret(ROOM).expect("an encrypted channel");
+    for (plain, data) in
+        [(r#""good morning \ud83d""#, "good morning \u{fffd}"), (r#"{"a":"\ud83d"}"#, r#"{"a":"\ud83d"}"#)]
+    {
+        server.send_raw(&sealed(&secret, plain, true));
+        assert_eq!(next_event(&receiver).1, data);
+    }
+}
+
+#[test]
+fn e6_an_envelope_without_padding_is_delivered() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    let secret = server.shared_secret(ROOM).expect("an encrypted channel");
+    for plain in ["1", "12", "123"] {
+        for padded in [true, false] {
+            server.send_raw(&sealed(&secret, plain, padded));
+            assert_eq!(next_event(&receiver).1, plain);
+        }
+    }
+    assert_eq!(server.auth_requests().len(), 1);
+}
+
+/// An event as a publisher with the channel's key seals it.
+fn sealed(shared_secret: &str, plain: &str, padded: bool) -> String {
+    let key = STANDARD.decode(shared_secret).expect("base64");
+    let cipher = XSalsa20Poly1305::new(key.as_slice().into());
+    let ciphertext = STANDARD.encode(cipher.encrypt(&[7; 24].into(), plain.as_bytes()).expect("it fits"));
+    let ciphertext = if padded { &*ciphertext } else { ciphertext.trim_end_matches('=') };
+    let envelope = serde_json::json!({ "nonce": STANDARD.encode([7; 24]), "ciphertext": ciphertext }).to_string();
+    serde_json::json!({ "event": "e", "channel": ROOM, "data": envelope }).to_string()
 }
 
 #[test]

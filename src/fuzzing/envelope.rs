@@ -55,8 +55,11 @@ fn check_changed(mut bytes: Bytes<'_>) {
     if let Ok(opened) = secret().open(&changed) {
         assert_eq!(opened, plain, "E1: nothing forged opens");
         let (good, changed): (Value, Value) = (json(&good), json(&changed));
-        assert_eq!(good["nonce"], changed["nonce"]);
-        assert_eq!(good["ciphertext"], changed["ciphertext"]);
+        // E6: the padding may be missing.
+        let unpadded =
+            |envelope: &Value, key: &str| envelope[key].as_str().map(|text| text.trim_end_matches('=').to_owned());
+        assert_eq!(unpadded(&good, "nonce"), unpadded(&changed, "nonce"));
+        assert_eq!(unpadded(&good, "ciphertext"), unpadded(&changed, "ciphertext"));
     }
 }
 

@@ -48,6 +48,18 @@ fn e1_only_what_decrypts_is_delivered() {
 }
 
 #[test]
+fn e6_an_envelope_without_padding_is_delivered() {
+    let mut s = subscribed();
+    for plain in ["1", "123"] {
+        let padded = sealed(ROOM, 1, plain.as_bytes());
+        assert!(padded.contains('='));
+        s.receive(&padded.replace('=', ""));
+    }
+    assert_eq!(s.events(), [("e", "1"), ("e", "123")]);
+    assert!(s.asked().is_empty());
+}
+
+#[test]
 fn e2_a_rotated_key_is_fetched_once_with_the_later_events_queued_behind() {
     let mut s = subscribed();
     for plain in [b"1", b"2", b"3"] {
