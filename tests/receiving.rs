@@ -91,6 +91,59 @@ fn d1_half_of_a_surrogate_pair_is_u_fffd_in_the_data_and_in_json_inside_it() {
 }
 
 #[test]
+fn s8_an_application_event_without_a_channel_reaches_the_clients_own_handlers_and_receivers() {
+    let (server, pusher, receiver) = room();
+    let channel = pusher.channel("room").expect("a valid name");
+    let of_channel = channel.receiver();
+    let (sender, handled) = std::sync::mpsc::channel();
+    let tell = |what: &'static str| {
+        let sender = sender.clone();
+        move |event: &Event| {
+            drop(sender.send((
+                what,
+                event.channel().map(str::to_owned),
+                event.name().to_owned(),
+                event.data().to_owned(),
+            )));
+        }
+    };
+    pusher.on_event(tell("on_event"));
+    pusher.bind("notice", tell("bind"));
+    pusher.bind_all(tell("bind_all"));
+    channel.bind_all(tell("of the channel"));
+    pusher.user().bind("notice", tell("of the user"));
+    server.trigger("room", "before", "0");
+    server.send_raw(r#"{"event":"notice","data":"1"}"#);
+    server.send_raw(r#"{"event":"pusher:notice","data":"x"}"#);
+    server.send_raw(r#"{"event":"pusher_internal:notice","data":"x"}"#);
+    server.send_raw(r#"{"event":"client-notice","data":{"a":2}}"#);
+    server.trigger("room", "after", "3");
+    for (channel, name, data) in [
+        (Some("room"), "before", "0"),
+        (None, "notice", "1"),
+        (None, "client-notice", r#"{"a":2}"#),
+        (Some("room"), "after", "3"),
+    ] {
+        let event = next_whole_event(&receiver);
+        assert_eq!((event.channel(), event.name(), event.data()), (channel, name, data));
+    }
+    for name in ["before", "after"] {
+        assert_eq!(next_event(&of_channel).0, name, "what has no channel is not the channel's");
+    }
+    let mut calls = Vec::new();
+    while !calls.iter().any(|(what, _, name, _): &(&str, _, String, _)| *what == "bind_all" && name == "after") {
+        calls.push(handled.recv_timeout(PATIENCE).expect("handled"));
+    }
+    let of_notice: Vec<_> = calls.iter().filter(|(.., name, _)| name == "notice").collect();
+    assert_eq!(
+        of_notice.iter().map(|(what, ..)| *what).collect::<std::collections::BTreeSet<_>>(),
+        ["bind", "bind_all", "on_event"].into()
+    );
+    assert!(of_notice.iter().all(|(_, channel, ..)| channel.is_none()));
+    assert_eq!((pusher.stats().events, pusher.stats().ignored), (4, 2));
+}
+
+#[test]
 fn d2_a_bad_message_is_reported_and_the_next_event_arrives() {
     let (server, pusher, receiver) = room();
     let deep = format!(r#"{{"event":"e","channel":"room","data":{}{}}}"#, "[".repeat(500), "]".repeat(500));

@@ -723,7 +723,8 @@ int32_t pusher_kind_name(int32_t kind, const char **text);
 
 /*
  * What a notification has. PUSHER_NOTHING where this one has no such thing. Of an event that was sent to the
- * signed-in user, the channel is #server-to-user-ID. Text is valid as long as the notification.
+ * signed-in user, the channel is #server-to-user-ID; an event that a server sent without a channel has none. Text is
+ * valid as long as the notification.
  */
 int32_t pusher_notification_kind(const pusher_notification *notification, int32_t *kind);
 int32_t pusher_notification_channel(const pusher_notification *notification, const char **text,

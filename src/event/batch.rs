@@ -406,11 +406,15 @@ impl Batch {
         self.entries.push(Entry { channel, start, data_len: data.len(), ..entry.clone() });
     }
 
-    /// Whether the entry still answers what the user wishes now. What belongs to no channel always does.
+    /// Whether the entry still answers what the user wishes now: an application event needs the connection, and what belongs to a
+    /// channel needs the channel, too. A notice without a channel is always wanted.
     pub(crate) fn is_wanted(&self, index: usize) -> bool {
-        let Some(slot) = self.slot(index) else { return true };
         let current = |(interest, epoch): &(Arc<Interest>, u64)| interest.epoch() == *epoch;
-        current(&self.channels[slot.0]) && self.connection.as_ref().is_none_or(current)
+        let slot = self.slot(index);
+        if slot.is_none() && self.notice(index).is_some() {
+            return true;
+        }
+        slot.is_none_or(|slot| current(&self.channels[slot.0])) && self.connection.as_ref().is_none_or(current)
     }
 
     /// Whether there is anything in it beside events and counters.
@@ -549,6 +553,9 @@ mod tests {
         batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
         client.forget();
         assert!(!batch.is_wanted(0));
-        assert!(batch.is_wanted(1), "what belongs to no channel is still told");
+        assert!(batch.is_wanted(1), "a notice that belongs to no channel is still told");
+        assert!(!batch.is_wanted(2), "an application event is none");
     }
 }
+        batch.push_event(None, "notice", None, 0, |_| {});
+        assert!(batch.is_wanted(2) && batch.interest(2).is_none());

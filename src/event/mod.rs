@@ -86,7 +86,8 @@ impl Event {
         self.index = index;
     }
 
-    /// The channel on which it was published, `None` for events that belong to no channel.
+    /// The channel on which it was published; `None` for what belongs to no channel, as an event of the application that the
+    /// server sent without one.
     pub fn channel(&self) -> Option<&str> {
         self.batch.interest(self.index).map(|interest| interest.name().as_str())
     }

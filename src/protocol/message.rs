@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, SeqAccess, Visitor},
+    de::{SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -59,12 +59,14 @@ pub(crate) enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Sorts a message by its event name. Only the two reserved prefixes are the platform's.
+    /// Sorts a message by its event name. Only the two reserved prefixes are the platform's, and `online` and `offline` without a
+    /// channel where they have the shape of a change of the watchlist. Any other name is an application event, `client-` names
+    /// without a channel included: no peer can send such a message, so that it is the server's own.
     pub(crate) fn of(frame: Frame<'a>) -> Self {
         if !frame.event.starts_with("pusher:") && !frame.event.starts_with("pusher_internal:") {
-            return match &*frame.event {
-                "online" | "offline" if frame.channel.is_none() => Self::Watchlist(WatchlistChange::bare(&frame)),
-                _ => Self::Event(frame),
+            return match WatchlistChange::bare(&frame) {
+                Some(changes) => Self::Watchlist(changes),
+                None => Self::Event(frame),
             };
         }
         let Frame { event, channel, data, .. } = frame;
@@ -132,23 +134,27 @@ impl WatchlistChange {
         struct Listed {
             events: Vec<WatchlistChange>,
         }
-        watchlist::<Listed>(data).unwrap_or_default().events
+        let listed = if data.len() > MAX_WATCHLIST { None } else { data.decode::<Listed>() };
+        listed.unwrap_or_default().events
     }
 
-    /// Sockudo sends each change as an event of its own, without a channel.
-    fn bare(frame: &Frame<'_>) -> Vec<Self> {
+    /// Sockudo sends each change as an event of its own, without a channel. `None` for any other event. One that is far too
+    /// large for a watchlist is not looked into, and changes nothing.
+    fn bare(frame: &Frame<'_>) -> Option<Vec<Self>> {
         #[derive(Deserialize)]
         struct Bare {
             #[serde(deserialize_with = "ids")]
             user_ids: Vec<Name>,
         }
-        let change = watchlist::<Bare>(frame.data);
-        change.map(|bare| Self { name: frame.event.to_string(), user_ids: bare.user_ids }).into_iter().collect()
+        if frame.channel.is_some() || !matches!(&*frame.event, "online" | "offline") {
+            return None;
+        }
+        if frame.data.len() > MAX_WATCHLIST {
+            return Some(Vec::new());
+        }
+        let Bare { user_ids } = frame.data.decode()?;
+        Some(vec![Self { name: frame.event.to_string(), user_ids }])
     }
-}
-
-fn watchlist<T: DeserializeOwned>(data: Data<'_>) -> Option<T> {
-    if data.len() > MAX_WATCHLIST { None } else { data.decode() }
 }
 
 fn count_of(data: Data<'_>) -> Option<u64> {
@@ -372,6 +378,10 @@ mod tests {
         assert!(changes(r#"{"event":"pusher_internal:watchlist_events"}"#).is_empty());
         let published = r#"{"event":"online","channel":"c","data":"x"}"#;
         assert!(matches!(message(published), Message::Event(_)), "a channel's event of that name is the publisher's");
+        for data in [r#""x""#, "null", "{}", r#"{"user_ids":"a"}"#, r#"{"users":["a"]}"#] {
+            let text = format!(r#"{{"event":"offline","data":{data}}}"#);
+            assert!(matches!(message(&text), Message::Event(_)), "S8: without the shape of a watchlist: {data}");
+        }
     }
 
     #[test]

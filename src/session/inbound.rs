@@ -134,15 +134,18 @@ impl Session {
         }
     }
 
+    /// S8: an application event without a channel is for the client's own handlers and receivers.
     fn event(&mut self, frame: &Frame<'_>, now: Instant) {
-        let Some(channel) = frame.channel.as_deref() else {
-            self.tally.ignored += 1;
-            return;
+        let is_taken = match frame.channel.as_deref() {
+            Some(channel) => self.subscriptions.event(channel, frame, &mut self.batch, now),
+            None => {
+                let (data, user_id) = (frame.data, frame.user_id.as_deref());
+                self.batch.push_event(None, &frame.event, user_id, data.max_len(), |text| data.append_to(text));
+                true
+            }
         };
-        match self.subscriptions.event(channel, frame, &mut self.batch, now) {
-            true => self.tally.events += 1,
-            false => self.tally.ignored += 1,
-        }
+        let counter = if is_taken { &mut self.tally.events } else { &mut self.tally.ignored };
+        *counter += 1;
     }
 
     fn answer_ping(&mut self) {
