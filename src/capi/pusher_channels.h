@@ -194,7 +194,7 @@ enum {
     PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the option client_event_limit */
     PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131, /* more client events wait than the connection takes */
     PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
-    PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the option max_presence_members, or 8 MiB a channel */
+    PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the options max_presence_members and max_presence_bytes */
     PUSHER_ERR_NO_AUTHORIZER = 134,           /* the channel must be authorised, and nobody is configured to */
     PUSHER_ERR_NOT_SUBSCRIBED = 135,          /* the channel is not subscribed, or not yet */
     PUSHER_ERR_WAIT_TIMEOUT = 136,            /* a pusher_wait_... function ended because its time was over */
@@ -371,7 +371,9 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *                                        keep_latest. With block, a queue that nobody takes from stops the
  *                                        whole client: take from it, or turn "pull" off
  *   max_message_size           integer   1048576 bytes, 1 GiB at most
- *   max_presence_members       integer   100000
+ *   max_presence_members       integer   100000 of a channel
+ *   max_presence_bytes         integer   20971520 bytes of memory for the members of all channels, about 130 each
+ *                                        beside their ids and infos
  *   client_event_limit         integer   10 a second, 0 for none
  * Receiving:
  *   pull                       boolean   true: there is a queue for pusher_next

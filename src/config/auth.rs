@@ -45,6 +45,7 @@ pub(crate) struct Auth {
     insecure: bool,
     client_event_limit: Option<u32>,
     max_presence_members: usize,
+    max_presence_bytes: usize,
     decoder: Option<Decoder>,
 }
 
@@ -68,6 +69,7 @@ impl Default for Auth {
             insecure: false,
             client_event_limit: Some(10),
             max_presence_members: 100_000,
+            max_presence_bytes: 20 << 20,
             decoder: None,
         }
     }
@@ -212,11 +214,24 @@ impl Config {
         self
     }
 
-    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported. However
-    /// many are allowed, the members of a channel take 8 MiB at most, and those of all channels, with whatever else is kept of
-    /// what servers send, 12 MiB.
+    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported
+    /// ([`Error::TooManyMembers`]).
+    ///
+    /// A channel with more or larger members needs up to three options: this one for their number,
+    /// [`max_presence_bytes`](Self::max_presence_bytes) for the memory that they take, and
+    /// [`max_message_size`](Self::max_message_size) for the message with the whole list, which a server sends with the
+    /// confirmation: 100,000 members with ids of 10 and infos of 50 bytes are a message of about 9 MB.
     pub fn max_presence_members(mut self, members: usize) -> Self {
         self.auth.max_presence_members = members;
+        self
+    }
+
+    /// How much memory the members of all presence channels of the client take, in bytes. Defaults to 20 MiB. Members beyond it
+    /// are reported as those beyond [`max_presence_members`](Self::max_presence_members). A member counts with its id, its info
+    /// and about 130 bytes for its places in lists, so that the default has room for 100,000 members with ids of 10 and infos of
+    /// 50 bytes.
+    pub fn max_presence_bytes(mut self, bytes: usize) -> Self {
+        self.auth.max_presence_bytes = bytes;
         self
     }
 
@@ -253,6 +268,10 @@ impl Config {
 
     pub(crate) fn members_kept(&self) -> usize {
         self.auth.max_presence_members
+    }
+
+    pub(crate) fn member_bytes_kept(&self) -> usize {
+        self.auth.max_presence_bytes
     }
 
     pub(crate) fn decoder(&self) -> Option<&Decoder> {
@@ -510,6 +529,7 @@ mod tests {
         assert_eq!(refused(local().max_presence_members(0)).0, "max_presence_members");
         assert_eq!(local().client_event_limit(None).events_per_second(), None);
         assert_eq!((local().events_per_second(), local().members_kept()), (Some(10), 100_000));
+        assert_eq!(local().member_bytes_kept(), 20 << 20);
     }
 
     #[test]

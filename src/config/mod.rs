@@ -372,6 +372,7 @@ impl Config {
                 max_members: self.members_kept(),
                 has_decoder: self.decoder().is_some(),
             },
+                max_member_bytes: self.member_bytes_kept(),
             reconnect: self.reconnect.clone(),
             tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
         }

@@ -22,6 +22,7 @@ pub(crate) use interest::Interest;
 pub(crate) use kind::Kinds;
 pub use kind::NotificationKind;
 pub use member::Member;
+pub(crate) use member::Members;
 pub use name::Name;
 pub use notification::{
     DecryptionError, DecryptionFailure, MemberChange, Notification, SubscriptionCount, SubscriptionError,

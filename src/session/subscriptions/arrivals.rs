@@ -165,15 +165,19 @@ impl Subscriptions {
         true
     }
 
-    /// False when the channel is not a subscribed presence channel, or the member is not known (P2).
+    /// False when the channel is not a subscribed presence channel, or the member is not known (P2). Nor does the client's own
+    /// user leave while the channel is subscribed: the removal comes with the last connection of the user, and this one is
+    /// there. Reverb keeps the removal that ended an earlier visit in the cache of `presence-cache-` channels.
     pub(in crate::session) fn member_removed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
         let number = self.batch;
         let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
-        let Some(member) = presence::member_of(data).and_then(|(id, _)| subscription.roster.remove(&id)) else {
+        let Some((id, _)) = presence::member_of(data) else { return false };
+        if subscription.roster.me().is_some_and(|me| *me == *id) {
             return false;
-        };
+        }
+        let Some(member) = subscription.roster.remove(&id) else { return false };
         let slot = subscription.slot_in(number, batch);
-        batch.push_roster_change(slot, RosterChange::Removed(member.name().clone()));
+        batch.push_roster_change(slot, RosterChange::Removed(Name::from(member.id())));
         let change = MemberChange { channel: batch.channel_name(slot), member };
         let notice = Notification::MemberRemoved(change);
         batch.push_platform_event(slot, "pusher:member_removed", &data.text(), notice);

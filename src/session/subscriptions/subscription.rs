@@ -76,7 +76,7 @@ impl Permission {
 }
 
 impl Subscription {
-    pub(super) fn new(interest: &Arc<Interest>, budget: &Budget) -> Self {
+    pub(super) fn new(interest: &Arc<Interest>, members: &Budget) -> Self {
         Self {
             interest: Arc::clone(interest),
             epoch: interest.epoch(),
@@ -89,7 +89,7 @@ impl Subscription {
             last_request: 0,
             to_tell: false,
             lost: None,
-            roster: Roster::new(budget),
+            roster: Roster::new(members),
             vault: None,
             last_fetch: None,
             slot: None,
@@ -97,12 +97,12 @@ impl Subscription {
     }
 
     /// Another wish than before: what answered the old one does not answer this.
-    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>, budget: &Budget) {
+    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>, members: &Budget) {
         self.interest = Arc::clone(interest);
         self.epoch = interest.epoch();
         self.lost = None;
         self.slot = None;
-        self.roster = Roster::new(budget);
+        self.roster = Roster::new(members);
         self.ready = None;
         self.forget_secrets();
         self.last_fetch = None;
