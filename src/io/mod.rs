@@ -20,6 +20,7 @@ mod auth_pool;
 #[cfg(test)]
 mod auth_tests;
 mod authorizer;
+mod chunked;
 mod decode;
 mod dial;
 mod dispatcher;

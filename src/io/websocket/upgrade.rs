@@ -35,8 +35,8 @@ pub(crate) enum Answer {
     Incomplete,
     /// It is a WebSocket, after so many bytes.
     Accepted { head: usize },
-    /// The server says no; what follows so many bytes says why, and has this length where that is known.
-    Refused { status: u16, head: usize, body: Option<usize> },
+    /// The server says no. What follows the `head` bytes says why, and has this length where that is known.
+    Refused { status: u16, head: usize, body: Option<usize>, is_chunked: bool },
 }
 
 /// Reads the answer to a request with this key.
@@ -54,7 +54,11 @@ pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
     match head {
         None => Ok(Answer::Incomplete),
         Some(head) if head.status == 101 => check(&head, key).map(|()| Answer::Accepted { head: head.end }),
-        Some(head) => Ok(Answer::Refused { status: head.status, head: head.end, body: head.content_length() }),
+        Some(head) => {
+            let is_chunked = head.has_token("transfer-encoding", "chunked");
+            let body = head.content_length().filter(|_| !is_chunked);
+            Ok(Answer::Refused { status: head.status, head: head.end, body, is_chunked })
+        }
     }
 }
 
@@ -168,6 +172,9 @@ mod tests {
             let as_expected = matches!(read, Ok(Answer::Refused { status, body: Some(3), .. }) if status == expected);
             assert!(as_expected, "{line}: {read:?}");
         }
+        let chunked = "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n";
+        let read = read(chunked.as_bytes(), KEY);
+        assert!(matches!(read, Ok(Answer::Refused { body: None, is_chunked: true, .. })), "{read:?}");
     }
 
     #[test]
