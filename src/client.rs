@@ -159,7 +159,9 @@ impl Pusher {
             let reason = "the client subscribes it by itself, its events are bound on Pusher::user";
             return Err(Error::ChannelName { name: name.to_owned(), reason });
         }
-        Ok(Channel::new(Arc::clone(&self.owner), core.registry.interest(name)))
+        let interest = core.registry.interest(name);
+        core.warnings.look_at_prefix(interest.name());
+        Ok(Channel::new(Arc::clone(&self.owner), interest))
     }
 
     /// Subscribes to a channel, now or as soon as the client is connected, and again after each reconnect. Subscribing

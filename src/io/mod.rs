@@ -50,6 +50,7 @@ mod stop;
 mod stream;
 mod tls;
 mod traffic;
+mod warnings;
 pub(crate) mod websocket;
 mod wire;
 pub(crate) mod worker;
@@ -82,6 +83,7 @@ use process::Process;
 use rate::RateLimit;
 use registry::Registry;
 use traffic::Traffic;
+use warnings::Warnings;
 
 /// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
 const MAX_CLIENT_EVENTS: usize = 1024;
@@ -92,6 +94,7 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
+    pub(crate) warnings: Warnings,
     /// How decrypted data becomes text, where that is not UTF-8.
     pub(crate) decoding: Option<Decoding>,
     /// How many client events wait to be sent.
@@ -124,6 +127,7 @@ impl Core {
             auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
+            warnings: Warnings::default(),
             decoding: config.decoder().map(Decoding::new),
             client_events: Arc::default(),
             client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
