@@ -696,7 +696,8 @@ int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descripto
 
 /*
  * How many wait; how many were dropped so far, because the queue was full; how many were replaced by newer ones
- * (keep_latest).
+ * (keep_latest). Client events whose sender the server does not name replace none; the keys of one's own that Rust
+ * programs can give are not offered here.
  */
 int32_t pusher_receiver_length(pusher_receiver *receiver, size_t *length);
 int32_t pusher_receiver_dropped(pusher_receiver *receiver, uint64_t *dropped);

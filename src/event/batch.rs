@@ -23,6 +23,8 @@ pub(crate) struct Batch {
     /// What notices, members and decrypted bytes hold beside the block of text.
     other_bytes: usize,
     roster_changes: Vec<(ChannelSlot, RosterChange)>,
+    /// Of a batch of one event: the key that the program has given it, in a queue that keeps the latest.
+    own_key: Option<Box<str>>,
     /// What the snapshot learns from this batch, beside its entries.
     pub(crate) published: Published,
 }
@@ -210,6 +212,7 @@ impl Batch {
             + self.entries.capacity() * size_of::<Entry>()
             + channels
             + self.other_bytes
+            + self.own_key.as_deref().map_or(0, str::len)
     }
 
     /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
@@ -365,6 +368,15 @@ impl Batch {
     /// A batch of this one entry, which can be kept for long without its neighbours.
     pub(crate) fn single(&self, index: usize) -> Self {
         self.single_with(index, self.data(index))
+    }
+
+    /// The same with a key of the program's own.
+    pub(crate) fn single_with_key(&self, index: usize, key: Option<String>) -> Self {
+        Self { own_key: key.map(Into::into), ..self.single(index) }
+    }
+
+    pub(crate) fn own_key(&self) -> Option<&str> {
+        self.own_key.as_deref()
     }
 
     /// The same without its data.
