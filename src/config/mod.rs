@@ -372,9 +372,9 @@ impl Config {
                 timeout: self.subscription_timeout,
                 can_authorize: self.can_authorize(),
                 max_members: self.members_kept(),
+                max_member_bytes: self.member_bytes_kept(),
                 has_decoder: self.decoder().is_some(),
             },
-                max_member_bytes: self.member_bytes_kept(),
             reconnect: self.reconnect.clone(),
             tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
         }

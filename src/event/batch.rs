@@ -563,11 +563,11 @@ mod tests {
         let slot = batch.add_channel(&room, room.epoch());
         batch.push_text(slot, "a", None, "");
         batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
+        batch.push_event(None, "notice", None, 0, |_| {});
+        assert!(batch.is_wanted(2) && batch.interest(2).is_none());
         client.forget();
         assert!(!batch.is_wanted(0));
         assert!(batch.is_wanted(1), "a notice that belongs to no channel is still told");
         assert!(!batch.is_wanted(2), "an application event is none");
     }
 }
-        batch.push_event(None, "notice", None, 0, |_| {});
-        assert!(batch.is_wanted(2) && batch.interest(2).is_none());
