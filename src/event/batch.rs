@@ -418,7 +418,7 @@ impl Batch {
         self.entries.push(Entry { channel, start, data_len: data.len(), ..entry.clone() });
     }
 
-    /// Whether the entry still answers what the user wishes now: an application event needs the connection, and what belongs to a
+    /// Whether the entry still answers what the user wishes now: an application event needs the connection, and an entry of a
     /// channel needs the channel, too. A notice without a channel is always wanted.
     pub(crate) fn is_wanted(&self, index: usize) -> bool {
         let current = |(interest, epoch): &(Arc<Interest>, u64)| interest.epoch() == *epoch;

@@ -87,8 +87,7 @@ impl Event {
         self.index = index;
     }
 
-    /// The channel on which it was published; `None` for what belongs to no channel, as an event of the application that the
-    /// server sent without one.
+    /// The channel on which it was published; `None` for an event that the server sent without a channel.
     pub fn channel(&self) -> Option<&str> {
         self.batch.interest(self.index).map(|interest| interest.name().as_str())
     }

@@ -4,12 +4,12 @@
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
-    /// The last chunk has come. What follows it are trailers.
+    /// The last chunk has come. Only trailers follow it.
     pub(super) is_whole: bool,
 }
 
-/// Takes the sizes of the chunks out, wherever the body is cut. What is no chunk is content as it stands: a server that is wrong
-/// about its body still says why it refuses.
+/// Takes the sizes of the chunks out, wherever the body is cut. Bytes that are not a chunk are content as they stand: a server that
+/// is wrong about its body still says why it refuses.
 pub(super) fn content(mut body: &[u8]) -> Content {
     let mut content = Content::default();
     loop {

@@ -129,7 +129,7 @@ impl Outlets {
                 }
             }
         }
-        // What gives keys to events, what wakes a consumer, and a logger, are user code, so no lock is held.
+        // Closures for keys, wake-up closures and loggers are user code, so no lock is held.
         to_wake.iter().for_each(|queue| self.take_in(queue));
         to_log.iter().for_each(|batch| log_notices(batch));
     }

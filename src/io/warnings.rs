@@ -7,7 +7,7 @@ use crate::{Name, protocol::name, sync::Mutex};
 /// Names beyond this number are not warned about, because a program may make them up.
 const MAX_NAMES: usize = 1_000;
 
-/// What was warned of already: each channel once for each reason, however often it is asked for.
+/// The warnings given so far: one for each channel and reason, however often the program asks.
 #[derive(Default)]
 pub(crate) struct Warnings(Mutex<HashSet<(Reason, Name)>>);
 
@@ -33,7 +33,7 @@ impl Warnings {
         }
     }
 
-    /// What is logged, is logged without the lock: a logger is code of the program.
+    /// Nothing is logged under the lock, because a logger is code of the program.
     fn is_news(&self, reason: Reason, channel: &Name) -> bool {
         let mut known = self.0.lock();
         known.len() < MAX_NAMES && known.insert((reason, channel.clone()))

@@ -82,7 +82,7 @@ impl Keyed {
 }
 
 impl Queue {
-    /// Takes in what was staged. That runs user code, so it is done without a lock. True when the consumer is to be
+    /// Takes in the staged batches. That runs user code, so it is done without a lock. True when the consumer is to be
     /// [woken](Self::ring).
     pub(crate) fn take_in(&self) -> (bool, Result<(), Panicked>) {
         let Some(keyed) = &self.keyed else { return (true, Ok(())) };

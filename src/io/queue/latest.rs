@@ -211,7 +211,7 @@ enum Key<'a> {
     },
 }
 
-/// `None` for what nothing supersedes: what is not an application event, and a client event without a sender.
+/// `None` for entries that nothing supersedes: notices, and client events without a sender.
 fn key(batch: &Batch, index: usize) -> Option<Key<'_>> {
     if batch.notice(index).is_some() {
         return None;

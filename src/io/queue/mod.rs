@@ -134,7 +134,7 @@ impl Queue {
         true
     }
 
-    /// True when the consumer is to be woken. What was staged before the end is taken in after it.
+    /// True when the consumer is to be woken. Batches that were staged before the end are taken in after it.
     fn put_in(&self, batches: impl IntoIterator<Item = Arc<Batch>>) -> bool {
         let mut state = self.state.lock();
         if state.closed && self.keyed.is_none() {

@@ -35,7 +35,7 @@ pub(crate) enum Answer {
     Incomplete,
     /// It is a WebSocket, after so many bytes.
     Accepted { head: usize },
-    /// The server says no. What follows the `head` bytes says why, and has this length where that is known.
+    /// The server says no. A body follows the `head` bytes and says why; it has this length where that is known.
     Refused { status: u16, head: usize, body: Option<usize>, is_chunked: bool },
 }
 

@@ -38,6 +38,7 @@ fn texts() -> Vec<Scenario> {
         bad("a NUL in auth", r#"{"auth":"\u0000"}"#),
         bad("an empty auth", r#"{"auth":""}"#),
         bad("two megabytes", &" ".repeat(2 << 20)),
+        row("half of a surrogate pair", r#"{"auth":"k:\uD800","\uDC00":0}"#, Shows::Subscribed),
         row(
             "a deep unknown key",
             format!(r#"{{"x":{}0{},"auth":"k:s"}}"#, "[".repeat(100), "]".repeat(100)),
