@@ -162,7 +162,9 @@ impl Pusher {
             let reason = "the client subscribes it by itself, its events are bound on Pusher::user";
             return Err(Error::ChannelName { name: name.to_owned(), reason });
         }
-        Ok(Channel::new(Arc::clone(&self.owner), core.registry.interest(name)))
+        let interest = core.registry.interest(name);
+        core.warnings.look_at_prefix(interest.name());
+        Ok(Channel::new(Arc::clone(&self.owner), interest))
     }
 
     /// Subscribes to a channel, now or as soon as the client is connected, and again after each reconnect. Subscribing
@@ -205,7 +207,7 @@ impl Pusher {
         wanted.map(|interest| Channel::new(Arc::clone(&self.owner), interest)).collect()
     }
 
-    /// Runs a handler for events of this name on any channel, and for those that are sent to the user. The platform's own
+    /// Runs a handler for events of this name on any channel or on none, and for those that are sent to the user. The platform's own
     /// events can be named too, for example `pusher:subscription_succeeded`.
     ///
     /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
@@ -242,7 +244,8 @@ impl Pusher {
         binding.end(self.core());
     }
 
-    /// Runs a handler for the application's events of all channels, and for those that are sent to the user.
+    /// Runs a handler for the application's events of all channels, for those without a channel, and for those that are sent to
+    /// the user.
     ///
     /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {

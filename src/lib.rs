@@ -181,6 +181,8 @@ mod error;
 
 mod wiped;
 
+mod surrogates;
+
 mod quiet;
 
 mod sync;

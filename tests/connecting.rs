@@ -290,6 +290,17 @@ fn c6_an_answer_of_http_1_0_is_told_with_its_status() {
 }
 
 #[test]
+fn c6_a_chunked_refusal_shows_its_text_without_the_sizes() {
+    let server = server();
+    for body in ["9\r\nforbidden\r\n0\r\n\r\n", "4;x=y\r\nforb\r\n5\r\nidden\r\n0\r\nTrailer: x\r\n\r\n"] {
+        let answer = format!("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        server.push_fault(Fault::RawHead(answer));
+        let error = error_of(server.config());
+        assert!(matches!(&error, Error::UpgradeStatus { status: 403, body } if body == "forbidden"), "{error:?}");
+    }
+}
+
+#[test]
 fn c6_an_http_status_is_an_error_with_that_status_and_redirects_are_not_followed() {
     let server = server();
     for status in [200, 301, 302, 307, 308, 400, 401, 403, 404, 500, 503] {

@@ -42,7 +42,7 @@ const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 const LONGEST_NAME: usize = 40;
 
 /// Every other option, in the order of the header.
-const TABLE: [(&str, Kind, Set); 37] = [
+const TABLE: [(&str, Kind, Set); 38] = [
     ("key", Kind::Text, |draft, _| Some(draft)),
     ("cluster", Kind::Text, |draft, _| Some(draft)),
     ("host", Kind::Text, |draft, _| Some(draft)),
@@ -82,6 +82,9 @@ const TABLE: [(&str, Kind, Set); 37] = [
     ("max_message_size", Kind::Integer, |draft, value| draft.with(value.parse().ok(), crate::Config::max_message_size)),
     ("max_presence_members", Kind::Integer, |draft, value| {
         draft.with(value.parse().ok(), crate::Config::max_presence_members)
+    }),
+    ("max_presence_bytes", Kind::Integer, |draft, value| {
+        draft.with(value.parse().ok(), crate::Config::max_presence_bytes)
     }),
     ("client_event_limit", Kind::Integer, |draft, value| {
         draft.with(value.parse().ok().map(limit), crate::Config::client_event_limit)

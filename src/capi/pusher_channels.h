@@ -194,7 +194,7 @@ enum {
     PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the options client_event_limit, .._patience_ms */
     PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131, /* more client events wait than the connection takes */
     PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
-    PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the option max_presence_members, or 8 MiB a channel */
+    PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the options max_presence_members and max_presence_bytes */
     PUSHER_ERR_NO_AUTHORIZER = 134,           /* the channel must be authorised, and nobody is configured to */
     PUSHER_ERR_NOT_SUBSCRIBED = 135,          /* the channel is not subscribed, or not yet */
     PUSHER_ERR_WAIT_TIMEOUT = 136,            /* a pusher_wait_... function ended because its time was over */
@@ -378,7 +378,9 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *                                        keep_latest. With block, a queue that nobody takes from stops the
  *                                        whole client: take from it, or turn "pull" off
  *   max_message_size           integer   1048576 bytes, 1 GiB at most
- *   max_presence_members       integer   100000
+ *   max_presence_members       integer   100000 of a channel
+ *   max_presence_bytes         integer   20971520 bytes of memory for the members of all channels, about 130 each
+ *                                        beside their ids and infos
  *   client_event_limit         integer   10 a second, 0 for none: what is over it waits for its turn
  *   client_event_size          integer   10240 bytes of data, 0 for any size
  *   client_event_patience_ms   integer   2000: a client event that would wait for longer is refused
@@ -710,7 +712,8 @@ int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descripto
 
 /*
  * How many wait; how many were dropped so far, because the queue was full; how many were replaced by newer ones
- * (keep_latest).
+ * (keep_latest). Client events whose sender the server does not name replace none; the keys of one's own that Rust
+ * programs can give are not offered here.
  */
 int32_t pusher_receiver_length(pusher_receiver *receiver, size_t *length);
 int32_t pusher_receiver_dropped(pusher_receiver *receiver, uint64_t *dropped);
@@ -739,7 +742,8 @@ int32_t pusher_kind_name(int32_t kind, const char **text);
 
 /*
  * What a notification has. PUSHER_NOTHING where this one has no such thing. Of an event that was sent to the
- * signed-in user, the channel is #server-to-user-ID. Text is valid as long as the notification.
+ * signed-in user, the channel is #server-to-user-ID; an event that a server sent without a channel has none. Text is
+ * valid as long as the notification.
  */
 int32_t pusher_notification_kind(const pusher_notification *notification, int32_t *kind);
 int32_t pusher_notification_channel(const pusher_notification *notification, const char **text,

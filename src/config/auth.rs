@@ -15,6 +15,7 @@ use crate::{
         percent,
         sealed::{Decoder, SharedSecret},
     },
+    surrogates,
     wiped::Wiped,
 };
 
@@ -46,6 +47,7 @@ pub(crate) struct Auth {
     client_event_size: Option<usize>,
     client_event_patience: Duration,
     max_presence_members: usize,
+    max_presence_bytes: usize,
     decoder: Option<Decoder>,
 }
 
@@ -71,6 +73,7 @@ impl Default for Auth {
             client_event_size: Some(10_240),
             client_event_patience: Duration::from_secs(2),
             max_presence_members: 100_000,
+            max_presence_bytes: 20 << 20,
             decoder: None,
         }
     }
@@ -249,11 +252,24 @@ impl Config {
         self
     }
 
-    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported. However
-    /// many are allowed, the members of a channel take 8 MiB at most, and those of all channels, with whatever else is kept of
-    /// what servers send, 12 MiB.
+    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported
+    /// ([`Error::TooManyMembers`]).
+    ///
+    /// A channel with more or larger members needs up to three options: this one for their number,
+    /// [`max_presence_bytes`](Self::max_presence_bytes) for the memory that they take, and
+    /// [`max_message_size`](Self::max_message_size) for the message with the whole list, which a server sends with the
+    /// confirmation: 100,000 members with ids of 10 and infos of 50 bytes are a message of about 9 MB.
     pub fn max_presence_members(mut self, members: usize) -> Self {
         self.auth.max_presence_members = members;
+        self
+    }
+
+    /// How much memory the members of all presence channels of the client take, in bytes. Defaults to 20 MiB. Members beyond it
+    /// are reported as those beyond [`max_presence_members`](Self::max_presence_members). A member counts with its id, its info
+    /// and about 130 bytes for its places in lists, so that the default has room for 100,000 members with ids of 10 and infos of
+    /// 50 bytes.
+    pub fn max_presence_bytes(mut self, bytes: usize) -> Self {
+        self.auth.max_presence_bytes = bytes;
         self
     }
 
@@ -298,6 +314,10 @@ impl Config {
 
     pub(crate) fn members_kept(&self) -> usize {
         self.auth.max_presence_members
+    }
+
+    pub(crate) fn member_bytes_kept(&self) -> usize {
+        self.auth.max_presence_bytes
     }
 
     pub(crate) fn decoder(&self) -> Option<&Decoder> {
@@ -408,7 +428,9 @@ fn check_user_data(text: &str) -> Result<(), Error> {
         _info: Option<&'a RawValue>,
     }
     // An array would do for serde as well.
-    let user = serde_json::from_str::<User<'_>>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
+    let repaired = surrogates::repaired(text);
+    let json = repaired.as_deref().map_or(text, String::as_str);
+    let user = serde_json::from_str::<User<'_>>(json).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
     user.map(drop).ok_or_else(|| Error::config("user_data", "must be an object with a string `id` that is not empty"))
 }
 
@@ -565,6 +587,7 @@ mod tests {
         assert_eq!(local().event_patience(), Duration::from_secs(2));
         assert_eq!(local().client_event_limit(None).events_per_second(), None);
         assert_eq!((local().events_per_second(), local().members_kept()), (Some(10), 100_000));
+        assert_eq!(local().member_bytes_kept(), 20 << 20);
     }
 
     #[test]

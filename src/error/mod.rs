@@ -262,10 +262,10 @@ pub enum Error {
         /// The serialiser's answer.
         source: Source,
     },
-    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or
-    /// they take more than 8 MiB of memory, or those of all channels, with whatever else is kept of what servers send, more
-    /// than 12 MiB; the others are not listed, and what does not fit of a member is not updated. Or more than 10,000 came or
-    /// went while the channel was not subscribed; the others are not told.
+    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or those
+    /// of all channels take more memory than [`Config::max_presence_bytes`](crate::Config::max_presence_bytes); the others are
+    /// not listed, and what does not fit of a member is not updated. Or more than 10,000 came or went while the channel was not
+    /// subscribed: they are listed, but the handlers are told of 10,000 only.
     TooManyMembers {
         /// The channel.
         channel: String,

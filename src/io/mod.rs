@@ -51,6 +51,7 @@ mod auth_pool;
 #[cfg(test)]
 mod auth_tests;
 mod authorizer;
+mod chunked;
 mod decode;
 mod dial;
 mod dispatcher;
@@ -79,6 +80,7 @@ mod stop;
 mod stream;
 mod tls;
 mod traffic;
+mod warnings;
 pub(crate) mod websocket;
 mod wire;
 pub(crate) mod worker;
@@ -110,6 +112,7 @@ use outlets::Outlets;
 use process::Process;
 use registry::Registry;
 use traffic::Traffic;
+use warnings::Warnings;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
@@ -117,6 +120,7 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
+    pub(crate) warnings: Warnings,
     /// How decrypted data becomes text, where that is not UTF-8.
     pub(crate) decoding: Option<Decoding>,
     /// How many client events wait, and when the last ones were written.
@@ -147,6 +151,7 @@ impl Core {
             auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
+            warnings: Warnings::default(),
             decoding: config.decoder().map(Decoding::new),
             client_events: Arc::clone(session.pacing()),
             connector,

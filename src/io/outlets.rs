@@ -92,8 +92,8 @@ impl Outlets {
 
     /// Does nothing for a queue that was removed before.
     pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
-        // From here on it takes nothing in, and drops nothing. Its wake-up closure goes at the end, without a lock.
-        let _wake_up = queue.abandon();
+        // From here on it takes nothing in, and drops nothing. Its closures go at the end, without a lock.
+        let _closures = queue.abandon();
         {
             let mut queues = self.queues.lock();
             let others: Arc<[_]> = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
@@ -139,8 +139,8 @@ impl Outlets {
                 }
             }
         }
-        // What wakes a consumer, and a logger, are user code, so no lock is held.
-        to_wake.iter().for_each(|queue| self.ring(queue));
+        // Closures for keys, wake-up closures and loggers are user code, so no lock is held.
+        to_wake.iter().for_each(|queue| self.take_in(queue));
         to_log.iter().for_each(|batch| log_notices(batch));
     }
 
@@ -148,6 +148,21 @@ impl Outlets {
     fn numbered(&self, batch: Batch) -> Batch {
         let number = self.next_number.fetch_add(batch.len() as u64, Ordering::SeqCst);
         batch.with_number(number)
+    }
+
+    /// Lets a queue take in what it was given, and wakes its consumer.
+    fn take_in(&self, queue: &Queue) {
+        let (is_to_be_rung, outcome) = {
+            let _inside = Inside::of(self.identity());
+            queue.take_in()
+        };
+        if is_to_be_rung {
+            self.ring(queue);
+        }
+        if outcome.is_err() {
+            let handler = "the keys of a receiver's events".to_owned();
+            self.report(Error::HandlerPanicked { handler });
+        }
     }
 
     /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).
@@ -193,7 +208,7 @@ impl Outlets {
             // In any case: whoever is to ring for what came before may find nothing to ring with any more.
             self.ring(queue);
             // It may hold the very receiver that it wakes.
-            drop(queue.take_down_bell());
+            drop(queue.take_down_closures());
         }
     }
 

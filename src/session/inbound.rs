@@ -127,7 +127,7 @@ impl Session {
                 subscriptions.succeeded(&channel, data, self.sign_in.user(), batch, now)
             }
             Message::SubscriptionError { channel, data, refusal } => {
-                subscriptions.refused(&channel, &data.text().unwrap_or_default(), refusal, batch)
+                subscriptions.refused(&channel, &data.text(), refusal, batch)
             }
             Message::SubscriptionCount { channel, data, count } => subscriptions.counted(&channel, data, count, batch),
             Message::CacheMiss { channel, data } => subscriptions.cache_missed(&channel, data, batch),
@@ -137,16 +137,18 @@ impl Session {
         }
     }
 
+    /// S8: an application event without a channel is for the client's own handlers and receivers.
     fn event(&mut self, frame: &Frame<'_>, now: Instant) {
-        let Some(channel) = frame.channel.as_deref() else {
-            self.tally.ignored += 1;
-            return;
+        let is_taken = match frame.channel.as_deref() {
+            Some(channel) => self.subscriptions.event(channel, frame, &mut self.batch, now),
+            None => {
+                let (data, user_id) = (frame.data, frame.user_id.as_deref());
+                self.batch.push_event(None, &frame.event, user_id, data.max_len(), |text| data.append_to(text));
+                true
+            }
         };
-        match self.subscriptions.event(channel, frame, &mut self.batch, now) {
-            Ok(true) => self.tally.events += 1,
-            Ok(false) => self.tally.ignored += 1,
-            Err(reason) => self.report_bad_message(reason),
-        }
+        let counter = if is_taken { &mut self.tally.events } else { &mut self.tally.ignored };
+        *counter += 1;
     }
 
     fn answer_ping(&mut self) {

@@ -84,7 +84,7 @@ fn ordinary_settings() -> Settings {
 }
 
 fn rules() -> Rules {
-    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, has_decoder: false }
+    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, max_member_bytes: 1 << 20, has_decoder: false }
 }
 
 impl World {

@@ -42,7 +42,7 @@ impl Subscriptions {
         // It has served, and must not take memory, nor be known, for longer.
         let auth = subscription.permission.take().map(|permission| permission.auth);
         let key = auth.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
-        subscription.vault = key.map(|key| Vault::new(key, &self.budget, now));
+        subscription.vault = key.map(|key| Vault::new(key, &self.budget, subscription.last_fetch));
         if subscription.is_users() {
             // Made by the client, so that nobody waits for its confirmation.
             return true;
@@ -57,7 +57,12 @@ impl Subscriptions {
         let me = auth.as_ref().and_then(ChannelAuth::member).and_then(presence::own_id);
         let me = me.as_deref().map(Name::from).or_else(|| user.cloned());
         let difference = subscription.replace_members(slot, data, me, max_members, batch);
-        batch.push_subscription_succeeded(slot, &data.text().unwrap_or_default(), succeeded);
+        // The difference is reported after a resubscription only.
+        let left_out = difference.left_out.max(lost.map_or(0, |_| difference.unreported));
+        if left_out > 0 {
+            batch.push_error(Error::TooManyMembers { channel: subscription.interest.name().to_string(), left_out });
+        }
+        batch.push_subscription_succeeded(slot, &data.text(), succeeded);
         if lost.is_some() {
             tell_difference(slot, difference, batch);
         }
@@ -141,10 +146,6 @@ impl Subscription {
         let difference = self.roster.replace(|each| presence::list_members(data, each), me, max);
         let (members, me) = (self.roster.members(), self.roster.me().cloned());
         batch.push_roster_change(slot, RosterChange::Replaced { members, me });
-        if difference.left_out > 0 {
-            let (channel, left_out) = (self.interest.name().to_string(), difference.left_out);
-            batch.push_error(Error::TooManyMembers { channel, left_out });
-        }
         difference
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     /// Whether there is anybody to ask for permissions.
     pub(crate) can_authorize: bool,
     pub(crate) max_members: usize,
+    /// How much memory the members of all channels may take.
+    pub(crate) max_member_bytes: usize,
     /// Decrypted data is not UTF-8, but what the user's own decoder reads.
     pub(crate) has_decoder: bool,
 }
@@ -38,8 +40,9 @@ pub(crate) struct Rules {
 /// All channels that are wanted, or that the server must still be told to forget.
 pub(super) struct Subscriptions {
     rules: Rules,
-    /// What all channels together may keep of what is sent to this client.
+    /// What all channels together may keep of what is sent to this client, members aside.
     budget: Budget,
+    member_budget: Budget,
     by_name: HashMap<Name, Subscription>,
     /// The channels about which the server has to be told something. Each stands here once.
     to_tell: VecDeque<Name>,
@@ -56,6 +59,7 @@ pub(super) struct Subscriptions {
 impl Subscriptions {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
+            member_budget: Budget::of(rules.max_member_bytes),
             rules,
             budget: Budget::default(),
             by_name: HashMap::new(),
@@ -87,13 +91,13 @@ impl Subscriptions {
         }
         let name = interest.name().clone();
         let subscription =
-            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, epoch, &self.budget));
+            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, epoch, &self.member_budget));
         let is_new = subscription.epoch != epoch;
         if !is_new && !subscription.can_begin_anew(ready.is_some()) {
             return;
         }
         if is_new {
-            subscription.answer_wish(interest, epoch, &self.budget);
+            subscription.answer_wish(interest, epoch, &self.member_budget);
         }
         subscription.ready = ready.or(subscription.ready.take());
         if matches!(subscription.progress, Progress::Authorizing(_)) && subscription.ready.is_none() {

@@ -39,6 +39,8 @@ pub(super) struct Subscription {
     pub(super) roster: Roster,
     /// Of an encrypted channel, once it is subscribed.
     pub(super) vault: Option<Vault>,
+    /// When the key was last fetched, on earlier connections of the same wish.
+    pub(super) last_fetch: Option<Instant>,
     slot: Option<(u64, ChannelSlot)>,
 }
 
@@ -77,7 +79,7 @@ impl Permission {
 }
 
 impl Subscription {
-    pub(super) fn new(interest: &Arc<Interest>, epoch: u64, budget: &Budget) -> Self {
+    pub(super) fn new(interest: &Arc<Interest>, epoch: u64, members: &Budget) -> Self {
         Self {
             interest: Arc::clone(interest),
             epoch,
@@ -91,27 +93,29 @@ impl Subscription {
             last_question: 0,
             to_tell: false,
             lost: None,
-            roster: Roster::new(budget),
+            roster: Roster::new(members),
             vault: None,
+            last_fetch: None,
             slot: None,
         }
     }
 
     /// Another wish than before: what answered the old one does not answer this.
-    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>, epoch: u64, budget: &Budget) {
+    pub(super) fn answer_wish(&mut self, interest: &Arc<Interest>, epoch: u64, members: &Budget) {
         self.interest = Arc::clone(interest);
         self.epoch = epoch;
         self.lost = None;
         self.slot = None;
-        self.roster = Roster::new(budget);
+        self.roster = Roster::new(members);
         self.ready = None;
         self.forget_secrets();
+        self.last_fetch = None;
     }
 
     /// E4: keys and permissions are wiped, which dropping them does.
     pub(super) fn forget_secrets(&mut self) {
         self.permission = None;
-        self.vault = None;
+        self.last_fetch = self.vault.take().map_or(self.last_fetch, |vault| vault.last_fetch());
     }
 
     /// Whether the same wish, uttered again, is worth another attempt: after a failure, or with a permission for which the

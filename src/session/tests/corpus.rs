@@ -251,10 +251,10 @@ fn presence_comes_with_numbers_lists_and_whole_channel_data() {
     s.forget();
     let added = r#"{"event":"pusher_internal:member_added","channel":"presence-room","data":"{\"user_id\":8,\"user_info\":[],\"more\":1}"}"#;
     s.receive(added)
-        .receive(r#"{"event":"pusher_internal:member_removed","channel":"presence-room","data":{"user_id":7}}"#);
+        .receive(r#"{"event":"pusher_internal:member_removed","channel":"presence-room","data":{"user_id":8}}"#);
     match &s.told[..] {
         [Notification::MemberAdded(came), Notification::MemberRemoved(went)] => {
-            assert_eq!((came.member.id(), went.member.id()), ("8", "7"));
+            assert_eq!((came.member.id(), went.member.id()), ("8", "8"));
         }
         other => panic!("{other:?}"),
     }

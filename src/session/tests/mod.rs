@@ -48,7 +48,13 @@ fn settings() -> Settings {
 }
 
 fn rules() -> Rules {
-    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 100, has_decoder: false }
+    Rules {
+        timeout: 30 * SECOND,
+        can_authorize: true,
+        max_members: 100,
+        max_member_bytes: 12 << 20,
+        has_decoder: false,
+    }
 }
 
 impl Scenario {

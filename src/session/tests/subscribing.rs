@@ -181,9 +181,47 @@ fn s8_what_nobody_asked_for_is_counted_and_ignored() {
     }
     s.receive(r#"{"event":"pusher:unknown","data":{}}"#);
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":"{}"}"#);
-    s.receive(r#"{"event":"no-channel"}"#);
+    s.receive(r#"{"event":"pusher:no-channel"}"#);
     assert!(s.told.is_empty());
     assert_eq!(s.session.tally.ignored, 2003);
+}
+
+#[test]
+fn s8_an_application_event_without_a_channel_is_the_clients() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.receive(&event("room", "1"));
+    s.receive(r#"{"event":"notice","data":"2"}"#);
+    s.receive(r#"{"event":"client-notice","channel":null,"data":{"a":3}}"#);
+    s.receive(r#"{"event":"offline","data":"4"}"#).receive(&event("room", "5"));
+    assert_eq!(
+        s.events(),
+        [("e", "1"), ("notice", "2"), ("client-notice", r#"{"a":3}"#), ("offline", "4"), ("e", "5")]
+    );
+    let channels = s.told.iter().filter_map(|told| match told {
+        Notification::Event(event) => Some(event.channel()),
+        _ => None,
+    });
+    assert_eq!(channels.collect::<Vec<_>>(), [Some("room"), None, None, None, Some("room")]);
+    assert_eq!((s.session.tally.events, s.session.tally.ignored), (5, 0));
+}
+
+#[test]
+fn s8_platform_names_and_changes_of_the_watchlist_without_a_channel_are_no_application_events() {
+    let mut s = Scenario::connected();
+    for name in ["pusher:notice", "pusher_internal:notice", "pusher_internal:member_added", "pusher:cache_miss"] {
+        s.receive(&format!(r#"{{"event":"{name}","data":"x"}}"#));
+    }
+    s.receive(r#"{"event":"online","data":{"user_ids":["a"]}}"#);
+    assert!(s.told.is_empty(), "nobody is signed in");
+    assert_eq!(s.session.tally.ignored, 5);
+}
+
+#[test]
+fn r5_an_application_event_without_a_channel_is_no_confirmation() {
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().receive(r#"{"event":"notice","data":"1"}"#);
+    assert!(s.events().is_empty());
+    assert!(matches!(s.changes().last().and_then(|c| c.cause.as_deref()), Some(Error::UnexpectedFirstMessage { .. })));
 }
 
 #[test]
