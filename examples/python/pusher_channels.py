@@ -527,6 +527,7 @@ class Result(_Numbers):
     ERR_DECODE = 141
     ERR_FORKED = 142
     ERR_THREAD = 143
+    ERR_CLIENT_EVENT_REFUSED = 144
 
 
 class _LogLevel(_Numbers):

@@ -77,6 +77,7 @@ results! {
     pub(super) const PUSHER_ERR_DECODE: i32 = 141;
     pub(super) const PUSHER_ERR_FORKED: i32 = 142;
     pub(super) const PUSHER_ERR_THREAD: i32 = 143;
+    pub(super) const PUSHER_ERR_CLIENT_EVENT_REFUSED: i32 = 144;
 }
 
 /// The number of an error. Without a wildcard, so that a new variant gets its own.
@@ -112,6 +113,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::ClientEventChannel { .. } => PUSHER_ERR_CLIENT_EVENT_CHANNEL,
         Error::ClientEventName { .. } => PUSHER_ERR_CLIENT_EVENT_NAME,
         Error::ClientEventTooLarge { .. } => PUSHER_ERR_CLIENT_EVENT_TOO_LARGE,
+        Error::ClientEventRefused { .. } => PUSHER_ERR_CLIENT_EVENT_REFUSED,
         Error::ClientEventRate { .. } => PUSHER_ERR_CLIENT_EVENT_RATE,
         Error::ClientEventQueueFull { .. } => PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL,
         Error::Encode { .. } => PUSHER_ERR_ENCODE,

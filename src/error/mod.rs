@@ -114,7 +114,8 @@ pub enum Error {
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
-        /// The server's words, at most 200 characters. May be empty.
+        /// The server's text, at most 200 characters. May be empty. A remark of this client follows where the server had not
+        /// confirmed the connection, and gave no code of Pusher's.
         message: String,
     },
     /// The connection died without a close code: end of stream, reset, or a violation of the WebSocket protocol.
@@ -144,7 +145,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The server reported an error on a connection that stays open (`pusher:error`).
+    /// The server reported an error on a connection that stays open (`pusher:error`), and it is not known to be the answer to
+    /// a subscription, a sign-in or a client event.
     Server {
         /// The Pusher error code, if the server gave one.
         code: Option<u16>,
@@ -232,12 +234,26 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The data of a client event is larger than servers take.
+    /// The data of a client event is larger than servers take. Returned before anything is sent; or reported, where the server
+    /// closed the connection with 1009 within 5 s after client events. Reverb does that: it takes 10,000 bytes for the whole
+    /// message, its names included, in place of the 10,240 for the data alone.
     ClientEventTooLarge {
-        /// The size in bytes.
+        /// The size in bytes. Of several events that the server may have closed the connection for, the largest.
         size: usize,
-        /// The largest that is allowed.
+        /// The largest that is allowed; 0 where the server closed the connection, because it does not tell.
         limit: usize,
+    },
+    /// The server refused a client event after it was sent. Which one is not known where the server's error names none and
+    /// several unanswered ones differ. An event that was not refused within 5 s was taken.
+    ClientEventRefused {
+        /// The channel, if it is known.
+        channel: Option<String>,
+        /// The event's name, if it is known.
+        event: Option<String>,
+        /// The Pusher error code, if the server gave one: 4301; on Reverb 4200 for data that is a bare text, a number or a boolean.
+        code: Option<u16>,
+        /// The server's text, at most 200 characters. May be empty.
+        message: String,
     },
     /// More client events than are allowed in a second ([`Config::client_event_limit`](crate::Config::client_event_limit)).
     ClientEventRate {
@@ -367,6 +383,7 @@ impl Error {
             Self::Server { code, .. } => *code,
             Self::SubscriptionRefused { status, .. } => *status,
             Self::SignInRefused { code, .. } => *code,
+            Self::ClientEventRefused { code, .. } => *code,
             _ => None,
         };
         code.filter(|code| (4000..5000).contains(code))
