@@ -11,6 +11,7 @@ use crate::{
     event::Interest,
     io::Core,
     protocol::{frame, name::ChannelKind},
+    session::ClientEvent,
 };
 
 /// The servers' limit for the name of an event.
@@ -39,7 +40,14 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });
     }
-    core.trigger(Arc::clone(channel), epoch, frame::client_event(event, channel.name(), &data))
+    core.trigger(|place| ClientEvent {
+        channel: Arc::clone(channel),
+        epoch,
+        name: event.into(),
+        size: size_of(&data),
+        text: frame::client_event(event, channel.name(), &data),
+        place,
+    })
 }
 
 fn check_name(event: &str) -> Result<(), Error> {
@@ -56,13 +64,17 @@ fn check_name(event: &str) -> Result<(), Error> {
 fn checked_data<T: Serialize + ?Sized>(event: &str, data: &T) -> Result<Box<RawValue>, Error> {
     let encoded =
         to_raw_value(data).map_err(|source| Error::Encode { event: event.to_owned(), source: Arc::new(source) })?;
-    let text = encoded.get();
-    // A string counts without its quotes.
-    let size = if text.starts_with('"') { text.len() - 2 } else { text.len() };
+    let size = size_of(&encoded);
     if size > MAX_DATA {
         return Err(Error::ClientEventTooLarge { size, limit: MAX_DATA });
     }
     Ok(encoded)
+}
+
+/// A string counts without its quotes.
+fn size_of(data: &RawValue) -> usize {
+    let text = data.get();
+    if text.starts_with('"') { text.len() - 2 } else { text.len() }
 }
 
 #[cfg(test)]

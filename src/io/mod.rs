@@ -152,7 +152,7 @@ impl Core {
     }
 
     /// Hands a client event over to the heartbeat.
-    pub(crate) fn trigger(&self, channel: Arc<Interest>, epoch: u64, text: String) -> Result<(), Error> {
+    pub(crate) fn trigger(&self, event: impl FnOnce(Place) -> ClientEvent) -> Result<(), Error> {
         let place = Place::take(&self.client_events, MAX_CLIENT_EVENTS);
         let place = place.ok_or(Error::ClientEventQueueFull { waiting: MAX_CLIENT_EVENTS })?;
         let threads = self.threads.lock();
@@ -165,7 +165,7 @@ impl Core {
                 return Err(Error::ClientEventRate { limit: rate.limit() });
             }
         }
-        let _ = self.commands.0.send(Command::Trigger(ClientEvent { channel, epoch, text, place }));
+        let _ = self.commands.0.send(Command::Trigger(event(place)));
         Ok(())
     }
 

@@ -3,11 +3,11 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
-    Error,
+    Error, Name,
     event::{Batch, Interest, Place},
 };
 
-use super::{Session, Subscriptions};
+use super::{Session, Subscriptions, ledger::Sent};
 
 /// A client event that has passed all checks which need no session.
 #[derive(Debug)]
@@ -15,6 +15,9 @@ pub(crate) struct ClientEvent {
     pub(crate) channel: Arc<Interest>,
     /// The wish for the channel of that moment.
     pub(crate) epoch: u64,
+    /// The name of the event, and how many bytes of data it has: a refusal tells them.
+    pub(crate) name: Name,
+    pub(crate) size: usize,
     /// The message as it goes out.
     pub(crate) text: String,
     /// Given back once the message is handed to the socket, or dropped.
@@ -27,12 +30,10 @@ pub(super) struct Outbox(VecDeque<ClientEvent>);
 
 impl Outbox {
     /// The next one whose channel is still subscribed.
-    pub(super) fn next_message(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) -> Option<String> {
+    pub(super) fn next(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) -> Option<ClientEvent> {
         while let Some(event) = self.0.pop_front() {
             if subscriptions.is_subscribed(&event.channel, event.epoch) {
-                let ClientEvent { text, place, .. } = event;
-                drop(place);
-                return Some(text);
+                return Some(event);
             }
             batch.push_error(not_subscribed(&event));
         }
@@ -49,6 +50,12 @@ impl Outbox {
     #[cfg(any(fuzzing, test))]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl ClientEvent {
+    pub(super) fn sent(&self) -> Sent {
+        Sent::ClientEvent { channel: self.channel.name().clone(), event: self.name.clone(), size: self.size }
     }
 }
 

@@ -179,7 +179,8 @@ impl World {
         let channel = Arc::clone(self.channel(number));
         let Some(place) = Place::take(&self.places, 16) else { return };
         let text = format!(r#"{{"event":"client-x","channel":"{}","data":1}}"#, channel.name());
-        self.turn(Input::Trigger(ClientEvent { epoch: channel.epoch(), channel, text, place }));
+        let (epoch, name) = (channel.epoch(), "client-x".into());
+        self.turn(Input::Trigger(ClientEvent { channel, epoch, name, size: 1, text, place }));
     }
 
     /// The socket opens and the server confirms it, if one is being dialled.
