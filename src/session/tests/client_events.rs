@@ -8,10 +8,21 @@ use crate::{
 
 fn client_event(room: &Arc<Interest>, taken: &Arc<AtomicUsize>) -> ClientEvent {
     let place = Place::take(taken, 10).expect("a free place");
-    ClientEvent { channel: Arc::clone(room), epoch: room.epoch(), text: "the message".to_owned(), place }
+    let (name, text) = ("client-e".into(), "the message".to_owned());
+    ClientEvent { channel: Arc::clone(room), epoch: room.epoch(), name, size: 7, text, place }
 }
 
-fn in_private_room() -> (Scenario, Arc<Interest>) {
+/// Sends a client event of this name.
+pub(super) fn triggers(s: &mut Scenario, room: &Arc<Interest>, name: &str) {
+    triggers_sized(s, room, name, 7);
+}
+
+pub(super) fn triggers_sized(s: &mut Scenario, room: &Arc<Interest>, name: &str, size: usize) {
+    let event = client_event(room, &Arc::default());
+    s.input(Input::Trigger(ClientEvent { name: name.into(), size, ..event }));
+}
+
+pub(super) fn in_private_room() -> (Scenario, Arc<Interest>) {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     s.answer("private-room", private()).receive(&succeeded("private-room"));
@@ -56,4 +67,53 @@ fn t2_a_later_4301_is_reported_and_answers_no_subscription() {
     s.wants(3, "room");
     s.receive(r#"{"event":"pusher:error","data":{"code":4301,"message":"too fast"}}"#);
     assert!(matches!(s.errors()[..], [Error::Server { code: Some(4301), .. }]));
+}
+
+#[test]
+fn t2_a_close_1009_is_blamed_on_the_largest_client_event_of_the_last_five_seconds() {
+    let too_large = |s: &Scenario| {
+        s.errors()
+            .into_iter()
+            .filter_map(|error| match error {
+                Error::ClientEventTooLarge { size, limit: 0 } => Some(*size),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let (mut s, room) = in_private_room();
+    triggers_sized(&mut s, &room, "client-a", 10_240);
+    s.pass(5 * SECOND);
+    for size in [9_000, 9_960, 10] {
+        triggers_sized(&mut s, &room, "client-a", size);
+    }
+    s.pass(5 * SECOND - Duration::from_millis(1)).close(1009);
+    assert_eq!(too_large(&s), [9_960]);
+    assert_eq!(s.states(), [Reconnecting]);
+
+    let (mut s, room) = in_private_room();
+    triggers(&mut s, &room, "client-a");
+    s.pass(5 * SECOND).close(1009);
+    assert!(too_large(&s).is_empty(), "too long ago");
+
+    let (mut s, room) = in_private_room();
+    triggers(&mut s, &room, "client-a");
+    s.close(1000);
+    assert!(too_large(&s).is_empty());
+    s.reconnect().close(1009);
+    assert!(too_large(&s).is_empty(), "nothing was sent on this connection");
+}
+
+#[test]
+fn t2_what_is_known_of_sent_client_events_is_bounded() {
+    let (mut s, room) = in_private_room();
+    for _ in 0..10_000 {
+        triggers(&mut s, &room, "client-a");
+        s.outputs.clear();
+    }
+    let refusal = r#"{"event":"pusher:error","data":{"code":4301,"message":"too fast"}}"#;
+    for _ in 0..1025 {
+        s.receive(refusal);
+    }
+    let of_events = s.errors().into_iter().filter(|error| matches!(error, Error::ClientEventRefused { .. })).count();
+    assert_eq!(of_events, 1024);
 }

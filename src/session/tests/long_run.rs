@@ -261,7 +261,7 @@ impl Day {
         let channel = Arc::clone(&self.channels[self.channels.len() / 2]);
         let Some(place) = Place::take(&self.client_events, 1024) else { panic!("the places are given back") };
         let (epoch, text) = (channel.epoch(), event(channel.name(), "from here"));
-        self.s.input(Input::Trigger(ClientEvent { channel, epoch, text, place }));
+        self.s.input(Input::Trigger(ClientEvent { channel, epoch, name: "client-e".into(), size: 9, text, place }));
     }
 
     fn an_event_for_the_user(&mut self) {
