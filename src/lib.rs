@@ -143,8 +143,8 @@
 //!
 //! # Logging
 //!
-//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections and failed attempts, `info` for
-//! connections made and ended, `debug` for everything else that happens to a connection. Every target begins with
+//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections, failed attempts and what else goes
+//! wrong, `info` for connections made and ended, `debug` for everything else that happens to a connection. Every target begins with
 //! `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels, and never show data of events,
 //! credentials or the text of an answer.
 //!
