@@ -71,7 +71,10 @@ fn t1_the_rate_is_limited_locally_or_not_at_all() {
     for _ in 0..50 {
         channel.trigger("client-x", &1).expect("the client sets no limit");
     }
-    assert_eq!(next_error(&receiver).code(), Some(4301), "T2: what the server refuses is reported");
+    let refused = next_error(&receiver);
+    assert_eq!(refused.code(), Some(4301), "T2: what the server refuses is reported");
+    let Error::ClientEventRefused { channel, event, .. } = &refused else { panic!("{refused:?}") };
+    assert_eq!((channel.as_deref(), event.as_deref()), (Some("private-room"), Some("client-x")));
 }
 
 #[test]
