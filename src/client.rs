@@ -174,7 +174,9 @@ impl Pusher {
     ///
     /// [`Error::ChannelName`] when the name is not allowed. What the server says to it arrives later:
     /// [`on_subscription_succeeded`](Self::on_subscription_succeeded),
-    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`].
+    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`]. On a server that limits messages it may
+    /// take longer than [`Config::subscription_timeout`]: what the server does not take for now is sent again, more slowly, and
+    /// the time stands still meanwhile.
     pub fn subscribe(&self, name: &str) -> Result<Channel, Error> {
         let channel = self.channel(name)?;
         channel.subscribe();
@@ -208,7 +210,8 @@ impl Pusher {
     }
 
     /// Runs a handler for events of this name on any channel or on none, and for those that are sent to the user. The platform's own
-    /// events can be named too, for example `pusher:subscription_succeeded`.
+    /// events can be named too, for example `pusher:subscription_succeeded`, or `pusher:connection_established`, which belongs to
+    /// no channel. Its data is the server's: `{"socket_id":"1.2","activity_timeout":120}`.
     ///
     /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
@@ -259,9 +262,15 @@ impl Pusher {
         self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
     }
 
-    /// Runs a handler for errors that belong to no subscription and do not end the connection: errors that the server
-    /// reports, messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that were
-    /// dropped.
+    /// Runs a handler for errors that belong to no subscription: errors that the server reports, client events that it refuses,
+    /// messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that were dropped. It
+    /// also hears of what makes the client [`Failed`](crate::ConnectionState::Failed), for good. Other ends of the connection
+    /// are told by [`on_connection_state_change`](Self::on_connection_state_change).
+    ///
+    /// Some servers refuse a message by an error that names no channel. Where only one message is unanswered, or later answers
+    /// prove which one was refused, the error goes to that subscription, sign-in or client event. Where it may be that of
+    /// several, it waits for such a proof for up to 5 s, and is then reported here as [`Error::Server`]. A server that limits
+    /// messages (4301) is reported once: subscriptions that it refused for that reason are sent again by themselves, more slowly.
     pub fn on_error(&self, handler: impl Handler<Error>) -> Binding {
         self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
     }
@@ -317,6 +326,10 @@ impl Pusher {
     /// It returns at once. Events over [`Config::client_event_limit`] wait for their turn for up to
     /// [`Config::client_event_patience`], in the order of the calls.
     ///
+    /// Laravel Reverb has rules of its own: it takes objects, arrays and `null` for data, and refuses a bare text, a number or a
+    /// boolean with 4200. It takes 10,000 bytes for the whole message, names included, and closes the connection with 1009 when
+    /// there are more.
+    ///
     /// # Errors
     ///
     /// Each before anything is sent: [`Error::ChannelName`]; [`Error::ClientEventChannel`] for a public or an encrypted
@@ -327,8 +340,8 @@ impl Pusher {
     /// [`Error::ClientEventQueueFull`] when it is too much at once.
     ///
     /// A later failure of the event arrives at [`on_error`](Self::on_error): [`Error::NotSubscribed`] when it waited for its
-    /// turn while the channel was unsubscribed, or the connection ended, and the server's refusal, with code 4301 from most
-    /// servers. Laravel Reverb refuses bare texts, numbers and booleans with code 4200, and takes objects, arrays and null.
+    /// turn while the channel was unsubscribed, or the connection ended; [`Error::ClientEventRefused`] when the server refuses
+    /// it, mostly with the code 4301; and [`Error::ClientEventTooLarge`] when the server closes the connection for its size.
     pub fn trigger<T: Serialize + ?Sized>(&self, channel: &str, event: &str, data: &T) -> Result<(), Error> {
         self.channel(channel)?.trigger(event, data)
     }

@@ -11,6 +11,7 @@ use crate::{
     event::Interest,
     io::Core,
     protocol::{finite::Finite, frame, name::ChannelKind},
+    session::ClientEvent,
 };
 
 /// The servers' limit for the name of an event.
@@ -37,7 +38,14 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });
     }
-    core.trigger(Arc::clone(channel), epoch, frame::client_event(event, channel.name(), &data))
+    core.trigger(|permit| ClientEvent {
+        channel: Arc::clone(channel),
+        epoch,
+        name: event.into(),
+        size: size_of(&data),
+        text: frame::client_event(event, channel.name(), &data),
+        permit,
+    })
 }
 
 fn check_name(event: &str) -> Result<(), Error> {
@@ -55,13 +63,17 @@ fn check_name(event: &str) -> Result<(), Error> {
 fn checked_data<T: Serialize + ?Sized>(event: &str, data: &T, limit: Option<usize>) -> Result<Box<RawValue>, Error> {
     let encoded = to_raw_value(&Finite(data))
         .map_err(|source| Error::Encode { event: event.to_owned(), source: Arc::new(source) })?;
-    let text = encoded.get();
-    // A string counts without its quotes.
-    let size = if text.starts_with('"') { text.len() - 2 } else { text.len() };
+    let size = size_of(&encoded);
     match limit {
         Some(limit) if size > limit => Err(Error::ClientEventTooLarge { size, limit }),
         _ => Ok(encoded),
     }
+}
+
+/// A string counts without its quotes.
+fn size_of(data: &RawValue) -> usize {
+    let text = data.get();
+    if text.starts_with('"') { text.len() - 2 } else { text.len() }
 }
 
 #[cfg(test)]

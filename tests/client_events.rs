@@ -275,7 +275,10 @@ fn t1_without_a_limit_the_server_decides() {
     for _ in 0..50 {
         channel.trigger("client-x", &1).expect("the client sets no limit");
     }
-    assert_eq!(next_error(&receiver).code(), Some(4301), "T2: what the server refuses is reported");
+    let refused = next_error(&receiver);
+    assert_eq!(refused.code(), Some(4301), "T2: what the server refuses is reported");
+    let Error::ClientEventRefused { channel, event, .. } = &refused else { panic!("{refused:?}") };
+    assert_eq!((channel.as_deref(), event.as_deref()), (Some("private-room"), Some("client-x")));
 }
 
 #[test]

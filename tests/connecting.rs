@@ -14,7 +14,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Config, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Pusher, Reconnect,
+    Config, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Event, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, next_state, quick, server};
@@ -434,5 +434,22 @@ fn r5_a_first_message_that_is_another_one_is_a_failed_attempt() {
         server.push_fault(Fault::FirstFrame(text.into()));
         let error = error_of(server.config());
         assert!(matches!(error, Error::UnexpectedFirstMessage { .. }), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn h11_the_confirmation_is_an_event_of_the_client() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let (heard, confirmations) = mpsc::channel();
+    let all = heard.clone();
+    pusher.bind("pusher:connection_established", move |event: &Event| heard.send(event.clone()).unwrap_or_default());
+    pusher.bind_all(move |event: &Event| all.send(event.clone()).unwrap_or_default());
+    pusher.connect().expect("accepted");
+    for _ in 0..2 {
+        let event = confirmations.recv_timeout(PATIENCE).expect("it is told");
+        let data: serde_json::Value = event.json().expect("the data of the server");
+        assert_eq!(data["socket_id"].as_str(), pusher.socket_id().as_deref());
+        assert_eq!((event.name(), event.channel()), ("pusher:connection_established", None));
     }
 }

@@ -529,6 +529,7 @@ class Result(_Numbers):
     ERR_FORKED = 142
     ERR_THREAD = 143
     ERR_NOT_CONNECTED = 144
+    ERR_CLIENT_EVENT_REFUSED = 145
 
 
 class _LogLevel(_Numbers):

@@ -190,7 +190,7 @@ enum {
     PUSHER_ERR_NOT_SIGNED_IN = 126,           /* nobody has called pusher_sign_in... */
     PUSHER_ERR_CLIENT_EVENT_CHANNEL = 127,    /* client events are for private and presence channels */
     PUSHER_ERR_CLIENT_EVENT_NAME = 128,       /* the name of a client event begins with client- */
-    PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* the option client_event_size */
+    PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* the option client_event_size; or more than the server takes */
     PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the options client_event_limit, .._patience_ms */
     PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131, /* more client events wait than the connection takes */
     PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
@@ -205,7 +205,8 @@ enum {
     PUSHER_ERR_DECODE = 141,                  /* of Rust programs; not returned here */
     PUSHER_ERR_FORKED = 142,                  /* the handle belongs to the parent process */
     PUSHER_ERR_THREAD = 143,                  /* the operating system did not start a thread */
-    PUSHER_ERR_NOT_CONNECTED = 144            /* the client is still connecting, or reconnecting: pusher_wait_connected */
+    PUSHER_ERR_NOT_CONNECTED = 144,           /* the client is still connecting, or reconnecting: pusher_wait_connected */
+    PUSHER_ERR_CLIENT_EVENT_REFUSED = 145     /* the server refused a client event after it was sent */
 };
 
 /* ---- Types ----------------------------------------------------------------------------------------------------- */

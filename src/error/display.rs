@@ -86,6 +86,20 @@ impl fmt::Display for Error {
                 write!(f, "client event: {channel} is neither private nor presence, or it is encrypted")
             }
             Self::ClientEventName { name, reason } => write!(f, "client event: name {name:?}: {reason}"),
+            Self::ClientEventTooLarge { size, limit: 0 } => {
+                write!(
+                    f,
+                    "client event: {size} bytes of data, or others of the last 5 s, are more than the server takes, "
+                )?;
+                f.write_str("which closed the connection (1009)")
+            }
+            Self::ClientEventRefused { channel, event, code, message } => {
+                let hint = Hint(code.and_then(codes::client_event));
+                let event = event.as_deref().unwrap_or("one");
+                let place = channel.as_ref().map(|channel| format!(" on {channel}")).unwrap_or_default();
+                let (code, words) = (Code("with", *code), Words(message));
+                write!(f, "client event: {event}{place} was refused by the server{code}{hint}{words}")
+            }
             Self::ClientEventTooLarge { size, limit } => {
                 write!(f, "client event: {size} bytes of data are more than {limit} (Config::client_event_size)")
             }

@@ -118,7 +118,8 @@ pub enum Error {
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
-        /// The server's words, at most 200 characters. May be empty.
+        /// The server's text, at most 200 characters. May be empty. A remark of this client follows where the server had not
+        /// confirmed the connection, and gave no code of Pusher's.
         message: String,
     },
     /// The connection died without a close code: end of stream, reset, or a violation of the WebSocket protocol.
@@ -148,7 +149,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The server reported an error on a connection that stays open (`pusher:error`).
+    /// The server reported an error on a connection that stays open (`pusher:error`), and it is not known to be the answer to
+    /// a subscription, a sign-in or a client event.
     Server {
         /// The Pusher error code, if the server gave one.
         code: Option<u16>,
@@ -236,12 +238,27 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size).
+    /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size), before anything
+    /// is sent; or the server closed the connection with 1009 within 5 s after client events. Reverb does that: it takes 10,000
+    /// bytes for the whole message, its names included.
     ClientEventTooLarge {
-        /// The size in bytes; a string counts without its quotes.
+        /// The size in bytes; a string counts without its quotes. Of several events that the server may have closed the
+        /// connection for, the largest.
         size: usize,
-        /// The largest that is allowed, in bytes.
+        /// The largest that is allowed, in bytes; 0 where the server closed the connection, because it does not tell.
         limit: usize,
+    },
+    /// The server refused a client event after it was sent. Which one is not known where the server's error names none and
+    /// several unanswered ones differ. An event that was not refused within 5 s was taken.
+    ClientEventRefused {
+        /// The channel, if it is known.
+        channel: Option<String>,
+        /// The event's name, if it is known.
+        event: Option<String>,
+        /// The Pusher error code, if the server gave one: 4301; on Reverb 4200 for data that is a bare text, a number or a boolean.
+        code: Option<u16>,
+        /// The server's text, at most 200 characters. May be empty.
+        message: String,
     },
     /// At the pace of [`Config::client_event_limit`](crate::Config::client_event_limit) the client event would wait for longer
     /// than [`Config::client_event_patience`](crate::Config::client_event_patience).
@@ -394,6 +411,7 @@ impl Error {
             Self::Server { code, .. } => *code,
             Self::SubscriptionRefused { status, .. } => *status,
             Self::SignInRefused { code, .. } => *code,
+            Self::ClientEventRefused { code, .. } => *code,
             _ => None,
         };
         code.filter(|code| (4000..5000).contains(code))

@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{
-    ConnectionState, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification, SubscriptionError,
-    SubscriptionSucceeded,
+    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification,
+    SubscriptionError, SubscriptionSucceeded,
 };
 use crate::{Error, error::excerpt};
 
@@ -352,6 +352,12 @@ impl Batch {
         let failure = SubscriptionError { channel: Some(self.channel_name(channel)), error };
         let notice = Notification::SubscriptionError(failure);
         self.push_notice_of(Some(channel), "pusher:subscription_error", data, notice);
+    }
+
+    /// Adds the change to a confirmed connection, which is seen as `pusher:connection_established` by handlers of events.
+    pub(crate) fn push_connected(&mut self, data: &str, change: ConnectionStateChange) {
+        let notice = Notification::ConnectionStateChange(change);
+        self.push_notice_of(None, "pusher:connection_established", data, notice);
     }
 
     /// Adds what belongs to no channel.

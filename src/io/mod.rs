@@ -94,7 +94,7 @@ use std::{
 use crate::{
     Error,
     config::Config,
-    event::{Interest, Pacing},
+    event::{Interest, Pacing, Permit},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
     sync::{Mutex, MutexGuard, Receiver, Sender, unbounded},
 };
@@ -186,14 +186,14 @@ impl Core {
     }
 
     /// Posts a client event.
-    pub(crate) fn trigger(&self, channel: Arc<Interest>, epoch: u64, text: String) -> Result<(), Error> {
+    pub(crate) fn trigger(&self, event: impl FnOnce(Permit) -> ClientEvent) -> Result<(), Error> {
         let threads = self.threads.lock();
         if !threads.heartbeat_runs {
             return Err(Error::Disconnected);
         }
         // Under the lock, so that events are posted in the order of their permits.
         let permit = self.client_events.reserve(Instant::now())?;
-        self.post(Input::Trigger(ClientEvent { channel, epoch, text, permit }));
+        self.post(Input::Trigger(event(permit)));
         Ok(())
     }
 

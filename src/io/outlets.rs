@@ -232,20 +232,33 @@ impl Outlets {
     }
 }
 
-/// What happens to the connection, for the log. The data of events, and words from outside, never get there (X1).
+/// Logs notices. Losses and refusals are warnings, whether a handler hears of them or not. The data of events, and text from
+/// outside, are never logged (X1).
 fn log_notices(batch: &Batch) {
-    for notice in (0..batch.len()).filter_map(|index| batch.notice(index)) {
+    let notices: Vec<_> = (0..batch.len()).filter_map(|index| batch.notice(index)).collect();
+    for (index, notice) in notices.iter().enumerate() {
         match notice {
             Notification::ConnectionStateChange(change) => log_change(change),
             Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
-            Notification::SubscriptionError(failed) => log::debug!("{}", failed.error.without_words()),
-            Notification::Error(error) => log::debug!("{}", error.without_words()),
+            Notification::SubscriptionError(failed) => log::warn!("{}", failed.error.without_words()),
+            // The change to `Failed` that follows is logged with it.
+            Notification::Error(error) if notices.get(index + 1).is_some_and(|next| is_caused_by(next, error)) => {}
+            Notification::Error(error) => log::warn!("{}", error.without_words()),
             Notification::DecryptionFailure(failure) => {
                 // Without the reason, which may be the words of the user's decoder.
-                log::debug!("{}: an event could not be decrypted", failure.channel);
+                log::warn!("{}: an event could not be decrypted", failure.channel);
             }
             _ => {}
         }
+    }
+}
+
+fn is_caused_by(notice: &Notification, error: &Arc<Error>) -> bool {
+    match notice {
+        Notification::ConnectionStateChange(ConnectionStateChange { cause: Some(cause), .. }) => {
+            Arc::ptr_eq(cause, error)
+        }
+        _ => false,
     }
 }
 

@@ -17,7 +17,10 @@ use crate::{Name, error::excerpt, surrogates};
 /// A received message by its meaning.
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
-    ConnectionEstablished(Established),
+    ConnectionEstablished {
+        established: Established,
+        data: Data<'a>,
+    },
     Ping,
     Pong,
     Error(ServerError),
@@ -73,8 +76,10 @@ impl<'a> Message<'a> {
         match (&*event, channel) {
             ("pusher:ping", _) => Self::Ping,
             ("pusher:pong", _) => Self::Pong,
-            ("pusher:connection_established", _) => Self::ConnectionEstablished(Established::of(data)),
-            ("pusher:error", channel) => Self::Error(ServerError::of(data, channel.is_some())),
+            ("pusher:connection_established", _) => {
+                Self::ConnectionEstablished { established: Established::of(data), data }
+            }
+            ("pusher:error", channel) => Self::Error(ServerError::of(data, channel.as_deref().map(excerpt))),
             ("pusher_internal:subscription_succeeded", Some(channel)) => Self::SubscriptionSucceeded { channel, data },
             ("pusher:subscription_error" | "pusher_internal:subscription_error", Some(channel)) => {
                 Self::SubscriptionError { channel, data, refusal: data.decode().unwrap_or_default() }
@@ -220,19 +225,19 @@ fn clamp_seconds(text: &str) -> Option<Duration> {
 pub(crate) struct ServerError {
     pub(crate) code: Option<u16>,
     pub(crate) message: String,
-    /// soketi names a channel when it refuses a client event; such an error answers no subscription.
-    pub(crate) has_channel: bool,
+    /// soketi names the channel when it refuses a client event. At most 200 characters, as channels have.
+    pub(crate) channel: Option<String>,
 }
 
 impl ServerError {
-    fn of(data: Data<'_>, has_channel: bool) -> Self {
+    fn of(data: Data<'_>, channel: Option<String>) -> Self {
         #[derive(Deserialize, Default)]
         struct Raw {
             code: Option<Box<RawValue>>,
             message: Option<Box<RawValue>>,
         }
         let Raw { code, message } = data.decode().unwrap_or_default();
-        Self { code: code_of(code), message: text_of(message), has_channel }
+        Self { code: code_of(code), message: text_of(message), channel }
     }
 }
 
@@ -279,7 +284,7 @@ mod tests {
     fn established(data: &str) -> Established {
         let text = format!(r#"{{"event":"pusher:connection_established","data":{data}}}"#);
         match message(&text) {
-            Message::ConnectionEstablished(established) => established,
+            Message::ConnectionEstablished { established, .. } => established,
             other => panic!("{other:?}"),
         }
     }

@@ -3,11 +3,11 @@
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
-    Error,
+    Error, Name,
     event::{Batch, Interest, Pacing, Permit},
 };
 
-use super::{Session, Settings, Subscriptions};
+use super::{Session, Settings, Subscriptions, ledger::Sent};
 
 /// A client event that has passed all checks which need no session.
 #[derive(Debug)]
@@ -15,6 +15,9 @@ pub(crate) struct ClientEvent {
     pub(crate) channel: Arc<Interest>,
     /// The wish for the channel of that moment.
     pub(crate) epoch: u64,
+    /// The name of the event, and how many bytes of data it has: a refusal tells them.
+    pub(crate) name: Name,
+    pub(crate) size: usize,
     /// The message as it goes out.
     pub(crate) text: String,
     /// Given back once the message is handed to the socket, or dropped.
@@ -35,19 +38,20 @@ impl Outbox {
         Self { waiting: VecDeque::new(), pacing, is_writing: false }
     }
 
-    /// The next message that may be written now, of an event whose channel is still subscribed.
-    pub(super) fn next_message(
+    /// The message of the next event that may be written now and whose channel is still subscribed, and its entry for the ledger.
+    pub(super) fn next(
         &mut self,
         subscriptions: &Subscriptions,
         batch: &mut Batch,
         now: Instant,
-    ) -> Option<String> {
+    ) -> Option<(Sent, String)> {
         while self.deadline()? <= now {
             let event = self.waiting.pop_front()?;
             if subscriptions.is_subscribed(&event.channel, event.epoch) {
+                let sent = event.sent();
                 event.permit.send(now);
                 self.is_writing = true;
-                return Some(event.text);
+                return Some((sent, event.text));
             }
             // The server has ended the subscription.
             batch.push_error(not_subscribed(&event));
@@ -90,6 +94,12 @@ impl Outbox {
     #[cfg(any(fuzzing, test))]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+}
+
+impl ClientEvent {
+    pub(super) fn sent(&self) -> Sent {
+        Sent::ClientEvent { channel: self.channel.name().clone(), event: self.name.clone(), size: self.size }
     }
 }
 

@@ -69,6 +69,7 @@ impl Watch {
             (Some("pusher:subscription_error" | "pusher_internal:subscription_error"), Some(channel)) => {
                 self.subscribed.remove(channel);
             }
+            (Some("pusher:error"), Some(channel)) => drop(self.subscribed.remove(channel)),
             (Some("pusher:error"), None) => self.subscribed.clear(),
             _ => {}
         }

@@ -178,7 +178,8 @@ impl World {
         let channel = Arc::clone(self.channel(number));
         let Ok(permit) = self.session.pacing().reserve(self.now) else { return };
         let text = format!(r#"{{"event":"client-x","channel":"{}","data":1}}"#, channel.name());
-        self.turn(Input::Trigger(ClientEvent { epoch: channel.epoch(), channel, text, permit }));
+        let (epoch, name) = (channel.epoch(), "client-x".into());
+        self.turn(Input::Trigger(ClientEvent { channel, epoch, name, size: 1, text, permit }));
     }
 
     /// The socket opens and the server confirms it, if one is being dialled.

@@ -6,10 +6,14 @@ use crate::{
     ChannelAuth,
     event::{Batch, Budget, ChannelSlot, Interest, Share},
     protocol::name::ChannelKind,
-    session::{roster::Roster, vault::Vault},
+    session::{
+        ledger::{Ledger, Sent},
+        roster::Roster,
+        vault::Vault,
+    },
 };
 
-use super::Rules;
+use super::{MAX_UNANSWERED, Rules};
 
 pub(super) struct Subscription {
     pub(super) interest: Arc<Interest>,
@@ -21,8 +25,7 @@ pub(super) struct Subscription {
     pub(super) ready: Option<ChannelAuth>,
     /// The permission for the current socket, until the server has confirmed.
     pub(super) permission: Option<Permission>,
-    /// The server was asked to subscribe, and not yet to unsubscribe.
-    pub(super) on_wire: bool,
+    pub(super) at_server: AtServer,
     /// How many requests the server has not answered. More than one when an unsubscribe has overtaken a request: then the
     /// next answer is not that to the last one.
     pub(super) unanswered: u32,
@@ -44,6 +47,17 @@ pub(super) struct Subscription {
     slot: Option<(u64, ChannelSlot)>,
 }
 
+/// Whether the server holds the subscription, as far as this client knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AtServer {
+    /// It was not asked to subscribe, it has refused by name, or it was asked to unsubscribe.
+    No,
+    /// An error that names no channel was taken for its refusal. A confirmation may still come.
+    Perhaps,
+    /// It was asked to subscribe.
+    Asked,
+}
+
 /// A permission, and what it takes of what one client may keep.
 pub(super) struct Permission {
     pub(super) auth: ChannelAuth,
@@ -61,6 +75,9 @@ pub(super) enum Progress {
     AwaitingUser(u64),
     /// To be requested with the permission.
     Authorized(u64),
+    /// Waits for its turn on a server that limits messages, with its permission where it needs one. Its time stands still
+    /// (S5).
+    HeldBack,
     /// Requested from the server.
     Requested(u64),
     Subscribed,
@@ -87,7 +104,7 @@ impl Subscription {
             progress: Progress::Failed,
             ready: None,
             permission: None,
-            on_wire: false,
+            at_server: AtServer::No,
             unanswered: 0,
             last_request: 0,
             last_question: 0,
@@ -138,6 +155,41 @@ impl Subscription {
         matches!(self.progress, Progress::Requested(_))
     }
 
+    /// Whether a confirmation is the answer to the current wish. It wins over an error that was taken for a refusal (S6).
+    pub(super) fn can_be_confirmed(&self) -> bool {
+        match self.progress {
+            Progress::Requested(_) => true,
+            Progress::HeldBack | Progress::Failed => self.at_server == AtServer::Perhaps,
+            _ => false,
+        }
+    }
+
+    /// Whether the confirmation was that of an older request, and the answer to the last one is still to come.
+    pub(super) fn is_confirmed_too_early(&self) -> bool {
+        self.progress == Progress::Subscribed && self.unanswered == 1
+    }
+
+    /// Whether it waits to be sent again.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.progress == Progress::HeldBack && self.at_server == AtServer::Perhaps
+    }
+
+    /// A request goes to the server.
+    pub(super) fn note_request(&mut self, attempt: u64, ledger: &mut Ledger, now: Instant) {
+        let channel = self.interest.name().clone();
+        if self.unanswered >= MAX_UNANSWERED {
+            ledger.forget(&channel, 1, now);
+            self.unanswered -= 1;
+        }
+        let is_users = self.is_users();
+        ledger
+            .sent(if is_users { Sent::UserChannel { channel } } else { Sent::Subscription { channel, attempt } }, now);
+        self.at_server = AtServer::Asked;
+        self.unanswered += 1;
+        self.last_request = attempt;
+        self.progress = Progress::Requested(attempt);
+    }
+
     /// Whether that attempt is still under way.
     pub(super) fn is_pending(&self, number: u64) -> bool {
         match self.progress {
@@ -145,7 +197,9 @@ impl Subscription {
             | Progress::AwaitingUser(of)
             | Progress::Authorized(of)
             | Progress::Requested(of) => of == number,
-            Progress::Wanted | Progress::Subscribed | Progress::Failed | Progress::Unwanted => false,
+            Progress::Wanted | Progress::HeldBack | Progress::Subscribed | Progress::Failed | Progress::Unwanted => {
+                false
+            }
         }
     }
 

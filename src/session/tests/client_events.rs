@@ -12,13 +12,25 @@ const WINDOW: Duration = Duration::from_millis(1010);
 /// An event that the pace of this moment allows.
 fn client_event(s: &Scenario, room: &Arc<Interest>) -> Result<ClientEvent, Error> {
     let permit = s.session.pacing().reserve(s.now)?;
-    Ok(ClientEvent { channel: Arc::clone(room), epoch: room.epoch(), text: "the message".to_owned(), permit })
+    let (name, text) = ("client-e".into(), "the message".to_owned());
+    Ok(ClientEvent { channel: Arc::clone(room), epoch: room.epoch(), name, size: 7, text, permit })
 }
 
 fn trigger(s: &mut Scenario, room: &Arc<Interest>) -> Result<(), Error> {
     let event = client_event(s, room)?;
     s.input(Input::Trigger(event));
     Ok(())
+}
+
+/// Sends a client event of this name, if the pace allows it.
+pub(super) fn triggers(s: &mut Scenario, room: &Arc<Interest>, name: &str) {
+    triggers_sized(s, room, name, 7);
+}
+
+pub(super) fn triggers_sized(s: &mut Scenario, room: &Arc<Interest>, name: &str, size: usize) {
+    if let Ok(event) = client_event(s, room) {
+        s.input(Input::Trigger(ClientEvent { name: name.into(), size, ..event }));
+    }
 }
 
 /// Triggers events until one is refused, and tells how many were not.
@@ -32,7 +44,7 @@ fn confirm(s: &mut Scenario, id: u64, name: &str) -> Arc<Interest> {
     room
 }
 
-fn in_private_room() -> (Scenario, Arc<Interest>) {
+pub(super) fn in_private_room() -> (Scenario, Arc<Interest>) {
     in_private_room_with(Some(10), 2 * SECOND)
 }
 
@@ -447,4 +459,53 @@ proptest! {
         let most = writer.patience + 5 * writer.late;
         prop_assert!(blocks || writer.longest_wait() <= most, "{:?}", writer.longest_wait());
     }
+}
+
+#[test]
+fn t2_a_close_1009_is_blamed_on_the_largest_client_event_of_the_last_five_seconds() {
+    let too_large = |s: &Scenario| {
+        s.errors()
+            .into_iter()
+            .filter_map(|error| match error {
+                Error::ClientEventTooLarge { size, limit: 0 } => Some(*size),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let (mut s, room) = in_private_room();
+    triggers_sized(&mut s, &room, "client-a", 10_240);
+    s.pass(5 * SECOND);
+    for size in [9_000, 9_960, 10] {
+        triggers_sized(&mut s, &room, "client-a", size);
+    }
+    s.pass(5 * SECOND - Duration::from_millis(1)).close(1009);
+    assert_eq!(too_large(&s), [9_960]);
+    assert_eq!(s.states(), [Reconnecting]);
+
+    let (mut s, room) = in_private_room();
+    triggers(&mut s, &room, "client-a");
+    s.pass(5 * SECOND).close(1009);
+    assert!(too_large(&s).is_empty(), "too long ago");
+
+    let (mut s, room) = in_private_room();
+    triggers(&mut s, &room, "client-a");
+    s.close(1000);
+    assert!(too_large(&s).is_empty());
+    s.reconnect().close(1009);
+    assert!(too_large(&s).is_empty(), "nothing was sent on this connection");
+}
+
+#[test]
+fn t2_what_is_known_of_sent_client_events_is_bounded() {
+    let (mut s, room) = in_private_room_with(None, SECOND);
+    for _ in 0..10_000 {
+        triggers(&mut s, &room, "client-a");
+        s.outputs.clear();
+    }
+    let refusal = r#"{"event":"pusher:error","data":{"code":4301,"message":"too fast"}}"#;
+    for _ in 0..1025 {
+        s.receive(refusal);
+    }
+    let of_events = s.errors().into_iter().filter(|error| matches!(error, Error::ClientEventRefused { .. })).count();
+    assert_eq!(of_events, 1024);
 }

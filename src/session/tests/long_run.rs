@@ -259,7 +259,8 @@ impl Day {
         let channel = Arc::clone(&self.channels[self.channels.len() / 2]);
         let Ok(permit) = self.s.session.pacing().reserve(self.s.now) else { panic!("the permits are given back") };
         let (epoch, text) = (channel.epoch(), event(channel.name(), "from here"));
-        self.s.input(Input::Trigger(ClientEvent { channel, epoch, text, permit }));
+        let name = "client-e".into();
+        self.s.input(Input::Trigger(ClientEvent { channel, epoch, name, size: 9, text, permit }));
     }
 
     fn an_event_for_the_user(&mut self) {

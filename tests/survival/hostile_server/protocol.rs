@@ -224,7 +224,7 @@ fn errors() -> Vec<Scenario> {
     };
     rows.extend([
         then("an error and the end", "4200", vec![Step::Close], "ConnectionClosed { code: 4200"),
-        then("a final error and the end", "4001", vec![Step::Close], "ConnectionClosed { code: 4001"),
+        then("an error about a message and the end", "4001", vec![Step::Close], "ConnectionLost"),
         then(
             "an error and a close with 1000",
             "4100",
