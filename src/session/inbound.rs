@@ -100,7 +100,7 @@ impl Session {
         self.batch.published.socket_id = Some(Some(Arc::clone(&self.socket_id)));
         self.settle(&Ok(()));
         if let Some(change) = self.begin_state(ConnectionState::Connected, None, None) {
-            self.batch.push_connected(&data.text().unwrap_or_default(), change);
+            self.batch.push_connected(&data.text(), change);
         }
         self.begin_sign_in(now);
         self.subscriptions.begin_connection(users::user(&self.sign_in), &mut self.batch, now);
