@@ -31,9 +31,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("the master key is rotated");
     server.rotate_master_key([2; 32]);
-    // A client fetches a key that no longer fits once more by itself, but not one that it got within the last 10 s. This
-    // event is lost.
+    // The key that came with the subscription does not fit any more. The client fetches the new one, and loses nothing.
     server.trigger(CHANNEL, "raise", "Bob gets 2 % more");
+    show_next_line()?;
+
+    println!("the master key is rotated again");
+    server.rotate_master_key([3; 32]);
+    // The client fetches a key at most once in 10 s. This event is lost.
+    server.trigger(CHANNEL, "raise", "Eve gets 9 % more");
     show_next_line()?;
 
     // Every subscription begins with the key of its time.

@@ -14,6 +14,7 @@ use crate::{
         ChannelFacts, Core,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
+    protocol::name::ChannelKind,
     session::ReadyAuth,
 };
 
@@ -60,8 +61,9 @@ impl Channel {
         }
     }
 
-    /// Unsubscribes. After it returns no further event of the channel is delivered, whatever is on its way. Handlers stay
-    /// bound.
+    /// Unsubscribes. After it returns no further event of the channel is delivered, whatever is on its way, and no subscribe is
+    /// sent for it, also when an authorizer is still being asked. Handlers stay bound. Unsubscribing and subscribing
+    /// during one request to an authorizer is one subscribe.
     pub fn unsubscribe(&self) {
         let Ok(core) = self.core() else { return };
         if core.registry.forget(&self.interest) {
@@ -75,7 +77,8 @@ impl Channel {
         self.core().is_ok_and(|core| core.outlets.snapshot.is_subscribed(&self.interest))
     }
 
-    /// Waits until the server has confirmed the subscription.
+    /// Waits until the server has confirmed the subscription. Handlers and receivers that are made after it has returned hear
+    /// nothing older; only the confirmation is repeated to handlers for it.
     ///
     /// # Errors
     ///
@@ -99,24 +102,38 @@ impl Channel {
     }
 
     /// The members of a presence channel, by their ids. While the connection is lost, or the channel is not confirmed again,
-    /// these are the last ones known; empty before the first confirmation, after unsubscribing, and for other channels.
+    /// these are the last ones known; empty before the first confirmation, after unsubscribing, and for other channels, about
+    /// which a line is logged.
     pub fn members(&self) -> Vec<Member> {
-        self.facts(|facts| facts.members.values().cloned().collect()).unwrap_or_default()
+        self.expect_members();
+        self.facts(|facts| facts.members.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// The member with this id.
     pub fn member(&self, id: &str) -> Option<Member> {
+        self.expect_members();
         self.facts(|facts| facts.members.get(id).cloned()).flatten()
     }
 
     /// The member who this client is.
     pub fn me(&self) -> Option<Member> {
+        self.expect_members();
         self.facts(|facts| facts.me().cloned()).flatten()
     }
 
     /// How many connections are subscribed, as the server last told; `None` when it did not.
     pub fn subscription_count(&self) -> Option<u64> {
         self.facts(|facts| facts.subscription_count).flatten()
+    }
+
+    /// A program that asks another channel for its members waits in vain, so that it is told.
+    fn expect_members(&self) {
+        if ChannelKind::of(self.interest.name()).is_presence() {
+            return;
+        }
+        if let Ok(core) = self.core() {
+            core.warnings.has_no_members(self.interest.name());
+        }
     }
 
     fn facts<T>(&self, look: impl FnOnce(&ChannelFacts) -> T) -> Option<T> {
@@ -189,11 +206,13 @@ impl Channel {
 
     /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
     pub fn on_member_added(&self, handler: impl Handler<MemberChange>) -> Binding {
+        self.expect_members();
         self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
     pub fn on_member_removed(&self, handler: impl Handler<MemberChange>) -> Binding {
+        self.expect_members();
         self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
     }
 

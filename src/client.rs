@@ -80,6 +80,9 @@ impl Pusher {
     /// the [`Reconnect`](crate::Reconnect) policy. Returns the handle, so that `Pusher::new(config).connect()?` is a
     /// connected client. Returns at once when it is connected already.
     ///
+    /// When it returns, the queues of all handlers and receivers that there are have what it waited for. Handlers and receivers
+    /// that are made from then on hear nothing older.
+    ///
     /// # Errors
     ///
     /// The error of the first attempt, after which the client is [`Failed`](ConnectionState::Failed) when the server
@@ -104,7 +107,7 @@ impl Pusher {
     }
 
     /// Waits until there is a connection: after [`connect_background`](Self::connect_background), or while a lost one is made
-    /// anew.
+    /// anew. As after [`connect`](Self::connect), handlers and receivers that are made from then on hear nothing older.
     ///
     /// # Errors
     ///
@@ -159,7 +162,9 @@ impl Pusher {
             let reason = "the client subscribes it by itself, its events are bound on Pusher::user";
             return Err(Error::ChannelName { name: name.to_owned(), reason });
         }
-        Ok(Channel::new(Arc::clone(&self.owner), core.registry.interest(name)))
+        let interest = core.registry.interest(name);
+        core.warnings.look_at_prefix(interest.name());
+        Ok(Channel::new(Arc::clone(&self.owner), interest))
     }
 
     /// Subscribes to a channel, now or as soon as the client is connected, and again after each reconnect. Subscribing
@@ -169,15 +174,18 @@ impl Pusher {
     ///
     /// [`Error::ChannelName`] when the name is not allowed. What the server says to it arrives later:
     /// [`on_subscription_succeeded`](Self::on_subscription_succeeded),
-    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`].
+    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`]. On a server that limits messages it may
+    /// take longer than [`Config::subscription_timeout`]: what the server does not take for now is sent again, more slowly, and
+    /// the time stands still meanwhile.
     pub fn subscribe(&self, name: &str) -> Result<Channel, Error> {
         let channel = self.channel(name)?;
         channel.subscribe();
         Ok(channel)
     }
 
-    /// Unsubscribes from a channel. After it returns no further event of the channel is delivered. Handlers stay bound.
-    /// A channel that is not subscribed, or a name that is none, is no error.
+    /// Unsubscribes from a channel. After it returns no further event of the channel is delivered, and no subscribe is sent
+    /// for it, also when an authorizer is still being asked. Handlers stay bound. A channel that is not subscribed, or a name
+    /// that is none, is no error.
     pub fn unsubscribe(&self, name: &str) {
         if let Ok(channel) = self.channel(name) {
             channel.unsubscribe();
@@ -201,8 +209,9 @@ impl Pusher {
         wanted.map(|interest| Channel::new(Arc::clone(&self.owner), interest)).collect()
     }
 
-    /// Runs a handler for events of this name on any channel, and for those that are sent to the user. The platform's own
-    /// events can be named too, for example `pusher:subscription_succeeded`.
+    /// Runs a handler for events of this name on any channel or on none, and for those that are sent to the user. The platform's own
+    /// events can be named too, for example `pusher:subscription_succeeded`, or `pusher:connection_established`, which belongs to
+    /// no channel. Its data is the server's: `{"socket_id":"1.2","activity_timeout":120}`.
     ///
     /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
@@ -238,7 +247,8 @@ impl Pusher {
         binding.end(self.core());
     }
 
-    /// Runs a handler for the application's events of all channels, and for those that are sent to the user.
+    /// Runs a handler for the application's events of all channels, for those without a channel, and for those that are sent to
+    /// the user.
     ///
     /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {
@@ -246,14 +256,21 @@ impl Pusher {
     }
 
     /// Runs a handler for every change of the connection's state. Bound before [`connect`](Self::connect) it hears of all;
-    /// bound later, perhaps of some that had not been told yet.
+    /// bound later, of those that come afterwards: after `connect` has returned, not of
+    /// [`Connected`](ConnectionState::Connected).
     pub fn on_connection_state_change(&self, handler: impl Handler<ConnectionStateChange>) -> Binding {
         self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
     }
 
-    /// Runs a handler for errors that belong to no subscription and do not end the connection: errors that the server
-    /// reports, messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that were
-    /// dropped.
+    /// Runs a handler for errors that belong to no subscription: errors that the server reports, client events that it refuses,
+    /// messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that were dropped. It
+    /// also hears of what makes the client [`Failed`](crate::ConnectionState::Failed), for good. Other ends of the connection
+    /// are told by [`on_connection_state_change`](Self::on_connection_state_change).
+    ///
+    /// Some servers refuse a message by an error that names no channel. Where only one message is unanswered, or later answers
+    /// prove which one was refused, the error goes to that subscription, sign-in or client event. Where it may be that of
+    /// several, it waits for such a proof for up to 5 s, and is then reported here as [`Error::Server`]. A server that limits
+    /// messages (4301) is reported once: subscriptions that it refused for that reason are sent again by themselves, more slowly.
     pub fn on_error(&self, handler: impl Handler<Error>) -> Binding {
         self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
     }
@@ -306,13 +323,25 @@ impl Pusher {
     /// Sends an event to the other subscribers of a private or presence channel whose subscription is confirmed. `data` goes
     /// out as the JSON value that it serialises to; a bare string arrives as its text.
     ///
+    /// It returns at once. Events over [`Config::client_event_limit`] wait for their turn for up to
+    /// [`Config::client_event_patience`], in the order of the calls.
+    ///
+    /// Laravel Reverb has rules of its own: it takes objects, arrays and `null` for data, and refuses a bare text, a number or a
+    /// boolean with 4200. It takes 10,000 bytes for the whole message, names included, and closes the connection with 1009 when
+    /// there are more.
+    ///
     /// # Errors
     ///
     /// Each before anything is sent: [`Error::ChannelName`]; [`Error::ClientEventChannel`] for a public or an encrypted
     /// channel; [`Error::ClientEventName`] when the name does not begin with `client-` or is longer than 200 characters;
-    /// [`Error::Encode`]; [`Error::ClientEventTooLarge`] above 10,240 bytes; [`Error::Disconnected`];
-    /// [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and [`Error::ClientEventQueueFull`] when it is too much at
-    /// once. What the server refuses later arrives at [`on_error`](Self::on_error) with the code 4301.
+    /// [`Error::Encode`], also for NaN and infinite numbers; [`Error::ClientEventTooLarge`] above
+    /// [`Config::client_event_size`]; [`Error::NotConnected`] while the client is connecting or reconnecting, and
+    /// [`Error::Disconnected`] while it is not; [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and
+    /// [`Error::ClientEventQueueFull`] when it is too much at once.
+    ///
+    /// A later failure of the event arrives at [`on_error`](Self::on_error): [`Error::NotSubscribed`] when it waited for its
+    /// turn while the channel was unsubscribed, or the connection ended; [`Error::ClientEventRefused`] when the server refuses
+    /// it, mostly with the code 4301; and [`Error::ClientEventTooLarge`] when the server closes the connection for its size.
     pub fn trigger<T: Serialize + ?Sized>(&self, channel: &str, event: &str, data: &T) -> Result<(), Error> {
         self.channel(channel)?.trigger(event, data)
     }
@@ -370,7 +399,8 @@ impl Pusher {
 
     /// As [`dispatch`](Self::dispatch), but for so many notifications at most, those that have no handler included, or for
     /// so long: no notification is begun after that time. What is left is for the next call, in its order. Beside the
-    /// budget, handlers that were bound since the last call hear of what is subscribed already.
+    /// budget, handlers that were bound since the last call hear of what is subscribed already, as soon as what had come before
+    /// they were bound is handled.
     ///
     /// ```
     /// # use std::time::Duration;

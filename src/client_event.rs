@@ -10,14 +10,12 @@ use crate::{
     error::excerpt,
     event::Interest,
     io::Core,
-    protocol::{frame, name::ChannelKind},
+    protocol::{finite::Finite, frame, name::ChannelKind},
+    session::ClientEvent,
 };
 
 /// The servers' limit for the name of an event.
 const MAX_NAME: usize = 200;
-
-/// The largest data that the hosted service documents, 10 KB.
-const MAX_DATA: usize = 10_240;
 
 /// Sends an event to the other subscribers of a channel.
 pub(crate) fn trigger<T: Serialize + ?Sized>(
@@ -30,16 +28,24 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
         return Err(Error::ClientEventChannel { channel: channel.name().to_string() });
     }
     check_name(event)?;
-    let data = checked_data(event, data)?;
+    let data = checked_data(event, data, core.config.event_size())?;
     let snapshot = &core.outlets.snapshot;
     let epoch = channel.epoch();
-    if snapshot.state() != ConnectionState::Connected {
-        return Err(Error::Disconnected);
+    let state = snapshot.state();
+    if state != ConnectionState::Connected {
+        return Err(Error::without_connection(state));
     }
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });
     }
-    core.trigger(Arc::clone(channel), epoch, frame::client_event(event, channel.name(), &data))
+    core.trigger(|permit| ClientEvent {
+        channel: Arc::clone(channel),
+        epoch,
+        name: event.into(),
+        size: size_of(&data),
+        text: frame::client_event(event, channel.name(), &data),
+        permit,
+    })
 }
 
 fn check_name(event: &str) -> Result<(), Error> {
@@ -53,16 +59,21 @@ fn check_name(event: &str) -> Result<(), Error> {
     Err(Error::ClientEventName { name: excerpt(event), reason })
 }
 
-fn checked_data<T: Serialize + ?Sized>(event: &str, data: &T) -> Result<Box<RawValue>, Error> {
-    let encoded =
-        to_raw_value(data).map_err(|source| Error::Encode { event: event.to_owned(), source: Arc::new(source) })?;
-    let text = encoded.get();
-    // A string counts without its quotes.
-    let size = if text.starts_with('"') { text.len() - 2 } else { text.len() };
-    if size > MAX_DATA {
-        return Err(Error::ClientEventTooLarge { size, limit: MAX_DATA });
+/// Serialising runs the program's own code. Nothing is locked here.
+fn checked_data<T: Serialize + ?Sized>(event: &str, data: &T, limit: Option<usize>) -> Result<Box<RawValue>, Error> {
+    let encoded = to_raw_value(&Finite(data))
+        .map_err(|source| Error::Encode { event: event.to_owned(), source: Arc::new(source) })?;
+    let size = size_of(&encoded);
+    match limit {
+        Some(limit) if size > limit => Err(Error::ClientEventTooLarge { size, limit }),
+        _ => Ok(encoded),
     }
-    Ok(encoded)
+}
+
+/// A string counts without its quotes.
+fn size_of(data: &RawValue) -> usize {
+    let text = data.get();
+    if text.starts_with('"') { text.len() - 2 } else { text.len() }
 }
 
 #[cfg(test)]
@@ -79,12 +90,35 @@ mod tests {
     }
 
     #[test]
-    fn t1_data_is_at_most_10240_bytes_and_a_string_counts_without_its_quotes() {
-        let size_of = |data: &serde_json::Value| checked_data("client-x", data).map(drop);
-        assert!(size_of(&"x".repeat(10_240).into()).is_ok());
-        assert!(matches!(size_of(&"x".repeat(10_241).into()), Err(Error::ClientEventTooLarge { size: 10_241, .. })));
-        assert!(size_of(&serde_json::json!(["x".repeat(10_236)])).is_ok());
-        assert!(size_of(&serde_json::json!(["x".repeat(10_237)])).is_err());
+    fn t1_data_is_at_most_as_large_as_allowed_and_a_string_counts_without_its_quotes() {
+        let checked = |data: &serde_json::Value, limit| checked_data("client-x", data, limit).map(drop);
+        for limit in [1, 4, 10_240, 102_400] {
+            let text = |length| serde_json::Value::from("x".repeat(length));
+            assert!(checked(&text(limit), Some(limit)).is_ok());
+            let refused = checked(&text(limit + 1), Some(limit)).map_err(|error| error.to_string());
+            assert_eq!(
+                refused,
+                Err(format!(
+                    "client event: {} bytes of data are more than {limit} (Config::client_event_size)",
+                    limit + 1
+                ))
+            );
+        }
+        assert!(checked(&serde_json::json!(["x".repeat(10_236)]), Some(10_240)).is_ok());
+        assert!(checked(&serde_json::json!(["x".repeat(10_237)]), Some(10_240)).is_err());
+        assert!(checked(&"x".repeat(1 << 20).into(), None).is_ok());
+    }
+
+    #[test]
+    fn t1_a_number_that_json_cannot_hold_is_an_error_that_says_so() {
+        for number in [f64::NAN, f64::INFINITY] {
+            let error = checked_data("client-x", &[0.5, number], None).expect_err("it is refused");
+            assert!(matches!(&error, Error::Encode { event, .. } if event == "client-x"), "{error:?}");
+            let said = format!(
+                "client event: data of client-x cannot be JSON: it holds the number {number}, which JSON does not have"
+            );
+            assert_eq!(error.to_string(), said);
+        }
     }
 
     #[test]
@@ -93,7 +127,7 @@ mod tests {
         assert_eq!(encoded(&"text"), "\"text\"");
         assert_eq!(encoded(&serde_json::json!({"a": [1, null]})), r#"{"a":[1,null]}"#);
         let unencodable = std::collections::HashMap::from([((1, 2), 3)]);
-        assert!(matches!(checked_data("client-x", &unencodable), Err(Error::Encode { .. })));
+        assert!(matches!(checked_data("client-x", &unencodable, None), Err(Error::Encode { .. })));
     }
 
     /// Any value that can be sent.
@@ -104,7 +138,7 @@ mod tests {
 
         impl<T: serde::Serialize> Encode for T {
             fn encode(&self) -> String {
-                super::checked_data("client-x", self).expect("JSON").get().to_owned()
+                super::checked_data("client-x", self, None).expect("JSON").get().to_owned()
             }
         }
     }

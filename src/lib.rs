@@ -145,10 +145,10 @@
 //!
 //! # Logging
 //!
-//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections and failed attempts,
-//! `info` for connections made and ended, `debug` for everything else that happens to a connection. Every target begins
-//! with `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels. They never
-//! show event data, credentials or the text of an answer.
+//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections, failed attempts, refusals and
+//! bad messages, `info` for connections made and ended, `debug` for everything else that happens to a connection. Every
+//! target begins with `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels. They
+//! never show event data, credentials or the text of an answer.
 //!
 //! The client is built on tungstenite and ureq. Both log the bytes on the wire at `trace`, credentials included. The
 //! page [`guide::logging`] has the filter for programs that log every crate at `trace`.
@@ -180,6 +180,8 @@ mod client_event;
 mod error;
 
 mod wiped;
+
+mod surrogates;
 
 mod quiet;
 

@@ -40,10 +40,10 @@ pub struct Stats {
     pub messages: u64,
     /// Text messages sent.
     pub messages_sent: u64,
-    /// Application events of subscribed channels.
+    /// Application events of subscribed channels, and those without a channel.
     pub events: u64,
-    /// Messages that nobody waited for: events of channels that are not subscribed, late or unasked confirmations,
-    /// platform events that this version does not know.
+    /// Messages that nobody waited for: events of channels that are not subscribed, late or unasked confirmations, the removal
+    /// of one's own user, platform events that this version does not know.
     pub ignored: u64,
     /// Messages that could not be understood.
     pub bad_messages: u64,

@@ -52,7 +52,8 @@ impl User {
         self.core().is_ok_and(|core| core.outlets.snapshot.user_id().is_some())
     }
 
-    /// Waits until the server has confirmed the sign-in.
+    /// Waits until the server has confirmed the sign-in. Handlers and receivers that are made after it has returned hear nothing
+    /// older.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Config, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Pusher, Reconnect,
+    Config, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Event, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, next_state, quick, server};
@@ -290,6 +290,17 @@ fn c6_an_answer_of_http_1_0_is_told_with_its_status() {
 }
 
 #[test]
+fn c6_a_chunked_refusal_shows_its_text_without_the_sizes() {
+    let server = server();
+    for body in ["9\r\nforbidden\r\n0\r\n\r\n", "4;x=y\r\nforb\r\n5\r\nidden\r\n0\r\nTrailer: x\r\n\r\n"] {
+        let answer = format!("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        server.push_fault(Fault::RawHead(answer));
+        let error = error_of(server.config());
+        assert!(matches!(&error, Error::UpgradeStatus { status: 403, body } if body == "forbidden"), "{error:?}");
+    }
+}
+
+#[test]
 fn c6_an_http_status_is_an_error_with_that_status_and_redirects_are_not_followed() {
     let server = server();
     for status in [200, 301, 302, 307, 308, 400, 401, 403, 404, 500, 503] {
@@ -423,5 +434,22 @@ fn r5_a_first_message_that_is_another_one_is_a_failed_attempt() {
         server.push_fault(Fault::FirstFrame(text.into()));
         let error = error_of(server.config());
         assert!(matches!(error, Error::UnexpectedFirstMessage { .. }), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn h11_the_confirmation_is_an_event_of_the_client() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server));
+    let (heard, confirmations) = mpsc::channel();
+    let all = heard.clone();
+    pusher.bind("pusher:connection_established", move |event: &Event| heard.send(event.clone()).unwrap_or_default());
+    pusher.bind_all(move |event: &Event| all.send(event.clone()).unwrap_or_default());
+    pusher.connect().expect("accepted");
+    for _ in 0..2 {
+        let event = confirmations.recv_timeout(PATIENCE).expect("it is told");
+        let data: serde_json::Value = event.json().expect("the data of the server");
+        assert_eq!(data["socket_id"].as_str(), pusher.socket_id().as_deref());
+        assert_eq!((event.name(), event.channel()), ("pusher:connection_established", None));
     }
 }

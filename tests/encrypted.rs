@@ -4,7 +4,12 @@ mod support;
 
 use std::sync::mpsc;
 
-use pusher_channels::{DecryptionError, DecryptionFailure, Event, Notification, Pusher, testing::TestServer};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
+use pusher_channels::{
+    DecryptionError, DecryptionFailure, Event, Notification, Pusher,
+    testing::{AuthFault, TestServer},
+};
 use support::{PATIENCE, next, next_event, quick, subscribed};
 
 const ROOM: &str = "private-encrypted-room";
@@ -27,6 +32,43 @@ fn e1_events_are_decrypted_and_e5_are_the_publishers_data() {
 }
 
 #[test]
+fn d1_half_of_a_surrogate_pair_in_decrypted_text_is_u_fffd() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    let secret = server.shared_secret(ROOM).expect("an encrypted channel");
+    for (plain, data) in
+        [(r#""good morning \ud83d""#, "good morning \u{fffd}"), (r#"{"a":"\ud83d"}"#, r#"{"a":"\ud83d"}"#)]
+    {
+        server.send_raw(&sealed(&secret, plain, true));
+        assert_eq!(next_event(&receiver).1, data);
+    }
+}
+
+#[test]
+fn e6_an_envelope_without_padding_is_delivered() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    let secret = server.shared_secret(ROOM).expect("an encrypted channel");
+    for plain in ["1", "12", "123"] {
+        for padded in [true, false] {
+            server.send_raw(&sealed(&secret, plain, padded));
+            assert_eq!(next_event(&receiver).1, plain);
+        }
+    }
+    assert_eq!(server.auth_requests().len(), 1);
+}
+
+/// An event as a publisher with the channel's key seals it.
+fn sealed(shared_secret: &str, plain: &str, padded: bool) -> String {
+    let key = STANDARD.decode(shared_secret).expect("base64");
+    let cipher = XSalsa20Poly1305::new(key.as_slice().into());
+    let ciphertext = STANDARD.encode(cipher.encrypt(&[7; 24].into(), plain.as_bytes()).expect("it fits"));
+    let ciphertext = if padded { &*ciphertext } else { ciphertext.trim_end_matches('=') };
+    let envelope = serde_json::json!({ "nonce": STANDARD.encode([7; 24]), "ciphertext": ciphertext }).to_string();
+    serde_json::json!({ "event": "e", "channel": ROOM, "data": envelope }).to_string()
+}
+
+#[test]
 fn e1_what_is_not_encrypted_is_not_delivered() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
@@ -41,9 +83,25 @@ fn e1_what_is_not_encrypted_is_not_delivered() {
 }
 
 #[test]
-fn e2_a_key_that_was_just_fetched_is_not_fetched_again() {
+fn e2_a_key_that_is_rotated_right_after_the_subscription_loses_nothing() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
+    server.rotate_master_key([2; 32]);
+    let published = ["1", "2", "3", "4", "5"];
+    for data in published {
+        server.trigger(ROOM, "e", data);
+    }
+    for data in published {
+        assert_eq!(next_event(&receiver).1, data);
+    }
+    assert_eq!(server.auth_requests().len(), 2, "one for the subscription, and one fetch");
+}
+
+#[test]
+fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
+    let (server, pusher) = room();
+    let receiver = pusher.receiver();
+    server.set_auth_fault(Some(AuthFault::Status { status: 403, body: String::new(), headers: Vec::new() }));
     server.rotate_master_key([2; 32]);
     for _ in 0..10_000 {
         server.trigger(ROOM, "e", "x");
@@ -55,9 +113,10 @@ fn e2_a_key_that_was_just_fetched_is_not_fetched_again() {
         });
         assert_eq!(reason, DecryptionError::WrongKey);
     }
-    assert_eq!(server.auth_requests().len(), 1);
+    assert_eq!(server.auth_requests().len(), 2);
+    server.set_auth_fault(None);
     server.drop_all();
-    assert!(server.wait_for(PATIENCE, |snapshot| snapshot.auth_requests().count() == 2));
+    assert!(server.wait_for(PATIENCE, |snapshot| snapshot.auth_requests().count() == 3));
     assert!(server.wait_for_subscribers(ROOM, 1, PATIENCE));
     server.trigger(ROOM, "e", "again");
     assert_eq!(next_event(&receiver).1, "again", "a new connection has the new key");

@@ -118,6 +118,8 @@ fn encrypted_decrypts_until_the_key_changes_and_again_after_subscribing_anew() {
     let expected = "\
 decrypted: \"Ann gets 3 % more\"
 the master key is rotated
+decrypted: \"Bob gets 2 % more\"
+the master key is rotated again
 not decrypted: raise on private-encrypted-payroll: the key does not fit
 subscribed anew
 decrypted: \"Cid gets 1 % more\"";

@@ -23,6 +23,7 @@ struct Asking {
 
 /// A line, and what the client answered while it was logged.
 struct Asked {
+    level: log::Level,
     line: String,
     stats: Stats,
     /// Only where a loss is logged, which is done on a thread that the client needs.
@@ -52,11 +53,16 @@ impl log::Log for Asking {
         let is_ours = record.target().starts_with("pusher_channels::io");
         if let Some((pusher, lines)) = self.client.get().filter(|_| is_ours) {
             let connected = line.starts_with(LOSS).then(|| pusher.connect());
-            let _ = lines.send(Asked { line, stats: pusher.stats(), connected });
+            let level = record.level();
+            let _ = lines.send(Asked { level, line, stats: pusher.stats(), connected });
         }
     }
 
     fn flush(&self) {}
+}
+
+fn pusher_of_the_logger() -> &'static Pusher {
+    &LOGGER.client.get().expect("it was set").0
 }
 
 #[test]
@@ -67,6 +73,19 @@ fn h1_a_logger_may_call_the_client_and_is_told_where_it_would_wait_for_itself() 
     let (lines, logged) = mpsc::channel();
     assert!(LOGGER.client.set((pusher, lines)).is_ok(), "once");
     install();
+    // Nobody has bound a handler.
+    pusher_of_the_logger().subscribe("private-room").expect("a valid name");
+    server.send_raw("junk");
+    server.send_raw(r#"{"event":"pusher:error","data":{"code":4300,"message":"canary"}}"#);
+    let mut beginnings = vec!["auth: private-room", "message: skipped", "server error 4300"];
+    while !beginnings.is_empty() {
+        let asked = logged.recv_timeout(PATIENCE).expect("H11: what is refused or bad is logged");
+        if let Some(index) = beginnings.iter().position(|beginning| asked.line.starts_with(beginning)) {
+            assert_eq!(asked.level, log::Level::Warn, "{}", asked.line);
+            assert!(!asked.line.contains("canary"), "X1: {}", asked.line);
+            beginnings.remove(index);
+        }
+    }
     server.drop_all();
     // What happened before may still be on its way to the log.
     let loss = iter::from_fn(|| logged.recv_timeout(PATIENCE).ok())

@@ -183,3 +183,74 @@ fn s9_a_cache_channel_begins_with_its_last_event_or_with_a_miss() {
     channel.subscribe();
     assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("kept"));
 }
+
+#[test]
+fn p2_ones_own_id_stays_while_subscribed() {
+    let server = server();
+    let ann = member(&server, "ann");
+    let channel = subscribed(&ann, "presence-cache-room");
+    let (told, tells) = mpsc::channel();
+    channel.on_member_removed(move |change: &pusher_channels::MemberChange| {
+        told.send(change.member.id().to_owned()).unwrap_or_default();
+    });
+    let receiver = ann.receiver();
+    let removed = |id: &str| {
+        server.send_raw(&format!(
+            r#"{{"event":"pusher_internal:member_removed","channel":"presence-cache-room","data":{{"user_id":"{id}"}}}}"#
+        ));
+    };
+    server.send_raw(
+        r#"{"event":"pusher_internal:member_added","channel":"presence-cache-room","data":{"user_id":"bob"}}"#,
+    );
+    removed("ann");
+    removed("bob");
+    next(&receiver, |told| matches!(told, Notification::MemberRemoved(_)).then_some(()));
+    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("bob"), "the first one that is told");
+    assert_eq!(ids(&channel), set(&["ann"]));
+    assert_eq!(channel.me().expect("a member").id(), "ann");
+    assert_eq!(ann.stats().ignored, 1);
+}
+
+/// A list as a server sends it with the confirmation, here to a client that has left and comes back.
+fn confirmation(ids: &[String], info: &str) -> String {
+    let hash: serde_json::Map<_, _> = ids.iter().map(|id| (id.clone(), info.into())).collect();
+    let data = serde_json::json!({ "presence": { "ids": ids, "hash": hash, "count": ids.len() } }).to_string();
+    let event = "pusher_internal:subscription_succeeded";
+    serde_json::json!({ "event": event, "channel": "presence-room", "data": data }).to_string()
+}
+
+#[test]
+fn p2_100_000_members_are_kept_within_the_defaults() {
+    let server = server();
+    let config = quick(&server).auth_endpoint(server.auth_endpoint()).max_message_size(16 << 20);
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let receiver = pusher.receiver();
+    server.set_silent(true);
+    let channel = pusher.subscribe("presence-room").expect("a valid name");
+    assert!(server.wait_for_received(|received| received.text.contains("pusher:subscribe"), PATIENCE));
+    let ids: Vec<_> = (0..100_000).map(|n| format!("id{n:08}")).collect();
+    server.send_raw(&confirmation(&ids, &"x".repeat(48)));
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    assert_eq!(channel.members().len(), 100_000);
+    let error = std::iter::from_fn(|| receiver.try_recv().ok()).find(|told| matches!(told, Notification::Error(_)));
+    assert!(error.is_none(), "{error:?}");
+}
+
+#[test]
+fn d1_half_of_a_surrogate_pair_in_a_member_is_u_fffd() {
+    let server = server();
+    let ann = member(&server, "ann");
+    let channel = subscribed(&ann, "presence-room");
+    let receiver = ann.receiver();
+    server.send_raw(
+        r#"{"event":"pusher_internal:member_added","channel":"presence-room","data":{"user_id":"b\ud83d","user_info":{"n":"\ude00"}}}"#,
+    );
+    let change = next(&receiver, |told| match told {
+        Notification::MemberAdded(change) => Some(change),
+        _ => None,
+    });
+    assert_eq!(change.member.id(), "b\u{fffd}");
+    let info: serde_json::Value = change.member.info_as().expect("it is JSON");
+    assert_eq!(info, serde_json::json!({ "n": "\u{fffd}" }));
+    assert!(channel.member("b\u{fffd}").is_some());
+}

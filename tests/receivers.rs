@@ -9,10 +9,10 @@ use std::{
 };
 
 use pusher_channels::{
-    Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
+    Error, Event, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
     testing::TestServer,
 };
-use support::{PATIENCE, dispatched_by_hand, eventually, next_error, quick, room, server, subscribed, waits};
+use support::{PATIENCE, dispatched_by_hand, eventually, next, next_error, quick, room, server, subscribed, waits};
 
 fn publish(server: &TestServer, events: impl IntoIterator<Item = (&'static str, usize)>) {
     for (name, data) in events {
@@ -148,6 +148,60 @@ fn h4_keep_latest_keeps_each_players_position() {
     }
     waits(&all, 3);
     assert_eq!(shorts(latest.try_iter()), ["client-moved2", "client-moved3"]);
+}
+
+/// As Sockudo sends them: without `user_id`, so that who has moved stands in the data only.
+#[test]
+fn h4_client_events_without_a_sender_supersede_nothing_but_by_a_key_of_the_programs_own() {
+    let (server, pusher, channel) = room();
+    let latest = channel.receiver_with(ReceiverOptions::new().overflow(Overflow::KeepLatest));
+    let by_player = channel.receiver_with(ReceiverOptions::new().keep_latest_by(|event: &Event| {
+        let moved: Option<serde_json::Value> = event.json().ok();
+        moved.and_then(|moved| Some(moved.get("player")?.as_str()?.to_owned()))
+    }));
+    let all = pusher.receiver();
+    for (player, n) in [("ann", 1), ("bob", 2), ("cid", 3), ("ann", 4)] {
+        let data = serde_json::json!({"player": player, "n": n});
+        let event = serde_json::json!({"event": "client-moved", "channel": "room", "data": data});
+        server.send_raw(&event.to_string());
+    }
+    waits(&all, 4);
+    let numbers = |receiver: &Receiver| -> Vec<u64> {
+        let events = receiver.try_iter().filter_map(|told| match told {
+            Notification::Event(event) => event.json::<serde_json::Value>().ok()?["n"].as_u64(),
+            _ => None,
+        });
+        events.collect()
+    };
+    waits(&by_player, 3);
+    assert_eq!((numbers(&latest), latest.superseded()), (vec![1, 2, 3, 4], 0));
+    assert_eq!((numbers(&by_player), by_player.superseded()), (vec![2, 3, 4], 1));
+}
+
+#[test]
+fn h2_a_key_that_panics_is_reported_and_h1_may_call_the_client() {
+    let (server, pusher, channel) = room();
+    let inside = pusher.clone();
+    let receiver = channel.receiver_with(ReceiverOptions::new().keep_latest_by(move |event: &Event| {
+        assert!(matches!(inside.connect(), Err(Error::WouldDeadlock { .. })));
+        inside.dispatch();
+        assert!(event.name() != "bad", "on purpose");
+        Some(String::new())
+    }));
+    let all = pusher.receiver();
+    publish(&server, [("a", 1), ("b", 2)]);
+    waits(&receiver, 1);
+    publish(&server, [("bad", 3), ("x", 4), ("x", 5)]);
+    let reported = next(&all, |told| match told {
+        Notification::Error(error) => Some(error.to_string()),
+        _ => None,
+    });
+    assert!(reported.contains("keys"), "{reported}");
+    waits(&receiver, 3);
+    eventually("two are superseded", || receiver.superseded() == 2);
+    assert_eq!(shorts(receiver.try_iter()), ["b2", "bad3", "x5"]);
+    // The closure holds a handle of its own client.
+    drop(receiver);
 }
 
 #[test]

@@ -58,6 +58,91 @@ fn d1_data_is_what_the_publisher_sent() {
     assert!(error.to_string().len() < 400, "an error does not hold what a peer has sent");
 }
 
+/// What a browser makes of the same messages: it keeps the half, and shows U+FFFD for it.
+#[test]
+fn d1_half_of_a_surrogate_pair_is_u_fffd_in_the_data_and_in_json_inside_it() {
+    let (server, pusher, receiver) = room();
+    let cases = [
+        (r#""good morning \ud83d""#, "good morning \u{fffd}"),
+        (r#""\ude00!""#, "\u{fffd}!"),
+        (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+        (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+        (r#""\uD83D\u0041""#, "\u{fffd}A"),
+    ];
+    for (data, expected) in cases {
+        server.send_raw(&format!(r#"{{"event":"e","channel":"room","data":{data}}}"#));
+        assert_eq!(next_whole_event(&receiver).data(), expected);
+    }
+    let (sender, decoded) = std::sync::mpsc::channel();
+    let channel = pusher.channel("room").expect("a valid name");
+    channel.bind_as::<serde_json::Value>("e", move |value, _| drop(sender.send(value)));
+    for data in [r#"{"\ude00":["\ud83d"]}"#, r#""{\"\\ude00\":[\"\\ud83d\"]}""#] {
+        server.send_raw(&format!(r#"{{"event":"e","channel":"room","data":{data}}}"#));
+        let event = next_whole_event(&receiver);
+        assert_eq!(event.data(), r#"{"\ude00":["\ud83d"]}"#, "JSON stays as the publisher sent it");
+        let expected = serde_json::json!({ "\u{fffd}": ["\u{fffd}"] });
+        assert_eq!(event.json::<serde_json::Value>().ok().as_ref(), Some(&expected));
+        assert_eq!(decoded.recv_timeout(PATIENCE).ok(), Some(expected));
+    }
+    server.send_raw(r#"{"event":"e\ud83d","channel":"room","user_id":"u\ud83d","\ud83d":1}"#);
+    let event = next_whole_event(&receiver);
+    assert_eq!((event.name(), event.user_id()), ("e\u{fffd}", Some("u\u{fffd}")));
+    assert_eq!(pusher.stats().bad_messages, 0);
+}
+
+#[test]
+fn s8_an_application_event_without_a_channel_reaches_the_clients_own_handlers_and_receivers() {
+    let (server, pusher, receiver) = room();
+    let channel = pusher.channel("room").expect("a valid name");
+    let of_channel = channel.receiver();
+    let (sender, handled) = std::sync::mpsc::channel();
+    let tell = |what: &'static str| {
+        let sender = sender.clone();
+        move |event: &Event| {
+            drop(sender.send((
+                what,
+                event.channel().map(str::to_owned),
+                event.name().to_owned(),
+                event.data().to_owned(),
+            )));
+        }
+    };
+    pusher.on_event(tell("on_event"));
+    pusher.bind("notice", tell("bind"));
+    pusher.bind_all(tell("bind_all"));
+    channel.bind_all(tell("of the channel"));
+    pusher.user().bind("notice", tell("of the user"));
+    server.trigger("room", "before", "0");
+    server.send_raw(r#"{"event":"notice","data":"1"}"#);
+    server.send_raw(r#"{"event":"pusher:notice","data":"x"}"#);
+    server.send_raw(r#"{"event":"pusher_internal:notice","data":"x"}"#);
+    server.send_raw(r#"{"event":"client-notice","data":{"a":2}}"#);
+    server.trigger("room", "after", "3");
+    for (channel, name, data) in [
+        (Some("room"), "before", "0"),
+        (None, "notice", "1"),
+        (None, "client-notice", r#"{"a":2}"#),
+        (Some("room"), "after", "3"),
+    ] {
+        let event = next_whole_event(&receiver);
+        assert_eq!((event.channel(), event.name(), event.data()), (channel, name, data));
+    }
+    for name in ["before", "after"] {
+        assert_eq!(next_event(&of_channel).0, name, "what has no channel is not the channel's");
+    }
+    let mut calls = Vec::new();
+    while !calls.iter().any(|(what, _, name, _): &(&str, _, String, _)| *what == "bind_all" && name == "after") {
+        calls.push(handled.recv_timeout(PATIENCE).expect("handled"));
+    }
+    let of_notice: Vec<_> = calls.iter().filter(|(.., name, _)| name == "notice").collect();
+    assert_eq!(
+        of_notice.iter().map(|(what, ..)| *what).collect::<std::collections::BTreeSet<_>>(),
+        ["bind", "bind_all", "on_event"].into()
+    );
+    assert!(of_notice.iter().all(|(_, channel, ..)| channel.is_none()));
+    assert_eq!((pusher.stats().events, pusher.stats().ignored), (4, 2));
+}
+
 #[test]
 fn d2_a_bad_message_is_reported_and_the_next_event_arrives() {
     let (server, pusher, receiver) = room();

@@ -15,7 +15,7 @@ use pusher_channels::{
     ChannelAuth, ConnectionState, Error, Event, Notification, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
-use support::{PATIENCE, connected, next, next_error, next_event, next_state, quick, server, subscribed};
+use support::{PATIENCE, connected, eventually, next, next_error, next_event, next_state, quick, server, subscribed};
 
 #[test]
 fn r1_max_attempts_ends_in_failed_with_the_last_cause() {
@@ -71,11 +71,50 @@ fn r3_last_error_code_stands_in_when_the_socket_dies_without_one() {
 
     let pusher = connected(&server);
     let receiver = pusher.receiver();
-    server.send_raw(r#"{"event":"pusher:error","data":"{\"code\":4003,\"message\":\"disabled\"}"}"#);
-    assert_eq!(next_error(&receiver).code(), Some(4003));
+    server.send_raw(r#"{"event":"pusher:error","data":"{\"code\":4201,\"message\":\"stale\"}"}"#);
+    assert_eq!(next_error(&receiver).code(), Some(4201));
     server.drop_all();
-    let failed = next_state(&receiver, ConnectionState::Failed);
-    assert_eq!(failed.cause.and_then(|cause| cause.code()), Some(4003));
+    let lost = next_state(&receiver, ConnectionState::Reconnecting);
+    assert_eq!(lost.cause.and_then(|cause| cause.code()), Some(4201));
+    next_state(&receiver, ConnectionState::Connected);
+}
+
+#[test]
+fn r3_an_error_about_a_message_does_not_explain_the_end_of_an_open_connection() {
+    let server = server();
+    let pusher = connected(&server);
+    let receiver = pusher.receiver();
+    for code in [4000, 4003, 4009] {
+        server.send_raw(&format!(r#"{{"event":"pusher:error","data":{{"code":{code},"message":"no"}}}}"#));
+        assert_eq!(next_error(&receiver).code(), Some(code));
+        server.drop_all();
+        let lost = next_state(&receiver, ConnectionState::Reconnecting);
+        assert!(matches!(lost.cause.as_deref(), Some(Error::ConnectionLost { .. })), "{lost:?}");
+        next_state(&receiver, ConnectionState::Connected);
+    }
+}
+
+#[test]
+fn r5_a_connection_that_ends_before_the_confirmation_says_so() {
+    let server = server();
+    server.push_fault(Fault::DropAfterUpgrade);
+    let error = Pusher::new(server.config()).connect().expect_err("never confirmed");
+    let text = error.to_string();
+    assert!(matches!(error, Error::ConnectionLost { .. }), "{error:?}");
+    assert!(text.contains("before it confirmed it") && text.contains("check the app key"), "{text}");
+}
+
+#[test]
+fn h11_handlers_of_errors_hear_of_what_makes_the_client_failed() {
+    let server = server();
+    server.push_fault(Fault::ErrorThenClose { code: 4004, message: "over quota".into(), close_code: Some(4004) });
+    let pusher = Pusher::new(quick(&server));
+    let (heard, errors) = mpsc::channel();
+    pusher.on_error(move |error: &Error| heard.send(error.clone()).unwrap_or_default());
+    pusher.connect_background().expect("it begins");
+    assert_eq!(errors.recv_timeout(PATIENCE).expect("it is told").code(), Some(4004));
+    eventually("the client has failed", || pusher.state() == ConnectionState::Failed);
+    assert!(errors.try_recv().is_err(), "once");
 }
 
 #[test]

@@ -4,7 +4,11 @@ mod support;
 
 use std::{sync::mpsc, time::Duration};
 
-use pusher_channels::{ConnectionState, Error, Event, Notification, Pusher, SubscriptionError, SubscriptionSucceeded};
+use pusher_channels::{
+    AuthRequest, ChannelAuth, ConnectionState, Error, Event, Notification, Pusher, SubscriptionError,
+    SubscriptionSucceeded,
+    testing::{Refusals, TestServer},
+};
 use support::{PATIENCE, connected, eventually, next, next_event, next_state, quick, server, subscribed};
 
 #[test]
@@ -342,4 +346,23 @@ fn r12_a_gap_is_announced_before_the_first_event_of_the_new_socket() {
     });
     assert!(succeeded.resubscribed && succeeded.gap.is_some());
     assert_eq!(next_event(&receiver).0, "after");
+}
+
+#[test]
+fn s6_channels_that_are_refused_at_once_are_told_so() {
+    for refusals in [Refusals::Reverb, Refusals::Sockudo] {
+        let server = TestServer::builder().refusals(refusals).start().expect("a free port");
+        let config = quick(&server).authorizer(|_: &AuthRequest| Ok(ChannelAuth::new("app-key:bad")));
+        let pusher = Pusher::new(config).connect().expect("accepted");
+        let receiver = pusher.receiver();
+        let channels =
+            ["private-a", "private-b", "private-c"].map(|name| pusher.subscribe(name).expect("a valid name"));
+        for channel in &channels {
+            let error = channel.wait_subscribed(PATIENCE).expect_err("refused");
+            assert!(matches!(error, Error::SubscriptionRefused { status: Some(4009), .. }), "{error:?}");
+        }
+        assert!(receiver.try_iter().all(|told| !matches!(told, Notification::Error(_))), "nothing is told twice");
+        server.drop_all();
+        next_state(&receiver, ConnectionState::Connected);
+    }
 }

@@ -7,8 +7,9 @@ use std::{
 
 /// The layers of `src`, from the bottom. A file may use its own layer and those below.
 const LAYERS: [&[&str]; 11] = [
-    &["error", "wiped", "quiet", "sync", "survival_figures"],
-    &["event"],
+    &["surrogates", "wiped", "quiet", "sync", "survival_figures"],
+    // What users receive: changes of state carry errors, and an error names the state.
+    &["error", "event"],
     &["auth"],
     &["protocol"],
     &["session"],

@@ -233,7 +233,7 @@ fn note(audit: &mut Audit, receiver: usize, notification: &Notification, at: Ins
     match notification {
         Notification::Event(event) => {
             if let Some((id, told)) = Room::sender_of(event) {
-                audit.seen(receiver, number(id), told.n, at);
+                audit.seen(receiver, number(&id), told.n, at);
             }
         }
         Notification::SubscriptionSucceeded(success) if success.resubscribed => audit.gap(receiver),

@@ -24,7 +24,7 @@ import { promisify } from "node:util";
 
 import koffi from "koffi";
 
-const ABI_VERSION = 0x00010000;
+const ABI_VERSION = 0x00010001;
 
 // Node waits for the threads of its pool before it exits, so that none may wait for much longer.
 const SLICE_MS = 250;

@@ -43,7 +43,7 @@ from typing import Any
 __all__ = ["Binding", "Client", "ClosedError", "Kind", "Member", "Notification", "PusherError", "Receiver", "Result"]
 __all__ += ["State", "abi_version", "log_to", "version"]
 
-ABI_VERSION = 0x00010000
+ABI_VERSION = 0x00010001
 
 # Python notices Ctrl-C only between two calls of C functions, so that none of them may wait for longer.
 _SLICE = 0.1
@@ -528,6 +528,8 @@ class Result(_Numbers):
     ERR_DECODE = 141
     ERR_FORKED = 142
     ERR_THREAD = 143
+    ERR_NOT_CONNECTED = 144
+    ERR_CLIENT_EVENT_REFUSED = 145
 
 
 class _LogLevel(_Numbers):

@@ -42,7 +42,7 @@ const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 const LONGEST_NAME: usize = 40;
 
 /// Every other option, in the order of the header.
-const TABLE: [(&str, Kind, Set); 35] = [
+const TABLE: [(&str, Kind, Set); 38] = [
     ("key", Kind::Text, |draft, _| Some(draft)),
     ("cluster", Kind::Text, |draft, _| Some(draft)),
     ("host", Kind::Text, |draft, _| Some(draft)),
@@ -83,8 +83,17 @@ const TABLE: [(&str, Kind, Set); 35] = [
     ("max_presence_members", Kind::Integer, |draft, value| {
         draft.with(value.parse().ok(), crate::Config::max_presence_members)
     }),
+    ("max_presence_bytes", Kind::Integer, |draft, value| {
+        draft.with(value.parse().ok(), crate::Config::max_presence_bytes)
+    }),
     ("client_event_limit", Kind::Integer, |draft, value| {
         draft.with(value.parse().ok().map(limit), crate::Config::client_event_limit)
+    }),
+    ("client_event_size", Kind::Integer, |draft, value| {
+        draft.with(value.parse().ok().map(limit), crate::Config::client_event_size)
+    }),
+    ("client_event_patience_ms", Kind::Integer, |draft, value| {
+        draft.with(time(value), crate::Config::client_event_patience)
     }),
     ("pull", Kind::Boolean, |draft, value| boolean(value).map(|pull| Draft { pull, ..draft })),
     ("manual_dispatch", Kind::Boolean, |draft, value| draft.when(boolean(value), crate::Config::manual_dispatch)),
@@ -204,8 +213,8 @@ fn json(value: &str) -> Option<Secret> {
 }
 
 /// 0 is none.
-fn limit(per_second: u32) -> Option<u32> {
-    (per_second > 0).then_some(per_second)
+fn limit<T: Default + PartialEq>(limit: T) -> Option<T> {
+    (limit != T::default()).then_some(limit)
 }
 
 pub(super) fn overflow(value: &str) -> Option<Overflow> {

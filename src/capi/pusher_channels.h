@@ -135,7 +135,7 @@
 extern "C" {
 #endif
 
-enum { PUSHER_ABI_VERSION = 0x00010000 };
+enum { PUSHER_ABI_VERSION = 0x00010001 };
 
 /* ---- Results --------------------------------------------------------------------------------------------------- */
 
@@ -190,11 +190,11 @@ enum {
     PUSHER_ERR_NOT_SIGNED_IN = 126,           /* nobody has called pusher_sign_in... */
     PUSHER_ERR_CLIENT_EVENT_CHANNEL = 127,    /* client events are for private and presence channels */
     PUSHER_ERR_CLIENT_EVENT_NAME = 128,       /* the name of a client event begins with client- */
-    PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* more than 10,240 bytes of data */
-    PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the option client_event_limit */
+    PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* the option client_event_size; or more than the server takes */
+    PUSHER_ERR_CLIENT_EVENT_RATE = 130,       /* the options client_event_limit, .._patience_ms */
     PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131, /* more client events wait than the connection takes */
     PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
-    PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the option max_presence_members, or 8 MiB a channel */
+    PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the options max_presence_members and max_presence_bytes */
     PUSHER_ERR_NO_AUTHORIZER = 134,           /* the channel must be authorised, and nobody is configured to */
     PUSHER_ERR_NOT_SUBSCRIBED = 135,          /* the channel is not subscribed, or not yet */
     PUSHER_ERR_WAIT_TIMEOUT = 136,            /* a pusher_wait_... function ended because its time was over */
@@ -204,7 +204,9 @@ enum {
     PUSHER_ERR_HANDLER_PANICKED = 140,        /* of Rust programs; not returned here */
     PUSHER_ERR_DECODE = 141,                  /* of Rust programs; not returned here */
     PUSHER_ERR_FORKED = 142,                  /* the handle belongs to the parent process */
-    PUSHER_ERR_THREAD = 143                   /* the operating system did not start a thread */
+    PUSHER_ERR_THREAD = 143,                  /* the operating system did not start a thread */
+    PUSHER_ERR_NOT_CONNECTED = 144,           /* the client is still connecting, or reconnecting: pusher_wait_connected */
+    PUSHER_ERR_CLIENT_EVENT_REFUSED = 145     /* the server refused a client event after it was sent */
 };
 
 /* ---- Types ----------------------------------------------------------------------------------------------------- */
@@ -377,8 +379,12 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *                                        keep_latest. With block, a queue that nobody takes from stops the
  *                                        whole client: take from it, or turn "pull" off
  *   max_message_size           integer   1048576 bytes, 1 GiB at most
- *   max_presence_members       integer   100000
- *   client_event_limit         integer   10 a second, 0 for none
+ *   max_presence_members       integer   100000 of a channel
+ *   max_presence_bytes         integer   20971520 bytes of memory for the members of all channels, about 130 each
+ *                                        beside their ids and infos
+ *   client_event_limit         integer   10 a second, 0 for none: what is over it waits for its turn
+ *   client_event_size          integer   10240 bytes of data, 0 for any size
+ *   client_event_patience_ms   integer   2000: a client event that would wait for longer is refused
  * Receiving:
  *   pull                       boolean   true: there is a queue for pusher_next
  *   manual_dispatch            boolean   false: callbacks run on a thread of the client's
@@ -506,6 +512,9 @@ void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
  * Connects, and waits for the outcome, for connect_timeout_ms at most: PUSHER_OK, or the error of the first attempt;
  * after a failure no further attempt is made. PUSHER_OK at once while connected. While the client is reconnecting it
  * makes one attempt at once, whose error this returns, and goes on trying.
+ *
+ * When this, or a pusher_wait_... function, returns, callbacks and receivers that there are have what it waited for.
+ * Those that are made from then on hear nothing older.
  */
 int32_t pusher_connect(pusher_client *client);
 
@@ -572,7 +581,7 @@ int32_t pusher_subscribe(pusher_client *client, const char *channel);
 int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
                                    const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
 
-/* After it returns, no further event of the channel is delivered. */
+/* After it returns, no further event of the channel is delivered, and no subscribe is sent for it. */
 int32_t pusher_unsubscribe(pusher_client *client, const char *channel);
 int32_t pusher_unsubscribe_all(pusher_client *client);
 
@@ -634,7 +643,8 @@ int32_t pusher_sign_in(pusher_client *client);
 
 /*
  * Signs the user in by what the program's backend has said for the connection of this moment: the signature, and the
- * signed JSON text with the user's id. PUSHER_ERR_DISCONNECTED while there is no connection. On each new one, a
+ * signed JSON text with the user's id. PUSHER_ERR_NOT_CONNECTED while the client connects or reconnects, else
+ * PUSHER_ERR_DISCONNECTED while there is no connection. On each new one, a
  * PUSHER_KIND_ERROR with PUSHER_ERR_AUTH_REFUSED asks the program to do it again. So a program that only polls signs in
  * with pusher_socket_id and this function. PUSHER_ERR_VALUE where the config has another way of signing in.
  */
@@ -703,7 +713,8 @@ int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descripto
 
 /*
  * How many wait; how many were dropped so far, because the queue was full; how many were replaced by newer ones
- * (keep_latest).
+ * (keep_latest). Client events whose sender the server does not name replace none; the keys of one's own that Rust
+ * programs can give are not offered here.
  */
 int32_t pusher_receiver_length(pusher_receiver *receiver, size_t *length);
 int32_t pusher_receiver_dropped(pusher_receiver *receiver, uint64_t *dropped);
@@ -732,7 +743,8 @@ int32_t pusher_kind_name(int32_t kind, const char **text);
 
 /*
  * What a notification has. PUSHER_NOTHING where this one has no such thing. Of an event that was sent to the
- * signed-in user, the channel is #server-to-user-ID. Text is valid as long as the notification.
+ * signed-in user, the channel is #server-to-user-ID; an event that a server sent without a channel has none. Text is
+ * valid as long as the notification.
  */
 int32_t pusher_notification_kind(const pusher_notification *notification, int32_t *kind);
 int32_t pusher_notification_channel(const pusher_notification *notification, const char **text,

@@ -77,6 +77,8 @@ results! {
     pub(super) const PUSHER_ERR_DECODE: i32 = 141;
     pub(super) const PUSHER_ERR_FORKED: i32 = 142;
     pub(super) const PUSHER_ERR_THREAD: i32 = 143;
+    pub(super) const PUSHER_ERR_NOT_CONNECTED: i32 = 144;
+    pub(super) const PUSHER_ERR_CLIENT_EVENT_REFUSED: i32 = 145;
 }
 
 /// The number of an error. Without a wildcard, so that a new variant gets its own.
@@ -112,6 +114,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::ClientEventChannel { .. } => PUSHER_ERR_CLIENT_EVENT_CHANNEL,
         Error::ClientEventName { .. } => PUSHER_ERR_CLIENT_EVENT_NAME,
         Error::ClientEventTooLarge { .. } => PUSHER_ERR_CLIENT_EVENT_TOO_LARGE,
+        Error::ClientEventRefused { .. } => PUSHER_ERR_CLIENT_EVENT_REFUSED,
         Error::ClientEventRate { .. } => PUSHER_ERR_CLIENT_EVENT_RATE,
         Error::ClientEventQueueFull { .. } => PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL,
         Error::Encode { .. } => PUSHER_ERR_ENCODE,
@@ -120,6 +123,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::NotSubscribed { .. } => PUSHER_ERR_NOT_SUBSCRIBED,
         Error::WaitTimeout { .. } => PUSHER_ERR_WAIT_TIMEOUT,
         Error::Disconnected => PUSHER_ERR_DISCONNECTED,
+        Error::NotConnected { .. } => PUSHER_ERR_NOT_CONNECTED,
         Error::WouldDeadlock { .. } => PUSHER_ERR_WOULD_DEADLOCK,
         Error::Lagged { .. } => PUSHER_ERR_LAGGED,
         Error::HandlerPanicked { .. } => PUSHER_ERR_HANDLER_PANICKED,

@@ -55,7 +55,8 @@ exports! {
         let pusher = client.pusher()?;
         let other = || Failure::value("the config has another way of signing in, which pusher_sign_in takes");
         let proof = client.proof().ok_or_else(other)?;
-        proof.give(pusher.socket_id().ok_or(Error::Disconnected)?, UserAuth::new(auth, user_data));
+        let none = || Error::without_connection(pusher.state());
+        proof.give(pusher.socket_id().ok_or_else(none)?, UserAuth::new(auth, user_data));
         Ok(pusher.sign_in()?)
     }
 

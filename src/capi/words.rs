@@ -25,6 +25,7 @@ pub(super) fn channel(error: &crate::Error) -> Option<&str> {
         | crate::Error::AuthTimeout { channel, .. }
         | crate::Error::AuthRefused { channel, .. }
         | crate::Error::AuthMalformed { channel, .. }
+        | crate::Error::ClientEventRefused { channel, .. }
         | crate::Error::Decode { channel, .. } => channel.as_deref(),
         _ => None,
     }
@@ -38,7 +39,8 @@ pub(super) fn message(error: &crate::Error) -> Option<&str> {
         | crate::Error::Server { message, .. }
         | crate::Error::SubscriptionRefused { message, .. }
         | crate::Error::AuthRefused { message, .. }
-        | crate::Error::SignInRefused { message, .. } => message,
+        | crate::Error::SignInRefused { message, .. }
+        | crate::Error::ClientEventRefused { message, .. } => message,
         _ => return None,
     };
     (!message.is_empty()).then_some(message)
@@ -71,6 +73,7 @@ fn option_of(option: &str) -> &str {
         "pong_timeout" => "pong_timeout_ms",
         "subscription_timeout" => "subscription_timeout_ms",
         "auth_timeout" => "auth_timeout_ms",
+        "client_event_patience" => "client_event_patience_ms",
         // Only delays can be wrong, and the longest is.
         "reconnect" => "reconnect_max_delay_ms",
         _ => option,

@@ -15,6 +15,7 @@ use crate::{
         percent,
         sealed::{Decoder, SharedSecret},
     },
+    surrogates,
     wiped::Wiped,
 };
 
@@ -43,7 +44,10 @@ pub(crate) struct Auth {
     pub(crate) timeout: Duration,
     insecure: bool,
     client_event_limit: Option<u32>,
+    client_event_size: Option<usize>,
+    client_event_patience: Duration,
     max_presence_members: usize,
+    max_presence_bytes: usize,
     decoder: Option<Decoder>,
 }
 
@@ -66,7 +70,10 @@ impl Default for Auth {
             timeout: Duration::from_secs(10),
             insecure: false,
             client_event_limit: Some(10),
+            client_event_size: Some(10_240),
+            client_event_patience: Duration::from_secs(2),
             max_presence_members: 100_000,
+            max_presence_bytes: 20 << 20,
             decoder: None,
         }
     }
@@ -210,18 +217,59 @@ impl Config {
         self
     }
 
-    /// How many client events may be triggered in any span of a second, `None` for as many as one likes. Defaults to 10,
-    /// which is the hosted service's limit.
+    /// How many client events go out in any second, at least 1; `None` for no limit. Defaults to 10, which is the hosted
+    /// service's limit for a connection.
+    ///
+    /// Client events over the limit wait for their turn, in the order of the calls, for up to
+    /// [`client_event_patience`](Self::client_event_patience). The time at which they are written to the socket counts. The
+    /// client counts a second as up to 1.01 s, because a network delivers some messages faster than others. A loop that
+    /// triggers at exactly the limit is slowed down by that, and its events are sent up to half a second late after some
+    /// minutes; from then on no reserve is left for the network, and a server that counts strictly may refuse one now and
+    /// then. A loop that stays a little below the limit has neither.
     pub fn client_event_limit(mut self, per_second: Option<u32>) -> Self {
         self.auth.client_event_limit = per_second;
         self
     }
 
-    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported. However
-    /// many are allowed, the members of a channel take 8 MiB at most, and those of all channels, with whatever else is kept of
-    /// what servers send, 12 MiB.
+    /// How long a client event over the [limit](Self::client_event_limit) may wait for its turn. Defaults to 2 s. One that
+    /// would wait longer is [`Error::ClientEventRate`] at once, so that [`trigger`](crate::Pusher::trigger) never blocks.
+    ///
+    /// With zero, only what can be sent at once is sent. Up to 1,024 client events wait, however long the patience is.
+    pub fn client_event_patience(mut self, patience: Duration) -> Self {
+        self.auth.client_event_patience = patience;
+        self
+    }
+
+    /// How many bytes the data of a client event may have as JSON, at least 1, a string without its quotes; `None` for no
+    /// limit. Defaults to 10,240, which the hosted service documents. Larger data is [`Error::ClientEventTooLarge`].
+    ///
+    /// Raise it for a server that takes more: soketi takes 100 KB of data by default. Laravel Reverb takes 10,000 bytes for
+    /// the whole message, with the names of channel and event and about 40 bytes more, and closes the connection with code
+    /// 1009 above that (its option `max_message_size`): lower this one there. Such an end of the connection is reported at
+    /// [`on_error`](crate::Pusher::on_error) as [`Error::ClientEventTooLarge`], and the client connects again.
+    pub fn client_event_size(mut self, bytes: Option<usize>) -> Self {
+        self.auth.client_event_size = bytes;
+        self
+    }
+
+    /// How many members are kept of each presence channel, at least 1. Defaults to 100,000. The others are reported
+    /// ([`Error::TooManyMembers`]).
+    ///
+    /// A channel with more or larger members needs up to three options: this one for their number,
+    /// [`max_presence_bytes`](Self::max_presence_bytes) for the memory that they take, and
+    /// [`max_message_size`](Self::max_message_size) for the message with the whole list, which a server sends with the
+    /// confirmation: 100,000 members with ids of 10 and infos of 50 bytes are a message of about 9 MB.
     pub fn max_presence_members(mut self, members: usize) -> Self {
         self.auth.max_presence_members = members;
+        self
+    }
+
+    /// How much memory the members of all presence channels of the client take, in bytes. Defaults to 20 MiB. Members beyond it
+    /// are reported as those beyond [`max_presence_members`](Self::max_presence_members). A member counts with its id, its info
+    /// and about 130 bytes for its places in lists, so that the default has room for 100,000 members with ids of 10 and infos of
+    /// 50 bytes.
+    pub fn max_presence_bytes(mut self, bytes: usize) -> Self {
+        self.auth.max_presence_bytes = bytes;
         self
     }
 
@@ -256,8 +304,20 @@ impl Config {
         self.auth.client_event_limit
     }
 
+    pub(crate) fn event_patience(&self) -> Duration {
+        self.auth.client_event_patience
+    }
+
+    pub(crate) fn event_size(&self) -> Option<usize> {
+        self.auth.client_event_size
+    }
+
     pub(crate) fn members_kept(&self) -> usize {
         self.auth.max_presence_members
+    }
+
+    pub(crate) fn member_bytes_kept(&self) -> usize {
+        self.auth.max_presence_bytes
     }
 
     pub(crate) fn decoder(&self) -> Option<&Decoder> {
@@ -296,6 +356,9 @@ impl Config {
         }
         if auth.client_event_limit == Some(0) {
             return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
+        }
+        if auth.client_event_size == Some(0) {
+            return Err(Error::config("client_event_size", "must be at least 1, or None for no limit"));
         }
         if auth.max_presence_members == 0 {
             return Err(Error::config("max_presence_members", "must be at least 1"));
@@ -365,7 +428,9 @@ fn check_user_data(text: &str) -> Result<(), Error> {
         _info: Option<&'a RawValue>,
     }
     // An array would do for serde as well.
-    let user = serde_json::from_str::<User<'_>>(text).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
+    let repaired = surrogates::repaired(text);
+    let json = repaired.as_deref().map_or(text, String::as_str);
+    let user = serde_json::from_str::<User<'_>>(json).ok().filter(|user| text.starts_with('{') && !user.id.is_empty());
     user.map(drop).ok_or_else(|| Error::config("user_data", "must be an object with a string `id` that is not empty"))
 }
 
@@ -516,9 +581,13 @@ mod tests {
         assert_eq!(refused(local().auth_timeout(Duration::ZERO)).0, "auth_timeout");
         assert_eq!(refused(local().auth_timeout(Duration::MAX)).0, "auth_timeout");
         assert_eq!(refused(local().client_event_limit(Some(0))).0, "client_event_limit");
+        assert_eq!(refused(local().client_event_size(Some(0))).0, "client_event_size");
         assert_eq!(refused(local().max_presence_members(0)).0, "max_presence_members");
+        assert_eq!((local().event_size(), local().client_event_size(None).event_size()), (Some(10_240), None));
+        assert_eq!(local().event_patience(), Duration::from_secs(2));
         assert_eq!(local().client_event_limit(None).events_per_second(), None);
         assert_eq!((local().events_per_second(), local().members_kept()), (Some(10), 100_000));
+        assert_eq!(local().member_bytes_kept(), 20 << 20);
     }
 
     #[test]

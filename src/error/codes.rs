@@ -46,8 +46,18 @@ pub(super) fn refusal(code: u16) -> Option<&'static str> {
     Some(match code {
         4001 => return close(code),
         4009 => BAD_SIGNATURE,
-        4301 => "a client event was too much, too large, or is not enabled in the app",
+        4301 => "more messages than it takes, or a client event that is too large or not enabled in the app",
         4302 => "the watchlist has more users than it takes",
+        _ => return None,
+    })
+}
+
+/// The meaning of the code of a `pusher:error` about a client event.
+pub(super) fn client_event(code: u16) -> Option<&'static str> {
+    Some(match code {
+        4009 => "the client is not subscribed to the channel there",
+        4200 => "Reverb takes null, objects and arrays for data",
+        4301 => "too many, too large, or not enabled in the app",
         _ => return None,
     })
 }

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{ConnectPhase, Error, TlsProblem, codes};
+use crate::ConnectionState;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,11 +86,29 @@ impl fmt::Display for Error {
                 write!(f, "client event: {channel} is neither private nor presence, or it is encrypted")
             }
             Self::ClientEventName { name, reason } => write!(f, "client event: name {name:?}: {reason}"),
+            Self::ClientEventTooLarge { size, limit: 0 } => {
+                write!(
+                    f,
+                    "client event: {size} bytes of data, or others of the last 5 s, are more than the server takes, "
+                )?;
+                f.write_str("which closed the connection (1009)")
+            }
+            Self::ClientEventRefused { channel, event, code, message } => {
+                let hint = Hint(code.and_then(codes::client_event));
+                let event = event.as_deref().unwrap_or("one");
+                let place = channel.as_ref().map(|channel| format!(" on {channel}")).unwrap_or_default();
+                let (code, words) = (Code("with", *code), Words(message));
+                write!(f, "client event: {event}{place} was refused by the server{code}{hint}{words}")
+            }
             Self::ClientEventTooLarge { size, limit } => {
-                write!(f, "client event: {size} bytes of data are more than {limit}")
+                write!(f, "client event: {size} bytes of data are more than {limit} (Config::client_event_size)")
             }
             Self::ClientEventRate { limit } => {
-                write!(f, "client event: more than {limit} in a second (Config::client_event_limit)")
+                write!(
+                    f,
+                    "client event: at {limit} a second (Config::client_event_limit) it would wait for longer than \
+                     Config::client_event_patience"
+                )
             }
             Self::ClientEventQueueFull { waiting } => write!(f, "client event: {waiting} others wait to be sent"),
             Self::Encode { event, source } => write!(f, "client event: data of {event} cannot be JSON: {source}"),
@@ -102,6 +121,14 @@ impl fmt::Display for Error {
             Self::NotSubscribed { channel } => write!(f, "subscription to {channel}: there is none, or none confirmed"),
             Self::WaitTimeout { what, after } => write!(f, "{what}: neither done nor failed within {after:?}"),
             Self::Disconnected => f.write_str("connection: the client is disconnected; Pusher::connect connects it"),
+            Self::NotConnected { state } => {
+                let doing = if *state == ConnectionState::Unavailable {
+                    "reconnecting (unavailable)"
+                } else {
+                    &state.to_string()
+                };
+                write!(f, "connection: the client is {doing}; wait until it is connected (Pusher::wait_connected)")
+            }
             Self::WouldDeadlock { call } => {
                 write!(f, "handler: {call} waits for the thread that runs handlers and cannot be called inside one")
             }

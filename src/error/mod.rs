@@ -14,6 +14,8 @@ use std::{fmt, sync::Arc, time::Duration};
 pub use proxy::ProxyProblem;
 pub use tls::TlsProblem;
 
+use crate::ConnectionState;
+
 /// Everything that this crate reports as a failure.
 ///
 /// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. Where another error
@@ -116,7 +118,8 @@ pub enum Error {
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
-        /// The server's words, at most 200 characters. May be empty.
+        /// The server's text, at most 200 characters. May be empty. A remark of this client follows where the server had not
+        /// confirmed the connection, and gave no code of Pusher's.
         message: String,
     },
     /// The connection died without a close code: end of stream, reset, or a violation of the WebSocket protocol.
@@ -146,7 +149,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The server reported an error on a connection that stays open (`pusher:error`).
+    /// The server reported an error on a connection that stays open (`pusher:error`), and it is not known to be the answer to
+    /// a subscription, a sign-in or a client event.
     Server {
         /// The Pusher error code, if the server gave one.
         code: Option<u16>,
@@ -234,14 +238,30 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The data of a client event is larger than servers take.
+    /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size), before anything
+    /// is sent; or the server closed the connection with 1009 within 5 s after client events. Reverb does that: it takes 10,000
+    /// bytes for the whole message, its names included.
     ClientEventTooLarge {
-        /// The size in bytes.
+        /// The size in bytes; a string counts without its quotes. Of several events that the server may have closed the
+        /// connection for, the largest.
         size: usize,
-        /// The largest that is allowed.
+        /// The largest that is allowed, in bytes; 0 where the server closed the connection, because it does not tell.
         limit: usize,
     },
-    /// More client events than are allowed in a second ([`Config::client_event_limit`](crate::Config::client_event_limit)).
+    /// The server refused a client event after it was sent. Which one is not known where the server's error names none and
+    /// several unanswered ones differ. An event that was not refused within 5 s was taken.
+    ClientEventRefused {
+        /// The channel, if it is known.
+        channel: Option<String>,
+        /// The event's name, if it is known.
+        event: Option<String>,
+        /// The Pusher error code, if the server gave one: 4301; on Reverb 4200 for data that is a bare text, a number or a boolean.
+        code: Option<u16>,
+        /// The server's text, at most 200 characters. May be empty.
+        message: String,
+    },
+    /// At the pace of [`Config::client_event_limit`](crate::Config::client_event_limit) the client event would wait for longer
+    /// than [`Config::client_event_patience`](crate::Config::client_event_patience).
     ClientEventRate {
         /// The limit, in events per second.
         limit: u32,
@@ -251,17 +271,18 @@ pub enum Error {
         /// How many wait.
         waiting: usize,
     },
-    /// The data of a client event cannot be written as JSON.
+    /// The data of a client event cannot be written as JSON: for example it holds NaN or an infinite number, or a map whose
+    /// keys are no strings.
     Encode {
         /// The event's name.
         event: String,
         /// The serialiser's answer.
         source: Source,
     },
-    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or
-    /// they take more than 8 MiB of memory, or those of all channels, with whatever else is kept of what servers send, more
-    /// than 12 MiB; the others are not listed, and what does not fit of a member is not updated. Or more than 10,000 came or
-    /// went while the channel was not subscribed; the others are not told.
+    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or those
+    /// of all channels take more memory than [`Config::max_presence_bytes`](crate::Config::max_presence_bytes); the others are
+    /// not listed, and what does not fit of a member is not updated. Or more than 10,000 came or went while the channel was not
+    /// subscribed: they are listed, but the handlers are told of 10,000 only.
     TooManyMembers {
         /// The channel.
         channel: String,
@@ -287,6 +308,13 @@ pub enum Error {
     },
     /// The client was disconnected while, or before, the call waited.
     Disconnected,
+    /// The call needs a connection, and the client is still making one. [`Pusher::wait_connected`](crate::Pusher::wait_connected)
+    /// waits for it.
+    NotConnected {
+        /// Where the connection stands: [`Connecting`](ConnectionState::Connecting),
+        /// [`Reconnecting`](ConnectionState::Reconnecting) or [`Unavailable`](ConnectionState::Unavailable).
+        state: ConnectionState,
+    },
     /// A call that waits was made inside a handler, a dialer, or what else the client calls on a thread that would have to
     /// bring what is waited for.
     WouldDeadlock {
@@ -360,6 +388,20 @@ impl fmt::Display for ConnectPhase {
 }
 
 impl Error {
+    /// What a call answers that needs a connection, in a state without one.
+    pub(crate) fn without_connection(state: ConnectionState) -> Self {
+        match state {
+            ConnectionState::Connecting | ConnectionState::Reconnecting | ConnectionState::Unavailable => {
+                Self::NotConnected { state }
+            }
+            // A call that comes between two looks at the state finds it connected, and is too late or too early.
+            ConnectionState::Disconnected
+            | ConnectionState::Connected
+            | ConnectionState::Disconnecting
+            | ConnectionState::Failed => Self::Disconnected,
+        }
+    }
+
     /// The Pusher code (4000-4999) that the server gave, if any.
     ///
     /// The codes are listed in the [protocol documentation](https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/#error-codes).
@@ -369,6 +411,7 @@ impl Error {
             Self::Server { code, .. } => *code,
             Self::SubscriptionRefused { status, .. } => *status,
             Self::SignInRefused { code, .. } => *code,
+            Self::ClientEventRefused { code, .. } => *code,
             _ => None,
         };
         code.filter(|code| (4000..5000).contains(code))
@@ -397,6 +440,7 @@ impl Error {
             | Self::ClientEventQueueFull { .. }
             | Self::WaitTimeout { .. }
             | Self::Disconnected
+            | Self::NotConnected { .. }
             | Self::Thread { .. } => true,
             Self::Tls { problem, .. } => *problem == TlsProblem::Ended,
             Self::AuthRefused { status: Some(status), .. } => is_transient(*status),

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::*;
+use crate::ConnectionState;
 
 #[test]
 fn x1_what_is_logged_has_no_words_from_outside() {
@@ -13,6 +14,7 @@ fn x1_what_is_logged_has_no_words_from_outside() {
         Error::Server { code: None, message: words() },
         Error::AuthRefused { channel: None, status: None, message: words() },
         Error::SignInRefused { code: None, message: words() },
+        Error::ClientEventRefused { channel: None, event: None, code: None, message: words() },
         Error::UnexpectedFirstMessage { reason: words() },
         Error::SubscriptionRefused { channel: "c".into(), kind: words(), message: words(), status: None },
     ];
@@ -181,6 +183,26 @@ fn one_of_each() -> Vec<(Error, &'static str)> {
         (Error::ClientEventChannel { channel: text("news") }, "news"),
         (Error::ClientEventName { name: text("typing"), reason: "it does not begin with client-" }, "typing"),
         (Error::ClientEventTooLarge { size: 20_000, limit: 10_240 }, "20000 bytes"),
+        (Error::ClientEventTooLarge { size: 9_960, limit: 0 }, "9960 bytes"),
+        (
+            Error::ClientEventRefused {
+                channel: Some(channel()),
+                event: Some(text("client-e")),
+                code: Some(4301),
+                message: text("too many"),
+            },
+            "client-e on private-room",
+        ),
+        (
+            Error::ClientEventRefused {
+                channel: Some(channel()),
+                event: None,
+                code: Some(4301),
+                message: String::new(),
+            },
+            "private-room",
+        ),
+        (Error::ClientEventRefused { channel: None, event: None, code: Some(4200), message: String::new() }, "4200"),
         (Error::ClientEventRate { limit: 10 }, "10"),
         (Error::ClientEventQueueFull { waiting: 1024 }, "1024"),
         (Error::Encode { event: text("client-e"), source: source() }, "client-e"),
@@ -189,6 +211,8 @@ fn one_of_each() -> Vec<(Error, &'static str)> {
         (Error::NotSubscribed { channel: channel() }, "private-room"),
         (Error::WaitTimeout { what: "subscription", after }, "7s"),
         (Error::Disconnected, "the client"),
+        (Error::NotConnected { state: ConnectionState::Reconnecting }, "the client is reconnecting"),
+        (Error::NotConnected { state: ConnectionState::Unavailable }, "Pusher::wait_connected"),
         (Error::WouldDeadlock { call: "connect" }, "connect"),
         (Error::Lagged { dropped: 5 }, "5 notifications"),
         (Error::HandlerPanicked { handler: text("the event e") }, "the event e"),
@@ -286,6 +310,10 @@ fn what_is_missing_leaves_no_gap_in_the_words() {
         ),
         (Error::AuthRefused { channel: None, status: None, message: nothing() }, "auth: sign-in: refused"),
         (Error::SignInRefused { code: None, message: nothing() }, "sign-in: refused by the server"),
+        (
+            Error::ClientEventRefused { channel: None, event: None, code: None, message: nothing() },
+            "client event: one was refused by the server",
+        ),
     ];
     for (error, text) in cases {
         assert_eq!(error.to_string(), text);

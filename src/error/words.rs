@@ -19,7 +19,8 @@ impl Error {
             | Self::ConnectionClosed { message: words, .. }
             | Self::Server { message: words, .. }
             | Self::AuthRefused { message: words, .. }
-            | Self::SignInRefused { message: words, .. } => words.clear(),
+            | Self::SignInRefused { message: words, .. }
+            | Self::ClientEventRefused { message: words, .. } => words.clear(),
             Self::Dialer { source } | Self::Encode { source, .. } | Self::Decode { source, .. } => {
                 *source = without_words(source);
             }

@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{
-    ConnectionState, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification, SubscriptionError,
-    SubscriptionSucceeded,
+    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification,
+    SubscriptionError, SubscriptionSucceeded,
 };
 use crate::{Error, error::excerpt};
 
@@ -15,6 +15,8 @@ use crate::{Error, error::excerpt};
 /// in them. Freeing many small allocations on another thread than the allocating one is what costs most otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// The number of its first entry, in the order of deliveries. The others follow.
+    number: u64,
     text: String,
     entries: Vec<Entry>,
     channels: Vec<(Arc<Interest>, u64)>,
@@ -23,6 +25,8 @@ pub(crate) struct Batch {
     /// What notices, members and decrypted bytes hold beside the block of text.
     other_bytes: usize,
     roster_changes: Vec<(ChannelSlot, RosterChange)>,
+    /// Of a batch of one event: the key that the program has given it, in a queue that keeps the latest.
+    own_key: Option<Box<str>>,
     /// What the snapshot learns from this batch, beside its entries.
     pub(crate) published: Published,
 }
@@ -193,6 +197,20 @@ impl Batch {
         Self { connection, ..Self::default() }
     }
 
+    pub(crate) fn with_number(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
+    /// The number of an entry, in the order of deliveries.
+    pub(crate) fn number(&self, index: usize) -> u64 {
+        self.number + index as u64
+    }
+
+    /// The number after that of its last entry.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.number(self.len())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -210,6 +228,7 @@ impl Batch {
             + self.entries.capacity() * size_of::<Entry>()
             + channels
             + self.other_bytes
+            + self.own_key.as_deref().map_or(0, str::len)
     }
 
     /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
@@ -218,41 +237,32 @@ impl Batch {
         ChannelSlot(self.channels.len() - 1)
     }
 
-    /// Adds an application event. `write_data` appends the data, of which there are at most so many bytes, straight to the
-    /// place where it stays; when it fails, nothing is added.
-    pub(crate) fn push_event<E>(
+    /// Adds an application event, `channel` being `None` for one that belongs to no channel. `write_data` appends the data, of
+    /// up to `max_data` bytes, straight to the place where it stays.
+    pub(crate) fn push_event(
         &mut self,
-        channel: ChannelSlot,
+        channel: Option<ChannelSlot>,
         name: &str,
         user_id: Option<&str>,
         max_data: usize,
-        write_data: impl FnOnce(&mut String) -> Result<(), E>,
-    ) -> Result<(), E> {
+        write_data: impl FnOnce(&mut String),
+    ) {
         let start = self.text.len();
         // At once, because growing for the last byte would double what one large message takes.
         self.text.reserve(name.len() + max_data + user_id.map_or(0, str::len) + NULS);
         push_terminated(&mut self.text, name);
         let data_start = self.text.len();
-        let written = write_data(&mut self.text);
-        if written.is_err() {
-            self.text.truncate(start);
-            return written;
-        }
+        write_data(&mut self.text);
         let data_len = self.text.len() - data_start;
         self.text.push('\0');
         push_terminated(&mut self.text, user_id.unwrap_or_default());
         let (name_len, user_len) = (name.len(), user_id.map(str::len));
-        self.entries.push(Entry { channel: Some(channel), start, name_len, data_len, user_len, extra: None });
-        Ok(())
+        self.entries.push(Entry { channel, start, name_len, data_len, user_len, extra: None });
     }
 
     /// Adds an application event whose data is text already.
     pub(crate) fn push_text(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: &str) {
-        let write = |text: &mut String| {
-            text.push_str(data);
-            Ok::<_, std::convert::Infallible>(())
-        };
-        let _ = self.push_event(channel, name, user_id, data.len(), write);
+        self.push_event(Some(channel), name, user_id, data.len(), |text| text.push_str(data));
     }
 
     /// Adds what went wrong and belongs to no subscription.
@@ -344,6 +354,12 @@ impl Batch {
         self.push_notice_of(Some(channel), "pusher:subscription_error", data, notice);
     }
 
+    /// Adds the change to a confirmed connection, which is seen as `pusher:connection_established` by handlers of events.
+    pub(crate) fn push_connected(&mut self, data: &str, change: ConnectionStateChange) {
+        let notice = Notification::ConnectionStateChange(change);
+        self.push_notice_of(None, "pusher:connection_established", data, notice);
+    }
+
     /// Adds what belongs to no channel.
     pub(crate) fn push_notice(&mut self, notice: Notification) {
         self.push_notice_of(None, "", "", notice);
@@ -376,13 +392,22 @@ impl Batch {
         self.single_with(index, self.data(index))
     }
 
+    /// The same with a key of the program's own.
+    pub(crate) fn single_with_key(&self, index: usize, key: Option<String>) -> Self {
+        Self { own_key: key.map(Into::into), ..self.single(index) }
+    }
+
+    pub(crate) fn own_key(&self) -> Option<&str> {
+        self.own_key.as_deref()
+    }
+
     /// The same without its data.
     pub(crate) fn without_data(&self, index: usize) -> Self {
         self.single_with(index, "")
     }
 
     fn single_with(&self, index: usize, data: &str) -> Self {
-        let mut single = Self::answering(self.connection.clone());
+        let mut single = Self::answering(self.connection.clone()).with_number(self.number(index));
         let channel = self.slot(index).map(|slot| single.add_channel_of(self, slot));
         single.add(self, index, channel, data);
         single
@@ -415,11 +440,15 @@ impl Batch {
         self.entries.push(Entry { channel, start, data_len: data.len(), ..entry.clone() });
     }
 
-    /// Whether the entry still answers what the user wishes now. What belongs to no channel always does.
+    /// Whether the entry still answers what the user wishes now: an application event needs the connection, and an entry of a
+    /// channel needs the channel, too. A notice without a channel is always wanted.
     pub(crate) fn is_wanted(&self, index: usize) -> bool {
-        let Some(slot) = self.slot(index) else { return true };
         let current = |(interest, epoch): &(Arc<Interest>, u64)| interest.epoch() == *epoch;
-        current(&self.channels[slot.0]) && self.connection.as_ref().is_none_or(current)
+        let slot = self.slot(index);
+        if slot.is_none() && self.notice(index).is_some() {
+            return true;
+        }
+        slot.is_none_or(|slot| current(&self.channels[slot.0])) && self.connection.as_ref().is_none_or(current)
     }
 
     /// Whether there is anything in it beside events and counters.
@@ -514,20 +543,6 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_leaves_nothing_behind() {
-        let room = Interest::new(1, "room");
-        let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
-        let failed = batch.push_event(slot, "bad", None, 0, |text| {
-            text.push_str("half of it");
-            Err("no text")
-        });
-        assert_eq!((failed, batch.len(), batch.text.len()), (Err("no text"), 0, 0));
-        batch.push_text(slot, "a", None, "b");
-        assert_eq!((batch.name(0), batch.data(0)), ("a", "b"));
-    }
-
-    #[test]
     fn a_single_entry_keeps_its_texts_and_its_wishes_without_its_neighbours() {
         let (client, room) = (Interest::new(0, ""), Interest::new(1, "room"));
         client.want();
@@ -570,8 +585,11 @@ mod tests {
         let slot = batch.add_channel(&room, room.epoch());
         batch.push_text(slot, "a", None, "");
         batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
+        batch.push_event(None, "notice", None, 0, |_| {});
+        assert!(batch.is_wanted(2) && batch.interest(2).is_none());
         client.forget();
         assert!(!batch.is_wanted(0));
-        assert!(batch.is_wanted(1), "what belongs to no channel is still told");
+        assert!(batch.is_wanted(1), "a notice that belongs to no channel is still told");
+        assert!(!batch.is_wanted(2), "an application event is none");
     }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// So much of it is kept by one client, over all its channels. D3 promises 32 MiB in all: the rest is for the message that
-/// is being read, for what is made of it, and for the list of members that a new one replaces.
-const LIMIT: usize = 12 << 20;
+/// Up to this many bytes are kept by one client, over all its channels. D3 promises 32 MiB in all, of which members may take
+/// 20 MiB: the rest is for the message that is being read, for what is made of it, and for a list of members that replaces
+/// another one.
+const LIMIT: usize = 4 << 20;
 
-/// What may still be kept: members, events that wait for a key, permissions that wait for the server's answer, and the data
-/// of confirmations. A clone is the same budget.
+/// What may still be kept: members, which have a budget of their own, or events that wait for a key, permissions that wait for
+/// the server's answer, and the data of confirmations. A clone is the same budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     left: Arc<AtomicUsize>,

@@ -73,7 +73,9 @@ impl Interest {
         Self::wants(self.epoch())
     }
 
-    fn wants(epoch: u64) -> bool {
+    /// Whether an epoch is that of a wish. A caller that goes on with the epoch asks this, because the next look may find
+    /// another one.
+    pub(crate) fn wants(epoch: u64) -> bool {
         epoch % 2 == 1
     }
 }

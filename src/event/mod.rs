@@ -8,6 +8,7 @@ mod kind;
 mod member;
 mod name;
 mod notification;
+mod pacing;
 mod place;
 mod state;
 
@@ -22,15 +23,17 @@ pub(crate) use interest::Interest;
 pub(crate) use kind::Kinds;
 pub use kind::NotificationKind;
 pub use member::Member;
+pub(crate) use member::Members;
 pub use name::Name;
 pub use notification::{
     DecryptionError, DecryptionFailure, MemberChange, Notification, SubscriptionCount, SubscriptionError,
     SubscriptionSucceeded, WatchlistEvent,
 };
+pub(crate) use pacing::{Pacing, Permit};
 pub(crate) use place::Place;
 pub use state::{ConnectionState, ConnectionStateChange};
 
-use crate::Error;
+use crate::{Error, surrogates};
 
 /// One event, as it was published.
 ///
@@ -86,7 +89,7 @@ impl Event {
         self.index = index;
     }
 
-    /// The channel on which it was published, `None` for events that belong to no channel.
+    /// The channel on which it was published; `None` for an event that the server sent without a channel.
     pub fn channel(&self) -> Option<&str> {
         self.batch.interest(self.index).map(|interest| interest.name().as_str())
     }
@@ -102,8 +105,8 @@ impl Event {
         self.batch.data(self.index)
     }
 
-    /// The data decoded from JSON; absent data as `null`. What was published as a bare string is its text, which is usually
-    /// no JSON: read that with [`data`](Self::data).
+    /// The data decoded from JSON; absent data as `null`, half of a surrogate pair as U+FFFD. What was published as a bare
+    /// string is its text, which is usually no JSON: read that with [`data`](Self::data).
     ///
     /// # Errors
     ///
@@ -111,7 +114,7 @@ impl Event {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         // Where there is no data there is no value, which JSON calls null.
         let text = if self.data().is_empty() { "null" } else { self.data() };
-        serde_json::from_str(text).map_err(|source| Error::decode(self.channel(), self.name(), &source))
+        surrogates::from_json(text).map_err(|source| Error::decode(self.channel(), self.name(), &source))
     }
 
     /// The id of the user who sent it; only on client events of presence channels, where the server vouches for it.

@@ -107,8 +107,8 @@ pub struct DecryptionFailure {
 pub enum DecryptionError {
     /// The data is not an encrypted message at all.
     Malformed(&'static str),
-    /// The channel's key does not fit. When that happens it is fetched anew, and the event tried again, unless it was
-    /// fetched within the last 10 s.
+    /// The channel's key does not fit. When that happens the key is fetched anew, and the event tried again, unless the last
+    /// fetch of this channel was less than 10 s ago. The key that came with the subscription is no fetch.
     WrongKey,
     /// The decrypted bytes are not what [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) decodes,
     /// which defaults to UTF-8.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str};
 
 use serde_json::{Value, value::RawValue};
 
-use super::bytes::Bytes;
+use super::{bytes::Bytes, lossy::lossy};
 use crate::protocol::{frame::Outgoing, grant, name::ChannelKind, sealed::SharedSecret};
 
 const CHANNELS: [&str; 4] = ["private-a", "presence-a", "private-encrypted-a", "private-encrypted-cache-a"];
@@ -81,8 +81,9 @@ fn json(text: &[u8]) -> Value {
 /// The fields of an object, which may be encoded in a string. Unreadable values, such as a number that is too large,
 /// are skipped: they can only be in fields that the client ignores.
 fn fields(body: &[u8]) -> Value {
-    let body = without_mark(str::from_utf8(body).expect("UTF-8 was accepted"));
-    let inner = serde_json::from_str::<String>(body).ok();
+    let body = lossy(str::from_utf8(body).expect("UTF-8 was accepted"));
+    let body = without_mark(&body);
+    let inner = serde_json::from_str::<String>(body).ok().map(|inner| lossy(&inner));
     let object = inner.as_deref().map_or(body, without_mark);
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(object).expect("an object was accepted");
     fields.into_iter().filter_map(|(name, raw)| Some((name, serde_json::from_str::<Value>(raw.get()).ok()?))).collect()

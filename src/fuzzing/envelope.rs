@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
 use serde_json::Value;
 
-use super::bytes::Bytes;
+use super::{bytes::Bytes, lossy::lossy};
 use crate::protocol::sealed::{SharedSecret, data_of};
 
 const KEY: [u8; 32] = [7; 32];
@@ -33,7 +33,7 @@ fn check_sealed(plain: &[u8]) {
     assert_eq!(secret().open(&seal(KEY, [1; 24], plain)).as_deref(), Ok(plain));
     if let Ok(plain) = String::from_utf8(plain.to_vec()) {
         // E5: a JSON string is decoded once, anything else is the data as it stands.
-        let expected = match serde_json::from_str(&plain) {
+        let expected = match serde_json::from_str(&lossy(&plain)) {
             Ok(Value::String(text)) if plain.starts_with('"') => text,
             _ => plain.clone(),
         };
@@ -55,8 +55,11 @@ fn check_changed(mut bytes: Bytes<'_>) {
     if let Ok(opened) = secret().open(&changed) {
         assert_eq!(opened, plain, "E1: nothing forged opens");
         let (good, changed): (Value, Value) = (json(&good), json(&changed));
-        assert_eq!(good["nonce"], changed["nonce"]);
-        assert_eq!(good["ciphertext"], changed["ciphertext"]);
+        // E6: the padding may be missing.
+        let unpadded =
+            |envelope: &Value, key: &str| envelope[key].as_str().map(|text| text.trim_end_matches('=').to_owned());
+        assert_eq!(unpadded(&good, "nonce"), unpadded(&changed, "nonce"));
+        assert_eq!(unpadded(&good, "ciphertext"), unpadded(&changed, "ciphertext"));
     }
 }
 

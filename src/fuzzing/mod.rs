@@ -12,6 +12,7 @@ mod frame;
 mod http_answer;
 #[cfg(feature = "test-server")]
 mod http_api;
+mod lossy;
 mod names;
 mod proxy_answer;
 mod session;

@@ -1,7 +1,5 @@
 //! Names and values that a program gives, maybe from its own users: refused, or encoded (C1, C2, S7).
 
-use std::sync::atomic::AtomicBool;
-
 use super::{
     bytes::Bytes,
     strict::{Head, Json, form, is_target, percent_decoded},
@@ -14,6 +12,7 @@ use crate::{
         websocket,
     },
     protocol::{frame::Outgoing, name},
+    sync::atomic::AtomicBool,
 };
 
 /// The headers that every request for a WebSocket has, and those of every request to an auth endpoint.

@@ -6,14 +6,9 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
-
-use parking_lot::{Condvar, Mutex};
 
 use super::{
     authorizer::{self, Outcome, Work},
@@ -24,6 +19,10 @@ use super::{
 use crate::{
     config::Config,
     session::{Answer, ChannelQuestion, Generation, Question},
+    sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 /// Enough to hide the latency of an endpoint, and few enough not to flood it after a reconnect.
@@ -244,7 +243,7 @@ impl Shared {
         None
     }
 
-    fn leave(&self, mut state: parking_lot::MutexGuard<'_, State>) {
+    fn leave(&self, mut state: MutexGuard<'_, State>) {
         state.alive -= 1;
         // The one that waits may wait for something later than what this thread has brought back.
         self.bell.notify_all();

@@ -3,10 +3,7 @@
 use std::{
     fmt,
     panic::{self, AssertUnwindSafe},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,6 +17,8 @@ use crate::{
     error::{excerpt, is_transient},
     protocol::{grant, name::ChannelKind, sealed::SharedSecret, sign},
     session::{Answer, ChannelQuestion, Generation, Question},
+    surrogates,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// Who answers for channels: the first that is configured.
@@ -279,7 +278,8 @@ fn member_of(user_data: &str) -> Option<String> {
     }
     const ID: &str = r#"{"user_id":"#;
     const INFO: &str = r#","user_info":"#;
-    let user: User<'_> = serde_json::from_str(user_data).ok()?;
+    let repaired = surrogates::repaired(user_data);
+    let user: User<'_> = serde_json::from_str(repaired.as_deref().map_or(user_data, String::as_str)).ok()?;
     let info = user.user_info.map_or("", RawValue::get);
     // As long as it gets, because growing would leave a part of it behind in memory, as would a tree of values (X1).
     let mut member = String::with_capacity(ID.len() + user.id.get().len() + INFO.len() + info.len() + 1);

@@ -10,6 +10,7 @@ use socket2::Socket;
 use tungstenite::handshake::client::generate_key;
 
 use super::{
+    chunked,
     gate::Gate,
     process::Process,
     proxy::{self, NoTunnel},
@@ -191,10 +192,10 @@ impl Dial<'_> {
             match meaning {
                 Answer::Incomplete => {}
                 Answer::Accepted { head } => return Ok(answer.split_off(head)),
-                Answer::Refused { status, head, body } => {
+                Answer::Refused { status, head, body, is_chunked } => {
                     stream.gate_mut().set_deadline(self.deadline.min(Instant::now() + REFUSAL_WITHIN));
                     let more = if stream.gate().keeps_deadlines() { body.unwrap_or(MAX_REFUSAL) } else { 0 };
-                    let body = read_refusal(stream, answer.split_off(head), more);
+                    let body = read_refusal(stream, answer.split_off(head), more, is_chunked);
                     return Err(Error::UpgradeStatus { status, body });
                 }
             }
@@ -279,8 +280,13 @@ fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
 }
 
 /// The beginning of a body that says why. What does not come soon is not waited for: the status says enough.
-fn read_refusal(stream: &mut Stream, mut body: Vec<u8>, length: usize) -> String {
-    while body.len() < length.min(MAX_REFUSAL) && read_some(stream, &mut body).is_ok_and(|count| count > 0) {}
+fn read_refusal(stream: &mut Stream, mut body: Vec<u8>, length: usize, is_chunked: bool) -> String {
+    let is_whole =
+        |body: &[u8]| body.len() >= length.min(MAX_REFUSAL) || (is_chunked && chunked::content(body).is_whole);
+    while !is_whole(&body) && read_some(stream, &mut body).is_ok_and(|count| count > 0) {}
+    if is_chunked {
+        body = chunked::content(&body).bytes;
+    }
     excerpt(String::from_utf8_lossy(&body).trim())
 }
 

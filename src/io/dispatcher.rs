@@ -2,10 +2,11 @@
 //!
 //! The [`Dispatcher`] lies in a [`Booth`] while nobody runs handlers. The dispatch thread, or a call of
 //! `Pusher::dispatch`, takes it out and puts it back, so that no lock is held while user code runs. Handlers that are
-//! bound meanwhile wait in an inbox, which is looked into before every event.
+//! bound meanwhile wait in an inbox, which is looked into before every event, and then until the dispatcher has come to the
+//! position in the queue at which they were bound (H9).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -30,16 +31,28 @@ use crate::{
 /// Where the dispatcher lies, and where new handlers are left for it.
 pub(super) struct Booth {
     dispatcher: Mutex<Option<Box<Dispatcher>>>,
-    inbox: Mutex<Vec<(Option<Arc<Interest>>, Registration)>>,
+    inbox: Mutex<Vec<NewHandler>>,
     /// There is something in the inbox, or a handler was unbound.
     changed: AtomicBool,
     /// Told apart from the inbox, because whoever looks for unbound handlers looks at all of them.
     has_unbound: AtomicBool,
 }
 
+/// A handler that the dispatcher has not come to yet.
+struct NewHandler {
+    /// The number of the first entry that it is for.
+    position: u64,
+    channel: Option<Arc<Interest>>,
+    registration: Registration,
+}
+
 pub(super) struct Dispatcher {
     client: Handlers,
     channels: HashMap<u64, Channel>,
+    /// In the order of their positions.
+    new: VecDeque<NewHandler>,
+    /// The number after that of the last entry that was handled.
+    position: u64,
     /// The confirmations of what is subscribed, as far as handlers were told: those that are bound later hear of them at
     /// once (S4).
     subscribed: HashMap<u64, Confirmation>,
@@ -72,9 +85,17 @@ impl Booth {
         }
     }
 
-    /// Leaves a handler for the dispatcher.
-    pub(super) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
-        self.inbox.lock().push((channel, registration));
+    /// Leaves a handler for the dispatcher. The position is a look without a lock, taken here so that the inbox is in the order
+    /// of positions.
+    pub(super) fn bind(
+        &self,
+        channel: Option<Arc<Interest>>,
+        registration: Registration,
+        position: impl FnOnce() -> u64,
+    ) {
+        let mut inbox = self.inbox.lock();
+        inbox.push(NewHandler { position: position(), channel, registration });
+        drop(inbox);
         self.changed.store(true, Ordering::Release);
     }
 
@@ -84,7 +105,7 @@ impl Booth {
         self.is_to_sweep();
         let in_inbox: Vec<_> = {
             let mut inbox = self.inbox.lock();
-            let (bound, unbound) = inbox.drain(..).partition(|(_, registration)| registration.is_bound());
+            let (bound, unbound) = inbox.drain(..).partition(|new| new.registration.is_bound());
             *inbox = bound;
             unbound
         };
@@ -107,7 +128,7 @@ impl Booth {
         *self.dispatcher.lock() = Some(dispatcher);
     }
 
-    fn take_inbox(&self) -> Vec<(Option<Arc<Interest>>, Registration)> {
+    fn take_inbox(&self) -> Vec<NewHandler> {
         std::mem::take(&mut *self.inbox.lock())
     }
 }
@@ -124,13 +145,21 @@ pub(super) struct Stage<'a> {
 impl Dispatcher {
     fn new(budget: &Budget) -> Self {
         let budget = budget.clone();
-        Self { client: Handlers::default(), channels: HashMap::new(), subscribed: HashMap::new(), sweep_at: 0, budget }
+        Self {
+            client: Handlers::default(),
+            channels: HashMap::new(),
+            new: VecDeque::new(),
+            position: 0,
+            subscribed: HashMap::new(),
+            sweep_at: 0,
+            budget,
+        }
     }
 
     /// Runs the handlers of what was taken from the queue, as long as it may go on. Returns how many notifications were
     /// handled.
     pub(super) fn run(&mut self, stage: &Stage<'_>, taken: &mut Taken, allowance: &mut Allowance) -> usize {
-        let _inside = Inside::of(stage.client);
+        let _inside = Inside::handlers_of(stage.client);
         self.look_into_inbox(stage);
         match taken {
             Taken::Segment(segment) => self.segment(stage, segment, allowance),
@@ -142,10 +171,17 @@ impl Dispatcher {
         }
     }
 
-    /// Takes over new handlers although nothing happened.
+    /// Takes over new handlers although nothing happened. What was taken from the queue has been handled, or is back.
     pub(super) fn look(&mut self, stage: &Stage<'_>) {
-        let _inside = Inside::of(stage.client);
+        let _inside = Inside::handlers_of(stage.client);
         self.look_into_inbox(stage);
+        if self.new.is_empty() {
+            return;
+        }
+        if let Some(next) = stage.outlets.handlers().next_number() {
+            self.position = self.position.max(next);
+            self.look_into_inbox(stage);
+        }
     }
 
     fn segment(&mut self, stage: &Stage<'_>, segment: &mut Segment, allowance: &mut Allowance) -> usize {
@@ -155,13 +191,19 @@ impl Dispatcher {
         let mut event = Event::new(Arc::clone(segment.batch()), 0);
         while allowance.has_room() {
             let Some(step) = segment.step() else { break };
-            if stage.booth.changed.load(Ordering::Acquire) {
+            if let Step::Entry(index) = step {
+                // A loss, in contrast, is told to the handlers that were bound before the first entry that was lost.
+                self.position = self.position.max(segment.batch().number(index));
+            }
+            if self.is_to_look(stage) {
                 self.look_into_inbox(stage);
             }
             let is_handled = match step {
                 Step::Entry(index) => {
                     event.set_index(index);
-                    self.wanted_entry(stage, &event, &mut aftermath)
+                    let is_wanted = self.wanted_entry(stage, &event, &mut aftermath);
+                    self.position = self.position.max(segment.batch().number(index) + 1);
+                    is_wanted
                 }
                 Step::Lost(count) => {
                     self.lagged(stage, count, &mut aftermath);
@@ -254,23 +296,50 @@ impl Dispatcher {
         self.subscribed.insert(interest.id(), Confirmation::within(&self.budget, confirmation));
     }
 
-    /// Takes over new handlers, and lets go of those that were unbound.
+    fn is_to_look(&self, stage: &Stage<'_>) -> bool {
+        stage.booth.changed.load(Ordering::Acquire) || self.has_come_to_new()
+    }
+
+    /// Whether the first of the new handlers is for what comes next.
+    fn has_come_to_new(&self) -> bool {
+        self.new.front().is_some_and(|new| new.position <= self.position)
+    }
+
+    /// Takes over the new handlers whose positions have come, and lets go of those that were unbound.
     fn look_into_inbox(&mut self, stage: &Stage<'_>) {
-        if !stage.booth.changed.swap(false, Ordering::AcqRel) {
+        if stage.booth.changed.swap(false, Ordering::AcqRel) {
+            self.empty_inbox(stage);
+        }
+        if !self.has_come_to_new() {
             return;
         }
         let mut aftermath = Aftermath::default();
-        if stage.booth.has_unbound.swap(false, Ordering::AcqRel) {
-            self.let_go(&mut aftermath);
-        }
-        for (channel, registration) in stage.booth.take_inbox() {
-            self.take_over(channel, registration, &mut aftermath);
+        while self.has_come_to_new() {
+            let Some(new) = self.new.pop_front() else { break };
+            self.take_over(new, &mut aftermath);
         }
         // One that was told of what had happened before may have had enough of it.
         if std::mem::take(&mut aftermath.has_unbound) {
             self.let_go(&mut aftermath);
         }
         see_to(stage, &mut aftermath);
+    }
+
+    fn empty_inbox(&mut self, stage: &Stage<'_>) {
+        if stage.booth.has_unbound.swap(false, Ordering::AcqRel) {
+            let mut aftermath = Aftermath::default();
+            self.let_go(&mut aftermath);
+            see_to(stage, &mut aftermath);
+        }
+        for new in stage.booth.take_inbox() {
+            // Bound inside a handler, it does not wait for those that were bound elsewhere.
+            let place = if new.position <= self.position { self.places_that_have_come() } else { self.new.len() };
+            self.new.insert(place, new);
+        }
+    }
+
+    fn places_that_have_come(&self) -> usize {
+        self.new.iter().take_while(|new| new.position <= self.position).count()
     }
 
     /// Drops the handlers that are not bound any more, which runs user code, and may panic as well.
@@ -285,12 +354,17 @@ impl Dispatcher {
     /// Takes the handlers out that are not bound any more.
     fn sweep(&mut self) -> Vec<Unbound> {
         let mut unbound = Vec::new();
+        let (bound, gone): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.new).into_iter().partition(|new| new.registration.is_bound());
+        self.new = bound;
+        unbound.extend(gone.into_iter().map(|new| Box::new(new) as Unbound));
         self.client.sweep(&mut unbound);
         self.channels.retain(|_, channel| !channel.handlers.sweep(&mut unbound));
         unbound
     }
 
-    fn take_over(&mut self, channel: Option<Arc<Interest>>, mut registration: Registration, aftermath: &mut Aftermath) {
+    fn take_over(&mut self, new: NewHandler, aftermath: &mut Aftermath) {
+        let NewHandler { channel, mut registration, .. } = new;
         if !registration.is_bound() {
             return;
         }

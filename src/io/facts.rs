@@ -1,10 +1,10 @@
 //! What the snapshot knows of channels and of the user, beside whether they are subscribed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::{
     Member, Name, Notification,
-    event::{Batch, RosterChange, Ticket, UserOutcome},
+    event::{Batch, Members, RosterChange, Ticket, UserOutcome},
 };
 
 /// What is known of each channel that is wanted.
@@ -13,7 +13,7 @@ pub(super) struct Channels(HashMap<u64, ChannelFacts>);
 
 #[derive(Default)]
 pub(crate) struct ChannelFacts {
-    pub(crate) members: BTreeMap<Name, Member>,
+    pub(crate) members: Members,
     me: Option<Name>,
     pub(crate) subscription_count: Option<u64>,
 }
@@ -31,11 +31,13 @@ impl Channels {
             let facts = self.0.entry(interest.id()).or_default();
             match change {
                 RosterChange::Replaced { members, me } => {
-                    facts.members = members.iter().map(|member| (member.name().clone(), member.clone())).collect();
+                    // The old list goes first: it may be as large as the new one (D3).
+                    drop(std::mem::take(&mut facts.members));
+                    facts.members = members.iter().cloned().collect();
                     facts.me.clone_from(me);
                 }
-                RosterChange::Set(member) => drop(facts.members.insert(member.name().clone(), member.clone())),
-                RosterChange::Removed(id) => drop(facts.members.remove(id)),
+                RosterChange::Set(member) => facts.members.insert(member.clone()),
+                RosterChange::Removed(id) => drop(facts.members.take(id)),
             }
         }
         for (interest, _, notice) in batch.notices_of_channels() {

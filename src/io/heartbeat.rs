@@ -8,23 +8,19 @@ use std::{
 
 use crossbeam_channel::RecvTimeoutError;
 
-use super::{Core, authorizer, link::Order, reader::Reader};
-use crate::{
-    event::{Interest, Ticket},
-    session::{ClientEvent, FromSocket, Generation, Input, Question},
+use super::{
+    Core, authorizer,
+    link::{Aftermath, Link, Order},
+    reader::Reader,
 };
+use crate::session::{FromSocket, Generation, Input, Question};
 
-/// What the handles and the readers ask of the heartbeat.
+/// What the handles and the other threads ask of the heartbeat.
 #[derive(Debug)]
 pub(super) enum Command {
-    ConnectOnce(Arc<Interest>, Ticket),
-    ConnectForGood(Arc<Interest>, Ticket),
-    Disconnect,
-    ReconnectNow,
-    /// The registry has changed wishes.
-    Wishes,
-    Trigger(ClientEvent),
-    /// A turn of a reader left this to be done.
+    /// The registry has something for the session, unless another thread's turn has taken it already.
+    Look,
+    /// A turn of another thread left this to be done.
     Order(Order),
 }
 
@@ -64,44 +60,20 @@ impl Heartbeat {
                 None => self.core.commands.1.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match command {
-                Ok(command) => self.obey(command),
+                Ok(Command::Look) => self.turn(|_, _| Aftermath::default()),
+                Ok(Command::Order(order)) => self.carry_out(order),
                 Err(_) => self.feed(Input::Tick),
             }
             self.join_ended_readers();
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::ConnectOnce(wish, ticket) => self.feed(Input::ConnectOnce(wish, ticket)),
-            Command::ConnectForGood(wish, ticket) => self.feed(Input::ConnectForGood(wish, ticket)),
-            Command::Disconnect => self.feed(Input::Disconnect),
-            Command::ReconnectNow => self.feed(Input::ReconnectNow),
-            Command::Wishes => self.follow_wishes(),
-            Command::Trigger(event) => self.feed(Input::Trigger(event)),
-            Command::Order(order) => self.carry_out(order),
-        }
-    }
-
-    /// Follows them a thousand at a time, so that neither the reader nor `disconnect` waits for many of them.
-    fn follow_wishes(&mut self) {
-        let (sign_in, mut wishes) = self.core.registry.take_changed();
-        if let Some(ticket) = sign_in {
-            self.feed(Input::SignIn(ticket));
-        }
-        while !wishes.is_empty() {
-            if !self.core.connection.is_wanted() {
-                // Its command waits behind this one. Following it early changes nothing but the time.
-                self.feed(Input::Disconnect);
-            }
-            let later = wishes.split_off(wishes.len().min(1000));
-            self.feed(Input::Wishes(wishes));
-            wishes = later;
-        }
-    }
-
     fn feed(&mut self, input: Input<'_>) {
-        for order in self.core.turn(|link, now| link.handle(input, now)) {
+        self.turn(|link, now| link.handle(input, now));
+    }
+
+    fn turn(&mut self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) {
+        for order in self.core.turn(act) {
             self.carry_out(order);
         }
     }
@@ -134,7 +106,11 @@ impl Heartbeat {
         }
     }
 
+    /// The order to dial may come after a `disconnect` that another thread's turn has followed.
     fn dial(&mut self, generation: Generation, tls: bool, deadline: Instant) {
+        if !self.core.is_current(generation) {
+            return;
+        }
         match Reader::start(&self.core, generation, tls, deadline) {
             Ok(reader) => self.readers.push(reader),
             Err(error) => self.feed(Input::Socket(generation, FromSocket::DialFailed(error))),

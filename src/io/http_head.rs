@@ -86,10 +86,12 @@ fn is_refusal(status: u16) -> bool {
     status >= 300
 }
 
-/// The status of a status line that is complete and valid.
+/// The status of a valid status line, once a byte follows it.
 fn status_of(bytes: &[u8]) -> Option<u16> {
+    const LENGTH: usize = "HTTP/1.1 403".len();
     let bytes = bytes.trim_ascii_start();
-    let line = bytes.get(..=bytes.iter().position(|byte| *byte == b'\n')?)?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+    let line = bytes.get(..end).filter(|line| line.len() > LENGTH)?;
     let mut response = Response::new(&mut []);
     response.parse(line).ok().and(response.code)
 }
@@ -135,9 +137,11 @@ fn lines(head: &[u8]) -> usize {
 
 /// The offset after the empty line that ends a head.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    // Empty lines may stand before the status line.
+    let head = bytes.trim_ascii_start();
     let ends = [&b"\n\r\n"[..], b"\n\n"];
-    let end = |empty: &[u8]| bytes.windows(empty.len()).position(|window| window == empty).map(|at| at + empty.len());
-    ends.into_iter().filter_map(end).min()
+    let end = |empty: &[u8]| head.windows(empty.len()).position(|window| window == empty).map(|at| at + empty.len());
+    ends.into_iter().filter_map(end).min().map(|end| bytes.len() - head.len() + end)
 }
 
 impl<'a> Head<'a> {
@@ -242,6 +246,24 @@ mod tests {
             }
             assert_eq!(parsed(&text).end, text.len());
         }
+    }
+
+    #[test]
+    fn c6_an_invalid_status_line_is_no_refusal() {
+        for line in ["HTTP/1.1 99999 X", "HTTP/1.1 4o3 X", "HTTP/1.1 -403 X", "HTTP/3.0 403 X", "HTTP/1.1 40"] {
+            let text = format!("{line}\r\nX: y\r\n\r\n");
+            assert!(parse(text.as_bytes()).is_err(), "{line}");
+            assert_eq!(status_of_refusal(text.as_bytes()), None, "{line}");
+        }
+        assert_eq!(status_of_refusal(b"HTTP/1.1 403"), None, "more digits may follow");
+        assert_eq!(status_of_refusal(b"HTTP/1.1 403 Fo"), Some(403));
+        assert_eq!(status_of_refusal(b"HTTP/1.1 403\r\n"), Some(403));
+    }
+
+    #[test]
+    fn a1_empty_lines_before_an_unreadable_refusal_are_skipped() {
+        let text = "\r\n\r\nHTTP/1.1 501 No\r\nX: a\0b\r\n\r\nbody";
+        assert_eq!((parsed(text).status, parsed(text).end), (501, text.len() - 4));
     }
 
     #[test]

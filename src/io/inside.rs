@@ -10,8 +10,16 @@ use super::Core;
 use crate::{Error, sync::thread_local};
 
 thread_local! {
-    /// The clients that need this thread, by what identifies them.
-    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The clients that need this thread.
+    static INSIDE: RefCell<Vec<Mark>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Clone, Copy)]
+struct Mark {
+    /// What identifies the client.
+    client: usize,
+    /// What runs here are handlers.
+    runs_handlers: bool,
 }
 
 /// Marks this thread as one that a client needs, until it is dropped.
@@ -23,7 +31,15 @@ pub(super) struct Inside {
 
 impl Inside {
     pub(super) fn of(client: usize) -> Self {
-        Self { is_marked: INSIDE.try_with(|inside| inside.borrow_mut().push(client)).is_ok() }
+        Self::marked(Mark { client, runs_handlers: false })
+    }
+
+    pub(super) fn handlers_of(client: usize) -> Self {
+        Self::marked(Mark { client, runs_handlers: true })
+    }
+
+    fn marked(mark: Mark) -> Self {
+        Self { is_marked: INSIDE.try_with(|inside| inside.borrow_mut().push(mark)).is_ok() }
     }
 }
 
@@ -38,8 +54,17 @@ impl Drop for Inside {
 impl Core {
     /// Waiting calls return an error where they would wait for the very thread that they are on.
     pub(crate) fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
-        let inside = INSIDE.try_with(|inside| inside.borrow().contains(&self.identity()));
-        if inside.unwrap_or_default() { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
+        if self.is_marked(|_| true) { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
+    }
+
+    /// Whether this is called inside a handler of this client.
+    pub(super) fn runs_handlers_here(&self) -> bool {
+        self.is_marked(|mark| mark.runs_handlers)
+    }
+
+    fn is_marked(&self, fits: impl Fn(&Mark) -> bool) -> bool {
+        let of_this = |mark: &Mark| mark.client == self.identity() && fits(mark);
+        INSIDE.try_with(|inside| inside.borrow().iter().any(of_this)).unwrap_or_default()
     }
 
     /// Marks this thread as one that this client needs.

@@ -7,8 +7,7 @@ use std::{
 };
 
 use super::{
-    Core,
-    heartbeat::{self, Command},
+    Core, heartbeat,
     worker::{End, Worker},
 };
 use crate::{
@@ -42,7 +41,7 @@ impl Core {
     /// Connects, and waits for the outcome of the first attempt.
     pub(crate) fn connect(self: &Arc<Self>) -> Result<(), Error> {
         self.refuse_inside("connect")?;
-        let ticket = self.start(Command::ConnectOnce)?;
+        let ticket = self.start(Input::ConnectOnce)?;
         let outcome = self.outlets.snapshot.wait_for_outcome(ticket);
         if outcome.is_err() {
             self.join_ended();
@@ -52,12 +51,12 @@ impl Core {
 
     /// Connects in the background, and keeps trying by the policy.
     pub(crate) fn connect_background(self: &Arc<Self>) -> Result<(), Error> {
-        self.start(Command::ConnectForGood).map(drop)
+        self.start(Input::ConnectForGood).map(drop)
     }
 
-    /// Starts the threads that do not run, and hands the call over to the heartbeat. When a thread cannot be started,
+    /// Starts the threads that do not run, and posts the call. When a thread cannot be started,
     /// nothing is wished for, and the other one ends by itself.
-    fn start(self: &Arc<Self>, command: impl FnOnce(Arc<Interest>, Ticket) -> Command) -> Result<Ticket, Error> {
+    fn start(self: &Arc<Self>, call: impl FnOnce(Arc<Interest>, Ticket) -> Input<'static>) -> Result<Ticket, Error> {
         self.config.check()?;
         self.connector.check(&self.config)?;
         let mut threads = self.threads.lock();
@@ -73,9 +72,9 @@ impl Core {
             self.start_dispatching(&mut threads)?;
         }
         self.connection.want();
-        // Under the lock, so that the numbers are in the order of the commands.
+        // Under the lock, so that the numbers are in the order of the calls.
         let ticket = self.outlets.snapshot.issue_ticket();
-        let _ = self.commands.0.send(command(Arc::clone(&self.connection), ticket));
+        self.post(call(Arc::clone(&self.connection), ticket));
         Ok(ticket)
     }
 
@@ -100,7 +99,7 @@ impl Core {
             let threads = self.threads.lock();
             self.connection.forget();
             if threads.heartbeat_runs {
-                let _ = self.commands.0.send(Command::Disconnect);
+                self.post(Input::Disconnect);
             }
             threads.heartbeat.as_ref().map(Worker::end)
         };
@@ -159,7 +158,8 @@ impl Core {
         self.outlets.close();
     }
 
-    /// True when the heartbeat may end: nobody has asked for anything. From then on a `connect` starts another one.
+    /// True when the heartbeat may end: no user call has been posted since its last turn, and no order is to be carried out.
+    /// From then on a `connect` starts another heartbeat.
     pub(super) fn end_heartbeat(&self) -> bool {
         let mut threads = self.threads.lock();
         let ends = self.commands.1.is_empty();
@@ -175,11 +175,8 @@ impl Core {
         log::error!("the heartbeat has failed, which is a bug");
         self.outlets.report(Error::lost("the heartbeat has failed, which is a bug"));
         loop {
-            for command in self.commands.1.try_iter() {
-                if let Command::ConnectOnce(wish, ticket) = command {
-                    self.turn(|link, now| link.handle(Input::ConnectOnce(wish, ticket), now));
-                }
-            }
+            self.commands.1.try_iter().for_each(drop);
+            // It follows the calls that were posted, so that those who wait for their outcome get one.
             self.turn(|link, now| link.handle(Input::Disconnect, now));
             if self.end_heartbeat() {
                 return;

@@ -1,9 +1,10 @@
 //! The socket and the session, together behind one lock.
 //!
 //! The rules of that lock: nobody reads from the network under it, the reader brings what it has read; writing is cut into
-//! slices of 50 ms; no user code, no blocking send and no other lock under it.
+//! slices of 50 ms; no user code and no blocking send under it, and no other lock than that of the registry.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,7 +12,10 @@ use std::{
 
 use tungstenite::Message;
 
-use super::websocket::{Broken, WebSocket};
+use super::{
+    registry::Registry,
+    websocket::{Broken, WebSocket},
+};
 use crate::{
     ConnectPhase, Error,
     auth::Secret,
@@ -25,6 +29,11 @@ const WRITE_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) struct Link {
     pub(crate) session: Session,
     socket: Option<Socket>,
+    /// What user calls have posted, in order. The turn that takes it from the registry feeds all of it.
+    posted: VecDeque<Input<'static>>,
+    /// How much was taken from the registry so far, and how much of it the session was fed with.
+    taken: u64,
+    fed: u64,
     /// Sockets that this turn ended.
     closed: Vec<WebSocket>,
     /// When the heartbeat will look at the session again by itself.
@@ -76,7 +85,41 @@ pub(crate) struct Aftermath {
 
 impl Link {
     pub(crate) fn new(session: Session, max_message: usize) -> Self {
-        Self { session, socket: None, closed: Vec::new(), armed: None, max_message }
+        Self {
+            session,
+            socket: None,
+            posted: VecDeque::new(),
+            taken: 0,
+            fed: 0,
+            closed: Vec::new(),
+            armed: None,
+            max_message,
+        }
+    }
+
+    /// Takes what user calls have posted. Returns up to which number a turn that begins now has to [feed](Self::next_posted)
+    /// it before its own input: later calls do not hold it up.
+    pub(super) fn take_posted(&mut self, registry: &Registry) -> u64 {
+        if registry.has_posted() {
+            let posted = registry.take();
+            self.taken += posted.len() as u64;
+            self.posted.extend(posted);
+        }
+        self.taken
+    }
+
+    /// The next input that was posted, up to that number.
+    pub(super) fn next_posted(&mut self, last: u64, is_connection_wanted: bool) -> Option<Input<'static>> {
+        if self.fed >= last {
+            return None;
+        }
+        let are_wishes = matches!(self.posted.front(), Some(Input::Wishes(_)));
+        if are_wishes && !is_connection_wanted && !self.session.is_idle() {
+            // The call waits behind the wishes. Following it early changes nothing but the time.
+            return Some(Input::Disconnect);
+        }
+        self.fed += 1;
+        self.posted.pop_front()
     }
 
     /// Tells the session something, and does what it wants done.
@@ -195,9 +238,15 @@ impl Link {
     }
 
     fn send(&mut self, text: Secret, now: Instant) {
+        #[cfg(all(test, shuttle))]
+        super::reader::receive(text.expose());
         let Some(socket) = &mut self.socket else { return };
-        let result = socket.web.send(text);
-        self.wrote(result, now);
+        let generation = socket.generation;
+        match socket.web.send(text) {
+            // The time of the write counts for the limit of client events, and a turn may spend a whole slice on others.
+            Ok(()) => self.session.handle(Input::Socket(generation, FromSocket::Written), Instant::now()),
+            blocked_or_lost => self.wrote(blocked_or_lost, now),
+        }
     }
 
     /// Continues what was blocked, when it is time to.

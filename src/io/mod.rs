@@ -9,17 +9,49 @@
 //! | `pusher-resolve`, `pusher-connect` | `reach` | one name resolution, one TCP connect | that does |
 //! | `pusher-writer` | `wire` | writes to a stream of the program's own that is no socket | its connection does |
 //!
-//! What they share is the [`Core`]. None of its locks is ever held while user code runs, and public calls never take the
-//! link's (socket and session), under which nothing else is locked. The snapshot, each queue and the registry of channels
-//! have a lock of their own for a look or a note, under which nothing is called. Only the table of threads and the list of
-//! queues are held across such a look. A delivery is held together by a lock that only those public calls take
-//! that run the program's own code and report what it did.
+//! What they share is the [`Core`].
+//!
+//! # Locks
+//!
+//! 1. No lock is held while user code runs.
+//! 2. Public calls never take the link's lock (socket and session). One lock is taken under it, the registry's, and only
+//!    where the registry says without its lock that a user call has posted something.
+//! 3. The snapshot, each queue, the registry, the pacing of client events and the inbox of the dispatcher have a short lock
+//!    each. Nothing is called under it. The link's lock is held while a written client event is noted in the pacing.
+//! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken.
+//! 5. Deliveries are held together by a lock under which locks of rule 3 are taken. Of the public calls only those take it
+//!    that run the program's own code and report an error of it.
+//!
+//! # Order
+//!
+//! What comes before what, between threads (S11, H9). Each line holds because there is no other way.
+//!
+//! 1. **One path.** [`Core::turn`] is the only way into the session: for the socket, for answers of authorizers, for the
+//!    result of a dial, for time, and for user calls. A turn holds the link's lock from its input to its last output.
+//! 2. **Calls before everything else.** A user call posts what it asks for in the [`Registry`] before it returns. A turn first
+//!    feeds the session with all that was posted before the turn began, and then with its own input. So a late answer meets the
+//!    wishes that were made before it arrived: after `unsubscribe` or `disconnect` has returned it finds nothing that waits
+//!    for it. A pool thread looks in the same way whether a request is still wanted, before it asks.
+//! 3. **Calls among each other.** Calls to connect, to disconnect and to trigger keep their order. The wishes for channels
+//!    follow them, merged: the last one for each channel counts. A client event that was triggered before `unsubscribe` is
+//!    fed before it. With more wishes than one turn follows, `disconnect` overtakes the rest of them.
+//! 4. **A wish before its message.** A subscribe is written only while the wish that it answers is the current one, also when
+//!    `unsubscribe` comes during a turn.
+//! 5. **Batches in the order of turns.** A turn posts its batch under the link's lock. One thread at a time delivers, and it
+//!    takes all posted batches in their order. A turn that has posted returns when its batch is delivered.
+//! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the snapshot shows it; then it is
+//!    pushed to the queues; then waiting calls return. So a receiver or a handler that is made after `connect` or `wait_*` has
+//!    returned, or after the state was seen, is not for that batch, and older queues have it.
+//! 7. **A handler by its position.** A handler is for the entries with higher numbers than the last one that was given when it
+//!    was bound. A handler that is bound inside a handler of the same client is for all that follows in the handlers' queue,
+//!    beginning with the next entry. Confirmations that handlers have heard of are repeated to it at that point (S4).
 
 mod allowance;
 mod auth_pool;
 #[cfg(test)]
 mod auth_tests;
 mod authorizer;
+mod chunked;
 mod decode;
 mod dial;
 mod dispatcher;
@@ -39,7 +71,6 @@ mod outlets;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod queue;
-mod rate;
 mod reach;
 #[cfg_attr(all(test, shuttle), path = "interleavings/reader.rs")]
 mod reader;
@@ -49,6 +80,7 @@ mod stop;
 mod stream;
 mod tls;
 mod traffic;
+mod warnings;
 pub(crate) mod websocket;
 mod wire;
 pub(crate) mod worker;
@@ -62,9 +94,9 @@ use std::{
 use crate::{
     Error,
     config::Config,
-    event::{Interest, Place},
+    event::{Interest, Pacing, Permit},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
-    sync::{Mutex, Receiver, Sender, atomic::AtomicUsize, unbounded},
+    sync::{Mutex, MutexGuard, Receiver, Sender, unbounded},
 };
 
 use auth_pool::{Asker, AuthPool};
@@ -78,12 +110,9 @@ use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use process::Process;
-use rate::RateLimit;
 use registry::Registry;
 use traffic::Traffic;
-
-/// So many client events may wait to be sent. Servers take ten a second, so that more would be old when it is sent.
-const MAX_CLIENT_EVENTS: usize = 1024;
+use warnings::Warnings;
 
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
@@ -91,19 +120,18 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
+    pub(crate) warnings: Warnings,
     /// How decrypted data becomes text, where that is not UTF-8.
     pub(crate) decoding: Option<Decoding>,
-    /// How many client events wait to be sent.
-    client_events: Arc<AtomicUsize>,
-    /// How many may be sent in a second.
-    client_event_rate: Option<Mutex<RateLimit>>,
+    /// How many client events wait, and when the last ones were written.
+    client_events: Arc<Pacing>,
     connector: Arc<tls::Connector>,
     pub(crate) traffic: Arc<Traffic>,
     dialer_calls: DialerCalls,
     pub(crate) auth: AuthPool,
     link: Mutex<Link>,
-    /// Unbounded, because posting must not block. It stays short: wishes are merged in the registry, and the other
-    /// commands are posted only while a heartbeat takes them.
+    /// Unbounded, because sending must not block. It stays short: a call is told once, and orders come only while a heartbeat
+    /// takes them.
     commands: (Sender<Command>, Receiver<Command>),
     booth: Booth,
     threads: Mutex<Threads>,
@@ -123,9 +151,9 @@ impl Core {
             auth: AuthPool::new(&config, &connector),
             outlets: Outlets::new(&config),
             registry: Registry::default(),
+            warnings: Warnings::default(),
             decoding: config.decoder().map(Decoding::new),
-            client_events: Arc::default(),
-            client_event_rate: config.events_per_second().map(|limit| Mutex::new(RateLimit::new(limit))),
+            client_events: Arc::clone(session.pacing()),
             connector,
             traffic: Arc::default(),
             dialer_calls: DialerCalls::new(Process::current()),
@@ -142,35 +170,37 @@ impl Core {
     pub(crate) fn reconnect_now(&self) {
         let threads = self.threads.lock();
         if threads.heartbeat_runs {
-            let _ = self.commands.0.send(Command::ReconnectNow);
+            self.post(Input::ReconnectNow);
         }
     }
 
-    /// Tells the heartbeat that there are changed wishes.
-    pub(crate) fn wishes_changed(&self) {
-        let _ = self.commands.0.send(Command::Wishes);
+    /// Posts a call for the next turn, which is that of the heartbeat unless another thread is faster.
+    fn post(&self, call: Input<'static>) {
+        self.registry.post(call);
+        self.wishes_changed();
     }
 
-    /// Hands a client event over to the heartbeat.
-    pub(crate) fn trigger(&self, channel: Arc<Interest>, epoch: u64, text: String) -> Result<(), Error> {
-        let place = Place::take(&self.client_events, MAX_CLIENT_EVENTS);
-        let place = place.ok_or(Error::ClientEventQueueFull { waiting: MAX_CLIENT_EVENTS })?;
+    /// Tells the heartbeat that the registry has something for the session.
+    pub(crate) fn wishes_changed(&self) {
+        let _ = self.commands.0.send(Command::Look);
+    }
+
+    /// Posts a client event.
+    pub(crate) fn trigger(&self, event: impl FnOnce(Permit) -> ClientEvent) -> Result<(), Error> {
         let threads = self.threads.lock();
         if !threads.heartbeat_runs {
             return Err(Error::Disconnected);
         }
-        if let Some(rate) = &self.client_event_rate {
-            let mut rate = rate.lock();
-            if !rate.allows(Instant::now()) {
-                return Err(Error::ClientEventRate { limit: rate.limit() });
-            }
-        }
-        let _ = self.commands.0.send(Command::Trigger(ClientEvent { channel, epoch, text, place }));
+        // Under the lock, so that events are posted in the order of their permits.
+        let permit = self.client_events.reserve(Instant::now())?;
+        self.post(Input::Trigger(event(permit)));
         Ok(())
     }
 
     pub(crate) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
-        self.booth.bind(channel, registration);
+        // Inside a handler it is for what follows there, however much of that was delivered already.
+        let position = || if self.runs_handlers_here() { 0 } else { self.outlets.position() };
+        self.booth.bind(channel, registration, position);
         self.outlets.handlers().wake();
     }
 
@@ -182,26 +212,56 @@ impl Core {
         drop(unbound);
     }
 
-    /// One turn under the link's lock, then what it leaves to be done. The orders are for the heartbeat.
+    /// Feeds the session with what user calls have posted, each in a turn of its own, and then makes this turn. The orders are
+    /// for the heartbeat.
     ///
     /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
     /// the child writes nothing (H7).
     fn turn(&self, act: impl FnOnce(&mut Link, Instant) -> Aftermath) -> Vec<Order> {
-        if !self.process.is_current() {
-            return Vec::new();
-        }
-        let (orders, mut closed) = {
+        let mut orders = Vec::new();
+        let mut last_posted = None;
+        while self.process.is_current() {
             let mut link = self.link.lock();
-            let Aftermath { batch, orders, closed } = act(&mut link, Instant::now());
-            if let Some(batch) = batch {
-                // Under the lock, so that batches are posted in the order of the turns.
-                self.outlets.post(batch);
+            let last = *last_posted.get_or_insert_with(|| link.take_posted(&self.registry));
+            match link.next_posted(last, self.connection.is_wanted()) {
+                Some(input) => orders.extend(self.make_turn(link, |link, now| link.handle(input, now))),
+                None => {
+                    orders.extend(self.make_turn(link, act));
+                    break;
+                }
             }
-            (orders, closed)
-        };
-        closed.iter_mut().for_each(|socket| socket.gate_mut().shutdown());
-        self.outlets.deliver();
+        }
         orders
+    }
+
+    /// One turn under the link's lock, then what it leaves to be done.
+    fn make_turn(
+        &self,
+        mut link: MutexGuard<'_, Link>,
+        act: impl FnOnce(&mut Link, Instant) -> Aftermath,
+    ) -> Vec<Order> {
+        let Aftermath { batch, orders, mut closed } = act(&mut link, Instant::now());
+        let has_posted = batch.is_some();
+        if let Some(batch) = batch {
+            // Under the lock, so that batches are posted in the order of the turns.
+            self.outlets.post(batch);
+        }
+        drop(link);
+        closed.iter_mut().for_each(|socket| socket.gate_mut().shutdown());
+        if has_posted {
+            self.outlets.deliver();
+        }
+        orders
+    }
+
+    /// Asks the session something, after it has learnt what user calls have posted. False in a forked child.
+    fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
+        let mut answer = false;
+        self.turn_and_order(|link, _| {
+            answer = question(&link.session);
+            Aftermath::default()
+        });
+        answer
     }
 
     /// A turn on another thread than the heartbeat's.
@@ -223,16 +283,20 @@ impl Core {
     fn is_connected(&self) -> bool {
         self.link.lock().session.is_connected()
     }
+
+    fn is_current(&self, generation: Generation) -> bool {
+        self.link.lock().session.is_current(generation)
+    }
 }
 
 impl Asker for Core {
     fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
         let ChannelQuestion { generation, number, channel, .. } = question;
-        self.link.lock().session.awaits_channel(*generation, channel, *number)
+        self.asks(|session| session.awaits_channel(*generation, channel, *number))
     }
 
     fn awaits_user(&self, generation: Generation, number: u64) -> bool {
-        self.link.lock().session.awaits_user(generation, number)
+        self.asks(|session| session.awaits_user(generation, number))
     }
 
     fn answered(&self, answer: Answer) {

@@ -23,11 +23,13 @@ use crate::{
 /// Distributes batches.
 ///
 /// A batch is posted under the link's lock, where posting is a push on an unbounded channel that never blocks, and
-/// delivered without it. Whoever delivers takes *all* posted batches in their order, so that the order is that of the
+/// delivered without it. The thread that delivers takes *all* posted batches in their order, so that the order is that of the
 /// session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the last
 /// delivery, which follows at once.
 pub(crate) struct Outlets {
-    posted: (Sender<Arc<Batch>>, Receiver<Arc<Batch>>),
+    posted: (Sender<Batch>, Receiver<Batch>),
+    /// The number of the next entry. Changed by the thread that delivers, before anybody can see the batch.
+    next_number: AtomicU64,
     /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
     /// own code and report what that did, `dispatch` first of all: no other one waits for a delivery (R10).
     delivering: Mutex<()>,
@@ -52,6 +54,7 @@ impl Outlets {
         let handlers = Arc::new(Queue::new(traits, room.0.clone()));
         Self {
             posted: unbounded(),
+            next_number: AtomicU64::new(0),
             delivering: Mutex::new(()),
             queues: Mutex::new([Arc::clone(&handlers)].into()),
             is_closed: AtomicBool::new(false),
@@ -89,8 +92,8 @@ impl Outlets {
 
     /// Does nothing for a queue that was removed before.
     pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
-        // From here on it takes nothing in, and drops nothing. Its wake-up closure goes at the end, without a lock.
-        let _wake_up = queue.abandon();
+        // From here on it takes nothing in, and drops nothing. Its closures go at the end, without a lock.
+        let _closures = queue.abandon();
         {
             let mut queues = self.queues.lock();
             let others: Arc<[_]> = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
@@ -107,31 +110,59 @@ impl Outlets {
 
     /// Hands a batch over for delivery. Never blocks.
     pub(crate) fn post(&self, batch: Batch) {
-        let _ = self.posted.0.send(Arc::new(batch));
+        let _ = self.posted.0.send(batch);
     }
 
-    /// Delivers what was posted, in order.
+    /// The number of the first entry for a handler that is bound now.
+    pub(super) fn position(&self) -> u64 {
+        self.next_number.load(Ordering::SeqCst)
+    }
+
+    /// Delivers what was posted, in order. Everything that the caller has posted is delivered when it returns, whichever
+    /// thread does it.
     pub(crate) fn deliver(&self) {
-        if self.posted.1.is_empty() {
-            return;
-        }
         let (mut to_log, mut to_wake) = (Vec::new(), Vec::new());
         {
             let _delivering = self.delivering.lock();
             while let Ok(batch) = self.posted.1.try_recv() {
-                // Looked up for each, because a receiver gets what is posted after it was made; and before the snapshot
-                // shows it, because one that is made upon that is not for what was seen already.
+                // The handlers and the receivers are settled before the snapshot shows the batch, because one that is made
+                // upon that is not for what was seen already; and for each batch anew (H9).
+                let batch = Arc::new(self.numbered(batch));
                 let queues = self.queues();
-                self.snapshot.apply(&batch);
+                let is_news = self.snapshot.apply(&batch);
                 to_wake.extend(queues.iter().filter(|queue| queue.push(&batch)).cloned());
+                if is_news {
+                    self.snapshot.handed_over();
+                }
                 if batch.notices() > 0 {
                     to_log.push(batch);
                 }
             }
         }
-        // What wakes a consumer, and a logger, are user code, so no lock is held.
-        to_wake.iter().for_each(|queue| self.ring(queue));
+        // Closures for keys, wake-up closures and loggers are user code, so no lock is held.
+        to_wake.iter().for_each(|queue| self.take_in(queue));
         to_log.iter().for_each(|batch| log_notices(batch));
+    }
+
+    /// Gives the entries of a batch their numbers.
+    fn numbered(&self, batch: Batch) -> Batch {
+        let number = self.next_number.fetch_add(batch.len() as u64, Ordering::SeqCst);
+        batch.with_number(number)
+    }
+
+    /// Lets a queue take in what it was given, and wakes its consumer.
+    fn take_in(&self, queue: &Queue) {
+        let (is_to_be_rung, outcome) = {
+            let _inside = Inside::of(self.identity());
+            queue.take_in()
+        };
+        if is_to_be_rung {
+            self.ring(queue);
+        }
+        if outcome.is_err() {
+            let handler = "the keys of a receiver's events".to_owned();
+            self.report(Error::HandlerPanicked { handler });
+        }
     }
 
     /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).
@@ -177,7 +208,7 @@ impl Outlets {
             // In any case: whoever is to ring for what came before may find nothing to ring with any more.
             self.ring(queue);
             // It may hold the very receiver that it wakes.
-            drop(queue.take_down_bell());
+            drop(queue.take_down_closures());
         }
     }
 
@@ -201,20 +232,33 @@ impl Outlets {
     }
 }
 
-/// What happens to the connection, for the log. The data of events, and words from outside, never get there (X1).
+/// Logs notices. Losses and refusals are warnings, whether a handler hears of them or not. The data of events, and text from
+/// outside, are never logged (X1).
 fn log_notices(batch: &Batch) {
-    for notice in (0..batch.len()).filter_map(|index| batch.notice(index)) {
+    let notices: Vec<_> = (0..batch.len()).filter_map(|index| batch.notice(index)).collect();
+    for (index, notice) in notices.iter().enumerate() {
         match notice {
             Notification::ConnectionStateChange(change) => log_change(change),
             Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
-            Notification::SubscriptionError(failed) => log::debug!("{}", failed.error.without_words()),
-            Notification::Error(error) => log::debug!("{}", error.without_words()),
+            Notification::SubscriptionError(failed) => log::warn!("{}", failed.error.without_words()),
+            // The change to `Failed` that follows is logged with it.
+            Notification::Error(error) if notices.get(index + 1).is_some_and(|next| is_caused_by(next, error)) => {}
+            Notification::Error(error) => log::warn!("{}", error.without_words()),
             Notification::DecryptionFailure(failure) => {
                 // Without the reason, which may be the words of the user's decoder.
-                log::debug!("{}: an event could not be decrypted", failure.channel);
+                log::warn!("{}: an event could not be decrypted", failure.channel);
             }
             _ => {}
         }
+    }
+}
+
+fn is_caused_by(notice: &Notification, error: &Arc<Error>) -> bool {
+    match notice {
+        Notification::ConnectionStateChange(ConnectionStateChange { cause: Some(cause), .. }) => {
+            Arc::ptr_eq(cause, error)
+        }
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The channels that the user knows, and what is wished of them.
+//! The channels that the user knows, and what user calls ask of the session.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,15 +8,24 @@ use std::{
 use crate::{
     Name,
     event::{Interest, Ticket},
-    session::{ReadyAuth, Wish},
-    sync::Mutex,
+    session::{Input, ReadyAuth, Wish},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-/// The wishes of all threads, merged: what the heartbeat takes is the last wish for each channel (S1), however often it
-/// was changed meanwhile.
+/// The session follows up to this many wishes in one turn, so that neither the reader nor `disconnect` waits long for the
+/// lock of the link.
+const WISHES_PER_TURN: usize = 1000;
+
+/// The calls and the wishes of all threads. Wishes are merged: a turn takes the last wish for each channel (S1), however
+/// often it was changed meanwhile.
 #[derive(Default)]
 pub(crate) struct Registry {
     wishes: Mutex<Wishes>,
+    /// Whether a turn has something to take: every turn asks, and most find nothing. Set before a user call returns.
+    has_posted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -26,6 +35,8 @@ struct Wishes {
     /// By their numbers, so that a list of them has the order in which they became known.
     wanted: BTreeMap<u64, Arc<Interest>>,
     changed: BTreeMap<u64, Wish>,
+    /// Calls to connect, to disconnect and to trigger, in their order.
+    calls: Vec<Input<'static>>,
     /// The last call to sign in.
     sign_in: Option<Ticket>,
     last_id: u64,
@@ -52,23 +63,29 @@ impl Registry {
         let mut wishes = self.wishes.lock();
         interest.want();
         wishes.wanted.insert(interest.id(), Arc::clone(interest));
-        wishes.note(interest, ready)
+        self.note(&mut wishes, interest, ready)
+    }
+
+    /// Hands a call over to the session. The caller tells the heartbeat.
+    pub(super) fn post(&self, call: Input<'static>) {
+        let mut wishes = self.wishes.lock();
+        wishes.calls.push(call);
+        self.has_posted.store(true, Ordering::SeqCst);
     }
 
     /// Wants to be signed in. True when the heartbeat has to be told.
     pub(crate) fn want_sign_in(&self, ticket: Ticket) -> bool {
         let mut wishes = self.wishes.lock();
-        let first = wishes.is_empty();
         // The last call, whichever of two threads comes here last.
         wishes.sign_in = wishes.sign_in.max(Some(ticket));
-        first
+        self.is_first()
     }
 
     /// Does not want a channel any more. True when the heartbeat has to be told.
     pub(crate) fn forget(&self, interest: &Arc<Interest>) -> bool {
         let mut wishes = self.wishes.lock();
         wishes.wanted.remove(&interest.id());
-        interest.forget() && wishes.note(interest, None)
+        interest.forget() && self.note(&mut wishes, interest, None)
     }
 
     /// Wants no channel any more. Returns those that were wanted, and true when the heartbeat has to be told.
@@ -77,37 +94,52 @@ impl Registry {
         let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
         let mut tell = false;
         for interest in &withdrawn {
-            tell |= interest.forget() && wishes.note(interest, None);
+            tell |= interest.forget() && self.note(&mut wishes, interest, None);
         }
         (withdrawn, tell)
     }
 
-    /// The last wishes that have not been followed yet: to sign in, and about channels.
-    pub(super) fn take_changed(&self) -> (Option<Ticket>, Vec<Wish>) {
-        let mut wishes = self.wishes.lock();
-        let changed = std::mem::take(&mut wishes.changed).into_values().collect();
-        (wishes.sign_in.take(), changed)
+    /// Whether there is something to [`take`](Self::take). Locks nothing.
+    pub(super) fn has_posted(&self) -> bool {
+        self.has_posted.load(Ordering::SeqCst)
+    }
+
+    /// Takes everything that user calls have posted, in the order in which the session is fed with it: the calls first,
+    /// because a client event that was triggered before `unsubscribe` is sent before the channel is given up.
+    pub(super) fn take(&self) -> Vec<Input<'static>> {
+        let (mut inputs, sign_in, changed) = {
+            let mut wishes = self.wishes.lock();
+            self.has_posted.store(false, Ordering::SeqCst);
+            (std::mem::take(&mut wishes.calls), wishes.sign_in.take(), std::mem::take(&mut wishes.changed))
+        };
+        inputs.extend(sign_in.map(Input::SignIn));
+        let mut changed = changed.into_values().peekable();
+        while changed.peek().is_some() {
+            inputs.push(Input::Wishes(changed.by_ref().take(WISHES_PER_TURN).collect()));
+        }
+        inputs
     }
 
     pub(crate) fn wanted(&self) -> Vec<Arc<Interest>> {
         self.wishes.lock().wanted.values().cloned().collect()
     }
+
+    fn note(&self, wishes: &mut Wishes, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
+        let before = wishes.changed.remove(&interest.id()).and_then(|wish| wish.ready);
+        // A permission stays good while the channel is wanted again and again, and goes with the wish.
+        let ready = ready.or(before).filter(|_| interest.is_wanted());
+        wishes.changed.insert(interest.id(), Wish { interest: Arc::clone(interest), ready });
+        self.is_first()
+    }
+
+    /// Lets the next turn find what was posted. True when nothing was there before, for which the heartbeat would have been
+    /// told.
+    fn is_first(&self) -> bool {
+        !self.has_posted.swap(true, Ordering::SeqCst)
+    }
 }
 
 impl Wishes {
-    fn note(&mut self, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
-        let first = self.is_empty();
-        let before = self.changed.remove(&interest.id()).and_then(|wish| wish.ready);
-        // A permission stays good while the channel is wanted again and again, and goes with the wish.
-        let ready = ready.or(before).filter(|_| interest.is_wanted());
-        self.changed.insert(interest.id(), Wish { interest: Arc::clone(interest), ready });
-        first
-    }
-
-    fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.sign_in.is_none()
-    }
-
     /// Forgets the names that nobody uses any more, so often that it costs nothing on average.
     fn sweep(&mut self) {
         if self.known.len() >= self.sweep_at {
@@ -128,10 +160,36 @@ mod tests {
         assert!(registry.want(&room, None), "the heartbeat is told once");
         assert!(!registry.forget(&room));
         assert!(!registry.want(&room, None));
-        let (_, changed) = registry.take_changed();
+        let changed = changed(&registry);
         assert_eq!(changed.len(), 1);
         assert!(changed[0].interest.is_wanted());
-        assert!(registry.take_changed().1.is_empty());
+        assert!(!registry.has_posted() && registry.take().is_empty());
+    }
+
+    /// The wishes that a turn would take.
+    fn changed(registry: &Registry) -> Vec<Wish> {
+        let wishes = registry.take().into_iter().map(|input| match input {
+            Input::Wishes(wishes) => wishes,
+            other => panic!("nothing but wishes was posted: {other:?}"),
+        });
+        wishes.flatten().collect()
+    }
+
+    #[test]
+    fn s11_calls_come_before_wishes_and_wishes_in_slices() {
+        let registry = Registry::default();
+        for n in 0..=WISHES_PER_TURN {
+            registry.want(&registry.interest(&format!("room-{n}")), None);
+        }
+        registry.want_sign_in(Ticket(1));
+        registry.post(Input::ReconnectNow);
+        assert!(registry.has_posted());
+        let taken = registry.take();
+        let [Input::ReconnectNow, Input::SignIn(Ticket(1)), Input::Wishes(first), Input::Wishes(rest)] = &taken[..]
+        else {
+            panic!("{taken:?}");
+        };
+        assert_eq!((first.len(), rest.len()), (WISHES_PER_TURN, 1));
     }
 
     fn ready() -> ReadyAuth {
@@ -144,11 +202,11 @@ mod tests {
         let room = registry.interest("private-room");
         registry.want(&room, Some(ready()));
         registry.want(&room, None);
-        assert!(registry.take_changed().1[0].ready.is_some());
+        assert!(changed(&registry)[0].ready.is_some());
         registry.want(&room, Some(ready()));
         registry.forget(&room);
         registry.want(&room, None);
-        assert!(registry.take_changed().1[0].ready.is_none());
+        assert!(changed(&registry)[0].ready.is_none());
     }
 
     #[test]

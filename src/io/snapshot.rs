@@ -10,18 +10,22 @@ use super::facts::{ChannelFacts, Channels, UserFacts};
 use crate::{
     ConnectionState, Error, Name, Notification,
     event::{Batch, Interest, LastClose, Tally, Ticket, UserOutcome},
-    sync::{Condvar, Mutex},
+    sync::{Condvar, Mutex, MutexGuard},
 };
 
 /// The state as of the last delivered batch, and a way to wait for a change of it.
 #[derive(Default)]
 pub(crate) struct Snapshot {
     facts: Mutex<Facts>,
+    /// The queues have got what the facts show.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Facts {
+    /// How many batches have changed something here, and how many of these are in the queues.
+    applied: u64,
+    handed_over: u64,
     state: ConnectionState,
     /// Why the last attempt failed.
     cause: Option<Arc<Error>>,
@@ -46,14 +50,16 @@ struct Subscription {
 }
 
 impl Snapshot {
-    /// Learns what a batch brings.
-    pub(super) fn apply(&self, batch: &Batch) {
+    /// Learns what a batch brings. True when waiting calls are to be told once it is [handed over](Self::handed_over).
+    #[must_use]
+    pub(super) fn apply(&self, batch: &Batch) -> bool {
         let mut facts = self.facts.lock();
         let published = &batch.published;
         facts.tally = published.tally.unwrap_or(facts.tally);
         if !batch.is_news() {
-            return;
+            return false;
         }
+        facts.applied += 1;
         facts.taken_up = published.taken_up.unwrap_or(facts.taken_up);
         facts.settled.extend(published.settled.iter().cloned());
         if let Some(state) = published.state {
@@ -80,8 +86,24 @@ impl Snapshot {
         if published.state.is_some_and(|state| state != ConnectionState::Connected) {
             facts.subscriptions.retain(|_, subscription| subscription.outlives_the_connection());
         }
+        true
+    }
+
+    /// The queues have got all that was learnt so far: calls that waited for it may return (H9).
+    pub(super) fn handed_over(&self) {
+        let mut facts = self.facts.lock();
+        facts.handed_over = facts.applied;
         drop(facts);
         self.changed.notify_all();
+    }
+
+    /// What is known is the answer of a waiting call, which returns when the queues have got it too. That never takes long,
+    /// because pushing never blocks.
+    fn wait_for_queues(&self, mut facts: MutexGuard<'_, Facts>) {
+        let known = facts.applied;
+        while facts.handed_over < known {
+            self.changed.wait(&mut facts);
+        }
     }
 
     pub(crate) fn state(&self) -> ConnectionState {
@@ -109,6 +131,7 @@ impl Snapshot {
         let mut facts = self.facts.lock();
         loop {
             if let Some(outcome) = facts.settled.remove(&ticket) {
+                self.wait_for_queues(facts);
                 return outcome.map_err(|error| Error::clone(&error));
             }
             self.changed.wait(&mut facts);
@@ -163,6 +186,7 @@ impl Snapshot {
         let mut facts = self.facts.lock();
         loop {
             if let Some(answer) = answer(&facts) {
+                self.wait_for_queues(facts);
                 return answer;
             }
             let timed_out = match deadline {
@@ -172,8 +196,8 @@ impl Snapshot {
                     false
                 }
             };
-            if timed_out {
-                return answer(&facts).unwrap_or(Err(Error::WaitTimeout { what, after: time }));
+            if timed_out && answer(&facts).is_none() {
+                return Err(Error::WaitTimeout { what, after: time });
             }
         }
     }

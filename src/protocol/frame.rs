@@ -9,6 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::escape;
+use crate::surrogates;
 
 /// Deeper messages are refused, so that no later parser of the same text can be driven out of its stack.
 const MAX_DEPTH: usize = 128;
@@ -48,18 +49,17 @@ fn describe(error: &serde_json::Error) -> String {
 pub(crate) struct Data<'a>(&'a str);
 
 impl<'a> Data<'a> {
-    /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands.
-    ///
-    /// Fails for a string with half of a surrogate pair, which no Rust string can hold.
-    pub(crate) fn text(self) -> Result<Cow<'a, str>, String> {
+    /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands. Half of a surrogate pair
+    /// in a string becomes U+FFFD; in JSON of another kind its escape stays (D1).
+    pub(crate) fn text(self) -> Cow<'a, str> {
         match self.string_content() {
             Some(content) if content.contains('\\') => {
                 let mut text = String::with_capacity(content.len());
-                decode(content, &mut text)?;
-                Ok(Cow::Owned(text))
+                escape::decode(content, &mut text);
+                Cow::Owned(text)
             }
-            Some(content) => Ok(Cow::Borrowed(content)),
-            None => Ok(Cow::Borrowed(self.0)),
+            Some(content) => Cow::Borrowed(content),
+            None => Cow::Borrowed(self.0),
         }
     }
 
@@ -73,29 +73,26 @@ impl<'a> Data<'a> {
         self.0.len()
     }
 
-    /// Appends the [`text`](Self::text). After a failure, a part of it has been appended.
-    pub(crate) fn append_to(self, out: &mut String) -> Result<(), String> {
+    /// Appends the [`text`](Self::text).
+    pub(crate) fn append_to(self, out: &mut String) {
         match self.string_content() {
             Some(content) => {
                 out.reserve(content.len());
-                decode(content, out)
+                escape::decode(content, out);
             }
-            None => {
-                out.push_str(self.0);
-                Ok(())
-            }
+            None => out.push_str(self.0),
         }
     }
 
     /// The value of a platform event, which may come as an object or as a string that holds one.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Option<T> {
-        serde_json::from_str(&self.text().ok()?).ok()
+        surrogates::from_json(&self.text()).ok()
     }
 
     /// A user id: a string, or a number as its text. Anything else is none.
     fn as_id(self) -> Option<Cow<'a, str>> {
         let is_id = self.0.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
-        self.text().ok().filter(|_| is_id)
+        is_id.then(|| self.text())
     }
 
     /// What stands between the quotation marks, if this is a string.
@@ -104,13 +101,14 @@ impl<'a> Data<'a> {
     }
 }
 
-fn decode(content: &str, out: &mut String) -> Result<(), String> {
-    escape::decode(content, out).ok_or_else(|| "its data has half of a surrogate pair".to_owned())
+/// A string, decoded as that of data: serde_json would refuse half of a surrogate pair.
+fn text<E: de::Error>(raw: &RawValue) -> Result<Cow<'_, str>, E> {
+    let data = Data(raw.get());
+    match data.string_content() {
+        Some(_) => Ok(data.text()),
+        None => Err(E::custom("not a string")),
+    }
 }
-
-/// Text that borrows from the message where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A frame, and how deep its JSON nests.
 struct Envelope<'a> {
@@ -144,8 +142,8 @@ impl<'de: 'a, 'a> Visitor<'de> for EnvelopeVisitor<'a> {
         };
         while let Some(key) = map.next_key()? {
             match key {
-                Key::Event => event = Some(map.next_value::<Text<'a>>()?.0),
-                Key::Channel => channel = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
+                Key::Event => event = Some(text(map.next_value::<&'a RawValue>()?)?),
+                Key::Channel => channel = map.next_value::<Option<&'a RawValue>>()?.map(text).transpose()?,
                 Key::Data => data = raw(map.next_value()?),
                 Key::UserId => user_id = raw(map.next_value()?).as_id(),
                 Key::Other => drop(raw(map.next_value()?)),
@@ -157,15 +155,39 @@ impl<'de: 'a, 'a> Visitor<'de> for EnvelopeVisitor<'a> {
 }
 
 /// The keys of the envelope.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
 enum Key {
     Event,
     Channel,
     Data,
     UserId,
-    #[serde(other)]
     Other,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    /// Reads a key as bytes: as text, serde_json would refuse half of a surrogate pair in one that is ignored.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_bytes<E: de::Error>(self, key: &[u8]) -> Result<Key, E> {
+        Ok(match key {
+            b"event" => Key::Event,
+            b"channel" => Key::Channel,
+            b"data" => Key::Data,
+            b"user_id" => Key::UserId,
+            _ => Key::Other,
+        })
+    }
 }
 
 /// How deep arrays and objects nest in a JSON value. What stands inside strings does not count.
@@ -273,7 +295,7 @@ mod tests {
     use super::*;
 
     fn data_of(text: &str) -> String {
-        Frame::parse(text).expect(text).data.text().expect(text).into_owned()
+        Frame::parse(text).expect(text).data.text().into_owned()
     }
 
     #[test]
@@ -294,6 +316,36 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(data_of(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn d1_half_of_a_surrogate_pair_is_u_fffd_everywhere_in_a_message() {
+        let text = r#"{"\ud83d":{"\ude00":1},"event":"e\ud83d","channel":"c\ude00","data":"d\ud83d\ud83d\ude00","user_id":"\uD83D\u0041"}"#;
+        let frame = Frame::parse(text).expect("valid");
+        assert_eq!((&*frame.event, frame.channel.as_deref()), ("e\u{fffd}", Some("c\u{fffd}")));
+        assert_eq!((&*frame.data.text(), frame.user_id.as_deref()), ("d\u{fffd}😀", Some("\u{fffd}A")));
+        let object = r#"{"a":"\ud83d"}"#;
+        assert_eq!(data_of(&format!(r#"{{"event":"e","data":{object}}}"#)), object, "JSON stays as it was sent");
+        let frame = Frame::parse(r#"{"event":"e","data":{"a":"\ud83d","\ude00":1}}"#).expect("valid");
+        let decoded: serde_json::Value = frame.data.decode().expect("it is JSON");
+        assert_eq!(decoded, serde_json::json!({ "a": "\u{fffd}", "\u{fffd}": 1 }));
+    }
+
+    #[test]
+    fn d1_an_escaped_key_of_the_envelope_is_that_key() {
+        let frame = Frame::parse(r#"{"\u0065vent":"e","ch\u0061nnel":"c"}"#).expect("valid");
+        assert_eq!((&*frame.event, frame.channel.as_deref()), ("e", Some("c")));
+    }
+
+    #[test]
+    fn d2_halves_of_surrogate_pairs_do_not_make_a_message_nest_deeper() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels - 2), "]".repeat(levels - 2));
+            format!(r#"{{"event":"\ud83d","\ude00":["\ud83d",{open}{close}]}}"#)
+        };
+        assert!(Frame::parse(&nested(128)).is_ok());
+        assert!(Frame::parse(&nested(129)).is_err());
+        assert!(Frame::parse(&nested(100_000)).is_err());
     }
 
     #[test]
@@ -322,7 +374,6 @@ mod tests {
             r#"{"event":"e""#,
             r#"{"event":"e"}x"#,
             r#"{"event":"e","channel":5}"#,
-            r#"{"event":"\ud800"}"#,
             r#"{"event":"e","data":}"#,
         ];
         for text in bad {

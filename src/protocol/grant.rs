@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{escape, name::ChannelKind, sealed::SharedSecret};
-use crate::{ChannelAuth, UserAuth};
+use crate::{ChannelAuth, UserAuth, surrogates};
 
 /// The permission for a channel, out of the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
@@ -60,7 +60,7 @@ pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
         id: String,
     }
     serde_json::from_str::<&RawValue>(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
-    match serde_json::from_str(auth.data()) {
+    match surrogates::from_json(auth.data()) {
         Ok(User { id }) if !id.is_empty() => Ok(id),
         _ => Err("has a `user_data` without an `id` that is text and not empty".to_owned()),
     }
@@ -96,12 +96,18 @@ impl<'a> Answer<'a> {
         // Also where no field is that is read here: serde_json does not look into what it skips.
         let body = without_mark(str::from_utf8(body).map_err(|_| "is not UTF-8")?);
         if !body.starts_with('"') {
-            return make(Answer::of(body)?);
+            return Answer::repaired(body, make);
         }
         let raw: &RawValue = serde_json::from_str(body).map_err(|_| "is not JSON")?;
         let inner = decoded(raw.get()).ok_or("is not JSON")?;
         let object = Some(without_mark(&inner)).filter(|inner| inner.starts_with('{'));
-        make(Answer::of(object.ok_or("is not a JSON object")?)?)
+        Answer::repaired(object.ok_or("is not a JSON object")?, make)
+    }
+
+    /// Half a surrogate pair is U+FFFD (D1), also in a key that the client ignores.
+    fn repaired<T>(body: &str, make: impl FnOnce(Answer<'_>) -> Result<T, String>) -> Result<T, String> {
+        let repaired = surrogates::repaired(body);
+        make(Answer::of(repaired.as_deref().map_or(body, String::as_str))?)
     }
 
     fn of(body: &'a str) -> Result<Self, String> {
@@ -146,7 +152,7 @@ fn decoded(raw: &str) -> Option<Zeroizing<String>> {
     let content = raw.strip_prefix('"')?.strip_suffix('"')?;
     // In one piece, which is wiped unless it is handed out; serde_json would unescape it in memory of its own (X1).
     let mut text = Zeroizing::new(String::with_capacity(content.len()));
-    escape::decode(content, &mut text)?;
+    escape::decode(content, &mut text);
     Some(text)
 }
 
@@ -251,6 +257,19 @@ mod tests {
         assert_eq!(auth.member(), Some("{\"user_id\": 7 , \"x\":\"ż\"}"));
         let without = channel_from(br#"{"auth":"k:s","channel_data":null}"#, "presence-a").expect("good");
         assert_eq!((without.signature(), without.member()), ("k:s", None));
+    }
+
+    #[test]
+    fn d1_half_of_a_surrogate_pair_in_an_answer_is_u_fffd() {
+        let body = r#"{"\ud83d":1,"auth":"k:\ud83d","channel_data":"{\"user_id\":\"a\ude00\",\"x\":\"\\ud83d\"}"}"#;
+        let auth = channel_from(body.as_bytes(), "presence-a").expect("good");
+        assert_eq!(auth.signature(), "k:\u{fffd}");
+        // A6: an escape inside the signed text is that text, and goes to the server as it is.
+        assert_eq!(auth.member(), Some("{\"user_id\":\"a\u{fffd}\",\"x\":\"\\ud83d\"}"));
+        let body = r#"{"auth":"k:s","user_data":"{\"id\":\"a\\ud83d\",\"\\ude00\":1}"}"#;
+        let user = user_from(body.as_bytes()).expect("good");
+        assert_eq!(user.data(), r#"{"id":"a\ud83d","\ude00":1}"#);
+        assert_eq!(user_of(&user).as_deref(), Ok("a\u{fffd}"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, SeqAccess, Visitor},
+    de::{SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -12,12 +12,15 @@ use super::{
     frame::{Data, Frame},
     scalar,
 };
-use crate::{Name, error::excerpt};
+use crate::{Name, error::excerpt, surrogates};
 
 /// A received message by its meaning.
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
-    ConnectionEstablished(Established),
+    ConnectionEstablished {
+        established: Established,
+        data: Data<'a>,
+    },
     Ping,
     Pong,
     Error(ServerError),
@@ -59,20 +62,24 @@ pub(crate) enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Sorts a message by its event name. Only the two reserved prefixes are the platform's.
+    /// Sorts a message by its event name. Only the two reserved prefixes are the platform's, and `online` and `offline` without a
+    /// channel where they have the shape of a change of the watchlist. Any other name is an application event, `client-` names
+    /// without a channel included: no peer can send such a message, so that it is the server's own.
     pub(crate) fn of(frame: Frame<'a>) -> Self {
         if !frame.event.starts_with("pusher:") && !frame.event.starts_with("pusher_internal:") {
-            return match &*frame.event {
-                "online" | "offline" if frame.channel.is_none() => Self::Watchlist(WatchlistChange::bare(&frame)),
-                _ => Self::Event(frame),
+            return match WatchlistChange::bare(&frame) {
+                Some(changes) => Self::Watchlist(changes),
+                None => Self::Event(frame),
             };
         }
         let Frame { event, channel, data, .. } = frame;
         match (&*event, channel) {
             ("pusher:ping", _) => Self::Ping,
             ("pusher:pong", _) => Self::Pong,
-            ("pusher:connection_established", _) => Self::ConnectionEstablished(Established::of(data)),
-            ("pusher:error", channel) => Self::Error(ServerError::of(data, channel.is_some())),
+            ("pusher:connection_established", _) => {
+                Self::ConnectionEstablished { established: Established::of(data), data }
+            }
+            ("pusher:error", channel) => Self::Error(ServerError::of(data, channel.as_deref().map(excerpt))),
             ("pusher_internal:subscription_succeeded", Some(channel)) => Self::SubscriptionSucceeded { channel, data },
             ("pusher:subscription_error" | "pusher_internal:subscription_error", Some(channel)) => {
                 Self::SubscriptionError { channel, data, refusal: data.decode().unwrap_or_default() }
@@ -132,23 +139,27 @@ impl WatchlistChange {
         struct Listed {
             events: Vec<WatchlistChange>,
         }
-        watchlist::<Listed>(data).unwrap_or_default().events
+        let listed = if data.len() > MAX_WATCHLIST { None } else { data.decode::<Listed>() };
+        listed.unwrap_or_default().events
     }
 
-    /// Sockudo sends each change as an event of its own, without a channel.
-    fn bare(frame: &Frame<'_>) -> Vec<Self> {
+    /// Sockudo sends each change as an event of its own, without a channel. `None` for any other event. One that is far too
+    /// large for a watchlist is not looked into, and changes nothing.
+    fn bare(frame: &Frame<'_>) -> Option<Vec<Self>> {
         #[derive(Deserialize)]
         struct Bare {
             #[serde(deserialize_with = "ids")]
             user_ids: Vec<Name>,
         }
-        let change = watchlist::<Bare>(frame.data);
-        change.map(|bare| Self { name: frame.event.to_string(), user_ids: bare.user_ids }).into_iter().collect()
+        if frame.channel.is_some() || !matches!(&*frame.event, "online" | "offline") {
+            return None;
+        }
+        if frame.data.len() > MAX_WATCHLIST {
+            return Some(Vec::new());
+        }
+        let Bare { user_ids } = frame.data.decode()?;
+        Some(vec![Self { name: frame.event.to_string(), user_ids }])
     }
-}
-
-fn watchlist<T: DeserializeOwned>(data: Data<'_>) -> Option<T> {
-    if data.len() > MAX_WATCHLIST { None } else { data.decode() }
 }
 
 fn count_of(data: Data<'_>) -> Option<u64> {
@@ -174,7 +185,7 @@ fn user_id(user_data: &str) -> Option<String> {
     struct User {
         id: String,
     }
-    serde_json::from_str::<User>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
+    surrogates::from_json::<User>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
 }
 
 /// The content of `pusher:connection_established`.
@@ -214,19 +225,19 @@ fn clamp_seconds(text: &str) -> Option<Duration> {
 pub(crate) struct ServerError {
     pub(crate) code: Option<u16>,
     pub(crate) message: String,
-    /// soketi names a channel when it refuses a client event; such an error answers no subscription.
-    pub(crate) has_channel: bool,
+    /// soketi names the channel when it refuses a client event. At most 200 characters, as channels have.
+    pub(crate) channel: Option<String>,
 }
 
 impl ServerError {
-    fn of(data: Data<'_>, has_channel: bool) -> Self {
+    fn of(data: Data<'_>, channel: Option<String>) -> Self {
         #[derive(Deserialize, Default)]
         struct Raw {
             code: Option<Box<RawValue>>,
             message: Option<Box<RawValue>>,
         }
         let Raw { code, message } = data.decode().unwrap_or_default();
-        Self { code: code_of(code), message: text_of(message), has_channel }
+        Self { code: code_of(code), message: text_of(message), channel }
     }
 }
 
@@ -254,7 +265,7 @@ impl<'de> Deserialize<'de> for Refusal {
 
 /// The text, if it is one. The other fields are never made values of, which would take many times the room of the message.
 fn text_of(raw: Option<Box<RawValue>>) -> String {
-    let text = raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    let text = raw.and_then(|raw| surrogates::from_json::<String>(raw.get()).ok());
     excerpt(&text.unwrap_or_default())
 }
 
@@ -273,7 +284,7 @@ mod tests {
     fn established(data: &str) -> Established {
         let text = format!(r#"{{"event":"pusher:connection_established","data":{data}}}"#);
         match message(&text) {
-            Message::ConnectionEstablished(established) => established,
+            Message::ConnectionEstablished { established, .. } => established,
             other => panic!("{other:?}"),
         }
     }
@@ -372,6 +383,26 @@ mod tests {
         assert!(changes(r#"{"event":"pusher_internal:watchlist_events"}"#).is_empty());
         let published = r#"{"event":"online","channel":"c","data":"x"}"#;
         assert!(matches!(message(published), Message::Event(_)), "a channel's event of that name is the publisher's");
+        for data in [r#""x""#, "null", "{}", r#"{"user_ids":"a"}"#, r#"{"users":["a"]}"#] {
+            let text = format!(r#"{{"event":"offline","data":{data}}}"#);
+            assert!(matches!(message(&text), Message::Event(_)), "S8: without the shape of a watchlist: {data}");
+        }
+    }
+
+    #[test]
+    fn d1_half_of_a_surrogate_pair_in_a_platform_event_is_u_fffd() {
+        let error = r#"{"event":"pusher:error","data":{"code":4009,"message":"no\ud83d","\ude00":1}}"#;
+        let Message::Error(error) = message(error) else { panic!() };
+        assert_eq!((error.code, &*error.message), (Some(4009), "no\u{fffd}"));
+        let refused =
+            r#"{"event":"pusher:subscription_error","channel":"c\ud83d","data":{"error":"\ud83d","status":401}}"#;
+        let Message::SubscriptionError { channel, refusal, .. } = message(refused) else { panic!() };
+        assert_eq!((&*channel, &*refusal.message, refusal.status), ("c\u{fffd}", "\u{fffd}", Some(401)));
+        let listed = r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\\ud83d\"]}]}"}"#;
+        let Message::Watchlist(changes) = message(listed) else { panic!() };
+        assert_eq!(changes[0].user_ids, [Name::from("a\u{fffd}")]);
+        let signed_in = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"a\\ud83d\"}"}}"#;
+        assert!(matches!(message(signed_in), Message::SignInSucceeded { id: Some(id) } if id == "a\u{fffd}"));
     }
 
     #[test]

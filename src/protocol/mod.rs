@@ -6,6 +6,7 @@
 
 pub(crate) mod close;
 mod escape;
+pub(crate) mod finite;
 pub(crate) mod frame;
 pub(crate) mod grant;
 pub(crate) mod message;

@@ -30,6 +30,13 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
     Err(Error::ChannelName { name: name.chars().take(MAX_CHARACTERS).collect(), reason })
 }
 
+/// The longest prefix of a kind with which the name begins but for the case of letters, if it does not begin with it.
+pub(crate) fn prefix_of_another_case(name: &str) -> Option<&'static str> {
+    let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let (prefix, _) = ChannelKind::PREFIXES.iter().find(|(prefix, _)| begins(prefix))?;
+    (!name.starts_with(prefix)).then_some(*prefix)
+}
+
 /// The kinds of channels, by the prefixes of their names. The case matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChannelKind {
@@ -84,6 +91,23 @@ impl ChannelKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s7_a_prefix_of_another_case_is_noticed() {
+        for (name, prefix) in [
+            ("Private-orders", Some("private-")),
+            ("PRESENCE-x", Some("presence-")),
+            ("private-Encrypted-x", Some("private-encrypted-")),
+            ("Cache-x", Some("cache-")),
+            ("private-x", None),
+            ("private-encrypted-cache-x", None),
+            ("Privateer", None),
+            ("room", None),
+            ("", None),
+        ] {
+            assert_eq!(prefix_of_another_case(name), prefix, "{name}");
+        }
+    }
 
     #[test]
     fn s7_the_longest_prefix_names_the_kind() {

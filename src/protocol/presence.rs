@@ -9,6 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{frame::Data, scalar};
+use crate::surrogates;
 
 /// What stands for a member about whom the server says no more than the id.
 pub(crate) const NO_INFO: &str = "null";
@@ -60,7 +61,7 @@ pub(crate) fn describe(id: &str, info: Option<&str>) -> String {
 
 /// The id of the member that this `channel_data` makes of the client. `None` when it names none.
 pub(crate) fn own_id(channel_data: &str) -> Option<String> {
-    let described: Described = serde_json::from_str(channel_data).ok()?;
+    let described: Described = surrogates::from_json(channel_data).ok()?;
     id_of(described.user_id.as_deref()?)
 }
 
@@ -78,7 +79,9 @@ fn id_of(raw: &RawValue) -> Option<String> {
 /// The entries of an object, or of a list, which PHP makes of an object whose keys are 0, 1, 2, ... Anything else has none.
 fn for_each_entry(raw: Option<Box<RawValue>>, each: impl FnMut(&str, &RawValue)) {
     let Some(raw) = raw else { return };
-    let mut json = serde_json::Deserializer::from_str(raw.get());
+    // Before it is read, because entries that have been handed on are not taken back.
+    let repaired = surrogates::repaired(raw.get());
+    let mut json = serde_json::Deserializer::from_str(repaired.as_deref().map_or(raw.get(), String::as_str));
     // What is neither an object nor a list is an error, before which there are no entries.
     let _ = json.deserialize_any(Entries(each));
 }
@@ -156,6 +159,16 @@ mod tests {
         assert_eq!(members(r#"{"ids":["a"]}"#), pairs(&[("a", "null")]));
         assert_eq!(members(r#"{"hash":{"a":[1, 2]}}"#), pairs(&[("a", "[1, 2]")]));
         assert_eq!(members(r#"{"ids":[0,1],"hash":["x",{"y":1}]}"#), pairs(&[("0", "\"x\""), ("1", r#"{"y":1}"#)]));
+    }
+
+    #[test]
+    fn d1_half_of_a_surrogate_pair_in_a_list_is_u_fffd() {
+        let list = r#"{"\ud83d":1,"ids":["a\ud83d",7,"b"],"hash":{"a\ud83d":{"n":"\ude00"},"b":null}}"#;
+        let listed = pairs(&[("7", "null"), ("a\u{fffd}", r#"{"n":"\ufffd"}"#), ("b", "null")]);
+        assert_eq!(members(list), listed);
+        let member = with_data(r#"{"user_id":"a\ud83d","user_info":{"n":"\ude00"},"\ud83d":1}"#, member_of);
+        assert_eq!(member, Some(("a\u{fffd}".to_owned(), r#"{"n":"\ufffd"}"#.to_owned())));
+        assert_eq!(own_id(r#"{"user_id":"a\ud83d"}"#).as_deref(), Some("a\u{fffd}"));
     }
 
     #[test]

@@ -2,16 +2,31 @@
 
 use std::{fmt, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::{
+        DecodePaddingMode,
+        general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+    },
+};
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::surrogates;
+
 /// The key of one channel, always 32 bytes. Wiped when it is dropped, and not in an array, which would leave copies on the
 /// stack when it moves.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
+
+/// For envelopes, whose base64 may lack its padding, as the official JavaScript client accepts it (E6). The alphabet is the
+/// standard one.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The length of a key.
 const BYTES: usize = 32;
@@ -55,15 +70,15 @@ impl SharedSecret {
             nonce: String,
             ciphertext: String,
         }
-        let envelope: Envelope = serde_json::from_str(envelope)
+        let envelope: Envelope = surrogates::from_json(envelope)
             .map_err(|_| OpenError::Malformed("it is not an envelope of nonce and ciphertext"))?;
-        let nonce: [u8; 24] = STANDARD
+        let nonce: [u8; 24] = LENIENT
             .decode(&envelope.nonce)
             .ok()
             .and_then(|nonce| nonce.try_into().ok())
             .ok_or(OpenError::Malformed("its nonce is not 24 bytes of base64"))?;
         let ciphertext =
-            STANDARD.decode(&envelope.ciphertext).map_err(|_| OpenError::Malformed("its ciphertext is not base64"))?;
+            LENIENT.decode(&envelope.ciphertext).map_err(|_| OpenError::Malformed("its ciphertext is not base64"))?;
         if ciphertext.len() < 16 {
             return Err(OpenError::Malformed("its ciphertext is shorter than an authentication tag"));
         }
@@ -81,7 +96,7 @@ impl fmt::Debug for SharedSecret {
 /// The data that the publisher gave, out of the plain text: a JSON string is decoded once, anything else is the data as
 /// it stands (E5).
 pub(crate) fn data_of(plain: String) -> String {
-    if plain.starts_with('"') { serde_json::from_str(&plain).unwrap_or(plain) } else { plain }
+    if plain.starts_with('"') { surrogates::from_json(&plain).unwrap_or(plain) } else { plain }
 }
 
 #[cfg(test)]
@@ -153,6 +168,31 @@ mod tests {
     }
 
     #[test]
+    fn e6_the_padding_of_an_envelope_may_be_missing() {
+        // Ciphertexts of every length modulo 3: no padding, one sign, two signs. A nonce of 24 bytes needs none.
+        for plain in ["", "1", "12", "123"] {
+            let envelope = sealed(&secret(), plain.as_bytes());
+            let mut shorter = envelope.clone();
+            loop {
+                assert_eq!(secret().open(&shorter).as_deref(), Ok(plain.as_bytes()), "{shorter}");
+                let Some(place) = shorter.find("=\"") else { break };
+                shorter.remove(place);
+            }
+            let padded = envelope.replace("\"}", "====\"}");
+            assert!(matches!(secret().open(&padded), Err(OpenError::Malformed(_))), "{padded}");
+        }
+    }
+
+    #[test]
+    fn e6_the_url_safe_alphabet_is_refused() {
+        let plain = (0..=255).map(char::from).collect::<String>();
+        let envelope = sealed(&secret(), plain.as_bytes());
+        assert!(envelope.contains(['+', '/']));
+        let url_safe = envelope.replace('+', "-").replace('/', "_");
+        assert!(matches!(secret().open(&url_safe), Err(OpenError::Malformed(_))));
+    }
+
+    #[test]
     fn a5_a_shared_secret_is_32_bytes_of_standard_base64() {
         assert_eq!(SharedSecret::from_base64(&STANDARD.encode(KEY)), Ok(secret()));
         let longer = STANDARD.encode([0; 33]);
@@ -180,6 +220,8 @@ mod tests {
             ("12", "12"),
             ("plain text", "plain text"),
             ("\"not JSON", "\"not JSON"),
+            (r#""good morning \ud83d""#, "good morning \u{fffd}"),
+            (r#"{"a":"\ud83d"}"#, r#"{"a":"\ud83d"}"#),
         ];
         for (plain, data) in cases {
             assert_eq!(data_of(plain.to_owned()), data);

@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Config, NotificationKind, Overflow,
+    Config, Event, NotificationKind, Overflow,
     event::{Interest, Kinds},
-    io::queue::{Selection, Traits, WakeUp},
+    io::queue::{KeyOf, Selection, Traits, WakeUp},
 };
 
 /// How [`Pusher::receiver_with`](crate::Pusher::receiver_with) and [`Channel::receiver_with`](crate::Channel::receiver_with)
@@ -22,11 +22,12 @@ pub struct ReceiverOptions {
     capacity: Option<usize>,
     overflow: Option<Overflow>,
     wake_up: Option<WakeUp>,
+    key_of: Option<KeyOf>,
 }
 
 impl Default for ReceiverOptions {
     fn default() -> Self {
-        Self { kinds: Kinds::ALL, capacity: None, overflow: None, wake_up: None }
+        Self { kinds: Kinds::ALL, capacity: None, overflow: None, wake_up: None, key_of: None }
     }
 }
 
@@ -53,9 +54,44 @@ impl ReceiverOptions {
     /// What the queue does when it is full. Defaults to [`Config::overflow`], and where that is not set to
     /// [`Overflow::DropOldest`]. With [`Overflow::Block`], a receiver that nobody takes from holds up the whole client, its
     /// handlers and other receivers included. With [`Overflow::KeepLatest`], what is to be kept apart needs a name of its own,
-    /// unless it has another sender: of `moved` for two players of a public channel, one is seen.
+    /// unless it has another sender, or a [key](Self::keep_latest_by): of `moved` for two players of a public channel, one is
+    /// seen.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = Some(overflow);
+        self.key_of = None;
+        self
+    }
+
+    /// [`Overflow::KeepLatest`] by a key of the program's own: an event supersedes the one that waits with the same key, whatever
+    /// their channels, names and senders are, so everything that is to be kept apart belongs into the key. For an event of which
+    /// the closure makes `None`, the rule of `KeepLatest` holds. Of this and [`overflow`](Self::overflow), the last call counts.
+    ///
+    /// For games on servers that do not name the sender of a client event, as Sockudo does not: there, or on a private channel,
+    /// `KeepLatest` alone keeps all positions of all players.
+    ///
+    /// ```
+    /// use pusher_channels::{Event, ReceiverOptions};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Moved {
+    ///     player: String,
+    /// }
+    ///
+    /// let positions = ReceiverOptions::new().keep_latest_by(|event: &Event| match event.name() {
+    ///     "client-moved" => event.json::<Moved>().ok().map(|moved| moved.player),
+    ///     _ => None,
+    /// });
+    /// ```
+    ///
+    /// The closure runs once for each event, before it can be received, on the threads on which a [wake-up](Self::wake) runs,
+    /// and must not block either. Every call of the client is allowed in it; those that wait return
+    /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). One that panics is reported, and not run again: from then on the
+    /// rule of `KeepLatest` holds for all events. Where an
+    /// [`encrypted_data_decoder`](crate::Config::encrypted_data_decoder) makes the text of an event, it has not run yet, and
+    /// the data is empty.
+    pub fn keep_latest_by(mut self, key: impl Fn(&Event) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.overflow = Some(Overflow::KeepLatest);
+        self.key_of = Some(Arc::new(key));
         self
     }
 
@@ -82,6 +118,7 @@ impl ReceiverOptions {
             overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),
             selection: Selection::new(channel, self.kinds),
             wake_up: self.wake_up,
+            key_of: self.key_of,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Events that this client sends to the other subscribers of a channel.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
-    Error,
-    event::{Batch, Interest, Place},
+    Error, Name,
+    event::{Batch, Interest, Pacing, Permit},
 };
 
-use super::{Session, Subscriptions};
+use super::{Session, Settings, Subscriptions, ledger::Sent};
 
 /// A client event that has passed all checks which need no session.
 #[derive(Debug)]
@@ -15,50 +15,106 @@ pub(crate) struct ClientEvent {
     pub(crate) channel: Arc<Interest>,
     /// The wish for the channel of that moment.
     pub(crate) epoch: u64,
+    /// The name of the event, and how many bytes of data it has: a refusal tells them.
+    pub(crate) name: Name,
+    pub(crate) size: usize,
     /// The message as it goes out.
     pub(crate) text: String,
     /// Given back once the message is handed to the socket, or dropped.
-    pub(crate) place: Place,
+    pub(crate) permit: Permit,
 }
 
-/// What waits to be sent. The places bound it.
-#[derive(Default)]
-pub(super) struct Outbox(VecDeque<ClientEvent>);
+/// The client events that wait to be sent, in the order of the calls. The permits bound their number.
+pub(super) struct Outbox {
+    waiting: VecDeque<ClientEvent>,
+    pacing: Arc<Pacing>,
+    /// Whether the newest message was handed over, and the socket has not taken all of it yet.
+    is_writing: bool,
+}
 
 impl Outbox {
-    /// The next one whose channel is still subscribed.
-    pub(super) fn next_message(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) -> Option<String> {
-        while let Some(event) = self.0.pop_front() {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let pacing = Pacing::new(settings.client_event_limit, settings.client_event_patience);
+        Self { waiting: VecDeque::new(), pacing, is_writing: false }
+    }
+
+    /// The message of the next event that may be written now and whose channel is still subscribed, and its entry for the ledger.
+    pub(super) fn next(
+        &mut self,
+        subscriptions: &Subscriptions,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Option<(Sent, String)> {
+        while self.deadline()? <= now {
+            let event = self.waiting.pop_front()?;
             if subscriptions.is_subscribed(&event.channel, event.epoch) {
-                let ClientEvent { text, place, .. } = event;
-                drop(place);
-                return Some(text);
+                let sent = event.sent();
+                event.permit.send(now);
+                self.is_writing = true;
+                return Some((sent, event.text));
             }
+            // The server has ended the subscription.
             batch.push_error(not_subscribed(&event));
         }
         None
     }
 
+    /// When the first message that waits may be written.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let first = self.waiting.front()?;
+        Some(self.pacing.next_write().unwrap_or(first.permit.triggered()))
+    }
+
+    /// The socket has taken all that was handed to it. The limit counts the writes, so that this is the time that counts.
+    pub(super) fn written(&mut self, now: Instant) {
+        if std::mem::take(&mut self.is_writing) {
+            self.pacing.postpone_last_write(now);
+        }
+    }
+
+    /// Nothing is sent on a channel after its unsubscribe, and not on a later subscription of it either (T1).
+    pub(super) fn drop_unsubscribed(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) {
+        self.waiting.retain(|event| {
+            let is_subscribed = subscriptions.is_subscribed(&event.channel, event.epoch);
+            if !is_subscribed {
+                batch.push_error(not_subscribed(event));
+            }
+            is_subscribed
+        });
+    }
+
     /// Nothing is sent on another connection than the one it was meant for.
     pub(super) fn end_connection(&mut self, batch: &mut Batch) {
-        for event in self.0.drain(..) {
+        self.is_writing = false;
+        for event in self.waiting.drain(..) {
             batch.push_error(not_subscribed(&event));
         }
     }
 
     #[cfg(any(fuzzing, test))]
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty()
+    }
+}
+
+impl ClientEvent {
+    pub(super) fn sent(&self) -> Sent {
+        Sent::ClientEvent { channel: self.channel.name().clone(), event: self.name.clone(), size: self.size }
     }
 }
 
 impl Session {
     /// The caller has seen the channel subscribed. If that has changed by the time it would be sent, it is reported (T1).
     pub(super) fn trigger(&mut self, event: ClientEvent) {
-        self.client_events.0.push_back(event);
+        self.client_events.waiting.push_back(event);
         if !self.is_connected() {
             self.client_events.end_connection(&mut self.batch);
         }
+    }
+
+    /// How fast client events go out, for the threads that trigger them.
+    pub(crate) fn pacing(&self) -> &Arc<Pacing> {
+        &self.client_events.pacing
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    ConnectPhase, ConnectionState, Error, TlsProblem,
+    ConnectPhase, ConnectionState, Error, Notification, TlsProblem,
     event::{Batch, Interest, LastClose, Ticket},
     protocol::close::Advice,
 };
@@ -17,6 +17,9 @@ use super::{
     liveness::Expiry,
     phase::{Attempt, Outage, Persistence, Phase},
 };
+
+/// The remark about the end of a connection that the server accepted and did not confirm.
+const UNCONFIRMED: &str = "before it confirmed it (pusher:connection_established); check the app key";
 
 impl Session {
     /// The caller waits for an outcome: of this attempt, or of the one that is being made already.
@@ -73,6 +76,7 @@ impl Session {
         }
         self.change_state(ConnectionState::Disconnecting, None, None);
         self.close_socket(Some(1000));
+        self.end_ledger(now);
         self.end_connection(now);
         self.rest(ConnectionState::Disconnected, None);
     }
@@ -148,8 +152,16 @@ impl Session {
         self.end_sign_in();
     }
 
+    /// Errors that are still held are reported, before the end is judged by the last one.
+    fn end_ledger(&mut self, now: Instant) {
+        self.ledger.end_connection();
+        self.follow_verdicts(now);
+    }
+
     /// The attempt failed, or the connection is over.
     pub(super) fn lose(&mut self, error: Error, now: Instant) {
+        self.blame_client_event(&error, now);
+        self.end_ledger(now);
         let error = match &self.phase {
             Phase::Connected(online) => {
                 if online.was_stable(now) {
@@ -165,12 +177,40 @@ impl Session {
             }
         };
         self.note_end(&error);
+        if may_be_a_limit(&error) {
+            self.subscriptions.cut(now);
+        }
+        let error = self.say_if_unconfirmed(error);
         let close_code = matches!(error, Error::MessageTooLarge { .. }).then_some(1009);
         self.close_socket(close_code);
         self.end_connection(now);
         let cause = Arc::new(error);
         self.outage.get_or_insert(Outage::since(now)).cause = Some(Arc::clone(&cause));
         self.go_on_after(cause, now);
+    }
+
+    /// T2: a server that finds a client event too large may say so by the end of the connection only.
+    fn blame_client_event(&mut self, error: &Error, now: Instant) {
+        if close_code(error) != Some(1009) {
+            return;
+        }
+        if let Some(size) = self.ledger.largest_client_event(now) {
+            self.report(Error::ClientEventTooLarge { size, limit: 0 });
+        }
+    }
+
+    /// R5: some servers drop a connection with an unknown key silently.
+    fn say_if_unconfirmed(&self, mut error: Error) -> Error {
+        let is_open = matches!(&self.phase, Phase::Connecting(attempt) if attempt.phase == ConnectPhase::Established);
+        match &mut error {
+            Error::ConnectionLost { reason, .. } if is_open => *reason = format!("{reason}, {UNCONFIRMED}"),
+            Error::ConnectionClosed { code, message } if is_open && *code < 4000 => {
+                let separator = if message.is_empty() { "" } else { ", " };
+                *message = format!("{message}{separator}{UNCONFIRMED}");
+            }
+            _ => {}
+        }
+        error
     }
 
     /// For the counters. An attempt that failed without a code was no connection that could have ended.
@@ -224,11 +264,25 @@ impl Session {
     /// Ends all efforts until the next `connect`.
     fn rest(&mut self, state: ConnectionState, cause: Option<Arc<Error>>) {
         self.settle(&Err(cause.clone().unwrap_or_else(|| Arc::new(Error::Disconnected))));
+        if let (ConnectionState::Failed, Some(cause)) = (state, &cause) {
+            // H11: nothing comes back from here on, which handlers of errors must know.
+            self.batch.push_notice(Notification::Error(Arc::clone(cause)));
+        }
         self.phase = Phase::Idle;
         self.outage = None;
         // What is told from here on answers no wish to be connected.
         self.connection = None;
         self.change_state(state, cause, None);
+    }
+}
+
+/// Whether the server may have ended the connection because of too many messages (S10). A code of Pusher's is a reason of its
+/// own, and so are those of a server that goes away or restarts, and of a message that is too large.
+fn may_be_a_limit(error: &Error) -> bool {
+    match error {
+        Error::ConnectionLost { .. } => true,
+        Error::ConnectionClosed { code, .. } => *code < 4000 && !matches!(code, 1001 | 1009 | 1012),
+        _ => false,
     }
 }
 

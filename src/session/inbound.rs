@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     ConnectionState, Error,
     protocol::{
-        frame::Frame,
+        frame::{Data, Frame},
         message::{Established, Message, ServerError},
     },
 };
@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Ending, FromSocket, Session,
     liveness::Liveness,
-    phase::{Online, Persistence, Phase, RememberedError},
+    phase::{Online, Persistence, Phase},
     users,
 };
 
@@ -36,9 +36,13 @@ impl Session {
                     let pause = online.liveness.resume(now);
                     self.subscriptions.postpone(pause, now);
                     self.sign_in.postpone(pause, now);
+                    self.ledger.postpone(pause, now);
                 }
             }
             other => {
+                if let FromSocket::Written = other {
+                    self.client_events.written(now);
+                }
                 if let Phase::Connected(online) = &mut self.phase {
                     online.liveness.observe(&other, now);
                 }
@@ -60,13 +64,13 @@ impl Session {
     /// R5: nothing but `pusher:connection_established` may come first. A `pusher:error` at least says why (R3).
     fn first_message(&mut self, message: Message<'_>, now: Instant) {
         match message {
-            Message::ConnectionEstablished(established) if established.socket_id.is_empty() => {
+            Message::ConnectionEstablished { established, .. } if established.socket_id.is_empty() => {
                 self.unexpected_first_message("a confirmation without a socket id".to_owned(), now);
             }
-            Message::ConnectionEstablished(established) if established.socket_id.len() > MAX_SOCKET_ID => {
+            Message::ConnectionEstablished { established, .. } if established.socket_id.len() > MAX_SOCKET_ID => {
                 self.unexpected_first_message("a confirmation with an endless socket id".to_owned(), now);
             }
-            Message::ConnectionEstablished(established) => self.established(established, now),
+            Message::ConnectionEstablished { established, data } => self.established(established, data, now),
             Message::Error(ServerError { code: Some(code), message, .. }) => {
                 self.lose(Error::ConnectionClosed { code, message }, now);
             }
@@ -79,7 +83,7 @@ impl Session {
         self.lose(Error::UnexpectedFirstMessage { reason }, now);
     }
 
-    fn established(&mut self, established: Established, now: Instant) {
+    fn established(&mut self, established: Established, data: Data<'_>, now: Instant) {
         let Phase::Connecting(attempt) = &self.phase else { return };
         let activity = established.activity_timeout.unwrap_or(self.settings.activity_timeout);
         let activity = activity.min(self.settings.activity_timeout);
@@ -95,7 +99,9 @@ impl Session {
         self.socket_id = established.socket_id.into();
         self.batch.published.socket_id = Some(Some(Arc::clone(&self.socket_id)));
         self.settle(&Ok(()));
-        self.change_state(ConnectionState::Connected, None, None);
+        if let Some(change) = self.begin_state(ConnectionState::Connected, None, None) {
+            self.batch.push_connected(&data.text(), change);
+        }
         self.begin_sign_in(now);
         self.subscriptions.begin_connection(users::user(&self.sign_in), &mut self.batch, now);
     }
@@ -108,7 +114,7 @@ impl Session {
             Message::Error(error) => self.server_error(error, now),
             Message::SignInSucceeded { id } => self.signed_in(id, now),
             Message::Watchlist(changes) => self.watchlist(changes),
-            Message::ConnectionEstablished(_) | Message::UnknownPlatformEvent => self.tally.ignored += 1,
+            Message::ConnectionEstablished { .. } | Message::UnknownPlatformEvent => self.tally.ignored += 1,
             of_channel => {
                 let known = self.platform_event(of_channel, now);
                 self.tally.ignored += u64::from(!known);
@@ -118,13 +124,16 @@ impl Session {
 
     /// What the platform sends about a channel. False when nobody waits for it (S8).
     fn platform_event(&mut self, message: Message<'_>, now: Instant) -> bool {
+        if let Message::SubscriptionSucceeded { channel, .. } | Message::SubscriptionError { channel, .. } = &message {
+            self.note_answer(channel, now);
+        }
         let (subscriptions, batch) = (&mut self.subscriptions, &mut self.batch);
         match message {
             Message::SubscriptionSucceeded { channel, data } => {
                 subscriptions.succeeded(&channel, data, self.sign_in.user(), batch, now)
             }
             Message::SubscriptionError { channel, data, refusal } => {
-                subscriptions.refused(&channel, &data.text().unwrap_or_default(), refusal, batch)
+                subscriptions.refused(&channel, &data.text(), refusal, batch, now)
             }
             Message::SubscriptionCount { channel, data, count } => subscriptions.counted(&channel, data, count, batch),
             Message::CacheMiss { channel, data } => subscriptions.cache_missed(&channel, data, batch),
@@ -134,16 +143,18 @@ impl Session {
         }
     }
 
+    /// S8: an application event without a channel is for the client's own handlers and receivers.
     fn event(&mut self, frame: &Frame<'_>, now: Instant) {
-        let Some(channel) = frame.channel.as_deref() else {
-            self.tally.ignored += 1;
-            return;
+        let is_taken = match frame.channel.as_deref() {
+            Some(channel) => self.subscriptions.event(channel, frame, &mut self.batch, now),
+            None => {
+                let (data, user_id) = (frame.data, frame.user_id.as_deref());
+                self.batch.push_event(None, &frame.event, user_id, data.max_len(), |text| data.append_to(text));
+                true
+            }
         };
-        match self.subscriptions.event(channel, frame, &mut self.batch, now) {
-            Ok(true) => self.tally.events += 1,
-            Ok(false) => self.tally.ignored += 1,
-            Err(reason) => self.report_bad_message(reason),
-        }
+        let counter = if is_taken { &mut self.tally.events } else { &mut self.tally.ignored };
+        *counter += 1;
     }
 
     fn answer_ping(&mut self) {
@@ -156,23 +167,6 @@ impl Session {
         if let Phase::Connected(online) = &mut self.phase {
             self.tally.round_trip = online.liveness.round_trip(now).or(self.tally.round_trip);
         }
-    }
-
-    /// R4: an error on an open socket is reported and changes nothing else. S6: it may be the answer to the one pending
-    /// subscription.
-    fn server_error(&mut self, error: ServerError, now: Instant) {
-        if self.sign_in.is_answer(&error) {
-            return self.sign_in_failed(Error::SignInRefused { code: error.code, message: error.message }, now);
-        }
-        if self.subscriptions.take_as_answer(&error, &mut self.batch) {
-            return;
-        }
-        if let Phase::Connected(online) = &mut self.phase {
-            // From 4300 on they are about a message of ours and explain no end.
-            let ending = error.code.filter(|code| *code < 4300);
-            online.last_error = ending.map(|code| RememberedError { code, message: error.message.clone(), at: now });
-        }
-        self.report(Error::Server { code: error.code, message: error.message });
     }
 
     /// D2 on a connection; R5 before there is one.
@@ -188,7 +182,7 @@ impl Session {
         self.report(Error::BadMessage { reason });
     }
 
-    fn report(&mut self, error: Error) {
+    pub(super) fn report(&mut self, error: Error) {
         self.batch.push_error(error);
     }
 }

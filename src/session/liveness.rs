@@ -76,6 +76,10 @@ impl Liveness {
         self.paused.is_some()
     }
 
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.stuck.is_some()
+    }
+
     fn received(&mut self, now: Instant) {
         self.last_in = now;
         self.awaiting = None;

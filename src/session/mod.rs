@@ -14,9 +14,12 @@ mod backoff;
 mod client_events;
 mod course;
 mod inbound;
+mod ledger;
 mod liveness;
+mod pacing;
 mod phase;
 mod reconnect;
+mod refusals;
 mod roster;
 mod sign_in;
 mod subscriptions;
@@ -43,6 +46,7 @@ pub(crate) use subscriptions::Rules;
 
 use backoff::Backoff;
 use client_events::Outbox;
+use ledger::{Ledger, Sent};
 use phase::{Outage, Persistence, Phase};
 use sign_in::SignIn;
 use subscriptions::Subscriptions;
@@ -57,6 +61,10 @@ pub(crate) struct Settings {
     pub(crate) reconnect: Reconnect,
     /// Whether the configured endpoint is TLS already.
     pub(crate) tls: bool,
+    /// Client events in any second; `None` for any number.
+    pub(crate) client_event_limit: Option<u32>,
+    /// How long a client event may wait for its turn.
+    pub(crate) client_event_patience: Duration,
 }
 
 /// What happens to a session.
@@ -187,6 +195,8 @@ pub(crate) struct Session {
     subscriptions: Subscriptions,
     sign_in: SignIn,
     client_events: Outbox,
+    /// The messages that the server of this connection has not answered.
+    ledger: Ledger,
     socket_id: Arc<str>,
     connection: Option<(Arc<Interest>, u64)>,
     /// The calls that wait for the outcome of the attempt that is being made.
@@ -208,7 +218,8 @@ impl Session {
             backoff: Backoff::new(settings.reconnect.clone(), seed),
             sign_in: SignIn::new(settings.subscriptions.timeout),
             subscriptions: Subscriptions::new(settings.subscriptions.clone()),
-            client_events: Outbox::default(),
+            client_events: Outbox::new(&settings),
+            ledger: Ledger::default(),
             socket_id: Arc::from(""),
             settings,
             phase: Phase::Idle,
@@ -245,6 +256,7 @@ impl Session {
                     let ready = ready.filter(|ready| self.may_use(ready)).map(|ready| ready.auth);
                     self.subscriptions.wish(&interest, ready, users::user(&self.sign_in), &mut self.batch, now);
                 }
+                self.client_events.drop_unsubscribed(&self.subscriptions, &mut self.batch);
             }
             Input::SignIn(ticket) => self.sign_in(ticket, now),
             Input::Trigger(event) => self.trigger(event),
@@ -265,15 +277,29 @@ impl Session {
         let Phase::Connected(online) = &mut self.phase else { return None };
         let text = match online.liveness.next_message(now) {
             Some(message) => message.to_text(),
-            None => self.sign_in.next_message().or_else(|| {
-                let waits = self.sign_in.holds_subscriptions_back();
-                let message = if waits { None } else { self.subscriptions.next_message(now) };
-                message.or_else(|| self.client_events.next_message(&self.subscriptions, &mut self.batch))
-            })?,
+            None => self.next_request(now)?,
         };
-        online.liveness.sent(now);
+        if let Phase::Connected(online) = &mut self.phase {
+            online.liveness.sent(now);
+        }
         self.tally.messages_sent += 1;
         Some(Output::Send(Secret::new(text)))
+    }
+
+    /// The next message that the server may refuse. The ledger gets to know it.
+    fn next_request(&mut self, now: Instant) -> Option<String> {
+        if let Some(text) = self.sign_in.next_message() {
+            self.ledger.sent(Sent::SignIn, now);
+            return Some(text);
+        }
+        let waits = self.sign_in.holds_subscriptions_back();
+        let message = if waits { None } else { self.subscriptions.next_message(&mut self.ledger, now) };
+        if message.is_some() {
+            return message;
+        }
+        let (sent, text) = self.client_events.next(&self.subscriptions, &mut self.batch, now)?;
+        self.ledger.sent(sent, now);
+        Some(text)
     }
 
     /// Like [`poll_output`](Self::poll_output), but holds messages back while the socket takes none.
@@ -306,8 +332,11 @@ impl Session {
             Phase::Connected(online) => {
                 let waits = self.sign_in.holds_subscriptions_back();
                 let subscriptions = self.subscriptions.deadline().filter(|_| !waits);
-                let answers = earliest([subscriptions, self.sign_in.deadline()]);
-                earliest([online.liveness.deadline(), answers.filter(|_| !online.liveness.is_paused())])
+                let answers = earliest([subscriptions, self.sign_in.deadline(), self.ledger.deadline()]);
+                let answers = answers.filter(|_| !online.liveness.is_paused());
+                // While writing is blocked no message goes out, whatever the time. The end of that is an input.
+                let client_event = self.client_events.deadline().filter(|_| !online.liveness.is_write_blocked());
+                earliest([online.liveness.deadline(), answers, client_event])
             }
             Phase::Waiting { until } => Some(*until),
         };
@@ -343,7 +372,7 @@ impl Session {
     #[cfg(any(fuzzing, test))]
     pub(crate) fn is_empty(&self) -> bool {
         let is_done = self.to_close.is_empty() && !self.to_dial && self.waiting.is_empty();
-        is_done && self.subscriptions.is_empty() && self.client_events.is_empty()
+        is_done && self.subscriptions.is_empty() && self.client_events.is_empty() && self.ledger.is_empty()
     }
 
     /// Whether a ready-made permission is for the socket of this moment, or for the next one.
@@ -352,14 +381,25 @@ impl Session {
     }
 
     fn change_state(&mut self, current: ConnectionState, cause: Option<Arc<Error>>, retry_in: Option<Duration>) {
+        if let Some(change) = self.begin_state(current, cause, retry_in) {
+            self.batch.push_notice(Notification::ConnectionStateChange(change));
+        }
+    }
+
+    /// The change that is to be told. `None` when there is none.
+    fn begin_state(
+        &mut self,
+        current: ConnectionState,
+        cause: Option<Arc<Error>>,
+        retry_in: Option<Duration>,
+    ) -> Option<ConnectionStateChange> {
         let previous = std::mem::replace(&mut self.state, current);
         if previous == current {
-            return;
+            return None;
         }
         self.batch.published.state = Some(current);
         let attempt = self.backoff.attempt();
-        let change = ConnectionStateChange { previous, current, cause, attempt, retry_in };
-        self.batch.push_notice(Notification::ConnectionStateChange(change));
+        Some(ConnectionStateChange { previous, current, cause, attempt, retry_in })
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Online {
     pub(super) last_error: Option<RememberedError>,
 }
 
-/// The last `pusher:error` that was nobody's answer.
+/// The last `pusher:error` that was not given to a subscription, a sign-in or a client event.
 pub(super) struct RememberedError {
     pub(super) code: u16,
     pub(super) message: String,
@@ -89,6 +89,13 @@ impl Phase {
 impl Online {
     pub(super) fn was_stable(&self, now: Instant) -> bool {
         self.since + STABLE_AFTER <= now
+    }
+
+    /// Remembers an error that belongs to no message. Servers answer single messages on open sockets with 4000-4099, and from 4300
+    /// on, too, so that only 4100-4299 explain an end.
+    pub(super) fn remember(&mut self, code: Option<u16>, message: &str, at: Instant) {
+        let ending = code.filter(|code| (4100..4300).contains(code));
+        self.last_error = ending.map(|code| RememberedError { code, message: message.to_owned(), at });
     }
 
     /// R3: the code of the last `pusher:error` stands in for a close code that is missing or not Pusher's. What this

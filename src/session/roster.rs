@@ -1,24 +1,20 @@
 //! The members of one presence channel, as far as the session needs to know them.
 
-use std::collections::BTreeMap;
-
 use crate::{
     Member, Name,
-    event::{Budget, Share},
+    event::{Budget, Members, Share},
     protocol::presence::{EachMember, NO_INFO},
 };
 
-/// So much memory may the members of one channel take. The protocol allows 100 of them with 1 KB of info.
-const MAX_BYTES: usize = 8 << 20;
-
-/// So many members are told to have come, and to have gone, between two lists.
+/// Up to this many members are reported as added, and as many as removed, between two lists: each report costs several times
+/// what the member takes.
 const MAX_DIFFERENCE: usize = 10_000;
 
-/// What the members of a channel were last told to be. It survives a lost connection, so that the difference can be told
-/// after the next confirmation (P1).
+/// The members of a channel as last reported. It survives a lost connection, so that the difference can be reported after the
+/// next confirmation (P1).
 pub(super) struct Roster {
-    members: BTreeMap<Name, Member>,
-    /// What the members take of what one client may keep.
+    members: Members,
+    /// What the members take of what one client may keep of them.
     share: Share,
     /// The client's own user.
     me: Option<Name>,
@@ -29,8 +25,10 @@ pub(super) struct Roster {
 pub(super) struct Difference {
     pub(super) came: Vec<Member>,
     pub(super) went: Vec<Member>,
-    /// How many were not taken in, or not told, because there were too many.
+    /// How many were not kept, because there were too many.
     pub(super) left_out: usize,
+    /// How many of the added, or of the removed ones, are in neither list.
+    pub(super) unreported: usize,
 }
 
 /// What one member's coming changes.
@@ -43,78 +41,115 @@ pub(super) enum Coming {
     LeftOut,
 }
 
+/// Members that a new list adds.
+#[derive(Default)]
+struct Added {
+    /// The first of them.
+    ids: Vec<String>,
+    count: usize,
+}
+
 impl Roster {
     pub(super) fn new(budget: &Budget) -> Self {
-        Self { members: BTreeMap::new(), share: budget.share(), me: None }
+        Self { members: Members::default(), share: budget.share(), me: None }
     }
 
-    /// Replaces the list as a whole, with what `list` names. The client's own user is in it if listed at all, whoever else is
-    /// left out.
-    pub(super) fn replace(
-        &mut self,
-        list: impl FnOnce(&mut EachMember<'_>),
-        me: Option<Name>,
-        max: usize,
-    ) -> Difference {
-        let before = std::mem::take(&mut self.members);
+    /// Replaces the list as a whole by the members that `list` names. It is asked twice for the same. The client's own user is
+    /// in it if listed at all, whoever else is left out.
+    pub(super) fn replace(&mut self, list: impl Fn(&mut EachMember<'_>), me: Option<Name>, max: usize) -> Difference {
+        let mut before = std::mem::take(&mut self.members);
         self.share.resize(0);
-        let left_out = self.fill(list, me.as_ref(), max);
-        self.me = me;
-        let came = self.members.values().filter(|member| !before.contains_key(member.name()));
-        let went = before.values().filter(|member| !self.members.contains_key(member.name()));
-        let left_out = left_out.max(came.clone().count().max(went.clone().count()).saturating_sub(MAX_DIFFERENCE));
-        Difference {
-            came: came.take(MAX_DIFFERENCE).cloned().collect(),
-            went: went.take(MAX_DIFFERENCE).cloned().collect(),
-            left_out,
-        }
-    }
-
-    /// Fills the empty list. Returns how many were left out.
-    fn fill(&mut self, list: impl FnOnce(&mut EachMember<'_>), me: Option<&Name>, max: usize) -> usize {
-        let own = me.map_or("", Name::as_str);
+        let own = me.as_ref().map_or("", Name::as_str);
+        let own_before = before.take(own);
         if me.is_some() {
             // Keeps the place.
             self.add(own, NO_INFO, max);
         }
+        self.keep_listed(&mut before, &list, max);
+        let mut added = Added::default();
+        let (is_listed, mut left_out) = self.fill(&list, own, &mut added, max);
+        match own_before {
+            Some(member) if !is_listed => before.insert(member),
+            None if is_listed => added.note(own),
+            _ => {}
+        }
+        if !is_listed && self.remove(own).is_some() && left_out > 0 {
+            // The place that was kept is for one who was left out.
+            (_, left_out) = self.fill(&list, own, &mut added, max);
+        }
+        self.me = me;
+        added.ids.sort_unstable();
+        Difference {
+            came: added.ids.iter().filter_map(|id| self.members.get(id)).cloned().collect(),
+            went: before.iter().take(MAX_DIFFERENCE).cloned().collect(),
+            left_out,
+            unreported: added.count.max(before.len()).saturating_sub(MAX_DIFFERENCE),
+        }
+    }
+
+    /// Moves the members that are listed still out of the old list, so that none is kept twice meanwhile (D3).
+    fn keep_listed(&mut self, before: &mut Members, list: &impl Fn(&mut EachMember<'_>), max: usize) {
+        if before.len() == 0 {
+            return;
+        }
+        list(&mut |id, info| {
+            let Some(member) = before.take(id) else { return };
+            let info = info.unwrap_or(NO_INFO);
+            let kept = if member.info() == info { member.clone() } else { Member::new(id, info) };
+            if self.keep(kept, max) == Coming::LeftOut {
+                before.insert(member);
+            }
+        });
+    }
+
+    /// Adds the members of the new list. Returns whether the client's own user is one of them, and how many were left out.
+    fn fill(&mut self, list: &impl Fn(&mut EachMember<'_>), own: &str, added: &mut Added, max: usize) -> (bool, usize) {
         let mut is_listed = false;
         let (mut with_info, mut without) = (0, 0);
         list(&mut |id, info| {
             is_listed |= id == own;
-            match info {
-                Some(info) => with_info += usize::from(self.add(id, info, max) == Coming::LeftOut),
-                None if self.members.contains_key(id) => {}
-                None => without += usize::from(self.add(id, NO_INFO, max) == Coming::LeftOut),
+            let (info, left_out) = match info {
+                Some(info) => (info, &mut with_info),
+                None if self.members.contains(id) => return,
+                None => (NO_INFO, &mut without),
+            };
+            match self.add(id, info, max) {
+                Coming::New(_) => added.note(id),
+                Coming::Known(_) => {}
+                Coming::LeftOut => *left_out += 1,
             }
         });
-        if !is_listed {
-            self.remove(own);
-        }
         // Both lists name the same members, as a rule.
-        with_info.max(without)
+        (is_listed, with_info.max(without))
     }
 
     pub(super) fn add(&mut self, id: &str, info: &str, max: usize) -> Coming {
-        let member = Member::new(id, info);
-        let known = self.members.get(id).map(Member::bytes);
+        match self.members.get(id).filter(|member| member.info() == info) {
+            Some(unchanged) => Coming::Known(unchanged.clone()),
+            None => self.keep(Member::new(id, info), max),
+        }
+    }
+
+    fn keep(&mut self, member: Member, max: usize) -> Coming {
+        let known = self.members.get(member.id()).map(Member::bytes);
         let bytes = self.share.bytes() - known.unwrap_or_default() + member.bytes();
         let is_one_too_many = known.is_none() && self.members.len() >= max;
-        if is_one_too_many || bytes > MAX_BYTES || !self.share.resize(bytes) {
+        if is_one_too_many || !self.share.resize(bytes) {
             return Coming::LeftOut;
         }
-        self.members.insert(member.name().clone(), member.clone());
+        self.members.insert(member.clone());
         if known.is_some() { Coming::Known(member) } else { Coming::New(member) }
     }
 
     /// The member, if it was known.
     pub(super) fn remove(&mut self, id: &str) -> Option<Member> {
-        let member = self.members.remove(id)?;
+        let member = self.members.take(id)?;
         self.share.resize(self.share.bytes() - member.bytes());
         Some(member)
     }
 
     pub(super) fn members(&self) -> Vec<Member> {
-        self.members.values().cloned().collect()
+        self.members.iter().cloned().collect()
     }
 
     pub(super) fn me(&self) -> Option<&Name> {
@@ -122,11 +157,20 @@ impl Roster {
     }
 }
 
+impl Added {
+    fn note(&mut self, id: &str) {
+        self.count += 1;
+        if self.ids.len() < MAX_DIFFERENCE {
+            self.ids.push(id.to_owned());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn listed(ids: &[&str]) -> impl FnOnce(&mut EachMember<'_>) {
+    fn listed(ids: &[&str]) -> impl Fn(&mut EachMember<'_>) {
         move |each| ids.iter().for_each(|id| each(id, None))
     }
 
@@ -157,7 +201,7 @@ mod tests {
 
     #[test]
     fn d3_what_is_said_about_members_is_capped_too() {
-        let mut roster = Roster::new(&Budget::default());
+        let mut roster = Roster::new(&Budget::of(8 << 20));
         let info = format!("\"{}\"", "x".repeat(1 << 20));
         let taken_in = (0..100).filter(|n| roster.add(&n.to_string(), &info, 1000) != Coming::LeftOut).count();
         assert_eq!(taken_in, 7);
@@ -165,6 +209,57 @@ mod tests {
         assert!(matches!(roster.add("100", &info, 1000), Coming::New(_)), "what was let go makes room");
         while roster.members().first().and_then(|member| roster.remove(member.id())).is_some() {}
         assert_eq!(roster.share.bytes(), 0);
+    }
+
+    #[test]
+    fn p1_a_replaced_list_keeps_nothing_of_the_old_one() {
+        let mut roster = Roster::new(&Budget::default());
+        for (id, info) in [("a", "1"), ("b", "2"), ("c", "3"), ("me", "4")] {
+            roster.add(id, info, 10);
+        }
+        let list = |each: &mut EachMember<'_>| {
+            each("b", Some("20"));
+            each("d", Some("5"));
+            ["a", "b", "d", "me"].iter().for_each(|id| each(id, None));
+        };
+        let difference = roster.replace(list, Some(Name::from("me")), 10);
+        assert_eq!((ids(&difference.came), ids(&difference.went)), (vec!["d"], vec!["c"]));
+        let kept: Vec<_> = roster.members().iter().map(|m| format!("{} {}", m.id(), m.info())).collect();
+        assert_eq!(kept, ["a null", "b 20", "d 5", "me null"], "an id that only `ids` has is a member without info");
+        assert_eq!(roster.share.bytes(), roster.members().iter().map(Member::bytes).sum::<usize>());
+    }
+
+    #[test]
+    fn p1_the_own_user_comes_and_goes_with_the_list() {
+        let mut roster = Roster::new(&Budget::default());
+        let me = || Some(Name::from("me"));
+        roster.replace(listed(&["a", "b"]), me(), 3);
+        let came = roster.replace(listed(&["a", "b", "me"]), me(), 2);
+        assert_eq!((ids(&came.came), ids(&came.went), came.left_out), (vec!["me"], vec!["b"], 1));
+        let went = roster.replace(listed(&["a"]), me(), 2);
+        assert_eq!((ids(&went.came), ids(&went.went), went.left_out), (vec![], vec!["me"], 0));
+    }
+
+    #[test]
+    fn p2_an_own_user_who_is_not_listed_takes_no_place() {
+        let mut roster = Roster::new(&Budget::default());
+        let difference = roster.replace(listed(&["a", "b"]), Some(Name::from("me")), 2);
+        assert_eq!((ids(&roster.members()), difference.left_out), (vec!["a", "b"], 0));
+        assert_eq!(ids(&difference.came), ["a", "b"]);
+    }
+
+    #[test]
+    fn p2_100_000_members_fit_and_are_replaced_by_as_many_others() {
+        let mut roster = Roster::new(&Budget::of(20 << 20));
+        let info = format!("\"{}\"", "x".repeat(48));
+        for round in ["a", "b", "a"] {
+            let list = |each: &mut EachMember<'_>| {
+                (0..100_000).for_each(|n| each(&format!("{round}{n:09}"), Some(&info)));
+            };
+            let difference = roster.replace(list, None, 100_000);
+            assert_eq!((roster.members.len(), difference.left_out), (100_000, 0));
+            assert_eq!((difference.came.len(), difference.unreported), (MAX_DIFFERENCE, 100_000 - MAX_DIFFERENCE));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     Error, Name, UserAuth,
     event::{Ticket, UserOutcome},
-    protocol::{frame::Outgoing, grant, message::ServerError},
+    protocol::{frame::Outgoing, grant},
 };
 
 pub(super) struct SignIn {
@@ -40,6 +40,10 @@ enum Stage {
         deadline: Instant,
     },
     In(Name),
+    /// An error that names nothing was taken for its refusal. A confirmation may still come, and wins.
+    Doubted {
+        id: String,
+    },
     /// It failed, and a call or another connection tries again.
     Failed,
 }
@@ -52,7 +56,7 @@ impl SignIn {
     /// The user asks for it. True when the authenticator is to be asked.
     pub(super) fn want(&mut self, ticket: Ticket, connected: bool, now: Instant) -> bool {
         self.ticket = ticket;
-        let begins = matches!(self.stage, Stage::Out | Stage::Failed);
+        let begins = matches!(self.stage, Stage::Out | Stage::Doubted { .. } | Stage::Failed);
         if begins && connected {
             self.ask(now);
         } else if begins {
@@ -117,15 +121,17 @@ impl SignIn {
 
     /// The server confirms. The id of the user; `None` when nobody waits for that.
     pub(super) fn succeeded(&mut self, id: Option<String>) -> Option<Name> {
-        let Stage::Requested { id: own, .. } = &self.stage else { return None };
+        let (Stage::Requested { id: own, .. } | Stage::Doubted { id: own }) = &self.stage else { return None };
         let id = Name::from(id.as_deref().unwrap_or(own));
         self.stage = Stage::In(id.clone());
         Some(id)
     }
 
-    /// Whether this error is the server's answer: 4009, or 4200 from servers that know no sign-in.
-    pub(super) fn is_answer(&self, error: &ServerError) -> bool {
-        matches!(self.stage, Stage::Requested { .. }) && !error.has_channel && matches!(error.code, Some(4009 | 4200))
+    /// An error that names nothing is its refusal. False when no answer is awaited.
+    pub(super) fn refuse(&mut self) -> bool {
+        let Stage::Requested { id, .. } = &mut self.stage else { return false };
+        self.stage = Stage::Doubted { id: std::mem::take(id) };
+        true
     }
 
     pub(super) fn fail(&mut self) {
@@ -152,7 +158,7 @@ impl SignIn {
             Stage::Asking { deadline } | Stage::Proven { deadline, .. } | Stage::Requested { deadline, .. } => {
                 Some(*deadline)
             }
-            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Doubted { .. } | Stage::Failed => None,
         }
     }
 
@@ -162,7 +168,7 @@ impl SignIn {
             Stage::Asking { deadline } | Stage::Proven { deadline, .. } | Stage::Requested { deadline, .. } => {
                 *deadline = (*deadline + pause).min(latest);
             }
-            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => {}
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Doubted { .. } | Stage::Failed => {}
         }
     }
 

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     Error, Name, Notification, WatchlistEvent,
     event::{Interest, Ticket, UserOutcome},
-    protocol::{message::WatchlistChange, name::SERVER_TO_USER},
+    protocol::{
+        message::{ServerError, WatchlistChange},
+        name::SERVER_TO_USER,
+    },
 };
 
 use super::{Answer, Generation, Question, Session, phase::Phase, sign_in::SignIn, subscriptions::User};
@@ -69,6 +72,10 @@ impl Session {
     }
 
     pub(super) fn signed_in(&mut self, id: Option<String>, now: Instant) {
+        if self.sign_in.is_pending() {
+            self.ledger.signed_in(now);
+            self.follow_verdicts(now);
+        }
         let Some(id) = self.sign_in.succeeded(id) else {
             self.tally.ignored += 1;
             return;
@@ -93,8 +100,21 @@ impl Session {
         self.subscriptions.wish(&interest, None, User::SignedIn, &mut self.batch, now);
     }
 
+    /// An error without a channel, which arrived at the time `at`, is the refusal of the sign-in.
+    pub(super) fn sign_in_refused(&mut self, error: ServerError, at: Instant, now: Instant) {
+        if self.sign_in.refuse() {
+            self.tell_failed_sign_in(Error::SignInRefused { code: error.code, message: error.message }, now);
+        } else {
+            self.report_server_error(error, at);
+        }
+    }
+
     pub(super) fn sign_in_failed(&mut self, error: Error, now: Instant) {
         self.sign_in.fail();
+        self.tell_failed_sign_in(error, now);
+    }
+
+    fn tell_failed_sign_in(&mut self, error: Error, now: Instant) {
         self.publish_user(UserOutcome::Failed(error.clone()));
         self.batch.push_error(error);
         self.go_on_with_subscriptions(User::Nobody, now);
@@ -102,12 +122,16 @@ impl Session {
 
     /// Ends what has waited too long for an answer. The sign-in comes first, because subscriptions may wait for it.
     pub(super) fn expire_answers(&mut self, now: Instant) {
+        self.ledger.expire(now);
+        self.follow_verdicts(now);
         if let Some(error) = self.sign_in.expired(now) {
+            self.ledger.forget_sign_in(now);
             self.sign_in_failed(error, now);
         }
         if !self.sign_in.holds_subscriptions_back() {
-            self.subscriptions.expire(&mut self.batch, now);
+            self.subscriptions.expire(&mut self.ledger, &mut self.batch, now);
         }
+        self.follow_verdicts(now);
     }
 
     /// Whether the answer to such a question is still of use.

@@ -10,7 +10,8 @@ use crate::{
     protocol::sealed::{OpenError, SharedSecret},
 };
 
-/// A key that is younger was just fetched: another fetch would bring the same one (E2).
+/// Between two fetches of one channel's key this time passes, because the next one would bring the same key (E2). The key that
+/// came with the subscription is no fetch.
 const FETCH_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// So much may wait for a key. Beyond it the wait is given up, because memory is worth more than a late event.
@@ -19,8 +20,8 @@ const MAX_HELD_BYTES: usize = 1 << 20;
 
 pub(super) struct Vault {
     key: SharedSecret,
-    /// When the key was fetched, or the last attempt to fetch it ended.
-    fetched: Instant,
+    /// When the last fetch began, or ended, whatever came of it.
+    last_fetch: Option<Instant>,
     /// The number of the question for a new key.
     fetching: Option<u64>,
     held: VecDeque<Sealed>,
@@ -60,8 +61,10 @@ pub(super) enum Opening {
 }
 
 impl Vault {
-    pub(super) fn new(key: SharedSecret, budget: &Budget, now: Instant) -> Self {
-        Self { key, fetched: now, fetching: None, held: VecDeque::new(), share: budget.share() }
+    /// The key came with the subscription. `last_fetch` is that of the channel's earlier connections: the server decides how
+    /// often the client connects, and must not decide how often an auth endpoint is asked for keys.
+    pub(super) fn new(key: SharedSecret, budget: &Budget, last_fetch: Option<Instant>) -> Self {
+        Self { key, last_fetch, fetching: None, held: VecDeque::new(), share: budget.share() }
     }
 
     /// Decrypts an event, or keeps it until there is a newer key. Whatever comes after one that waits, waits too.
@@ -72,12 +75,21 @@ impl Vault {
         }
         match self.key.open(&event.envelope) {
             Ok(plain) => Opening::Plain(plain),
-            Err(OpenError::WrongKey) if self.fetched + FETCH_AGAIN_AFTER <= now => {
+            Err(OpenError::WrongKey) if self.may_fetch(now) => {
                 // However large it is: the fetch is needed.
                 Opening::Fetch { fits: self.hold(event) }
             }
             Err(error) => Opening::Failed(error),
         }
+    }
+
+    fn may_fetch(&self, now: Instant) -> bool {
+        self.last_fetch.is_none_or(|last| last + FETCH_AGAIN_AFTER <= now)
+    }
+
+    /// When the key was last fetched.
+    pub(super) fn last_fetch(&self) -> Option<Instant> {
+        self.last_fetch
     }
 
     /// False when all channels together keep too much for this one, too.
@@ -88,8 +100,9 @@ impl Vault {
     }
 
     /// The key is being fetched by this question.
-    pub(super) fn fetch(&mut self, number: u64) {
+    pub(super) fn fetch(&mut self, number: u64, now: Instant) {
         self.fetching = Some(number);
+        self.last_fetch = Some(now);
     }
 
     /// The number of the question for a newer key, while there is one.
@@ -110,7 +123,7 @@ impl Vault {
         if let Some(key) = key {
             self.key = key;
         }
-        self.fetched = now;
+        self.last_fetch = Some(now);
         self.fetching = None;
         self.release()
     }
@@ -154,64 +167,75 @@ mod tests {
         Opening::Plain(text.as_bytes().to_vec())
     }
 
-    #[test]
-    fn e2_a_key_that_does_not_fit_is_fetched_once_and_order_is_kept() {
-        let start = Instant::now();
-        let mut vault = Vault::new(key(1), &Budget::default(), start);
-        assert_eq!(vault.open(sealed(1, "a"), start), plain("a"));
-        let later = start + FETCH_AGAIN_AFTER;
-        assert_eq!(vault.open(sealed(2, "b"), later), Opening::Fetch { fits: true });
-        vault.fetch(7);
-        assert_eq!(vault.open(sealed(1, "c"), later), Opening::Held, "also what the old key would open");
-        assert_eq!(vault.open(sealed(2, "d"), later), Opening::Held);
-        let opened: Vec<_> = vault.fetched(Some(key(2)), later).into_iter().map(|(_, opened)| opened).collect();
-        assert_eq!(opened, [Ok(b"b".to_vec()), Err(OpenError::WrongKey), Ok(b"d".to_vec())]);
-        assert_eq!(vault.open(sealed(2, "e"), later), plain("e"));
+    fn vault() -> Vault {
+        Vault::new(key(1), &Budget::default(), None)
     }
 
     #[test]
-    fn e2_a_young_key_is_not_fetched_again() {
-        let start = Instant::now();
-        let mut vault = Vault::new(key(1), &Budget::default(), start);
-        let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
-        assert_eq!(vault.open(sealed(2, "a"), almost), Opening::Failed(OpenError::WrongKey));
-        let later = start + FETCH_AGAIN_AFTER;
-        assert_eq!(vault.open(sealed(2, "a"), later), Opening::Fetch { fits: true });
-        vault.fetch(1);
-        vault.fetched(None, later);
+    fn e2_a_key_that_does_not_fit_is_fetched_once_and_order_is_kept() {
+        let now = Instant::now();
+        let mut vault = vault();
+        assert_eq!(vault.open(sealed(1, "a"), now), plain("a"));
         assert_eq!(
-            vault.open(sealed(2, "a"), later),
-            Opening::Failed(OpenError::WrongKey),
-            "a failed fetch counts too"
+            vault.open(sealed(2, "b"), now),
+            Opening::Fetch { fits: true },
+            "the key of the subscription is no fetch"
         );
+        vault.fetch(7, now);
+        assert_eq!(vault.open(sealed(1, "c"), now), Opening::Held, "also what the old key would open");
+        assert_eq!(vault.open(sealed(2, "d"), now), Opening::Held);
+        let opened: Vec<_> = vault.fetched(Some(key(2)), now).into_iter().map(|(_, opened)| opened).collect();
+        assert_eq!(opened, [Ok(b"b".to_vec()), Err(OpenError::WrongKey), Ok(b"d".to_vec())]);
+        assert_eq!(vault.open(sealed(2, "e"), now), plain("e"));
+    }
+
+    #[test]
+    fn e2_between_two_fetches_10_s_pass_whatever_the_first_one_brought() {
+        for brought in [None, Some(key(1)), Some(key(3))] {
+            let start = Instant::now();
+            let mut vault = vault();
+            assert_eq!(vault.open(sealed(2, "a"), start), Opening::Fetch { fits: true });
+            vault.fetch(1, start);
+            vault.fetched(brought, start);
+            let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
+            assert_eq!(vault.open(sealed(2, "a"), almost), Opening::Failed(OpenError::WrongKey));
+            assert_eq!(vault.open(sealed(2, "a"), start + FETCH_AGAIN_AFTER), Opening::Fetch { fits: true });
+        }
+    }
+
+    #[test]
+    fn e2_another_connection_does_not_hasten_the_next_fetch() {
+        let start = Instant::now();
+        let mut first = vault();
+        first.fetch(1, start);
+        let mut second = Vault::new(key(1), &Budget::default(), first.last_fetch());
+        assert_eq!(second.open(sealed(2, "a"), start), Opening::Failed(OpenError::WrongKey));
+        assert_eq!(second.open(sealed(2, "a"), start + FETCH_AGAIN_AFTER), Opening::Fetch { fits: true });
     }
 
     #[test]
     fn e3_a_malformed_envelope_fetches_no_key() {
-        let start = Instant::now();
-        let mut vault = Vault::new(key(1), &Budget::default(), start);
         let event = Sealed { envelope: "{}".to_owned(), ..sealed(1, "") };
-        assert!(matches!(vault.open(event, start + FETCH_AGAIN_AFTER), Opening::Failed(OpenError::Malformed(_))));
+        assert!(matches!(vault().open(event, Instant::now()), Opening::Failed(OpenError::Malformed(_))));
     }
 
     #[test]
     fn e2_what_waits_for_a_key_is_bounded() {
-        let start = Instant::now();
-        let mut vault = Vault::new(key(1), &Budget::default(), start);
-        let later = start + FETCH_AGAIN_AFTER;
-        assert_eq!(vault.open(sealed(2, "x"), later), Opening::Fetch { fits: true });
-        vault.fetch(1);
+        let now = Instant::now();
+        let mut vault = vault();
+        assert_eq!(vault.open(sealed(2, "x"), now), Opening::Fetch { fits: true });
+        vault.fetch(1, now);
         let mut waiting = 1;
-        while vault.open(sealed(2, "x"), later) == Opening::Held {
+        while vault.open(sealed(2, "x"), now) == Opening::Held {
             waiting += 1;
         }
         assert_eq!(waiting, MAX_HELD);
         assert_eq!(vault.give_up().len(), MAX_HELD + 1);
-        assert_eq!(vault.open(sealed(2, &"x".repeat(MAX_HELD_BYTES)), later), Opening::Full);
-        vault.fetched(None, later);
+        assert_eq!(vault.open(sealed(2, &"x".repeat(MAX_HELD_BYTES)), now), Opening::Full);
+        vault.fetched(None, now);
         let large = sealed(2, &"x".repeat(MAX_HELD_BYTES));
         assert_eq!(
-            vault.open(large, later + FETCH_AGAIN_AFTER),
+            vault.open(large, now + FETCH_AGAIN_AFTER),
             Opening::Fetch { fits: true },
             "a large event fetches a key, too"
         );
@@ -219,16 +243,15 @@ mod tests {
 
     #[test]
     fn d3_what_waits_in_all_channels_shares_one_budget() {
-        let start = Instant::now();
+        let now = Instant::now();
         let budget = Budget::of(sealed(2, "x").bytes());
-        let mut vaults = [(); 2].map(|()| Vault::new(key(1), &budget, start));
-        let later = start + FETCH_AGAIN_AFTER;
-        assert_eq!(vaults[0].open(sealed(2, "x"), later), Opening::Fetch { fits: true });
-        assert_eq!(vaults[1].open(sealed(2, "x"), later), Opening::Fetch { fits: false });
-        vaults.iter_mut().for_each(|vault| vault.fetch(1));
+        let mut vaults = [(); 2].map(|()| Vault::new(key(1), &budget, None));
+        assert_eq!(vaults[0].open(sealed(2, "x"), now), Opening::Fetch { fits: true });
+        assert_eq!(vaults[1].open(sealed(2, "x"), now), Opening::Fetch { fits: false });
+        vaults.iter_mut().for_each(|vault| vault.fetch(1, now));
         assert_eq!(vaults[1].give_up().len(), 1);
-        assert_eq!(vaults[0].open(sealed(2, "x"), later), Opening::Full);
+        assert_eq!(vaults[0].open(sealed(2, "x"), now), Opening::Full);
         vaults[0].give_up();
-        assert_eq!(vaults[1].open(sealed(2, "x"), later), Opening::Held, "what is released makes room");
+        assert_eq!(vaults[1].open(sealed(2, "x"), now), Opening::Held, "what is released makes room");
     }
 }

@@ -9,12 +9,12 @@ pub(crate) mod model;
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use {
     crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded},
-    parking_lot::{Condvar, Mutex},
+    parking_lot::{Condvar, Mutex, MutexGuard},
     std::{sync::atomic, thread, thread_local},
 };
 
 #[cfg(all(test, shuttle))]
 pub(crate) use {
-    model::{Condvar, Mutex, Receiver, Sender, bounded, select_biased, unbounded},
+    model::{Condvar, Mutex, MutexGuard, Receiver, Sender, bounded, select_biased, unbounded},
     shuttle::{sync::atomic, thread, thread_local},
 };

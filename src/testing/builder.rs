@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::TestServer;
 use super::app::App;
 use super::auth::{AuthRequest, AuthUser, UserSource};
-use super::client_event::ClientEventLimits;
+use super::client_event::{ClientEventLimits, ClientEventRules};
 use super::encryption::{Encryption, MasterKey};
 use super::hub::Hub;
 use super::listener::Listener;
+use super::message_limit::{MessageLimit, OverLimit};
 use super::refusal::Refusals;
 use super::settings::Settings;
 use super::watchlist::WatchlistEvents;
@@ -19,6 +20,8 @@ use super::watchlist::WatchlistEvents;
 const DEFAULT_ACTIVITY_TIMEOUT: &str = "120";
 /// Enough for 100 000 events of a few hundred bytes that a benchmark publishes in one go.
 const DEFAULT_QUEUE_LIMIT: usize = 64 << 20;
+/// Ten times what self-hosted servers accept from a client by default.
+const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
 
 /// Options of a [`TestServer`], made by [`TestServer::builder`].
 ///
@@ -49,6 +52,8 @@ impl Default for TestServerBuilder {
             queue_limit: DEFAULT_QUEUE_LIMIT,
             refusals: Refusals::default(),
             client_events: ClientEventLimits::default(),
+            message_limit: None,
+            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             subscription_counts: false,
             watchlist_events: WatchlistEvents::default(),
             users: UserSource::default(),
@@ -120,9 +125,48 @@ impl TestServerBuilder {
     /// with error 4301.
     ///
     /// The bytes of a string are counted without quotes and escapes, those of anything else as JSON text. No message
-    /// may have more than 1 MiB.
+    /// may have more than [`max_message_size`](Self::max_message_size).
     pub fn client_event_size(mut self, bytes: usize) -> Self {
         self.settings.client_events.max_bytes = bytes;
+        self
+    }
+
+    /// Which client events are refused, and how. Defaults to [`ClientEventRules::Soketi`].
+    pub fn client_event_rules(mut self, rules: ClientEventRules) -> Self {
+        self.settings.client_events.rules = rules;
+        self
+    }
+
+    /// Whether client events on presence channels carry the `user_id` of their sender. Defaults to true; Sockudo sends
+    /// none.
+    pub fn client_event_user_ids(mut self, enabled: bool) -> Self {
+        self.settings.client_events.user_ids = enabled;
+        self
+    }
+
+    /// How many messages of every kind, pings, subscriptions and client events alike, a connection may send within a
+    /// window of time, and what happens to a message over the limit. Unlimited by default.
+    ///
+    /// A window begins with the first message after the end of the last one, as in Reverb. Messages over the limit do
+    /// not count, and stand in [`received`](TestServer::received) all the same. The error looks as
+    /// [`refusals`](Self::refusals) says.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pusher_channels::testing::{OverLimit, TestServer};
+    ///
+    /// let server = TestServer::builder().message_limit(60, Duration::from_secs(10), OverLimit::Refuse).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn message_limit(mut self, messages: u32, window: Duration, over_limit: OverLimit) -> Self {
+        self.settings.message_limit = Some(MessageLimit { messages, window, over_limit });
+        self
+    }
+
+    /// How many bytes a message of a client may have. Defaults to 1 MiB; a larger one is answered with a close frame with
+    /// code 1009. Reverb takes 10,000 bytes.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.settings.max_message_size = bytes;
         self
     }
 

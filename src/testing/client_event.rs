@@ -5,6 +5,26 @@ use serde_json::value::RawValue;
 /// The hosted service's and soketi's limit, in characters.
 const MAX_EVENT_NAME: usize = 200;
 
+/// Which client events a server refuses, and how, see
+/// [`TestServerBuilder::client_event_rules`](super::TestServerBuilder::client_event_rules).
+///
+/// Whether the `data` of the errors is a JSON string or an object is a matter of [`Refusals`](super::Refusals).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientEventRules {
+    /// On private and presence channels the data may be anything. An event that is too long, too large or one too many is
+    /// answered with 4301 for its channel; one on another channel, or by a client that is not subscribed, is ignored.
+    #[default]
+    Soketi,
+    /// On channels of every kind the data may be absent, null, an object, an array, a string that holds the JSON text of one
+    /// of these, or an empty string; such JSON text arrives as its value. Anything else is answered with 4200, an event by a
+    /// client that is not subscribed with 4009, and every event with 4301 while they are switched off. None of the errors
+    /// names a channel. There is no limit for client events alone: see
+    /// [`message_limit`](super::TestServerBuilder::message_limit) and
+    /// [`max_message_size`](super::TestServerBuilder::max_message_size).
+    Reverb,
+}
+
 /// What the app allows.
 #[derive(Clone, Debug)]
 pub(super) struct ClientEventLimits {
@@ -13,12 +33,21 @@ pub(super) struct ClientEventLimits {
     pub(super) per_second: u32,
     /// Size of the data in bytes.
     pub(super) max_bytes: usize,
+    pub(super) rules: ClientEventRules,
+    /// Whether presence channels tell who sent them.
+    pub(super) user_ids: bool,
 }
 
 impl Default for ClientEventLimits {
     fn default() -> Self {
         // Ten messages and 10 KB are the limits that Pusher documents.
-        ClientEventLimits { enabled: true, per_second: 10, max_bytes: 10 * 1024 }
+        ClientEventLimits {
+            enabled: true,
+            per_second: 10,
+            max_bytes: 10 * 1024,
+            rules: ClientEventRules::default(),
+            user_ids: true,
+        }
     }
 }
 
@@ -31,17 +60,28 @@ pub(super) struct ClientEvent<'a> {
     pub(super) data: Option<&'a RawValue>,
 }
 
-/// Code of the error for all that is wrong with a client event.
+/// Code of the error for all that is wrong with a client event, in soketi.
 pub(super) const REFUSED: u16 = 4301;
 
 /// Sent when there were too many within a second.
 pub(super) const TOO_MANY: &str = "The rate limit for sending client events exceeded the quota.";
 
+/// Sent while client events are switched off.
+pub(super) const SWITCHED_OFF: &str = "The app does not have client messaging enabled.";
+
 impl ClientEvent<'_> {
+    /// The JSON text that Reverb makes of the data; `None` if it refuses the data.
+    pub(super) fn structured_data(&self) -> Option<Box<RawValue>> {
+        let json = self.data.map_or("null", RawValue::get);
+        let text = serde_json::from_str::<String>(json).ok().filter(|text| !text.is_empty());
+        let structured: &RawValue = serde_json::from_str(text.as_deref().unwrap_or(json)).ok()?;
+        matches!(structured.get().as_bytes(), [b'{' | b'[', ..] | b"null" | b"\"\"").then(|| structured.to_owned())
+    }
+
     /// The error message for an event that no client may send, with soketi's texts and in its order.
     pub(super) fn check(&self, limits: &ClientEventLimits) -> Result<(), String> {
         if !limits.enabled {
-            return Err("The app does not have client messaging enabled.".into());
+            return Err(SWITCHED_OFF.into());
         }
         if self.event.chars().count() > MAX_EVENT_NAME {
             return Err(format!("Event name is too long. Maximum allowed size is {MAX_EVENT_NAME}."));

@@ -20,8 +20,6 @@ use super::{message, wire};
 
 /// Clients send small messages.
 const READ_BUFFER: usize = 16 * 1024;
-/// Ten times what self-hosted servers accept from a client by default.
-const MAX_MESSAGE: usize = 1 << 20;
 /// RFC 6455, 5.5: a header of two bytes, and at most 125 bytes of payload.
 const MAX_CONTROL_FRAME: usize = 127;
 
@@ -63,11 +61,19 @@ pub(super) fn run(hub: &Hub, id: u64, socket: &TcpStream, opening: Opening) -> i
 
 fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ahead: Vec<u8>) {
     let stream = Stream { hub, connection, socket };
-    let mut websocket = WebSocket::from_partially_read(stream, read_ahead, Role::Server, Some(limits()));
+    let mut websocket =
+        WebSocket::from_partially_read(stream, read_ahead, Role::Server, Some(limits(hub.settings.max_message_size)));
     let error = loop {
         match websocket.read() {
-            Ok(message) if receive(hub, connection, &message) => {}
-            Ok(_) => return,
+            Ok(message) => match receive(hub, connection, &message) {
+                Next::Read => {}
+                Next::Leave => return,
+                Next::Terminate => {
+                    hub.leave(connection.id);
+                    connection.outbox.end();
+                    return drain(websocket.get_mut());
+                }
+            },
             Err(error) => break error,
         }
     };
@@ -83,32 +89,42 @@ fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ah
 }
 
 /// Nothing stays in the write buffer, because [`Stream`] takes every write at once.
-fn limits() -> WebSocketConfig {
+fn limits(max_message: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_CONTROL_FRAME)
-        .max_message_size(Some(MAX_MESSAGE))
-        .max_frame_size(Some(MAX_MESSAGE))
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message))
 }
 
-/// Handles a message. Returns false if the client has closed, or leaves too much in its queue.
-fn receive(hub: &Hub, connection: &Connection, message: &Message) -> bool {
+/// The next step after a message.
+enum Next {
+    Read,
+    /// The client has closed, or leaves too much in its queue.
+    Leave,
+    /// The server ends the connection, without a frame, once the queue is written.
+    Terminate,
+}
+
+fn receive(hub: &Hub, connection: &Connection, message: &Message) -> Next {
     match message {
-        Message::Text(text) => message::receive(hub, connection, text),
+        Message::Text(text) if !message::receive(hub, connection, text) => return Next::Terminate,
         Message::Binary(_) => hub.ignore(),
         Message::Ping(payload) if !hub.is_silent() => {
-            return connection.outbox.push(wire::ws_pong(payload)) != Push::Full;
+            if connection.outbox.push(wire::ws_pong(payload)) == Push::Full {
+                return Next::Leave;
+            }
         }
         Message::Close(frame) if !hub.is_silent() => {
             // No event may follow the echo.
             hub.leave(connection.id);
             connection.outbox.close(wire::close_echo(frame.as_ref().map(|frame| frame.code)));
-            return false;
+            return Next::Leave;
         }
-        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
+        Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
     }
-    true
+    Next::Read
 }
 
 /// The close frame for a client that broke the rules (RFC 6455, 7.4.1); `None` if the connection ended in another way.

@@ -7,15 +7,35 @@ use serde_json::value::RawValue;
 use super::client_event::ClientEvent;
 use super::connection::Connection;
 use super::hub::Hub;
+use super::message_limit::{OverLimit, REFUSED, TOO_MANY};
 use super::subscription::{self, Requester};
 use super::wire;
 
-/// Handles a text message. What the server cannot use is counted and otherwise ignored, as soketi does.
-pub(super) fn receive(hub: &Hub, connection: &Connection, text: &str) {
+/// Handles a text message. What the server cannot use is counted and otherwise ignored, as soketi does. False when the
+/// connection is to end, because it has sent too many messages.
+pub(super) fn receive(hub: &Hub, connection: &Connection, text: &str) -> bool {
     hub.record(connection.id, text);
     if hub.is_silent() {
-        return;
+        return true;
     }
+    match &hub.settings.message_limit {
+        Some(limit) if !hub.admit_message(connection.id, limit) => refuse(hub, connection, limit.over_limit),
+        _ => {
+            obey(hub, connection, text);
+            true
+        }
+    }
+}
+
+fn refuse(hub: &Hub, connection: &Connection, over_limit: OverLimit) -> bool {
+    let stays = over_limit == OverLimit::Refuse;
+    if stays {
+        hub.answer(connection, hub.settings.refusals.error(None, REFUSED, TOO_MANY));
+    }
+    stays
+}
+
+fn obey(hub: &Hub, connection: &Connection, text: &str) {
     match parse(text) {
         Some(Message::Ping) => hub.answer(connection, wire::pong()),
         Some(Message::Pong) => {}

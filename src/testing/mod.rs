@@ -37,7 +37,8 @@
 //! * Cache channels keep their last event, and send it to who subscribes later, else `pusher:cache_miss`.
 //! * What [`TestServer::trigger`] publishes on an encrypted channel is encrypted, if there is an
 //!   [`encryption_master_key`](TestServerBuilder::encryption_master_key).
-//! * Clients send events to each other on private and presence channels, within limits.
+//! * Clients send events to each other on private and presence channels, within limits, as with soketi or, by
+//!   [`TestServerBuilder::client_event_rules`], as with Reverb.
 //! * `subscription_count` is off until [`TestServerBuilder::subscription_counts`] turns it on.
 //! * Users sign in, get events of their own, and are told of those whom they watch.
 //! * An auth endpoint, at [`TestServer::auth_endpoint`] and [`TestServer::user_auth_endpoint`], signs for clients what
@@ -45,7 +46,8 @@
 //! * The HTTP API publishes events and terminates the connections of a user. Encrypted data passes through unchanged.
 //!
 //! Messages that it cannot use are counted and ignored. A client that breaks the rules of WebSocket gets a close frame with
-//! code 1002, text that is not UTF-8 gets 1007, and a message of more than 1 MiB gets 1009.
+//! code 1002, text that is not UTF-8 gets 1007, and a message of more than
+//! [`TestServerBuilder::max_message_size`] gets 1009.
 //!
 //! # Threads
 //!
@@ -72,6 +74,7 @@ mod journal;
 mod kind;
 mod listener;
 mod message;
+mod message_limit;
 mod outbox;
 mod presence;
 mod publisher;
@@ -96,9 +99,11 @@ use serde::Serialize;
 
 pub use auth::{AuthRequest, AuthUser};
 pub use builder::TestServerBuilder;
+pub use client_event::ClientEventRules;
 pub use fault::{AuthFault, Fault};
 pub use hub::Snapshot;
 pub use journal::{Received, UpgradeRequest};
+pub use message_limit::OverLimit;
 pub use publisher::Publisher;
 pub use refusal::Refusals;
 pub use watchlist::WatchlistEvents;

@@ -1,10 +1,8 @@
-//! How many messages a connection has sent within a second.
+//! How many messages a connection has sent within a window of time.
 
 use std::time::{Duration, Instant};
 
-const WINDOW: Duration = Duration::from_secs(1);
-
-/// A count that begins anew with the first message after a second.
+/// A count that begins anew with the first message after the end of a window.
 #[derive(Default)]
 pub(super) struct Rate {
     since: Option<Instant>,
@@ -12,9 +10,9 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// Counts a message; false if it is one more than `limit` in this second.
-    pub(super) fn admit(&mut self, limit: u32, now: Instant) -> bool {
-        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= WINDOW) {
+    /// Counts a message; false if it is one more than `limit` in this window.
+    pub(super) fn admit(&mut self, limit: u32, window: Duration, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= window) {
             self.since = Some(now);
             self.count = 0;
         }
@@ -29,14 +27,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_second_has_its_messages() {
+    fn each_window_has_its_messages() {
+        const WINDOW: Duration = Duration::from_secs(1);
         let start = Instant::now();
         let mut rate = Rate::default();
         for expected in [true, true, false, false] {
-            assert_eq!(rate.admit(2, start), expected);
+            assert_eq!(rate.admit(2, WINDOW, start), expected);
         }
-        assert!(!rate.admit(2, start + Duration::from_millis(999)));
-        assert!(rate.admit(2, start + WINDOW));
-        assert!(!rate.admit(0, start + 2 * WINDOW));
+        assert!(!rate.admit(2, WINDOW, start + Duration::from_millis(999)));
+        assert!(rate.admit(2, WINDOW, start + WINDOW));
+        assert!(!rate.admit(0, WINDOW, start + 2 * WINDOW));
     }
 }

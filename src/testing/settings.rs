@@ -3,6 +3,7 @@
 use super::app::App;
 use super::auth::UserSource;
 use super::client_event::ClientEventLimits;
+use super::message_limit::MessageLimit;
 use super::refusal::Refusals;
 use super::watchlist::WatchlistEvents;
 
@@ -16,6 +17,9 @@ pub(super) struct Settings {
     pub(super) queue_limit: usize,
     pub(super) refusals: Refusals,
     pub(super) client_events: ClientEventLimits,
+    pub(super) message_limit: Option<MessageLimit>,
+    /// In bytes.
+    pub(super) max_message_size: usize,
     pub(super) subscription_counts: bool,
     pub(super) watchlist_events: WatchlistEvents,
     pub(super) users: UserSource,

@@ -4,6 +4,7 @@
 //! the example `listen` and runs these tests. A plain `cargo test` leaves them alone, because they need Node.
 
 mod backend;
+mod client_events;
 mod encrypted;
 mod endpoint;
 mod member;

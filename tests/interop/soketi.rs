@@ -37,10 +37,15 @@ pub(crate) struct Soketi {
 }
 
 impl Soketi {
-    /// Starts the server, and returns when it answers.
+    /// Starts the server, and returns when it answers. Clients may send any number of events.
     pub(crate) fn start() -> Self {
+        Self::start_with_client_event_rate(-1)
+    }
+
+    /// The same, with this many client events that a connection may send in a second.
+    pub(crate) fn start_with_client_event_rate(per_second: i32) -> Self {
         let ports = Ports::free();
-        let config = ports.write_config();
+        let config = ports.write_config(per_second);
         let mut server = Self { ports, config, runs: Vec::new() };
         server.run();
         server
@@ -106,7 +111,7 @@ impl Ports {
     }
 
     /// Writes the server's configuration. The keys have to be dotted: a nested object replaces all defaults of its group.
-    fn write_config(&self) -> PathBuf {
+    fn write_config(&self, client_events_per_second: i32) -> PathBuf {
         assert!(
             PathBuf::from(FOLDER).join(SERVER).exists(),
             "soketi is not installed: start these tests with tests/interop/run"
@@ -136,7 +141,7 @@ impl Ports {
                 "enableUserAuthentication": true,
                 "maxConnections": -1,
                 "maxBackendEventsPerSecond": -1,
-                "maxClientEventsPerSecond": -1,
+                "maxClientEventsPerSecond": client_events_per_second,
                 "maxReadRequestsPerSecond": -1,
                 "webhooks": [],
             }],

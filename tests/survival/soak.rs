@@ -3,6 +3,8 @@
 //! The client is alone in a process of its own, so that what is allocated there, its threads and its descriptors are the
 //! client's. The server, the proxy and the faults are in this one.
 
+mod limits;
+
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, Read, Write},

@@ -1,6 +1,6 @@
 //! Events from client to client.
 
-use pusher_channels::testing::{TestServer, TestServerBuilder};
+use pusher_channels::testing::{ClientEventRules, Refusals, TestServer, TestServerBuilder};
 use serde_json::json;
 
 use crate::support::{
@@ -128,4 +128,78 @@ fn an_unsubscribed_client_cannot_send() {
     send(&mut client, r#"{"event":"client-x","channel":"private-c","data":1}"#);
     assert!(server.wait_for(SOON, |state| state.ignored() == 1));
     assert_quiet(&mut other);
+}
+
+#[test]
+fn presence_channels_may_leave_the_sender_away() {
+    let server = TestServer::builder().client_event_user_ids(false).start().unwrap();
+    let (mut a, _) = member(&server, "presence-c", r#"{"user_id":"ua"}"#);
+    let (mut b, _) = member(&server, "presence-c", r#"{"user_id":"ub"}"#);
+    let text = r#"{"event":"client-p","channel":"presence-c","data":{"y":2}}"#;
+    send(&mut a, text);
+    assert_eq!(read_text(&mut b), text);
+}
+
+fn as_reverb() -> TestServerBuilder {
+    TestServer::builder().refusals(Refusals::Reverb).client_event_rules(ClientEventRules::Reverb)
+}
+
+/// `pusher:error` as Reverb sends it.
+fn reverb_error(code: u16, message: &str) -> String {
+    let data = format!(r#"{{"code":{code},"message":"{message}"}}"#);
+    format!(r#"{{"event":"pusher:error","data":{}}}"#, json!(data))
+}
+
+#[test]
+fn reverb_passes_null_objects_and_arrays_on() {
+    let (_server, mut a, mut b) = pair_with(as_reverb());
+    // Recorded from Reverb.
+    for (sent, arrives) in [
+        (r#"{"x":1}"#, r#"{"x":1}"#),
+        (r#"[1,"zwei",null]"#, r#"[1,"zwei",null]"#),
+        ("null", "null"),
+        (r#""{\"x\":1}""#, r#"{"x":1}"#),
+        (r#""[1]""#, "[1]"),
+        (r#""null""#, "null"),
+        (r#""""#, r#""""#),
+    ] {
+        send(&mut a, &format!(r#"{{"event":"client-x","channel":"private-c","data":{sent}}}"#));
+        assert_eq!(read_text(&mut b), format!(r#"{{"event":"client-x","channel":"private-c","data":{arrives}}}"#));
+    }
+    send(&mut a, r#"{"event":"client-x","channel":"private-c"}"#);
+    assert_eq!(read_text(&mut b), r#"{"event":"client-x","channel":"private-c","data":null}"#);
+    assert_quiet(&mut a);
+}
+
+#[test]
+fn reverb_refuses_bare_texts_numbers_and_booleans() {
+    let (_server, mut a, mut b) = pair_with(as_reverb());
+    for data in [r#""plain""#, "5", "1.5", "true", "false", r#""5""#, r#""\"q\"""#, r#""true""#] {
+        send(&mut a, &format!(r#"{{"event":"client-x","channel":"private-c","data":{data}}}"#));
+        assert_eq!(read_text(&mut a), reverb_error(4200, "Invalid message format"), "{data}");
+    }
+    assert_quiet(&mut b);
+}
+
+#[test]
+fn reverb_has_members_of_channels_of_every_kind_send() {
+    let server = as_reverb().start().unwrap();
+    let (mut a, _) = subscriber(&server, "room");
+    let (mut b, _) = subscriber(&server, "room");
+    send(&mut a, r#"{"event":"client-x","channel":"room","data":{}}"#);
+    assert_eq!(read_json(&mut b)["event"], "client-x");
+    send(&mut a, r#"{"event":"client-x","channel":"private-c","data":{}}"#);
+    assert_eq!(read_text(&mut a), reverb_error(4009, "The client is not a member of the specified channel."));
+    for _ in 0..50 {
+        send(&mut a, r#"{"event":"client-x","channel":"room","data":{}}"#);
+        assert_eq!(read_json(&mut b)["event"], "client-x", "there is no limit for client events alone");
+    }
+}
+
+#[test]
+fn reverb_names_no_channel_when_they_are_switched_off() {
+    let (_server, mut a, mut b) = pair_with(as_reverb().client_events(false));
+    send(&mut a, r#"{"event":"client-x","channel":"private-c","data":{}}"#);
+    assert_eq!(read_text(&mut a), reverb_error(4301, "The app does not have client messaging enabled."));
+    assert_quiet(&mut b);
 }

@@ -11,6 +11,7 @@ mod encrypted;
 mod faults;
 mod frames;
 mod http;
+mod message_limits;
 mod messages;
 mod misbehaving;
 mod presence;

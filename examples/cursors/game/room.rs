@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use pusher_channels::{Channel, Config, Error, Event, Notification, Pusher, Receiver};
+use serde::{Deserialize, Serialize};
 
 use super::{
     field::Field,
@@ -16,6 +17,14 @@ pub(crate) const ROOM: &str = "presence-cursors";
 
 /// Clients may only send events whose names begin with `client-`.
 const MOVED: &str = "client-moved";
+
+/// A position with the id of its sender.
+#[derive(Serialize, Deserialize)]
+struct Signed {
+    from: String,
+    #[serde(flatten)]
+    moved: Move,
+}
 
 /// A player's place in the room. Dropping it leaves the room, because it holds the client's last handle.
 pub(crate) struct Room {
@@ -61,21 +70,23 @@ impl Room {
         self.field.step(position, now);
         self.outbox.put(position);
         let told = self.outbox.due(now).filter(|_| self.field.is_joined())?;
+        let from = self.channel.me()?.id().to_owned();
         // While there is no connection it stays in the outbox, until the next position takes its place.
-        self.channel.trigger(MOVED, &told).ok()?;
+        self.channel.trigger(MOVED, &Signed { from, moved: told }).ok()?;
         self.outbox.sent(now);
         Some(told)
     }
 
     /// Who sent an event, and how many it is, where it says that somebody has moved.
-    pub(crate) fn sender_of(event: &Event) -> Option<(&str, Move)> {
-        // Who it was is not in the data, where anybody could write anything: the server tells it.
-        Some((event.user_id()?, event.json().ok()?))
+    pub(crate) fn sender_of(event: &Event) -> Option<(String, Move)> {
+        let Signed { from, moved } = event.json().ok()?;
+        // A server that names the sender is believed, because anybody could write anything into the data. Sockudo names none.
+        Some((event.user_id().map_or(from, str::to_owned), moved))
     }
 
     fn moved(&mut self, event: &Event, now: Instant) {
         if let Some((id, told)) = Self::sender_of(event) {
-            self.field.moved(id, told.position(), now);
+            self.field.moved(&id, told.position(), now);
         }
     }
 

@@ -105,3 +105,31 @@ fn c8_an_invalid_server_name_is_refused_when_the_client_is_made() {
         }
     }
 }
+
+#[test]
+fn t1_the_options_of_client_events_are_off_with_0_and_have_a_patience_in_milliseconds() {
+    let options = |limit, size, patience| {
+        let config = config_with(&[
+            (c"client_event_limit", limit),
+            (c"client_event_size", size),
+            (c"client_event_patience_ms", patience),
+        ]);
+        // SAFETY: a handle is a pointer, of any type.
+        let made = unsafe { std::mem::transmute::<Pointer, Handle<Config>>(config).value("config") };
+        let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
+        // SAFETY: a handle.
+        unsafe { c::pusher_config_free(config) };
+        let config = parts.draft.config;
+        (config.events_per_second(), config.event_size(), config.event_patience().as_millis())
+    };
+    assert_eq!(options(c"12", c"102400", c"500"), (Some(12), Some(102_400), 500));
+    assert_eq!(options(c"0", c"0", c"0"), (None, None, 0));
+    let config = config_with(&[]);
+    for (option, value) in [(c"client_event_size", c"-1"), (c"client_event_patience_ms", c"2 s")] {
+        // SAFETY: a handle, and texts with a NUL at their ends.
+        let result = unsafe { c::pusher_config_set(config, option.as_ptr(), value.as_ptr()) };
+        assert_ne!(result, results::PUSHER_OK, "{option:?}");
+    }
+    // SAFETY: a handle.
+    unsafe { c::pusher_config_free(config) };
+}

@@ -11,12 +11,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{super::bytes::Bytes, watch::Watch};
 use crate::{
     ChannelAuth, ConnectPhase, Error, Reconnect, UserAuth,
-    event::{Batch, Interest, Place, Ticket},
+    event::{Batch, Interest, Ticket},
     session::{
         Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Generation, Input, Output, Question, ReadyAuth,
         Rules, Session, Settings, Wish,
     },
-    sync::atomic::AtomicUsize,
 };
 
 pub(super) const CHANNELS: [&str; 6] =
@@ -48,7 +47,6 @@ pub(in crate::fuzzing) struct World {
     requests: VecDeque<String>,
     /// The socket takes no more at the moment.
     is_blocked: bool,
-    places: Arc<AtomicUsize>,
     watch: Watch,
 }
 
@@ -80,11 +78,13 @@ fn ordinary_settings() -> Settings {
         subscriptions: rules(),
         reconnect: Reconnect::default(),
         tls: false,
+        client_event_limit: Some(2),
+        client_event_patience: SECOND,
     }
 }
 
 fn rules() -> Rules {
-    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, has_decoder: false }
+    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, max_member_bytes: 1 << 20, has_decoder: false }
 }
 
 impl World {
@@ -104,7 +104,6 @@ impl World {
             answered: None,
             requests: VecDeque::new(),
             is_blocked: false,
-            places: Arc::default(),
         }
     }
 
@@ -177,9 +176,10 @@ impl World {
 
     pub(super) fn trigger(&mut self, number: u8) {
         let channel = Arc::clone(self.channel(number));
-        let Some(place) = Place::take(&self.places, 16) else { return };
+        let Ok(permit) = self.session.pacing().reserve(self.now) else { return };
         let text = format!(r#"{{"event":"client-x","channel":"{}","data":1}}"#, channel.name());
-        self.turn(Input::Trigger(ClientEvent { epoch: channel.epoch(), channel, text, place }));
+        let (epoch, name) = (channel.epoch(), "client-x".into());
+        self.turn(Input::Trigger(ClientEvent { channel, epoch, name, size: 1, text, permit }));
     }
 
     /// The socket opens and the server confirms it, if one is being dialled.

@@ -16,7 +16,7 @@ mod transport;
 use std::{
     io::{self, Read},
     str,
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -33,6 +33,7 @@ use crate::{
     Error, Source,
     config::{Auth, Config, HttpUrl},
     error::excerpt,
+    sync::atomic::AtomicBool,
     wiped::Wiped,
 };
 use head_filter::CODING;

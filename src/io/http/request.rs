@@ -1,6 +1,6 @@
 //! A request to an auth endpoint (A1). Its credentials are wiped when ureq drops it.
 
-use std::{collections::BTreeMap, fmt, sync::atomic::AtomicBool};
+use std::{collections::BTreeMap, fmt};
 
 use tungstenite::Bytes;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
@@ -11,6 +11,7 @@ use crate::{
     auth::Secret,
     config::{Auth, HttpUrl, Pairs, checked_header},
     protocol::percent::encode_to,
+    sync::atomic::AtomicBool,
     wiped::Wiped,
 };
 

@@ -5,6 +5,7 @@
 //! consistency.
 
 mod lifecycle;
+mod order;
 mod queues;
 mod receivers;
 mod stopping;

@@ -203,7 +203,7 @@ fn settle(snapshot: &Snapshot, ticket: Ticket, outcome: Result<(), Arc<Error>>) 
     let mut batch = Batch::default();
     batch.published.taken_up = Some(ticket);
     batch.published.settled.push((ticket, outcome));
-    snapshot.apply(&batch);
+    hand_over(snapshot, &batch);
 }
 
 #[test]
@@ -227,5 +227,11 @@ fn s3_whoever_waits_for_a_subscription_that_is_withdrawn_is_told() {
 fn connected(snapshot: &Snapshot) {
     let mut batch = Batch::default();
     batch.published.state = Some(ConnectionState::Connected);
-    snapshot.apply(&batch);
+    hand_over(snapshot, &batch);
+}
+
+/// As a thread that delivers.
+fn hand_over(snapshot: &Snapshot, batch: &Batch) {
+    assert!(snapshot.apply(batch), "it is news");
+    snapshot.handed_over();
 }

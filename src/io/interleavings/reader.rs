@@ -1,11 +1,16 @@
 //! A reader without a socket: what the server does is played to the session.
 
-use std::{cell::Cell, sync::Arc, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{Core, stop::Stop, worker::Worker};
 use crate::{
     ConnectPhase, Error,
     session::{Ending, FromSocket, Generation, Input},
+    sync::{Receiver, Sender, select_biased, unbounded},
 };
 
 /// What the server does with each connection.
@@ -16,15 +21,40 @@ pub(super) enum Server {
     Accepts {
         messages: u32,
     },
+    /// Confirms the connection, and every subscription and sign-in that it receives.
+    Confirms,
 }
 
 // All threads of a model run on one thread of the operating system, that of the test.
 std::thread_local! {
     static SERVER: Cell<Server> = const { Cell::new(Server::Refuses) };
+    /// Where a server that confirms gets its messages from, while there is a connection.
+    static INBOX: RefCell<Option<Sender<String>>> = const { RefCell::new(None) };
+    /// What the server has received, and what a test has noted in between.
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(super) fn let_server(does: Server) {
     SERVER.set(does);
+    LOG.take();
+}
+
+/// Notes something between the messages that the server receives.
+pub(super) fn note(what: &str) {
+    LOG.with_borrow_mut(|log| log.push(what.to_owned()));
+}
+
+pub(super) fn log() -> Vec<String> {
+    LOG.with_borrow(Clone::clone)
+}
+
+/// The client writes this message to its socket.
+pub(super) fn receive(text: &str) {
+    note(text);
+    let inbox = INBOX.with_borrow(Clone::clone);
+    if let Some(inbox) = inbox {
+        let _ = inbox.send(text.to_owned());
+    }
 }
 
 pub(super) struct Reader {
@@ -53,13 +83,38 @@ impl Connection {
         match SERVER.get() {
             Server::Refuses => self.tell(FromSocket::DialFailed(Error::lost("refused"))),
             Server::Accepts { messages } => self.accept(messages),
+            Server::Confirms => self.confirm(),
         }
         self.tell(FromSocket::Ended(Ending::Lost(Error::lost("the reader has ended"))));
     }
 
-    fn accept(&self, messages: u32) {
+    fn establish(&self) {
         self.tell(FromSocket::Reached(ConnectPhase::Established));
         self.tell(FromSocket::Text(r#"{"event":"pusher:connection_established","data":{"socket_id":"1.1"}}"#));
+    }
+
+    fn confirm(&self) {
+        let (inbox, received) = unbounded();
+        INBOX.set(Some(inbox));
+        self.establish();
+        while let Some(message) = self.next(&received) {
+            if let Some(answer) = answer_to(&message) {
+                self.tell(FromSocket::Text(&answer));
+            }
+        }
+        drop(INBOX.take());
+    }
+
+    /// The next message, until the socket is shut down.
+    fn next(&self, received: &Receiver<String>) -> Option<String> {
+        select_biased! {
+            recv(self.stop.signal()) -> _ => None,
+            recv(*received) -> message => message.ok(),
+        }
+    }
+
+    fn accept(&self, messages: u32) {
+        self.establish();
         for _ in 0..messages {
             self.core.outlets.wait_for_room(&self.stop);
             self.tell(FromSocket::Text(r#"{"event":"pusher:error","data":{"code":4301,"message":"a message"}}"#));
@@ -70,5 +125,19 @@ impl Connection {
 
     fn tell(&self, event: FromSocket<'_>) {
         self.core.turn_and_order(|link, now| link.handle(Input::Socket(self.generation, event), now));
+    }
+}
+
+fn answer_to(message: &str) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_str(message).expect("the client writes JSON");
+    match message["event"].as_str() {
+        Some("pusher:subscribe") => {
+            let channel = &message["data"]["channel"];
+            Some(format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":{channel},"data":"{{}}"}}"#))
+        }
+        Some("pusher:signin") => {
+            Some(r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#.to_owned())
+        }
+        _ => None,
     }
 }

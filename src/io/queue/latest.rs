@@ -9,8 +9,10 @@ use std::{
 use super::{Item, Segment, Taken, segment::is_kept, store::Store};
 use crate::event::Batch;
 
-/// The notifications that wait, in the order in which they came; of the events with one channel, one name and one sender, only
-/// the newest. Senders are told apart because players who share a channel send their positions by the same name.
+/// The notifications that wait, in the order in which they came; of the events with one channel, one name and one sender, or
+/// with one key of the program's own, only the newest. Senders are told apart because players who share a channel send their
+/// positions by the same name. A client event whose sender the server does not name may be anybody's, so that none supersedes
+/// it.
 ///
 /// Each lies in a block of its own, so that a single position that nobody replaces does not hold the thousand that arrived
 /// with it.
@@ -82,7 +84,7 @@ impl Store for Latest {
             Taken::Segment(segment) if segment.left() == 0 => {}
             Taken::Segment(segment) => {
                 let alone = Arc::clone(segment.batch());
-                if is_event(&alone, 0) && self.newest.contains_key(&Like(Arc::clone(&alone))) {
+                if key(&alone, 0).is_some() && self.newest.contains_key(&Like(Arc::clone(&alone))) {
                     self.superseded += 1;
                 } else {
                     self.insert(number, alone);
@@ -134,7 +136,7 @@ impl Store for Latest {
 impl Latest {
     fn add(&mut self, alone: Arc<Batch>) {
         self.last += 1;
-        let older = is_event(&alone, 0).then(|| self.newest.remove(&Like(Arc::clone(&alone)))).flatten();
+        let older = key(&alone, 0).is_some().then(|| self.newest.remove(&Like(Arc::clone(&alone)))).flatten();
         if let Some(Slot::Entry(old)) = older.and_then(|number| self.waiting.remove(&number)) {
             self.bytes -= weight(&old);
             self.len -= 1;
@@ -144,7 +146,7 @@ impl Latest {
     }
 
     fn insert(&mut self, number: u64, alone: Arc<Batch>) {
-        if is_event(&alone, 0) {
+        if key(&alone, 0).is_some() {
             self.newest.insert(Like(Arc::clone(&alone)), number);
         }
         self.bytes += weight(&alone);
@@ -156,7 +158,7 @@ impl Latest {
     fn forget(&mut self, alone: &Arc<Batch>) {
         self.bytes -= weight(alone);
         self.len -= 1;
-        if is_event(alone, 0) {
+        if key(alone, 0).is_some() {
             self.newest.remove(&Like(Arc::clone(alone)));
         }
     }
@@ -178,7 +180,7 @@ impl Latest {
 }
 
 impl Like {
-    fn key(&self) -> Key<'_> {
+    fn key(&self) -> Option<Key<'_>> {
         key(&self.0, 0)
     }
 }
@@ -197,23 +199,37 @@ impl Hash for Like {
     }
 }
 
-/// What makes two events the same thing at two times: channel, name and sender.
-type Key<'a> = (Option<u64>, &'a str, Option<&'a str>);
-
-fn key(batch: &Batch, index: usize) -> Key<'_> {
-    let channel = batch.interest(index).map(|interest| interest.id());
-    (channel, batch.name(index), batch.user_id(index))
+/// What makes two events the same thing at two times.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    /// The program says so.
+    Own(&'a str),
+    Alike {
+        channel: Option<u64>,
+        name: &'a str,
+        sender: Option<&'a str>,
+    },
 }
 
-/// Only application events are superseded.
-fn is_event(batch: &Batch, index: usize) -> bool {
-    batch.notice(index).is_none()
+/// `None` for entries that nothing supersedes: notices, and client events without a sender.
+fn key(batch: &Batch, index: usize) -> Option<Key<'_>> {
+    if batch.notice(index).is_some() {
+        return None;
+    }
+    if let Some(key) = batch.own_key() {
+        return Some(Key::Own(key));
+    }
+    let (name, sender) = (batch.name(index), batch.user_id(index));
+    if name.starts_with("client-") && sender.is_none() {
+        return None;
+    }
+    Some(Key::Alike { channel: batch.interest(index).map(|interest| interest.id()), name, sender })
 }
 
 /// Which entries of a batch no later one of the same batch supersedes.
 fn survivors(batch: &Batch) -> Vec<bool> {
     let mut newer = HashSet::new();
-    let is_newest = |index| !is_event(batch, index) || newer.insert(key(batch, index));
+    let is_newest = |index| key(batch, index).is_none_or(|key| newer.insert(key));
     let mut survives: Vec<bool> = (0..batch.len()).rev().map(is_newest).collect();
     survives.reverse();
     survives

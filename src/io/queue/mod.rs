@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bell;
+mod keyed;
 mod latest;
 mod lending;
 #[cfg(unix)]
@@ -31,6 +32,8 @@ use crate::{
 use backlog::{Backlog, Drops};
 use bell::Bell;
 pub(crate) use bell::{Panicked, WakeUp};
+pub(crate) use keyed::KeyOf;
+use keyed::Keyed;
 use latest::Latest;
 pub(crate) use segment::{Segment, Step};
 pub(crate) use selection::Selection;
@@ -50,6 +53,8 @@ pub(crate) struct Queue {
     capacity: usize,
     overflow: Overflow,
     selection: Selection,
+    /// With keys of the program's own.
+    keyed: Option<Keyed>,
     bell: Bell,
     /// Told when room is made in a queue that was full.
     room: Sender<()>,
@@ -67,17 +72,21 @@ pub(crate) struct Traits {
     pub(crate) overflow: Overflow,
     pub(crate) selection: Selection,
     pub(crate) wake_up: Option<WakeUp>,
+    /// With [`Overflow::KeepLatest`], keys of the program's own.
+    pub(crate) key_of: Option<KeyOf>,
 }
 
 impl Traits {
     /// One that takes everything in, and wakes nobody but those who wait.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
-        Self { capacity, overflow, selection: Selection::everything(), wake_up: None }
+        Self { capacity, overflow, selection: Selection::everything(), wake_up: None, key_of: None }
     }
 }
 
 struct State {
     held: Box<dyn Store>,
+    /// The number after that of the last entry that came.
+    next_number: u64,
     closed: bool,
     /// The consumer is to return although nothing may wait.
     wake: bool,
@@ -87,13 +96,14 @@ struct State {
 
 impl Queue {
     pub(crate) fn new(traits: Traits, room: Sender<()>) -> Self {
-        let Traits { capacity, overflow, selection, wake_up } = traits;
+        let Traits { capacity, overflow, selection, wake_up, key_of } = traits;
         Self {
             state: Mutex::new(State::new(overflow)),
             filled: Condvar::new(),
             capacity,
             overflow,
             selection,
+            keyed: key_of.map(Keyed::new),
             bell: Bell::new(wake_up),
             room,
             len: AtomicUsize::new(0),
@@ -110,16 +120,32 @@ impl Queue {
         queue
     }
 
-    /// Takes a batch in, and drops by the policy what there is no room for. True when the consumer is to be
-    /// [woken](Self::ring) for it, without a lock.
+    /// Takes a batch in, and drops by the policy what there is no room for. True when the rest is to be
+    /// [taken in](Self::take_in), and then the consumer [woken](Self::ring), without a lock.
     #[must_use]
     pub(crate) fn push(&self, batch: &Arc<Batch>) -> bool {
         let Some(part) = self.selection.part_of(batch) else { return false };
-        let mut state = self.state.lock();
+        let Some(keyed) = &self.keyed else { return self.put_in([part]) };
+        let state = self.state.lock();
         if state.closed {
             return false;
         }
-        state.held.push(part);
+        // As long as it is staged, the end has not come.
+        self.borrow();
+        keyed.stage(part);
+        true
+    }
+
+    /// True when the consumer is to be woken. Batches that were staged before the end are taken in after it.
+    fn put_in(&self, batches: impl IntoIterator<Item = Arc<Batch>>) -> bool {
+        let mut state = self.state.lock();
+        if state.closed && self.keyed.is_none() {
+            return false;
+        }
+        for batch in batches {
+            state.next_number = batch.next_number();
+            state.held.push(batch);
+        }
         self.drop_excess(&mut state);
         self.changed(&mut state);
         drop(state);
@@ -227,6 +253,12 @@ impl Queue {
         self.len.load(Ordering::SeqCst)
     }
 
+    /// The number of the next entry that comes; `None` while earlier ones wait.
+    pub(crate) fn next_number(&self) -> Option<u64> {
+        let state = self.state.lock();
+        (state.held.waiting() == 0).then_some(state.next_number)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.is_over(&self.state.lock())
     }
@@ -258,17 +290,17 @@ impl Queue {
         self.bell.ring()
     }
 
-    /// From here on nobody is woken. Returns the wake-up closure, to be dropped without a lock.
-    pub(crate) fn take_down_bell(&self) -> impl Sized + use<> {
-        self.bell.take_down()
+    /// From here on nobody is woken, and no key asked for. Returns the closures, to be dropped without a lock.
+    pub(crate) fn take_down_closures(&self) -> impl Sized + use<> {
+        (self.bell.take_down(), self.keyed.as_ref().map(Keyed::take_down))
     }
 
-    /// Nobody consumes any more. From here on nothing is taken in, and nobody woken. Returns the wake-up closure, to be
-    /// dropped without a lock.
+    /// Nobody consumes any more. From here on nothing is taken in, and nobody woken. Returns the closures, to be dropped without
+    /// a lock.
     pub(crate) fn abandon(&self) -> impl Sized + use<> {
-        let wake_up = self.bell.take_down();
+        let closures = self.take_down_closures();
         self.close();
-        wake_up
+        closures
     }
 
     /// Nothing more is taken in. What waits is still handed out.
@@ -310,6 +342,7 @@ impl State {
         };
         Self {
             held,
+            next_number: 0,
             closed: false,
             wake: false,
             #[cfg(unix)]

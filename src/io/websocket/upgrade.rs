@@ -35,8 +35,9 @@ pub(crate) enum Answer {
     Incomplete,
     /// The connection is a WebSocket. Its frames follow the head of this length.
     Accepted { head: usize },
-    /// The server refuses. The body follows the head of this length, and has the length `body` if the head names one.
-    Refused { status: u16, head: usize, body: Option<usize> },
+    /// The server refuses. The body follows the head of this length. It has the length `body` if the head names one, or is in
+    /// chunks.
+    Refused { status: u16, head: usize, body: Option<usize>, is_chunked: bool },
 }
 
 /// Reads the answer to a request with this key.
@@ -48,7 +49,11 @@ pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
     match http_head::parse(answer) {
         Ok(None) => Ok(Answer::Incomplete),
         Ok(Some(head)) if head.status == 101 => check(&head, key).map(|()| Answer::Accepted { head: head.end }),
-        Ok(Some(head)) => Ok(Answer::Refused { status: head.status, head: head.end, body: head.content_length() }),
+        Ok(Some(head)) => {
+            let is_chunked = head.has_token("transfer-encoding", "chunked");
+            let body = head.content_length().filter(|_| !is_chunked);
+            Ok(Answer::Refused { status: head.status, head: head.end, body, is_chunked })
+        }
         Err(error) => cut_off(answer).ok_or_else(|| {
             // A port that expects TLS answers a plain request with an alert.
             let is_http = !matches!(error, HeadError::NotHttp(_));
@@ -61,7 +66,7 @@ pub(crate) fn read(answer: &[u8], key: &str) -> Result<Answer, Error> {
 /// The refusal in an answer that ended inside its head, if its status is known.
 pub(crate) fn cut_off(answer: &[u8]) -> Option<Answer> {
     let status = http_head::status_of_refusal(answer)?;
-    Some(Answer::Refused { status, head: answer.len(), body: Some(0) })
+    Some(Answer::Refused { status, head: answer.len(), body: Some(0), is_chunked: false })
 }
 
 /// The checks that RFC 6455, section 4.1, asks of a client.
@@ -179,6 +184,9 @@ mod tests {
             let as_expected = matches!(read, Ok(Answer::Refused { status, body: Some(3), .. }) if status == expected);
             assert!(as_expected, "{line}: {read:?}");
         }
+        let chunked = "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n";
+        let read = read(chunked.as_bytes(), KEY);
+        assert!(matches!(read, Ok(Answer::Refused { body: None, is_chunked: true, .. })), "{read:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     Subscriptions,
-    subscription::{Progress, Subscription},
+    subscription::{AtServer, Progress, Subscription},
 };
 
 impl Subscriptions {
@@ -31,18 +31,24 @@ impl Subscriptions {
     ) -> bool {
         let (number, max_members) = (self.batch, self.rules.max_members);
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
+        let is_expected = subscription.unanswered > 0 || subscription.is_repeated();
+        if is_expected && !subscription.is_users() {
+            self.pacing.answered(now);
+        }
         subscription.unanswered = subscription.unanswered.saturating_sub(1);
-        if !subscription.is_requested() {
+        if !subscription.can_be_confirmed() {
             let name = subscription.interest.name().clone();
             self.remove_answered(&name);
             return false;
         }
+        self.held_back.remove(&subscription.interest.id());
         // Also when it is the answer to an older request: if the last one is refused, that is still to come.
         subscription.progress = Progress::Subscribed;
+        subscription.at_server = AtServer::Asked;
         // It has served, and must not take memory, nor be known, for longer.
         let auth = subscription.permission.take().map(|permission| permission.auth);
         let key = auth.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
-        subscription.vault = key.map(|key| Vault::new(key, &self.budget, now));
+        subscription.vault = key.map(|key| Vault::new(key, &self.budget, subscription.last_fetch));
         if subscription.is_users() {
             // Made by the client, so that nobody waits for its confirmation.
             return true;
@@ -57,7 +63,12 @@ impl Subscriptions {
         let me = auth.as_ref().and_then(ChannelAuth::member).and_then(presence::own_id);
         let me = me.as_deref().map(Name::from).or_else(|| user.cloned());
         let difference = subscription.replace_members(slot, data, me, max_members, batch);
-        batch.push_subscription_succeeded(slot, &data.text().unwrap_or_default(), succeeded);
+        // The difference is reported after a resubscription only.
+        let left_out = difference.left_out.max(lost.map_or(0, |_| difference.unreported));
+        if left_out > 0 {
+            batch.push_error(Error::TooManyMembers { channel: subscription.interest.name().to_string(), left_out });
+        }
+        batch.push_subscription_succeeded(slot, &data.text(), succeeded);
         if lost.is_some() {
             tell_difference(slot, difference, batch);
         }
@@ -71,11 +82,16 @@ impl Subscriptions {
         data: &str,
         refusal: Refusal,
         batch: &mut Batch,
+        now: Instant,
     ) -> bool {
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
-        let is_confirmed_too_early = subscription.progress == Progress::Subscribed && subscription.unanswered == 1;
+        let is_confirmed_too_early = subscription.is_confirmed_too_early();
+        let is_awaited = subscription.is_requested() || subscription.is_repeated();
+        if subscription.unanswered > 0 && !subscription.is_users() {
+            self.pacing.answered(now);
+        }
         subscription.unanswered = subscription.unanswered.saturating_sub(1);
-        if !subscription.is_requested() && !is_confirmed_too_early {
+        if !is_awaited && !is_confirmed_too_early {
             let name = subscription.interest.name().clone();
             self.remove_answered(&name);
             return false;
@@ -85,7 +101,8 @@ impl Subscriptions {
             return true;
         }
         // The server does not hold the subscription, so there is nothing to unsubscribe.
-        subscription.on_wire = false;
+        subscription.at_server = AtServer::No;
+        self.held_back.remove(&subscription.interest.id());
         let name = subscription.interest.name().clone();
         let Refusal { kind, message, status } = refusal;
         let error = Error::SubscriptionRefused { channel: name.to_string(), kind, message, status };
@@ -93,35 +110,63 @@ impl Subscriptions {
         true
     }
 
-    /// S6: an error without a channel is the answer to the one request of the user that is not answered, if there is
-    /// exactly one. 4301 is about a client event.
-    pub(in crate::session) fn take_as_answer(&mut self, error: &ServerError, batch: &mut Batch) -> bool {
-        if error.has_channel || error.code == Some(4301) {
+    /// Whether the server owes an answer to a request for this channel, of a wish that is current or not.
+    pub(in crate::session) fn is_owed_an_answer(&self, channel: &str) -> bool {
+        self.by_name.get(channel).is_some_and(|subscription| subscription.unanswered > 0)
+    }
+
+    /// Whether the user waits for the server's answer.
+    pub(in crate::session) fn is_requested(&self, channel: &str) -> bool {
+        self.by_name.get(channel).is_some_and(Subscription::is_requested)
+    }
+
+    /// S6: an error that names no channel is the refusal of this attempt. If that proves wrong, the confirmation finds the
+    /// permission. False when that attempt is over already.
+    pub(in crate::session) fn refused_in_order(
+        &mut self,
+        channel: &Name,
+        attempt: u64,
+        error: &ServerError,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> bool {
+        let Some(subscription) = self.by_name.get_mut(channel) else { return false };
+        let is_confirmed_too_early = subscription.is_confirmed_too_early() && subscription.last_request == attempt;
+        subscription.unanswered = subscription.unanswered.saturating_sub(1);
+        self.pacing.answered(now);
+        if subscription.progress != Progress::Requested(attempt) && !is_confirmed_too_early {
+            self.remove_answered(channel);
             return false;
         }
-        let mut requested = self.by_name.values().filter(|s| s.is_requested() && !s.is_users());
-        let (Some(subscription), None) = (requested.next(), requested.next()) else { return false };
-        let channel = subscription.interest.name().clone();
-        let refusal = Refusal { kind: String::new(), message: error.message.clone(), status: error.code };
-        self.refused(&channel, "", refusal, batch)
+        subscription.at_server = AtServer::Perhaps;
+        let (message, status) = (error.message.clone(), error.code);
+        let error = Error::SubscriptionRefused { channel: channel.to_string(), kind: String::new(), message, status };
+        self.tell_failure(channel, "", error, batch);
+        true
     }
 
     /// Ends the attempt of a channel with an error.
     pub(super) fn fail(&mut self, name: &Name, data: &str, error: Error, batch: &mut Batch) {
+        let Some(subscription) = self.by_name.get_mut(name) else { return };
+        subscription.forget_secrets();
+        let is_asked = subscription.at_server == AtServer::Asked && !subscription.is_users();
+        self.tell_failure(name, data, error, batch);
+        if is_asked {
+            // The server may still hold it: an older request for this channel, or one that it answers yet.
+            self.tell(name);
+        }
+    }
+
+    fn tell_failure(&mut self, name: &Name, data: &str, error: Error, batch: &mut Batch) {
         let number = self.batch;
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         subscription.progress = Progress::Failed;
         subscription.ready = None;
-        subscription.forget_secrets();
         if subscription.is_users() {
             return batch.push_error(error);
         }
         let slot = subscription.slot_in(number, batch);
         batch.push_subscription_error(slot, data, error);
-        if subscription.on_wire {
-            // The server may still hold it: an older request for this channel, or one that it answers yet.
-            self.tell(name);
-        }
     }
 }
 
@@ -141,10 +186,6 @@ impl Subscription {
         let difference = self.roster.replace(|each| presence::list_members(data, each), me, max);
         let (members, me) = (self.roster.members(), self.roster.me().cloned());
         batch.push_roster_change(slot, RosterChange::Replaced { members, me });
-        if difference.left_out > 0 {
-            let (channel, left_out) = (self.interest.name().to_string(), difference.left_out);
-            batch.push_error(Error::TooManyMembers { channel, left_out });
-        }
         difference
     }
 }

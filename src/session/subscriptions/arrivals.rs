@@ -31,45 +31,37 @@ impl Subscriptions {
         })
     }
 
-    /// Takes an application event into the batch. False when its channel is not subscribed; an error when its data is
-    /// not text.
+    /// Takes an application event into the batch. False when its channel is not subscribed.
     pub(in crate::session) fn event(
         &mut self,
         channel: &str,
         frame: &Frame<'_>,
         batch: &mut Batch,
         now: Instant,
-    ) -> Result<bool, String> {
+    ) -> bool {
         let number = self.batch;
-        let Some(subscription) = self.subscribed(channel) else { return Ok(false) };
+        let Some(subscription) = self.subscribed(channel) else { return false };
         let slot = subscription.slot_in(number, batch);
         if subscription.kind.is_encrypted() {
-            self.sealed_event(channel, frame, slot, batch, now)?;
+            self.sealed_event(channel, frame, slot, batch, now);
         } else {
             let (data, user_id) = (frame.data, frame.user_id.as_deref());
-            batch.push_event(slot, &frame.event, user_id, data.max_len(), |text| data.append_to(text))?;
+            batch.push_event(Some(slot), &frame.event, user_id, data.max_len(), |text| data.append_to(text));
         }
-        Ok(true)
+        true
     }
 
     /// E1: it must decrypt, or it is not delivered.
-    fn sealed_event(
-        &mut self,
-        channel: &str,
-        frame: &Frame<'_>,
-        slot: ChannelSlot,
-        batch: &mut Batch,
-        now: Instant,
-    ) -> Result<(), String> {
+    fn sealed_event(&mut self, channel: &str, frame: &Frame<'_>, slot: ChannelSlot, batch: &mut Batch, now: Instant) {
         let has_decoder = self.rules.has_decoder;
         let event = Sealed {
             name: frame.event.to_string(),
             user_id: frame.user_id.as_deref().map(str::to_owned),
-            envelope: frame.data.text()?.into_owned(),
+            envelope: frame.data.text().into_owned(),
         };
         let (name, user_id) = (event.name.clone(), event.user_id.clone());
-        let Some(subscription) = self.subscribed(channel) else { return Ok(()) };
-        let Some(vault) = &mut subscription.vault else { return Ok(()) };
+        let Some(subscription) = self.subscribed(channel) else { return };
+        let Some(vault) = &mut subscription.vault else { return };
         match vault.open(event, now) {
             Opening::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), has_decoder, batch),
             Opening::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), has_decoder, batch),
@@ -83,13 +75,12 @@ impl Subscriptions {
             }
             Opening::Full => give_up(vault, slot, has_decoder, batch),
         }
-        Ok(())
     }
 
     fn fetch_key(&mut self, name: Name, now: Instant) {
         let number = self.begin_attempt(&name, now);
         if let Some(vault) = self.subscribed(&name).and_then(|subscription| subscription.vault.as_mut()) {
-            vault.fetch(number);
+            vault.fetch(number, now);
         }
         self.to_ask.push(name);
     }
@@ -151,7 +142,7 @@ impl Subscriptions {
         let Some(subscription) = self.subscribed(channel) else { return false };
         let slot = subscription.slot_in(number, batch);
         let notice = notice(subscription.interest.name().clone());
-        batch.push_platform_event(slot, name, &data.text().unwrap_or_default(), notice);
+        batch.push_platform_event(slot, name, &data.text(), notice);
         true
     }
 
@@ -168,24 +159,28 @@ impl Subscriptions {
                 batch.push_roster_change(slot, RosterChange::Set(member.clone()));
                 let change = MemberChange { channel: batch.channel_name(slot), member };
                 let notice = Notification::MemberAdded(change);
-                batch.push_platform_event(slot, "pusher:member_added", &data.text().unwrap_or_default(), notice);
+                batch.push_platform_event(slot, "pusher:member_added", &data.text(), notice);
             }
         }
         true
     }
 
-    /// False when the channel is not a subscribed presence channel, or the member is not known (P2).
+    /// False when the channel is not a subscribed presence channel, or the member is not known (P2). Nor does the client's own
+    /// user leave while the channel is subscribed: the removal comes with the last connection of the user, and this one is
+    /// there. Reverb keeps the removal that ended an earlier visit in the cache of `presence-cache-` channels.
     pub(in crate::session) fn member_removed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
         let number = self.batch;
         let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
-        let Some(member) = presence::member_of(data).and_then(|(id, _)| subscription.roster.remove(&id)) else {
+        let Some((id, _)) = presence::member_of(data) else { return false };
+        if subscription.roster.me().is_some_and(|me| *me == *id) {
             return false;
-        };
+        }
+        let Some(member) = subscription.roster.remove(&id) else { return false };
         let slot = subscription.slot_in(number, batch);
-        batch.push_roster_change(slot, RosterChange::Removed(member.name().clone()));
+        batch.push_roster_change(slot, RosterChange::Removed(Name::from(member.id())));
         let change = MemberChange { channel: batch.channel_name(slot), member };
         let notice = Notification::MemberRemoved(change);
-        batch.push_platform_event(slot, "pusher:member_removed", &data.text().unwrap_or_default(), notice);
+        batch.push_platform_event(slot, "pusher:member_removed", &data.text(), notice);
         true
     }
 }

@@ -49,15 +49,17 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
-        let Some(subscription) = self.by_name.get(name).filter(|subscription| subscription.awaits(number)) else {
-            return false;
-        };
-        if subscription.progress == Progress::Authorizing(number) {
-            self.authorized(name, number, answer, user, batch);
-        } else {
-            let malformed = |reason| Error::AuthMalformed { channel: Some(name.to_string()), reason };
-            let checked = answer.and_then(|auth| grant::checked_channel(auth, name).map_err(malformed));
-            self.end_of_fetch(name, number, checked, batch, now);
+        let Some(subscription) = self.by_name.get(name) else { return false };
+        match subscription.progress {
+            Progress::Authorizing(attempt) if subscription.asks_permission(number) => {
+                self.authorized(name, attempt, answer, user, batch);
+            }
+            _ if subscription.awaits(number) => {
+                let malformed = |reason| Error::AuthMalformed { channel: Some(name.to_string()), reason };
+                let checked = answer.and_then(|auth| grant::checked_channel(auth, name).map_err(malformed));
+                self.end_of_fetch(name, number, checked, batch, now);
+            }
+            _ => return false,
         }
         true
     }
@@ -131,7 +133,7 @@ impl Subscription {
     /// The number of the question that is to be asked.
     fn asks(&self) -> Option<u64> {
         match self.progress {
-            Progress::Authorizing(number) => Some(number),
+            Progress::Authorizing(_) => Some(self.last_question),
             _ => self.vault.as_ref().and_then(|vault| vault.fetching()),
         }
     }

@@ -1,15 +1,17 @@
 //! Which channels are wanted, and how far each has come.
 //!
 //! Here stand the wishes, the messages to the server and the deadlines. `authorizing` obtains permissions, `answers` takes
-//! in what the server says to a request, `arrivals` what it sends afterwards.
+//! in what the server says to a request, `arrivals` what it sends afterwards. `paced` repeats requests on a server that
+//! limits messages.
 
 mod answers;
 mod arrivals;
 mod authorizing;
+mod paced;
 mod subscription;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,8 +22,15 @@ use crate::{
     protocol::frame::Outgoing,
 };
 
+use super::{earliest, ledger::Ledger, pacing::Pacing};
+
 pub(super) use authorizing::User;
-use subscription::{Progress, Subscription};
+pub(super) use paced::Repeated;
+use subscription::{AtServer, Progress, Subscription};
+
+/// An answer is waited for to up to this many requests for one channel. More can only be if somebody unsubscribes and
+/// subscribes again and again while the server is silent.
+const MAX_UNANSWERED: u32 = 16;
 
 /// What subscriptions are told by the configuration.
 #[derive(Debug, Clone)]
@@ -31,6 +40,8 @@ pub(crate) struct Rules {
     /// Whether there is anybody to ask for permissions.
     pub(crate) can_authorize: bool,
     pub(crate) max_members: usize,
+    /// How much memory the members of all channels may take.
+    pub(crate) max_member_bytes: usize,
     /// Decrypted data is not UTF-8, but what the user's own decoder reads.
     pub(crate) has_decoder: bool,
 }
@@ -38,13 +49,17 @@ pub(crate) struct Rules {
 /// All channels that are wanted, or that the server must still be told to forget.
 pub(super) struct Subscriptions {
     rules: Rules,
-    /// What all channels together may keep of what is sent to this client.
+    /// What all channels together may keep of what is sent to this client, members aside.
     budget: Budget,
+    member_budget: Budget,
     by_name: HashMap<Name, Subscription>,
     /// The channels about which the server has to be told something. Each stands here once.
     to_tell: VecDeque<Name>,
     /// The channels for which a permission, or a newer key, is to be asked.
     to_ask: Vec<Name>,
+    /// The channels whose request waits for its turn, by the number of the interest: in the order in which they became known.
+    held_back: BTreeMap<u64, Name>,
+    pacing: Pacing,
     /// In order, because every attempt has the same time. Those that have ended stay until they would have run out.
     deadlines: VecDeque<(Instant, Name, u64)>,
     attempts: u64,
@@ -56,11 +71,14 @@ pub(super) struct Subscriptions {
 impl Subscriptions {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
+            member_budget: Budget::of(rules.max_member_bytes),
             rules,
             budget: Budget::default(),
             by_name: HashMap::new(),
             to_tell: VecDeque::new(),
             to_ask: Vec::new(),
+            held_back: BTreeMap::new(),
+            pacing: Pacing::default(),
             deadlines: VecDeque::new(),
             attempts: 0,
             batch: 0,
@@ -81,20 +99,27 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) {
-        if !interest.is_wanted() {
+        let epoch = interest.epoch();
+        if !Interest::wants(epoch) {
             return self.unwant(interest.name());
         }
         let name = interest.name().clone();
         let subscription =
-            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, &self.budget));
-        let is_new = subscription.epoch != interest.epoch();
+            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, epoch, &self.member_budget));
+        let is_new = subscription.epoch != epoch;
         if !is_new && !subscription.can_begin_anew(ready.is_some()) {
             return;
         }
         if is_new {
-            subscription.answer_wish(interest, &self.budget);
+            subscription.answer_wish(interest, epoch, &self.member_budget);
         }
         subscription.ready = ready.or(subscription.ready.take());
+        if matches!(subscription.progress, Progress::Authorizing(_)) && subscription.ready.is_none() {
+            // The authorizer is being asked for the same socket, and its answer is as good for the new wish (S11), which gets
+            // a time of its own.
+            let number = self.begin_attempt(&name, now);
+            return self.set_progress(&name, Progress::Authorizing(number));
+        }
         subscription.progress = Progress::Wanted;
         self.advance(&name, user, batch, now);
     }
@@ -105,6 +130,7 @@ impl Subscriptions {
         subscription.progress = Progress::Unwanted;
         subscription.ready = None;
         subscription.forget_secrets();
+        self.held_back.remove(&subscription.interest.id());
         if self.connected {
             self.tell(name);
         } else {
@@ -126,7 +152,10 @@ impl Subscriptions {
         } else {
             let number = self.begin_attempt(name, now);
             self.to_ask.push(name.clone());
-            self.set_progress(name, Progress::Authorizing(number));
+            if let Some(subscription) = self.by_name.get_mut(name) {
+                subscription.progress = Progress::Authorizing(number);
+                subscription.last_question = number;
+            }
         }
     }
 
@@ -165,6 +194,7 @@ impl Subscriptions {
     /// A new connection subscribes every wanted channel exactly once (R8), in the order in which they became known.
     pub(super) fn begin_connection(&mut self, user: User, batch: &mut Batch, now: Instant) {
         self.connected = true;
+        self.pacing.begin_connection();
         let wanted = self.by_name.values().filter(|subscription| subscription.progress == Progress::Wanted);
         let mut wanted: Vec<_> = wanted.map(|s| (s.interest.id(), s.interest.name().clone())).collect();
         wanted.sort_unstable();
@@ -179,6 +209,7 @@ impl Subscriptions {
         self.connected = false;
         self.to_tell.clear();
         self.to_ask.clear();
+        self.held_back.clear();
         self.deadlines.clear();
         self.by_name.retain(|_, subscription| subscription.progress != Progress::Unwanted && !subscription.is_users());
         for subscription in self.by_name.values_mut() {
@@ -186,7 +217,7 @@ impl Subscriptions {
                 subscription.lost = Some(now);
             }
             subscription.forget_secrets();
-            subscription.on_wire = false;
+            subscription.at_server = AtServer::No;
             subscription.unanswered = 0;
             subscription.to_tell = false;
             // What nobody can authorise has been reported and is not tried again.
@@ -197,48 +228,54 @@ impl Subscriptions {
     }
 
     /// The next message to the server about a channel.
-    pub(super) fn next_message(&mut self, now: Instant) -> Option<String> {
+    pub(super) fn next_message(&mut self, ledger: &mut Ledger, now: Instant) -> Option<String> {
         while let Some(name) = self.to_tell.pop_front() {
             let Some(subscription) = self.by_name.get_mut(&name) else { continue };
             subscription.to_tell = false;
-            match subscription.progress {
-                Progress::Wanted | Progress::Authorized(_) if !subscription.on_wire => {
-                    return Some(self.request(&name, now));
+            let is_current = subscription.answers_current_wish();
+            match (subscription.progress, subscription.at_server) {
+                // The user has changed the wish during this turn, and the next turn learns it.
+                (Progress::Wanted | Progress::Authorized(_), AtServer::No | AtServer::Perhaps) if !is_current => {}
+                (Progress::Wanted | Progress::Authorized(_), AtServer::No | AtServer::Perhaps) => {
+                    if !self.pacing.is_limited() {
+                        return Some(self.request(&name, ledger, now));
+                    }
+                    self.hold_back(&name);
                 }
-                Progress::Wanted | Progress::Authorized(_) | Progress::Unwanted | Progress::Failed
-                    if subscription.on_wire =>
-                {
-                    subscription.on_wire = false;
+                (Progress::Wanted | Progress::Authorized(_) | Progress::Failed, AtServer::Asked)
+                | (Progress::Unwanted, AtServer::Asked | AtServer::Perhaps) => {
+                    subscription.at_server = AtServer::No;
                     // What has to be said after the unsubscribe is said before anything about other channels.
                     subscription.to_tell = true;
                     self.to_tell.push_front(name.clone());
                     return Some(Outgoing::Unsubscribe { channel: &name }.to_text());
                 }
-                Progress::Unwanted => self.remove_answered(&name),
+                (Progress::Unwanted, AtServer::No) => self.remove_answered(&name),
                 _ => {}
             }
         }
-        None
+        self.next_held_back(ledger, now)
     }
 
     /// Forgets a channel that nobody wants, once the server has said all that it has to say about it.
     fn remove_answered(&mut self, name: &Name) {
-        let is_over = |s: &Subscription| s.progress == Progress::Unwanted && !s.on_wire && s.unanswered == 0;
+        let is_over =
+            |s: &Subscription| s.progress == Progress::Unwanted && s.at_server == AtServer::No && s.unanswered == 0;
         if self.by_name.get(name).is_some_and(is_over) {
             self.by_name.remove(name);
         }
     }
 
-    fn request(&mut self, name: &Name, now: Instant) -> String {
+    fn request(&mut self, name: &Name, ledger: &mut Ledger, now: Instant) -> String {
         let number = match self.by_name.get(name).map(|subscription| subscription.progress) {
             Some(Progress::Authorized(number)) => number,
             _ => self.begin_attempt(name, now),
         };
         let permission = self.by_name.get_mut(name).and_then(|subscription| {
-            subscription.on_wire = true;
-            subscription.unanswered += 1;
-            subscription.last_request = number;
-            subscription.progress = Progress::Requested(number);
+            subscription.note_request(number, ledger, now);
+            if !subscription.is_users() {
+                self.pacing.sent(now);
+            }
             subscription.permission.as_ref()
         });
         let auth = permission.map(|permission| permission.auth.signature());
@@ -247,14 +284,15 @@ impl Subscriptions {
     }
 
     /// S5: ends the attempts whose time is over. A request is taken back from the server, in case it answers yet.
-    pub(super) fn expire(&mut self, batch: &mut Batch, now: Instant) {
+    pub(super) fn expire(&mut self, ledger: &mut Ledger, batch: &mut Batch, now: Instant) {
+        self.pacing.advance(now);
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
             let Some((_, name, number)) = self.deadlines.pop_front() else { return };
             // Most attempts have ended long before.
             let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(number)) else { continue };
             if subscription.last_request == number {
                 // Nothing is expected any more.
-                subscription.unanswered = 0;
+                ledger.forget(&name, std::mem::take(&mut subscription.unanswered), now);
             }
             let (channel, after) = (name.to_string(), self.rules.timeout);
             let asked_in_vain = Error::AuthTimeout { channel: Some(channel.clone()), after };
@@ -277,17 +315,18 @@ impl Subscriptions {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadlines.front().map(|(deadline, ..)| *deadline)
+        let turn = self.pacing.deadline().filter(|_| !self.held_back.is_empty());
+        earliest([self.deadlines.front().map(|(deadline, ..)| *deadline), turn])
     }
 
     #[cfg(any(fuzzing, test))]
     pub(super) fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.by_name.is_empty() && self.held_back.is_empty()
     }
 
     /// Whether that attempt, or that fetch of a key, is still under way.
     pub(super) fn awaits(&self, channel: &str, number: u64) -> bool {
-        self.by_name.get(channel).is_some_and(|subscription| subscription.awaits(number))
+        self.by_name.get(channel).is_some_and(|s| s.asks_permission(number) || s.awaits(number))
     }
 
     /// Whether events of this wish may be sent: the channel is subscribed, and the wish is the current one.

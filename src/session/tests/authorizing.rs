@@ -81,6 +81,58 @@ fn s2_a_permission_for_an_older_wish_is_dropped() {
 }
 
 #[test]
+fn s11_unsubscribe_and_subscribe_during_one_question_are_one_subscribe() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    s.pass(29 * SECOND);
+    room.forget();
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)])).pass(29 * SECOND);
+    assert!(s.errors().is_empty(), "S5: the new wish has a time of its own");
+    let number = s.asked()[0].1;
+    assert!(s.session.awaits_channel(s.session.generation, "private-room", number));
+    s.answer("private-room", private());
+    assert_eq!(s.asked().len(), 1, "one question");
+    assert_eq!(s.sent().iter().filter(|text| **text == subscribe_private("private-room")).count(), 1);
+    s.receive(&succeeded("private-room"));
+    assert!(s.session.subscriptions.is_subscribed(&room, room.epoch()));
+}
+
+#[test]
+fn s11_a_question_that_serves_a_newer_wish_ends_with_the_time_of_that() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    room.forget();
+    room.want();
+    s.pass(SECOND).input(Input::Wishes(vec![wish(&room)])).pass(31 * SECOND);
+    assert!(matches!(s.errors()[..], [Error::AuthTimeout { .. }]), "{:?}", s.errors());
+    s.answer("private-room", private());
+    assert!(!s.sent().contains(&&*subscribe_private("private-room")));
+}
+
+#[test]
+fn a4_a_permission_that_comes_with_a_newer_wish_serves_it_alone() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    room.forget();
+    room.want();
+    let ready = Some(ready(ChannelAuth::new("k:ready")));
+    s.input(Input::Wishes(vec![Wish { interest: Arc::clone(&room), ready }]));
+    s.answer("private-room", private());
+    let sent = Outgoing::Subscribe { channel: "private-room", auth: Some("k:ready"), channel_data: None }.to_text();
+    assert_eq!(s.sent(), [sent]);
+}
+
+#[test]
+fn s11_a_wish_that_is_withdrawn_during_a_turn_sends_nothing() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, "private-room");
+    s.change_meanwhile.push(Arc::clone(&room));
+    s.answer("private-room", private());
+    assert!(s.sent().is_empty() && s.session.subscriptions.is_empty(), "{:?}", s.sent());
+}
+
+#[test]
 fn a4_a_refusal_is_final_until_the_next_wish_or_connection() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");

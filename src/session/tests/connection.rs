@@ -213,27 +213,104 @@ fn r2_an_accepting_and_closing_server_is_not_hammered() {
 
 #[test]
 fn r3_last_error_code_stands_in_for_a_missing_close_code() {
-    let error = r#"{"event":"pusher:error","data":"{\"code\":4001,\"message\":\"gone\"}"}"#;
+    let error = r#"{"event":"pusher:error","data":"{\"code\":4201,\"message\":\"gone\"}"}"#;
+    let cause = |s: &Scenario| s.changes()[0].cause.as_ref().and_then(|cause| cause.code());
     let mut s = Scenario::connected();
     s.receive(error).pass(5 * SECOND).lose();
-    assert_eq!(s.states().last(), Some(&Failed));
-    assert_eq!(s.changes()[0].cause.as_ref().and_then(|cause| cause.code()), Some(4001));
+    assert_eq!((s.states().last(), cause(&s)), (Some(&Connecting), Some(4201)), "at once");
 
     let mut s = Scenario::connected();
     s.receive(error).pass(5 * SECOND + Duration::from_millis(1)).lose();
-    assert_eq!(s.states().last(), Some(&Reconnecting), "too long ago to explain the end");
+    assert_eq!((s.states().last(), cause(&s)), (Some(&Reconnecting), None), "too long ago to explain the end");
 
     let mut s = Scenario::connected();
-    s.receive(r#"{"event":"pusher:error","data":{"code":4301,"message":"too fast"}}"#).lose();
+    s.receive(error).receive(r#"{"event":"pusher:error","data":{"code":4301,"message":"too fast"}}"#).lose();
     assert!(matches!(s.changes()[0].cause.as_deref(), Some(Error::ConnectionLost { .. })), "it was about a message");
 
     let mut s = Scenario::connected();
     s.receive(error).close(4100);
-    assert_eq!(s.states().last(), Some(&Reconnecting), "the close code of the frame itself counts");
+    assert_eq!(cause(&s), Some(4100), "the close code of the frame itself counts");
 
     let mut s = Scenario::connected();
     s.receive(error).close(1000);
-    assert_eq!(s.states().last(), Some(&Failed), "1000 is not a code of Pusher's");
+    assert_eq!(cause(&s), Some(4201), "1000 is not a code of Pusher's");
+}
+
+#[test]
+fn r3_before_the_confirmation_any_code_stands_in() {
+    for (code, state) in [(4001, Failed), (4009, Failed), (4100, Reconnecting), (4301, Reconnecting)] {
+        let mut s = Scenario::new();
+        s.connect_background().upgrade();
+        s.receive(&format!(r#"{{"event":"pusher:error","data":{{"code":{code},"message":"gone"}}}}"#));
+        assert_eq!(s.states().last(), Some(&state), "{code}");
+    }
+}
+
+#[test]
+fn r5_a_connection_that_was_not_confirmed_says_so_and_names_the_key() {
+    let text = |s: &Scenario| s.changes().iter().find_map(|change| change.cause.as_ref()).expect("a cause").to_string();
+    let hint = "before it confirmed it (pusher:connection_established); check the app key";
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().lose();
+    assert!(text(&s).ends_with(hint), "{}", text(&s));
+    for code in [1000, 1005, 1011] {
+        let mut s = Scenario::new();
+        s.connect_background().upgrade().close(code);
+        assert!(text(&s).ends_with(hint) && text(&s).contains(&code.to_string()), "{}", text(&s));
+    }
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().close(4001);
+    assert!(!text(&s).contains(hint), "{}", text(&s));
+    let mut s = Scenario::new();
+    s.connect_background().lose();
+    assert!(!text(&s).contains(hint), "the WebSocket was not open: {}", text(&s));
+    let mut s = Scenario::connected();
+    s.lose();
+    assert!(!text(&s).contains(hint), "it was confirmed: {}", text(&s));
+}
+
+#[test]
+fn h11_what_makes_the_client_failed_reaches_handlers_of_errors_once() {
+    let causes: [fn(&mut Scenario); 3] = [
+        |s| {
+            s.connect_background().establish().close(4004);
+        },
+        |s| {
+            s.connect_once().upgrade().receive(r#"{"event":"pusher:error","data":{"code":4004,"message":"quota"}}"#);
+        },
+        |s| {
+            s.connect_background().socket(FromSocket::DialFailed(Error::config("tls", "unsupported")));
+        },
+    ];
+    for cause in causes {
+        let mut s = Scenario::new();
+        cause(&mut s);
+        assert_eq!(s.states().last(), Some(&Failed));
+        let of_change = s.changes().last().and_then(|change| change.cause.clone()).expect("a cause");
+        let reported: Vec<_> = s.errors().iter().map(|error| error.to_string()).collect();
+        assert_eq!(reported, [of_change.to_string()]);
+    }
+    let mut s = Scenario::with(Reconnect::default().max_attempts(1));
+    s.connect_background().socket(FromSocket::DialFailed(Error::lost("refused")));
+    assert_eq!((s.states().last(), s.errors().len()), (Some(&Failed), 1), "the attempts are used up");
+    let mut s = Scenario::with(Reconnect::never());
+    s.connect_background().establish().lose();
+    assert_eq!((s.states().last(), s.errors().len()), (Some(&Disconnected), 0));
+}
+
+#[test]
+fn h11_a_confirmed_connection_is_an_event_with_the_data_of_the_server() {
+    let mut s = Scenario::new();
+    s.connect_background().upgrade();
+    let data = r#"{"socket_id":"1.2","activity_timeout":60}"#;
+    let text = format!(r#"{{"event":"pusher:connection_established","data":{}}}"#, serde_json::json!(data));
+    s.session.handle(Input::Socket(s.session.generation, FromSocket::Text(&text)), s.now);
+    let batch = s.session.take_batch().expect("a change");
+    let seen: Vec<_> = (0..batch.len()).map(|index| (batch.name(index), batch.data(index))).collect();
+    assert_eq!(seen, [("pusher:connection_established", data)]);
+    assert!(
+        matches!(batch.notice(0), Some(Notification::ConnectionStateChange(change)) if change.current == Connected)
+    );
 }
 
 #[test]
@@ -406,14 +483,26 @@ fn reconnect_now_skips_the_backoff_and_probes_a_connection() {
 fn d2_a_bad_message_is_reported_and_the_next_event_arrives() {
     let (mut s, _room) = Scenario::subscribed("room");
     let deep = format!(r#"{{"event":"e","channel":"room","data":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-    for bad in ["", "null", "[1]", "{", r#"{"data":"x"}"#, r#"{"event":"e","channel":"room","data":"\ud800"}"#, &deep] {
+    for bad in ["", "null", "[1]", "{", r#"{"data":"x"}"#, &deep] {
         s.receive(bad).receive(&event("room", "next"));
     }
     s.socket(FromSocket::Binary);
-    assert_eq!(s.errors().len(), 8);
+    assert_eq!(s.errors().len(), 7);
     assert!(s.errors().iter().all(|error| matches!(error, Error::BadMessage { .. })));
-    assert_eq!(s.events().len(), 7);
+    assert_eq!(s.events().len(), 6);
     assert!(s.states().is_empty());
+}
+
+#[test]
+fn d1_half_of_a_surrogate_pair_loses_no_event() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.receive(r#"{"event":"e","channel":"room","data":"good morning \ud83d"}"#);
+    s.receive(r#"{"\ude00":1,"event":"e","channel":"room","data":{"\ud83d":"\uD83D\u0041"}}"#);
+    assert_eq!(s.events(), [("e", "good morning \u{fffd}"), ("e", r#"{"\ud83d":"\uD83D\u0041"}"#)]);
+    let Some(Notification::Event(event)) = s.told.last() else { panic!() };
+    let decoded: serde_json::Value = event.json().expect("it is JSON");
+    assert_eq!(decoded, serde_json::json!({ "\u{fffd}": "\u{fffd}A" }));
+    assert_eq!(s.session.tally.bad_messages, 0);
 }
 
 #[test]

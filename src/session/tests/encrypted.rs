@@ -19,11 +19,11 @@ pub(super) fn sealed(channel: &str, key: u8, plain: &[u8]) -> String {
     format!(r#"{{"event":"e","channel":"{channel}","data":{}}}"#, serde_json::Value::from(envelope))
 }
 
-/// Subscribed with key 1, which is ten seconds old.
+/// Subscribed with key 1.
 fn subscribed() -> Scenario {
     let mut s = Scenario::connected();
     s.wants(2, ROOM);
-    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM)).pass(10 * SECOND);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forget();
     s
 }
@@ -45,6 +45,18 @@ fn e1_only_what_decrypts_is_delivered() {
     assert_eq!(s.events(), [("e", "hello")]);
     assert!(matches!(s.failures()[..], [crate::DecryptionError::Malformed(_)]));
     assert!(s.asked().is_empty(), "E3: a malformed envelope fetches no key");
+}
+
+#[test]
+fn e6_an_envelope_without_padding_is_delivered() {
+    let mut s = subscribed();
+    for plain in ["1", "123"] {
+        let padded = sealed(ROOM, 1, plain.as_bytes());
+        assert!(padded.contains('='));
+        s.receive(&padded.replace('=', ""));
+    }
+    assert_eq!(s.events(), [("e", "1"), ("e", "123")]);
+    assert!(s.asked().is_empty());
 }
 
 #[test]
@@ -76,7 +88,7 @@ fn e2_what_fails_with_the_new_key_too_is_reported_and_skipped() {
     assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
     assert_eq!(s.events(), [("e", "2")]);
     s.receive(&sealed(ROOM, 3, b"3"));
-    assert_eq!((s.failures().len(), s.asked().len()), (2, 1), "a young key is not fetched again");
+    assert_eq!((s.failures().len(), s.asked().len()), (2, 1), "10 s pass between two fetches");
 }
 
 #[test]
@@ -99,13 +111,75 @@ fn e2_a_fetch_that_fails_releases_what_waits() {
 fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
     let mut s = Scenario::connected();
     s.wants(2, ROOM);
-    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM)).pass(10 * SECOND);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     for _ in 0..10_000 {
         s.receive(&sealed(ROOM, 2, b"x"));
     }
     s.answer(ROOM, permission(1));
     assert_eq!(s.asked().len(), 2);
     assert_eq!(s.failures().len(), 10_000);
+}
+
+#[test]
+fn e2_a_key_that_is_rotated_right_after_the_subscription_loses_nothing() {
+    let mut s = subscribed();
+    for plain in [b"1", b"2", b"3", b"4", b"5"] {
+        s.receive(&sealed(ROOM, 2, plain));
+    }
+    s.answer(ROOM, permission(2));
+    assert_eq!(s.events().iter().map(|(_, data)| *data).collect::<String>(), "12345");
+    assert_eq!((s.asked().len(), s.failures().len()), (1, 0));
+}
+
+#[test]
+fn e2_a_second_rotation_within_10_s_is_reported_and_fetched_afterwards() {
+    let mut s = subscribed();
+    s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(2));
+    s.receive(&sealed(ROOM, 3, b"2")).receive(&sealed(ROOM, 2, b"3"));
+    assert_eq!((s.asked().len(), s.failures().len()), (1, 1));
+    s.pass(10 * SECOND);
+    s.receive(&sealed(ROOM, 3, b"4")).answer(ROOM, permission(3));
+    assert_eq!(s.events(), [("e", "1"), ("e", "3"), ("e", "4")]);
+    assert_eq!((s.asked().len(), s.failures().len()), (2, 1));
+}
+
+#[test]
+fn e2_a_fetch_that_brings_the_same_key_is_not_repeated_within_10_s() {
+    let mut s = subscribed();
+    s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(1)).receive(&sealed(ROOM, 2, b"2"));
+    assert_eq!((s.asked().len(), s.failures().len()), (1, 2));
+}
+
+/// The key that comes with each connection is one question, and the fetches of all connections together are as rare as those
+/// of one.
+#[test]
+fn e2_a_server_that_ends_connections_causes_no_fetch_for_each() {
+    let mut s = subscribed();
+    for _ in 0..20 {
+        s.receive(&sealed(ROOM, 2, b"x"));
+        s.lose().input(Input::ReconnectNow).establish();
+        s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
+    }
+    assert_eq!(s.asked().len(), 20 + 1, "one for each connection, and one fetch");
+    assert_eq!(s.failures().len(), 20, "each event is told of");
+    s.pass(10 * SECOND);
+    s.receive(&sealed(ROOM, 2, b"x")).answer(ROOM, permission(2));
+    assert_eq!(s.events(), [("e", "x")]);
+}
+
+#[test]
+fn e2_a_new_wish_fetches_as_the_first_one_did() {
+    let mut s = Scenario::connected();
+    let room = s.wants(2, ROOM);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
+    s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(1));
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)]));
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
+    s.forget();
+    s.receive(&sealed(ROOM, 2, b"2")).answer(ROOM, permission(2));
+    assert_eq!(s.events(), [("e", "2")]);
 }
 
 #[test]
@@ -130,7 +204,8 @@ fn e4_a_key_does_not_outlive_its_subscription() {
     s.receive(&sealed(ROOM, 1, b"1"));
     assert!(s.told.is_empty(), "it is not subscribed");
     s.answer(ROOM, permission(2)).receive(&succeeded(ROOM)).receive(&sealed(ROOM, 1, b"1"));
-    assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
+    s.answer(ROOM, permission(2));
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]), "the old key is gone");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
     users::{CONFIRMED, proof},
     *,
 };
-use crate::{event::Place, survival_figures, sync::atomic::AtomicUsize};
+use crate::survival_figures;
 
 const HOURS: usize = 24;
 
@@ -77,7 +77,6 @@ struct Day {
     key: u8,
     refuses_until: Instant,
     refuses_sign_in: bool,
-    client_events: Arc<AtomicUsize>,
     seen: Seen,
 }
 
@@ -105,7 +104,6 @@ impl Day {
             key: 1,
             refuses_until: Instant::now(),
             refuses_sign_in: false,
-            client_events: Arc::default(),
             seen: Seen::default(),
         };
         day.s.connect_background();
@@ -259,9 +257,10 @@ impl Day {
 
     fn a_client_event(&mut self) {
         let channel = Arc::clone(&self.channels[self.channels.len() / 2]);
-        let Some(place) = Place::take(&self.client_events, 1024) else { panic!("the places are given back") };
+        let Ok(permit) = self.s.session.pacing().reserve(self.s.now) else { panic!("the permits are given back") };
         let (epoch, text) = (channel.epoch(), event(channel.name(), "from here"));
-        self.s.input(Input::Trigger(ClientEvent { channel, epoch, text, place }));
+        let name = "client-e".into();
+        self.s.input(Input::Trigger(ClientEvent { channel, epoch, name, size: 9, text, permit }));
     }
 
     fn an_event_for_the_user(&mut self) {

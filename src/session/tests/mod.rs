@@ -8,7 +8,9 @@ mod encrypted;
 mod long_run;
 mod memory;
 mod model;
+mod pacing;
 mod presence;
+mod refusals;
 mod simulation;
 mod subscribing;
 mod users;
@@ -26,6 +28,8 @@ struct Scenario {
     outputs: Vec<Output>,
     told: Vec<Notification>,
     tickets: u64,
+    /// Interests that change while the next input is followed, before its outputs are taken.
+    change_meanwhile: Vec<Arc<Interest>>,
     /// What became of the calls that waited for an attempt, one after another.
     settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
 }
@@ -40,11 +44,19 @@ fn settings() -> Settings {
         subscriptions: rules(),
         reconnect: Reconnect::default(),
         tls: false,
+        client_event_limit: Some(10),
+        client_event_patience: 2 * SECOND,
     }
 }
 
 fn rules() -> Rules {
-    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 100, has_decoder: false }
+    Rules {
+        timeout: 30 * SECOND,
+        can_authorize: true,
+        max_members: 100,
+        max_member_bytes: 12 << 20,
+        has_decoder: false,
+    }
 }
 
 impl Scenario {
@@ -75,6 +87,7 @@ impl Scenario {
             outputs: Vec::new(),
             told: Vec::new(),
             tickets: 0,
+            change_meanwhile: Vec::new(),
             settled: Vec::new(),
         }
     }
@@ -98,6 +111,10 @@ impl Scenario {
 
     fn input(&mut self, input: Input<'_>) -> &mut Self {
         self.session.handle(input, self.now);
+        let changed = std::mem::take(&mut self.change_meanwhile);
+        for interest in &changed {
+            let _ = interest.forget() || interest.want();
+        }
         while let Some(output) = self.session.poll_output(self.now) {
             self.outputs.push(output);
         }
@@ -108,6 +125,10 @@ impl Scenario {
                 let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
                 self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
             }
+        }
+        if !changed.is_empty() {
+            // The next turn begins with the wishes.
+            self.input(Input::Wishes(changed.iter().map(wish).collect()));
         }
         self
     }

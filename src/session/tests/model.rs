@@ -15,13 +15,24 @@ enum Step {
     Drop,
     Subscribe(usize),
     Unsubscribe(usize),
+    /// Both, before the session learns of the first.
+    UnsubscribeAndSubscribe(usize),
+    /// The user changes his mind during the turn that comes next.
+    ChangeMeanwhile(usize),
     /// The oldest question is answered with a permission.
     Allow,
     /// It is answered with a refusal.
     Refuse,
-    /// The server answers its oldest request.
+    /// The server answers its oldest message: a request, or a client event, which it takes silently.
     Confirm,
     Reject,
+    /// It refuses its oldest message by an error that names nothing.
+    RejectNamelessly,
+    /// It refuses all that it has not answered because there were too many messages.
+    Limit,
+    /// A client event is sent on the first of the private channels, if that is subscribed.
+    Trigger,
+    Pass(u64),
     /// The oldest question of an older connection is answered yet.
     AnswerLate,
 }
@@ -32,11 +43,17 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Connect),
         1 => Just(Step::Drop),
         4 => channel.clone().prop_map(Step::Subscribe),
-        3 => channel.prop_map(Step::Unsubscribe),
+        3 => channel.clone().prop_map(Step::Unsubscribe),
+        2 => channel.clone().prop_map(Step::UnsubscribeAndSubscribe),
+        2 => channel.prop_map(Step::ChangeMeanwhile),
         4 => Just(Step::Allow),
         1 => Just(Step::Refuse),
         4 => Just(Step::Confirm),
         1 => Just(Step::Reject),
+        2 => Just(Step::RejectNamelessly),
+        1 => Just(Step::Limit),
+        2 => Just(Step::Trigger),
+        1 => (0..8u64).prop_map(Step::Pass),
         2 => Just(Step::AnswerLate),
     ]
 }
@@ -50,8 +67,13 @@ struct Model {
     sockets: u64,
     /// What the server holds as subscribed on the current socket.
     subscribed: BTreeMap<String, u64>,
-    /// The requests that the server has not answered.
-    requests: Vec<(String, u64)>,
+    /// The messages that the server has not answered, in order: the channel and the number of a request; a client event has
+    /// no channel.
+    requests: Vec<(Option<String>, u64)>,
+    /// How many errors that name nothing the server has sent, other than those of its limit.
+    nameless: usize,
+    /// One of either came on this connection. It may have been taken for the refusal of another message than it was.
+    doubts: bool,
     numbers: u64,
     questions: Vec<ChannelQuestion>,
     late: Vec<ChannelQuestion>,
@@ -67,6 +89,8 @@ impl Model {
             sockets: 0,
             subscribed: BTreeMap::new(),
             requests: Vec::new(),
+            nameless: 0,
+            doubts: false,
             numbers: 0,
             questions: Vec::new(),
             late: Vec::new(),
@@ -85,10 +109,20 @@ impl Model {
                 self.interests[n].forget();
                 self.wish(n);
             }
+            Step::UnsubscribeAndSubscribe(n) => {
+                self.interests[n].forget();
+                self.interests[n].want();
+                self.wish(n);
+            }
+            Step::ChangeMeanwhile(n) => self.scenario.change_meanwhile.push(Arc::clone(&self.interests[n])),
             Step::Allow => self.answer_oldest(true),
             Step::Refuse => self.answer_oldest(false),
             Step::Confirm => self.confirm(true),
             Step::Reject => self.confirm(false),
+            Step::RejectNamelessly => self.refuse(4009),
+            Step::Limit => (0..self.requests.len()).for_each(|_| self.refuse(4301)),
+            Step::Trigger => self.trigger(),
+            Step::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
             Step::AnswerLate => {
                 if let Some(question) = self.late.pop() {
                     self.answer(&question, true);
@@ -128,6 +162,7 @@ impl Model {
 
     fn accept(&mut self) {
         self.sockets += 1;
+        self.doubts = false;
         let established = format!(
             r#"{{"event":"pusher:connection_established","data":{{"socket_id":"{}.1","activity_timeout":60}}}}"#,
             self.sockets
@@ -151,19 +186,53 @@ impl Model {
     }
 
     fn confirm(&mut self, confirmed: bool) {
-        if self.requests.is_empty() {
-            return;
-        }
-        let (channel, number) = self.requests.remove(0);
+        let Some((channel, number)) = self.take_oldest() else { return };
+        let Some(channel) = channel else { return };
         if confirmed {
             self.scenario.receive(&succeeded(&channel));
         } else {
-            // Of a request that was taken back meanwhile, nothing is left to be removed.
-            if self.subscribed.get(&channel) == Some(&number) {
-                self.subscribed.remove(&channel);
-            }
+            self.remove(&channel, number);
             self.scenario
                 .receive(&format!(r#"{{"event":"pusher:subscription_error","channel":"{channel}","data":{{}}}}"#));
+        }
+    }
+
+    fn refuse(&mut self, code: u16) {
+        let Some((channel, number)) = self.take_oldest() else { return };
+        if let Some(channel) = channel {
+            self.remove(&channel, number);
+        }
+        self.nameless += usize::from(code != 4301);
+        self.doubts = true;
+        self.scenario.receive(&refusals::error(code));
+    }
+
+    fn take_oldest(&mut self) -> Option<(Option<String>, u64)> {
+        (!self.requests.is_empty()).then(|| self.requests.remove(0))
+    }
+
+    /// Of a request that was taken back meanwhile, nothing is left to be removed.
+    fn remove(&mut self, channel: &str, number: u64) {
+        if self.subscribed.get(channel) == Some(&number) {
+            self.subscribed.remove(channel);
+        }
+    }
+
+    fn trigger(&mut self) {
+        let room = Arc::clone(&self.interests[1]);
+        if self.scenario.session.subscriptions.is_subscribed(&room, room.epoch()) {
+            client_events::triggers(&mut self.scenario, &room, "client-e");
+        }
+    }
+
+    /// The server answers pings, so that the connection stays.
+    fn pass(&mut self, time: Duration) {
+        for _ in 0..time.as_secs() {
+            self.scenario.pass(SECOND);
+            self.serve();
+            if self.scenario.session.is_connected() {
+                self.scenario.socket(FromSocket::Bytes);
+            }
         }
     }
 
@@ -173,6 +242,11 @@ impl Model {
         for output in outputs {
             match output {
                 Output::Ask(Question::Channels(questions)) => self.questions.extend(questions.iter().cloned()),
+                // A client event.
+                Output::Send(text) if text.expose() == "the message" => {
+                    self.numbers += 1;
+                    self.requests.push((None, self.numbers));
+                }
                 Output::Send(text) => {
                     let message: serde_json::Value = serde_json::from_str(text.expose()).expect("JSON");
                     let data = &message["data"];
@@ -181,15 +255,19 @@ impl Model {
                         Some("pusher:subscribe") => {
                             let expected = (channel != "room").then(|| format!("{}.1 {channel}", self.sockets));
                             assert_eq!(data["auth"].as_str(), expected.as_deref(), "the permission is for this socket");
+                            // S11: also where the user changed his mind during the turn.
+                            let wanted = self.interests.iter().any(|i| i.is_wanted() && i.name().as_str() == channel);
+                            assert!(wanted, "{channel} is subscribed although it was given up");
                             self.numbers += 1;
                             let before = self.subscribed.insert(channel.clone(), self.numbers);
-                            assert!(before.is_none(), "{channel} is subscribed twice");
-                            self.requests.push((channel, self.numbers));
+                            assert!(before.is_none() || self.doubts, "{channel} is subscribed twice");
+                            self.requests.push((Some(channel), self.numbers));
                         }
                         Some("pusher:unsubscribe") => {
                             // Answers that are on their way arrive all the same.
                             self.subscribed.remove(&channel);
                         }
+                        Some("pusher:ping") => {}
                         other => panic!("{other:?}"),
                     }
                 }
@@ -199,10 +277,13 @@ impl Model {
         self.seen = self.scenario.outputs.len();
     }
 
-    /// Everything that is pending is answered well.
+    /// Everything that is pending is answered well. A request that was refused without a name, and cannot be told from others, is
+    /// tried again once it has timed out.
     fn settle(&mut self) {
         self.connect();
         self.serve();
+        self.answer_everything();
+        self.pass(Duration::from_secs(31));
         // What has failed before is not tried again by itself, but by the next wish.
         for n in 0..CHANNELS.len() {
             if self.interests[n].is_wanted() {
@@ -210,12 +291,40 @@ impl Model {
                 self.serve();
             }
         }
+        // Requests that are held back need time: up to a period, which a silent server can make a minute long, and its halves.
+        for _ in 0..200 {
+            self.answer_everything();
+            if self.scenario.session.subscriptions.holds_nothing_back() {
+                break;
+            }
+            self.pass(SECOND);
+        }
+    }
+
+    fn answer_everything(&mut self) {
         while !self.questions.is_empty() || !self.requests.is_empty() {
             self.answer_oldest(true);
             self.serve();
             self.confirm(true);
             self.serve();
         }
+    }
+
+    /// How many errors that name nothing were given to somebody.
+    fn attributed(&self) -> usize {
+        let is_of_nameless = |told: &&Notification| match told {
+            Notification::SubscriptionError(failed) => {
+                matches!(&failed.error, Error::SubscriptionRefused { status: Some(4009), .. })
+            }
+            Notification::Error(error) => {
+                matches!(
+                    **error,
+                    Error::Server { code: Some(4009), .. } | Error::ClientEventRefused { code: Some(4009), .. }
+                )
+            }
+            _ => false,
+        };
+        self.scenario.told.iter().filter(is_of_nameless).count()
     }
 }
 
@@ -229,6 +338,7 @@ proptest! {
             model.step(step);
         }
         model.settle();
+        prop_assert_eq!(model.attributed(), model.nameless, "each error is told once");
         for interest in &model.interests {
             let name = interest.name().as_str();
             prop_assert_eq!(model.subscribed.contains_key(name), interest.is_wanted(), "the server about {}", name);

@@ -77,6 +77,55 @@ fn p2_a_known_member_is_updated_and_an_unknown_one_cannot_leave() {
     assert_eq!(s.session.tally.ignored, 1);
 }
 
+/// Reverb caches the removal that ended an earlier visit, and sends it after the confirmation.
+#[test]
+fn p2_ones_own_id_stays_while_subscribed() {
+    let mut s = Scenario::connected();
+    s.wants(2, "presence-cache-room");
+    s.answer("presence-cache-room", presence("7")).receive(&list("presence-cache-room", r#"7,"b""#));
+    s.forget();
+    for id in [r#""7""#, "7", r#""b""#] {
+        let data = format!(r#"{{"user_id":{id}}}"#);
+        s.receive(&member("member_removed", &data).replace("presence-room", "presence-cache-room"));
+    }
+    assert_eq!(s.story(), ["-b null"]);
+    assert_eq!(s.session.tally.ignored, 2);
+    s.lose().reconnect();
+    s.answer("presence-cache-room", presence("7"));
+    s.forget_told();
+    s.receive(&list("presence-cache-room", "7"));
+    assert_eq!(s.story(), ["succeeded"], "it was never away");
+}
+
+#[test]
+fn p2_the_own_id_is_that_of_the_current_wish() {
+    let mut s = with_members(r#""a","b""#);
+    s.lose().reconnect();
+    s.answer("presence-room", presence("b")).receive(&list("presence-room", r#""a","b""#));
+    s.forget_told();
+    s.receive(&member("member_removed", r#"{"user_id":"a"}"#)).receive(&member("member_removed", r#"{"user_id":"b"}"#));
+    assert_eq!(s.story(), ["-a null"]);
+}
+
+/// As one message, which only a client with a larger `max_message_size` takes.
+#[test]
+fn p2_a_list_of_100_000_members_is_kept_within_the_defaults() {
+    let defaults = crate::Config::host("key", "localhost").auth_endpoint("https://localhost").settings();
+    let mut s = Scenario::of(defaults);
+    s.connect_background().establish().wants(2, "presence-room");
+    s.answer("presence-room", presence("id00000042"));
+    s.forget_told();
+    let entries: Vec<_> = (0..100_000).map(|n| format!(r#""id{n:08}":"{}""#, "x".repeat(48))).collect();
+    let ids: Vec<_> = (0..100_000).map(|n| format!(r#""id{n:08}""#)).collect();
+    let data = format!(r#"{{"presence":{{"ids":[{}],"hash":{{{}}},"count":1}}}}"#, ids.join(","), entries.join(","));
+    let text = format!(
+        r#"{{"event":"pusher_internal:subscription_succeeded","channel":"presence-room","data":{}}}"#,
+        serde_json::Value::from(data)
+    );
+    s.receive(&text);
+    assert_eq!(s.story(), ["succeeded"], "none is left out");
+}
+
 #[test]
 fn p2_members_are_capped_and_the_excess_is_reported() {
     let rules = Rules { max_members: 2, ..rules() };

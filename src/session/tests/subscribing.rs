@@ -9,6 +9,9 @@ fn r8_every_wanted_channel_is_subscribed_exactly_once_on_each_connection() {
     s.connect_background().establish();
     let expected: Vec<_> = rooms.iter().map(|room| subscribe(room.name())).collect();
     assert_eq!(s.sent(), expected);
+    for room in &rooms {
+        s.receive(&succeeded(room.name()));
+    }
     s.forget();
     s.lose().reconnect();
     assert_eq!(s.sent(), expected);
@@ -148,9 +151,9 @@ fn s6_an_error_without_a_channel_is_nobodys_answer_when_two_wait() {
     s.wants(11, "a");
     s.wants(2, "b");
     s.receive(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#);
-    assert!(matches!(s.errors()[..], [Error::Server { code: Some(4009), .. }]));
     s.receive(&succeeded("a")).receive(&succeeded("b"));
     assert_eq!(s.successes().len(), 2);
+    assert!(matches!(s.errors()[..], [Error::Server { code: Some(4009), .. }]));
 }
 
 #[test]
@@ -181,9 +184,47 @@ fn s8_what_nobody_asked_for_is_counted_and_ignored() {
     }
     s.receive(r#"{"event":"pusher:unknown","data":{}}"#);
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":"{}"}"#);
-    s.receive(r#"{"event":"no-channel"}"#);
+    s.receive(r#"{"event":"pusher:no-channel"}"#);
     assert!(s.told.is_empty());
     assert_eq!(s.session.tally.ignored, 2003);
+}
+
+#[test]
+fn s8_an_application_event_without_a_channel_is_the_clients() {
+    let (mut s, _room) = Scenario::subscribed("room");
+    s.receive(&event("room", "1"));
+    s.receive(r#"{"event":"notice","data":"2"}"#);
+    s.receive(r#"{"event":"client-notice","channel":null,"data":{"a":3}}"#);
+    s.receive(r#"{"event":"offline","data":"4"}"#).receive(&event("room", "5"));
+    assert_eq!(
+        s.events(),
+        [("e", "1"), ("notice", "2"), ("client-notice", r#"{"a":3}"#), ("offline", "4"), ("e", "5")]
+    );
+    let channels = s.told.iter().filter_map(|told| match told {
+        Notification::Event(event) => Some(event.channel()),
+        _ => None,
+    });
+    assert_eq!(channels.collect::<Vec<_>>(), [Some("room"), None, None, None, Some("room")]);
+    assert_eq!((s.session.tally.events, s.session.tally.ignored), (5, 0));
+}
+
+#[test]
+fn s8_platform_names_and_changes_of_the_watchlist_without_a_channel_are_no_application_events() {
+    let mut s = Scenario::connected();
+    for name in ["pusher:notice", "pusher_internal:notice", "pusher_internal:member_added", "pusher:cache_miss"] {
+        s.receive(&format!(r#"{{"event":"{name}","data":"x"}}"#));
+    }
+    s.receive(r#"{"event":"online","data":{"user_ids":["a"]}}"#);
+    assert!(s.told.is_empty(), "nobody is signed in");
+    assert_eq!(s.session.tally.ignored, 5);
+}
+
+#[test]
+fn r5_an_application_event_without_a_channel_is_no_confirmation() {
+    let mut s = Scenario::new();
+    s.connect_background().upgrade().receive(r#"{"event":"notice","data":"1"}"#);
+    assert!(s.events().is_empty());
+    assert!(matches!(s.changes().last().and_then(|c| c.cause.as_deref()), Some(Error::UnexpectedFirstMessage { .. })));
 }
 
 #[test]

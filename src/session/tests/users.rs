@@ -11,7 +11,7 @@ pub(super) const CONFIRMED: &str = r#"{"event":"pusher:signin_success","data":{"
 const SIGN_IN: &str = r#"{"event":"pusher:signin","data":{"auth":"key:signature","user_data":"{\"id\":\"7\"}"}}"#;
 
 impl Scenario {
-    fn sign_in(&mut self) -> &mut Self {
+    pub(super) fn sign_in(&mut self) -> &mut Self {
         let ticket = self.ticket();
         self.input(Input::SignIn(ticket))
     }
@@ -21,13 +21,13 @@ impl Scenario {
         self.outputs.iter().filter(|output| matches!(output, Output::Ask(Question::User { .. }))).count()
     }
 
-    fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
+    pub(super) fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
         let generation = self.session.generation;
         let number = self.session.sign_in.number();
         self.input(Input::Answered(Answer::User { generation, number, auth }))
     }
 
-    fn signed_in_as(&self) -> Vec<&str> {
+    pub(super) fn signed_in_as(&self) -> Vec<&str> {
         let ids = self.told.iter().filter_map(|told| match told {
             Notification::SignedIn { id } => Some(&**id),
             _ => None,

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use shuttle::rand::{Rng, thread_rng};
 
 pub(crate) use channel::{Receiver, Sender, bounded, select, select_biased, unbounded};
-pub(crate) use lock::{Condvar, Mutex};
+pub(crate) use lock::{Condvar, Mutex, MutexGuard};
 
 // The standard library's: all threads of a model run on one thread of the operating system, that of the test.
 std::thread_local! {

@@ -1,17 +1,28 @@
 //! Events from client to client.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
 
 use super::{Change, Hub};
-use crate::testing::client_event::{ClientEvent, REFUSED, TOO_MANY};
+use crate::testing::client_event::{ClientEvent, ClientEventRules, REFUSED, SWITCHED_OFF, TOO_MANY};
 use crate::testing::connection::Connection;
 use crate::testing::kind::{Access, Kind};
 use crate::testing::wire;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 impl Hub {
-    /// Passes a client event on to the other subscribers of its channel, or answers why not. What soketi drops without
-    /// an answer is counted as ignored.
+    /// Passes a client event on to the other subscribers of its channel, or answers why not.
     pub(in crate::testing) fn relay(&self, connection: &Connection, event: &ClientEvent<'_>) {
+        match self.settings.client_events.rules {
+            ClientEventRules::Soketi => self.relay_as_soketi(connection, event),
+            ClientEventRules::Reverb => self.relay_as_reverb(connection, event),
+        }
+    }
+
+    /// What soketi drops without an answer is counted as ignored.
+    fn relay_as_soketi(&self, connection: &Connection, event: &ClientEvent<'_>) {
         let refuse = |change: &mut Change<'_>, message: &str| {
             change.send(connection, self.settings.refusals.error(Some(&event.channel), REFUSED, message));
         };
@@ -27,11 +38,36 @@ impl Hub {
             change.ignored += 1;
             return;
         };
-        if !client.rate.admit(limits.per_second, Instant::now()) {
+        if !client.client_events.admit(limits.per_second, SECOND, Instant::now()) {
             return refuse(&mut change, TOO_MANY);
         }
-        let sender = change.channels.presence(&event.channel).and_then(|presence| presence.user_of(connection.id));
-        let frame = wire::client_event(&event.channel, &event.event, event.data, sender);
+        self.pass_on(&mut change, connection, event, event.data);
+    }
+
+    fn relay_as_reverb(&self, connection: &Connection, event: &ClientEvent<'_>) {
+        let data = event.structured_data();
+        let mut change = self.change();
+        let client = change.open.get(&connection.id);
+        let is_member = client.is_some_and(|client| client.channels.contains(&event.channel));
+        let (code, message) = match data {
+            None => (4200, "Invalid message format"),
+            Some(_) if !self.settings.client_events.enabled => (REFUSED, SWITCHED_OFF),
+            Some(_) if !is_member => (4009, "The client is not a member of the specified channel."),
+            Some(data) => return self.pass_on(&mut change, connection, event, Some(&data)),
+        };
+        change.send(connection, self.settings.refusals.error(None, code, message));
+    }
+
+    fn pass_on(
+        &self,
+        change: &mut Change<'_>,
+        connection: &Connection,
+        event: &ClientEvent<'_>,
+        data: Option<&RawValue>,
+    ) {
+        let presence = change.channels.presence(&event.channel).filter(|_| self.settings.client_events.user_ids);
+        let sender = presence.and_then(|presence| presence.user_of(connection.id));
+        let frame = wire::client_event(&event.channel, &event.event, data, sender);
         change.deliver(&event.channel, &frame, |other| other.id != connection.id);
     }
 }

@@ -16,6 +16,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tungstenite::Bytes;
@@ -28,6 +29,7 @@ use super::connection::Connection;
 use super::encryption::Encryption;
 use super::fault::{AuthFault, Fault, Faults};
 use super::journal::{Journal, UpgradeRequest};
+use super::message_limit::MessageLimit;
 use super::rate::Rate;
 use super::settings::Settings;
 use super::upgrade::Greeting;
@@ -77,8 +79,20 @@ struct Socket {
 struct Client {
     connection: Arc<Connection>,
     channels: BTreeSet<String>,
-    /// Of its client events.
-    rate: Rate,
+    /// Of its messages of every kind.
+    messages: Rate,
+    client_events: Rate,
+}
+
+impl Client {
+    fn new(connection: &Arc<Connection>) -> Client {
+        Client {
+            connection: connection.clone(),
+            channels: BTreeSet::new(),
+            messages: Rate::default(),
+            client_events: Rate::default(),
+        }
+    }
 }
 
 /// Connections.
@@ -139,7 +153,7 @@ impl Hub {
         outbox.push(head);
         state.accepted += 1;
         if state.sockets.contains_key(&connection.id) {
-            let client = Client { connection: connection.clone(), channels: BTreeSet::new(), rate: Rate::default() };
+            let client = Client::new(connection);
             state.open.insert(connection.id, client);
         }
         if let Greeting::Refusal { error, close } = greeting {
@@ -215,6 +229,13 @@ impl Hub {
 
     pub(super) fn record(&self, connection: u64, text: &str) {
         self.change().journal.message(connection, text);
+    }
+
+    /// Counts a message, of whatever kind; false if it is over the limit.
+    pub(super) fn admit_message(&self, connection: u64, limit: &MessageLimit) -> bool {
+        let mut state = self.state.lock();
+        let client = state.open.get_mut(&connection);
+        client.is_some_and(|client| client.messages.admit(limit.messages, limit.window, Instant::now()))
     }
 
     /// Counts a message that the server cannot use.

@@ -42,8 +42,6 @@ fn confirmations() -> Scenario {
 
 /// 200 KB on each channel that no key opens, while the newer keys do not come: 200 MB.
 fn held_events() -> Scenario {
-    /// From which age on a key is fetched anew (E2).
-    const OLD: Duration = Duration::from_secs(10);
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     fn slow(config: Config) -> Config {
         config.authorizer(|_| {
@@ -57,7 +55,7 @@ fn held_events() -> Scenario {
     let (nonce, ciphertext) = (STANDARD.encode([0; 24]), STANDARD.encode(vec![0; 75_000]));
     let after = format!(r#"","data":{{"nonce":"{nonce}","ciphertext":"{ciphertext}"}}}}"#);
     let round = Step::Count(before.to_owned(), CHANNELS, after);
-    let script = vec![Step::Wait(OLD), round.clone(), round];
+    let script = vec![round.clone(), round];
     row("events that wait for keys", Stage::Subscribed, script, Shows::Tolerates)
         .with_numbered("private-encrypted-", CHANNELS)
         .configured(slow)

@@ -53,8 +53,6 @@ pub(crate) enum Step {
     Repeat(Vec<u8>, u64),
     /// A text message for each number below the last, which stands between the two parts.
     Count(String, u32, String),
-    /// Nothing, for so long.
-    Wait(Duration),
     /// Byte after byte, with this pause.
     Drip(Vec<u8>, Duration),
     /// A correct answer to the upgrade request, with more headers.

@@ -155,10 +155,6 @@ impl Step {
             Self::Bytes(bytes) => stream.write_all(bytes),
             Self::Repeat(bytes, times) => repeat(stream, bytes, *times),
             Self::Count(before, end, after) => count(stream, before, *end, after),
-            Self::Wait(time) => {
-                thread::sleep(*time);
-                Ok(())
-            }
             Self::Drip(bytes, pause) => bytes.iter().try_for_each(|byte| {
                 thread::sleep(*pause);
                 stream.write_all(&[*byte])

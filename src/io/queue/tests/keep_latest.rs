@@ -1,6 +1,7 @@
 //! What a game wants of positions.
 
 use super::*;
+use crate::Event;
 
 /// Events by their channel, name and sender.
 fn events(room: &Arc<Interest>, events: &[(&str, Option<&str>)]) -> Batch {
@@ -91,4 +92,88 @@ fn h4_what_is_put_back_yields_to_what_came_meanwhile() {
     let unused = take_one(&queue);
     put_back(&queue, unused);
     assert_eq!(drain(&queue), ["a", "b"]);
+}
+
+#[test]
+fn h4_client_events_without_a_sender_supersede_nothing() {
+    let (queue, _) = queue(10, Overflow::KeepLatest);
+    let room = Interest::new(2, "presence-room");
+    let moved = ("client-moved", None);
+    fill(&queue, events(&room, &[moved, moved, ("client-moved", Some("1"))]));
+    fill(&queue, events(&room, &[moved, ("client-moved", Some("1")), ("moved", None), ("moved", None)]));
+    assert_eq!((queue.len(), queue.superseded()), (5, 2));
+    let unused = take_one(&queue);
+    fill(&queue, events(&room, &[moved]));
+    put_back(&queue, unused);
+    assert_eq!((queue.len(), queue.superseded()), (6, 2), "nor what is put back");
+    drain(&queue);
+    assert_eq!(queue.state.lock().held.bytes(), 0);
+}
+
+/// A queue whose events have the keys that this closure gives.
+fn keyed(capacity: usize, key_of: impl Fn(&Event) -> Option<String> + Send + Sync + 'static) -> Queue {
+    let traits = Traits { key_of: Some(Arc::new(key_of)), ..Traits::new(capacity, Overflow::KeepLatest) };
+    Queue::new(traits, bounded(1).0)
+}
+
+/// Fills it as a delivery does.
+fn deliver(queue: &Queue, batch: Batch) -> bool {
+    queue.push(&Arc::new(batch)) && queue.take_in().1.is_ok()
+}
+
+#[test]
+fn h4_a_key_of_the_programs_own_decides_across_names_and_channels() {
+    // By the name's end: `a1` and `b1` are the same thing.
+    let queue = keyed(10, |event| event.name().strip_prefix(['a', 'b']).map(str::to_owned));
+    let (room, other) = (Interest::new(2, "room"), Interest::new(3, "other"));
+    assert!(deliver(&queue, events(&room, &[("a1", None), ("a2", None), ("c", None), ("b1", None)])));
+    assert!(deliver(&queue, events(&other, &[("b2", Some("7")), ("c", None), ("client-x", None)])));
+    assert!(deliver(&queue, events(&room, &[("c", None), ("client-x", None)])));
+    assert_eq!(queue.superseded(), 3);
+    let unused = take_one(&queue);
+    assert!(deliver(&queue, events(&room, &[("a1", None)])));
+    put_back(&queue, unused);
+    assert_eq!(queue.superseded(), 4, "also what is put back");
+    assert_eq!(drain(&queue), ["b2", "c", "client-x", "c", "client-x", "a1"], "None is the queue's own rule");
+    assert_eq!((queue.superseded(), queue.dropped()), (4, 0));
+    assert_eq!(queue.state.lock().held.bytes(), 0);
+}
+
+#[test]
+fn h2_a_closure_that_panics_is_reported_and_not_run_again() {
+    let queue = keyed(10, |event| if event.name() == "bad" { panic!("on purpose") } else { Some("same".to_owned()) });
+    let room = Interest::new(2, "room");
+    assert!(deliver(&queue, events(&room, &[("a", None), ("b", None)])));
+    assert!(!deliver(&queue, events(&room, &[("bad", None), ("c", None)])));
+    assert!(deliver(&queue, events(&room, &[("d", None), ("d", None)])));
+    assert_eq!(drain(&queue), ["b", "bad", "c", "d"]);
+}
+
+#[test]
+fn h4_what_is_staged_is_handed_out_although_the_queue_was_closed_meanwhile() {
+    let queue = keyed(10, |event| Some(event.name().to_owned()));
+    let room = Interest::new(2, "room");
+    assert!(queue.push(&Arc::new(events(&room, &[("a", None)]))));
+    queue.close();
+    assert!(!queue.is_closed(), "there is something to come");
+    assert!(queue.take_in().1.is_ok() && !queue.push(&Arc::new(events(&room, &[("b", None)]))));
+    assert_eq!(drain(&queue), ["a"]);
+    assert!(queue.is_closed());
+}
+
+#[test]
+fn h1_a_closure_may_deliver_to_its_own_queue() {
+    let room = Interest::new(2, "room");
+    let queue = Arc::new_cyclic(|queue: &std::sync::Weak<Queue>| {
+        let (queue, room) = (queue.clone(), Arc::clone(&room));
+        keyed(10, move |event| {
+            if let Some(queue) = queue.upgrade().filter(|_| event.name() == "first") {
+                // Another thread, or this one, delivers while keys are being given.
+                assert!(queue.push(&Arc::new(events(&room, &[("second", None)]))) && !queue.take_in().0);
+            }
+            Some(event.name().to_owned())
+        })
+    });
+    assert!(deliver(&queue, events(&room, &[("first", None)])));
+    assert_eq!(drain(&queue), ["first", "second"]);
 }

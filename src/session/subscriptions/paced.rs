@@ -1,0 +1,92 @@
+//! Requests that wait for their turn, on a server that limits messages (S10).
+
+use std::time::Instant;
+
+use crate::{Name, event::Batch, session::ledger::Ledger};
+
+use super::{
+    Subscriptions, User,
+    subscription::{AtServer, Progress, Subscription},
+};
+
+/// The effect of a refusal because of too many messages.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::session) enum Repeated {
+    /// No request was refused by it.
+    Nothing,
+    /// Requests are sent again. The server was not known to have a limit.
+    ForTheFirstTime,
+    Again,
+}
+
+impl Subscriptions {
+    /// The requests for these channels were refused because there were too many messages. They are sent again.
+    pub(in crate::session) fn repeat(
+        &mut self,
+        channels: &[Name],
+        user: User,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Repeated {
+        let repeated = channels.iter().filter(|name| self.repeat_one(name, user, batch, now)).count();
+        let refusals = u32::try_from(channels.len()).unwrap_or(u32::MAX);
+        match repeated {
+            0 => Repeated::Nothing,
+            _ if self.pacing.refused(refusals, now) => Repeated::ForTheFirstTime,
+            _ => Repeated::Again,
+        }
+    }
+
+    fn repeat_one(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) -> bool {
+        let Some(subscription) = self.by_name.get_mut(name) else { return false };
+        let (is_requested, is_confirmed_too_early) =
+            (subscription.is_requested(), subscription.is_confirmed_too_early());
+        subscription.unanswered = subscription.unanswered.saturating_sub(1);
+        if is_requested || is_confirmed_too_early {
+            subscription.at_server = AtServer::Perhaps;
+        }
+        if is_requested {
+            self.hold_back(name);
+        } else if is_confirmed_too_early {
+            // Its permission has served already.
+            subscription.progress = Progress::Wanted;
+            self.advance(name, user, batch, now);
+        } else {
+            self.remove_answered(name);
+        }
+        is_requested || is_confirmed_too_early
+    }
+
+    /// Whether this refusal is that of a request that is sent again already.
+    pub(in crate::session) fn expects_refusal(&mut self) -> bool {
+        self.pacing.expects_refusal()
+    }
+
+    /// The connection ended without a reason.
+    pub(in crate::session) fn cut(&mut self, now: Instant) {
+        self.pacing.cut(now);
+    }
+
+    #[cfg(test)]
+    pub(in crate::session) fn holds_nothing_back(&self) -> bool {
+        self.held_back.is_empty()
+    }
+
+    pub(super) fn hold_back(&mut self, name: &Name) {
+        let Some(subscription) = self.by_name.get_mut(name) else { return };
+        subscription.progress = Progress::HeldBack;
+        self.held_back.insert(subscription.interest.id(), name.clone());
+    }
+
+    /// The request whose turn it is.
+    pub(super) fn next_held_back(&mut self, ledger: &mut Ledger, now: Instant) -> Option<String> {
+        while !self.held_back.is_empty() && !self.pacing.holds_back(now) {
+            let (_, name) = self.held_back.pop_first()?;
+            let waits = |s: &&Subscription| s.progress == Progress::HeldBack && s.answers_current_wish();
+            if self.by_name.get(&name).filter(waits).is_some() {
+                return Some(self.request(&name, ledger, now));
+            }
+        }
+        None
+    }
+}
