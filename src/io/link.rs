@@ -278,6 +278,8 @@ impl Link {
             Err(error) => FromSocket::Ended(Ending::Lost(lost(error))),
         };
         let generation = socket.generation;
+        // The time of the write counts for the limit of client events, and writing may have taken a whole slice.
+        let now = if matches!(event, FromSocket::Written) { Instant::now() } else { now };
         self.session.handle(Input::Socket(generation, event), now);
     }
 

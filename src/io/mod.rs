@@ -39,9 +39,11 @@
 //!    `unsubscribe` comes during a turn.
 //! 5. **Batches in the order of turns.** A turn posts its batch under the link's lock. One thread at a time delivers, and it
 //!    takes all posted batches in their order. A turn that has posted returns when its batch is delivered.
-//! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the snapshot shows it; then it is
-//!    pushed to the queues; then waiting calls return. So a receiver or a handler that is made after `connect` or `wait_*` has
-//!    returned, or after the state was seen, is not for that batch, and older queues have it.
+//! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the
+//!    snapshot shows it; then it is pushed to the queues; then waiting calls return. A queue with keys of the program's own
+//!    has its closure run afterwards, without a lock, so that its consumer sees the entries a moment later. A receiver or
+//!    a handler that is made after `connect` or `wait_*` has returned, or after the state was seen, is not for that batch,
+//!    and older queues have it.
 //! 7. **A handler by its position.** A handler is for the entries with higher numbers than the last one that was given when it
 //!    was bound. A handler that is bound inside a handler of the same client is for all that follows in the handlers' queue,
 //!    beginning with the next entry. Confirmations that handlers have heard of are repeated to it at that point (S4).

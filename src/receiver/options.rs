@@ -84,7 +84,9 @@ impl ReceiverOptions {
     /// ```
     ///
     /// The closure runs once for each event, before it can be received, on the threads on which a [wake-up](Self::wake) runs,
-    /// and must not block either. Every call of the client is allowed in it; those that wait return
+    /// and must not block either. While it is slower than the events arrive, a full [capacity](Self::capacity) of events waits for it,
+    /// and then the client reads no further. [`try_recv`](crate::Receiver::try_recv) may find an event a moment later than other
+    /// receivers do. Every call of the client is allowed in it; those that wait return
     /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). One that panics is reported, and not run again: from then on the
     /// rule of `KeepLatest` holds for all events. Where an
     /// [`encrypted_data_decoder`](crate::Config::encrypted_data_decoder) makes the text of an event, it has not run yet, and

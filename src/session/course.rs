@@ -177,7 +177,7 @@ impl Session {
             }
         };
         self.note_end(&error);
-        if may_be_a_limit(&error) {
+        if may_be_a_limit(&error) && self.is_connected() {
             self.subscriptions.cut(now);
         }
         let error = self.say_if_unconfirmed(error);

@@ -46,7 +46,8 @@ pub(super) struct Online {
 
 /// The last `pusher:error` that was not given to a subscription, a sign-in or a client event.
 pub(super) struct RememberedError {
-    pub(super) code: u16,
+    /// A code that explains an end, if the error has one.
+    pub(super) code: Option<u16>,
     pub(super) message: String,
     pub(super) at: Instant,
 }
@@ -94,8 +95,11 @@ impl Online {
     /// Remembers an error that belongs to no message. Servers answer single messages on open sockets with 4000-4099, and from 4300
     /// on, too, so that only 4100-4299 explain an end.
     pub(super) fn remember(&mut self, code: Option<u16>, message: &str, at: Instant) {
-        let ending = code.filter(|code| (4100..4300).contains(code));
-        self.last_error = ending.map(|code| RememberedError { code, message: message.to_owned(), at });
+        // An error that waited for its attribution is older than one that was reported at once.
+        if self.last_error.as_ref().is_none_or(|last| last.at <= at) {
+            let code = code.filter(|code| (4100..4300).contains(code));
+            self.last_error = Some(RememberedError { code, message: message.to_owned(), at });
+        }
     }
 
     /// R3: the code of the last `pusher:error` stands in for a close code that is missing or not Pusher's. What this
@@ -107,8 +111,8 @@ impl Online {
             _ => false,
         };
         match &self.last_error {
-            Some(last) if is_open && now <= last.at + EXPLAINS_WITHIN => {
-                Error::ConnectionClosed { code: last.code, message: last.message.clone() }
+            Some(RememberedError { code: Some(code), message, at }) if is_open && now <= *at + EXPLAINS_WITHIN => {
+                Error::ConnectionClosed { code: *code, message: message.clone() }
             }
             _ => error,
         }

@@ -17,8 +17,8 @@ use crate::{
 
 const RATE: u32 = 10;
 
-/// Enough for 20 windows of the server, and little enough for every run of the tests.
-const SECONDS: u32 = 20;
+/// A minute, as long as a game round.
+const SECONDS: u32 = 60;
 
 /// The JSON text of each kind of data, and what arrives of it.
 const KINDS: [(&str, &str); 10] = [

@@ -165,8 +165,8 @@ fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
 }
 
 #[test]
-fn t1_places_are_bounded_and_given_back() {
-    explore("places for client events", 5_000, || {
+fn c11_places_for_calls_of_a_dialer_are_bounded_and_given_back() {
+    explore("places for calls of a dialer", 5_000, || {
         let taken = Arc::new(AtomicUsize::new(0));
         let takers = [(); 3].map(|()| {
             let taken = Arc::clone(&taken);

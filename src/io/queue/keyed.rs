@@ -24,6 +24,9 @@ pub(super) struct Keyed {
 #[derive(Default)]
 struct Staged {
     batches: VecDeque<Arc<Batch>>,
+    /// The entries of these batches, and their size.
+    entries: usize,
+    bytes: usize,
     /// A thread takes them in, one after another, so that they stay in order.
     is_taking_in: bool,
 }
@@ -34,7 +37,16 @@ impl Keyed {
     }
 
     pub(super) fn stage(&self, batch: Arc<Batch>) {
-        self.staged.lock().batches.push_back(batch);
+        let mut staged = self.staged.lock();
+        staged.entries += batch.len();
+        staged.bytes += batch.bytes();
+        staged.batches.push_back(batch);
+    }
+
+    /// Whether so much is staged that the reader waits: the closure is slower than the events arrive.
+    pub(super) fn is_full(&self, entries: usize, bytes: usize) -> bool {
+        let staged = self.staged.lock();
+        staged.entries >= entries || staged.bytes >= bytes
     }
 
     /// The next batch to take in. `None` when there is none, or another thread takes them in.
@@ -44,6 +56,8 @@ impl Keyed {
             return None;
         }
         let next = staged.batches.pop_front()?;
+        staged.entries -= next.len();
+        staged.bytes -= next.bytes();
         staged.is_taking_in = true;
         Some(next)
     }
@@ -92,6 +106,8 @@ impl Queue {
             outcome = outcome.and(result);
             is_to_be_rung |= self.put_in(entries);
             keyed.end();
+            // The reader may wait for room among the staged batches.
+            let _ = self.room.try_send(());
             if self.settle() {
                 self.tell_end();
             }

@@ -181,6 +181,9 @@ impl Queue {
 
     /// False while the producer has to wait before it reads on.
     pub(crate) fn has_room(&self) -> bool {
+        if self.keyed.as_ref().is_some_and(|keyed| keyed.is_full(self.capacity, MAX_BYTES)) {
+            return false;
+        }
         if self.overflow != Overflow::Block || self.len() == 0 {
             return true;
         }

@@ -117,7 +117,7 @@ impl Subscriptions {
 
     /// Whether the user waits for the server's answer.
     pub(in crate::session) fn is_requested(&self, channel: &str) -> bool {
-        self.by_name.get(channel).is_some_and(Subscription::is_requested)
+        self.by_name.get(channel).is_some_and(|subscription| subscription.is_requested() || subscription.is_repeated())
     }
 
     /// S6: an error that names no channel is the refusal of this attempt. If that proves wrong, the confirmation finds the

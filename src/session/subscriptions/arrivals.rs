@@ -26,7 +26,7 @@ impl Subscriptions {
     fn subscribed(&mut self, channel: &str) -> Option<&mut Subscription> {
         self.by_name.get_mut(channel).filter(|subscription| match subscription.progress {
             Progress::Subscribed => true,
-            Progress::Wanted | Progress::Requested(_) => subscription.is_users(),
+            Progress::Wanted | Progress::HeldBack | Progress::Requested(_) => subscription.is_users(),
             _ => false,
         })
     }

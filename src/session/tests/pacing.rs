@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     client_events::{in_private_room, triggers},
     refusals::error,
+    users::{CONFIRMED, proof},
     *,
 };
 
@@ -239,6 +240,29 @@ fn s10_the_pauses_grow_while_nothing_is_answered() {
         s.receive(&error(4301));
     }
     assert!(s.errors().is_empty(), "it was told once");
+}
+
+#[test]
+fn a8_events_for_the_user_arrive_while_the_users_channel_is_held_back() {
+    let mut s = Scenario::connected();
+    for (id, name) in [(20, "a"), (21, "b")] {
+        s.wants(id, name);
+    }
+    s.receive(&error(4301)).receive(&error(4301)).sign_in().prove(proof()).receive(CONFIRMED);
+    assert!(!s.sent().contains(&&*subscribe("#server-to-user-7")), "its turn has not come");
+    s.receive(&event("#server-to-user-7", "x"));
+    assert_eq!(s.events(), [("e", "x")]);
+}
+
+#[test]
+fn s10_an_attempt_that_fails_after_disconnect_is_no_sign_of_a_limit() {
+    let mut s = Scenario::new();
+    let rooms: Vec<_> = (100..200).map(|id| s.wants(id, &format!("room-{id}"))).collect();
+    s.connect_background().establish().input(Input::Disconnect);
+    s.connect_background().lose();
+    s.forget();
+    s.reconnect();
+    assert_eq!(s.sent().len(), rooms.len(), "all at once");
 }
 
 #[test]

@@ -358,6 +358,24 @@ fn r3_an_error_that_is_held_explains_the_end_where_it_is_one_of_the_connection()
 }
 
 #[test]
+fn r3_an_error_that_is_held_does_not_hide_a_newer_one() {
+    let mut s = pending(&["a", "b"]);
+    s.receive(&error(4009)).pass(SECOND).receive(&error_on("elsewhere", 4200)).lose();
+    assert_eq!(s.changes()[0].cause.as_ref().and_then(|cause| cause.code()), Some(4200));
+
+    let mut s = pending(&["a", "b"]);
+    s.receive(&error(4200)).pass(SECOND).receive(&error_on("elsewhere", 4009)).lose();
+    assert!(matches!(s.changes()[0].cause.as_deref(), Some(Error::ConnectionLost { .. })));
+}
+
+#[test]
+fn s10_a_refusal_that_names_a_channel_ends_its_repeats() {
+    let mut s = pending(&["a"]);
+    s.receive(&error(4301)).receive(&error_on("a", 4009)).pass(60 * SECOND);
+    assert_eq!(told(&s), ["server Some(4301)", "a refused Some(4009)"]);
+}
+
+#[test]
 fn s6_what_is_held_is_reported_when_the_client_disconnects() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).input(Input::Disconnect);
