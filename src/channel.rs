@@ -61,9 +61,9 @@ impl Channel {
         }
     }
 
-    /// Unsubscribes. After it returns no further event of the channel is delivered, whatever is on its way, and no subscribe is
-    /// sent for it, also when an authorizer is still being asked. Handlers stay bound. Unsubscribing and subscribing
-    /// during one request to an authorizer is one subscribe.
+    /// Unsubscribes. After it returns, no further event of the channel is delivered, even if some are on their way, and
+    /// no subscribe is sent for it, even if an authorizer is still being asked. Handlers stay bound. Unsubscribing and
+    /// subscribing again during one request to an authorizer sends one subscribe.
     pub fn unsubscribe(&self) {
         let Ok(core) = self.core() else { return };
         if core.registry.forget(&self.interest) {
@@ -77,8 +77,8 @@ impl Channel {
         self.core().is_ok_and(|core| core.outlets.snapshot.is_subscribed(&self.interest))
     }
 
-    /// Waits until the server has confirmed the subscription. Handlers and receivers that are made after it has returned hear
-    /// nothing older; only the confirmation is repeated to handlers for it.
+    /// Waits until the server has confirmed the subscription. Handlers and receivers that are made after it has
+    /// returned get only newer notifications; only the confirmation is repeated to handlers for it.
     ///
     /// # Errors
     ///
@@ -101,9 +101,9 @@ impl Channel {
         client_event::trigger(self.core()?, &self.interest, event, data)
     }
 
-    /// The members of a presence channel, by their ids. While the connection is lost, or the channel is not confirmed again,
-    /// these are the last ones known; empty before the first confirmation, after unsubscribing, and for other channels, about
-    /// which a line is logged.
+    /// The members of a presence channel, by their ids. While the connection is lost, or until the channel is confirmed
+    /// again, these are the last known members. The list is empty before the first confirmation, after unsubscribing,
+    /// and for other channels; for those a warning is logged.
     pub fn members(&self) -> Vec<Member> {
         self.expect_members();
         self.facts(|facts| facts.members.iter().cloned().collect()).unwrap_or_default()
@@ -126,7 +126,7 @@ impl Channel {
         self.facts(|facts| facts.subscription_count).flatten()
     }
 
-    /// A program that asks another channel for its members waits in vain, so that it is told.
+    /// Logs a warning if this is not a presence channel: it will never have members.
     fn expect_members(&self) {
         if ChannelKind::of(self.interest.name()).is_presence() {
             return;

@@ -80,8 +80,8 @@ impl Pusher {
     /// the [`Reconnect`](crate::Reconnect) policy. Returns the handle, so that `Pusher::new(config).connect()?` is a
     /// connected client. Returns at once when it is connected already.
     ///
-    /// When it returns, the queues of all handlers and receivers that there are have what it waited for. Handlers and receivers
-    /// that are made from then on hear nothing older.
+    /// When it returns, the awaited notification is in the queues of all handlers and receivers. Handlers and receivers
+    /// that are made afterwards get only newer notifications.
     ///
     /// # Errors
     ///
@@ -107,7 +107,8 @@ impl Pusher {
     }
 
     /// Waits until there is a connection: after [`connect_background`](Self::connect_background), or while a lost one is made
-    /// anew. As after [`connect`](Self::connect), handlers and receivers that are made from then on hear nothing older.
+    /// anew. As after [`connect`](Self::connect), handlers and receivers that are made afterwards get only newer
+    /// notifications.
     ///
     /// # Errors
     ///
@@ -172,20 +173,20 @@ impl Pusher {
     ///
     /// # Errors
     ///
-    /// [`Error::ChannelName`] when the name is not allowed. What the server says to it arrives later:
+    /// [`Error::ChannelName`] when the name is not allowed. The server's answer arrives later:
     /// [`on_subscription_succeeded`](Self::on_subscription_succeeded),
-    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`]. On a server that limits messages it may
-    /// take longer than [`Config::subscription_timeout`]: what the server does not take for now is sent again, more slowly, and
-    /// the time stands still meanwhile.
+    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`]. On a server that limits
+    /// messages the answer may take longer than [`Config::subscription_timeout`]: a refused subscription is sent again,
+    /// more slowly, and the timeout stands still meanwhile.
     pub fn subscribe(&self, name: &str) -> Result<Channel, Error> {
         let channel = self.channel(name)?;
         channel.subscribe();
         Ok(channel)
     }
 
-    /// Unsubscribes from a channel. After it returns no further event of the channel is delivered, and no subscribe is sent
-    /// for it, also when an authorizer is still being asked. Handlers stay bound. A channel that is not subscribed, or a name
-    /// that is none, is no error.
+    /// Unsubscribes from a channel. After it returns, no further event of the channel is delivered, and no subscribe is
+    /// sent for it, even if an authorizer is still being asked. Handlers stay bound. A channel that is not subscribed
+    /// and an invalid name are ignored.
     pub fn unsubscribe(&self, name: &str) {
         if let Ok(channel) = self.channel(name) {
             channel.unsubscribe();
@@ -209,9 +210,10 @@ impl Pusher {
         wanted.map(|interest| Channel::new(Arc::clone(&self.owner), interest)).collect()
     }
 
-    /// Runs a handler for events of this name on any channel or on none, and for those that are sent to the user. The platform's own
-    /// events can be named too, for example `pusher:subscription_succeeded`, or `pusher:connection_established`, which belongs to
-    /// no channel. Its data is the server's: `{"socket_id":"1.2","activity_timeout":120}`.
+    /// Runs a handler for events of this name on any channel or on none, and for those that are sent to the user. The
+    /// platform's own events can be named too, for example `pusher:subscription_succeeded`. The event
+    /// `pusher:connection_established` belongs to no channel, and has the server's data:
+    /// `{"socket_id":"1.2","activity_timeout":120}`.
     ///
     /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
@@ -247,30 +249,31 @@ impl Pusher {
         binding.end(self.core());
     }
 
-    /// Runs a handler for the application's events of all channels, for those without a channel, and for those that are sent to
-    /// the user.
+    /// Runs a handler for the application's events of all channels, for those without a channel, and for those that are
+    /// sent to the user.
     ///
     /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
     pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {
         self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
     }
 
-    /// Runs a handler for every change of the connection's state. Bound before [`connect`](Self::connect) it hears of all;
-    /// bound later, of those that come afterwards: after `connect` has returned, not of
-    /// [`Connected`](ConnectionState::Connected).
+    /// Runs a handler for every change of the connection's state. A handler that is bound before
+    /// [`connect`](Self::connect) gets all changes. One that is bound later gets the later ones: after `connect` has
+    /// returned, [`Connected`](ConnectionState::Connected) is not among them.
     pub fn on_connection_state_change(&self, handler: impl Handler<ConnectionStateChange>) -> Binding {
         self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
     }
 
-    /// Runs a handler for errors that belong to no subscription: errors that the server reports, client events that it refuses,
-    /// messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that were dropped. It
-    /// also hears of what makes the client [`Failed`](crate::ConnectionState::Failed), for good. Other ends of the connection
-    /// are told by [`on_connection_state_change`](Self::on_connection_state_change).
+    /// Runs a handler for errors that belong to no subscription: errors that the server reports, client events that it
+    /// refuses, messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that
+    /// were dropped. The handler also gets the error that makes the client [`Failed`](crate::ConnectionState::Failed).
+    /// Other ends of the connection are reported by [`on_connection_state_change`](Self::on_connection_state_change).
     ///
-    /// Some servers refuse a message by an error that names no channel. Where only one message is unanswered, or later answers
-    /// prove which one was refused, the error goes to that subscription, sign-in or client event. Where it may be that of
-    /// several, it waits for such a proof for up to 5 s, and is then reported here as [`Error::Server`]. A server that limits
-    /// messages (4301) is reported once: subscriptions that it refused for that reason are sent again by themselves, more slowly.
+    /// Some servers refuse a message by an error that names no channel. If only one message is unanswered, or later
+    /// answers prove which one was refused, the error goes to that subscription, sign-in or client event. If it may
+    /// belong to several messages, it waits for such a proof for up to 5 s, and is then reported here as
+    /// [`Error::Server`]. A server that limits messages (4301) is reported once: the client sends the refused
+    /// subscriptions again, more slowly.
     pub fn on_error(&self, handler: impl Handler<Error>) -> Binding {
         self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
     }
@@ -326,9 +329,9 @@ impl Pusher {
     /// It returns at once. Events over [`Config::client_event_limit`] wait for their turn for up to
     /// [`Config::client_event_patience`], in the order of the calls.
     ///
-    /// Laravel Reverb has rules of its own: it takes objects, arrays and `null` for data, and refuses a bare text, a number or a
-    /// boolean with 4200. It takes 10,000 bytes for the whole message, names included, and closes the connection with 1009 when
-    /// there are more.
+    /// Laravel Reverb has rules of its own: it takes objects, arrays and `null` for data, and refuses a bare text, a
+    /// number or a boolean with 4200. It takes 10,000 bytes for the whole message, names included, and closes the
+    /// connection with 1009 when there are more.
     ///
     /// # Errors
     ///
@@ -336,12 +339,13 @@ impl Pusher {
     /// channel; [`Error::ClientEventName`] when the name does not begin with `client-` or is longer than 200 characters;
     /// [`Error::Encode`], also for NaN and infinite numbers; [`Error::ClientEventTooLarge`] above
     /// [`Config::client_event_size`]; [`Error::NotConnected`] while the client is connecting or reconnecting, and
-    /// [`Error::Disconnected`] while it is not; [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and
-    /// [`Error::ClientEventQueueFull`] when it is too much at once.
+    /// [`Error::Disconnected`] while it is disconnected; [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and
+    /// [`Error::ClientEventQueueFull`] when there are too many events at once.
     ///
-    /// A later failure of the event arrives at [`on_error`](Self::on_error): [`Error::NotSubscribed`] when it waited for its
-    /// turn while the channel was unsubscribed, or the connection ended; [`Error::ClientEventRefused`] when the server refuses
-    /// it, mostly with the code 4301; and [`Error::ClientEventTooLarge`] when the server closes the connection for its size.
+    /// A later failure of the event arrives at [`on_error`](Self::on_error): [`Error::NotSubscribed`] when the channel
+    /// was unsubscribed, or the connection ended, while the event waited for its turn; [`Error::ClientEventRefused`]
+    /// when the server refuses it, mostly with the code 4301; and [`Error::ClientEventTooLarge`] when the server closes
+    /// the connection because of its size.
     pub fn trigger<T: Serialize + ?Sized>(&self, channel: &str, event: &str, data: &T) -> Result<(), Error> {
         self.channel(channel)?.trigger(event, data)
     }
@@ -399,8 +403,8 @@ impl Pusher {
 
     /// As [`dispatch`](Self::dispatch), but for so many notifications at most, those that have no handler included, or for
     /// so long: no notification is begun after that time. What is left is for the next call, in its order. Beside the
-    /// budget, handlers that were bound since the last call hear of what is subscribed already, as soon as what had come before
-    /// they were bound is handled.
+    /// budget, handlers that were bound since the last call get the confirmations of current subscriptions, once all
+    /// notifications from before they were bound are handled.
     ///
     /// ```
     /// # use std::time::Duration;

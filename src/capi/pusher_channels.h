@@ -382,7 +382,7 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   max_presence_members       integer   100000 of a channel
  *   max_presence_bytes         integer   20971520 bytes of memory for the members of all channels, about 130 each
  *                                        beside their ids and infos
- *   client_event_limit         integer   10 a second, 0 for none: what is over it waits for its turn
+ *   client_event_limit         integer   10 a second, 0 for none: events over the limit wait for their turn
  *   client_event_size          integer   10240 bytes of data, 0 for any size
  *   client_event_patience_ms   integer   2000: a client event that would wait for longer is refused
  * Receiving:
@@ -513,8 +513,8 @@ void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
  * after a failure no further attempt is made. PUSHER_OK at once while connected. While the client is reconnecting it
  * makes one attempt at once, whose error this returns, and goes on trying.
  *
- * When this, or a pusher_wait_... function, returns, callbacks and receivers that there are have what it waited for.
- * Those that are made from then on hear nothing older.
+ * When this, or a pusher_wait_... function, returns, the awaited notification is in the queues of all callbacks and
+ * receivers. Callbacks and receivers that are made afterwards get only newer notifications.
  */
 int32_t pusher_connect(pusher_client *client);
 
@@ -642,9 +642,9 @@ void pusher_list_free(pusher_list *PUSHER_NULLABLE list);
 int32_t pusher_sign_in(pusher_client *client);
 
 /*
- * Signs the user in by what the program's backend has said for the connection of this moment: the signature, and the
- * signed JSON text with the user's id. PUSHER_ERR_NOT_CONNECTED while the client connects or reconnects, else
- * PUSHER_ERR_DISCONNECTED while there is no connection. On each new one, a
+ * Signs the user in by the answer of the program's backend for the current connection: the signature, and the signed
+ * JSON text with the user's id. PUSHER_ERR_NOT_CONNECTED while the client connects or reconnects;
+ * PUSHER_ERR_DISCONNECTED while it is disconnected. On each new connection, a
  * PUSHER_KIND_ERROR with PUSHER_ERR_AUTH_REFUSED asks the program to do it again. So a program that only polls signs in
  * with pusher_socket_id and this function. PUSHER_ERR_VALUE where the config has another way of signing in.
  */
@@ -713,8 +713,7 @@ int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descripto
 
 /*
  * How many wait; how many were dropped so far, because the queue was full; how many were replaced by newer ones
- * (keep_latest). Client events whose sender the server does not name replace none; the keys of one's own that Rust
- * programs can give are not offered here.
+ * (keep_latest). A client event without a sender replaces no other. Keys of the program's own exist only in Rust.
  */
 int32_t pusher_receiver_length(pusher_receiver *receiver, size_t *length);
 int32_t pusher_receiver_dropped(pusher_receiver *receiver, uint64_t *dropped);

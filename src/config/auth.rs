@@ -221,18 +221,19 @@ impl Config {
     /// service's limit for a connection.
     ///
     /// Client events over the limit wait for their turn, in the order of the calls, for up to
-    /// [`client_event_patience`](Self::client_event_patience). The time at which they are written to the socket counts. The
-    /// client counts a second as up to 1.01 s, because a network delivers some messages faster than others. A loop that
-    /// triggers at exactly the limit is slowed down by that, and its events are sent up to half a second late after some
-    /// minutes; from then on no reserve is left for the network, and a server that counts strictly may refuse one now and
-    /// then. A loop that stays a little below the limit has neither.
+    /// [`client_event_patience`](Self::client_event_patience). The time at which they are written to the socket counts.
+    /// The client counts a second as up to 1.01 s, because a network delivers some messages faster than others. This
+    /// slows down a loop that triggers at exactly the limit: after some minutes, its events are sent up to half a
+    /// second late. From then on the client counts seconds without this reserve, and a server that counts strictly may
+    /// refuse an event now and then. A loop that stays a little below the limit avoids both.
     pub fn client_event_limit(mut self, per_second: Option<u32>) -> Self {
         self.auth.client_event_limit = per_second;
         self
     }
 
-    /// How long a client event over the [limit](Self::client_event_limit) may wait for its turn. Defaults to 2 s. One that
-    /// would wait longer is [`Error::ClientEventRate`] at once, so that [`trigger`](crate::Pusher::trigger) never blocks.
+    /// How long a client event over the [limit](Self::client_event_limit) may wait for its turn. Defaults to 2 s. For
+    /// an event that would wait longer, [`trigger`](crate::Pusher::trigger) returns [`Error::ClientEventRate`] at once:
+    /// it never blocks.
     ///
     /// With zero, only what can be sent at once is sent. Up to 1,024 client events wait, however long the patience is.
     pub fn client_event_patience(mut self, patience: Duration) -> Self {
@@ -244,9 +245,10 @@ impl Config {
     /// limit. Defaults to 10,240, which the hosted service documents. Larger data is [`Error::ClientEventTooLarge`].
     ///
     /// Raise it for a server that takes more: soketi takes 100 KB of data by default. Laravel Reverb takes 10,000 bytes for
-    /// the whole message, with the names of channel and event and about 40 bytes more, and closes the connection with code
-    /// 1009 above that (its option `max_message_size`): lower this one there. Such an end of the connection is reported at
-    /// [`on_error`](crate::Pusher::on_error) as [`Error::ClientEventTooLarge`], and the client connects again.
+    /// the whole message, with the names of channel and event and about 40 bytes more, and closes the connection with
+    /// code 1009 above that (its option `max_message_size`): lower this option for Reverb. Such an end of the
+    /// connection is reported at [`on_error`](crate::Pusher::on_error) as [`Error::ClientEventTooLarge`], and the
+    /// client connects again.
     pub fn client_event_size(mut self, bytes: Option<usize>) -> Self {
         self.auth.client_event_size = bytes;
         self
@@ -264,10 +266,10 @@ impl Config {
         self
     }
 
-    /// How much memory the members of all presence channels of the client take, in bytes. Defaults to 20 MiB. Members beyond it
-    /// are reported as those beyond [`max_presence_members`](Self::max_presence_members). A member counts with its id, its info
-    /// and about 130 bytes for its places in lists, so that the default has room for 100,000 members with ids of 10 and infos of
-    /// 50 bytes.
+    /// How much memory the members of all presence channels of the client may take, in bytes. Defaults to 20 MiB.
+    /// Members beyond this bound are reported as those beyond [`max_presence_members`](Self::max_presence_members) are.
+    /// A member counts with its id, its info and about 130 bytes for its places in lists. The default has room for
+    /// 100,000 members with ids of 10 and infos of 50 bytes.
     pub fn max_presence_bytes(mut self, bytes: usize) -> Self {
         self.auth.max_presence_bytes = bytes;
         self

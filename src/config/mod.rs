@@ -92,9 +92,9 @@ pub enum Overflow {
     /// Of the events with one channel, one name and one sender ([`Event::user_id`](crate::Event::user_id)) only the newest
     /// waits, in the place in which it came: what a game wants of positions. An older one that is still there is
     /// superseded, which [`Receiver::superseded`](crate::Receiver::superseded) counts and which is no loss. Everything else
-    /// waits as ever, client events included whose sender the server does not name: on private channels, and on Sockudo
-    /// everywhere. [`ReceiverOptions::keep_latest_by`](crate::ReceiverOptions::keep_latest_by) takes keys of the program's own for
-    /// those. When the queue is full all the same, the oldest make room, as with `DropOldest`.
+    /// waits as ever. That includes client events without a sender: those on private channels, and all of Sockudo. For
+    /// these, [`ReceiverOptions::keep_latest_by`](crate::ReceiverOptions::keep_latest_by) takes keys of the program's
+    /// own. When the queue is full all the same, the oldest make room, as with `DropOldest`.
     KeepLatest,
 }
 

@@ -118,8 +118,8 @@ pub enum Error {
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
-        /// The server's text, at most 200 characters. May be empty. A remark of this client follows where the server had not
-        /// confirmed the connection, and gave no code of Pusher's.
+        /// The server's text, at most 200 characters. May be empty. The client appends a remark if the connection ended
+        /// before the server confirmed it, without a code of Pusher's.
         message: String,
     },
     /// The connection died without a close code: end of stream, reset, or a violation of the WebSocket protocol.
@@ -149,8 +149,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The server reported an error on a connection that stays open (`pusher:error`), and it is not known to be the answer to
-    /// a subscription, a sign-in or a client event.
+    /// The server reported an error on a connection that stays open (`pusher:error`), and the client could not
+    /// attribute it to a subscription, a sign-in or a client event.
     Server {
         /// The Pusher error code, if the server gave one.
         code: Option<u16>,
@@ -238,30 +238,31 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size), before anything
-    /// is sent; or the server closed the connection with 1009 within 5 s after client events. Reverb does that: it takes 10,000
-    /// bytes for the whole message, its names included.
+    /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size), and
+    /// nothing was sent; or the server closed the connection with 1009 within 5 s after client events. Reverb closes it
+    /// so: it takes 10,000 bytes for the whole message, its names included.
     ClientEventTooLarge {
         /// The size in bytes; a string counts without its quotes. Of several events that the server may have closed the
         /// connection for, the largest.
         size: usize,
-        /// The largest that is allowed, in bytes; 0 where the server closed the connection, because it does not tell.
+        /// The largest allowed size, in bytes; 0 if the server closed the connection, because its limit is unknown.
         limit: usize,
     },
-    /// The server refused a client event after it was sent. Which one is not known where the server's error names none and
-    /// several unanswered ones differ. An event that was not refused within 5 s was taken.
+    /// The server refused a client event after it was sent. Channel and name are unknown if the server's error names
+    /// neither, and the unanswered client events differ in them. An event that was not refused within 5 s was accepted.
     ClientEventRefused {
         /// The channel, if it is known.
         channel: Option<String>,
         /// The event's name, if it is known.
         event: Option<String>,
-        /// The Pusher error code, if the server gave one: 4301; on Reverb 4200 for data that is a bare text, a number or a boolean.
+        /// The Pusher error code, if the server gave one: 4301; on Reverb 4200 for data that is a bare text, a number
+        /// or a boolean.
         code: Option<u16>,
         /// The server's text, at most 200 characters. May be empty.
         message: String,
     },
-    /// At the pace of [`Config::client_event_limit`](crate::Config::client_event_limit) the client event would wait for longer
-    /// than [`Config::client_event_patience`](crate::Config::client_event_patience).
+    /// At the pace of [`Config::client_event_limit`](crate::Config::client_event_limit) the client event would wait
+    /// longer than [`Config::client_event_patience`](crate::Config::client_event_patience).
     ClientEventRate {
         /// The limit, in events per second.
         limit: u32,
@@ -271,8 +272,8 @@ pub enum Error {
         /// How many wait.
         waiting: usize,
     },
-    /// The data of a client event cannot be written as JSON: for example it holds NaN or an infinite number, or a map whose
-    /// keys are no strings.
+    /// The data of a client event cannot be written as JSON. For example, it holds NaN, an infinite number, or a map
+    /// with keys of another type than strings.
     Encode {
         /// The event's name.
         event: String,
@@ -280,9 +281,10 @@ pub enum Error {
         source: Source,
     },
     /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or those
-    /// of all channels take more memory than [`Config::max_presence_bytes`](crate::Config::max_presence_bytes); the others are
-    /// not listed, and what does not fit of a member is not updated. Or more than 10,000 came or went while the channel was not
-    /// subscribed: they are listed, but the handlers are told of 10,000 only.
+    /// of all channels take more memory than [`Config::max_presence_bytes`](crate::Config::max_presence_bytes). Members
+    /// over the bound are left out of the list, and a new info that does not fit is ignored. Or more than 10,000
+    /// members came or went while the channel was not subscribed: the list is complete, but handlers get up to 10,000
+    /// changes.
     TooManyMembers {
         /// The channel.
         channel: String,
@@ -308,10 +310,10 @@ pub enum Error {
     },
     /// The client was disconnected while, or before, the call waited.
     Disconnected,
-    /// The call needs a connection, and the client is still making one. [`Pusher::wait_connected`](crate::Pusher::wait_connected)
-    /// waits for it.
+    /// The call needs a connection, and the client is still making one.
+    /// [`Pusher::wait_connected`](crate::Pusher::wait_connected) waits for it.
     NotConnected {
-        /// Where the connection stands: [`Connecting`](ConnectionState::Connecting),
+        /// The state of the connection: [`Connecting`](ConnectionState::Connecting),
         /// [`Reconnecting`](ConnectionState::Reconnecting) or [`Unavailable`](ConnectionState::Unavailable).
         state: ConnectionState,
     },
@@ -388,13 +390,13 @@ impl fmt::Display for ConnectPhase {
 }
 
 impl Error {
-    /// What a call answers that needs a connection, in a state without one.
+    /// The error of a call that needs a connection, in a state without one.
     pub(crate) fn without_connection(state: ConnectionState) -> Self {
         match state {
             ConnectionState::Connecting | ConnectionState::Reconnecting | ConnectionState::Unavailable => {
                 Self::NotConnected { state }
             }
-            // A call that comes between two looks at the state finds it connected, and is too late or too early.
+            // `Connected` is possible: the state may have changed since the call found no connection.
             ConnectionState::Disconnected
             | ConnectionState::Connected
             | ConnectionState::Disconnecting

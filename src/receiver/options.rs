@@ -62,12 +62,12 @@ impl ReceiverOptions {
         self
     }
 
-    /// [`Overflow::KeepLatest`] by a key of the program's own: an event supersedes the one that waits with the same key, whatever
-    /// their channels, names and senders are, so everything that is to be kept apart belongs into the key. For an event of which
-    /// the closure makes `None`, the rule of `KeepLatest` holds. Of this and [`overflow`](Self::overflow), the last call counts.
+    /// [`Overflow::KeepLatest`] by a key of the program's own. An event supersedes a waiting event with the same key,
+    /// even if their channels, names and senders differ: put everything that distinguishes two events into the key. For
+    /// `None`, the rule of `KeepLatest` holds. Of this and [`overflow`](Self::overflow), the last call counts.
     ///
-    /// For games on servers that do not name the sender of a client event, as Sockudo does not: there, or on a private channel,
-    /// `KeepLatest` alone keeps all positions of all players.
+    /// This is for games on servers that do not name the sender of a client event, such as Sockudo, and for private
+    /// channels: there `KeepLatest` alone keeps all positions of all players.
     ///
     /// ```
     /// use pusher_channels::{Event, ReceiverOptions};
@@ -83,14 +83,14 @@ impl ReceiverOptions {
     /// });
     /// ```
     ///
-    /// The closure runs once for each event, before it can be received, on the threads on which a [wake-up](Self::wake) runs,
-    /// and must not block either. While it is slower than the events arrive, a full [capacity](Self::capacity) of events waits for it,
-    /// and then the client reads no further. [`try_recv`](crate::Receiver::try_recv) may find an event a moment later than other
-    /// receivers do. Every call of the client is allowed in it; those that wait return
-    /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). One that panics is reported, and not run again: from then on the
-    /// rule of `KeepLatest` holds for all events. Where an
-    /// [`encrypted_data_decoder`](crate::Config::encrypted_data_decoder) makes the text of an event, it has not run yet, and
-    /// the data is empty.
+    /// The closure runs once for each event, before the event can be received. It runs on the same threads as a
+    /// [wake-up](Self::wake), and must not block either. If events arrive faster than the closure handles them, up to
+    /// [`capacity`](Self::capacity) events wait for it; then the client stops reading.
+    /// [`try_recv`](crate::Receiver::try_recv) may find an event a moment later than other receivers do. The closure
+    /// may call the client; calls that wait return [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). A closure
+    /// that panics is reported, and not run again: from then on the rule of `KeepLatest` holds for all events. The data
+    /// of an encrypted event is empty in the closure if an
+    /// [`encrypted_data_decoder`](crate::Config::encrypted_data_decoder) is set, because that runs later.
     pub fn keep_latest_by(mut self, key: impl Fn(&Event) -> Option<String> + Send + Sync + 'static) -> Self {
         self.overflow = Some(Overflow::KeepLatest);
         self.key_of = Some(Arc::new(key));
