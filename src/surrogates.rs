@@ -2,8 +2,8 @@
 //!
 //! JSON text may hold the escape of one half of a pair alone (`"\ud83d"`): a publisher who cuts a text in the middle of a
 //! character sends that. A browser keeps such a half, and shows U+FFFD for it. No Rust string can hold it, so serde_json
-//! refuses the whole text. Here each lone half becomes the escape of U+FFFD, which is as long, so that the places that an error
-//! names stay the same.
+//! refuses the whole text. Here each lone half becomes the escape of U+FFFD. Both escapes have the same length, so that
+//! the positions in an error stay right.
 
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;

@@ -1,4 +1,4 @@
-//! How fast client events go out (T1): the record that the threads which trigger events share with the session which sends
+//! The pace of client events (T1): a record that the threads which trigger events share with the session which sends
 //! them.
 
 use std::{
@@ -79,15 +79,15 @@ impl Pacing {
         self.after_window(&self.schedule.lock(), self.limit?, 0)
     }
 
-    /// Corrects the time of the newest write: the socket took the message later than the session handed it over.
+    /// Corrects the time of the newest write: the socket took the message later than the session gave it.
     pub(crate) fn postpone_last_write(&self, at: Instant) {
         if let Some(last) = self.schedule.lock().written.back_mut() {
             *last = at.max(*last);
         }
     }
 
-    /// The window of an event is over when the event that is `limit` places before it is a window old. That one waits as
-    /// well when at least `limit` events wait, and goes a window before.
+    /// The window of an event is over when the event `limit` places before it is a window old. If at least `limit`
+    /// events wait, that earlier event waits as well, and is sent one window before.
     fn wait_of_another(&self, schedule: &Schedule, limit: usize, now: Instant) -> Duration {
         let first = self.after_window(schedule, limit, schedule.waiting % limit);
         let wait = first.map_or(Duration::ZERO, |first| first.saturating_duration_since(now));
@@ -130,7 +130,7 @@ impl Permit {
         self.triggered
     }
 
-    /// The session hands the event over to the socket.
+    /// The session gives the event to the socket.
     pub(crate) fn send(self, now: Instant) {
         self.pacing.note_write(self.triggered, now);
     }

@@ -14,7 +14,7 @@ pub(super) fn content(mut body: &[u8]) -> Content {
     let mut content = Content::default();
     loop {
         let Some((line, rest)) = split_line(body) else {
-            // Without its end, it is the beginning of a size; the first line may be all that the server says.
+            // A line without an end is the beginning of a size; but the first line may be the whole text of the server.
             if content.bytes.is_empty() || size(body).is_none() {
                 content.bytes.extend_from_slice(body);
             }

@@ -19,19 +19,20 @@
 //! 3. The snapshot, each queue, the registry, the pacing of client events and the inbox of the dispatcher have a short lock
 //!    each. Nothing is called under it. The link's lock is held while a written client event is noted in the pacing.
 //! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken.
-//! 5. Deliveries are held together by a lock under which locks of rule 3 are taken. Of the public calls only those take it
-//!    that run the program's own code and report an error of it.
+//! 5. One lock serialises deliveries; locks of rule 3 are taken under it. Of the public calls, only those that run the
+//!    program's own code and report its errors take it.
 //!
 //! # Order
 //!
-//! What comes before what, between threads (S11, H9). Each line holds because there is no other way.
+//! The order of events between threads (S11, H9). Each rule holds by construction.
 //!
 //! 1. **One path.** [`Core::turn`] is the only way into the session: for the socket, for answers of authorizers, for the
 //!    result of a dial, for time, and for user calls. A turn holds the link's lock from its input to its last output.
-//! 2. **Calls before everything else.** A user call posts what it asks for in the [`Registry`] before it returns. A turn first
-//!    feeds the session with all that was posted before the turn began, and then with its own input. So a late answer meets the
-//!    wishes that were made before it arrived: after `unsubscribe` or `disconnect` has returned it finds nothing that waits
-//!    for it. A pool thread looks in the same way whether a request is still wanted, before it asks.
+//! 2. **Calls before everything else.** A user call posts its request in the [`Registry`] before it returns. A turn
+//!    first feeds the session with all requests that were posted before the turn began, and then with its own input. So
+//!    a late answer meets the wishes that were made before it arrived: after `unsubscribe` or `disconnect` has
+//!    returned, nothing waits for that answer. A pool thread checks in the same way that a request is still wanted
+//!    before it asks.
 //! 3. **Calls among each other.** Calls to connect, to disconnect and to trigger keep their order. The wishes for channels
 //!    follow them, merged: the last one for each channel counts. A client event that was triggered before `unsubscribe` is
 //!    fed before it. With more wishes than one turn follows, `disconnect` overtakes the rest of them.
@@ -42,11 +43,12 @@
 //! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the
 //!    snapshot shows it; then it is pushed to the queues; then waiting calls return. A queue with keys of the program's own
 //!    has its closure run afterwards, without a lock, so that its consumer sees the entries a moment later. A receiver or
-//!    a handler that is made after `connect` or `wait_*` has returned, or after the state was seen, is not for that batch,
-//!    and older queues have it.
-//! 7. **A handler by its position.** A handler is for the entries with higher numbers than the last one that was given when it
-//!    was bound. A handler that is bound inside a handler of the same client is for all that follows in the handlers' queue,
-//!    beginning with the next entry. Confirmations that handlers have heard of are repeated to it at that point (S4).
+//!    a handler that is made after `connect` or `wait_*` has returned, or after the state was seen, does not get that
+//!    batch; older queues have it.
+//! 7. **A handler by its position.** A handler gets the entries with higher numbers than the newest entry at the time
+//!    of binding. A handler that is bound inside a handler of the same client gets everything that follows in the
+//!    handlers' queue, beginning with the next entry. Confirmations that other handlers already got are repeated at
+//!    that point (S4).
 
 mod allowance;
 mod auth_pool;
@@ -132,8 +134,8 @@ pub(crate) struct Core {
     dialer_calls: DialerCalls,
     pub(crate) auth: AuthPool,
     link: Mutex<Link>,
-    /// Unbounded, because sending must not block. It stays short: a call is told once, and orders come only while a heartbeat
-    /// takes them.
+    /// Unbounded, because sending must not block. It stays short: a call is announced once, and orders come only while
+    /// a heartbeat takes them.
     commands: (Sender<Command>, Receiver<Command>),
     booth: Booth,
     threads: Mutex<Threads>,
@@ -200,7 +202,8 @@ impl Core {
     }
 
     pub(crate) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
-        // Inside a handler it is for what follows there, however much of that was delivered already.
+        // A handler that is bound inside a handler gets everything that follows there, even entries that were
+        // delivered.
         let position = || if self.runs_handlers_here() { 0 } else { self.outlets.position() };
         self.booth.bind(channel, registration, position);
         self.outlets.handlers().wake();
@@ -214,8 +217,8 @@ impl Core {
         drop(unbound);
     }
 
-    /// Feeds the session with what user calls have posted, each in a turn of its own, and then makes this turn. The orders are
-    /// for the heartbeat.
+    /// Feeds the session with the posted user calls, each in a turn of its own, and then makes this turn. The orders
+    /// are for the heartbeat.
     ///
     /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
     /// the child writes nothing (H7).
@@ -236,7 +239,7 @@ impl Core {
         orders
     }
 
-    /// One turn under the link's lock, then what it leaves to be done.
+    /// One turn under the link's lock, then its remaining work without the lock.
     fn make_turn(
         &self,
         mut link: MutexGuard<'_, Link>,
@@ -256,7 +259,7 @@ impl Core {
         orders
     }
 
-    /// Asks the session something, after it has learnt what user calls have posted. False in a forked child.
+    /// Asks the session something, after it has taken the posted user calls. False in a forked child.
     fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
         let mut answer = false;
         self.turn_and_order(|link, _| {

@@ -28,7 +28,7 @@ use crate::{
 /// delivery, which follows at once.
 pub(crate) struct Outlets {
     posted: (Sender<Batch>, Receiver<Batch>),
-    /// The number of the next entry. Changed by the thread that delivers, before anybody can see the batch.
+    /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
     next_number: AtomicU64,
     /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
     /// own code and report what that did, `dispatch` first of all: no other one waits for a delivery (R10).
@@ -92,7 +92,8 @@ impl Outlets {
 
     /// Does nothing for a queue that was removed before.
     pub(crate) fn remove_receiver(&self, queue: &Arc<Queue>) {
-        // From here on it takes nothing in, and drops nothing. Its closures go at the end, without a lock.
+        // From here on the queue takes nothing in, and drops nothing. Its closures are dropped at the end, without a
+        // lock.
         let _closures = queue.abandon();
         {
             let mut queues = self.queues.lock();
@@ -118,15 +119,15 @@ impl Outlets {
         self.next_number.load(Ordering::SeqCst)
     }
 
-    /// Delivers what was posted, in order. Everything that the caller has posted is delivered when it returns, whichever
-    /// thread does it.
+    /// Delivers the posted batches, in order. When it returns, all batches that the caller has posted are delivered, by
+    /// this thread or another.
     pub(crate) fn deliver(&self) {
         let (mut to_log, mut to_wake) = (Vec::new(), Vec::new());
         {
             let _delivering = self.delivering.lock();
             while let Ok(batch) = self.posted.1.try_recv() {
-                // The handlers and the receivers are settled before the snapshot shows the batch, because one that is made
-                // upon that is not for what was seen already; and for each batch anew (H9).
+                // For each batch, the handlers and receivers are fixed before the snapshot shows it: a handler that is
+                // made because of the snapshot must not get the batch again (H9).
                 let batch = Arc::new(self.numbered(batch));
                 let queues = self.queues();
                 let is_news = self.snapshot.apply(&batch);
@@ -150,7 +151,7 @@ impl Outlets {
         batch.with_number(number)
     }
 
-    /// Lets a queue take in what it was given, and wakes its consumer.
+    /// Lets a queue take in its staged batches, and wakes its consumer.
     fn take_in(&self, queue: &Queue) {
         let (is_to_be_rung, outcome) = {
             let _inside = Inside::of(self.identity());

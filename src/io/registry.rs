@@ -1,4 +1,4 @@
-//! The channels that the user knows, and what user calls ask of the session.
+//! The channels that the user knows, and the requests of user calls to the session.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -66,7 +66,7 @@ impl Registry {
         self.note(&mut wishes, interest, ready)
     }
 
-    /// Hands a call over to the session. The caller tells the heartbeat.
+    /// Posts a call for the session. The caller notifies the heartbeat.
     pub(super) fn post(&self, call: Input<'static>) {
         let mut wishes = self.wishes.lock();
         wishes.calls.push(call);
@@ -132,8 +132,8 @@ impl Registry {
         self.is_first()
     }
 
-    /// Lets the next turn find what was posted. True when nothing was there before, for which the heartbeat would have been
-    /// told.
+    /// Lets the next turn find the posted requests. True if they are the first ones, so that the heartbeat must be
+    /// notified.
     fn is_first(&self) -> bool {
         !self.has_posted.swap(true, Ordering::SeqCst)
     }

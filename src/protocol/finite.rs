@@ -1,4 +1,4 @@
-//! Refuses the numbers that JSON cannot hold. serde_json writes `null` for them without a word (T1).
+//! Refuses the numbers that JSON cannot hold. serde_json silently writes `null` for them (T1).
 
 use std::fmt;
 

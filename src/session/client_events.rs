@@ -15,7 +15,7 @@ pub(crate) struct ClientEvent {
     pub(crate) channel: Arc<Interest>,
     /// The wish for the channel of that moment.
     pub(crate) epoch: u64,
-    /// The name of the event, and how many bytes of data it has: a refusal tells them.
+    /// The name of the event, and the size of its data in bytes: a refusal reports them.
     pub(crate) name: Name,
     pub(crate) size: usize,
     /// The message as it goes out.
@@ -28,7 +28,7 @@ pub(crate) struct ClientEvent {
 pub(super) struct Outbox {
     waiting: VecDeque<ClientEvent>,
     pacing: Arc<Pacing>,
-    /// Whether the newest message was handed over, and the socket has not taken all of it yet.
+    /// Whether the socket is still taking the newest message.
     is_writing: bool,
 }
 
@@ -65,7 +65,7 @@ impl Outbox {
         Some(self.pacing.next_write().unwrap_or(first.permit.triggered()))
     }
 
-    /// The socket has taken all that was handed to it. The limit counts the writes, so that this is the time that counts.
+    /// The socket has taken all messages. The limit counts writes, so that this is the time that counts.
     pub(super) fn written(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_writing) {
             self.pacing.postpone_last_write(now);
@@ -112,7 +112,7 @@ impl Session {
         }
     }
 
-    /// How fast client events go out, for the threads that trigger them.
+    /// The pace of client events, for the threads that trigger them.
     pub(crate) fn pacing(&self) -> &Arc<Pacing> {
         &self.client_events.pacing
     }

@@ -1,7 +1,7 @@
 //! The messages of this connection that the server has not answered, in the order in which they were sent (S6).
 //!
-//! Some servers refuse a message by a `pusher:error` that names nothing. Reverb answers in the order of the messages, so
-//! that such an error can be attributed:
+//! Some servers refuse a message by a `pusher:error` that names no channel. Reverb answers in the order of the
+//! messages, so that such an error can be attributed:
 //!
 //! * An error goes to the one message that is unanswered, if there is exactly one. Where all of them are client events, it
 //!   is the refusal of a client event.
@@ -254,8 +254,9 @@ impl Ledger {
         }
     }
 
-    /// A 4301 without a channel: the server takes no more messages for now, or refuses a client event. Requests that were sent after
-    /// the oldest client event may have been refused like it; requests that were sent before it were not.
+    /// A 4301 without a channel: the server takes no more messages for now, or refuses a client event. Requests that
+    /// were sent after the oldest client event may have been refused like it; requests that were sent before it were
+    /// not.
     pub(super) fn limited(&mut self, now: Instant) -> Limited {
         let first = self.unanswered.iter().position(|entry| entry.is_suspect(now));
         let client_event = first.map(|_| self.suspect(self.unanswered.len(), now));
@@ -281,7 +282,7 @@ impl Ledger {
         Some(suspect)
     }
 
-    /// Up to this many requests for the channel, the oldest first, are not waited for any more.
+    /// Stops waiting for the answers to up to this many requests for the channel, the oldest first.
     pub(super) fn forget(&mut self, channel: &str, count: u32, now: Instant) {
         for _ in 0..count {
             self.remove_first(|entry| entry.channel_of_request().is_some_and(|name| **name == *channel));
@@ -289,7 +290,7 @@ impl Ledger {
         self.release_orphans(now);
     }
 
-    /// The sign-in is not waited for any more.
+    /// Stops waiting for the answer to the sign-in.
     pub(super) fn forget_sign_in(&mut self, now: Instant) {
         self.remove_first(|entry| entry.message == Sent::SignIn);
         self.release_orphans(now);
@@ -350,7 +351,7 @@ impl Ledger {
         Suspect::among(self.unanswered.iter().take(count).filter(|entry| entry.is_suspect(now))).unwrap_or_default()
     }
 
-    /// An error that can belong to no message any more is reported by itself.
+    /// Reports an error by itself once all messages that it could belong to are answered.
     fn release_orphans(&mut self, now: Instant) {
         while let Some(held) = self.held.front() {
             if self.candidates(now).any(|entry| entry.number <= held.after) {

@@ -1,4 +1,4 @@
-//! How fast channels are subscribed on a server that limits messages (S10).
+//! The pace of subscriptions on a server that limits messages (S10).
 //!
 //! Servers count every kind of message, many of them in windows of fixed length. Until there is a sign of a limit, nothing is
 //! held back. Then subscriptions are sent in *rounds*: each is answered before the next, which has twice as many requests. Once
@@ -9,9 +9,9 @@
 //!   that is answered is the length of a period. An allowance that was too small grows with each period.
 //! * A server that ends the connection in the middle of a burst may have a limit, or something else has ended it. The next
 //!   connection sends in rounds, without pauses. If it ends after exactly as many answers, and the server has not answered far
-//!   more within a second before, that number is the limit. Asking for the length of the window would cost a connection, so that
-//!   the periods are long, and half as long after four of them, until the server ends another connection. From then on the
-//!   length is twice that which was too short.
+//!   more within a second before, that number is the limit. Asking for the length of the window would cost a
+//!   connection, so that the periods are long, and half as long after four of them, until the server ends another
+//!   connection. From then on a period is twice as long as the one that was too short.
 //!
 //! The limit survives reconnects, and is forgotten ten minutes after the last refusal. A request that is not answered holds
 //! up the next round for 2 s.
@@ -31,11 +31,11 @@ const FIRST_PERIOD: Duration = Duration::from_secs(10);
 const SHORTEST_PERIOD: Duration = Duration::from_millis(2500);
 const LONGEST_PERIOD: Duration = Duration::from_secs(60);
 
-/// A server that ends a connection because of a burst of subscriptions does so at once; and an answer that has not come
-/// within this time is not waited for.
+/// A server that ends a connection because of a burst of subscriptions does so at once. The client waits for an answer
+/// up to this time.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Limits are those of a server and its load, neither of which stays for ever.
+/// Limits depend on a server and its load, and both change.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
 /// Fewer requests are no burst: nearly all connections that end so soon after them do so for another reason.
@@ -59,7 +59,7 @@ pub(super) struct Pacing {
 struct Throughput {
     /// The second that is being counted: its begin, and the answers so far.
     second: Option<(Instant, u32)>,
-    /// The most that a second had, and when that was.
+    /// The most answers within one second, and the time of that second.
     most: Option<(Instant, u32)>,
 }
 

@@ -29,8 +29,8 @@ impl Session {
         self.follow_verdicts(now);
     }
 
-    /// The server has answered a request for this channel by name, which may decide about earlier messages. They are told
-    /// first, because they were answered first.
+    /// The server has answered a request for this channel by name, which may decide about earlier messages. Their
+    /// results are reported first, because they were answered first.
     pub(super) fn note_answer(&mut self, channel: &str, now: Instant) {
         if self.subscriptions.is_owed_an_answer(channel) {
             self.ledger.answered(channel, now);
@@ -69,7 +69,7 @@ impl Session {
         self.repeat(&limited, error, now);
     }
 
-    /// S10: requests that were refused because of too many messages are sent again. The user hears of it once.
+    /// S10: requests that were refused because of too many messages are sent again. This is reported once.
     fn repeat(&mut self, limited: &Limited, error: ServerError, now: Instant) {
         let user = users::user(&self.sign_in);
         let repeated = self.subscriptions.repeat(&limited.subscriptions, user, &mut self.batch, now);

@@ -144,12 +144,12 @@ impl TestServerBuilder {
         self
     }
 
-    /// How many messages of every kind, pings, subscriptions and client events alike, a connection may send within a
-    /// window of time, and what happens to a message over the limit. Unlimited by default.
+    /// Limits the messages that a connection may send within a window of time. All kinds count: pings, subscriptions
+    /// and client events. `over_limit` decides about a message over the limit. Unlimited by default.
     ///
-    /// A window begins with the first message after the end of the last one, as in Reverb. Messages over the limit do
-    /// not count, and stand in [`received`](TestServer::received) all the same. The error looks as
-    /// [`refusals`](Self::refusals) says.
+    /// A window begins with the first message after the end of the last window, as in Reverb. Messages over the limit
+    /// do not count, but [`received`](TestServer::received) lists them. [`refusals`](Self::refusals) sets the form of
+    /// the error.
     ///
     /// ```
     /// use std::time::Duration;

@@ -34,7 +34,7 @@ pub(super) struct ClientEventLimits {
     /// Size of the data in bytes.
     pub(super) max_bytes: usize,
     pub(super) rules: ClientEventRules,
-    /// Whether presence channels tell who sent them.
+    /// Whether client events on presence channels carry the id of their sender.
     pub(super) user_ids: bool,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct ClientEvent<'a> {
     pub(super) data: Option<&'a RawValue>,
 }
 
-/// Code of the error for all that is wrong with a client event, in soketi.
+/// Code of soketi's errors for client events.
 pub(super) const REFUSED: u16 = 4301;
 
 /// Sent when there were too many within a second.

@@ -11,8 +11,8 @@ use super::message_limit::{OverLimit, REFUSED, TOO_MANY};
 use super::subscription::{self, Requester};
 use super::wire;
 
-/// Handles a text message. What the server cannot use is counted and otherwise ignored, as soketi does. False when the
-/// connection is to end, because it has sent too many messages.
+/// Handles a text message. Messages that the server cannot use are counted and otherwise ignored, as in soketi. False
+/// when the connection is to end, because it has sent too many messages.
 pub(super) fn receive(hub: &Hub, connection: &Connection, text: &str) -> bool {
     hub.record(connection.id, text);
     if hub.is_silent() {

@@ -1,7 +1,7 @@
 //! Keys of the program's own, by which events supersede each other.
 //!
-//! The closure that gives them is user code, so that it runs without a lock: a batch is staged under the queue's lock, and taken
-//! in afterwards by the thread that delivers it, or by one that delivers already.
+//! The closure that makes the keys is user code, and runs without a lock. A batch is staged under the queue's lock. The
+//! thread that delivers it takes it in afterwards, unless another thread is already doing so.
 
 use std::{
     collections::VecDeque,
@@ -43,7 +43,8 @@ impl Keyed {
         staged.batches.push_back(batch);
     }
 
-    /// Whether so much is staged that the reader waits: the closure is slower than the events arrive.
+    /// Whether the staged batches are so large that the reader waits: the events arrive faster than the closure handles
+    /// them.
     pub(super) fn is_full(&self, entries: usize, bytes: usize) -> bool {
         let staged = self.staged.lock();
         staged.entries >= entries || staged.bytes >= bytes

@@ -21,7 +21,7 @@ impl Hub {
         }
     }
 
-    /// What soketi drops without an answer is counted as ignored.
+    /// Counts the events that soketi drops without an answer as ignored.
     fn relay_as_soketi(&self, connection: &Connection, event: &ClientEvent<'_>) {
         let refuse = |change: &mut Change<'_>, message: &str| {
             change.send(connection, self.settings.refusals.error(Some(&event.channel), REFUSED, message));
