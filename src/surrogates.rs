@@ -1,9 +1,9 @@
 //! Halves of surrogate pairs in JSON text (D1).
 //!
-//! JSON text may hold the escape of one half of a pair alone (`"\ud83d"`): a publisher who cuts a text in the middle of a
-//! character sends that. A browser keeps such a half, and shows U+FFFD for it. No Rust string can hold it, so serde_json
-//! refuses the whole text. Here each lone half becomes the escape of U+FFFD. Both escapes have the same length, so that
-//! the positions in an error stay right.
+//! JSON text may hold the escape of one half of a pair alone (`"\ud83d"`): a publisher who cuts a text in the middle of
+//! a character sends that. A browser keeps such a half, and shows U+FFFD for it. No Rust string can hold it, so
+//! serde_json refuses the whole text. Here each lone half becomes the escape of U+FFFD. Both escapes have the same
+//! length, so that the positions in an error stay right.
 
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 /// The length of an escape such as `\ud83d`.
 const ESCAPE: usize = 6;
 
-/// Decodes JSON text, with U+FFFD for each half of a surrogate pair that stands alone. Only text that serde_json refuses is
-/// searched for them.
+/// Decodes JSON text, with U+FFFD for each half of a surrogate pair that stands alone. Only text that serde_json
+/// refuses is searched for them.
 pub(crate) fn from_json<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
     serde_json::from_str(json).or_else(|error| match repaired(json) {
         Some(repaired) => serde_json::from_str(&repaired),
@@ -20,8 +20,8 @@ pub(crate) fn from_json<T: DeserializeOwned>(json: &str) -> serde_json::Result<T
     })
 }
 
-/// The same JSON text with `\ufffd` for each lone half. `None` when there is none. The copy is wiped, because the text may hold
-/// secrets (X1).
+/// The same JSON text with `\ufffd` for each lone half. `None` when there is none. The copy is wiped, because the text
+/// may hold secrets (X1).
 pub(crate) fn repaired(json: &str) -> Option<Zeroizing<String>> {
     let mut lone = next_lone_half(json, 0)?;
     let mut repaired = Zeroizing::new(String::with_capacity(json.len()));

@@ -217,8 +217,8 @@ impl Config {
         self
     }
 
-    /// How many client events go out in any second, at least 1; `None` for no limit. Defaults to 10, which is the hosted
-    /// service's limit for a connection.
+    /// How many client events go out in any second, at least 1; `None` for no limit. Defaults to 10, which is the
+    /// hosted service's limit for a connection.
     ///
     /// Client events over the limit wait for their turn, in the order of the calls, for up to
     /// [`client_event_patience`](Self::client_event_patience). The time at which they are written to the socket counts.
@@ -241,12 +241,12 @@ impl Config {
         self
     }
 
-    /// How many bytes the data of a client event may have as JSON, at least 1, a string without its quotes; `None` for no
-    /// limit. Defaults to 10,240, which the hosted service documents. Larger data is [`Error::ClientEventTooLarge`].
+    /// How many bytes the data of a client event may have as JSON, at least 1, a string without its quotes; `None` for
+    /// no limit. Defaults to 10,240, which the hosted service documents. Larger data is [`Error::ClientEventTooLarge`].
     ///
-    /// Raise it for a server that takes more: soketi takes 100 KB of data by default. Laravel Reverb takes 10,000 bytes for
-    /// the whole message, with the names of channel and event and about 40 bytes more, and closes the connection with
-    /// code 1009 above that (its option `max_message_size`): lower this option for Reverb. Such an end of the
+    /// Raise it for a server that takes more: soketi takes 100 KB of data by default. Laravel Reverb takes 10,000 bytes
+    /// for the whole message, with the names of channel and event and about 40 bytes more, and closes the connection
+    /// with code 1009 above that (its option `max_message_size`): lower this option for Reverb. Such an end of the
     /// connection is reported at [`on_error`](crate::Pusher::on_error) as [`Error::ClientEventTooLarge`], and the
     /// client connects again.
     pub fn client_event_size(mut self, bytes: Option<usize>) -> Self {

@@ -280,11 +280,11 @@ pub enum Error {
         /// The serialiser's answer.
         source: Source,
     },
-    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members), or those
-    /// of all channels take more memory than [`Config::max_presence_bytes`](crate::Config::max_presence_bytes). Members
-    /// over the bound are left out of the list, and a new info that does not fit is ignored. Or more than 10,000
-    /// members came or went while the channel was not subscribed: the list is complete, but handlers get up to 10,000
-    /// changes.
+    /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members),
+    /// or those of all channels take more memory than
+    /// [`Config::max_presence_bytes`](crate::Config::max_presence_bytes). Members over the bound are left out of the
+    /// list, and a new info that does not fit is ignored. Or more than 10,000 members came or went while the channel
+    /// was not subscribed: the list is complete, but handlers get up to 10,000 changes.
     TooManyMembers {
         /// The channel.
         channel: String,

@@ -10,18 +10,20 @@ use std::{
 
 use crate::{Error, sync::Mutex};
 
-/// Up to this many client events wait to be sent. Servers take ten a second, so that more would be old when they are sent.
+/// Up to this many client events wait to be sent. Servers take ten a second, so that more would be old when they are
+/// sent.
 const MAX_WAITING: usize = 1024;
 
 /// Servers count by the second.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A window of writes is longer than a second by this much, because the network delivers one message faster than another
-/// and servers count when messages arrive.
+/// A window of writes is longer than a second by this much, because the network delivers one message faster than
+/// another and servers count when messages arrive.
 const MARGIN: Duration = Duration::from_millis(10);
 
-/// A loop that sends exactly at the limit falls behind by the margin each second. The margin shrinks to nothing as the loop
-/// comes near this delay (or near a quarter of the patience, where that is shorter), so that no event of it is refused.
+/// A loop that sends exactly at the limit falls behind by the margin each second. The margin shrinks to nothing as the
+/// loop comes near this delay (or near a quarter of the patience, where that is shorter), so that no event of it is
+/// refused.
 const MAX_MARGIN_DELAY: Duration = Duration::from_millis(500);
 
 /// The pace of one client's client events: how many wait, and when the last ones were written.
@@ -61,7 +63,8 @@ impl Pacing {
     ///
     /// # Errors
     ///
-    /// [`Error::ClientEventQueueFull`], and [`Error::ClientEventRate`] when the event would wait longer than the patience.
+    /// [`Error::ClientEventQueueFull`], and [`Error::ClientEventRate`] when the event would wait longer than the
+    /// patience.
     pub(crate) fn reserve(self: &Arc<Self>, now: Instant) -> Result<Permit, Error> {
         let mut schedule = self.schedule.lock();
         if schedule.waiting >= MAX_WAITING {

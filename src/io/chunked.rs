@@ -1,4 +1,5 @@
-//! The content of a chunked body (RFC 9112, section 7.1), for a person to read. The bodies of auth endpoints are read by ureq.
+//! The content of a chunked body (RFC 9112, section 7.1), for a person to read. The bodies of auth endpoints are read
+//! by ureq.
 
 /// The beginning of a chunked body.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -8,8 +9,8 @@ pub(super) struct Content {
     pub(super) is_whole: bool,
 }
 
-/// Takes the sizes of the chunks out, wherever the body is cut. Bytes that are not a chunk are content as they stand: a server that
-/// is wrong about its body still says why it refuses.
+/// Takes the sizes of the chunks out, wherever the body is cut. Bytes that are not a chunk are content as they stand: a
+/// server that is wrong about its body still says why it refuses.
 pub(super) fn content(mut body: &[u8]) -> Content {
     let mut content = Content::default();
     loop {

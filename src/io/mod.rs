@@ -14,10 +14,11 @@
 //! # Locks
 //!
 //! 1. No lock is held while user code runs.
-//! 2. Public calls never take the link's lock (socket and session). One lock is taken under it, the registry's, and only
-//!    where the registry says without its lock that a user call has posted something.
-//! 3. The snapshot, each queue, the registry, the pacing of client events and the inbox of the dispatcher have a short lock
-//!    each. Nothing is called under it. The link's lock is held while a written client event is noted in the pacing.
+//! 2. Public calls never take the link's lock (socket and session). One lock is taken under it, the registry's, and
+//!    only where the registry says without its lock that a user call has posted something.
+//! 3. The snapshot, each queue, the registry, the pacing of client events and the inbox of the dispatcher have a short
+//!    lock each. Nothing is called under it. The link's lock is held while a written client event is noted in the
+//!    pacing.
 //! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken.
 //! 5. One lock serialises deliveries; locks of rule 3 are taken under it. Of the public calls, only those that run the
 //!    program's own code and report its errors take it.
@@ -26,25 +27,27 @@
 //!
 //! The order of events between threads (S11, H9). Each rule holds by construction.
 //!
-//! 1. **One path.** [`Core::turn`] is the only way into the session: for the socket, for answers of authorizers, for the
-//!    result of a dial, for time, and for user calls. A turn holds the link's lock from its input to its last output.
+//! 1. **One path.** [`Core::turn`] is the only way into the session: for the socket, for answers of authorizers, for
+//!    the result of a dial, for time, and for user calls. A turn holds the link's lock from its input to its last
+//!    output.
 //! 2. **Calls before everything else.** A user call posts its request in the [`Registry`] before it returns. A turn
 //!    first feeds the session with all requests that were posted before the turn began, and then with its own input. So
 //!    a late answer meets the wishes that were made before it arrived: after `unsubscribe` or `disconnect` has
 //!    returned, nothing waits for that answer. A pool thread checks in the same way that a request is still wanted
 //!    before it asks.
-//! 3. **Calls among each other.** Calls to connect, to disconnect and to trigger keep their order. The wishes for channels
-//!    follow them, merged: the last one for each channel counts. A client event that was triggered before `unsubscribe` is
-//!    fed before it. With more wishes than one turn follows, `disconnect` overtakes the rest of them.
-//! 4. **A wish before its message.** A subscribe is written only while the wish that it answers is the current one, also when
+//! 3. **Calls among each other.** Calls to connect, to disconnect and to trigger keep their order. The wishes for
+//!    channels follow them, merged: the last one for each channel counts. A client event that was triggered before
+//!    `unsubscribe` is fed before it. With more wishes than one turn follows, `disconnect` overtakes the rest of them.
+//! 4. **A wish before its message.** A subscribe is written only while the wish that it answers is the current one,
+//!    also when
 //!    `unsubscribe` comes during a turn.
-//! 5. **Batches in the order of turns.** A turn posts its batch under the link's lock. One thread at a time delivers, and it
-//!    takes all posted batches in their order. A turn that has posted returns when its batch is delivered.
+//! 5. **Batches in the order of turns.** A turn posts its batch under the link's lock. One thread at a time delivers,
+//!    and it takes all posted batches in their order. A turn that has posted returns when its batch is delivered.
 //! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the
-//!    snapshot shows it; then it is pushed to the queues; then waiting calls return. A queue with keys of the program's own
-//!    has its closure run afterwards, without a lock, so that its consumer sees the entries a moment later. A receiver or
-//!    a handler that is made after `connect` or `wait_*` has returned, or after the state was seen, does not get that
-//!    batch; older queues have it.
+//!    snapshot shows it; then it is pushed to the queues; then waiting calls return. A queue with keys of the program's
+//!    own has its closure run afterwards, without a lock, so that its consumer sees the entries a moment later. A
+//!    receiver or a handler that is made after `connect` or `wait_*` has returned, or after the state was seen, does
+//!    not get that batch; older queues have it.
 //! 7. **A handler by its position.** A handler gets the entries with higher numbers than the newest entry at the time
 //!    of binding. A handler that is bound inside a handler of the same client gets everything that follows in the
 //!    handlers' queue, beginning with the next entry. Confirmations that other handlers already got are repeated at

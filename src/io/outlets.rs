@@ -23,9 +23,9 @@ use crate::{
 /// Distributes batches.
 ///
 /// A batch is posted under the link's lock, where posting is a push on an unbounded channel that never blocks, and
-/// delivered without it. The thread that delivers takes *all* posted batches in their order, so that the order is that of the
-/// session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the last
-/// delivery, which follows at once.
+/// delivered without it. The thread that delivers takes *all* posted batches in their order, so that the order is that
+/// of the session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the
+/// last delivery, which follows at once.
 pub(crate) struct Outlets {
     posted: (Sender<Batch>, Receiver<Batch>),
     /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
@@ -233,8 +233,8 @@ impl Outlets {
     }
 }
 
-/// Logs notices. Losses and refusals are warnings, whether a handler hears of them or not. The data of events, and text from
-/// outside, are never logged (X1).
+/// Logs notices. Losses and refusals are warnings, whether a handler hears of them or not. The data of events, and text
+/// from outside, are never logged (X1).
 fn log_notices(batch: &Batch) {
     let notices: Vec<_> = (0..batch.len()).filter_map(|index| batch.notice(index)).collect();
     for (index, notice) in notices.iter().enumerate() {

@@ -15,12 +15,12 @@ use crate::{
     },
 };
 
-/// The session follows up to this many wishes in one turn, so that neither the reader nor `disconnect` waits long for the
-/// lock of the link.
+/// The session follows up to this many wishes in one turn, so that neither the reader nor `disconnect` waits long for
+/// the lock of the link.
 const WISHES_PER_TURN: usize = 1000;
 
-/// The calls and the wishes of all threads. Wishes are merged: a turn takes the last wish for each channel (S1), however
-/// often it was changed meanwhile.
+/// The calls and the wishes of all threads. Wishes are merged: a turn takes the last wish for each channel (S1),
+/// however often it was changed meanwhile.
 #[derive(Default)]
 pub(crate) struct Registry {
     wishes: Mutex<Wishes>,

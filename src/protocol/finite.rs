@@ -19,8 +19,8 @@ impl<T: Serialize + ?Sized> Serialize for Finite<'_, T> {
     }
 }
 
-/// Passes everything on to another serializer, except for floats that are not finite. Of a list, a map or a structure, it is
-/// the part that takes the elements.
+/// Passes everything on to another serializer, except for floats that are not finite. Of a list, a map or a structure,
+/// it is the part that takes the elements.
 struct FiniteSerializer<S>(S);
 
 fn finite<E: Error>(is_finite: bool, float: impl fmt::Display) -> Result<(), E> {

@@ -54,8 +54,8 @@ impl ReceiverOptions {
     /// What the queue does when it is full. Defaults to [`Config::overflow`], and where that is not set to
     /// [`Overflow::DropOldest`]. With [`Overflow::Block`], a receiver that nobody takes from holds up the whole client, its
     /// handlers and other receivers included. With [`Overflow::KeepLatest`], what is to be kept apart needs a name of its own,
-    /// unless it has another sender, or a [key](Self::keep_latest_by): of `moved` for two players of a public channel, one is
-    /// seen.
+    /// unless it has another sender, or a [key](Self::keep_latest_by): of `moved` for two players of a public channel,
+    /// one is seen.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = Some(overflow);
         self.key_of = None;

@@ -38,7 +38,8 @@ impl Outbox {
         Self { waiting: VecDeque::new(), pacing, is_writing: false }
     }
 
-    /// The message of the next event that may be written now and whose channel is still subscribed, and its entry for the ledger.
+    /// The message of the next event that may be written now and whose channel is still subscribed, and its entry for
+    /// the ledger.
     pub(super) fn next(
         &mut self,
         subscriptions: &Subscriptions,

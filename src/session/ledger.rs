@@ -3,17 +3,20 @@
 //! Some servers refuse a message by a `pusher:error` that names no channel. Reverb answers in the order of the
 //! messages, so that such an error can be attributed:
 //!
-//! * An error goes to the one message that is unanswered, if there is exactly one. Where all of them are client events, it
-//!   is the refusal of a client event.
+//! * An error goes to the one message that is unanswered, if there is exactly one. Where all of them are client events,
+//!   it is the refusal of a client event.
 //! * As many errors as unanswered messages are the refusals of all of them, in their order.
-//! * An answer that names its message proves that all earlier messages were answered, too: each earlier subscription, and
-//!   the sign-in, was refused by one of the errors that came before. A client event that the server takes has no answer.
+//! * An answer that names its message proves that all earlier messages were answered, too: each earlier subscription,
+//!   and the sign-in, was refused by one of the errors that came before. A client event that the server takes has no
+//!   answer.
 //!
-//! An error that belongs to one of several messages is held until there is such a proof, and for up to 5 s. After that, or
-//! when the connection ends, the session reports it by itself. So each error has exactly one
-//! [`Verdict`]. Proofs hold as far as the server keeps the order; where it does not, a later confirmation wins over them.
+//! An error that belongs to one of several messages is held until there is such a proof, and for up to 5 s. After that,
+//! or when the connection ends, the session reports it by itself. So each error has exactly one
+//! [`Verdict`]. Proofs hold as far as the server keeps the order; where it does not, a later confirmation wins over
+//! them.
 //!
-//! The ledger is bounded by the wanted channels, by 16 requests for each of them, by 1,024 client events and by 64 errors.
+//! The ledger is bounded by the wanted channels, by 16 requests for each of them, by 1,024 client events and by 64
+//! errors.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +28,8 @@ use crate::{Name, protocol::message::ServerError};
 /// A server refuses a client event within this time, or takes it. An error is held for this time.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The client's own limit is ten a second, so that 5 s hold 50. Where it is off, the newest are those that a server refuses.
+/// The client's own limit is ten a second, so that 5 s hold 50. Where it is off, the newest are those that a server
+/// refuses.
 const MAX_CLIENT_EVENTS: usize = 1024;
 
 /// An honest server sends one error for a message. Of a flood, the oldest errors are reported by themselves.
@@ -174,7 +178,8 @@ impl Ledger {
         self.release_orphans(now);
     }
 
-    /// The first entries take the oldest errors: each that is owed an answer one, and client events up to the given number.
+    /// The first entries take the oldest errors: each that is owed an answer one, and client events up to the given
+    /// number.
     fn attribute(&mut self, count: usize, mut of_client_events: usize, now: Instant) {
         let suspects = self.unanswered.iter().take(count).filter(|entry| entry.is_suspect(now)).count();
         let all = (of_client_events < suspects).then(|| self.suspect(count, now));
@@ -301,7 +306,8 @@ impl Ledger {
         self.held.front().map(|held| held.at + ANSWERED_WITHIN)
     }
 
-    /// Ends the wait for proofs: as many errors as messages are their refusals, also where the server does not keep the order.
+    /// Ends the wait for proofs: as many errors as messages are their refusals, also where the server does not keep the
+    /// order.
     pub(super) fn expire(&mut self, now: Instant) {
         let count = self.held.iter().take_while(|held| held.at + ANSWERED_WITHIN <= now).count();
         let Some(after) = count.checked_sub(1).map(|last| self.held[last].after) else { return };

@@ -1,20 +1,20 @@
 //! The pace of subscriptions on a server that limits messages (S10).
 //!
-//! Servers count every kind of message, many of them in windows of fixed length. Until there is a sign of a limit, nothing is
-//! held back. Then subscriptions are sent in *rounds*: each is answered before the next, which has twice as many requests. Once
-//! the limit is known, they are also sent in *periods*, up to an *allowance* in each of them.
+//! Servers count every kind of message, many of them in windows of fixed length. Until there is a sign of a limit,
+//! nothing is held back. Then subscriptions are sent in *rounds*: each is answered before the next, which has twice as
+//! many requests. Once the limit is known, they are also sent in *periods*, up to an *allowance* in each of them.
 //!
 //! * A server that refuses by 4301 tells its allowance by what it answered before. A quarter of that is left to client
-//!   events and pings. After pauses of 1 s, 2 s, 3 s and so on, one request asks whether the window is over; the time until
-//!   that is answered is the length of a period. An allowance that was too small grows with each period.
-//! * A server that ends the connection in the middle of a burst may have a limit, or something else has ended it. The next
-//!   connection sends in rounds, without pauses. If it ends after exactly as many answers, and the server has not answered far
-//!   more within a second before, that number is the limit. Asking for the length of the window would cost a
-//!   connection, so that the periods are long, and half as long after four of them, until the server ends another
+//!   events and pings. After pauses of 1 s, 2 s, 3 s and so on, one request asks whether the window is over; the time
+//!   until that is answered is the length of a period. An allowance that was too small grows with each period.
+//! * A server that ends the connection in the middle of a burst may have a limit, or something else has ended it. The
+//!   next connection sends in rounds, without pauses. If it ends after exactly as many answers, and the server has not
+//!   answered far more within a second before, that number is the limit. Asking for the length of the window would cost
+//!   a connection, so that the periods are long, and half as long after four of them, until the server ends another
 //!   connection. From then on a period is twice as long as the one that was too short.
 //!
-//! The limit survives reconnects, and is forgotten ten minutes after the last refusal. A request that is not answered holds
-//! up the next round for 2 s.
+//! The limit survives reconnects, and is forgotten ten minutes after the last refusal. A request that is not answered
+//! holds up the next round for 2 s.
 
 use std::time::{Duration, Instant};
 
@@ -91,14 +91,15 @@ struct Limit {
 /// How long a period lasts.
 #[derive(Clone, Copy)]
 enum Period {
-    /// The last connection ended in the middle of a burst, after this number of answers. Nothing else speaks of a limit.
+    /// The last connection ended in the middle of a burst, after this number of answers. Nothing else speaks of a
+    /// limit.
     Endless { answered: u32 },
     /// Its end is being asked for, since the first request of a window that is used up.
     Unknown { since: Instant, refusals: u32 },
     /// From the first request of a window to the first answer in the next one.
     Known(Duration),
-    /// The server ends connections. The next period begins after `length`, this one began after `before`, and none becomes
-    /// shorter than `shortest`. This is the number of periods of this length.
+    /// The server ends connections. The next period begins after `length`, this one began after `before`, and none
+    /// becomes shorter than `shortest`. This is the number of periods of this length.
     Tried { length: Duration, before: Duration, shortest: Duration, count: u32 },
 }
 
@@ -159,7 +160,8 @@ impl Pacing {
         }
     }
 
-    /// The server takes no more messages for now; this number of requests will be sent again. True when no limit was known.
+    /// The server takes no more messages for now; this number of requests will be sent again. True when no limit was
+    /// known.
     pub(super) fn refused(&mut self, requests: u32, now: Instant) -> bool {
         let burst = std::mem::take(&mut self.burst);
         let began = burst.began().unwrap_or(now);
@@ -190,7 +192,8 @@ impl Pacing {
         true
     }
 
-    /// The server ended the connection without giving a reason. In the middle of a burst of requests, that may be its limit.
+    /// The server ended the connection without giving a reason. In the middle of a burst of requests, that may be its
+    /// limit.
     pub(super) fn cut(&mut self, now: Instant) {
         let burst = std::mem::take(&mut self.burst);
         let is_soon = burst.sent_at.is_some_and(|(_, last)| now <= last + SOON);
@@ -315,8 +318,8 @@ impl Limit {
         self.round = (requests, requests);
     }
 
-    /// The server ended a connection in spite of the pace. In its first period the allowance was too large, later the periods
-    /// were too short.
+    /// The server ended a connection in spite of the pace. In its first period the allowance was too large, later the
+    /// periods were too short.
     fn cut(&mut self, burst: &Burst, is_plausible: bool, now: Instant) {
         let allowance = most_of(burst.answered);
         match self.period {

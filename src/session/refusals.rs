@@ -19,7 +19,8 @@ use super::{
 const TOO_MUCH: u16 = 4301;
 
 impl Session {
-    /// R4: an error on an open socket is reported and changes nothing else. S6: it may be the answer to a message of ours.
+    /// R4: an error on an open socket is reported and changes nothing else. S6: it may be the answer to a message of
+    /// ours.
     pub(super) fn server_error(&mut self, error: ServerError, now: Instant) {
         match (error.channel.clone(), error.code) {
             (Some(channel), _) => self.error_on_channel(&channel, error, now),

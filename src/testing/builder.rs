@@ -163,8 +163,8 @@ impl TestServerBuilder {
         self
     }
 
-    /// How many bytes a message of a client may have. Defaults to 1 MiB; a larger one is answered with a close frame with
-    /// code 1009. Reverb takes 10,000 bytes.
+    /// How many bytes a message of a client may have. Defaults to 1 MiB; a larger one is answered with a close frame
+    /// with code 1009. Reverb takes 10,000 bytes.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.settings.max_message_size = bytes;
         self

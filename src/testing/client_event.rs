@@ -12,14 +12,15 @@ const MAX_EVENT_NAME: usize = 200;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEventRules {
-    /// On private and presence channels the data may be anything. An event that is too long, too large or one too many is
-    /// answered with 4301 for its channel; one on another channel, or by a client that is not subscribed, is ignored.
+    /// On private and presence channels the data may be anything. An event that is too long, too large or one too many
+    /// is answered with 4301 for its channel; one on another channel, or by a client that is not subscribed, is
+    /// ignored.
     #[default]
     Soketi,
-    /// On channels of every kind the data may be absent, null, an object, an array, a string that holds the JSON text of one
-    /// of these, or an empty string; such JSON text arrives as its value. Anything else is answered with 4200, an event by a
-    /// client that is not subscribed with 4009, and every event with 4301 while they are switched off. None of the errors
-    /// names a channel. There is no limit for client events alone: see
+    /// On channels of every kind the data may be absent, null, an object, an array, a string that holds the JSON text
+    /// of one of these, or an empty string; such JSON text arrives as its value. Anything else is answered with 4200,
+    /// an event by a client that is not subscribed with 4009, and every event with 4301 while they are switched off.
+    /// None of the errors names a channel. There is no limit for client events alone: see
     /// [`message_limit`](super::TestServerBuilder::message_limit) and
     /// [`max_message_size`](super::TestServerBuilder::max_message_size).
     Reverb,
