@@ -51,6 +51,8 @@ struct Schedule {
 pub(crate) struct Permit {
     pacing: Arc<Pacing>,
     triggered: Instant,
+    /// The place was given back with the note of the write, so that no other thread counts the event twice.
+    is_sent: bool,
 }
 
 impl Pacing {
@@ -74,7 +76,7 @@ impl Pacing {
             return Err(Error::ClientEventRate { limit: u32::try_from(limit).unwrap_or(u32::MAX) });
         }
         schedule.waiting += 1;
-        Ok(Permit { pacing: Arc::clone(self), triggered: now })
+        Ok(Permit { pacing: Arc::clone(self), triggered: now, is_sent: false })
     }
 
     /// When the next event may be written; `None` for at once.
@@ -114,9 +116,11 @@ impl Pacing {
         if left.is_zero() { Duration::ZERO } else { MARGIN.mul_f64(left.div_duration_f64(longest)) }
     }
 
+    /// One of the waiting events is written.
     fn note_write(&self, triggered: Instant, at: Instant) {
-        let Some(limit) = self.limit else { return };
         let mut schedule = self.schedule.lock();
+        schedule.waiting -= 1;
+        let Some(limit) = self.limit else { return };
         let has_waited = self.after_window(&schedule, limit, 0).is_some_and(|end| triggered < end);
         let added = self.margin(&schedule) / u32::try_from(limit).unwrap_or(u32::MAX);
         schedule.margin_delay = if has_waited { schedule.margin_delay + added } else { Duration::ZERO };
@@ -134,14 +138,17 @@ impl Permit {
     }
 
     /// The session gives the event to the socket.
-    pub(crate) fn send(self, now: Instant) {
+    pub(crate) fn send(mut self, now: Instant) {
         self.pacing.note_write(self.triggered, now);
+        self.is_sent = true;
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.pacing.schedule.lock().waiting -= 1;
+        if !self.is_sent {
+            self.pacing.schedule.lock().waiting -= 1;
+        }
     }
 }
 

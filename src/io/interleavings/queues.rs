@@ -1,6 +1,9 @@
 //! Queues that are full against consumers, closing and stopping; places; the snapshot against those who wait for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     super::{
@@ -13,7 +16,7 @@ use super::{
 };
 use crate::{
     Config, ConnectionState, Error, Notification, Overflow,
-    event::{Batch, Interest, Place, Ticket},
+    event::{Batch, Interest, Pacing, Place, Ticket},
     sync::{
         atomic::{AtomicUsize, Ordering},
         model,
@@ -161,6 +164,21 @@ fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
         outlets.deliver();
         consume(&queue, 2).join().expect("in order, and both are there once deliver has returned");
         other.join().expect("no panic");
+    });
+}
+
+#[test]
+fn t1_client_events_of_several_threads_keep_the_limit_and_are_counted_once() {
+    explore("client events against the limit", 5_000, || {
+        let (pacing, now) = (Pacing::new(Some(2), Duration::ZERO), Instant::now());
+        let threads = [(); 3].map(|()| {
+            let pacing = Arc::clone(&pacing);
+            thread::spawn(move || pacing.reserve(now).map(|permit| permit.send(now)).is_ok())
+        });
+        let sent = threads.map(|thread| thread.join().expect("no panic"));
+        assert_eq!(sent.iter().filter(|sent| **sent).count(), 2, "as many as the limit, in any order");
+        assert!(pacing.reserve(now).is_err());
+        assert!(pacing.reserve(now + Duration::from_secs(2)).is_ok(), "the places were given back");
     });
 }
 
