@@ -67,7 +67,7 @@ fn a_wrong_proof_of_who_the_user_is_is_refused(server: &Server) {
     let error = pusher.user().wait_signed_in(DEADLINE).expect_err("it is refused");
     assert!(error.is_auth() && error.code() == Some(4009), "{error:?}");
 
-    // The error, and then soketi's end of the connection.
+    // The error, and then soketi's end of the connection, which is final and so reported, too (H11).
     let next = || told.recv_timeout(DEADLINE).expect("it is told");
     assert!(matches!(next(), Told::State(ConnectionState::Connecting)));
     assert!(matches!(next(), Told::State(ConnectionState::Connected)));
@@ -77,6 +77,7 @@ fn a_wrong_proof_of_who_the_user_is_is_refused(server: &Server) {
         }
         other => panic!("{other:?}"),
     }
+    assert!(matches!(next(), Told::Error(Error::ConnectionClosed { code: 4009, .. })));
     assert!(matches!(next(), Told::State(ConnectionState::Failed)));
     assert!(!pusher.user().is_signed_in());
 }
