@@ -1,11 +1,10 @@
 //! The answers of auth endpoints, as HTTP (A1, A5).
 
-use std::sync::atomic::AtomicBool;
-
 use super::bytes::Bytes;
 use crate::{
     Config,
     io::http::{Failure, Http, scripted::Scripted},
+    sync::atomic::AtomicBool,
 };
 
 /// The first bytes say how the stream is cut, the others are all that it brings.

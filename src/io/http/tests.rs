@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -11,7 +11,7 @@ use std::{
 use socket2::SockRef;
 
 use super::{Failure, Http, scripted::Scripted};
-use crate::{Config, protocol::grant};
+use crate::{Config, protocol::grant, sync::atomic::AtomicBool};
 
 const GOOD: &str = "{\"auth\":\"k:s\"}";
 
