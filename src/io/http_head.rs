@@ -86,10 +86,18 @@ fn is_refusal(status: u16) -> bool {
     status >= 300
 }
 
+/// As the parser skips them before the status line.
+fn after_empty_lines(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
+        bytes = rest;
+    }
+    bytes
+}
+
 /// The status of a valid status line, once a byte follows it.
 fn status_of(bytes: &[u8]) -> Option<u16> {
     const LENGTH: usize = "HTTP/1.1 403".len();
-    let bytes = bytes.trim_ascii_start();
+    let bytes = after_empty_lines(bytes);
     let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
     let line = bytes.get(..end).filter(|line| line.len() > LENGTH)?;
     let mut response = Response::new(&mut []);
@@ -138,7 +146,7 @@ fn lines(head: &[u8]) -> usize {
 /// The offset after the empty line that ends a head.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     // Empty lines may stand before the status line.
-    let head = bytes.trim_ascii_start();
+    let head = after_empty_lines(bytes);
     let ends = [&b"\n\r\n"[..], b"\n\n"];
     let end = |empty: &[u8]| head.windows(empty.len()).position(|window| window == empty).map(|at| at + empty.len());
     ends.into_iter().filter_map(end).min().map(|end| bytes.len() - head.len() + end)
