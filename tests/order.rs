@@ -1,4 +1,4 @@
-//! What comes before what, between threads (S11, H9): each race 500 times, with the authorizer held where it hurts.
+//! The order of events between threads (S11, H9): each race 500 times, with the authorizer held where it hurts.
 
 mod support;
 

@@ -58,7 +58,7 @@ fn d1_data_is_what_the_publisher_sent() {
     assert!(error.to_string().len() < 400, "an error does not hold what a peer has sent");
 }
 
-/// What a browser makes of the same messages: it keeps the half, and shows U+FFFD for it.
+/// A browser keeps the half of the same messages, and shows U+FFFD for it.
 #[test]
 fn d1_half_of_a_surrogate_pair_is_u_fffd_in_the_data_and_in_json_inside_it() {
     let (server, pusher, receiver) = room();

@@ -8,7 +8,7 @@ use std::{
 /// The layers of `src`, from the bottom. A file may use its own layer and those below.
 const LAYERS: [&[&str]; 11] = [
     &["surrogates", "wiped", "quiet", "sync", "survival_figures"],
-    // What users receive: changes of state carry errors, and an error names the state.
+    // The types that users receive: changes of state carry errors, and an error names the state.
     &["error", "event"],
     &["auth"],
     &["protocol"],

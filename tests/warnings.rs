@@ -1,4 +1,4 @@
-//! What a program is told that asks the wrong channel.
+//! The warnings for a program that asks the wrong channel.
 
 mod support;
 

@@ -9,7 +9,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 /// another one.
 const LIMIT: usize = 4 << 20;
 
-/// What may still be kept: members, which have a budget of their own, or events that wait for a key, permissions that wait for
+/// The rest of a memory budget: for members, which have one of their own, or for events that wait for a key, permissions that wait for
 /// the server's answer, and the data of confirmations. A clone is the same budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {

@@ -35,7 +35,7 @@ impl Member {
         self.text.split_at(self.id_len as usize)
     }
 
-    /// What the app says about the user, decoded from JSON, with U+FFFD for half of a surrogate pair.
+    /// The info about the user, decoded from JSON, with U+FFFD for half of a surrogate pair.
     ///
     /// # Errors
     ///

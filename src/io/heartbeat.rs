@@ -15,7 +15,7 @@ use super::{
 };
 use crate::session::{FromSocket, Generation, Input, Question};
 
-/// What the handles and the other threads ask of the heartbeat.
+/// A request of a handle or of another thread to the heartbeat.
 #[derive(Debug)]
 pub(super) enum Command {
     /// The registry has something for the session, unless another thread's turn has taken it already.

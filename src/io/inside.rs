@@ -16,9 +16,9 @@ thread_local! {
 
 #[derive(Clone, Copy)]
 struct Mark {
-    /// What identifies the client.
+    /// The address that identifies the client.
     client: usize,
-    /// What runs here are handlers.
+    /// The code that runs here is a handler.
     runs_handlers: bool,
 }
 

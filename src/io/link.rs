@@ -29,7 +29,7 @@ const WRITE_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) struct Link {
     pub(crate) session: Session,
     socket: Option<Socket>,
-    /// What user calls have posted, in order. The turn that takes it from the registry feeds all of it.
+    /// The requests that user calls have posted, in order. The turn that takes it from the registry feeds all of it.
     posted: VecDeque<Input<'static>>,
     /// How much was taken from the registry so far, and how much of it the session was fed with.
     taken: u64,

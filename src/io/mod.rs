@@ -9,7 +9,7 @@
 //! | `pusher-resolve`, `pusher-connect` | `reach` | one name resolution, one TCP connect | that does |
 //! | `pusher-writer` | `wire` | writes to a stream of the program's own that is no socket | its connection does |
 //!
-//! What they share is the [`Core`].
+//! They share the [`Core`].
 //!
 //! # Locks
 //!

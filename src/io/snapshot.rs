@@ -97,7 +97,7 @@ impl Snapshot {
         self.changed.notify_all();
     }
 
-    /// What is known is the answer of a waiting call, which returns when the queues have got it too. That never takes long,
+    /// The known outcome is the answer of a waiting call, which returns when the queues have got it too. That never takes long,
     /// because pushing never blocks.
     fn wait_for_queues(&self, mut facts: MutexGuard<'_, Facts>) {
         let known = facts.applied;

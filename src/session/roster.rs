@@ -14,7 +14,7 @@ const MAX_DIFFERENCE: usize = 10_000;
 /// next confirmation (P1).
 pub(super) struct Roster {
     members: Members,
-    /// What the members take of what one client may keep of them.
+    /// The part of the client's member budget that these members take.
     share: Share,
     /// The client's own user.
     me: Option<Name>,

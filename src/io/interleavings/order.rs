@@ -1,4 +1,4 @@
-//! What comes before what: calls, answers of authorizers and of the server, deliveries, and handlers that are bound (S11, H9).
+//! The order of events: calls, answers of authorizers and of the server, deliveries, and handlers that are bound (S11, H9).
 
 use std::{sync::Arc, time::Duration};
 

@@ -30,7 +30,7 @@ std::thread_local! {
     static SERVER: Cell<Server> = const { Cell::new(Server::Refuses) };
     /// Where a server that confirms gets its messages from, while there is a connection.
     static INBOX: RefCell<Option<Sender<String>>> = const { RefCell::new(None) };
-    /// What the server has received, and what a test has noted in between.
+    /// The messages that the server has received, and the notes of a test in between.
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 

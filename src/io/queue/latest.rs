@@ -199,7 +199,7 @@ impl Hash for Like {
     }
 }
 
-/// What makes two events the same thing at two times.
+/// The key by which a newer event supersedes an older one.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     /// The program says so.

@@ -49,7 +49,7 @@ pub(crate) struct Rules {
 /// All channels that are wanted, or that the server must still be told to forget.
 pub(super) struct Subscriptions {
     rules: Rules,
-    /// What all channels together may keep of what is sent to this client, members aside.
+    /// The memory budget of all channels together, members aside.
     budget: Budget,
     member_budget: Budget,
     by_name: HashMap<Name, Subscription>,

@@ -358,7 +358,7 @@ impl Writer {
         }
     }
 
-    /// What holds whatever has happened.
+    /// The promises that hold after any sequence.
     fn check(&self) {
         for writes in self.writes.windows(self.limit + 1) {
             let span = writes[self.limit].1 - writes[0].1;
