@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 /// The length of an escape such as `\ud83d`.
-const ESCAPE: usize = 6;
+pub(crate) const ESCAPE: usize = 6;
 
 /// Decodes JSON text, with U+FFFD for each half of a surrogate pair that stands alone. Only text that serde_json
 /// refuses is searched for them.
@@ -53,7 +53,7 @@ fn next_lone_half(json: &str, mut from: usize) -> Option<usize> {
 }
 
 /// The value of the escape `\uXXXX` that begins at this place, if one does.
-fn code_unit(json: &str, at: usize) -> Option<u16> {
+pub(crate) fn code_unit(json: &str, at: usize) -> Option<u16> {
     let digits = json.get(at..at + ESCAPE)?.strip_prefix("\\u")?;
     let is_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u16::from_str_radix(digits, 16).ok().filter(|_| is_hexadecimal)

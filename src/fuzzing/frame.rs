@@ -1,5 +1,6 @@
 //! From the text of a message to what the user is told of it.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{lossy::lossy, session::World};
@@ -23,6 +24,7 @@ pub fn frame(input: &[u8]) {
 
 /// Another parser of the same text finds the same in it.
 fn check_envelope(frame: &Frame<'_>, text: &str) {
+    assert!(serde_json::from_str::<IgnoredAny>(&lossy(text)).is_ok(), "D2: every message is JSON");
     // That parser knows fewer texts: no numbers beyond a float.
     let Ok(value) = serde_json::from_str::<Value>(&lossy(text)) else { return };
     assert_eq!(value["event"].as_str(), Some(&*frame.event));

@@ -3,33 +3,26 @@
 //! serde_json decodes them too, but only into a string of its own. Event data is nearly always a string full of escaped
 //! quotation marks, and it is decoded straight to the place where it stays.
 
-use std::{iter::Peekable, str::Split};
+use memchr::memchr;
+
+use crate::surrogates::{ESCAPE, code_unit};
 
 /// Appends to `out` the text that stands between the quotation marks of a JSON string. Half of a surrogate pair, which no Rust
 /// string can hold, becomes U+FFFD (D1).
 ///
 /// The content must come from a JSON parser, so that its escapes are complete and nothing stands in it that may not.
 pub(super) fn decode(content: &str, out: &mut String) {
-    let mut pieces = content.split('\\').peekable();
-    out.push_str(pieces.next().unwrap_or_default());
-    // Each piece follows a backslash, so its first character says what is escaped.
-    while let Some(piece) = pieces.next() {
-        match piece.as_bytes().first() {
-            Some(b'u') => {
-                let (character, rest) = unicode(piece, &mut pieces);
-                out.push(character);
-                out.push_str(rest);
-            }
-            Some(letter) => {
-                out.push(simple(*letter));
-                out.push_str(piece.get(1..).unwrap_or_default());
-            }
-            // An escaped backslash: what follows it stands in the next piece, as it is.
-            None => {
-                out.push('\\');
-                out.push_str(pieces.next().unwrap_or_default());
-            }
-        }
+    let mut rest = content;
+    loop {
+        let (plain, escape) = rest.split_at(memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len()));
+        out.push_str(plain);
+        let (character, length) = match escape.as_bytes().get(1) {
+            Some(b'u') => unicode(escape),
+            Some(letter) => (simple(*letter), 2),
+            None => return,
+        };
+        out.push(character);
+        rest = escape.get(length..).unwrap_or_default();
     }
 }
 
@@ -40,36 +33,19 @@ fn simple(letter: u8) -> char {
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        // A quotation mark or a slash.
+        // A quotation mark, a slash or a backslash.
         itself => itself.into(),
     }
 }
 
-/// The character that begins with the escape `uXXXX`, and the text that follows it. The second half of a pair stands in the
-/// next piece, which is taken only then.
-fn unicode<'a>(piece: &'a str, pieces: &mut Peekable<Split<'a, char>>) -> (char, &'a str) {
-    let Some((unit, rest)) = code_unit(piece) else { return (char::REPLACEMENT_CHARACTER, "") };
-    match pieces.peek().filter(|_| rest.is_empty()).and_then(|next| pair(unit, next)) {
-        Some(whole) => {
-            pieces.next();
-            whole
-        }
-        None => (char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER), rest),
+/// The character of the escape `\uXXXX` at the beginning of this text, or of the pair of them, and their length.
+fn unicode(text: &str) -> (char, usize) {
+    let Some(unit) = code_unit(text, 0) else { return (char::REPLACEMENT_CHARACTER, ESCAPE) };
+    let pair = [Some(unit), code_unit(text, ESCAPE)].into_iter().flatten();
+    match char::decode_utf16(pair).next() {
+        Some(Ok(character)) => (character, ESCAPE * character.len_utf16()),
+        _ => (char::REPLACEMENT_CHARACTER, ESCAPE),
     }
-}
-
-/// The character whose first half is `high`, and the text that follows its second half.
-fn pair(high: u16, piece: &str) -> Option<(char, &str)> {
-    let (low, rest) = code_unit(piece)?;
-    let character = char::decode_utf16([high, low]).next()?.ok()?;
-    (character.len_utf16() == 2).then_some((character, rest))
-}
-
-/// The value of `uXXXX`, and what follows it.
-fn code_unit(piece: &str) -> Option<(u16, &str)> {
-    let digits = piece.get(1..5).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-    let unit = u16::from_str_radix(digits, 16).ok().filter(|_| piece.starts_with('u'))?;
-    Some((unit, &piece[5..]))
 }
 
 #[cfg(test)]

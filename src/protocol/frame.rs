@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::escape;
+use super::{escape, flat};
 use crate::surrogates;
 
 /// Deeper messages are refused, so that no later parser of the same text can be driven out of its stack.
@@ -26,6 +26,13 @@ pub(crate) struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// Reads the envelope. The reason for a refusal never quotes the message, because data may be confidential.
     pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
+        match flat::parse(text) {
+            Some(frame) => Ok(frame),
+            None => Self::parse_any(text),
+        }
+    }
+
+    fn parse_any(text: &'a str) -> Result<Self, String> {
         let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| describe(&error))?;
         if envelope.depth > MAX_DEPTH {
             return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
@@ -46,41 +53,61 @@ fn describe(error: &serde_json::Error) -> String {
 
 /// The `data` of a message, as the JSON text that stands there. Empty when there is none.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Data<'a>(&'a str);
+pub(crate) struct Data<'a> {
+    json: &'a str,
+    /// Whether it is a string with escapes.
+    has_escapes: bool,
+}
 
 impl<'a> Data<'a> {
+    fn any(value: &'a RawValue) -> Self {
+        let json = value.get();
+        Self::new(json, json.starts_with('"') && json.contains('\\'))
+    }
+
+    /// `json` is the text of a valid JSON value. `has_escapes` is whether it is a string with escapes.
+    pub(super) fn new(json: &'a str, has_escapes: bool) -> Self {
+        Self { json, has_escapes }
+    }
+
+    /// The text of a string without escapes.
+    pub(super) fn plain(self) -> Option<&'a str> {
+        self.string_content().filter(|_| !self.has_escapes)
+    }
+
     /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands. Half of a surrogate pair
     /// in a string becomes U+FFFD; in JSON of another kind its escape stays (D1).
     pub(crate) fn text(self) -> Cow<'a, str> {
         match self.string_content() {
-            Some(content) if content.contains('\\') => {
+            Some(content) if self.has_escapes => {
                 let mut text = String::with_capacity(content.len());
                 escape::decode(content, &mut text);
                 Cow::Owned(text)
             }
             Some(content) => Cow::Borrowed(content),
-            None => Cow::Borrowed(self.0),
+            None => Cow::Borrowed(self.json),
         }
     }
 
     /// How long it is as it stands in the message.
     pub(crate) fn len(self) -> usize {
-        self.0.len()
+        self.json.len()
     }
 
     /// How many bytes the text has at most: as many as the JSON that it stands in.
     pub(crate) fn max_len(self) -> usize {
-        self.0.len()
+        self.json.len()
     }
 
     /// Appends the [`text`](Self::text).
     pub(crate) fn append_to(self, out: &mut String) {
         match self.string_content() {
-            Some(content) => {
+            Some(content) if self.has_escapes => {
                 out.reserve(content.len());
                 escape::decode(content, out);
             }
-            None => out.push_str(self.0),
+            Some(content) => out.push_str(content),
+            None => out.push_str(self.json),
         }
     }
 
@@ -91,19 +118,19 @@ impl<'a> Data<'a> {
 
     /// A user id: a string, or a number as its text. Anything else is none.
     fn as_id(self) -> Option<Cow<'a, str>> {
-        let is_id = self.0.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
+        let is_id = self.json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
         is_id.then(|| self.text())
     }
 
     /// What stands between the quotation marks, if this is a string.
     fn string_content(self) -> Option<&'a str> {
-        self.0.strip_prefix('"')?.strip_suffix('"')
+        self.json.strip_prefix('"')?.strip_suffix('"')
     }
 }
 
 /// A string, decoded as that of data: serde_json would refuse half of a surrogate pair.
 fn text<E: de::Error>(raw: &RawValue) -> Result<Cow<'_, str>, E> {
-    let data = Data(raw.get());
+    let data = Data::any(raw);
     match data.string_content() {
         Some(_) => Ok(data.text()),
         None => Err(E::custom("not a string")),
@@ -138,7 +165,7 @@ impl<'de: 'a, 'a> Visitor<'de> for EnvelopeVisitor<'a> {
         let mut depth = 1;
         let mut raw = |value: &'a RawValue| {
             depth = depth.max(1 + nesting(value.get()));
-            Data(value.get())
+            Data::any(value)
         };
         while let Some(key) = map.next_key()? {
             match key {
@@ -405,6 +432,46 @@ mod tests {
         let frame = Frame::parse(r#"{"x":{"y":[1]},"event":"a","event":"b","channel":null,"tags":{}}"#).expect("valid");
         assert_eq!(frame.event, "b");
         assert_eq!(frame.channel, None);
+    }
+
+    #[test]
+    fn d2_a_flat_message_means_the_same_to_both_parsers() {
+        const FIELDS: [&str; 14] = [
+            r#""event":"e""#,
+            r#""event":"\u0065""#,
+            r#""channel":"c""#,
+            r#""user_id":"u""#,
+            r#""user_id":7"#,
+            r#""data":"{\"a\":\"\u00e9\ud83d\\\"}""#,
+            r#""data":"plain""#,
+            r#""data":"\x""#,
+            r#""data":"\u12"#,
+            "\"data\":\"\n\"",
+            r#""data":[1]"#,
+            r#""d\u0061ta":"d""#,
+            r#""x":"y""#,
+            "",
+        ];
+        let mut compared = 0;
+        for number in 0..FIELDS.len().pow(4) {
+            let fields: [&str; 4] =
+                std::array::from_fn(|place| FIELDS[number / FIELDS.len().pow(place as u32) % FIELDS.len()]);
+            for [separator, end] in [[",", "}"], [",", "} "], [", ", "}"], ["", "}"], [",", ""]] {
+                let text = format!("{{{}{end}", fields.join(separator));
+                if let Some(flat) = flat::parse(&text) {
+                    let any = Frame::parse_any(&text).expect(&text);
+                    assert_eq!((&flat.event, &flat.channel), (&any.event, &any.channel), "{text}");
+                    assert_eq!((flat.data.text(), &flat.user_id), (any.data.text(), &any.user_id), "{text}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 100, "{compared}");
+        let whole = r#"{"event":"e","channel":"c","data":"\u00e9\\","user_id":"u"}"#;
+        assert!(flat::parse(whole).is_some());
+        for end in 0..whole.len() {
+            assert!(Frame::parse(&whole[..end]).is_err() && flat::parse(&whole[..end]).is_none());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub(crate) mod close;
 mod escape;
 pub(crate) mod finite;
+mod flat;
 pub(crate) mod frame;
 pub(crate) mod grant;
 pub(crate) mod message;
@@ -14,5 +15,6 @@ pub(crate) mod name;
 pub(crate) mod percent;
 pub(crate) mod presence;
 mod scalar;
+mod scan;
 pub(crate) mod sealed;
 pub(crate) mod sign;
