@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Item, Segment, Step, Taken, store::Store};
+use super::{
+    Item, Segment, Step, Taken,
+    store::{Counts, Store},
+};
 use crate::event::Batch;
 
 /// The notifications that wait, batch by batch, and what was lost between them.
@@ -10,9 +13,7 @@ pub(super) struct Backlog {
     drops: Drops,
     /// Each has something to hand out.
     segments: VecDeque<Segment>,
-    len: usize,
-    bytes: usize,
-    dropped: u64,
+    counts: Counts,
     /// Dropped, and not yet told, before the first segment and after the last.
     lost_first: u64,
     lost_last: u64,
@@ -27,15 +28,15 @@ pub(super) enum Drops {
 
 impl Backlog {
     pub(super) fn new(drops: Drops) -> Self {
-        Self { drops, segments: VecDeque::new(), len: 0, bytes: 0, dropped: 0, lost_first: 0, lost_last: 0 }
+        Self { drops, segments: VecDeque::new(), counts: Counts::default(), lost_first: 0, lost_last: 0 }
     }
 }
 
 impl Store for Backlog {
     fn push(&mut self, batch: Arc<Batch>) {
         let segment = Segment::new(batch, std::mem::take(&mut self.lost_last));
-        self.len += segment.left();
-        self.bytes += segment.bytes();
+        self.counts.len += segment.left();
+        self.counts.bytes += segment.bytes();
         self.segments.push_back(segment);
     }
 
@@ -47,8 +48,8 @@ impl Store for Backlog {
             Step::Entry(index) => index,
         };
         let batch = Arc::clone(segment.batch());
-        self.len -= 1;
-        self.bytes -= segment.share();
+        self.counts.len -= 1;
+        self.counts.bytes -= segment.share();
         if segment.left() == 0 {
             self.lost_first = segment.cut_loss_at_the_end();
             self.segments.pop_front();
@@ -60,8 +61,8 @@ impl Store for Backlog {
         let Some(mut segment) = self.segments.pop_front() else { return self.loss_at_the_end().map(Taken::Lagged) };
         segment.lose_before(std::mem::take(&mut self.lost_first));
         self.lost_first = segment.cut_loss_at_the_end();
-        self.bytes -= segment.bytes();
-        self.len -= segment.left();
+        self.counts.bytes -= segment.bytes();
+        self.counts.len -= segment.left();
         Some(Taken::Segment(segment))
     }
 
@@ -85,8 +86,8 @@ impl Store for Backlog {
             Some(after) => after.lose_before(lost),
             None => self.lost_last += lost,
         }
-        self.len += segment.left();
-        self.bytes += segment.bytes();
+        self.counts.len += segment.left();
+        self.counts.bytes += segment.bytes();
         self.segments.push_front(segment);
     }
 
@@ -103,20 +104,8 @@ impl Store for Backlog {
         true
     }
 
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    fn superseded(&self) -> u64 {
-        0
+    fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     fn has_loss(&self) -> bool {
@@ -133,9 +122,9 @@ impl Backlog {
     /// One entry of that segment has been dropped. Of a segment that has nothing more to hand out, only the loss is kept.
     fn dropped_in(&mut self, place: usize) {
         let segment = &mut self.segments[place];
-        self.bytes -= segment.share();
-        self.len -= 1;
-        self.dropped += 1;
+        self.counts.bytes -= segment.share();
+        self.counts.len -= 1;
+        self.counts.dropped += 1;
         if segment.left() == 0 {
             let lost = segment.cut_loss_at_the_end();
             self.segments.remove(place);
@@ -151,7 +140,7 @@ impl Backlog {
         match self.pop() {
             Some(Item::Entry(..)) => {
                 self.lost_first += 1;
-                self.dropped += 1;
+                self.counts.dropped += 1;
                 true
             }
             Some(Item::Lagged(lost)) => {

@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{Item, Segment, Taken, segment::is_kept, store::Store};
+use super::{
+    Item, Segment, Taken,
+    segment::is_kept,
+    store::{Counts, Store},
+};
 use crate::event::Batch;
 
 /// The notifications that wait, in the order in which they came; of the events with one channel, one name and one sender, or
@@ -22,10 +26,7 @@ pub(super) struct Latest {
     /// Where the event waits that the next one like it supersedes.
     newest: HashMap<Like, u64>,
     last: u64,
-    len: usize,
-    bytes: usize,
-    dropped: u64,
-    superseded: u64,
+    counts: Counts,
 }
 
 /// An event, equal to all events that supersede it.
@@ -47,7 +48,7 @@ impl Store for Latest {
                 let alone = if batch.len() == 1 { Arc::clone(&batch) } else { Arc::new(batch.single(index)) };
                 self.add(alone);
             } else {
-                self.superseded += 1;
+                self.counts.superseded += 1;
             }
         }
     }
@@ -85,7 +86,7 @@ impl Store for Latest {
             Taken::Segment(segment) => {
                 let alone = Arc::clone(segment.batch());
                 if key(&alone, 0).is_some() && self.newest.contains_key(&Like(Arc::clone(&alone))) {
-                    self.superseded += 1;
+                    self.counts.superseded += 1;
                 } else {
                     self.insert(number, alone);
                 }
@@ -106,30 +107,18 @@ impl Store for Latest {
         let Some(number) = entry(|alone| !is_kept(alone, 0)).or_else(|| entry(|_| true)) else { return false };
         if let Some(Slot::Entry(alone)) = self.waiting.insert(number, Slot::Lost(1)) {
             self.forget(&alone);
-            self.dropped += 1;
+            self.counts.dropped += 1;
         }
         self.merge_losses_at(number);
         true
     }
 
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    fn superseded(&self) -> u64 {
-        self.superseded
+    fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     fn has_loss(&self) -> bool {
-        self.waiting.len() > self.len
+        self.waiting.len() > self.counts.len
     }
 }
 
@@ -138,9 +127,9 @@ impl Latest {
         self.last += 1;
         let older = key(&alone, 0).is_some().then(|| self.newest.remove(&Like(Arc::clone(&alone)))).flatten();
         if let Some(Slot::Entry(old)) = older.and_then(|number| self.waiting.remove(&number)) {
-            self.bytes -= weight(&old);
-            self.len -= 1;
-            self.superseded += 1;
+            self.counts.bytes -= weight(&old);
+            self.counts.len -= 1;
+            self.counts.superseded += 1;
         }
         self.insert(self.last, alone);
     }
@@ -149,15 +138,15 @@ impl Latest {
         if key(&alone, 0).is_some() {
             self.newest.insert(Like(Arc::clone(&alone)), number);
         }
-        self.bytes += weight(&alone);
-        self.len += 1;
+        self.counts.bytes += weight(&alone);
+        self.counts.len += 1;
         self.waiting.insert(number, Slot::Entry(alone));
     }
 
     /// An entry does not wait any more.
     fn forget(&mut self, alone: &Arc<Batch>) {
-        self.bytes -= weight(alone);
-        self.len -= 1;
+        self.counts.bytes -= weight(alone);
+        self.counts.len -= 1;
         if key(alone, 0).is_some() {
             self.newest.remove(&Like(Arc::clone(alone)));
         }

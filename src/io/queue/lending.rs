@@ -20,7 +20,7 @@ impl Queue {
     /// loss that follows them. Returns how many it took. Reports of losses do not count, unless there is nothing else.
     pub(crate) fn take_up_to(&self, wanted: usize, into: &mut VecDeque<Taken>) -> usize {
         let mut state = self.state.lock();
-        let was_full = self.is_full(&*state.held);
+        let was_full = self.is_full(state.held.counts());
         let (mut count, before) = (0, into.len());
         while count < wanted.min(AT_ONCE) {
             let Some(taken) = state.held.take() else { break };

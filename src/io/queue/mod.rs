@@ -37,7 +37,7 @@ use keyed::Keyed;
 use latest::Latest;
 pub(crate) use segment::{Segment, Step};
 pub(crate) use selection::Selection;
-use store::Store;
+use store::{Counts, Store};
 pub(crate) use taken::{Item, Nothing, Taken};
 
 /// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
@@ -155,16 +155,16 @@ impl Queue {
     }
 
     fn drop_excess(&self, state: &mut State) {
-        while self.overflow != Overflow::Block && self.is_exceeded(&*state.held) && state.held.drop_one() {}
+        while self.overflow != Overflow::Block && self.is_exceeded(state.held.counts()) && state.held.drop_one() {}
     }
 
-    fn is_exceeded(&self, held: &dyn Store) -> bool {
+    fn is_exceeded(&self, held: &Counts) -> bool {
         // A single notification is kept, however large it is, because otherwise it could never be delivered.
-        held.len() > self.capacity || (held.bytes() > MAX_BYTES && held.len() > 1)
+        held.len > self.capacity || (held.bytes > MAX_BYTES && held.len > 1)
     }
 
-    fn is_full(&self, held: &dyn Store) -> bool {
-        held.len() >= self.capacity || held.bytes() >= MAX_BYTES
+    fn is_full(&self, held: &Counts) -> bool {
+        held.len >= self.capacity || held.bytes >= MAX_BYTES
     }
 
     /// What waits has changed: those who look without the lock see it.
@@ -188,7 +188,7 @@ impl Queue {
             return true;
         }
         let state = self.state.lock();
-        state.closed || !self.is_full(&*state.held)
+        state.closed || !self.is_full(state.held.counts())
     }
 
     /// The next notification, if one waits.
@@ -234,7 +234,7 @@ impl Queue {
     }
 
     fn hand_out<T>(&self, state: &mut State, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
-        let was_full = self.is_full(&*state.held);
+        let was_full = self.is_full(state.held.counts());
         let item = from(&mut *state.held);
         self.changed(state);
         self.tell_room(was_full, state);
@@ -247,7 +247,7 @@ impl Queue {
 
     /// Tells a producer that waits.
     fn tell_room(&self, was_full: bool, state: &State) {
-        if was_full && !self.is_full(&*state.held) {
+        if was_full && !self.is_full(state.held.counts()) {
             let _ = self.room.try_send(());
         }
     }
@@ -267,11 +267,11 @@ impl Queue {
     }
 
     pub(crate) fn dropped(&self) -> u64 {
-        self.state.lock().held.dropped()
+        self.state.lock().held.counts().dropped
     }
 
     pub(crate) fn superseded(&self) -> u64 {
-        self.state.lock().held.superseded()
+        self.state.lock().held.counts().superseded
     }
 
     pub(crate) fn selection(&self) -> &Selection {

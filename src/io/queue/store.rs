@@ -5,6 +5,19 @@ use std::sync::Arc;
 use super::{Item, Taken};
 use crate::event::Batch;
 
+/// What a store has counted.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// How many notifications wait.
+    pub(super) len: usize,
+    /// About how many bytes of memory they hold.
+    pub(super) bytes: usize,
+    /// How many notifications were dropped so far.
+    pub(super) dropped: u64,
+    /// How many events were replaced by newer ones before anybody took them.
+    pub(super) superseded: u64,
+}
+
 /// What waits, and what was lost of it. How much may wait is the queue's affair.
 pub(super) trait Store: Send {
     fn push(&mut self, batch: Arc<Batch>);
@@ -24,17 +37,7 @@ pub(super) trait Store: Send {
     /// Drops one notification, state changes last. False when nothing is left.
     fn drop_one(&mut self) -> bool;
 
-    /// How many notifications wait.
-    fn len(&self) -> usize;
-
-    /// About how many bytes of memory they hold.
-    fn bytes(&self) -> usize;
-
-    /// How many notifications were dropped so far.
-    fn dropped(&self) -> u64;
-
-    /// How many events were replaced by newer ones before anybody took them.
-    fn superseded(&self) -> u64;
+    fn counts(&self) -> &Counts;
 
     /// Whether a loss is still to be told.
     fn has_loss(&self) -> bool;
@@ -42,6 +45,6 @@ pub(super) trait Store: Send {
     /// How many notifications wait. A report of a loss counts only when nothing else waits, so that a queue that has
     /// something to hand out is never empty.
     fn waiting(&self) -> usize {
-        self.len().max(usize::from(self.has_loss()))
+        self.counts().len.max(usize::from(self.has_loss()))
     }
 }

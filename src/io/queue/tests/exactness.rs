@@ -132,7 +132,7 @@ fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
     }
     assert_eq!(told.next + told.lost, pushed, "the loss at the end is told, too");
     assert_eq!((told.delivered + told.lagged, told.lagged), (pushed, queue.dropped()));
-    assert_eq!((queue.state.lock().held.bytes(), queue.len()), (0, 0));
+    assert_eq!((queue.state.lock().held.counts().bytes, queue.len()), (0, 0));
 }
 
 proptest! {

@@ -76,7 +76,7 @@ fn h4_the_bytes_are_bounded_and_a_small_event_does_not_hold_its_neighbours() {
     assert!((15..=17).contains(&queue.len()), "{}", queue.len());
     let last = std::iter::from_fn(|| queue.try_pop().ok()).last();
     assert!(matches!(last, Some(Item::Entry(small, 0)) if small.bytes() < 1_000));
-    assert_eq!(queue.state.lock().held.bytes(), 0);
+    assert_eq!(queue.state.lock().held.counts().bytes, 0);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn h4_client_events_without_a_sender_supersede_nothing() {
     put_back(&queue, unused);
     assert_eq!((queue.len(), queue.superseded()), (6, 2), "nor what is put back");
     drain(&queue);
-    assert_eq!(queue.state.lock().held.bytes(), 0);
+    assert_eq!(queue.state.lock().held.counts().bytes, 0);
 }
 
 /// A queue whose events have the keys that this closure gives.
@@ -136,7 +136,7 @@ fn h4_a_key_of_the_programs_own_decides_across_names_and_channels() {
     assert_eq!(queue.superseded(), 4, "also what is put back");
     assert_eq!(drain(&queue), ["b2", "c", "client-x", "c", "client-x", "a1"], "None is the queue's own rule");
     assert_eq!((queue.superseded(), queue.dropped()), (4, 0));
-    assert_eq!(queue.state.lock().held.bytes(), 0);
+    assert_eq!(queue.state.lock().held.counts().bytes, 0);
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn h4_of_a_batch_that_is_too_large_as_much_as_fits_is_kept() {
         assert!((9..=16).contains(&queue.len()), "{overflow:?}: {}", queue.len());
         assert_eq!(queue.dropped() as usize + queue.len(), 40);
         while queue.try_pop().is_ok() {}
-        assert_eq!(queue.state.lock().held.bytes(), 0);
+        assert_eq!(queue.state.lock().held.counts().bytes, 0);
     }
 }
 

@@ -1,0 +1,137 @@
+//! Queues with keys of the program's own: the closure that makes the keys runs without a lock, between a delivery and the
+//! consumer.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        outlets::Outlets,
+        queue::{Item, KeyOf, Nothing, Queue, Traits},
+        stop::Stop,
+    },
+    explore,
+};
+use crate::{
+    Config, Event, Overflow,
+    event::Batch,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        thread::{self, JoinHandle},
+    },
+};
+
+fn outlets() -> Arc<Outlets> {
+    let outlets = Outlets::new(&Config::host("key", "host"));
+    // The handlers' queue has no consumer here.
+    outlets.remove_receiver(outlets.handlers());
+    Arc::new(outlets)
+}
+
+/// The key of each event is its name, noted in the order in which the closure ran.
+#[derive(Default)]
+struct Keys {
+    running: AtomicUsize,
+    seen: Mutex<Vec<String>>,
+}
+
+impl Keys {
+    fn closure(self: &Arc<Self>) -> KeyOf {
+        let keys = Arc::clone(self);
+        Arc::new(move |event: &Event| {
+            assert_eq!(keys.running.fetch_add(1, Ordering::SeqCst), 0, "one thread at a time asks for keys");
+            thread::yield_now();
+            keys.seen.lock().push(event.name().to_owned());
+            keys.running.fetch_sub(1, Ordering::SeqCst);
+            Some(event.name().to_owned())
+        })
+    }
+}
+
+fn keyed(outlets: &Outlets, keys: &Arc<Keys>, capacity: usize) -> Arc<Queue> {
+    outlets.add_receiver(Traits { key_of: Some(keys.closure()), ..Traits::new(capacity, Overflow::KeepLatest) })
+}
+
+/// One event with this name.
+fn event(name: &str) -> Batch {
+    let mut batch = Batch::default();
+    batch.push_event(None, name, None, 0, |_| ());
+    batch
+}
+
+fn deliver(outlets: &Arc<Outlets>, name: &'static str) -> JoinHandle<()> {
+    let outlets = Arc::clone(outlets);
+    outlets.post(event(name));
+    thread::spawn(move || outlets.deliver())
+}
+
+/// Takes events until the end of the queue.
+fn drain(queue: &Queue) -> Vec<String> {
+    let mut names = Vec::new();
+    loop {
+        match queue.pop_within(None, Some) {
+            Ok(Item::Entry(batch, index)) => names.push(batch.name(index).to_owned()),
+            Ok(Item::Lagged(count)) => panic!("{count} were dropped"),
+            Err(Nothing::Closed) => return names,
+            Err(nothing) => panic!("nothing calls the consumer: {nothing:?}"),
+        }
+    }
+}
+
+#[test]
+fn h4_keys_are_made_in_the_order_of_deliveries_by_one_thread_at_a_time() {
+    explore("keys of a queue: three threads that deliver", 5_000, || {
+        let (outlets, keys) = (outlets(), Arc::new(Keys::default()));
+        let queue = keyed(&outlets, &keys, 10);
+        let threads = ["a", "b", "c"].map(|name| deliver(&outlets, name));
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        outlets.close();
+        assert_eq!(drain(&queue), ["a", "b", "c"]);
+        assert_eq!(*keys.seen.lock(), ["a", "b", "c"]);
+    });
+}
+
+#[test]
+fn h4_what_waits_for_its_key_is_received_before_the_end() {
+    explore("keys of a queue: deliveries against the end of the client", 5_000, || {
+        let (outlets, keys) = (outlets(), Arc::new(Keys::default()));
+        let queue = keyed(&outlets, &keys, 10);
+        let consumer = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || drain(&queue))
+        };
+        let threads = ["a", "b"].map(|name| deliver(&outlets, name));
+        outlets.deliver();
+        // Both are staged. The closures of the other threads may still run.
+        outlets.close();
+        assert_eq!(consumer.join().expect("no panic"), ["a", "b"]);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+    });
+}
+
+#[test]
+fn h4_a_reader_that_waits_for_keys_goes_on_when_the_receiver_is_gone() {
+    explore("keys of a queue: a reader that waits against the end of the receiver", 5_000, || {
+        let (outlets, keys, stop) = (outlets(), Arc::new(Keys::default()), Stop::new());
+        let queue = keyed(&outlets, &keys, 1);
+        let other = deliver(&outlets, "a");
+        let remover = {
+            let (outlets, queue) = (Arc::clone(&outlets), Arc::clone(&queue));
+            thread::spawn(move || outlets.remove_receiver(&queue))
+        };
+        outlets.post(event("b"));
+        outlets.deliver();
+        outlets.wait_for_room(&stop);
+        other.join().expect("no panic");
+        remover.join().expect("no panic");
+        assert!(outlets.has_room());
+        let asked = keys.seen.lock().len();
+        outlets.post(event("c"));
+        outlets.deliver();
+        assert_eq!(keys.seen.lock().len(), asked, "a receiver that is gone asks for no keys");
+    });
+}
