@@ -273,7 +273,7 @@ impl Pusher {
     /// answers prove which one was refused, the error goes to that subscription, sign-in or client event. If it may
     /// belong to several messages, it waits for such a proof for up to 5 s, and is then reported here as
     /// [`Error::Server`]. A server that limits messages (4301) is reported once: the client sends the refused
-    /// subscriptions again, more slowly.
+    /// subscriptions and sign-in again, more slowly.
     pub fn on_error(&self, handler: impl Handler<Error>) -> Binding {
         self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
     }

@@ -108,6 +108,8 @@ pub(super) struct Suspect {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Limited {
     pub(super) client_event: Option<Suspect>,
+    /// Whether the sign-in is to be sent again.
+    pub(super) sign_in: bool,
     /// The channels whose requests are to be sent again, one for each request.
     pub(super) subscriptions: Vec<Name>,
 }
@@ -266,16 +268,17 @@ impl Ledger {
         let first = self.unanswered.iter().position(|entry| entry.is_suspect(now));
         let client_event = first.map(|_| self.suspect(self.unanswered.len(), now));
         let rest = self.unanswered.split_off(first.unwrap_or_default());
-        let mut subscriptions = Vec::new();
+        let (mut sign_in, mut subscriptions) = (false, Vec::new());
         for (index, entry) in rest.into_iter().enumerate() {
             match entry.channel_of_request() {
                 Some(channel) => subscriptions.push(channel.clone()),
+                None if entry.message == Sent::SignIn => sign_in = true,
                 None if first.is_some() && index == 0 => self.client_events -= 1,
                 None => self.unanswered.push_back(entry),
             }
         }
         self.release_orphans(now);
-        Limited { client_event, subscriptions }
+        Limited { client_event, sign_in, subscriptions }
     }
 
     /// An error that names this channel: the client event there that it refuses, if there is one.
@@ -538,7 +541,7 @@ mod tests {
         assert_eq!(limited.client_event.and_then(|suspect| suspect.event), None, "a, or b");
         let limited = ledger.limited(now);
         assert_eq!(limited.client_event.and_then(|suspect| suspect.event), Some("b".into()));
-        assert_eq!(ledger.limited(now), Limited { client_event: None, subscriptions: vec!["x".into()] });
+        assert_eq!(ledger.limited(now), Limited { subscriptions: vec!["x".into()], ..Limited::default() });
     }
 
     #[derive(Debug, Clone, Copy)]

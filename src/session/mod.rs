@@ -46,7 +46,7 @@ pub(crate) use subscriptions::Rules;
 
 use backoff::Backoff;
 use client_events::Outbox;
-use ledger::{Ledger, Sent};
+use ledger::Ledger;
 use phase::{Outage, Persistence, Phase};
 use sign_in::SignIn;
 use subscriptions::Subscriptions;
@@ -288,9 +288,9 @@ impl Session {
 
     /// The next message that the server may refuse. The ledger gets to know it.
     fn next_request(&mut self, now: Instant) -> Option<String> {
-        if let Some(text) = self.sign_in.next_message() {
-            self.ledger.sent(Sent::SignIn, now);
-            return Some(text);
+        let sign_in = self.next_sign_in(now);
+        if sign_in.is_some() {
+            return sign_in;
         }
         let waits = self.sign_in.holds_subscriptions_back();
         let message = if waits { None } else { self.subscriptions.next_message(&mut self.ledger, now) };
@@ -332,7 +332,8 @@ impl Session {
             Phase::Connected(online) => {
                 let waits = self.sign_in.holds_subscriptions_back();
                 let subscriptions = self.subscriptions.deadline().filter(|_| !waits);
-                let answers = earliest([subscriptions, self.sign_in.deadline(), self.ledger.deadline()]);
+                let turn = self.subscriptions.turn().filter(|_| self.sign_in.waits_for_turn());
+                let answers = earliest([subscriptions, turn, self.sign_in.deadline(), self.ledger.deadline()]);
                 let answers = answers.filter(|_| !online.liveness.is_paused());
                 // While writing is blocked no message goes out, whatever the time. The end of that is an input.
                 let client_event = self.client_events.deadline().filter(|_| !online.liveness.is_write_blocked());

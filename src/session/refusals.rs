@@ -59,7 +59,7 @@ impl Session {
     fn refused_by_name(&mut self, channel: &str, error: ServerError, now: Instant) {
         self.note_answer(channel, now);
         if error.code == Some(TOO_MUCH) {
-            return self.repeat(&Limited { client_event: None, subscriptions: vec![channel.into()] }, error, now);
+            return self.repeat(&Limited { subscriptions: vec![channel.into()], ..Limited::default() }, error, now);
         }
         let refusal = Refusal { kind: String::new(), message: error.message, status: error.code };
         self.subscriptions.refused(channel, "", refusal, &mut self.batch, now);
@@ -73,7 +73,8 @@ impl Session {
     /// S10: requests that were refused because of too many messages are sent again. This is reported once.
     fn repeat(&mut self, limited: &Limited, error: ServerError, now: Instant) {
         let user = users::user(&self.sign_in);
-        let repeated = self.subscriptions.repeat(&limited.subscriptions, user, &mut self.batch, now);
+        let sign_in = limited.sign_in && self.sign_in.repeat();
+        let repeated = self.subscriptions.repeat(&limited.subscriptions, sign_in, user, &mut self.batch, now);
         match (&limited.client_event, repeated) {
             (Some(suspect), _) => self.report_refused_client_event(suspect.clone(), error),
             (None, Repeated::Again) => {}

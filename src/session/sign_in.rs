@@ -28,14 +28,15 @@ enum Stage {
     Asking {
         deadline: Instant,
     },
-    /// The proof is to be sent.
+    /// The proof is to be sent. Without a deadline it waits for its turn (S10).
     Proven {
         auth: UserAuth,
         id: String,
-        deadline: Instant,
+        deadline: Option<Instant>,
     },
-    /// The server has the proof.
+    /// The server has the proof. It is kept because a server that limits messages may refuse it.
     Requested {
+        auth: UserAuth,
         id: String,
         deadline: Instant,
     },
@@ -100,17 +101,19 @@ impl SignIn {
         }
         let proven = answer.and_then(|auth| {
             let id = grant::user_of(&auth).map_err(|reason| Error::AuthMalformed { channel: None, reason })?;
-            Ok(Stage::Proven { auth, id, deadline })
+            Ok(Stage::Proven { auth, id, deadline: Some(deadline) })
         });
         Some(proven.map(|stage| self.stage = stage))
     }
 
     /// The message to the server, when it is time for it.
-    pub(super) fn next_message(&mut self) -> Option<String> {
+    pub(super) fn next_message(&mut self, now: Instant) -> Option<String> {
         match std::mem::replace(&mut self.stage, Stage::Out) {
             Stage::Proven { auth, id, deadline } => {
-                self.stage = Stage::Requested { id, deadline };
-                Some(Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }.to_text())
+                let message = Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }.to_text();
+                let deadline = deadline.unwrap_or(now + self.timeout);
+                self.stage = Stage::Requested { auth, id, deadline };
+                Some(message)
             }
             other => {
                 self.stage = other;
@@ -119,9 +122,41 @@ impl SignIn {
         }
     }
 
+    /// Whether the proof is to be sent. The server limits messages, so that its time begins when it is sent.
+    pub(super) fn wait_for_turn(&mut self) -> bool {
+        let Stage::Proven { deadline, .. } = &mut self.stage else { return false };
+        *deadline = None;
+        true
+    }
+
+    /// S10: the request was refused because there were too many messages. It waits for its turn. False when no answer
+    /// is awaited.
+    pub(super) fn repeat(&mut self) -> bool {
+        match std::mem::replace(&mut self.stage, Stage::Out) {
+            Stage::Requested { auth, id, .. } => {
+                self.stage = Stage::Proven { auth, id, deadline: None };
+                true
+            }
+            other => {
+                self.stage = other;
+                false
+            }
+        }
+    }
+
+    /// Whether the proof waits for its turn.
+    pub(super) fn waits_for_turn(&self) -> bool {
+        matches!(self.stage, Stage::Proven { deadline: None, .. })
+    }
+
     /// The server confirms. The id of the user; `None` when nobody waits for that.
     pub(super) fn succeeded(&mut self, id: Option<String>) -> Option<Name> {
-        let (Stage::Requested { id: own, .. } | Stage::Doubted { id: own }) = &self.stage else { return None };
+        let own = match &self.stage {
+            // The first request was not refused after all.
+            Stage::Proven { id, deadline: None, .. } => id,
+            Stage::Requested { id, .. } | Stage::Doubted { id } => id,
+            _ => return None,
+        };
         let id = Name::from(id.as_deref().unwrap_or(own));
         self.stage = Stage::In(id.clone());
         Some(id)
@@ -155,26 +190,26 @@ impl SignIn {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Asking { deadline } | Stage::Proven { deadline, .. } | Stage::Requested { deadline, .. } => {
-                Some(*deadline)
-            }
+            Stage::Asking { deadline } | Stage::Requested { deadline, .. } => Some(*deadline),
+            Stage::Proven { deadline, .. } => *deadline,
             Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Doubted { .. } | Stage::Failed => None,
         }
     }
 
     pub(super) fn postpone(&mut self, pause: Duration, now: Instant) {
-        let latest = now + self.timeout;
-        match &mut self.stage {
-            Stage::Asking { deadline } | Stage::Proven { deadline, .. } | Stage::Requested { deadline, .. } => {
-                *deadline = (*deadline + pause).min(latest);
-            }
-            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Doubted { .. } | Stage::Failed => {}
+        let deadline = match &mut self.stage {
+            Stage::Asking { deadline } | Stage::Requested { deadline, .. } => Some(deadline),
+            Stage::Proven { deadline, .. } => deadline.as_mut(),
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Doubted { .. } | Stage::Failed => None,
+        };
+        if let Some(deadline) = deadline {
+            *deadline = (*deadline + pause).min(now + self.timeout);
         }
     }
 
     /// Whether an outcome is still to come on this connection.
     pub(super) fn is_pending(&self) -> bool {
-        self.deadline().is_some()
+        matches!(self.stage, Stage::Asking { .. } | Stage::Proven { .. } | Stage::Requested { .. })
     }
 
     /// Whether subscriptions wait for the outcome.

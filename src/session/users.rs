@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::{Answer, Generation, Question, Session, phase::Phase, sign_in::SignIn, subscriptions::User};
+use super::{Answer, Generation, Question, Session, ledger::Sent, phase::Phase, sign_in::SignIn, subscriptions::User};
 
 impl Session {
     pub(super) fn sign_in(&mut self, ticket: Ticket, now: Instant) {
@@ -46,6 +46,17 @@ impl Session {
         }
     }
 
+    /// The request to sign in, when it is its turn (S10).
+    pub(super) fn next_sign_in(&mut self, now: Instant) -> Option<String> {
+        if self.subscriptions.holds_back(now) && self.sign_in.wait_for_turn() {
+            return None;
+        }
+        let text = self.sign_in.next_message(now)?;
+        self.subscriptions.sign_in_sent(now);
+        self.ledger.sent(Sent::SignIn, now);
+        Some(text)
+    }
+
     fn ask_who_the_user_is(&mut self) {
         let (number, socket_id) = (self.sign_in.number(), Arc::clone(&self.socket_id));
         self.to_authenticate = Some(Question::User { generation: self.generation, number, socket_id });
@@ -73,6 +84,7 @@ impl Session {
 
     pub(super) fn signed_in(&mut self, id: Option<String>, now: Instant) {
         if self.sign_in.is_pending() {
+            self.subscriptions.sign_in_answered(now);
             self.ledger.signed_in(now);
             self.follow_verdicts(now);
         }
@@ -103,6 +115,7 @@ impl Session {
     /// An error without a channel, which arrived at the time `at`, is the refusal of the sign-in.
     pub(super) fn sign_in_refused(&mut self, error: ServerError, at: Instant, now: Instant) {
         if self.sign_in.refuse() {
+            self.subscriptions.sign_in_answered(now);
             self.tell_failed_sign_in(Error::SignInRefused { code: error.code, message: error.message }, now);
         } else {
             self.report_server_error(error, at);

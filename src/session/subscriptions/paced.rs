@@ -20,18 +20,20 @@ pub(in crate::session) enum Repeated {
 }
 
 impl Subscriptions {
-    /// The requests for these channels were refused because there were too many messages. They are sent again.
+    /// The requests for these channels were refused because there were too many messages. They are sent again. So is
+    /// the sign-in, if it was refused too.
     pub(in crate::session) fn repeat(
         &mut self,
         channels: &[Name],
+        and_sign_in: bool,
         user: User,
         batch: &mut Batch,
         now: Instant,
     ) -> Repeated {
         let repeated = channels.iter().filter(|name| self.repeat_one(name, user, batch, now)).count();
-        let refusals = u32::try_from(channels.len()).unwrap_or(u32::MAX);
+        let refusals = u32::try_from(channels.len() + usize::from(and_sign_in)).unwrap_or(u32::MAX);
         match repeated {
-            0 => Repeated::Nothing,
+            0 if !and_sign_in => Repeated::Nothing,
             _ if self.pacing.refused(refusals, now) => Repeated::ForTheFirstTime,
             _ => Repeated::Again,
         }
@@ -55,6 +57,25 @@ impl Subscriptions {
             self.remove_answered(name);
         }
         is_requested || is_confirmed_too_early
+    }
+
+    /// Whether the next request of any kind waits for its turn.
+    pub(in crate::session) fn holds_back(&mut self, now: Instant) -> bool {
+        self.pacing.holds_back(now)
+    }
+
+    /// When the next turn may begin, where there is a limit.
+    pub(in crate::session) fn turn(&self) -> Option<Instant> {
+        self.pacing.deadline()
+    }
+
+    /// A sign-in counts like a request to subscribe.
+    pub(in crate::session) fn sign_in_sent(&mut self, now: Instant) {
+        self.pacing.sent(now);
+    }
+
+    pub(in crate::session) fn sign_in_answered(&mut self, now: Instant) {
+        self.pacing.answered(now);
     }
 
     /// Whether this refusal is that of a request that is sent again already.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     client_events::{in_private_room, triggers},
     refusals::error,
-    users::{CONFIRMED, proof},
+    users::{CONFIRMED, SIGN_IN, proof},
     *,
 };
 
@@ -248,7 +248,7 @@ fn a8_events_for_the_user_arrive_while_the_users_channel_is_held_back() {
     for (id, name) in [(20, "a"), (21, "b")] {
         s.wants(id, name);
     }
-    s.receive(&error(4301)).receive(&error(4301)).sign_in().prove(proof()).receive(CONFIRMED);
+    s.sign_in().prove(proof()).receive(&error(4301)).receive(&error(4301)).receive(CONFIRMED);
     assert!(!s.sent().contains(&&*subscribe("#server-to-user-7")), "its turn has not come");
     s.receive(&event("#server-to-user-7", "x"));
     assert_eq!(s.events(), [("e", "x")]);
@@ -457,4 +457,78 @@ fn s10_nothing_is_left_when_the_client_disconnects() {
         2,
         "the new connection has a new window"
     );
+}
+
+#[test]
+fn s10_a_sign_in_that_a_limit_refuses_is_sent_again_before_the_subscriptions() {
+    for refusals in [1, 2, 5] {
+        let mut s = Scenario::new();
+        s.wants(20, "a");
+        s.sign_in().connect_background().establish().prove(proof());
+        for pause in 1..=refusals {
+            assert_eq!(s.sent(), [SIGN_IN]);
+            s.receive(&error(4301));
+            s.forget();
+            s.pass(pause * SECOND - Duration::from_millis(1));
+            assert!(s.sent().is_empty(), "its turn has not come");
+            s.pass(Duration::from_millis(1));
+        }
+        s.receive(CONFIRMED);
+        assert_eq!((s.sent()[0], s.signed_in_as()), (SIGN_IN, vec!["7"]));
+        assert!(s.sent().contains(&&*subscribe("a")));
+        assert!(s.asked_who() <= 1, "the proof is still good");
+    }
+}
+
+#[test]
+fn s10_a_limit_that_refuses_a_sign_in_is_reported_once() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof()).receive(&error(4301));
+    assert!(matches!(s.errors()[..], [Error::Server { code: Some(4301), .. }]));
+    for pause in 1..=5 {
+        s.pass(pause * SECOND).receive(&error(4301));
+    }
+    assert_eq!(s.errors().len(), 1);
+    s.pass(10 * SECOND).receive(CONFIRMED);
+    assert_eq!((s.signed_in_as(), s.errors().len()), (vec!["7"], 1));
+}
+
+#[test]
+fn s10_a_sign_in_waits_for_its_turn_and_its_time_stands_still() {
+    let mut s = Scenario::connected();
+    s.wants(20, "a");
+    for pause in 1..=5 {
+        s.receive(&error(4301)).pass(pause * SECOND);
+    }
+    s.receive(&error(4301));
+    s.forget();
+    s.sign_in().prove(proof()).pass(5 * SECOND);
+    assert!(s.sent().is_empty(), "the window is used up");
+    s.pass(SECOND);
+    assert_eq!(s.sent(), [SIGN_IN]);
+    s.pass(29 * SECOND);
+    assert!(s.errors().is_empty(), "30 s from the message");
+    s.pass(SECOND);
+    assert!(matches!(s.errors()[..], [Error::SignInTimeout { .. }]));
+}
+
+#[test]
+fn s10_a_confirmed_sign_in_wins_over_its_repeat() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof()).receive(&error(4301)).receive(CONFIRMED);
+    assert_eq!(s.signed_in_as(), ["7"]);
+    s.forget();
+    s.pass(60 * SECOND);
+    assert!(!s.sent().contains(&SIGN_IN));
+}
+
+#[test]
+fn s10_a_sign_in_that_waits_for_its_turn_begins_anew_on_the_next_connection() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof()).receive(&error(4301)).lose().reconnect();
+    s.forget();
+    s.prove(proof());
+    assert_eq!(s.sent(), [SIGN_IN]);
+    s.receive(CONFIRMED);
+    assert_eq!(s.signed_in_as(), ["7"]);
 }

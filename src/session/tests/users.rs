@@ -8,7 +8,8 @@ pub(super) fn proof() -> Result<UserAuth, Error> {
 }
 
 pub(super) const CONFIRMED: &str = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#;
-const SIGN_IN: &str = r#"{"event":"pusher:signin","data":{"auth":"key:signature","user_data":"{\"id\":\"7\"}"}}"#;
+pub(super) const SIGN_IN: &str =
+    r#"{"event":"pusher:signin","data":{"auth":"key:signature","user_data":"{\"id\":\"7\"}"}}"#;
 
 impl Scenario {
     pub(super) fn sign_in(&mut self) -> &mut Self {
@@ -17,7 +18,7 @@ impl Scenario {
     }
 
     /// How often it was asked who the user is.
-    fn asked_who(&self) -> usize {
+    pub(super) fn asked_who(&self) -> usize {
         self.outputs.iter().filter(|output| matches!(output, Output::Ask(Question::User { .. }))).count()
     }
 
