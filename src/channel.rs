@@ -148,10 +148,10 @@ impl Channel {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
 
-    /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
-    /// `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`].
-    /// A bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that. It takes no sender, which would get
-    /// half of it.
+    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. If the data
+    /// cannot be decoded as `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an
+    /// [`Error::Decode`]. Use [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON. `bind_as`
+    /// takes no senders.
     pub fn bind_as<T: DeserializeOwned + 'static>(
         &self,
         event: &str,

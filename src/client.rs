@@ -120,9 +120,9 @@ impl Pusher {
         core.outlets.snapshot.wait_connected(time)
     }
 
-    /// Disconnects, in whatever state the client is. Returns within 250 ms; afterwards no event of a channel is delivered,
-    /// those that wait in queues included, and no socket opened until the next `connect`. Which channels are wanted is not
-    /// forgotten. A handler that is running is not waited for.
+    /// Disconnects, in any state of the client. Returns within 250 ms. Afterwards no event of a channel is delivered, not
+    /// even one that waits in a queue, and no socket is opened until the next `connect`. The client keeps the set of
+    /// wanted channels. It does not wait for a handler that is running.
     pub fn disconnect(&self) {
         if let Ok(core) = self.core() {
             core.disconnect();
@@ -220,10 +220,9 @@ impl Pusher {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
 
-    /// As [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. Where the data is no
-    /// `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`].
-    /// A bare string is its text, which is usually no JSON: [`bind`](Self::bind) for that. It takes no sender, which would get
-    /// half of it.
+    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. If the data
+    /// cannot be decoded as `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`]. Use
+    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON. `bind_as` takes no senders.
     ///
     /// ```
     /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu"));
@@ -401,10 +400,10 @@ impl Pusher {
         self.core().is_ok_and(|core| core.config.is_dispatched_by_hand())
     }
 
-    /// As [`dispatch`](Self::dispatch), but for so many notifications at most, those that have no handler included, or for
-    /// so long: no notification is begun after that time. What is left is for the next call, in its order. Beside the
-    /// budget, handlers that were bound since the last call get the confirmations of current subscriptions, once all
-    /// notifications from before they were bound are handled.
+    /// Like [`dispatch`](Self::dispatch), but stops after this number of notifications, including those without a handler,
+    /// or after this time: then no further notification is begun. The rest stays for the next call, in order. Handlers
+    /// that were bound since the last call also get the confirmations of current subscriptions, after all notifications
+    /// from before they were bound. These confirmations do not count against the budget.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -421,8 +420,8 @@ impl Pusher {
         self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
     }
 
-    /// Ends the client for good, whoever else has a handle of it. `meanwhile` lets go of what holds up
-    /// threads that authorise.
+    /// Ends the client for good, even if other handles of it exist. `meanwhile` runs during the shutdown, and releases
+    /// the threads that wait for an authorizer.
     #[cfg(feature = "capi")]
     pub(crate) fn end(&self, meanwhile: impl FnOnce()) {
         if let Ok(core) = self.core() {

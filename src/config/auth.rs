@@ -154,8 +154,8 @@ impl Config {
         self
     }
 
-    /// Authorises many channels in one call of a closure, which gives an answer for each request, in order. Defaults to
-    /// none. Retries are as with [`authorizer`](Self::authorizer), with those channels alone that failed.
+    /// Authorises many channels in one call of a closure, which returns a result for each request, in order. Defaults to
+    /// none. Retries are as with [`authorizer`](Self::authorizer); a retry asks only for the channels that failed.
     pub fn batch_authorizer(
         mut self,
         authorize: impl Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync + 'static,
@@ -174,15 +174,16 @@ impl Config {
         self
     }
 
-    /// The app's secret, with which the client signs by itself. Only for programs that nobody else can look into: whoever
-    /// has the secret may do everything in the app. Defaults to none.
+    /// The app's secret. With it the client signs by itself. Set it only in programs that nobody else can inspect: the
+    /// secret gives full control of the app. Defaults to none.
     pub fn secret(mut self, app_secret: impl Into<String>) -> Self {
         self.auth.secret = Some(Secret::new(app_secret));
         self
     }
 
-    /// Who this client is, with [`secret`](Self::secret): an object with a non-empty string `id`, and perhaps `user_info`
-    /// and `watchlist`. Signs the user in, and makes the `channel_data` of presence channels. Defaults to none.
+    /// The user of this client, for [`secret`](Self::secret): a JSON object with a non-empty string `id`, and optionally
+    /// `user_info` and `watchlist`. The client signs the user in with it, and makes the `channel_data` of presence channels
+    /// from it. Defaults to none.
     pub fn user_data(self, mut user_data: serde_json::Value) -> Self {
         let mut text = Wiped::default();
         // Writing a value to memory cannot fail.
@@ -205,7 +206,7 @@ impl Config {
         self
     }
 
-    /// How long each request to an endpoint may take in all. Defaults to 10 s. Closures have no limit.
+    /// How long each request to an endpoint may take in all, from 1 ms to a year. Defaults to 10 s. Closures have no limit.
     pub fn auth_timeout(mut self, timeout: Duration) -> Self {
         self.auth.timeout = timeout;
         self
@@ -442,8 +443,8 @@ const RESERVED: [&str; 6] = ["host", "connection", "content-length", "content-ty
 /// A line of a request has to fit into ureq's buffer. Servers accept 8 to 64 KiB of headers in all.
 const MAX_HEADER: usize = 60 * 1024;
 
-/// The name of a header that can be sent, or what is wrong with the header. The value is not told, nor what is no name: it may be
-/// the value, in the wrong place (X1).
+/// The name of a header that can be sent, or the reason why the header cannot. The reason never shows the value. It shows
+/// the name only if that is valid: an invalid name may be a value in the wrong place (X1).
 pub(crate) fn checked_header(name: &str, value: &str) -> Result<HeaderName, String> {
     let parsed: HeaderName = name.parse().map_err(|_| "a name is not a valid header name")?;
     if RESERVED.contains(&parsed.as_str()) {

@@ -86,11 +86,12 @@ impl ByteStream {
         Self { kind: Kind::Socket(std::os::fd::OwnedFd::from(stream).into()) }
     }
 
-    /// Any other stream of bytes, as its two halves and the way to end it.
+    /// Any other stream of bytes, as its two halves and a closure that ends it.
     ///
-    /// Both halves block. `shutdown` is how `disconnect`, a deadline or a dead peer ends the connection: after it, a read that
-    /// blocks returns (0, or any error), and so does a write. It may be called several times and from any thread. The writer
-    /// gets a thread of its own, so that a peer that takes nothing holds nobody up; an error of it ends the connection.
+    /// Both halves block. `shutdown` ends the connection, after `disconnect`, at a deadline, or when the peer is dead: a
+    /// blocked read then returns (0, or any error), and so does a blocked write. It may be called several times and from
+    /// any thread. The writer runs on a thread of its own, so that a peer that reads nothing does not block the client. An
+    /// error of the writer ends the connection.
     pub fn new(
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,

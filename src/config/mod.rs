@@ -89,12 +89,12 @@ pub enum Overflow {
     DropOldest,
     /// The newest events are dropped, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
     DropNewest,
-    /// Of the events with one channel, one name and one sender ([`Event::user_id`](crate::Event::user_id)) only the newest
-    /// waits, in the place in which it came: what a game wants of positions. An older one that is still there is
-    /// superseded, which [`Receiver::superseded`](crate::Receiver::superseded) counts and which is no loss. Everything else
-    /// waits as ever. That includes client events without a sender: those on private channels, and all of Sockudo. For
-    /// these, [`ReceiverOptions::keep_latest_by`](crate::ReceiverOptions::keep_latest_by) takes keys of the program's
-    /// own. When the queue is full all the same, the oldest make room, as with `DropOldest`.
+    /// Only the newest event with one channel, one name and one sender ([`Event::user_id`](crate::Event::user_id)) waits,
+    /// in its own place in the queue, for example the last position of a player. It supersedes the older one if that still
+    /// waits. [`Receiver::superseded`](crate::Receiver::superseded) counts superseded events; they are not a loss.
+    /// Other notifications wait as usual, and so do client events without a sender: those on private channels, and all of
+    /// Sockudo. For these, [`ReceiverOptions::keep_latest_by`](crate::ReceiverOptions::keep_latest_by) takes keys of the
+    /// program's own. If the queue is full nevertheless, the oldest notifications are dropped, as with `DropOldest`.
     KeepLatest,
 }
 
@@ -118,7 +118,8 @@ impl Config {
     /// A complete `ws://` or `wss://` URL, up to and including `/app/{key}`. If the URL has no query, the client adds
     /// `protocol`, `client` and `version`. The host is as with [`host`](Self::host), with an IPv6 address in brackets;
     /// its zone follows `%25` or `%` alone (`ws://[fe80::1%25eth0]:8080/app/app-key`). A user name or a password in the
-    /// URL is an [`Error::Config`]: send them by [`header`](Self::header), as `Authorization`.
+    /// URL is an [`Error::Config`]: send them by [`header`](Self::header), as `Authorization`. So are
+    /// [`port`](Self::port), [`tls`](Self::tls) and [`path_prefix`](Self::path_prefix) beside a URL.
     pub fn url(url: impl Into<String>) -> Self {
         Self::new(Address::Url(url.into()), String::new())
     }
@@ -149,7 +150,7 @@ impl Config {
         }
     }
 
-    /// The TCP port. Defaults to 443 with TLS, 80 without.
+    /// The TCP port, which is not 0. Defaults to 443 with TLS, 80 without.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
@@ -196,27 +197,28 @@ impl Config {
         self
     }
 
-    /// How long connecting may take in all: name resolution, TCP and a proxy, or a dialer; TLS, upgrade and the server's
-    /// confirmation. Defaults to 15 s.
+    /// How long connecting may take in all, from 1 ms to a year: name resolution, TCP and a proxy, or a dialer; TLS, upgrade
+    /// and the server's confirmation. Defaults to 15 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// After so long without traffic in one of the directions the connection is probed with a ping. Defaults to 120 s; the
-    /// smaller of this and the server's own value counts, where a server's value below 1 s counts as 1 s.
+    /// How long the connection may be idle in one direction before the client sends a ping, from 1 ms to a year. Defaults to
+    /// 120 s. If the server names a smaller value, that value is used; a server's value below 1 s counts as 1 s.
     pub fn activity_timeout(mut self, timeout: Duration) -> Self {
         self.activity_timeout = timeout;
         self
     }
 
-    /// How long after a ping any sign of life may take before the connection is given up. Defaults to 30 s.
+    /// How long after a ping any sign of life may take before the connection is given up, from 1 ms to a year. Defaults to
+    /// 30 s.
     pub fn pong_timeout(mut self, timeout: Duration) -> Self {
         self.pong_timeout = timeout;
         self
     }
 
-    /// How long the server may take to confirm a subscription. Defaults to 30 s.
+    /// How long the server may take to confirm a subscription, from 1 ms to a year. Defaults to 30 s.
     pub fn subscription_timeout(mut self, timeout: Duration) -> Self {
         self.subscription_timeout = timeout;
         self
@@ -325,8 +327,8 @@ impl Config {
         self
     }
 
-    /// How many notifications each queue holds. Defaults to 16,384. Independently of that, a queue is full with 16 MiB; a
-    /// single larger notification passes.
+    /// How many notifications each queue holds, at least 1. Defaults to 16,384. Independently of that, a queue is full with
+    /// 16 MiB; a single larger notification passes.
     pub fn queue_capacity(mut self, notifications: usize) -> Self {
         self.queue_capacity = notifications;
         self
@@ -339,7 +341,7 @@ impl Config {
         self
     }
 
-    /// The largest message to accept, in bytes. Defaults to 1 MiB. A larger message ends the connection with 1009, and
+    /// The largest message to accept, from 1 byte to 1 GiB. Defaults to 1 MiB. A larger message ends the connection with 1009, and
     /// the client connects again. A frame that announces more does the same, even if it is a control frame. A
     /// connection keeps a buffer of the size of its largest message. The headers of a message's fragments may add up to
     /// 2 MiB.

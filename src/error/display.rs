@@ -69,7 +69,11 @@ impl fmt::Display for Error {
                 write!(f, "auth: {}: no connection to {endpoint}: {source}", subject(channel))
             }
             Self::AuthTimeout { channel, after } => {
-                write!(f, "auth: {}: no answer within {after:?} (Config::auth_timeout)", subject(channel))
+                write!(
+                    f,
+                    "auth: {}: no answer within {after:?} (Config::auth_timeout, Config::subscription_timeout)",
+                    subject(channel)
+                )
             }
             Self::AuthRefused { channel, status, message } => {
                 let hint = Hint(status.and_then(codes::auth_status));
@@ -130,7 +134,7 @@ impl fmt::Display for Error {
                 write!(f, "connection: the client is {doing}; wait until it is connected (Pusher::wait_connected)")
             }
             Self::WouldDeadlock { call } => {
-                write!(f, "handler: {call} waits for the thread that runs handlers and cannot be called inside one")
+                write!(f, "handler: {call} would wait for the thread that it is called on; call it on another thread")
             }
             Self::Lagged { dropped } => {
                 write!(f, "queue: it was full, and {dropped} notifications were dropped (Config::overflow)")

@@ -18,10 +18,9 @@ use crate::ConnectionState;
 
 /// Everything that this crate reports as a failure.
 ///
-/// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. Where another error
-/// caused this one, it is kept as the [`source`](std::error::Error::source). The text of a variant that has a source repeats
-/// its words, or says the same in words of its own, as [`Tls`](Error::Tls) does: a program that prints the whole chain may say
-/// things twice.
+/// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. An error that caused this
+/// one is its [`source`](std::error::Error::source). The text of a variant with a source already includes the text of the
+/// source, or the meaning of it ([`Tls`](Error::Tls)): a program that prints the whole chain may print things twice.
 ///
 /// The enum grows with the crate, so a `match` needs a wildcard arm. The questions that programs ask most have methods:
 /// [`code`](Error::code), [`is_retryable`](Error::is_retryable), [`is_auth`](Error::is_auth),
@@ -105,7 +104,7 @@ pub enum Error {
     Upgrade {
         /// What is wrong with it.
         reason: String,
-        /// How the connection ended or broke, where it was that. Another attempt may succeed then.
+        /// How the connection ended or broke, if that is the reason. Another attempt may succeed then.
         source: Option<Source>,
     },
     /// The first message was not `pusher:connection_established`.
@@ -113,8 +112,8 @@ pub enum Error {
         /// What came instead.
         reason: String,
     },
-    /// The server ended the connection, with a close code or with a `pusher:error` at most 5 s before the socket died
-    /// without a code of Pusher's, because some servers send nothing else.
+    /// The server ended the connection with a close code. Instead of a code, some servers send a `pusher:error`: as the
+    /// first message with any code, later with 4100-4299 and at most 5 s before the connection ends without a Pusher code.
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
@@ -231,7 +230,7 @@ pub enum Error {
         /// The channel.
         channel: String,
     },
-    /// The name of a client event is not allowed: it begins with `client-` and has at most 200 characters.
+    /// The name of a client event is not valid. It must begin with `client-` and have at most 200 characters.
     ClientEventName {
         /// The name as given, at most 200 characters of it.
         name: String,
@@ -267,7 +266,7 @@ pub enum Error {
         /// The limit, in events per second.
         limit: u32,
     },
-    /// Client events are made faster than the connection takes them: so many wait already.
+    /// Too many client events wait to be sent: the program triggers them faster than the connection takes them.
     ClientEventQueueFull {
         /// How many wait.
         waiting: usize,
@@ -317,8 +316,8 @@ pub enum Error {
         /// [`Reconnecting`](ConnectionState::Reconnecting) or [`Unavailable`](ConnectionState::Unavailable).
         state: ConnectionState,
     },
-    /// A call that waits was made inside a handler, a dialer, or what else the client calls on a thread that would have to
-    /// bring what is waited for.
+    /// A call that waits was made inside a handler, a dialer, or other code of the program that runs on a thread of the
+    /// client. The call would wait for its own thread.
     WouldDeadlock {
         /// The call.
         call: &'static str,
@@ -455,8 +454,8 @@ impl Error {
     }
 
     /// Whether the server, the auth endpoint, a proxy or the configuration denied permission: a refused signature, a refused
-    /// origin, a wrong password, no authoriser. An endpoint that cannot be reached, or does not answer as it should, has denied
-    /// nothing.
+    /// origin, a wrong password, no authoriser. Any refusal of an auth endpoint counts, except 408, 429 and 5xx: also 404
+    /// and a redirect. An endpoint that cannot be reached, or whose answer is malformed, has denied nothing.
     pub fn is_auth(&self) -> bool {
         match self {
             Self::NoAuthorizer { .. } | Self::SignInRefused { .. } => true,

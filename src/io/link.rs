@@ -1,7 +1,8 @@
 //! The socket and the session, together behind one lock.
 //!
 //! The rules of that lock: nobody reads from the network under it, the reader brings what it has read; writing is cut into
-//! slices of 50 ms; no user code and no blocking send under it, and no other lock than that of the registry.
+//! slices of 50 ms; no user code and no blocking send under it, and no other locks than those of the registry and of the
+//! pacing.
 
 use std::{
     collections::VecDeque,

@@ -5,7 +5,7 @@
 //! | `pusher-reader`, one per connection | `reader` | dials, then reads that one socket | its connection does |
 //! | `pusher-heartbeat` | `heartbeat` | keeps time, does what handles ask for, supervises readers | the session is idle |
 //! | `pusher-dispatch` | `dispatching` | runs the handlers | the heartbeat has ended and the queue is empty |
-//! | `pusher-auth`, at most 8 | `auth_pool` | ask those who authorise | nothing is to be asked |
+//! | `pusher-auth`, at most 8 | `auth_pool` | asks authorizers | no question is left |
 //! | `pusher-resolve`, `pusher-connect` | `reach` | one name resolution, one TCP connect | that does |
 //! | `pusher-writer` | `wire` | writes to a stream of the program's own that is no socket | its connection does |
 //!
@@ -14,13 +14,12 @@
 //! # Locks
 //!
 //! 1. No lock is held while user code runs.
-//! 2. Public calls never take the link's lock (socket and session). One lock is taken under it, the registry's, and
-//!    only where the registry says without its lock that a user call has posted something.
+//! 2. Public calls never take the link's lock (socket and session). Two locks are taken under it: the registry's, only
+//!    if the registry says without its lock that a user call has posted something, and that of the pacing.
 //! 3. The snapshot, each queue, the registry, the pacing of client events and the inbox of the dispatcher have a short
-//!    lock each. Nothing is called under it. The link's lock is held while a written client event is noted in the
-//!    pacing.
-//! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken.
-//! 5. One lock serialises deliveries; locks of rule 3 are taken under it. Of the public calls, only those that run the
+//!    lock each. Nothing is called under it.
+//! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken. A queue with keys of
+//!    the program's own has a second lock, for its staged batches, which is taken under its first.
 //!    program's own code and report its errors take it.
 //!
 //! # Order
@@ -39,8 +38,7 @@
 //!    channels follow them, merged: the last one for each channel counts. A client event that was triggered before
 //!    `unsubscribe` is fed before it. With more wishes than one turn follows, `disconnect` overtakes the rest of them.
 //! 4. **A wish before its message.** A subscribe is written only while the wish that it answers is the current one,
-//!    also when
-//!    `unsubscribe` comes during a turn.
+//!    even if `unsubscribe` comes during a turn.
 //! 5. **Batches in the order of turns.** A turn posts its batch under the link's lock. One thread at a time delivers,
 //!    and it takes all posted batches in their order. A turn that has posted returns when its batch is delivered.
 //! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the

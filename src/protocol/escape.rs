@@ -7,10 +7,10 @@ use memchr::memchr;
 
 use crate::surrogates::{ESCAPE, code_unit};
 
-/// Appends to `out` the text that stands between the quotation marks of a JSON string. Half of a surrogate pair, which no Rust
-/// string can hold, becomes U+FFFD (D1).
+/// Appends the text of a JSON string to `out`; `content` stands between its quotation marks. Half of a surrogate pair
+/// becomes U+FFFD, because no Rust string can hold it (D1).
 ///
-/// The content must come from a JSON parser, so that its escapes are complete and nothing stands in it that may not.
+/// The content must come from a JSON parser, so that all its escapes are complete and all its characters are allowed.
 pub(super) fn decode(content: &str, out: &mut String) {
     let mut rest = content;
     loop {

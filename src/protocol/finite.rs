@@ -10,7 +10,7 @@ use serde::{
     },
 };
 
-/// Serialises like the value in it, but for a float that is NaN or infinite, at any depth: that is an error.
+/// Serialises the value in it. A float that is NaN or infinite, at any depth, is an error.
 pub(crate) struct Finite<'a, T: ?Sized>(pub(crate) &'a T);
 
 impl<T: Serialize + ?Sized> Serialize for Finite<'_, T> {

@@ -8,8 +8,8 @@ use crate::{
     io::queue::{KeyOf, Selection, Traits, WakeUp},
 };
 
-/// How [`Pusher::receiver_with`](crate::Pusher::receiver_with) and [`Channel::receiver_with`](crate::Channel::receiver_with)
-/// make a receiver. What is not said here is as in the client's [`Config`].
+/// The options of a receiver, for [`Pusher::receiver_with`](crate::Pusher::receiver_with) and
+/// [`Channel::receiver_with`](crate::Channel::receiver_with). Options that are not set are those of the client's [`Config`].
 ///
 /// ```
 /// use pusher_channels::{NotificationKind, Overflow, ReceiverOptions};
@@ -32,7 +32,7 @@ impl Default for ReceiverOptions {
 }
 
 impl ReceiverOptions {
-    /// Everything, as the client's [`Config`] has it.
+    /// All kinds of notifications, with the options of the client's [`Config`].
     pub fn new() -> Self {
         Self::default()
     }
@@ -51,11 +51,11 @@ impl ReceiverOptions {
         self
     }
 
-    /// What the queue does when it is full. Defaults to [`Config::overflow`], and where that is not set to
-    /// [`Overflow::DropOldest`]. With [`Overflow::Block`], a receiver that nobody takes from holds up the whole client, its
-    /// handlers and other receivers included. With [`Overflow::KeepLatest`], what is to be kept apart needs a name of its own,
-    /// unless it has another sender, or a [key](Self::keep_latest_by): of `moved` for two players of a public channel,
-    /// one is seen.
+    /// The policy for a full queue. Defaults to [`Config::overflow`], and if that is not set, to [`Overflow::DropOldest`].
+    /// With [`Overflow::Block`], a receiver that is not read stops the whole client, including its handlers and other
+    /// receivers. With [`Overflow::KeepLatest`], events with the same channel, name and sender replace each other. If two
+    /// players of a public channel share the name `moved`, only the newest event of both waits: give each player a name,
+    /// or a [key](Self::keep_latest_by).
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = Some(overflow);
         self.key_of = None;
@@ -97,18 +97,18 @@ impl ReceiverOptions {
         self
     }
 
-    /// Runs a closure after something has come into the queue, or the client is gone: to wake an event loop, for example
-    /// with a message to itself. It runs once, and again only after somebody has asked the receiver for what waits
-    /// (`try_recv`, `recv`, `try_iter`, ...), and at the end, so whoever is woken takes all that waits, and looks whether the receiver
-    /// [is closed](crate::Receiver::is_closed).
+    /// Runs a closure after a notification was queued, and when the client has ended: to wake an event loop, for example
+    /// with a message. It runs once, and again only after the receiver was asked for notifications (`try_recv`, `recv`,
+    /// `try_iter`, ...), and when the client has ended. So after a wake-up, take everything that waits, and check whether
+    /// the receiver [is closed](crate::Receiver::is_closed).
     ///
-    /// It runs on the thread that has put something in: mostly on the one that reads from the socket or keeps time, so it must
-    /// not block, because while it does nothing is received, and no ping is answered; but also on yours, when that drops the
-    /// last handle, dispatches, or gives back what an iterator has not handed out. So it locks nothing that you hold while
-    /// you call the client. Every call of the client is allowed in it; those that wait return
-    /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). One that panics is reported, and not run again. It keeps alive
-    /// what it holds, so it should hold no handle of its client. When the receiver is dropped, one that is just starting may
-    /// still run, and then none.
+    /// The closure usually runs on the thread that reads from the socket, or on the one that keeps time. It must not
+    /// block: meanwhile nothing is received, and no ping is answered. It may also run on your own thread: when you drop
+    /// the last handle, call `dispatch`, or drop an iterator early. So it must not take a lock that you hold while you
+    /// call the client. It may call the client; calls that wait return
+    /// [`Error::WouldDeadlock`](crate::Error::WouldDeadlock). A closure that panics is reported, and not run again. It
+    /// should hold no handle of its client, because the handle keeps the client alive. After the receiver was dropped, a
+    /// call that was just starting may still run; no other call follows.
     pub fn wake(mut self, wake_up: impl Fn() + Send + Sync + 'static) -> Self {
         self.wake_up = Some(Arc::new(wake_up));
         self

@@ -8,10 +8,10 @@
 //!   events and pings. After pauses of 1 s, 2 s, 3 s and so on, one request asks whether the window is over; the time
 //!   until that is answered is the length of a period. An allowance that was too small grows with each period.
 //! * A server that ends the connection in the middle of a burst may have a limit, or something else has ended it. The
-//!   next connection sends in rounds, without pauses. If it ends after exactly as many answers, and the server has not
-//!   answered far more within a second before, that number is the limit. Asking for the length of the window would cost
-//!   a connection, so that the periods are long, and half as long after four of them, until the server ends another
-//!   connection. From then on a period is twice as long as the one that was too short.
+//!   next connection sends in rounds, without pauses. If it ends after the same number of answers, that number is the
+//!   limit, unless the server has answered far more requests within one second before. To ask for the length of the
+//!   window would cost a connection. So periods begin long, and are halved after every four periods, until the server
+//!   ends another connection. From then on a period is twice as long as the one that was too short.
 //!
 //! The limit survives reconnects, and is forgotten ten minutes after the last refusal. A request that is not answered
 //! holds up the next round for 2 s.
@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The length of a period while nothing is known of the server's windows.
 const FIRST_PERIOD: Duration = Duration::from_secs(10);
 
-/// Of windows that are shorter, several pass in a period. It costs nothing but time.
+/// If the server's windows are shorter, several of them fit into one period. This costs only time.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(2500);
 const LONGEST_PERIOD: Duration = Duration::from_secs(60);
 

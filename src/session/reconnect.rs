@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// When and how often a lost connection is made anew.
 ///
-/// The delay before attempt *n* is drawn evenly from [`min_delay`](Self::min_delay) to the smaller of
+/// The *n*-th delay in a row is drawn evenly from [`min_delay`](Self::min_delay) to the smaller of
 /// [`max_delay`](Self::max_delay) and 1 s x 2^(n-1). The draw keeps thousands of clients from coming back in the same
 /// instant after an outage. The count starts again once a connection has been stable for 10 s.
 ///

@@ -81,8 +81,8 @@ impl SignIn {
         self.stage = Stage::Asking { deadline: now + self.timeout };
     }
 
-    /// The connection is gone. Whoever was, or wanted to be, signed in, is to be signed in again on the next one. True when
-    /// that is a change.
+    /// The connection has ended. A user who was signed in, or was to be signed in, is signed in again on the next
+    /// connection. True if the state changed.
     pub(super) fn end_connection(&mut self) -> bool {
         self.holds_since = None;
         // A failure stays the outcome until it is tried again: servers may close the connection together with it.
@@ -122,7 +122,8 @@ impl SignIn {
         }
     }
 
-    /// Whether the proof is to be sent. The server limits messages, so that its time begins when it is sent.
+    /// The server limits messages, so the proof waits for its turn, and its time begins when it is sent. False if there is
+    /// no proof to send.
     pub(super) fn wait_for_turn(&mut self) -> bool {
         let Stage::Proven { deadline, .. } = &mut self.stage else { return false };
         *deadline = None;
