@@ -62,7 +62,8 @@ impl Channel {
     }
 
     /// Unsubscribes. After it returns, no further event of the channel is delivered, even if some are on their way, and
-    /// no subscribe is sent for it, even if an authorizer is still being asked. Handlers stay bound. Unsubscribing and
+    /// no subscribe is sent for it, even if an authorizer is still being asked; one that is being written at that moment
+    /// is followed by an unsubscribe. Handlers stay bound. Unsubscribing and
     /// subscribing again during one request to an authorizer sends one subscribe.
     pub fn unsubscribe(&self) {
         let Ok(core) = self.core() else { return };

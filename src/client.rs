@@ -96,7 +96,8 @@ impl Pusher {
         Ok(self.clone())
     }
 
-    /// Connects without waiting, and keeps trying by the policy, also when the first attempt fails.
+    /// Connects without waiting, and keeps trying by the policy, also when the first attempt fails. The
+    /// [`state`](Self::state) becomes [`Connecting`](ConnectionState::Connecting) a moment after it has returned.
     ///
     /// # Errors
     ///
@@ -350,8 +351,9 @@ impl Pusher {
     }
 
     /// Signs the user in, now or as soon as the client is connected, and again after each reconnect, before channels are
-    /// subscribed. Returns at once; [`User::wait_signed_in`] waits for the outcome. After a failure it can be repeated. Some
-    /// servers, soketi among them, close the connection for good (4009) when the signature is wrong.
+    /// subscribed. Returns at once; [`User::wait_signed_in`] waits for the outcome. After a failure it can be repeated. A
+    /// server that limits messages may refuse it for now (4301): then it is sent again, more slowly, and its timeout stands
+    /// still meanwhile. Some servers, soketi among them, close the connection for good (4009) when the signature is wrong.
     ///
     /// # Errors
     ///

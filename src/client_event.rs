@@ -33,7 +33,9 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     let epoch = channel.epoch();
     let state = snapshot.state();
     if state != ConnectionState::Connected {
-        return Err(Error::without_connection(state));
+        // A call to connect may have returned before its state is published.
+        let is_connecting = snapshot.is_about_to_connect();
+        return Err(Error::without_connection(if is_connecting { ConnectionState::Connecting } else { state }));
     }
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });

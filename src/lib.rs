@@ -146,7 +146,7 @@
 //! # Logging
 //!
 //! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections, failed attempts, refusals and
-//! bad messages, `info` for connections made and ended, `debug` for everything else that happens to a connection. Every
+//! bad messages, `info` for connections made and ended, `debug` for attempts, subscriptions and repeated requests. Every
 //! target begins with `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels. They
 //! never show event data, credentials or the text of an answer.
 //!

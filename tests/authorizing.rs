@@ -3,16 +3,20 @@
 mod support;
 
 use std::{
+    io,
+    net::TcpStream,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
+    thread,
     time::Duration,
 };
 
 use pusher_channels::{
-    AuthError, AuthRequest, ChannelAuth, Config, ConnectionState, Error, Notification, Pusher, SubscriptionError,
+    AuthError, AuthRequest, ByteStream, ChannelAuth, Config, ConnectionState, DialRequest, Error, Notification, Pusher,
+    ReceiverOptions, SubscriptionError,
     testing::{AuthFault, Refusals, TestServer},
 };
 use support::{PATIENCE, next, next_event, next_state, quick, server, subscribed};
@@ -332,4 +336,41 @@ fn h6_disconnecting_does_not_wait_for_an_endpoint_that_hangs() {
     server.set_auth_fault(None);
     pusher.connect().expect("the embedded server accepts");
     channel.wait_subscribed(PATIENCE).expect("the next connection asks anew");
+}
+
+#[test]
+fn r8_a_late_question_for_an_older_connection_ends_none_of_the_newer_one() {
+    let server = server();
+    let (dial, may_dial) = mpsc::channel::<()>();
+    let may_dial = Mutex::new(may_dial);
+    let dialer = move |request: &DialRequest| {
+        may_dial.lock().expect("no panic").recv().unwrap_or_default();
+        TcpStream::connect((request.host(), request.port())).map(ByteStream::tcp).map_err(io::Error::other)
+    };
+    let pusher = Pusher::new(quick(&server).auth_endpoint(server.auth_endpoint()).dialer(dialer));
+    let (entered, entry) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (released, is_first) = (Mutex::new(released), AtomicBool::new(true));
+    // Holds the first reader up between its turn and the orders that the turn left.
+    let hold = move || {
+        if thread::current().name() == Some("pusher-reader") && is_first.swap(false, Ordering::SeqCst) {
+            entered.send(()).expect("the test waits");
+            released.lock().expect("no panic").recv().unwrap_or_default();
+        }
+    };
+    let receiver = pusher.receiver_with(ReceiverOptions::new().wake(hold));
+    pusher.subscribe("private-a").expect("a valid name");
+    pusher.connect_background().expect("threads can be started");
+    next_state(&receiver, ConnectionState::Connecting);
+    assert!(receiver.try_recv().is_err(), "it is woken for what comes next");
+    dial.send(()).expect("the dialer waits");
+    entry.recv_timeout(PATIENCE).expect("the first connection is confirmed");
+    pusher.disconnect();
+    dial.send(()).expect("the dialer waits");
+    pusher.connect().expect("the embedded server accepts");
+    subscribed(&pusher, "private-b");
+    release.send(()).expect("the first reader waits");
+    for number in 0..20 {
+        subscribed(&pusher, &format!("private-{number}"));
+    }
 }

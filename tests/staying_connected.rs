@@ -101,7 +101,7 @@ fn r5_a_connection_that_ends_before_the_confirmation_says_so() {
     let error = Pusher::new(server.config()).connect().expect_err("never confirmed");
     let text = error.to_string();
     assert!(matches!(error, Error::ConnectionLost { .. }), "{error:?}");
-    assert!(text.contains("before it confirmed it") && text.contains("check the app key"), "{text}");
+    assert!(text.contains("never confirmed") && text.contains("check the app key"), "{text}");
 }
 
 #[test]

@@ -229,6 +229,22 @@ fn only_the_c_interface_is_unsafe() {
     assert!(root.contains("#![cfg_attr(feature = \"capi\", deny(unsafe_code))]"));
 }
 
+/// A row that is wrapped becomes two rows, one of them in the wrong columns.
+#[test]
+fn each_row_of_a_table_is_one_line() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_dir(root.join("src/guide")).expect("the guide").map(|entry| entry.expect("a file").path());
+    for path in guide.chain(["README.md", "CHANGELOG.md"].map(|name| root.join(name))) {
+        let text = fs::read_to_string(&path).expect("text");
+        let mut is_in_table = false;
+        for line in text.lines() {
+            assert!(!line.starts_with('|') || line.ends_with('|'), "{}: {line}", path.display());
+            assert!(!is_in_table || line.is_empty() || line.starts_with('|'), "{}: {line}", path.display());
+            is_in_table = line.starts_with('|');
+        }
+    }
+}
+
 #[test]
 fn the_readme_begins_with_the_quickstart() {
     let quickstart = include_str!("../examples/quickstart.rs");

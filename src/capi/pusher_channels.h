@@ -346,8 +346,8 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   proxy_from_env             boolean   false: whether pusher_client_new reads https_proxy, all_proxy,
  *                                        no_proxy, ...; not together with proxy
  *   root_certificate_pem       text      none, trusted beside the platform's; each value adds one or more
- *   tls_server_name            text      the host: the name to verify in the certificates of servers and auth
- *                                        endpoints, if it is another one
+ *   tls_server_name            text      the host: the name to verify in the certificates of the server and of auth
+ *                                        endpoints on the same host, if it is another one
  *                                        (pusher_config_add has client_identity_pem)
  * Time, from 1 ms to a year:
  *   connect_timeout_ms         integer   15000, for all of connecting

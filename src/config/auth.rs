@@ -227,6 +227,9 @@ impl Config {
     /// slows down a loop that triggers at exactly the limit: after some minutes, its events are sent up to half a
     /// second late. From then on the client counts seconds without this reserve, and a server that counts strictly may
     /// refuse an event now and then. A loop that stays a little below the limit avoids both.
+    ///
+    /// A server that limits messages of every kind, as Laravel Reverb can, counts client events as well: lower this
+    /// option if [`on_error`](crate::Pusher::on_error) reports 4301 for them.
     pub fn client_event_limit(mut self, per_second: Option<u32>) -> Self {
         self.auth.client_event_limit = per_second;
         self
@@ -236,7 +239,8 @@ impl Config {
     /// an event that would wait longer, [`trigger`](crate::Pusher::trigger) returns [`Error::ClientEventRate`] at once:
     /// it never blocks.
     ///
-    /// With zero, only what can be sent at once is sent. Up to 1,024 client events wait, however long the patience is.
+    /// A second's events become free together, about 1 s after a burst: less than 1.01 s helps no burst, and with 2 s a
+    /// burst of twice the limit is sent. With zero, only what can be sent at once is sent. Up to 1,024 client events wait, however long the patience is.
     pub fn client_event_patience(mut self, patience: Duration) -> Self {
         self.auth.client_event_patience = patience;
         self

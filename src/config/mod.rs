@@ -244,6 +244,8 @@ impl Config {
     /// and those of [`root_certificate_pem`](Self::root_certificate_pem); TLS to the server runs inside the tunnel. A
     /// URL of another form is an [`Error::Config`], and so is `https://` without the feature `native-tls`.
     ///
+    /// Of this call and [`proxy_from_env`](Self::proxy_from_env), the last one counts.
+    ///
     /// If the proxy refuses, or cannot be reached, the error is an [`Error::Proxy`]. The client tries again by the
     /// [`Reconnect`] policy, even after a wrong password.
     ///
@@ -280,6 +282,10 @@ impl Config {
     /// An entry may end in a port, and then covers that port only: `example.com:8080`, `[::1]:8080`, `10.0.0.0/8:8080`.
     /// A final dot makes no difference. An entry of another form has no effect, and is logged at `warn`, once for a
     /// configuration and its clones.
+    ///
+    /// Of this call and [`proxy`](Self::proxy), the last one counts: if the environment names no proxy, there is none.
+    /// An empty variable counts as absent, and the lower-case name comes before the upper-case one. An auth endpoint on
+    /// this machine that the proxy would get in plain text belongs into `no_proxy` (`localhost,127.0.0.1`).
     ///
     /// The names of the variables may be upper-case, except for `HTTP_PROXY`, which web servers let clients set. In a
     /// CGI program, which has a `REQUEST_METHOD`, `http_proxy` is skipped as well: on Windows, where names have no

@@ -74,8 +74,9 @@ impl Config {
 
     /// The name to verify in the server's certificate, if it is not the host: for servers that are reached by an
     /// address, through a tunnel, or by a [`dialer`](Self::dialer). The name is sent in the handshake (SNI) and
-    /// verified, for the socket and for auth endpoints alike. The `Host` header keeps the host that is dialled, and an
-    /// `https://` proxy is verified by its own host. Defaults to the host, without a final dot.
+    /// verified, for the socket and for auth endpoints on the same host. The `Host` header keeps the host that is
+    /// dialled. Auth endpoints on other hosts and an `https://` proxy are verified by their own hosts. Defaults to the
+    /// host, without a final dot.
     ///
     /// The value is a host name or an address, without port or scheme; anything else is an [`Error::Config`].
     ///
@@ -108,7 +109,8 @@ impl Config {
     /// The name to verify in the certificate of the server at this host.
     #[cfg(feature = "native-tls")]
     pub(crate) fn server_name<'a>(&'a self, host: &'a str) -> &'a str {
-        host::tls_name(self.tls_options.server_name.as_deref().unwrap_or(host))
+        let is_server = || self.endpoint().is_ok_and(|endpoint| endpoint.host.eq_ignore_ascii_case(host));
+        host::tls_name(self.tls_options.server_name.as_deref().filter(|_| is_server()).unwrap_or(host))
     }
 
     #[cfg(feature = "native-tls")]
@@ -128,6 +130,16 @@ mod tests {
 
     fn local() -> Config {
         Config::host("key", "localhost").tls(false)
+    }
+
+    #[test]
+    #[cfg(feature = "native-tls")]
+    fn c8_a_server_name_is_that_of_the_server_alone() {
+        let config = Config::host("key", "Tunnel.example").tls_server_name("ws.internal.");
+        assert_eq!(
+            ["tunnel.example", "backend.example."].map(|host| config.server_name(host)),
+            ["ws.internal", "backend.example"]
+        );
     }
 
     #[test]
@@ -152,7 +164,7 @@ mod tests {
             assert_eq!(local().server_name(host), expected);
         }
         for (name, expected) in [("ws.internal", "ws.internal"), ("ws.internal.", "ws.internal"), ("[::1]", "::1")] {
-            assert_eq!(local().tls_server_name(name).server_name("127.0.0.1"), expected);
+            assert_eq!(Config::host("key", "127.0.0.1").tls_server_name(name).server_name("127.0.0.1"), expected);
         }
     }
 

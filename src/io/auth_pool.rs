@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    authorizer::{self, Outcome, Work},
+    authorizer::{self, Outcome, Retry, Work},
     http::Http,
     tls,
     worker::Worker,
@@ -77,6 +77,8 @@ struct State {
 struct Job {
     work: Work,
     attempt: u32,
+    /// The time of the first request. Its answer is awaited for the timeout of a subscription.
+    asked: Instant,
     not_before: Instant,
     asker: Arc<dyn Asker>,
 }
@@ -115,7 +117,7 @@ impl AuthPool {
         for work in works {
             if state.wants(&work) {
                 let asker = Arc::clone(asker) as Arc<dyn Asker>;
-                state.jobs.push(Job { work, attempt: 1, not_before: now, asker });
+                state.jobs.push(Job { work, attempt: 1, asked: now, not_before: now, asker });
             }
         }
         let unasked = self.shared.recruit(&mut state, now);
@@ -255,16 +257,19 @@ impl Shared {
 
     /// Asks without a lock. Returns the job when it is to be asked again.
     fn ask(&self, job: Job, http: &Http, inside: &AtomicBool) -> Option<Job> {
-        let Job { work, attempt, asker, .. } = job;
+        let Job { work, attempt, asked, asker, .. } = job;
         let work = still_wanted(work, &*asker)?;
-        let Outcome { answers, again } = authorizer::ask(&self.config, http, work, attempt == ATTEMPTS, inside);
+        let delay = self.delay(attempt);
+        let end = asked.checked_add(self.config.settings().subscriptions.timeout).filter(|_| attempt < ATTEMPTS);
+        let retry = Retry { delay, end: end.unwrap_or(asked) };
+        let Outcome { answers, again } = authorizer::ask(&self.config, http, work, retry, inside);
         for answer in answers {
             asker.answered(answer);
         }
         let (work, at_least) = again?;
         self.retries.fetch_add(1, Ordering::Relaxed);
-        let delay = self.delay(attempt).max(at_least.unwrap_or_default());
-        Some(Job { work, attempt: attempt + 1, not_before: Instant::now() + delay, asker })
+        let delay = delay.max(at_least.unwrap_or_default());
+        Some(Job { work, attempt: attempt + 1, asked, not_before: Instant::now() + delay, asker })
     }
 
     /// Doubles with each attempt, and is up to a quarter longer, so that many clients do not come back together.

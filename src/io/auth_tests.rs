@@ -375,7 +375,7 @@ fn h8_no_thread_is_left_when_everything_is_answered() {
 #[test]
 fn a4_a_job_that_waits_for_its_retry_takes_no_place() {
     let endpoint = Endpoint::new(|_, stream| {
-        let later = "HTTP/1.1 503 Later\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n";
+        let later = "HTTP/1.1 503 Later\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n";
         let _ = stream.write_all(later.as_bytes());
     });
     let asking = Asking::new(at(&endpoint));
@@ -391,6 +391,19 @@ fn a4_a_job_that_waits_for_its_retry_takes_no_place() {
     asking.join();
     assert!(start.elapsed() < Duration::from_secs(1));
     assert!(asking.answers.is_empty());
+}
+
+#[test]
+fn a4_a_refusal_is_the_answer_where_the_next_request_would_come_too_late() {
+    for (after, status) in [(30, 429), (60, 503), (3600, 500)] {
+        let endpoint = Endpoint::new(move |_, stream| {
+            let later = format!("HTTP/1.1 {status} Later\r\nRetry-After: {after}\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(later.as_bytes());
+        });
+        let asking = Asking::new(at(&endpoint));
+        let answer = asking.channel("private-a");
+        assert!(matches!(answer, Err(Error::AuthRefused { status: Some(found), .. }) if found == status), "{answer:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{
     fmt,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize;
@@ -92,6 +92,23 @@ impl Work {
     }
 }
 
+/// Whether and when a request may be made again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retry {
+    /// The wait before it, unless the answer asks for a longer one.
+    pub(super) delay: Duration,
+    /// From then on nobody waits for the answer. After the last request, that is over already.
+    pub(super) end: Instant,
+}
+
+impl Retry {
+    /// A4: a failure that may pass is no answer yet. It is one if the next request would come too late.
+    fn allows(&self, failure: &Failure) -> bool {
+        let delay = failure.retry_after().unwrap_or_default().max(self.delay);
+        failure.is_transient() && delay < self.end.saturating_duration_since(Instant::now())
+    }
+}
+
 /// What comes of asking once.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -161,23 +178,21 @@ fn answers(
     questions.into_iter().map(with_auth).collect()
 }
 
-/// Asks once. `last` says that a failure is final, whatever it is. `inside` is set while user code runs.
-pub(super) fn ask(config: &Config, http: &Http, work: Work, last: bool, inside: &AtomicBool) -> Outcome {
+/// Asks once. `inside` is set while user code runs.
+pub(super) fn ask(config: &Config, http: &Http, work: Work, retry: Retry, inside: &AtomicBool) -> Outcome {
     let auth = config.auth();
     let final_error = |failure: Failure, channel: Option<&str>| failure.into_error(channel, auth.timeout);
     match work {
         Work::Channel(question) => match ask_channel(auth, http, &question.request, inside) {
-            Err(failure) if failure.is_transient() && !last => failure.again(Work::Channel(question)),
+            Err(failure) if retry.allows(&failure) => failure.again(Work::Channel(question)),
             result => {
                 let auth = result.map_err(|failure| final_error(failure, Some(&question.channel)));
                 Outcome { answers: vec![answer(question, auth)], again: None }
             }
         },
-        Work::Batch(questions) => ask_batch(auth, questions, last, inside),
+        Work::Batch(questions) => ask_batch(auth, questions, retry, inside),
         Work::User { generation, number, socket_id } => match ask_user(auth, http, &socket_id, inside) {
-            Err(failure) if failure.is_transient() && !last => {
-                failure.again(Work::User { generation, number, socket_id })
-            }
+            Err(failure) if retry.allows(&failure) => failure.again(Work::User { generation, number, socket_id }),
             result => {
                 let auth = result.map_err(|failure| final_error(failure, None));
                 Outcome { answers: vec![Answer::User { generation, number, auth }], again: None }
@@ -212,7 +227,7 @@ fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> R
 }
 
 /// The channels that may be tried again go on together, without those that have their answer.
-fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, last: bool, inside: &AtomicBool) -> Outcome {
+fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, retry: Retry, inside: &AtomicBool) -> Outcome {
     let ForChannels::Batch(closure) = ForChannels::of(auth) else { return Outcome::default() };
     let requests: Vec<_> = questions.iter().map(|question| question.request.clone()).collect();
     let results = user_code(inside, || closure(&requests));
@@ -228,7 +243,7 @@ fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, last: bool, inside: &
             None => Err(Failure::Malformed("of the batch authoriser does not have this channel".to_owned())),
         };
         match result {
-            Err(failure) if failure.is_transient() && !last => {
+            Err(failure) if retry.allows(&failure) => {
                 log::debug!("auth: {}: {failure}", question.channel);
                 again.push(question);
             }
@@ -349,11 +364,14 @@ impl Failure {
             Work::Channel(question) => log::debug!("auth: {}: {self}", question.channel),
             _ => log::debug!("auth: sign-in: {self}"),
         }
-        let retry_after = match self {
-            Self::Refused { retry_after, .. } => retry_after,
+        Outcome { answers: Vec::new(), again: Some((work, self.retry_after())) }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
-        };
-        Outcome { answers: Vec::new(), again: Some((work, retry_after)) }
+        }
     }
 
     fn into_error(self, channel: Option<&str>, after: Duration) -> Error {

@@ -56,7 +56,7 @@ impl Heartbeat {
             let deadline = self.core.arm();
             let command = match deadline {
                 Some(deadline) => self.core.commands.1.recv_deadline(deadline),
-                None if self.core.is_idle() && self.core.end_heartbeat() => return,
+                None if self.core.is_idle() && self.end() => return,
                 None => self.core.commands.1.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match command {
@@ -66,6 +66,12 @@ impl Heartbeat {
             }
             self.join_ended_readers();
         }
+    }
+
+    /// False when there is something to do again. Requests are interrupted first: the next heartbeat makes its own.
+    fn end(&mut self) -> bool {
+        self.end_asking();
+        self.core.end_heartbeat()
     }
 
     fn feed(&mut self, input: Input<'_>) {
@@ -88,20 +94,23 @@ impl Heartbeat {
         }
     }
 
-    /// What was asked for an older connection is worth nothing any more, and makes room.
+    /// What was asked for an older connection is worth nothing any more, and makes room. The order to ask may itself come
+    /// late, from the reader of an older connection that user code has held up.
     fn ask(&mut self, question: Question) {
-        let generation = authorizer::generation_of(&question);
-        if generation.is_some() && generation != self.asked {
+        let Some(generation) = authorizer::generation_of(&question).filter(|of| self.core.is_current(*of)) else {
+            return;
+        };
+        if self.asked != Some(generation) {
             self.end_asking();
-            self.asked = generation;
+            self.asked = Some(generation);
         }
         for answer in self.core.auth.ask(&self.core, question) {
             self.feed(Input::Answered(answer));
         }
     }
 
-    fn end_asking(&self) {
-        if let Some(generation) = self.asked {
+    fn end_asking(&mut self) {
+        if let Some(generation) = self.asked.take() {
             self.core.auth.end(generation);
         }
     }

@@ -38,7 +38,8 @@
 //!    channels follow them, merged: the last one for each channel counts. A client event that was triggered before
 //!    `unsubscribe` is fed before it. With more wishes than one turn follows, `disconnect` overtakes the rest of them.
 //! 4. **A wish before its message.** A subscribe is written only while the wish that it answers is the current one,
-//!    even if `unsubscribe` comes during a turn.
+//!    even if `unsubscribe` comes during a turn. One that is being written at that moment goes out, and an unsubscribe
+//!    follows it.
 //! 5. **Batches in the order of turns.** A turn posts its batch under the link's lock. One thread at a time delivers,
 //!    and it takes all posted batches in their order. A turn that has posted returns when its batch is delivered.
 //! 6. **A delivery in four steps.** The entries of the batch get their numbers, and the batch its receivers; then the

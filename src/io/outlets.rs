@@ -265,7 +265,12 @@ fn is_caused_by(notice: &Notification, error: &Arc<Error>) -> bool {
 
 fn log_change(change: &ConnectionStateChange) {
     match (&change.cause, change.current) {
-        (Some(cause), current) => log::warn!("{current}: {}", cause.without_words()),
+        (Some(cause), current) => match change.retry_in {
+            Some(delay) => {
+                log::warn!("{current}: {}; attempt {} in {delay:.1?}", cause.without_words(), change.attempt)
+            }
+            None => log::warn!("{current}: {}", cause.without_words()),
+        },
         (None, ConnectionState::Connected | ConnectionState::Disconnected) => log::info!("{}", change.current),
         (None, current) => log::debug!("{current}"),
     }

@@ -126,6 +126,12 @@ impl Snapshot {
         facts.last_call
     }
 
+    /// Whether a call to connect was made that no turn has taken up yet.
+    pub(crate) fn is_about_to_connect(&self) -> bool {
+        let facts = self.facts.lock();
+        facts.taken_up < facts.last_call
+    }
+
     /// Waits for the outcome of the attempt that this call asked for.
     pub(super) fn wait_for_outcome(&self, ticket: Ticket) -> Result<(), Error> {
         let mut facts = self.facts.lock();

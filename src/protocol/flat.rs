@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Option<Frame<'_>> {
         match key.plain()? {
             "event" => event = Some(value.plain()?),
             "channel" => channel = Some(value.plain()?),
-            "user_id" => user_id = Some(value.plain()?),
+            "user_id" => user_id = Some(value.plain()?).filter(|id| !id.is_empty()),
             "data" => data = value,
             _ => return None,
         }

@@ -116,10 +116,10 @@ impl<'a> Data<'a> {
         surrogates::from_json(&self.text()).ok()
     }
 
-    /// A user id: a string, or a number as its text. Anything else is none.
+    /// A user id: a string that is not empty, or a number as its text. Anything else is none.
     fn as_id(self) -> Option<Cow<'a, str>> {
         let is_id = self.json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
-        is_id.then(|| self.text())
+        is_id.then(|| self.text()).filter(|id| !id.is_empty())
     }
 
     /// What stands between the quotation marks, if this is a string.
@@ -383,6 +383,8 @@ mod tests {
         assert_eq!(id(r#"{"event":"e","user_id":null}"#), None);
         assert_eq!(id(r#"{"event":"e","user_id":{"a":1}}"#), None);
         assert_eq!(id(r#"{"event":"e"}"#), None);
+        assert_eq!(id(r#"{"event":"e","user_id":""}"#), None);
+        assert_eq!(id(r#"{"event":"e","user_id": ""}"#), None);
     }
 
     #[test]

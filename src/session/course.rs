@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The remark about the end of a connection that the server accepted and did not confirm.
-const UNCONFIRMED: &str = "before it confirmed it (pusher:connection_established); check the app key";
+const UNCONFIRMED: &str = "the connection was never confirmed; check the app key";
 
 impl Session {
     /// The caller waits for an outcome: of this attempt, or of the one that is being made already.
@@ -199,14 +199,13 @@ impl Session {
         }
     }
 
-    /// R5: some servers drop a connection with an unknown key silently.
+    /// R5: some servers drop a connection with an unknown key, without a word.
     fn say_if_unconfirmed(&self, mut error: Error) -> Error {
         let is_open = matches!(&self.phase, Phase::Connecting(attempt) if attempt.phase == ConnectPhase::Established);
         match &mut error {
-            Error::ConnectionLost { reason, .. } if is_open => *reason = format!("{reason}, {UNCONFIRMED}"),
-            Error::ConnectionClosed { code, message } if is_open && *code < 4000 => {
-                let separator = if message.is_empty() { "" } else { ", " };
-                *message = format!("{message}{separator}{UNCONFIRMED}");
+            Error::ConnectionLost { reason, .. } if is_open => *reason = format!("{reason}; {UNCONFIRMED}"),
+            Error::ConnectionClosed { code, message } if is_open && *code < 4000 && message.is_empty() => {
+                UNCONFIRMED.clone_into(message);
             }
             _ => {}
         }

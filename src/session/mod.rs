@@ -288,12 +288,15 @@ impl Session {
 
     /// The next message that the server may refuse. The ledger gets to know it.
     fn next_request(&mut self, now: Instant) -> Option<String> {
-        let sign_in = self.next_sign_in(now);
-        if sign_in.is_some() {
-            return sign_in;
-        }
-        let waits = self.sign_in.holds_subscriptions_back();
-        let message = if waits { None } else { self.subscriptions.next_message(&mut self.ledger, now) };
+        let holds = self.sign_in.holds_subscriptions_back();
+        // Refused again and again, it must not take the turns of the subscriptions.
+        let is_last = !holds && self.sign_in.waits_for_turn();
+        let sign_in = if is_last { None } else { self.next_sign_in(now) };
+        let message = sign_in.or_else(|| match holds {
+            true => None,
+            false => self.subscriptions.next_message(&mut self.ledger, now),
+        });
+        let message = message.or_else(|| if is_last { self.next_sign_in(now) } else { None });
         if message.is_some() {
             return message;
         }
@@ -333,7 +336,8 @@ impl Session {
                 let waits = self.sign_in.holds_subscriptions_back();
                 let subscriptions = self.subscriptions.deadline().filter(|_| !waits);
                 let turn = self.subscriptions.turn().filter(|_| self.sign_in.waits_for_turn());
-                let answers = earliest([subscriptions, turn, self.sign_in.deadline(), self.ledger.deadline()]);
+                let sign_in = earliest([turn, self.sign_in.deadline(), self.sign_in.hold_deadline()]);
+                let answers = earliest([subscriptions, sign_in, self.ledger.deadline()]);
                 let answers = answers.filter(|_| !online.liveness.is_paused());
                 // While writing is blocked no message goes out, whatever the time. The end of that is an input.
                 let client_event = self.client_events.deadline().filter(|_| !online.liveness.is_write_blocked());

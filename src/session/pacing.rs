@@ -82,6 +82,9 @@ struct Limit {
     round: (u32, u32),
     /// When the last refusal came.
     refused_at: Instant,
+    /// How many requests were taken for refused at last, and how many of them the server has answered nevertheless.
+    refused: u32,
+    answered_nevertheless: u32,
     /// How many further refusals are to come for requests that will be sent again already.
     owed: u32,
     /// How many periods have begun on this connection.
@@ -148,6 +151,11 @@ impl Pacing {
         if self.burst.unanswered() == 0 {
             // It answers a request that was taken for refused.
             limit.owed = limit.owed.saturating_sub(1);
+            limit.answered_nevertheless = limit.answered_nevertheless.saturating_add(1);
+            if limit.answered_nevertheless >= limit.refused && limit.allowance.is_none() {
+                // The refusal was that of another message, and nothing else speaks of a limit.
+                self.limit = None;
+            }
             return;
         }
         self.burst.answered += 1;
@@ -160,18 +168,20 @@ impl Pacing {
         }
     }
 
-    /// The server takes no more messages for now; this number of requests will be sent again. True when no limit was
-    /// known.
-    pub(super) fn refused(&mut self, requests: u32, now: Instant) -> bool {
+    /// The server takes no more messages for now; this number of requests will be sent again. The pauses become longer
+    /// only if it is certain that they were refused. True when no limit was known.
+    pub(super) fn refused(&mut self, requests: u32, is_certain: bool, now: Instant) -> bool {
         let burst = std::mem::take(&mut self.burst);
         let began = burst.began().unwrap_or(now);
         let is_news = self.limit.as_ref().is_none_or(|limit| matches!(limit.period, Period::Endless { .. }));
         let limit = self.limit.get_or_insert_with(|| Limit::new(Period::Unknown { since: began, refusals: 0 }, now));
-        if burst.answered > 0 {
+        if burst.answered > 0 && is_certain {
             limit.allowance = Some(most_of(burst.answered));
         }
         let (since, refusals, known) = match limit.period {
-            Period::Unknown { since, refusals } if burst.answered == 0 => (since, refusals + 1, None),
+            Period::Unknown { since, refusals } if burst.answered == 0 => {
+                (since, refusals + u32::from(is_certain), None)
+            }
             Period::Known(length) if burst.answered > 0 => (began, 1, Some(began + length)),
             // The window that is used up is the one before.
             Period::Known(length) => (began.checked_sub(length).unwrap_or(began), 1, None),
@@ -182,6 +192,7 @@ impl Pacing {
         limit.turn = Turn::ClosedUntil(known.unwrap_or(now).max(now + pause));
         limit.begin_round(1);
         (limit.refused_at, limit.owed) = (now, requests.saturating_sub(1));
+        (limit.refused, limit.answered_nevertheless) = (requests, 0);
         is_news
     }
 
@@ -293,7 +304,17 @@ impl Burst {
 
 impl Limit {
     fn new(period: Period, now: Instant) -> Self {
-        Self { allowance: None, period, turn: Turn::Open, round: (1, 1), refused_at: now, owed: 0, periods: 0 }
+        Self {
+            allowance: None,
+            period,
+            turn: Turn::Open,
+            round: (1, 1),
+            refused_at: now,
+            refused: 0,
+            answered_nevertheless: 0,
+            owed: 0,
+            periods: 0,
+        }
     }
 
     /// A period has passed. Where it was used up and nothing was refused, the next one may have more in the same time.
@@ -398,13 +419,13 @@ mod tests {
     fn s10_a_refusal_tells_the_allowance_and_the_pauses_tell_the_period() {
         let start = Instant::now();
         let mut pacing = after_burst(100, 60, start);
-        assert!(pacing.refused(40, start));
+        assert!(pacing.refused(40, true, start));
         for at in [1, 3, 6] {
             assert_eq!(pacing.deadline(), Some(start + at * SECOND));
             assert!(!pacing.holds_back(start + at * SECOND));
             pacing.sent(start + at * SECOND);
             assert!(pacing.holds_back(start + at * SECOND), "one alone");
-            assert!(!pacing.refused(1, start + at * SECOND), "no news");
+            assert!(!pacing.refused(1, true, start + at * SECOND), "no news");
         }
         let next = start + 10 * SECOND;
         assert_eq!(send_all(&mut pacing, next), 45);
@@ -416,13 +437,13 @@ mod tests {
     fn s10_a_window_that_ends_a_little_later_does_not_make_the_period_short() {
         let start = Instant::now();
         let mut pacing = after_burst(100, 60, start);
-        pacing.refused(40, start);
+        pacing.refused(40, true, start);
         let mut now = start + 10 * SECOND;
         send_all(&mut pacing, now);
         now += 10 * SECOND;
         assert!(!pacing.holds_back(now));
         pacing.sent(now);
-        pacing.refused(1, now);
+        pacing.refused(1, true, now);
         now += SECOND;
         assert_eq!(send_all(&mut pacing, now), 57, "the allowance stays");
         assert_eq!(pacing.deadline(), Some(now + 11 * SECOND));
@@ -523,9 +544,9 @@ mod tests {
     fn s10_further_refusals_of_the_same_burst_are_expected() {
         let now = Instant::now();
         let mut pacing = after_burst(10, 5, now);
-        pacing.refused(3, now);
+        pacing.refused(3, true, now);
         assert_eq!([0; 3].map(|_| pacing.expects_refusal()), [true, true, false]);
-        pacing.refused(3, now);
+        pacing.refused(3, true, now);
         assert!(!pacing.holds_back(now + 2 * SECOND));
         pacing.sent(now + 2 * SECOND);
         assert!(!pacing.expects_refusal(), "it is that of the new request");
@@ -535,7 +556,7 @@ mod tests {
     fn s10_what_was_learned_is_forgotten() {
         let start = Instant::now();
         let mut pacing = after_burst(10, 5, start);
-        pacing.refused(5, start);
+        pacing.refused(5, true, start);
         pacing.begin_connection();
         pacing.advance(start + FORGOTTEN_AFTER - SECOND);
         assert!(pacing.is_limited());
@@ -549,7 +570,7 @@ mod tests {
         let mut pacing = Pacing::default();
         for _ in 0..1000 {
             pacing.sent(now);
-            pacing.refused(u32::MAX, now);
+            pacing.refused(u32::MAX, true, now);
             now += LONGEST_PERIOD;
             send_all(&mut pacing, now);
             pacing.sent(now);

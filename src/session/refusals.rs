@@ -74,7 +74,9 @@ impl Session {
     fn repeat(&mut self, limited: &Limited, error: ServerError, now: Instant) {
         let user = users::user(&self.sign_in);
         let sign_in = limited.sign_in && self.sign_in.repeat();
-        let repeated = self.subscriptions.repeat(&limited.subscriptions, sign_in, user, &mut self.batch, now);
+        let is_certain = limited.client_event.is_none();
+        let (channels, batch) = (&limited.subscriptions, &mut self.batch);
+        let repeated = self.subscriptions.repeat(channels, sign_in, is_certain, user, batch, now);
         match (&limited.client_event, repeated) {
             (Some(suspect), _) => self.report_refused_client_event(suspect.clone(), error),
             (None, Repeated::Again) => {}

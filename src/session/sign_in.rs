@@ -15,6 +15,9 @@ pub(super) struct SignIn {
     /// Numbers the questions to the authenticator.
     number: u64,
     timeout: Duration,
+    /// The user of the last request, if an error that names nothing was taken for its refusal. A confirmation may still
+    /// come, and wins.
+    doubted: Option<String>,
     /// Since when subscriptions wait for the outcome, because it is the first thing on this connection.
     holds_since: Option<Instant>,
 }
@@ -41,23 +44,19 @@ enum Stage {
         deadline: Instant,
     },
     In(Name),
-    /// An error that names nothing was taken for its refusal. A confirmation may still come, and wins.
-    Doubted {
-        id: String,
-    },
     /// It failed, and a call or another connection tries again.
     Failed,
 }
 
 impl SignIn {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { stage: Stage::Out, ticket: Ticket::default(), number: 0, timeout, holds_since: None }
+        Self { stage: Stage::Out, ticket: Ticket::default(), number: 0, timeout, doubted: None, holds_since: None }
     }
 
     /// The user asks for it. True when the authenticator is to be asked.
     pub(super) fn want(&mut self, ticket: Ticket, connected: bool, now: Instant) -> bool {
         self.ticket = ticket;
-        let begins = matches!(self.stage, Stage::Out | Stage::Doubted { .. } | Stage::Failed);
+        let begins = matches!(self.stage, Stage::Out | Stage::Failed);
         if begins && connected {
             self.ask(now);
         } else if begins {
@@ -84,7 +83,7 @@ impl SignIn {
     /// The connection has ended. A user who was signed in, or was to be signed in, is signed in again on the next
     /// connection. True if the state changed.
     pub(super) fn end_connection(&mut self) -> bool {
-        self.holds_since = None;
+        (self.holds_since, self.doubted) = (None, None);
         // A failure stays the outcome until it is tried again: servers may close the connection together with it.
         let is_news = self.is_pending() || self.user().is_some();
         if !matches!(self.stage, Stage::Out) {
@@ -153,20 +152,22 @@ impl SignIn {
     /// The server confirms. The id of the user; `None` when nobody waits for that.
     pub(super) fn succeeded(&mut self, id: Option<String>) -> Option<Name> {
         let own = match &self.stage {
-            // The first request was not refused after all.
-            Stage::Proven { id, deadline: None, .. } => id,
-            Stage::Requested { id, .. } | Stage::Doubted { id } => id,
-            _ => return None,
+            Stage::Requested { id, .. } => Some(id),
+            // The request that a limit refused was not refused after all.
+            Stage::Proven { id, deadline: None, .. } => Some(id),
+            Stage::In(_) | Stage::Out | Stage::Wanted => None,
+            _ => self.doubted.as_ref(),
         };
-        let id = Name::from(id.as_deref().unwrap_or(own));
-        self.stage = Stage::In(id.clone());
+        let id = Name::from(id.as_deref().unwrap_or(own?));
+        (self.stage, self.doubted) = (Stage::In(id.clone()), None);
         Some(id)
     }
 
     /// An error that names nothing is its refusal. False when no answer is awaited.
     pub(super) fn refuse(&mut self) -> bool {
         let Stage::Requested { id, .. } = &mut self.stage else { return false };
-        self.stage = Stage::Doubted { id: std::mem::take(id) };
+        self.doubted = Some(std::mem::take(id));
+        self.stage = Stage::Failed;
         true
     }
 
@@ -193,7 +194,7 @@ impl SignIn {
         match &self.stage {
             Stage::Asking { deadline } | Stage::Requested { deadline, .. } => Some(*deadline),
             Stage::Proven { deadline, .. } => *deadline,
-            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Doubted { .. } | Stage::Failed => None,
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
         }
     }
 
@@ -201,7 +202,7 @@ impl SignIn {
         let deadline = match &mut self.stage {
             Stage::Asking { deadline } | Stage::Requested { deadline, .. } => Some(deadline),
             Stage::Proven { deadline, .. } => deadline.as_mut(),
-            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Doubted { .. } | Stage::Failed => None,
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
         };
         if let Some(deadline) = deadline {
             *deadline = (*deadline + pause).min(now + self.timeout);
@@ -211,6 +212,16 @@ impl SignIn {
     /// Whether an outcome is still to come on this connection.
     pub(super) fn is_pending(&self) -> bool {
         matches!(self.stage, Stage::Asking { .. } | Stage::Proven { .. } | Stage::Requested { .. })
+    }
+
+    /// Whether a request was sent and an answer is to come.
+    pub(super) fn is_owed_an_answer(&self) -> bool {
+        matches!(self.stage, Stage::Requested { .. }) || self.waits_for_turn()
+    }
+
+    /// When subscriptions go on without the outcome.
+    pub(super) fn hold_deadline(&self) -> Option<Instant> {
+        self.holds_since.map(|since| since + self.timeout)
     }
 
     /// Whether subscriptions wait for the outcome.

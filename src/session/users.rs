@@ -83,8 +83,10 @@ impl Session {
     }
 
     pub(super) fn signed_in(&mut self, id: Option<String>, now: Instant) {
-        if self.sign_in.is_pending() {
+        if self.sign_in.is_owed_an_answer() {
             self.subscriptions.sign_in_answered(now);
+        }
+        if self.sign_in.is_pending() {
             self.ledger.signed_in(now);
             self.follow_verdicts(now);
         }
@@ -141,8 +143,15 @@ impl Session {
             self.ledger.forget_sign_in(now);
             self.sign_in_failed(error, now);
         }
+        if self.sign_in.hold_deadline().is_some_and(|deadline| deadline <= now) {
+            // A server that limits messages may refuse the sign-in again and again.
+            let waited = self.sign_in.release(now);
+            self.subscriptions.postpone(waited, now);
+        }
+        self.subscriptions.advance_pace(now);
         if !self.sign_in.holds_subscriptions_back() {
-            self.subscriptions.expire(&mut self.ledger, &mut self.batch, now);
+            let user = user(&self.sign_in);
+            self.subscriptions.expire(user, &mut self.ledger, &mut self.batch, now);
         }
         self.follow_verdicts(now);
     }

@@ -113,10 +113,10 @@ fn c8_another_name_that_the_certificate_does_not_have_is_refused() {
 }
 
 #[test]
-fn c8_another_name_is_verified_for_auth_endpoints() {
+fn c8_another_name_is_verified_for_auth_endpoints_on_the_same_host() {
     let stage = Stage::with("DNS:ws.internal,DNS:localhost");
     let (server, root) = (&stage.server, &stage.authority.root());
-    let endpoint = &stage.at("https://localhost:{}/pusher/auth");
+    let endpoint = &stage.at("https://127.0.0.1:{}/pusher/auth");
     // Each endpoint is asked four times, with pauses.
     thread::scope(|scope| {
         for name in ["internal", "other.internal", "a.ws.internal", "127.0.0.1", "::1"] {
@@ -129,6 +129,15 @@ fn c8_another_name_is_verified_for_auth_endpoints() {
             });
         }
     });
+}
+
+#[test]
+fn c8_an_auth_endpoint_on_another_host_is_verified_by_its_own_host() {
+    let stage = Stage::with("DNS:localhost");
+    let config = stage.server.config().auth_endpoint(stage.at("https://localhost:{}/pusher/auth"));
+    let config = config.root_certificate_pem(stage.authority.root()).tls_server_name("ws.internal");
+    let pusher = Pusher::new(config).connect().expect("without TLS");
+    pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE).expect("localhost is verified");
 }
 
 #[test]

@@ -12,19 +12,30 @@ use crate::io::http_head::{self, Head};
 /// program enables a compression feature of ureq.
 pub(super) const CODING: &str = "coding";
 
-/// Returns the new head and the number of bytes that it replaces, or `None` while the head is incomplete.
-pub(super) fn filter(bytes: &[u8]) -> Result<Option<(String, usize)>, String> {
+/// A head for ureq.
+pub(super) struct Filtered {
+    pub(super) head: String,
+    /// The number of bytes that it replaces.
+    pub(super) replaced: usize,
+    pub(super) is_refusal: bool,
+}
+
+/// Returns the new head, or `None` while the head is incomplete.
+pub(super) fn filter(bytes: &[u8]) -> Result<Option<Filtered>, String> {
     match http_head::parse(bytes) {
         Ok(None) => Ok(None),
-        Ok(Some(head)) => Ok(Some((in_order(&head)?, head.end))),
+        Ok(Some(head)) => {
+            Ok(Some(Filtered { head: in_order(&head)?, replaced: head.end, is_refusal: head.status >= 300 }))
+        }
         Err(error) => cut_off(bytes).map(Some).ok_or_else(|| error.predicate()),
     }
 }
 
 /// The new head for a refusal that ended inside its own head.
-pub(super) fn cut_off(bytes: &[u8]) -> Option<(String, usize)> {
+pub(super) fn cut_off(bytes: &[u8]) -> Option<Filtered> {
     let status = http_head::status_of_refusal(bytes)?;
-    Some((format!("HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), bytes.len()))
+    let head = format!("HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    Some(Filtered { head, replaced: bytes.len(), is_refusal: true })
 }
 
 fn in_order(head: &Head<'_>) -> Result<String, String> {

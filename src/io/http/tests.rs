@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -412,5 +412,38 @@ fn a1_a_request_goes_out_again_when_a_kept_connection_ends_without_any_answer() 
             assert_eq!(second.is_ok(), is_answered, "{connections:?}: {second:?}");
             assert!(is_answered || matches!(second, Err(Failure::Network { .. })), "{second:?}");
         });
+    }
+}
+
+#[test]
+fn a1_the_status_of_a_refusal_does_not_wait_for_its_body() {
+    let heads = [
+        "Content-Length: 100\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "",
+        "Content-Length: 100\r\nConnection: close\r\n",
+    ];
+    for (head, start) in heads.into_iter().zip(["", "2\r\nwh", "wh", "wh"]) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/auth", listener.local_addr().expect("bound"));
+        let answer = format!("HTTP/1.1 403 Forbidden\r\n{head}\r\n{start}");
+        // With this patience the test would fail by its own time limit.
+        let config = Config::host("key", "host").auth_endpoint(&url).auth_timeout(Duration::from_secs(3600));
+        let (asked, connection) = mpsc::channel();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().expect("somebody connects").0;
+            read_request(&mut stream);
+            stream.write_all(answer.as_bytes()).expect("somebody reads");
+            asked.send(stream).expect("the test waits");
+        });
+        let http = Http::new(&config, &Arc::default());
+        match ask_at(&http, &config, &url) {
+            Err(Failure::Refused { status: Some(403), message, .. }) => {
+                assert_eq!(message, start.trim_start_matches("2\r\n"))
+            }
+            other => panic!("{head:?}: {other:?}"),
+        }
+        server.join().expect("no panic");
+        drop(connection);
     }
 }

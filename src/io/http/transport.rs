@@ -19,7 +19,7 @@ use ureq::{
 };
 use zeroize::Zeroize;
 
-use super::head_filter;
+use super::head_filter::{self, Filtered};
 use crate::{
     config::{Config, HttpUrl},
     io::{
@@ -40,6 +40,9 @@ const OUTPUT: usize = 66 * 1024;
 
 /// The most bytes that one read of a head takes.
 const CHUNK: usize = 4096;
+
+/// The limit for reading the body of a refusal. Its status is known already.
+const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
 
 /// Makes the connections of one agent.
 pub(super) struct Network {
@@ -117,6 +120,8 @@ pub(crate) struct Connection<S> {
     buffers: LazyBuffers,
     /// The head of the last answer was read: its body or another request comes next.
     is_answered: bool,
+    /// The end of reading the body, if the answer is a refusal.
+    body_until: Option<Instant>,
     /// An earlier request was answered.
     is_used: bool,
     /// The error that interrupted writing the request. A server may answer before it has read the whole request.
@@ -129,12 +134,21 @@ pub(crate) struct Connection<S> {
 impl<S: Socket> Connection<S> {
     pub(super) fn new(stream: S, is_tls: bool, stop: Arc<Stop>) -> Self {
         let (stream, buffers) = (Mutex::new(stream), LazyBuffers::new(INPUT, OUTPUT));
-        Self { stream, buffers, is_answered: false, is_used: false, unsent: None, is_tls, _stop: stop }
+        Self {
+            stream,
+            buffers,
+            is_answered: false,
+            body_until: None,
+            is_used: false,
+            unsent: None,
+            is_tls,
+            _stop: stop,
+        }
     }
 
     /// Reads until the head is complete, and replaces it by the head that [`head_filter`] makes.
     fn read_head(&mut self) -> Result<bool, Failed> {
-        let (head, replaced) = loop {
+        let Filtered { head, replaced, is_refusal } = loop {
             let error = match self.receive(CHUNK) {
                 Ok(0) => io::ErrorKind::UnexpectedEof.into(),
                 Ok(_) => match head_filter::filter(self.buffers.input()).map_err(malformed)? {
@@ -155,6 +169,7 @@ impl<S: Socket> Connection<S> {
         room.ok_or_else(|| malformed("has too large a head".to_owned()))?.copy_from_slice(&answer);
         self.buffers.input_appended(answer.len());
         self.is_answered = true;
+        self.body_until = is_refusal.then(|| Instant::now() + REFUSAL_WITHIN);
         Ok(true)
     }
 
@@ -172,7 +187,7 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Returns the refusal in a head that was cut off, if its status is known. Otherwise the error stands.
-    fn ended(&mut self, error: io::Error) -> Result<(String, usize), Failed> {
+    fn ended(&mut self, error: io::Error) -> Result<Filtered, Failed> {
         let input = self.buffers.input();
         match (head_filter::cut_off(input), input.is_empty()) {
             (Some(refusal), _) => Ok(refusal),
@@ -217,7 +232,9 @@ impl<S: Socket> Transport for Connection<S> {
 
     /// Fails with `ConnectionFailed` if a reused connection ended before the first byte of an answer.
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Failed> {
-        self.stream.get_mut().set_deadline(end_of(&timeout));
+        let end = end_of(&timeout);
+        let until = self.body_until.filter(|_| self.is_answered).map_or(end, |until| until.min(end));
+        self.stream.get_mut().set_deadline(until);
         let received = if self.is_answered { self.receive(INPUT).map(|count| count > 0) } else { self.read_head() };
         received.map_err(|failed| match failed {
             Failed::Io(error) if error.kind() == io::ErrorKind::TimedOut => Failed::Timeout(timeout.reason),

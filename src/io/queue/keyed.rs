@@ -69,25 +69,24 @@ impl Keyed {
 
     /// The entries of a batch, each alone with its key. A closure that panics is not run again.
     fn entries(&self, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), Panicked>) {
-        let mut key_of = self.key_of.lock().clone();
+        let key_of = self.key_of.lock().clone();
         let mut outcome = Ok(());
         let entry = |index| {
-            let closure = key_of.as_ref().filter(|_| batch.notice(index).is_none());
+            let closure = key_of.as_ref().filter(|_| outcome.is_ok() && batch.notice(index).is_none());
             let event = Event::new(Arc::clone(batch), index);
             let key = closure.map(|closure| panic::catch_unwind(AssertUnwindSafe(|| closure(&event))));
             let key = key.unwrap_or(Ok(None)).unwrap_or_else(|_| {
                 log::error!("a closure that gives keys to a receiver's events panicked");
-                key_of = None;
                 outcome = Err(Panicked);
                 None
             });
             Arc::new(batch.single_with_key(index, key))
         };
         let entries = (0..batch.len()).map(entry).collect();
-        if outcome.is_err() {
-            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.take_down()))));
-        }
-        (entries, outcome)
+        let closures = (key_of, if outcome.is_err() { self.take_down() } else { None });
+        // It may be the last to hold what the closure holds, and dropping that is user code, too.
+        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(closures)));
+        (entries, outcome.and(dropped.map_err(|_| Panicked)))
     }
 
     /// From here on it gives no keys. Returns the closure, for the caller to drop without a lock.

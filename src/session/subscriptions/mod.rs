@@ -131,10 +131,11 @@ impl Subscriptions {
         subscription.ready = None;
         subscription.forget_secrets();
         self.held_back.remove(&subscription.interest.id());
-        if self.connected {
-            self.tell(name);
-        } else {
+        let is_unknown_to_server = subscription.at_server == AtServer::No && subscription.unanswered == 0;
+        if is_unknown_to_server || !self.connected {
             self.by_name.remove(name);
+        } else {
+            self.tell(name);
         }
     }
 
@@ -188,6 +189,21 @@ impl Subscriptions {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         if self.connected && !std::mem::replace(&mut subscription.to_tell, true) {
             self.to_tell.push_back(name.clone());
+            self.forget_untold();
+        }
+    }
+
+    /// Keeps the list of names in proportion to the channels: while a sign-in holds messages back, channels come and go.
+    fn forget_untold(&mut self) {
+        if self.to_tell.len() <= 2 * self.by_name.len() + 64 {
+            return;
+        }
+        let by_name = &mut self.by_name;
+        self.to_tell.retain(|name| by_name.get_mut(name).is_some_and(|s| std::mem::take(&mut s.to_tell)));
+        for name in &self.to_tell {
+            if let Some(subscription) = self.by_name.get_mut(name) {
+                subscription.to_tell = true;
+            }
         }
     }
 
@@ -284,15 +300,27 @@ impl Subscriptions {
     }
 
     /// S5: ends the attempts whose time is over. A request is taken back from the server, in case it answers yet.
-    pub(super) fn expire(&mut self, ledger: &mut Ledger, batch: &mut Batch, now: Instant) {
-        self.pacing.advance(now);
+    ///
+    /// A channel that waits for the sign-in of the `user` has no deadline of its own.
+    pub(super) fn expire(&mut self, user: User, ledger: &mut Ledger, batch: &mut Batch, now: Instant) {
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
             let Some((_, name, number)) = self.deadlines.pop_front() else { return };
             // Most attempts have ended long before.
             let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(number)) else { continue };
+            if subscription.progress == Progress::AwaitingUser(number) && matches!(user, User::Pending) {
+                self.deadlines.push_back((now + self.rules.timeout, name, number));
+                continue;
+            }
+            let is_confirmed_too_early = subscription.is_confirmed_too_early();
             if subscription.last_request == number {
                 // Nothing is expected any more.
                 ledger.forget(&name, std::mem::take(&mut subscription.unanswered), now);
+                if is_confirmed_too_early {
+                    // Whether the server has refused the last request is not known, so that it is asked again.
+                    subscription.progress = Progress::Wanted;
+                    self.advance(&name, user, batch, now);
+                    continue;
+                }
             }
             let (channel, after) = (name.to_string(), self.rules.timeout);
             let asked_in_vain = Error::AuthTimeout { channel: Some(channel.clone()), after };

@@ -21,11 +21,12 @@ pub(in crate::session) enum Repeated {
 
 impl Subscriptions {
     /// The requests for these channels were refused because there were too many messages. They are sent again. So is
-    /// the sign-in, if it was refused too.
+    /// the sign-in, if it was refused too. It is certain unless a client event may have been refused in their place.
     pub(in crate::session) fn repeat(
         &mut self,
         channels: &[Name],
         and_sign_in: bool,
+        is_certain: bool,
         user: User,
         batch: &mut Batch,
         now: Instant,
@@ -34,7 +35,7 @@ impl Subscriptions {
         let refusals = u32::try_from(channels.len() + usize::from(and_sign_in)).unwrap_or(u32::MAX);
         match repeated {
             0 if !and_sign_in => Repeated::Nothing,
-            _ if self.pacing.refused(refusals, now) => Repeated::ForTheFirstTime,
+            _ if self.pacing.refused(refusals, is_certain, now) => Repeated::ForTheFirstTime,
             _ => Repeated::Again,
         }
     }
@@ -64,6 +65,11 @@ impl Subscriptions {
         self.pacing.holds_back(now)
     }
 
+    /// Lets time pass.
+    pub(in crate::session) fn advance_pace(&mut self, now: Instant) {
+        self.pacing.advance(now);
+    }
+
     /// When the next turn may begin, where there is a limit.
     pub(in crate::session) fn turn(&self) -> Option<Instant> {
         self.pacing.deadline()
@@ -86,6 +92,12 @@ impl Subscriptions {
     /// The connection ended without a reason.
     pub(in crate::session) fn cut(&mut self, now: Instant) {
         self.pacing.cut(now);
+    }
+
+    /// How long the list is of those about whom the server has to be told something.
+    #[cfg(test)]
+    pub(in crate::session) fn untold(&self) -> usize {
+        self.to_tell.len()
     }
 
     #[cfg(test)]

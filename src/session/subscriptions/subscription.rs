@@ -159,8 +159,9 @@ impl Subscription {
     pub(super) fn can_be_confirmed(&self) -> bool {
         match self.progress {
             Progress::Requested(_) => true,
-            Progress::HeldBack | Progress::Failed => self.at_server == AtServer::Perhaps,
-            _ => false,
+            Progress::Subscribed | Progress::Unwanted => false,
+            // Also while another attempt is being made: the permission of the last request is still there.
+            _ => self.at_server == AtServer::Perhaps && (self.permission.is_some() || !self.kind.needs_auth()),
         }
     }
 

@@ -249,7 +249,7 @@ fn r3_before_the_confirmation_any_code_stands_in() {
 #[test]
 fn r5_a_connection_that_was_not_confirmed_says_so_and_names_the_key() {
     let text = |s: &Scenario| s.changes().iter().find_map(|change| change.cause.as_ref()).expect("a cause").to_string();
-    let hint = "before it confirmed it (pusher:connection_established); check the app key";
+    let hint = "the connection was never confirmed; check the app key";
     let mut s = Scenario::new();
     s.connect_background().upgrade().lose();
     assert!(text(&s).ends_with(hint), "{}", text(&s));

@@ -65,8 +65,9 @@ struct Model {
     /// How many of the scenario's outputs the server has seen.
     seen: usize,
     sockets: u64,
-    /// What the server holds as subscribed on the current socket.
-    subscribed: BTreeMap<String, u64>,
+    /// The channels that the server holds as subscribed on the current socket, each with the requests that it has not
+    /// refused: a client in doubt may have sent several.
+    subscribed: BTreeMap<String, Vec<u64>>,
     /// The messages that the server has not answered, in order: the channel and the number of a request; a client event has
     /// no channel.
     requests: Vec<(Option<String>, u64)>,
@@ -213,8 +214,8 @@ impl Model {
 
     /// Of a request that was taken back meanwhile, nothing is left to be removed.
     fn remove(&mut self, channel: &str, number: u64) {
-        if self.subscribed.get(channel) == Some(&number) {
-            self.subscribed.remove(channel);
+        if let Some(requests) = self.subscribed.get_mut(channel) {
+            requests.retain(|request| *request != number);
         }
     }
 
@@ -259,8 +260,9 @@ impl Model {
                             let wanted = self.interests.iter().any(|i| i.is_wanted() && i.name().as_str() == channel);
                             assert!(wanted, "{channel} is subscribed although it was given up");
                             self.numbers += 1;
-                            let before = self.subscribed.insert(channel.clone(), self.numbers);
-                            assert!(before.is_none() || self.doubts, "{channel} is subscribed twice");
+                            let requests = self.subscribed.entry(channel.clone()).or_default();
+                            assert!(requests.is_empty() || self.doubts, "{channel} is subscribed twice");
+                            requests.push(self.numbers);
                             self.requests.push((Some(channel), self.numbers));
                         }
                         Some("pusher:unsubscribe") => {
@@ -341,7 +343,8 @@ proptest! {
         prop_assert_eq!(model.attributed(), model.nameless, "each error is told once");
         for interest in &model.interests {
             let name = interest.name().as_str();
-            prop_assert_eq!(model.subscribed.contains_key(name), interest.is_wanted(), "the server about {}", name);
+            let is_held = model.subscribed.get(name).is_some_and(|requests| !requests.is_empty());
+            prop_assert_eq!(is_held, interest.is_wanted(), "the server about {}", name);
             let is_subscribed = model.scenario.session.subscriptions.is_subscribed(interest, interest.epoch());
             prop_assert_eq!(is_subscribed, interest.is_wanted(), "the session about {}", name);
         }

@@ -505,7 +505,9 @@ fn s10_a_sign_in_waits_for_its_turn_and_its_time_stands_still() {
     s.sign_in().prove(proof()).pass(5 * SECOND);
     assert!(s.sent().is_empty(), "the window is used up");
     s.pass(SECOND);
-    assert_eq!(s.sent(), [SIGN_IN]);
+    assert_eq!(s.sent(), [subscribe("a")], "one that was refused does not take the turns of the subscriptions");
+    s.receive(&succeeded("a"));
+    assert_eq!(s.sent()[1..], [SIGN_IN]);
     s.pass(29 * SECOND);
     assert!(s.errors().is_empty(), "30 s from the message");
     s.pass(SECOND);
@@ -531,4 +533,128 @@ fn s10_a_sign_in_that_waits_for_its_turn_begins_anew_on_the_next_connection() {
     assert_eq!(s.sent(), [SIGN_IN]);
     s.receive(CONFIRMED);
     assert_eq!(s.signed_in_as(), ["7"]);
+}
+
+#[test]
+fn s10_subscriptions_go_on_although_a_server_refuses_the_sign_in_for_ever() {
+    let mut s = Scenario::new();
+    s.wants(20, "a");
+    s.sign_in().connect_background().establish().prove(proof());
+    for _ in 0..12 {
+        s.receive(&error(4301));
+        s.forget();
+        while s.sent().is_empty() {
+            s.pass(Duration::from_millis(100));
+        }
+        if s.sent() == [subscribe("a")] {
+            s.receive(&succeeded("a"));
+            assert_eq!(
+                (s.successes().len(), s.sent()[1..].to_vec()),
+                (1, vec![SIGN_IN]),
+                "and the sign-in goes on, too"
+            );
+            return;
+        }
+        assert_eq!(s.sent(), [SIGN_IN]);
+    }
+    panic!("it was never subscribed");
+}
+
+#[test]
+fn s10_a_presence_channel_that_waits_for_a_refused_sign_in_is_not_lost() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof());
+    s.wants(20, "presence-x");
+    s.answer("presence-x", private());
+    for pause in 1..=8 {
+        s.receive(&error(4301)).pass(pause * SECOND);
+    }
+    assert!(s.told.iter().all(|told| !matches!(told, Notification::SubscriptionError(_))), "{:?}", s.told);
+    s.receive(CONFIRMED).receive(&succeeded("presence-x"));
+    assert_eq!(s.successes().len(), 1);
+}
+
+#[test]
+fn d3_what_comes_and_goes_while_a_sign_in_holds_subscriptions_back_is_forgotten() {
+    let mut s = Scenario::new();
+    s.sign_in().connect_background().establish();
+    for id in 100..10_100 {
+        let room = s.wants(id, &format!("room-{id}"));
+        s.forgets(&room);
+    }
+    assert!(s.session.subscriptions.is_empty(), "S1: nobody wants it, and the server does not know of it");
+    assert!(s.session.subscriptions.untold() < 200);
+    let room = s.wants(99, "room");
+    for _ in 0..1000 {
+        s.forgets(&room);
+        room.want();
+        s.input(Input::Wishes(vec![wish(&room)]));
+    }
+    assert!(s.session.subscriptions.untold() < 200);
+    s.prove(proof()).receive(CONFIRMED);
+    assert_eq!(s.sent().iter().filter(|sent| **sent == subscribe("room")).count(), 1, "R8: once");
+}
+
+#[test]
+fn s10_no_deadline_stays_in_the_past_while_nothing_can_be_written() {
+    for holds in [true, false] {
+        let mut s = Scenario::new();
+        s.wants(20, "a");
+        if holds {
+            s.sign_in();
+        }
+        s.connect_background().establish();
+        if !holds {
+            s.sign_in();
+        }
+        s.prove(proof()).receive(&error(4301));
+        let generation = s.session.generation;
+        s.session.handle(Input::Socket(generation, FromSocket::WriteBlocked { progress: false }), s.now);
+        for _ in 0..5 {
+            s.now += SECOND;
+            // As the link does it while writing is blocked.
+            s.session.handle(Input::Tick, s.now);
+            while s.session.poll_supervision().is_some() {}
+            assert!(s.session.deadline().is_none_or(|deadline| deadline > s.now), "that is a busy loop");
+        }
+    }
+}
+
+#[test]
+fn s6_a_confirmation_wins_over_a_guess_also_after_another_try() {
+    let mut s = Scenario::connected();
+    let room = s.wants(20, "private-a");
+    s.answer("private-a", private());
+    s.receive(&error(4009));
+    assert!(matches!(s.errors()[..], [Error::SubscriptionRefused { .. }]));
+    s.input(Input::Wishes(vec![wish(&room)]));
+    s.receive(&succeeded("private-a")).receive(&event("private-a", "x"));
+    assert_eq!((s.successes().len(), s.events()), (1, vec![("e", "x")]));
+    s.answer("private-a", private());
+    let subscribes = s.sent().iter().filter(|sent| sent.contains("pusher:subscribe")).count();
+    assert_eq!(subscribes, 1, "R8: it is subscribed already");
+}
+
+#[test]
+fn a8_a_confirmed_sign_in_wins_over_a_guess_also_after_another_try() {
+    let mut s = Scenario::connected();
+    s.sign_in().prove(proof()).receive(&error(4009));
+    s.sign_in().receive(CONFIRMED);
+    assert_eq!(s.signed_in_as(), ["7"]);
+    s.forget();
+    s.prove(proof());
+    assert!(!s.sent().contains(&SIGN_IN));
+}
+
+#[test]
+fn s10_refusals_of_client_events_do_not_slow_subscriptions_down() {
+    let (mut s, private) = in_private_room();
+    for id in 20..30 {
+        triggers(&mut s, &private, "client-e");
+        s.wants(id, &format!("room-{id}"));
+        s.receive(&error(4301)).receive(&succeeded(&format!("room-{id}")));
+    }
+    s.forget();
+    s.wants(40, "late");
+    assert_eq!(s.sent(), [subscribe("late")], "every request was answered, so that there is no limit");
 }

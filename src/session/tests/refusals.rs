@@ -395,3 +395,18 @@ fn s6_a_flood_of_errors_is_bounded_and_none_is_lost() {
     }
     assert_eq!(s.errors().len(), 1000, "three to subscriptions, the others to nobody");
 }
+
+/// The first answer is that to a request which the unsubscribe has overtaken.
+#[test]
+fn s6_a_last_request_that_is_never_answered_is_made_again() {
+    let mut s = Scenario::connected();
+    let room = s.wants(20, "room");
+    s.forgets(&room);
+    room.want();
+    s.input(Input::Wishes(vec![wish(&room)])).receive(&succeeded("room"));
+    s.forget();
+    s.pass(31 * SECOND);
+    assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);
+    s.receive(&succeeded("room")).receive(&event("room", "x"));
+    assert_eq!(s.events(), [("e", "x")]);
+}
