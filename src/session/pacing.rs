@@ -188,7 +188,7 @@ impl Pacing {
             _ => (began, 1, None),
         };
         limit.period = Period::Unknown { since, refusals };
-        let pause = PAUSE.saturating_mul(refusals).min(LONGEST_PAUSE);
+        let pause = PAUSE.saturating_mul(refusals.max(1)).min(LONGEST_PAUSE);
         limit.turn = Turn::ClosedUntil(known.unwrap_or(now).max(now + pause));
         limit.begin_round(1);
         (limit.refused_at, limit.owed) = (now, requests.saturating_sub(1));

@@ -658,3 +658,15 @@ fn s10_refusals_of_client_events_do_not_slow_subscriptions_down() {
     s.wants(40, "late");
     assert_eq!(s.sent(), [subscribe("late")], "every request was answered, so that there is no limit");
 }
+
+#[test]
+fn s10_a_request_beside_a_refused_client_event_is_not_repeated_at_once() {
+    let (mut s, private) = in_private_room();
+    triggers(&mut s, &private, "client-e");
+    s.wants(20, "late");
+    s.forget();
+    s.receive(&error(4301)).pass(SECOND - Duration::from_millis(1));
+    assert!(s.sent().is_empty(), "a server with a limit would refuse it again");
+    s.pass(Duration::from_millis(1));
+    assert_eq!(s.sent(), [subscribe("late")]);
+}
