@@ -662,6 +662,7 @@ fn s10_refusals_of_client_events_do_not_slow_subscriptions_down() {
 #[test]
 fn s10_a_request_beside_a_refused_client_event_is_not_repeated_at_once() {
     let (mut s, private) = in_private_room();
+    s.pass(11 * SECOND);
     triggers(&mut s, &private, "client-e");
     s.wants(20, "late");
     s.forget();
