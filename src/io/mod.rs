@@ -20,6 +20,7 @@
 //!    lock each. Nothing is called under it.
 //! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken. A queue with keys of
 //!    the program's own has a second lock, for its staged batches, which is taken under its first.
+//! 5. One lock serialises deliveries; locks of rule 3 are taken under it. Of the public calls, only those that run the
 //!    program's own code and report its errors take it.
 //!
 //! # Order
