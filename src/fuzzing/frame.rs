@@ -1,6 +1,5 @@
 //! From the text of a message to what the user is told of it.
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{lossy::lossy, session::World};
@@ -9,6 +8,7 @@ use crate::{event::Batch, protocol::frame::Frame, surrogates};
 /// Takes the input as one message on a connection with a channel of each kind.
 pub fn frame(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
+    assert!(Frame::parsers_agree(&text), "D1: a flat message means the same to both parsers");
     let parsed = Frame::parse(&text);
     match &parsed {
         Ok(frame) => check_envelope(frame, &text),
@@ -24,7 +24,6 @@ pub fn frame(input: &[u8]) {
 
 /// Another parser of the same text finds the same in it.
 fn check_envelope(frame: &Frame<'_>, text: &str) {
-    assert!(serde_json::from_str::<IgnoredAny>(&lossy(text)).is_ok(), "D2: every message is JSON");
     // That parser knows fewer texts: no numbers beyond a float.
     let Ok(value) = serde_json::from_str::<Value>(&lossy(text)) else { return };
     assert_eq!(value["event"].as_str(), Some(&*frame.event));

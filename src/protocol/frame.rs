@@ -32,6 +32,13 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// Whether the parser of any message accepts what the parser of flat messages accepts, and reads the same in it.
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn parsers_agree(text: &'a str) -> bool {
+        let Some(flat) = flat::parse(text) else { return true };
+        Self::parse_any(text).is_ok_and(|any| format!("{flat:?}") == format!("{any:?}"))
+    }
+
     fn parse_any(text: &'a str) -> Result<Self, String> {
         let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| describe(&error))?;
         if envelope.depth > MAX_DEPTH {
@@ -460,12 +467,8 @@ mod tests {
                 std::array::from_fn(|place| FIELDS[number / FIELDS.len().pow(place as u32) % FIELDS.len()]);
             for [separator, end] in [[",", "}"], [",", "} "], [", ", "}"], ["", "}"], [",", ""]] {
                 let text = format!("{{{}{end}", fields.join(separator));
-                if let Some(flat) = flat::parse(&text) {
-                    let any = Frame::parse_any(&text).expect(&text);
-                    assert_eq!((&flat.event, &flat.channel), (&any.event, &any.channel), "{text}");
-                    assert_eq!((flat.data.text(), &flat.user_id), (any.data.text(), &any.user_id), "{text}");
-                    compared += 1;
-                }
+                assert!(Frame::parsers_agree(&text), "{text}");
+                compared += usize::from(flat::parse(&text).is_some());
             }
         }
         assert!(compared > 100, "{compared}");
