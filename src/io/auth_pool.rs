@@ -52,6 +52,8 @@ struct Shared {
     config: Config,
     connector: Arc<tls::Connector>,
     first_retry: Duration,
+    /// How long the session waits for an answer.
+    answered_within: Duration,
     retries: AtomicU64,
     state: Mutex<State>,
     /// Rung when something becomes due earlier than the thread that waits believes.
@@ -99,6 +101,7 @@ impl AuthPool {
             config: config.clone(),
             connector: Arc::clone(connector),
             first_retry,
+            answered_within: config.settings().subscriptions.timeout,
             retries: AtomicU64::new(0),
             state: Mutex::default(),
             bell: Condvar::new(),
@@ -260,7 +263,7 @@ impl Shared {
         let Job { work, attempt, asked, asker, .. } = job;
         let work = still_wanted(work, &*asker)?;
         let delay = self.delay(attempt);
-        let end = asked.checked_add(self.config.settings().subscriptions.timeout).filter(|_| attempt < ATTEMPTS);
+        let end = asked.checked_add(self.answered_within).filter(|_| attempt < ATTEMPTS);
         let retry = Retry { delay, end: end.unwrap_or(asked) };
         let Outcome { answers, again } = authorizer::ask(&self.config, http, work, retry, inside);
         for answer in answers {

@@ -94,8 +94,8 @@ impl Heartbeat {
         }
     }
 
-    /// What was asked for an older connection is worth nothing any more, and makes room. The order to ask may itself come
-    /// late, from the reader of an older connection that user code has held up.
+    /// Asks, and ends the requests for older connections, whose answers are of no use. The order to ask may itself be late:
+    /// it comes from the reader of an older connection if user code has held that up.
     fn ask(&mut self, question: Question) {
         let Some(generation) = authorizer::generation_of(&question).filter(|of| self.core.is_current(*of)) else {
             return;

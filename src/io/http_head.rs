@@ -153,6 +153,10 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 }
 
 impl<'a> Head<'a> {
+    pub(crate) fn is_refusal(&self) -> bool {
+        is_refusal(self.status)
+    }
+
     /// The values of the headers with this name, in any case.
     pub(crate) fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
         self.headers

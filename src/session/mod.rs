@@ -292,10 +292,8 @@ impl Session {
         // Refused again and again, it must not take the turns of the subscriptions.
         let is_last = !holds && self.sign_in.waits_for_turn();
         let sign_in = if is_last { None } else { self.next_sign_in(now) };
-        let message = sign_in.or_else(|| match holds {
-            true => None,
-            false => self.subscriptions.next_message(&mut self.ledger, now),
-        });
+        let message =
+            sign_in.or_else(|| if holds { None } else { self.subscriptions.next_message(&mut self.ledger, now) });
         let message = message.or_else(|| if is_last { self.next_sign_in(now) } else { None });
         if message.is_some() {
             return message;

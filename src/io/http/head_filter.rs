@@ -25,7 +25,7 @@ pub(super) fn filter(bytes: &[u8]) -> Result<Option<Filtered>, String> {
     match http_head::parse(bytes) {
         Ok(None) => Ok(None),
         Ok(Some(head)) => {
-            Ok(Some(Filtered { head: in_order(&head)?, replaced: head.end, is_refusal: head.status >= 300 }))
+            Ok(Some(Filtered { head: in_order(&head)?, replaced: head.end, is_refusal: head.is_refusal() }))
         }
         Err(error) => cut_off(bytes).map(Some).ok_or_else(|| error.predicate()),
     }
@@ -40,7 +40,7 @@ pub(super) fn cut_off(bytes: &[u8]) -> Option<Filtered> {
 
 fn in_order(head: &Head<'_>) -> Result<String, String> {
     let (mut lines, is_clear) = framing(head);
-    if !is_clear && head.status < 300 {
+    if !is_clear && !head.is_refusal() {
         return Err("has a body whose length cannot be told".to_owned());
     }
     let is_asked_to_stay = head.minor_version > 0 || head.has_token("connection", "keep-alive");

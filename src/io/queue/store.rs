@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Item, Taken};
 use crate::event::Batch;
 
-/// What a store has counted.
+/// The counters of a store.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// How many notifications wait.
