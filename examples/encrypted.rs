@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use pusher_channels::{Channel, DecryptionFailure, Event, Pusher, testing::TestServer};
+use pusher_channels::{Channel, Pusher, testing::TestServer};
 
 const CHANNEL: &str = "private-encrypted-payroll";
 
@@ -56,8 +56,8 @@ fn watch(channel: &Channel) -> Receiver<String> {
     let (screen, lines) = mpsc::channel();
     let failures = screen.clone();
     // The screen is gone when the program ends.
-    channel.bind("raise", move |event: &Event| drop(screen.send(format!("decrypted: {:?}", event.data()))));
-    channel.on_decryption_failure(move |failure: &DecryptionFailure| {
+    channel.bind("raise", move |event| drop(screen.send(format!("decrypted: {:?}", event.data()))));
+    channel.on_decryption_failure(move |failure| {
         let line = format!("not decrypted: {} on {}: {}", failure.event, failure.channel, failure.reason);
         drop(failures.send(line));
     });

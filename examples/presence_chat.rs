@@ -9,7 +9,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Channel, Event, Member, MemberChange, Pusher,
+    Channel, Member, Pusher,
     testing::{AuthUser, TestServer},
 };
 use serde::{Deserialize, Serialize};
@@ -83,11 +83,11 @@ fn join(server: &TestServer, user: &'static str, screen: &Sender<String>) -> Res
         move |line: String| drop(screen.send(format!("[{user}] {line}")))
     };
     let came = tell.clone();
-    room.on_member_added(move |change: &MemberChange| came(format!("{} comes", name(&change.member))));
+    room.on_member_added(move |change| came(format!("{} comes", name(&change.member))));
     let went = tell.clone();
-    room.on_member_removed(move |change: &MemberChange| went(format!("{} goes", name(&change.member))));
+    room.on_member_removed(move |change| went(format!("{} goes", name(&change.member))));
     // `{:?}` keeps what others write from controlling the terminal.
-    room.bind(MESSAGE, move |event: &Event| match event.json::<Message>() {
+    room.bind(MESSAGE, move |event| match event.json::<Message>() {
         Ok(message) => tell(format!("{} says {:?}", event.user_id().unwrap_or("somebody"), message.text)),
         Err(error) => tell(error.to_string()),
     });

@@ -6,7 +6,7 @@
 use std::{error::Error, sync::mpsc, time::Duration};
 
 use pusher_channels::{
-    Config, Event, Pusher, SubscriptionError,
+    Config, Pusher,
     testing::{AuthUser, TestServer},
 };
 
@@ -35,7 +35,7 @@ fn receive_an_order(server: &TestServer) -> Result<(), Box<dyn Error>> {
     let pusher = Pusher::new(config(server, "ann's token")).connect()?;
     let orders = pusher.channel(CHANNEL)?;
     let (received, done) = mpsc::channel();
-    orders.bind("placed", move |event: &Event| {
+    orders.bind("placed", move |event| {
         println!("{CHANNEL}: {} {}", event.name(), event.data());
         let _ = received.send(());
     });
@@ -53,7 +53,7 @@ fn be_refused(server: &TestServer) -> Result<(), Box<dyn Error>> {
     let pusher = Pusher::new(config(server, "no token of ours")).connect()?;
     // The handler and `wait_subscribed` tell the same; the handler is for programs that do not wait.
     let (told, refusal) = mpsc::channel();
-    pusher.on_subscription_error(move |failed: &SubscriptionError| {
+    pusher.on_subscription_error(move |failed| {
         let _ = told.send(failed.error.clone());
     });
     let orders = pusher.subscribe(CHANNEL)?;

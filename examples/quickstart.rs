@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::mpsc, time::Duration};
 
-use pusher_channels::{Event, Pusher, testing::TestServer};
+use pusher_channels::{Pusher, testing::TestServer};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = TestServer::start()?;
@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let (received, done) = mpsc::channel();
     let news = pusher.channel("news")?;
-    news.bind("published", move |event: &Event| {
+    news.bind("published", move |event| {
         println!("{:?} {} {}", event.channel(), event.name(), event.data());
         let _ = received.send(());
     });

@@ -36,6 +36,8 @@ impl AuthRequest {
 ///
 /// let private = ChannelAuth::new("app-key:signature");
 /// let presence = ChannelAuth::new("app-key:signature").channel_data(r#"{"user_id":"7"}"#);
+/// let answered = ChannelAuth::from_json(r#"{"auth":"app-key:signature"}"#)?;
+/// # Ok::<_, pusher_channels::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct ChannelAuth {
@@ -104,7 +106,8 @@ impl UserAuth {
     }
 }
 
-/// Why an authoriser of the program's own gives no permission.
+/// Why an authoriser of the program's own gives no permission. Every error converts into it, so that `?` works in an
+/// authorizer; a text goes through [`new`](Self::new).
 ///
 /// With a [`status`](Self::status) of 408, 429 or 500-599 it is asked again, up to three times; any other refusal is final
 /// until the channel is subscribed again, or the connection made anew.
@@ -137,7 +140,12 @@ impl fmt::Display for AuthError {
     }
 }
 
-impl std::error::Error for AuthError {}
+/// For that, `AuthError` cannot be an [`Error`](std::error::Error) itself.
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for AuthError {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
+}
 
 /// Text that must not be printed, and is wiped when it is dropped (X1).
 #[derive(Clone)]

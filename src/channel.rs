@@ -5,13 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Binding, ChannelAuth, DecryptionFailure, Error, Event, Handler, Member, MemberChange, Receiver, ReceiverOptions,
-    SubscriptionCount, SubscriptionError, SubscriptionSucceeded,
+    AnySender, Binding, ChannelAuth, DecryptionFailure, Error, Event, EventReceiver, Member, MemberChange, Notification, NotificationKind, Receiver,
+    ReceiverOptions, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WeakChannel,
     client::Owner,
     client_event,
     event::Interest,
     io::{
-        ChannelFacts, Core,
+        ChannelFacts, Core, Scope,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     protocol::name::ChannelKind,
@@ -39,18 +39,27 @@ impl Channel {
     }
 
     /// Subscribes, now or as soon as the client is connected, and again after each reconnect. Subscribing twice is one
-    /// subscription; subscribing after a failure tries again.
-    pub fn subscribe(&self) {
+    /// subscription; subscribing after a failure tries again. Returns the handle, so that
+    /// `channel.subscribe().wait_subscribed(..)` reads on.
+    pub fn subscribe(&self) -> &Self {
         self.want(None);
+        self
     }
 
     /// Subscribes with a permission that the program has already, made for the socket of this moment, or for the next one
     /// while there is none. It serves no other: after a reconnect the configured authoriser takes over, or the subscription
     /// ends in [`Error::NoAuthorizer`].
-    pub fn subscribe_with_auth(&self, auth: ChannelAuth) {
-        let Ok(core) = self.core() else { return };
-        let socket_id = core.outlets.snapshot.socket_id();
-        self.want(Some(ReadyAuth { auth, socket_id }));
+    pub fn subscribe_with_auth(&self, auth: ChannelAuth) -> &Self {
+        if let Ok(core) = self.core() {
+            let socket_id = core.outlets.snapshot.socket_id();
+            self.want(Some(ReadyAuth { auth, socket_id }));
+        }
+        self
+    }
+
+    /// A handle that does not keep the client alive, for closures that answer.
+    pub fn downgrade(&self) -> WeakChannel {
+        WeakChannel::new(&self.owner, &self.interest)
     }
 
     fn want(&self, ready: Option<ReadyAuth>) {
@@ -143,17 +152,23 @@ impl Channel {
 
     /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
     /// `pusher:subscription_succeeded` runs at once when the channel is subscribed already.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
+    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
 
-    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. If the data
-    /// cannot be decoded as `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an
-    /// [`Error::Decode`]. Use [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON. `bind_as`
-    /// takes no senders.
+    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON. If the data cannot be decoded as `T`,
+    /// the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`]. Use
+    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON.
     pub fn bind_as<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        mut handler: impl FnMut(T) + Send + 'static,
+    ) -> Binding {
+        self.bind_as_with(event, move |data, _| handler(data))
+    }
+
+    /// Like [`bind_as`](Self::bind_as), for a closure that gets the event as well, for example for the id of its sender.
+    pub fn bind_as_with<T: DeserializeOwned + 'static>(
         &self,
         event: &str,
         handler: impl FnMut(T, &Event) + Send + 'static,
@@ -161,58 +176,91 @@ impl Channel {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
+    /// Sends the events of this name on this channel to a channel of the program, as clones. The sender unbinds itself when the
+    /// receiving half is gone.
+    pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
+    }
+
     /// Runs a handler for all events of this channel, the platform's own included.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
+    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
+    /// Sends all events of this channel, the platform's own included, to a channel of the program, as clones. The sender unbinds itself when the receiving half is gone.
+    pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
+    }
+
+    /// Sends every [`Notification`] of this channel to a channel of the program: what a [`receiver`](Self::receiver) would receive, in the same order.
+    /// The sender unbinds itself when the receiving half is gone.
+    pub fn forward(&self, sender: impl AnySender<Notification>) -> Binding {
+        self.register(|bound| Registration::Everything(BoundHandler::sending(bound, sender)))
+    }
+
     /// Runs a handler for the application's events of this channel.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {
+    pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
     }
 
-    /// Takes a handler away. After it returns the handler does not start again.
-    pub fn unbind(&self, binding: Binding) {
-        binding.end(self.core());
+    /// As [`Pusher::unbind`](crate::Pusher::unbind).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherClient`] if the handler was registered on another client; it stays bound there.
+    pub fn unbind(&self, binding: Binding) -> Result<(), Error> {
+        binding.unbind_from(self.core()?)
+    }
+
+    /// Takes away all handlers of events of this name on this channel, by [`bind`](Self::bind) and its relatives. After it
+    /// returns, the handlers do not start again.
+    pub fn unbind_event(&self, event: &str) {
+        if let Ok(core) = self.core() {
+            core.unbind_event(self.scope(), event);
+        }
+    }
+
+    /// Takes away all handlers of this channel: of events and of everything else. After it returns, the handlers do not
+    /// start again.
+    pub fn unbind_all(&self) {
+        if let Ok(core) = self.core() {
+            core.unbind_all(self.scope());
+        }
     }
 
     /// Runs a handler whenever the subscription is confirmed; at once when it is already.
-    pub fn on_subscription_succeeded(&self, handler: impl Handler<SubscriptionSucceeded>) -> Binding {
+    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Succeeded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler whenever the subscription fails.
-    pub fn on_subscription_error(&self, handler: impl Handler<SubscriptionError>) -> Binding {
+    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Failed(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler whenever the server tells how many connections are subscribed, where its app has that enabled.
-    pub fn on_subscription_count(&self, handler: impl Handler<SubscriptionCount>) -> Binding {
+    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Count(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler with the channel's name when a cache channel has no event to begin with.
-    pub fn on_cache_miss(&self, handler: impl Handler<str>) -> Binding {
+    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::CacheMiss(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every event of an encrypted channel that could not be decrypted.
-    pub fn on_decryption_failure(&self, handler: impl Handler<DecryptionFailure>) -> Binding {
+    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::DecryptionFailure(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_added(&self, handler: impl Handler<MemberChange>) -> Binding {
+    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
         self.expect_members();
         self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_removed(&self, handler: impl Handler<MemberChange>) -> Binding {
+    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
         self.expect_members();
         self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
     }
@@ -222,6 +270,32 @@ impl Channel {
     /// [`Pusher::receiver`](crate::Pusher::receiver).
     pub fn receiver(&self) -> Receiver {
         self.receiver_with(ReceiverOptions::default())
+    }
+
+    /// A receiver of the events of this name alone, from now on. Make it before you subscribe, and it misses none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pusher_channels::{Pusher, testing::TestServer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = TestServer::start()?;
+    /// let pusher = Pusher::new(server.config()).connect()?;
+    /// let channel = pusher.channel("orders")?;
+    /// let placed = channel.events("placed");
+    /// channel.subscribe().wait_subscribed(Duration::from_secs(5))?;
+    /// # server.trigger("orders", "placed", "{}");
+    /// println!("{}", placed.recv()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn events(&self, event: &str) -> Receiver {
+        self.receiver_with(ReceiverOptions::new().only([NotificationKind::Event]).events([event]))
+    }
+
+    /// Like [`events`](Self::events), with the data decoded from JSON.
+    pub fn events_as<T: DeserializeOwned>(&self, event: &str) -> EventReceiver<T> {
+        EventReceiver::new(self.events(event))
     }
 
     /// As [`receiver`](Self::receiver), with a say in what it receives, how much of it waits, and who is woken for it.
@@ -248,7 +322,11 @@ impl Channel {
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
-        Binding::new(self.core(), Some(Arc::clone(&self.interest)), registration)
+        Binding::new(self.core(), self.scope(), Some(Arc::clone(&self.interest)), registration)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Channel(self.interest.id())
     }
 
     fn core(&self) -> Result<&Arc<Core>, Error> {

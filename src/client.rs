@@ -1,15 +1,20 @@
 //! The client's handle.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, DispatchBudget, Error, Event, Handler,
-    MemberChange, Receiver, ReceiverOptions, Stats, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
+    AnySender, Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, DispatchBudget, Error,
+    Event, MemberChange, Notification, Receiver, ReceiverOptions, Stats, SubscriptionCount, SubscriptionError,
+    SubscriptionSucceeded, User, WeakPusher,
     event::Interest,
     io::{
-        Core,
+        Core, Scope,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     protocol::name::{self, ChannelKind},
@@ -27,13 +32,13 @@ use crate::{
 /// receivers are closed. The parent's connection is not touched. A child that needs a client makes one.
 ///
 /// ```
-/// use pusher_channels::{Config, Event, Pusher, testing::TestServer};
+/// use pusher_channels::{Pusher, testing::TestServer};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = TestServer::start()?;
 /// let pusher = Pusher::new(server.config()).connect()?;
 /// let channel = pusher.subscribe("news")?;
-/// channel.bind("published", |event: &Event| println!("{}", event.data()));
+/// channel.bind("published", |event| println!("{}", event.data()));
 /// # Ok(())
 /// # }
 /// ```
@@ -64,16 +69,25 @@ impl Owner {
     }
 }
 
-/// A registered handler, to be given to `unbind`. Dropping it changes nothing: the handler stays.
-#[derive(Debug)]
+/// A registered handler. [`unbind`](Self::unbind) takes it away. Dropping the binding changes nothing: the handler stays.
 pub struct Binding {
     bound: Bound,
+    core: Weak<Core>,
 }
 
 impl Pusher {
     /// Makes a client. Does no I/O and starts no thread.
     pub fn new(config: Config) -> Self {
         Self { owner: Arc::new(Owner { core: Core::new(config) }) }
+    }
+
+    pub(crate) fn of(owner: Arc<Owner>) -> Self {
+        Self { owner }
+    }
+
+    /// A handle that does not keep the client alive, for closures that answer: see [`WeakChannel`].
+    pub fn downgrade(&self) -> WeakPusher {
+        WeakPusher::new(&self.owner)
     }
 
     /// Connects, and waits until the server has confirmed the connection. From then on a lost connection is made anew by
@@ -185,6 +199,18 @@ impl Pusher {
         Ok(channel)
     }
 
+    /// Waits until every wanted channel is confirmed or has failed. As after [`connect`](Self::connect), handlers and
+    /// receivers that are made afterwards get only newer notifications.
+    ///
+    /// # Errors
+    ///
+    /// The first of the errors that [`Channel::wait_subscribed`] has for the channels, in the order in which they became
+    /// known. A channel that is unsubscribed meanwhile has none. [`Error::WaitTimeout`] when the time is over;
+    /// [`Error::WouldDeadlock`] inside a handler.
+    pub fn wait_all_subscribed(&self, time: Duration) -> Result<(), Error> {
+        self.core()?.wait_all_subscribed(time)
+    }
+
     /// Unsubscribes from a channel. After it returns, no further event of the channel is delivered, and no subscribe is
     /// sent for it, even if an authorizer is still being asked. Handlers stay bound. A channel that is not subscribed
     /// and an invalid name are ignored.
@@ -215,21 +241,28 @@ impl Pusher {
     /// platform's own events can be named too, for example `pusher:subscription_succeeded`. The event
     /// `pusher:connection_established` belongs to no channel, and has the server's data:
     /// `{"socket_id":"1.2","activity_timeout":120}`.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
+    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
 
-    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. If the data
-    /// cannot be decoded as `T`, the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`]. Use
-    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON. `bind_as` takes no senders.
+    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON. If the data cannot be decoded as `T`,
+    /// the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`]. Use
+    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON.
     ///
     /// ```
     /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu"));
-    /// pusher.bind_as::<(f32, f32)>("client-moved", |(x, y), event| println!("{:?} is at {x}, {y}", event.user_id()));
+    /// pusher.bind_as::<(f32, f32)>("client-moved", |(x, y)| println!("somebody is at {x}, {y}"));
     /// ```
     pub fn bind_as<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        mut handler: impl FnMut(T) + Send + 'static,
+    ) -> Binding {
+        self.bind_as_with(event, move |data, _| handler(data))
+    }
+
+    /// Like [`bind_as`](Self::bind_as), for a closure that gets the event as well, for example for the id of its sender.
+    pub fn bind_as_with<T: DeserializeOwned + 'static>(
         &self,
         event: &str,
         handler: impl FnMut(T, &Event) + Send + 'static,
@@ -237,30 +270,65 @@ impl Pusher {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
+    /// Sends the events of this name on any channel or on none, and those that are sent to the user to a channel of the program, as clones. The sender unbinds itself when the
+    /// receiving half is gone.
+    pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
+    }
+
     /// Runs a handler for all events of all channels, the platform's own included.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
+    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
-    /// Takes a handler away, whatever it was registered for. After it returns the handler does not start again.
-    pub fn unbind(&self, binding: Binding) {
-        binding.end(self.core());
+    /// Sends all events of all channels, the platform's own included, to a channel of the program, as clones. The sender unbinds itself when the receiving half is gone.
+    pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
+    }
+
+    /// Sends every [`Notification`] of the client to a channel of the program: what a [`receiver`](Self::receiver) would receive, in the same order.
+    /// The sender unbinds itself when the receiving half is gone.
+    pub fn forward(&self, sender: impl AnySender<Notification>) -> Binding {
+        self.register(|bound| Registration::Everything(BoundHandler::sending(bound, sender)))
+    }
+
+    /// Takes a handler away, on whichever handle of this client it was registered. After it returns, the handler does not
+    /// start again. As [`Binding::unbind`], but it refuses the binding of another client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherClient`] if the handler was registered on another client; it stays bound there.
+    pub fn unbind(&self, binding: Binding) -> Result<(), Error> {
+        binding.unbind_from(self.core()?)
+    }
+
+    /// Takes away all handlers of events of this name that were registered on this handle or a clone of it, by
+    /// [`bind`](Self::bind) and its relatives. Handlers of channels and of the user stay. After it returns, the handlers
+    /// do not start again.
+    pub fn unbind_event(&self, event: &str) {
+        if let Ok(core) = self.core() {
+            core.unbind_event(Scope::Client, event);
+        }
+    }
+
+    /// Takes away all handlers that were registered on this handle or a clone of it: of events and of everything else.
+    /// Handlers of channels and of the user stay. After it returns, the handlers do not start again.
+    pub fn unbind_all(&self) {
+        if let Ok(core) = self.core() {
+            core.unbind_all(Scope::Client);
+        }
     }
 
     /// Runs a handler for the application's events of all channels, for those without a channel, and for those that are
     /// sent to the user.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn on_event(&self, handler: impl Handler<Event>) -> Binding {
+    pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every change of the connection's state. A handler that is bound before
     /// [`connect`](Self::connect) gets all changes. One that is bound later gets the later ones: after `connect` has
     /// returned, [`Connected`](ConnectionState::Connected) is not among them.
-    pub fn on_connection_state_change(&self, handler: impl Handler<ConnectionStateChange>) -> Binding {
+    pub fn on_connection_state_change(&self, handler: impl FnMut(&ConnectionStateChange) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
     }
 
@@ -274,49 +342,49 @@ impl Pusher {
     /// belong to several messages, it waits for such a proof for up to 5 s, and is then reported here as
     /// [`Error::Server`]. A server that limits messages (4301) is reported once: the client sends the refused
     /// subscriptions and sign-in again, more slowly.
-    pub fn on_error(&self, handler: impl Handler<Error>) -> Binding {
+    pub fn on_error(&self, handler: impl FnMut(&Error) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every confirmed subscription; at once for what is subscribed already.
-    pub fn on_subscription_succeeded(&self, handler: impl Handler<SubscriptionSucceeded>) -> Binding {
+    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Succeeded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every failed subscription.
-    pub fn on_subscription_error(&self, handler: impl Handler<SubscriptionError>) -> Binding {
+    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Failed(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler whenever the server tells how many connections are subscribed to a channel, where its app has that
     /// enabled.
-    pub fn on_subscription_count(&self, handler: impl Handler<SubscriptionCount>) -> Binding {
+    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Count(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler with the channel's name when a cache channel has no event to begin with.
-    pub fn on_cache_miss(&self, handler: impl Handler<str>) -> Binding {
+    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::CacheMiss(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every event of an encrypted channel that could not be decrypted. A key that does not fit any more is
     /// fetched anew by itself, at most once in 10 s; unsubscribing and subscribing fetches it at once.
-    pub fn on_decryption_failure(&self, handler: impl Handler<DecryptionFailure>) -> Binding {
+    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::DecryptionFailure(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_added(&self, handler: impl Handler<MemberChange>) -> Binding {
+    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_removed(&self, handler: impl Handler<MemberChange>) -> Binding {
+    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
-        Binding::new(self.core(), None, registration)
+        Binding::new(self.core(), Scope::Client, None, registration)
     }
 
     fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
@@ -440,22 +508,43 @@ impl Binding {
     /// In a forked child the handler is dropped, and the binding binds nothing.
     pub(crate) fn new(
         core: Result<&Arc<Core>, Error>,
+        scope: Scope,
         channel: Option<Arc<Interest>>,
         registration: impl FnOnce(&Bound) -> Registration,
     ) -> Self {
         let bound = Bound::new();
         match core {
-            Ok(core) => core.bind(channel, registration(&bound)),
-            Err(_) => bound.end(),
+            Ok(core) => {
+                core.bind(scope, channel, registration(&bound));
+                Self { bound, core: Arc::downgrade(core) }
+            }
+            Err(_) => {
+                bound.end();
+                Self { bound, core: Weak::new() }
+            }
         }
-        Self { bound }
     }
 
-    pub(crate) fn end(self, core: Result<&Arc<Core>, Error>) {
+    /// Takes the handler away. After it returns, the handler does not start again. One that is running is not waited for.
+    pub fn unbind(self) {
         self.bound.end();
-        if let Ok(core) = core {
+        if let Some(core) = self.core.upgrade().filter(|core| core.process.is_current()) {
             core.unbound();
         }
+    }
+
+    pub(crate) fn unbind_from(self, core: &Arc<Core>) -> Result<(), Error> {
+        if !std::ptr::eq(self.core.as_ptr(), Arc::as_ptr(core)) {
+            return Err(Error::OtherClient);
+        }
+        self.unbind();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binding").field("is_bound", &self.bound.holds()).finish_non_exhaustive()
     }
 }
 

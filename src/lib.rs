@@ -4,7 +4,7 @@
 //! # The smallest program
 //!
 //! ```
-//! use pusher_channels::{Event, Pusher, testing::TestServer};
+//! use pusher_channels::{Pusher, testing::TestServer};
 //! # use std::{sync::mpsc, time::Duration};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,7 +13,7 @@
 //!
 //! let news = pusher.channel("news")?;
 //! # let (sent, received) = mpsc::channel();
-//! news.bind("published", move |event: &Event| {
+//! news.bind("published", move |event| {
 //!     println!("{}", event.data());
 //! #   sent.send(()).unwrap();
 //! });
@@ -32,7 +32,7 @@
 //! | closures: [`Pusher::bind`], [`Channel::bind`], [`Channel::bind_as`], [`Pusher::on_event`], ... | the client's dispatch thread | further events wait, and in the end the server does | most programs |
 //! | [`Pusher::receiver`], [`Channel::receiver`], polled or waited on | your thread | the oldest events are dropped and counted, or all but the newest are superseded | game loops, windows, worker threads |
 //! | closures with [`Config::manual_dispatch`] and [`Pusher::dispatch`] | the thread that calls `dispatch` | as closures | single-threaded programs, scripting hosts |
-//! | senders of `std::sync::mpsc` and `crossbeam_channel` where a closure could stand: [`Handler`] | the thread that receives | the channel grows; a bounded one makes further events wait | threads that `select!` |
+//! | senders of `std::sync::mpsc` and `crossbeam_channel`: [`Channel::bind_sender`], [`Pusher::forward`] | the thread that receives | the channel grows; a bounded one makes further events wait | threads that `select!` |
 //!
 //! Everything arrives in the order in which the server sent it, across channels and with the changes of the connection's
 //! state. Inside a closure every call is allowed; those that would wait for the dispatch thread itself
@@ -165,6 +165,8 @@ mod channel;
 
 mod user;
 
+mod weak;
+
 mod config;
 
 mod event;
@@ -235,15 +237,18 @@ pub use client::{Binding, Pusher};
 pub use config::{ByteStream, Config, DialRequest, DispatchBudget, Overflow};
 pub use error::{ConnectPhase, Error, ProxyProblem, Source, TlsProblem};
 pub use event::{
-    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Handler, Member, MemberChange,
+    AnySender, ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange,
     Name, Notification, NotificationKind, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
 };
 #[cfg(unix)]
 pub use receiver::PollableReceiver;
-pub use receiver::{Closed, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError};
+pub use receiver::{
+    Closed, EventReceiver, IntoIter, Iter, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError,
+};
 pub use session::Reconnect;
 pub use stats::Stats;
 pub use user::User;
+pub use weak::{WeakChannel, WeakPusher};
 
 /// The README's code is compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "test-server"))]

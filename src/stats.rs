@@ -1,6 +1,6 @@
 //! What a client has counted.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::io::Core;
 
@@ -12,7 +12,8 @@ use crate::io::Core;
 /// # let server = pusher_channels::testing::TestServer::start()?;
 /// # let pusher = pusher_channels::Pusher::new(server.config()).connect()?;
 /// let stats = pusher.stats();
-/// println!("{} connections, {} events, {} dropped", stats.connections, stats.events, stats.dropped);
+/// println!("{} events of {} messages", stats.events, stats.messages);
+/// println!("{stats}");
 /// # Ok(())
 /// # }
 /// ```
@@ -86,5 +87,34 @@ impl Stats {
             dropped: core.outlets.dropped(),
             superseded: core.outlets.superseded(),
         }
+    }
+}
+
+/// One line with the counters that say most.
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attempts, connections, events, dropped, queue_depth, bytes_received, bytes_sent, .. } = self;
+        write!(
+            f,
+            "{connections} connections of {attempts} attempts, {events} events, {dropped} dropped, {queue_depth} waiting, \
+             {bytes_received} bytes received, {bytes_sent} sent"
+        )?;
+        match self.ping_round_trip {
+            Some(time) => write!(f, ", round trip {time:.1?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h10_counters_are_printed_in_one_line() {
+        let stats = Stats { events: 7, ping_round_trip: Some(Duration::from_millis(12)), ..Stats::default() };
+        let line =
+            "0 connections of 0 attempts, 7 events, 0 dropped, 0 waiting, 0 bytes received, 0 sent, round trip 12.0ms";
+        assert_eq!(stats.to_string(), line);
     }
 }

@@ -5,10 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Binding, Error, Event, Handler, WatchlistEvent,
+    AnySender, Binding, Error, Event, WatchlistEvent,
     client::Owner,
     io::{
-        Core,
+        Core, Scope,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
 };
@@ -18,14 +18,14 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use pusher_channels::{Config, Event, Pusher};
+/// use pusher_channels::Pusher;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let server = pusher_channels::testing::TestServer::start()?;
 /// # let config = server.config().user_auth_endpoint(server.user_auth_endpoint());
 /// let pusher = Pusher::new(config).connect()?;
 /// let user = pusher.user();
-/// user.bind("invoice", |event: &Event| println!("{}", event.data()));
+/// user.bind("invoice", |event| println!("{}", event.data()));
 /// pusher.sign_in()?;
 /// user.wait_signed_in(Duration::from_secs(10))?;
 /// println!("signed in as {:?}", user.id());
@@ -68,17 +68,23 @@ impl User {
     }
 
     /// Runs a handler for events of this name that are sent to the user.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn bind(&self, event: &str, handler: impl Handler<Event>) -> Binding {
+    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }
 
-    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON, and the event itself. If the data
-    /// cannot be decoded as `T`, the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an
-    /// [`Error::Decode`]. Use [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON. `bind_as`
-    /// takes no senders.
+    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON. If the data cannot be decoded as `T`,
+    /// the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`]. Use
+    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON.
     pub fn bind_as<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        mut handler: impl FnMut(T) + Send + 'static,
+    ) -> Binding {
+        self.bind_as_with(event, move |data, _| handler(data))
+    }
+
+    /// Like [`bind_as`](Self::bind_as), for a closure that gets the event as well, for example for the id of its sender.
+    pub fn bind_as_with<T: DeserializeOwned + 'static>(
         &self,
         event: &str,
         handler: impl FnMut(T, &Event) + Send + 'static,
@@ -86,36 +92,65 @@ impl User {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
+    /// Sends the events of this name that are sent to the user to a channel of the program, as clones. The sender unbinds itself when the
+    /// receiving half is gone.
+    pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
+    }
+
     /// Runs a handler for all events that are sent to the user.
-    ///
-    /// The closure names the type of its argument: `|event: &Event| ..` ([`Handler`]).
-    pub fn bind_all(&self, handler: impl Handler<Event>) -> Binding {
+    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
-    /// Takes a handler away. After it returns the handler does not start again.
-    pub fn unbind(&self, binding: Binding) {
-        binding.end(self.core());
+    /// Sends all events for the user to a channel of the program, as clones. The sender unbinds itself when the receiving half is gone.
+    pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
+    }
+
+    /// As [`Pusher::unbind`](crate::Pusher::unbind).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherClient`] if the handler was registered on another client; it stays bound there.
+    pub fn unbind(&self, binding: Binding) -> Result<(), Error> {
+        binding.unbind_from(self.core()?)
+    }
+
+    /// Takes away all handlers of events of this name that were registered on this handle or a clone of it. After it
+    /// returns, the handlers do not start again.
+    pub fn unbind_event(&self, event: &str) {
+        if let Ok(core) = self.core() {
+            core.unbind_event(Scope::User, event);
+        }
+    }
+
+    /// Takes away all handlers that were registered on this handle or a clone of it: of events, sign-ins and the
+    /// watchlist. After it returns, the handlers do not start again.
+    pub fn unbind_all(&self) {
+        if let Ok(core) = self.core() {
+            core.unbind_all(Scope::User);
+        }
     }
 
     /// Runs a handler with the user's id whenever a sign-in is confirmed, also after a reconnect.
-    pub fn on_signed_in(&self, handler: impl Handler<str>) -> Binding {
+    pub fn on_signed_in(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::SignedIn(BoundHandler::new(bound, handler)))
     }
 
     /// Runs a handler when users of the watchlist, which is part of the user's data, go online or offline.
-    pub fn on_watchlist(&self, handler: impl Handler<WatchlistEvent>) -> Binding {
+    pub fn on_watchlist(&self, handler: impl FnMut(&WatchlistEvent) + Send + 'static) -> Binding {
         self.notice(|bound| NoticeHandler::Watchlist(BoundHandler::new(bound, handler)))
     }
 
     fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
         let core = self.core();
         let user = core.as_ref().ok().map(|core| Arc::clone(&core.user));
-        Binding::new(core, user, registration)
+        Binding::new(core, Scope::User, user, registration)
     }
 
     fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
-        Binding::new(self.core(), None, |bound| Registration::Notice(handler(bound)))
+        Binding::new(self.core(), Scope::User, None, |bound| Registration::Notice(handler(bound)))
     }
 
     fn core(&self) -> Result<&Arc<Core>, Error> {

@@ -88,12 +88,8 @@ fn a4_each_kind_of_failure_reaches_the_handlers_of_the_channel_and_of_the_client
         let (told, tells) = mpsc::channel();
         let of_client = told.clone();
         let channel = pusher.channel("private-room").expect("a valid name");
-        channel.on_subscription_error(move |failed: &SubscriptionError| {
-            told.send(failed.error.clone()).unwrap_or_default()
-        });
-        pusher.on_subscription_error(move |failed: &SubscriptionError| {
-            of_client.send(failed.error.clone()).unwrap_or_default()
-        });
+        channel.on_subscription_error(move |failed| told.send(failed.error.clone()).unwrap_or_default());
+        pusher.on_subscription_error(move |failed| of_client.send(failed.error.clone()).unwrap_or_default());
         channel.subscribe();
         for _ in 0..2 {
             let error = tells.recv_timeout(PATIENCE).expect("told");
@@ -256,9 +252,7 @@ fn s6_a_wrong_signature_is_refused_as_each_server_does() {
         let server = TestServer::builder().refusals(refusals).start().expect("a free port");
         let pusher = connected(quick(&server).authorizer(|_: &AuthRequest| Ok(ChannelAuth::new("app-key:wrong"))));
         let (told, tells) = mpsc::channel();
-        pusher.on_subscription_error(move |failed: &SubscriptionError| {
-            told.send(failed.channel.clone()).unwrap_or_default()
-        });
+        pusher.on_subscription_error(move |failed| told.send(failed.channel.clone()).unwrap_or_default());
         subscribed(&pusher, "room");
         let channel = pusher.subscribe("private-room").expect("a valid name");
         let error = channel.wait_subscribed(PATIENCE).expect_err("a wrong signature");

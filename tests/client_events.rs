@@ -9,7 +9,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Channel, Config, ConnectionState, Error, Event, Notification, Pusher, Receiver, Reconnect, testing::TestServer,
+    Channel, Config, ConnectionState, Error, Notification, Pusher, Receiver, Reconnect, testing::TestServer,
 };
 use serde::Serialize;
 use support::{PATIENCE, connected, eventually, next, next_error, next_event, quick, server, subscribed};
@@ -121,7 +121,7 @@ fn generous_server() -> TestServer {
 fn arrivals(pusher: &Pusher) -> mpsc::Receiver<(String, Instant)> {
     let (sender, arrivals) = mpsc::channel();
     // The test may have ended.
-    pusher.on_event(move |event: &Event| sender.send((event.data().to_owned(), Instant::now())).unwrap_or_default());
+    pusher.on_event(move |event| sender.send((event.data().to_owned(), Instant::now())).unwrap_or_default());
     arrivals
 }
 
@@ -201,7 +201,7 @@ fn t1_unsubscribing_a_loss_and_disconnect_drop_what_waits_and_report_it() {
         let channel = subscribed(&pusher, "private-room");
         let told = pusher.receiver();
         let (sender, heard) = mpsc::channel();
-        pusher.on_error(sender);
+        pusher.on_error(support::send_to(sender));
         for n in 0..30 {
             channel.trigger("client-x", &n).expect("it waits its turn");
         }

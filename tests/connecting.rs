@@ -14,7 +14,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Config, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Event, Pusher, Reconnect,
+    Config, ConnectPhase, ConnectionState, Error, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, next_state, quick, server};
@@ -326,7 +326,7 @@ fn c9_leaving_connected_is_visible_with_the_loss() {
     let pusher = Pusher::new(server.config().reconnect(policy)).connect().expect("accepted");
     let (seen, states) = mpsc::channel();
     let handle = pusher.clone();
-    let binding = pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
+    let binding = pusher.on_connection_state_change(move |change| {
         if change.current == ConnectionState::Reconnecting {
             let _ = seen.send((handle.state(), handle.socket_id()));
         }
@@ -335,7 +335,7 @@ fn c9_leaving_connected_is_visible_with_the_loss() {
     let (state, socket_id) = states.recv_timeout(PATIENCE).expect("a state change");
     assert_eq!((state, socket_id), (ConnectionState::Reconnecting, None));
     // The handler holds a handle, so that they would keep each other alive.
-    pusher.unbind(binding);
+    binding.unbind();
     pusher.disconnect();
 }
 
@@ -443,8 +443,8 @@ fn h11_the_confirmation_is_an_event_of_the_client() {
     let pusher = Pusher::new(quick(&server));
     let (heard, confirmations) = mpsc::channel();
     let all = heard.clone();
-    pusher.bind("pusher:connection_established", move |event: &Event| heard.send(event.clone()).unwrap_or_default());
-    pusher.bind_all(move |event: &Event| all.send(event.clone()).unwrap_or_default());
+    pusher.bind("pusher:connection_established", move |event| heard.send(event.clone()).unwrap_or_default());
+    pusher.bind_all(move |event| all.send(event.clone()).unwrap_or_default());
     pusher.connect().expect("accepted");
     for _ in 0..2 {
         let event = confirmations.recv_timeout(PATIENCE).expect("it is told");

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
 use pusher_channels::{
-    DecryptionError, DecryptionFailure, Event, Notification, Pusher,
+    DecryptionError, Notification, Pusher,
     testing::{AuthFault, TestServer},
 };
 use support::{PATIENCE, next, next_event, quick, subscribed};
@@ -73,7 +73,7 @@ fn e1_what_is_not_encrypted_is_not_delivered() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
     let (told, tells) = mpsc::channel();
-    pusher.channel(ROOM).expect("a valid name").on_decryption_failure(move |failure: &DecryptionFailure| {
+    pusher.channel(ROOM).expect("a valid name").on_decryption_failure(move |failure| {
         told.send((failure.channel.to_string(), failure.event.to_string())).unwrap_or_default();
     });
     server.send_raw(&format!(r#"{{"event":"forged","channel":"{ROOM}","data":"in clear"}}"#));
@@ -136,10 +136,8 @@ fn e5_a_decoder_of_the_users_own_reads_what_is_not_utf_8() {
     let receiver = pusher.receiver();
     let (told, tells) = mpsc::channel();
     let failed = told.clone();
-    pusher.on_event(move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
-    pusher.on_decryption_failure(move |failure: &DecryptionFailure| {
-        failed.send(failure.reason.to_string()).unwrap_or_default()
-    });
+    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    pusher.on_decryption_failure(move |failure| failed.send(failure.reason.to_string()).unwrap_or_default());
     for data in ["bad", "panic", "good"] {
         server.trigger(ROOM, "e", data);
     }

@@ -7,6 +7,7 @@ use std::{
     net::TcpStream,
     os::unix::process::ExitStatusExt,
     process::{self, ExitStatus},
+    sync::mpsc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI32, Ordering},
@@ -17,9 +18,8 @@ use std::{
 
 use fork::Fork;
 use pusher_channels::{
-    Binding, ByteStream, Channel, ChannelAuth, Closed, ConnectionState, ConnectionStateChange, DecryptionFailure,
-    Error, Event, MemberChange, PollableReceiver, Pusher, Receiver, ReceiverOptions, RecvTimeoutError, Stats,
-    SubscriptionCount, SubscriptionError, SubscriptionSucceeded, TryRecvError, User, WatchlistEvent,
+    Binding, ByteStream, Channel, ChannelAuth, Closed, ConnectionState, Error, PollableReceiver, Pusher, Receiver,
+    ReceiverOptions, RecvTimeoutError, Stats, TryRecvError, User,
     testing::{AuthUser, TestServer},
 };
 use support::{PATIENCE, eventually, next_event, quick, run_alone, server, subscribed};
@@ -34,7 +34,7 @@ struct Handles {
     user: User,
     receiver: Receiver,
     pollable: PollableReceiver,
-    binding: Mutex<Option<Binding>>,
+    bindings: Mutex<Vec<Binding>>,
 }
 
 impl Handles {
@@ -45,13 +45,13 @@ impl Handles {
             user: pusher.user(),
             receiver: pusher.receiver(),
             pollable: pusher.receiver().pollable().expect("two more descriptors"),
-            binding: Mutex::new(Some(pusher.on_event(|_: &Event| ()))),
+            bindings: Mutex::new(vec![pusher.on_event(|_| ()), pusher.on_event(|_| ())]),
         }
     }
 
     /// A handler that was bound before the fork.
     fn bound_before(&self) -> Binding {
-        self.binding.lock().expect("no panic").take().expect("taken once")
+        self.bindings.lock().expect("no panic").pop().expect("enough for all calls")
     }
 }
 
@@ -73,25 +73,28 @@ const CALLS: &[Call] = &[
     ("Pusher::unsubscribe", |h| returns(|| h.pusher.unsubscribe("presence-room"))),
     ("Pusher::unsubscribe_all", |h| returns(|| h.pusher.unsubscribe_all())),
     ("Pusher::channels", |h| h.pusher.channels().is_empty()),
-    ("Pusher::bind", |h| returns(|| h.pusher.bind("e", |_: &Event| ()))),
-    ("Pusher::bind_all", |h| returns(|| h.pusher.bind_all(|_: &Event| ()))),
-    ("Pusher::bind_as", |h| returns(|| h.pusher.bind_as("e", |_: u32, _| ()))),
-    ("Pusher::unbind", |h| returns(|| h.pusher.unbind(h.bound_before()))),
-    ("Pusher::unbind, bound in the child", |h| returns(|| h.pusher.unbind(h.pusher.bind("e", |_: &Event| ())))),
-    ("Pusher::on_event", |h| returns(|| h.pusher.on_event(|_: &Event| ()))),
-    ("Pusher::on_connection_state_change", |h| {
-        returns(|| h.pusher.on_connection_state_change(|_: &ConnectionStateChange| ()))
-    }),
-    ("Pusher::on_error", |h| returns(|| h.pusher.on_error(|_: &Error| ()))),
-    ("Pusher::on_subscription_succeeded", |h| {
-        returns(|| h.pusher.on_subscription_succeeded(|_: &SubscriptionSucceeded| ()))
-    }),
-    ("Pusher::on_subscription_error", |h| returns(|| h.pusher.on_subscription_error(|_: &SubscriptionError| ()))),
-    ("Pusher::on_subscription_count", |h| returns(|| h.pusher.on_subscription_count(|_: &SubscriptionCount| ()))),
-    ("Pusher::on_cache_miss", |h| returns(|| h.pusher.on_cache_miss(|_: &str| ()))),
-    ("Pusher::on_decryption_failure", |h| returns(|| h.pusher.on_decryption_failure(|_: &DecryptionFailure| ()))),
-    ("Pusher::on_member_added", |h| returns(|| h.pusher.on_member_added(|_: &MemberChange| ()))),
-    ("Pusher::on_member_removed", |h| returns(|| h.pusher.on_member_removed(|_: &MemberChange| ()))),
+    ("Pusher::bind", |h| returns(|| h.pusher.bind("e", |_| ()))),
+    ("Pusher::bind_all", |h| returns(|| h.pusher.bind_all(|_| ()))),
+    ("Pusher::bind_as", |h| returns(|| h.pusher.bind_as("e", |_: u32| ()))),
+    ("Pusher::bind_as_with", |h| returns(|| h.pusher.bind_as_with("e", |_: u32, _| ()))),
+    ("Pusher::bind_sender", |h| returns(|| h.pusher.bind_sender("e", mpsc::channel().0))),
+    ("Pusher::bind_all_sender", |h| returns(|| h.pusher.bind_all_sender(mpsc::channel().0))),
+    ("Pusher::unbind_event", |h| returns(|| h.pusher.unbind_event("e"))),
+    ("Pusher::unbind_all", |h| returns(|| h.pusher.unbind_all())),
+    ("Pusher::forward", |h| returns(|| h.pusher.forward(mpsc::channel().0))),
+    ("Binding::unbind", |h| returns(|| h.bound_before().unbind())),
+    ("Pusher::unbind", |h| is_forked(h.pusher.unbind(h.bound_before()))),
+    ("Pusher::unbind, bound in the child", |h| is_forked(h.pusher.unbind(h.pusher.bind("e", |_| ())))),
+    ("Pusher::on_event", |h| returns(|| h.pusher.on_event(|_| ()))),
+    ("Pusher::on_connection_state_change", |h| returns(|| h.pusher.on_connection_state_change(|_| ()))),
+    ("Pusher::on_error", |h| returns(|| h.pusher.on_error(|_| ()))),
+    ("Pusher::on_subscription_succeeded", |h| returns(|| h.pusher.on_subscription_succeeded(|_| ()))),
+    ("Pusher::on_subscription_error", |h| returns(|| h.pusher.on_subscription_error(|_| ()))),
+    ("Pusher::on_subscription_count", |h| returns(|| h.pusher.on_subscription_count(|_| ()))),
+    ("Pusher::on_cache_miss", |h| returns(|| h.pusher.on_cache_miss(|_| ()))),
+    ("Pusher::on_decryption_failure", |h| returns(|| h.pusher.on_decryption_failure(|_| ()))),
+    ("Pusher::on_member_added", |h| returns(|| h.pusher.on_member_added(|_| ()))),
+    ("Pusher::on_member_removed", |h| returns(|| h.pusher.on_member_removed(|_| ()))),
     ("Pusher::trigger", |h| is_forked(h.pusher.trigger("presence-room", "client-e", "child"))),
     ("Pusher::sign_in", |h| is_forked(h.pusher.sign_in())),
     ("Pusher::receiver", |h| matches!(h.pusher.receiver().recv(), Err(Closed))),
@@ -113,32 +116,41 @@ const CALLS: &[Call] = &[
     ("Channel::member", |h| h.channel.member("7").is_none()),
     ("Channel::me", |h| h.channel.me().is_none()),
     ("Channel::subscription_count", |h| h.channel.subscription_count().is_none()),
-    ("Channel::bind", |h| returns(|| h.channel.bind("e", |_: &Event| ()))),
-    ("Channel::bind_all", |h| returns(|| h.channel.bind_all(|_: &Event| ()))),
-    ("Channel::on_event", |h| returns(|| h.channel.on_event(|_: &Event| ()))),
-    ("Channel::bind_as", |h| returns(|| h.channel.bind_as("e", |_: u32, _| ()))),
+    ("Channel::bind", |h| returns(|| h.channel.bind("e", |_| ()))),
+    ("Channel::bind_all", |h| returns(|| h.channel.bind_all(|_| ()))),
+    ("Channel::on_event", |h| returns(|| h.channel.on_event(|_| ()))),
+    ("Channel::bind_as", |h| returns(|| h.channel.bind_as("e", |_: u32| ()))),
     ("Channel::receiver", |h| matches!(h.channel.receiver().recv(), Err(Closed))),
     ("Channel::receiver_with", |h| h.channel.receiver_with(ReceiverOptions::new()).iter().next().is_none()),
-    ("Channel::unbind", |h| returns(|| h.channel.unbind(h.channel.bind("e", |_: &Event| ())))),
-    ("Channel::on_subscription_succeeded", |h| {
-        returns(|| h.channel.on_subscription_succeeded(|_: &SubscriptionSucceeded| ()))
-    }),
-    ("Channel::on_subscription_error", |h| returns(|| h.channel.on_subscription_error(|_: &SubscriptionError| ()))),
-    ("Channel::on_subscription_count", |h| returns(|| h.channel.on_subscription_count(|_: &SubscriptionCount| ()))),
-    ("Channel::on_cache_miss", |h| returns(|| h.channel.on_cache_miss(|_: &str| ()))),
-    ("Channel::on_decryption_failure", |h| returns(|| h.channel.on_decryption_failure(|_: &DecryptionFailure| ()))),
-    ("Channel::on_member_added", |h| returns(|| h.channel.on_member_added(|_: &MemberChange| ()))),
-    ("Channel::on_member_removed", |h| returns(|| h.channel.on_member_removed(|_: &MemberChange| ()))),
+    ("Channel::bind_as_with", |h| returns(|| h.channel.bind_as_with("e", |_: u32, _| ()))),
+    ("Channel::bind_sender", |h| returns(|| h.channel.bind_sender("e", mpsc::channel().0))),
+    ("Channel::bind_all_sender", |h| returns(|| h.channel.bind_all_sender(mpsc::channel().0))),
+    ("Channel::unbind_event", |h| returns(|| h.channel.unbind_event("e"))),
+    ("Channel::unbind_all", |h| returns(|| h.channel.unbind_all())),
+    ("Channel::forward", |h| returns(|| h.channel.forward(mpsc::channel().0))),
+    ("Channel::unbind", |h| is_forked(h.channel.unbind(h.channel.bind("e", |_| ())))),
+    ("Channel::on_subscription_succeeded", |h| returns(|| h.channel.on_subscription_succeeded(|_| ()))),
+    ("Channel::on_subscription_error", |h| returns(|| h.channel.on_subscription_error(|_| ()))),
+    ("Channel::on_subscription_count", |h| returns(|| h.channel.on_subscription_count(|_| ()))),
+    ("Channel::on_cache_miss", |h| returns(|| h.channel.on_cache_miss(|_| ()))),
+    ("Channel::on_decryption_failure", |h| returns(|| h.channel.on_decryption_failure(|_| ()))),
+    ("Channel::on_member_added", |h| returns(|| h.channel.on_member_added(|_| ()))),
+    ("Channel::on_member_removed", |h| returns(|| h.channel.on_member_removed(|_| ()))),
     ("Channel: Debug", |h| format!("{:?}", h.channel).contains("false")),
     ("User::id", |h| h.user.id().is_none()),
     ("User::is_signed_in", |h| !h.user.is_signed_in()),
     ("User::wait_signed_in", |h| is_forked(h.user.wait_signed_in(AN_HOUR))),
-    ("User::bind", |h| returns(|| h.user.bind("e", |_: &Event| ()))),
-    ("User::bind_all", |h| returns(|| h.user.bind_all(|_: &Event| ()))),
-    ("User::bind_as", |h| returns(|| h.user.bind_as("e", |_: u32, _| ()))),
-    ("User::unbind", |h| returns(|| h.user.unbind(h.user.bind("e", |_: &Event| ())))),
-    ("User::on_signed_in", |h| returns(|| h.user.on_signed_in(|_: &str| ()))),
-    ("User::on_watchlist", |h| returns(|| h.user.on_watchlist(|_: &WatchlistEvent| ()))),
+    ("User::bind", |h| returns(|| h.user.bind("e", |_| ()))),
+    ("User::bind_all", |h| returns(|| h.user.bind_all(|_| ()))),
+    ("User::bind_as", |h| returns(|| h.user.bind_as("e", |_: u32| ()))),
+    ("User::bind_as_with", |h| returns(|| h.user.bind_as_with("e", |_: u32, _| ()))),
+    ("User::bind_sender", |h| returns(|| h.user.bind_sender("e", mpsc::channel().0))),
+    ("User::bind_all_sender", |h| returns(|| h.user.bind_all_sender(mpsc::channel().0))),
+    ("User::unbind_event", |h| returns(|| h.user.unbind_event("e"))),
+    ("User::unbind_all", |h| returns(|| h.user.unbind_all())),
+    ("User::unbind", |h| is_forked(h.user.unbind(h.user.bind("e", |_| ())))),
+    ("User::on_signed_in", |h| returns(|| h.user.on_signed_in(|_| ()))),
+    ("User::on_watchlist", |h| returns(|| h.user.on_watchlist(|_| ()))),
     ("User: Debug", |h| format!("{:?}", h.user).contains("None")),
     ("Receiver::try_recv", |h| matches!(h.receiver.try_recv(), Err(TryRecvError::Closed))),
     ("Receiver::recv", |h| matches!(h.receiver.recv(), Err(Closed))),
@@ -308,7 +320,7 @@ fn closures_fork() {
             if process::id() == in_process { "parent" } else { "child" }
         }
     };
-    let (asked, requests) = std::sync::mpsc::channel();
+    let (asked, requests) = mpsc::channel();
     let server = TestServer::builder().auth_user(move |request| {
         asked.send(request.header("x-process").map(str::to_owned)).unwrap_or_default();
         Some(AuthUser::new("ann"))

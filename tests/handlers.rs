@@ -12,9 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pusher_channels::{
-    ConnectionState, ConnectionStateChange, Error, Event, Overflow, Pusher, SubscriptionSucceeded, testing::TestServer,
-};
+use pusher_channels::{Binding, ConnectionState, Error, Event, Overflow, Pusher, testing::TestServer};
 use support::{PATIENCE, connected, eventually, next_error, next_event, quick, room, server, subscribed};
 
 #[test]
@@ -22,7 +20,7 @@ fn h1_every_call_is_legal_inside_a_handler_and_those_that_wait_say_so() {
     let (server, pusher, channel) = room();
     let (done, dones) = mpsc::channel();
     let (inner, inner_channel) = (pusher.clone(), channel.clone());
-    channel.bind("e", move |_: &Event| {
+    channel.bind("e", move |_| {
         assert!(matches!(inner.connect(), Err(Error::WouldDeadlock { call: "connect" })));
         let waited = inner_channel.wait_subscribed(PATIENCE);
         assert!(matches!(waited, Err(Error::WouldDeadlock { call: "wait_subscribed" })));
@@ -30,9 +28,9 @@ fn h1_every_call_is_legal_inside_a_handler_and_those_that_wait_say_so() {
         assert_eq!(inner.state(), ConnectionState::Connected);
         assert!(inner.socket_id().is_some() && inner_channel.is_subscribed());
         let other = inner.subscribe("other").expect("a valid name");
-        let binding = other.bind_all(|_: &Event| {});
-        other.unbind(binding);
-        let _ = inner.on_event(|_: &Event| {});
+        let binding = other.bind_all(|_| {});
+        binding.unbind();
+        let _ = inner.on_event(|_| {});
         let _ = inner.receiver().try_recv();
         inner.unsubscribe("other");
         inner.reconnect_now();
@@ -50,7 +48,7 @@ fn h1_disconnecting_and_dropping_the_last_handle_inside_a_handler() {
     let (done, dones) = mpsc::channel();
     let last = Arc::new(Mutex::new(None));
     let held = Arc::clone(&last);
-    channel.bind("disconnect", move |_: &Event| {
+    channel.bind("disconnect", move |_| {
         let pusher: Pusher = held.lock().expect("not poisoned").take().expect("put there");
         pusher.disconnect();
         assert_eq!(pusher.state(), ConnectionState::Disconnected);
@@ -69,7 +67,7 @@ fn h1_waiting_for_another_client_inside_a_handler_is_no_deadlock() {
     let (server, _pusher, channel) = room();
     let other = Pusher::new(quick(&server));
     let (done, dones) = mpsc::channel();
-    channel.bind("e", move |_: &Event| done.send(other.connect().is_ok()).unwrap_or_default());
+    channel.bind("e", move |_| done.send(other.connect().is_ok()).unwrap_or_default());
     server.trigger("room", "e", "");
     assert!(dones.recv_timeout(PATIENCE).expect("the handler ran to its end"));
 }
@@ -80,10 +78,10 @@ fn h2_a_panic_is_caught_and_reported_and_everybody_else_goes_on() {
     let receiver = pusher.receiver();
     let (told, tells) = mpsc::channel();
     let (reported, reports) = mpsc::channel();
-    pusher.on_error(move |error: &Error| reported.send(error.to_string()).unwrap_or_default());
-    pusher.on_error(|_: &Error| panic!("a handler of errors may panic, too"));
-    channel.bind("e", |_: &Event| panic!("on purpose"));
-    channel.bind("e", move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
+    pusher.on_error(move |error| reported.send(error.to_string()).unwrap_or_default());
+    pusher.on_error(|_| panic!("a handler of errors may panic, too"));
+    channel.bind("e", |_| panic!("on purpose"));
+    channel.bind("e", move |event| told.send(event.data().to_owned()).unwrap_or_default());
     for n in 0..3 {
         server.trigger("room", "e", &n);
         assert_eq!(tells.recv_timeout(PATIENCE).expect("told all the same"), n.to_string());
@@ -98,10 +96,8 @@ fn h3_events_and_state_changes_arrive_in_order_across_channels() {
     let pusher = connected(&server);
     let (told, tells) = mpsc::channel();
     let states = told.clone();
-    pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
-        states.send(change.current.to_string()).unwrap_or_default()
-    });
-    pusher.on_event(move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
+    pusher.on_connection_state_change(move |change| states.send(change.current.to_string()).unwrap_or_default());
+    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
     subscribed(&pusher, "a");
     subscribed(&pusher, "b");
     for n in 0..500 {
@@ -125,7 +121,7 @@ fn h3_a_handler_that_blocks_for_three_pong_windows_costs_no_connection() {
     let channel = pusher.channel("room").expect("a valid name");
     let (begun, begin) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
-    channel.bind("block", move |_: &Event| {
+    channel.bind("block", move |_| {
         begun.send(()).unwrap_or_default();
         let _ = released.recv();
     });
@@ -182,12 +178,12 @@ fn h5_after_unbind_a_handler_does_not_start_again() {
     for _ in 0..50 {
         let calls = Arc::new(AtomicUsize::new(0));
         let (counted, unbound) = (Arc::clone(&calls), Arc::new(AtomicBool::new(false)));
-        let binding = channel.bind("e", move |_: &Event| {
+        let binding = channel.bind("e", move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
         });
         server.trigger("room", "e", "");
         next_event(&receiver);
-        channel.unbind(binding);
+        binding.unbind();
         unbound.store(true, Ordering::SeqCst);
         // Whatever ran until now may have run; nothing starts any more.
         eventually("the dispatcher lets go of the handler", || Arc::strong_count(&calls) == 1);
@@ -202,16 +198,16 @@ fn h5_after_unbind_a_handler_does_not_start_again() {
 fn h5_a_handler_can_unbind_itself_and_bind_another() {
     let (server, _pusher, channel) = room();
     let (told, tells) = mpsc::channel();
-    let own = Arc::new(Mutex::new(None));
+    let own = Arc::new(Mutex::new(None::<Binding>));
     let (binding, inner) = (Arc::clone(&own), channel.clone());
     let mut own_slot = own.lock().expect("not poisoned");
-    *own_slot = Some(channel.bind("e", move |_: &Event| {
+    *own_slot = Some(channel.bind("e", move |_| {
         told.send("first").unwrap_or_default();
         if let Some(binding) = binding.lock().expect("not poisoned").take() {
-            inner.unbind(binding);
+            binding.unbind();
         }
         let told = told.clone();
-        inner.bind("e", move |_: &Event| told.send("second").unwrap_or_default());
+        inner.bind("e", move |_| told.send("second").unwrap_or_default());
     }));
     drop(own_slot);
     server.trigger("room", "e", "");
@@ -229,7 +225,7 @@ fn h5_unbinding_lets_go_of_the_handler_also_when_nobody_dispatches() {
         let (told, tells) = mpsc::channel();
         let held = Arc::new(());
         let kept = (Arc::downgrade(&held), pusher.clone());
-        let binding = pusher.on_subscription_succeeded(move |_: &SubscriptionSucceeded| {
+        let binding = pusher.on_subscription_succeeded(move |_| {
             let _ = (&held, &kept.1);
             told.send(()).unwrap_or_default();
         });
@@ -238,7 +234,7 @@ fn h5_unbinding_lets_go_of_the_handler_also_when_nobody_dispatches() {
         if disconnects_first {
             pusher.disconnect();
         }
-        pusher.unbind(binding);
+        binding.unbind();
         eventually("the handler is dropped", || kept.0.strong_count() == 0);
     }
 }
@@ -247,7 +243,7 @@ fn h5_unbinding_lets_go_of_the_handler_also_when_nobody_dispatches() {
 fn h5_a_binding_does_not_unbind_when_it_is_dropped() {
     let (server, _pusher, channel) = room();
     let (told, tells) = mpsc::channel();
-    drop(channel.bind("e", move |_: &Event| told.send(()).unwrap_or_default()));
+    drop(channel.bind("e", move |_| told.send(()).unwrap_or_default()));
     server.trigger("room", "e", "");
     tells.recv_timeout(PATIENCE).expect("told");
 }
@@ -261,7 +257,7 @@ fn h4_a_full_queue_that_blocks_holds_the_reader_back_and_loses_nothing() {
     let channel = pusher.channel("room").expect("a valid name");
     let (release, released) = mpsc::channel::<()>();
     let (told, tells) = mpsc::channel();
-    channel.bind("e", move |event: &Event| {
+    channel.bind("e", move |event| {
         let _ = released.recv();
         told.send(event.json::<usize>().expect("a number")).unwrap_or_default();
     });
@@ -293,15 +289,15 @@ fn h4_dropped_notifications_of_handlers_are_reported() {
     let delivered = Arc::new(AtomicUsize::new(0));
     let lost = Arc::new(AtomicUsize::new(0));
     let (count, losses) = (Arc::clone(&delivered), Arc::clone(&lost));
-    channel.bind("e", move |_: &Event| {
+    channel.bind("e", move |_| {
         begun.send(()).unwrap_or_default();
         let _ = released.recv();
     });
     // The confirmation of the subscription is a notification like the events, and may be dropped like them.
-    channel.bind_all(move |_: &Event| {
+    channel.bind_all(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     });
-    pusher.on_error(move |error: &Error| {
+    pusher.on_error(move |error| {
         if let Error::Lagged { dropped } = error {
             losses.fetch_add(usize::try_from(*dropped).expect("few"), Ordering::SeqCst);
         }
@@ -327,7 +323,7 @@ fn manual_dispatch_runs_handlers_on_the_calling_thread() {
     let channel = pusher.channel("room").expect("a valid name");
     let (told, tells) = mpsc::channel();
     let inner = pusher.clone();
-    channel.bind("e", move |_: &Event| {
+    channel.bind("e", move |_| {
         assert_eq!(inner.dispatch(), 0, "not again inside a handler");
         told.send(thread::current().id()).unwrap_or_default();
     });
@@ -347,7 +343,7 @@ fn manual_dispatch_runs_handlers_on_the_calling_thread() {
 fn dispatching_by_hand_is_for_clients_that_are_configured_so() {
     let (server, pusher, _channel) = room();
     let (seen, sights) = mpsc::channel();
-    pusher.on_event(move |_: &Event| {
+    pusher.on_event(move |_| {
         seen.send(thread::current().name().map(str::to_owned)).unwrap_or_default();
     });
     server.trigger("room", "e", "x");
@@ -362,7 +358,7 @@ fn h6_a_handler_that_does_not_return_is_not_waited_for() {
     let (server, pusher, channel) = room();
     let (begun, begin) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
-    channel.bind("block", move |_: &Event| {
+    channel.bind("block", move |_| {
         begun.send(()).unwrap_or_default();
         let _ = released.recv();
     });
@@ -373,7 +369,7 @@ fn h6_a_handler_that_does_not_return_is_not_waited_for() {
     assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
     pusher.connect().expect("accepted, although the handler still blocks");
     let (told, tells) = mpsc::channel();
-    channel.bind("after", move |_: &Event| told.send(()).unwrap_or_default());
+    channel.bind("after", move |_| told.send(()).unwrap_or_default());
     channel.wait_subscribed(PATIENCE).expect("confirmed");
     server.trigger("room", "after", "");
     drop(release);

@@ -33,7 +33,7 @@ fn publish(server: &TestServer, pusher: &Pusher, count: usize) {
 fn h3_a_dispatch_with_a_number_leaves_the_rest_in_its_order() {
     let (server, pusher, channel) = room();
     let (told, tells) = mpsc::channel();
-    channel.bind("e", told);
+    channel.bind_sender("e", told);
     publish(&server, &pusher, 10);
     let told = || tells.try_iter().map(|event: Event| event.json::<usize>().expect("a number")).collect::<Vec<_>>();
     assert_eq!((pusher.dispatch_for(0), told()), (0, vec![]));
@@ -47,7 +47,7 @@ fn h3_a_dispatch_with_a_number_leaves_the_rest_in_its_order() {
 fn h3_a_dispatch_with_a_time_begins_nothing_after_it() {
     let (server, pusher, channel) = room();
     let time = Duration::from_millis(5);
-    channel.bind("e", move |_: &Event| {
+    channel.bind("e", move |_| {
         let start = Instant::now();
         while start.elapsed() <= time {
             std::hint::spin_loop();
@@ -66,7 +66,7 @@ fn h3_a_dispatch_with_a_time_begins_nothing_after_it() {
 fn h3_a_dispatch_ends_although_each_handler_makes_more_to_do() {
     let (server, pusher, channel) = room();
     let (inner, publisher) = (pusher.clone(), server.publisher());
-    channel.bind("e", move |_: &Event| {
+    channel.bind("e", move |_| {
         let waiting = inner.stats().queue_depth;
         publisher.trigger("room", "e", &0);
         eventually("it has come", || inner.stats().queue_depth > waiting);
@@ -83,8 +83,8 @@ fn h4_handlers_are_told_of_a_loss_where_it_happened() {
     let (pusher, channel) = dispatched_by_hand(config, "room");
     let (told, tells) = mpsc::channel();
     let lost = told.clone();
-    channel.bind("e", move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
-    pusher.on_error(move |error: &Error| {
+    channel.bind("e", move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    pusher.on_error(move |error| {
         if let Error::Lagged { dropped } = error {
             lost.send(format!("lagged {dropped}")).unwrap_or_default();
         }
@@ -115,7 +115,7 @@ fn h4_a_dispatch_ends_although_each_handler_pushes_events_out() {
         eventually("there was no room for all", || dropped_and_superseded(&inner) >= before + 2);
     });
     let push_more = Arc::clone(&push);
-    pusher.on_event(move |_: &Event| push_more());
+    pusher.on_event(move |_| push_more());
     push();
     assert!(pusher.dispatch_for(1) == 1 && pusher.dispatch_for(2) == 2);
     let handled = pusher.dispatch();
@@ -127,7 +127,7 @@ fn h1_a_handler_that_dispatches_runs_nothing() {
     let (server, pusher, channel) = room();
     let (told, tells) = mpsc::channel();
     let inner = pusher.clone();
-    channel.bind("e", move |_: &Event| told.send(inner.dispatch_for(10)).unwrap_or_default());
+    channel.bind("e", move |_| told.send(inner.dispatch_for(10)).unwrap_or_default());
     publish(&server, &pusher, 1);
     assert_eq!((pusher.dispatch(), tells.try_recv()), (1, Ok(0)));
 }

@@ -9,8 +9,8 @@ use std::sync::{
 };
 
 use pusher_channels::{
-    AuthError, AuthRequest, ChannelAuth, Config, ConnectionState, ConnectionStateChange, Event, Notification, Pusher,
-    Receiver, SubscriptionSucceeded, UserAuth, testing::TestServer,
+    AuthError, AuthRequest, ChannelAuth, Config, ConnectionState, Notification, Pusher, Receiver, UserAuth,
+    testing::TestServer,
 };
 use support::{PATIENCE, eventually, quick, server, subscribed};
 
@@ -191,7 +191,7 @@ fn states(config: Config) -> (Pusher, impl Fn() -> mpsc::Receiver<ConnectionStat
     let handle = pusher.clone();
     let bind = move || {
         let (told, states) = mpsc::channel();
-        handle.on_connection_state_change(move |change: &ConnectionStateChange| {
+        handle.on_connection_state_change(move |change| {
             let _ = told.send(change.current);
         });
         states
@@ -255,9 +255,9 @@ fn h9_after_wait_subscribed_only_the_confirmation_is_repeated() {
         let channel = subscribed(&pusher, &format!("room-{run}"));
         assert!(older.try_iter().any(|told| matches!(told, Notification::SubscriptionSucceeded(_))), "run {run}");
         let (told, events) = mpsc::channel();
-        channel.bind_all(move |event: &Event| told.send(event.name().to_owned()).unwrap_or_default());
+        channel.bind_all(move |event| told.send(event.name().to_owned()).unwrap_or_default());
         let (told, confirmations) = mpsc::channel();
-        channel.on_subscription_succeeded(move |_: &SubscriptionSucceeded| told.send(()).unwrap_or_default());
+        channel.on_subscription_succeeded(move |_| told.send(()).unwrap_or_default());
         let newer = channel.receiver();
         server.trigger(channel.name(), "e", "x");
         assert_eq!(events.recv_timeout(PATIENCE).as_deref(), Ok("e"), "nothing older, run {run}");
@@ -274,9 +274,9 @@ fn h9_a_handler_bound_inside_a_handler_hears_all_that_follows() {
     let channel = pusher.channel("room").expect("a valid name");
     let (told, events) = mpsc::channel();
     let inner = channel.clone();
-    channel.bind("first", move |_: &Event| {
+    channel.bind("first", move |_| {
         let told = told.clone();
-        inner.bind("next", move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
+        inner.bind("next", move |event| told.send(event.data().to_owned()).unwrap_or_default());
     });
     channel.subscribe();
     channel.wait_subscribed(PATIENCE).expect("the embedded server confirms");

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use pusher_channels::{ConnectionStateChange, Pusher};
+use pusher_channels::Pusher;
 use support::{PATIENCE, quick, server};
 
 const PUSHER_OK: i32 = 0;
@@ -112,7 +112,7 @@ fn a_rust_program_hears_of_the_panics_of_its_own_code() {
     assert_eq!(rest, ["in a callback", "in a destructor"]);
     let server = server();
     let pusher = Pusher::new(quick(&server));
-    pusher.on_connection_state_change(|_: &ConnectionStateChange| panic!("in a handler"));
+    pusher.on_connection_state_change(|_| panic!("in a handler"));
     pusher.connect().expect("accepted");
     assert_eq!(next(), ("in a handler".to_owned(), Some("pusher-dispatch".to_owned())));
 }

@@ -4,10 +4,7 @@ mod support;
 
 use std::{collections::BTreeSet, sync::mpsc};
 
-use pusher_channels::{
-    Channel, ConnectionState, Event, Notification, Pusher, SubscriptionCount, SubscriptionSucceeded,
-    testing::TestServer,
-};
+use pusher_channels::{Channel, ConnectionState, Notification, Pusher, testing::TestServer};
 use support::{PATIENCE, eventually, next, next_state, quick, server, subscribed};
 
 fn member(server: &TestServer, id: &str) -> Pusher {
@@ -32,9 +29,7 @@ fn p1_the_list_is_there_when_the_confirmation_is_told() {
     let channel = bob.channel("presence-room").expect("a valid name");
     let (told, tells) = mpsc::channel();
     let inside = channel.clone();
-    channel.on_subscription_succeeded(move |_: &SubscriptionSucceeded| {
-        told.send((ids(&inside), inside.me())).unwrap_or_default()
-    });
+    channel.on_subscription_succeeded(move |_| told.send((ids(&inside), inside.me())).unwrap_or_default());
     channel.subscribe();
     let (members, me) = tells.recv_timeout(PATIENCE).expect("confirmed");
     assert_eq!(members, set(&["ann", "bob"]));
@@ -124,7 +119,7 @@ fn s9_the_subscription_count_is_kept() {
     eventually("one is counted", || channel.subscription_count() == Some(1));
     let other = Pusher::new(quick(&server)).connect().expect("accepted");
     let (told, tells) = mpsc::channel();
-    other.on_subscription_count(move |count: &SubscriptionCount| told.send(count.count).unwrap_or_default());
+    other.on_subscription_count(move |count| told.send(count.count).unwrap_or_default());
     subscribed(&other, "room");
     assert_eq!(tells.recv_timeout(PATIENCE), Ok(2));
     eventually("two are counted", || channel.subscription_count() == Some(2));
@@ -142,8 +137,8 @@ fn s9_every_kind_of_cache_channel_begins_with_its_last_event() {
         let channel = pusher.channel(name).expect("a valid name");
         let (told, tells) = mpsc::channel();
         let missed = told.clone();
-        channel.on_cache_miss(move |channel: &str| missed.send(format!("missed {channel}")).unwrap_or_default());
-        channel.bind("e", move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
+        channel.on_cache_miss(move |channel| missed.send(format!("missed {channel}")).unwrap_or_default());
+        channel.bind("e", move |event| told.send(event.data().to_owned()).unwrap_or_default());
         channel.subscribe();
         assert_eq!(tells.recv_timeout(PATIENCE), Ok(format!("missed {name}")));
         server.trigger(name, "e", "kept");
@@ -160,7 +155,7 @@ fn s9_a_count_of_zero_is_a_count() {
     let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
     let channel = subscribed(&pusher, "room");
     let (told, tells) = mpsc::channel();
-    channel.on_subscription_count(move |count: &SubscriptionCount| told.send(count.count).unwrap_or_default());
+    channel.on_subscription_count(move |count| told.send(count.count).unwrap_or_default());
     server
         .send_raw(r#"{"event":"pusher_internal:subscription_count","channel":"room","data":{"subscription_count":0}}"#);
     assert_eq!(tells.recv_timeout(PATIENCE), Ok(0));
@@ -173,8 +168,8 @@ fn s9_a_cache_channel_begins_with_its_last_event_or_with_a_miss() {
     let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
     let (told, tells) = mpsc::channel();
     let missed = told.clone();
-    pusher.on_cache_miss(move |channel: &str| missed.send(format!("missed {channel}")).unwrap_or_default());
-    pusher.on_event(move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
+    pusher.on_cache_miss(move |channel| missed.send(format!("missed {channel}")).unwrap_or_default());
+    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
     let channel = subscribed(&pusher, "cache-room");
     assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("missed cache-room"));
     server.trigger("cache-room", "e", "kept");

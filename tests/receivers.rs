@@ -9,7 +9,7 @@ use std::{
 };
 
 use pusher_channels::{
-    Error, Event, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
+    Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
     testing::TestServer,
 };
 use support::{PATIENCE, dispatched_by_hand, eventually, next, next_error, quick, room, server, subscribed, waits};
@@ -155,7 +155,7 @@ fn h4_keep_latest_keeps_each_players_position() {
 fn h4_client_events_without_a_sender_supersede_nothing_but_by_a_key_of_the_programs_own() {
     let (server, pusher, channel) = room();
     let latest = channel.receiver_with(ReceiverOptions::new().overflow(Overflow::KeepLatest));
-    let by_player = channel.receiver_with(ReceiverOptions::new().keep_latest_by(|event: &Event| {
+    let by_player = channel.receiver_with(ReceiverOptions::new().keep_latest_by(|event| {
         let moved: Option<serde_json::Value> = event.json().ok();
         moved.and_then(|moved| Some(moved.get("player")?.as_str()?.to_owned()))
     }));
@@ -182,7 +182,7 @@ fn h4_client_events_without_a_sender_supersede_nothing_but_by_a_key_of_the_progr
 fn h2_a_key_that_panics_is_reported_and_h1_may_call_the_client() {
     let (server, pusher, channel) = room();
     let inside = pusher.clone();
-    let receiver = channel.receiver_with(ReceiverOptions::new().keep_latest_by(move |event: &Event| {
+    let receiver = channel.receiver_with(ReceiverOptions::new().keep_latest_by(move |event| {
         assert!(matches!(inside.connect(), Err(Error::WouldDeadlock { .. })));
         inside.dispatch();
         assert!(event.name() != "bad", "on purpose");
@@ -209,7 +209,7 @@ fn h4_handlers_may_keep_the_latest_only() {
     let server = server();
     let (pusher, channel) = dispatched_by_hand(quick(&server).overflow(Overflow::KeepLatest), "room");
     let (told, tells) = mpsc::channel();
-    channel.bind("e", told);
+    channel.bind_sender("e", told);
     let all = pusher.receiver_with(ReceiverOptions::new().overflow(Overflow::Block));
     publish(&server, (0..10).map(|n| ("e", n)));
     waits(&all, 10);

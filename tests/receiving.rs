@@ -75,7 +75,7 @@ fn d1_half_of_a_surrogate_pair_is_u_fffd_in_the_data_and_in_json_inside_it() {
     }
     let (sender, decoded) = std::sync::mpsc::channel();
     let channel = pusher.channel("room").expect("a valid name");
-    channel.bind_as::<serde_json::Value>("e", move |value, _| drop(sender.send(value)));
+    channel.bind_as::<serde_json::Value>("e", move |value| drop(sender.send(value)));
     for data in [r#"{"\ude00":["\ud83d"]}"#, r#""{\"\\ude00\":[\"\\ud83d\"]}""#] {
         server.send_raw(&format!(r#"{{"event":"e","channel":"room","data":{data}}}"#));
         let event = next_whole_event(&receiver);

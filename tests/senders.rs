@@ -1,17 +1,11 @@
-//! Handlers that are the sending halves of channels, and closures that get data decoded.
+//! Senders that get events and notifications, and closures that get data decoded.
 
 mod support;
 
-use std::{
-    fmt::Debug,
-    iter,
-    ops::ControlFlow,
-    sync::{Arc, mpsc},
-};
+use std::{fmt::Debug, iter, sync::mpsc};
 
 use pusher_channels::{
-    Channel, ConnectionState, ConnectionStateChange, Error, Event, Handler, MemberChange, Notification, Pusher,
-    SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent, testing::TestServer,
+    AnySender, Channel, ConnectionState, Error, Event, Notification, Overflow, Pusher, testing::TestServer,
 };
 use serde::Deserialize;
 use support::{PATIENCE, connected, eventually, next, next_event, quick, server, subscribed};
@@ -35,123 +29,128 @@ fn told<T: Debug>(tells: &mpsc::Receiver<T>) -> T {
 }
 
 #[test]
-fn senders_of_three_kinds_are_handlers_of_events() {
+fn h10_senders_of_three_kinds_get_events() {
     let (server, pusher, channel) = room();
-    let (sender, unbounded) = mpsc::channel::<Event>();
-    channel.bind("e", sender);
-    let (sender, bounded) = mpsc::sync_channel::<Event>(1);
-    pusher.on_event(sender);
-    let (sender, crossbeam) = crossbeam_channel::bounded::<Event>(1);
-    pusher.bind("e", sender);
+    let (sender, unbounded) = mpsc::channel();
+    channel.bind_sender("e", sender);
+    let (sender, bounded) = mpsc::sync_channel(1);
+    channel.bind_all_sender(sender);
+    let (sender, crossbeam) = crossbeam_channel::bounded(1);
+    pusher.bind_sender("e", sender);
+    let (sender, of_client) = mpsc::channel();
+    pusher.bind_all_sender(sender);
     for n in 0..100 {
         server.trigger("room", "e", &n);
     }
+    let data = |event: Event| (event.name() == "e").then(|| event.json::<u32>().expect("a number"));
     for n in 0..100 {
-        let heard = [told(&unbounded), told(&bounded), crossbeam.recv_timeout(PATIENCE).expect("told in time")];
-        assert_eq!(heard.map(|event| event.json::<u32>().ok()), [Some(n); 3]);
+        let heard = [told(&unbounded), crossbeam.recv_timeout(PATIENCE).expect("told in time")];
+        assert_eq!(heard.map(data), [Some(n); 2]);
+        // They get the events of the platform, too.
+        for receiver in [&bounded, &of_client] {
+            assert_eq!(iter::repeat_with(|| told(receiver)).find_map(data), Some(n));
+        }
     }
 }
 
 #[test]
-fn a_sender_hears_of_whatever_a_closure_hears_of() {
+fn h10_senders_get_the_events_of_the_user() {
+    let (server, pusher, _channel) = room();
+    let (sender, named) = mpsc::channel();
+    pusher.user().bind_sender("e", sender);
+    let (sender, all) = mpsc::channel();
+    pusher.user().bind_all_sender(sender);
+    for name in ["other", "e"] {
+        server.send_to_user(USER, name, "x");
+    }
+    let event = told(&named);
+    assert_eq!((event.name(), event.data()), ("e", "x"));
+    let names =
+        iter::repeat_with(|| told(&all)).filter(|event| event.data() == "x").map(|event| event.name().to_owned());
+    assert_eq!(names.take(2).collect::<Vec<_>>(), ["other", "e"]);
+}
+
+#[test]
+fn h10_forward_sends_what_a_receiver_receives_in_the_same_order() {
     let (server, pusher, channel) = room();
-    let (sender, states) = mpsc::channel::<ConnectionStateChange>();
-    pusher.on_connection_state_change(sender);
-    let (sender, errors) = mpsc::channel::<Error>();
-    pusher.on_error(sender);
-    let (sender, succeeded) = mpsc::channel::<SubscriptionSucceeded>();
-    channel.on_subscription_succeeded(sender);
-    let (sender, failed) = mpsc::channel::<SubscriptionError>();
-    pusher.on_subscription_error(sender);
-    let (sender, counts) = mpsc::channel::<SubscriptionCount>();
-    channel.on_subscription_count(sender);
-    // What is borrowed as a `str` is owned as a `String`.
-    let (sender, misses) = mpsc::channel::<String>();
-    pusher.on_cache_miss(sender);
-    let (sender, users) = mpsc::channel::<String>();
-    pusher.user().on_signed_in(sender);
-    let (sender, events_of_the_user) = mpsc::channel::<Event>();
-    pusher.user().bind_all(sender);
-    let (sender, watched) = mpsc::channel::<WatchlistEvent>();
-    pusher.user().on_watchlist(sender);
-    let (sender, added) = mpsc::channel::<MemberChange>();
-    pusher.on_member_added(sender);
-
-    assert_eq!(told(&succeeded).channel, "room", "for what is subscribed already");
-    pusher.user().wait_signed_in(PATIENCE).expect("confirmed");
+    let (sender, forwarded) = mpsc::channel();
+    let (receiver, of_channel) = (pusher.receiver(), channel.receiver());
+    pusher.forward(sender);
+    let (sender, forwarded_of_channel) = crossbeam_channel::unbounded();
+    channel.forward(sender);
+    let shown = |notification: &Notification| format!("{notification:?}");
     server.send_raw("nonsense");
-    assert!(matches!(told(&errors), Error::BadMessage { .. }));
+    server.trigger("room", "e", "1");
     pusher.channel("private-no").expect("a valid name").subscribe_with_auth(pusher_channels::ChannelAuth::new("k:s"));
-    assert_eq!(told(&failed).channel.as_deref(), Some("private-no"));
-    pusher.subscribe("cache-room").expect("a valid name");
-    assert_eq!(told(&misses), "cache-room");
-    server.send_to_user(USER, "e", "x");
-    assert_eq!(
-        iter::repeat_with(|| told(&events_of_the_user)).find(|event| event.name() == "e").expect("told").data(),
-        "x"
-    );
-    let data = r#"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"bob\"]}]}"#;
-    server.send_raw(&format!(r#"{{"event":"pusher_internal:watchlist_events","data":"{data}"}}"#));
-    assert_eq!(told(&watched).name, "online");
-    subscribed(&pusher, "presence-room");
-    let data = r#"{\"user_id\":\"bob\",\"user_info\":null}"#;
-    let member = r#"{"event":"pusher_internal:member_added","channel":"presence-room","data":"#;
-    server.send_raw(&format!(r#"{member}"{data}"}}"#));
-    assert_eq!(told(&added).member.id(), "bob");
+    pusher.subscribe("cache-room").expect("a valid name").wait_subscribed(PATIENCE).expect("confirmed");
+    server.trigger("room", "e", "2");
     server.drop_all();
-    // What had happened before may have waited to be told when the sender was bound.
-    let reconnecting = |change: &ConnectionStateChange| change.current == ConnectionState::Reconnecting;
-    assert!(iter::repeat_with(|| told(&states)).any(|change| reconnecting(&change)));
-    assert_eq!(told(&counts).count, 1);
-    assert_eq!(told(&users), USER);
-}
-
-/// A handler that shows whether it still exists.
-struct Shown<H> {
-    handler: H,
-    _life: Arc<()>,
-}
-
-impl<H: Handler<Event>> Handler<Event> for Shown<H> {
-    fn handle(&mut self, event: &Event) -> ControlFlow<()> {
-        self.handler.handle(event)
+    eventually("it has reconnected", || server.accepted() == 2);
+    channel.wait_subscribed(PATIENCE).expect("again");
+    server.trigger("room", "last", "3");
+    let is_last = |shown: &String| shown.contains("\"last\"");
+    let until_last = |next: &dyn Fn() -> Notification| -> Vec<String> {
+        let mut all = Vec::new();
+        while !all.last().is_some_and(is_last) {
+            all.push(shown(&next()));
+        }
+        all
+    };
+    let received = until_last(&|| receiver.recv_timeout(PATIENCE).expect("received in time"));
+    assert_eq!(until_last(&|| told(&forwarded)), received);
+    for kind in ["Error", "SubscriptionError", "CacheMiss", "ConnectionStateChange", "SubscriptionSucceeded"] {
+        assert!(received.iter().any(|shown| shown.starts_with(kind)), "{kind}: {received:?}");
     }
+    let received = until_last(&|| of_channel.recv_timeout(PATIENCE).expect("received in time"));
+    let forwarded = || forwarded_of_channel.recv_timeout(PATIENCE).expect("told in time");
+    assert_eq!(until_last(&forwarded), received);
 }
 
 #[test]
-fn a_sender_whose_receiver_is_gone_unbinds_itself() {
-    fn goes<H: Handler<Event>>(what: &str, make: impl Fn() -> (H, Box<dyn Send>)) {
+fn h10_forward_reports_what_was_dropped() {
+    let (server, pusher, channel) = {
+        let server = server();
+        let config = quick(&server).manual_dispatch().queue_capacity(10).overflow(Overflow::DropOldest);
+        let pusher = Pusher::new(config).connect().expect("the embedded server accepts");
+        let channel = pusher.subscribe("room").expect("a valid name");
+        (server, pusher, channel)
+    };
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    pusher.dispatch();
+    let (sender, forwarded) = mpsc::channel();
+    pusher.forward(sender);
+    for n in 0..100 {
+        server.trigger("room", "e", &n);
+    }
+    eventually("notifications are dropped", || pusher.stats().dropped >= 90);
+    pusher.dispatch();
+    assert!(forwarded.try_iter().any(|told| matches!(told, Notification::Lagged(90..))));
+}
+
+#[test]
+fn h5_a_sender_whose_receiver_is_gone_unbinds_itself() {
+    fn goes(what: &str, sender: impl AnySender<Event>, receiver: impl Send) {
         let (server, pusher, channel) = room();
-        let (sender, others) = mpsc::channel::<Event>();
-        let ((handler, receiver), life) = (make(), Arc::new(()));
-        let alive = Arc::downgrade(&life);
-        let binding = channel.bind("e", Shown { handler, _life: life });
-        channel.bind("e", sender);
+        let (other, others) = mpsc::channel();
+        let binding = channel.bind_sender("e", sender);
+        channel.bind_sender("e", other);
         server.trigger("room", "e", "1");
         assert_eq!(told(&others).data(), "1");
-        assert_eq!(alive.strong_count(), 1, "{what}: while somebody receives");
+        assert!(format!("{binding:?}").contains("true"), "{what}: while somebody receives");
         drop(receiver);
         server.trigger("room", "e", "2");
         assert_eq!(told(&others).data(), "2", "{what}: the others go on");
-        eventually(&format!("{what}: the handler is dropped"), || alive.strong_count() == 0);
-        server.trigger("room", "e", "3");
-        assert_eq!(told(&others).data(), "3");
+        assert!(format!("{binding:?}").contains("false"), "{what}");
         // There is nothing left to unbind, and no harm in it.
-        pusher.unbind(binding);
+        binding.unbind();
         assert_eq!(pusher.stats().dropped, 0);
     }
-    goes("Sender", || {
-        let (sender, receiver) = mpsc::channel::<Event>();
-        (sender, Box::new(receiver))
-    });
-    goes("SyncSender", || {
-        let (sender, receiver) = mpsc::sync_channel::<Event>(10);
-        (sender, Box::new(receiver))
-    });
-    goes("crossbeam's Sender", || {
-        let (sender, receiver) = crossbeam_channel::unbounded::<Event>();
-        (sender, Box::new(receiver))
-    });
+    let (sender, receiver) = mpsc::channel();
+    goes("Sender", sender, receiver);
+    let (sender, receiver) = mpsc::sync_channel(10);
+    goes("SyncSender", sender, receiver);
+    let (sender, receiver) = crossbeam_channel::unbounded();
+    goes("crossbeam's Sender", sender, receiver);
 }
 
 /// Handlers wait for room, and nobody else does.
@@ -163,8 +162,8 @@ fn h3_a_full_sender_holds_only_the_handlers_up() {
     let (sender, first) = mpsc::sync_channel::<Event>(1);
     let (told_second, second) = mpsc::channel::<Event>();
     let channel = pusher.channel("room").expect("a valid name");
-    channel.bind("e", sender);
-    channel.bind("e", told_second);
+    channel.bind_sender("e", sender);
+    channel.bind_sender("e", told_second);
     channel.subscribe();
     channel.wait_subscribed(PATIENCE).expect("confirmed");
     for n in 0..100 {
@@ -208,9 +207,9 @@ fn bind_as_decodes_and_reports_what_does_not_fit() {
             told_of.send((handle, position, place)).unwrap_or_default();
         }
     };
-    channel.bind_as("moved", tell("channel"));
-    pusher.bind_as("moved", tell("pusher"));
-    pusher.user().bind_as("moved", tell("user"));
+    channel.bind_as_with("moved", tell("channel"));
+    pusher.bind_as_with("moved", tell("pusher"));
+    pusher.user().bind_as_with("moved", tell("user"));
     let undecoded = || {
         next(&receiver, |notification| match notification {
             Notification::Error(error) => match &*error {
@@ -242,24 +241,4 @@ fn bind_as_decodes_and_reports_what_does_not_fit() {
             assert_eq!(told(&positions), (handle, Position { x: 0.0, y: 0.0 }, place.clone()), "it goes on");
         }
     }
-}
-
-#[test]
-fn a_handler_of_errors_that_has_enough_is_dropped_too() {
-    struct Once(Arc<()>);
-    impl Handler<Error> for Once {
-        fn handle(&mut self, _: &Error) -> ControlFlow<()> {
-            assert_eq!(Arc::strong_count(&self.0), 1);
-            ControlFlow::Break(())
-        }
-    }
-    let (server, pusher, _channel) = room();
-    let (sender, errors) = mpsc::channel::<Error>();
-    let life = Arc::new(());
-    let alive = Arc::downgrade(&life);
-    pusher.on_error(Once(life));
-    pusher.on_error(sender);
-    server.send_raw("no JSON");
-    assert!(matches!(told(&errors), Error::BadMessage { .. }));
-    eventually("it is dropped", || alive.strong_count() == 0);
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use pusher_channels::{
-    ConnectionState, ConnectionStateChange, Event, Pusher, Receiver, Reconnect,
+    ConnectionState, Pusher, Receiver, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, connected, eventually, next_state, server, subscribed};
@@ -154,7 +154,7 @@ impl Subject {
 fn disconnect_and_wait(pusher: &Pusher) -> (JoinHandle<()>, mpsc::Sender<()>) {
     let (begun, begin) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
-    pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
+    pusher.on_connection_state_change(move |change| {
         if change.current == ConnectionState::Disconnecting {
             begun.send(()).unwrap_or_default();
             let _ = released.recv();
@@ -184,7 +184,7 @@ fn alone_threads_and_descriptors_are_back_at_the_baseline() {
     for cycle in 0..200 {
         let pusher = connected(&server);
         let channel = pusher.channel("room").expect("a valid name");
-        channel.bind_all(|_: &Event| {});
+        channel.bind_all(|_| {});
         channel.subscribe();
         eventually("three threads while nothing is dialled", || support::client_threads() == 3);
         let start = Instant::now();
@@ -219,7 +219,7 @@ fn alone_a_thousand_clients_come_and_go() {
             let pusher = Pusher::new(server.config());
             let channel = pusher.channel("room").expect("a valid name");
             let told = told.clone();
-            channel.bind("e", move |event: &Event| {
+            channel.bind("e", move |event| {
                 told.send((client, event.data().to_owned())).unwrap_or_default();
             });
             channel.subscribe();

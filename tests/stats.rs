@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::mpsc;
 
-use pusher_channels::{ConnectionState, Event, Pusher, Stats, testing::Fault};
+use pusher_channels::{ConnectionState, Pusher, Stats, testing::Fault};
 use support::{PATIENCE, connected, eventually, next_state, quick, server, subscribed};
 
 #[test]
@@ -97,7 +97,7 @@ fn what_waits_for_a_handler_is_told() {
     let pusher = connected(&server);
     let room = subscribed(&pusher, "room");
     let (go_on, wait) = mpsc::channel::<()>();
-    room.bind("e", move |_: &Event| {
+    room.bind("e", move |_| {
         let _ = wait.recv_timeout(PATIENCE);
     });
     for n in 0..5 {

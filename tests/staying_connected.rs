@@ -12,7 +12,7 @@ use std::{
 };
 
 use pusher_channels::{
-    ChannelAuth, ConnectionState, Error, Event, Notification, Pusher, Reconnect,
+    ChannelAuth, ConnectionState, Error, Notification, Pusher, Reconnect,
     testing::{Fault, TestServer},
 };
 use support::{PATIENCE, connected, eventually, next, next_error, next_event, next_state, quick, server, subscribed};
@@ -110,7 +110,7 @@ fn h11_handlers_of_errors_hear_of_what_makes_the_client_failed() {
     server.push_fault(Fault::ErrorThenClose { code: 4004, message: "over quota".into(), close_code: Some(4004) });
     let pusher = Pusher::new(quick(&server));
     let (heard, errors) = mpsc::channel();
-    pusher.on_error(move |error: &Error| heard.send(error.clone()).unwrap_or_default());
+    pusher.on_error(move |error| heard.send(error.clone()).unwrap_or_default());
     pusher.connect_background().expect("it begins");
     assert_eq!(errors.recv_timeout(PATIENCE).expect("it is told").code(), Some(4004));
     eventually("the client has failed", || pusher.state() == ConnectionState::Failed);
@@ -319,7 +319,7 @@ fn r10_after_disconnect_no_event_of_a_channel_is_delivered() {
         let (late, lates) = mpsc::channel();
         let (first, firsts) = mpsc::channel();
         let flag = Arc::clone(&ended);
-        channel.bind_all(move |event: &Event| {
+        channel.bind_all(move |event| {
             let _ = first.send(());
             // A call that had begun when `disconnect` returned may see the flag; it is one at most.
             if flag.load(Ordering::SeqCst) {

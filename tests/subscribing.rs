@@ -5,8 +5,7 @@ mod support;
 use std::{sync::mpsc, time::Duration};
 
 use pusher_channels::{
-    AuthRequest, ChannelAuth, ConnectionState, Error, Event, Notification, Pusher, SubscriptionError,
-    SubscriptionSucceeded,
+    AuthRequest, ChannelAuth, ConnectionState, Error, Notification, Pusher,
     testing::{Refusals, TestServer},
 };
 use support::{PATIENCE, connected, eventually, next, next_event, next_state, quick, server, subscribed};
@@ -17,7 +16,7 @@ fn s1_wishes_are_legal_before_connect() {
     let pusher = Pusher::new(quick(&server));
     let (received, events) = mpsc::channel();
     let channel = pusher.channel("room").expect("a valid name");
-    channel.bind("e", move |event: &Event| received.send(event.data().to_owned()).unwrap_or_default());
+    channel.bind("e", move |event| received.send(event.data().to_owned()).unwrap_or_default());
     channel.subscribe();
     pusher.unsubscribe("never-subscribed");
     pusher.connect().expect("accepted");
@@ -102,13 +101,13 @@ fn s3_a_handler_that_unsubscribes_is_the_last_to_see_the_event() {
     let (seen, sights) = mpsc::channel();
     for place in ["first", "second"] {
         let (seen, channel) = (seen.clone(), channel.clone());
-        pusher.on_event(move |_: &Event| {
+        pusher.on_event(move |_| {
             channel.unsubscribe();
             seen.send(place).unwrap_or_default();
         });
     }
     let last = seen.clone();
-    pusher.on_subscription_succeeded(move |_: &SubscriptionSucceeded| last.send("subscribed").unwrap_or_default());
+    pusher.on_subscription_succeeded(move |_| last.send("subscribed").unwrap_or_default());
     assert_eq!(sights.recv_timeout(PATIENCE), Ok("subscribed"), "the handlers are in place");
     server.trigger("room", "e", "x");
     assert_eq!(sights.recv_timeout(PATIENCE), Ok("first"));
@@ -135,27 +134,22 @@ fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
     let pusher = connected(&server);
     let (told, tells) = mpsc::channel();
     let early = told.clone();
-    let binding = pusher
-        .on_subscription_succeeded(move |_: &SubscriptionSucceeded| early.send("early".to_owned()).unwrap_or_default());
+    let binding = pusher.on_subscription_succeeded(move |_| early.send("early".to_owned()).unwrap_or_default());
     let channel = subscribed(&pusher, "room");
     subscribed(&pusher, "second");
     for _ in 0..2 {
         assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("early"), "from here on a handler is late");
     }
-    pusher.unbind(binding);
+    binding.unbind();
     for _ in 0..2 {
         let told = told.clone();
-        channel.on_subscription_succeeded(move |s: &SubscriptionSucceeded| {
-            told.send(format!("channel {}", s.channel)).unwrap_or_default()
-        });
+        channel.on_subscription_succeeded(move |s| told.send(format!("channel {}", s.channel)).unwrap_or_default());
     }
     let by_name = told.clone();
-    channel.bind("pusher:subscription_succeeded", move |event: &Event| {
+    channel.bind("pusher:subscription_succeeded", move |event| {
         by_name.send(format!("event {:?} {}", event.channel(), event.data())).unwrap_or_default();
     });
-    pusher.on_subscription_succeeded(move |s: &SubscriptionSucceeded| {
-        told.send(format!("client {}", s.channel)).unwrap_or_default()
-    });
+    pusher.on_subscription_succeeded(move |s| told.send(format!("client {}", s.channel)).unwrap_or_default());
     let expected =
         ["channel room", "channel room", r#"event Some("room") "#, "client room", "client second"].map(str::to_owned);
     let heard: Vec<_> = expected.iter().map(|_| tells.recv_timeout(PATIENCE).expect("told at once")).collect();
@@ -176,9 +170,7 @@ fn s4_what_is_not_subscribed_any_more_is_not_told() {
     subscribed(&pusher, "room");
     gone.unsubscribe();
     let (told, tells) = mpsc::channel();
-    pusher.on_subscription_succeeded(move |s: &SubscriptionSucceeded| {
-        told.send(s.channel.to_string()).unwrap_or_default()
-    });
+    pusher.on_subscription_succeeded(move |s| told.send(s.channel.to_string()).unwrap_or_default());
     assert_eq!(tells.recv_timeout(PATIENCE).expect("told"), "room");
 }
 
@@ -189,7 +181,7 @@ fn s5_a_server_that_does_not_answer_is_a_timeout_of_that_subscription() {
         Pusher::new(quick(&server).subscription_timeout(Duration::from_millis(50))).connect().expect("accepted");
     server.set_silent(true);
     let (told, tells) = mpsc::channel();
-    pusher.on_subscription_error(move |failed: &SubscriptionError| {
+    pusher.on_subscription_error(move |failed| {
         told.send((failed.channel.clone(), failed.error.to_string())).unwrap_or_default();
     });
     let channel = pusher.subscribe("room").expect("a valid name");

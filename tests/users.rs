@@ -8,7 +8,7 @@ use std::{
 };
 
 use pusher_channels::{
-    AuthError, AuthRequest, ChannelAuth, ConnectionState, Error, Event, Pusher, UserAuth, WatchlistEvent,
+    AuthError, AuthRequest, ChannelAuth, ConnectionState, Error, Pusher, UserAuth,
     testing::{AuthFault, AuthUser, Refusals, TestServer, WatchlistEvents},
 };
 use support::{PATIENCE, connected, next_state, quick, server, subscribed};
@@ -35,8 +35,8 @@ fn a8_a_user_gets_what_is_sent_to_that_user() {
     let user = pusher.user();
     let (told, tells) = mpsc::channel();
     let signed_in = told.clone();
-    user.bind("invoice", move |event: &Event| told.send(event.data().to_owned()).unwrap_or_default());
-    user.on_signed_in(move |id: &str| signed_in.send(format!("signed in as {id}")).unwrap_or_default());
+    user.bind("invoice", move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    user.on_signed_in(move |id| signed_in.send(format!("signed in as {id}")).unwrap_or_default());
     // In any state, also before there is a connection.
     pusher.sign_in().expect("an endpoint is configured");
     pusher.connect().expect("the embedded server accepts");
@@ -77,7 +77,7 @@ fn a8_it_can_be_repeated_after_a_failure() {
 fn a8_a_refusal_of_the_server_is_the_outcome() {
     for refusals in [Refusals::Reverb, Refusals::Sockudo] {
         let server = TestServer::builder().refusals(refusals).start().expect("a free port");
-        let config = quick(&server).user_authenticator(|_: &str| Ok(UserAuth::new("app-key:wrong", r#"{"id":"7"}"#)));
+        let config = quick(&server).user_authenticator(|_| Ok(UserAuth::new("app-key:wrong", r#"{"id":"7"}"#)));
         let pusher = Pusher::new(config).connect().expect("accepted");
         pusher.sign_in().expect("an authenticator is configured");
         let outcome = pusher.user().wait_signed_in(PATIENCE);
@@ -89,7 +89,7 @@ fn a8_a_refusal_of_the_server_is_the_outcome() {
 #[test]
 fn a8_a_closure_or_the_secret_can_prove_who_the_user_is() {
     let server = server();
-    let refusing = quick(&server).user_authenticator(|_: &str| Err(AuthError::new("nobody")));
+    let refusing = quick(&server).user_authenticator(|_| Err(AuthError::new("nobody")));
     let pusher = Pusher::new(refusing).connect().expect("accepted");
     pusher.sign_in().expect("an authenticator is configured");
     assert!(matches!(pusher.user().wait_signed_in(PATIENCE), Err(Error::AuthRefused { .. })));
@@ -138,7 +138,7 @@ fn a8_watched_users_come_and_go_in_both_shapes() {
             .expect("a free port");
         let pusher = with_users(&server).connect().expect("accepted");
         let (told, tells) = mpsc::channel();
-        pusher.user().on_watchlist(move |event: &WatchlistEvent| {
+        pusher.user().on_watchlist(move |event| {
             let ids: Vec<_> = event.user_ids.iter().map(ToString::to_string).collect();
             told.send((event.name.to_string(), ids)).unwrap_or_default();
         });

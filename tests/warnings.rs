@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::{Mutex, mpsc};
 
-use pusher_channels::{Config, MemberChange, Pusher};
+use pusher_channels::{Config, Pusher};
 
 /// Collects the warnings of this crate.
 struct Collecting(Mutex<Vec<String>>);
@@ -38,8 +38,8 @@ fn p_a_channel_without_members_and_s7_a_prefix_of_another_case_are_warned_about_
         let room = pusher.channel("private-room").expect("a valid name");
         let (sender, _members) = mpsc::channel::<String>();
         assert!(room.members().is_empty() && room.member("a").is_none() && room.me().is_none());
-        room.on_member_added(move |change: &MemberChange| drop(sender.send(change.member.id().to_owned())));
-        room.on_member_removed(|_: &MemberChange| {});
+        room.on_member_added(move |change| drop(sender.send(change.member.id().to_owned())));
+        room.on_member_removed(|_| {});
     }
     let lines = warned();
     assert!(matches!(&lines[..], [line] if line.starts_with("private-room ")), "{lines:?}");

@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Sender, bounded};
-use pusher_channels::{
-    Config, ConnectionState, ConnectionStateChange, Event, Notification, Overflow, Pusher, Reconnect,
-};
+use pusher_channels::{Config, ConnectionState, ConnectionStateChange, Notification, Overflow, Pusher, Reconnect};
 
 use super::{
     bare,
@@ -40,10 +38,10 @@ pub(crate) fn closure<T>(
     let (end, ended) = bounded(2);
     let pusher = Pusher::new(config(port)).connect()?;
     let channel = pusher.channel(CHANNEL)?;
-    channel.bind(EVENT, move |event: &Event| on_event(event.data()));
+    channel.bind(EVENT, move |event| on_event(event.data()));
     let lost = end.clone();
-    channel.bind(LAST_EVENT, move |_: &Event| say(&end, Ok(())));
-    pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
+    channel.bind(LAST_EVENT, move |_| say(&end, Ok(())));
+    pusher.on_connection_state_change(move |change| {
         if is_loss(change) {
             say(&lost, Err(format!("{change:?}")));
         }

@@ -10,9 +10,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use pusher_channels::{
-    Channel, Config, Event, Notification, Overflow, Pusher, ReceiverOptions, Reconnect, SubscriptionSucceeded,
-};
+use pusher_channels::{Channel, Config, Event, Notification, Overflow, Pusher, ReceiverOptions, Reconnect};
 
 use super::{
     bare,
@@ -150,14 +148,14 @@ impl Dispatched {
         let (pusher, channel, feed) = connect(Config::manual_dispatch, 1)?;
         let intact = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&intact);
-        channel.bind(&event_name(0), move |event: &Event| {
+        channel.bind(&event_name(0), move |event| {
             counter.fetch_add(usize::from(is_whole_event(event)), Ordering::Relaxed);
         });
         for other in 1..bindings {
-            channel.bind(&event_name(other), |event: &Event| _ = black_box(event));
+            channel.bind(&event_name(other), |event| _ = black_box(event));
         }
         let (told, subscribed) = bounded(1);
-        channel.on_subscription_succeeded(move |_: &SubscriptionSucceeded| _ = told.try_send(()));
+        channel.on_subscription_succeeded(move |_| _ = told.try_send(()));
         // The confirmation is the last that comes before the events.
         wait_for(|| {
             pusher.dispatch();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use pusher_channels::{Channel, Config, Error, Event, Pusher, SubscriptionError, SubscriptionSucceeded};
+use pusher_channels::{Channel, Config, Error, Event, Pusher};
 
 use crate::{
     channels::{self, User},
@@ -137,7 +137,7 @@ impl Sink {
     fn receive(&self, channel: &Channel, event: &str, from: Option<User>) {
         let (kept, tell) = (Arc::clone(&self.kept), self.tell.clone());
         // It holds no handle of the client, which would keep the session alive for ever.
-        channel.bind(event, move |event: &Event| {
+        channel.bind(event, move |event| {
             // Nobody listens any more when the session is being dropped.
             let _ = tell.send(match take(&kept, event, from.clone()) {
                 Ok(notification) => Change::Arrived(notification),
@@ -161,12 +161,12 @@ fn report_problems(pusher: &Pusher, own: &Channel, tell: &Sender<Change>) {
         move |problem: String| drop(tell.send(Change::Problem(problem)))
     };
     let report = reporter();
-    pusher.on_error(move |error: &Error| report(error.to_string()));
+    pusher.on_error(move |error| report(error.to_string()));
     let report = reporter();
-    pusher.on_subscription_error(move |failed: &SubscriptionError| report(failed.error.to_string()));
+    pusher.on_subscription_error(move |failed| report(failed.error.to_string()));
     let report = reporter();
     // All channels come back together. One of them tells for all.
-    own.on_subscription_succeeded(move |success: &SubscriptionSucceeded| {
+    own.on_subscription_succeeded(move |success| {
         if let Some(gap) = success.gap {
             report(format!("the connection was lost for {gap:?}, and so is what was sent meanwhile"));
         }

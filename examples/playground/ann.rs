@@ -29,7 +29,7 @@ impl Ann {
         let config = server.config().auth_endpoint(server.auth_endpoint()).auth_param("user_id", "ann");
         let kitchen = Pusher::new(config).connect()?.channel(KITCHEN)?;
         let (hello, hellos) = mpsc::channel();
-        kitchen.bind(HELLO, hello);
+        kitchen.bind_sender(HELLO, hello);
         kitchen.subscribe();
         kitchen.wait_subscribed(PATIENCE)?;
         Ok(Self { kitchen, hellos })

@@ -17,10 +17,7 @@ use super::{
     numbers,
     user_data::UserData,
 };
-use crate::{
-    Channel, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Pusher, SubscriptionCount,
-    SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
-};
+use crate::{Channel, Event, Pusher};
 
 callbacks! {
     /// Hears of a notification, which is there until it returns.
@@ -29,7 +26,6 @@ callbacks! {
 
 /// A registered callback, as long as somebody may want to end it.
 pub(crate) struct Binding {
-    client: Weak<Client>,
     /// Taken by the one who unbinds.
     bound: Mutex<Option<crate::Binding>>,
 }
@@ -37,11 +33,9 @@ pub(crate) struct Binding {
 impl Freed for Binding {}
 
 impl Binding {
-    /// Where there is no client any more, nothing is bound to it.
     fn end(&self) {
-        let Some(bound) = self.bound.lock().take() else { return };
-        if let Some(Ok(pusher)) = self.client.upgrade().map(|client| client.pusher()) {
-            pusher.unbind(bound);
+        if let Some(bound) = self.bound.lock().take() {
+            bound.unbind();
         }
     }
 }
@@ -77,16 +71,12 @@ impl Callback {
 }
 
 /// Registers a callback. The place for its handle is taken before, so that it is not bound where there is none.
-fn bind(
-    client: &Arc<Client>,
-    place: Option<Place<'_, Handle<Binding>>>,
-    register: impl FnOnce() -> crate::Binding,
-) -> Result<(), Failure> {
+fn bind(place: Option<Place<'_, Handle<Binding>>>, register: impl FnOnce() -> crate::Binding) -> Result<(), Failure> {
     let Some(place) = place else {
         register();
         return Ok(());
     };
-    let binding = Arc::new(Binding { client: Arc::downgrade(client), bound: Mutex::default() });
+    let binding = Arc::new(Binding { bound: Mutex::default() });
     let handle = Handle::of(Arc::clone(&binding))?;
     *binding.bound.lock() = Some(register());
     place.put(handle);
@@ -149,28 +139,26 @@ impl Subject {
 macro_rules! on {
     ($source:ident, $kind:ident, $callback:ident) => {
         match $kind {
-            OfChannels::Event => $source.on_event(move |event: &Event| $callback.event(event)),
-            OfChannels::SubscriptionSucceeded => {
-                $source.on_subscription_succeeded(move |told: &SubscriptionSucceeded| {
-                    $callback.notice(crate::Notification::SubscriptionSucceeded(told.clone()));
-                })
-            }
-            OfChannels::SubscriptionError => $source.on_subscription_error(move |told: &SubscriptionError| {
+            OfChannels::Event => $source.on_event(move |event| $callback.event(event)),
+            OfChannels::SubscriptionSucceeded => $source.on_subscription_succeeded(move |told| {
+                $callback.notice(crate::Notification::SubscriptionSucceeded(told.clone()));
+            }),
+            OfChannels::SubscriptionError => $source.on_subscription_error(move |told| {
                 $callback.notice(crate::Notification::SubscriptionError(told.clone()));
             }),
-            OfChannels::SubscriptionCount => $source.on_subscription_count(move |told: &SubscriptionCount| {
+            OfChannels::SubscriptionCount => $source.on_subscription_count(move |told| {
                 $callback.notice(crate::Notification::SubscriptionCount(told.clone()));
             }),
-            OfChannels::CacheMiss => $source.on_cache_miss(move |channel: &str| {
+            OfChannels::CacheMiss => $source.on_cache_miss(move |channel| {
                 $callback.notice(crate::Notification::CacheMiss { channel: channel.into() });
             }),
-            OfChannels::MemberAdded => $source.on_member_added(move |told: &MemberChange| {
+            OfChannels::MemberAdded => $source.on_member_added(move |told| {
                 $callback.notice(crate::Notification::MemberAdded(told.clone()));
             }),
-            OfChannels::MemberRemoved => $source.on_member_removed(move |told: &MemberChange| {
+            OfChannels::MemberRemoved => $source.on_member_removed(move |told| {
                 $callback.notice(crate::Notification::MemberRemoved(told.clone()));
             }),
-            OfChannels::DecryptionFailure => $source.on_decryption_failure(move |told: &DecryptionFailure| {
+            OfChannels::DecryptionFailure => $source.on_decryption_failure(move |told| {
                 $callback.notice(crate::Notification::DecryptionFailure(told.clone()));
             }),
         }
@@ -187,16 +175,16 @@ fn on_channels(pusher: &Pusher, kind: OfChannels, callback: Callback) -> crate::
 
 fn on_client(pusher: &Pusher, kind: OfClient, callback: Callback) -> crate::Binding {
     match kind {
-        OfClient::ConnectionStateChange => pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
+        OfClient::ConnectionStateChange => pusher.on_connection_state_change(move |change| {
             callback.notice(crate::Notification::ConnectionStateChange(change.clone()));
         }),
-        OfClient::SignedIn => pusher.user().on_signed_in(move |id: &str| {
+        OfClient::SignedIn => pusher.user().on_signed_in(move |id| {
             callback.notice(crate::Notification::SignedIn { id: id.into() });
         }),
-        OfClient::Watchlist => pusher.user().on_watchlist(move |watched: &WatchlistEvent| {
+        OfClient::Watchlist => pusher.user().on_watchlist(move |watched| {
             callback.notice(crate::Notification::Watchlist(watched.clone()));
         }),
-        OfClient::Error => pusher.on_error(move |error: &Error| {
+        OfClient::Error => pusher.on_error(move |error| {
             callback.notice(crate::Notification::Error(Arc::new(error.clone())));
         }),
     }
@@ -215,7 +203,7 @@ exports! {
         let channel = channel.map(|name| pusher.channel(name)).transpose()?;
         let callback = Callback::new(callback, user_data, &client);
         let run = move |event: &Event| callback.event(event);
-        bind(&client, binding, || match (channel, event) {
+        bind(binding, || match (channel, event) {
             (Some(channel), Some(event)) => channel.bind(event, run),
             (Some(channel), None) => channel.bind_all(run),
             (None, Some(event)) => pusher.bind(event, run),
@@ -233,7 +221,7 @@ exports! {
         let user = client.pusher()?.user();
         let callback = Callback::new(callback, user_data, &client);
         let run = move |event: &Event| callback.event(event);
-        bind(&client, binding, || match event {
+        bind(binding, || match event {
             Some(event) => user.bind(event, run),
             None => user.bind_all(run),
         })
@@ -252,10 +240,10 @@ exports! {
         match (Subject::of(kind)?, channel) {
             (Subject::OfChannels(kind), Some(name)) => {
                 let channel = pusher.channel(name)?;
-                bind(&client, binding, || on_channel(&channel, kind, callback))
+                bind(binding, || on_channel(&channel, kind, callback))
             }
-            (Subject::OfChannels(kind), None) => bind(&client, binding, || on_channels(&pusher, kind, callback)),
-            (Subject::OfClient(kind), None) => bind(&client, binding, || on_client(&pusher, kind, callback)),
+            (Subject::OfChannels(kind), None) => bind(binding, || on_channels(&pusher, kind, callback)),
+            (Subject::OfClient(kind), None) => bind(binding, || on_client(&pusher, kind, callback)),
             (Subject::OfClient(_), Some(_)) => Err(Failure::value("this kind belongs to no channel")),
         }
     }

@@ -125,6 +125,8 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::Disconnected => PUSHER_ERR_DISCONNECTED,
         Error::NotConnected { .. } => PUSHER_ERR_NOT_CONNECTED,
         Error::WouldDeadlock { .. } => PUSHER_ERR_WOULD_DEADLOCK,
+        // No function of C gives a binding to a client.
+        Error::OtherClient => PUSHER_ERR_HANDLE,
         Error::Lagged { .. } => PUSHER_ERR_LAGGED,
         Error::HandlerPanicked { .. } => PUSHER_ERR_HANDLER_PANICKED,
         Error::Decode { .. } => PUSHER_ERR_DECODE,

@@ -83,6 +83,12 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// The whole address.
+    pub(super) fn url(&self) -> String {
+        let scheme = if self.tls { "wss" } else { "ws" };
+        format!("{scheme}://{}{}", self.authority(), self.target)
+    }
+
     /// The value of the `Host` header, with the port unless it is the default.
     pub(crate) fn authority(&self) -> String {
         authority(self.tls, &self.host, self.port)
@@ -94,12 +100,16 @@ impl Endpoint {
     }
 }
 
+/// A cluster of the hosted service, or one with a domain of its own: `eu.example.com`.
 fn cluster_host(cluster: &str) -> Result<String, Error> {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if cluster.is_empty() || !cluster.chars().all(good) {
-        return Err(Error::config("cluster", "must be a short name such as `eu`: letters, digits, hyphens"));
+    let mut labels = cluster.split('.');
+    if !labels.all(|label| !label.is_empty() && label.chars().all(good)) {
+        let reason = "must be a short name such as `eu`, or one with a domain: letters, digits, hyphens";
+        return Err(Error::config("cluster", reason));
     }
-    Ok(format!("ws-{cluster}.pusher.com"))
+    let domain = if cluster.contains('.') { "" } else { ".pusher.com" };
+    Ok(format!("ws-{cluster}{domain}"))
 }
 
 fn checked_key(key: &str) -> Result<String, Error> {

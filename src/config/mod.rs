@@ -56,6 +56,8 @@ pub struct Config {
     metadata: Option<(String, String)>,
     connect_timeout: Duration,
     activity_timeout: Duration,
+    activity_timeout_override: Option<Duration>,
+    unavailable_timeout: Duration,
     pong_timeout: Duration,
     subscription_timeout: Duration,
     reconnect: Reconnect,
@@ -99,7 +101,8 @@ pub enum Overflow {
 }
 
 impl Config {
-    /// An app of the hosted service, in a cluster such as `eu`, `us2`, `ap1`: `wss://ws-{cluster}.pusher.com/app/{key}`.
+    /// An app of the hosted service, in a cluster such as `eu`, `us2`, `ap1`: `wss://ws-{cluster}.pusher.com/app/{key}`. A
+    /// cluster with a domain of its own, `eu.example.com`, is `wss://ws-eu.example.com/app/{key}`.
     pub fn cluster(key: impl Into<String>, cluster: impl Into<String>) -> Self {
         Self::new(Address::Cluster(cluster.into()), key.into())
     }
@@ -136,6 +139,8 @@ impl Config {
             metadata: Some((env!("CARGO_PKG_NAME").to_owned() + "-rust", env!("CARGO_PKG_VERSION").to_owned())),
             connect_timeout: Duration::from_secs(15),
             activity_timeout: Duration::from_secs(120),
+            activity_timeout_override: None,
+            unavailable_timeout: Duration::from_secs(10),
             pong_timeout: Duration::from_secs(30),
             subscription_timeout: Duration::from_secs(30),
             reconnect: Reconnect::default(),
@@ -208,6 +213,20 @@ impl Config {
     /// 120 s. If the server names a smaller value, that value is used; a server's value below 1 s counts as 1 s.
     pub fn activity_timeout(mut self, timeout: Duration) -> Self {
         self.activity_timeout = timeout;
+        self
+    }
+
+    /// How long the connection may be idle before the client sends a ping, whatever the server names, from 1 ms to a year:
+    /// also more than that. Defaults to none: [`activity_timeout`](Self::activity_timeout) and the server's value count.
+    pub fn activity_timeout_override(mut self, timeout: Duration) -> Self {
+        self.activity_timeout_override = Some(timeout);
+        self
+    }
+
+    /// How long there may be no connection before the state becomes
+    /// [`Unavailable`](crate::ConnectionState::Unavailable), from 1 ms to a year. Defaults to 10 s. Attempts go on.
+    pub fn unavailable_timeout(mut self, timeout: Duration) -> Self {
+        self.unavailable_timeout = timeout;
         self
     }
 
@@ -372,6 +391,8 @@ impl Config {
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("activity_timeout", self.activity_timeout),
+            ("activity_timeout_override", self.activity_timeout_override.unwrap_or(self.activity_timeout)),
+            ("unavailable_timeout", self.unavailable_timeout),
             ("pong_timeout", self.pong_timeout),
             ("subscription_timeout", self.subscription_timeout),
             ("auth_timeout", self.auth.timeout),
@@ -395,6 +416,24 @@ impl Config {
         Ok(())
     }
 
+    /// The address that the client dials, as a `ws://` or `wss://` URL, for logs and tests. It contains the app's key, and
+    /// the tokens that the program has put into [`url`](Self::url).
+    ///
+    /// ```
+    /// use pusher_channels::Config;
+    ///
+    /// let url = Config::host("app-key", "localhost").port(6001).tls(false).without_metadata().dial_url()?;
+    /// assert_eq!(url, "ws://localhost:6001/app/app-key");
+    /// # Ok::<_, pusher_channels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the options do not make an address.
+    pub fn dial_url(&self) -> Result<String, Error> {
+        self.endpoint().map(|endpoint| endpoint.url())
+    }
+
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Error> {
         if self.port == Some(0) {
             return Err(Error::config("port", "must not be 0"));
@@ -410,6 +449,8 @@ impl Config {
         Settings {
             connect_timeout: self.connect_timeout,
             activity_timeout: self.activity_timeout,
+            activity_timeout_override: self.activity_timeout_override,
+            unavailable_timeout: self.unavailable_timeout,
             pong_timeout: self.pong_timeout,
             subscriptions: Rules {
                 timeout: self.subscription_timeout,

@@ -322,6 +322,8 @@ pub enum Error {
         /// The call.
         call: &'static str,
     },
+    /// [`unbind`](crate::Pusher::unbind) got the binding of another client.
+    OtherClient,
     /// Notifications were dropped before handlers could get them, because the queue was full
     /// ([`Config::overflow`](crate::Config::overflow)).
     Lagged {

@@ -2,7 +2,7 @@
 
 mod batch;
 mod budget;
-mod handler;
+mod display;
 mod interest;
 mod kind;
 mod member;
@@ -10,6 +10,7 @@ mod name;
 mod notification;
 mod pacing;
 mod place;
+mod sender;
 mod state;
 
 use std::{fmt, sync::Arc};
@@ -18,7 +19,6 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use batch::{Batch, ChannelSlot, LastClose, RosterChange, Tally, Ticket, UserOutcome};
 pub(crate) use budget::{Budget, Share};
-pub use handler::Handler;
 pub(crate) use interest::Interest;
 pub(crate) use kind::Kinds;
 pub use kind::NotificationKind;
@@ -31,6 +31,7 @@ pub use notification::{
 };
 pub(crate) use pacing::{Pacing, Permit};
 pub(crate) use place::Place;
+pub use sender::AnySender;
 pub use state::{ConnectionState, ConnectionStateChange};
 
 use crate::{Error, surrogates};

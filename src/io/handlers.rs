@@ -4,13 +4,13 @@ use std::{
     collections::HashMap,
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ConnectionStateChange, DecryptionFailure, Error, Event, Handler, MemberChange, Notification, SubscriptionCount,
+    AnySender, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification, SubscriptionCount,
     SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
     error::excerpt,
     sync::atomic::{AtomicBool, Ordering},
@@ -51,11 +51,24 @@ impl Bound {
     pub(crate) fn holds(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
+
+    pub(super) fn downgrade(&self) -> Weak<AtomicBool> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// `None` once nobody else holds it.
+    pub(super) fn of(weak: &Weak<AtomicBool>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
 }
 
 impl<T: ?Sized + 'static> BoundHandler<T> {
-    pub(crate) fn new(bound: &Bound, mut handler: impl Handler<T>) -> Self {
-        Self { call: Box::new(move |value| Ok(handler.handle(value))), bound: bound.clone() }
+    pub(crate) fn new(bound: &Bound, mut handler: impl FnMut(&T) + Send + 'static) -> Self {
+        let call = move |value: &T| {
+            handler(value);
+            Ok(ControlFlow::Continue(()))
+        };
+        Self { call: Box::new(call), bound: bound.clone() }
     }
 
     /// Runs it if it is still bound. A panic ends this call and no other (H2).
@@ -72,6 +85,17 @@ impl<T: ?Sized + 'static> BoundHandler<T> {
             Ok(Err(error)) => aftermath.errors.push(error),
             Err(_) => aftermath.errors.push(Error::HandlerPanicked { handler: what() }),
         }
+    }
+}
+
+impl<T: Clone + 'static> BoundHandler<T> {
+    /// One that sends clones, and ends when nobody can receive them.
+    pub(crate) fn sending(bound: &Bound, sender: impl AnySender<T>) -> Self {
+        let call = move |value: &T| {
+            let is_received = sender.send_message(value.clone());
+            Ok(if is_received { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        };
+        Self { call: Box::new(call), bound: bound.clone() }
     }
 }
 
@@ -99,6 +123,8 @@ pub(crate) enum Registration {
     Application(BoundHandler<Event>),
     /// What is not an application event.
     Notice(NoticeHandler),
+    /// All notifications.
+    Everything(BoundHandler<Notification>),
 }
 
 /// A handler of one kind of notification.
@@ -117,11 +143,24 @@ pub(crate) enum NoticeHandler {
 }
 
 impl Registration {
-    pub(super) fn is_bound(&self) -> bool {
+    /// The name of the event, for a handler of one event.
+    pub(super) fn event(&self) -> Option<&str> {
         match self {
-            Self::Named(_, handler) | Self::All(handler) | Self::Application(handler) => handler.bound.holds(),
-            Self::Notice(handler) => handler.is_bound(),
+            Self::Named(event, _) => Some(event),
+            _ => None,
         }
+    }
+
+    pub(super) fn bound(&self) -> &Bound {
+        match self {
+            Self::Named(_, handler) | Self::All(handler) | Self::Application(handler) => &handler.bound,
+            Self::Notice(handler) => handler.bound(),
+            Self::Everything(handler) => &handler.bound,
+        }
+    }
+
+    pub(super) fn is_bound(&self) -> bool {
+        self.bound().holds()
     }
 
     /// Runs it alone, for something that happened before it was registered.
@@ -141,17 +180,17 @@ impl Registration {
 }
 
 impl NoticeHandler {
-    fn is_bound(&self) -> bool {
+    fn bound(&self) -> &Bound {
         match self {
-            Self::State(handler) => handler.bound.holds(),
-            Self::Error(handler) => handler.bound.holds(),
-            Self::Succeeded(handler) => handler.bound.holds(),
-            Self::Failed(handler) => handler.bound.holds(),
-            Self::Count(handler) => handler.bound.holds(),
-            Self::CacheMiss(handler) | Self::SignedIn(handler) => handler.bound.holds(),
-            Self::DecryptionFailure(handler) => handler.bound.holds(),
-            Self::MemberAdded(handler) | Self::MemberRemoved(handler) => handler.bound.holds(),
-            Self::Watchlist(handler) => handler.bound.holds(),
+            Self::State(handler) => &handler.bound,
+            Self::Error(handler) => &handler.bound,
+            Self::Succeeded(handler) => &handler.bound,
+            Self::Failed(handler) => &handler.bound,
+            Self::Count(handler) => &handler.bound,
+            Self::CacheMiss(handler) | Self::SignedIn(handler) => &handler.bound,
+            Self::DecryptionFailure(handler) => &handler.bound,
+            Self::MemberAdded(handler) | Self::MemberRemoved(handler) => &handler.bound,
+            Self::Watchlist(handler) => &handler.bound,
         }
     }
 
@@ -203,6 +242,7 @@ pub(super) struct Handlers {
     all: Vec<BoundHandler<Event>>,
     application: Vec<BoundHandler<Event>>,
     notices: Vec<NoticeHandler>,
+    everything: Vec<BoundHandler<Notification>>,
 }
 
 /// A handler that is to be dropped where no lock is held, because that runs user code.
@@ -215,6 +255,7 @@ impl Handlers {
             Registration::All(handler) => self.all.push(handler),
             Registration::Application(handler) => self.application.push(handler),
             Registration::Notice(handler) => self.notices.push(handler),
+            Registration::Everything(handler) => self.everything.push(handler),
         }
     }
 
@@ -225,7 +266,8 @@ impl Handlers {
         let lists = [
             sweep(&mut self.all, is_bound, unbound),
             sweep(&mut self.application, is_bound, unbound),
-            sweep(&mut self.notices, NoticeHandler::is_bound, unbound),
+            sweep(&mut self.notices, |handler| handler.bound().holds(), unbound),
+            sweep(&mut self.everything, |handler| handler.bound.holds(), unbound),
         ];
         self.named.is_empty() && lists.iter().all(|empty| *empty)
     }
@@ -240,6 +282,10 @@ impl Handlers {
 
     pub(super) fn application(&mut self, event: &Event, aftermath: &mut Aftermath) {
         run_while_wanted(&mut self.application, event, aftermath, || "application events".to_owned());
+        if !self.everything.is_empty() {
+            let notification = Notification::Event(event.clone());
+            self.forward(&notification, aftermath, || event.is_wanted());
+        }
     }
 
     /// Runs the handlers of what happened. One that unsubscribes the channel is the last one (S3).
@@ -247,11 +293,19 @@ impl Handlers {
         for handler in self.notices.iter_mut().take_while(|_| event.is_wanted()) {
             handler.run(notice, aftermath);
         }
+        self.forward(notice, aftermath, || event.is_wanted());
     }
 
     /// Runs the handlers of something that did not come in a batch.
     pub(super) fn outside(&mut self, notice: &Notification, aftermath: &mut Aftermath) {
         self.notices.iter_mut().for_each(|handler| handler.run(notice, aftermath));
+        self.forward(notice, aftermath, || true);
+    }
+
+    fn forward(&mut self, notification: &Notification, aftermath: &mut Aftermath, is_wanted: impl Fn() -> bool) {
+        for handler in self.everything.iter_mut().take_while(|_| is_wanted()) {
+            handler.run(notification, aftermath, || "all notifications".to_owned());
+        }
     }
 }
 

@@ -16,7 +16,8 @@
 //! 1. No lock is held while user code runs.
 //! 2. Public calls never take the link's lock (socket and session). Two locks are taken under it: the registry's, only
 //!    if the registry says without its lock that a user call has posted something, and that of the pacing.
-//! 3. The snapshot, each queue, the registry, the pacing of client events and the inbox of the dispatcher have a short
+//! 3. The snapshot, each queue, the registry, the pacing of client events, the list of bindings and the inbox of the
+//!    dispatcher have a short
 //!    lock each. Nothing is called under it.
 //! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken. A queue with keys of
 //!    the program's own has a second lock, for its staged batches, which is taken under its first.
@@ -58,6 +59,7 @@ mod auth_pool;
 #[cfg(test)]
 mod auth_tests;
 mod authorizer;
+mod bindings;
 mod chunked;
 mod decode;
 mod dial;
@@ -87,6 +89,7 @@ mod stop;
 mod stream;
 mod tls;
 mod traffic;
+mod waiting;
 mod warnings;
 pub(crate) mod websocket;
 mod wire;
@@ -107,6 +110,8 @@ use crate::{
 };
 
 use auth_pool::{Asker, AuthPool};
+use bindings::Bindings;
+pub(crate) use bindings::Scope;
 pub(crate) use decode::Decoding;
 use dial::DialerCalls;
 use dispatcher::Booth;
@@ -141,6 +146,7 @@ pub(crate) struct Core {
     /// a heartbeat takes them.
     commands: (Sender<Command>, Receiver<Command>),
     booth: Booth,
+    bindings: Bindings,
     threads: Mutex<Threads>,
     /// The signed-in user, for handlers of what is sent to that user.
     pub(crate) user: Arc<Interest>,
@@ -167,6 +173,7 @@ impl Core {
             link: Mutex::new(Link::new(session, config.max_message())),
             commands: unbounded(),
             booth,
+            bindings: Bindings::default(),
             threads: Mutex::default(),
             user: Interest::new(Interest::USER, ""),
             connection: Interest::new(Interest::CONNECTION, ""),
@@ -204,12 +211,26 @@ impl Core {
         Ok(())
     }
 
-    pub(crate) fn bind(&self, channel: Option<Arc<Interest>>, registration: Registration) {
+    /// Binds a handler for what belongs to this channel, or to any. It was registered on the handle `scope`.
+    pub(crate) fn bind(&self, scope: Scope, channel: Option<Arc<Interest>>, registration: Registration) {
+        self.bindings.add(scope, registration.event(), registration.bound());
         // A handler that is bound inside a handler gets everything that follows there, even entries that were
         // delivered.
         let position = || if self.runs_handlers_here() { 0 } else { self.outlets.position() };
         self.booth.bind(channel, registration, position);
         self.outlets.handlers().wake();
+    }
+
+    /// Unbinds the handlers of one event that were registered on this handle.
+    pub(crate) fn unbind_event(&self, scope: Scope, event: &str) {
+        self.bindings.end_event(scope, event);
+        self.unbound();
+    }
+
+    /// Unbinds all handlers that were registered on this handle.
+    pub(crate) fn unbind_all(&self, scope: Scope) {
+        self.bindings.end_all(scope);
+        self.unbound();
     }
 
     /// A handler was unbound; the dispatcher lets go of it.

@@ -2,7 +2,7 @@
 //!
 //! A reason completes the sentence "the answer ...", and never repeats what is in the answer.
 
-use std::str;
+use std::{collections::BTreeMap, str};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,7 +10,60 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{escape, name::ChannelKind, sealed::SharedSecret};
-use crate::{ChannelAuth, UserAuth, surrogates};
+use crate::{ChannelAuth, Error, UserAuth, surrogates};
+
+impl ChannelAuth {
+    /// Reads the answer of an auth endpoint: a JSON object with `auth`, and perhaps `channel_data` and `shared_secret`. What
+    /// a permission must have for its channel is checked when it is used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AuthMalformed`] if this is no such object. It never repeats the text.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let auth = Answer::read(text.as_bytes(), |answer| {
+            let mut auth = Self::new(required(answer.auth, "auth")?);
+            if let Some(data) = self::text(answer.channel_data, "channel_data")? {
+                auth = auth.channel_data(data);
+            }
+            if let Some(key) = self::text(answer.shared_secret, "shared_secret")? {
+                auth = auth.shared_secret(key);
+            }
+            Ok(auth)
+        });
+        auth.map_err(malformed)
+    }
+
+    /// The JSON object that an auth endpoint answers, as [`from_json`](Self::from_json) reads it. It holds the secrets.
+    pub fn to_json(&self) -> String {
+        to_json([("auth", Some(self.signature())), ("channel_data", self.member()), ("shared_secret", self.key())])
+    }
+}
+
+impl UserAuth {
+    /// Reads the answer of a user authentication endpoint: a JSON object with `auth` and `user_data`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AuthMalformed`] if this is no such object, or the user has no id. It never repeats the text.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        user_from(text.as_bytes()).map_err(malformed)
+    }
+
+    /// The JSON object that a user authentication endpoint answers, as [`from_json`](Self::from_json) reads it. It holds
+    /// the secrets.
+    pub fn to_json(&self) -> String {
+        to_json([("auth", Some(self.signature())), ("user_data", Some(self.data()))])
+    }
+}
+
+fn malformed(reason: String) -> Error {
+    Error::AuthMalformed { channel: None, reason }
+}
+
+fn to_json<const N: usize>(fields: [(&str, Option<&str>); N]) -> String {
+    let fields: BTreeMap<_, _> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    serde_json::to_string(&fields).expect("strings under string keys always serialise")
+}
 
 /// The permission for a channel, out of the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
@@ -283,5 +336,24 @@ mod tests {
         }
         let good = user_from(br#"{"auth":"k:s","user_data":"{\"id\":\"7\"}"}"#).expect("good");
         assert_eq!((good.signature(), good.data()), ("k:s", r#"{"id":"7"}"#));
+    }
+
+    #[test]
+    fn a5_what_a_backend_answers_is_read_as_it_is() {
+        let auth =
+            ChannelAuth::from_json(r#"{"auth":"k:s","channel_data":"{\"user_id\":\"7\"}","shared_secret":null,"x":1}"#)
+                .expect("an answer");
+        assert_eq!((auth.signature(), auth.member(), auth.key()), ("k:s", Some(r#"{"user_id":"7"}"#), None));
+        let again = ChannelAuth::from_json(&auth.to_json()).expect("its own answer");
+        assert_eq!((again.signature(), again.member()), (auth.signature(), auth.member()));
+        let user = UserAuth::from_json(r#"{"auth":"k:s","user_data":"{\"id\":\"7\"}"}"#).expect("an answer");
+        assert_eq!(UserAuth::from_json(&user.to_json()).expect("its own answer").data(), r#"{"id":"7"}"#);
+        for text in ["", "<html>", "{}", r#"{"auth":7}"#, r#"["k:canary"]"#, r#"{"auth":"canary""#] {
+            let errors = [ChannelAuth::from_json(text).err(), UserAuth::from_json(text).err()];
+            for error in errors {
+                let error = error.expect("no answer").to_string();
+                assert!(error.contains("the answer ") && !error.contains("canary"), "X1: {error}");
+            }
+        }
     }
 }

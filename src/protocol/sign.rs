@@ -7,6 +7,47 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::{ChannelAuth, UserAuth};
+
+/// For backends: how an auth endpoint gives permissions.
+impl ChannelAuth {
+    /// Signs the permission for a private channel on this connection. An encrypted channel also needs its
+    /// [`shared_secret`](Self::shared_secret). Check first whether the user may subscribe.
+    ///
+    /// ```
+    /// use pusher_channels::ChannelAuth;
+    ///
+    /// let auth = ChannelAuth::sign("app-key", "app-secret", "1234.1234", "private-orders");
+    /// println!("{}", auth.to_json());
+    /// ```
+    pub fn sign(app_key: &str, app_secret: &str, socket_id: &str, channel: &str) -> Self {
+        Self::new(self::channel(app_key, app_secret, socket_id, channel, None))
+    }
+
+    /// Signs the permission for a presence channel on this connection. `channel_data` is JSON text with `user_id` and
+    /// perhaps `user_info`.
+    pub fn sign_presence(
+        app_key: &str,
+        app_secret: &str,
+        socket_id: &str,
+        channel: &str,
+        channel_data: impl Into<String>,
+    ) -> Self {
+        let data = channel_data.into();
+        Self::new(self::channel(app_key, app_secret, socket_id, channel, Some(&data))).channel_data(data)
+    }
+}
+
+/// For backends: how a user authentication endpoint proves who the user is.
+impl UserAuth {
+    /// Signs who the user of this connection is. `user_data` is JSON text with `id`, and perhaps `user_info` and
+    /// `watchlist`.
+    pub fn sign(app_key: &str, app_secret: &str, socket_id: &str, user_data: impl Into<String>) -> Self {
+        let data = user_data.into();
+        Self::new(user(app_key, app_secret, socket_id, &data), data)
+    }
+}
+
 /// What a subscription on this socket must carry. A presence channel signs its `channel_data` too.
 pub(crate) fn channel(key: &str, secret: &str, socket_id: &str, channel: &str, channel_data: Option<&str>) -> String {
     match channel_data {
@@ -54,6 +95,19 @@ mod tests {
             user(KEY, SECRET, "1234.1234", r#"{"id":"12345"}"#),
             format!("{KEY}:4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba")
         );
+    }
+
+    #[test]
+    fn a2_permissions_that_are_signed_carry_what_is_signed() {
+        let private = ChannelAuth::sign(KEY, SECRET, "1234.1234", "private-foobar");
+        assert_eq!(private.signature(), channel(KEY, SECRET, "1234.1234", "private-foobar", None));
+        assert_eq!((private.member(), private.key()), (None, None));
+        let data = r#"{"user_id":"7"}"#;
+        let presence = ChannelAuth::sign_presence(KEY, SECRET, "1.2", "presence-a", data);
+        assert_eq!(presence.signature(), channel(KEY, SECRET, "1.2", "presence-a", Some(data)));
+        assert_eq!(presence.member(), Some(data));
+        let proof = UserAuth::sign(KEY, SECRET, "1.2", data);
+        assert_eq!((proof.signature(), proof.data()), (&*user(KEY, SECRET, "1.2", data), data));
     }
 
     /// The documentation prints the digest of another name; both are right for their text.

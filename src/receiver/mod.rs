@@ -2,9 +2,11 @@
 
 mod drain;
 mod errors;
+mod iter;
 mod options;
 #[cfg(unix)]
 mod pollable;
+mod typed;
 
 use std::{
     fmt,
@@ -24,9 +26,11 @@ use crate::{
 
 use drain::Drain;
 pub use errors::{Closed, RecvTimeoutError, TryRecvError};
+pub use iter::{IntoIter, Iter};
 pub use options::ReceiverOptions;
 #[cfg(unix)]
 pub use pollable::PollableReceiver;
+pub use typed::EventReceiver;
 
 /// Everything that happens to a client, or to one channel, from the making of the receiver on, in order.
 ///
@@ -147,11 +151,6 @@ impl Receiver {
     /// end of the queue each time, and may stay beyond the number for ever.
     pub fn drain(&self, max: usize) -> impl Iterator<Item = Notification> {
         Drain::new(self, max)
-    }
-
-    /// Notifications one after another, waiting for each, until the client is gone.
-    pub fn iter(&self) -> impl Iterator<Item = Notification> {
-        std::iter::from_fn(|| self.recv().ok())
     }
 
     /// How many notifications wait, without those that an iterator has taken and not handed out yet. Some of them may turn

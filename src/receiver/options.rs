@@ -1,6 +1,6 @@
 //! What a receiver gets, how much of it waits, and who is woken for it.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use crate::{
     Config, Event, NotificationKind, Overflow,
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Clone)]
 pub struct ReceiverOptions {
     kinds: Kinds,
+    events: Option<Arc<HashSet<Box<str>>>>,
     capacity: Option<usize>,
     overflow: Option<Overflow>,
     wake_up: Option<WakeUp>,
@@ -27,7 +28,7 @@ pub struct ReceiverOptions {
 
 impl Default for ReceiverOptions {
     fn default() -> Self {
-        Self { kinds: Kinds::ALL, capacity: None, overflow: None, wake_up: None, key_of: None }
+        Self { kinds: Kinds::ALL, events: None, capacity: None, overflow: None, wake_up: None, key_of: None }
     }
 }
 
@@ -41,6 +42,13 @@ impl ReceiverOptions {
     /// kinds; [`Lagged`](NotificationKind::Lagged) always comes.
     pub fn only(mut self, kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         self.kinds = Kinds::of(kinds);
+        self
+    }
+
+    /// Receives application events with these names only; the last call counts. Other kinds of notifications are not
+    /// affected: [`only`](Self::only) chooses them. Defaults to all names.
+    pub fn events<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.events = Some(Arc::new(names.into_iter().map(Into::into).collect()));
         self
     }
 
@@ -70,14 +78,14 @@ impl ReceiverOptions {
     /// channels: there `KeepLatest` alone keeps all positions of all players.
     ///
     /// ```
-    /// use pusher_channels::{Event, ReceiverOptions};
+    /// use pusher_channels::ReceiverOptions;
     ///
     /// #[derive(serde::Deserialize)]
     /// struct Moved {
     ///     player: String,
     /// }
     ///
-    /// let positions = ReceiverOptions::new().keep_latest_by(|event: &Event| match event.name() {
+    /// let positions = ReceiverOptions::new().keep_latest_by(|event| match event.name() {
     ///     "client-moved" => event.json::<Moved>().ok().map(|moved| moved.player),
     ///     _ => None,
     /// });
@@ -118,7 +126,7 @@ impl ReceiverOptions {
         Traits {
             capacity: self.capacity.unwrap_or(config.capacity()),
             overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),
-            selection: Selection::new(channel, self.kinds),
+            selection: Selection::new(channel, self.kinds).of_events(self.events),
             wake_up: self.wake_up,
             key_of: self.key_of,
         }

@@ -49,7 +49,7 @@ impl Session {
         self.batch = self.batch_for_new_connection();
         self.backoff.reset();
         self.insists_on_tls = false;
-        self.outage = Some(Outage::since(now));
+        self.outage = Some(Outage::begin(now, self.settings.unavailable_timeout));
         self.forget_failed_sign_in();
         self.dial(now);
     }
@@ -185,7 +185,8 @@ impl Session {
         self.close_socket(close_code);
         self.end_connection(now);
         let cause = Arc::new(error);
-        self.outage.get_or_insert(Outage::since(now)).cause = Some(Arc::clone(&cause));
+        let outage = Outage::begin(now, self.settings.unavailable_timeout);
+        self.outage.get_or_insert(outage).cause = Some(Arc::clone(&cause));
         self.go_on_after(cause, now);
     }
 

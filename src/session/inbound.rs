@@ -87,6 +87,7 @@ impl Session {
         let Phase::Connecting(attempt) = &self.phase else { return };
         let activity = established.activity_timeout.unwrap_or(self.settings.activity_timeout);
         let activity = activity.min(self.settings.activity_timeout);
+        let activity = self.settings.activity_timeout_override.unwrap_or(activity);
         self.phase = Phase::Connected(Online {
             generation: attempt.generation,
             since: now,

@@ -56,6 +56,10 @@ use subscriptions::Subscriptions;
 pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) activity_timeout: Duration,
+    /// Counts in place of that and of the server's value.
+    pub(crate) activity_timeout_override: Option<Duration>,
+    /// How long there may be no connection before that is reported.
+    pub(crate) unavailable_timeout: Duration,
     pub(crate) pong_timeout: Duration,
     pub(crate) subscriptions: Rules,
     pub(crate) reconnect: Reconnect,

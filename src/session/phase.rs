@@ -16,9 +16,6 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// A `pusher:error` explains the end of the socket only when the end follows so soon (R3).
 const EXPLAINS_WITHIN: Duration = Duration::from_secs(5);
 
-/// After so long without a connection the state is `Unavailable`, as in the official clients.
-const UNAVAILABLE_AFTER: Duration = Duration::from_secs(10);
-
 pub(super) enum Phase {
     /// No connection, and none wished for.
     Idle,
@@ -63,7 +60,8 @@ pub(super) enum Persistence {
 
 /// A time without a connection that is wished for.
 pub(super) struct Outage {
-    since: Instant,
+    /// When the state becomes `Unavailable`, as in the official clients.
+    told_at: Instant,
     /// Whether the state `Unavailable` has been reported in this outage.
     pub(super) told: bool,
     /// Why the last attempt failed.
@@ -120,12 +118,13 @@ impl Online {
 }
 
 impl Outage {
-    pub(super) fn since(now: Instant) -> Self {
-        Self { since: now, told: false, cause: None }
+    /// One that begins now, and is reported after this time.
+    pub(super) fn begin(now: Instant, unavailable_timeout: Duration) -> Self {
+        Self { told_at: now + unavailable_timeout, told: false, cause: None }
     }
 
     pub(super) fn told_at(&self) -> Instant {
-        self.since + UNAVAILABLE_AFTER
+        self.told_at
     }
 
     pub(super) fn is_to_be_told(&self, now: Instant) -> bool {

@@ -1,17 +1,18 @@
 //! Every public call of a handle.
 
-use std::{cell::RefCell, hint::black_box, thread, time::Duration};
+use std::{cell::RefCell, hint::black_box, sync::mpsc, thread, time::Duration};
 
 use pusher_channels::{
-    Binding, Channel, ChannelAuth, ConnectionState, ConnectionStateChange, DecryptionFailure, Error, Event,
-    MemberChange, Pusher, Receiver, ReceiverOptions, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
-    WatchlistEvent,
+    Binding, Channel, ChannelAuth, ConnectionState, Error, Event, Pusher, Receiver, ReceiverOptions, User,
 };
 
 use super::{
     kinds::Place,
     support::{eventually, public_methods},
 };
+
+/// Why a binding is accepted.
+const OURS: &str = "a binding of this client";
 
 /// For calls that may wait where they are made.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -87,29 +88,24 @@ pub(crate) const CALLS: &[Call] = &[
     call("Pusher::subscribe", |h| done(h.pusher.subscribe("now-and-then").expect("a valid name"))),
     call("Pusher::unsubscribe", |h| h.pusher.unsubscribe("now-and-then")),
     call("Pusher::channels", |h| done(h.pusher.channels())),
-    call("Pusher::bind + Pusher::unbind", |h| h.pusher.unbind(h.pusher.bind("e", |_: &Event| {}))),
-    call("Pusher::bind_as", |h| h.pusher.unbind(h.pusher.bind_as("e", |_: u32, _: &Event| {}))),
-    call("Pusher::bind_all", |h| h.pusher.unbind(h.pusher.bind_all(|_: &Event| {}))),
-    call("Pusher::on_event", |h| h.pusher.unbind(h.pusher.on_event(|_: &Event| {}))),
-    call("Pusher::on_connection_state_change", |h| {
-        h.pusher.unbind(h.pusher.on_connection_state_change(|_: &ConnectionStateChange| {}))
-    }),
-    call("Pusher::on_error", |h| h.pusher.unbind(h.pusher.on_error(|_: &Error| {}))),
-    call("Pusher::on_subscription_succeeded", |h| {
-        h.pusher.unbind(h.pusher.on_subscription_succeeded(|_: &SubscriptionSucceeded| {}))
-    }),
-    call("Pusher::on_subscription_error", |h| {
-        h.pusher.unbind(h.pusher.on_subscription_error(|_: &SubscriptionError| {}))
-    }),
-    call("Pusher::on_subscription_count", |h| {
-        h.pusher.unbind(h.pusher.on_subscription_count(|_: &SubscriptionCount| {}))
-    }),
-    call("Pusher::on_cache_miss", |h| h.pusher.unbind(h.pusher.on_cache_miss(|_: &str| {}))),
-    call("Pusher::on_decryption_failure", |h| {
-        h.pusher.unbind(h.pusher.on_decryption_failure(|_: &DecryptionFailure| {}))
-    }),
-    call("Pusher::on_member_added", |h| h.pusher.unbind(h.pusher.on_member_added(|_: &MemberChange| {}))),
-    call("Pusher::on_member_removed", |h| h.pusher.unbind(h.pusher.on_member_removed(|_: &MemberChange| {}))),
+    call("Pusher::bind + Pusher::unbind", |h| h.pusher.unbind(h.pusher.bind("e", |_| {})).expect(OURS)),
+    call("Pusher::bind_as_with", |h| h.pusher.bind_as_with("e", |_: u32, _| {}).unbind()),
+    call("Pusher::bind_sender", |h| h.pusher.bind_sender("e", mpsc::channel().0).unbind()),
+    call("Pusher::bind_all_sender", |h| h.pusher.bind_all_sender(mpsc::channel().0).unbind()),
+    call("Pusher::unbind_event", |h| h.pusher.unbind_event("nothing is bound for this")),
+    call("Pusher::forward", |h| h.pusher.forward(mpsc::channel().0).unbind()),
+    call("Pusher::bind_as", |h| h.pusher.bind_as("e", |_: u32| {}).unbind()),
+    call("Pusher::bind_all + Binding::unbind", |h| h.pusher.bind_all(|_| {}).unbind()),
+    call("Pusher::on_event", |h| h.pusher.on_event(|_| {}).unbind()),
+    call("Pusher::on_connection_state_change", |h| h.pusher.on_connection_state_change(|_| {}).unbind()),
+    call("Pusher::on_error", |h| h.pusher.on_error(|_| {}).unbind()),
+    call("Pusher::on_subscription_succeeded", |h| h.pusher.on_subscription_succeeded(|_| {}).unbind()),
+    call("Pusher::on_subscription_error", |h| h.pusher.on_subscription_error(|_| {}).unbind()),
+    call("Pusher::on_subscription_count", |h| h.pusher.on_subscription_count(|_| {}).unbind()),
+    call("Pusher::on_cache_miss", |h| h.pusher.on_cache_miss(|_| {}).unbind()),
+    call("Pusher::on_decryption_failure", |h| h.pusher.on_decryption_failure(|_| {}).unbind()),
+    call("Pusher::on_member_added", |h| h.pusher.on_member_added(|_| {}).unbind()),
+    call("Pusher::on_member_removed", |h| h.pusher.on_member_removed(|_| {}).unbind()),
     call("Pusher::trigger", |h| done(h.pusher.trigger("private-elsewhere", "client-event", "data"))),
     call("Pusher::sign_in", |h| done(h.pusher.sign_in())),
     call("Pusher::user", |h| done(h.pusher.user())),
@@ -127,35 +123,36 @@ pub(crate) const CALLS: &[Call] = &[
     call("Channel::member", |h| done(h.channel.member("ann"))),
     call("Channel::me", |h| done(h.channel.me())),
     call("Channel::subscription_count", |h| done(h.channel.subscription_count())),
-    call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("e", |_: &Event| {}))),
-    call("Channel::bind_as", |h| h.channel.unbind(h.channel.bind_as("e", |_: u32, _: &Event| {}))),
-    call("Channel::on_event", |h| h.channel.unbind(h.channel.on_event(|_: &Event| {}))),
-    call("Channel::bind_all", |h| h.channel.unbind(h.channel.bind_all(|_: &Event| {}))),
-    call("Channel::on_subscription_succeeded", |h| {
-        h.channel.unbind(h.channel.on_subscription_succeeded(|_: &SubscriptionSucceeded| {}))
-    }),
-    call("Channel::on_subscription_error", |h| {
-        h.channel.unbind(h.channel.on_subscription_error(|_: &SubscriptionError| {}))
-    }),
-    call("Channel::on_subscription_count", |h| {
-        h.channel.unbind(h.channel.on_subscription_count(|_: &SubscriptionCount| {}))
-    }),
-    call("Channel::on_cache_miss", |h| h.channel.unbind(h.channel.on_cache_miss(|_: &str| {}))),
-    call("Channel::on_decryption_failure", |h| {
-        h.channel.unbind(h.channel.on_decryption_failure(|_: &DecryptionFailure| {}))
-    }),
-    call("Channel::on_member_added", |h| h.channel.unbind(h.channel.on_member_added(|_: &MemberChange| {}))),
-    call("Channel::on_member_removed", |h| h.channel.unbind(h.channel.on_member_removed(|_: &MemberChange| {}))),
+    call("Channel::bind + Channel::unbind", |h| h.channel.unbind(h.channel.bind("e", |_| {})).expect(OURS)),
+    call("Channel::bind_as_with", |h| h.channel.bind_as_with("e", |_: u32, _| {}).unbind()),
+    call("Channel::bind_sender", |h| h.channel.bind_sender("e", mpsc::channel().0).unbind()),
+    call("Channel::bind_all_sender", |h| h.channel.bind_all_sender(mpsc::channel().0).unbind()),
+    call("Channel::unbind_event", |h| h.channel.unbind_event("nothing is bound for this")),
+    call("Channel::forward", |h| h.channel.forward(mpsc::channel().0).unbind()),
+    call("Channel::bind_as", |h| h.channel.bind_as("e", |_: u32| {}).unbind()),
+    call("Channel::on_event", |h| h.channel.on_event(|_| {}).unbind()),
+    call("Channel::bind_all", |h| h.channel.bind_all(|_| {}).unbind()),
+    call("Channel::on_subscription_succeeded", |h| h.channel.on_subscription_succeeded(|_| {}).unbind()),
+    call("Channel::on_subscription_error", |h| h.channel.on_subscription_error(|_| {}).unbind()),
+    call("Channel::on_subscription_count", |h| h.channel.on_subscription_count(|_| {}).unbind()),
+    call("Channel::on_cache_miss", |h| h.channel.on_cache_miss(|_| {}).unbind()),
+    call("Channel::on_decryption_failure", |h| h.channel.on_decryption_failure(|_| {}).unbind()),
+    call("Channel::on_member_added", |h| h.channel.on_member_added(|_| {}).unbind()),
+    call("Channel::on_member_removed", |h| h.channel.on_member_removed(|_| {}).unbind()),
     call("Channel::receiver", |h| done(h.channel.receiver())),
     call("Channel::receiver_with", |h| done(h.channel.receiver_with(ReceiverOptions::new()))),
     call("User::id", |h| done(h.user.id())),
     call("User::is_signed_in", |h| done(h.user.is_signed_in())),
     call("User::wait_signed_in", |h| h.waited("wait_signed_in", h.user.wait_signed_in(MOMENT))),
-    call("User::bind + User::unbind", |h| h.user.unbind(h.user.bind("e", |_: &Event| {}))),
-    call("User::bind_as", |h| h.user.unbind(h.user.bind_as("e", |_: u32, _: &Event| {}))),
-    call("User::bind_all", |h| h.user.unbind(h.user.bind_all(|_: &Event| {}))),
-    call("User::on_signed_in", |h| h.user.unbind(h.user.on_signed_in(|_: &str| {}))),
-    call("User::on_watchlist", |h| h.user.unbind(h.user.on_watchlist(|_: &WatchlistEvent| {}))),
+    call("User::bind + User::unbind", |h| h.user.unbind(h.user.bind("e", |_| {})).expect(OURS)),
+    call("User::bind_as_with", |h| h.user.bind_as_with("e", |_: u32, _| {}).unbind()),
+    call("User::bind_sender", |h| h.user.bind_sender("e", mpsc::channel().0).unbind()),
+    call("User::bind_all_sender", |h| h.user.bind_all_sender(mpsc::channel().0).unbind()),
+    call("User::unbind_event", |h| h.user.unbind_event("nothing is bound for this")),
+    call("User::bind_as", |h| h.user.bind_as("e", |_: u32| {}).unbind()),
+    call("User::bind_all", |h| h.user.bind_all(|_| {}).unbind()),
+    call("User::on_signed_in", |h| h.user.on_signed_in(|_| {}).unbind()),
+    call("User::on_watchlist", |h| h.user.on_watchlist(|_| {}).unbind()),
     call("Receiver::recv", |h| done(h.take_receiver().recv().expect("something waits"))),
     call("Receiver::recv_timeout", |h| done(h.take_receiver().recv_timeout(MOMENT).expect("something waits"))),
     call("Receiver::iter", |h| done(h.take_receiver().iter().next().expect("something waits"))),
@@ -190,11 +187,16 @@ pub(crate) const CALLS: &[Call] = &[
         h.pusher.unsubscribe_all();
         assert!(h.pusher.channels().is_empty());
     }),
+    call("Pusher::unbind_all + Channel::unbind_all + User::unbind_all", |h| {
+        h.pusher.unbind_all();
+        h.channel.unbind_all();
+        h.user.unbind_all();
+    }),
     call("unbinding itself, and binding another", |h| {
         if let Some(own) = h.own.take() {
-            h.pusher.unbind(own);
+            h.pusher.unbind(own).expect(OURS);
         }
-        done(h.channel.bind("e", |_: &Event| {}));
+        done(h.channel.bind("e", |_| {}));
     }),
     alone(CONNECT, |h| h.waited("connect", h.pusher.connect().map(done))),
     alone("Pusher::connect_background", |h| done(h.pusher.connect_background().expect("it does not wait"))),

@@ -4,7 +4,7 @@ use std::{cell::RefCell, net::TcpStream, sync::mpsc, thread};
 
 use pusher_channels::{
     AuthError, Binding, ByteStream, Channel, ChannelAuth, Config, ConnectionState, ConnectionStateChange, Error, Event,
-    Handler, Pusher, Receiver, ReceiverOptions, User, UserAuth, testing::TestServer,
+    Pusher, Receiver, ReceiverOptions, User, UserAuth, testing::TestServer,
 };
 
 use super::{
@@ -90,21 +90,26 @@ pub(crate) const MASTER_KEY: [u8; 32] = [1; 32];
 const MASTER_KEY_TEXT: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// A handler for values of any type.
-fn runs<T: ?Sized + 'static>(scene: &Scene) -> impl Handler<T> + use<T> {
+fn runs<T: ?Sized + 'static>(scene: &Scene) -> impl FnMut(&T) + Send + 'static + use<T> {
     let code = scene.code.clone();
     move |_: &T| code.run()
 }
 
-fn runs_decoded(scene: &Scene) -> impl FnMut(u32, &Event) + Send + 'static + use<> {
+fn runs_decoded(scene: &Scene) -> impl FnMut(u32) + Send + 'static + use<> {
+    let code = scene.code.clone();
+    move |_| code.run()
+}
+
+fn runs_decoded_with(scene: &Scene) -> impl FnMut(u32, &Event) + Send + 'static + use<> {
     let code = scene.code.clone();
     move |_, _| code.run()
 }
 
 /// The change that leads to the state `Disconnecting` is told while that state is; all others may be waited for in a
 /// handler of the first change.
-fn runs_in_change(scene: &Scene) -> impl Handler<ConnectionStateChange> + use<> {
+fn runs_in_change(scene: &Scene) -> impl FnMut(&ConnectionStateChange) + Send + 'static + use<> {
     let (code, state) = (scene.code.clone(), scene.state);
-    move |change: &ConnectionStateChange| {
+    move |change| {
         if state != ConnectionState::Disconnecting || change.current == state {
             code.run();
         }
@@ -200,11 +205,11 @@ fn trigger_what_runs(scene: &mut Scene) {
 /// Once the dispatch thread has taken the handler over, it is where it is dropped. Before that it would be here.
 fn unbind(scene: &mut Scene) {
     let (told, tells) = mpsc::channel::<Event>();
-    scene.channel.bind("e", told);
+    scene.channel.bind_sender("e", told);
     publish(scene);
     tells.recv_timeout(PATIENCE).expect("what was bound later is in place");
     let own = scene.own.take().expect("bound");
-    scene.pusher.unbind(own);
+    own.unbind();
 }
 
 fn nothing(_: &mut Scene) {}
@@ -212,6 +217,7 @@ fn nothing(_: &mut Scene) {}
 pub(crate) const KINDS: &[Kind] = &[
     handler("Channel::bind", PUBLIC, |s| Some(s.channel.bind("e", runs::<Event>(s))), publish),
     handler("Channel::bind_as", PUBLIC, |s| Some(s.channel.bind_as("e", runs_decoded(s))), publish),
+    handler("Channel::bind_as_with", PUBLIC, |s| Some(s.channel.bind_as_with("e", runs_decoded_with(s))), publish),
     handler("Channel::on_event", PUBLIC, |s| Some(s.channel.on_event(runs::<Event>(s))), publish),
     handler("Channel::bind_all", PUBLIC, |s| Some(s.channel.bind_all(runs::<Event>(s))), publish),
     handler(
@@ -238,6 +244,7 @@ pub(crate) const KINDS: &[Kind] = &[
     handler("Channel::on_member_removed", PRESENCE, |s| Some(s.channel.on_member_removed(runs(s))), remove_a_member),
     handler("Pusher::bind", PUBLIC, |s| Some(s.pusher.bind("e", runs::<Event>(s))), publish),
     handler("Pusher::bind_as", PUBLIC, |s| Some(s.pusher.bind_as("e", runs_decoded(s))), publish),
+    handler("Pusher::bind_as_with", PUBLIC, |s| Some(s.pusher.bind_as_with("e", runs_decoded_with(s))), publish),
     handler("Pusher::bind_all", PUBLIC, |s| Some(s.pusher.bind_all(runs::<Event>(s))), publish),
     handler("Pusher::on_event", PUBLIC, |s| Some(s.pusher.on_event(runs::<Event>(s))), publish),
     Kind {
@@ -274,6 +281,7 @@ pub(crate) const KINDS: &[Kind] = &[
     handler("Pusher::on_member_removed", PRESENCE, |s| Some(s.pusher.on_member_removed(runs(s))), remove_a_member),
     handler("User::bind", PUBLIC, |s| Some(s.user.bind("e", runs::<Event>(s))), send_to_the_user),
     handler("User::bind_as", PUBLIC, |s| Some(s.user.bind_as("e", runs_decoded(s))), send_to_the_user),
+    handler("User::bind_as_with", PUBLIC, |s| Some(s.user.bind_as_with("e", runs_decoded_with(s))), send_to_the_user),
     handler("User::bind_all", PUBLIC, |s| Some(s.user.bind_all(runs::<Event>(s))), send_to_the_user),
     handler("User::on_signed_in", PUBLIC, |s| Some(s.user.on_signed_in(runs::<str>(s))), sign_in),
     handler("User::on_watchlist", PUBLIC, |s| Some(s.user.on_watchlist(runs(s))), send_watchlist),
@@ -282,7 +290,7 @@ pub(crate) const KINDS: &[Kind] = &[
         PUBLIC,
         |s| {
             let owned = InDrop(s.code.clone());
-            Some(s.channel.bind("e", move |_: &Event| owned.keep()))
+            Some(s.channel.bind("e", move |_| owned.keep()))
         },
         unbind,
     ),

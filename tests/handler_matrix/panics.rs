@@ -25,6 +25,7 @@ use super::{
 const HANDLERS: &[(&str, Option<&str>)] = &[
     ("Channel::bind", Some("event e")),
     ("Channel::bind_as", Some("event e")),
+    ("Channel::bind_as_with", Some("event e")),
     ("Channel::on_event", Some("application events")),
     ("Channel::bind_all", Some("all events")),
     ("Channel::on_subscription_succeeded", Some("succeeded subscriptions")),
@@ -36,6 +37,7 @@ const HANDLERS: &[(&str, Option<&str>)] = &[
     ("Channel::on_member_removed", Some("removed members")),
     ("Pusher::bind", Some("event e")),
     ("Pusher::bind_as", Some("event e")),
+    ("Pusher::bind_as_with", Some("event e")),
     ("Pusher::bind_all", Some("all events")),
     ("Pusher::on_event", Some("application events")),
     ("Pusher::on_connection_state_change", Some("connection state changes")),
@@ -49,6 +51,7 @@ const HANDLERS: &[(&str, Option<&str>)] = &[
     ("Pusher::on_member_removed", Some("removed members")),
     ("User::bind", Some("event e")),
     ("User::bind_as", Some("event e")),
+    ("User::bind_as_with", Some("event e")),
     ("User::bind_all", Some("all events")),
     ("User::on_signed_in", Some("sign-ins")),
     ("User::on_watchlist", Some("watchlist events")),
@@ -77,7 +80,7 @@ fn panics(kind: &Kind, what: Option<&str>) {
     let nothing = Code::new(|| ());
     let pusher = Pusher::new((kind.configure)(states::config(&server), &server, &nothing));
     let (reported, reports) = mpsc::channel();
-    pusher.on_error(move |error: &Error| reported.send(error.clone()).unwrap_or_default());
+    pusher.on_error(move |error| reported.send(error.clone()).unwrap_or_default());
     let (panicked, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (channel, state) = (pusher.channel(kind.room).expect("a valid name"), ConnectionState::Connected);
     let mut scene = Scene {

@@ -146,7 +146,7 @@ impl Listening {
 
 fn failures_of(channel: &Channel) -> mpsc::Receiver<DecryptionFailure> {
     let (sender, failures) = mpsc::channel();
-    channel.on_decryption_failure(move |failure: &DecryptionFailure| {
+    channel.on_decryption_failure(move |failure| {
         // The test has failed already when nobody takes it any more.
         let _ = sender.send(failure.clone());
     });

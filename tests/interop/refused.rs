@@ -46,7 +46,7 @@ fn are_refused(server: &Server, names: &[&str], check: impl Fn(&str, &Error)) {
     let mut delivered = Tap::new("Pusher::on_event");
     pusher.on_event(delivered.handler());
     let (sender, failures) = mpsc::channel();
-    pusher.on_subscription_error(move |failed: &SubscriptionError| {
+    pusher.on_subscription_error(move |failed| {
         // The test has failed already when nobody takes it any more.
         let _ = sender.send((failed.channel.clone().expect("it belongs to one").to_string(), failed.error.clone()));
     });

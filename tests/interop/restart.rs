@@ -41,13 +41,13 @@ fn client_receives_exactly_what_the_official_sdk_publishes_across_a_server_resta
     let channel = pusher.channel(CHANNEL).unwrap();
     let mut from_channel = Tap::new("Channel::bind_all");
     let mut tap = from_channel.handler();
-    channel.bind_all(move |event: &Event| {
+    channel.bind_all(move |event| {
         if !event.name().starts_with("pusher:") {
             tap(event);
         }
     });
     let (sender, subscriptions) = mpsc::channel();
-    pusher.on_subscription_succeeded(move |subscription: &SubscriptionSucceeded| {
+    pusher.on_subscription_succeeded(move |subscription| {
         // The test has failed already when nobody takes it any more.
         let _ = sender.send(subscription.clone());
     });

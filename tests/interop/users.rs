@@ -55,11 +55,11 @@ fn a_wrong_proof_of_who_the_user_is_is_refused(server: &Server) {
     let pusher = Pusher::new(backend.serve(server.config(), "ann-missigned"));
     let (sender, told) = mpsc::channel();
     let errors = sender.clone();
-    pusher.on_error(move |error: &Error| {
+    pusher.on_error(move |error| {
         // The test has failed already when nobody takes it any more.
         let _ = errors.send(Told::Error(error.clone()));
     });
-    pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
+    pusher.on_connection_state_change(move |change| {
         let _ = sender.send(Told::State(change.current));
     });
     pusher.connect().unwrap();

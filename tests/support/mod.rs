@@ -43,12 +43,17 @@ pub(crate) fn room() -> (TestServer, Pusher, Channel) {
     (server, pusher, channel)
 }
 
+/// A handler that sends what it is told. It does not mind that nobody receives any more.
+pub(crate) fn send_to<T: Clone + Send + 'static>(sender: mpsc::Sender<T>) -> impl FnMut(&T) + Send + 'static {
+    move |told| sender.send(told.clone()).unwrap_or_default()
+}
+
 /// A client whose handlers run when it dispatches, and have been told of the beginning: connected, and subscribed.
 pub(crate) fn dispatched_by_hand(config: Config, channel: &str) -> (Pusher, Channel) {
     let pusher = Pusher::new(config.manual_dispatch()).connect().expect("the embedded server accepts");
     let channel = pusher.channel(channel).expect("a valid name");
     let (confirmed, confirmation) = mpsc::channel();
-    channel.on_subscription_succeeded(confirmed);
+    channel.on_subscription_succeeded(send_to(confirmed));
     channel.subscribe();
     eventually("the confirmation is told", || {
         pusher.dispatch();

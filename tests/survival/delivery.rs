@@ -36,7 +36,7 @@ fn number(event: &Event) -> u64 {
 fn listening(pusher: &Pusher) {
     let confirmed = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&confirmed);
-    let binding = pusher.on_subscription_succeeded(move |_: &SubscriptionSucceeded| {
+    let binding = pusher.on_subscription_succeeded(move |_| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     pusher.connect().expect("the source accepts");
@@ -44,7 +44,7 @@ fn listening(pusher: &Pusher) {
         pusher.subscribe(channel).expect("a valid name");
     }
     eventually("all channels confirmed", || confirmed.load(Ordering::Relaxed) == CHANNELS.len() as u64);
-    pusher.unbind(binding);
+    binding.unbind();
 }
 
 /// Every number from `first` on, in steps of `step`, and nothing else.
@@ -61,7 +61,7 @@ fn h3_ten_million_events_arrive_once_and_in_order() {
     let source = Source::start(&CHANNELS);
     let pusher = Pusher::new(source.config().overflow(Overflow::Block));
     let (failed, failures) = mpsc::channel();
-    pusher.on_error(move |error: &Error| drop(failed.send(error.clone())));
+    pusher.on_error(move |error| drop(failed.send(error.clone())));
     listening(&pusher);
     let receiver = pusher.receiver();
     for (first, name) in (0..).zip(CHANNELS) {
@@ -69,7 +69,7 @@ fn h3_ten_million_events_arrive_once_and_in_order() {
     }
     let (last, handled) = mpsc::channel();
     let mut check = in_order(0, 1);
-    pusher.on_event(move |event: &Event| {
+    pusher.on_event(move |event| {
         check(event);
         if number(event) == EVENTS - 1 {
             last.send(()).expect("the test waits");
@@ -174,12 +174,12 @@ fn account_for(seed: u64, overflow: Overflow) -> [Account; 2] {
     let handlers = Arc::new(Mutex::new(Account::default()));
     let account = Arc::clone(&handlers);
     let (mut slowness, client) = (Slowness::new(seed, &pusher), pusher.clone());
-    pusher.on_event(move |event: &Event| {
+    pusher.on_event(move |event| {
         slowness.dawdle(|| client.stats().dropped);
         account.lock().event(event);
     });
     let account = Arc::clone(&handlers);
-    pusher.on_error(move |error: &Error| match error {
+    pusher.on_error(move |error| match error {
         Error::Lagged { dropped } => account.lock().lagged(*dropped),
         other => panic!("{other}"),
     });

@@ -117,16 +117,16 @@ impl Client {
         let (sender, events) = channel();
         for name in ["stays", "good"] {
             let sender = sender.clone();
-            pusher.bind(name, move |_: &Event| sender.send(name).unwrap_or_default());
+            pusher.bind(name, move |_| sender.send(name).unwrap_or_default());
         }
         let notes = Arc::clone(&shown);
-        pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
+        pusher.on_connection_state_change(move |change| {
             change.cause.iter().for_each(|cause| note(&mut notes.lock().causes, cause));
         });
         let notes = Arc::clone(&shown);
-        pusher.on_error(move |error: &Error| note(&mut notes.lock().errors, error));
+        pusher.on_error(move |error| note(&mut notes.lock().errors, error));
         let notes = Arc::clone(&shown);
-        pusher.on_subscription_error(move |failed: &SubscriptionError| note(&mut notes.lock().refusals, &failed.error));
+        pusher.on_subscription_error(move |failed| note(&mut notes.lock().refusals, &failed.error));
         if scenario.signs_in {
             pusher.sign_in().expect("there is an authenticator");
         }

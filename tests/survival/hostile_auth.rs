@@ -58,12 +58,12 @@ fn run(scenario: &Scenario, server: &Server, elsewhere: &Elsewhere) -> Result<()
     let refusals = Arc::new(Mutex::new(Vec::new()));
     let (told, tells) = mpsc::channel();
     let (notes, tell) = (Arc::clone(&refusals), told.clone());
-    pusher.on_subscription_error(move |failed: &SubscriptionError| {
+    pusher.on_subscription_error(move |failed| {
         let channel = failed.channel.as_ref().map(ToString::to_string).unwrap_or_default();
         notes.lock().push((channel, format!("{:?}", failed.error)));
         tell.send(()).unwrap_or_default();
     });
-    pusher.on_subscription_succeeded(move |_: &SubscriptionSucceeded| told.send(()).unwrap_or_default());
+    pusher.on_subscription_succeeded(move |_| told.send(()).unwrap_or_default());
     for channel in [scenario.channel, "private-good", ROOM] {
         pusher.subscribe(channel).map_err(|error| error.to_string())?;
     }

@@ -44,18 +44,18 @@ fn e1_no_forged_plain_text_is_delivered() {
     let pusher = Pusher::new(config(&server, &fetches));
     let channel = pusher.channel(CHANNEL).expect("a valid name");
     let (told, delivered) = mpsc::channel();
-    channel.bind_all(move |event: &Event| {
+    channel.bind_all(move |event| {
         if !event.name().starts_with("pusher:") {
             told.send((event.name().to_owned(), event.data().to_owned())).unwrap_or_default();
         }
     });
     let failures = Arc::new(AtomicUsize::new(0));
     let failed = Arc::clone(&failures);
-    channel.on_decryption_failure(move |_: &DecryptionFailure| {
+    channel.on_decryption_failure(move |_| {
         failed.fetch_add(1, Ordering::SeqCst);
     });
     let (end, ends) = mpsc::channel();
-    pusher.bind("stays", move |_: &Event| end.send(()).unwrap_or_default());
+    pusher.bind("stays", move |_| end.send(()).unwrap_or_default());
     channel.subscribe();
     pusher.subscribe(ROOM).expect("a valid name");
     let start = Instant::now();

@@ -166,7 +166,7 @@ fn client() {
     let pusher = Pusher::new(config("127.0.0.1", port));
     let events = Arc::new(AtomicI64::new(0));
     let counter = Arc::clone(&events);
-    pusher.on_event(move |_: &Event| {
+    pusher.on_event(move |_| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     let channels = CHANNELS.map(|name| pusher.subscribe(name).expect("a valid name"));

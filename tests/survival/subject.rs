@@ -82,15 +82,11 @@ impl Subject {
         let told = Arc::new(Told::default());
         let hear = |told: &Arc<Told>| Arc::clone(told);
         let state = hear(&told);
-        pusher.on_connection_state_change(move |change: &ConnectionStateChange| {
-            state.note(|history| history.change(change))
-        });
+        pusher.on_connection_state_change(move |change| state.note(|history| history.change(change)));
         let succeeded = hear(&told);
-        pusher.on_subscription_succeeded(move |s: &SubscriptionSucceeded| {
-            succeeded.note(|history| history.confirm(&s.channel))
-        });
+        pusher.on_subscription_succeeded(move |s| succeeded.note(|history| history.confirm(&s.channel)));
         let events = hear(&told);
-        pusher.on_event(move |event: &Event| {
+        pusher.on_event(move |event| {
             let key = (event.channel().unwrap_or_default().to_owned(), event.name().to_owned());
             events.note(|history| *history.events.entry(key).or_default() += 1);
         });

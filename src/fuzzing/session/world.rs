@@ -74,6 +74,8 @@ fn ordinary_settings() -> Settings {
     Settings {
         connect_timeout: 15 * SECOND,
         activity_timeout: 120 * SECOND,
+        activity_timeout_override: None,
+        unavailable_timeout: 10 * SECOND,
         pong_timeout: 30 * SECOND,
         subscriptions: rules(),
         reconnect: Reconnect::default(),

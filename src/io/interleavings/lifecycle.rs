@@ -140,7 +140,7 @@ fn h5_an_unbound_handler_does_not_start_again() {
             counter.fetch_add(1, Ordering::SeqCst);
         });
         pusher.connect().expect("the server accepts");
-        pusher.unbind(binding);
+        binding.unbind();
         let at_that_moment = runs.load(Ordering::SeqCst);
         pusher.disconnect();
         // One may have been starting.

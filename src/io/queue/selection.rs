@@ -1,6 +1,6 @@
 //! Which notifications a receiver is for.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     Notification, NotificationKind,
@@ -13,11 +13,18 @@ pub(crate) struct Selection {
     /// Kept, not only its number, so that the number is not given to another channel.
     channel: Option<Arc<Interest>>,
     kinds: Kinds,
+    /// The names of the application events that are wanted; `None` for all.
+    events: Option<Arc<HashSet<Box<str>>>>,
 }
 
 impl Selection {
     pub(crate) fn new(channel: Option<Arc<Interest>>, kinds: Kinds) -> Self {
-        Self { channel, kinds }
+        Self { channel, kinds, events: None }
+    }
+
+    /// Of application events, those with these names.
+    pub(crate) fn of_events(self, events: Option<Arc<HashSet<Box<str>>>>) -> Self {
+        Self { events, ..self }
     }
 
     pub(crate) fn everything() -> Self {
@@ -26,7 +33,7 @@ impl Selection {
 
     /// The part of a batch that is wanted, in a block of its own: a queue should not hold what nobody will get from it.
     pub(super) fn part_of(&self, batch: &Arc<Batch>) -> Option<Arc<Batch>> {
-        if self.channel.is_none() && self.kinds == Kinds::ALL {
+        if self.channel.is_none() && self.kinds == Kinds::ALL && self.events.is_none() {
             return Some(Arc::clone(batch)).filter(|batch| batch.len() > 0);
         }
         let wanted: Vec<usize> = (0..batch.len()).filter(|&index| self.admits(batch, index)).collect();
@@ -40,6 +47,10 @@ impl Selection {
     fn admits(&self, batch: &Batch, index: usize) -> bool {
         let channel = self.channel.as_ref().map(|channel| channel.id());
         if channel.is_some() && batch.interest(index).map(|interest| interest.id()) != channel {
+            return false;
+        }
+        let is_event = batch.notice(index).is_none();
+        if is_event && self.events.as_ref().is_some_and(|events| !events.contains(batch.name(index))) {
             return false;
         }
         let kind = batch.notice(index).map_or(NotificationKind::Event, Notification::kind);

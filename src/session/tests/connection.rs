@@ -513,3 +513,24 @@ fn d3_a_message_that_is_too_large_ends_the_connection_with_1009() {
     assert_eq!(s.states(), [Reconnecting]);
     assert!(matches!(s.changes()[0].cause.as_deref(), Some(Error::MessageTooLarge { .. })));
 }
+
+#[test]
+fn c4_the_time_without_a_connection_is_an_option() {
+    let mut s = Scenario::of(Settings { unavailable_timeout: 3 * SECOND, ..settings() });
+    s.connect_background();
+    s.pass(3 * SECOND - Duration::from_millis(1));
+    assert_eq!(s.states(), [Connecting]);
+    s.pass(Duration::from_millis(1));
+    assert_eq!(s.states(), [Connecting, Unavailable]);
+}
+
+#[test]
+fn k1_the_activity_timeout_can_be_longer_than_the_servers() {
+    let mut s = Scenario::of(Settings { activity_timeout_override: Some(500 * SECOND), ..settings() });
+    s.connect_background().establish();
+    s.forget();
+    s.pass(499 * SECOND);
+    assert!(s.sent().is_empty());
+    s.pass(SECOND);
+    assert_eq!(s.sent(), [r#"{"event":"pusher:ping","data":{}}"#]);
+}

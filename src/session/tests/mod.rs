@@ -40,6 +40,8 @@ fn settings() -> Settings {
     Settings {
         connect_timeout: 15 * SECOND,
         activity_timeout: 120 * SECOND,
+        activity_timeout_override: None,
+        unavailable_timeout: 10 * SECOND,
         pong_timeout: 30 * SECOND,
         subscriptions: rules(),
         reconnect: Reconnect::default(),

@@ -122,7 +122,7 @@ impl Shown {
         ear.show(&config);
         let pusher = Pusher::new(config);
         let receiver = pusher.receiver();
-        pusher.on_error(|_: &Error| panic!("a handler panics"));
+        pusher.on_error(|_| panic!("a handler panics"));
         pusher.connect().expect("accepted");
         Self { pusher, receiver, ear }
     }

@@ -1,0 +1,109 @@
+//! A receiver of decoded events.
+
+use std::{fmt, marker::PhantomData, time::Duration};
+
+use serde::de::DeserializeOwned;
+
+use super::{Closed, Receiver, RecvTimeoutError, TryRecvError};
+use crate::{Error, Notification};
+
+/// The data of one event of a channel, decoded from JSON: [`Channel::events_as`](crate::Channel::events_as). Data that is
+/// not a `T` is [`Error::Decode`], and a loss because of a full queue is [`Error::Lagged`]; neither ends it.
+///
+/// ```
+/// use std::time::Duration;
+/// use pusher_channels::{Pusher, testing::TestServer};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order {
+///     id: u64,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TestServer::start()?;
+/// let pusher = Pusher::new(server.config()).connect()?;
+/// let channel = pusher.channel("orders")?;
+/// let orders = channel.events_as::<Order>("placed");
+/// channel.subscribe().wait_subscribed(Duration::from_secs(5))?;
+/// # server.trigger("orders", "placed", r#"{"id": 7}"#);
+/// let order = orders.recv()??;
+/// assert_eq!(order.id, 7);
+/// # Ok(())
+/// # }
+/// ```
+pub struct EventReceiver<T> {
+    receiver: Receiver,
+    decoded: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> EventReceiver<T> {
+    pub(crate) fn new(receiver: Receiver) -> Self {
+        Self { receiver, decoded: PhantomData }
+    }
+
+    /// The next event, if one waits. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
+    pub fn try_recv(&self) -> Result<Result<T, Error>, TryRecvError> {
+        loop {
+            if let Some(decoded) = decoded(self.receiver.try_recv()?) {
+                return Ok(decoded);
+            }
+        }
+    }
+
+    /// The next event; waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the client is gone and nothing waits.
+    pub fn recv(&self) -> Result<Result<T, Error>, Closed> {
+        loop {
+            if let Some(decoded) = decoded(self.receiver.recv()?) {
+                return Ok(decoded);
+            }
+        }
+    }
+
+    /// The next event; waits for it for up to this time.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client is gone and nothing
+    /// waits.
+    pub fn recv_timeout(&self, time: Duration) -> Result<Result<T, Error>, RecvTimeoutError> {
+        // The receiver gets nothing but events of one name and losses, so that this is one call.
+        loop {
+            if let Some(decoded) = decoded(self.receiver.recv_timeout(time)?) {
+                return Ok(decoded);
+            }
+        }
+    }
+
+    /// The events that wait at this moment, one after another, without blocking.
+    pub fn try_iter(&self) -> impl Iterator<Item = Result<T, Error>> {
+        self.receiver.try_iter().filter_map(decoded)
+    }
+
+    /// Events one after another, waiting for each, until the client is gone.
+    pub fn iter(&self) -> impl Iterator<Item = Result<T, Error>> {
+        self.receiver.iter().filter_map(decoded)
+    }
+}
+
+/// `None` for what this receiver is not for.
+fn decoded<T: DeserializeOwned>(notification: Notification) -> Option<Result<T, Error>> {
+    match notification {
+        Notification::Event(event) => Some(event.json()),
+        Notification::Lagged(dropped) => Some(Err(Error::Lagged { dropped })),
+        _ => None,
+    }
+}
+
+impl<T> fmt::Debug for EventReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventReceiver").field("len", &self.receiver.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! Handles that do not keep their client alive, for closures that answer.
+
+use std::{fmt, sync::Arc, sync::Weak};
+
+use crate::{Channel, Pusher, client::Owner, event::Interest};
+
+/// A [`Pusher`] that does not keep its client alive. A handler that holds a [`Pusher`] of its own client keeps the client
+/// alive until it is unbound; a handler that holds this does not.
+#[derive(Clone)]
+pub struct WeakPusher {
+    owner: Weak<Owner>,
+}
+
+/// A [`Channel`] that does not keep its client alive.
+///
+/// ```
+/// use pusher_channels::{Pusher, testing::TestServer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = TestServer::start()?;
+/// # let pusher = Pusher::new(server.config()).connect()?;
+/// let channel = pusher.channel("private-chat")?;
+/// let weak = channel.downgrade();
+/// channel.bind("client-ping", move |_| {
+///     if let Some(channel) = weak.upgrade() {
+///         let _ = channel.trigger("client-pong", &());
+///     }
+/// });
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct WeakChannel {
+    owner: Weak<Owner>,
+    interest: Arc<Interest>,
+}
+
+impl WeakPusher {
+    pub(crate) fn new(owner: &Arc<Owner>) -> Self {
+        Self { owner: Arc::downgrade(owner) }
+    }
+
+    /// The client. `None` after the last handle that keeps it alive was dropped.
+    pub fn upgrade(&self) -> Option<Pusher> {
+        self.owner.upgrade().map(Pusher::of)
+    }
+}
+
+impl WeakChannel {
+    pub(crate) fn new(owner: &Arc<Owner>, interest: &Arc<Interest>) -> Self {
+        Self { owner: Arc::downgrade(owner), interest: Arc::clone(interest) }
+    }
+
+    /// The channel. `None` after the last handle that keeps the client alive was dropped.
+    pub fn upgrade(&self) -> Option<Channel> {
+        Some(Channel::new(self.owner.upgrade()?, Arc::clone(&self.interest)))
+    }
+}
+
+impl fmt::Debug for WeakPusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakPusher")
+    }
+}
+
+impl fmt::Debug for WeakChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WeakChannel").field(&self.interest.name()).finish()
+    }
+}

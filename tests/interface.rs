@@ -1,0 +1,252 @@
+//! Rule H10: what a newcomer writes first compiles and does what it says.
+
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use pusher_channels::{
+    AuthError, ChannelAuth, Config, Error, Notification, Pusher, ReceiverOptions, RecvTimeoutError, TryRecvError, UserAuth,
+    testing::TestServer,
+};
+use support::{PATIENCE, connected, eventually, quick, room, server, subscribed};
+
+/// Every method that takes a closure, with a bare one.
+#[test]
+fn h10_closures_infer_their_arguments() {
+    let server = server();
+    let pusher = connected(&server);
+    let channel = pusher.channel("room").expect("a valid name");
+    let user = pusher.user();
+    pusher.bind("e", |event| drop(event.data().len()));
+    pusher.bind_all(|event| drop(event.name().len()));
+    pusher.bind_as::<u32>("e", |number| drop(number.leading_zeros()));
+    pusher.bind_as_with::<u32>("e", |number, event| drop((number.leading_zeros(), event.channel())));
+    pusher.on_event(|event| drop(event.user_id()));
+    pusher.on_connection_state_change(|change| drop(change.current));
+    pusher.on_error(|error| drop(error.code()));
+    pusher.on_subscription_succeeded(|succeeded| drop(succeeded.gap));
+    pusher.on_subscription_error(|failed| drop(failed.error.code()));
+    pusher.on_subscription_count(|count| drop(count.count));
+    pusher.on_cache_miss(|channel| drop(channel.len()));
+    pusher.on_decryption_failure(|failure| drop(failure.event.len()));
+    pusher.on_member_added(|change| drop(change.member.id().len()));
+    pusher.on_member_removed(|change| drop(change.member.id().len()));
+    channel.bind("e", |event| drop(event.data().len()));
+    channel.bind_all(|event| drop(event.name().len()));
+    channel.bind_as::<u32>("e", |number| drop(number.leading_zeros()));
+    channel.bind_as_with::<u32>("e", |number, event| drop((number.leading_zeros(), event.channel())));
+    channel.on_event(|event| drop(event.user_id()));
+    channel.on_subscription_succeeded(|succeeded| drop(succeeded.gap));
+    channel.on_subscription_error(|failed| drop(failed.error.code()));
+    channel.on_subscription_count(|count| drop(count.count));
+    channel.on_cache_miss(|channel| drop(channel.len()));
+    channel.on_decryption_failure(|failure| drop(failure.event.len()));
+    channel.on_member_added(|change| drop(change.member.id().len()));
+    channel.on_member_removed(|change| drop(change.member.id().len()));
+    user.bind("e", |event| drop(event.data().len()));
+    user.bind_all(|event| drop(event.name().len()));
+    user.bind_as::<u32>("e", |number| drop(number.leading_zeros()));
+    user.bind_as_with::<u32>("e", |number, event| drop((number.leading_zeros(), event.channel())));
+    user.on_signed_in(|id| drop(id.len()));
+    user.on_watchlist(|event| drop(event.user_ids.len()));
+    let _configured = Config::host("key", "localhost")
+        .authorizer(|request| Ok(ChannelAuth::sign("key", "secret", request.socket_id(), request.channel())))
+        .batch_authorizer(|requests| requests.iter().map(|request| Ok(ChannelAuth::new(request.channel()))).collect())
+        .user_authenticator(|socket_id| Ok(UserAuth::sign("key", "secret", socket_id, r#"{"id":"7"}"#)))
+        .auth_headers_with(|| vec![("X-Token".to_owned(), "t".to_owned())])
+        .auth_params_with(|| vec![("tenant".to_owned(), "t".to_owned())])
+        .encrypted_data_decoder(|bytes| String::from_utf8(bytes.to_vec()))
+        .dialer(|request| std::net::TcpStream::connect((request.host(), request.port())).map(pusher_channels::ByteStream::tcp));
+    let _options = ReceiverOptions::new().wake(|| ()).keep_latest_by(|event| event.user_id().map(str::to_owned));
+}
+
+#[test]
+fn h10_errors_of_every_kind_convert_in_an_authorizer() {
+    let server = server();
+    let (secret, key) = (server.secret().to_owned(), server.key().to_owned());
+    let config = quick(&server).authorizer(move |request| {
+        let user: u32 = request.channel().rsplit('-').next().unwrap_or_default().parse()?;
+        Ok(ChannelAuth::sign(&key, &secret, request.socket_id(), &format!("private-{user}")))
+    });
+    let pusher = Pusher::new(config).connect().expect("the embedded server accepts");
+    subscribed(&pusher, "private-7");
+    let refused = pusher.subscribe("private-x").expect("a valid name").wait_subscribed(PATIENCE);
+    assert!(matches!(refused, Err(Error::AuthRefused { message, .. }) if message.contains("invalid digit")));
+}
+
+#[test]
+fn h5_handlers_are_unbound_by_name_by_handle_and_by_their_binding() {
+    let (server, pusher, channel) = room();
+    let counts: [Arc<AtomicUsize>; 5] = Default::default();
+    let count = |index: usize| {
+        let count = Arc::clone(&counts[index]);
+        move |_: &pusher_channels::Event| drop(count.fetch_add(1, Ordering::SeqCst))
+    };
+    channel.bind("e", count(0));
+    let binding = channel.bind_all(count(1));
+    channel.bind("other", count(2));
+    pusher.bind("e", count(3));
+    let (last, lasts) = mpsc::channel();
+    pusher.user().bind_sender("unused", last.clone());
+    let publish = || {
+        // Told after all others.
+        let end = pusher.bind_sender("e", last.clone());
+        server.trigger("room", "other", "x");
+        server.trigger("room", "e", "x");
+        lasts.recv_timeout(PATIENCE).expect("told in time");
+        end.unbind();
+    };
+    let told = || counts.each_ref().map(|count| count.swap(0, Ordering::SeqCst));
+    publish();
+    assert_eq!(told(), [1, 2, 1, 1, 0]);
+    channel.unbind_event("e");
+    publish();
+    assert_eq!(told(), [0, 2, 1, 1, 0]);
+    binding.unbind();
+    publish();
+    assert_eq!(told(), [0, 0, 1, 1, 0]);
+    channel.unbind_all();
+    publish();
+    assert_eq!(told(), [0, 0, 0, 1, 0], "those of the client stay");
+    pusher.unbind_event("e");
+    channel.bind("e", count(4));
+    publish();
+    assert_eq!(told(), [0, 0, 0, 0, 1]);
+    pusher.unbind_all();
+    publish();
+    assert_eq!(told(), [0, 0, 0, 0, 1], "those of channels stay");
+}
+
+#[test]
+fn h5_the_binding_of_another_client_is_an_error() {
+    let (server, pusher, channel) = room();
+    let other = connected(&server);
+    let (sender, events) = mpsc::channel();
+    let binding = channel.bind_sender("e", sender);
+    assert!(matches!(other.unbind(binding), Err(Error::OtherClient)));
+    server.trigger("room", "e", "x");
+    events.recv_timeout(PATIENCE).expect("it stays bound");
+    let binding = pusher.bind("e", |_| ());
+    channel.unbind(binding).expect("any handle of the same client");
+}
+
+#[test]
+fn h10_subscribing_reads_on() {
+    let server = server();
+    let pusher = connected(&server);
+    pusher.channel("news").expect("a valid name").subscribe().wait_subscribed(PATIENCE).expect("confirmed");
+    let private = pusher.channel("private-news").expect("a valid name");
+    let auth = ChannelAuth::sign(server.key(), server.secret(), &pusher.socket_id().expect("connected"), "private-news");
+    private.subscribe_with_auth(auth).wait_subscribed(PATIENCE).expect("confirmed");
+}
+
+#[test]
+fn h10_all_channels_are_waited_for() {
+    let server = server();
+    let (key, secret) = (server.key().to_owned(), server.secret().to_owned());
+    let config = quick(&server).authorizer(move |request| match request.channel() {
+        "private-no" => Err(AuthError::new("not this one").status(403)),
+        channel => Ok(ChannelAuth::sign(&key, &secret, request.socket_id(), channel)),
+    });
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    pusher.wait_all_subscribed(Duration::ZERO).expect("there is none");
+    for number in 0..50 {
+        pusher.subscribe(&format!("private-{number}")).expect("a valid name");
+    }
+    pusher.wait_all_subscribed(PATIENCE).expect("all are confirmed");
+    assert!(pusher.channels().iter().all(pusher_channels::Channel::is_subscribed));
+    pusher.subscribe("private-no").expect("a valid name");
+    pusher.subscribe("private-late").expect("a valid name");
+    let error = pusher.wait_all_subscribed(PATIENCE).expect_err("one is refused");
+    assert!(matches!(error, Error::AuthRefused { channel: Some(channel), .. } if channel == "private-no"));
+    assert!(pusher.channel("private-late").expect("a valid name").is_subscribed(), "the others were waited for");
+}
+
+#[test]
+fn h10_a_weak_handle_does_not_keep_the_client_alive() {
+    let (server, pusher, channel) = room();
+    let (weak, weak_channel) = (pusher.downgrade(), channel.downgrade());
+    channel.bind("e", move |_| drop((weak.upgrade(), weak_channel.upgrade())));
+    let (weak, weak_channel) = (pusher.downgrade(), channel.downgrade());
+    assert_eq!(weak_channel.upgrade().expect("alive").name(), "room");
+    assert!(weak.upgrade().expect("alive").socket_id().is_some());
+    drop((pusher, channel));
+    assert!(weak.upgrade().is_none() && weak_channel.upgrade().is_none());
+    eventually("it has disconnected", || server.connections() == 0);
+}
+
+#[test]
+fn h4_a_receiver_of_one_event_gets_nothing_else() {
+    let (server, pusher, channel) = room();
+    let placed = channel.events("placed");
+    let numbers = channel.events_as::<u32>("placed");
+    let of_client = pusher.receiver_with(ReceiverOptions::new().events(["placed", "sent"]));
+    for (name, data) in [("other", "0"), ("placed", "1"), ("placed", "two"), ("sent", "3"), ("placed", "4")] {
+        server.trigger("room", name, data);
+    }
+    server.send_raw("junk");
+    let data = |notification: Notification| match notification {
+        Notification::Event(event) => event.data().to_owned(),
+        other => panic!("{other}"),
+    };
+    let next = || data(placed.recv_timeout(PATIENCE).expect("in time"));
+    assert_eq!([next(), next(), next()], ["1", "two", "4"]);
+    assert!(matches!(placed.try_recv(), Err(TryRecvError::Empty)));
+    assert_eq!(numbers.recv_timeout(PATIENCE).expect("in time").ok(), Some(1));
+    assert!(matches!(numbers.recv().expect("open"), Err(Error::Decode { .. })));
+    assert_eq!(numbers.try_iter().map(|number| number.expect("a number")).collect::<Vec<_>>(), [4]);
+    assert!(matches!(numbers.try_recv(), Err(TryRecvError::Empty)));
+    assert!(matches!(numbers.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout)));
+    let mut names = Vec::new();
+    for notification in &of_client {
+        match notification {
+            Notification::Event(event) => names.push(event.name().to_owned()),
+            // Other kinds are not affected.
+            Notification::Error(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(names, ["placed", "placed", "sent", "placed"]);
+    drop((pusher, channel));
+    assert_eq!(placed.into_iter().count(), 0, "it ends with the client");
+    assert!(numbers.iter().next().is_none() && numbers.recv().is_err());
+}
+
+#[test]
+fn c1_the_address_that_is_dialled_can_be_shown() {
+    let rows = [
+        (Config::cluster("app-key", "eu"), "wss://ws-eu.pusher.com/app/app-key"),
+        (Config::cluster("app-key", "eu.example.com"), "wss://ws-eu.example.com/app/app-key"),
+        (Config::host("app-key", "localhost").tls(false).port(6001), "ws://localhost:6001/app/app-key"),
+        (Config::host("app-key", "::1").path_prefix("/ws"), "wss://[::1]/ws/app/app-key"),
+        (Config::url("ws://localhost:6001/app/app-key?protocol=7"), "ws://localhost:6001/app/app-key?protocol=7"),
+    ];
+    for (config, url) in rows {
+        assert_eq!(config.without_metadata().dial_url().expect("an address"), url);
+    }
+    for cluster in ["", "eu.", ".eu", "e u", "eu/x", "eu:1"] {
+        assert!(matches!(Config::cluster("key", cluster).dial_url(), Err(Error::Config { option: "cluster", .. })));
+    }
+}
+
+/// The server that the quickstart of the documentation needs.
+#[test]
+fn h10_what_is_received_prints() {
+    let server = TestServer::start().expect("a free port on loopback");
+    let pusher = connected(&server);
+    let receiver = pusher.receiver();
+    subscribed(&pusher, "news");
+    server.trigger("news", "published", "secret");
+    let printed: Vec<String> = std::iter::repeat_with(|| receiver.recv_timeout(PATIENCE).expect("in time").to_string())
+        .take(2)
+        .collect();
+    assert_eq!(printed, ["news: subscribed", "news: published (6 bytes)"]);
+    assert!(pusher.stats().to_string().contains("1 events"));
+}
