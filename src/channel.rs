@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AnySender, Binding, ChannelAuth, DecryptionFailure, Error, Event, EventReceiver, Member, MemberChange, Notification, NotificationKind, Receiver,
-    ReceiverOptions, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WeakChannel,
+    AnySender, Binding, ChannelAuth, DecryptionFailure, Error, Event, EventReceiver, Member, MemberChange,
+    Notification, NotificationKind, Receiver, ReceiverOptions, SubscriptionCount, SubscriptionError,
+    SubscriptionSucceeded, WeakChannel,
     client::Owner,
     client_event,
     event::Interest,

@@ -242,9 +242,7 @@ pub use event::{
 };
 #[cfg(unix)]
 pub use receiver::PollableReceiver;
-pub use receiver::{
-    Closed, EventReceiver, IntoIter, Iter, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError,
-};
+pub use receiver::{Closed, EventReceiver, IntoIter, Iter, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError};
 pub use session::Reconnect;
 pub use stats::Stats;
 pub use user::User;

@@ -16,7 +16,7 @@ use std::{
 
 use pusher_channels::{
     AuthError, AuthRequest, ByteStream, ChannelAuth, Config, ConnectionState, DialRequest, Error, Notification, Pusher,
-    ReceiverOptions, SubscriptionError,
+    ReceiverOptions,
     testing::{AuthFault, Refusals, TestServer},
 };
 use support::{PATIENCE, next, next_event, next_state, quick, server, subscribed};

@@ -63,6 +63,8 @@ const CALLS: &[Call] = &[
     ("Pusher::connect", |h| is_forked(h.pusher.connect())),
     ("Pusher::connect_background", |h| is_forked(h.pusher.connect_background())),
     ("Pusher::wait_connected", |h| is_forked(h.pusher.wait_connected(AN_HOUR))),
+    ("Pusher::wait_all_subscribed", |h| is_forked(h.pusher.wait_all_subscribed(AN_HOUR))),
+    ("WeakPusher::upgrade", |h| h.pusher.downgrade().upgrade().is_some()),
     ("Pusher::disconnect", |h| returns(|| h.pusher.disconnect())),
     ("Pusher::reconnect_now", |h| returns(|| h.pusher.reconnect_now())),
     ("Pusher::state", |h| h.pusher.state() == ConnectionState::Disconnected),
@@ -104,9 +106,9 @@ const CALLS: &[Call] = &[
     ("Pusher::stats", |h| h.pusher.stats() == Stats::default()),
     ("Pusher: Debug", |h| format!("{:?}", h.pusher).contains("Disconnected")),
     ("Channel::name", |h| h.channel.name() == "presence-room"),
-    ("Channel::subscribe", |h| returns(|| h.channel.subscribe())),
+    ("Channel::subscribe", |h| returns(|| h.channel.subscribe().is_subscribed())),
     ("Channel::subscribe_with_auth", |h| {
-        returns(|| h.channel.subscribe_with_auth(ChannelAuth::new("app-key:signature")))
+        returns(|| h.channel.subscribe_with_auth(ChannelAuth::new("app-key:signature")).is_subscribed())
     }),
     ("Channel::unsubscribe", |h| returns(|| h.channel.unsubscribe())),
     ("Channel::is_subscribed", |h| !h.channel.is_subscribed()),
@@ -122,6 +124,9 @@ const CALLS: &[Call] = &[
     ("Channel::bind_as", |h| returns(|| h.channel.bind_as("e", |_: u32| ()))),
     ("Channel::receiver", |h| matches!(h.channel.receiver().recv(), Err(Closed))),
     ("Channel::receiver_with", |h| h.channel.receiver_with(ReceiverOptions::new()).iter().next().is_none()),
+    ("Channel::events", |h| matches!(h.channel.events("e").recv(), Err(Closed))),
+    ("Channel::events_as", |h| h.channel.events_as::<u32>("e").iter().next().is_none()),
+    ("WeakChannel::upgrade", |h| h.channel.downgrade().upgrade().is_some()),
     ("Channel::bind_as_with", |h| returns(|| h.channel.bind_as_with("e", |_: u32, _| ()))),
     ("Channel::bind_sender", |h| returns(|| h.channel.bind_sender("e", mpsc::channel().0))),
     ("Channel::bind_all_sender", |h| returns(|| h.channel.bind_all_sender(mpsc::channel().0))),

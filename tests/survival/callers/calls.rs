@@ -44,6 +44,7 @@ fn done<T>(result: T) {
 /// In the order in which they are called.
 pub(super) const CALLS: &[Call] = &[
     call("Pusher::state", |h| done(h.pusher.state())),
+    call("Pusher::downgrade + WeakPusher::upgrade", |h| done(h.pusher.downgrade().upgrade())),
     call("Pusher::socket_id", |h| done(h.pusher.socket_id())),
     call("Pusher::channel", |h| done(h.pusher.channel("elsewhere"))),
     call("Pusher::subscribe", |h| done(h.pusher.subscribe("now-and-then"))),
@@ -80,7 +81,7 @@ pub(super) const CALLS: &[Call] = &[
     call("Pusher::stats", |h| done(format!("{:?} {:?}", h.pusher.stats(), h.pusher))),
     call("Channel::name", |h| done(h.channel.name())),
     call("Channel::unsubscribe", |h| h.other.unsubscribe()),
-    call("Channel::subscribe_with_auth", |h| h.other.subscribe_with_auth(ChannelAuth::new("key:signature"))),
+    call("Channel::subscribe_with_auth", |h| done(h.other.subscribe_with_auth(ChannelAuth::new("key:signature")))),
     call("Channel::unsubscribe + Channel::subscribe", |h| {
         h.other.unsubscribe();
         h.other.subscribe();
@@ -101,6 +102,9 @@ pub(super) const CALLS: &[Call] = &[
     call("Channel::unbind_event", |h| h.channel.unbind_event("nothing is bound for this")),
     call("Channel::forward", |h| h.channel.forward(mpsc::channel().0).unbind()),
     call("Channel::bind_as", |h| h.channel.bind_as("event", |_: u32| {}).unbind()),
+    call("Channel::downgrade + WeakChannel::upgrade", |h| done(h.channel.downgrade().upgrade())),
+    call("Channel::events + EventReceiver::try_recv", |h| done(h.channel.events("event").try_recv())),
+    call("Channel::events_as", |h| done(h.channel.events_as::<u32>("event").try_recv())),
     call("Channel::receiver", |h| done(h.channel.receiver())),
     call("Channel::receiver_with", |h| {
         let options = ReceiverOptions::new().only([NotificationKind::Event]);
@@ -145,12 +149,13 @@ pub(super) const RARE_CALLS: &[Call] = &[
 
 /// Those that wait by their nature, or end the client and have a limit of their own, or begin it.
 #[cfg(test)]
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     // It would unbind the handlers that watch.
     "Pusher::unbind_all",
     "Pusher::new",
     "Pusher::connect",
     "Pusher::wait_connected",
+    "Pusher::wait_all_subscribed",
     "Pusher::disconnect",
     "Channel::wait_subscribed",
     "User::wait_signed_in",
