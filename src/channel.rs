@@ -6,13 +6,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     AnySender, Binding, ChannelAuth, DecryptionFailure, Error, Event, EventReceiver, Member, MemberChange,
-    Notification, NotificationKind, Receiver, ReceiverOptions, SubscriptionCount, SubscriptionError,
+    Notification, NotificationKind, Receiver, ReceiverOptions, SubscribeOptions, SubscriptionCount, SubscriptionError,
     SubscriptionSucceeded, WeakChannel,
     client::Owner,
     client_event,
     event::Interest,
     io::{
-        ChannelFacts, Core, Scope,
+        ChannelFacts, Core, Means, Scope,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     protocol::name::ChannelKind,
@@ -43,8 +43,22 @@ impl Channel {
     /// subscription; subscribing after a failure tries again. Returns the handle, so that
     /// `channel.subscribe().wait_subscribed(..)` reads on.
     pub fn subscribe(&self) -> &Self {
-        self.want(None);
+        self.want(Means::default());
         self
+    }
+
+    /// Like [`subscribe`](Self::subscribe), with options for this channel, in place of what the configuration says for all
+    /// channels. They hold through reconnects, and until [`unsubscribe`](Self::unsubscribe) or other options. On a channel
+    /// that is subscribed already they hold from the next authorisation on, and a decoder holds at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the [`HttpAuth`](crate::HttpAuth) is not valid, as
+    /// [`Pusher::connect`](crate::Pusher::connect) has it for the configuration; [`Error::Forked`] in a forked child.
+    pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<&Self, Error> {
+        self.core()?.config.check_options(&options)?;
+        self.want(Means { options: Some(Arc::new(options)), ..Means::default() });
+        Ok(self)
     }
 
     /// Subscribes with a permission that the program has already, made for the socket of this moment, or for the next one
@@ -53,7 +67,7 @@ impl Channel {
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) -> &Self {
         if let Ok(core) = self.core() {
             let socket_id = core.outlets.snapshot.socket_id();
-            self.want(Some(ReadyAuth { auth, socket_id }));
+            self.want(Means { ready: Some(ReadyAuth { auth, socket_id }), ..Means::default() });
         }
         self
     }
@@ -63,10 +77,10 @@ impl Channel {
         WeakChannel::new(&self.owner, &self.interest)
     }
 
-    fn want(&self, ready: Option<ReadyAuth>) {
+    fn want(&self, by: Means) {
         let Ok(core) = self.core() else { return };
         core.outlets.snapshot.forget_failure(&self.interest);
-        if core.registry.want(&self.interest, ready) {
+        if core.registry.want(&self.interest, by) {
             core.wishes_changed();
         }
     }

@@ -40,6 +40,9 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });
     }
+    if core.config.logs_events() {
+        log::debug!("sending {event} on {}: {}", channel.name(), data.get());
+    }
     core.trigger(|permit| ClientEvent {
         channel: Arc::clone(channel),
         epoch,

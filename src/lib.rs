@@ -231,7 +231,7 @@ pub mod guide {
 #[cfg(test)]
 mod survival_figures;
 
-pub use auth::{AuthError, AuthRequest, ChannelAuth, UserAuth};
+pub use auth::{AuthError, AuthRequest, ChannelAuth, HttpAuth, SubscribeOptions, UserAuth};
 pub use channel::Channel;
 pub use client::{Binding, Pusher};
 pub use config::{ByteStream, Config, DialRequest, DispatchBudget, Overflow};

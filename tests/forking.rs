@@ -19,7 +19,7 @@ use std::{
 use fork::Fork;
 use pusher_channels::{
     Binding, ByteStream, Channel, ChannelAuth, Closed, ConnectionState, Error, PollableReceiver, Pusher, Receiver,
-    ReceiverOptions, RecvTimeoutError, Stats, TryRecvError, User,
+    ReceiverOptions, RecvTimeoutError, Stats, SubscribeOptions, TryRecvError, User,
     testing::{AuthUser, TestServer},
 };
 use support::{PATIENCE, eventually, next_event, quick, run_alone, server, subscribed};
@@ -110,6 +110,7 @@ const CALLS: &[Call] = &[
     ("Channel::subscribe_with_auth", |h| {
         returns(|| h.channel.subscribe_with_auth(ChannelAuth::new("app-key:signature")).is_subscribed())
     }),
+    ("Channel::subscribe_with", |h| is_forked(h.channel.subscribe_with(SubscribeOptions::new()))),
     ("Channel::unsubscribe", |h| returns(|| h.channel.unsubscribe())),
     ("Channel::is_subscribed", |h| !h.channel.is_subscribed()),
     ("Channel::wait_subscribed", |h| is_forked(h.channel.wait_subscribed(AN_HOUR))),

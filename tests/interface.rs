@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    panic,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,8 +13,8 @@ use std::{
 };
 
 use pusher_channels::{
-    AuthError, ChannelAuth, Config, Error, Notification, Pusher, ReceiverOptions, RecvTimeoutError, TryRecvError,
-    UserAuth, testing::TestServer,
+    AuthError, ChannelAuth, Config, ConnectionState, Error, Notification, Pusher, ReceiverOptions, Reconnect,
+    RecvTimeoutError, TryRecvError, UserAuth, testing::TestServer,
 };
 use support::{PATIENCE, connected, eventually, quick, room, server, subscribed};
 
@@ -229,7 +230,8 @@ fn h4_a_receiver_of_one_event_gets_nothing_else() {
 fn c1_the_address_that_is_dialled_can_be_shown() {
     let rows = [
         (Config::cluster("app-key", "eu"), "wss://ws-eu.pusher.com/app/app-key"),
-        (Config::cluster("app-key", "eu.example.com"), "wss://ws-eu.example.com/app/app-key"),
+        (Config::cluster("app-key", "eu").cluster_domain("example.com"), "wss://ws-eu.example.com/app/app-key"),
+        (Config::url_with(|| "ws://localhost/app/k?token=t".to_owned()), "ws://localhost/app/k?token=t"),
         (Config::host("app-key", "localhost").tls(false).port(6001), "ws://localhost:6001/app/app-key"),
         (Config::host("app-key", "::1").path_prefix("/ws"), "wss://[::1]/ws/app/app-key"),
         (Config::url("ws://localhost:6001/app/app-key?protocol=7"), "ws://localhost:6001/app/app-key?protocol=7"),
@@ -237,12 +239,85 @@ fn c1_the_address_that_is_dialled_can_be_shown() {
     for (config, url) in rows {
         assert_eq!(config.without_metadata().dial_url().expect("an address"), url);
     }
-    for cluster in ["", "eu.", ".eu", "e u", "eu/x", "eu:1"] {
-        assert!(matches!(Config::cluster("key", cluster).dial_url(), Err(Error::Config { option: "cluster", .. })));
+    for domain in ["", ".", "example.", ".example", "exa mple", "example/x", "example:1"] {
+        let error = Config::cluster("key", "eu").cluster_domain(domain).dial_url();
+        assert!(matches!(error, Err(Error::Config { option: "cluster_domain", .. })), "{domain:?}");
+    }
+    for config in [Config::host("key", "localhost"), Config::url("ws://localhost/app/k")] {
+        let error = config.cluster_domain("example.com").dial_url();
+        assert!(matches!(error, Err(Error::Config { option: "cluster_domain", .. })), "{error:?}");
     }
 }
 
-/// The server that the quickstart of the documentation needs.
+/// The URLs with which the server was asked for a WebSocket.
+fn asked_for(server: &TestServer) -> Vec<String> {
+    server.requests().iter().map(|request| request.target.clone()).collect()
+}
+
+#[test]
+fn c1_the_url_is_evaluated_for_each_attempt_and_an_invalid_one_fails_that_attempt() {
+    let server = server();
+    let base = server.config().without_metadata().dial_url().expect("an address");
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let config = Config::url_with(move || match count.fetch_add(1, Ordering::SeqCst) {
+        1 => "junk canary".to_owned(),
+        2 => panic::resume_unwind(Box::new("on purpose")),
+        3 => "http://localhost/canary".to_owned(),
+        n => format!("{base}?token={n}"),
+    });
+    let policy = Reconnect::default().min_delay(Duration::ZERO).max_delay(Duration::from_millis(1));
+    let pusher = Pusher::new(config.reconnect(policy)).connect().expect("the first URL is valid");
+    let receiver = pusher.receiver();
+    server.drop_all();
+    let mut causes = Vec::new();
+    loop {
+        match receiver.recv_timeout(PATIENCE).expect("in time") {
+            Notification::ConnectionStateChange(change) if change.current == ConnectionState::Connected => break,
+            Notification::ConnectionStateChange(change) => causes.extend(change.cause),
+            _ => {}
+        }
+    }
+    let invalid: Vec<_> = causes.iter().filter(|cause| matches!(***cause, Error::DialUrl { .. })).collect();
+    assert_eq!(invalid.len(), 3, "{causes:?}");
+    assert!(invalid.iter().all(|cause| cause.is_retryable() && !cause.to_string().contains("canary")), "{causes:?}");
+    assert_eq!(asked_for(&server), ["/app/app-key?token=0", "/app/app-key?token=4"]);
+    assert_eq!(calls.load(Ordering::SeqCst), 5, "once for each attempt");
+}
+
+#[test]
+fn c1_a_first_attempt_with_an_invalid_url_fails_connect_and_options_that_a_url_has_are_refused() {
+    let error = Pusher::new(Config::url_with(|| "ws://".to_owned())).connect().map(drop).expect_err("not valid");
+    assert!(matches!(error, Error::DialUrl { .. }), "{error}");
+    let good = || Config::url_with(|| "ws://localhost/app/key".to_owned());
+    for config in [good().port(80), good().tls(false), good().path_prefix("/ws")] {
+        let error = Pusher::new(config).connect().map(drop).expect_err("not valid");
+        assert!(matches!(error, Error::Config { option: "url", .. }), "{error}");
+    }
+}
+
+#[test]
+fn c1_the_times_of_the_configuration_reach_the_connection() {
+    let server = TestServer::builder().activity_timeout(Duration::from_secs(1)).start().expect("a free port");
+    let config = quick(&server).activity_timeout_override(Duration::from_millis(50));
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let is_ping = |received: &pusher_channels::testing::Received| received.text.contains("pusher:ping");
+    assert!(server.wait_for_received(is_ping, PATIENCE));
+    assert!(pusher.socket_id().is_some());
+    let config =
+        server.config().unavailable_timeout(Duration::from_millis(20)).connect_timeout(Duration::from_secs(60));
+    server.set_silent(true);
+    let pusher = Pusher::new(config);
+    let receiver = pusher.receiver();
+    pusher.connect_background().expect("it does not wait");
+    support::next_state(&receiver, ConnectionState::Unavailable);
+    for config in
+        [server.config().unavailable_timeout(Duration::ZERO), server.config().activity_timeout_override(Duration::MAX)]
+    {
+        assert!(matches!(Pusher::new(config).connect(), Err(Error::Config { .. })));
+    }
+}
+
 #[test]
 fn h10_what_is_received_prints() {
     let server = TestServer::start().expect("a free port on loopback");

@@ -153,3 +153,43 @@ fn x1_at_debug_no_crate_logs_a_secret() {
         assert!(!heard.iter().any(|line| line.contains(&signature)), "{signature}");
     }
 }
+
+#[test]
+fn x1_events_are_logged_if_the_program_asks_for_it_and_only_then() {
+    install();
+    let server = TestServer::builder().encryption_master_key([1; 32]).start().expect("a free port on loopback");
+    let lines = |text: &str| {
+        let heard = LOGGER.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.iter().filter(|line| line.contains(text)).cloned().collect::<Vec<_>>()
+    };
+    for (log, text) in [(false, "never-logged"), (true, "logged-on-request")] {
+        let config = quick(&server).auth_endpoint(server.auth_endpoint()).log_events(log);
+        let pusher = Pusher::new(config).connect().expect("accepted");
+        let receiver = pusher.receiver();
+        for channel in ["room", "private-room", "private-encrypted-room"] {
+            support::subscribed(&pusher, channel);
+            server.trigger(channel, "placed", text);
+            assert_eq!(support::next_event(&receiver).1, text);
+        }
+        pusher.trigger("private-room", "client-moved", text).expect("it is sent");
+        let client_event = |received: &pusher_channels::testing::Received| received.text.contains(text);
+        assert!(server.wait_for_received(client_event, PATIENCE));
+        let expected: &[&str] = if log {
+            &[
+                "received placed on room: logged-on-request",
+                "received placed on private-room: logged-on-request",
+                "received placed on private-encrypted-room: logged-on-request",
+                "sending client-moved on private-room: \"logged-on-request\"",
+            ]
+        } else {
+            &[]
+        };
+        // A receiver may be faster than the log.
+        support::eventually("the records", || lines(text).len() >= expected.len());
+        let (found, ours) = (lines(text), "pusher_channels");
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (line, expected) in found.iter().zip(expected) {
+            assert!(line.starts_with(ours) && line.ends_with(expected), "{line}");
+        }
+    }
+}

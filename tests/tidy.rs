@@ -15,24 +15,24 @@ const LAYERS: [&[&str]; 11] = [
     &["session"],
     &["config"],
     &["io"],
-    &["client", "channel", "user", "client_event", "receiver", "stats"],
+    &["client", "channel", "user", "client_event", "receiver", "stats", "weak"],
     &["capi"],
     &["testing"],
     &["fuzzing"],
 ];
 
 /// Where the names that the crate's root exports come from.
-const EXPORTS: [(&str, &[&str]); 10] = [
+const EXPORTS: [(&str, &[&str]); 11] = [
     ("error", &["Error", "ConnectPhase", "ProxyProblem", "Source", "TlsProblem"]),
     (
         "event",
         &[
+            "AnySender",
             "ConnectionState",
             "ConnectionStateChange",
             "DecryptionError",
             "DecryptionFailure",
             "Event",
-            "Handler",
             "Member",
             "MemberChange",
             "Name",
@@ -44,14 +44,28 @@ const EXPORTS: [(&str, &[&str]); 10] = [
             "WatchlistEvent",
         ],
     ),
-    ("auth", &["AuthError", "AuthRequest", "ChannelAuth", "UserAuth"]),
+    ("auth", &["AuthError", "AuthRequest", "ChannelAuth", "HttpAuth", "SubscribeOptions", "UserAuth"]),
     ("session", &["Reconnect"]),
     ("config", &["ByteStream", "Config", "DialRequest", "DispatchBudget", "Overflow"]),
     ("client", &["Binding", "Pusher"]),
     ("channel", &["Channel"]),
     ("user", &["User"]),
     ("stats", &["Stats"]),
-    ("receiver", &["Closed", "PollableReceiver", "Receiver", "ReceiverOptions", "RecvTimeoutError", "TryRecvError"]),
+    (
+        "receiver",
+        &[
+            "Closed",
+            "EventReceiver",
+            "IntoIter",
+            "Iter",
+            "PollableReceiver",
+            "Receiver",
+            "ReceiverOptions",
+            "RecvTimeoutError",
+            "TryRecvError",
+        ],
+    ),
+    ("weak", &["WeakChannel", "WeakPusher"]),
 ];
 
 /// What a pure module does not name: sockets, threads, channels, locks, clocks.

@@ -124,6 +124,8 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::WaitTimeout { .. } => PUSHER_ERR_WAIT_TIMEOUT,
         Error::Disconnected => PUSHER_ERR_DISCONNECTED,
         Error::NotConnected { .. } => PUSHER_ERR_NOT_CONNECTED,
+        // The C interface has no `url_with`.
+        Error::DialUrl { .. } => PUSHER_ERR_CONFIG,
         Error::WouldDeadlock { .. } => PUSHER_ERR_WOULD_DEADLOCK,
         // No function of C gives a binding to a client.
         Error::OtherClient => PUSHER_ERR_HANDLE,

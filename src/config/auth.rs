@@ -9,31 +9,24 @@ use zeroize::Zeroize;
 
 use super::{Address, Config, HttpUrl, endpoint::is_field_value, host::is_loopback};
 use crate::{
-    AuthError, AuthRequest, ChannelAuth, Error, UserAuth,
-    auth::Secret,
-    protocol::{
-        percent,
-        sealed::{Decoder, SharedSecret},
-    },
+    AuthError, AuthRequest, ChannelAuth, Error, HttpAuth, SubscribeOptions, UserAuth,
+    auth::{Authorize, RequestOptions, Secret},
+    event::Decoder,
+    protocol::{percent, sealed::SharedSecret},
     surrogates,
     wiped::Wiped,
 };
 
-pub(crate) type Authorize = Arc<dyn Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync>;
 pub(crate) type AuthorizeBatch = Arc<dyn Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync>;
 pub(crate) type Authenticate = Arc<dyn Fn(&str) -> Result<UserAuth, AuthError> + Send + Sync>;
-pub(crate) type Pairs = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
 
 /// The options of authorising, as they were given.
 #[derive(Clone)]
 pub(crate) struct Auth {
-    pub(crate) endpoint: Option<Secret>,
-    pub(crate) user_endpoint: Option<Secret>,
-    pub(crate) headers: Vec<(String, Secret)>,
-    pub(crate) headers_with: Option<Pairs>,
-    pub(crate) params_with: Option<Pairs>,
-    pub(crate) params: Vec<(String, Secret)>,
-    pub(crate) json: bool,
+    pub(crate) endpoint: Option<AuthEndpoint>,
+    pub(crate) user_endpoint: Option<AuthEndpoint>,
+    /// For endpoints that were given by their URLs.
+    pub(crate) request: RequestOptions,
     pub(crate) authorizer: Option<Authorize>,
     pub(crate) batch_authorizer: Option<AuthorizeBatch>,
     pub(crate) user_authenticator: Option<Authenticate>,
@@ -56,11 +49,7 @@ impl Default for Auth {
         Self {
             endpoint: None,
             user_endpoint: None,
-            headers: Vec::new(),
-            headers_with: None,
-            params_with: None,
-            params: Vec::new(),
-            json: false,
+            request: RequestOptions::default(),
             authorizer: None,
             batch_authorizer: None,
             user_authenticator: None,
@@ -79,13 +68,34 @@ impl Default for Auth {
     }
 }
 
+/// An endpoint, and how it is asked.
+#[derive(Clone)]
+pub(crate) enum AuthEndpoint {
+    /// With the options of the configuration.
+    Url(Secret),
+    /// With options of its own.
+    Complete(HttpAuth),
+}
+
+impl Auth {
+    /// The URL of an endpoint, and what a request contains beside the question.
+    pub(crate) fn request_to<'a>(&'a self, endpoint: &'a AuthEndpoint) -> (&'a str, &'a RequestOptions) {
+        match endpoint {
+            AuthEndpoint::Url(url) => (url.expose(), &self.request),
+            AuthEndpoint::Complete(auth) => (auth.url(), auth.request()),
+        }
+    }
+}
+
 /// Authorising: private, presence and encrypted channels need a signature, and so does signing in.
 ///
 /// When several ways are configured, the first of these answers. For channels: [`authorizer`](Self::authorizer),
-/// [`batch_authorizer`](Self::batch_authorizer), [`auth_endpoint`](Self::auth_endpoint), [`secret`](Self::secret). For users:
+/// [`batch_authorizer`](Self::batch_authorizer), [`auth_endpoint`](Self::auth_endpoint) or
+/// [`http_auth`](Self::http_auth), [`secret`](Self::secret). For users:
 /// [`user_authenticator`](Self::user_authenticator), [`user_auth_endpoint`](Self::user_auth_endpoint),
 /// [`secret`](Self::secret) with [`user_data`](Self::user_data). All but the last run on threads of their own, at most 8 at a
-/// time, and delay nothing else.
+/// time, and delay nothing else. A channel may have ways of its own, which come before these:
+/// [`Channel::subscribe_with`](crate::Channel::subscribe_with).
 impl Config {
     /// The URL that authorises channels, by a POST with `socket_id` and `channel_name`. Defaults to none.
     ///
@@ -100,46 +110,53 @@ impl Config {
     /// [`allow_insecure_auth`](Self::allow_insecure_auth) is set. A user name or a password in the URL is an
     /// [`Error::Config`], too: send them by [`auth_header`](Self::auth_header), as `Authorization`.
     pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.auth.endpoint = Some(Secret::new(url));
+        self.auth.endpoint = Some(AuthEndpoint::Url(Secret::new(url)));
+        self
+    }
+
+    /// The request that authorises channels, with headers, parameters and field names of its own, in place of
+    /// [`auth_endpoint`](Self::auth_endpoint). Of these two, the last call counts. Defaults to none.
+    pub fn http_auth(mut self, auth: HttpAuth) -> Self {
+        self.auth.endpoint = Some(AuthEndpoint::Complete(auth));
         self
     }
 
     /// The URL that signs users in, by a POST with `socket_id`. Defaults to none. Everything else is as with
     /// [`auth_endpoint`](Self::auth_endpoint).
     pub fn user_auth_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.auth.user_endpoint = Some(Secret::new(url));
+        self.auth.user_endpoint = Some(AuthEndpoint::Url(Secret::new(url)));
         self
     }
 
     /// Adds a header to every request to the endpoints. May be called several times. The client itself sets the headers
     /// that describe the body or the connection. A header may have up to 60 KiB, and `Authorization` must be ASCII.
     pub fn auth_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.auth.headers.push((name.into(), Secret::new(value)));
+        self.auth.request.headers.push((name.into(), Secret::new(value)));
         self
     }
 
     /// Further headers, evaluated anew for every request to the endpoints, for tokens that expire. They come after those of
     /// [`auth_header`](Self::auth_header). Runs on the thread of the request.
     pub fn auth_headers_with(mut self, headers: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static) -> Self {
-        self.auth.headers_with = Some(Arc::new(headers));
+        self.auth.request.headers_with = Some(Arc::new(headers));
         self
     }
 
     /// A parameter of every request to the endpoints, beside `socket_id` and `channel_name`. May be called several times.
     pub fn auth_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.auth.params.push((name.into(), Secret::new(value)));
+        self.auth.request.params.push((name.into(), Secret::new(value)));
         self
     }
 
     /// Further parameters, evaluated anew for every request to the endpoints. Runs on the thread of the request.
     pub fn auth_params_with(mut self, params: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static) -> Self {
-        self.auth.params_with = Some(Arc::new(params));
+        self.auth.request.params_with = Some(Arc::new(params));
         self
     }
 
     /// Whether the endpoints get a JSON object instead of a form. Defaults to `false`.
     pub fn auth_json(mut self, json: bool) -> Self {
-        self.auth.json = json;
+        self.auth.request.json = json;
         self
     }
 
@@ -286,7 +303,7 @@ impl Config {
         mut self,
         decode: impl Fn(&[u8]) -> Result<String, E> + Send + Sync + 'static,
     ) -> Self {
-        self.auth.decoder = Some(Arc::new(move |bytes| decode(bytes).map_err(|error| error.to_string())));
+        self.auth.decoder = Some(Decoder::new(decode));
         self
     }
 
@@ -338,7 +355,8 @@ impl Config {
                 let path = url.split('?').next()?;
                 percent::decode(path.rsplit_once("/app/")?.1)?
             }
-            _ => self.key.clone(),
+            Address::UrlWith(_) => return None,
+            Address::Cluster(_) | Address::Host(_) => self.key.clone(),
         };
         (!key.is_empty()).then_some(key)
     }
@@ -346,21 +364,9 @@ impl Config {
     /// Checks the options of authorising. Their values never appear in an error.
     pub(super) fn check_auth(&self) -> Result<(), Error> {
         let auth = &self.auth;
-        let endpoints = [("auth_endpoint", &auth.endpoint), ("user_auth_endpoint", &auth.user_endpoint)];
-        for (option, url) in endpoints {
-            if let Some(url) = url {
-                self.check_endpoint(option, url.expose())?;
-            }
-        }
-        for (name, value) in &auth.headers {
-            checked_header(name, value.expose()).map_err(|reason| Error::config("auth_header", reason))?;
-        }
-        if auth.params.iter().any(|(name, _)| matches!(name.as_str(), "socket_id" | "channel_name")) {
-            return Err(Error::config(
-                "auth_param",
-                "must not be socket_id or channel_name, which the client fills in",
-            ));
-        }
+        self.check_common_endpoint("auth_endpoint", auth.endpoint.as_ref())?;
+        self.check_common_endpoint("user_auth_endpoint", auth.user_endpoint.as_ref())?;
+        check_request(&auth.request, ("auth_header", "auth_param"))?;
         if auth.client_event_limit == Some(0) {
             return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
         }
@@ -371,6 +377,29 @@ impl Config {
             return Err(Error::config("max_presence_members", "must be at least 1"));
         }
         self.check_signing()
+    }
+
+    /// Checks the options of one channel.
+    pub(crate) fn check_options(&self, options: &SubscribeOptions) -> Result<(), Error> {
+        options.own_http_auth().map_or(Ok(()), |auth| self.check_http_auth(auth))
+    }
+
+    fn check_common_endpoint(&self, option: &'static str, endpoint: Option<&AuthEndpoint>) -> Result<(), Error> {
+        match endpoint {
+            Some(AuthEndpoint::Url(url)) => self.check_endpoint(option, url.expose()),
+            Some(AuthEndpoint::Complete(auth)) => self.check_http_auth(auth),
+            None => Ok(()),
+        }
+    }
+
+    fn check_http_auth(&self, auth: &HttpAuth) -> Result<(), Error> {
+        const OPTION: &str = "http_auth";
+        self.check_endpoint(OPTION, auth.url())?;
+        let request = auth.request();
+        if request.channel_field.is_empty() || request.channel_field == request.socket_field {
+            return Err(Error::config(OPTION, "needs two different field names"));
+        }
+        check_request(request, (OPTION, OPTION))
     }
 
     fn check_endpoint(&self, option: &'static str, url: &str) -> Result<(), Error> {
@@ -406,6 +435,9 @@ impl Config {
         if secret.expose().is_empty() {
             return Err(Error::config("secret", "is empty"));
         }
+        if self.asks_for_url() {
+            return Err(Error::config("secret", "needs an app key that is known beforehand, which `url_with` has not"));
+        }
         if self.app_key().is_none() {
             return Err(Error::config("secret", "needs the app's key, and the URL does not end in /app/{key}"));
         }
@@ -414,6 +446,19 @@ impl Config {
         }
         auth.user_data.as_ref().map_or(Ok(()), |data| check_user_data(data.expose()))
     }
+}
+
+/// Checks what a request contains beside the question. The options are those of headers and of parameters.
+fn check_request(request: &RequestOptions, (header, param): (&'static str, &'static str)) -> Result<(), Error> {
+    for (name, value) in &request.headers {
+        checked_header(name, value.expose()).map_err(|reason| Error::config(header, reason))?;
+    }
+    let own = [&request.socket_field, &request.channel_field];
+    if request.params.iter().any(|(name, _)| own.contains(&name)) {
+        let reason = format!("must not be {} or {}, which the client fills in", own[0], own[1]);
+        return Err(Error::config(param, reason));
+    }
+    Ok(())
 }
 
 /// Wipes the texts of a value, which may be secrets as well (X1).
@@ -616,14 +661,6 @@ mod tests {
         assert!(local().authorizer(|_| Err(AuthError::new("no"))).can_authorize());
         assert!(local().batch_authorizer(|_| Vec::new()).can_authorize());
         assert!(local().user_authenticator(|_| Err(AuthError::new("no"))).can_authenticate());
-    }
-
-    #[test]
-    fn a_decoder_s_error_becomes_text() {
-        let config = local().encrypted_data_decoder(|bytes| String::from_utf8(bytes.to_vec()));
-        let decode = config.decoder().expect("it was set");
-        assert_eq!(decode(b"text").as_deref(), Ok("text"));
-        assert!(decode(&[255]).is_err());
     }
 
     #[test]

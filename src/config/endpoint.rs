@@ -23,8 +23,12 @@ impl Endpoint {
     /// Checks everything that ends up in the request.
     pub(super) fn of(config: &Config) -> Result<Self, Error> {
         let endpoint = match &config.address {
-            Address::Cluster(cluster) => Self::of_host(config, cluster_host(cluster)?)?,
+            Address::Cluster(cluster) => {
+                Self::of_host(config, cluster_host(cluster, config.cluster_domain.as_deref())?)?
+            }
+            Address::UrlWith(_) => return Err(Error::config("url_with", "has no URL between two attempts")),
             Address::Host(host) => {
+                check_cluster_domain(config)?;
                 let host = host::checked(host).map_err(|reason| Error::config("host", reason))?;
                 Self::of_host(config, host)?
             }
@@ -44,10 +48,8 @@ impl Endpoint {
     }
 
     fn of_url(config: &Config, url: &str) -> Result<Self, Error> {
+        check_beside_url(config)?;
         let bad = |reason: &str| Error::config("url", reason);
-        if config.port.is_some() || config.tls.is_some() || !config.path_prefix.is_empty() {
-            return Err(bad("is complete: port, tls and path_prefix cannot be set beside it"));
-        }
         if url.contains('@') {
             return Err(bad(
                 "has an @: a user name and a password are sent by Config::header (Authorization); write %40 in a path or a query",
@@ -100,16 +102,32 @@ impl Endpoint {
     }
 }
 
-/// A cluster of the hosted service, or one with a domain of its own: `eu.example.com`.
-fn cluster_host(cluster: &str) -> Result<String, Error> {
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let mut labels = cluster.split('.');
-    if !labels.all(|label| !label.is_empty() && label.chars().all(good)) {
-        let reason = "must be a short name such as `eu`, or one with a domain: letters, digits, hyphens";
-        return Err(Error::config("cluster", reason));
+/// Checks the options that a complete URL has no place for.
+pub(super) fn check_beside_url(config: &Config) -> Result<(), Error> {
+    if config.port.is_some() || config.tls.is_some() || !config.path_prefix.is_empty() {
+        return Err(Error::config("url", "is complete: port, tls and path_prefix cannot be set beside it"));
     }
-    let domain = if cluster.contains('.') { "" } else { ".pusher.com" };
-    Ok(format!("ws-{cluster}{domain}"))
+    check_cluster_domain(config)?;
+    metadata(config).map(drop)
+}
+
+fn check_cluster_domain(config: &Config) -> Result<(), Error> {
+    match (&config.cluster_domain, &config.address) {
+        (None, _) | (Some(_), Address::Cluster(_)) => Ok(()),
+        _ => Err(Error::config("cluster_domain", "works only with `cluster`")),
+    }
+}
+
+fn cluster_host(cluster: &str, domain: Option<&str>) -> Result<String, Error> {
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if !is_label(cluster) {
+        return Err(Error::config("cluster", "must be a short name such as `eu`: letters, digits, hyphens"));
+    }
+    let domain = domain.unwrap_or("pusher.com");
+    if !domain.split('.').all(is_label) {
+        return Err(Error::config("cluster_domain", "must be a domain such as `example.com`, without a port"));
+    }
+    Ok(format!("ws-{cluster}.{domain}"))
 }
 
 fn checked_key(key: &str) -> Result<String, Error> {

@@ -9,8 +9,9 @@ mod http_url;
 mod no_proxy;
 mod proxy;
 mod tls;
+mod url_source;
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use tungstenite::http::HeaderName;
 
@@ -20,7 +21,7 @@ use crate::{
     session::{Reconnect, Rules, Settings},
 };
 
-pub(crate) use auth::{Auth, Authenticate, Authorize, AuthorizeBatch, Pairs, checked_header};
+pub(crate) use auth::{Auth, Authenticate, AuthorizeBatch, checked_header};
 pub use budget::DispatchBudget;
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, Kind};
@@ -28,6 +29,7 @@ pub(crate) use endpoint::Endpoint;
 pub(crate) use host::{address, without_zone};
 pub(crate) use http_url::HttpUrl;
 pub(crate) use proxy::{Proxy, ProxyKind};
+use url_source::UrlSource;
 #[cfg(feature = "native-tls")]
 pub(crate) use {host::tls_name, tls::Identity};
 
@@ -48,6 +50,7 @@ pub(crate) use {host::tls_name, tls::Identity};
 pub struct Config {
     address: Address,
     key: String,
+    cluster_domain: Option<String>,
     port: Option<u16>,
     tls: Option<bool>,
     path_prefix: String,
@@ -69,6 +72,7 @@ pub struct Config {
     overflow: Option<Overflow>,
     max_message_size: usize,
     manual_dispatch: bool,
+    log_events: bool,
 }
 
 /// No time is longer, so that no arithmetic with instants overflows.
@@ -79,6 +83,8 @@ enum Address {
     Cluster(String),
     Host(String),
     Url(String),
+    /// Evaluated for each attempt to connect.
+    UrlWith(UrlSource),
 }
 
 /// What a full queue does.
@@ -101,8 +107,8 @@ pub enum Overflow {
 }
 
 impl Config {
-    /// An app of the hosted service, in a cluster such as `eu`, `us2`, `ap1`: `wss://ws-{cluster}.pusher.com/app/{key}`. A
-    /// cluster with a domain of its own, `eu.example.com`, is `wss://ws-eu.example.com/app/{key}`.
+    /// An app of the hosted service, in a cluster such as `eu`, `us2`, `ap1`: `wss://ws-{cluster}.pusher.com/app/{key}`.
+    /// [`cluster_domain`](Self::cluster_domain) sets another domain.
     pub fn cluster(key: impl Into<String>, cluster: impl Into<String>) -> Self {
         Self::new(Address::Cluster(cluster.into()), key.into())
     }
@@ -127,10 +133,34 @@ impl Config {
         Self::new(Address::Url(url.into()), String::new())
     }
 
+    /// Like [`url`](Self::url), with a closure that the client asks before each attempt to connect: for tokens in the URL.
+    ///
+    /// A URL that is not valid, and a panic, fail that attempt with [`Error::DialUrl`], and the client tries again by its
+    /// [`Reconnect`] policy. The closure runs on the thread of the attempt and should return soon: it cannot be
+    /// interrupted, and its time counts for [`connect_timeout`](Self::connect_timeout). Calls that wait for the client,
+    /// such as [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside it.
+    /// [`secret`](Self::secret) needs an app key that is known beforehand, and beside `url_with` it is an
+    /// [`Error::Config`].
+    ///
+    /// ```
+    /// use pusher_channels::Config;
+    ///
+    /// fn fresh_token() -> String {
+    ///     // ..
+    /// #   "t".to_owned()
+    /// }
+    ///
+    /// let config = Config::url_with(|| format!("wss://ws.example.com/app/app-key?token={}", fresh_token()));
+    /// ```
+    pub fn url_with(url: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self::new(Address::UrlWith(UrlSource::new(url)), String::new())
+    }
+
     fn new(address: Address, key: String) -> Self {
         Self {
             address,
             key,
+            cluster_domain: None,
             port: None,
             tls: None,
             path_prefix: String::new(),
@@ -152,7 +182,16 @@ impl Config {
             overflow: None,
             max_message_size: 1 << 20,
             manual_dispatch: false,
+            log_events: false,
         }
+    }
+
+    /// The domain of the [`cluster`](Self::cluster), for a service with clusters of its own:
+    /// `wss://ws-{cluster}.{domain}/app/{key}`. Defaults to `pusher.com`. Beside [`host`](Self::host) or
+    /// [`url`](Self::url) it is an [`Error::Config`].
+    pub fn cluster_domain(mut self, domain: impl Into<String>) -> Self {
+        self.cluster_domain = Some(domain.into());
+        self
     }
 
     /// The TCP port, which is not 0. Defaults to 443 with TLS, 80 without.
@@ -381,9 +420,19 @@ impl Config {
         self
     }
 
+    /// Whether the client logs the events that it receives and sends, at `debug`: their names, their channels and their
+    /// data. Defaults to `false`: without this option no record contains the data of an event.
+    pub fn log_events(mut self, log: bool) -> Self {
+        self.log_events = log;
+        self
+    }
+
     /// Checks every option.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.endpoint()?;
+        match self.address {
+            Address::UrlWith(_) => endpoint::check_beside_url(self)?,
+            _ => drop(self.endpoint()?),
+        }
         self.headers()?;
         self.check_auth()?;
         self.proxy.check()?;
@@ -417,7 +466,8 @@ impl Config {
     }
 
     /// The address that the client dials, as a `ws://` or `wss://` URL, for logs and tests. It contains the app's key, and
-    /// the tokens that the program has put into [`url`](Self::url).
+    /// the tokens that the program has put into [`url`](Self::url). With [`url_with`](Self::url_with), this call runs the
+    /// closure.
     ///
     /// ```
     /// use pusher_channels::Config;
@@ -429,9 +479,27 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the options do not make an address.
+    /// [`Error::Config`] if the options do not make an address; [`Error::DialUrl`] if the closure of
+    /// [`url_with`](Self::url_with) panics, or its URL is not valid.
     pub fn dial_url(&self) -> Result<String, Error> {
-        self.endpoint().map(|endpoint| endpoint.url())
+        self.for_attempt()?.endpoint().map(|endpoint| endpoint.url())
+    }
+
+    /// Whether the address is evaluated for each attempt, by the program's own code.
+    pub(crate) fn asks_for_url(&self) -> bool {
+        matches!(self.address, Address::UrlWith(_))
+    }
+
+    /// The configuration of one attempt to connect, in which the address is fixed.
+    pub(crate) fn for_attempt(&self) -> Result<Cow<'_, Self>, Error> {
+        let Address::UrlWith(source) = &self.address else { return Ok(Cow::Borrowed(self)) };
+        let invalid = |error| match error {
+            Error::Config { reason, .. } => Error::DialUrl { reason },
+            other => other,
+        };
+        let fixed = Self { address: Address::Url(source.url()?), ..self.clone() };
+        fixed.endpoint().map_err(invalid)?;
+        Ok(Cow::Owned(fixed))
     }
 
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Error> {
@@ -457,7 +525,7 @@ impl Config {
                 can_authorize: self.can_authorize(),
                 max_members: self.members_kept(),
                 max_member_bytes: self.member_bytes_kept(),
-                has_decoder: self.decoder().is_some(),
+                decoder: self.decoder().cloned(),
             },
             reconnect: self.reconnect.clone(),
             tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
@@ -477,6 +545,10 @@ impl Config {
 
     pub(crate) fn max_message(&self) -> usize {
         self.max_message_size
+    }
+
+    pub(crate) fn logs_events(&self) -> bool {
+        self.log_events
     }
 
     pub(crate) fn capacity(&self) -> usize {

@@ -136,6 +136,7 @@ impl fmt::Display for Error {
             Self::WouldDeadlock { call } => {
                 write!(f, "handler: {call} would wait for the thread that it is called on; call it on another thread")
             }
+            Self::DialUrl { reason } => write!(f, "config: url_with: the URL of this attempt {reason}"),
             Self::OtherClient => f.write_str("handler: the binding belongs to another client (Binding::unbind)"),
             Self::Lagged { dropped } => {
                 write!(f, "queue: it was full, and {dropped} notifications were dropped (Config::overflow)")

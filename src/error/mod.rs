@@ -300,6 +300,13 @@ pub enum Error {
         /// The channel.
         channel: String,
     },
+    /// The closure of [`Config::url_with`](crate::Config::url_with) panicked, has not returned from earlier attempts, or
+    /// returned a URL that is not valid. The attempt to connect failed; the client tries again by its
+    /// [`Reconnect`](crate::Reconnect) policy.
+    DialUrl {
+        /// The reason. It never repeats the URL, which may contain tokens.
+        reason: String,
+    },
     /// A `wait_*` call ended because its time was over.
     WaitTimeout {
         /// What was waited for.
@@ -431,6 +438,7 @@ impl Error {
             | Self::Dns { .. }
             | Self::Tcp { .. }
             | Self::Dialer { .. }
+            | Self::DialUrl { .. }
             | Self::UnexpectedFirstMessage { .. }
             | Self::ConnectionLost { .. }
             | Self::PongTimeout { .. }

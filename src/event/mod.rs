@@ -2,6 +2,7 @@
 
 mod batch;
 mod budget;
+mod decoder;
 mod display;
 mod interest;
 mod kind;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use batch::{Batch, ChannelSlot, LastClose, RosterChange, Tally, Ticket, UserOutcome};
 pub(crate) use budget::{Budget, Share};
+pub(crate) use decoder::Decoder;
 pub(crate) use interest::Interest;
 pub(crate) use kind::Kinds;
 pub use kind::NotificationKind;
@@ -65,8 +67,8 @@ impl Event {
         self.batch.interest(self.index)
     }
 
-    /// Decrypted data that is no text yet.
-    pub(crate) fn encoded(&self) -> Option<&[u8]> {
+    /// The decrypted data that is not text yet, and its decoder.
+    pub(crate) fn encoded(&self) -> Option<(&[u8], &Decoder)> {
         self.batch.encoded(self.index)
     }
 

@@ -2,7 +2,8 @@
 
 use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 
-/// A channel or event name inside a notification. Dereferences to `str`; a clone costs no allocation.
+/// A name of a channel or an event, or an id: a string whose clones cost no allocation. It dereferences to `str`, so
+/// that it has the methods of `str`, too.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
@@ -20,6 +21,8 @@ impl Name {
     }
 }
 
+/// Hidden, because rustdoc would list all methods of `str` here.
+#[doc(hidden)]
 impl Deref for Name {
     type Target = str;
 

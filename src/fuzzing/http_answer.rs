@@ -3,7 +3,7 @@
 use super::bytes::Bytes;
 use crate::{
     Config,
-    io::http::{Failure, Http, scripted::Scripted},
+    io::http::{Failure, Http, Post, scripted::Scripted},
     sync::atomic::AtomicBool,
 };
 
@@ -51,9 +51,10 @@ impl Outcome {
 fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
     let http = Http::over(Scripted::new(sent, cuts));
     let config = Config::host("key", "localhost");
-    let fields = [("socket_id", "1.2")];
-    match http.post(config.auth(), "http://localhost/auth", &fields, &AtomicBool::new(false), |body| Ok(body.to_vec()))
-    {
+    let auth = config.auth();
+    let (url, options) = ("http://localhost/auth", &auth.request);
+    let post = Post { url, options, timeout: auth.timeout, socket_id: "1.2", channel: None };
+    match http.post(&post, &AtomicBool::new(false), |body| Ok(body.to_vec())) {
         Ok(body) => Outcome::Success(body),
         Err(Failure::Refused { status, message, retry_after }) => {
             let status = status.expect("the endpoint was asked");

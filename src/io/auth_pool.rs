@@ -111,10 +111,10 @@ impl AuthPool {
 
     /// Asks. Returns the answers that are there at once; all others go to the asker, from threads of the pool.
     pub(super) fn ask(&self, asker: &Arc<impl Asker>, question: Question) -> Vec<Answer> {
-        let works = match authorizer::at_once(&self.shared.config, question) {
-            Ok(answers) => return answers,
-            Err(works) => works,
-        };
+        let (mut answers, works) = authorizer::at_once(&self.shared.config, question);
+        if works.is_empty() {
+            return answers;
+        }
         let now = Instant::now();
         let mut state = self.shared.state.lock();
         for work in works {
@@ -123,9 +123,9 @@ impl AuthPool {
                 state.jobs.push(Job { work, attempt: 1, asked: now, not_before: now, asker });
             }
         }
-        let unasked = self.shared.recruit(&mut state, now);
+        answers.extend(self.shared.recruit(&mut state, now));
         drop(state);
-        unasked
+        answers
     }
 
     /// Drops what is asked for this generation and older ones, and interrupts the requests under way.

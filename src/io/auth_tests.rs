@@ -171,7 +171,7 @@ fn generation() -> Generation {
 fn question(number: u64, channel: &str) -> ChannelQuestion {
     let name = Name::from(channel);
     let request = AuthRequest::new(name.clone(), "1.2".into());
-    ChannelQuestion { generation: generation(), number, channel: name, request }
+    ChannelQuestion { generation: generation(), number, channel: name, request, options: None }
 }
 
 fn config() -> Config {

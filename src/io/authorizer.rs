@@ -10,10 +10,11 @@ use std::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::http::Http;
+use super::http::{Http, Post};
 use crate::{
-    AuthError, AuthRequest, ChannelAuth, Error, Source, UserAuth,
-    config::{Auth, Authenticate, Authorize, AuthorizeBatch, Config},
+    AuthError, AuthRequest, ChannelAuth, Error, Source, SubscribeOptions, UserAuth,
+    auth::{Authorize, RequestOptions},
+    config::{Auth, Authenticate, AuthorizeBatch, Config},
     error::{excerpt, is_transient},
     protocol::{grant, name::ChannelKind, sealed::SharedSecret, sign},
     session::{Answer, ChannelQuestion, Generation, Question},
@@ -25,7 +26,7 @@ use crate::{
 enum ForChannels<'a> {
     Closure(&'a Authorize),
     Batch(&'a AuthorizeBatch),
-    Endpoint(&'a str),
+    Endpoint(&'a str, &'a RequestOptions),
     Secret(&'a str),
     Nobody,
 }
@@ -33,7 +34,7 @@ enum ForChannels<'a> {
 /// Who answers for users: the first that is configured.
 enum ForUsers<'a> {
     Closure(&'a Authenticate),
-    Endpoint(&'a str),
+    Endpoint(&'a str, &'a RequestOptions),
     Secret { secret: &'a str, user_data: &'a str },
     Nobody,
 }
@@ -43,9 +44,23 @@ impl<'a> ForChannels<'a> {
         match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.secret) {
             (Some(closure), ..) => Self::Closure(closure),
             (None, Some(batch), ..) => Self::Batch(batch),
-            (None, None, Some(url), _) => Self::Endpoint(url.expose()),
+            (None, None, Some(endpoint), _) => {
+                let (url, options) = auth.request_to(endpoint);
+                Self::Endpoint(url, options)
+            }
             (None, None, None, Some(secret)) => Self::Secret(secret.expose()),
             (None, None, None, None) => Self::Nobody,
+        }
+    }
+
+    /// The channel's own options come before those of the client.
+    fn of_channel(auth: &'a Auth, question: &'a ChannelQuestion) -> Self {
+        let options = question.options.as_deref();
+        let closure = options.and_then(SubscribeOptions::own_authorizer);
+        match (closure, options.and_then(SubscribeOptions::own_http_auth)) {
+            (Some(closure), _) => Self::Closure(closure),
+            (None, Some(own)) => Self::Endpoint(own.url(), own.request()),
+            (None, None) => Self::of(auth),
         }
     }
 }
@@ -54,7 +69,10 @@ impl<'a> ForUsers<'a> {
     fn of(auth: &'a Auth) -> Self {
         match (&auth.user_authenticator, &auth.user_endpoint, &auth.secret, &auth.user_data) {
             (Some(closure), ..) => Self::Closure(closure),
-            (None, Some(url), ..) => Self::Endpoint(url.expose()),
+            (None, Some(endpoint), ..) => {
+                let (url, options) = auth.request_to(endpoint);
+                Self::Endpoint(url, options)
+            }
             (None, None, Some(secret), Some(data)) => {
                 Self::Secret { secret: secret.expose(), user_data: data.expose() }
             }
@@ -84,7 +102,9 @@ impl Work {
     pub(super) fn failed(self, error: &Error) -> Vec<Answer> {
         match self {
             Self::Channel(question) => vec![answer(question, Err(error.clone()))],
-            Self::Batch(questions) => answers(questions, |_| Err(error.clone())),
+            Self::Batch(questions) => {
+                questions.into_iter().map(|question| answer(question, Err(error.clone()))).collect()
+            }
             Self::User { generation, number, .. } => {
                 vec![Answer::User { generation, number, auth: Err(error.clone()) }]
             }
@@ -125,13 +145,12 @@ pub(super) fn generation_of(question: &Question) -> Option<Generation> {
     }
 }
 
-/// The signatures that need nobody but the app's secret, and the error when there is nobody to ask. What has to be asked
-/// elsewhere comes back as work.
-pub(super) fn at_once(config: &Config, question: Question) -> Result<Vec<Answer>, Vec<Work>> {
+/// The signatures that need only the app's secret, the error when there is nobody to ask, and the work that is left.
+pub(super) fn at_once(config: &Config, question: Question) -> (Vec<Answer>, Vec<Work>) {
     match question {
         Question::User { generation, number, socket_id } => match user_at_once(config, &socket_id) {
-            Some(auth) => Ok(vec![Answer::User { generation, number, auth }]),
-            None => Err(vec![Work::User { generation, number, socket_id }]),
+            Some(auth) => (vec![Answer::User { generation, number, auth }], Vec::new()),
+            None => (Vec::new(), vec![Work::User { generation, number, socket_id }]),
         },
         Question::Channels(questions) => channels_at_once(config, questions),
     }
@@ -140,7 +159,7 @@ pub(super) fn at_once(config: &Config, question: Question) -> Result<Vec<Answer>
 fn user_at_once(config: &Config, socket_id: &str) -> Option<Result<UserAuth, Error>> {
     let auth = config.auth();
     match ForUsers::of(auth) {
-        ForUsers::Closure(_) | ForUsers::Endpoint(_) => None,
+        ForUsers::Closure(_) | ForUsers::Endpoint(..) => None,
         ForUsers::Secret { secret, user_data } => {
             let signature = sign::user(&key(config), secret, socket_id, user_data);
             Some(Ok(UserAuth::new(signature, user_data)))
@@ -152,30 +171,28 @@ fn user_at_once(config: &Config, socket_id: &str) -> Option<Result<UserAuth, Err
     }
 }
 
-fn channels_at_once(config: &Config, questions: Vec<ChannelQuestion>) -> Result<Vec<Answer>, Vec<Work>> {
-    let sign = |question: &ChannelQuestion, secret| {
-        let signed = sign_channel(config, secret, &question.request);
-        signed.map_err(|failure| failure.into_error(Some(&question.channel), config.auth().timeout))
-    };
-    let nobody = |question: &ChannelQuestion| Err(Error::NoAuthorizer { channel: question.channel.to_string() });
-    match ForChannels::of(config.auth()) {
-        _ if questions.is_empty() => Ok(Vec::new()),
-        ForChannels::Closure(_) | ForChannels::Endpoint(_) => Err(questions.into_iter().map(Work::Channel).collect()),
-        ForChannels::Batch(_) => Err(vec![Work::Batch(questions)]),
-        ForChannels::Secret(secret) => Ok(answers(questions, |question| sign(question, secret))),
-        ForChannels::Nobody => Ok(answers(questions, nobody)),
+fn channels_at_once(config: &Config, questions: Vec<ChannelQuestion>) -> (Vec<Answer>, Vec<Work>) {
+    let (mut done, mut works, mut batch) = (Vec::new(), Vec::new(), Vec::new());
+    for question in questions {
+        let auth = match ForChannels::of_channel(config.auth(), &question) {
+            ForChannels::Closure(_) | ForChannels::Endpoint(..) => {
+                works.push(Work::Channel(question));
+                continue;
+            }
+            ForChannels::Batch(_) => {
+                batch.push(question);
+                continue;
+            }
+            ForChannels::Secret(secret) => sign_channel(config, secret, &question.request)
+                .map_err(|failure| failure.into_error(Some(&question.channel), config.auth().timeout)),
+            ForChannels::Nobody => Err(Error::NoAuthorizer { channel: question.channel.to_string() }),
+        };
+        done.push(answer(question, auth));
     }
-}
-
-fn answers(
-    questions: Vec<ChannelQuestion>,
-    auth: impl Fn(&ChannelQuestion) -> Result<ChannelAuth, Error>,
-) -> Vec<Answer> {
-    let with_auth = |question| {
-        let auth = auth(&question);
-        answer(question, auth)
-    };
-    questions.into_iter().map(with_auth).collect()
+    if !batch.is_empty() {
+        works.push(Work::Batch(batch));
+    }
+    (done, works)
 }
 
 /// Asks once. `inside` is set while user code runs.
@@ -183,7 +200,7 @@ pub(super) fn ask(config: &Config, http: &Http, work: Work, retry: Retry, inside
     let auth = config.auth();
     let final_error = |failure: Failure, channel: Option<&str>| failure.into_error(channel, auth.timeout);
     match work {
-        Work::Channel(question) => match ask_channel(auth, http, &question.request, inside) {
+        Work::Channel(question) => match ask_channel(auth, http, &question, inside) {
             Err(failure) if retry.allows(&failure) => failure.again(Work::Channel(question)),
             result => {
                 let auth = result.map_err(|failure| final_error(failure, Some(&question.channel)));
@@ -201,15 +218,21 @@ pub(super) fn ask(config: &Config, http: &Http, work: Work, retry: Retry, inside
     }
 }
 
-fn ask_channel(auth: &Auth, http: &Http, request: &AuthRequest, inside: &AtomicBool) -> Result<ChannelAuth, Failure> {
-    match ForChannels::of(auth) {
+fn ask_channel(
+    auth: &Auth,
+    http: &Http,
+    question: &ChannelQuestion,
+    inside: &AtomicBool,
+) -> Result<ChannelAuth, Failure> {
+    let (channel, socket_id) = (question.request.channel(), question.request.socket_id());
+    match ForChannels::of_channel(auth, question) {
         ForChannels::Closure(closure) => {
-            let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
-            grant::checked_channel(answer, request.channel()).map_err(Failure::Malformed)
+            let answer = user_code(inside, || closure(&question.request)).ok_or_else(Failure::panicked)??;
+            grant::checked_channel(answer, channel).map_err(Failure::Malformed)
         }
-        ForChannels::Endpoint(url) => {
-            let fields = [("socket_id", request.socket_id()), ("channel_name", request.channel())];
-            http.post(auth, url, &fields, inside, |body| grant::channel_from(body, request.channel()))
+        ForChannels::Endpoint(url, options) => {
+            let post = Post { url, options, timeout: auth.timeout, socket_id, channel: Some(channel) };
+            http.post(&post, inside, |body| grant::channel_from(body, channel))
         }
         _ => Err(Failure::refused("nobody is configured to be asked")),
     }
@@ -221,7 +244,10 @@ fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> R
             let answer = user_code(inside, || closure(socket_id)).ok_or_else(Failure::panicked)??;
             grant::checked_user(answer).map_err(Failure::Malformed)
         }
-        ForUsers::Endpoint(url) => http.post(auth, url, &[("socket_id", socket_id)], inside, grant::user_from),
+        ForUsers::Endpoint(url, options) => {
+            let post = Post { url, options, timeout: auth.timeout, socket_id, channel: None };
+            http.post(&post, inside, grant::user_from)
+        }
         _ => Err(Failure::refused("nobody is configured to be asked")),
     }
 }

@@ -1,6 +1,7 @@
 //! From a configuration to an open stream, and on to an open WebSocket, under one absolute deadline (C3).
 
 use std::{
+    borrow::Cow,
     io::{self, Read, Write},
     sync::Arc,
     time::{Duration, Instant},
@@ -59,10 +60,12 @@ pub(super) struct Dialled {
     pub(super) inlet: Inlet,
 }
 
-/// Up to this many calls of a dialer may run at once: that of the current attempt, and those of abandoned ones.
-const MAX_DIALER_CALLS: usize = 4;
+/// Up to this many calls of the program's closures may run at once: that of the current attempt, and those of abandoned
+/// ones.
+const MAX_CALLS: usize = 4;
 
-/// The calls of a client's dialer, few at a time, so that closures that never return do not pile up.
+/// The calls of the closures that dial and that make URLs, few at a time, so that closures that never return do not pile
+/// up.
 pub(super) struct DialerCalls {
     running: Arc<AtomicUsize>,
     process: Process,
@@ -73,15 +76,33 @@ impl DialerCalls {
         Self { running: Arc::default(), process }
     }
 
-    fn run(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {
-        let busy = || io::Error::other("it has not returned from earlier attempts");
-        let place = Place::take(&self.running, MAX_DIALER_CALLS);
-        let place = place.ok_or_else(|| Error::Dialer { source: Arc::new(busy()) })?;
-        let dialled = dialer.dial(request);
+    /// The configuration of one attempt, for which the program's closure may have to make the URL.
+    pub(super) fn config_of_attempt<'a>(&self, config: &'a Config, stop: &Stop) -> Result<Cow<'a, Config>, Error> {
+        if !config.asks_for_url() {
+            return Ok(Cow::Borrowed(config));
+        }
+        if stop.is_set() {
+            return Err(Error::Disconnected);
+        }
+        self.run(|| config.for_attempt(), |busy| Error::DialUrl { reason: format!("is not there: {busy}") })
+    }
+
+    fn dial(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {
+        self.run(|| dialer.dial(request), |busy| Error::Dialer { source: Arc::new(io::Error::other(busy)) })
+    }
+
+    fn run<T>(
+        &self,
+        closure: impl FnOnce() -> Result<T, Error>,
+        refused: impl FnOnce(&'static str) -> Error,
+    ) -> Result<T, Error> {
+        let place = Place::take(&self.running, MAX_CALLS);
+        let place = place.ok_or_else(|| refused("it has not returned from earlier attempts"))?;
+        let result = closure();
         drop(place);
         // The closure may have forked, and this may be the child, where the client does nothing (H7).
         self.process.check()?;
-        dialled
+        result
     }
 }
 
@@ -157,7 +178,7 @@ impl Dial<'_> {
             return Err(Error::Disconnected);
         }
         let request = DialRequest::new(target.host, target.port, left(self.deadline));
-        let wire = Wire::of_dialled(calls.run(dialer, &request)?.into_kind(), self.traffic)?;
+        let wire = Wire::of_dialled(calls.dial(dialer, &request)?.into_kind(), self.traffic)?;
         if !self.stop.watch(0, wire.closer.clone()) {
             wire.closer.close();
             return Err(Error::Disconnected);

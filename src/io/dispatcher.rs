@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     allowance::Allowance,
-    decode::Decoding,
+    decode::decode,
     handlers::{Aftermath, Handlers, Registration, Unbound},
     inside::Inside,
     outlets::Outlets,
@@ -137,7 +137,6 @@ impl Booth {
 pub(super) struct Stage<'a> {
     pub(super) booth: &'a Booth,
     pub(super) outlets: &'a Outlets,
-    pub(super) decoder: Option<&'a Decoding>,
     /// Identifies the client whose handlers run.
     pub(super) client: usize,
 }
@@ -222,7 +221,7 @@ impl Dispatcher {
     fn wanted_entry(&mut self, stage: &Stage<'_>, event: &Event, aftermath: &mut Aftermath) -> bool {
         let is_wanted = event.is_wanted();
         if is_wanted {
-            match stage.decoder.and_then(|decoder| decoder.decode(event)) {
+            match decode(event) {
                 None => self.entry(event, aftermath),
                 Some(decoded) => self.entry(&decoded, aftermath),
             }

@@ -112,7 +112,7 @@ use crate::{
 use auth_pool::{Asker, AuthPool};
 use bindings::Bindings;
 pub(crate) use bindings::Scope;
-pub(crate) use decode::Decoding;
+pub(crate) use decode::decode;
 use dial::DialerCalls;
 use dispatcher::Booth;
 pub(crate) use facts::ChannelFacts;
@@ -122,6 +122,7 @@ use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use process::Process;
+pub(crate) use registry::Means;
 use registry::Registry;
 use traffic::Traffic;
 use warnings::Warnings;
@@ -134,7 +135,6 @@ pub(crate) struct Core {
     pub(crate) registry: Registry,
     pub(crate) warnings: Warnings,
     /// How decrypted data becomes text, where that is not UTF-8.
-    pub(crate) decoding: Option<Decoding>,
     /// How many client events wait, and when the last ones were written.
     client_events: Arc<Pacing>,
     connector: Arc<tls::Connector>,
@@ -165,7 +165,6 @@ impl Core {
             outlets: Outlets::new(&config),
             registry: Registry::default(),
             warnings: Warnings::default(),
-            decoding: config.decoder().map(Decoding::new),
             client_events: Arc::clone(session.pacing()),
             connector,
             traffic: Arc::default(),

@@ -41,6 +41,7 @@ pub(crate) struct Outlets {
     dropped_before: AtomicU64,
     superseded_before: AtomicU64,
     handlers: Arc<Queue>,
+    logs_events: bool,
     process: Process,
     pub(crate) snapshot: Snapshot,
     room: (Sender<()>, Receiver<()>),
@@ -60,6 +61,7 @@ impl Outlets {
             is_closed: AtomicBool::new(false),
             dropped_before: AtomicU64::new(0),
             superseded_before: AtomicU64::new(0),
+            logs_events: config.logs_events(),
             process: Process::current(),
             handlers,
             snapshot: Snapshot::default(),
@@ -135,14 +137,19 @@ impl Outlets {
                 if is_news {
                     self.snapshot.handed_over();
                 }
-                if batch.notices() > 0 {
+                if batch.notices() > 0 || self.logs_events {
                     to_log.push(batch);
                 }
             }
         }
         // Closures for keys, wake-up closures and loggers are user code, so no lock is held.
         to_wake.iter().for_each(|queue| self.take_in(queue));
-        to_log.iter().for_each(|batch| log_notices(batch));
+        for batch in &to_log {
+            log_notices(batch);
+            if self.logs_events {
+                log_events(batch);
+            }
+        }
     }
 
     /// Gives the entries of a batch their numbers.
@@ -250,6 +257,17 @@ fn log_notices(batch: &Batch) {
                 log::warn!("{}: an event could not be decrypted", failure.channel);
             }
             _ => {}
+        }
+    }
+}
+
+/// Logs application events, because the program has asked for it.
+fn log_events(batch: &Batch) {
+    for index in (0..batch.len()).filter(|index| batch.notice(*index).is_none()) {
+        let channel = batch.interest(index).map_or("no channel", |interest| interest.name());
+        match batch.encoded(index) {
+            Some((bytes, _)) => log::debug!("received {} on {channel}: {} bytes", batch.name(index), bytes.len()),
+            None => log::debug!("received {} on {channel}: {}", batch.name(index), batch.data(index)),
         }
     }
 }

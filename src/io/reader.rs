@@ -52,8 +52,12 @@ impl Errand {
 
     fn dial_and_read(&self) {
         let core = &self.core;
+        let config = match core.dialer_calls.config_of_attempt(&core.config, &self.stop) {
+            Ok(config) => config,
+            Err(error) => return self.tell(FromSocket::DialFailed(error)),
+        };
         let dial = Dial {
-            config: &core.config,
+            config: &config,
             connector: &core.connector,
             deadline: self.deadline,
             timeout: core.config.settings().connect_timeout,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Name,
+    Name, SubscribeOptions,
     event::{Interest, Ticket},
     session::{Input, ReadyAuth, Wish},
     sync::{
@@ -26,6 +26,13 @@ pub(crate) struct Registry {
     wishes: Mutex<Wishes>,
     /// Whether a turn has something to take: every turn asks, and most find nothing. Set before a user call returns.
     has_posted: AtomicBool,
+}
+
+/// The means of a subscription, beside what the configuration says.
+#[derive(Default)]
+pub(crate) struct Means {
+    pub(crate) ready: Option<ReadyAuth>,
+    pub(crate) options: Option<Arc<SubscribeOptions>>,
 }
 
 #[derive(Default)]
@@ -58,12 +65,13 @@ impl Registry {
         interest
     }
 
-    /// Wants a channel, perhaps with a permission that the user has already. True when the heartbeat has to be told.
-    pub(crate) fn want(&self, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
+    /// Wants a channel, perhaps with a permission that the user has already, or with options of its own. True when the
+    /// heartbeat has to be told.
+    pub(crate) fn want(&self, interest: &Arc<Interest>, by: Means) -> bool {
         let mut wishes = self.wishes.lock();
         interest.want();
         wishes.wanted.insert(interest.id(), Arc::clone(interest));
-        self.note(&mut wishes, interest, ready)
+        self.note(&mut wishes, interest, by)
     }
 
     /// Posts a call for the session. The caller notifies the heartbeat.
@@ -85,7 +93,7 @@ impl Registry {
     pub(crate) fn forget(&self, interest: &Arc<Interest>) -> bool {
         let mut wishes = self.wishes.lock();
         wishes.wanted.remove(&interest.id());
-        interest.forget() && self.note(&mut wishes, interest, None)
+        interest.forget() && self.note(&mut wishes, interest, Means::default())
     }
 
     /// Wants no channel any more. Returns those that were wanted, and true when the heartbeat has to be told.
@@ -94,7 +102,7 @@ impl Registry {
         let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
         let mut tell = false;
         for interest in &withdrawn {
-            tell |= interest.forget() && self.note(&mut wishes, interest, None);
+            tell |= interest.forget() && self.note(&mut wishes, interest, Means::default());
         }
         (withdrawn, tell)
     }
@@ -124,11 +132,14 @@ impl Registry {
         self.wishes.lock().wanted.values().cloned().collect()
     }
 
-    fn note(&self, wishes: &mut Wishes, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
-        let before = wishes.changed.remove(&interest.id()).and_then(|wish| wish.ready);
-        // A permission stays good while the channel is wanted again and again, and goes with the wish.
-        let ready = ready.or(before).filter(|_| interest.is_wanted());
-        wishes.changed.insert(interest.id(), Wish { interest: Arc::clone(interest), ready });
+    fn note(&self, wishes: &mut Wishes, interest: &Arc<Interest>, by: Means) -> bool {
+        let before = wishes.changed.remove(&interest.id());
+        let before = before.map_or(Means::default(), |wish| Means { ready: wish.ready, options: wish.options });
+        // Both stay good while the channel is wanted again and again, and go with the wish.
+        let (ready, options) = (by.ready.or(before.ready), by.options.or(before.options));
+        let is_wanted = interest.is_wanted();
+        let (ready, options) = (ready.filter(|_| is_wanted), options.filter(|_| is_wanted));
+        wishes.changed.insert(interest.id(), Wish { interest: Arc::clone(interest), ready, options });
         self.is_first()
     }
 
@@ -157,9 +168,9 @@ mod tests {
     fn s1_the_last_wish_wins() {
         let registry = Registry::default();
         let room = registry.interest("room");
-        assert!(registry.want(&room, None), "the heartbeat is told once");
+        assert!(registry.want(&room, Means::default()), "the heartbeat is told once");
         assert!(!registry.forget(&room));
-        assert!(!registry.want(&room, None));
+        assert!(!registry.want(&room, Means::default()));
         let changed = changed(&registry);
         assert_eq!(changed.len(), 1);
         assert!(changed[0].interest.is_wanted());
@@ -179,7 +190,7 @@ mod tests {
     fn s11_calls_come_before_wishes_and_wishes_in_slices() {
         let registry = Registry::default();
         for n in 0..=WISHES_PER_TURN {
-            registry.want(&registry.interest(&format!("room-{n}")), None);
+            registry.want(&registry.interest(&format!("room-{n}")), Means::default());
         }
         registry.want_sign_in(Ticket(1));
         registry.post(Input::ReconnectNow);
@@ -192,20 +203,21 @@ mod tests {
         assert_eq!((first.len(), rest.len()), (WISHES_PER_TURN, 1));
     }
 
-    fn ready() -> ReadyAuth {
-        ReadyAuth { auth: crate::ChannelAuth::new("k:s"), socket_id: None }
+    fn with_permission() -> Means {
+        let ready = ReadyAuth { auth: crate::ChannelAuth::new("k:s"), socket_id: None };
+        Means { ready: Some(ready), options: None }
     }
 
     #[test]
     fn a4_a_ready_permission_goes_with_its_wish() {
         let registry = Registry::default();
         let room = registry.interest("private-room");
-        registry.want(&room, Some(ready()));
-        registry.want(&room, None);
+        registry.want(&room, with_permission());
+        registry.want(&room, Means::default());
         assert!(changed(&registry)[0].ready.is_some());
-        registry.want(&room, Some(ready()));
+        registry.want(&room, with_permission());
         registry.forget(&room);
-        registry.want(&room, None);
+        registry.want(&room, Means::default());
         assert!(changed(&registry)[0].ready.is_none());
     }
 

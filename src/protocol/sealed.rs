@@ -1,6 +1,6 @@
 //! Encrypted event data: NaCl's secretbox (XSalsa20 and Poly1305), as end-to-end encrypted channels use it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use base64::{
     Engine, alphabet,
@@ -30,9 +30,6 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The length of a key.
 const BYTES: usize = 32;
-
-/// Makes text of decrypted bytes, or says why it cannot.
-pub(crate) type Decoder = Arc<dyn Fn(&[u8]) -> Result<String, String> + Send + Sync>;
 
 /// Why data could not be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

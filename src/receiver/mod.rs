@@ -18,7 +18,7 @@ use crate::{
     Event, Notification,
     event::Interest,
     io::{
-        Core, Decoding,
+        Core, decode,
         process::Process,
         queue::{Item, Nothing, Queue},
     },
@@ -70,21 +70,19 @@ pub use typed::EventReceiver;
 pub struct Receiver {
     process: Process,
     queue: Arc<Queue>,
-    decoding: Option<Decoding>,
     core: Weak<Core>,
 }
 
 impl Receiver {
     /// Of everything, or of one channel.
     pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Interest>>, options: ReceiverOptions) -> Self {
-        let decoding = core.decoding.clone();
         let queue = core.outlets.add_receiver(options.traits(&core.config, channel));
-        Self { process: core.process, queue, decoding, core: Arc::downgrade(core) }
+        Self { process: core.process, queue, core: Arc::downgrade(core) }
     }
 
     /// Of no client, for a forked child, where there is none.
     pub(crate) fn closed() -> Self {
-        Self { process: Process::current(), queue: Arc::new(Queue::closed()), decoding: None, core: Weak::new() }
+        Self { process: Process::current(), queue: Arc::new(Queue::closed()), core: Weak::new() }
     }
 
     /// The next notification, if one waits. Never blocks.
@@ -182,7 +180,7 @@ impl Receiver {
             return None;
         }
         let public = |event: &Event| event.notice().cloned().unwrap_or_else(|| Notification::Event(event.clone()));
-        match self.decoding.as_ref().and_then(|decoding| decoding.decode(event)) {
+        match decode(event) {
             None => Some(public(event)),
             // It may be another kind than it was thought to be.
             Some(decoded) => Some(public(&decoded)).filter(|notification| self.queue.selection().wants(notification)),

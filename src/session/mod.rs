@@ -35,7 +35,7 @@ use std::{
 
 use crate::{
     AuthRequest, ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification,
-    UserAuth,
+    SubscribeOptions, UserAuth,
     auth::Secret,
     event::{Batch, Budget, Interest, Tally, Ticket},
 };
@@ -151,6 +151,8 @@ pub(crate) enum Output {
 pub(crate) struct Wish {
     pub(crate) interest: Arc<Interest>,
     pub(crate) ready: Option<ReadyAuth>,
+    /// What holds for this channel in place of the configuration; `None` to leave that as it is.
+    pub(crate) options: Option<Arc<SubscribeOptions>>,
 }
 
 /// A permission that the user has already.
@@ -175,6 +177,8 @@ pub(crate) struct ChannelQuestion {
     pub(crate) number: u64,
     pub(crate) channel: Name,
     pub(crate) request: AuthRequest,
+    /// How this channel is authorised in place of the configuration.
+    pub(crate) options: Option<Arc<SubscribeOptions>>,
 }
 
 /// What those who authorise have answered.
@@ -256,9 +260,10 @@ impl Session {
             Input::Disconnect => self.disconnect(now),
             Input::ReconnectNow => self.reconnect_now(now),
             Input::Wishes(wishes) => {
-                for Wish { interest, ready } in wishes {
+                for Wish { interest, ready, options } in wishes {
                     let ready = ready.filter(|ready| self.may_use(ready)).map(|ready| ready.auth);
-                    self.subscriptions.wish(&interest, ready, users::user(&self.sign_in), &mut self.batch, now);
+                    let user = users::user(&self.sign_in);
+                    self.subscriptions.wish(&interest, ready, options, user, &mut self.batch, now);
                 }
                 self.client_events.drop_unsubscribed(&self.subscriptions, &mut self.batch);
             }

@@ -111,7 +111,7 @@ impl Session {
     fn subscribe_user(&mut self, id: &Name, now: Instant) {
         let interest = Interest::new(Interest::USER, &format!("{SERVER_TO_USER}{id}"));
         interest.want();
-        self.subscriptions.wish(&interest, None, User::SignedIn, &mut self.batch, now);
+        self.subscriptions.wish(&interest, None, None, User::SignedIn, &mut self.batch, now);
     }
 
     /// An error without a channel, which arrived at the time `at`, is the refusal of the sign-in.

@@ -25,7 +25,7 @@ const MAX_BODY: usize = 16 * 1024;
 /// A request to the auth endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct AuthRequest {
+pub struct EndpointRequest {
     /// Path and query as they were sent: `/pusher/auth` or `/pusher/user-auth`.
     pub target: String,
     /// Names and values of the headers in the order in which they came. Names keep their case.
@@ -37,12 +37,12 @@ pub struct AuthRequest {
     pub body: String,
 }
 
-impl AuthRequest {
-    pub(super) fn new(head: &Head, body: &[u8]) -> AuthRequest {
+impl EndpointRequest {
+    pub(super) fn new(head: &Head, body: &[u8]) -> EndpointRequest {
         let body = String::from_utf8_lossy(body).into_owned();
         let is_json = head.header("content-type").is_some_and(is_json);
         let parameters = if is_json { parse_json(&body) } else { parse_form(&body) };
-        AuthRequest { target: head.target.clone(), headers: head.headers.clone(), parameters, body }
+        EndpointRequest { target: head.target.clone(), headers: head.headers.clone(), parameters, body }
     }
 
     /// The value of the first header with this name, in any case.
@@ -144,19 +144,19 @@ impl AuthUser {
     }
 }
 
-type Decide = dyn Fn(&AuthRequest) -> Option<AuthUser> + Send + Sync;
+type Decide = dyn Fn(&EndpointRequest) -> Option<AuthUser> + Send + Sync;
 
 /// Tells who a client is; `None` refuses him.
 #[derive(Clone)]
 pub(super) struct UserSource(Arc<Decide>);
 
 impl UserSource {
-    pub(super) fn new(decide: impl Fn(&AuthRequest) -> Option<AuthUser> + Send + Sync + 'static) -> UserSource {
+    pub(super) fn new(decide: impl Fn(&EndpointRequest) -> Option<AuthUser> + Send + Sync + 'static) -> UserSource {
         UserSource(Arc::new(decide))
     }
 
     /// A test's closure may panic; its client gets an answer all the same.
-    fn user(&self, request: &AuthRequest) -> Result<AuthUser, Response> {
+    fn user(&self, request: &EndpointRequest) -> Result<AuthUser, Response> {
         match catch_unwind(AssertUnwindSafe(|| (self.0)(request))) {
             Ok(Some(user)) => Ok(user),
             Ok(None) => Err(Response::text(403, "Forbidden")),
@@ -208,7 +208,7 @@ struct Answer {
 }
 
 /// Decides. Calls the test's closure, so that no lock may be held.
-pub(super) fn answer(app: &App, encryption: &Encryption, users: &UserSource, request: &AuthRequest) -> Response {
+pub(super) fn answer(app: &App, encryption: &Encryption, users: &UserSource, request: &EndpointRequest) -> Response {
     if !is_socket_id(request.socket_id()) {
         return Response::text(400, "socket_id is missing or malformed");
     }
@@ -221,7 +221,7 @@ pub(super) fn answer(app: &App, encryption: &Encryption, users: &UserSource, req
     answer.map_or_else(|refusal| refusal, |answer| Response::json(json(&answer)))
 }
 
-fn user_answer(app: &App, users: &UserSource, request: &AuthRequest) -> Result<Answer, Response> {
+fn user_answer(app: &App, users: &UserSource, request: &EndpointRequest) -> Result<Answer, Response> {
     let user_data = users.user(request)?.user_data();
     let auth = app.authorize(&user_text(request.socket_id(), &user_data));
     Ok(Answer { auth, user_data: Some(user_data), ..Answer::default() })
@@ -231,7 +231,7 @@ fn channel_answer(
     app: &App,
     encryption: &Encryption,
     users: &UserSource,
-    request: &AuthRequest,
+    request: &EndpointRequest,
     channel: &str,
 ) -> Result<Answer, Response> {
     let user = users.user(request)?;
@@ -260,17 +260,17 @@ fn json(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
 
-    fn request(target: &str, content_type: &str, body: &str) -> AuthRequest {
+    fn request(target: &str, content_type: &str, body: &str) -> EndpointRequest {
         let head = Head {
             method: "POST".into(),
             target: target.into(),
             headers: vec![("Content-Type".into(), content_type.into())],
             keep_alive: true,
         };
-        AuthRequest::new(&head, body.as_bytes())
+        EndpointRequest::new(&head, body.as_bytes())
     }
 
-    fn decide(request: &AuthRequest) -> Response {
+    fn decide(request: &EndpointRequest) -> Response {
         answer(&App::default(), &Encryption::new(None), &UserSource::default(), request)
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::encryption::MasterKey;
 use super::signature::{channel_text, user_text};
-use super::{AuthFault, AuthRequest, TestServer, auth, kind, publisher};
+use super::{AuthFault, EndpointRequest, TestServer, auth, kind, publisher};
 
 /// Users.
 impl TestServer {
@@ -73,7 +73,7 @@ impl TestServer {
     }
 
     /// The last 1024 requests to the auth endpoint, oldest first, with those that met a fault.
-    pub fn auth_requests(&self) -> Vec<AuthRequest> {
+    pub fn auth_requests(&self) -> Vec<EndpointRequest> {
         self.hub.snapshot(|state| state.auth_requests().cloned().collect())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::TestServer;
 use super::app::App;
-use super::auth::{AuthRequest, AuthUser, UserSource};
+use super::auth::{AuthUser, EndpointRequest, UserSource};
 use super::client_event::{ClientEventLimits, ClientEventRules};
 use super::encryption::{Encryption, MasterKey};
 use super::hub::Hub;
@@ -210,7 +210,7 @@ impl TestServerBuilder {
     ///     .start()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn auth_user(mut self, decide: impl Fn(&AuthRequest) -> Option<AuthUser> + Send + Sync + 'static) -> Self {
+    pub fn auth_user(mut self, decide: impl Fn(&EndpointRequest) -> Option<AuthUser> + Send + Sync + 'static) -> Self {
         self.settings.users = UserSource::new(decide);
         self
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::auth::AuthRequest;
+use super::auth::EndpointRequest;
 
 /// How many upgrade requests are kept. A head has at most 16 KiB, so that these are at most 16 MiB.
 const MAX_REQUESTS: usize = 1024;
@@ -61,7 +61,7 @@ pub(super) struct Journal {
     /// Number of messages that were forgotten: the index of `received[0]` among all messages ever.
     forgotten: u64,
     requests: VecDeque<UpgradeRequest>,
-    auth_requests: VecDeque<AuthRequest>,
+    auth_requests: VecDeque<EndpointRequest>,
 }
 
 impl Journal {
@@ -84,7 +84,7 @@ impl Journal {
         }
     }
 
-    pub(super) fn auth_request(&mut self, request: AuthRequest) {
+    pub(super) fn auth_request(&mut self, request: EndpointRequest) {
         self.auth_requests.push_back(request);
         if self.auth_requests.len() > MAX_AUTH_REQUESTS {
             self.auth_requests.pop_front();
@@ -106,7 +106,7 @@ impl Journal {
         self.requests.iter()
     }
 
-    pub(super) fn auth_requests(&self) -> impl Iterator<Item = &AuthRequest> {
+    pub(super) fn auth_requests(&self) -> impl Iterator<Item = &EndpointRequest> {
         self.auth_requests.iter()
     }
 }

@@ -97,7 +97,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use auth::{AuthRequest, AuthUser};
+pub use auth::{AuthUser, EndpointRequest};
 pub use builder::TestServerBuilder;
 pub use client_event::ClientEventRules;
 pub use fault::{AuthFault, Fault};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tungstenite::Bytes;
 
 use super::api::Command;
-use super::auth::AuthRequest;
+use super::auth::EndpointRequest;
 use super::connection::{self, Opening};
 use super::fault::AuthFault;
 use super::http::{Head, RequestError, Requests, Response};
@@ -110,7 +110,7 @@ fn answer_auth<S: Read + Write>(
     if let Err(refusal) = auth::check(head, body) {
         return Ok(refusal);
     }
-    let request = AuthRequest::new(head, body);
+    let request = EndpointRequest::new(head, body);
     match hub.auth_requested(&request) {
         Some(AuthFault::Status { status, body, headers }) => return Ok(Response { status, headers, body }),
         Some(AuthFault::Redirect(url)) => return Ok(Response::text(307, "").with_header("Location", &url)),

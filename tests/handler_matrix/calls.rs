@@ -3,7 +3,8 @@
 use std::{cell::RefCell, hint::black_box, sync::mpsc, thread, time::Duration};
 
 use pusher_channels::{
-    Binding, Channel, ChannelAuth, ConnectionState, Error, Event, Pusher, Receiver, ReceiverOptions, User,
+    Binding, Channel, ChannelAuth, ConnectionState, Error, Event, Pusher, Receiver, ReceiverOptions, SubscribeOptions,
+    User,
 };
 
 use super::{
@@ -118,6 +119,7 @@ pub(crate) const CALLS: &[Call] = &[
     call("Pusher::stats", |h| done(format!("{:?} {:?}", h.pusher.stats(), h.pusher))),
     call("Channel::name", |h| done(h.channel.name())),
     call("Channel::subscribe", |h| done(h.channel.subscribe())),
+    call("Channel::subscribe_with", |h| done(h.channel.subscribe_with(SubscribeOptions::new()).expect("valid"))),
     call("Channel::is_subscribed", |h| done(h.channel.is_subscribed())),
     call("Channel::wait_subscribed", |h| h.waited("wait_subscribed", h.channel.wait_subscribed(MOMENT))),
     call("Channel::trigger", |h| done(h.channel.trigger("client-event", "data"))),

@@ -3,12 +3,13 @@
 use std::{cell::RefCell, net::TcpStream, sync::mpsc, thread};
 
 use pusher_channels::{
-    AuthError, Binding, ByteStream, Channel, ChannelAuth, Config, ConnectionState, ConnectionStateChange, Error, Event,
-    Pusher, Receiver, ReceiverOptions, User, UserAuth, testing::TestServer,
+    AuthError, AuthRequest, Binding, ByteStream, Channel, ChannelAuth, Config, ConnectionState, ConnectionStateChange,
+    Error, Event, HttpAuth, Pusher, Receiver, ReceiverOptions, SubscribeOptions, User, UserAuth, testing::TestServer,
 };
 
 use super::{
     code::{Code, InDrop, InSerialize},
+    states,
     support::PATIENCE,
 };
 
@@ -214,6 +215,27 @@ fn unbind(scene: &mut Scene) {
 
 fn nothing(_: &mut Scene) {}
 
+/// Publishes, and dispatches on another thread for as long as there is the client.
+fn publish_and_dispatch(scene: &mut Scene) {
+    publish(scene);
+    let client = scene.pusher.downgrade();
+    thread::spawn(move || {
+        while let Some(pusher) = client.upgrade() {
+            pusher.dispatch();
+            thread::yield_now();
+        }
+    });
+}
+
+fn subscribe_with(scene: &mut Scene, options: SubscribeOptions) {
+    scene.channel.subscribe_with(options).expect("valid options");
+}
+
+/// The request that the embedded server answers.
+fn http_auth(scene: &Scene) -> HttpAuth {
+    HttpAuth::new(scene.server.auth_endpoint())
+}
+
 pub(crate) const KINDS: &[Kind] = &[
     handler("Channel::bind", PUBLIC, |s| Some(s.channel.bind("e", runs::<Event>(s))), publish),
     handler("Channel::bind_as", PUBLIC, |s| Some(s.channel.bind_as("e", runs_decoded(s))), publish),
@@ -369,6 +391,68 @@ pub(crate) const KINDS: &[Kind] = &[
         },
         sign_in,
     ),
+    configured(
+        "SubscribeOptions::authorizer",
+        PRIVATE,
+        |config, _, _| config,
+        |scene| {
+            let code = scene.code.clone();
+            let refuse = move |_: &AuthRequest| {
+                code.run();
+                Err(AuthError::new("nobody is let in"))
+            };
+            subscribe_with(scene, SubscribeOptions::new().authorizer(refuse));
+        },
+    ),
+    configured(
+        "HttpAuth::headers_with",
+        PRIVATE,
+        |config, _, _| config,
+        |scene| {
+            let code = scene.code.clone();
+            let auth = http_auth(scene).headers_with(move || {
+                code.run();
+                Vec::new()
+            });
+            subscribe_with(scene, SubscribeOptions::new().http_auth(auth));
+        },
+    ),
+    configured(
+        "HttpAuth::params_with",
+        PRIVATE,
+        |config, _, _| config,
+        |scene| {
+            let code = scene.code.clone();
+            let auth = http_auth(scene).params_with(move || {
+                code.run();
+                Vec::new()
+            });
+            subscribe_with(scene, SubscribeOptions::new().http_auth(auth));
+        },
+    ),
+    handler(
+        "SubscribeOptions::decoder",
+        ENCRYPTED,
+        |_| None,
+        |scene| {
+            let code = scene.code.clone();
+            let decode = move |bytes: &[u8]| {
+                code.run();
+                String::from_utf8(bytes.to_vec())
+            };
+            subscribe_with(scene, SubscribeOptions::new().decoder(decode));
+            publish(scene);
+        },
+    ),
+    Kind {
+        configure: |config, server, code| signing(config, server, code).manual_dispatch(),
+        ..handler(
+            "a handler that is dispatched by hand",
+            PUBLIC,
+            |s| Some(s.channel.bind("e", runs::<Event>(s))),
+            publish_and_dispatch,
+        )
+    },
     Kind {
         moment: Moment::Waking,
         ..handler(
@@ -385,6 +469,22 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         place: Place::Elsewhere,
         ..handler("what is triggered, when it is serialised", PRIVATE, |_| None, trigger_what_runs)
+    },
+    Kind {
+        place: Place::Needed,
+        moment: Moment::Dialling,
+        ..configured(
+            "Config::url_with",
+            PUBLIC,
+            |_, server, code| {
+                let (code, url) = (code.clone(), server.config().dial_url().expect("an address"));
+                states::staying(Config::url_with(move || {
+                    code.run();
+                    url.clone()
+                }))
+            },
+            nothing,
+        )
     },
     Kind {
         place: Place::Needed,

@@ -22,9 +22,14 @@ pub(crate) const STATES: [ConnectionState; 7] = [
 /// Longer than the test takes, so that neither an attempt nor the wait before one ends by itself.
 const STAYS: Duration = Duration::from_secs(300);
 
-/// Of a client that stays in a state until it is called.
+/// The configuration of a client that stays in a state until it is called.
 pub(crate) fn config(server: &TestServer) -> Config {
-    server.config().connect_timeout(STAYS).reconnect(Reconnect::default().min_delay(STAYS).max_delay(STAYS))
+    staying(server.config())
+}
+
+/// The same client at another address.
+pub(crate) fn staying(config: Config) -> Config {
+    config.connect_timeout(STAYS).reconnect(Reconnect::default().min_delay(STAYS).max_delay(STAYS))
 }
 
 /// A call on the way to a state that goes on when the state is there.

@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{super::bytes::Bytes, watch::Watch};
 use crate::{
     ChannelAuth, ConnectPhase, Error, Reconnect, UserAuth,
-    event::{Batch, Interest, Ticket},
+    event::{Batch, Decoder, Interest, Ticket},
     session::{
         Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Generation, Input, Output, Question, ReadyAuth,
         Rules, Session, Settings, Wish,
@@ -66,7 +66,8 @@ pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
         2 => Reconnect::default().min_delay(SECOND),
         _ => Reconnect::default(),
     };
-    let rules = Rules { can_authorize: choice & 4 == 0, has_decoder: choice & 8 != 0, ..rules() };
+    let decoder = (choice & 8 != 0).then(|| Decoder::new(|_| Err("not asked")));
+    let rules = Rules { can_authorize: choice & 4 == 0, decoder, ..rules() };
     Settings { reconnect, subscriptions: rules, tls: choice & 16 != 0, ..ordinary_settings() }
 }
 
@@ -86,7 +87,7 @@ fn ordinary_settings() -> Settings {
 }
 
 fn rules() -> Rules {
-    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, max_member_bytes: 1 << 20, has_decoder: false }
+    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, max_member_bytes: 1 << 20, decoder: None }
 }
 
 impl World {
@@ -94,7 +95,7 @@ impl World {
         let client = Interest::new(Interest::CONNECTION, "");
         client.want();
         Self {
-            watch: Watch::new(settings.subscriptions.has_decoder),
+            watch: Watch::new(settings.subscriptions.decoder.is_some()),
             session: Session::new(settings, 42),
             now: Instant::now(),
             client,
@@ -162,13 +163,13 @@ impl World {
             }
         };
         interest.want();
-        self.turn(Input::Wishes(vec![Wish { interest, ready }]));
+        self.turn(Input::Wishes(vec![Wish { interest, ready, options: None }]));
     }
 
     pub(super) fn forget(&mut self, number: u8) {
         let interest = Arc::clone(self.channel(number));
         interest.forget();
-        self.turn(Input::Wishes(vec![Wish { interest, ready: None }]));
+        self.turn(Input::Wishes(vec![Wish { interest, ready: None, options: None }]));
     }
 
     pub(super) fn sign_in(&mut self) {
@@ -346,7 +347,7 @@ fn answer(question: &Question, bytes: &mut Bytes<'_>) -> Answer {
     let refused = || Error::AuthRefused { channel: None, status: Some(403), message: String::new() };
     match question {
         Question::Channels(questions) => {
-            let ChannelQuestion { generation, number, channel, request } = questions[0].clone();
+            let ChannelQuestion { generation, number, channel, request, .. } = questions[0].clone();
             let good = allowed(&channel, request.socket_id());
             let auth = match bytes.below(8) {
                 0 => Err(refused()),

@@ -31,7 +31,8 @@ pub(crate) use super::authorizer::Failure;
 use super::{process::Process, reach::left, tls};
 use crate::{
     Error, Source,
-    config::{Auth, Config, HttpUrl},
+    auth::RequestOptions,
+    config::{Config, HttpUrl},
     error::excerpt,
     sync::atomic::AtomicBool,
     wiped::Wiped,
@@ -56,6 +57,16 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 
 /// The most bytes that one read of a body takes.
 const CHUNK: usize = 4096;
+
+/// A question to an auth endpoint.
+pub(crate) struct Post<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) options: &'a RequestOptions,
+    pub(crate) timeout: Duration,
+    pub(crate) socket_id: &'a str,
+    /// The channel to authorise. `None` for signing a user in.
+    pub(crate) channel: Option<&'a str>,
+}
 
 /// The HTTP client for the auth endpoints. It lives as long as requests are pending.
 pub(crate) struct Http {
@@ -95,17 +106,15 @@ impl Http {
     /// runs.
     pub(crate) fn post<T>(
         &self,
-        options: &Auth,
-        text: &str,
-        fields: &[(&str, &str)],
+        post: &Post<'_>,
         inside: &AtomicBool,
         make: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, Failure> {
-        let url = HttpUrl::parse(text).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
-        let (request, body) = request::build(options, (text, &url), fields, inside)?;
+        let url = HttpUrl::parse(post.url).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
+        let (request, body) = request::build(post, &url, inside)?;
         // A closure may have forked. In the child, the connections still belong to the parent (H7).
         self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
-        let deadline = Instant::now() + options.timeout;
+        let deadline = Instant::now() + post.timeout;
         let failed = |error| failure(error, &url, deadline);
         let mut response = self.send(&request, &body, deadline).map_err(failed)?;
         if !response.status().is_success() {

@@ -6,33 +6,34 @@ use tungstenite::Bytes;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use zeroize::Zeroizing;
 
-use super::super::authorizer::{Failure, user_code};
+use super::{
+    super::authorizer::{Failure, user_code},
+    Post,
+};
 use crate::{
-    auth::Secret,
-    config::{Auth, HttpUrl, Pairs, checked_header},
+    auth::{Pairs, Secret},
+    config::{HttpUrl, checked_header},
     protocol::percent::encode_to,
     sync::atomic::AtomicBool,
     wiped::Wiped,
 };
 
-/// Builds a POST to this URL, with these fields and those of the options. `inside` is set while user code runs.
-pub(super) fn build(
-    options: &Auth,
-    (text, url): (&str, &HttpUrl),
-    fields: &[(&str, &str)],
-    inside: &AtomicBool,
-) -> Result<(Request<()>, Wiped), Failure> {
+/// Builds the request to this URL, with the question and what the options add. `inside` is set while user code runs.
+pub(super) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Result<(Request<()>, Wiped), Failure> {
+    let options = post.options;
+    let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));
+    let own = || [Some((options.socket_field.as_str(), post.socket_id)), channel].into_iter().flatten();
     let fresh = evaluate(&options.params_with, inside, "parameters")?;
     let fixed = options.params.iter().chain(&fresh);
     let params = fixed.map(|(name, value)| (name.as_str(), value.expose()));
     // The options cannot replace the client's own fields.
-    let fields = fields.iter().copied().chain(params.filter(|(name, _)| !fields.iter().any(|(own, _)| own == name)));
+    let fields = own().chain(params.filter(|(name, _)| own().all(|(field, _)| field != *name)));
     let (kind, body) = if options.json {
         ("application/json", json(fields))
     } else {
         ("application/x-www-form-urlencoded", form(fields))
     };
-    let uri = uri(text, &url.target).ok_or_else(|| Failure::refused("the URL of the endpoint is too long"))?;
+    let uri = uri(post.url, &url.target).ok_or_else(|| Failure::refused("the URL of the endpoint is too long"))?;
     let mut request = Request::post(uri).body(()).map_err(|_| Failure::refused("the request cannot be made"))?;
     let headers = request.headers_mut();
     add(headers, header::HOST, &url.authority())?;

@@ -10,15 +10,20 @@ use std::{
 
 use socket2::SockRef;
 
-use super::{Failure, Http, scripted::Scripted};
+use super::{Failure, Http, Post, scripted::Scripted};
 use crate::{Config, protocol::grant, sync::atomic::AtomicBool};
 
 const GOOD: &str = "{\"auth\":\"k:s\"}";
 
+fn sign_in<'a>(config: &'a Config, url: &'a str) -> Post<'a> {
+    let auth = config.auth();
+    Post { url, options: &auth.request, timeout: auth.timeout, socket_id: "1.2", channel: None }
+}
+
 /// Asks this URL for the body of the answer.
 fn ask_at(http: &Http, config: &Config, url: &str) -> Result<Vec<u8>, Failure> {
     let no_closure = AtomicBool::new(false);
-    http.post(config.auth(), url, &[("socket_id", "1.2")], &no_closure, |body| Ok(body.to_vec()))
+    http.post(&sign_in(config, url), &no_closure, |body| Ok(body.to_vec()))
 }
 
 fn ask(http: &Http) -> Result<Vec<u8>, Failure> {
@@ -261,7 +266,7 @@ fn a5_the_error_for_an_encoded_body_names_the_coding() {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n");
             let http = Http::over(Scripted::new(&[head.as_bytes(), body].concat(), &[]));
             let (config, no_closure) = (Config::host("key", "localhost"), AtomicBool::new(false));
-            let made = http.post(config.auth(), "http://localhost/", &[], &no_closure, grant::user_from);
+            let made = http.post(&sign_in(&config, "http://localhost/"), &no_closure, grant::user_from);
             let expected = format!("is not JSON; its Content-Encoding is {named}");
             assert!(matches!(&made, Err(Failure::Malformed(reason)) if *reason == expected), "{made:?}");
         }

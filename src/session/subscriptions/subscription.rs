@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    ChannelAuth,
-    event::{Batch, Budget, ChannelSlot, Interest, Share},
+    ChannelAuth, SubscribeOptions,
+    event::{Batch, Budget, ChannelSlot, Decoder, Interest, Share},
     protocol::name::ChannelKind,
     session::{
         ledger::{Ledger, Sent},
@@ -23,6 +23,8 @@ pub(super) struct Subscription {
     pub(super) progress: Progress,
     /// A ready-made permission. It serves one socket.
     pub(super) ready: Option<ChannelAuth>,
+    /// What holds for this channel in place of the configuration.
+    pub(super) options: Option<Arc<SubscribeOptions>>,
     /// The permission for the current socket, until the server has confirmed.
     pub(super) permission: Option<Permission>,
     pub(super) at_server: AtServer,
@@ -103,6 +105,7 @@ impl Subscription {
             kind: ChannelKind::of(interest.name()),
             progress: Progress::Failed,
             ready: None,
+            options: None,
             permission: None,
             at_server: AtServer::No,
             unanswered: 0,
@@ -125,6 +128,7 @@ impl Subscription {
         self.slot = None;
         self.roster = Roster::new(members);
         self.ready = None;
+        self.options = None;
         self.forget_secrets();
         self.last_fetch = None;
     }
@@ -147,7 +151,14 @@ impl Subscription {
 
     /// Whether it needs no permission, or there is somebody, or something, to get one from.
     pub(super) fn can_be_authorized(&self, rules: &Rules) -> bool {
-        !self.kind.needs_auth() || rules.can_authorize || self.ready.is_some()
+        let is_authorized_by_options = self.options.as_ref().is_some_and(|options| options.can_authorize());
+        !self.kind.needs_auth() || rules.can_authorize || is_authorized_by_options || self.ready.is_some()
+    }
+
+    /// Makes text out of decrypted data, in place of UTF-8.
+    pub(super) fn decoder(&self, rules: &Rules) -> Option<Decoder> {
+        let own = self.options.as_ref().and_then(|options| options.own_decoder());
+        own.or(rules.decoder.as_ref()).cloned()
     }
 
     /// Whether the server owes an answer.

@@ -117,7 +117,7 @@ fn a4_a_permission_that_comes_with_a_newer_wish_serves_it_alone() {
     room.forget();
     room.want();
     let ready = Some(ready(ChannelAuth::new("k:ready")));
-    s.input(Input::Wishes(vec![Wish { interest: Arc::clone(&room), ready }]));
+    s.input(Input::Wishes(vec![Wish { ready, ..wish(&room) }]));
     s.answer("private-room", private());
     let sent = Outgoing::Subscribe { channel: "private-room", auth: Some("k:ready"), channel_data: None }.to_text();
     assert_eq!(s.sent(), [sent]);

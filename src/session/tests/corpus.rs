@@ -130,7 +130,7 @@ impl Replay {
         }
         // The recorded clients had no key to decrypt with; any will do for a subscription.
         auth = auth.shared_secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-        self.scenario.input(Input::Wishes(vec![Wish { interest: Arc::clone(&interest), ready: Some(ready(auth)) }]));
+        self.scenario.input(Input::Wishes(vec![Wish { ready: Some(ready(auth)), ..wish(&interest) }]));
         self.channels.push(interest);
     }
 

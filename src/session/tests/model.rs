@@ -180,7 +180,7 @@ impl Model {
     }
 
     fn answer(&mut self, question: &ChannelQuestion, allowed: bool) {
-        let ChannelQuestion { generation, number, channel, request } = question.clone();
+        let ChannelQuestion { generation, number, channel, request, .. } = question.clone();
         let auth = ChannelAuth::new(format!("{} {}", request.socket_id(), request.channel()));
         let auth = if allowed { Ok(auth.channel_data(r#"{"user_id":"me"}"#)) } else { Err(refused()) };
         self.scenario.input(Input::Answered(Answer::Channel { generation, number, channel, auth }));

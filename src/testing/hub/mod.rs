@@ -23,7 +23,7 @@ use tungstenite::Bytes;
 
 pub use snapshot::Snapshot;
 
-use super::auth::AuthRequest;
+use super::auth::EndpointRequest;
 use super::cache::Cache;
 use super::connection::Connection;
 use super::encryption::Encryption;
@@ -140,7 +140,7 @@ impl Hub {
     }
 
     /// Notes a request to the auth endpoint, and takes the fault that it meets.
-    pub(super) fn auth_requested(&self, request: &AuthRequest) -> Option<AuthFault> {
+    pub(super) fn auth_requested(&self, request: &EndpointRequest) -> Option<AuthFault> {
         let mut state = self.change();
         state.journal.auth_request(request.clone());
         state.auth_faults.take()

@@ -1,7 +1,7 @@
 //! The state as tests see it.
 
 use super::State;
-use crate::testing::auth::AuthRequest;
+use crate::testing::auth::EndpointRequest;
 use crate::testing::journal::{Received, UpgradeRequest};
 
 /// The state of the server at one moment, see [`TestServer::wait_for`](crate::testing::TestServer::wait_for).
@@ -54,7 +54,7 @@ impl Snapshot<'_> {
     }
 
     /// The newest requests to the auth endpoint, oldest first.
-    pub fn auth_requests(&self) -> impl Iterator<Item = &AuthRequest> {
+    pub fn auth_requests(&self) -> impl Iterator<Item = &EndpointRequest> {
         self.0.journal.auth_requests()
     }
 }

@@ -4,8 +4,8 @@ use std::{hint::black_box, sync::mpsc};
 
 use pusher_channels::{
     Channel, ChannelAuth, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, NotificationKind,
-    Overflow, Pusher, Receiver, ReceiverOptions, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User,
-    WatchlistEvent,
+    Overflow, Pusher, Receiver, ReceiverOptions, SubscribeOptions, SubscriptionCount, SubscriptionError,
+    SubscriptionSucceeded, User, WatchlistEvent,
 };
 
 use crate::{subject::CHANNELS, support::public_methods};
@@ -86,6 +86,7 @@ pub(super) const CALLS: &[Call] = &[
         h.other.unsubscribe();
         h.other.subscribe();
     }),
+    call("Channel::subscribe_with", |h| done(h.other.subscribe_with(SubscribeOptions::new()).expect("valid"))),
     call("Channel::is_subscribed", |h| done(h.channel.is_subscribed())),
     call("Channel::trigger", |h| done(h.channel.trigger("client-event", &h.data))),
     call("Channel::members", |h| done(h.channel.members())),

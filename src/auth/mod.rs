@@ -1,10 +1,20 @@
 //! What is asked of those who authorise channels and users, and what they answer.
 
+mod http_auth;
+mod subscribe_options;
+
 use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use crate::Name;
+
+pub use http_auth::HttpAuth;
+pub(crate) use http_auth::{Pairs, RequestOptions};
+pub use subscribe_options::SubscribeOptions;
+
+/// The program's closure that authorises channels.
+pub(crate) type Authorize = Arc<dyn Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync>;
 
 /// The question whether this client may subscribe to a channel.
 #[derive(Debug, Clone)]

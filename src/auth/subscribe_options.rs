@@ -1,0 +1,88 @@
+//! The options of one subscription.
+
+use std::{fmt, sync::Arc};
+
+use super::{AuthError, AuthRequest, Authorize, ChannelAuth, HttpAuth};
+use crate::event::Decoder;
+
+/// How one channel is authorised and decoded, in place of what the [`Config`](crate::Config) says for all channels:
+/// [`Channel::subscribe_with`](crate::Channel::subscribe_with).
+///
+/// ```
+/// use pusher_channels::{ChannelAuth, Pusher, SubscribeOptions, testing::TestServer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = TestServer::start()?;
+/// # let pusher = Pusher::new(server.config()).connect()?;
+/// let options = SubscribeOptions::new()
+///     .authorizer(|request| Ok(ChannelAuth::sign("app-key", "app-secret", request.socket_id(), request.channel())));
+/// pusher.channel("private-orders")?.subscribe_with(options)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct SubscribeOptions {
+    authorizer: Option<Authorize>,
+    http_auth: Option<HttpAuth>,
+    decoder: Option<Decoder>,
+}
+
+impl SubscribeOptions {
+    /// What the configuration says.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Authorises the channel by a closure, as [`Config::authorizer`](crate::Config::authorizer) does. It comes before
+    /// [`http_auth`](Self::http_auth).
+    pub fn authorizer(
+        mut self,
+        authorize: impl Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync + 'static,
+    ) -> Self {
+        self.authorizer = Some(Arc::new(authorize));
+        self
+    }
+
+    /// Authorises the channel by this request.
+    pub fn http_auth(mut self, auth: HttpAuth) -> Self {
+        self.http_auth = Some(auth);
+        self
+    }
+
+    /// Makes the text of an event out of the decrypted bytes of an encrypted channel, as
+    /// [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) does.
+    pub fn decoder<E: fmt::Display>(
+        mut self,
+        decode: impl Fn(&[u8]) -> Result<String, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.decoder = Some(Decoder::new(decode));
+        self
+    }
+
+    pub(crate) fn own_authorizer(&self) -> Option<&Authorize> {
+        self.authorizer.as_ref()
+    }
+
+    pub(crate) fn own_http_auth(&self) -> Option<&HttpAuth> {
+        self.http_auth.as_ref()
+    }
+
+    pub(crate) fn own_decoder(&self) -> Option<&Decoder> {
+        self.decoder.as_ref()
+    }
+
+    /// Whether they say how to authorise.
+    pub(crate) fn can_authorize(&self) -> bool {
+        self.authorizer.is_some() || self.http_auth.is_some()
+    }
+}
+
+impl fmt::Debug for SubscribeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscribeOptions")
+            .field("authorizer", &self.authorizer.is_some())
+            .field("http_auth", &self.http_auth)
+            .field("decoder", &self.decoder.is_some())
+            .finish()
+    }
+}
