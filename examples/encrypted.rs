@@ -24,8 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let lines = watch(&payroll);
     let show_next_line = || lines.recv_timeout(PATIENCE).map(|line| println!("{line}"));
 
-    payroll.subscribe();
-    payroll.wait_subscribed(PATIENCE)?;
+    payroll.subscribe().wait_subscribed(PATIENCE)?;
     server.trigger(CHANNEL, "raise", "Ann gets 3 % more");
     show_next_line()?;
 
@@ -43,8 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Every subscription begins with the key of its time.
     payroll.unsubscribe();
-    payroll.subscribe();
-    payroll.wait_subscribed(PATIENCE)?;
+    payroll.subscribe().wait_subscribed(PATIENCE)?;
     println!("subscribed anew");
     server.trigger(CHANNEL, "raise", "Cid gets 1 % more");
     show_next_line()?;

@@ -92,8 +92,7 @@ fn join(server: &TestServer, user: &'static str, screen: &Sender<String>) -> Res
         Err(error) => tell(error.to_string()),
     });
 
-    room.subscribe();
-    room.wait_subscribed(PATIENCE)?;
+    room.subscribe().wait_subscribed(PATIENCE)?;
     Ok(room)
 }
 

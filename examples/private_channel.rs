@@ -39,8 +39,7 @@ fn receive_an_order(server: &TestServer) -> Result<(), Box<dyn Error>> {
         println!("{CHANNEL}: {} {}", event.name(), event.data());
         let _ = received.send(());
     });
-    orders.subscribe();
-    orders.wait_subscribed(PATIENCE)?;
+    orders.subscribe().wait_subscribed(PATIENCE)?;
     println!("{CHANNEL}: subscribed");
 
     server.trigger(CHANNEL, "placed", r#"{"id":1}"#);

@@ -14,8 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:?} {} {}", event.channel(), event.name(), event.data());
         let _ = received.send(());
     });
-    news.subscribe();
-    news.wait_subscribed(Duration::from_secs(5))?;
+    news.subscribe().wait_subscribed(Duration::from_secs(5))?;
 
     server.trigger("news", "published", "hello, world");
     done.recv_timeout(Duration::from_secs(5))?;

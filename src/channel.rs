@@ -167,6 +167,26 @@ impl Channel {
 
     /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
     /// `pusher:subscription_succeeded` runs at once when the channel is subscribed already.
+    ///
+    /// The handler keeps what it owns. A handler that answers holds a [weak handle](Self::downgrade), because a
+    /// [`Channel`] in a handler would keep the client alive until the handler is unbound:
+    ///
+    /// ```
+    /// use pusher_channels::{Pusher, testing::TestServer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = TestServer::start()?;
+    /// # let pusher = Pusher::new(server.config()).connect()?;
+    /// let channel = pusher.channel("private-chat")?;
+    /// let weak = channel.downgrade();
+    /// channel.bind("client-ping", move |event| {
+    ///     if let Some(channel) = weak.upgrade() {
+    ///         let _ = channel.trigger("client-pong", event.data());
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
     }

@@ -85,7 +85,7 @@ impl Pusher {
         Self { owner }
     }
 
-    /// A handle that does not keep the client alive, for closures that answer: see [`WeakChannel`].
+    /// A handle that does not keep the client alive, for closures that answer. [`Channel::bind`] shows one in use.
     pub fn downgrade(&self) -> WeakPusher {
         WeakPusher::new(&self.owner)
     }
@@ -208,7 +208,9 @@ impl Pusher {
     /// known. A channel that is unsubscribed meanwhile has none. [`Error::WaitTimeout`] when the time is over;
     /// [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_all_subscribed(&self, time: Duration) -> Result<(), Error> {
-        self.core()?.wait_all_subscribed(time)
+        let core = self.core()?;
+        core.refuse_inside("wait_all_subscribed")?;
+        core.outlets.snapshot.wait_all_subscribed(|| core.registry.wanted(), time)
     }
 
     /// Unsubscribes from a channel. After it returns, no further event of the channel is delivered, and no subscribe is

@@ -11,24 +11,7 @@ pub struct WeakPusher {
     owner: Weak<Owner>,
 }
 
-/// A [`Channel`] that does not keep its client alive.
-///
-/// ```
-/// use pusher_channels::{Pusher, testing::TestServer};
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = TestServer::start()?;
-/// # let pusher = Pusher::new(server.config()).connect()?;
-/// let channel = pusher.channel("private-chat")?;
-/// let weak = channel.downgrade();
-/// channel.bind("client-ping", move |_| {
-///     if let Some(channel) = weak.upgrade() {
-///         let _ = channel.trigger("client-pong", &());
-///     }
-/// });
-/// # Ok(())
-/// # }
-/// ```
+/// A [`Channel`] that does not keep its client alive. [`Channel::bind`] shows it in use.
 #[derive(Clone)]
 pub struct WeakChannel {
     owner: Weak<Owner>,

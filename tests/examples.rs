@@ -26,8 +26,6 @@ mod request;
 #[allow(dead_code, reason = "the program uses what the tests do not")]
 #[path = "../examples/notifications/session.rs"]
 mod session;
-#[path = "../examples/notifications/signature.rs"]
-mod signature;
 
 mod support;
 

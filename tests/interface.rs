@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    thread,
     time::Duration,
 };
 
@@ -174,6 +175,24 @@ fn h10_all_channels_are_waited_for() {
     let error = pusher.wait_all_subscribed(PATIENCE).expect_err("one is refused");
     assert!(matches!(error, Error::AuthRefused { channel: Some(channel), .. } if channel == "private-no"));
     assert!(pusher.channel("private-late").expect("a valid name").is_subscribed(), "the others were waited for");
+    pusher.unsubscribe("private-no");
+    pusher.wait_all_subscribed(PATIENCE).expect("what is not wanted counts no more");
+    server.set_silent(true);
+    let silent = pusher.subscribe("silent").expect("a valid name");
+    let time = Duration::from_millis(20);
+    let error = pusher.wait_all_subscribed(time).expect_err("the server says nothing");
+    assert!(matches!(error, Error::WaitTimeout { what: "subscriptions", after } if after == time), "{error}");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| pusher.wait_all_subscribed(PATIENCE));
+        silent.unsubscribe();
+        waiting.join().expect("no panic").expect("an unsubscribed channel is not waited for");
+    });
+    silent.subscribe();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| pusher.wait_all_subscribed(PATIENCE));
+        pusher.disconnect();
+        assert!(matches!(waiting.join().expect("no panic"), Err(Error::Disconnected)));
+    });
 }
 
 #[test]

@@ -14,13 +14,12 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use pusher_channels::ChannelAuth;
 use sha2::{Digest, Sha256};
 
 use crate::{
     channels::{self, User},
     request::{Answer, Request},
-    signature,
 };
 
 const PATH: &str = "/pusher/auth";
@@ -119,15 +118,21 @@ impl Policy {
         let user = self.users.get(&digest(token)).ok_or_else(|| Answer::new(401, "unknown token"))?;
         let field = |name: &str| request.field(name).ok_or_else(|| Answer::new(400, format!("{name} is missing")));
         let (socket_id, channel) = (field("socket_id")?, field("channel_name")?);
-        if !signature::is_socket_id(&socket_id) {
+        if !is_socket_id(&socket_id) {
             return Err(Answer::new(400, "socket_id is malformed"));
         }
         if !channels::may_enter(user, &channel) {
             return Err(Answer::new(403, "not your channel"));
         }
-        let auth = signature::sign(&self.app.key, &self.app.secret, &socket_id, &channel);
-        Ok(Answer::new(200, json!({ "auth": auth }).to_string()))
+        let auth = ChannelAuth::sign(&self.app.key, &self.app.secret, &socket_id, &channel);
+        Ok(Answer::new(200, auth.to_json()))
     }
+}
+
+/// Whether a text has the form of a socket id: two numbers with a dot between them.
+fn is_socket_id(text: &str) -> bool {
+    let is_number = |part: &str| (1..=20).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.').is_some_and(|(before, after)| is_number(before) && is_number(after))
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -163,8 +168,16 @@ mod tests {
     #[test]
     fn the_bearer_of_a_token_gets_a_signature() {
         let (status, body) = asked(&backend(), "POST /pusher/auth", "Bearer t", BODY);
-        let auth = signature::sign("key", "secret", "1.2", "private-user-ann");
-        assert_eq!((status.as_str(), body), ("200", format!(r#"{{"auth":"{auth}"}}"#)));
+        let auth = ChannelAuth::sign("key", "secret", "1.2", "private-user-ann");
+        assert_eq!((status.as_str(), body), ("200", auth.to_json()));
+    }
+
+    #[test]
+    fn a_socket_id_is_two_numbers() {
+        assert!(is_socket_id("1234.5678"));
+        for bad in ["", ".", "1", "1.", ".1", "1.2.3", "1.2:private-user-bob", "1.a", "-1.2", "1.2\n", "1.²"] {
+            assert!(!is_socket_id(bad), "{bad:?}");
+        }
     }
 
     #[test]

@@ -21,7 +21,6 @@ mod message;
 mod options;
 mod request;
 mod session;
-mod signature;
 
 use std::{
     env,

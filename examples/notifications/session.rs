@@ -76,9 +76,7 @@ impl Session {
         }
         // The handlers are bound already, so that nothing is missed.
         pusher.connect()?;
-        for channel in pusher.channels() {
-            channel.wait_subscribed(service.patience)?;
-        }
+        pusher.wait_all_subscribed(service.patience)?;
         Ok(Self { user: user.clone(), _pusher: pusher, outgoing, kept, changes })
     }
 

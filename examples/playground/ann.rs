@@ -30,8 +30,7 @@ impl Ann {
         let kitchen = Pusher::new(config).connect()?.channel(KITCHEN)?;
         let (hello, hellos) = mpsc::channel();
         kitchen.bind_sender(HELLO, hello);
-        kitchen.subscribe();
-        kitchen.wait_subscribed(PATIENCE)?;
+        kitchen.subscribe().wait_subscribed(PATIENCE)?;
         Ok(Self { kitchen, hellos })
     }
 

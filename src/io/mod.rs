@@ -89,7 +89,6 @@ mod stop;
 mod stream;
 mod tls;
 mod traffic;
-mod waiting;
 mod warnings;
 pub(crate) mod websocket;
 mod wire;

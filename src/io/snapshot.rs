@@ -1,7 +1,8 @@
 //! What the public calls read instead of asking the threads.
 
 use std::{
-    collections::HashMap,
+    cell::Cell,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -167,6 +168,53 @@ impl Snapshot {
                 return Some(Err(Error::NotSubscribed { channel: interest.name().to_string() }));
             }
             facts.hopeless().map(Err)
+        })
+    }
+
+    /// Waits until no wanted channel is pending. Returns the first error, in the order in which the channels became known.
+    pub(crate) fn wait_all_subscribed(
+        &self,
+        wanted: impl Fn() -> Vec<Arc<Interest>>,
+        time: Duration,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        let mut interests = wanted();
+        loop {
+            let left = time.saturating_sub(start.elapsed());
+            let result = self.wait_settled(&interests, left);
+            if matches!(result, Err(Error::WaitTimeout { .. })) {
+                return Err(Error::WaitTimeout { what: "subscriptions", after: time });
+            }
+            // Others may have become wanted meanwhile.
+            let now = wanted();
+            let known: HashSet<_> = interests.iter().map(|interest| interest.id()).collect();
+            if now.iter().all(|interest| known.contains(&interest.id())) {
+                return result;
+            }
+            interests = now;
+        }
+    }
+
+    /// Waits for a moment at which none of these is pending.
+    fn wait_settled(&self, interests: &[Arc<Interest>], time: Duration) -> Result<(), Error> {
+        // Each look goes on where the last one ended, so that many channels cost no more than one look at each.
+        let first_pending = Cell::new(0);
+        self.wait("subscriptions", time, |facts| {
+            let is_pending = |interest: &Arc<Interest>| facts.outcome(interest).is_none() && interest.is_wanted();
+            let pending = |rest: &[Arc<Interest>]| rest.iter().position(is_pending);
+            let from = first_pending.get();
+            let found = pending(interests.get(from..).unwrap_or_default()).map(|at| from + at);
+            // A channel before that may be pending again.
+            match found.or_else(|| pending(interests)) {
+                Some(at) => {
+                    first_pending.set(at);
+                    facts.hopeless().map(Err)
+                }
+                None => {
+                    let mut outcomes = interests.iter().filter_map(|interest| facts.outcome(interest));
+                    Some(outcomes.find(|outcome| outcome.is_err()).cloned().unwrap_or(Ok(())))
+                }
+            }
         })
     }
 

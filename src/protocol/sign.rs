@@ -7,12 +7,17 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::name;
 use crate::{ChannelAuth, UserAuth};
 
 /// For backends: how an auth endpoint gives permissions.
 impl ChannelAuth {
     /// Signs the permission for a private channel on this connection. An encrypted channel also needs its
     /// [`shared_secret`](Self::shared_secret). Check first whether the user may subscribe.
+    ///
+    /// The client chooses the socket id and the channel's name, and a colon in one of them could make a signature valid
+    /// for another channel. So nothing is signed for a socket id with other characters than letters, digits, `.`, `-` and
+    /// `_`, or for a name that no channel can have: the permission then has an empty signature, which servers refuse.
     ///
     /// ```
     /// use pusher_channels::ChannelAuth;
@@ -21,11 +26,21 @@ impl ChannelAuth {
     /// println!("{}", auth.to_json());
     /// ```
     pub fn sign(app_key: &str, app_secret: &str, socket_id: &str, channel: &str) -> Self {
-        Self::new(self::channel(app_key, app_secret, socket_id, channel, None))
+        Self::new(signed(app_key, socket_id, Some(channel), || {
+            self::channel(app_key, app_secret, socket_id, channel, None)
+        }))
     }
 
     /// Signs the permission for a presence channel on this connection. `channel_data` is JSON text with `user_id` and
-    /// perhaps `user_info`.
+    /// perhaps `user_info`. What is not signed is as with [`sign`](Self::sign).
+    ///
+    /// ```
+    /// use pusher_channels::ChannelAuth;
+    ///
+    /// let member = serde_json::json!({"user_id": "7", "user_info": {"name": "Ann"}}).to_string();
+    /// let auth = ChannelAuth::sign_presence("app-key", "app-secret", "1234.1234", "presence-kitchen", member);
+    /// println!("{}", auth.to_json());
+    /// ```
     pub fn sign_presence(
         app_key: &str,
         app_secret: &str,
@@ -34,18 +49,30 @@ impl ChannelAuth {
         channel_data: impl Into<String>,
     ) -> Self {
         let data = channel_data.into();
-        Self::new(self::channel(app_key, app_secret, socket_id, channel, Some(&data))).channel_data(data)
+        let signature = signed(app_key, socket_id, Some(channel), || {
+            self::channel(app_key, app_secret, socket_id, channel, Some(&data))
+        });
+        Self::new(signature).channel_data(data)
     }
 }
 
 /// For backends: how a user authentication endpoint proves who the user is.
 impl UserAuth {
     /// Signs who the user of this connection is. `user_data` is JSON text with `id`, and perhaps `user_info` and
-    /// `watchlist`.
+    /// `watchlist`. A socket id that is not valid is as with [`ChannelAuth::sign`].
     pub fn sign(app_key: &str, app_secret: &str, socket_id: &str, user_data: impl Into<String>) -> Self {
         let data = user_data.into();
-        Self::new(user(app_key, app_secret, socket_id, &data), data)
+        let signature = signed(app_key, socket_id, None, || user(app_key, app_secret, socket_id, &data));
+        Self::new(signature, data)
     }
+}
+
+/// Signs only what cannot be taken for the text of another permission.
+fn signed(app_key: &str, socket_id: &str, channel: Option<&str>, sign: impl FnOnce() -> String) -> String {
+    let is_of_an_id = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let is_id = !socket_id.is_empty() && socket_id.bytes().all(is_of_an_id);
+    let is_name = channel.is_none_or(|channel| name::check(channel).is_ok());
+    if is_id && is_name { sign() } else { format!("{app_key}:") }
 }
 
 /// What a subscription on this socket must carry. A presence channel signs its `channel_data` too.
@@ -106,6 +133,15 @@ mod tests {
         let presence = ChannelAuth::sign_presence(KEY, SECRET, "1.2", "presence-a", data);
         assert_eq!(presence.signature(), channel(KEY, SECRET, "1.2", "presence-a", Some(data)));
         assert_eq!(presence.member(), Some(data));
+        for socket_id in ["", "1.2:private-other", "1.2::user::{}", "1.2\n", "1 2", "\u{17c}"] {
+            let unsigned = ChannelAuth::sign(KEY, SECRET, socket_id, "private-a");
+            assert_eq!(unsigned.signature(), format!("{KEY}:"), "{socket_id:?}");
+            assert_eq!(UserAuth::sign(KEY, SECRET, socket_id, data).signature(), format!("{KEY}:"), "{socket_id:?}");
+        }
+        for channel in ["", "private-a:{}", "private a", "private-a\n"] {
+            let unsigned = ChannelAuth::sign_presence(KEY, SECRET, "1.2", channel, data);
+            assert_eq!(unsigned.signature(), format!("{KEY}:"), "{channel:?}");
+        }
         let proof = UserAuth::sign(KEY, SECRET, "1.2", data);
         assert_eq!((proof.signature(), proof.data()), (&*user(KEY, SECRET, "1.2", data), data));
     }
