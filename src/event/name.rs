@@ -1,6 +1,6 @@
 //! The name of a channel or an event inside a notification.
 
-use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 /// A name of a channel or an event, or an id: a string whose clones cost no allocation. It dereferences to `str`, so
 /// that it has the methods of `str`, too.
@@ -21,9 +21,9 @@ impl Name {
     }
 }
 
-/// Hidden, because rustdoc would list all methods of `str` here.
-#[doc(hidden)]
-impl Deref for Name {
+// Rustdoc would list all methods of `str` here, and hide the few of the type itself among them.
+#[cfg(not(doc))]
+impl std::ops::Deref for Name {
     type Target = str;
 
     fn deref(&self) -> &str {
