@@ -12,7 +12,7 @@ use crate::{
     client_event,
     event::Interest,
     io::{
-        ChannelFacts, Core, Means, Scope,
+        ChannelFacts, Core, Scope,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     protocol::name::ChannelKind,
@@ -43,7 +43,7 @@ impl Channel {
     /// subscription; subscribing after a failure tries again. Returns the handle, so that
     /// `channel.subscribe().wait_subscribed(..)` reads on.
     pub fn subscribe(&self) -> &Self {
-        self.want(Means::default());
+        self.want(None);
         self
     }
 
@@ -56,8 +56,12 @@ impl Channel {
     /// [`Error::Config`] if the [`HttpAuth`](crate::HttpAuth) is not valid, as
     /// [`Pusher::connect`](crate::Pusher::connect) has it for the configuration; [`Error::Forked`] in a forked child.
     pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<&Self, Error> {
-        self.core()?.config.check_options(&options)?;
-        self.want(Means { options: Some(Arc::new(options)), ..Means::default() });
+        let core = self.core()?;
+        core.config.check_options(&options)?;
+        core.outlets.snapshot.forget_failure(&self.interest);
+        if core.registry.want_with(&self.interest, options) {
+            core.wishes_changed();
+        }
         Ok(self)
     }
 
@@ -67,7 +71,7 @@ impl Channel {
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) -> &Self {
         if let Ok(core) = self.core() {
             let socket_id = core.outlets.snapshot.socket_id();
-            self.want(Means { ready: Some(ReadyAuth { auth, socket_id }), ..Means::default() });
+            self.want(Some(ReadyAuth { auth, socket_id }));
         }
         self
     }
@@ -77,10 +81,10 @@ impl Channel {
         WeakChannel::new(&self.owner, &self.interest)
     }
 
-    fn want(&self, by: Means) {
+    fn want(&self, ready: Option<ReadyAuth>) {
         let Ok(core) = self.core() else { return };
         core.outlets.snapshot.forget_failure(&self.interest);
-        if core.registry.want(&self.interest, by) {
+        if core.registry.want(&self.interest, ready) {
             core.wishes_changed();
         }
     }

@@ -346,7 +346,9 @@ fn r8_a_late_question_for_an_older_connection_ends_none_of_the_newer_one() {
     let (release, released) = mpsc::channel::<()>();
     let (released, is_first) = (Mutex::new(released), AtomicBool::new(true));
     // Holds the first reader up between its turn and the orders that the turn left.
+    let (woken, wake_ups) = mpsc::channel();
     let hold = move || {
+        woken.send(()).unwrap_or_default();
         if thread::current().name() == Some("pusher-reader") && is_first.swap(false, Ordering::SeqCst) {
             entered.send(()).expect("the test waits");
             released.lock().expect("no panic").recv().unwrap_or_default();
@@ -356,6 +358,7 @@ fn r8_a_late_question_for_an_older_connection_ends_none_of_the_newer_one() {
     pusher.subscribe("private-a").expect("a valid name");
     pusher.connect_background().expect("threads can be started");
     next_state(&receiver, ConnectionState::Connecting);
+    wake_ups.recv_timeout(PATIENCE).expect("the wake-up for that");
     assert!(receiver.try_recv().is_err(), "it is woken for what comes next");
     dial.send(()).expect("the dialer waits");
     entry.recv_timeout(PATIENCE).expect("the first connection is confirmed");

@@ -92,8 +92,8 @@ impl Auth {
 /// When several ways are configured, the first of these answers. For channels: [`authorizer`](Self::authorizer),
 /// [`batch_authorizer`](Self::batch_authorizer), [`auth_endpoint`](Self::auth_endpoint) or
 /// [`http_auth`](Self::http_auth), [`secret`](Self::secret). For users:
-/// [`user_authenticator`](Self::user_authenticator), [`user_auth_endpoint`](Self::user_auth_endpoint),
-/// [`secret`](Self::secret) with [`user_data`](Self::user_data). All but the last run on threads of their own, at most 8 at a
+/// [`user_authenticator`](Self::user_authenticator), [`user_auth_endpoint`](Self::user_auth_endpoint) or
+/// [`user_http_auth`](Self::user_http_auth), [`secret`](Self::secret) with [`user_data`](Self::user_data). All but the last run on threads of their own, at most 8 at a
 /// time, and delay nothing else. A channel may have ways of its own, which come before these:
 /// [`Channel::subscribe_with`](crate::Channel::subscribe_with).
 impl Config {
@@ -220,6 +220,13 @@ impl Config {
     /// base64. Defaults to none.
     pub fn encryption_master_key(mut self, base64: impl Into<String>) -> Self {
         self.auth.master_key = Some(Secret::new(base64));
+        self
+    }
+
+    /// The request that signs users in, in place of [`user_auth_endpoint`](Self::user_auth_endpoint). Of these two, the
+    /// last call counts. The request has the socket id, and no channel. Defaults to none.
+    pub fn user_http_auth(mut self, auth: HttpAuth) -> Self {
+        self.auth.user_endpoint = Some(AuthEndpoint::Complete(auth));
         self
     }
 
@@ -364,8 +371,8 @@ impl Config {
     /// Checks the options of authorising. Their values never appear in an error.
     pub(super) fn check_auth(&self) -> Result<(), Error> {
         let auth = &self.auth;
-        self.check_common_endpoint("auth_endpoint", auth.endpoint.as_ref())?;
-        self.check_common_endpoint("user_auth_endpoint", auth.user_endpoint.as_ref())?;
+        self.check_either_endpoint(("auth_endpoint", "http_auth"), auth.endpoint.as_ref())?;
+        self.check_either_endpoint(("user_auth_endpoint", "user_http_auth"), auth.user_endpoint.as_ref())?;
         check_request(&auth.request, ("auth_header", "auth_param"))?;
         if auth.client_event_limit == Some(0) {
             return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
@@ -381,25 +388,29 @@ impl Config {
 
     /// Checks the options of one channel.
     pub(crate) fn check_options(&self, options: &SubscribeOptions) -> Result<(), Error> {
-        options.own_http_auth().map_or(Ok(()), |auth| self.check_http_auth(auth))
+        options.own_http_auth().map_or(Ok(()), |auth| self.check_http_auth("http_auth", auth))
     }
 
-    fn check_common_endpoint(&self, option: &'static str, endpoint: Option<&AuthEndpoint>) -> Result<(), Error> {
+    /// Checks the endpoint of channels or of users, by the options that set it by its URL and as a value.
+    fn check_either_endpoint(
+        &self,
+        (by_url, by_value): (&'static str, &'static str),
+        endpoint: Option<&AuthEndpoint>,
+    ) -> Result<(), Error> {
         match endpoint {
-            Some(AuthEndpoint::Url(url)) => self.check_endpoint(option, url.expose()),
-            Some(AuthEndpoint::Complete(auth)) => self.check_http_auth(auth),
+            Some(AuthEndpoint::Url(url)) => self.check_endpoint(by_url, url.expose()),
+            Some(AuthEndpoint::Complete(auth)) => self.check_http_auth(by_value, auth),
             None => Ok(()),
         }
     }
 
-    fn check_http_auth(&self, auth: &HttpAuth) -> Result<(), Error> {
-        const OPTION: &str = "http_auth";
-        self.check_endpoint(OPTION, auth.url())?;
+    fn check_http_auth(&self, option: &'static str, auth: &HttpAuth) -> Result<(), Error> {
+        self.check_endpoint(option, auth.url())?;
         let request = auth.request();
         if request.channel_field.is_empty() || request.channel_field == request.socket_field {
-            return Err(Error::config(OPTION, "needs two different field names"));
+            return Err(Error::config(option, "needs two different field names"));
         }
-        check_request(request, (OPTION, OPTION))
+        check_request(request, (option, option))
     }
 
     fn check_endpoint(&self, option: &'static str, url: &str) -> Result<(), Error> {

@@ -525,7 +525,7 @@ impl Config {
                 can_authorize: self.can_authorize(),
                 max_members: self.members_kept(),
                 max_member_bytes: self.member_bytes_kept(),
-                decoder: self.decoder().cloned(),
+                has_decoder: self.decoder().is_some(),
             },
             reconnect: self.reconnect.clone(),
             tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),

@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{
-    ConnectionState, ConnectionStateChange, Decoder, DecryptionError, DecryptionFailure, Interest, Member, Name,
-    Notification, SubscriptionError, SubscriptionSucceeded,
+    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification,
+    SubscriptionError, SubscriptionSucceeded,
 };
 use crate::{Error, error::excerpt};
 
@@ -144,8 +144,8 @@ struct Entry {
 enum Extra {
     /// It is not an application event.
     Notice(Notification),
-    /// Decrypted data of which this decoder makes text.
-    Encoded(Vec<u8>, Decoder),
+    /// Decrypted data that the user's own decoder is to make text of.
+    Encoded(Vec<u8>),
 }
 
 impl Extra {
@@ -153,7 +153,7 @@ impl Extra {
     fn bytes(&self) -> usize {
         match self {
             Self::Notice(notice) => weight(notice),
-            Self::Encoded(data, _) => data.len(),
+            Self::Encoded(data) => data.len(),
         }
     }
 }
@@ -183,9 +183,9 @@ impl Entry {
         }
     }
 
-    fn encoded(&self) -> Option<(&[u8], &Decoder)> {
+    fn encoded(&self) -> Option<&[u8]> {
         match self.extra.as_deref() {
-            Some(Extra::Encoded(data, decoder)) => Some((data, decoder)),
+            Some(Extra::Encoded(data)) => Some(data),
             _ => None,
         }
     }
@@ -270,24 +270,17 @@ impl Batch {
         self.push_notice(Notification::Error(Arc::new(error)));
     }
 
-    /// Adds an application event whose data the program's decoder makes text of, where it is consumed.
-    pub(crate) fn push_encoded(
-        &mut self,
-        channel: ChannelSlot,
-        name: &str,
-        user_id: Option<&str>,
-        data: Vec<u8>,
-        decoder: Decoder,
-    ) {
+    /// Adds an application event whose data the user's own decoder makes text of, where it is consumed.
+    pub(crate) fn push_encoded(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: Vec<u8>) {
         self.push_text(channel, name, user_id, "");
         if let Some(entry) = self.entries.last_mut() {
             self.other_bytes += data.len();
-            entry.extra = Some(Box::new(Extra::Encoded(data, decoder)));
+            entry.extra = Some(Box::new(Extra::Encoded(data)));
         }
     }
 
-    /// The decrypted data that is not text yet, and its decoder.
-    pub(crate) fn encoded(&self, index: usize) -> Option<(&[u8], &Decoder)> {
+    /// The decrypted data that is no text yet.
+    pub(crate) fn encoded(&self, index: usize) -> Option<&[u8]> {
         self.entries[index].encoded()
     }
 

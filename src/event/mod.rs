@@ -67,8 +67,8 @@ impl Event {
         self.batch.interest(self.index)
     }
 
-    /// The decrypted data that is not text yet, and its decoder.
-    pub(crate) fn encoded(&self) -> Option<(&[u8], &Decoder)> {
+    /// Decrypted data that is not text yet.
+    pub(crate) fn encoded(&self) -> Option<&[u8]> {
         self.batch.encoded(self.index)
     }
 

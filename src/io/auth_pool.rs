@@ -17,6 +17,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    SubscribeOptions,
     config::Config,
     session::{Answer, ChannelQuestion, Generation, Question},
     sync::{
@@ -36,6 +37,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 
 /// Who gets the answers.
 pub(super) trait Asker: Send + Sync + 'static {
+    /// The options of its own that a channel has.
+    fn own_options(&self, channel: &str) -> Option<Arc<SubscribeOptions>>;
+
     /// Whether the answer is still of use: for the connection there is, and for a wish that was not withdrawn.
     fn awaits_channel(&self, question: &ChannelQuestion) -> bool;
 
@@ -111,7 +115,8 @@ impl AuthPool {
 
     /// Asks. Returns the answers that are there at once; all others go to the asker, from threads of the pool.
     pub(super) fn ask(&self, asker: &Arc<impl Asker>, question: Question) -> Vec<Answer> {
-        let (mut answers, works) = authorizer::at_once(&self.shared.config, question);
+        let (mut answers, works) =
+            authorizer::at_once(&self.shared.config, &|channel| asker.own_options(channel), question);
         if works.is_empty() {
             return answers;
         }
@@ -265,7 +270,8 @@ impl Shared {
         let delay = self.delay(attempt);
         let end = asked.checked_add(self.answered_within).filter(|_| attempt < ATTEMPTS);
         let retry = Retry { delay, end: end.unwrap_or(asked) };
-        let Outcome { answers, again } = authorizer::ask(&self.config, http, work, retry, inside);
+        let Outcome { answers, again } =
+            authorizer::ask(&self.config, &|channel| asker.own_options(channel), http, work, retry, inside);
         for answer in answers {
             asker.answered(answer);
         }

@@ -100,6 +100,10 @@ struct Desk {
 }
 
 impl Asker for Desk {
+    fn own_options(&self, _: &str) -> Option<Arc<crate::SubscribeOptions>> {
+        None
+    }
+
     fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
         question.request.channel() != "private-withdrawn"
     }
@@ -171,7 +175,7 @@ fn generation() -> Generation {
 fn question(number: u64, channel: &str) -> ChannelQuestion {
     let name = Name::from(channel);
     let request = AuthRequest::new(name.clone(), "1.2".into());
-    ChannelQuestion { generation: generation(), number, channel: name, request, options: None }
+    ChannelQuestion { generation: generation(), number, channel: name, request }
 }
 
 fn config() -> Config {

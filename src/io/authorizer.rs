@@ -54,8 +54,7 @@ impl<'a> ForChannels<'a> {
     }
 
     /// The channel's own options come before those of the client.
-    fn of_channel(auth: &'a Auth, question: &'a ChannelQuestion) -> Self {
-        let options = question.options.as_deref();
+    fn of_channel(auth: &'a Auth, options: Option<&'a SubscribeOptions>) -> Self {
         let closure = options.and_then(SubscribeOptions::own_authorizer);
         match (closure, options.and_then(SubscribeOptions::own_http_auth)) {
             (Some(closure), _) => Self::Closure(closure),
@@ -80,6 +79,9 @@ impl<'a> ForUsers<'a> {
         }
     }
 }
+
+/// Returns the options of its own that a channel has.
+pub(super) type OwnOptionsOf<'a> = &'a dyn Fn(&str) -> Option<Arc<SubscribeOptions>>;
 
 /// What is asked in one go: one request, or one call of a closure.
 #[derive(Debug, Clone)]
@@ -146,13 +148,13 @@ pub(super) fn generation_of(question: &Question) -> Option<Generation> {
 }
 
 /// The signatures that need only the app's secret, the error when there is nobody to ask, and the work that is left.
-pub(super) fn at_once(config: &Config, question: Question) -> (Vec<Answer>, Vec<Work>) {
+pub(super) fn at_once(config: &Config, own: OwnOptionsOf<'_>, question: Question) -> (Vec<Answer>, Vec<Work>) {
     match question {
         Question::User { generation, number, socket_id } => match user_at_once(config, &socket_id) {
             Some(auth) => (vec![Answer::User { generation, number, auth }], Vec::new()),
             None => (Vec::new(), vec![Work::User { generation, number, socket_id }]),
         },
-        Question::Channels(questions) => channels_at_once(config, questions),
+        Question::Channels(questions) => channels_at_once(config, own, questions),
     }
 }
 
@@ -171,10 +173,15 @@ fn user_at_once(config: &Config, socket_id: &str) -> Option<Result<UserAuth, Err
     }
 }
 
-fn channels_at_once(config: &Config, questions: Vec<ChannelQuestion>) -> (Vec<Answer>, Vec<Work>) {
+fn channels_at_once(
+    config: &Config,
+    own: OwnOptionsOf<'_>,
+    questions: Vec<ChannelQuestion>,
+) -> (Vec<Answer>, Vec<Work>) {
     let (mut done, mut works, mut batch) = (Vec::new(), Vec::new(), Vec::new());
     for question in questions {
-        let auth = match ForChannels::of_channel(config.auth(), &question) {
+        let options = own(&question.channel);
+        let auth = match ForChannels::of_channel(config.auth(), options.as_deref()) {
             ForChannels::Closure(_) | ForChannels::Endpoint(..) => {
                 works.push(Work::Channel(question));
                 continue;
@@ -196,11 +203,18 @@ fn channels_at_once(config: &Config, questions: Vec<ChannelQuestion>) -> (Vec<An
 }
 
 /// Asks once. `inside` is set while user code runs.
-pub(super) fn ask(config: &Config, http: &Http, work: Work, retry: Retry, inside: &AtomicBool) -> Outcome {
+pub(super) fn ask(
+    config: &Config,
+    own: OwnOptionsOf<'_>,
+    http: &Http,
+    work: Work,
+    retry: Retry,
+    inside: &AtomicBool,
+) -> Outcome {
     let auth = config.auth();
     let final_error = |failure: Failure, channel: Option<&str>| failure.into_error(channel, auth.timeout);
     match work {
-        Work::Channel(question) => match ask_channel(auth, http, &question, inside) {
+        Work::Channel(question) => match ask_channel(auth, own, http, &question.request, inside) {
             Err(failure) if retry.allows(&failure) => failure.again(Work::Channel(question)),
             result => {
                 let auth = result.map_err(|failure| final_error(failure, Some(&question.channel)));
@@ -220,14 +234,16 @@ pub(super) fn ask(config: &Config, http: &Http, work: Work, retry: Retry, inside
 
 fn ask_channel(
     auth: &Auth,
+    own: OwnOptionsOf<'_>,
     http: &Http,
-    question: &ChannelQuestion,
+    request: &AuthRequest,
     inside: &AtomicBool,
 ) -> Result<ChannelAuth, Failure> {
-    let (channel, socket_id) = (question.request.channel(), question.request.socket_id());
-    match ForChannels::of_channel(auth, question) {
+    let (channel, socket_id) = (request.channel(), request.socket_id());
+    let options = own(channel);
+    match ForChannels::of_channel(auth, options.as_deref()) {
         ForChannels::Closure(closure) => {
-            let answer = user_code(inside, || closure(&question.request)).ok_or_else(Failure::panicked)??;
+            let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
             grant::checked_channel(answer, channel).map_err(Failure::Malformed)
         }
         ForChannels::Endpoint(url, options) => {

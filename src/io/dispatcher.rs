@@ -12,8 +12,8 @@ use std::{
 };
 
 use super::{
+    Core,
     allowance::Allowance,
-    decode::decode,
     handlers::{Aftermath, Handlers, Registration, Unbound},
     inside::Inside,
     outlets::Outlets,
@@ -135,6 +135,7 @@ impl Booth {
 
 /// What running handlers needs beside the handlers.
 pub(super) struct Stage<'a> {
+    pub(super) core: &'a Core,
     pub(super) booth: &'a Booth,
     pub(super) outlets: &'a Outlets,
     /// Identifies the client whose handlers run.
@@ -221,7 +222,7 @@ impl Dispatcher {
     fn wanted_entry(&mut self, stage: &Stage<'_>, event: &Event, aftermath: &mut Aftermath) -> bool {
         let is_wanted = event.is_wanted();
         if is_wanted {
-            match decode(event) {
+            match stage.core.decoded(event) {
                 None => self.entry(event, aftermath),
                 Some(decoded) => self.entry(&decoded, aftermath),
             }

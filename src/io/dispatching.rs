@@ -86,6 +86,6 @@ impl Core {
     }
 
     fn stage(&self) -> Stage<'_> {
-        Stage { booth: &self.booth, outlets: &self.outlets, client: self.identity() }
+        Stage { core: self, booth: &self.booth, outlets: &self.outlets, client: self.identity() }
     }
 }

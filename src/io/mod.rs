@@ -101,7 +101,7 @@ use std::{
 };
 
 use crate::{
-    Error,
+    Error, SubscribeOptions,
     config::Config,
     event::{Interest, Pacing, Permit},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
@@ -111,7 +111,6 @@ use crate::{
 use auth_pool::{Asker, AuthPool};
 use bindings::Bindings;
 pub(crate) use bindings::Scope;
-pub(crate) use decode::decode;
 use dial::DialerCalls;
 use dispatcher::Booth;
 pub(crate) use facts::ChannelFacts;
@@ -121,7 +120,6 @@ use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use process::Process;
-pub(crate) use registry::Means;
 use registry::Registry;
 use traffic::Traffic;
 use warnings::Warnings;
@@ -317,6 +315,10 @@ impl Core {
 }
 
 impl Asker for Core {
+    fn own_options(&self, channel: &str) -> Option<Arc<SubscribeOptions>> {
+        self.registry.own_options(channel)
+    }
+
     fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
         let ChannelQuestion { generation, number, channel, .. } = question;
         self.asks(|session| session.awaits_channel(*generation, channel, *number))

@@ -266,7 +266,7 @@ fn log_events(batch: &Batch) {
     for index in (0..batch.len()).filter(|index| batch.notice(*index).is_none()) {
         let channel = batch.interest(index).map_or("no channel", |interest| interest.name());
         match batch.encoded(index) {
-            Some((bytes, _)) => log::debug!("received {} on {channel}: {} bytes", batch.name(index), bytes.len()),
+            Some(bytes) => log::debug!("received {} on {channel}: {} bytes", batch.name(index), bytes.len()),
             None => log::debug!("received {} on {channel}: {}", batch.name(index), batch.data(index)),
         }
     }

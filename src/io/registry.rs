@@ -8,7 +8,7 @@ use std::{
 use crate::{
     Name, SubscribeOptions,
     event::{Interest, Ticket},
-    session::{Input, ReadyAuth, Wish},
+    session::{Input, OwnOptions, ReadyAuth, Wish},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -28,13 +28,6 @@ pub(crate) struct Registry {
     has_posted: AtomicBool,
 }
 
-/// The means of a subscription, beside what the configuration says.
-#[derive(Default)]
-pub(crate) struct Means {
-    pub(crate) ready: Option<ReadyAuth>,
-    pub(crate) options: Option<Arc<SubscribeOptions>>,
-}
-
 #[derive(Default)]
 struct Wishes {
     /// Every channel that a handle, a handler, a subscription or a queued event still names.
@@ -47,6 +40,9 @@ struct Wishes {
     /// The last call to sign in.
     sign_in: Option<Ticket>,
     last_id: u64,
+    /// The options of wanted channels that have some of their own.
+    own: HashMap<Name, Own>,
+    last_options: u64,
     /// `known` is swept when it has grown to this.
     sweep_at: usize,
 }
@@ -65,13 +61,28 @@ impl Registry {
         interest
     }
 
-    /// Wants a channel, perhaps with a permission that the user has already, or with options of its own. True when the
-    /// heartbeat has to be told.
-    pub(crate) fn want(&self, interest: &Arc<Interest>, by: Means) -> bool {
+    /// Wants a channel, perhaps with a permission that the user has already. True when the heartbeat has to be told.
+    pub(crate) fn want(&self, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
+        self.wishes.lock().want(self, interest, ready)
+    }
+
+    /// Wants a channel with options of its own. True when the heartbeat has to be told.
+    pub(crate) fn want_with(&self, interest: &Arc<Interest>, options: SubscribeOptions) -> bool {
+        let options = Arc::new(options);
         let mut wishes = self.wishes.lock();
-        interest.want();
-        wishes.wanted.insert(interest.id(), Arc::clone(interest));
-        self.note(&mut wishes, interest, by)
+        wishes.last_options += 1;
+        let own = Own { number: wishes.last_options, options };
+        let replaced = wishes.own.insert(interest.name().clone(), own);
+        let tell = wishes.want(self, interest, None);
+        drop(wishes);
+        // Without the lock, because they hold the program's closures.
+        drop(replaced);
+        tell
+    }
+
+    /// The options of its own that a wanted channel has.
+    pub(crate) fn own_options(&self, channel: &str) -> Option<Arc<SubscribeOptions>> {
+        self.wishes.lock().own.get(channel).map(|own| Arc::clone(&own.options))
     }
 
     /// Posts a call for the session. The caller notifies the heartbeat.
@@ -93,7 +104,11 @@ impl Registry {
     pub(crate) fn forget(&self, interest: &Arc<Interest>) -> bool {
         let mut wishes = self.wishes.lock();
         wishes.wanted.remove(&interest.id());
-        interest.forget() && self.note(&mut wishes, interest, Means::default())
+        let options = wishes.own.remove(&**interest.name());
+        let tell = interest.forget() && self.note(&mut wishes, interest, None);
+        drop(wishes);
+        drop(options);
+        tell
     }
 
     /// Wants no channel any more. Returns those that were wanted, and true when the heartbeat has to be told.
@@ -102,8 +117,11 @@ impl Registry {
         let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
         let mut tell = false;
         for interest in &withdrawn {
-            tell |= interest.forget() && self.note(&mut wishes, interest, Means::default());
+            tell |= interest.forget() && self.note(&mut wishes, interest, None);
         }
+        let options = std::mem::take(&mut wishes.own);
+        drop(wishes);
+        drop(options);
         (withdrawn, tell)
     }
 
@@ -132,14 +150,12 @@ impl Registry {
         self.wishes.lock().wanted.values().cloned().collect()
     }
 
-    fn note(&self, wishes: &mut Wishes, interest: &Arc<Interest>, by: Means) -> bool {
-        let before = wishes.changed.remove(&interest.id());
-        let before = before.map_or(Means::default(), |wish| Means { ready: wish.ready, options: wish.options });
-        // Both stay good while the channel is wanted again and again, and go with the wish.
-        let (ready, options) = (by.ready.or(before.ready), by.options.or(before.options));
-        let is_wanted = interest.is_wanted();
-        let (ready, options) = (ready.filter(|_| is_wanted), options.filter(|_| is_wanted));
-        wishes.changed.insert(interest.id(), Wish { interest: Arc::clone(interest), ready, options });
+    fn note(&self, wishes: &mut Wishes, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
+        let before = wishes.changed.remove(&interest.id()).and_then(|wish| wish.ready);
+        // A permission stays good while the channel is wanted again and again, and goes with the wish.
+        let ready = ready.or(before).filter(|_| interest.is_wanted());
+        let own = wishes.own.get(&**interest.name()).map(Own::summary).unwrap_or_default();
+        wishes.changed.insert(interest.id(), Wish { interest: Arc::clone(interest), ready, own });
         self.is_first()
     }
 
@@ -150,7 +166,29 @@ impl Registry {
     }
 }
 
+/// The options of one channel, and the number that tells them from earlier ones.
+struct Own {
+    number: u64,
+    options: Arc<SubscribeOptions>,
+}
+
+impl Own {
+    /// What the session has to know of them.
+    fn summary(&self) -> OwnOptions {
+        OwnOptions {
+            authorizer: self.options.can_authorize().then_some(self.number),
+            has_decoder: self.options.own_decoder().is_some(),
+        }
+    }
+}
+
 impl Wishes {
+    fn want(&mut self, registry: &Registry, interest: &Arc<Interest>, ready: Option<ReadyAuth>) -> bool {
+        interest.want();
+        self.wanted.insert(interest.id(), Arc::clone(interest));
+        registry.note(self, interest, ready)
+    }
+
     /// Forgets the names that nobody uses any more, so often that it costs nothing on average.
     fn sweep(&mut self) {
         if self.known.len() >= self.sweep_at {
@@ -168,9 +206,9 @@ mod tests {
     fn s1_the_last_wish_wins() {
         let registry = Registry::default();
         let room = registry.interest("room");
-        assert!(registry.want(&room, Means::default()), "the heartbeat is told once");
+        assert!(registry.want(&room, None), "the heartbeat is told once");
         assert!(!registry.forget(&room));
-        assert!(!registry.want(&room, Means::default()));
+        assert!(!registry.want(&room, None));
         let changed = changed(&registry);
         assert_eq!(changed.len(), 1);
         assert!(changed[0].interest.is_wanted());
@@ -190,7 +228,7 @@ mod tests {
     fn s11_calls_come_before_wishes_and_wishes_in_slices() {
         let registry = Registry::default();
         for n in 0..=WISHES_PER_TURN {
-            registry.want(&registry.interest(&format!("room-{n}")), Means::default());
+            registry.want(&registry.interest(&format!("room-{n}")), None);
         }
         registry.want_sign_in(Ticket(1));
         registry.post(Input::ReconnectNow);
@@ -203,21 +241,20 @@ mod tests {
         assert_eq!((first.len(), rest.len()), (WISHES_PER_TURN, 1));
     }
 
-    fn with_permission() -> Means {
-        let ready = ReadyAuth { auth: crate::ChannelAuth::new("k:s"), socket_id: None };
-        Means { ready: Some(ready), options: None }
+    fn ready() -> ReadyAuth {
+        ReadyAuth { auth: crate::ChannelAuth::new("k:s"), socket_id: None }
     }
 
     #[test]
     fn a4_a_ready_permission_goes_with_its_wish() {
         let registry = Registry::default();
         let room = registry.interest("private-room");
-        registry.want(&room, with_permission());
-        registry.want(&room, Means::default());
+        registry.want(&room, Some(ready()));
+        registry.want(&room, None);
         assert!(changed(&registry)[0].ready.is_some());
-        registry.want(&room, with_permission());
+        registry.want(&room, Some(ready()));
         registry.forget(&room);
-        registry.want(&room, Means::default());
+        registry.want(&room, None);
         assert!(changed(&registry)[0].ready.is_none());
     }
 

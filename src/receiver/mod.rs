@@ -18,7 +18,7 @@ use crate::{
     Event, Notification,
     event::Interest,
     io::{
-        Core, decode,
+        Core,
         process::Process,
         queue::{Item, Nothing, Queue},
     },
@@ -180,7 +180,8 @@ impl Receiver {
             return None;
         }
         let public = |event: &Event| event.notice().cloned().unwrap_or_else(|| Notification::Event(event.clone()));
-        match decode(event) {
+        let decoded = event.encoded().and_then(|_| self.core.upgrade()?.decoded(event));
+        match decoded {
             None => Some(public(event)),
             // It may be another kind than it was thought to be.
             Some(decoded) => Some(public(&decoded)).filter(|notification| self.queue.selection().wants(notification)),

@@ -35,7 +35,7 @@ use std::{
 
 use crate::{
     AuthRequest, ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification,
-    SubscribeOptions, UserAuth,
+    UserAuth,
     auth::Secret,
     event::{Batch, Budget, Interest, Tally, Ticket},
 };
@@ -151,8 +151,15 @@ pub(crate) enum Output {
 pub(crate) struct Wish {
     pub(crate) interest: Arc<Interest>,
     pub(crate) ready: Option<ReadyAuth>,
-    /// What holds for this channel in place of the configuration; `None` to leave that as it is.
-    pub(crate) options: Option<Arc<SubscribeOptions>>,
+    pub(crate) own: OwnOptions,
+}
+
+/// What options of its own a channel has, in place of those of the client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OwnOptions {
+    /// The channel is authorised in a way of its own. The number changes with the way.
+    pub(crate) authorizer: Option<u64>,
+    pub(crate) has_decoder: bool,
 }
 
 /// A permission that the user has already.
@@ -177,8 +184,6 @@ pub(crate) struct ChannelQuestion {
     pub(crate) number: u64,
     pub(crate) channel: Name,
     pub(crate) request: AuthRequest,
-    /// How this channel is authorised in place of the configuration.
-    pub(crate) options: Option<Arc<SubscribeOptions>>,
 }
 
 /// What those who authorise have answered.
@@ -260,10 +265,10 @@ impl Session {
             Input::Disconnect => self.disconnect(now),
             Input::ReconnectNow => self.reconnect_now(now),
             Input::Wishes(wishes) => {
-                for Wish { interest, ready, options } in wishes {
+                for Wish { interest, ready, own } in wishes {
                     let ready = ready.filter(|ready| self.may_use(ready)).map(|ready| ready.auth);
                     let user = users::user(&self.sign_in);
-                    self.subscriptions.wish(&interest, ready, options, user, &mut self.batch, now);
+                    self.subscriptions.wish(&interest, ready, own, user, &mut self.batch, now);
                 }
                 self.client_events.drop_unsubscribed(&self.subscriptions, &mut self.batch);
             }

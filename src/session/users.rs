@@ -11,7 +11,9 @@ use crate::{
     },
 };
 
-use super::{Answer, Generation, Question, Session, ledger::Sent, phase::Phase, sign_in::SignIn, subscriptions::User};
+use super::{
+    Answer, Generation, OwnOptions, Question, Session, ledger::Sent, phase::Phase, sign_in::SignIn, subscriptions::User,
+};
 
 impl Session {
     pub(super) fn sign_in(&mut self, ticket: Ticket, now: Instant) {
@@ -111,7 +113,7 @@ impl Session {
     fn subscribe_user(&mut self, id: &Name, now: Instant) {
         let interest = Interest::new(Interest::USER, &format!("{SERVER_TO_USER}{id}"));
         interest.want();
-        self.subscriptions.wish(&interest, None, None, User::SignedIn, &mut self.batch, now);
+        self.subscriptions.wish(&interest, None, OwnOptions::default(), User::SignedIn, &mut self.batch, now);
     }
 
     /// An error without a channel, which arrived at the time `at`, is the refusal of the sign-in.

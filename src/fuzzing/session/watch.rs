@@ -189,7 +189,7 @@ impl Watch {
         assert!(!name.starts_with("pusher:") && !name.starts_with("pusher_internal:"), "S8: {name}");
         let channel = batch.interest(index).map(|interest| interest.name());
         if channel.is_some_and(|channel| ChannelKind::of(channel).is_encrypted()) {
-            let plain = batch.encoded(index).map_or(batch.data(index).as_bytes(), |(data, _)| data);
+            let plain = batch.encoded(index).unwrap_or(batch.data(index).as_bytes());
             assert!(plain.starts_with(SEALED.as_bytes()), "E1: only what the publisher sealed");
             assert_eq!(batch.encoded(index).is_some(), self.has_decoder);
         }

@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{super::bytes::Bytes, watch::Watch};
 use crate::{
     ChannelAuth, ConnectPhase, Error, Reconnect, UserAuth,
-    event::{Batch, Decoder, Interest, Ticket},
+    event::{Batch, Interest, Ticket},
     session::{
         Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Generation, Input, Output, Question, ReadyAuth,
         Rules, Session, Settings, Wish,
@@ -66,8 +66,7 @@ pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
         2 => Reconnect::default().min_delay(SECOND),
         _ => Reconnect::default(),
     };
-    let decoder = (choice & 8 != 0).then(|| Decoder::new(|_| Err("not asked")));
-    let rules = Rules { can_authorize: choice & 4 == 0, decoder, ..rules() };
+    let rules = Rules { can_authorize: choice & 4 == 0, has_decoder: choice & 8 != 0, ..rules() };
     Settings { reconnect, subscriptions: rules, tls: choice & 16 != 0, ..ordinary_settings() }
 }
 
@@ -87,7 +86,7 @@ fn ordinary_settings() -> Settings {
 }
 
 fn rules() -> Rules {
-    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, max_member_bytes: 1 << 20, decoder: None }
+    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 3, max_member_bytes: 1 << 20, has_decoder: false }
 }
 
 impl World {
@@ -95,7 +94,7 @@ impl World {
         let client = Interest::new(Interest::CONNECTION, "");
         client.want();
         Self {
-            watch: Watch::new(settings.subscriptions.decoder.is_some()),
+            watch: Watch::new(settings.subscriptions.has_decoder),
             session: Session::new(settings, 42),
             now: Instant::now(),
             client,
@@ -163,13 +162,13 @@ impl World {
             }
         };
         interest.want();
-        self.turn(Input::Wishes(vec![Wish { interest, ready, options: None }]));
+        self.turn(Input::Wishes(vec![Wish { interest, ready, own: Default::default() }]));
     }
 
     pub(super) fn forget(&mut self, number: u8) {
         let interest = Arc::clone(self.channel(number));
         interest.forget();
-        self.turn(Input::Wishes(vec![Wish { interest, ready: None, options: None }]));
+        self.turn(Input::Wishes(vec![Wish { interest, ready: None, own: Default::default() }]));
     }
 
     pub(super) fn sign_in(&mut self) {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::{
     ChannelAuth, DecryptionError, Error, MemberChange, Name, Notification, SubscriptionCount,
-    event::{Batch, ChannelSlot, Decoder, RosterChange},
+    event::{Batch, ChannelSlot, RosterChange},
     protocol::{
         frame::{Data, Frame},
         presence,
@@ -59,23 +59,22 @@ impl Subscriptions {
             envelope: frame.data.text().into_owned(),
         };
         let (name, user_id) = (event.name.clone(), event.user_id.clone());
-        let Some(decoder) = self.by_name.get(channel).map(|subscription| subscription.decoder(&self.rules)) else {
-            return;
-        };
+        let has_common_decoder = self.rules.has_decoder;
         let Some(subscription) = self.subscribed(channel) else { return };
+        let has_decoder = has_common_decoder || subscription.own.has_decoder;
         let Some(vault) = &mut subscription.vault else { return };
         match vault.open(event, now) {
-            Opening::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), decoder, batch),
-            Opening::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), decoder, batch),
+            Opening::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), has_decoder, batch),
+            Opening::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), has_decoder, batch),
             Opening::Held => {}
             Opening::Fetch { fits } => {
                 if !fits {
-                    give_up(vault, slot, &decoder, batch);
+                    give_up(vault, slot, has_decoder, batch);
                 }
                 let name = subscription.interest.name().clone();
                 self.fetch_key(name, now);
             }
-            Opening::Full => give_up(vault, slot, &decoder, batch),
+            Opening::Full => give_up(vault, slot, has_decoder, batch),
         }
     }
 
@@ -97,26 +96,26 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) {
-        let (batch_number, rules) = (self.batch, &self.rules);
+        let (batch_number, has_common_decoder) = (self.batch, self.rules.has_decoder);
         let Some(subscription) = self.by_name.get_mut(name) else { return };
-        let decoder = subscription.decoder(rules);
+        let has_decoder = has_common_decoder || subscription.own.has_decoder;
         let Some(vault) = subscription.vault.as_mut().filter(|vault| vault.is_fetching(number)) else { return };
         let key = answer.map_err(|error| batch.push_error(error)).ok();
         let released = vault.fetched(key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok()), now);
         let slot = subscription.slot_in(batch_number, batch);
         for (event, opened) in released {
-            deliver(slot, &event.name, event.user_id.as_deref(), opened, decoder.clone(), batch);
+            deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
         }
     }
 
     /// The connection ends before the keys have come: what waits is tried with those that there are.
     pub(super) fn give_up_waiting_for_keys(&mut self, batch: &mut Batch) {
-        let (number, rules) = (self.batch, &self.rules);
+        let (number, has_common_decoder) = (self.batch, self.rules.has_decoder);
         for subscription in self.by_name.values_mut() {
             let Some(mut vault) = subscription.vault.take() else { continue };
             if vault.fetching().is_some() {
-                let decoder = subscription.decoder(rules);
-                give_up(&mut vault, subscription.slot_in(number, batch), &decoder, batch);
+                let has_decoder = has_common_decoder || subscription.own.has_decoder;
+                give_up(&mut vault, subscription.slot_in(number, batch), has_decoder, batch);
             }
             subscription.vault = Some(vault);
         }
@@ -190,9 +189,9 @@ impl Subscriptions {
 }
 
 /// Delivers, or reports, what waits for a key, without the key.
-fn give_up(vault: &mut Vault, slot: ChannelSlot, decoder: &Option<Decoder>, batch: &mut Batch) {
+fn give_up(vault: &mut Vault, slot: ChannelSlot, has_decoder: bool, batch: &mut Batch) {
     for (event, opened) in vault.give_up() {
-        deliver(slot, &event.name, event.user_id.as_deref(), opened, decoder.clone(), batch);
+        deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
     }
 }
 
@@ -202,17 +201,17 @@ fn deliver(
     name: &str,
     user_id: Option<&str>,
     opened: Result<Vec<u8>, OpenError>,
-    decoder: Option<Decoder>,
+    has_decoder: bool,
     batch: &mut Batch,
 ) {
-    let reason = match (opened, decoder) {
-        (Ok(plain), Some(decoder)) => return batch.push_encoded(slot, name, user_id, plain, decoder),
-        (Ok(plain), None) => match String::from_utf8(plain) {
+    let reason = match opened {
+        Ok(plain) if has_decoder => return batch.push_encoded(slot, name, user_id, plain),
+        Ok(plain) => match String::from_utf8(plain) {
             Ok(plain) => return batch.push_text(slot, name, user_id, &data_of(plain)),
             Err(_) => DecryptionError::Undecodable("it is not UTF-8".to_owned()),
         },
-        (Err(OpenError::Malformed(reason)), _) => DecryptionError::Malformed(reason),
-        (Err(OpenError::WrongKey), _) => DecryptionError::WrongKey,
+        Err(OpenError::Malformed(reason)) => DecryptionError::Malformed(reason),
+        Err(OpenError::WrongKey) => DecryptionError::WrongKey,
     };
     batch.push_decryption_failure(slot, name, reason);
 }

@@ -32,11 +32,9 @@ impl Subscriptions {
     ) -> Vec<ChannelQuestion> {
         let mut questions = Vec::new();
         for name in std::mem::take(&mut self.to_ask) {
-            let Some(subscription) = self.by_name.get(&name) else { continue };
-            let Some(number) = subscription.asks() else { continue };
+            let Some(number) = self.by_name.get(&name).and_then(Subscription::asks) else { continue };
             let request = AuthRequest::new(name.clone(), Arc::clone(socket_id));
-            let options = subscription.options.clone();
-            questions.push(ChannelQuestion { generation, number, channel: name, request, options });
+            questions.push(ChannelQuestion { generation, number, channel: name, request });
         }
         questions
     }

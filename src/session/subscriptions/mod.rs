@@ -17,12 +17,12 @@ use std::{
 };
 
 use crate::{
-    ChannelAuth, Error, Name, SubscribeOptions,
-    event::{Batch, Budget, Decoder, Interest},
+    ChannelAuth, Error, Name,
+    event::{Batch, Budget, Interest},
     protocol::frame::Outgoing,
 };
 
-use super::{earliest, ledger::Ledger, pacing::Pacing};
+use super::{OwnOptions, earliest, ledger::Ledger, pacing::Pacing};
 
 pub(super) use authorizing::User;
 pub(super) use paced::Repeated;
@@ -42,8 +42,8 @@ pub(crate) struct Rules {
     pub(crate) max_members: usize,
     /// How much memory the members of all channels may take.
     pub(crate) max_member_bytes: usize,
-    /// Makes text out of decrypted data, in place of UTF-8.
-    pub(crate) decoder: Option<Decoder>,
+    /// Decrypted data is not UTF-8, but what the user's own decoder reads.
+    pub(crate) has_decoder: bool,
 }
 
 /// All channels that are wanted, or that the server must still be told to forget.
@@ -91,12 +91,11 @@ impl Subscriptions {
     }
 
     /// Follows the user's wish for a channel; the last wish wins (S1). `ready` is a permission that the user has already.
-    /// Without `options`, those of the same wish stay.
     pub(super) fn wish(
         &mut self,
         interest: &Arc<Interest>,
         ready: Option<ChannelAuth>,
-        options: Option<Arc<SubscribeOptions>>,
+        own: OwnOptions,
         user: User,
         batch: &mut Batch,
         now: Instant,
@@ -109,17 +108,17 @@ impl Subscriptions {
         let subscription =
             self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(interest, epoch, &self.member_budget));
         let is_new = subscription.epoch != epoch;
+        let is_authorized_anew = subscription.own.authorizer != own.authorizer;
+        subscription.own = own;
+        if !is_new && !subscription.can_begin_anew(ready.is_some() || is_authorized_anew) {
+            return;
+        }
         if is_new {
             subscription.answer_wish(interest, epoch, &self.member_budget);
         }
-        let authorizes_anew = options.as_ref().is_some_and(|options| options.can_authorize());
-        subscription.options = options.or(subscription.options.take());
-        if !is_new && !subscription.can_begin_anew(ready.is_some() || authorizes_anew) {
-            return;
-        }
         subscription.ready = ready.or(subscription.ready.take());
-        let is_asked = matches!(subscription.progress, Progress::Authorizing(_));
-        if is_asked && subscription.ready.is_none() && !authorizes_anew {
+        let is_asked = matches!(subscription.progress, Progress::Authorizing(_)) && !is_authorized_anew;
+        if is_asked && subscription.ready.is_none() {
             // The authorizer is being asked for the same socket, and its answer is as good for the new wish (S11), which gets
             // a time of its own.
             let number = self.begin_attempt(&name, now);
@@ -134,7 +133,6 @@ impl Subscriptions {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         subscription.progress = Progress::Unwanted;
         subscription.ready = None;
-        subscription.options = None;
         subscription.forget_secrets();
         self.held_back.remove(&subscription.interest.id());
         let is_unknown_to_server = subscription.at_server == AtServer::No && subscription.unanswered == 0;

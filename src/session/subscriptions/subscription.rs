@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    ChannelAuth, SubscribeOptions,
-    event::{Batch, Budget, ChannelSlot, Decoder, Interest, Share},
+    ChannelAuth,
+    event::{Batch, Budget, ChannelSlot, Interest, Share},
     protocol::name::ChannelKind,
     session::{
+        OwnOptions,
         ledger::{Ledger, Sent},
         roster::Roster,
         vault::Vault,
@@ -23,8 +24,7 @@ pub(super) struct Subscription {
     pub(super) progress: Progress,
     /// A ready-made permission. It serves one socket.
     pub(super) ready: Option<ChannelAuth>,
-    /// What holds for this channel in place of the configuration.
-    pub(super) options: Option<Arc<SubscribeOptions>>,
+    pub(super) own: OwnOptions,
     /// The permission for the current socket, until the server has confirmed.
     pub(super) permission: Option<Permission>,
     pub(super) at_server: AtServer,
@@ -105,7 +105,7 @@ impl Subscription {
             kind: ChannelKind::of(interest.name()),
             progress: Progress::Failed,
             ready: None,
-            options: None,
+            own: OwnOptions::default(),
             permission: None,
             at_server: AtServer::No,
             unanswered: 0,
@@ -128,7 +128,6 @@ impl Subscription {
         self.slot = None;
         self.roster = Roster::new(members);
         self.ready = None;
-        self.options = None;
         self.forget_secrets();
         self.last_fetch = None;
     }
@@ -151,14 +150,7 @@ impl Subscription {
 
     /// Whether it needs no permission, or there is somebody, or something, to get one from.
     pub(super) fn can_be_authorized(&self, rules: &Rules) -> bool {
-        let is_authorized_by_options = self.options.as_ref().is_some_and(|options| options.can_authorize());
-        !self.kind.needs_auth() || rules.can_authorize || is_authorized_by_options || self.ready.is_some()
-    }
-
-    /// Makes text out of decrypted data, in place of UTF-8.
-    pub(super) fn decoder(&self, rules: &Rules) -> Option<Decoder> {
-        let own = self.options.as_ref().and_then(|options| options.own_decoder());
-        own.or(rules.decoder.as_ref()).cloned()
+        !self.kind.needs_auth() || rules.can_authorize || self.own.authorizer.is_some() || self.ready.is_some()
     }
 
     /// Whether the server owes an answer.

@@ -52,7 +52,13 @@ fn settings() -> Settings {
 }
 
 fn rules() -> Rules {
-    Rules { timeout: 30 * SECOND, can_authorize: true, max_members: 100, max_member_bytes: 12 << 20, decoder: None }
+    Rules {
+        timeout: 30 * SECOND,
+        can_authorize: true,
+        max_members: 100,
+        max_member_bytes: 12 << 20,
+        has_decoder: false,
+    }
 }
 
 impl Scenario {
@@ -314,7 +320,7 @@ fn subscribe_private(channel: &str) -> String {
 }
 
 fn wish(interest: &Arc<Interest>) -> Wish {
-    Wish { interest: Arc::clone(interest), ready: None, options: None }
+    Wish { interest: Arc::clone(interest), ready: None, own: OwnOptions::default() }
 }
 
 fn succeeded(channel: &str) -> String {
