@@ -25,6 +25,9 @@
 //! # }
 //! ```
 //!
+//! People who know `pusher-js`, or a client for Flutter, Dart, Java, Swift or .NET, find the names that they know in
+//! [`guide::coming_from_other_clients`].
+//!
 //! # Ways of receiving
 //!
 //! | way | runs on | when it is slow | good for |
@@ -211,6 +214,8 @@ pub mod fuzzing;
 ///   each promises, and patterns for games, windows and worker threads.
 /// * [`what_survives_what`](guide::what_survives_what): for each fault, what the client does about it, and what the
 ///   application sees.
+/// * [`coming_from_other_clients`](guide::coming_from_other_clients): the names of `pusher-js` and of the clients for Flutter, Dart,
+///   Java, Swift and .NET, and what they are called here.
 /// * [`logging`](guide::logging): the levels, what stays out of the log, and the filter for `trace`.
 /// * [`other_languages`](guide::other_languages): how to build the library for C, and to call it from C, C++, Python, LuaJIT and
 ///   Node.
@@ -220,6 +225,9 @@ pub mod guide {
 
     #[doc = include_str!("guide/what_survives_what.md")]
     pub mod what_survives_what {}
+
+    #[doc = include_str!("guide/coming_from_other_clients.md")]
+    pub mod coming_from_other_clients {}
 
     #[doc = include_str!("guide/logging.md")]
     pub mod logging {}
