@@ -1,4 +1,4 @@
-"""What the tests of the Python binding share. Importing it makes the binding importable.
+"""Helpers of the tests of the Python binding. Importing them makes the binding importable.
 
 tests/capi/languages sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground, which serves.
 """

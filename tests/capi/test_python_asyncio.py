@@ -3,26 +3,28 @@
 import asyncio
 import gc
 import json
+import os
 import socket
 import sys
 import threading
 import time
 import unittest
+import warnings
 from contextlib import asynccontextmanager
 from unittest import mock
 
 from python_support import PATIENCE, FloodingServer, Registrations, SilentServer, client_with, signature, wait_until
 
-from pusher_channels import ClosedError, Completion, Kind, PusherError, Result, State
+from pusher_channels import ClosedError, Completion, Kind, PusherError, Result, State, _library
 from pusher_channels._callbacks import callbacks
 
-# The promise is 20 ms, for a machine that has nothing else to do. What would block the loop here blocks it for longer
-# than this.
+# The promise is 20 ms, on a machine that has nothing else to do. The calls that are tested here would block the loop
+# for longer than this.
 LONGEST_GAP = 0.1
 
 
 class Ticker:
-    """How long the event loop did not run a callback that is scheduled for each millisecond."""
+    """The longest time for which the event loop did not run a task that is due in each millisecond."""
 
     longest = 0.0
 
@@ -58,8 +60,8 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             print(f"{self._testMethodName}: {ticker.longest * 1000:.1f} ms", file=sys.stderr)
         self.assertLess(ticker.longest, LONGEST_GAP)
 
-    def only_one_thread_is_left(self):
-        wait_until(lambda: not [one for one in threading.enumerate() if one.name in ("pusher-call", "pusher-end")])
+    def no_helper_is_left(self):
+        return not [one for one in threading.enumerate() if one.name in ("pusher-call", "pusher-end")]
 
 
 class Connecting(Asyncio):
@@ -117,7 +119,17 @@ class Connecting(Asyncio):
                 await asyncio.wait_for(client.connect(), 0.2)
             await until(lambda: client.state is State.DISCONNECTED)
             self.assertEqual(client.statistics()["attempts"], 1)
-        self.only_one_thread_is_left()
+        await until(self.no_helper_is_left)
+        await client.close()
+
+    async def test_f5_cancelling_a_task_before_its_first_step_disconnects(self):
+        server = SilentServer(self)
+        client = client_with(port=server.port)
+        task = asyncio.create_task(client.connect())
+        task.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        await until(lambda: client.state is State.DISCONNECTED and self.no_helper_is_left())
         await client.close()
 
     async def test_f5_connect_begins_without_being_awaited(self):
@@ -141,20 +153,33 @@ class Connecting(Asyncio):
             await task
 
     async def test_f5_calls_inside_a_callback_are_refused_at_once(self):
-        errors = []
+        results = []
 
         def callback(event):
-            for call in (client.connect, client.wait_connected, client.wait_all_subscribed):
+            for call in (client.connect, client.wait_connected, client.wait_all_subscribed, client.wait_signed_in):
                 try:
                     call()
+                    results.append(None)
                 except PusherError as error:
-                    errors.append(error.result)
+                    results.append(error.result)
 
         async with client_with(manual_dispatch=True) as client:
+            # The client would not have to wait for any of these, so only the callback is a reason to refuse them.
             client.bind("news", "published", callback)
             client.subscribe("news")
-            await until(lambda: client.dispatch() and errors)
-        self.assertEqual(set(errors), {Result.ERR_WOULD_DEADLOCK})
+            await until(lambda: client.dispatch() and results)
+        self.assertEqual(results[:4], [Result.ERR_WOULD_DEADLOCK] * 4)
+
+    async def test_f5_a_connect_that_succeeds_after_it_was_cancelled_disconnects(self):
+        client, given_up, connect = client_with(), threading.Event(), _library.lib.pusher_connect
+        with mock.patch.object(_library.lib, "pusher_connect", side_effect=lambda *arguments: (
+            connect(*arguments), given_up.set()
+        )):
+            client._connect_unless(given_up)
+        self.assertEqual((client.state, client.statistics()["connections"]), (State.DISCONNECTED, 1))
+        client._connect_unless(given_up)
+        self.assertEqual(client.statistics()["connections"], 1)
+        await client.close()
 
 
 class Ending(Asyncio):
@@ -163,7 +188,7 @@ class Ending(Asyncio):
         self.addCleanup(self.over.set)
 
     def dial(self, host, port, timeout):
-        """What the client is in the middle of is not waited for, but for 150 ms."""
+        """When the client ends, it waits 150 ms for a dialer."""
         self.dialling.set()
         self.over.wait(PATIENCE)
         raise OSError("too late")
@@ -201,6 +226,21 @@ class Ending(Asyncio):
             self.assertEqual(await asyncio.wait_for(events, PATIENCE), [])
 
 
+    async def test_f5_closing_ends_an_iterator_that_is_about_to_wait(self):
+        readable, written = os.pipe()
+        self.addCleanup(os.close, readable)
+        self.addCleanup(os.close, written)
+        client = client_with()
+
+        def close_meanwhile():
+            client._free()
+            # The number of the client's descriptor belongs to another file now, which is never readable.
+            return readable
+
+        with mock.patch.object(client, "fileno", side_effect=close_meanwhile):
+            self.assertEqual(await asyncio.wait_for(kinds_of(client), PATIENCE), [])
+
+
 async def kinds_of(notifications):
     return [notification.kind async for notification in notifications]
 
@@ -210,11 +250,11 @@ class Waiting(Asyncio):
         over = threading.Event()
 
         def authorize(channel, socket_id):
-            over.wait(PATIENCE)
+            over.wait(3 * PATIENCE)
             return {"auth": signature(f"{socket_id}:{channel}")}
 
         def authenticate(socket_id):
-            over.wait(PATIENCE)
+            over.wait(3 * PATIENCE)
             user_data = json.dumps({"id": "7"})
             return {"auth": signature(f"{socket_id}::user::{user_data}"), "user_data": user_data}
 
@@ -233,15 +273,16 @@ class Waiting(Asyncio):
                 self.assertGreaterEqual(time.monotonic() - begun, 0.25)
                 with self.assertRaises(asyncio.TimeoutError):
                     await asyncio.wait_for(wait(None), 0.1)
+            # Waits that were cancelled are over, although what they waited for has not come.
+            await until(self.no_helper_is_left)
             over.set()
             await client.wait_all_subscribed(PATIENCE)
             await client.wait_signed_in()
             await client.wait_subscribed("private-orders")
             self.assertEqual(client.user_id, "7")
             await client.close()
-        self.only_one_thread_is_left()
 
-    async def test_f5_what_would_block_the_loop_is_refused(self):
+    async def test_f5_calls_that_could_only_block_the_loop_are_refused(self):
         client = client_with()
         for wait in (client.next, lambda: client.next(timeout=1), lambda: list(client)):
             with self.assertRaisesRegex(RuntimeError, "would block the event loop .* use `async for`"):
@@ -304,7 +345,7 @@ class Receiving(Asyncio):
 
 
 class Closing:
-    """An async context manager for what has a `close` that does not wait."""
+    """An async context manager for a receiver, whose `close` does not wait."""
 
     def __init__(self, thing):
         self._thing = thing
@@ -403,13 +444,16 @@ class OutsideOfALoop(unittest.TestCase):
         async def make():
             return client_with(authorizer=authorize)
 
-        with asyncio.run(make()) as client:
+        with asyncio.run(make()) as client, warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             client.subscribe("private-orders")
             with self.assertRaises(PusherError) as caught:
                 client.wait_subscribed("private-orders", PATIENCE)
+            gc.collect()
         self.assertIn("Event loop is closed", str(caught.exception))
+        self.assertEqual([str(warning.message) for warning in warned], [], "no coroutine was left without a loop")
 
-    def test_f5_what_is_returned_without_a_loop_is_done(self):
+    def test_f5_a_call_without_a_loop_returns_when_it_is_done(self):
         client = client_with()
         for done in (client.connect(), client.wait_connected(), client.disconnect(), client.close()):
             self.assertEqual(repr(done), "<Completion done>")

@@ -37,7 +37,7 @@ class Installing(unittest.TestCase):
         return subprocess.run([str(python), *map(str, arguments)], **options)
 
     def find_library(self, source=SOURCE, path=None):
-        """What the build backend takes for the library, or its reason for finding none."""
+        """The library that the build backend finds, or its reason for finding none."""
         environment = {**self.environment, "HOME": str(self.folder)}
         environment["PATH"] = str(self.folder) + (f":{path}" if path else "")
         return self.run_python("-c", "import build_backend as b; print(b.find_library())", cwd=source, env=environment)
@@ -112,7 +112,7 @@ class Installing(unittest.TestCase):
         self.assertEqual(self.find_library(copy, path="/bin:/usr/bin").stdout.strip(), str(beside))
         self.assertFalse((self.folder / "called").exists())
 
-    def test_f5_what_hinders_the_build_is_told(self):
+    def test_f5_the_backend_says_why_it_has_no_library(self):
         self.refused("there is no cargo to build it with")
         self.environment["PUSHER_CHANNELS_LIBRARY"] = "/nowhere/library.so"
         self.refused("PUSHER_CHANNELS_LIBRARY is /nowhere/library.so, and there is no such file")

@@ -325,7 +325,7 @@ def _on_dial(number: int, host: bytes, port: int, milliseconds: int, place: Any)
     place[0] = callbacks[number](host.decode(), port, seconds_of(milliseconds)).detach()
 
 
-# The options that are functions: what registers them, what the library calls, and what values they take.
+# For each option that is a function: the function that registers it, the callback, and the check of its value.
 CALLBACK_OPTIONS: dict[str, tuple[str, Any, Callable[[str, Any], Callable[..., Any]]]] = {
     "authorizer": ("pusher_config_authorizer", _on_authorize, on_loop),
     "batch_authorizer": ("pusher_config_batch_authorizer", _on_batch_authorize, on_loop),

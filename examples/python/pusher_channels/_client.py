@@ -18,7 +18,7 @@ from ._library import lib
 from ._options import configure
 from ._receiving import Events, Queue, Receiver
 from ._values import Member, Notification, members_of
-from ._waiting import DONE, Completion, Operation, call_in_background, deadline, milliseconds_of, refuse_in_event_loop
+from ._waiting import Completion, Operation, call_in_background, deadline, milliseconds_of, refuse_in_event_loop
 from ._waiting import running_loop, wait, wait_in_slices
 
 _Function = TypeVar("_Function", bound=Callable[[Notification], object])
@@ -95,7 +95,7 @@ class Client(Queue):
         self.close()
 
     async def __aenter__(self) -> Client:
-        """The same in an event loop."""
+        """Connects as `with` does, without blocking the event loop."""
         try:
             if self.state is State.DISCONNECTED:
                 await self.connect()
@@ -111,7 +111,7 @@ class Client(Queue):
         """Connects, or raises the error of the first attempt. Ctrl-C, or cancelling, disconnects."""
         try:
             lib.pusher_wait_connected(self._handle, 0)
-            return DONE
+            return Completion()
         except PusherError as error:
             if error.result is Result.ERR_WOULD_DEADLOCK:
                 # Inside a callback. This raises at once, and its error names the call.
@@ -200,7 +200,7 @@ class Client(Queue):
         if loop is not None:
             return Operation(lambda given_up: self._wait_all_subscribed(timeout, given_up)).completion(loop)
         self._wait_all_subscribed(timeout, threading.Event())
-        return DONE
+        return Completion()
 
     def _wait_all_subscribed(self, timeout: float | None, given_up: threading.Event) -> None:
         end = deadline(timeout)
@@ -312,7 +312,7 @@ class Client(Queue):
     @overload
     def bind_user(self, event: str | None, callback: Callable[[Notification], object]) -> Binding: ...
     def bind_user(self, event: str | None, callback: Any = _MISSING) -> Any:
-        """The same for events that are sent to the signed-in user."""
+        """Calls back for the events of this name, or of all names, that are sent to the signed-in user."""
 
         def bound(function: Any) -> Binding:
             what: dict[str, object] = {"user": True, "event": event}
@@ -327,7 +327,7 @@ class Client(Queue):
         return _bound(callback, what, lib.pusher_on, self._handle, kind, channel)
 
     def dispatch(self, count: int | None = None, seconds: float | None = None) -> int:
-        """With manual_dispatch=True: runs the callbacks for what waits, up to a count of notifications, or for a time.
+        """With manual_dispatch=True: runs the callbacks for waiting notifications: all, up to a count, or for a time.
 
         It does not wait for more. Ctrl-C that comes during a callback is raised when this returns.
         """

@@ -37,6 +37,9 @@ class Completion(Coroutine[Any, Any, None]):
         return self._begun().send(value)
 
     def throw(self, *error: Any) -> Any:
+        if self._steps is None and self._future is not None:
+            # A task was cancelled before its first step, so it has not awaited the future, and cannot cancel it.
+            self._future.cancel()
         return self._begun().throw(*error)
 
     def close(self) -> None:
@@ -51,14 +54,11 @@ class Completion(Coroutine[Any, Any, None]):
         return f"<Completion {'done' if self._future is None or self._future.done() else 'pending'}>"
 
 
-DONE = Completion()
-
-
 class Operation:
     """A call that blocks, on a thread of its own."""
 
     def __init__(self, run: Callable[[threading.Event], None], end: Callable[[], None] = lambda: None) -> None:
-        """`run` gets an event that is set when nobody waits any more; `end` makes it return then."""
+        """`run` gets an event, which is set when the caller has stopped waiting. `end` then makes `run` return."""
         self._run, self._end = run, end
         self._given_up, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
@@ -82,7 +82,7 @@ class Operation:
                 raise error
             finally:
                 del error
-        return DONE
+        return Completion()
 
     def completion(self, loop: asyncio.AbstractEventLoop) -> Completion:
         """Tells the end of the call to an event loop. Cancelling gives the call up."""
@@ -101,7 +101,7 @@ class Operation:
             try:
                 loop.call_soon_threadsafe(tell)
             except RuntimeError:
-                # The loop is closed, and nobody waits any more.
+                # The loop is closed, so the caller has stopped waiting.
                 pass
 
         future.add_done_callback(lambda done: self._give_up() if done.cancelled() else None)
@@ -156,7 +156,7 @@ def call_in_background(function: Callable[[], None]) -> Completion:
     if loop is not None:
         return Operation(lambda _: function()).completion(loop)
     function()
-    return DONE
+    return Completion()
 
 
 def wait(timeout: float | None, function: Callable[[int], Any]) -> Completion:
@@ -164,12 +164,12 @@ def wait(timeout: float | None, function: Callable[[int], Any]) -> Completion:
     loop = running_loop()
     if loop is None:
         wait_in_slices(timeout, function)
-        return DONE
+        return Completion()
     try:
         function(0)
-        return DONE
+        return Completion()
     except PusherError as error:
-        # Inside a callback nobody can await, so this one comes at once. Other errors are those of awaiting.
+        # A callback cannot await, so this error is raised at once. `await` raises the others.
         if error.result is Result.ERR_WOULD_DEADLOCK:
             raise
     return Operation(lambda given_up: wait_in_slices(timeout, function, given_up)).completion(loop)
