@@ -357,6 +357,15 @@ class Options(unittest.TestCase):
             with self.assertRaises(PusherError):
                 client_with(connect_timeout=value)
 
+    def test_f5_errors_name_options_as_python_does(self):
+        with self.assertRaises(PusherError) as caught:
+            client_with(connect_timeout=0)
+        self.assertEqual(caught.exception.detail, "connect_timeout")
+        self.assertIn("connect_timeout: must be between", str(caught.exception))
+        server = SilentServer(self)
+        with self.assertRaisesRegex(PusherError, r"\(connect_timeout\)"):
+            client_with(port=server.port, connect_timeout=0.1).connect()
+
     def test_f5_milliseconds_are_refused_with_the_right_name(self):
         for name in _options.SECONDS:
             with self.assertRaisesRegex(OptionError, f"'{name}_ms' in Python: '{name}' takes seconds"):

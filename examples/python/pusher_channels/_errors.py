@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from ctypes import byref, c_int32, c_size_t, c_void_p, string_at
 from enum import IntEnum
@@ -129,6 +130,13 @@ class LogLevel(Numbers):
     TRACE = 5
 
 
+# Options that are milliseconds in the library, where their names end in _ms, and seconds here.
+SECONDS = """connect_timeout activity_timeout pong_timeout subscription_timeout auth_timeout reconnect_min_delay
+    reconnect_max_delay client_event_patience""".split()
+
+_MILLISECONDS = re.compile(rf"\b({'|'.join(SECONDS)})_ms\b")
+
+
 class PusherError(Exception):
     """An error of the library. Its text goes from the layer to the cause.
 
@@ -160,18 +168,23 @@ class PusherError(Exception):
     @classmethod
     def _of(cls, error: c_void_p) -> PusherError:
         result = Result(get(lib.pusher_error_result, c_int32, error))
-        copy = cls(result, text_of(lib.pusher_error_text, error) or result.name)
+        copy = cls(result, _with_names_of_python(text_of(lib.pusher_error_text, error) or result.name))
         copy.code = get(lib.pusher_error_code, c_int32, error)
         copy.status = get(lib.pusher_error_status, c_int32, error)
         copy.channel = text_of(lib.pusher_error_channel, error)
         copy.message = text_of(lib.pusher_error_message, error)
         detail = c_void_p()
         if lib.pusher_error_detail(error, byref(detail)) == Result.OK:
-            copy.detail = string_at(detail).decode()
+            copy.detail = _with_names_of_python(string_at(detail).decode())
         copy.is_retryable = bool(get(lib.pusher_error_is_retryable, c_int32, error))
         copy.is_auth = bool(get(lib.pusher_error_is_auth, c_int32, error))
         copy.is_timeout = bool(get(lib.pusher_error_is_timeout, c_int32, error))
         return copy
+
+
+def _with_names_of_python(text: str) -> str:
+    """Errors of the library name options as they are called there."""
+    return _MILLISECONDS.sub(r"\1", text)
 
 
 class ClosedError(PusherError):

@@ -9,13 +9,9 @@ from ctypes import c_void_p
 from typing import Any, NoReturn
 
 from ._callbacks import CALLBACK_OPTIONS, on_destroy, registered
-from ._errors import OptionError, PusherError, Result
+from ._errors import SECONDS, OptionError, PusherError, Result
 from ._library import lib
 from ._waiting import milliseconds_of
-
-# These are milliseconds in the library, where their names end in _ms, and seconds here.
-SECONDS = """connect_timeout activity_timeout pong_timeout subscription_timeout auth_timeout reconnect_min_delay
-    reconnect_max_delay client_event_patience""".split()
 
 # These have the same name and the same meaning in the library.
 PLAIN = """key cluster host url port tls path_prefix origin metadata proxy proxy_from_env root_certificate_pem
