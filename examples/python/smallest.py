@@ -2,10 +2,10 @@
 
 import sys
 
-from pusher_channels import Client, Kind
+from pusher_channels import Client
 
 with Client(url=sys.argv[1]) as client:
+    events = client.events("news")
     client.subscribe("news")
-    for notification in client:
-        if notification.kind is Kind.EVENT:
-            print(notification.data)
+    for event in events:
+        print(event.data)

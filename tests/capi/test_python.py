@@ -1,14 +1,9 @@
-"""The Python binding: it declares what the header has, and calls back, and forgets, what it should.
-
-tests/capi/languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground, which serves.
-"""
+"""The Python binding: it declares what the header has, and calls back, and forgets, what it should."""
 
 import asyncio
 import ctypes
 import functools
 import gc
-import hashlib
-import hmac
 import json
 import logging
 import os
@@ -22,48 +17,13 @@ import threading
 import time
 import unittest
 import weakref
-from pathlib import Path
 from unittest import mock
-from urllib.parse import urlencode
-from urllib.request import urlopen
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-sys.path.insert(0, str(EXAMPLES / "python"))
+from python_support import EXAMPLES, PATIENCE, ROOT, Registrations, client_with, next_of, publish, signature, wait_until
 
-import pusher_channels  # noqa: E402
-from pusher_channels import Client, ClosedError, Kind, PusherError, Result, State  # noqa: E402
-
-PATIENCE = 10.0
-
-
-def client_with(**options):
-    options.setdefault("port", int(os.environ["PUSHER_PORT"]))
-    return Client(host=os.environ["PUSHER_HOST"], key=os.environ["PUSHER_KEY"], tls=False, **options)
-
-
-def signature(text):
-    digest = hmac.new(os.environ["PUSHER_SECRET"].encode(), text.encode(), hashlib.sha256).hexdigest()
-    return f"{os.environ['PUSHER_KEY']}:{digest}"
-
-
-def next_of(client, kind):
-    end = time.monotonic() + PATIENCE
-    while (left := end - time.monotonic()) > 0:
-        notification = client.next(timeout=left)
-        if notification is not None and notification.kind is kind:
-            return notification
-    raise AssertionError(f"no {kind.name} came")
-
-
-def wait_until(condition):
-    """For what another thread does at a moment that nobody is told of, such as a destructor."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("the condition did not come true")
-        time.sleep(0.001)
-
+import pusher_channels
+from pusher_channels import ClosedError, Kind, PusherError, Result, State, _errors, _library, _options, _values
+from pusher_channels._callbacks import callbacks
 
 # The plain text, and what soketi made of it (tests/corpus/soketi__encrypted.jsonl).
 SEALED_PLAIN = '{"secret":"msg"}'
@@ -75,17 +35,6 @@ SEALED = json.dumps(
 def encrypted_grant(channel, socket_id):
     secret = "yg0RrojlChIBGKYDax2K5oqaMIaBtMi7HK+TiLLndM0="
     return {"auth": signature(f"{socket_id}:{channel}"), "shared_secret": secret}
-
-
-def publish(channel, name, data):
-    """As a backend does, by the HTTP API."""
-    body = json.dumps({"name": name, "channels": [channel], "data": data}).encode()
-    query = {"auth_key": os.environ["PUSHER_KEY"], "auth_timestamp": int(time.time()), "auth_version": "1.0"}
-    query["body_md5"] = hashlib.md5(body).hexdigest()
-    path = "/apps/app-id/events"
-    _, signed = signature(f"POST\n{path}\n{urlencode(query)}").split(":")
-    url = f"http://{os.environ['PUSHER_HOST']}:{os.environ['PUSHER_PORT']}{path}?{urlencode(query)}"
-    urlopen(f"{url}&auth_signature={signed}", data=body, timeout=PATIENCE).close()
 
 
 class Header(unittest.TestCase):
@@ -105,9 +54,9 @@ class Header(unittest.TestCase):
         self.assertEqual(self.functions["pusher_version"], ("const char*", []))
 
     def test_has_the_functions_of_the_python_binding(self):
-        self.assertEqual(set(pusher_channels._FUNCTIONS), set(self.functions))
+        self.assertEqual(set(_library.FUNCTIONS), set(self.functions))
         for name, (returned, parameters) in self.functions.items():
-            function = getattr(pusher_channels._lib, name)
+            function = getattr(_library.lib, name)
             self.assertIs(function.restype, PYTHON_RESULTS[returned], name)
             self.assertEqual(list(function.argtypes), [python_type(one) for one in marked_data(parameters)], name)
 
@@ -116,21 +65,37 @@ class Header(unittest.TestCase):
         constants.update((f"PUSHER_{result.name}", result.value) for result in Result)
         constants.update((f"PUSHER_STATE_{state.name}", state.value) for state in State)
         constants.update((f"PUSHER_KIND_{kind.name}", kind.value) for kind in Kind)
-        constants.update((f"PUSHER_LOG_{level.name}", level.value) for level in pusher_channels._LogLevel)
+        constants.update((f"PUSHER_LOG_{level.name}", level.value) for level in _errors.LogLevel)
         self.assertEqual(constants, self.constants)
 
     def test_is_named_as_in_the_python_binding(self):
         for number in (*State, *Kind, *Result):
-            self.assertEqual(pusher_channels._name(type(number), number), number.name)
+            self.assertEqual(_errors.name_of(type(number), number), number.name)
         self.assertEqual(Kind(99).name, "UNKNOWN_99")
-        with mock.patch.object(pusher_channels, "_name", return_value="NEWER"):
+        with mock.patch.object(_errors, "name_of", return_value="NEWER"):
             self.assertEqual((Kind(99).name, Kind(99) == 99), ("NEWER", True))
+
+    def test_f5_has_the_options_of_the_python_binding(self):
+        text = (ROOT / "src/capi/pusher_channels.h").read_text()
+        clients = text[text.index("* Where the server is:") : text.index("int32_t pusher_config_set(")]
+        options = set(re.findall(r"^ \*   (\w+) +(?:text|integer|boolean) ", clients, flags=re.MULTILINE))
+        self.assertEqual(options, {*_options.PLAIN, *(f"{name}_ms" for name in _options.SECONDS)})
+        pairs = text[text.index("* Adds to an option that is a list") : text.index("int32_t pusher_config_add(")]
+        pairs = set(re.findall(r"^ \*   (\w+) {3,}\w", pairs, flags=re.MULTILINE))
+        self.assertEqual(pairs, {*_options.MAPPINGS.values(), *_options.PAIRS})
+        called = {name for name, (_, parameters) in self.functions.items() if "_callback" in str(parameters)}
+        called = {name.removeprefix("pusher_config_") for name in called if name.startswith("pusher_config_")}
+        self.assertEqual(called, {*_options.CALLBACK_OPTIONS})
+        start = text.index("* A queue beside the client's own")
+        receivers = text[start : text.index("int32_t pusher_receiver_options_new(")]
+        receivers = set(re.findall(r"^ \*   (\w+) +(?:text|integer) ", receivers, flags=re.MULTILINE))
+        self.assertEqual(receivers | {"wake"}, {*_options.RECEIVER_OPTIONS})
 
     def test_has_the_fields_of_the_python_notification(self):
         prefix, others = "pusher_notification_", {"clone", "free", "kind"}
         accessors = {name[len(prefix) :] for name in self.functions if name.startswith(prefix)} - others
-        self.assertEqual(set(pusher_channels._FIELDS), accessors)
-        self.assertEqual(set(pusher_channels._FIELDS_OF_KIND), set(Kind))
+        self.assertEqual(set(_values.FIELDS), accessors)
+        self.assertEqual(set(_values.FIELDS_OF_KIND), set(Kind))
 
     def test_has_the_prototypes_of_the_node_binding(self):
         text = (EXAMPLES / "node/pusher_channels.mjs").read_text()
@@ -197,40 +162,18 @@ PYTHON_TYPES = {
     "uint64_t": ctypes.c_uint64,
     "size_t": ctypes.c_size_t,
     "data": ctypes.c_char_p,
-    "const char*": pusher_channels._Text,
+    "const char*": _library.Text,
     "char*": ctypes.c_void_p,
-    "pusher_destructor": pusher_channels._Destructor,
-    "pusher_log_callback": pusher_channels._LogCallback,
-    "pusher_authorize_callback": pusher_channels._AuthorizeCallback,
-    "pusher_batch_authorize_callback": pusher_channels._BatchAuthorizeCallback,
-    "pusher_pairs_callback": pusher_channels._PairsCallback,
-    "pusher_decode_callback": pusher_channels._DecodeCallback,
-    "pusher_dial_callback": pusher_channels._DialCallback,
-    "pusher_wake_callback": pusher_channels._WakeCallback,
-    "pusher_callback": pusher_channels._Callback,
+    "pusher_destructor": _library.Destructor,
+    "pusher_log_callback": _library.LogCallback,
+    "pusher_authorize_callback": _library.AuthorizeCallback,
+    "pusher_batch_authorize_callback": _library.BatchAuthorizeCallback,
+    "pusher_pairs_callback": _library.PairsCallback,
+    "pusher_decode_callback": _library.DecodeCallback,
+    "pusher_dial_callback": _library.DialCallback,
+    "pusher_wake_callback": _library.WakeCallback,
+    "pusher_callback": _library.Callback,
 }
-
-
-class Registrations:
-    """Which callbacks the library was given, and for which it has run the destructor, during a test."""
-
-    def __init__(self, test):
-        self.begun, self.ended = [], []
-        callbacks = pusher_channels._callbacks
-        add, remove = callbacks.add, callbacks.remove
-
-        def begin(function):
-            self.begun.append(add(function))
-            return self.begun[-1]
-
-        def end(number):
-            self.ended.append(number)
-            remove(number)
-
-        for name, replacement in (("add", begin), ("remove", end)):
-            patch = mock.patch.object(callbacks, name, replacement)
-            patch.start()
-            test.addCleanup(patch.stop)
 
 
 class Pulling(unittest.TestCase):
@@ -385,7 +328,7 @@ class Pulling(unittest.TestCase):
         gc.collect()
         self.assertIsNone(gone())
         with self.assertRaises(ClosedError):
-            pusher_channels._lib.pusher_state(handle, ctypes.c_int32())
+            _library.lib.pusher_state(handle, ctypes.c_int32())
 
 
 class Pushing(unittest.TestCase):
@@ -398,7 +341,7 @@ class Pushing(unittest.TestCase):
         """Each registration has had its destructor, and just once."""
         wait_until(lambda: len(self.registrations.ended) >= len(self.registrations.begun))
         self.assertCountEqual(self.registrations.ended, self.registrations.begun)
-        self.assertEqual(pusher_channels._callbacks._functions, {})
+        self.assertEqual(callbacks._functions, {})
 
     def callback(self, notification):
         self.calls.append(notification)
@@ -415,7 +358,7 @@ class Pushing(unittest.TestCase):
             self.callback(notification)
 
         with client_with(pull=False) as client:
-            client.bind(callback, channel="news", event="published")
+            client.bind("news", "published", callback)
             client.subscribe("news")
             self.wait_for_call()
         self.assertEqual((self.calls[0].kind, self.calls[0].channel), (Kind.EVENT, "news"))
@@ -444,7 +387,7 @@ class Pushing(unittest.TestCase):
         self.addCleanup(setattr, sys, "unraisablehook", sys.unraisablehook)
         sys.unraisablehook = lambda unraisable: raised.append(unraisable.exc_value)
         with client_with() as client:
-            client.bind(lambda _: 1 / 0, event="published")
+            client.bind(None, "published", lambda _: 1 / 0)
             client.on(Kind.EVENT, self.callback)
             client.subscribe("news")
             self.wait_for_call()
@@ -473,9 +416,9 @@ class Pushing(unittest.TestCase):
                 client.on(Kind.CONNECTION_STATE_CHANGE, self.callback, channel="news")
             self.assertIs(caught.exception.result, Result.ERR_VALUE)
             with self.assertRaises(ctypes.ArgumentError):
-                client.bind(self.callback, channel=7)
+                client.on(Kind.EVENT, self.callback, channel=7)
         with self.assertRaises(ClosedError):
-            client.bind(self.callback)
+            client.bind(None, None, self.callback)
         self.assertEqual(self.calls, [])
         self.assertEqual(len(self.registrations.begun), 3)
 
@@ -651,7 +594,7 @@ pusher_channels.log_to(logging.getLogger("pusher"))
 called = threading.Event()
 client = Client(url=sys.argv[1])
 client.connect()
-client.bind(lambda event: called.set())
+client.bind(None, None, lambda event: called.set())
 client.subscribe("news")
 assert called.wait(10)
 {middle}

@@ -1,0 +1,68 @@
+"""Pusher Channels for Python: a binding of the C library `pusher_channels` by ctypes.
+
+    from pusher_channels import Client
+
+    with Client(key="app-key", cluster="eu") as client:
+        client.subscribe("orders")
+        for event in client.events("orders", "placed"):
+            print(event.json())
+
+This folder needs the shared library: in this folder, where the system looks for libraries, or at the path in the
+variable PUSHER_CHANNELS_LIBRARY. Python 3.9 or later suffices.
+
+There are three ways of receiving.
+
+- Waiting: `for notification in client`, `client.next(timeout)`, `client.receiver(..)` for a queue of its own, or
+  `client.events(channel, event)` for the events of one name.
+- In an event loop: `async for notification in client`, `async for event in client.events(..)`, `await anext(client)`,
+  or `client.fileno()` in a selector.
+- Callbacks: `client.bind(channel, event, callback)` and `client.on(kind, callback)`. They run on a thread of the
+  client, or inside `client.dispatch` with the option manual_dispatch=True. pull=False turns off the queue for the other
+  ways.
+
+In the first two, no other thread calls Python code.
+
+`connect`, `wait_connected`, `wait_subscribed`, `wait_all_subscribed`, `wait_signed_in`, `disconnect` and `close` wait
+in the way that suits the thread in which they are called:
+
+- In an ordinary thread they return, or raise, when the wait is over. Ctrl-C ends them within 0.2 s.
+- Where an event loop of asyncio runs in the thread, they return at once, and `await client.connect()` waits. Another
+  thread does the waiting, so that the loop is not blocked. The call has begun even if nobody awaits it. Cancelling it
+  ends it, so that `asyncio.wait_for` and `asyncio.timeout` work. A cancelled `connect` disconnects.
+
+`async with Client(..) as client` connects and closes without blocking the loop. Calls that could only block the loop
+(`with`, `for`, and `next` with a timeout other than 0) are a RuntimeError there, which names what to use.
+
+Times are in seconds, and None is for ever. Every method may be called from every thread.
+"""
+
+from __future__ import annotations
+
+from ctypes import string_at
+
+from ._callbacks import log_to
+from ._client import Binding, Client
+from ._errors import ClosedError, Kind, OptionError, PusherError, Result, State
+from ._library import ABI_VERSION, lib as _lib
+from ._receiving import Events, Receiver
+from ._values import Member, Notification
+from ._waiting import Completion
+
+__all__ = ["ABI_VERSION", "Binding", "Client", "ClosedError", "Completion", "Events", "Kind", "Member", "Notification"]
+__all__ += ["OptionError", "PusherError", "Receiver", "Result", "State", "abi_version", "log_to", "version"]
+
+
+def abi_version() -> int:
+    number: int = _lib.pusher_abi_version()
+    return number
+
+
+def version() -> str:
+    """The version of the library, such as "0.1.0"."""
+    return string_at(_lib.pusher_version()).decode()
+
+
+# Their names in tracebacks are those by which they are imported.
+for _name in __all__:
+    if hasattr(globals()[_name], "__module__"):
+        globals()[_name].__module__ = __name__

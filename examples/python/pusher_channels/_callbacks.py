@@ -1,0 +1,337 @@
+"""Python functions that the library calls."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import itertools
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from ctypes import ArgumentError, byref, c_void_p, string_at
+from typing import Any
+
+from ._errors import LogLevel, text_of
+from ._library import AuthorizeCallback, BatchAuthorizeCallback, Callback, DecodeCallback, Destructor, DialCallback
+from ._library import LogCallback, PairsCallback, WakeCallback, lib
+from ._values import Notification
+from ._waiting import running_loop, seconds_of
+
+
+class _Callbacks:
+    """The Python functions that the library may call, by the numbers that it gets as `user_data`.
+
+    The library calls the functions at the end of this file, which live as long as the process. A Python function lives
+    until the library says, by the destructor, that it will never call it again.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)  # 0 would be NULL
+        self._functions: dict[int, Callable[..., Any]] = {}
+        self._emptied: queue.SimpleQueue[None] | None = None
+
+    def add(self, function: Callable[..., Any]) -> int:
+        number = next(self._numbers)
+        self._functions[number] = function
+        return number
+
+    def __getitem__(self, number: int) -> Callable[..., Any]:
+        return self._functions[number]
+
+    # This runs on any thread, perhaps inside the garbage collector, so it takes no lock.
+    def remove(self, number: int) -> None:
+        del self._functions[number]
+        if self._emptied is not None and not self._functions:
+            self._emptied.put(None)
+
+    def forget(self) -> None:
+        """In a forked child the library calls none of them."""
+        self._functions.clear()
+
+    def wait_until_empty(self, timeout: float) -> None:
+        self._emptied = queue.SimpleQueue()
+        if self._functions:
+            try:
+                self._emptied.get(timeout=timeout)
+            except queue.Empty:
+                pass
+
+
+callbacks = _Callbacks()
+_logger = logging.getLogger(__package__)
+_logger.addHandler(logging.NullHandler())
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=callbacks.forget)
+
+
+# ---- Registering -----------------------------------------------------------------------------------------------------
+
+
+def checked(what: str, function: Any) -> Callable[..., Any]:
+    """Refuses a value that the library could not call."""
+    if not callable(function):
+        raise TypeError(f"{what} must be callable, not {type(function).__name__}")
+    if _is_coroutine_function(function):
+        raise TypeError(f"{what} must be an ordinary function, because no event loop would run a coroutine function")
+    result: Callable[..., Any] = function
+    return result
+
+
+def on_loop(what: str, function: Any) -> Callable[..., Any]:
+    """Accepts coroutine functions too. They run in the event loop that runs in this thread now."""
+    if not _is_coroutine_function(function):
+        return checked(what, function)
+    loop = running_loop()
+    if loop is None:
+        raise TypeError(f"{what} is a coroutine function: make the client in the event loop that is to run it")
+
+    def begin(*arguments: Any) -> Future[Any]:
+        coroutine = function(*arguments)
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:
+            # The loop is closed.
+            coroutine.close()
+            raise
+
+    return begin
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+@contextmanager
+def registered(function: Callable[..., Any]) -> Iterator[int]:
+    """The `user_data` for a registration. If that fails the library runs the destructor, unless it was not called."""
+    number = callbacks.add(function)
+    try:
+        yield number
+    except ArgumentError:
+        callbacks.remove(number)
+        raise
+
+
+def register(callback: Callable[[Notification], object], function: Any, *arguments: Any) -> c_void_p:
+    binding = c_void_p()
+    with registered(callback) as number:
+        function(*arguments, on_notification, number, on_destroy, byref(binding))
+    return binding
+
+
+def log_to(logger: logging.Logger | None) -> None:
+    """Gives the log of the library, up to the logger's level, to a logger, one for the process. None ends it."""
+    atexit.unregister(log_to)
+    if logger is None:
+        lib.pusher_log(LogLevel.OFF, LogCallback(), None, Destructor())
+        return
+    enabled = [level for level, python in _LOG_LEVELS.items() if logger.isEnabledFor(python)]
+
+    def log(level: int, target: str, message: str) -> None:
+        logger.log(_LOG_LEVELS[LogLevel(level)], "%s: %s", target, message)
+
+    with registered(log) as number:
+        lib.pusher_log(max(enabled, default=LogLevel.OFF), _on_log, number, on_destroy)
+    atexit.register(log_to, None)
+
+
+_LOG_LEVELS = {
+    LogLevel.ERROR: logging.ERROR,
+    LogLevel.WARN: logging.WARNING,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.TRACE: logging.DEBUG - 5,
+}
+
+
+def _called_as(kind: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a function that the library can call."""
+    return lambda function: kind(function)
+
+
+# ---- Callbacks for notifications -------------------------------------------------------------------------------------
+
+
+class _Dispatch(threading.local):
+    """The dispatch that runs on this thread."""
+
+    depth = 0
+    interrupt: BaseException | None = None
+
+
+_dispatch = _Dispatch()
+
+
+@contextmanager
+def dispatching() -> Iterator[None]:
+    """Raises Ctrl-C at the end of a dispatch when it came during a callback: no exception gets through the library."""
+    _dispatch.depth += 1
+    try:
+        yield
+    finally:
+        _dispatch.depth -= 1
+    if _dispatch.depth == 0 and _dispatch.interrupt is not None:
+        interrupt, _dispatch.interrupt = _dispatch.interrupt, None
+        raise interrupt
+
+
+@_called_as(Destructor)
+def on_destroy(number: int) -> None:
+    callbacks.remove(number)
+
+
+@_called_as(Callback)
+def on_notification(number: int, notification: Any) -> None:
+    try:
+        callbacks[number](Notification._of(notification))
+    except Exception:
+        raise
+    except BaseException as interrupt:
+        if _dispatch.depth == 0:
+            raise
+        _dispatch.interrupt = interrupt
+
+
+@_called_as(WakeCallback)
+def on_wake(number: int) -> None:
+    callbacks[number]()
+
+
+@_called_as(LogCallback)
+def _on_log(number: int, level: int, target: bytes, message: bytes) -> None:
+    callbacks[number](level, target.decode(), message.decode())
+
+
+# ---- Callbacks that authorise ----------------------------------------------------------------------------------------
+
+
+def _ask(ask: Callable[[], Any], tell: Callable[[Any], None]) -> None:
+    """Asks a function of the program, and tells its answer or exception; that of a coroutine when it is there."""
+    try:
+        answer = ask()
+    except BaseException as error:
+        answer = error
+    if isinstance(answer, Future):
+        answer.add_done_callback(lambda done: _ask(done.result, tell))
+    else:
+        tell(answer)
+
+
+def _settle(request: Any, answer: Any, grant: Callable[[Any], None]) -> None:
+    """Grants, or refuses if the answer is an exception or leads to one. Freeing refuses if there was no answer."""
+    try:
+        if isinstance(answer, BaseException):
+            raise answer
+        grant(answer)
+    except BaseException as error:
+        message = f"{type(error).__name__}: {error}".replace("\0", " ").encode(errors="replace").decode()
+        lib.pusher_auth_request_refuse(request, message, getattr(error, "status", 0))
+    finally:
+        lib.pusher_auth_request_free(request)
+
+
+def _question(request: Any) -> tuple[str | None, str | None]:
+    channel = text_of(lib.pusher_auth_request_channel, request)
+    return channel, text_of(lib.pusher_auth_request_socket_id, request)
+
+
+def _grant(request: Any, answer: Any) -> None:
+    def grant(fields: Mapping[str, str]) -> None:
+        optional = fields.get("channel_data"), fields.get("shared_secret")
+        lib.pusher_auth_request_grant(request, fields["auth"], *optional)
+
+    _settle(request, answer, grant)
+
+
+def _grant_all(requests: Sequence[c_void_p], answers: Any) -> None:
+    try:
+        if isinstance(answers, BaseException):
+            raise answers
+        answers = list(answers)
+        if len(answers) != len(requests):
+            raise ValueError(f"the batch authorizer returned {len(answers)} answers to {len(requests)} questions")
+    except BaseException as error:
+        answers = [error] * len(requests)
+    for request, answer in zip(requests, answers):
+        _grant(request, answer)
+
+
+def _grant_user(request: Any, answer: Any) -> None:
+    def grant(fields: Mapping[str, str]) -> None:
+        lib.pusher_auth_request_grant_user(request, fields["auth"], fields["user_data"])
+
+    _settle(request, answer, grant)
+
+
+@_called_as(AuthorizeCallback)
+def _on_authorize(number: int, request: int) -> None:
+    _ask(lambda: callbacks[number](*_question(request)), lambda answer: _grant(request, answer))
+
+
+@_called_as(BatchAuthorizeCallback)
+def _on_batch_authorize(number: int, array: Any, count: int) -> None:
+    # The array is gone when this returns, and each request is answered and freed by itself.
+    requests = [c_void_p(array[index]) for index in range(count)]
+    questions = [_question(request) for request in requests]
+    _ask(lambda: callbacks[number](questions), lambda answers: _grant_all(requests, answers))
+
+
+@_called_as(AuthorizeCallback)
+def _on_authenticate_user(number: int, request: int) -> None:
+    _ask(lambda: callbacks[number](_question(request)[1]), lambda answer: _grant_user(request, answer))
+
+
+@_called_as(PairsCallback)
+def _on_pairs(number: int, pairs: Any) -> None:
+    found: Mapping[str, str] = callbacks[number]()
+    for name, value in found.items():
+        lib.pusher_pairs_add(pairs, name, value)
+
+
+# ---- Callbacks with a result -----------------------------------------------------------------------------------------
+
+
+def _resulting(function: Callable[..., None]) -> Callable[..., int]:
+    """The result of a callback that has one: 0, or 1 if it raised. Only a log can tell the exception."""
+
+    def call(*arguments: Any) -> int:
+        try:
+            function(*arguments)
+        except Exception:
+            _logger.warning("a callback has raised", exc_info=True)
+            return 1
+        return 0
+
+    return call
+
+
+@_called_as(DecodeCallback)
+@_resulting
+def _on_decode(number: int, data: int, length: int, text: Any) -> None:
+    decoded = callbacks[number](string_at(data, length)).encode()
+    lib.pusher_text_set(text, decoded, len(decoded))
+
+
+@_called_as(DialCallback)
+@_resulting
+def _on_dial(number: int, host: bytes, port: int, milliseconds: int, place: Any) -> None:
+    # Detached, because from here on the client closes it.
+    place[0] = callbacks[number](host.decode(), port, seconds_of(milliseconds)).detach()
+
+
+# For each option that is a function: the function that registers it, the callback, and the check of its value.
+CALLBACK_OPTIONS: dict[str, tuple[str, Any, Callable[[str, Any], Callable[..., Any]]]] = {
+    "authorizer": ("pusher_config_authorizer", _on_authorize, on_loop),
+    "batch_authorizer": ("pusher_config_batch_authorizer", _on_batch_authorize, on_loop),
+    "user_authenticator": ("pusher_config_user_authenticator", _on_authenticate_user, on_loop),
+    "encrypted_data_decoder": ("pusher_config_encrypted_data_decoder", _on_decode, checked),
+    "dialer": ("pusher_config_dialer", _on_dial, checked),
+    "auth_headers": ("pusher_config_auth_headers", _on_pairs, checked),
+    "auth_params": ("pusher_config_auth_params", _on_pairs, checked),
+}

@@ -1,0 +1,410 @@
+"""The client."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from ctypes import c_int32, c_size_t, c_uint64, c_void_p
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from ._callbacks import callbacks, checked, dispatching, register
+from ._errors import Kind, PusherError, Result, State, described, get, new, text_of
+from ._library import lib
+from ._options import configure
+from ._receiving import Events, Queue, Receiver
+from ._values import Member, Notification, members_of
+from ._waiting import Completion, Operation, call_in_background, deadline, milliseconds_of, refuse_in_event_loop
+from ._waiting import running_loop, wait, wait_in_slices
+
+_Function = TypeVar("_Function", bound=Callable[[Notification], object])
+
+# Stands for a callback that is not given, because None given by mistake is to be refused.
+_MISSING: Any = object()
+
+
+class Client(Queue):
+    """A client. Used as a context manager it is connected on entering, and closed on leaving.
+
+    Options have the names that `pusher_config_set` in pusher_channels.h lists: key, cluster, host, port, tls,
+    auth_endpoint, ... Options that can be given several times take a list. Times are in seconds, and their names have
+    no `_ms`:
+
+    connect_timeout, activity_timeout, pong_timeout, subscription_timeout, auth_timeout, reconnect_min_delay,
+    reconnect_max_delay, client_event_patience
+
+    These are mappings and pairs:
+
+    headers          a mapping, of the request that opens the connection
+    auth_headers     a mapping, or a function that returns one before each request to the auth endpoints
+    auth_params      the same for parameters
+    client_name      a pair, how the client calls itself: a name and a version
+    client_identity_pem  a pair: a certificate of the client and its private key, both as PEM text
+
+    These are functions, which run on threads of the client. An exception is a refusal.
+
+    authorizer       gets a channel and a socket id. It returns the answer of a backend, which is a mapping with
+                     "auth", and perhaps "channel_data" and "shared_secret". The exception may have a `status`, of HTTP.
+    batch_authorizer gets a list of such pairs. It returns a list of such mappings, or exceptions, in the same order.
+    user_authenticator  gets a socket id. It returns a mapping with "auth" and "user_data".
+    encrypted_data_decoder  gets the decrypted bytes of an encrypted channel, and replaces UTF-8. It returns a str.
+    dialer           gets a host, a port and seconds. It returns a connected stream socket, which the client then owns.
+
+    The first three may be coroutine functions. They run in the event loop in which the client was made.
+    """
+
+    _take_name = "pusher_next"
+    _descriptor_name = "pusher_descriptor"
+    _length_name = "pusher_length"
+
+    def __init__(self, **options: Any) -> None:
+        config = new(lib.pusher_config_new)
+        try:
+            for name, value in options.items():
+                configure(config, name, value)
+            self._handle = new(lib.pusher_client_new, config)
+        finally:
+            lib.pusher_config_free(config)
+        self._free = weakref.finalize(self, lib.pusher_client_free, self._handle)
+        _clients.add(self)
+
+    def close(self) -> Completion:
+        """Disconnects and ends the client, within 250 ms. Threads and tasks that wait for it go on."""
+        return call_in_background(self._free)
+
+    def __enter__(self) -> Client:
+        """Connects, unless the client is connected or connecting."""
+        refuse_in_event_loop("`async with`")
+        try:
+            if self.state is State.DISCONNECTED:
+                self.connect()
+        except Exception:
+            self.close()
+            raise
+        except BaseException:
+            # Ctrl-C does not wait until everything has ended.
+            threading.Thread(target=self._free, name="pusher-end", daemon=True).start()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Client:
+        """Connects as `with` does, without blocking the event loop."""
+        try:
+            if self.state is State.DISCONNECTED:
+                await self.connect()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def connect(self) -> Completion:
+        """Connects, or raises the error of the first attempt. Ctrl-C, or cancelling, disconnects."""
+        try:
+            lib.pusher_wait_connected(self._handle, 0)
+            return Completion()
+        except PusherError as error:
+            if error.result is Result.ERR_WOULD_DEADLOCK:
+                # Inside a callback. This raises at once, and its error names the call.
+                lib.pusher_connect(self._handle)
+        operation = Operation(self._connect_unless, lambda: lib.pusher_disconnect(self._handle))
+        loop = running_loop()
+        return operation.wait() if loop is None else operation.completion(loop)
+
+    def _connect_unless(self, given_up: threading.Event) -> None:
+        if not given_up.is_set():
+            lib.pusher_connect(self._handle)
+        if given_up.is_set():
+            lib.pusher_disconnect(self._handle)
+
+    def connect_background(self) -> None:
+        """Returns at once, and keeps trying, also if the first attempt fails."""
+        lib.pusher_connect_background(self._handle)
+
+    def wait_connected(self, timeout: float | None = None) -> Completion:
+        """Waits until there is a connection. Raises the reason if none is being made."""
+        return wait(timeout, partial(lib.pusher_wait_connected, self._handle))
+
+    def disconnect(self) -> Completion:
+        """Disconnects, within 250 ms. Subscriptions and callbacks stay for the next connection."""
+        return call_in_background(lambda: lib.pusher_disconnect(self._handle))
+
+    def reconnect_now(self) -> None:
+        """Skips the delay before the next attempt; while connected, checks whether the connection is alive."""
+        lib.pusher_reconnect_now(self._handle)
+
+    @property
+    def state(self) -> State:
+        return State(get(lib.pusher_state, c_int32, self._handle))
+
+    @property
+    def socket_id(self) -> str | None:
+        """The id of the connection; None while there is none."""
+        return text_of(lib.pusher_socket_id, self._handle)
+
+    def set_auth_header(self, name: str, value: str) -> None:
+        """Sets a header of all further requests to the auth endpoints, for example for a token that was renewed."""
+        lib.pusher_set_auth_header(self._handle, name, value)
+
+    def set_auth_param(self, name: str, value: str) -> None:
+        """Sets a parameter of all further requests to the auth endpoints."""
+        lib.pusher_set_auth_param(self._handle, name, value)
+
+    # Channels
+
+    def subscribe(self, channel: str) -> None:
+        """Subscribes, now or as soon as there is a connection, and again on each new one."""
+        lib.pusher_subscribe(self._handle, channel)
+
+    def subscribe_with_auth(
+        self, channel: str, auth: str, channel_data: str | None = None, shared_secret: str | None = None
+    ) -> None:
+        """Subscribes with a signature that was made for `socket_id` already. It serves this connection alone."""
+        lib.pusher_subscribe_with_auth(self._handle, channel, auth, channel_data, shared_secret)
+
+    def unsubscribe(self, channel: str) -> None:
+        """After it returns, no further event of the channel is delivered."""
+        lib.pusher_unsubscribe(self._handle, channel)
+
+    def unsubscribe_all(self) -> None:
+        lib.pusher_unsubscribe_all(self._handle)
+
+    def is_subscribed(self, channel: str) -> bool:
+        """Whether the server has confirmed the subscription, on the current connection."""
+        return bool(get(lib.pusher_is_subscribed, c_int32, self._handle, channel))
+
+    def wait_subscribed(self, channel: str, timeout: float | None = None) -> Completion:
+        """Waits until the server has confirmed the subscription. Raises the error that ended it otherwise."""
+        return wait(timeout, partial(lib.pusher_wait_subscribed, self._handle, channel))
+
+    def wait_all_subscribed(self, timeout: float | None = None) -> Completion:
+        """Waits until each subscription is confirmed or has failed. Raises the first error.
+
+        Channels that are subscribed meanwhile are waited for too; channels that are unsubscribed meanwhile are not.
+        """
+        try:
+            lib.pusher_wait_connected(self._handle, 0)
+        except PusherError as error:
+            if error.result is Result.ERR_WOULD_DEADLOCK:
+                raise
+        loop = running_loop()
+        if loop is not None:
+            return Operation(lambda given_up: self._wait_all_subscribed(timeout, given_up)).completion(loop)
+        self._wait_all_subscribed(timeout, threading.Event())
+        return Completion()
+
+    def _wait_all_subscribed(self, timeout: float | None, given_up: threading.Event) -> None:
+        end = deadline(timeout)
+        seen: set[str] = set()
+        first: PusherError | None = None
+        while news := [channel for channel in self.channels() if channel not in seen]:
+            seen.update(news)
+            for channel in news:
+                try:
+                    confirmed = partial(lib.pusher_wait_subscribed, self._handle, channel)
+                    wait_in_slices(max(0.0, end - time.monotonic()), confirmed, given_up)
+                except PusherError as error:
+                    # A channel that is not subscribed any more was unsubscribed meanwhile.
+                    if error.result is not Result.ERR_NOT_SUBSCRIBED:
+                        first = first or error
+        if first is not None:
+            raise first
+
+    def channels(self) -> list[str]:
+        """The names of the channels that are subscribed, or to be subscribed."""
+        return [channel.id for channel in members_of(lib.pusher_channels, self._handle)]
+
+    def members(self, channel: str) -> list[Member]:
+        return members_of(lib.pusher_members, self._handle, channel)
+
+    def member(self, channel: str, user_id: str) -> Member | None:
+        return next(iter(members_of(lib.pusher_member, self._handle, channel, user_id)), None)
+
+    def me(self, channel: str) -> Member | None:
+        return next(iter(members_of(lib.pusher_me, self._handle, channel)), None)
+
+    def subscription_count(self, channel: str) -> int | None:
+        """How many connections are subscribed; None while the server has not told."""
+        count: int | None = get(lib.pusher_subscription_count, c_uint64, self._handle, channel)
+        return count
+
+    def trigger(self, channel: str, event: str, data: Any) -> None:
+        """Sends an event, whose name begins with "client-", to the other subscribers of a private or presence channel.
+
+        `data` is anything that `json` serialises.
+        """
+        encoded = json.dumps(data).encode()
+        lib.pusher_trigger(self._handle, channel, event, encoded, len(encoded))
+
+    def trigger_text(self, channel: str, event: str, text: str) -> None:
+        """The same with a text as it is."""
+        encoded = text.encode()
+        lib.pusher_trigger_text(self._handle, channel, event, encoded, len(encoded))
+
+    # Users
+
+    def sign_in(self) -> None:
+        """Signs the user in, now or as soon as there is a connection, and again on each new one."""
+        lib.pusher_sign_in(self._handle)
+
+    def sign_in_with_auth(self, auth: str, user_data: str) -> None:
+        """Signs in with a proof that was made for `socket_id` already. It serves this connection alone."""
+        lib.pusher_sign_in_with_auth(self._handle, auth, user_data)
+
+    def wait_signed_in(self, timeout: float | None = None) -> Completion:
+        """Waits until the server has confirmed the sign-in. Raises the error that ended it otherwise."""
+        return wait(timeout, partial(lib.pusher_wait_signed_in, self._handle))
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the user; None while nobody is signed in."""
+        return text_of(lib.pusher_user_id, self._handle)
+
+    # Receiving
+
+    def receiver(
+        self,
+        channel: str | None = None,
+        only: Kind | Sequence[Kind] = (),
+        wake: Callable[[], object] | None = None,
+        **options: Any,
+    ) -> Receiver:
+        """A queue beside the client's own: of a channel, of some kinds, with a `capacity` or an `overflow` policy.
+
+        `wake` is called once when something has come, and again only after somebody has asked for it: to wake an event
+        loop, as `loop.call_soon_threadsafe` does. It runs on a thread of the client, and must not wait.
+        """
+        return Receiver(self, only, wake, {"channel": channel, **options})
+
+    def events(self, channel: str | None = None, event: str | None = None) -> Events:
+        """The events of this name, or of all names, on this channel, or on all: to iterate over, from now on."""
+        return Events(self, channel, event)
+
+    @overload
+    def bind(self, channel: str | None, event: str | None) -> Callable[[_Function], _Function]: ...
+    @overload
+    def bind(self, channel: str | None, event: str | None, callback: Callable[[Notification], object]) -> Binding: ...
+    def bind(self, channel: str | None, event: str | None, callback: Any = _MISSING) -> Any:
+        """Calls back for the events of this name, or of all names, on this channel, or on all. None stands for all.
+
+        Without a callback it is a decorator, which returns the function. That stays bound as long as the client is
+        there.
+        """
+
+        def bound(function: Any) -> Binding:
+            what: dict[str, object] = {"channel": channel, "event": event}
+            return _bound(function, what, lib.pusher_bind, self._handle, channel, event)
+
+        _check_names("bind(channel, event, callback)", channel, event)
+        return _decorator(bound) if callback is _MISSING else bound(callback)
+
+    @overload
+    def bind_user(self, event: str | None) -> Callable[[_Function], _Function]: ...
+    @overload
+    def bind_user(self, event: str | None, callback: Callable[[Notification], object]) -> Binding: ...
+    def bind_user(self, event: str | None, callback: Any = _MISSING) -> Any:
+        """Calls back for the events of this name, or of all names, that are sent to the signed-in user."""
+
+        def bound(function: Any) -> Binding:
+            what: dict[str, object] = {"user": True, "event": event}
+            return _bound(function, what, lib.pusher_bind_user, self._handle, event)
+
+        _check_names("bind_user(event, callback)", event)
+        return _decorator(bound) if callback is _MISSING else bound(callback)
+
+    def on(self, kind: Kind, callback: Callable[[Notification], object], channel: str | None = None) -> Binding:
+        """Calls back for every notification of a kind, on one channel or on all."""
+        what: dict[str, object] = {"kind": Kind(kind), "channel": channel}
+        return _bound(callback, what, lib.pusher_on, self._handle, kind, channel)
+
+    def dispatch(self, count: int | None = None, seconds: float | None = None) -> int:
+        """With manual_dispatch=True: runs the callbacks for waiting notifications: all, up to a count, or for a time.
+
+        It does not wait for more. Ctrl-C that comes during a callback is raised when this returns.
+        """
+        with dispatching():
+            handled: int
+            if seconds is not None:
+                handled = get(lib.pusher_dispatch_time, c_size_t, self._handle, milliseconds_of(seconds))
+            elif count is not None:
+                handled = get(lib.pusher_dispatch_count, c_size_t, self._handle, count)
+            else:
+                handled = get(lib.pusher_dispatch, c_size_t, self._handle)
+        return handled
+
+    def statistics(self) -> dict[str, Any]:
+        """The counters by their names, ping_round_trip in seconds, and last_close_reason. None: not known yet."""
+        stats = new(lib.pusher_stats_new, self._handle)
+        try:
+            found = {name: get(lib.pusher_stats_get, c_uint64, stats, name) for name in _COUNTERS}
+            round_trip = get(lib.pusher_stats_get, c_uint64, stats, "ping_round_trip_us")
+            found["ping_round_trip"] = None if round_trip is None else round_trip / 1_000_000
+            return {**found, "last_close_reason": text_of(lib.pusher_stats_last_close_reason, stats)}
+        finally:
+            lib.pusher_stats_free(stats)
+
+    def __repr__(self) -> str:
+        try:
+            fields = {"socket_id": self.socket_id, "channels": len(self.channels())}
+            return f"<Client {self.state.name}{described(fields)}>"
+        except PusherError:
+            return "<Client closed>"
+
+
+_COUNTERS = """attempts reconnect_attempts connections last_close_code bytes_received bytes_sent messages messages_sent
+    events ignored bad_messages auth_retries queue_depth dropped superseded""".split()
+
+
+class Binding:
+    """A registered callback."""
+
+    def __init__(self, handle: c_void_p, what: dict[str, object]) -> None:
+        self._handle, self._what = handle, what
+        self._free = weakref.finalize(self, lib.pusher_binding_free, handle)
+
+    def unbind(self) -> None:
+        """Ends the callback. One that is just about to run on another thread may still do so."""
+        lib.pusher_unbind(self._handle)
+        self._free.detach()
+
+    def __repr__(self) -> str:
+        return f"<Binding{described(self._what)}{'' if self._free.alive else ' unbound'}>"
+
+
+def _bound(callback: Any, what: dict[str, object], function: Any, *arguments: Any) -> Binding:
+    return Binding(register(checked("the callback", callback), function, *arguments), what)
+
+
+def _decorator(bound: Callable[[Any], Binding]) -> Callable[[_Function], _Function]:
+    def decorate(function: _Function) -> _Function:
+        bound(function)
+        return function
+
+    return decorate
+
+
+def _check_names(usage: str, *names: Any) -> None:
+    """The order of the arguments is easily mistaken, so the error shows it."""
+    for name in names:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"{usage} takes names as str or None, not {type(name).__name__}")
+
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+@atexit.register
+def _end() -> None:
+    """No thread of the library may call Python when Python has ended."""
+    for client in list(_clients):
+        client.close()
+    callbacks.wait_until_empty(timeout=1)

@@ -1,0 +1,271 @@
+"""The numbers and errors of the library, and calls of its functions, whose results become values or exceptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from ctypes import byref, c_int32, c_size_t, c_void_p, string_at
+from enum import IntEnum
+from typing import Any
+
+from ._library import FUNCTIONS, lib, returns_result
+
+
+class Numbers(IntEnum):
+    """Frozen numbers and their names. A newer library may have more of them."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Numbers:
+        if not isinstance(value, int):
+            raise ValueError(f"{value!r} is not a {cls.__name__}")
+        member = int.__new__(cls, value)
+        member._name_, member._value_ = name_of(cls, value) or f"UNKNOWN_{value}", value
+        return member
+
+
+class Result(Numbers):
+    """The result of a function of the library. Errors are the numbers from 10 on."""
+
+    OK = 0
+    NOTHING = 1
+    CLOSED = 2
+
+    ERR_NULL = 10
+    ERR_UTF8 = 11
+    ERR_HANDLE = 12
+    ERR_OPTION = 13
+    ERR_VALUE = 14
+    ERR_ABI = 15
+    ERR_PANIC = 16
+    ERR_UNSUPPORTED = 17
+    ERR_IO = 18
+    ERR_LOGGER = 19
+    ERR_TOO_MANY = 20
+    ERR_NO_QUEUE = 21
+
+    ERR_CONFIG = 100
+    ERR_CHANNEL_NAME = 101
+    ERR_CONNECT_TIMEOUT = 102
+    ERR_DNS = 103
+    ERR_TCP = 104
+    ERR_PROXY = 105
+    ERR_DIALER = 106
+    ERR_TLS = 107
+    ERR_UPGRADE_STATUS = 108
+    ERR_UPGRADE = 109
+    ERR_UNEXPECTED_FIRST_MESSAGE = 110
+    ERR_CONNECTION_CLOSED = 111
+    ERR_CONNECTION_LOST = 112
+    ERR_PONG_TIMEOUT = 113
+    ERR_WRITE_TIMEOUT = 114
+    ERR_MESSAGE_TOO_LARGE = 115
+    ERR_BAD_MESSAGE = 116
+    ERR_SERVER = 117
+    ERR_SUBSCRIPTION_TIMEOUT = 118
+    ERR_SUBSCRIPTION_REFUSED = 119
+    ERR_AUTH_NETWORK = 120
+    ERR_AUTH_TIMEOUT = 121
+    ERR_AUTH_REFUSED = 122
+    ERR_AUTH_MALFORMED = 123
+    ERR_SIGN_IN_REFUSED = 124
+    ERR_SIGN_IN_TIMEOUT = 125
+    ERR_NOT_SIGNED_IN = 126
+    ERR_CLIENT_EVENT_CHANNEL = 127
+    ERR_CLIENT_EVENT_NAME = 128
+    ERR_CLIENT_EVENT_TOO_LARGE = 129
+    ERR_CLIENT_EVENT_RATE = 130
+    ERR_CLIENT_EVENT_QUEUE_FULL = 131
+    ERR_ENCODE = 132
+    ERR_TOO_MANY_MEMBERS = 133
+    ERR_NO_AUTHORIZER = 134
+    ERR_NOT_SUBSCRIBED = 135
+    ERR_WAIT_TIMEOUT = 136
+    ERR_DISCONNECTED = 137
+    ERR_WOULD_DEADLOCK = 138
+    ERR_LAGGED = 139
+    ERR_HANDLER_PANICKED = 140
+    ERR_DECODE = 141
+    ERR_FORKED = 142
+    ERR_THREAD = 143
+    ERR_NOT_CONNECTED = 144
+    ERR_CLIENT_EVENT_REFUSED = 145
+
+
+class State(Numbers):
+    """The state of the connection."""
+
+    DISCONNECTED = 0
+    CONNECTING = 1
+    CONNECTED = 2
+    UNAVAILABLE = 3
+    RECONNECTING = 4
+    DISCONNECTING = 5
+    FAILED = 6
+
+
+class Kind(Numbers):
+    """The kind of a notification, which decides what fields it has."""
+
+    EVENT = 1
+    CONNECTION_STATE_CHANGE = 2
+    SUBSCRIPTION_SUCCEEDED = 3
+    SUBSCRIPTION_ERROR = 4
+    SUBSCRIPTION_COUNT = 5
+    CACHE_MISS = 6
+    MEMBER_ADDED = 7
+    MEMBER_REMOVED = 8
+    DECRYPTION_FAILURE = 9
+    SIGNED_IN = 10
+    WATCHLIST = 11
+    ERROR = 12
+    LAGGED = 13
+
+
+class LogLevel(Numbers):
+    OFF = 0
+    ERROR = 1
+    WARN = 2
+    INFO = 3
+    DEBUG = 4
+    TRACE = 5
+
+
+# Options that are milliseconds in the library, where their names end in _ms, and seconds here.
+SECONDS = """connect_timeout activity_timeout pong_timeout subscription_timeout auth_timeout reconnect_min_delay
+    reconnect_max_delay client_event_patience""".split()
+
+_MILLISECONDS = re.compile(rf"\b({'|'.join(SECONDS)})_ms\b")
+
+
+class PusherError(Exception):
+    """An error of the library. Its text goes from the layer to the cause.
+
+    result        the Result, whose name is `result.name`
+    code          the code of the Pusher protocol that the server gave, or None
+    status        the HTTP status that the server, the proxy or the auth endpoint gave, or None
+    channel       the channel that the error is about, or None
+    message       the text of the server, the auth endpoint or the authorizer alone, or None
+    detail        a word that tells more, which `pusher_error_detail` in pusher_channels.h lists, or None
+    is_retryable  whether the same call may succeed when it is made again
+    is_auth       whether permission was denied
+    is_timeout    whether a deadline ran out
+    """
+
+    def __init__(self, result: Result, text: str) -> None:
+        super().__init__(text)
+        self.result = result
+        self.code: int | None = None
+        self.status: int | None = None
+        self.channel: str | None = None
+        self.message: str | None = None
+        self.detail: str | None = None
+        self.is_retryable = self.is_auth = self.is_timeout = False
+
+    def __repr__(self) -> str:
+        fields = {"code": self.code, "status": self.status, "channel": self.channel, "detail": self.detail}
+        return f"{type(self).__name__}({self.result.name}, {shortened(str(self), 120)}{described(fields, ', ')})"
+
+    @classmethod
+    def _of(cls, error: c_void_p) -> PusherError:
+        result = Result(get(lib.pusher_error_result, c_int32, error))
+        copy = cls(result, _with_names_of_python(text_of(lib.pusher_error_text, error) or result.name))
+        copy.code = get(lib.pusher_error_code, c_int32, error)
+        copy.status = get(lib.pusher_error_status, c_int32, error)
+        copy.channel = text_of(lib.pusher_error_channel, error)
+        copy.message = text_of(lib.pusher_error_message, error)
+        detail = c_void_p()
+        if lib.pusher_error_detail(error, byref(detail)) == Result.OK:
+            copy.detail = _with_names_of_python(string_at(detail).decode())
+        copy.is_retryable = bool(get(lib.pusher_error_is_retryable, c_int32, error))
+        copy.is_auth = bool(get(lib.pusher_error_is_auth, c_int32, error))
+        copy.is_timeout = bool(get(lib.pusher_error_is_timeout, c_int32, error))
+        return copy
+
+
+def _with_names_of_python(text: str) -> str:
+    """Errors of the library name options as they are called there."""
+    return _MILLISECONDS.sub(r"\1", text)
+
+
+class ClosedError(PusherError):
+    """The client, or the receiver, is closed. This is final."""
+
+
+class OptionError(PusherError, TypeError):
+    """There is no option of this name. It is also a TypeError, as for every unexpected keyword."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Result.ERR_OPTION, text)
+
+
+# ---- Calls -----------------------------------------------------------------------------------------------------------
+
+
+def new(function: Any, *arguments: Any) -> c_void_p:
+    handle = c_void_p()
+    function(*arguments, byref(handle))
+    return handle
+
+
+def get(function: Any, kind: Any, *arguments: Any) -> Any:
+    """The value that a function gives through its last parameter; None for PUSHER_NOTHING."""
+    value = kind()
+    return value.value if function(*arguments, byref(value)) == Result.OK else None
+
+
+def text_of(function: Any, *arguments: Any) -> str | None:
+    """The text that a function gives. Its length counts, because text that comes from a peer may contain a NUL."""
+    text, length = c_void_p(), c_size_t()
+    if function(*arguments, byref(text), byref(length)) != Result.OK:
+        return None
+    return string_at(text, length.value).decode()
+
+
+def name_of(numbers: type[Numbers], value: int) -> str | None:
+    """The library's name of a number, in the form of the constants here."""
+    name = c_void_p()
+    function = _NAMES.get(numbers)
+    if function is None or getattr(lib, function)(value, byref(name)) != Result.OK:
+        return None
+    return string_at(name).decode().upper().removeprefix("PUSHER_")
+
+
+_NAMES: dict[type[Numbers], str] = {
+    State: "pusher_state_name",
+    Kind: "pusher_kind_name",
+    Result: "pusher_result_name",
+}
+
+
+def _check(result: int, _function: Any, _arguments: Any) -> int:
+    """Raises an error. The last error is the thread's own, so no other call can come between."""
+    if result in (Result.OK, Result.NOTHING, Result.CLOSED):
+        return result
+    error = c_void_p()
+    lib.pusher_last_error(byref(error))
+    raise (ClosedError if result == Result.ERR_HANDLE else PusherError)._of(error)
+
+
+for _name in filter(returns_result, FUNCTIONS):
+    getattr(lib, _name).errcheck = _check
+
+
+# ---- Short texts of values, for `repr` -------------------------------------------------------------------------------
+
+
+def shortened(value: object, length: int = 60) -> str:
+    """The `repr` of a value. A long text is cut."""
+    if isinstance(value, str) and len(value) > length:
+        return f"{value[:length]!r}..."
+    if isinstance(value, tuple) and len(value) > 3:
+        return f"({', '.join(shortened(one, length) for one in value[:3])}, ... {len(value)} in all)"
+    return value.name if isinstance(value, Numbers) else repr(value)
+
+
+def described(fields: Mapping[str, object], separator: str = " ") -> str:
+    """The fields that are set, each after the separator."""
+    return "".join(f"{separator}{name}={shortened(value)}" for name, value in fields.items() if value is not None)
+
+
+def names(numbers: Iterable[Numbers]) -> str:
+    return ", ".join(number.name for number in numbers)

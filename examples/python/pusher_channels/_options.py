@@ -1,0 +1,116 @@
+"""Options of clients and receivers: their names and values."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from ctypes import c_void_p
+from typing import Any, NoReturn
+
+from ._callbacks import CALLBACK_OPTIONS, on_destroy, registered
+from ._errors import SECONDS, OptionError, PusherError, Result
+from ._library import lib
+from ._waiting import milliseconds_of
+
+# These have the same name and the same meaning in the library.
+PLAIN = """key cluster host url port tls path_prefix origin metadata proxy proxy_from_env root_certificate_pem
+    tls_server_name reconnect reconnect_max_attempts auth_endpoint user_auth_endpoint auth_json allow_insecure_auth
+    secret user_data encryption_master_key queue_capacity overflow max_message_size max_presence_members
+    max_presence_bytes client_event_limit client_event_size pull manual_dispatch""".split()
+
+# Mappings, whose pairs are added one by one.
+MAPPINGS = {"headers": "header", "auth_headers": "auth_header", "auth_params": "auth_param"}
+
+# Pairs themselves.
+PAIRS = {"client_name": "a name and a version", "client_identity_pem": "a certificate and its private key"}
+
+OPTIONS = [*PLAIN, *SECONDS, *MAPPINGS, *PAIRS, *CALLBACK_OPTIONS]
+
+RECEIVER_OPTIONS = ["channel", "only", "wake", "capacity", "overflow"]
+
+
+def configure(config: c_void_p, name: str, value: Any) -> None:
+    """Sets an option. None leaves its default."""
+    if name not in OPTIONS:
+        _set_newer(lib.pusher_config_set, config, name, value, OPTIONS)
+    elif value is None:
+        return
+    elif name in MAPPINGS and isinstance(value, Mapping):
+        for key, text in value.items():
+            lib.pusher_config_add(config, MAPPINGS[name], key, text)
+    elif name in MAPPINGS and not (name in CALLBACK_OPTIONS and callable(value)):
+        raise TypeError(f"{name} must be a mapping{' or callable' * (name in CALLBACK_OPTIONS)}, not {_type(value)}")
+    elif name in CALLBACK_OPTIONS:
+        function, callback, accepted = CALLBACK_OPTIONS[name]
+        with registered(accepted(name, value)) as number:
+            getattr(lib, function)(config, callback, number, on_destroy)
+    elif name in PAIRS:
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            raise TypeError(f"{name} must be a pair: {PAIRS[name]}")
+        lib.pusher_config_add(config, name, *value)
+    elif name in SECONDS:
+        _set(config, f"{name}_ms", _milliseconds(name, value))
+    else:
+        _set(config, name, value)
+
+
+def _set(config: c_void_p, name: str, value: Any) -> None:
+    if isinstance(value, bool):
+        lib.pusher_config_set_bool(config, name, value)
+    elif isinstance(value, int) and -(2**63) <= value < 2**63:
+        lib.pusher_config_set_int(config, name, value)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _set(config, name, one)
+    else:
+        # The library says what is wrong with an integer that is too large.
+        lib.pusher_config_set(config, name, str(value) if isinstance(value, int) else value)
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
+
+
+def _milliseconds(name: str, seconds: Any) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {_type(seconds)}")
+    if not math.isfinite(seconds):
+        raise ValueError(f"{name} must be a finite number of seconds")
+    return milliseconds_of(seconds)
+
+
+def set_receiver_option(options: c_void_p, name: str, value: Any) -> None:
+    """Sets an option of a receiver. None leaves its default."""
+    if name not in RECEIVER_OPTIONS:
+        _set_newer(lib.pusher_receiver_options_set, options, name, value, RECEIVER_OPTIONS)
+    elif isinstance(value, int):
+        lib.pusher_receiver_options_set_int(options, name, value)
+    elif value is not None:
+        lib.pusher_receiver_options_set(options, name, value)
+
+
+def _set_newer(function: Any, handle: c_void_p, name: str, value: Any, known: Iterable[str]) -> None:
+    """Sets an option that only a newer library may have, as text. Otherwise names the nearest option."""
+    if name.endswith("_ms"):
+        _refuse(name, known)
+    text = str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
+    if not isinstance(text, str):
+        _refuse(name, known)
+    try:
+        function(handle, name, text)
+    except PusherError as error:
+        if error.result is not Result.ERR_OPTION:
+            raise
+    else:
+        return
+    _refuse(name, known)
+
+
+def _refuse(name: str, known: Iterable[str]) -> NoReturn:
+    known, seconds = list(known), name[: -len("_ms")]
+    if name.endswith("_ms") and seconds in known:
+        raise OptionError(f"there is no option {name!r} in Python: {seconds!r} takes seconds")
+    nearest = difflib.get_close_matches(seconds if name.endswith("_ms") else name, known, n=1)
+    hint = f"; the nearest one is {nearest[0]!r}" if nearest else ""
+    raise OptionError(f"there is no option {name!r}{hint}")

@@ -1,0 +1,204 @@
+"""Queues of notifications: waiting for the next one, in a thread or in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from ctypes import byref, c_int32, c_size_t, c_uint64, c_void_p
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._callbacks import checked, on_destroy, on_wake, registered
+from ._errors import ClosedError, Kind, PusherError, Result, described, get, names, new
+from ._library import lib
+from ._options import set_receiver_option
+from ._values import Notification
+from ._waiting import SLICE, deadline, milliseconds_of, refuse_in_event_loop
+
+if TYPE_CHECKING:
+    from ._client import Client
+
+# An event loop gets its turn after this time, also when there is always another notification.
+_TURN = 0.002
+
+_Self = TypeVar("_Self", bound="Receiver")
+
+
+class Queue:
+    """The notifications that wait in a client or in a receiver."""
+
+    _handle: c_void_p
+    # The names of the functions.
+    _take_name: str
+    _descriptor_name: str
+    _length_name: str
+    # When the event loop had its last turn.
+    _turned = 0.0
+
+    def next(self, timeout: float | None = None) -> Notification | None:
+        """Waits for the next notification; None if none came in time. Raises ClosedError if the client is closed.
+
+        With a timeout of 0 it only looks. Other timeouts are a RuntimeError where an event loop runs in this thread,
+        because they would block it: `await anext(client)` waits there.
+        """
+        if timeout != 0:
+            refuse_in_event_loop("`async for`, `await anext(..)`, or a timeout of 0")
+        end = deadline(timeout)
+        while True:
+            left = end - time.monotonic()
+            notification = self._take(max(0.0, min(left, SLICE)))
+            if notification is not None and self._wants(notification):
+                return notification
+            if notification is None and left <= SLICE:
+                return None
+
+    def __iter__(self) -> Iterator[Notification]:
+        """Waits for one notification after another, until the client is closed."""
+        while True:
+            try:
+                notification = self.next()
+            except ClosedError:
+                return
+            if notification is not None:
+                yield notification
+
+    def __aiter__(self) -> AsyncIterator[Notification]:
+        """The same in an event loop of asyncio. The loop must have add_reader, which no loop on Windows has."""
+        return self
+
+    async def __anext__(self) -> Notification:
+        try:
+            while True:
+                if time.monotonic() - self._turned > _TURN:
+                    await asyncio.sleep(0)
+                    self._turned = time.monotonic()
+                notification = self._take(0)
+                if notification is None:
+                    await self._readable()
+                    self._turned = time.monotonic()
+                elif self._wants(notification):
+                    return notification
+        except ClosedError:
+            raise StopAsyncIteration from None
+
+    async def _readable(self) -> None:
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        # A copy, because the client closes its own descriptor when it ends, and a loop does not notice that.
+        descriptor = os.dup(self.fileno())
+        try:
+            # Raises if the client was closed before the copy was made, which may then be one of another file.
+            len(self)
+            loop.add_reader(descriptor, readable.set)
+            try:
+                await readable.wait()
+            finally:
+                loop.remove_reader(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _take(self, timeout: float) -> Notification | None:
+        notification = c_void_p()
+        result = getattr(lib, self._take_name)(self._handle, milliseconds_of(timeout), byref(notification))
+        if result == Result.CLOSED:
+            raise ClosedError(Result.CLOSED, "the client is closed")
+        if result != Result.OK:
+            return None
+        try:
+            return Notification._of(notification)
+        finally:
+            lib.pusher_notification_free(notification)
+
+    def _wants(self, notification: Notification) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while something waits, for select and event loops. Nobody reads from it."""
+        descriptor: int = get(getattr(lib, self._descriptor_name), c_int32, self._handle)
+        return descriptor
+
+    def __len__(self) -> int:
+        """How many notifications wait."""
+        length: int = get(getattr(lib, self._length_name), c_size_t, self._handle)
+        return length
+
+    # An empty queue is a queue.
+    def __bool__(self) -> bool:
+        return True
+
+
+class Receiver(Queue):
+    """A queue beside the client's own, which `Client.receiver` makes."""
+
+    _take_name = "pusher_receiver_next"
+    _descriptor_name = "pusher_receiver_descriptor"
+    _length_name = "pusher_receiver_length"
+
+    def __init__(
+        self,
+        client: Client,
+        only: Kind | Sequence[Kind],
+        wake: Callable[[], object] | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        kinds = [only] if isinstance(only, Kind) else [Kind(kind) for kind in only]
+        self._what: dict[str, object] = {"channel": options.get("channel"), "only": names(kinds) or None}
+        handle = new(lib.pusher_receiver_options_new)
+        try:
+            for kind in kinds:
+                set_receiver_option(handle, "only", kind.name.lower())
+            for name, value in options.items():
+                set_receiver_option(handle, name, value)
+            if wake is not None:
+                with registered(checked("wake", wake)) as number:
+                    lib.pusher_receiver_options_wake(handle, on_wake, number, on_destroy)
+            self._handle = new(lib.pusher_receiver_new, client._handle, handle)
+        finally:
+            lib.pusher_receiver_options_free(handle)
+        self._free = weakref.finalize(self, lib.pusher_receiver_free, self._handle)
+
+    def close(self) -> None:
+        """Ends the receiver. Threads that wait for it go on."""
+        self._free()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def dropped(self) -> int:
+        """How many notifications were dropped so far, because the queue was full."""
+        dropped: int = get(lib.pusher_receiver_dropped, c_uint64, self._handle)
+        return dropped
+
+    @property
+    def superseded(self) -> int:
+        """How many notifications were replaced by newer ones (overflow="keep_latest")."""
+        superseded: int = get(lib.pusher_receiver_superseded, c_uint64, self._handle)
+        return superseded
+
+    def __repr__(self) -> str:
+        try:
+            state = f"waiting={len(self)}"
+        except PusherError:
+            state = "closed"
+        return f"<{type(self).__name__}{described(self._what)} {state}>"
+
+
+class Events(Receiver):
+    """The events of one name, or of all names, of a channel. `Client.events` makes it.
+
+    It is an iterator and an async iterator. `len` counts what waits before it is filtered by its name.
+    """
+
+    def __init__(self, client: Client, channel: str | None, event: str | None) -> None:
+        super().__init__(client, [Kind.EVENT], None, {"channel": channel})
+        self._event = event
+        self._what = {"channel": channel, "event": event}
+
+    def _wants(self, notification: Notification) -> bool:
+        # A full queue says that it dropped events. The property `dropped` has their number.
+        return notification.kind is Kind.EVENT and self._event in (None, notification.name)

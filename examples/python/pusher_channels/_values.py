@@ -1,0 +1,133 @@
+"""The values that the library gives: notifications and members. They are copies, which outlive every call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from ctypes import byref, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ._errors import Kind, PusherError, Result, State, described, get, shortened, text_of
+from ._library import lib
+from ._waiting import seconds_of
+
+
+@dataclass(frozen=True, repr=False)
+class Notification:
+    """An event, or something else that happened. A field that this kind does not have is None."""
+
+    kind: Kind
+    channel: str | None = None
+    name: str | None = None  # of the event, or of the list: online, offline
+    data: str | None = None  # as the publisher sent it: a text, or JSON
+    user_id: str | None = None
+    user_info: str | None = None  # JSON that the app keeps for the member
+    users: tuple[str, ...] | None = None
+    count: int | None = None
+    reason: str | None = None
+    state: State | None = None
+    previous_state: State | None = None
+    attempt: int | None = None  # the number of this attempt, or of the next one
+    retry_in: float | None = None  # seconds until that attempt
+    resubscribed: bool | None = None
+    gap: float | None = None  # seconds for which the channel was not subscribed
+    error: PusherError | None = None
+
+    def json(self) -> Any:
+        """The data of an event, parsed."""
+        return json.loads(self.data or "null")
+
+    def __repr__(self) -> str:
+        """Only the fields that are set. Long texts are cut."""
+        others = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "kind"}
+        return f"<{self.kind.name}{described(others)}>"
+
+    @classmethod
+    def _of(cls, notification: c_void_p) -> Notification:
+        """Copies everything, because the library's notification ends with the call that gave it."""
+        kind = Kind(get(lib.pusher_notification_kind, c_int32, notification))
+        names = FIELDS_OF_KIND.get(kind, FIELDS)
+        return cls(kind, **{name: FIELDS[name](notification) for name in names})
+
+
+@dataclass(frozen=True, repr=False)
+class Member:
+    """A member of a presence channel."""
+
+    id: str
+    info: str | None = None  # JSON that the app keeps for the member
+
+    def json(self) -> Any:
+        """The info, parsed."""
+        return json.loads(self.info or "null")
+
+    def __repr__(self) -> str:
+        return f"Member({shortened(self.id)}{described({'info': self.info}, ', ')})"
+
+
+def members_of(function: Any, *arguments: Any) -> list[Member]:
+    """The members of the list that a function makes."""
+    members = c_void_p()
+    if function(*arguments, byref(members)) != Result.OK:
+        return []
+    try:
+        indices = range(get(lib.pusher_list_length, c_size_t, members))
+        return [_member(members, index) for index in indices]
+    finally:
+        lib.pusher_list_free(members)
+
+
+def _member(members: c_void_p, index: int) -> Member:
+    return Member(text_of(lib.pusher_list_id, members, index) or "", text_of(lib.pusher_list_info, members, index))
+
+
+def _field(name: str, kind: Any = None, convert: Callable[[Any], Any] = lambda value: value) -> Any:
+    """Makes the function that reads a field of a notification. The field is a text, unless `kind` says otherwise."""
+
+    def read(notification: c_void_p) -> Any:
+        function = getattr(lib, f"pusher_notification_{name}")
+        value = text_of(function, notification) if kind is None else get(function, kind, notification)
+        return None if value is None else convert(value)
+
+    return read
+
+
+def _user_ids(notification: c_void_p) -> tuple[str, ...] | None:
+    return tuple(user.id for user in members_of(lib.pusher_notification_users, notification))
+
+
+FIELDS = {
+    "channel": _field("channel"),
+    "name": _field("name"),
+    "data": _field("data"),
+    "user_id": _field("user_id"),
+    "user_info": _field("user_info"),
+    "users": _user_ids,
+    "count": _field("count", c_uint64),
+    "reason": _field("reason"),
+    "state": _field("state", c_int32, State),
+    "previous_state": _field("previous_state", c_int32, State),
+    "attempt": _field("attempt", c_uint32),
+    "retry_in": _field("retry_in", c_uint64, seconds_of),
+    "resubscribed": _field("resubscribed", c_int32, bool),
+    "gap": _field("gap", c_uint64, seconds_of),
+    "error": _field("error", c_void_p, lambda error: PusherError._of(c_void_p(error))),
+}
+
+# Only these are asked for, because events are many. Of a kind that is not here, everything is.
+FIELDS_OF_KIND = {
+    Kind.EVENT: ("channel", "name", "data", "user_id"),
+    Kind.CONNECTION_STATE_CHANGE: ("state", "previous_state", "attempt", "retry_in", "error"),
+    Kind.SUBSCRIPTION_SUCCEEDED: ("channel", "resubscribed", "gap"),
+    Kind.SUBSCRIPTION_ERROR: ("channel", "error"),
+    Kind.SUBSCRIPTION_COUNT: ("channel", "count"),
+    Kind.CACHE_MISS: ("channel",),
+    Kind.MEMBER_ADDED: ("channel", "user_id", "user_info"),
+    Kind.MEMBER_REMOVED: ("channel", "user_id", "user_info"),
+    Kind.DECRYPTION_FAILURE: ("channel", "name", "reason"),
+    Kind.SIGNED_IN: ("user_id",),
+    Kind.WATCHLIST: ("name", "users"),
+    Kind.ERROR: ("error",),
+    Kind.LAGGED: ("count",),
+}
