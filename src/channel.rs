@@ -91,8 +91,9 @@ impl Channel {
 
     /// Unsubscribes. After it returns, no further event of the channel is delivered, even if some are on their way, and
     /// no subscribe is sent for it, even if an authorizer is still being asked; one that is being written at that moment
-    /// is followed by an unsubscribe. Handlers stay bound. Unsubscribing and
-    /// subscribing again during one request to an authorizer sends one subscribe.
+    /// is followed by an unsubscribe. This holds for confirmations, too: one that
+    /// [`wait_subscribed`](Self::wait_subscribed) has reported may not have reached its handlers yet, and then does not.
+    /// Handlers stay bound. Unsubscribing and subscribing again during one request to an authorizer sends one subscribe.
     pub fn unsubscribe(&self) {
         let Ok(core) = self.core() else { return };
         if core.registry.forget(&self.interest) {

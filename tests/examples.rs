@@ -158,7 +158,7 @@ a notification to bob reaches 0 connections, and is not replayed
 == Ann and Bob are back
 {INBOXES}
 == Somebody calls himself Bob
-auth: private-user-bob: refused with 401 (it does not know who asks; check the credentials in Config::auth_header): \"unknown token\""
+auth: private-user-bob: refused with 401 (it does not know who asks; check the credentials (Config::auth_header), or renew them (auth_headers_with)): \"unknown token\""
         );
         assert_eq!(prints("notifications", &[]), expected);
     }

@@ -157,6 +157,20 @@ fn a2_http_auth_authorises_all_channels_and_the_last_call_counts() {
     let pusher = Pusher::new(config).connect().expect("accepted");
     support::subscribed(&pusher, "private-room");
     assert_eq!(last_request(&server).header("X-Own"), None);
+    for config in [
+        quick(&server).http_auth(good()).auth_header("X", "1"),
+        quick(&server).http_auth(good()).auth_params_with(|| vec![("a".to_owned(), "b".to_owned())]),
+        quick(&server).user_http_auth(good()).auth_json(true),
+    ] {
+        let error = Pusher::new(config).connect().err().expect("an option without effect");
+        assert!(error.to_string().contains("give it to the HttpAuth"), "{error}");
+    }
+    let for_users = quick(&server).http_auth(good()).user_auth_endpoint(server.user_auth_endpoint());
+    Pusher::new(for_users.auth_param("user_id", "7")).connect().expect("the parameter belongs to the other endpoint");
+    let user = HttpAuth::new(server.user_auth_endpoint()).param("user_id", "7").field_names("channel", "socket_id");
+    let pusher = Pusher::new(quick(&server).user_http_auth(user)).connect().expect("accepted");
+    pusher.sign_in().expect("it is configured");
+    pusher.user().wait_signed_in(PATIENCE).expect("the endpoint answers");
     server.push_auth_fault(AuthFault::Status { status: 503, body: "later".to_owned(), headers: Vec::new() });
     let own = pusher.channel("private-own").expect("a valid name");
     let options = SubscribeOptions::new().http_auth(good());

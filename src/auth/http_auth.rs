@@ -59,6 +59,20 @@ impl Default for RequestOptions {
     }
 }
 
+impl RequestOptions {
+    /// The name of an option of the configuration that was set.
+    pub(crate) fn first_set(&self) -> Option<&'static str> {
+        let options = [
+            ("auth_header", !self.headers.is_empty()),
+            ("auth_headers_with", self.headers_with.is_some()),
+            ("auth_param", !self.params.is_empty()),
+            ("auth_params_with", self.params_with.is_some()),
+            ("auth_json", self.json),
+        ];
+        options.into_iter().find_map(|(option, is_set)| is_set.then_some(option))
+    }
+}
+
 impl HttpAuth {
     /// A POST of a form to this URL, with the fields `channel_name` and `socket_id`.
     pub fn new(url: impl Into<String>) -> Self {

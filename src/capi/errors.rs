@@ -165,7 +165,7 @@ exports! {
     }
 
     fn pusher_error_status(error: Borrowed<'_, Error>, status: Out<'_, i32>) {
-        status.put(words::http_status(error.cause()?).ok_or(Failure::Nothing)?.into());
+        status.put(error.cause()?.status().ok_or(Failure::Nothing)?.into());
         Ok(())
     }
 

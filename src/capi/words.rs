@@ -2,16 +2,6 @@
 
 use crate::{ConnectPhase, ProxyProblem, TlsProblem};
 
-pub(super) fn http_status(error: &crate::Error) -> Option<u16> {
-    match error {
-        crate::Error::UpgradeStatus { status, .. } => Some(*status),
-        crate::Error::AuthRefused { status, .. } | crate::Error::Proxy { status, .. } => *status,
-        // Beside statuses, servers give codes of the protocol there.
-        crate::Error::SubscriptionRefused { status, .. } => status.filter(|status| *status < 1000),
-        _ => None,
-    }
-}
-
 /// The channel that it happened to.
 pub(super) fn channel(error: &crate::Error) -> Option<&str> {
     match error {

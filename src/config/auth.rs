@@ -115,7 +115,9 @@ impl Config {
     }
 
     /// The request that authorises channels, with headers, parameters and field names of its own, in place of
-    /// [`auth_endpoint`](Self::auth_endpoint). Of these two, the last call counts. Defaults to none.
+    /// [`auth_endpoint`](Self::auth_endpoint). Of these two, the last call counts. Defaults to none. Options such as
+    /// [`auth_header`](Self::auth_header) have no effect on it, and are an [`Error::Config`] if no endpoint is set that
+    /// they belong to.
     pub fn http_auth(mut self, auth: HttpAuth) -> Self {
         self.auth.endpoint = Some(AuthEndpoint::Complete(auth));
         self
@@ -128,7 +130,8 @@ impl Config {
         self
     }
 
-    /// Adds a header to every request to the endpoints. May be called several times. The client itself sets the headers
+    /// Adds a header to every request to [`auth_endpoint`](Self::auth_endpoint) and
+    /// [`user_auth_endpoint`](Self::user_auth_endpoint). An [`HttpAuth`] has headers of its own. May be called several times. The client itself sets the headers
     /// that describe the body or the connection. A header may have up to 60 KiB, and `Authorization` must be ASCII.
     pub fn auth_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.auth.request.headers.push((name.into(), Secret::new(value)));
@@ -142,7 +145,9 @@ impl Config {
         self
     }
 
-    /// A parameter of every request to the endpoints, beside `socket_id` and `channel_name`. May be called several times.
+    /// A parameter of every request to [`auth_endpoint`](Self::auth_endpoint) and
+    /// [`user_auth_endpoint`](Self::user_auth_endpoint), beside `socket_id` and `channel_name`. An [`HttpAuth`] has
+    /// parameters of its own. May be called several times.
     pub fn auth_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.auth.request.params.push((name.into(), Secret::new(value)));
         self
@@ -374,6 +379,14 @@ impl Config {
         self.check_either_endpoint(("auth_endpoint", "http_auth"), auth.endpoint.as_ref())?;
         self.check_either_endpoint(("user_auth_endpoint", "user_http_auth"), auth.user_endpoint.as_ref())?;
         check_request(&auth.request, ("auth_header", "auth_param"))?;
+        let is_complete = |endpoint: &Option<AuthEndpoint>| matches!(endpoint, Some(AuthEndpoint::Complete(_)));
+        let is_by_url = |endpoint: &Option<AuthEndpoint>| matches!(endpoint, Some(AuthEndpoint::Url(_)));
+        let [channels, users] = [&auth.endpoint, &auth.user_endpoint];
+        if (is_complete(channels) || is_complete(users)) && !is_by_url(channels) && !is_by_url(users) {
+            if let Some(option) = auth.request.first_set() {
+                return Err(Error::config(option, "has no effect beside an HttpAuth; give it to the HttpAuth"));
+            }
+        }
         if auth.client_event_limit == Some(0) {
             return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
         }

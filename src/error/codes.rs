@@ -80,7 +80,9 @@ pub(super) fn upgrade_status(status: u16) -> Option<&'static str> {
 pub(super) fn auth_status(status: u16) -> Option<&'static str> {
     Some(match status {
         300..=399 => "it points elsewhere, which is not followed; name that URL in Config",
-        401 => "it does not know who asks; check the credentials in Config::auth_header",
+        401 => {
+            "it does not know who asks; check the credentials (Config::auth_header), or renew them (auth_headers_with)"
+        }
         403 => "it does not let this user in",
         404 | 405 => "there is no such endpoint; check Config::auth_endpoint",
         415 => "it wants another form of the request; see Config::auth_json",

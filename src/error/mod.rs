@@ -427,6 +427,18 @@ impl Error {
         code.filter(|code| (4000..5000).contains(code))
     }
 
+    /// The HTTP status with which the server refused the upgrade or a subscription, or with which an auth endpoint, an
+    /// authorizer or a proxy refused, if any.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::UpgradeStatus { status, .. } => Some(*status),
+            Self::AuthRefused { status, .. } | Self::Proxy { status, .. } => *status,
+            // Beside statuses, servers give codes of the protocol there.
+            Self::SubscriptionRefused { status, .. } => status.filter(|status| *status < 1000),
+            _ => None,
+        }
+    }
+
     /// Whether the same call may succeed when it is made again, with nothing changed.
     ///
     /// This tells a program whether it makes sense to call again. The client itself retries connections by its

@@ -52,7 +52,7 @@ pub enum Notification {
 pub struct SubscriptionSucceeded {
     /// The channel.
     pub channel: Name,
-    /// True when the client renewed the subscription by itself on another connection, false when the user made it.
+    /// Whether the channel was subscribed before, on an earlier connection, and not unsubscribed since.
     pub resubscribed: bool,
     /// With `resubscribed`, how long the channel was not subscribed. What was published in that time is lost: the
     /// protocol delivers at most once and replays nothing.
