@@ -40,9 +40,6 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });
     }
-    if core.config.logs_events() {
-        log::debug!("sending {event} on {}: {}", channel.name(), data.get());
-    }
     core.trigger(|permit| ClientEvent {
         channel: Arc::clone(channel),
         epoch,
@@ -50,7 +47,11 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
         size: size_of(&data),
         text: frame::client_event(event, channel.name(), &data),
         permit,
-    })
+    })?;
+    if core.config.logs_events() {
+        log::debug!("sending {event} on {}: {}", channel.name(), data.get());
+    }
+    Ok(())
 }
 
 fn check_name(event: &str) -> Result<(), Error> {

@@ -250,15 +250,17 @@ fn c1_the_address_that_is_dialled_can_be_shown() {
     let rows = [
         (Config::cluster("app-key", "eu"), "wss://ws-eu.pusher.com/app/app-key"),
         (Config::cluster("app-key", "eu").cluster_domain("example.com"), "wss://ws-eu.example.com/app/app-key"),
+        (Config::cluster("app-key", "eu").cluster_domain("example.com."), "wss://ws-eu.example.com./app/app-key"),
         (Config::url_with(|| "ws://localhost/app/k?token=t".to_owned()), "ws://localhost/app/k?token=t"),
         (Config::host("app-key", "localhost").tls(false).port(6001), "ws://localhost:6001/app/app-key"),
         (Config::host("app-key", "::1").path_prefix("/ws"), "wss://[::1]/ws/app/app-key"),
+        (Config::host("app-key", "fe80::1%lo").port(6001), "wss://[fe80::1%25lo]:6001/app/app-key"),
         (Config::url("ws://localhost:6001/app/app-key?protocol=7"), "ws://localhost:6001/app/app-key?protocol=7"),
     ];
     for (config, url) in rows {
         assert_eq!(config.without_metadata().dial_url().expect("an address"), url);
     }
-    for domain in ["", ".", "example.", ".example", "exa mple", "example/x", "example:1"] {
+    for domain in ["", ".", "example..", ".example", "exa mple", "example/x", "example:1"] {
         let error = Config::cluster("key", "eu").cluster_domain(domain).dial_url();
         assert!(matches!(error, Err(Error::Config { option: "cluster_domain", .. })), "{domain:?}");
     }
@@ -311,7 +313,7 @@ fn c1_a_first_attempt_with_an_invalid_url_fails_connect_and_options_that_a_url_h
     let good = || Config::url_with(|| "ws://localhost/app/key".to_owned());
     for config in [good().port(80), good().tls(false), good().path_prefix("/ws")] {
         let error = Pusher::new(config).connect().map(drop).expect_err("not valid");
-        assert!(matches!(error, Error::Config { option: "url", .. }), "{error}");
+        assert!(matches!(error, Error::Config { option: "url_with", .. }), "{error}");
     }
 }
 

@@ -193,6 +193,7 @@ fn a2_a_request_that_is_not_valid_is_refused_before_anything_is_sent() {
         good().field_names("a", "b").param("b", "canary"),
         good().field_names("same", "same"),
         good().field_names("", "socket_id"),
+        good().field_names("channel_name", ""),
     ];
     for auth in rows {
         let of_channel = channel.subscribe_with(SubscribeOptions::new().http_auth(auth.clone())).err();

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
-use crate::Name;
+use crate::{Error, Name};
 
 pub use http_auth::HttpAuth;
 pub(crate) use http_auth::{Pairs, RequestOptions};
@@ -116,21 +116,45 @@ impl UserAuth {
     }
 }
 
-/// Why an authoriser of the program's own gives no permission. Every error converts into it, so that `?` works in an
-/// authorizer; a text goes through [`new`](Self::new).
+/// The reason why an authorizer of the program gives no permission.
 ///
-/// With a [`status`](Self::status) of 408, 429 or 500-599 it is asked again, up to three times; any other refusal is final
-/// until the channel is subscribed again, or the connection made anew.
+/// Every error converts into it, so that `?` works in an authorizer; a text goes through [`new`](Self::new). The client
+/// asks again, up to three times, after a [`status`](Self::status) of 408, 429 or 500-599 and after a
+/// [`std::io::Error`]. Any other reason is final until the channel is subscribed again, or the connection made anew; a
+/// status makes it temporary:
+///
+/// ```
+/// use pusher_channels::AuthError;
+///
+/// fn temporary(error: impl std::error::Error) -> AuthError {
+///     AuthError::new(error.to_string()).status(503)
+/// }
+/// ```
+///
+/// An [`Error`](crate::Error) of this crate keeps its status, and a malformed answer is reported as
+/// [`Error::AuthMalformed`](crate::Error::AuthMalformed). All other reasons are reported as
+/// [`Error::AuthRefused`](crate::Error::AuthRefused).
 #[derive(Debug, Clone)]
 pub struct AuthError {
     message: String,
     status: Option<u16>,
+    cause: AuthErrorCause,
+}
+
+/// What an [`AuthError`] was made of, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuthErrorCause {
+    Refusal,
+    /// An error of the operating system, which may pass.
+    Io,
+    /// The backend answered, and the message says what is wrong with its answer.
+    Malformed,
 }
 
 impl AuthError {
     /// A refusal, in words for a person.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: None }
+        Self { message: message.into(), status: None, cause: AuthErrorCause::Refusal }
     }
 
     /// The HTTP status that stands for the reason.
@@ -141,6 +165,20 @@ impl AuthError {
 
     pub(crate) fn into_parts(self) -> (String, Option<u16>) {
         (self.message, self.status)
+    }
+
+    pub(crate) fn cause(&self) -> AuthErrorCause {
+        self.cause
+    }
+
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::InvalidPermission { reason } | Error::AuthMalformed { reason, .. } => {
+                Self { cause: AuthErrorCause::Malformed, ..Self::new(reason) }
+            }
+            Error::AuthRefused { message, status, .. } => Self { status: *status, ..Self::new(message) },
+            other => Self { status: other.status(), ..Self::new(other.to_string()) },
+        }
     }
 }
 
@@ -153,7 +191,12 @@ impl fmt::Display for AuthError {
 /// For that, `AuthError` cannot be an [`Error`](std::error::Error) itself.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for AuthError {
     fn from(error: E) -> Self {
-        Self::new(error.to_string())
+        let error: &(dyn std::error::Error + 'static) = &error;
+        match error.downcast_ref::<Error>() {
+            Some(own) => Self::of(own),
+            None if error.is::<std::io::Error>() => Self { cause: AuthErrorCause::Io, ..Self::new(error.to_string()) },
+            None => Self::new(error.to_string()),
+        }
     }
 }
 

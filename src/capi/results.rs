@@ -107,7 +107,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::AuthNetwork { .. } => PUSHER_ERR_AUTH_NETWORK,
         Error::AuthTimeout { .. } => PUSHER_ERR_AUTH_TIMEOUT,
         Error::AuthRefused { .. } => PUSHER_ERR_AUTH_REFUSED,
-        Error::AuthMalformed { .. } => PUSHER_ERR_AUTH_MALFORMED,
+        Error::AuthMalformed { .. } | Error::InvalidPermission { .. } => PUSHER_ERR_AUTH_MALFORMED,
         Error::SignInRefused { .. } => PUSHER_ERR_SIGN_IN_REFUSED,
         Error::SignInTimeout { .. } => PUSHER_ERR_SIGN_IN_TIMEOUT,
         Error::NotSignedIn => PUSHER_ERR_NOT_SIGNED_IN,

@@ -420,7 +420,8 @@ impl Config {
     fn check_http_auth(&self, option: &'static str, auth: &HttpAuth) -> Result<(), Error> {
         self.check_endpoint(option, auth.url())?;
         let request = auth.request();
-        if request.channel_field.is_empty() || request.channel_field == request.socket_field {
+        let fields = [&request.channel_field, &request.socket_field];
+        if fields.iter().any(|field| field.is_empty()) || fields[0] == fields[1] {
             return Err(Error::config(option, "needs two different field names"));
         }
         check_request(request, (option, option))

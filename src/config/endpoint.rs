@@ -48,7 +48,7 @@ impl Endpoint {
     }
 
     fn of_url(config: &Config, url: &str) -> Result<Self, Error> {
-        check_beside_url(config)?;
+        check_beside_url(config, "url")?;
         let bad = |reason: &str| Error::config("url", reason);
         if url.contains('@') {
             return Err(bad(
@@ -88,7 +88,12 @@ impl Endpoint {
     /// The whole address.
     pub(super) fn url(&self) -> String {
         let scheme = if self.tls { "wss" } else { "ws" };
-        format!("{scheme}://{}{}", self.authority(), self.target)
+        let zone = self.host.split_once('%').map(|(_, zone)| format!("%25{zone}]"));
+        let authority = match zone {
+            Some(zone) => self.authority().replacen(']', &zone, 1),
+            None => self.authority(),
+        };
+        format!("{scheme}://{authority}{}", self.target)
     }
 
     /// The value of the `Host` header, with the port unless it is the default.
@@ -103,9 +108,9 @@ impl Endpoint {
 }
 
 /// Checks the options that a complete URL has no place for.
-pub(super) fn check_beside_url(config: &Config) -> Result<(), Error> {
+pub(super) fn check_beside_url(config: &Config, option: &'static str) -> Result<(), Error> {
     if config.port.is_some() || config.tls.is_some() || !config.path_prefix.is_empty() {
-        return Err(Error::config("url", "is complete: port, tls and path_prefix cannot be set beside it"));
+        return Err(Error::config(option, "is complete: port, tls and path_prefix cannot be set beside it"));
     }
     check_cluster_domain(config)?;
     metadata(config).map(drop)
@@ -124,7 +129,8 @@ fn cluster_host(cluster: &str, domain: Option<&str>) -> Result<String, Error> {
         return Err(Error::config("cluster", "must be a short name such as `eu`: letters, digits, hyphens"));
     }
     let domain = domain.unwrap_or("pusher.com");
-    if !domain.split('.').all(is_label) {
+    // As in other hosts, a final dot marks a name as complete.
+    if !domain.strip_suffix('.').unwrap_or(domain).split('.').all(is_label) {
         return Err(Error::config("cluster_domain", "must be a domain such as `example.com`, without a port"));
     }
     Ok(format!("ws-{cluster}.{domain}"))

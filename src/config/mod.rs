@@ -137,7 +137,8 @@ impl Config {
     ///
     /// A URL that is not valid, and a panic, fail that attempt with [`Error::DialUrl`], and the client tries again by its
     /// [`Reconnect`] policy. The closure runs on the thread of the attempt and should return soon: it cannot be
-    /// interrupted, and its time counts for [`connect_timeout`](Self::connect_timeout). Calls that wait for the client,
+    /// interrupted, and its time counts for [`connect_timeout`](Self::connect_timeout), as that of the phase
+    /// [`Dns`](crate::ConnectPhase::Dns). Calls that wait for the client,
     /// such as [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside it.
     /// [`secret`](Self::secret) needs an app key that is known beforehand, and beside `url_with` it is an
     /// [`Error::Config`].
@@ -420,8 +421,9 @@ impl Config {
         self
     }
 
-    /// Whether the client logs the events that it receives and sends, at `debug`: their names, their channels and their
-    /// data. Defaults to `false`: without this option no record contains the data of an event.
+    /// Whether the client logs the events that it receives and the client events that it accepts for sending, at `debug`:
+    /// their names, their channels and their data. Events of the platform, whose names begin with `pusher:`, are not
+    /// logged. Defaults to `false`: without this option no record contains the data of an event.
     pub fn log_events(mut self, log: bool) -> Self {
         self.log_events = log;
         self
@@ -430,7 +432,7 @@ impl Config {
     /// Checks every option.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.address {
-            Address::UrlWith(_) => endpoint::check_beside_url(self)?,
+            Address::UrlWith(_) => endpoint::check_beside_url(self, "url_with")?,
             _ => drop(self.endpoint()?),
         }
         self.headers()?;

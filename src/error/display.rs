@@ -136,8 +136,11 @@ impl fmt::Display for Error {
             Self::WouldDeadlock { call } => {
                 write!(f, "handler: {call} would wait for the thread that it is called on; call it on another thread")
             }
+            Self::InvalidPermission { reason } => write!(f, "auth: the permission {reason}"),
             Self::DialUrl { reason } => write!(f, "config: url_with: the URL of this attempt {reason}"),
-            Self::OtherClient => f.write_str("handler: the binding belongs to another client (Binding::unbind)"),
+            Self::OtherClient => {
+                f.write_str("handler: the binding belongs to another client; the handler stays bound there")
+            }
             Self::Lagged { dropped } => {
                 write!(f, "queue: it was full, and {dropped} notifications were dropped (Config::overflow)")
             }

@@ -300,6 +300,12 @@ pub enum Error {
         /// The channel.
         channel: String,
     },
+    /// A text is not the answer of a backend that [`ChannelAuth::from_json`](crate::ChannelAuth::from_json) or
+    /// [`UserAuth::from_json`](crate::UserAuth::from_json) reads.
+    InvalidPermission {
+        /// The reason. It never repeats the text.
+        reason: String,
+    },
     /// The closure of [`Config::url_with`](crate::Config::url_with) panicked, has not returned from earlier attempts, or
     /// returned a URL that is not valid. The attempt to connect failed; the client tries again by its
     /// [`Reconnect`](crate::Reconnect) policy.
@@ -329,7 +335,8 @@ pub enum Error {
         /// The call.
         call: &'static str,
     },
-    /// [`unbind`](crate::Pusher::unbind) got the binding of another client.
+    /// [`unbind`](crate::Pusher::unbind) got the binding of another client. The handler stays bound to that client, and the
+    /// binding is used up.
     OtherClient,
     /// Notifications were dropped before handlers could get them, because the queue was full
     /// ([`Config::overflow`](crate::Config::overflow)).

@@ -214,6 +214,7 @@ fn one_of_each() -> Vec<(Error, &'static str)> {
         (Error::NotConnected { state: ConnectionState::Reconnecting }, "the client is reconnecting"),
         (Error::NotConnected { state: ConnectionState::Unavailable }, "Pusher::wait_connected"),
         (Error::WouldDeadlock { call: "connect" }, "connect"),
+        (Error::InvalidPermission { reason: text("is empty") }, "the permission"),
         (Error::DialUrl { reason: text("is not a URL") }, "url_with"),
         (Error::Lagged { dropped: 5 }, "5 notifications"),
         (Error::HandlerPanicked { handler: text("the event e") }, "the event e"),

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::http::{Http, Post};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, Source, SubscribeOptions, UserAuth,
-    auth::{Authorize, RequestOptions},
+    auth::{AuthErrorCause, Authorize, RequestOptions},
     config::{Auth, Authenticate, AuthorizeBatch, Config},
     error::{excerpt, is_transient},
     protocol::{grant, name::ChannelKind, sealed::SharedSecret, sign},
@@ -381,6 +381,8 @@ pub(crate) enum Failure {
         retry_after: Option<Duration>,
     },
     Malformed(String),
+    /// An error in an authorizer of the program that may pass.
+    Temporary(String),
 }
 
 impl Failure {
@@ -395,7 +397,7 @@ impl Failure {
     /// Whether asking again may help (A4).
     fn is_transient(&self) -> bool {
         match self {
-            Self::Network { .. } | Self::Timeout => true,
+            Self::Network { .. } | Self::Timeout | Self::Temporary(_) => true,
             Self::Refused { status, .. } => status.is_some_and(is_transient),
             Self::Malformed(_) => false,
         }
@@ -423,6 +425,7 @@ impl Failure {
             Self::Timeout => Error::AuthTimeout { channel, after },
             Self::Refused { status, message, .. } => Error::AuthRefused { channel, status, message },
             Self::Malformed(reason) => Error::AuthMalformed { channel, reason },
+            Self::Temporary(message) => Error::AuthRefused { channel, status: None, message },
         }
     }
 }
@@ -436,13 +439,21 @@ impl fmt::Display for Failure {
             Self::Refused { status: Some(status), .. } => write!(f, "refused with {status}"),
             Self::Refused { status: None, .. } => f.write_str("refused"),
             Self::Malformed(reason) => write!(f, "the answer {reason}"),
+            Self::Temporary(_) => f.write_str("an error that may pass"),
         }
     }
 }
 
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
+        let cause = error.cause();
         let (message, status) = error.into_parts();
-        Self::Refused { status, message: excerpt(&message), retry_after: None }
+        match cause {
+            AuthErrorCause::Malformed => Self::Malformed(excerpt(&message)),
+            AuthErrorCause::Io if status.is_none() => Self::Temporary(excerpt(&message)),
+            AuthErrorCause::Io | AuthErrorCause::Refusal => {
+                Self::Refused { status, message: excerpt(&message), retry_after: None }
+            }
+        }
     }
 }

@@ -9,14 +9,17 @@ use super::Core;
 use crate::{Event, protocol::sealed::data_of};
 
 impl Core {
-    /// The event with its data as text, or the report that the decoder failed. `None` if the data is text already.
+    /// The event with its data as text, or the report that the decoder failed. `None` if the data is text already. The
+    /// decoder is the one that the channel has now; if it has none any more, the data is UTF-8.
     pub(crate) fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.registry.own_options(channel));
         let own = options.as_ref().and_then(|options| options.own_decoder());
-        // Options that were withdrawn meanwhile are those of an event that is not wanted any more.
-        let decoder = own.or(self.config.decoder())?;
-        let decoded = catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)));
-        Some(event.decoded(decoded.unwrap_or_else(|_| Err("the decoder panicked".to_owned()))))
+        let decoded = match own.or(self.config.decoder()) {
+            Some(decoder) => catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)))
+                .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),
+            None => String::from_utf8(bytes.to_vec()).map(data_of).map_err(|_| "it is not UTF-8".to_owned()),
+        };
+        Some(event.decoded(decoded))
     }
 }

@@ -18,7 +18,7 @@ impl ChannelAuth {
     ///
     /// # Errors
     ///
-    /// [`Error::AuthMalformed`] if this is no such object. It never repeats the text.
+    /// [`Error::InvalidPermission`] if this is no such object. It never repeats the text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let auth = Answer::read(text.as_bytes(), |answer| {
             let mut auth = Self::new(required(answer.auth, "auth")?);
@@ -44,7 +44,7 @@ impl UserAuth {
     ///
     /// # Errors
     ///
-    /// [`Error::AuthMalformed`] if this is no such object, or the user has no id. It never repeats the text.
+    /// [`Error::InvalidPermission`] if this is no such object, or the user has no id. It never repeats the text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         user_from(text.as_bytes()).map_err(malformed)
     }
@@ -57,7 +57,7 @@ impl UserAuth {
 }
 
 fn malformed(reason: String) -> Error {
-    Error::AuthMalformed { channel: None, reason }
+    Error::InvalidPermission { reason }
 }
 
 fn to_json<const N: usize>(fields: [(&str, Option<&str>); N]) -> String {
@@ -352,7 +352,7 @@ mod tests {
             let errors = [ChannelAuth::from_json(text).err(), UserAuth::from_json(text).err()];
             for error in errors {
                 let error = error.expect("no answer").to_string();
-                assert!(error.contains("the answer ") && !error.contains("canary"), "X1: {error}");
+                assert!(error.contains("the permission ") && !error.contains("canary"), "X1: {error}");
             }
         }
     }

@@ -126,6 +126,7 @@ impl Session {
 
     fn dial(&mut self, now: Instant) {
         self.generation.0 += 1;
+        self.is_over_tls = self.settings.tls || self.insists_on_tls;
         let deadline = now + self.settings.connect_timeout;
         self.phase = Phase::Connecting(Attempt { generation: self.generation, deadline, phase: ConnectPhase::Dns });
         self.to_dial = true;
@@ -223,7 +224,7 @@ impl Session {
     /// Decides by the reason (R2) and by the policy (R1) what comes after a connection.
     fn go_on_after(&mut self, cause: Arc<Error>, now: Instant) {
         let advice = Advice::for_code(close_code(&cause));
-        if advice == Advice::UseTls && !self.settings.tls && !self.insists_on_tls {
+        if advice == Advice::UseTls && !self.is_over_tls {
             self.insists_on_tls = true;
             self.change_state(ConnectionState::Reconnecting, Some(cause), Some(Duration::ZERO));
             return self.dial_again(now);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    ConnectionState, Error,
+    ConnectPhase, ConnectionState, Error,
     protocol::{
         frame::{Data, Frame},
         message::{Established, Message, ServerError},
@@ -23,7 +23,10 @@ const MAX_SOCKET_ID: usize = 200;
 impl Session {
     pub(super) fn socket(&mut self, event: FromSocket<'_>, now: Instant) {
         match event {
-            FromSocket::Reached(phase) => self.phase.reached(phase),
+            FromSocket::Reached(phase) => {
+                self.is_over_tls |= phase == ConnectPhase::Tls;
+                self.phase.reached(phase);
+            }
             FromSocket::DialFailed(error) => self.lose(error, now),
             FromSocket::Text(text) => self.text(text, now),
             FromSocket::Binary => self.bad_message("it is binary".to_owned(), now),

@@ -205,6 +205,8 @@ pub(crate) struct Session {
     outage: Option<Outage>,
     /// The server asked for TLS (4000).
     insists_on_tls: bool,
+    /// The current attempt, or connection, uses TLS. The configuration does not tell if a closure makes the URL.
+    is_over_tls: bool,
     subscriptions: Subscriptions,
     sign_in: SignIn,
     client_events: Outbox,
@@ -241,6 +243,7 @@ impl Session {
             persistence: Persistence::Once,
             outage: None,
             insists_on_tls: false,
+            is_over_tls: false,
             connection: None,
             waiting: Vec::new(),
             batch: Batch::default(),
