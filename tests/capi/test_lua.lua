@@ -141,6 +141,9 @@ function tests.h2_an_error_of_a_callback_is_raised_after_the_others_have_run()
     local failing
     failing = client:on("connection_state_change", nil, function() failing:unbind() error({ "of the program" }) end)
     client:on("connection_state_change", nil, function() ran = ran + 1 end)
+    local unbound
+    client:on("connection_state_change", nil, function() unbound:unbind() end)
+    unbound = client:on("connection_state_change", nil, function() ran = "unbound by the one before" end)
     client:connect()
     local succeeded, failure = pcall(client.dispatch, client)
     assert(not succeeded and failure[1] == "of the program" and ran == 1)

@@ -128,6 +128,11 @@ test("h1 every wait rejects with the reason of its signal, at once, and leaves n
     await assert.rejects(wait(client, { signal: {} }), TypeError, name);
   }
   assert.equal(connecting.state, "connecting");
+  await connecting.disconnect();
+  while ((await connecting.next(PATIENCE_MS)).state !== "disconnected");
+  await assert.rejects(connecting.connect({ signal: AbortSignal.abort() }), { name: "AbortError" });
+  await connecting.disconnect();
+  assert.equal(await connecting.next(0), undefined);
   await connected.close();
   await connecting.close();
 });
@@ -164,6 +169,23 @@ test("h4 a wait that is aborted loses no notification, and changes no order", as
   await client.disconnect();
   while (changes.at(-1) !== "disconnected") read(await client.next(PATIENCE_MS));
   assert.deepEqual(changes, ["connecting", "connected", "disconnecting", "disconnected"]);
+  await client.close();
+});
+
+test("h3 what a thread has taken comes before what waits", async () => {
+  const client = clientWith();
+  const controller = new AbortController();
+  const waited = client.next({ signal: controller.signal });
+  controller.abort();
+  await assert.rejects(waited, { name: "AbortError" });
+  client.connectBackground();
+  // Meanwhile the thread has taken the first change, and cannot hand it over.
+  while (client.state !== "connected");
+  let change;
+  do change = await client.next(0);
+  while (change === undefined && (await new Promise((resolve) => setImmediate(resolve, true))));
+  assert.equal(change.state, "connecting");
+  assert.equal((await client.next(PATIENCE_MS)).state, "connected");
   await client.close();
 });
 
@@ -225,15 +247,20 @@ test("h2 a callback that throws is an uncaught exception, and the others run", a
   const client = clientWith();
   const [thrown, other] = [promised(), promised()];
   const error = new Error("of the program");
+  let wrong;
   process.setUncaughtExceptionCaptureCallback(thrown.resolve);
   const first = client.on("connection_state_change", null, () => {
     first.unbind();
     throw error;
   });
+  const ending = client.on("connection_state_change", null, () => ended.unbind());
+  const ended = client.on("connection_state_change", null, () => (wrong = "it was unbound by the one before"));
   client.on("connection_state_change", null, ({ state }) => state === "connected" && other.resolve());
   client.connectBackground();
   assert.equal(await thrown.promise, error);
   await other.promise;
+  ending.unbind();
+  assert.equal(wrong, undefined);
   process.setUncaughtExceptionCaptureCallback(null);
   await client.close();
 });
