@@ -186,7 +186,13 @@ jit.off(in_slices)
 
 -- For ever where no timeout is given.
 local function wait_for(timeout, wait)
-    check(in_slices(lib.PUSHER_ERR_WAIT_TIMEOUT, timeout or -1, wait))
+    local succeeded, failure = pcall(check, in_slices(lib.PUSHER_ERR_WAIT_TIMEOUT, timeout or -1, wait))
+    if succeeded then return end
+    -- The library knows of the last slice alone.
+    if failure.name == "PUSHER_ERR_WAIT_TIMEOUT" then
+        failure.text = failure.text:gsub(" within .*", (" within %dms"):format(timeout))
+    end
+    error(failure, 0)
 end
 
 ---- The client -------------------------------------------------------------------------------------------------------

@@ -274,7 +274,13 @@ export class Client {
       if (result !== Result.ERR_WAIT_TIMEOUT) break;
     }
     // The error belongs to the thread that waited. Asked on this one, the client tells it again.
-    check(c[name](this.#handle, ...parameters, 0));
+    try {
+      check(c[name](this.#handle, ...parameters, 0));
+    } catch (error) {
+      // It has not waited for that time alone.
+      if (error.result === Result.ERR_WAIT_TIMEOUT) error.message = error.message.replace(/ within .*/, ` within ${timeout}ms`);
+      throw error;
+    }
   }
 }
 

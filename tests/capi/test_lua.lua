@@ -105,6 +105,8 @@ function tests.h1_waits_end_with_their_time_and_their_outcome()
     client:wait_subscribed("news")
     -- Longer than a slice.
     fails_with("PUSHER_ERR_WAIT_TIMEOUT", client.wait_subscribed, client, "private-orders", 250)
+    local _, failure = pcall(client.wait_subscribed, client, "private-orders", 250)
+    assert(failure.text:find(" within 250ms$"), failure.text)
     while client:next() do end
     client:close()
 end
