@@ -227,6 +227,15 @@ local function checked_name(value, number, name)
     error(("bad argument #%d to '%s' (string or nil expected, got %s)"):format(number, name, type(value)), 3)
 end
 
+-- The names of the kinds of notifications, whose numbers have no gap.
+local kinds = {}
+while true do
+    local kind = name_of(lib.pusher_kind_name, #kinds + 1)
+    if not kind then break end
+    kinds[#kinds + 1] = kind
+    kinds[kind] = true
+end
+
 local Binding = {}
 Binding.__index = Binding
 
@@ -258,6 +267,9 @@ function Client:on(kind, channel, callback)
     checked_callback(callback, "on")
     if type(kind) ~= "string" then
         error(("bad argument #1 to 'on' (string expected, got %s)"):format(type(kind)), 2)
+    end
+    if not kinds[kind] then
+        error("bad argument #1 to 'on' (no such kind; there are " .. table.concat(kinds, ", ") .. ")", 2)
     end
     checked_name(channel, 2, "on")
     return add_binding(self, { kind = kind, channel = channel, callback = callback })

@@ -252,7 +252,7 @@ export class Client {
 
   // The same for every notification of a kind, on one channel or, with `null`, on all.
   on(kind, channel, callback) {
-    const [wanted, of] = [string(kind), nullable(channel)];
+    const [wanted, of] = [kindName(kind), nullable(channel)];
     const isWanted = (it) => it.kind === wanted && (of ?? it.channel) === it.channel;
     return this.#bindings.add(isWanted, { channel: of, kind: wanted, callback: callable(callback) });
   }
@@ -580,6 +580,11 @@ function nullable(value) {
   return value === null || value === undefined ? null : string(value);
 }
 
+function kindName(kind) {
+  if (KINDS.includes(string(kind))) return kind;
+  throw new TypeError(`there is no such kind of notifications; there are ${KINDS.join(", ")}`);
+}
+
 function callable(value) {
   if (typeof value === "function") return value;
   throw new TypeError(`the callback, which comes last, must be a function, not ${value === null ? "null" : typeof value}`);
@@ -737,6 +742,10 @@ const c = Object.fromEntries(
     .slice(0, -1)
     .map((prototype) => [prototype.match(/pusher_\w+(?=\()/)[0], library.func(prototype.trim())]),
 );
+
+// The names of the kinds of notifications, whose numbers have no gap.
+const KINDS = [];
+for (let kind; (kind = word(c.pusher_kind_name, KINDS.length + 1)); ) KINDS.push(kind);
 
 // The same on a thread of the pool, as promises.
 const waiting = Object.fromEntries(

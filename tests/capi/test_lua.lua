@@ -164,6 +164,8 @@ function tests.h1_what_cannot_be_called_is_refused_when_it_is_bound()
     end
     local succeeded, failure = pcall(client.bind, client, "published", function() end)
     assert(not succeeded and failure:find("bad argument #2 to 'bind'", 1, true), failure)
+    succeeded, failure = pcall(client.on, client, "subscribed", nil, function() end)
+    assert(not succeeded and failure:find("no such kind; there are event, .*lagged"), failure)
     client:close()
 end
 

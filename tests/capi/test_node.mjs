@@ -273,6 +273,7 @@ test("h1 what cannot be called is refused when it is bound", async () => {
   }
   assert.throws(() => client.bind("published", () => {}), /a string is needed|must be a function/);
   assert.throws(() => client.bind(7, "published", () => {}), TypeError);
+  assert.throws(() => client.on("subscribed", null, () => {}), /there are event, .*subscription_succeeded.*, lagged$/);
   await client.close();
 });
 
