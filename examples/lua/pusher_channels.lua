@@ -9,14 +9,20 @@
 --         if notification.kind == "event" then print(notification.channel, notification.name, notification.data) end
 --     end
 --
+-- Or by callbacks, which client:dispatch() runs: client:bind("news", "published", function(event) print(event.data) end)
+--
 -- The declarations are those of pusher_channels.h itself, which is looked for in PUSHER_CHANNELS_HEADER, then beside
 -- this file, then where it is in the repository. PUSHER_CHANNELS_LIBRARY names the shared library; otherwise the system
 -- looks for it.
 --
--- No callback is ever registered, because LuaJIT cannot be called by another thread. What fails raises an error: a
--- table with `result`, its `name`, `text`, `is_retryable`, `is_auth`, `is_timeout`, and perhaps `code`, `status`,
--- `detail`, `channel`, `message`, which `pcall` returns and `tostring` puts in words. Times are in milliseconds, and
--- negative ones are for ever.
+-- No callback is ever registered with the library, because LuaJIT cannot be called by another thread. What fails raises
+-- an error: a table with `result`, its `name`, `text`, `is_retryable`, `is_auth`, `is_timeout`, and perhaps `code`,
+-- `status`, `detail`, `channel`, `message`, which `pcall` returns and `tostring` puts in words. Times are in
+-- milliseconds, and negative ones are for ever.
+--
+-- Ctrl-C ends every wait within 0.1 s, with the error "interrupted!", in a program that `luajit` runs. Only `connect`
+-- is not ended: it takes `connect_timeout_ms` at most. `connect_background` and `wait_connected` do the same in two
+-- steps, of which the second can be ended.
 
 local ffi = require "ffi"
 
@@ -34,7 +40,19 @@ local function header()
             return text
         end
     end
-    error("pusher_channels.h is not at " .. table.concat(paths, ", nor at "))
+    error("pusher_channels.h is not at " .. table.concat(paths, ", nor at ")
+        .. ": put it beside pusher_channels.lua, or set PUSHER_CHANNELS_HEADER to its path", 0)
+end
+
+-- Loads the library, or says what to do about it.
+local function library()
+    local path = os.getenv("PUSHER_CHANNELS_LIBRARY") or "pusher_channels"
+    local is_loaded, lib = pcall(ffi.load, path)
+    if is_loaded then return lib end
+    local file = ({ Windows = "pusher_channels.dll", OSX = "libpusher_channels.dylib" })[ffi.os] or "libpusher_channels.so"
+    error(("the library of pusher-channels cannot be loaded: set PUSHER_CHANNELS_LIBRARY to the path of %s, or install it "
+        .. "where the system looks. In the repository of pusher-channels, `cargo rustc --release --features capi "
+        .. "--crate-type cdylib` builds it as target/release/%s. (%s)"):format(file, file, lib), 0)
 end
 
 -- LuaJIT has no preprocessor, and understands C, but no `extern "C"`.
@@ -43,7 +61,11 @@ ffi.cdef((header()
     :gsub("#[^\n]*", "")
     :gsub("PUSHER_NULLABLE", "")))
 
-local lib = ffi.load(os.getenv("PUSHER_CHANNELS_LIBRARY") or "pusher_channels")
+local lib = library()
+assert(lib.PUSHER_ABI_VERSION >= 0x00010002, "pusher_channels.h is older than pusher_channels.lua")
+
+-- How long a wait lasts at a time.
+local SLICE_MS = 100
 
 -- What functions write their results to. Lua has one thread, and each value is read before the next call.
 local text, length, list = ffi.new("const char *[1]"), ffi.new("size_t[1]"), ffi.new("pusher_list *[1]")
@@ -118,7 +140,14 @@ local function copied_list(result)
     return copy
 end
 
--- A table of all that the notification has, and the notification is freed. A game has few enough a frame.
+local Notification = {}
+
+function Notification:__tostring()
+    return self.text
+end
+
+-- A table of all that the notification has, and the notification is freed. A game has few enough a frame. `text`, which
+-- `tostring` gives, is a line for a person.
 local function copied_notification()
     local it = ffi.gc(taken[0], lib.pusher_notification_free)
     local copy = {}
@@ -135,8 +164,35 @@ local function copied_notification()
     copy.gap = got_number(lib.pusher_notification_gap(it, long), long)
     if lib.pusher_notification_users(it, list) == lib.PUSHER_OK then copy.users = copied_list(lib.PUSHER_OK) end
     if lib.pusher_notification_error(it, failure) == lib.PUSHER_OK then copy.error = copied_error(failure[0]) end
+    copy.text = got_text(lib.pusher_notification_text(it, text, length))
     lib.pusher_notification_free(ffi.gc(it, nil))
-    return copy
+    return setmetatable(copy, Notification)
+end
+
+---- Waiting ----------------------------------------------------------------------------------------------------------
+
+-- Waits in slices until the result is another one than `nothing`, or the time is over. LuaJIT notices Ctrl-C where its
+-- interpreter goes on: neither inside of C, nor in compiled code.
+local function in_slices(nothing, timeout, wait)
+    local left = timeout < 0 and math.huge or timeout
+    while true do
+        local slice = math.min(left, SLICE_MS)
+        local result = wait(slice)
+        left = left - slice
+        if result ~= nothing or left <= 0 then return result end
+    end
+end
+jit.off(in_slices)
+
+-- For ever where no timeout is given.
+local function wait_for(timeout, wait)
+    local succeeded, failure = pcall(check, in_slices(lib.PUSHER_ERR_WAIT_TIMEOUT, timeout or -1, wait))
+    if succeeded then return end
+    -- The library knows of the last slice alone.
+    if failure.name == "PUSHER_ERR_WAIT_TIMEOUT" then
+        failure.text = failure.text:gsub(" within .*", (" within %dms"):format(timeout))
+    end
+    error(failure, 0)
 end
 
 ---- The client -------------------------------------------------------------------------------------------------------
@@ -147,7 +203,9 @@ Client.__index = Client
 -- The next notification. Waits for at most so long, by default not at all: nil when none came in time, or the client is
 -- closed.
 function Client:next(timeout)
-    local result = lib.pusher_next(self.handle, timeout or 0, taken)
+    local result = in_slices(lib.PUSHER_NOTHING, timeout or 0, function(slice)
+        return lib.pusher_next(self.handle, slice, taken)
+    end)
     if result == lib.PUSHER_ERR_HANDLE then return nil end
     if check(result) == lib.PUSHER_OK then return copied_notification() end
 end
@@ -155,6 +213,94 @@ end
 -- Iterates over what waits, without waiting.
 function Client:waiting()
     return function() return self:next(0) end
+end
+
+-- Refuses what cannot be called, in the name of the function that the program has called.
+local function checked_callback(callback, name)
+    local meta = getmetatable(callback)
+    if type(callback) == "function" or type(meta) == "table" and meta.__call then return callback end
+    error(("bad argument #3 to '%s' (function expected, got %s)"):format(name, type(callback)), 3)
+end
+
+local function checked_name(value, number, name)
+    if value == nil or type(value) == "string" then return value end
+    error(("bad argument #%d to '%s' (string or nil expected, got %s)"):format(number, name, type(value)), 3)
+end
+
+-- The names of the kinds of notifications, whose numbers have no gap.
+local kinds = {}
+while true do
+    local kind = name_of(lib.pusher_kind_name, #kinds + 1)
+    if not kind then break end
+    kinds[#kinds + 1] = kind
+    kinds[kind] = true
+end
+
+local Binding = {}
+Binding.__index = Binding
+
+-- Takes the callback away; it does not run again.
+function Binding:unbind()
+    for index, binding in ipairs(self.client.bindings) do
+        if binding == self then table.remove(self.client.bindings, index) break end
+    end
+    self.is_unbound = true
+end
+
+local function add_binding(client, binding)
+    binding.client = client
+    table.insert(client.bindings, setmetatable(binding, Binding))
+    return binding
+end
+
+-- Lets `dispatch` call back for the application's events of this name on this channel; nil stands for all names, and for
+-- all channels. Returns what has `unbind`.
+function Client:bind(channel, event, callback)
+    checked_name(channel, 1, "bind")
+    checked_name(event, 2, "bind")
+    checked_callback(callback, "bind")
+    return add_binding(self, { kind = "event", channel = channel, name = event, callback = callback })
+end
+
+-- The same for every notification of a kind, on one channel or, with nil, on all.
+function Client:on(kind, channel, callback)
+    checked_callback(callback, "on")
+    if type(kind) ~= "string" then
+        error(("bad argument #1 to 'on' (string expected, got %s)"):format(type(kind)), 2)
+    end
+    if not kinds[kind] then
+        error("bad argument #1 to 'on' (no such kind; there are " .. table.concat(kinds, ", ") .. ")", 2)
+    end
+    checked_name(channel, 2, "on")
+    return add_binding(self, { kind = kind, channel = channel, callback = callback })
+end
+
+-- Runs the callbacks for a notification, all of them, and then raises the first of their errors.
+local function call_back(client, notification)
+    local failed, failure = false, nil
+    for _, binding in ipairs({ unpack(client.bindings) }) do
+        local is_wanted = binding.kind == notification.kind and not binding.is_unbound
+            and (binding.channel == nil or binding.channel == notification.channel)
+            and (binding.name == nil or binding.name == notification.name)
+        if is_wanted then
+            local succeeded, raised = pcall(binding.callback, notification)
+            if not succeeded and not failed then failed, failure = true, raised end
+        end
+    end
+    if failed then error(failure, 0) end
+end
+
+-- Runs the callbacks for what waits; waits for the first notification for at most so long, by default not at all.
+-- Returns for how many notifications. It takes them as `next` does: what one has taken, the other does not get.
+function Client:dispatch(timeout)
+    local count = 0
+    local notification = self:next(timeout)
+    while notification do
+        count = count + 1
+        call_back(self, notification)
+        notification = self:next(0)
+    end
+    return count
 end
 
 -- How many notifications wait.
@@ -170,6 +316,10 @@ end
 -- Returns at once, and keeps trying, also when the first attempt fails. This is the one for a game.
 function Client:connect_background()
     check(lib.pusher_connect_background(self.handle))
+end
+
+function Client:wait_connected(timeout)
+    wait_for(timeout, function(slice) return lib.pusher_wait_connected(self.handle, slice) end)
 end
 
 function Client:disconnect()
@@ -203,6 +353,21 @@ end
 -- With a signature that is there already, made for `socket_id`. It serves this connection alone.
 function Client:subscribe_with_auth(channel, auth, channel_data, shared_secret)
     check(lib.pusher_subscribe_with_auth(self.handle, channel, auth, channel_data, shared_secret))
+end
+
+-- The same with the JSON text that the program's backend has answered.
+function Client:subscribe_with_auth_json(channel, json)
+    check(lib.pusher_subscribe_with_auth_json(self.handle, channel, json, #json))
+end
+
+-- Waits until the server has confirmed the subscription, or raises what ended it otherwise.
+function Client:wait_subscribed(channel, timeout)
+    wait_for(timeout, function(slice) return lib.pusher_wait_subscribed(self.handle, channel, slice) end)
+end
+
+-- The same for all channels; raises the first of their errors.
+function Client:wait_all_subscribed(timeout)
+    wait_for(timeout, function(slice) return lib.pusher_wait_all_subscribed(self.handle, slice) end)
 end
 
 function Client:unsubscribe(channel)
@@ -256,6 +421,15 @@ function Client:sign_in_with_auth(auth, user_data)
     check(lib.pusher_sign_in_with_auth(self.handle, auth, user_data))
 end
 
+-- The same with the JSON text that the backend has answered.
+function Client:sign_in_with_auth_json(json)
+    check(lib.pusher_sign_in_with_auth_json(self.handle, json, #json))
+end
+
+function Client:wait_signed_in(timeout)
+    wait_for(timeout, function(slice) return lib.pusher_wait_signed_in(self.handle, slice) end)
+end
+
 function Client:user_id()
     return got_text(check(lib.pusher_user_id(self.handle, text, length)))
 end
@@ -272,6 +446,12 @@ end
 -- Disconnects and ends the client. The garbage collector does the same.
 function Client:close()
     lib.pusher_client_free(ffi.gc(self.handle, nil))
+end
+
+function Client:__tostring()
+    local state = state_name(lib.pusher_state(self.handle, int))
+    if not state then return "Client(closed)" end
+    return ("Client(%s, %d channels)"):format(state, #self:channels())
 end
 
 ---- Making one -------------------------------------------------------------------------------------------------------
@@ -292,6 +472,17 @@ local function configure(config, name, value)
     end
 end
 
+-- Some options have other names here than in C.
+local function named_for_lua(failure)
+    if type(failure) ~= "table" or failure.name ~= "PUSHER_ERR_OPTION" then return failure end
+    for here, in_c in pairs(PAIRS) do
+        failure.text = failure.text
+            :gsub('"' .. in_c .. '", which pusher_config_add sets', '"' .. here .. '"')
+            :gsub('"' .. in_c .. '" here; pusher_config_add sets it', '"' .. in_c .. '" here; did you mean "' .. here .. '"?')
+    end
+    return failure
+end
+
 local pusher = { version = ffi.string(lib.pusher_version()) }
 
 -- Options have the names that `pusher_config_set` in pusher_channels.h lists.
@@ -299,9 +490,12 @@ function pusher.client(options)
     local config, client = ffi.new("pusher_config *[1]"), ffi.new("pusher_client *[1]")
     check(lib.pusher_config_new(config))
     local handle = ffi.gc(config[0], lib.pusher_config_free)
-    for name, value in pairs(options) do configure(handle, name, value) end
+    for name, value in pairs(options) do
+        local succeeded, failure = pcall(configure, handle, name, value)
+        if not succeeded then error(named_for_lua(failure), 0) end
+    end
     check(lib.pusher_client_new(handle, client))
-    return setmetatable({ handle = ffi.gc(client[0], lib.pusher_client_free) }, Client)
+    return setmetatable({ handle = ffi.gc(client[0], lib.pusher_client_free), bindings = {} }, Client)
 end
 
 check(lib.pusher_abi_check(lib.PUSHER_ABI_VERSION))

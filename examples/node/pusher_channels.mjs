@@ -9,30 +9,40 @@
 //       if (notification.kind === "event") console.log(notification.channel, notification.name, notification.data);
 //     }
 //
+// Or by callbacks: client.bind("news", "published", ({ data }) => console.log(data)). pusher_channels.d.mts has the types.
+//
 // PUSHER_CHANNELS_LIBRARY names the shared library; otherwise it is looked for beside this file, then by the system.
 //
 // What waits is taken at once, on the event loop's thread. When nothing does, a thread of Node's pool waits for the
-// next notification. So an event arrives without delay, the event loop is never blocked, and nothing turns while there
-// is no event; but each client that is iterated over has one of the pool's threads, which are four unless
-// UV_THREADPOOL_SIZE says more. No callback is ever registered: nothing but the event loop's thread calls JavaScript.
+// next notification, for a quarter of a second at a time. So an event arrives without delay, and the event loop is never
+// blocked; but each client that is iterated over has one of the pool's threads, and each client with callbacks
+// another one. They are four unless UV_THREADPOOL_SIZE says more. Nothing but the event loop's thread calls JavaScript.
 //
-// Times are in milliseconds.
+// All times are in milliseconds. Every wait takes a timeout, which is for ever if it is left away, and 0 looks only; and
+// an AbortSignal: next(500), next({ signal }), next({ timeout: 500, signal }), next(500, { signal }). A wait that is
+// aborted rejects with the signal's reason, at once, and loses no notification.
 
 import { existsSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { inspect, promisify } from "node:util";
 
 import koffi from "koffi";
 
-const ABI_VERSION = 0x00010001;
+const ABI_VERSION = 0x00010002;
 
 // Node waits for the threads of its pool before it exits, so that none may wait for much longer.
 const SLICE_MS = 250;
+
+// After so many notifications in a row, timers and sockets have their turn.
+const TURN = 256;
 
 const Result = { OK: 0, NOTHING: 1, CLOSED: 2, ERR_HANDLE: 12, ERR_WAIT_TIMEOUT: 136 };
 
 export class Client {
   #handle;
+  #queue;
+  #bindings = new Bindings(() => this.#handle);
 
   // Options have the names that `pusher_config_set` in pusher_channels.h lists: key, cluster, host, port, tls, ...
   // `headers`, `auth_headers` and `auth_params` are objects, `client_name` and `client_identity_pem` arrays of two strings.
@@ -41,6 +51,7 @@ export class Client {
     try {
       for (const [name, value] of Object.entries(options)) configure(config, name, value);
       this.#handle = made(c.pusher_client_new, config);
+      this.#queue = new Queue(this.#handle, "pusher_next");
     } finally {
       c.pusher_config_free(config);
     }
@@ -56,10 +67,12 @@ export class Client {
   }
 
   // Resolves when there is a connection, and keeps trying until then. Rejects when the server refuses for good, or the
-  // time is over. Why an attempt has failed is told by a notification.
-  async connect(timeout) {
+  // time is over. Why an attempt has failed is told by a notification. After an abort, the client keeps trying:
+  // `disconnect` ends that.
+  async connect(timeout, options) {
+    waitOf(timeout, options).signal?.throwIfAborted();
     this.connectBackground();
-    await this.waitConnected(timeout);
+    await this.waitConnected(timeout, options);
   }
 
   // Returns at once, and keeps trying.
@@ -67,12 +80,15 @@ export class Client {
     check(c.pusher_connect_background(this.#handle));
   }
 
-  waitConnected(timeout) {
-    return this.#wait("pusher_wait_connected", timeout);
+  async waitConnected(timeout, options) {
+    await this.#wait("pusher_wait_connected", waitOf(timeout, options));
   }
 
-  disconnect() {
-    check(c.pusher_disconnect(this.#handle));
+  // Resolves after 250 ms at most.
+  async disconnect() {
+    const result = await waiting.pusher_disconnect(this.#handle);
+    // The error belongs to the thread that waited. Asked on this one, the client tells it again.
+    if (result !== Result.OK) check(c.pusher_disconnect(this.#handle));
   }
 
   // Skips the delay before the next attempt; while connected, looks whether the connection is alive.
@@ -101,8 +117,15 @@ export class Client {
     check(c.pusher_subscribe(this.#handle, string(channel)));
   }
 
-  // With a signature that is there already, made for `socketId`. It serves this connection alone.
-  subscribeWithAuth(channel, { auth, channel_data = null, shared_secret = null }) {
+  // With a permission that is there already, made for `socketId`: what the backend answered, as an object or as its JSON
+  // text. It serves this connection alone.
+  subscribeWithAuth(channel, answer) {
+    if (typeof answer === "string") {
+      const json = Buffer.from(answer);
+      check(c.pusher_subscribe_with_auth_json(this.#handle, string(channel), json, json.length));
+      return;
+    }
+    const { auth, channel_data = null, shared_secret = null } = answer;
     const optional = [channel_data, shared_secret].map((value) => value && string(value));
     check(c.pusher_subscribe_with_auth(this.#handle, string(channel), string(auth), ...optional));
   }
@@ -120,8 +143,13 @@ export class Client {
   }
 
   // Resolves when the server has confirmed the subscription, or rejects with what ended it otherwise.
-  waitSubscribed(channel, timeout) {
-    return this.#wait("pusher_wait_subscribed", timeout, string(channel));
+  async waitSubscribed(channel, timeout, options) {
+    await this.#wait("pusher_wait_subscribed", waitOf(timeout, options), string(channel));
+  }
+
+  // The same for all channels; rejects with the first of their errors.
+  async waitAllSubscribed(timeout, options) {
+    await this.#wait("pusher_wait_all_subscribed", waitOf(timeout, options));
   }
 
   get channels() {
@@ -160,13 +188,18 @@ export class Client {
     check(c.pusher_sign_in(this.#handle));
   }
 
-  // By what the program's backend has said for `socketId`. Each connection needs another one.
-  signInWithAuth({ auth, user_data }) {
-    check(c.pusher_sign_in_with_auth(this.#handle, string(auth), string(user_data)));
+  // By what the program's backend has said for `socketId`: an object or its JSON text. Each connection needs another one.
+  signInWithAuth(answer) {
+    if (typeof answer === "string") {
+      const json = Buffer.from(answer);
+      check(c.pusher_sign_in_with_auth_json(this.#handle, json, json.length));
+    } else {
+      check(c.pusher_sign_in_with_auth(this.#handle, string(answer.auth), string(answer.user_data)));
+    }
   }
 
-  waitSignedIn(timeout) {
-    return this.#wait("pusher_wait_signed_in", timeout);
+  async waitSignedIn(timeout, options) {
+    await this.#wait("pusher_wait_signed_in", waitOf(timeout, options));
   }
 
   // `undefined` while nobody is signed in.
@@ -185,39 +218,186 @@ export class Client {
   }
 
   // The next notification; `undefined` when none comes in time, `null` when the client is closed.
-  async next(timeout = Infinity) {
-    const out = [null];
-    let result = c.pusher_next(this.#handle, 0, out);
-    for (const slice of slices(timeout)) {
-      if (result !== Result.NOTHING) break;
-      result = await waiting.pusher_next(this.#handle, slice, out);
-    }
-    if (result === Result.NOTHING) return undefined;
-    if (result === Result.CLOSED || result === Result.ERR_HANDLE) return null;
-    if (result !== Result.OK) throw new PusherError(result);
-    return notification(out[0]);
+  async next(timeout, options) {
+    return this.#queue.next(waitOf(timeout, options));
   }
 
   // How many notifications wait.
   get length() {
-    return number(c.pusher_length, this.#handle);
+    return number(c.pusher_length, this.#handle) + this.#queue.kept;
   }
 
-  // Ends when the client is closed.
-  async *[Symbol.asyncIterator]() {
+  // Iterates over all notifications, and ends when the client is closed.
+  async *notifications(options) {
+    const wait = waitOf(undefined, options);
     for (;;) {
-      const next = await this.next();
+      const next = await this.#queue.next(wait);
       if (next === null) return;
       yield next;
     }
   }
 
-  async #wait(name, timeout = Infinity, ...parameters) {
+  [Symbol.asyncIterator]() {
+    return this.notifications();
+  }
+
+  // Calls back for the application's events of this name on this channel, from now on; `null` stands for all names, and
+  // for all channels. A callback that throws ends neither the others nor the client: Node treats the error as uncaught.
+  // A program that uses callbacks only sets the option `pull` to false.
+  bind(channel, event, callback) {
+    const [of, name] = [nullable(channel), nullable(event)];
+    const isWanted = (it) => it.kind === "event" && (of ?? it.channel) === it.channel && (name ?? it.name) === it.name;
+    return this.#bindings.add(isWanted, { channel: of, event: name, callback: callable(callback) });
+  }
+
+  // The same for every notification of a kind, on one channel or, with `null`, on all.
+  on(kind, channel, callback) {
+    const [wanted, of] = [kindName(kind), nullable(channel)];
+    const isWanted = (it) => it.kind === wanted && (of ?? it.channel) === it.channel;
+    return this.#bindings.add(isWanted, { channel: of, kind: wanted, callback: callable(callback) });
+  }
+
+  // Ends all callbacks of `bind` for this channel and event, and perhaps only this one. What is left away is any.
+  unbind(channel, event, callback) {
+    this.#bindings.end({ channel, event, callback });
+  }
+
+  [inspect.custom]() {
+    const state = optional((handle, out) => orNothing(c.pusher_state(handle, out)), this.#handle, stateName);
+    return state === undefined ? "Client(closed)" : `Client(${state}, ${this.channels.length} channels)`;
+  }
+
+  async #wait(name, { timeout, signal }, ...parameters) {
+    signal?.throwIfAborted();
     for (const slice of slices(timeout)) {
-      if ((await waiting[name](this.#handle, ...parameters, slice)) !== Result.ERR_WAIT_TIMEOUT) break;
+      const result = await raced(waiting[name](this.#handle, ...parameters, slice), signal);
+      if (result !== Result.ERR_WAIT_TIMEOUT) break;
     }
     // The error belongs to the thread that waited. Asked on this one, the client tells it again.
-    check(c[name](this.#handle, ...parameters, 0));
+    try {
+      check(c[name](this.#handle, ...parameters, 0));
+    } catch (error) {
+      // It has not waited for that time alone.
+      if (error.result === Result.ERR_WAIT_TIMEOUT) error.message = error.message.replace(/ within .*/, ` within ${timeout}ms`);
+      throw error;
+    }
+  }
+}
+
+// A queue of the library, which is waited for by one thread of the pool at a time, however many ask. What that thread takes
+// for somebody who has been aborted meanwhile is kept for the next one.
+class Queue {
+  #handle;
+  #take;
+  #slice = null;
+  #kept = [];
+  #inARow = 0;
+
+  constructor(handle, take) {
+    this.#handle = handle;
+    this.#take = take;
+  }
+
+  get kept() {
+    return this.#kept.length;
+  }
+
+  async next({ timeout, signal }) {
+    signal?.throwIfAborted();
+    this.#inARow += 1;
+    if (this.#inARow % TURN === 0) await raced(nextTurn(), signal);
+    const end = performance.now() + timeout;
+    for (;;) {
+      const result = this.#look();
+      if (result !== undefined) return result;
+      const left = end - performance.now();
+      if (!(left > 0)) return undefined;
+      this.#inARow = 0;
+      this.#slice ??= this.#waitForOne().finally(() => (this.#slice = null));
+      await raced(this.#slice, signal, left);
+    }
+  }
+
+  // `undefined` when nothing waits. While a thread waits, it is the one that takes.
+  #look() {
+    if (this.#kept.length > 0) return this.#kept.shift();
+    if (this.#slice) return undefined;
+    const out = [null];
+    return taken(c[this.#take](this.#handle, 0, out), out);
+  }
+
+  async #waitForOne() {
+    const out = [null];
+    const result = taken(await waiting[this.#take](this.#handle, SLICE_MS, out), out);
+    // Of the end, everybody is told who asks.
+    if (result) this.#kept.push(result);
+  }
+}
+
+// What a function that takes gives: a notification, `null` at the end, `undefined` for nothing.
+function taken(result, out) {
+  if (result === Result.NOTHING) return undefined;
+  if (result === Result.CLOSED || result === Result.ERR_HANDLE) return null;
+  check(result);
+  return notification(out[0]);
+}
+
+// The callbacks of a client, which have a queue of their own, so that whoever iterates misses nothing.
+class Bindings {
+  #client;
+  #all = new Set();
+  #isRunning = false;
+
+  constructor(client) {
+    this.#client = client;
+  }
+
+  add(isWanted, { callback, ...names }) {
+    const binding = { isWanted, callback, ...names };
+    if (!this.#isRunning) {
+      const receiver = made(c.pusher_receiver_new, this.#client(), null);
+      this.#isRunning = true;
+      this.#all.add(binding);
+      this.#run(receiver);
+    } else {
+      this.#all.add(binding);
+    }
+    const unbind = () => void this.#all.delete(binding);
+    return { unbind, [Symbol.dispose]: unbind };
+  }
+
+  end(wanted) {
+    const isWanted = (binding) =>
+      binding.kind === undefined &&
+      Object.entries(wanted).every(([name, value]) => value === undefined || binding[name] === value);
+    for (const binding of [...this.#all].filter(isWanted)) this.#all.delete(binding);
+  }
+
+  async #run(receiver) {
+    const queue = new Queue(receiver, "pusher_receiver_next");
+    try {
+      while (this.#all.size > 0) {
+        const next = await queue.next({ timeout: SLICE_MS });
+        if (next === null) break;
+        if (next) this.#call(next);
+      }
+    } finally {
+      this.#isRunning = false;
+      c.pusher_receiver_free(receiver);
+    }
+  }
+
+  #call(notification) {
+    for (const binding of [...this.#all]) {
+      if (!this.#all.has(binding) || !binding.isWanted(notification)) continue;
+      try {
+        binding.callback(notification);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }
 
@@ -336,6 +516,11 @@ function resultOf(error) {
   return number(c.pusher_error_result, error);
 }
 
+// Takes a closed client for one that has nothing.
+function orNothing(result) {
+  return result === Result.ERR_HANDLE ? Result.NOTHING : result;
+}
+
 // Throws what is an error, in the words that the library has for this thread.
 function check(result) {
   if (result <= Result.CLOSED) return result;
@@ -353,8 +538,29 @@ const PAIRS = {
 };
 
 function configure(config, option, value) {
+  try {
+    set(config, option, value);
+  } catch (error) {
+    // Some options have other names here than in C.
+    if (error.code === "PUSHER_ERR_OPTION") error.message = namedForNode(error.message);
+    throw error;
+  }
+}
+
+function namedForNode(message) {
+  for (const [here, inC] of Object.entries(PAIRS)) {
+    message = message.replace(`${JSON.stringify(inC)}, which pusher_config_add sets`, JSON.stringify(here));
+    message = message.replace(
+      `${JSON.stringify(inC)} here; pusher_config_add sets it`,
+      `${JSON.stringify(inC)} here; did you mean ${JSON.stringify(here)}?`,
+    );
+  }
+  return message;
+}
+
+function set(config, option, value) {
   if (value === undefined) return;
-  if (option in PAIRS) {
+  if (Object.hasOwn(PAIRS, option)) {
     for (const [name, one] of Array.isArray(value) ? [value] : Object.entries(value)) {
       check(c.pusher_config_add(config, PAIRS[option], string(name), string(one)));
     }
@@ -370,6 +576,47 @@ function string(value) {
   return value;
 }
 
+function nullable(value) {
+  return value === null || value === undefined ? null : string(value);
+}
+
+function kindName(kind) {
+  if (KINDS.includes(string(kind))) return kind;
+  throw new TypeError(`there is no such kind of notifications; there are ${KINDS.join(", ")}`);
+}
+
+function callable(value) {
+  if (typeof value === "function") return value;
+  throw new TypeError(`the callback, which comes last, must be a function, not ${value === null ? "null" : typeof value}`);
+}
+
+// A timeout and an AbortSignal, however they are given.
+function waitOf(first, options) {
+  const { timeout = Infinity, signal } = first !== null && typeof first === "object" ? first : { timeout: first, ...options };
+  if (typeof timeout !== "number") throw new TypeError(`a timeout is a number of milliseconds, not ${typeof timeout}`);
+  if (!(timeout >= 0)) throw new RangeError(`a timeout is 0 or more, or Infinity, not ${timeout}`);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError("the signal is no AbortSignal");
+  return { timeout, signal };
+}
+
+// Settles with the promise, rejects with the reason of the signal, or resolves when the time is over.
+function raced(promise, signal, timeout = Infinity) {
+  return new Promise((resolve, reject) => {
+    const abort = () => settle(reject, signal.reason);
+    const timer = timeout < SLICE_MS ? setTimeout(() => settle(resolve), Math.ceil(timeout)) : undefined;
+    const settle = (how, value) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      how(value);
+    };
+    signal?.addEventListener("abort", abort);
+    promise.then(
+      (value) => settle(resolve, value),
+      (error) => settle(reject, error),
+    );
+  });
+}
+
 // How long to wait at a time, until the time is over.
 function* slices(timeout) {
   const end = performance.now() + timeout;
@@ -382,16 +629,33 @@ function load() {
   const file = { win32: "pusher_channels.dll", darwin: "libpusher_channels.dylib" }[process.platform];
   const name = file ?? "libpusher_channels.so";
   const beside = fileURLToPath(new URL(name, import.meta.url));
-  return koffi.load(process.env.PUSHER_CHANNELS_LIBRARY ?? (existsSync(beside) ? beside : name));
+  const path = process.env.PUSHER_CHANNELS_LIBRARY ?? (existsSync(beside) ? beside : name);
+  try {
+    return koffi.load(path);
+  } catch (cause) {
+    throw new Error(
+      `the library of pusher-channels cannot be loaded from ${path}: set PUSHER_CHANNELS_LIBRARY to the path of ${name}, ` +
+        `or put it beside ${fileURLToPath(import.meta.url)}. In the repository of pusher-channels, ` +
+        `\`cargo rustc --release --features capi --crate-type cdylib\` builds it as target/release/${name}. (${cause.message})`,
+      { cause },
+    );
+  }
 }
 
 const library = load();
 
 // As in the header, but for text that comes out, which is an address here, so that it may contain a NUL.
-for (const type of ["config", "client", "notification", "error", "list", "stats"]) koffi.opaque(`pusher_${type}`);
+for (const type of ["config", "client", "receiver_options", "receiver", "notification", "error", "list", "stats"]) koffi.opaque(`pusher_${type}`);
+
+// An older library has not all of the functions below.
+const abi = library.func("uint32_t pusher_abi_version(void)")();
+if (abi >> 16 !== ABI_VERSION >> 16 || abi < ABI_VERSION) {
+  const shown = (version) => `${version >> 16}.${version & 0xffff}`;
+  throw new Error(`the library has version ${shown(abi)} of the interface, and ${shown(ABI_VERSION)} or a later minor one is needed`);
+}
+
 const c = Object.fromEntries(
   `
-  int32_t pusher_abi_check(uint32_t program);
   int32_t pusher_result_name(int32_t result, _Out_ void **text);
   int32_t pusher_last_error(_Out_ const pusher_error **error);
   int32_t pusher_error_result(const pusher_error *error, _Out_ int32_t *result);
@@ -422,10 +686,12 @@ const c = Object.fromEntries(
   int32_t pusher_subscribe(pusher_client *client, const char *channel);
   int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
     const char *channel_data, const char *shared_secret);
+  int32_t pusher_subscribe_with_auth_json(pusher_client *client, const char *channel, const void *json, size_t length);
   int32_t pusher_unsubscribe(pusher_client *client, const char *channel);
   int32_t pusher_unsubscribe_all(pusher_client *client);
   int32_t pusher_is_subscribed(pusher_client *client, const char *channel, _Out_ int32_t *subscribed);
   int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms);
+  int32_t pusher_wait_all_subscribed(pusher_client *client, int32_t timeout_ms);
   int32_t pusher_channels(pusher_client *client, _Out_ pusher_list **list);
   int32_t pusher_members(pusher_client *client, const char *channel, _Out_ pusher_list **list);
   int32_t pusher_member(pusher_client *client, const char *channel, const char *id, _Out_ pusher_list **list);
@@ -441,10 +707,14 @@ const c = Object.fromEntries(
   void pusher_list_free(pusher_list *list);
   int32_t pusher_sign_in(pusher_client *client);
   int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const char *user_data);
+  int32_t pusher_sign_in_with_auth_json(pusher_client *client, const void *json, size_t length);
   int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
   int32_t pusher_user_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_next(pusher_client *client, int32_t timeout_ms, _Out_ pusher_notification **notification);
   int32_t pusher_length(pusher_client *client, _Out_ size_t *length);
+  int32_t pusher_receiver_new(pusher_client *client, pusher_receiver_options *options, _Out_ pusher_receiver **receiver);
+  void pusher_receiver_free(pusher_receiver *receiver);
+  int32_t pusher_receiver_next(pusher_receiver *receiver, int32_t timeout_ms, _Out_ pusher_notification **notification);
   int32_t pusher_kind_name(int32_t kind, _Out_ void **text);
   int32_t pusher_notification_kind(const pusher_notification *notification, _Out_ int32_t *kind);
   int32_t pusher_notification_channel(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
@@ -473,10 +743,20 @@ const c = Object.fromEntries(
     .map((prototype) => [prototype.match(/pusher_\w+(?=\()/)[0], library.func(prototype.trim())]),
 );
 
-// The same on a thread of the pool, as promises.
-const waits = ["pusher_wait_connected", "pusher_wait_subscribed", "pusher_wait_signed_in", "pusher_next"];
-const waiting = Object.fromEntries(
-  [...waits, "pusher_client_free"].map((name) => [name, promisify(c[name].async)]),
-);
+// The names of the kinds of notifications, whose numbers have no gap.
+const KINDS = [];
+for (let kind; (kind = word(c.pusher_kind_name, KINDS.length + 1)); ) KINDS.push(kind);
 
-check(c.pusher_abi_check(ABI_VERSION));
+// The same on a thread of the pool, as promises.
+const waiting = Object.fromEntries(
+  [
+    "pusher_wait_connected",
+    "pusher_wait_subscribed",
+    "pusher_wait_all_subscribed",
+    "pusher_wait_signed_in",
+    "pusher_next",
+    "pusher_receiver_next",
+    "pusher_disconnect",
+    "pusher_client_free",
+  ].map((name) => [name, promisify(c[name].async)]),
+);

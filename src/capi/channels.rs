@@ -29,6 +29,17 @@ exports! {
         Ok(())
     }
 
+    fn pusher_subscribe_with_auth_json(
+        client: Handle<Client>,
+        channel: Text<'_>,
+        json: Data<'_>,
+        length: usize,
+    ) {
+        let auth = ChannelAuth::from_json(json.text(length)?)?;
+        client.pusher()?.channel(channel)?.subscribe_with_auth(auth);
+        Ok(())
+    }
+
     fn pusher_unsubscribe(client: Handle<Client>, channel: Text<'_>) {
         client.pusher()?.channel(channel)?.unsubscribe();
         Ok(())
@@ -46,6 +57,10 @@ exports! {
 
     fn pusher_wait_subscribed(client: Handle<Client>, channel: Text<'_>, timeout_ms: i32) {
         Ok(client.pusher()?.channel(channel)?.wait_subscribed(within(timeout_ms))?)
+    }
+
+    fn pusher_wait_all_subscribed(client: Handle<Client>, timeout_ms: i32) {
+        Ok(client.pusher()?.wait_all_subscribed(within(timeout_ms))?)
     }
 
     fn pusher_channels(client: Handle<Client>, list: Out<'_, Handle<List>>) {

@@ -1,16 +1,18 @@
 //! The configuration of clients: options by their names.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::c_char};
 
 use parking_lot::Mutex;
 
 use super::{
-    arguments::{Out, Text},
+    arguments::{OptionalOut, Out, Text},
     boundary::Failure,
     callbacks::Callbacks,
     credentials::Credentials,
     handles::{Freed, Handle, OptionalHandle},
-    options::{self, Draft, Kind},
+    options::{self, Draft, Kind, Takes},
+    text::Lent,
+    unknown::Names,
 };
 use crate::auth::Secret;
 
@@ -80,9 +82,11 @@ impl Config {
             return Ok(());
         }
         if option == options::CERTIFICATE {
-            return Err(Failure::value(format!("the option {option} takes a text")));
+            return Err(Takes::Text.other_kind(option));
         }
-        let index = options::find(option)?;
+        let Some(index) = options::find(option) else {
+            return Err(self.options.lock().unknown(option, value, Function::Set));
+        };
         options::check(index, value, kind)?;
         self.options.lock().single.insert(index, Secret::new(value));
         Ok(())
@@ -96,15 +100,49 @@ impl Config {
             "client_identity_pem" => options.identity = Some((Secret::new(name), Secret::new(value))),
             "auth_header" => options.credentials.add_header(name, value)?,
             "auth_param" => options.credentials.add_param(name, value)?,
-            _ => return Err(options::unknown(option)),
+            _ => return Err(options.unknown(option, value, Function::Add)),
         }
         Ok(())
     }
 }
 
+/// The functions that set options.
+#[derive(Clone, Copy)]
+enum Function {
+    Set,
+    Add,
+}
+
+/// The options that `pusher_config_add` takes.
+const PAIRS: [&str; 5] = ["header", "client_name", "client_identity_pem", "auth_header", "auth_param"];
+
+impl Function {
+    fn names(self) -> Names {
+        let (single, pairs) = (options::names().collect(), PAIRS.to_vec());
+        match self {
+            Self::Set => Names { noun: "option", here: single, elsewhere: (pairs, "pusher_config_add") },
+            Self::Add => Names { noun: "option", here: pairs, elsewhere: (single, "pusher_config_set") },
+        }
+    }
+}
+
 impl Options {
+    /// The error for a text that is no name of an option. The text may be a value that stands in the wrong place (X1).
+    fn unknown(&self, option: &str, value: &str, function: Function) -> Failure {
+        let are_exchanged = options::find(value).is_some();
+        function.names().unknown(option, are_exchanged || self.holds(option))
+    }
+
+    /// Whether this is one of the values that were set.
+    fn holds(&self, text: &str) -> bool {
+        let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let mut secrets = self.single.values().chain(headers).chain(identity).chain(self.credentials.values());
+        secrets.any(|secret| secret.expose() == text)
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
-        let index = options::find(name).ok()?;
+        let index = options::find(name)?;
         self.single.get(&index).map(Secret::expose)
     }
 }
@@ -127,6 +165,10 @@ exports! {
 
     fn pusher_config_set_bool(config: Handle<Config>, option: Text<'_>, value: i32) {
         config.set(option, &value.to_string(), Some(Kind::Boolean))
+    }
+
+    fn pusher_config_dial_url(config: Handle<Config>, text: Out<'_, *const c_char>, length: OptionalOut<'_, usize>) {
+        Lent::DialUrl.lend(&config.parts()?.draft.config.dial_url()?, (text, length))
     }
 
     fn pusher_config_add(config: Handle<Config>, option: Text<'_>, name: Text<'_>, value: Text<'_>) {

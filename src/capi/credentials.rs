@@ -17,6 +17,10 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
+    pub(super) fn values(&self) -> impl Iterator<Item = &Secret> {
+        self.headers.iter().chain(&self.params).map(|(_, value)| value)
+    }
+
     pub(super) fn add_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         checked_header(name, value).map_err(Failure::value)?;
         self.headers.push((name.to_owned(), Secret::new(value)));

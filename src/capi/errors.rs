@@ -51,7 +51,6 @@ impl Error {
         Self { result, text, detail: None, channel: None, message: None, cause: None }
     }
 
-    #[cfg(test)]
     pub(super) fn text(&self) -> &str {
         self.text.text()
     }

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    arguments::{OptionalOut, OptionalText, Place, callbacks},
+    arguments::{OptionalOut, OptionalText, Place, Text, callbacks},
     boundary::Failure,
     client::Client,
     handles::{Freed, Handle, LastUse, OptionalHandle},
@@ -250,6 +250,34 @@ exports! {
 
     fn pusher_unbind(binding: LastUse<Binding>) {
         binding.take()?.end();
+        Ok(())
+    }
+
+    fn pusher_unbind_event(client: Handle<Client>, channel: OptionalText<'_>, event: Text<'_>) {
+        let pusher = client.pusher()?;
+        match channel {
+            Some(name) => pusher.channel(name)?.unbind_event(event),
+            None => pusher.unbind_event(event),
+        }
+        Ok(())
+    }
+
+    fn pusher_unbind_user_event(client: Handle<Client>, event: Text<'_>) {
+        client.pusher()?.user().unbind_event(event);
+        Ok(())
+    }
+
+    fn pusher_unbind_all(client: Handle<Client>, channel: OptionalText<'_>) {
+        let pusher = client.pusher()?;
+        match channel {
+            Some(name) => pusher.channel(name)?.unbind_all(),
+            None => pusher.unbind_all(),
+        }
+        Ok(())
+    }
+
+    fn pusher_unbind_user_all(client: Handle<Client>) {
+        client.pusher()?.user().unbind_all();
         Ok(())
     }
 

@@ -37,6 +37,8 @@ mod decoder;
 mod dialer;
 mod options;
 mod questions;
+mod signing;
+mod unknown;
 
 mod channels;
 mod client;

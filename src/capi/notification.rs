@@ -9,7 +9,8 @@ use super::{
     handles::Handle,
     list::List,
     numbers::{self, PUSHER_KIND_EVENT},
-    text::{self, Terminated},
+    text::{self, Lent, Terminated},
+    words,
 };
 use crate::{Event, MemberChange, Name};
 
@@ -124,6 +125,21 @@ impl Other {
             }
             crate::Notification::Error(error) => self.error = Some(errors::Error::new(Arc::clone(error))),
             crate::Notification::Lagged(_) | crate::Notification::Event(_) => {}
+        }
+    }
+}
+
+impl Notification {
+    /// One line for a person, without the data of events. Errors speak of C's options and functions.
+    fn line(&self) -> String {
+        match self {
+            Self::Event(event) => event.to_string(),
+            Self::Other(other) => match (&other.notification, &other.error) {
+                (crate::Notification::Error(_) | crate::Notification::SubscriptionError(_), Some(error)) => {
+                    error.text().to_owned()
+                }
+                (notification, _) => words::named_for_c(&notification.to_string()),
+            },
         }
     }
 }
@@ -247,6 +263,14 @@ exports! {
     fn pusher_notification_error(notification: Borrowed<'_, Notification>, error: Out<'_, *const errors::Error>) {
         error.put(notification.other()?.error.as_ref().ok_or(Failure::Nothing)?);
         Ok(())
+    }
+
+    fn pusher_notification_text(
+        notification: Borrowed<'_, Notification>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        Lent::Notification.lend(&notification.line(), (text, length))
     }
 
     fn pusher_notification_clone(notification: Borrowed<'_, Notification>, copy: Out<'_, Owned<Notification>>) {

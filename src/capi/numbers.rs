@@ -74,6 +74,12 @@ const KINDS: [(NotificationKind, &str); 13] = [
     (NotificationKind::Lagged, "lagged\0"),
 ];
 
+/// The names of all kinds, for the text of an error.
+pub(super) fn kind_names() -> String {
+    let names = KINDS.iter().map(|(_, terminated)| terminated.trim_end_matches('\0'));
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// The kind that is called so.
 pub(super) fn kind(name: &str) -> Option<NotificationKind> {
     KINDS.iter().find(|(_, terminated)| terminated.strip_suffix('\0') == Some(name)).map(|(kind, _)| *kind)

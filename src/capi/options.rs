@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde_json::value::RawValue;
 
-use super::{boundary::Failure, results};
+use super::{boundary::Failure, numbers, results};
 use crate::{Overflow, Reconnect, auth::Secret};
 
 /// What a value is.
@@ -14,6 +14,31 @@ pub(super) enum Kind {
     Integer,
     Boolean,
 }
+
+/// What an option takes, as an error describes it.
+#[derive(Clone, Copy)]
+pub(super) enum Takes {
+    Text,
+    Json,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// The name of a kind of notifications.
+    Kind,
+    /// A number in decimal digits, in this range.
+    Integer(&'static str),
+    Boolean,
+}
+
+/// The ranges of integers, as errors name them.
+const PORT: Takes = Takes::Integer("from 1 to 65535");
+const TIME: Takes = Takes::Integer("from 1 to 31536000000, which is a year in milliseconds");
+const DELAY: Takes = Takes::Integer("from 0 to 31536000000, which is a year in milliseconds");
+const PATIENCE: Takes = Takes::Integer("of milliseconds, from 0");
+const MESSAGE_SIZE: Takes = Takes::Integer("from 1 to 1073741824, which is 1 GiB");
+const COUNT: Takes = Takes::Integer("from 0 to 4294967295");
+const SIZE: Takes = Takes::Integer("from 0");
+pub(super) const CAPACITY: Takes = Takes::Integer("from 1");
+pub(super) const OVERFLOW: Takes = Takes::OneOf(&["block", "drop_oldest", "drop_newest", "keep_latest"]);
 
 /// A client's configuration in the making.
 pub(super) struct Draft {
@@ -38,85 +63,79 @@ pub(super) const CERTIFICATE: &str = "root_certificate_pem";
 /// Where the server is. The draft is made of these.
 const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 
-/// Names are shorter, and so are most mistyped ones.
-const LONGEST_NAME: usize = 40;
-
 /// Every other option, in the order of the header.
-const TABLE: [(&str, Kind, Set); 38] = [
-    ("key", Kind::Text, |draft, _| Some(draft)),
-    ("cluster", Kind::Text, |draft, _| Some(draft)),
-    ("host", Kind::Text, |draft, _| Some(draft)),
-    ("url", Kind::Text, |draft, _| Some(draft)),
-    ("port", Kind::Integer, |draft, value| draft.with(value.parse().ok(), crate::Config::port)),
-    ("tls", Kind::Boolean, |draft, value| draft.with(boolean(value), crate::Config::tls)),
-    ("path_prefix", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::path_prefix)),
-    ("origin", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::origin)),
-    ("metadata", Kind::Boolean, |draft, value| draft.unless(boolean(value), crate::Config::without_metadata)),
-    ("proxy", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::proxy)),
-    ("proxy_from_env", Kind::Boolean, |draft, value| draft.when(boolean(value), crate::Config::proxy_from_env)),
-    ("tls_server_name", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::tls_server_name)),
-    ("connect_timeout_ms", Kind::Integer, |draft, value| draft.with(time(value), crate::Config::connect_timeout)),
-    ("activity_timeout_ms", Kind::Integer, |draft, value| draft.with(time(value), crate::Config::activity_timeout)),
-    ("pong_timeout_ms", Kind::Integer, |draft, value| draft.with(time(value), crate::Config::pong_timeout)),
-    ("subscription_timeout_ms", Kind::Integer, |draft, value| {
-        draft.with(time(value), crate::Config::subscription_timeout)
+const TABLE: [(&str, Takes, Set); 40] = [
+    ("key", Takes::Text, |draft, _| Some(draft)),
+    ("cluster", Takes::Text, |draft, _| Some(draft)),
+    ("host", Takes::Text, |draft, _| Some(draft)),
+    ("url", Takes::Text, |draft, _| Some(draft)),
+    ("port", PORT, |draft, value| draft.with(value.parse().ok(), crate::Config::port)),
+    ("tls", Takes::Boolean, |draft, value| draft.with(boolean(value), crate::Config::tls)),
+    ("path_prefix", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::path_prefix)),
+    ("origin", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::origin)),
+    ("metadata", Takes::Boolean, |draft, value| draft.unless(boolean(value), crate::Config::without_metadata)),
+    ("proxy", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::proxy)),
+    ("proxy_from_env", Takes::Boolean, |draft, value| draft.when(boolean(value), crate::Config::proxy_from_env)),
+    ("tls_server_name", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::tls_server_name)),
+    ("connect_timeout_ms", TIME, |draft, value| draft.with(time(value), crate::Config::connect_timeout)),
+    ("activity_timeout_ms", TIME, |draft, value| draft.with(time(value), crate::Config::activity_timeout)),
+    ("activity_timeout_override_ms", TIME, |draft, value| {
+        draft.with(time(value), crate::Config::activity_timeout_override)
     }),
-    ("auth_timeout_ms", Kind::Integer, |draft, value| draft.with(time(value), crate::Config::auth_timeout)),
-    ("reconnect", Kind::Boolean, |draft, value| draft.reconnecting(boolean(value), Policy::reconnects)),
-    ("reconnect_max_attempts", Kind::Integer, |draft, value| {
-        draft.reconnecting(value.parse().ok(), Policy::max_attempts)
-    }),
-    ("reconnect_min_delay_ms", Kind::Integer, |draft, value| draft.reconnecting(time(value), Policy::min_delay)),
-    ("reconnect_max_delay_ms", Kind::Integer, |draft, value| draft.reconnecting(time(value), Policy::max_delay)),
-    ("auth_endpoint", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::auth_endpoint)),
-    ("user_auth_endpoint", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::user_auth_endpoint)),
-    ("auth_json", Kind::Boolean, |draft, value| draft.with(boolean(value), crate::Config::auth_json)),
-    ("allow_insecure_auth", Kind::Boolean, |draft, value| {
+    ("unavailable_timeout_ms", TIME, |draft, value| draft.with(time(value), crate::Config::unavailable_timeout)),
+    ("pong_timeout_ms", TIME, |draft, value| draft.with(time(value), crate::Config::pong_timeout)),
+    ("subscription_timeout_ms", TIME, |draft, value| draft.with(time(value), crate::Config::subscription_timeout)),
+    ("auth_timeout_ms", TIME, |draft, value| draft.with(time(value), crate::Config::auth_timeout)),
+    ("reconnect", Takes::Boolean, |draft, value| draft.reconnecting(boolean(value), Policy::reconnects)),
+    ("reconnect_max_attempts", COUNT, |draft, value| draft.reconnecting(value.parse().ok(), Policy::max_attempts)),
+    ("reconnect_min_delay_ms", DELAY, |draft, value| draft.reconnecting(time(value), Policy::min_delay)),
+    ("reconnect_max_delay_ms", DELAY, |draft, value| draft.reconnecting(time(value), Policy::max_delay)),
+    ("auth_endpoint", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::auth_endpoint)),
+    ("user_auth_endpoint", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::user_auth_endpoint)),
+    ("auth_json", Takes::Boolean, |draft, value| draft.with(boolean(value), crate::Config::auth_json)),
+    ("allow_insecure_auth", Takes::Boolean, |draft, value| {
         draft.when(boolean(value), crate::Config::allow_insecure_auth)
     }),
-    ("secret", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::secret)),
-    ("user_data", Kind::Text, |draft, value| draft.with(json(value), crate::Config::user_data_text)),
-    ("encryption_master_key", Kind::Text, |draft, value| draft.with(Some(value), crate::Config::encryption_master_key)),
-    ("queue_capacity", Kind::Integer, |draft, value| draft.with(value.parse().ok(), crate::Config::queue_capacity)),
-    ("overflow", Kind::Text, |draft, value| draft.with(overflow(value), crate::Config::overflow)),
-    ("max_message_size", Kind::Integer, |draft, value| draft.with(value.parse().ok(), crate::Config::max_message_size)),
-    ("max_presence_members", Kind::Integer, |draft, value| {
+    ("secret", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::secret)),
+    ("user_data", Takes::Json, |draft, value| draft.with(json(value), crate::Config::user_data_text)),
+    ("encryption_master_key", Takes::Text, |draft, value| {
+        draft.with(Some(value), crate::Config::encryption_master_key)
+    }),
+    ("queue_capacity", CAPACITY, |draft, value| draft.with(value.parse().ok(), crate::Config::queue_capacity)),
+    ("overflow", OVERFLOW, |draft, value| draft.with(overflow(value), crate::Config::overflow)),
+    ("max_message_size", MESSAGE_SIZE, |draft, value| draft.with(value.parse().ok(), crate::Config::max_message_size)),
+    ("max_presence_members", CAPACITY, |draft, value| {
         draft.with(value.parse().ok(), crate::Config::max_presence_members)
     }),
-    ("max_presence_bytes", Kind::Integer, |draft, value| {
-        draft.with(value.parse().ok(), crate::Config::max_presence_bytes)
-    }),
-    ("client_event_limit", Kind::Integer, |draft, value| {
+    ("max_presence_bytes", SIZE, |draft, value| draft.with(value.parse().ok(), crate::Config::max_presence_bytes)),
+    ("client_event_limit", COUNT, |draft, value| {
         draft.with(value.parse().ok().map(limit), crate::Config::client_event_limit)
     }),
-    ("client_event_size", Kind::Integer, |draft, value| {
+    ("client_event_size", SIZE, |draft, value| {
         draft.with(value.parse().ok().map(limit), crate::Config::client_event_size)
     }),
-    ("client_event_patience_ms", Kind::Integer, |draft, value| {
+    ("client_event_patience_ms", PATIENCE, |draft, value| {
         draft.with(time(value), crate::Config::client_event_patience)
     }),
-    ("pull", Kind::Boolean, |draft, value| boolean(value).map(|pull| Draft { pull, ..draft })),
-    ("manual_dispatch", Kind::Boolean, |draft, value| draft.when(boolean(value), crate::Config::manual_dispatch)),
+    ("pull", Takes::Boolean, |draft, value| boolean(value).map(|pull| Draft { pull, ..draft })),
+    ("manual_dispatch", Takes::Boolean, |draft, value| draft.when(boolean(value), crate::Config::manual_dispatch)),
 ];
 
 /// The place of an option in the table.
-pub(super) fn find(option: &str) -> Result<usize, Failure> {
-    TABLE.iter().position(|(name, ..)| *name == option).ok_or_else(|| unknown(option))
+pub(super) fn find(option: &str) -> Option<usize> {
+    TABLE.iter().position(|(name, ..)| *name == option)
 }
 
-/// Quotes only what looks like the name of an option: anything else may be a value, in the wrong place (X1).
-pub(super) fn unknown(option: &str) -> Failure {
-    let is_name = option.len() <= LONGEST_NAME && option.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let what =
-        if is_name { format!("there is no option {option:?} here") } else { "there is no such option".to_owned() };
-    Failure::Misuse(results::PUSHER_ERR_OPTION, what.into())
+/// The options that `pusher_config_set` takes.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, ..)| *name).chain([CERTIFICATE])
 }
 
-/// Whether a value is one that the option takes, by trying. Values are not quoted, because some are secrets.
+/// Whether a value is one that the option takes, by trying.
 pub(super) fn check(index: usize, value: &str, kind: Option<Kind>) -> Result<(), Failure> {
     let (option, takes, _) = TABLE[index];
-    if kind.is_some_and(|kind| kind != takes) {
-        return Err(Failure::value(format!("the option {option} takes {takes}")));
+    if kind.is_some_and(|kind| kind != takes.kind()) {
+        return Err(takes.other_kind(option));
     }
     let scratch = Draft::of(crate::Config::url(""));
     apply(index, scratch, value).map(drop)
@@ -126,8 +145,8 @@ pub(super) fn check(index: usize, value: &str, kind: Option<Kind>) -> Result<(),
 pub(super) fn apply(index: usize, draft: Draft, value: &str) -> Result<Draft, Failure> {
     let (option, takes, set) = TABLE[index];
     // A number is decimal digits, where Rust would take a plus sign, too.
-    let value = if takes == Kind::Integer { value.strip_prefix('+').map_or(value, |_| "") } else { value };
-    set(draft, value).ok_or_else(|| Failure::value(format!("the option {option} takes {takes}, and not this one")))
+    let value = if takes.kind() == Kind::Integer { value.strip_prefix('+').map_or(value, |_| "") } else { value };
+    set(draft, value).ok_or_else(|| takes.other_value(option))
 }
 
 fn contradiction(what: &'static str) -> Failure {
@@ -227,12 +246,35 @@ pub(super) fn overflow(value: &str) -> Option<Overflow> {
     }
 }
 
-impl fmt::Display for Kind {
+impl Takes {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Text | Self::Json | Self::OneOf(_) | Self::Kind => Kind::Text,
+            Self::Integer(_) => Kind::Integer,
+            Self::Boolean => Kind::Boolean,
+        }
+    }
+
+    /// The error for a value that this option does not take. Values are not quoted, because some are secrets (X1).
+    pub(super) fn other_value(self, option: &str) -> Failure {
+        Failure::value(format!("the option {option} takes {self}, and not this value"))
+    }
+
+    /// The error for a value of another kind.
+    pub(super) fn other_kind(self, option: &str) -> Failure {
+        Failure::value(format!("the option {option} takes {self}"))
+    }
+}
+
+impl fmt::Display for Takes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "a text",
-            Self::Integer => "an integer",
-            Self::Boolean => "a boolean",
-        })
+        match self {
+            Self::Text => f.write_str("a text"),
+            Self::Json => f.write_str("a text in JSON"),
+            Self::OneOf(texts) => write!(f, "one of the texts {}", texts.join(", ")),
+            Self::Kind => write!(f, "one of the texts {}", numbers::kind_names()),
+            Self::Integer(range) => write!(f, "an integer {range}"),
+            Self::Boolean => f.write_str("a boolean: true, false, 1 or 0"),
+        }
     }
 }

@@ -100,6 +100,28 @@
  * are done.
  *
  *
+ * SIGNALS
+ *
+ * A signal does not end a wait: neither pusher_next(client, -1, ...) nor pusher_receiver_next, pusher_connect or a
+ * pusher_wait_... function. The handler runs, and the wait goes on, with and without SA_RESTART. A handler must not
+ * call any function of the library, because no function is async-signal-safe. There are three ways to end a wait by a
+ * signal:
+ *
+ *  - The handler sets a flag, and the program waits in slices:
+ *    while (!stop) if (pusher_next(client, 100, &notification) == PUSHER_OK) ...
+ *  - The program waits by poll() on pusher_descriptor, and then calls pusher_next with a timeout of 0. A signal on the
+ *    thread that polls ends poll() with EINTR. A signal that arrives just before poll() does not: where that matters,
+ *    the handler writes to a pipe of the program's own, and poll() waits on both (the self-pipe trick).
+ *  - The handler wakes another thread, by a pipe or sem_post, and that thread ends the wait. pusher_disconnect ends
+ *    pusher_connect and the pusher_wait_... functions with PUSHER_ERR_DISCONNECTED. It does not end pusher_next, which
+ *    gives the change of the state and then waits on. pusher_client_free ends these functions with
+ *    PUSHER_ERR_DISCONNECTED, too, and pusher_next with PUSHER_CLOSED, after what waits was taken.
+ *
+ * The library changes neither handlers nor masks of signals. Its threads take over the mask of the thread that starts
+ * them, which is the one that connects, and may run the program's handlers unless it blocks these signals meanwhile
+ * (pthread_sigmask). On Windows there are no such signals.
+ *
+ *
  * FORK
  *
  * A client belongs to the process that made it. In a forked child every function with a handle of the parent's
@@ -135,7 +157,7 @@
 extern "C" {
 #endif
 
-enum { PUSHER_ABI_VERSION = 0x00010001 };
+enum { PUSHER_ABI_VERSION = 0x00010002 };
 
 /* ---- Results --------------------------------------------------------------------------------------------------- */
 
@@ -150,7 +172,7 @@ enum {
     PUSHER_ERR_NULL = 10,        /* a pointer is NULL that must not be */
     PUSHER_ERR_UTF8 = 11,        /* a text is not UTF-8 */
     PUSHER_ERR_HANDLE = 12,      /* a handle was freed, or never was one of this type */
-    PUSHER_ERR_OPTION = 13,      /* there is no option, counter or field of this name */
+    PUSHER_ERR_OPTION = 13,      /* there is no option, counter or field of this name; the text has the nearest one */
     PUSHER_ERR_VALUE = 14,       /* a value is not one that the function or the option takes */
     PUSHER_ERR_ABI = 15,         /* the library is not the one that the program was built for */
     PUSHER_ERR_PANIC = 16,       /* a bug of the library; the client may go on */
@@ -325,7 +347,9 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  * Sets an option by its name. The last value counts. Every option can be set by this function: numbers as decimal
  * digits, booleans as "true" or "false", "1" or "0"; the other two functions are for callers who have the value as a
  * number. PUSHER_ERR_OPTION when there is no option of this name, PUSHER_ERR_VALUE when the value is of another type;
- * whether the values can work together is checked by pusher_client_new.
+ * whether the values can work together is checked by pusher_client_new. The text of the error says what the option
+ * takes, or suggests the nearest option. It never quotes a value, because some are secrets; and it quotes a name only
+ * if that looks like the name of an option and is no value that was set before.
  *
  * Where the server is:
  *   key                        text      the app's key
@@ -352,13 +376,12 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  * Time, from 1 ms to a year:
  *   connect_timeout_ms         integer   15000, for all of connecting
  *   activity_timeout_ms        integer   120000, silence before a ping; the server's own value if that is smaller
-
+ *   activity_timeout_override_ms
+ *                              integer   none: silence before a ping, whatever value the server has
+ *   unavailable_timeout_ms     integer   10000, without a connection before the state is unavailable
  *   pong_timeout_ms            integer   30000, from a ping to any sign of life
-
  *   subscription_timeout_ms    integer   30000, for authorising and for the server's confirmation
-
  *   auth_timeout_ms            integer   10000, for each request to an endpoint; not for callbacks
-
  * Reconnecting:
  *   reconnect                  boolean   true
  *   reconnect_max_attempts     integer   0: for ever
@@ -407,8 +430,15 @@ int32_t pusher_config_set_bool(pusher_config *config, const char *option, int32_
 int32_t pusher_config_add(pusher_config *config, const char *option, const char *name, const char *value);
 
 /*
+ * The URL that clients of this config dial, for logs and tests. It contains the app's key, and the tokens that the
+ * program has put into the option url. PUSHER_ERR_CONFIG if the options do not make an address. Valid until this
+ * thread's next call of this function.
+ */
+int32_t pusher_config_dial_url(pusher_config *config, const char **text, size_t *PUSHER_NULLABLE length);
+
+/*
  * The question for one channel, or, by pusher_config_user_authenticator, for who the user is. It is answered by
- * pusher_auth_request_grant, ..._grant_user or ..._refuse, inside the callback or later, on any thread, which frees
+ * pusher_auth_request_grant, ..._grant_user, ..._grant_json or ..._refuse, inside the callback or later, on any thread, which frees
  * the request; freeing it without an answer refuses. What is not answered within subscription_timeout_ms is given up:
  * the request must be freed all the same, and an answer is of no use, and no error. Up to 8 callbacks run at the same
  * time, each on a thread of its own, and a question without an answer keeps one of these 8 places. An answer that is
@@ -447,6 +477,13 @@ int32_t pusher_auth_request_grant(pusher_auth_request *request, const char *auth
 
 /* Grants a sign-in: the signature, and the signed JSON text with the user's id. */
 int32_t pusher_auth_request_grant_user(pusher_auth_request *request, const char *auth, const char *user_data);
+
+/*
+ * Grants a channel or a sign-in by the JSON object that the backend answered: auth, and perhaps channel_data and
+ * shared_secret; or auth and user_data. PUSHER_ERR_AUTH_MALFORMED if it is no such object: the request stays as it
+ * was.
+ */
+int32_t pusher_auth_request_grant_json(pusher_auth_request *request, const char *PUSHER_NULLABLE json, size_t length);
 
 /*
  * Refuses, in words for a person, and with an HTTP status (100-599), or 0 for none. 408, 429 and 5xx are asked again,
@@ -540,7 +577,7 @@ enum {
     PUSHER_STATE_DISCONNECTED = 0, /* there is no connection and none is being made */
     PUSHER_STATE_CONNECTING = 1,
     PUSHER_STATE_CONNECTED = 2,
-    PUSHER_STATE_UNAVAILABLE = 3,  /* no connection could be made for 10 s; attempts go on */
+    PUSHER_STATE_UNAVAILABLE = 3,  /* no connection could be made for unavailable_timeout_ms; attempts go on */
     PUSHER_STATE_RECONNECTING = 4, /* waits before the next attempt */
     PUSHER_STATE_DISCONNECTING = 5,
     PUSHER_STATE_FAILED = 6        /* refused for good, or out of attempts; only connecting again leaves it */
@@ -581,6 +618,10 @@ int32_t pusher_subscribe(pusher_client *client, const char *channel);
 int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
                                    const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
 
+/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is no such object. */
+int32_t pusher_subscribe_with_auth_json(pusher_client *client, const char *channel, const char *PUSHER_NULLABLE json,
+                                        size_t length);
+
 /* After it returns, no further event of the channel is delivered, and no subscribe is sent for it. */
 int32_t pusher_unsubscribe(pusher_client *client, const char *channel);
 int32_t pusher_unsubscribe_all(pusher_client *client);
@@ -590,6 +631,12 @@ int32_t pusher_is_subscribed(pusher_client *client, const char *channel, int32_t
 
 /* Waits until the server has confirmed the subscription; returns what ended it otherwise. */
 int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms);
+
+/*
+ * Waits until every channel that is to be subscribed is confirmed or has failed; returns the first of their errors, in
+ * the order in which they became known.
+ */
+int32_t pusher_wait_all_subscribed(pusher_client *client, int32_t timeout_ms);
 
 /* The channels that are, or shall be, subscribed; of each its name. */
 int32_t pusher_channels(pusher_client *client, pusher_list **list);
@@ -650,11 +697,29 @@ int32_t pusher_sign_in(pusher_client *client);
  */
 int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const char *user_data);
 
+/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is no such object. */
+int32_t pusher_sign_in_with_auth_json(pusher_client *client, const char *PUSHER_NULLABLE json, size_t length);
+
 /* Waits until the server has confirmed the sign-in; returns what ended it otherwise. */
 int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
 
 /* The user's id; PUSHER_NOTHING while nobody is signed in. Valid until this thread's next call of this function. */
 int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_NULLABLE length);
+
+/* ---- Signing --------------------------------------------------------------------------------------------------- */
+
+/*
+ * For backends: the JSON object that an auth endpoint answers, signed with the app's key and secret for the connection
+ * with this socket id. channel_data is for presence channels, JSON text with user_id and perhaps user_info;
+ * shared_secret is for encrypted channels, in base64; user_data is JSON text with id, and perhaps user_info and
+ * watchlist. Check first whether the user may subscribe. The text holds secrets. It is valid until this thread's next
+ * call of this function, and is wiped then.
+ */
+int32_t pusher_sign_channel(const char *key, const char *secret, const char *socket_id, const char *channel,
+                            const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret,
+                            const char **text, size_t *PUSHER_NULLABLE length);
+int32_t pusher_sign_user(const char *key, const char *secret, const char *socket_id, const char *user_data,
+                         const char **text, size_t *PUSHER_NULLABLE length);
 
 /* ---- Receiving by pull ----------------------------------------------------------------------------------------- */
 
@@ -684,6 +749,8 @@ int32_t pusher_descriptor(pusher_client *client, int32_t *descriptor);
  *   channel                    text      all
  *   only                       text      all kinds; each value adds one: event, connection_state_change, ...
  *                                        (PUSHER_KIND_... in small letters); lagged always comes
+ *   events                     text      all names of application events; each value adds one. Other kinds are not
+ *                                        affected
  *   capacity                   integer   the client's queue_capacity
  *   overflow                   text      the client's overflow if it is set, else drop_oldest
  */
@@ -791,6 +858,13 @@ int32_t pusher_notification_gap(const pusher_notification *notification, uint64_
 /* As long as the notification. */
 int32_t pusher_notification_error(const pusher_notification *notification, const pusher_error **error);
 
+/*
+ * One line for a person, such as "news: subscribed", without the data of events and without what the app says about
+ * members. Its wording may change. Valid until this thread's next call of this function.
+ */
+int32_t pusher_notification_text(const pusher_notification *notification, const char **text,
+                                 size_t *PUSHER_NULLABLE length);
+
 /* Another one of the same, to keep what a callback has got. Copies no text. */
 int32_t pusher_notification_clone(const pusher_notification *notification, pusher_notification **copy);
 void pusher_notification_free(pusher_notification *PUSHER_NULLABLE notification);
@@ -833,6 +907,18 @@ int32_t pusher_on(pusher_client *client, int32_t kind, const char *PUSHER_NULLAB
  * the binding.
  */
 int32_t pusher_unbind(pusher_binding *binding);
+
+/*
+ * End several callbacks at once, in the same way: those of pusher_bind for this event and this channel, or those that
+ * were registered for no single channel; or all of pusher_bind and pusher_on for this channel, or for no single
+ * channel; and the same for pusher_bind_user. A callback for all names belongs to no event. Handles of their bindings
+ * stay, to be freed.
+ */
+int32_t pusher_unbind_event(pusher_client *client, const char *PUSHER_NULLABLE channel, const char *event);
+int32_t pusher_unbind_all(pusher_client *client, const char *PUSHER_NULLABLE channel);
+int32_t pusher_unbind_user_event(pusher_client *client, const char *event);
+int32_t pusher_unbind_user_all(pusher_client *client);
+
 void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
 
 /*
@@ -859,6 +945,9 @@ int32_t pusher_stats_get(pusher_stats *stats, const char *counter, uint64_t *val
 
 /* The server's words with last_close_code. May be empty. As long as the stats. */
 int32_t pusher_stats_last_close_reason(pusher_stats *stats, const char **text, size_t *PUSHER_NULLABLE length);
+
+/* All counters in one line for a person. Its wording may change. As long as the stats. */
+int32_t pusher_stats_text(pusher_stats *stats, const char **text, size_t *PUSHER_NULLABLE length);
 
 #ifdef __cplusplus
 }

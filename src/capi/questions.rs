@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use parking_lot::Mutex;
 
 use super::{
-    arguments::{OptionalOut, OptionalText, Out, Text},
+    arguments::{Data, OptionalOut, OptionalText, Out, Text},
     boundary::Failure,
     handles::{Freed, Handle, LastUse, OptionalHandle},
     text::{self, Terminated},
@@ -201,6 +201,23 @@ exports! {
         let answer = answer.clone();
         let _request = request.take()?;
         drop(answer.try_send(Ok(UserAuth::new(auth, user_data))));
+        Ok(())
+    }
+
+    fn pusher_auth_request_grant_json(request: LastUse<AuthRequest>, json: Data<'_>, length: usize) {
+        let json = json.text(length)?;
+        match &request.subject {
+            Subject::Channel { answer, .. } => {
+                let (granted, answer) = (ChannelAuth::from_json(json)?, answer.clone());
+                let _request = request.take()?;
+                drop(answer.try_send(Ok(granted)));
+            }
+            Subject::User { answer } => {
+                let (granted, answer) = (UserAuth::from_json(json)?, answer.clone());
+                let _request = request.take()?;
+                drop(answer.try_send(Ok(granted)));
+            }
+        }
         Ok(())
     }
 

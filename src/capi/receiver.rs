@@ -10,7 +10,10 @@ use super::{
     client::Client,
     handles::{Freed, Handle, OptionalHandle},
     notification::Notification,
-    numbers, options, results,
+    numbers,
+    options::{self, Takes},
+    results,
+    unknown::Names,
 };
 use crate::{NotificationKind, RecvTimeoutError, TryRecvError};
 
@@ -78,22 +81,43 @@ pub(crate) struct ReceiverOptions {
 struct Choice {
     channel: Option<String>,
     kinds: Vec<NotificationKind>,
+    /// The names of the application events.
+    events: Vec<String>,
     options: crate::ReceiverOptions,
 }
 
 impl Choice {
     fn set(&mut self, option: &str, value: &str) -> Result<(), Failure> {
         let options = self.options.clone();
-        let malformed = || Failure::value(format!("the option {option} does not take {value:?}"));
+        let takes = takes(option)?;
+        let other = || takes.other_value(option);
         match option {
-            "channel" => self.channel = Some(value.to_owned()),
-            "only" => self.kinds.push(numbers::kind(value).ok_or_else(malformed)?),
-            "capacity" => self.options = options.capacity(capacity(value).ok_or_else(malformed)?),
-            "overflow" => self.options = options.overflow(options::overflow(value).ok_or_else(malformed)?),
-            _ => return Err(options::unknown(option)),
+            "only" => self.kinds.push(numbers::kind(value).ok_or_else(other)?),
+            "events" => self.events.push(value.to_owned()),
+            "capacity" => self.options = options.capacity(capacity(value).ok_or_else(other)?),
+            "overflow" => self.options = options.overflow(options::overflow(value).ok_or_else(other)?),
+            _ => self.channel = Some(value.to_owned()),
         }
         Ok(())
     }
+}
+
+const OPTIONS: [(&str, Takes); 5] = [
+    ("channel", Takes::Text),
+    ("only", Takes::Kind),
+    ("events", Takes::Text),
+    ("capacity", options::CAPACITY),
+    ("overflow", options::OVERFLOW),
+];
+
+/// What an option takes.
+fn takes(option: &str) -> Result<Takes, Failure> {
+    let known = OPTIONS.iter().find(|(name, _)| *name == option);
+    known.map(|(_, takes)| *takes).ok_or_else(|| {
+        let here = OPTIONS.map(|(name, _)| name).to_vec();
+        let names = Names { noun: "option", here, elsewhere: (Vec::new(), "pusher_receiver_options_set") };
+        names.unknown(option, false)
+    })
 }
 
 fn capacity(value: &str) -> Option<usize> {
@@ -131,10 +155,9 @@ exports! {
     }
 
     fn pusher_receiver_options_set_int(options: Handle<ReceiverOptions>, option: Text<'_>, value: i64) {
-        match option {
-            "capacity" => options.choice.lock().set(option, &value.to_string()),
-            "channel" | "only" | "overflow" => Err(Failure::value(format!("the option {option} takes a text"))),
-            _ => Err(options::unknown(option)),
+        match takes(option)? {
+            Takes::Integer(_) => options.choice.lock().set(option, &value.to_string()),
+            takes => Err(takes.other_kind(option)),
         }
     }
 
@@ -165,9 +188,12 @@ exports! {
     ) {
         let pusher = client.pusher()?;
         let choice = options.map(|options: Arc<ReceiverOptions>| options.choice.lock().clone()).unwrap_or_default();
-        let Choice { channel, kinds, mut options } = choice;
+        let Choice { channel, kinds, events, mut options } = choice;
         if !kinds.is_empty() {
             options = options.only(kinds);
+        }
+        if !events.is_empty() {
+            options = options.events(events);
         }
         let made = match channel {
             Some(channel) => pusher.channel(&channel)?.receiver_with(options),

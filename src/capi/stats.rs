@@ -7,20 +7,43 @@ use super::{
     boundary::Failure,
     client::Client,
     handles::{Freed, Handle, OptionalHandle},
-    results,
     text::{self, Terminated},
+    unknown::Names,
 };
+
+/// The names of the counters, in the order of the header.
+pub(super) const COUNTERS: [&str; 16] = [
+    "attempts",
+    "reconnect_attempts",
+    "connections",
+    "last_close_code",
+    "bytes_received",
+    "bytes_sent",
+    "messages",
+    "messages_sent",
+    "events",
+    "ignored",
+    "bad_messages",
+    "ping_round_trip_us",
+    "auth_retries",
+    "queue_depth",
+    "dropped",
+    "superseded",
+];
 
 pub(crate) struct Stats {
     stats: crate::Stats,
     last_close_reason: Terminated,
+    /// All of them in one line.
+    text: Terminated,
 }
 
 impl Freed for Stats {}
 
 impl Stats {
     fn new(stats: crate::Stats) -> Self {
-        Self { last_close_reason: Terminated::new(&stats.last_close_reason), stats }
+        let text = Terminated::new(&stats.to_string());
+        Self { last_close_reason: Terminated::new(&stats.last_close_reason), text, stats }
     }
 
     fn counter(&self, name: &str) -> Result<u64, Failure> {
@@ -43,8 +66,9 @@ impl Stats {
             "dropped" => Some(stats.dropped),
             "superseded" => Some(stats.superseded),
             _ => {
-                let text = format!("there is no counter {name:?}");
-                return Err(Failure::Misuse(results::PUSHER_ERR_OPTION, text.into()));
+                let names =
+                    Names { noun: "counter", here: COUNTERS.to_vec(), elsewhere: (Vec::new(), "pusher_stats_get") };
+                return Err(names.unknown(name, false));
             }
         };
         there.ok_or(Failure::Nothing)
@@ -68,6 +92,11 @@ exports! {
         length: OptionalOut<'_, usize>,
     ) {
         text::lend(stats.last_close_reason.as_str(), (text, length));
+        Ok(())
+    }
+
+    fn pusher_stats_text(stats: Handle<Stats>, text: Out<'_, *const c_char>, length: OptionalOut<'_, usize>) {
+        text::lend(stats.text.as_str(), (text, length));
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, ffi::c_char};
 
+use zeroize::Zeroizing;
+
 use super::{arguments::Place, boundary::Failure};
 
 /// Text with a NUL at its end, to be borrowed by C. What it says may contain a NUL, too.
@@ -38,21 +40,31 @@ pub(super) fn lend(terminated: &str, (text, length): Places<'_>) {
     }
 }
 
-/// Texts of a client that its thread is lent until it asks for the same again.
+/// Texts that a thread is lent until it asks for the same again.
 #[derive(Clone, Copy)]
 pub(super) enum Lent {
     SocketId,
     UserId,
+    DialUrl,
+    Notification,
+    SignedChannel,
+    SignedUser,
 }
 
+/// How many there are.
+const LENDABLE: usize = 6;
+
 thread_local! {
-    static LENT: RefCell<[Option<Terminated>; 2]> = const { RefCell::new([None, None]) };
+    /// Each is wiped when it goes, because some of them are secrets (X1).
+    static LENT: RefCell<[Option<Zeroizing<String>>; LENDABLE]> = const { RefCell::new([const { None }; LENDABLE]) };
 }
 
 impl Lent {
     pub(super) fn lend(self, text: &str, places: Places<'_>) -> Result<(), Failure> {
-        let terminated = Terminated::new(text);
-        let keep_and_lend = |slots: &RefCell<[Option<Terminated>; 2]>| {
+        let mut terminated = Zeroizing::new(String::with_capacity(text.len() + 1));
+        terminated.push_str(text);
+        terminated.push('\0');
+        let keep_and_lend = |slots: &RefCell<[Option<Zeroizing<String>>; LENDABLE]>| {
             // Out of its place: where the text moves there, what points to it from before is not to be used any more.
             lend(slots.borrow_mut()[self as usize].insert(terminated).as_str(), places);
         };

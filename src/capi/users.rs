@@ -5,7 +5,7 @@ use std::{ffi::c_char, sync::Arc};
 use parking_lot::Mutex;
 
 use super::{
-    arguments::{OptionalOut, Out, Text},
+    arguments::{Data, OptionalOut, Out, Text},
     boundary::Failure,
     client::{Client, within},
     handles::Handle,
@@ -42,6 +42,15 @@ impl Proof {
     }
 }
 
+fn sign_in_with(client: &Client, auth: UserAuth) -> Result<(), Failure> {
+    let pusher = client.pusher()?;
+    let other = || Failure::value("the config has another way of signing in, which pusher_sign_in takes");
+    let proof = client.proof().ok_or_else(other)?;
+    let none = || Error::without_connection(pusher.state());
+    proof.give(pusher.socket_id().ok_or_else(none)?, auth);
+    Ok(pusher.sign_in()?)
+}
+
 exports! {
     fn pusher_sign_in(client: Handle<Client>) {
         let pusher = client.pusher()?;
@@ -52,12 +61,11 @@ exports! {
     }
 
     fn pusher_sign_in_with_auth(client: Handle<Client>, auth: Text<'_>, user_data: Text<'_>) {
-        let pusher = client.pusher()?;
-        let other = || Failure::value("the config has another way of signing in, which pusher_sign_in takes");
-        let proof = client.proof().ok_or_else(other)?;
-        let none = || Error::without_connection(pusher.state());
-        proof.give(pusher.socket_id().ok_or_else(none)?, UserAuth::new(auth, user_data));
-        Ok(pusher.sign_in()?)
+        sign_in_with(&client, UserAuth::new(auth, user_data))
+    }
+
+    fn pusher_sign_in_with_auth_json(client: Handle<Client>, json: Data<'_>, length: usize) {
+        sign_in_with(&client, UserAuth::from_json(json.text(length)?)?)
     }
 
     fn pusher_wait_signed_in(client: Handle<Client>, timeout_ms: i32) {

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::{boundary::Failure, results};
 
 /// The major number in the upper half, the minor number in the lower.
-const PUSHER_ABI_VERSION: u32 = 0x0001_0001;
+const PUSHER_ABI_VERSION: u32 = 0x0001_0002;
 
 /// The header has it.
 #[unsafe(no_mangle)]

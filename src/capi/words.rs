@@ -60,6 +60,8 @@ fn option_of(option: &str) -> &str {
     match option {
         "connect_timeout" => "connect_timeout_ms",
         "activity_timeout" => "activity_timeout_ms",
+        "activity_timeout_override" => "activity_timeout_override_ms",
+        "unavailable_timeout" => "unavailable_timeout_ms",
         "pong_timeout" => "pong_timeout_ms",
         "subscription_timeout" => "subscription_timeout_ms",
         "auth_timeout" => "auth_timeout_ms",

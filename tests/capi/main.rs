@@ -30,5 +30,7 @@ mod flood;
 mod fork;
 mod lent;
 mod logs;
+mod permissions;
 mod proofs;
 mod quiet;
+mod signals;

@@ -17,7 +17,7 @@ fn with_one_null() -> String {
     let measured = parameters(|function, parameter| parameter.is_nullable && is_measured(function, parameter));
     let measured: Vec<_> =
         measured.map(|(function, place)| Call::of(function).with(place, "NULL").fails("PUSHER_ERR_NULL")).collect();
-    assert_eq!(measured.len(), 3, "the parameters were found");
+    assert_eq!(measured.len(), 6, "the parameters were found");
     let frees = HEADER.frees().map(|free| Call::of(free).with(0, "NULL").returns());
     program(
         &attempts

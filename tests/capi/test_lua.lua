@@ -3,6 +3,7 @@
 -- tests/capi/languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground.
 
 package.path = (arg[0]:match("^(.*[/\\])") or "./") .. "../../examples/lua/?.lua;" .. package.path
+local ffi = require "ffi"
 local pusher = require "pusher_channels"
 
 local PATIENCE_MS = 10000
@@ -75,6 +76,218 @@ function tests.the_garbage_collector_frees_clients()
     for _ = 1, 100 do client_with {}:connect_background() end
     collectgarbage()
     collectgarbage()
+end
+
+-- A client that waits for the permission for a channel and for a user, of a backend that takes no request.
+local function unanswered_client()
+    local nobody = "http://127.0.0.1:1/"
+    local client = client_with { auth_endpoint = nobody, user_auth_endpoint = nobody }
+    client:connect()
+    return client
+end
+
+function tests.h1_waits_end_with_their_time_and_their_outcome()
+    local client = client_with { auth_endpoint = os.getenv("PUSHER_AUTH_ENDPOINT") }
+    client:connect_background()
+    client:wait_connected()
+    client:subscribe("private-orders")
+    client:wait_subscribed("private-orders", PATIENCE_MS)
+    client:wait_all_subscribed()
+    assert(client:is_subscribed("private-orders"))
+    fails_with("PUSHER_ERR_NOT_SUBSCRIBED", client.wait_subscribed, client, "news", PATIENCE_MS)
+    fails_with("PUSHER_ERR_NOT_SIGNED_IN", client.wait_signed_in, client)
+    client:disconnect()
+    fails_with("PUSHER_ERR_DISCONNECTED", client.wait_connected, client)
+    client:close()
+    client = unanswered_client()
+    client:subscribe("private-orders")
+    client:subscribe("news")
+    client:wait_subscribed("news")
+    -- Longer than a slice.
+    fails_with("PUSHER_ERR_WAIT_TIMEOUT", client.wait_subscribed, client, "private-orders", 250)
+    local _, failure = pcall(client.wait_subscribed, client, "private-orders", 250)
+    assert(failure.text:find(" within 250ms$"), failure.text)
+    while client:next() do end
+    client:close()
+end
+
+function tests.h1_callbacks_run_inside_of_dispatch_until_they_are_unbound()
+    local client = client_with { auth_endpoint = os.getenv("PUSHER_AUTH_ENDPOINT"), auth_params = { user_id = "lua" } }
+    local heard = {}
+    local function hears(what) return function(it) heard[what] = (heard[what] or 0) + 1 heard[#heard + 1] = it end end
+    client:on("connection_state_change", nil, hears("state"))
+    local binding = client:bind("presence-kitchen", "published", hears("event"))
+    client:bind("presence-kitchen", nil, setmetatable({}, { __call = function(_, event) hears("channel")(event) end }))
+    client:bind(nil, "published", hears("name"))
+    client:bind("news", "published", hears("wrong"))
+    client:bind("presence-kitchen", "other", hears("wrong"))
+    client:on("subscription_succeeded", "news", hears("wrong"))
+    client:connect()
+    client:subscribe("presence-kitchen")
+    assert(next(heard) == nil, "nothing runs by itself")
+    while not heard.event do assert(client:dispatch(PATIENCE_MS) > 0) end
+    assert(heard.state == 2 and not heard.wrong)
+    assert(heard.channel >= heard.event and heard.name >= heard.event)
+    binding:unbind()
+    binding:unbind()
+    local before, all = heard.event, heard.channel
+    while heard.channel == all do assert(client:dispatch(PATIENCE_MS) > 0) end
+    assert(heard.event == before)
+    assert(client:dispatch() >= 0)
+    client:close()
+    assert(client:dispatch(-1) == 0)
+end
+
+function tests.h2_an_error_of_a_callback_is_raised_after_the_others_have_run()
+    local client, ran = client_with {}, 0
+    local failing
+    failing = client:on("connection_state_change", nil, function() failing:unbind() error({ "of the program" }) end)
+    client:on("connection_state_change", nil, function() ran = ran + 1 end)
+    local unbound
+    client:on("connection_state_change", nil, function() unbound:unbind() end)
+    unbound = client:on("connection_state_change", nil, function() ran = "unbound by the one before" end)
+    client:connect()
+    local succeeded, failure = pcall(client.dispatch, client)
+    assert(not succeeded and failure[1] == "of the program" and ran == 1)
+    assert(client:dispatch() == 1 and ran == 2)
+    client:close()
+end
+
+function tests.h1_what_cannot_be_called_is_refused_when_it_is_bound()
+    local client = client_with {}
+    for _, callback in ipairs { false, 7, "callback", {} } do
+        for _, name in ipairs { "bind", "on" } do
+            local succeeded, failure = pcall(client[name], client, "event", nil, callback)
+            local wanted = ("bad argument #3 to '%s' (function expected, got %s)"):format(name, type(callback))
+            assert(not succeeded and failure:find(wanted, 1, true), failure)
+        end
+    end
+    local succeeded, failure = pcall(client.bind, client, "published", function() end)
+    assert(not succeeded and failure:find("bad argument #2 to 'bind'", 1, true), failure)
+    succeeded, failure = pcall(client.on, client, "subscribed", nil, function() end)
+    assert(not succeeded and failure:find("no such kind; there are event, .*lagged"), failure)
+    client:close()
+end
+
+function tests.c1_an_option_that_does_not_exist_is_named_with_the_nearest_by_its_name_here()
+    local function is_named(option, value, nearest)
+        local succeeded, failure = pcall(client_with, { [option] = value })
+        local wanted = ('no option "%s" here; did you mean "%s"?'):format(option, nearest)
+        assert(not succeeded and failure.text:find(wanted, 1, true), tostring(failure))
+        assert(failure.name == "PUSHER_ERR_OPTION")
+    end
+    is_named("authEndpoint", "x", "auth_endpoint")
+    is_named("forceTLS", true, "tls")
+    is_named("authHeaders", "x", "auth_headers")
+    is_named("header", "x", "headers")
+end
+
+function tests.a5_what_a_backend_answers_is_given_as_its_text()
+    local client = client_with {}
+    client:connect()
+    fails_with("PUSHER_ERR_AUTH_MALFORMED", client.subscribe_with_auth_json, client, "private-orders", "<html>")
+    fails_with("PUSHER_ERR_AUTH_MALFORMED", client.sign_in_with_auth_json, client, "{}")
+    client:subscribe_with_auth_json("private-orders", '{"auth": "app-key:wrong"}')
+    fails_with("PUSHER_ERR_SUBSCRIPTION_REFUSED", client.wait_subscribed, client, "private-orders", PATIENCE_MS)
+    client:close()
+end
+
+function tests.x1_clients_and_notifications_are_shown_in_one_line()
+    local client = client_with { secret = "canary" }
+    assert(tostring(client) == "Client(disconnected, 0 channels)", tostring(client))
+    client:connect()
+    client:subscribe("news")
+    assert(tostring(client) == "Client(connected, 1 channels)", tostring(client))
+    local news = next_of(client, "subscription_succeeded")
+    assert(tostring(news) == "news: subscribed", tostring(news))
+    client:close()
+    assert(tostring(client) == "Client(closed)")
+end
+
+-- Runs a program in another process, with variables set before, and returns what it prints, and how it ends.
+local function output_of(command)
+    local pipe = assert(io.popen("{ " .. command .. '; } 2>&1; echo "ended with $?"'))
+    local said = pipe:read("*a")
+    pipe:close()
+    return said
+end
+
+local here = arg[0]:match("^(.*[/\\])") or "./"
+local PATH = 'LUA_PATH="' .. here .. '../../examples/lua/?.lua;;"'
+
+function tests.c1_without_the_library_requiring_says_what_to_set_or_to_build()
+    local said = output_of(PATH .. [[ PUSHER_CHANNELS_LIBRARY=/nowhere/it.so luajit -e 'require "pusher_channels"']])
+    for _, words in ipairs { "/nowhere/it.so", "set PUSHER_CHANNELS_LIBRARY", "cargo rustc --release", "ended with 1" } do
+        assert(said:find(words, 1, true), said)
+    end
+    local copy = os.tmpname()
+    os.remove(copy)
+    said = output_of(("mkdir %s && cp %s../../examples/lua/pusher_channels.lua %s && cd %s && luajit -e 'require "
+        .. '"pusher_channels"\'; result=$?; rm -r %s; (exit $result)'):format(copy, here, copy, copy, copy))
+    assert(said:find("set PUSHER_CHANNELS_HEADER", 1, true) and said:find("ended with 1", 1, true), said)
+end
+
+-- The client of these programs is connected, and nothing comes. Everything is compiled that can be.
+local INTERRUPTED = [[
+jit.opt.start("hotloop=1", "hotexit=1")
+local ffi = require "ffi"
+local pusher = require "pusher_channels"
+local client = pusher.client {
+    host = os.getenv("PUSHER_HOST"), port = os.getenv("PUSHER_PORT"), key = os.getenv("PUSHER_KEY"), tls = false,
+    auth_endpoint = "http://127.0.0.1:1/",
+}
+client:connect()
+client:subscribe("private-orders")
+while client:next(0) do end
+io.stdout:write("waits\n")
+io.stdout:flush()
+while true do %s end
+]]
+
+ffi.cdef [[
+int kill(int process, int signal);
+struct pusher_test_time { long seconds; long nanoseconds; };
+int clock_gettime(int clock, struct pusher_test_time *time);
+]]
+
+local function seconds()
+    local time = ffi.new("struct pusher_test_time")
+    assert(ffi.C.clock_gettime(1, time) == 0)
+    return tonumber(time.seconds) + tonumber(time.nanoseconds) / 1e9
+end
+
+-- Ends the program by SIGINT when it waits, and returns what it has said, and after how long it has ended.
+local function interrupt(wait)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(INTERRUPTED:format(wait))
+    file:close()
+    local pipe = assert(io.popen("echo $$; " .. PATH .. " exec luajit " .. path .. " 2>&1"))
+    local process = tonumber(pipe:read("*l"))
+    local line = pipe:read("*l")
+    assert(line == "waits", line)
+    -- Several slices, so that it has been compiled.
+    local start = seconds()
+    while seconds() - start < 0.5 do end
+    start = seconds()
+    assert(ffi.C.kill(process, 2) == 0)
+    local said = pipe:read("*a")
+    pipe:close()
+    os.remove(path)
+    return said, seconds() - start
+end
+
+function tests.h1_ctrl_c_ends_a_wait()
+    for _, wait in ipairs { "client:next(-1)", "client:dispatch(-1)", 'client:wait_subscribed("private-orders")' } do
+        local fastest = math.huge
+        for _ = 1, 3 do
+            local said, time = interrupt(wait)
+            assert(said:find("interrupted!", 1, true), said)
+            fastest = math.min(fastest, time)
+        end
+        -- A loaded machine may make some of them slow, but not all.
+        assert(fastest < 0.2, ("%s: %.3f s"):format(wait, fastest))
+    end
 end
 
 for name, test in pairs(tests) do

@@ -4,9 +4,11 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
 import { Client, PusherError } from "../../examples/node/pusher_channels.mjs";
 
@@ -18,6 +20,12 @@ const clientWith = (options = {}) => new Client({ host, port, key, tls: false, .
 async function nextOf(client, kind) {
   for await (const notification of client) if (notification.kind === kind) return notification;
   throw new Error(`no ${kind} came`);
+}
+
+function promised() {
+  let resolve;
+  const promise = new Promise((settle) => (resolve = settle));
+  return { promise, resolve };
 }
 
 test("methods give what the header promises", async () => {
@@ -56,6 +64,293 @@ test("the event loop goes on while the client waits, and closing ends the wait",
   assert.ok(turns >= 20);
   assert.equal(await client.next(), null);
   assert.throws(() => client.subscribe("news"), { code: "PUSHER_ERR_HANDLE" });
+  await assert.rejects(client.disconnect(), { code: "PUSHER_ERR_HANDLE", message: /freed/ });
+});
+
+// Every function that waits, on a client that is connected, and has nothing to wait for.
+const WAITS = {
+  next: (client, ...wait) => client.next(...wait),
+  connect: (client, ...wait) => client.connect(...wait),
+  waitConnected: (client, ...wait) => client.waitConnected(...wait),
+  waitSubscribed: (client, ...wait) => client.waitSubscribed("private-unanswered", ...wait),
+  waitAllSubscribed: (client, ...wait) => client.waitAllSubscribed(...wait),
+  waitSignedIn: (client, ...wait) => client.waitSignedIn(...wait),
+  notifications: async (client, wait) => {
+    for await (const _ of client.notifications(wait));
+  },
+};
+
+// A backend that takes requests, and does not answer.
+async function unansweredClient() {
+  const server = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  server.unref();
+  const endpoint = `http://127.0.0.1:${server.address().port}`;
+  const silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  silent.unref();
+  const connected = clientWith({ auth_endpoint: endpoint, user_auth_endpoint: endpoint });
+  await connected.connect(PATIENCE_MS);
+  connected.subscribe("private-unanswered");
+  connected.signIn();
+  while (await connected.next(0));
+  const connecting = new Client({ host: "127.0.0.1", port: silent.address().port, key, tls: false });
+  connecting.connectBackground();
+  while (await connecting.next(0));
+  return { connected, connecting };
+}
+
+test("h1 every wait rejects with the reason of its signal, at once, and leaves no listener", async () => {
+  const { connected, connecting } = await unansweredClient();
+  for (const [name, wait] of Object.entries(WAITS)) {
+    const client = /onnect/.test(name) ? connecting : connected;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const reason = new Error("enough");
+    let settled = false;
+    const waited = wait(client, { signal }).finally(() => (settled = true));
+    waited.catch(() => {});
+    // The event loop turns while it waits.
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(settled, false, name);
+    assert.equal(getEventListeners(signal, "abort").length, 1, name);
+    const begun = performance.now();
+    controller.abort(reason);
+    await assert.rejects(waited, (error) => error === reason, name);
+    assert.ok(performance.now() - begun < 100, name);
+    assert.equal(getEventListeners(signal, "abort").length, 0, name);
+
+    const before = performance.now();
+    await assert.rejects(wait(client, { signal }), (error) => error === reason, `${name}, aborted before`);
+    await assert.rejects(wait(client, { signal: AbortSignal.abort() }), { name: "AbortError" }, name);
+    assert.ok(performance.now() - before < 100, name);
+    await assert.rejects(wait(client, { signal: AbortSignal.timeout(1) }), { name: "TimeoutError" }, name);
+    await assert.rejects(wait(client, { signal: {} }), TypeError, name);
+  }
+  assert.equal(connecting.state, "connecting");
+  await connecting.disconnect();
+  while ((await connecting.next(PATIENCE_MS)).state !== "disconnected");
+  await assert.rejects(connecting.connect({ signal: AbortSignal.abort() }), { name: "AbortError" });
+  await connecting.disconnect();
+  assert.equal(await connecting.next(0), undefined);
+  await connected.close();
+  await connecting.close();
+});
+
+test("h1 a wait that ends by itself leaves no listener", async () => {
+  const client = clientWith();
+  const { signal } = new AbortController();
+  assert.equal(await client.next(1, { signal }), undefined);
+  await client.connect(PATIENCE_MS, { signal });
+  assert.equal((await client.next({ timeout: PATIENCE_MS, signal })).kind, "connection_state_change");
+  await assert.rejects(client.waitSubscribed("news", 1, { signal }), { code: "PUSHER_ERR_NOT_SUBSCRIBED" });
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  await client.close();
+});
+
+test("h4 a wait that is aborted loses no notification, and changes no order", async () => {
+  const client = clientWith();
+  const changes = [];
+  const read = ({ state }) => changes.push(state);
+  // Each of these leaves a thread behind that may take the next notification.
+  const aborted = async () => {
+    const controller = new AbortController();
+    const waited = client.next({ signal: controller.signal });
+    controller.abort();
+    await assert.rejects(waited, { name: "AbortError" });
+  };
+  await aborted();
+  client.connectBackground();
+  while (changes.at(-1) !== "connected") {
+    const change = await client.next(PATIENCE_MS);
+    read(change);
+    if (client.length === 0) await aborted();
+  }
+  await client.disconnect();
+  while (changes.at(-1) !== "disconnected") read(await client.next(PATIENCE_MS));
+  assert.deepEqual(changes, ["connecting", "connected", "disconnecting", "disconnected"]);
+  await client.close();
+});
+
+test("h3 what a thread has taken comes before what waits", async () => {
+  const client = clientWith();
+  const controller = new AbortController();
+  const waited = client.next({ signal: controller.signal });
+  controller.abort();
+  await assert.rejects(waited, { name: "AbortError" });
+  client.connectBackground();
+  // Meanwhile the thread has taken the first change, and cannot hand it over.
+  while (client.state !== "connected");
+  let change;
+  do change = await client.next(0);
+  while (change === undefined && (await new Promise((resolve) => setImmediate(resolve, true))));
+  assert.equal(change.state, "connecting");
+  assert.equal((await client.next(PATIENCE_MS)).state, "connected");
+  await client.close();
+});
+
+test("h1 several waits at a time share what comes", async () => {
+  const client = clientWith();
+  const waits = [client.next(PATIENCE_MS), client.next(PATIENCE_MS)];
+  assert.equal(await client.next(20), undefined);
+  await client.connect(PATIENCE_MS);
+  assert.deepEqual((await Promise.all(waits)).map(({ state }) => state).sort(), ["connected", "connecting"]);
+  await client.close();
+});
+
+test("h1 timeouts are numbers of milliseconds, and nothing else", async () => {
+  const client = clientWith();
+  for (const timeout of ["1", null, 1n]) await assert.rejects(client.next(timeout), TypeError, String(timeout));
+  for (const timeout of [-1, NaN]) await assert.rejects(client.next({ timeout }), RangeError, String(timeout));
+  assert.equal(await client.next(0), undefined);
+  await client.close();
+});
+
+test("h1 callbacks hear what they are bound to, in the order of its arrival, until they are unbound", async () => {
+  const client = clientWith({ auth_endpoint, auth_params: { user_id: "node" } });
+  const heard = [];
+  const { promise, resolve } = promised();
+  const here = client.bind("presence-kitchen", "published", ({ channel, data }) => heard.push(["one", channel, data]));
+  client.bind("presence-kitchen", null, ({ name, data }) => heard.push(["all", name, data]));
+  client.bind(null, "published", ({ data }) => heard.length >= 9 && resolve(data));
+  client.bind("news", "published", () => heard.push("the wrong channel"));
+  client.bind("presence-kitchen", "other", () => heard.push("the wrong event"));
+  const subscribed = promised();
+  const notice = client.on("subscription_succeeded", "presence-kitchen", subscribed.resolve);
+  client.on("subscription_succeeded", "news", () => heard.push("the wrong channel"));
+  await client.connect(PATIENCE_MS);
+  client.subscribe("presence-kitchen");
+  assert.equal((await subscribed.promise).resubscribed, false);
+  notice.unbind();
+  await promise;
+  assert.ok(!heard.some((one) => typeof one === "string"));
+  const published = heard.filter(([, , data]) => data.startsWith('{"number"'));
+  for (let index = 0; index + 1 < published.length; index += 2) {
+    assert.deepEqual(published[index].slice(2), published[index + 1].slice(2));
+    assert.deepEqual([published[index][0], published[index + 1][0]], ["one", "all"]);
+  }
+  // Whoever iterates has missed nothing.
+  assert.equal((await nextOf(client, "event")).data, published[0][2]);
+
+  here.unbind();
+  client.unbind("presence-kitchen", null);
+  heard.length = 0;
+  const more = promised();
+  let events = 0;
+  client.bind(null, null, () => (events += 1) === 3 && more.resolve());
+  await more.promise;
+  assert.deepEqual(heard, []);
+  await client.close();
+});
+
+test("h2 a callback that throws is an uncaught exception, and the others run", async () => {
+  const client = clientWith();
+  const [thrown, other] = [promised(), promised()];
+  const error = new Error("of the program");
+  let wrong;
+  process.setUncaughtExceptionCaptureCallback(thrown.resolve);
+  const first = client.on("connection_state_change", null, () => {
+    first.unbind();
+    throw error;
+  });
+  const ending = client.on("connection_state_change", null, () => ended.unbind());
+  const ended = client.on("connection_state_change", null, () => (wrong = "it was unbound by the one before"));
+  client.on("connection_state_change", null, ({ state }) => state === "connected" && other.resolve());
+  client.connectBackground();
+  assert.equal(await thrown.promise, error);
+  await other.promise;
+  ending.unbind();
+  assert.equal(wrong, undefined);
+  process.setUncaughtExceptionCaptureCallback(null);
+  await client.close();
+});
+
+test("h1 what cannot be called is refused when it is bound", async () => {
+  const client = clientWith();
+  for (const callback of [undefined, null, "callback", {}]) {
+    assert.throws(() => client.bind("news", "published", callback), TypeError);
+    assert.throws(() => client.on("event", null, callback), TypeError);
+  }
+  assert.throws(() => client.bind("published", () => {}), /a string is needed|must be a function/);
+  assert.throws(() => client.bind(7, "published", () => {}), TypeError);
+  assert.throws(() => client.on("subscribed", null, () => {}), /there are event, .*subscription_succeeded.*, lagged$/);
+  await client.close();
+});
+
+test("c1 an option that does not exist is named with the nearest, by its name here", () => {
+  for (const [option, value, nearest] of [
+    ["authEndpoint", "x", "auth_endpoint"],
+    ["forceTLS", true, "tls"],
+    ["wsHost", "x", "host"],
+    ["activityTimeout", 1, "activity_timeout_ms"],
+    ["authHeaders", "x", "auth_headers"],
+    ["header", "x", "headers"],
+    ["auth_params_", "x", "auth_params"],
+  ]) {
+    const message = new RegExp(`no option "${option}" here; did you mean "${nearest}"\\?$`);
+    assert.throws(() => clientWith({ [option]: value }), { code: "PUSHER_ERR_OPTION", message }, option);
+  }
+  assert.throws(() => clientWith({ overflow: "drop" }), /one of the texts block, drop_oldest, drop_newest, keep_latest/);
+});
+
+test("a5 what a backend answers is given as its text", async () => {
+  const client = clientWith();
+  await client.connect(PATIENCE_MS);
+  assert.throws(() => client.subscribeWithAuth("private-orders", "<html>"), { code: "PUSHER_ERR_AUTH_MALFORMED" });
+  const body = new URLSearchParams({ socket_id: client.socketId, channel_name: "private-orders" });
+  const answer = await (await fetch(auth_endpoint, { method: "POST", body })).text();
+  client.subscribeWithAuth("private-orders", answer);
+  await client.waitAllSubscribed(PATIENCE_MS);
+  assert.equal(client.isSubscribed("private-orders"), true);
+  assert.throws(() => client.signInWithAuth("{}"), { code: "PUSHER_ERR_AUTH_MALFORMED" });
+  await client.close();
+});
+
+// The compiler checks how the types are used, and this that they are those of the binding and of the library.
+test("h1 the types name every method, option and kind, and no other counter than there is", async () => {
+  const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const types = read("examples/node/pusher_channels.d.mts");
+  const header = read("src/capi/pusher_channels.h");
+  const part = (start, end) => types.slice(types.indexOf(start), types.indexOf(end, types.indexOf(start)));
+  const methods = Object.getOwnPropertyNames(Client.prototype).filter((name) => name !== "constructor");
+  assert.ok(methods.length > 25);
+  for (const name of methods) assert.match(part("class Client", "\n}"), new RegExp(`^  (get )?${name}[(<]`, "m"), name);
+
+  const [, listed] = header.match(/Where the server is:(.*?)int32_t pusher_config_set\(/s);
+  const options = [...listed.matchAll(/^ \*   (\w+)(?=\n? .* (?:text|integer|boolean) )/gm)].map(([, name]) => name);
+  assert.ok(options.length > 38);
+  for (const name of options) assert.match(part("interface ClientOptions", "\n}"), new RegExp(`^  ${name}\\?: `, "m"), name);
+
+  const kinds = [...header.matchAll(/^    PUSHER_KIND_(\w+) = /gm)].map(([, name]) => name.toLowerCase());
+  assert.equal(kinds.length, 13);
+  for (const kind of kinds) assert.ok(types.includes(`kind: "${kind}"`) || types.includes(`MemberChange<"${kind}">`), kind);
+
+  const client = clientWith();
+  const counters = [...part("type Counter", ";").matchAll(/"(\w+)"/g)].map(([, name]) => name);
+  assert.equal(counters.length, 16);
+  for (const counter of counters) client.statistic(counter);
+  await client.close();
+});
+
+test("x1 a client is shown in one line, without its options", async () => {
+  const client = clientWith({ secret: "canary" });
+  assert.equal(inspect(client), "Client(disconnected, 0 channels)");
+  client.subscribe("news");
+  assert.equal(inspect({ client }), "{ client: Client(disconnected, 1 channels) }");
+  await client.close();
+  assert.equal(inspect(client), "Client(closed)");
+});
+
+test("c1 without the library, importing says what to set or to build", async () => {
+  const binding = new URL("../../examples/node/pusher_channels.mjs", import.meta.url);
+  const env = { ...process.env, PUSHER_CHANNELS_LIBRARY: "/nowhere/libpusher_channels.so" };
+  const child = spawn(process.execPath, [binding.pathname], { env, stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (data) => (said += data));
+  assert.deepEqual(await once(child, "close"), [1, null]);
+  for (const words of ["/nowhere/libpusher_channels.so", "set PUSHER_CHANNELS_LIBRARY", "cargo rustc --release"]) {
+    assert.ok(said.includes(words), said);
+  }
 });
 
 test("a wait with a timeout ends in time", async () => {
@@ -82,7 +377,8 @@ test("errors tell in words what went wrong, also where another thread waited", a
   assert.equal(change.error.code, "PUSHER_ERR_TCP");
   assert.match(change.error.message, /^tcp: /);
   assert.deepEqual([change.error.isRetryable, change.error.isAuth], [true, false]);
-  await assert.rejects(client.connect(300), { code: "PUSHER_ERR_WAIT_TIMEOUT", isTimeout: true });
+  const late = { code: "PUSHER_ERR_WAIT_TIMEOUT", isTimeout: true, message: / within 300ms$/ };
+  await assert.rejects(client.connect(300), late);
   await assert.rejects(client.waitSubscribed("news", PATIENCE_MS), { code: "PUSHER_ERR_NOT_SUBSCRIBED" });
   await client.close();
   assert.throws(() => clientWith({ colour: "blue" }), { code: "PUSHER_ERR_OPTION" });

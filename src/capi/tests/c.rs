@@ -13,6 +13,8 @@ unsafe extern "C" {
     pub(super) fn pusher_config_new(config: *mut Pointer) -> i32;
     pub(super) fn pusher_config_free(config: Pointer);
     pub(super) fn pusher_config_set(config: Pointer, option: *const c_char, value: *const c_char) -> i32;
+    pub(super) fn pusher_config_set_int(config: Pointer, option: *const c_char, value: i64) -> i32;
+    pub(super) fn pusher_config_set_bool(config: Pointer, option: *const c_char, value: i32) -> i32;
     pub(super) fn pusher_config_add(
         config: Pointer,
         option: *const c_char,
@@ -26,6 +28,14 @@ unsafe extern "C" {
         destroy: Destructor,
     ) -> i32;
     pub(super) fn pusher_client_new(config: Pointer, client: *mut Pointer) -> i32;
+    pub(super) fn pusher_last_error_text(buffer: *mut c_char, size: usize) -> i32;
+    pub(super) fn pusher_receiver_options_new(options: *mut Pointer) -> i32;
+    pub(super) fn pusher_receiver_options_set(options: Pointer, option: *const c_char, value: *const c_char) -> i32;
+    pub(super) fn pusher_receiver_options_set_int(options: Pointer, option: *const c_char, value: i64) -> i32;
+    pub(super) fn pusher_receiver_options_free(options: Pointer);
+    pub(super) fn pusher_stats_new(client: Pointer, stats: *mut Pointer) -> i32;
+    pub(super) fn pusher_stats_get(stats: Pointer, counter: *const c_char, value: *mut u64) -> i32;
+    pub(super) fn pusher_stats_free(stats: Pointer);
     pub(super) fn pusher_client_free(client: Pointer);
     pub(super) fn pusher_connect_background(client: Pointer) -> i32;
     pub(super) fn pusher_disconnect(client: Pointer) -> i32;

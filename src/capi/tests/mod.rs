@@ -10,3 +10,4 @@ mod errors;
 mod log;
 mod options;
 mod panics;
+mod wrong_options;

@@ -25,6 +25,7 @@ static void would_deadlock(pusher_client *own) {
     GIVES(pusher_connect(own), PUSHER_ERR_WOULD_DEADLOCK);
     GIVES(pusher_wait_connected(own, -1), PUSHER_ERR_WOULD_DEADLOCK);
     GIVES(pusher_wait_subscribed(own, "room", -1), PUSHER_ERR_WOULD_DEADLOCK);
+    GIVES(pusher_wait_all_subscribed(own, -1), PUSHER_ERR_WOULD_DEADLOCK);
     GIVES(pusher_wait_signed_in(own, -1), PUSHER_ERR_WOULD_DEADLOCK);
 }
 
