@@ -59,7 +59,8 @@ impl Channel {
         let core = self.core()?;
         core.config.check_options(&options)?;
         core.outlets.snapshot.forget_failure(&self.interest);
-        if core.registry.want_with(&self.interest, options) {
+        let (tell, _replaced) = core.registry.want_with(&self.interest, options);
+        if tell {
             core.wishes_changed();
         }
         Ok(self)
@@ -96,7 +97,8 @@ impl Channel {
     /// Handlers stay bound. Unsubscribing and subscribing again during one request to an authorizer sends one subscribe.
     pub fn unsubscribe(&self) {
         let Ok(core) = self.core() else { return };
-        if core.registry.forget(&self.interest) {
+        let (tell, _options) = core.registry.forget(&self.interest);
+        if tell {
             core.wishes_changed();
         }
         core.outlets.snapshot.forget(std::slice::from_ref(&self.interest));

@@ -14,7 +14,7 @@ use crate::{
     SubscriptionSucceeded, User, WeakPusher,
     event::Interest,
     io::{
-        Core, Scope,
+        Core, Scope, Withdrawn,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     protocol::name::{self, ChannelKind},
@@ -225,11 +225,11 @@ impl Pusher {
     /// Unsubscribes from all channels.
     pub fn unsubscribe_all(&self) {
         let Ok(core) = self.core() else { return };
-        let (withdrawn, tell) = core.registry.forget_all();
+        let Withdrawn { interests, tell, options: _options } = core.registry.forget_all();
         if tell {
             core.wishes_changed();
         }
-        core.outlets.snapshot.forget(&withdrawn);
+        core.outlets.snapshot.forget(&interests);
     }
 
     /// The channels that are subscribed or to be subscribed, in the order in which they became known.

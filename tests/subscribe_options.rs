@@ -109,6 +109,54 @@ fn a2_a_channel_with_options_leaves_the_batch_and_the_secret_alone() {
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
+#[test]
+fn a2_an_authorizer_that_was_given_up_answers_for_no_later_subscription() {
+    let server = server();
+    let pusher = connected(&server);
+    let (key, secret) = (server.key().to_owned(), server.secret().to_owned());
+    let (entered, entrances) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let slow = SubscribeOptions::new().authorizer(move |request| {
+        entered.send(()).expect("the test waits");
+        let _ = released.lock().expect("one call").recv();
+        Ok(ChannelAuth::sign(&key, &secret, request.socket_id(), request.channel()))
+    });
+    let channel = pusher.channel("private-room").expect("a valid name");
+    channel.subscribe_with(slow).expect("valid");
+    entrances.recv_timeout(PATIENCE).expect("it is asked");
+    channel.unsubscribe();
+    channel.subscribe();
+    let refused = channel.wait_subscribed(PATIENCE);
+    assert!(matches!(refused, Err(Error::NoAuthorizer { .. })), "{refused:?}");
+    drop(release);
+}
+
+#[test]
+fn a5_errors_of_the_client_and_of_the_system_keep_what_they_mean_in_an_authorizer() {
+    let server = server();
+    let (key, secret) = (server.key().to_owned(), server.secret().to_owned());
+    let attempts = AtomicUsize::new(0);
+    let config = quick(&server).authorizer(move |request| match request.channel() {
+        "private-html" => Ok(ChannelAuth::from_json("<html>")?),
+        "private-io" if attempts.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))?
+        }
+        "private-refused" => Err(Error::AuthRefused { channel: None, status: Some(403), message: "no".to_owned() })?,
+        "private-other" => Err(std::fmt::Error)?,
+        channel => Ok(ChannelAuth::sign(&key, &secret, request.socket_id(), channel)),
+    });
+    let pusher = Pusher::new(config).connect().expect("accepted");
+    let outcome = |name: &str| pusher.subscribe(name).expect("a valid name").wait_subscribed(PATIENCE);
+    let html = outcome("private-html").expect_err("not JSON");
+    assert_eq!(html.to_string(), "auth: private-html: the answer is HTML, not JSON");
+    assert!(matches!(html, Error::AuthMalformed { .. }));
+    outcome("private-io").expect("A4: an error of the system may pass");
+    assert_eq!(outcome("private-refused").expect_err("refused").status(), Some(403));
+    let other = outcome("private-other").expect_err("refused");
+    assert!(matches!(other, Error::AuthRefused { status: None, .. }), "{other}");
+}
+
 /// The last request that the embedded server's endpoint got.
 fn last_request(server: &TestServer) -> EndpointRequest {
     server.auth_requests().pop().expect("a request")
@@ -162,7 +210,7 @@ fn a2_http_auth_authorises_all_channels_and_the_last_call_counts() {
         quick(&server).http_auth(good()).auth_params_with(|| vec![("a".to_owned(), "b".to_owned())]),
         quick(&server).user_http_auth(good()).auth_json(true),
     ] {
-        let error = Pusher::new(config).connect().err().expect("an option without effect");
+        let error = Pusher::new(config).connect().expect_err("an option without effect");
         assert!(error.to_string().contains("give it to the HttpAuth"), "{error}");
     }
     let for_users = quick(&server).http_auth(good()).user_auth_endpoint(server.user_auth_endpoint());
@@ -233,6 +281,20 @@ fn e5_a_decoder_of_one_channel_decodes_that_channel_alone_and_at_once() {
     own.unsubscribe();
     own.subscribe().wait_subscribed(PATIENCE).expect("confirmed");
     assert_eq!(next(own.name()), "common 1", "the options went with the subscription");
+    let pusher = Pusher::new(quick(&server).auth_endpoint(server.auth_endpoint()).manual_dispatch());
+    let (told, heard) = mpsc::channel();
+    pusher.bind("e", move |event| told.send(event.data().to_owned()).expect("awaited"));
+    let channel = pusher.channel("private-encrypted-own").expect("a valid name");
+    channel.subscribe_with(own_decoder()).expect("valid");
+    let pusher = pusher.connect().expect("accepted");
+    channel.wait_subscribed(PATIENCE).expect("confirmed");
+    let waits = pusher.receiver();
+    server.trigger(channel.name(), "e", &7);
+    // It waits in the queue of the handlers, too.
+    assert_eq!(next_event(&waits).1, "own 1");
+    channel.subscribe_with(SubscribeOptions::new()).expect("valid");
+    pusher.dispatch();
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["7"], "an event that waits is never delivered without its data");
     let pusher = Pusher::new(quick(&server).auth_endpoint(server.auth_endpoint())).connect().expect("accepted");
     let failing = SubscribeOptions::new().decoder(|_| Err::<String, _>("canary"));
     let (told, failures) = mpsc::channel();

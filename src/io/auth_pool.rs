@@ -13,11 +13,11 @@ use std::{
 use super::{
     authorizer::{self, Outcome, Retry, Work},
     http::Http,
+    registry::LentOptions,
     tls,
     worker::Worker,
 };
 use crate::{
-    SubscribeOptions,
     config::Config,
     session::{Answer, ChannelQuestion, Generation, Question},
     sync::{
@@ -38,7 +38,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// Who gets the answers.
 pub(super) trait Asker: Send + Sync + 'static {
     /// The options of its own that a channel has.
-    fn own_options(&self, channel: &str) -> Option<Arc<SubscribeOptions>>;
+    fn own_options(&self, channel: &str) -> Option<LentOptions>;
 
     /// Whether the answer is still of use: for the connection there is, and for a wish that was not withdrawn.
     fn awaits_channel(&self, question: &ChannelQuestion) -> bool;

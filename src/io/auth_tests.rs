@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{
     auth_pool::{Asker, AuthPool},
+    registry::LentOptions,
     tls,
 };
 use crate::{
@@ -100,7 +101,7 @@ struct Desk {
 }
 
 impl Asker for Desk {
-    fn own_options(&self, _: &str) -> Option<Arc<crate::SubscribeOptions>> {
+    fn own_options(&self, _: &str) -> Option<LentOptions> {
         None
     }
 

@@ -10,7 +10,10 @@ use std::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::http::{Http, Post};
+use super::{
+    http::{Http, Post},
+    registry::LentOptions,
+};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, Source, SubscribeOptions, UserAuth,
     auth::{AuthErrorCause, Authorize, RequestOptions},
@@ -81,7 +84,7 @@ impl<'a> ForUsers<'a> {
 }
 
 /// Returns the options of its own that a channel has.
-pub(super) type OwnOptionsOf<'a> = &'a dyn Fn(&str) -> Option<Arc<SubscribeOptions>>;
+pub(super) type OwnOptionsOf<'a> = &'a dyn Fn(&str) -> Option<LentOptions>;
 
 /// What is asked in one go: one request, or one call of a closure.
 #[derive(Debug, Clone)]
@@ -181,7 +184,7 @@ fn channels_at_once(
     let (mut done, mut works, mut batch) = (Vec::new(), Vec::new(), Vec::new());
     for question in questions {
         let options = own(&question.channel);
-        let auth = match ForChannels::of_channel(config.auth(), options.as_deref()) {
+        let auth = match ForChannels::of_channel(config.auth(), options.as_ref().and_then(LentOptions::as_options)) {
             ForChannels::Closure(_) | ForChannels::Endpoint(..) => {
                 works.push(Work::Channel(question));
                 continue;
@@ -241,7 +244,7 @@ fn ask_channel(
 ) -> Result<ChannelAuth, Failure> {
     let (channel, socket_id) = (request.channel(), request.socket_id());
     let options = own(channel);
-    match ForChannels::of_channel(auth, options.as_deref()) {
+    match ForChannels::of_channel(auth, options.as_ref().and_then(LentOptions::as_options)) {
         ForChannels::Closure(closure) => {
             let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
             grant::checked_channel(answer, channel).map_err(Failure::Malformed)

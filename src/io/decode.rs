@@ -14,7 +14,7 @@ impl Core {
     pub(crate) fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.registry.own_options(channel));
-        let own = options.as_ref().and_then(|options| options.own_decoder());
+        let own = options.as_ref().and_then(|options| options.as_options()?.own_decoder());
         let decoded = match own.or(self.config.decoder()) {
             Some(decoder) => catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),

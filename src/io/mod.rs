@@ -101,7 +101,7 @@ use std::{
 };
 
 use crate::{
-    Error, SubscribeOptions,
+    Error,
     config::Config,
     event::{Interest, Pacing, Permit},
     session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
@@ -120,7 +120,8 @@ use lifecycle::Threads;
 use link::{Aftermath, Link, Order};
 use outlets::Outlets;
 use process::Process;
-use registry::Registry;
+pub(crate) use registry::Withdrawn;
+use registry::{LentOptions, Registry};
 use traffic::Traffic;
 use warnings::Warnings;
 
@@ -315,7 +316,7 @@ impl Core {
 }
 
 impl Asker for Core {
-    fn own_options(&self, channel: &str) -> Option<Arc<SubscribeOptions>> {
+    fn own_options(&self, channel: &str) -> Option<LentOptions> {
         self.registry.own_options(channel)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Weak},
 };
 
@@ -66,23 +67,20 @@ impl Registry {
         self.wishes.lock().want(self, interest, ready)
     }
 
-    /// Wants a channel with options of its own. True when the heartbeat has to be told.
-    pub(crate) fn want_with(&self, interest: &Arc<Interest>, options: SubscribeOptions) -> bool {
+    /// Wants a channel with options of its own. True when the heartbeat has to be told. Returns the earlier options, too:
+    /// the caller drops them at the end, because the destructors of the program's closures may panic.
+    pub(crate) fn want_with(&self, interest: &Arc<Interest>, options: SubscribeOptions) -> (bool, Option<Own>) {
         let options = Arc::new(options);
         let mut wishes = self.wishes.lock();
         wishes.last_options += 1;
         let own = Own { number: wishes.last_options, options };
         let replaced = wishes.own.insert(interest.name().clone(), own);
-        let tell = wishes.want(self, interest, None);
-        drop(wishes);
-        // Without the lock, because they hold the program's closures.
-        drop(replaced);
-        tell
+        (wishes.want(self, interest, None), replaced)
     }
 
     /// The options of its own that a wanted channel has.
-    pub(crate) fn own_options(&self, channel: &str) -> Option<Arc<SubscribeOptions>> {
-        self.wishes.lock().own.get(channel).map(|own| Arc::clone(&own.options))
+    pub(crate) fn own_options(&self, channel: &str) -> Option<LentOptions> {
+        self.wishes.lock().own.get(channel).map(|own| LentOptions(Some(Arc::clone(&own.options))))
     }
 
     /// Posts a call for the session. The caller notifies the heartbeat.
@@ -100,29 +98,24 @@ impl Registry {
         self.is_first()
     }
 
-    /// Does not want a channel any more. True when the heartbeat has to be told.
-    pub(crate) fn forget(&self, interest: &Arc<Interest>) -> bool {
+    /// Does not want a channel any more. True when the heartbeat has to be told. The caller drops the options at the end.
+    pub(crate) fn forget(&self, interest: &Arc<Interest>) -> (bool, Option<Own>) {
         let mut wishes = self.wishes.lock();
         wishes.wanted.remove(&interest.id());
         let options = wishes.own.remove(&**interest.name());
-        let tell = interest.forget() && self.note(&mut wishes, interest, None);
-        drop(wishes);
-        drop(options);
-        tell
+        (interest.forget() && self.note(&mut wishes, interest, None), options)
     }
 
-    /// Wants no channel any more. Returns those that were wanted, and true when the heartbeat has to be told.
-    pub(crate) fn forget_all(&self) -> (Vec<Arc<Interest>>, bool) {
+    /// Wants no channel any more.
+    pub(crate) fn forget_all(&self) -> Withdrawn {
         let mut wishes = self.wishes.lock();
         let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
         let mut tell = false;
         for interest in &withdrawn {
             tell |= interest.forget() && self.note(&mut wishes, interest, None);
         }
-        let options = std::mem::take(&mut wishes.own);
-        drop(wishes);
-        drop(options);
-        (withdrawn, tell)
+        let options = std::mem::take(&mut wishes.own).into_values().collect();
+        Withdrawn { interests: withdrawn, tell, options }
     }
 
     /// Whether there is something to [`take`](Self::take). Locks nothing.
@@ -166,8 +159,17 @@ impl Registry {
     }
 }
 
+/// The channels that were wanted until now.
+pub(crate) struct Withdrawn {
+    pub(crate) interests: Vec<Arc<Interest>>,
+    /// The heartbeat has to be told.
+    pub(crate) tell: bool,
+    /// The caller drops them at the end.
+    pub(crate) options: Vec<Own>,
+}
+
 /// The options of one channel, and the number that tells them from earlier ones.
-struct Own {
+pub(crate) struct Own {
     number: u64,
     options: Arc<SubscribeOptions>,
 }
@@ -178,6 +180,25 @@ impl Own {
         OwnOptions {
             authorizer: self.options.can_authorize().then_some(self.number),
             has_decoder: self.options.own_decoder().is_some(),
+        }
+    }
+}
+
+/// Options in use. If they were replaced meanwhile, this is the last owner of the program's closures.
+pub(crate) struct LentOptions(Option<Arc<SubscribeOptions>>);
+
+impl LentOptions {
+    pub(crate) fn as_options(&self) -> Option<&SubscribeOptions> {
+        self.0.as_deref()
+    }
+}
+
+impl Drop for LentOptions {
+    /// A destructor of the program's that panics must not end a thread of the client.
+    fn drop(&mut self) {
+        let options = self.0.take();
+        if panic::catch_unwind(AssertUnwindSafe(|| drop(options))).is_err() {
+            log::error!("the destructor of a closure in SubscribeOptions panicked");
         }
     }
 }
@@ -207,7 +228,7 @@ mod tests {
         let registry = Registry::default();
         let room = registry.interest("room");
         assert!(registry.want(&room, None), "the heartbeat is told once");
-        assert!(!registry.forget(&room));
+        assert!(!registry.forget(&room).0);
         assert!(!registry.want(&room, None));
         let changed = changed(&registry);
         assert_eq!(changed.len(), 1);

@@ -231,6 +231,17 @@ fn subscribe_with(scene: &mut Scene, options: SubscribeOptions) {
     scene.channel.subscribe_with(options).expect("valid options");
 }
 
+/// Subscribes with options whose closure owns code that runs when it is dropped.
+fn own_in_options(scene: &mut Scene) -> Channel {
+    let owned = InDrop(scene.code.clone());
+    let decode = move |_: &[u8]| {
+        owned.keep();
+        Ok::<_, Error>(String::new())
+    };
+    subscribe_with(scene, SubscribeOptions::new().decoder(decode));
+    scene.channel.clone()
+}
+
 /// The request that the embedded server answers.
 fn http_auth(scene: &Scene) -> HttpAuth {
     HttpAuth::new(scene.server.auth_endpoint())
@@ -316,6 +327,30 @@ pub(crate) const KINDS: &[Kind] = &[
         },
         unbind,
     ),
+    Kind {
+        place: Place::Elsewhere,
+        ..handler(
+            "what options of a channel own, when they are replaced",
+            PUBLIC,
+            |_| None,
+            |scene| {
+                let channel = own_in_options(scene);
+                thread::spawn(move || channel.subscribe_with(SubscribeOptions::new()).map(drop));
+            },
+        )
+    },
+    Kind {
+        place: Place::Elsewhere,
+        ..handler(
+            "what options of a channel own, when it is unsubscribed",
+            PUBLIC,
+            |_| None,
+            |scene| {
+                let channel = own_in_options(scene);
+                thread::spawn(move || channel.unsubscribe());
+            },
+        )
+    },
     Kind {
         place: Place::Needed,
         ..configured(
