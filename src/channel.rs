@@ -48,8 +48,9 @@ impl Channel {
     }
 
     /// Like [`subscribe`](Self::subscribe), with options for this channel, in place of what the configuration says for all
-    /// channels. They hold through reconnects, and until [`unsubscribe`](Self::unsubscribe) or other options. On a channel
-    /// that is subscribed already they hold from the next authorisation on, and a decoder holds at once.
+    /// channels. They replace all earlier options of the channel. They hold through reconnects, and until
+    /// [`unsubscribe`](Self::unsubscribe) or other options. On a channel that is subscribed already they hold from the next
+    /// authorisation on, and a decoder holds at once, for events that wait as well.
     ///
     /// # Errors
     ///
@@ -67,7 +68,7 @@ impl Channel {
     }
 
     /// Subscribes with a permission that the program has already, made for the socket of this moment, or for the next one
-    /// while there is none. It serves no other: after a reconnect the configured authoriser takes over, or the subscription
+    /// while there is none. It serves no other: after a reconnect the configured authorizer takes over, or the subscription
     /// ends in [`Error::NoAuthorizer`].
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) -> &Self {
         if let Ok(core) = self.core() {
@@ -218,8 +219,8 @@ impl Channel {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
-    /// Sends the events of this name on this channel to a channel of the program, as clones. The sender unbinds itself when the
-    /// receiving half is gone.
+    /// Sends clones of the events of this name on this channel to a channel of the program. The sender unbinds itself when
+    /// the receiving half is gone.
     pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
     }
@@ -229,13 +230,14 @@ impl Channel {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
-    /// Sends all events of this channel, the platform's own included, to a channel of the program, as clones. The sender unbinds itself when the receiving half is gone.
+    /// Sends clones of all events of this channel, the platform's own included, to a channel of the program. The sender
+    /// unbinds itself when the receiving half is gone.
     pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
     }
 
-    /// Sends every [`Notification`] of this channel to a channel of the program: what a [`receiver`](Self::receiver) would receive, in the same order.
-    /// The sender unbinds itself when the receiving half is gone.
+    /// Sends every [`Notification`] of this channel to a channel of the program, as a [`receiver`](Self::receiver) would
+    /// receive them, and in the same order. The sender unbinds itself when the receiving half is gone.
     pub fn forward(&self, sender: impl AnySender<Notification>) -> Binding {
         self.register(|bound| Registration::Everything(BoundHandler::sending(bound, sender)))
     }
@@ -314,7 +316,9 @@ impl Channel {
         self.receiver_with(ReceiverOptions::default())
     }
 
-    /// A receiver of the events of this name alone, from now on. Make it before you subscribe, and it misses none.
+    /// A receiver of the application events of this name alone, from now on. Make it before you subscribe, and it misses
+    /// none. Events of the platform (`pusher:..`) are notifications of other kinds: [`receiver_with`](Self::receiver_with)
+    /// gets those.
     ///
     /// ```
     /// use std::time::Duration;

@@ -272,8 +272,8 @@ impl Pusher {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
-    /// Sends the events of this name on any channel or on none, and those that are sent to the user to a channel of the program, as clones. The sender unbinds itself when the
-    /// receiving half is gone.
+    /// Sends clones of the events that [`bind`](Self::bind) would run a handler for to a channel of the program. The sender
+    /// unbinds itself when the receiving half is gone.
     pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
     }
@@ -283,13 +283,14 @@ impl Pusher {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
-    /// Sends all events of all channels, the platform's own included, to a channel of the program, as clones. The sender unbinds itself when the receiving half is gone.
+    /// Sends clones of all events of all channels, the platform's own included, to a channel of the program. The sender
+    /// unbinds itself when the receiving half is gone.
     pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
     }
 
-    /// Sends every [`Notification`] of the client to a channel of the program: what a [`receiver`](Self::receiver) would receive, in the same order.
-    /// The sender unbinds itself when the receiving half is gone.
+    /// Sends every [`Notification`] of the client to a channel of the program, as a [`receiver`](Self::receiver) would
+    /// receive them, and in the same order. The sender unbinds itself when the receiving half is gone.
     pub fn forward(&self, sender: impl AnySender<Notification>) -> Binding {
         self.register(|bound| Registration::Everything(BoundHandler::sending(bound, sender)))
     }

@@ -123,7 +123,7 @@
 //! A connected client has three threads, and none of them polls: `pusher-reader` reads the socket, `pusher-heartbeat`
 //! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and
 //! one for each address that is being tried; while permissions are asked for, there are up to eight `pusher-auth`, on
-//! which your authorisers run; and over the halves of a [`ByteStream::new`] there is a `pusher-writer`. [`Pusher::new`]
+//! which your authorizers run; and over the halves of a [`ByteStream::new`] there is a `pusher-writer`. [`Pusher::new`]
 //! starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within 250 ms, but for a closure
 //! that is running and a name resolution that cannot be interrupted: those threads end by themselves.
 //!
@@ -250,7 +250,9 @@ pub use event::{
 };
 #[cfg(unix)]
 pub use receiver::PollableReceiver;
-pub use receiver::{Closed, EventReceiver, IntoIter, Iter, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError};
+pub use receiver::{
+    Closed, EventReceiver, IntoEvents, IntoIter, Iter, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError,
+};
 pub use session::Reconnect;
 pub use stats::Stats;
 pub use user::User;

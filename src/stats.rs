@@ -53,7 +53,7 @@ pub struct Stats {
     /// [`Pusher::reconnect_now`](crate::Pusher::reconnect_now). They have no numbers: where the server leaves some without
     /// an answer, a pong that comes late may be taken for that to a later ping.
     pub ping_round_trip: Option<Duration>,
-    /// Requests to auth endpoints and authorisers that failed and were made again.
+    /// Requests to auth endpoints and authorizers that failed and were made again.
     pub auth_retries: u64,
     /// Notifications that wait for handlers at this moment, without those that arrived together with the one that is being
     /// handled. Each [`Receiver`](crate::Receiver) tells its own number.

@@ -92,8 +92,8 @@ impl User {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
-    /// Sends the events of this name that are sent to the user to a channel of the program, as clones. The sender unbinds itself when the
-    /// receiving half is gone.
+    /// Sends clones of the events of this name that are sent to the user to a channel of the program. The sender unbinds
+    /// itself when the receiving half is gone.
     pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
     }
@@ -103,7 +103,8 @@ impl User {
         self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
     }
 
-    /// Sends all events for the user to a channel of the program, as clones. The sender unbinds itself when the receiving half is gone.
+    /// Sends clones of all events for the user to a channel of the program. The sender unbinds itself when the receiving
+    /// half is gone.
     pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
         self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
     }

@@ -18,8 +18,8 @@ use std::{
 
 use fork::Fork;
 use pusher_channels::{
-    Binding, ByteStream, Channel, ChannelAuth, Closed, ConnectionState, Error, PollableReceiver, Pusher, Receiver,
-    ReceiverOptions, RecvTimeoutError, Stats, SubscribeOptions, TryRecvError, User,
+    Binding, ByteStream, Channel, ChannelAuth, Closed, Config, ConnectionState, Error, HttpAuth, PollableReceiver,
+    Pusher, Receiver, ReceiverOptions, RecvTimeoutError, Stats, SubscribeOptions, TryRecvError, User,
     testing::{AuthUser, TestServer},
 };
 use support::{PATIENCE, eventually, next_event, quick, run_alone, server, subscribed};
@@ -279,13 +279,13 @@ fn a_wake_up_forks() {
 }
 
 #[test]
-fn h7_an_authoriser_that_forks_and_returns_in_the_child_sends_nothing_there() {
-    run_alone("an_authoriser_forks");
+fn h7_an_authorizer_that_forks_and_returns_in_the_child_sends_nothing_there() {
+    run_alone("an_authorizer_forks");
 }
 
 #[test]
 #[ignore = "run in a process of its own, because it forks"]
-fn an_authoriser_forks() {
+fn an_authorizer_forks() {
     let server = server();
     let child = Arc::new(AtomicI32::new(0));
     let (forked, in_process) = (Arc::clone(&child), process::id());
@@ -332,8 +332,13 @@ fn closures_fork() {
         Some(AuthUser::new("ann"))
     });
     let server = server.start().expect("a free port");
-    let (addr, in_headers) = (server.addr(), fork_here.clone());
-    let config = quick(&server)
+    let (addr, url) = (server.addr(), server.config().dial_url().expect("an address"));
+    let [in_url, in_headers, in_options] = [fork_here.clone(), fork_here.clone(), fork_here.clone()];
+    let config = Config::url_with(move || {
+        in_url();
+        url.clone()
+    });
+    let config = config
         .dialer(move |_| {
             fork_here();
             TcpStream::connect(addr).map(ByteStream::tcp)
@@ -342,9 +347,15 @@ fn closures_fork() {
         .auth_headers_with(move || vec![("X-Process".to_owned(), in_headers().to_owned())]);
     let pusher = Pusher::new(config).connect().expect("accepted");
     subscribed(&pusher, "private-room");
+    let auth = HttpAuth::new(server.auth_endpoint())
+        .headers_with(move || vec![("X-Process".to_owned(), format!("{} of one channel", in_options()))]);
+    let own = pusher.channel("private-own").expect("a valid name");
+    own.subscribe_with(SubscribeOptions::new().http_auth(auth)).expect("valid");
+    own.wait_subscribed(PATIENCE).expect("the embedded server confirms");
     for child in children.lock().expect("no panic").drain(..) {
         eventually("the child ends", || fork::waitpid_nohang(child).is_ok_and(|ended| ended.is_some()));
     }
-    assert_eq!(requests.try_iter().collect::<Vec<_>>(), [Some("parent".to_owned())]);
+    let asked: Vec<_> = requests.try_iter().flatten().collect();
+    assert_eq!(asked, ["parent", "parent of one channel"]);
     assert_eq!(server.requests().len(), 1, "one upgrade");
 }

@@ -10,12 +10,12 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pusher_channels::{
-    AuthError, ChannelAuth, Config, ConnectionState, Error, Notification, Pusher, ReceiverOptions, Reconnect,
-    RecvTimeoutError, TryRecvError, UserAuth, testing::TestServer,
+    AuthError, ChannelAuth, Config, ConnectionState, Error, HttpAuth, Notification, Pusher, ReceiverOptions, Reconnect,
+    RecvTimeoutError, SubscribeOptions, TryRecvError, UserAuth, testing::TestServer,
 };
 use support::{PATIENCE, connected, eventually, quick, room, server, subscribed};
 
@@ -68,14 +68,19 @@ fn h10_closures_infer_their_arguments() {
         .auth_headers_with(|| vec![("X-Token".to_owned(), "t".to_owned())])
         .auth_params_with(|| vec![("tenant".to_owned(), "t".to_owned())])
         .encrypted_data_decoder(|bytes| String::from_utf8(bytes.to_vec()))
+        .http_auth(HttpAuth::new("http://localhost").headers_with(Vec::new).params_with(Vec::new))
         .dialer(|request| {
             std::net::TcpStream::connect((request.host(), request.port())).map(pusher_channels::ByteStream::tcp)
         });
+    let _by_closure = Config::url_with(|| "ws://localhost/app/key".to_owned());
+    let _of_channel = SubscribeOptions::new()
+        .authorizer(|request| Ok(ChannelAuth::sign("key", "secret", request.socket_id(), request.channel())))
+        .decoder(|bytes| String::from_utf8(bytes.to_vec()));
     let _options = ReceiverOptions::new().wake(|| ()).keep_latest_by(|event| event.user_id().map(str::to_owned));
 }
 
 #[test]
-fn h10_errors_of_every_kind_convert_in_an_authorizer() {
+fn a2_errors_of_every_kind_convert_in_an_authorizer() {
     let server = server();
     let (secret, key) = (server.secret().to_owned(), server.key().to_owned());
     let config = quick(&server).authorizer(move |request| {
@@ -145,7 +150,7 @@ fn h5_the_binding_of_another_client_is_an_error() {
 }
 
 #[test]
-fn h10_subscribing_reads_on() {
+fn s2_subscribing_reads_on() {
     let server = server();
     let pusher = connected(&server);
     pusher.channel("news").expect("a valid name").subscribe().wait_subscribed(PATIENCE).expect("confirmed");
@@ -156,7 +161,7 @@ fn h10_subscribing_reads_on() {
 }
 
 #[test]
-fn h10_all_channels_are_waited_for() {
+fn s4_all_channels_are_waited_for() {
     let server = server();
     let (key, secret) = (server.key().to_owned(), server.secret().to_owned());
     let config = quick(&server).authorizer(move |request| match request.channel() {
@@ -196,7 +201,7 @@ fn h10_all_channels_are_waited_for() {
 }
 
 #[test]
-fn h10_a_weak_handle_does_not_keep_the_client_alive() {
+fn h5_a_weak_handle_does_not_keep_the_client_alive() {
     let (server, pusher, channel) = room();
     let (weak, weak_channel) = (pusher.downgrade(), channel.downgrade());
     channel.bind("e", move |_| used((weak.upgrade(), weak_channel.upgrade())));
@@ -243,6 +248,9 @@ fn h4_a_receiver_of_one_event_gets_nothing_else() {
     drop((pusher, channel));
     assert_eq!(placed.into_iter().count(), 0, "it ends with the client");
     assert!(numbers.iter().next().is_none() && numbers.recv().is_err());
+    assert!(numbers.is_empty() && numbers.is_closed());
+    assert_eq!((numbers.len(), numbers.dropped()), (0, 0));
+    assert_eq!(numbers.into_iter().count(), 0);
 }
 
 #[test]
@@ -319,7 +327,8 @@ fn c1_a_first_attempt_with_an_invalid_url_fails_connect_and_options_that_a_url_h
 
 #[test]
 fn c1_the_times_of_the_configuration_reach_the_connection() {
-    let server = TestServer::builder().activity_timeout(Duration::from_secs(1)).start().expect("a free port");
+    // Without the options the client waits for 120 s and for 10 s.
+    let server = TestServer::builder().activity_timeout(Duration::from_secs(120)).start().expect("a free port");
     let config = quick(&server).activity_timeout_override(Duration::from_millis(50));
     let pusher = Pusher::new(config).connect().expect("accepted");
     let is_ping = |received: &pusher_channels::testing::Received| received.text.contains("pusher:ping");
@@ -330,8 +339,10 @@ fn c1_the_times_of_the_configuration_reach_the_connection() {
     server.set_silent(true);
     let pusher = Pusher::new(config);
     let receiver = pusher.receiver();
+    let start = Instant::now();
     pusher.connect_background().expect("it does not wait");
     support::next_state(&receiver, ConnectionState::Unavailable);
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
     for config in
         [server.config().unavailable_timeout(Duration::ZERO), server.config().activity_timeout_override(Duration::MAX)]
     {
@@ -340,7 +351,7 @@ fn c1_the_times_of_the_configuration_reach_the_connection() {
 }
 
 #[test]
-fn h10_what_is_received_prints() {
+fn x1_what_is_received_prints_without_its_data() {
     let server = TestServer::start().expect("a free port on loopback");
     let pusher = connected(&server);
     let receiver = pusher.receiver();

@@ -266,7 +266,7 @@ fn s7_a_channel_that_must_be_authorised_fails_by_itself() {
     let server = server();
     let pusher = connected(&server);
     let error =
-        pusher.subscribe("private-x").expect("a valid name").wait_subscribed(PATIENCE).expect_err("no authoriser");
+        pusher.subscribe("private-x").expect("a valid name").wait_subscribed(PATIENCE).expect_err("no authorizer");
     assert!(matches!(error, Error::NoAuthorizer { .. }) && error.is_auth(), "{error:?}");
     subscribed(&pusher, "room");
 }

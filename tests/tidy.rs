@@ -56,6 +56,7 @@ const EXPORTS: [(&str, &[&str]); 11] = [
         &[
             "Closed",
             "EventReceiver",
+            "IntoEvents",
             "IntoIter",
             "Iter",
             "PollableReceiver",

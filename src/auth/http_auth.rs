@@ -14,7 +14,8 @@ pub(crate) type Pairs = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
 /// It is a POST with the socket id and the channel's name. [`Config::auth_endpoint`](crate::Config::auth_endpoint)
 /// describes how the answer is read, and which URLs are accepted. An `HttpAuth` is complete: options such as
 /// [`Config::auth_header`](crate::Config::auth_header) add nothing to it. Only
-/// [`Config::auth_timeout`](crate::Config::auth_timeout) and the options of TLS and proxies hold for it, too.
+/// [`Config::auth_timeout`](crate::Config::auth_timeout),
+/// [`Config::allow_insecure_auth`](crate::Config::allow_insecure_auth) and the options of TLS and proxies hold for it, too.
 ///
 /// ```
 /// use pusher_channels::{Config, HttpAuth};

@@ -8,6 +8,10 @@ use crate::event::Decoder;
 /// How one channel is authorised and decoded, in place of what the [`Config`](crate::Config) says for all channels:
 /// [`Channel::subscribe_with`](crate::Channel::subscribe_with).
 ///
+/// The client keeps the closures until the channel is unsubscribed. A closure that needs a handle of the client holds a
+/// [weak one](crate::Pusher::downgrade), because a [`Pusher`](crate::Pusher) or a [`Channel`](crate::Channel) in it would
+/// keep the client alive.
+///
 /// ```
 /// use pusher_channels::{ChannelAuth, Pusher, SubscribeOptions, testing::TestServer};
 ///

@@ -184,7 +184,7 @@ pub enum Error {
         /// The failure of the last request.
         source: Source,
     },
-    /// The auth endpoint, or an authoriser, did not answer in time: four requests had
+    /// The auth endpoint, or an authorizer, did not answer in time: four requests had
     /// [`Config::auth_timeout`](crate::Config::auth_timeout) each, or all of it took longer than
     /// [`Config::subscription_timeout`](crate::Config::subscription_timeout), which covers the wait for a free place too.
     AuthTimeout {
@@ -193,16 +193,16 @@ pub enum Error {
         /// The time that ran out.
         after: Duration,
     },
-    /// The auth endpoint, or an authoriser of the program's own, refused.
+    /// The auth endpoint, or an authorizer of the program's own, refused.
     AuthRefused {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
-        /// The HTTP status; `None` where an authoriser gave none.
+        /// The HTTP status; `None` where an authorizer gave none.
         status: Option<u16>,
-        /// The beginning of the response body, or the authoriser's words; at most 200 characters.
+        /// The beginning of the response body, or the authorizer's words; at most 200 characters.
         message: String,
     },
-    /// The answer of the auth endpoint, or of an authoriser, is not one that the protocol allows.
+    /// The answer of the auth endpoint, or of an authorizer, is not one that the protocol allows.
     AuthMalformed {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
@@ -290,7 +290,7 @@ pub enum Error {
         /// How many were left out this time.
         left_out: usize,
     },
-    /// The channel's kind must be authorised, and no authoriser is configured.
+    /// The channel's kind must be authorised, and no authorizer is configured.
     NoAuthorizer {
         /// The channel.
         channel: String,
@@ -483,7 +483,7 @@ impl Error {
     }
 
     /// Whether the server, the auth endpoint, a proxy or the configuration denied permission: a refused signature, a refused
-    /// origin, a wrong password, no authoriser. Any refusal of an auth endpoint counts, except 408, 429 and 5xx: also 404
+    /// origin, a wrong password, no authorizer. Any refusal of an auth endpoint counts, except 408, 429 and 5xx: also 404
     /// and a redirect. An endpoint that cannot be reached, or whose answer is malformed, has denied nothing.
     pub fn is_auth(&self) -> bool {
         match self {

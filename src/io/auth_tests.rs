@@ -1,4 +1,4 @@
-//! The pool and the HTTP authoriser against an endpoint on loopback (A1-A5, H6, X2).
+//! The pool and the HTTP authorizer against an endpoint on loopback (A1-A5, H6, X2).
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

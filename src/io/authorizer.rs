@@ -285,7 +285,7 @@ fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, retry: Retry, inside:
             Some(Ok(auth)) => grant::checked_channel(auth, &question.channel).map_err(Failure::Malformed),
             Some(Err(error)) => Err(error.into()),
             None if panicked => Err(Failure::panicked()),
-            None => Err(Failure::Malformed("of the batch authoriser does not have this channel".to_owned())),
+            None => Err(Failure::Malformed("of the batch authorizer does not have this channel".to_owned())),
         };
         match result {
             Err(failure) if retry.allows(&failure) => {
@@ -394,7 +394,7 @@ impl Failure {
     }
 
     fn panicked() -> Self {
-        Self::refused("the authoriser panicked")
+        Self::refused("the authorizer panicked")
     }
 
     /// Whether asking again may help (A4).

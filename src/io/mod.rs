@@ -17,8 +17,7 @@
 //! 2. Public calls never take the link's lock (socket and session). Two locks are taken under it: the registry's, only
 //!    if the registry says without its lock that a user call has posted something, and that of the pacing.
 //! 3. The snapshot, each queue, the registry, the pacing of client events, the list of bindings and the inbox of the
-//!    dispatcher have a short
-//!    lock each. Nothing is called under it.
+//!    dispatcher have a short lock each. Nothing is called under it.
 //! 4. Only the table of threads and the list of queues are held while a lock of rule 3 is taken. A queue with keys of
 //!    the program's own has a second lock, for its staged batches, which is taken under its first.
 //! 5. One lock serialises deliveries; locks of rule 3 are taken under it. Of the public calls, only those that run the
@@ -132,7 +131,6 @@ pub(crate) struct Core {
     pub(crate) outlets: Outlets,
     pub(crate) registry: Registry,
     pub(crate) warnings: Warnings,
-    /// How decrypted data becomes text, where that is not UTF-8.
     /// How many client events wait, and when the last ones were written.
     client_events: Arc<Pacing>,
     connector: Arc<tls::Connector>,

@@ -30,7 +30,7 @@ pub use iter::{IntoIter, Iter};
 pub use options::ReceiverOptions;
 #[cfg(unix)]
 pub use pollable::PollableReceiver;
-pub use typed::EventReceiver;
+pub use typed::{EventReceiver, IntoEvents};
 
 /// Everything that happens to a client, or to one channel, from the making of the receiver on, in order.
 ///

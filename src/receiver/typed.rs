@@ -36,6 +36,10 @@ pub struct EventReceiver<T> {
     decoded: PhantomData<fn() -> T>,
 }
 
+/// The decoded events of an [`EventReceiver`] that it owns, one after another, until the client is gone.
+#[derive(Debug)]
+pub struct IntoEvents<T>(EventReceiver<T>);
+
 impl<T: DeserializeOwned> EventReceiver<T> {
     pub(crate) fn new(receiver: Receiver) -> Self {
         Self { receiver, decoded: PhantomData }
@@ -82,6 +86,26 @@ impl<T: DeserializeOwned> EventReceiver<T> {
         }
     }
 
+    /// How many wait, losses not counted.
+    pub fn len(&self) -> usize {
+        self.receiver.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
+    /// Whether the client is gone and nothing waits. This is final.
+    pub fn is_closed(&self) -> bool {
+        self.receiver.is_closed()
+    }
+
+    /// How many events were dropped so far, because the queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.receiver.dropped()
+    }
+
     /// The events that wait at this moment, one after another, without blocking.
     pub fn try_iter(&self) -> impl Iterator<Item = Result<T, Error>> {
         self.receiver.try_iter().filter_map(decoded)
@@ -90,6 +114,24 @@ impl<T: DeserializeOwned> EventReceiver<T> {
     /// Events one after another, waiting for each, until the client is gone.
     pub fn iter(&self) -> impl Iterator<Item = Result<T, Error>> {
         self.receiver.iter().filter_map(decoded)
+    }
+}
+
+/// Events one after another, waiting for each, until the client is gone.
+impl<T: DeserializeOwned> Iterator for IntoEvents<T> {
+    type Item = Result<T, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.recv().ok()
+    }
+}
+
+impl<T: DeserializeOwned> IntoIterator for EventReceiver<T> {
+    type Item = Result<T, Error>;
+    type IntoIter = IntoEvents<T>;
+
+    fn into_iter(self) -> IntoEvents<T> {
+        IntoEvents(self)
     }
 }
 

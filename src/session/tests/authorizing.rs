@@ -188,7 +188,7 @@ fn a4_a_ready_permission_serves_one_socket() {
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
     assert!(s.asked().is_empty());
     s.lose().reconnect();
-    assert_eq!(s.asked().len(), 1, "on the next socket the authoriser takes over");
+    assert_eq!(s.asked().len(), 1, "on the next socket the authorizer takes over");
 
     let mut s = Scenario::without_authorizer();
     s.connect_background().establish();
@@ -292,7 +292,7 @@ fn s6_a_channel_that_is_still_being_authorised_takes_no_error_as_its_answer() {
 }
 
 #[test]
-fn a3_other_channels_do_not_wait_for_a_slow_authoriser() {
+fn a3_other_channels_do_not_wait_for_a_slow_authorizer() {
     let mut s = Scenario::connected();
     s.wants(2, "private-slow");
     s.wants(3, "private-fast");

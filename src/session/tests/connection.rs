@@ -515,7 +515,7 @@ fn d3_a_message_that_is_too_large_ends_the_connection_with_1009() {
 }
 
 #[test]
-fn c4_the_time_without_a_connection_is_an_option() {
+fn r3_the_time_without_a_connection_is_an_option() {
     let mut s = Scenario::of(Settings { unavailable_timeout: 3 * SECOND, ..settings() });
     s.connect_background();
     s.pass(3 * SECOND - Duration::from_millis(1));
@@ -525,7 +525,7 @@ fn c4_the_time_without_a_connection_is_an_option() {
 }
 
 #[test]
-fn k1_the_activity_timeout_can_be_longer_than_the_servers() {
+fn r6_the_activity_timeout_can_be_longer_than_the_servers() {
     let mut s = Scenario::of(Settings { activity_timeout_override: Some(500 * SECOND), ..settings() });
     s.connect_background().establish();
     s.forget();

@@ -166,7 +166,7 @@ fn s6_4301_and_errors_with_a_channel_answer_no_subscription() {
 }
 
 #[test]
-fn s7_a_channel_that_needs_an_authoriser_fails_without_one() {
+fn s7_a_channel_that_needs_an_authorizer_fails_without_one() {
     let mut s = Scenario::without_authorizer();
     s.wants(2, "private-room");
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "at once, although there is no connection");

@@ -15,7 +15,8 @@ use std::{collections::BTreeSet, time::Duration};
 use log::Level;
 
 use pusher_channels::{
-    AuthError, Channel, ChannelAuth, Config, ConnectionState, Error, Pusher, Receiver, Reconnect, TlsProblem, UserAuth,
+    AuthError, Channel, ChannelAuth, Config, ConnectionState, Error, HttpAuth, Pusher, Receiver, Reconnect,
+    SubscribeOptions, TlsProblem, UserAuth,
 };
 
 use crate::{
@@ -186,6 +187,15 @@ fn asking_an_endpoint(ear: &'static Ear, server: &Elsewhere) {
         client.pusher.sign_in().expect("configured");
         client.pusher.user().wait_signed_in(PATIENCE).expect("the endpoint knows the secret");
         assert!(client.subscribe("private-room").is_subscribed());
+        let auth = HttpAuth::new(format!("{}?token={}", server.auth_endpoint(), Canary::BEARER.core))
+            .header("Cookie", Canary::COOKIE.text())
+            .headers_with(token)
+            .param("token", Canary::BEARER.text())
+            .json(json);
+        let options = SubscribeOptions::new().http_auth(auth);
+        ear.show(&options);
+        let own = client.pusher.channel("private-own").expect("a valid name");
+        own.subscribe_with(options).expect("valid").wait_subscribed(PATIENCE).expect("the endpoint signs");
         server.order("drop");
         eventually("the client comes back", || client.pusher.stats().connections == 2);
     }
@@ -233,7 +243,7 @@ fn closures_that_answer_wrongly(ear: &'static Ear, server: &Elsewhere) {
     ear.show(&UserAuth::new(Canary::SIGNATURE.text(), Canary::USER_DATA.text()));
     let config = config(server)
         .authorizer(move |request| match request.channel() {
-            "private-panic" => panic!("the authoriser panics"),
+            "private-panic" => panic!("the authorizer panics"),
             "private-refused" => Err(AuthError::new("no").status(403)),
             _ => Ok(permission()),
         })
@@ -273,6 +283,11 @@ fn what_is_refused(ear: &'static Ear, server: &Elsewhere) {
     let secret = Canary::APP_SECRET.core;
     refuse(ear, Config::url(format!("ws://user:{secret}@127.0.0.1:1/app/app-key?token={secret}")));
     refuse(ear, Config::url(format!("ws://127.0.0.1:1/app/app-key?token={secret}")));
+    refuse(ear, Config::url_with(move || format!("ws://127.0.0.1:1/app/app-key?token={secret}")));
+    refuse(ear, Config::url_with(move || format!("ws://user:{secret}@127.0.0.1:1/app/app-key")));
+    refuse(ear, Config::url_with(move || secret.to_owned()));
+    refuse(ear, config(server).http_auth(HttpAuth::new(format!("http://example.com/?token={secret}"))));
+    refuse(ear, config(server).http_auth(HttpAuth::new("http://localhost/").header("X-Bad", format!("{secret}\r\n"))));
     refuse(ear, config(server).header("X-Bad", format!("{secret}\r\n")));
     refuse(ear, config(server).auth_header("X-Bad", format!("{secret}\r\n")));
     refuse(ear, config(server).auth_endpoint(format!("http://example.com/?token={secret}")));
