@@ -11,7 +11,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use pusher_channels::{Error, Event, Notification, Overflow, Pusher, SubscriptionSucceeded, TryRecvError};
+use pusher_channels::{Error, Event, Notification, Overflow, Pusher, TryRecvError};
 
 use super::{
     figures,

@@ -13,10 +13,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use parking_lot::Mutex;
-use pusher_channels::{
-    ChannelAuth, Config, ConnectionState, ConnectionStateChange, Error, Event, Pusher, Reconnect, SubscriptionError,
-    UserAuth,
-};
+use pusher_channels::{ChannelAuth, Config, ConnectionState, Error, Pusher, Reconnect, UserAuth};
 
 use crate::{
     allocations::Growth,

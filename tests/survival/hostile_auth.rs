@@ -12,7 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use pusher_channels::{Config, Pusher, Reconnect, SubscriptionError, SubscriptionSucceeded};
+use pusher_channels::{Config, Pusher, Reconnect};
 
 use crate::{
     figures,

@@ -12,7 +12,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
-use pusher_channels::{ChannelAuth, Config, DecryptionFailure, Event, Pusher};
+use pusher_channels::{ChannelAuth, Config, Pusher};
 use serde_json::{Value, json};
 
 use crate::{

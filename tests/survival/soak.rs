@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pusher_channels::{Event, Pusher, testing::TestServer};
+use pusher_channels::{Pusher, testing::TestServer};
 
 use crate::{
     allocations,

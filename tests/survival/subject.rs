@@ -8,10 +8,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use pusher_channels::{
-    Config, ConnectionState, ConnectionStateChange, Event, Pusher, Reconnect, SubscriptionSucceeded,
-    testing::TestServer,
-};
+use pusher_channels::{Config, ConnectionState, ConnectionStateChange, Pusher, Reconnect, testing::TestServer};
 
 use crate::support::PATIENCE;
 

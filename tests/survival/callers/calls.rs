@@ -3,9 +3,7 @@
 use std::{hint::black_box, sync::mpsc};
 
 use pusher_channels::{
-    Channel, ChannelAuth, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, NotificationKind,
-    Overflow, Pusher, Receiver, ReceiverOptions, SubscribeOptions, SubscriptionCount, SubscriptionError,
-    SubscriptionSucceeded, User, WatchlistEvent,
+    Channel, ChannelAuth, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, SubscribeOptions, User,
 };
 
 use crate::{subject::CHANNELS, support::public_methods};
