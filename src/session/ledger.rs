@@ -87,6 +87,8 @@ pub(super) struct Verdict {
     pub(super) error: ServerError,
     /// When the error arrived.
     pub(super) at: Instant,
+    /// A client event may have been refused in place of this message.
+    pub(super) is_a_guess: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -203,7 +205,7 @@ impl Ledger {
                 (Sent::ClientEvent { .. }, Some(all)) => Refused::ClientEvent(all.clone()),
                 (message, _) => Refused::of(message),
             };
-            self.verdicts.push_back(Verdict { refused, error, at });
+            self.verdicts.push_back(Verdict { refused, error, at, is_a_guess: all.is_some() });
         }
         kept.append(&mut self.unanswered);
         self.unanswered = kept;
@@ -242,7 +244,7 @@ impl Ledger {
         for number in numbers {
             let Some(entry) = self.remove_first(|entry| entry.number == number) else { continue };
             let Some(Held { error, at, .. }) = self.held.pop_front() else { continue };
-            self.verdicts.push_back(Verdict { refused: Refused::of(entry.message), error, at });
+            self.verdicts.push_back(Verdict { refused: Refused::of(entry.message), error, at, is_a_guess: false });
         }
         true
     }
@@ -257,7 +259,7 @@ impl Ledger {
             return;
         }
         if let Some(Held { error, at, .. }) = self.held.pop_back() {
-            self.verdicts.push_back(Verdict { refused: Refused::ClientEvent(suspect), error, at });
+            self.verdicts.push_back(Verdict { refused: Refused::ClientEvent(suspect), error, at, is_a_guess: false });
         }
     }
 
@@ -372,7 +374,7 @@ impl Ledger {
 
     fn release_oldest(&mut self) {
         if let Some(Held { error, at, .. }) = self.held.pop_front() {
-            self.verdicts.push_back(Verdict { refused: Refused::Nobody, error, at });
+            self.verdicts.push_back(Verdict { refused: Refused::Nobody, error, at, is_a_guess: false });
         }
     }
 

@@ -87,10 +87,11 @@ impl Session {
 
     /// Follows the decisions of the ledger.
     pub(super) fn follow_verdicts(&mut self, now: Instant) {
-        while let Some(Verdict { refused, error, at }) = self.ledger.take_verdict() {
+        while let Some(Verdict { refused, error, at, is_a_guess }) = self.ledger.take_verdict() {
             match refused {
                 Refused::Subscription { channel, attempt } => {
-                    if !self.subscriptions.refused_in_order(&channel, attempt, &error, &mut self.batch, now) {
+                    let refused = (attempt, is_a_guess);
+                    if !self.subscriptions.refused_in_order(&channel, refused, &error, &mut self.batch, now) {
                         self.report_server_error(error, at);
                     }
                 }

@@ -121,18 +121,21 @@ impl Subscriptions {
     }
 
     /// S6: an error that names no channel is the refusal of this attempt. If that proves wrong, the confirmation finds the
-    /// permission. False when that attempt is over already.
+    /// permission. False when that attempt is over already. If it is a guess that an older attempt was refused, the answer
+    /// to the last request may still come.
     pub(in crate::session) fn refused_in_order(
         &mut self,
         channel: &Name,
-        attempt: u64,
+        (attempt, is_a_guess): (u64, bool),
         error: &ServerError,
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
         let is_confirmed_too_early = subscription.is_confirmed_too_early() && subscription.last_request == attempt;
-        subscription.unanswered = subscription.unanswered.saturating_sub(1);
+        if !is_a_guess || subscription.last_request == attempt {
+            subscription.unanswered = subscription.unanswered.saturating_sub(1);
+        }
         self.pacing.answered(now);
         if subscription.progress != Progress::Requested(attempt) && !is_confirmed_too_early {
             self.remove_answered(channel);

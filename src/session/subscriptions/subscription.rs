@@ -168,9 +168,9 @@ impl Subscription {
         }
     }
 
-    /// Whether the confirmation was that of an older request, and the answer to the last one is still to come.
+    /// Whether the confirmation may have been that of an older request, and the answer to the last one is still to come.
     pub(super) fn is_confirmed_too_early(&self) -> bool {
-        self.progress == Progress::Subscribed && self.unanswered == 1
+        self.progress == Progress::Subscribed && self.unanswered > 0
     }
 
     /// Whether it waits to be sent again.
