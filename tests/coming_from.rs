@@ -134,6 +134,10 @@ fn permissions_by_an_endpoint() -> Result<(), Error> {
     let config = config.auth_json(true);
     Pusher::new(config).connect()?;
     let config = server.config();
+    let user_auth = HttpAuth::new("https://example.com/pusher/user-auth").header("Authorization", "Bearer token");
+    let config = config.user_http_auth(user_auth);
+    Pusher::new(config).connect()?;
+    let config = server.config();
     let config = config.http_auth(HttpAuth::new("https://example.com/auth").header("Authorization", "Bearer token"));
     Pusher::new(config).connect()?;
     // The client requests a permission when it is connected, and this one is not: no request leaves.
