@@ -41,7 +41,7 @@ impl Channel {
 
     /// Subscribes, now or as soon as the client is connected, and again after each reconnect. Subscribing twice is one
     /// subscription; subscribing after a failure tries again. Returns the handle, so that
-    /// `channel.subscribe().wait_subscribed(..)` reads on.
+    /// calls can be chained: `channel.subscribe().wait_subscribed(..)`.
     pub fn subscribe(&self) -> &Self {
         self.want(None);
         self
@@ -50,12 +50,12 @@ impl Channel {
     /// Like [`subscribe`](Self::subscribe), with options for this channel, in place of what the configuration says for all
     /// channels. They replace all earlier options of the channel. They hold through reconnects, and until
     /// [`unsubscribe`](Self::unsubscribe) or other options. On a channel that is subscribed already they hold from the next
-    /// authorisation on, and a decoder holds at once, for events that wait as well.
+    /// authorisation on, but a decoder holds at once, also for events that wait.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the [`HttpAuth`](crate::HttpAuth) is not valid, as
-    /// [`Pusher::connect`](crate::Pusher::connect) has it for the configuration; [`Error::Forked`] in a forked child.
+    /// [`Error::Config`] if the [`HttpAuth`](crate::HttpAuth) is not valid: it is checked as
+    /// [`Pusher::connect`](crate::Pusher::connect) checks the configuration. [`Error::Forked`] in a forked child.
     pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<&Self, Error> {
         let core = self.core()?;
         core.config.check_options(&options)?;
@@ -78,7 +78,7 @@ impl Channel {
         self
     }
 
-    /// A handle that does not keep the client alive, for closures that answer.
+    /// A handle that does not keep the client alive, for handlers that call the client.
     pub fn downgrade(&self) -> WeakChannel {
         WeakChannel::new(&self.owner, &self.interest)
     }
@@ -94,7 +94,7 @@ impl Channel {
     /// Unsubscribes. After it returns, no further event of the channel is delivered, even if some are on their way, and
     /// no subscribe is sent for it, even if an authorizer is still being asked; one that is being written at that moment
     /// is followed by an unsubscribe. This holds for confirmations, too: one that
-    /// [`wait_subscribed`](Self::wait_subscribed) has reported may not have reached its handlers yet, and then does not.
+    /// [`wait_subscribed`](Self::wait_subscribed) has reported, but that has not reached its handlers yet, is not delivered.
     /// Handlers stay bound. Unsubscribing and subscribing again during one request to an authorizer sends one subscribe.
     pub fn unsubscribe(&self) {
         let Ok(core) = self.core() else { return };
@@ -176,7 +176,7 @@ impl Channel {
     /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
     /// `pusher:subscription_succeeded` runs at once when the channel is subscribed already.
     ///
-    /// The handler keeps what it owns. A handler that answers holds a [weak handle](Self::downgrade), because a
+    /// The handler keeps what it owns. A handler that calls the client holds a [weak handle](Self::downgrade), because a
     /// [`Channel`] in a handler would keep the client alive until the handler is unbound:
     ///
     /// ```
@@ -256,7 +256,7 @@ impl Channel {
         binding.unbind_from(self.core()?)
     }
 
-    /// Takes away all handlers of events of this name on this channel, by [`bind`](Self::bind) and its relatives. After it
+    /// Takes away all handlers of events of this name on this channel, by [`bind`](Self::bind) and its variants. After it
     /// returns, the handlers do not start again.
     pub fn unbind_event(&self, event: &str) {
         if let Ok(core) = self.core() {
@@ -316,7 +316,7 @@ impl Channel {
         self.receiver_with(ReceiverOptions::default())
     }
 
-    /// A receiver of the application events of this name alone, from now on. Make it before you subscribe, and it misses
+    /// A receiver of only the application events of this name, from now on. Make it before you subscribe, and it misses
     /// none. Events of the platform (`pusher:..`) are notifications of other kinds: [`receiver_with`](Self::receiver_with)
     /// gets those.
     ///

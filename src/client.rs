@@ -85,7 +85,7 @@ impl Pusher {
         Self { owner }
     }
 
-    /// A handle that does not keep the client alive, for closures that answer. [`Channel::bind`] shows one in use.
+    /// A handle that does not keep the client alive, for handlers that call the client. [`Channel::bind`] shows one in use.
     pub fn downgrade(&self) -> WeakPusher {
         WeakPusher::new(&self.owner)
     }
@@ -199,13 +199,13 @@ impl Pusher {
         Ok(channel)
     }
 
-    /// Waits until every wanted channel is confirmed or has failed. As after [`connect`](Self::connect), handlers and
-    /// receivers that are made afterwards get only newer notifications.
+    /// Waits until every channel that is to be subscribed is confirmed or has failed. As after [`connect`](Self::connect),
+    /// handlers and receivers that are made afterwards get only newer notifications.
     ///
     /// # Errors
     ///
     /// The first of the errors that [`Channel::wait_subscribed`] has for the channels, in the order in which they became
-    /// known. A channel that is unsubscribed meanwhile has none. [`Error::WaitTimeout`] when the time is over;
+    /// known. A channel that is unsubscribed meanwhile is ignored. [`Error::WaitTimeout`] when the time is over;
     /// [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_all_subscribed(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
@@ -296,7 +296,7 @@ impl Pusher {
     }
 
     /// Takes a handler away, on whichever handle of this client it was registered. After it returns, the handler does not
-    /// start again. As [`Binding::unbind`], but it refuses the binding of another client.
+    /// start again. Unlike [`Binding::unbind`], it refuses the binding of another client.
     ///
     /// # Errors
     ///
@@ -306,7 +306,7 @@ impl Pusher {
     }
 
     /// Takes away all handlers of events of this name that were registered on this handle or a clone of it, by
-    /// [`bind`](Self::bind) and its relatives. Handlers of channels and of the user stay. After it returns, the handlers
+    /// [`bind`](Self::bind) and its variants. Handlers of channels and of the user stay. After it returns, the handlers
     /// do not start again.
     pub fn unbind_event(&self, event: &str) {
         if let Ok(core) = self.core() {
@@ -528,7 +528,7 @@ impl Binding {
         }
     }
 
-    /// Takes the handler away. After it returns, the handler does not start again. One that is running is not waited for.
+    /// Takes the handler away. After it returns, the handler does not start again. It does not wait for a running handler.
     pub fn unbind(self) {
         self.bound.end();
         if let Some(core) = self.core.upgrade().filter(|core| core.process.is_current()) {

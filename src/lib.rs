@@ -25,8 +25,8 @@
 //! # }
 //! ```
 //!
-//! People who know `pusher-js`, or a client for Flutter, Dart, Java, Swift or .NET, find the names that they know in
-//! [`guide::coming_from_other_clients`].
+//! If you know `pusher-js`, or a client for Flutter, Dart, Java, Swift or .NET, [`guide::coming_from_other_clients`] lists
+//! their names beside those of this crate.
 //!
 //! # Ways of receiving
 //!
@@ -214,8 +214,8 @@ pub mod fuzzing;
 ///   each promises, and patterns for games, windows and worker threads.
 /// * [`what_survives_what`](guide::what_survives_what): for each fault, what the client does about it, and what the
 ///   application sees.
-/// * [`coming_from_other_clients`](guide::coming_from_other_clients): the names of `pusher-js` and of the clients for Flutter, Dart,
-///   Java, Swift and .NET, and what they are called here.
+/// * [`coming_from_other_clients`](guide::coming_from_other_clients): the names of `pusher-js` and of the clients for
+///   Flutter, Dart, Java, Swift and .NET, and their equivalents here.
 /// * [`logging`](guide::logging): the levels, what stays out of the log, and the filter for `trace`.
 /// * [`other_languages`](guide::other_languages): how to build the library for C, and to call it from C, C++, Python, LuaJIT and
 ///   Node.

@@ -90,7 +90,7 @@ impl Stats {
     }
 }
 
-/// One line with the counters that say most.
+/// One line with the most important counters.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { attempts, connections, events, dropped, queue_depth, bytes_received, bytes_sent, .. } = self;

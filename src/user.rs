@@ -92,8 +92,8 @@ impl User {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
     }
 
-    /// Sends clones of the events of this name that are sent to the user to a channel of the program. The sender unbinds
-    /// itself when the receiving half is gone.
+    /// Sends clones of the user's events of this name to a channel of the program. The sender unbinds itself when the
+    /// receiving half is gone.
     pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
         self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
     }

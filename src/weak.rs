@@ -1,4 +1,4 @@
-//! Handles that do not keep their client alive, for closures that answer.
+//! Handles that do not keep their client alive, for handlers that call the client.
 
 use std::{fmt, sync::Arc, sync::Weak};
 

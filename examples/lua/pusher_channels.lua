@@ -15,14 +15,14 @@
 -- this file, then where it is in the repository. PUSHER_CHANNELS_LIBRARY names the shared library; otherwise the system
 -- looks for it.
 --
--- No callback is ever registered with the library, because LuaJIT cannot be called by another thread. What fails raises
--- an error: a table with `result`, its `name`, `text`, `is_retryable`, `is_auth`, `is_timeout`, and perhaps `code`,
+-- No callback is ever registered with the library, because LuaJIT cannot be called by another thread. A failed call
+-- raises an error: a table with `result`, its `name`, `text`, `is_retryable`, `is_auth`, `is_timeout`, and perhaps `code`,
 -- `status`, `detail`, `channel`, `message`, which `pcall` returns and `tostring` puts in words. Times are in
 -- milliseconds, and negative ones are for ever.
 --
 -- Ctrl-C ends every wait within 0.1 s, with the error "interrupted!", in a program that `luajit` runs. Only `connect`
--- is not ended: it takes `connect_timeout_ms` at most. `connect_background` and `wait_connected` do the same in two
--- steps, of which the second can be ended.
+-- goes on: it takes `connect_timeout_ms` at most. `connect_background` and `wait_connected` do the same in two steps, of
+-- which the second can be interrupted.
 
 local ffi = require "ffi"
 
@@ -44,7 +44,7 @@ local function header()
         .. ": put it beside pusher_channels.lua, or set PUSHER_CHANNELS_HEADER to its path", 0)
 end
 
--- Loads the library, or says what to do about it.
+-- Loads the library, or raises an error that says what to do.
 local function library()
     local path = os.getenv("PUSHER_CHANNELS_LIBRARY") or "pusher_channels"
     local is_loaded, lib = pcall(ffi.load, path)
@@ -171,8 +171,8 @@ end
 
 ---- Waiting ----------------------------------------------------------------------------------------------------------
 
--- Waits in slices until the result is another one than `nothing`, or the time is over. LuaJIT notices Ctrl-C where its
--- interpreter goes on: neither inside of C, nor in compiled code.
+-- Waits in slices until the result is not `nothing`, or the time is over. LuaJIT notices Ctrl-C only while its
+-- interpreter runs: neither inside of C nor in compiled code.
 local function in_slices(nothing, timeout, wait)
     local left = timeout < 0 and math.huge or timeout
     while true do
@@ -184,11 +184,11 @@ local function in_slices(nothing, timeout, wait)
 end
 jit.off(in_slices)
 
--- For ever where no timeout is given.
+-- Waits for ever if no timeout is given.
 local function wait_for(timeout, wait)
     local succeeded, failure = pcall(check, in_slices(lib.PUSHER_ERR_WAIT_TIMEOUT, timeout or -1, wait))
     if succeeded then return end
-    -- The library knows of the last slice alone.
+    -- The text of the library names the last slice only.
     if failure.name == "PUSHER_ERR_WAIT_TIMEOUT" then
         failure.text = failure.text:gsub(" within .*", (" within %dms"):format(timeout))
     end
@@ -215,7 +215,7 @@ function Client:waiting()
     return function() return self:next(0) end
 end
 
--- Refuses what cannot be called, in the name of the function that the program has called.
+-- Raises an error for a callback that cannot be called. `name` is the function that the program has called.
 local function checked_callback(callback, name)
     local meta = getmetatable(callback)
     if type(callback) == "function" or type(meta) == "table" and meta.__call then return callback end
@@ -254,7 +254,7 @@ local function add_binding(client, binding)
 end
 
 -- Lets `dispatch` call back for the application's events of this name on this channel; nil stands for all names, and for
--- all channels. Returns what has `unbind`.
+-- all channels. Returns a binding, which has `unbind`.
 function Client:bind(channel, event, callback)
     checked_name(channel, 1, "bind")
     checked_name(event, 2, "bind")
@@ -290,8 +290,8 @@ local function call_back(client, notification)
     if failed then error(failure, 0) end
 end
 
--- Runs the callbacks for what waits; waits for the first notification for at most so long, by default not at all.
--- Returns for how many notifications. It takes them as `next` does: what one has taken, the other does not get.
+-- Runs the callbacks for the notifications that wait. It waits for the first one for up to `timeout`, by default not at
+-- all, and returns the number of notifications. It takes them as `next` does: each goes to `next` or to `dispatch`.
 function Client:dispatch(timeout)
     local count = 0
     local notification = self:next(timeout)

@@ -57,7 +57,7 @@ export interface AbortOptions {
 }
 
 export interface WaitOptions extends AbortOptions {
-  // In milliseconds. For ever if it is left away; 0 looks only.
+  // In milliseconds. Without it, the wait has no end; with 0, it only looks.
   timeout?: number | undefined;
 }
 
@@ -169,14 +169,14 @@ export interface Member {
   info: unknown;
 }
 
-// What a backend answers for a channel.
+// The answer of a backend for a channel.
 export interface ChannelAnswer {
   auth: string;
   channel_data?: string | null;
   shared_secret?: string | null;
 }
 
-// What a backend answers for a user.
+// The answer of a backend for a user.
 export interface UserAnswer {
   auth: string;
   user_data: string;

@@ -18,9 +18,9 @@
 // blocked; but each client that is iterated over has one of the pool's threads, and each client with callbacks
 // another one. They are four unless UV_THREADPOOL_SIZE says more. Nothing but the event loop's thread calls JavaScript.
 //
-// All times are in milliseconds. Every wait takes a timeout, which is for ever if it is left away, and 0 looks only; and
-// an AbortSignal: next(500), next({ signal }), next({ timeout: 500, signal }), next(500, { signal }). A wait that is
-// aborted rejects with the signal's reason, at once, and loses no notification.
+// All times are in milliseconds. Every wait takes a timeout and an AbortSignal: next(500), next({ signal }),
+// next({ timeout: 500, signal }), next(500, { signal }). Without a timeout, a wait has no end; with 0, it only looks. A
+// wait that is aborted rejects with the signal's reason, at once, and loses no notification.
 
 import { existsSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -34,7 +34,7 @@ const ABI_VERSION = 0x00010002;
 // Node waits for the threads of its pool before it exits, so that none may wait for much longer.
 const SLICE_MS = 250;
 
-// After so many notifications in a row, timers and sockets have their turn.
+// After this number of notifications in a row, timers and sockets have their turn.
 const TURN = 256;
 
 const Result = { OK: 0, NOTHING: 1, CLOSED: 2, ERR_HANDLE: 12, ERR_WAIT_TIMEOUT: 136 };
@@ -117,7 +117,7 @@ export class Client {
     check(c.pusher_subscribe(this.#handle, string(channel)));
   }
 
-  // With a permission that is there already, made for `socketId`: what the backend answered, as an object or as its JSON
+  // With a permission that is there already, made for `socketId`: the answer of the backend, as an object or as its JSON
   // text. It serves this connection alone.
   subscribeWithAuth(channel, answer) {
     if (typeof answer === "string") {
@@ -188,7 +188,7 @@ export class Client {
     check(c.pusher_sign_in(this.#handle));
   }
 
-  // By what the program's backend has said for `socketId`: an object or its JSON text. Each connection needs another one.
+  // With the answer of the program's backend for `socketId`: an object or its JSON text. Each connection needs another one.
   signInWithAuth(answer) {
     if (typeof answer === "string") {
       const json = Buffer.from(answer);
@@ -257,7 +257,7 @@ export class Client {
     return this.#bindings.add(isWanted, { channel: of, kind: wanted, callback: callable(callback) });
   }
 
-  // Ends all callbacks of `bind` for this channel and event, and perhaps only this one. What is left away is any.
+  // Ends the callbacks of `bind` for this channel, this event and this function. An argument that is omitted matches all.
   unbind(channel, event, callback) {
     this.#bindings.end({ channel, event, callback });
   }
@@ -277,15 +277,15 @@ export class Client {
     try {
       check(c[name](this.#handle, ...parameters, 0));
     } catch (error) {
-      // It has not waited for that time alone.
+      // The text names the time of this last call only.
       if (error.result === Result.ERR_WAIT_TIMEOUT) error.message = error.message.replace(/ within .*/, ` within ${timeout}ms`);
       throw error;
     }
   }
 }
 
-// A queue of the library, which is waited for by one thread of the pool at a time, however many ask. What that thread takes
-// for somebody who has been aborted meanwhile is kept for the next one.
+// A queue of the library. One thread of the pool at a time waits for it, however many calls wait. If the call was aborted
+// meanwhile, the notification that the thread takes is kept for the next call.
 class Queue {
   #handle;
   #take;
@@ -329,12 +329,12 @@ class Queue {
   async #waitForOne() {
     const out = [null];
     const result = taken(await waiting[this.#take](this.#handle, SLICE_MS, out), out);
-    // Of the end, everybody is told who asks.
+    // The end is not kept: every later look finds it again.
     if (result) this.#kept.push(result);
   }
 }
 
-// What a function that takes gives: a notification, `null` at the end, `undefined` for nothing.
+// The result of a function that takes: a notification, `null` at the end, `undefined` for nothing.
 function taken(result, out) {
   if (result === Result.NOTHING) return undefined;
   if (result === Result.CLOSED || result === Result.ERR_HANDLE) return null;
@@ -342,7 +342,7 @@ function taken(result, out) {
   return notification(out[0]);
 }
 
-// The callbacks of a client, which have a queue of their own, so that whoever iterates misses nothing.
+// The callbacks of a client. They have a queue of their own, so that an iteration misses nothing.
 class Bindings {
   #client;
   #all = new Set();
@@ -516,7 +516,7 @@ function resultOf(error) {
   return number(c.pusher_error_result, error);
 }
 
-// Takes a closed client for one that has nothing.
+// Treats a closed client as one that has nothing.
 function orNothing(result) {
   return result === Result.ERR_HANDLE ? Result.NOTHING : result;
 }
@@ -647,7 +647,7 @@ const library = load();
 // As in the header, but for text that comes out, which is an address here, so that it may contain a NUL.
 for (const type of ["config", "client", "receiver_options", "receiver", "notification", "error", "list", "stats"]) koffi.opaque(`pusher_${type}`);
 
-// An older library has not all of the functions below.
+// An older library lacks some of the functions below.
 const abi = library.func("uint32_t pusher_abi_version(void)")();
 if (abi >> 16 !== ABI_VERSION >> 16 || abi < ABI_VERSION) {
   const shown = (version) => `${version >> 16}.${version & 0xffff}`;

@@ -32,7 +32,7 @@ pub struct HttpAuth {
     request: RequestOptions,
 }
 
-/// What a request to an auth endpoint contains beside the question.
+/// The options of a request to an auth endpoint.
 #[derive(Clone)]
 pub(crate) struct RequestOptions {
     pub(crate) headers: Vec<(String, Secret)>,
@@ -61,7 +61,7 @@ impl Default for RequestOptions {
 }
 
 impl RequestOptions {
-    /// The name of an option of the configuration that was set.
+    /// The name of the first option that was set, as the configuration calls it.
     pub(crate) fn first_set(&self) -> Option<&'static str> {
         let options = [
             ("auth_header", !self.headers.is_empty()),

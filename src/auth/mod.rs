@@ -118,10 +118,10 @@ impl UserAuth {
 
 /// The reason why an authorizer of the program gives no permission.
 ///
-/// Every error converts into it, so that `?` works in an authorizer; a text goes through [`new`](Self::new). The client
+/// Every error converts into it, so that `?` works in an authorizer; [`new`](Self::new) takes a text. The client
 /// asks again, up to three times, after a [`status`](Self::status) of 408, 429 or 500-599 and after a
-/// [`std::io::Error`]. Any other reason is final until the channel is subscribed again, or the connection made anew; a
-/// status makes it temporary:
+/// [`std::io::Error`]. Any other reason is final until the channel is subscribed again, or the connection is made anew;
+/// a status makes it temporary:
 ///
 /// ```
 /// use pusher_channels::AuthError;
@@ -141,7 +141,7 @@ pub struct AuthError {
     cause: AuthErrorCause,
 }
 
-/// What an [`AuthError`] was made of, as far as it matters.
+/// The kind of error that an [`AuthError`] was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthErrorCause {
     Refusal,
@@ -188,7 +188,7 @@ impl fmt::Display for AuthError {
     }
 }
 
-/// For that, `AuthError` cannot be an [`Error`](std::error::Error) itself.
+/// Because of this conversion, `AuthError` cannot implement [`Error`](std::error::Error) itself.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for AuthError {
     fn from(error: E) -> Self {
         let error: &(dyn std::error::Error + 'static) = &error;

@@ -32,13 +32,13 @@ pub struct SubscribeOptions {
 }
 
 impl SubscribeOptions {
-    /// What the configuration says.
+    /// No options: the configuration applies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Authorises the channel by a closure, as [`Config::authorizer`](crate::Config::authorizer) does. It comes before
-    /// [`http_auth`](Self::http_auth).
+    /// Authorises the channel by a closure, as [`Config::authorizer`](crate::Config::authorizer) does. It takes
+    /// precedence over [`http_auth`](Self::http_auth).
     pub fn authorizer(
         mut self,
         authorize: impl Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync + 'static,
@@ -47,7 +47,7 @@ impl SubscribeOptions {
         self
     }
 
-    /// Authorises the channel by this request.
+    /// Authorises the channel by this HTTP request.
     pub fn http_auth(mut self, auth: HttpAuth) -> Self {
         self.http_auth = Some(auth);
         self
@@ -75,7 +75,7 @@ impl SubscribeOptions {
         self.decoder.as_ref()
     }
 
-    /// Whether they say how to authorise.
+    /// Whether the options contain a way to authorise.
     pub(crate) fn can_authorize(&self) -> bool {
         self.authorizer.is_some() || self.http_auth.is_some()
     }

@@ -127,7 +127,7 @@ impl Function {
 }
 
 impl Options {
-    /// The error for a text that is no name of an option. The text may be a value that stands in the wrong place (X1).
+    /// The error for a text that is not the name of an option. The text may be a value that stands in the wrong place (X1).
     fn unknown(&self, option: &str, value: &str, function: Function) -> Failure {
         let are_exchanged = options::find(value).is_some();
         function.names().unknown(option, are_exchanged || self.holds(option))

@@ -15,7 +15,7 @@ pub(super) enum Kind {
     Boolean,
 }
 
-/// What an option takes, as an error describes it.
+/// The values that an option takes, as an error describes them.
 #[derive(Clone, Copy)]
 pub(super) enum Takes {
     Text,

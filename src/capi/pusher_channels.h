@@ -172,7 +172,7 @@ enum {
     PUSHER_ERR_NULL = 10,        /* a pointer is NULL that must not be */
     PUSHER_ERR_UTF8 = 11,        /* a text is not UTF-8 */
     PUSHER_ERR_HANDLE = 12,      /* a handle was freed, or never was one of this type */
-    PUSHER_ERR_OPTION = 13,      /* there is no option, counter or field of this name; the text has the nearest one */
+    PUSHER_ERR_OPTION = 13,      /* there is no option, counter or field of this name; the text suggests one */
     PUSHER_ERR_VALUE = 14,       /* a value is not one that the function or the option takes */
     PUSHER_ERR_ABI = 15,         /* the library is not the one that the program was built for */
     PUSHER_ERR_PANIC = 16,       /* a bug of the library; the client may go on */
@@ -438,11 +438,11 @@ int32_t pusher_config_dial_url(pusher_config *config, const char **text, size_t 
 
 /*
  * The question for one channel, or, by pusher_config_user_authenticator, for who the user is. It is answered by
- * pusher_auth_request_grant, ..._grant_user, ..._grant_json or ..._refuse, inside the callback or later, on any thread, which frees
- * the request; freeing it without an answer refuses. What is not answered within subscription_timeout_ms is given up:
- * the request must be freed all the same, and an answer is of no use, and no error. Up to 8 callbacks run at the same
- * time, each on a thread of its own, and a question without an answer keeps one of these 8 places. An answer that is
- * an error (a NULL, a text that is not UTF-8) leaves the request as it was.
+ * pusher_auth_request_grant, ..._grant_user, ..._grant_json or ..._refuse, inside the callback or later, on any
+ * thread, which frees the request; freeing it without an answer refuses. A request that is not answered within
+ * subscription_timeout_ms is given up: it must be freed all the same, and an answer is of no use, and no error. Up to 8
+ * callbacks run at the same time, each on a thread of its own, and a question without an answer keeps one of these 8
+ * places. An answer that is an error (a NULL, a text that is not UTF-8) leaves the request as it was.
  */
 typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
 
@@ -480,8 +480,8 @@ int32_t pusher_auth_request_grant_user(pusher_auth_request *request, const char 
 
 /*
  * Grants a channel or a sign-in by the JSON object that the backend answered: auth, and perhaps channel_data and
- * shared_secret; or auth and user_data. PUSHER_ERR_AUTH_MALFORMED if it is no such object: the request stays as it
- * was.
+ * shared_secret; or auth and user_data. PUSHER_ERR_AUTH_MALFORMED if the text is not such an object: the request
+ * stays as it was.
  */
 int32_t pusher_auth_request_grant_json(pusher_auth_request *request, const char *PUSHER_NULLABLE json, size_t length);
 
@@ -618,7 +618,7 @@ int32_t pusher_subscribe(pusher_client *client, const char *channel);
 int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
                                    const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
 
-/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is no such object. */
+/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is not one. */
 int32_t pusher_subscribe_with_auth_json(pusher_client *client, const char *channel, const char *PUSHER_NULLABLE json,
                                         size_t length);
 
@@ -697,7 +697,7 @@ int32_t pusher_sign_in(pusher_client *client);
  */
 int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const char *user_data);
 
-/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is no such object. */
+/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is not one. */
 int32_t pusher_sign_in_with_auth_json(pusher_client *client, const char *PUSHER_NULLABLE json, size_t length);
 
 /* Waits until the server has confirmed the sign-in; returns what ended it otherwise. */
@@ -709,7 +709,7 @@ int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_
 /* ---- Signing --------------------------------------------------------------------------------------------------- */
 
 /*
- * For backends: the JSON object that an auth endpoint answers, signed with the app's key and secret for the connection
+ * For backends: the JSON object that an auth endpoint returns, signed with the app's key and secret for the connection
  * with this socket id. channel_data is for presence channels, JSON text with user_id and perhaps user_info;
  * shared_secret is for encrypted channels, in base64; user_data is JSON text with id, and perhaps user_info and
  * watchlist. Check first whether the user may subscribe. The text holds secrets. It is valid until this thread's next
@@ -909,10 +909,12 @@ int32_t pusher_on(pusher_client *client, int32_t kind, const char *PUSHER_NULLAB
 int32_t pusher_unbind(pusher_binding *binding);
 
 /*
- * End several callbacks at once, in the same way: those of pusher_bind for this event and this channel, or those that
- * were registered for no single channel; or all of pusher_bind and pusher_on for this channel, or for no single
- * channel; and the same for pusher_bind_user. A callback for all names belongs to no event. Handles of their bindings
- * stay, to be freed.
+ * These end several callbacks at once, as pusher_unbind ends one. pusher_unbind_event ends those of pusher_bind for this
+ * event on this channel, but not those for all events. pusher_unbind_all ends all of pusher_bind and pusher_on for this
+ * channel. With NULL for the channel, both end the callbacks that were registered without a channel.
+ * pusher_unbind_user_event and pusher_unbind_user_all do the same for pusher_bind_user; the latter also ends the
+ * callbacks of pusher_on for PUSHER_KIND_SIGNED_IN and PUSHER_KIND_WATCHLIST, which pusher_unbind_all does not end. The
+ * handles of their bindings must still be freed.
  */
 int32_t pusher_unbind_event(pusher_client *client, const char *PUSHER_NULLABLE channel, const char *event);
 int32_t pusher_unbind_all(pusher_client *client, const char *PUSHER_NULLABLE channel);

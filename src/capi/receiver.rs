@@ -110,7 +110,7 @@ const OPTIONS: [(&str, Takes); 5] = [
     ("overflow", options::OVERFLOW),
 ];
 
-/// What an option takes.
+/// The values that an option takes.
 fn takes(option: &str) -> Result<Takes, Failure> {
     let known = OPTIONS.iter().find(|(name, _)| *name == option);
     known.map(|(_, takes)| *takes).ok_or_else(|| {

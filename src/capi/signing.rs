@@ -1,4 +1,4 @@
-//! For backends in C: permissions that they sign, as the JSON that auth endpoints answer.
+//! For backends in C: signed permissions, as the JSON that auth endpoints return.
 
 use std::ffi::c_char;
 

@@ -55,7 +55,7 @@ pub(super) enum Lent {
 const LENDABLE: usize = 6;
 
 thread_local! {
-    /// Each is wiped when it goes, because some of them are secrets (X1).
+    /// Each is wiped when it is dropped, because some of them are secrets (X1).
     static LENT: RefCell<[Option<Zeroizing<String>>; LENDABLE]> = const { RefCell::new([const { None }; LENDABLE]) };
 }
 

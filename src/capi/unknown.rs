@@ -1,15 +1,15 @@
 //! The error for a name that the library does not know: of an option, or of a counter.
 //!
-//! It suggests the nearest name. What was written is quoted only if it looks like a name: anything else may be a value in the
-//! wrong place, and some values are secrets (X1).
+//! It suggests the nearest name. The unknown text is quoted only if it looks like a name: anything else may be a value in
+//! the wrong place, and some values are secrets (X1).
 
 use super::{boundary::Failure, results};
 
-/// Names are shorter, and so are most mistyped ones.
+/// The names are shorter, and so are most mistyped names.
 const LONGEST_NAME: usize = 40;
 
-/// Names that other clients, or other parts of this library, have for the same thing. They are written as [`letters`] gives
-/// them.
+/// Names that other clients, or other parts of this library, have for the same thing, in the form that [`letters`]
+/// returns.
 const SYNONYMS: [(&str, &str); 38] = [
     ("activitytimeout", "activity_timeout_ms"),
     ("appkey", "key"),
@@ -53,7 +53,7 @@ const SYNONYMS: [(&str, &str); 38] = [
 
 /// The names that may stand in one place.
 pub(super) struct Names {
-    /// What the names are of.
+    /// The word for what they name, such as `option`.
     pub(super) noun: &'static str,
     pub(super) here: Vec<&'static str>,
     /// Names that another function takes, and that function.
@@ -95,7 +95,7 @@ fn is_name(written: &str, is_near: bool) -> bool {
     written.len() <= LONGEST_NAME && written.bytes().all(|byte| is_of_style(byte) || is_of_other_style(byte))
 }
 
-/// What all styles of a name have in common: `auth_endpoint`, `authEndpoint`, `auth-endpoint`, `AUTH_ENDPOINT`.
+/// The part that all styles of a name have in common: `auth_endpoint`, `authEndpoint`, `auth-endpoint`, `AUTH_ENDPOINT`.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

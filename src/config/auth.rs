@@ -78,7 +78,7 @@ pub(crate) enum AuthEndpoint {
 }
 
 impl Auth {
-    /// The URL of an endpoint, and what a request contains beside the question.
+    /// The URL of an endpoint, and the options of requests to it.
     pub(crate) fn request_to<'a>(&'a self, endpoint: &'a AuthEndpoint) -> (&'a str, &'a RequestOptions) {
         match endpoint {
             AuthEndpoint::Url(url) => (url.expose(), &self.request),
@@ -93,9 +93,9 @@ impl Auth {
 /// [`batch_authorizer`](Self::batch_authorizer), [`auth_endpoint`](Self::auth_endpoint) or
 /// [`http_auth`](Self::http_auth), [`secret`](Self::secret). For users:
 /// [`user_authenticator`](Self::user_authenticator), [`user_auth_endpoint`](Self::user_auth_endpoint) or
-/// [`user_http_auth`](Self::user_http_auth), [`secret`](Self::secret) with [`user_data`](Self::user_data). All but the last run on threads of their own, at most 8 at a
-/// time, and delay nothing else. A channel may have ways of its own, which come before these:
-/// [`Channel::subscribe_with`](crate::Channel::subscribe_with).
+/// [`user_http_auth`](Self::user_http_auth), [`secret`](Self::secret) with [`user_data`](Self::user_data). All but the
+/// last run on threads of their own, at most 8 at a time, and delay nothing else. A channel may have ways of its own, which
+/// come before these: [`Channel::subscribe_with`](crate::Channel::subscribe_with).
 impl Config {
     /// The URL that authorises channels, by a POST with `socket_id` and `channel_name`. Defaults to none.
     ///
@@ -116,8 +116,8 @@ impl Config {
 
     /// The request that authorises channels, with headers, parameters and field names of its own, in place of
     /// [`auth_endpoint`](Self::auth_endpoint). Of these two, the last call counts. Defaults to none. Options such as
-    /// [`auth_header`](Self::auth_header) have no effect on it, and are an [`Error::Config`] if no endpoint is set that
-    /// they belong to.
+    /// [`auth_header`](Self::auth_header) have no effect on it, and are an [`Error::Config`] if there is no other endpoint
+    /// that they apply to.
     pub fn http_auth(mut self, auth: HttpAuth) -> Self {
         self.auth.endpoint = Some(AuthEndpoint::Complete(auth));
         self
@@ -131,8 +131,9 @@ impl Config {
     }
 
     /// Adds a header to every request to [`auth_endpoint`](Self::auth_endpoint) and
-    /// [`user_auth_endpoint`](Self::user_auth_endpoint). An [`HttpAuth`] has headers of its own. May be called several times. The client itself sets the headers
-    /// that describe the body or the connection. A header may have up to 60 KiB, and `Authorization` must be ASCII.
+    /// [`user_auth_endpoint`](Self::user_auth_endpoint). An [`HttpAuth`] has headers of its own. May be called several
+    /// times. The client itself sets the headers that describe the body or the connection. A header may have up to 60 KiB,
+    /// and `Authorization` must be ASCII.
     pub fn auth_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.auth.request.headers.push((name.into(), Secret::new(value)));
         self
@@ -404,7 +405,7 @@ impl Config {
         options.own_http_auth().map_or(Ok(()), |auth| self.check_http_auth("http_auth", auth))
     }
 
-    /// Checks the endpoint of channels or of users, by the options that set it by its URL and as a value.
+    /// Checks the endpoint of channels or of users. The options are those that set it by its URL and as a value.
     fn check_either_endpoint(
         &self,
         (by_url, by_value): (&'static str, &'static str),
@@ -473,7 +474,7 @@ impl Config {
     }
 }
 
-/// Checks what a request contains beside the question. The options are those of headers and of parameters.
+/// Checks the options of a request. `header` and `param` name the options that set its headers and its parameters.
 fn check_request(request: &RequestOptions, (header, param): (&'static str, &'static str)) -> Result<(), Error> {
     for (name, value) in &request.headers {
         checked_header(name, value.expose()).map_err(|reason| Error::config(header, reason))?;

@@ -135,13 +135,12 @@ impl Config {
 
     /// Like [`url`](Self::url), with a closure that the client asks before each attempt to connect: for tokens in the URL.
     ///
-    /// A URL that is not valid, and a panic, fail that attempt with [`Error::DialUrl`], and the client tries again by its
+    /// An invalid URL or a panic fails that attempt with [`Error::DialUrl`], and the client tries again by its
     /// [`Reconnect`] policy. The closure runs on the thread of the attempt and should return soon: it cannot be
-    /// interrupted, and its time counts for [`connect_timeout`](Self::connect_timeout), as that of the phase
-    /// [`Dns`](crate::ConnectPhase::Dns). Calls that wait for the client,
-    /// such as [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside it.
-    /// [`secret`](Self::secret) needs an app key that is known beforehand, and beside `url_with` it is an
-    /// [`Error::Config`].
+    /// interrupted, and its time counts towards [`connect_timeout`](Self::connect_timeout), in the phase
+    /// [`Dns`](crate::ConnectPhase::Dns). Calls that wait for the client, such as
+    /// [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside it. [`secret`](Self::secret)
+    /// needs an app key that is known beforehand, and beside `url_with` it is an [`Error::Config`].
     ///
     /// ```
     /// use pusher_channels::Config;
@@ -256,8 +255,9 @@ impl Config {
         self
     }
 
-    /// How long the connection may be idle before the client sends a ping, whatever the server names, from 1 ms to a year:
-    /// also more than that. Defaults to none: [`activity_timeout`](Self::activity_timeout) and the server's value count.
+    /// How long the connection may be idle before the client sends a ping, regardless of the server's value, which it may
+    /// exceed; from 1 ms to a year. Defaults to none: [`activity_timeout`](Self::activity_timeout) and the server's value
+    /// count.
     pub fn activity_timeout_override(mut self, timeout: Duration) -> Self {
         self.activity_timeout_override = Some(timeout);
         self

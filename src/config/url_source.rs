@@ -20,7 +20,7 @@ impl UrlSource {
     /// Runs the program's closure. A panic in it is a failed attempt.
     pub(super) fn url(&self) -> Result<String, Error> {
         panic::catch_unwind(AssertUnwindSafe(|| (self.0)()))
-            .map_err(|_| Error::DialUrl { reason: "is not there: the closure panicked".to_owned() })
+            .map_err(|_| Error::DialUrl { reason: "could not be made: the closure panicked".to_owned() })
     }
 }
 

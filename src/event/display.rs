@@ -50,7 +50,7 @@ impl Display for SubscriptionCount {
     }
 }
 
-/// The id. The info may be confidential.
+/// The id alone, because the info may be confidential.
 impl Display for Member {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.pad(self.id())
@@ -79,7 +79,7 @@ impl Display for WatchlistEvent {
     }
 }
 
-/// `orders: order-placed (120 bytes)`. The data may be confidential.
+/// `orders: order-placed (120 bytes)`, without the data, which may be confidential.
 impl Display for Event {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(channel) = self.channel() {

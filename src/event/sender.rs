@@ -3,13 +3,13 @@
 use std::sync::mpsc;
 
 /// The sending half of a channel, for [`Pusher::bind_sender`](crate::Pusher::bind_sender),
-/// [`Pusher::forward`](crate::Pusher::forward) and their relatives: [`mpsc::Sender`], [`mpsc::SyncSender`] or
+/// [`Pusher::forward`](crate::Pusher::forward) and similar calls: [`mpsc::Sender`], [`mpsc::SyncSender`] or
 /// [`crossbeam_channel::Sender`].
 ///
 /// A bounded channel that is full holds up the thread that runs the handlers, like a slow closure. So its other half
-/// must not be on the thread that [dispatches](crate::Pusher::dispatch). An unbounded channel grows by everything that
-/// nobody receives. When the receiving half is gone, the client unbinds the sender by itself. Messages that are in the
-/// channel belong to the program: they stay there when a channel is unsubscribed.
+/// must not be on the thread that [dispatches](crate::Pusher::dispatch). An unbounded channel grows for as
+/// long as its messages are not received. When the receiving half is gone, the client unbinds the sender by itself.
+/// Messages that are in the channel belong to the program: they stay there when a channel is unsubscribed.
 ///
 /// This trait cannot be implemented outside of this crate. For other kinds of queues, such as the proxy of a window's
 /// event loop, bind a closure that sends.

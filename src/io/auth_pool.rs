@@ -37,7 +37,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 
 /// Who gets the answers.
 pub(super) trait Asker: Send + Sync + 'static {
-    /// The options of its own that a channel has.
+    /// The channel's own options, if it has any.
     fn own_options(&self, channel: &str) -> Option<LentOptions>;
 
     /// Whether the answer is still of use: for the connection there is, and for a wish that was not withdrawn.

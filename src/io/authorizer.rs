@@ -83,7 +83,7 @@ impl<'a> ForUsers<'a> {
     }
 }
 
-/// Returns the options of its own that a channel has.
+/// Returns the channel's own options, if it has any.
 pub(super) type OwnOptionsOf<'a> = &'a dyn Fn(&str) -> Option<LentOptions>;
 
 /// What is asked in one go: one request, or one call of a closure.
@@ -150,7 +150,8 @@ pub(super) fn generation_of(question: &Question) -> Option<Generation> {
     }
 }
 
-/// The signatures that need only the app's secret, the error when there is nobody to ask, and the work that is left.
+/// The answers that are there at once (signatures by the app's secret, and errors where no authorizer is configured), and
+/// the work that is left.
 pub(super) fn at_once(config: &Config, own: OwnOptionsOf<'_>, question: Question) -> (Vec<Answer>, Vec<Work>) {
     match question {
         Question::User { generation, number, socket_id } => match user_at_once(config, &socket_id) {
@@ -384,7 +385,7 @@ pub(crate) enum Failure {
         retry_after: Option<Duration>,
     },
     Malformed(String),
-    /// An error in an authorizer of the program that may pass.
+    /// A temporary error in an authorizer of the program.
     Temporary(String),
 }
 

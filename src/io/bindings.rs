@@ -1,4 +1,4 @@
-//! Which handlers were registered on which handle, so that they can be unbound together.
+//! The handlers that were registered on each handle, so that they can be unbound together.
 
 use std::{collections::HashMap, sync::Weak};
 
@@ -22,7 +22,7 @@ pub(crate) struct Bindings(Mutex<Scopes>);
 struct Scopes {
     by_scope: HashMap<Scope, Vec<Entry>>,
     len: usize,
-    /// What was unbound is swept when the number of entries has grown to this.
+    /// Unbound entries are removed when the number of entries has grown to this.
     sweep_at: usize,
 }
 
@@ -57,7 +57,7 @@ impl Bindings {
 }
 
 impl Scopes {
-    /// Forgets what was unbound, so seldom that it costs nothing on average.
+    /// Removes unbound entries, so seldom that it costs nothing on average.
     fn sweep(&mut self) {
         if self.len < self.sweep_at {
             return;

@@ -10,7 +10,7 @@ use crate::{Event, protocol::sealed::data_of};
 
 impl Core {
     /// The event with its data as text, or the report that the decoder failed. `None` if the data is text already. The
-    /// decoder is the one that the channel has now; if it has none any more, the data is UTF-8.
+    /// decoder is the one that the channel has now; if there is none now, the data must be UTF-8.
     pub(crate) fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.registry.own_options(channel));

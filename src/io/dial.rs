@@ -84,7 +84,7 @@ impl DialerCalls {
         if stop.is_set() {
             return Err(Error::Disconnected);
         }
-        self.run(|| config.for_attempt(), |busy| Error::DialUrl { reason: format!("is not there: {busy}") })
+        self.run(|| config.for_attempt(), |busy| Error::DialUrl { reason: format!("could not be made: {busy}") })
     }
 
     fn dial(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {

@@ -56,7 +56,7 @@ impl Bound {
         Arc::downgrade(&self.0)
     }
 
-    /// `None` once nobody else holds it.
+    /// `None` if the handler is gone.
     pub(super) fn of(weak: &Weak<AtomicBool>) -> Option<Self> {
         weak.upgrade().map(Self)
     }
@@ -89,7 +89,7 @@ impl<T: ?Sized + 'static> BoundHandler<T> {
 }
 
 impl<T: Clone + 'static> BoundHandler<T> {
-    /// One that sends clones, and ends when nobody can receive them.
+    /// A handler that sends clones, and ends when the receiving half is gone.
     pub(crate) fn sending(bound: &Bound, sender: impl AnySender<T>) -> Self {
         let call = move |value: &T| {
             let is_received = sender.send_message(value.clone());

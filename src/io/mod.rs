@@ -206,7 +206,7 @@ impl Core {
         Ok(())
     }
 
-    /// Binds a handler for what belongs to this channel, or to any. It was registered on the handle `scope`.
+    /// Binds a handler for one channel, or for all. `scope` is the handle that it was registered on.
     pub(crate) fn bind(&self, scope: Scope, channel: Option<Arc<Interest>>, registration: Registration) {
         self.bindings.add(scope, registration.event(), registration.bound());
         // A handler that is bound inside a handler gets everything that follows there, even entries that were

@@ -78,7 +78,7 @@ impl Registry {
         (wishes.want(self, interest, None), replaced)
     }
 
-    /// The options of its own that a wanted channel has.
+    /// The own options of a wanted channel, if it has any.
     pub(crate) fn own_options(&self, channel: &str) -> Option<LentOptions> {
         self.wishes.lock().own.get(channel).map(|own| LentOptions(Some(Arc::clone(&own.options))))
     }
@@ -106,7 +106,7 @@ impl Registry {
         (interest.forget() && self.note(&mut wishes, interest, None), options)
     }
 
-    /// Wants no channel any more.
+    /// Withdraws all channels.
     pub(crate) fn forget_all(&self) -> Withdrawn {
         let mut wishes = self.wishes.lock();
         let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
@@ -168,14 +168,14 @@ pub(crate) struct Withdrawn {
     pub(crate) options: Vec<Own>,
 }
 
-/// The options of one channel, and the number that tells them from earlier ones.
+/// The options of one channel, and the number that distinguishes them from earlier ones.
 pub(crate) struct Own {
     number: u64,
     options: Arc<SubscribeOptions>,
 }
 
 impl Own {
-    /// What the session has to know of them.
+    /// The part of the options that the session needs.
     fn summary(&self) -> OwnOptions {
         OwnOptions {
             authorizer: self.options.can_authorize().then_some(self.number),
@@ -194,7 +194,7 @@ impl LentOptions {
 }
 
 impl Drop for LentOptions {
-    /// A destructor of the program's that panics must not end a thread of the client.
+    /// A panic in a destructor of the program must not end a thread of the client.
     fn drop(&mut self) {
         let options = self.0.take();
         if panic::catch_unwind(AssertUnwindSafe(|| drop(options))).is_err() {

@@ -13,12 +13,12 @@ use super::{escape, name::ChannelKind, sealed::SharedSecret};
 use crate::{ChannelAuth, Error, UserAuth, surrogates};
 
 impl ChannelAuth {
-    /// Reads the answer of an auth endpoint: a JSON object with `auth`, and perhaps `channel_data` and `shared_secret`. What
-    /// a permission must have for its channel is checked when it is used.
+    /// Reads the answer of an auth endpoint: a JSON object with `auth`, and perhaps `channel_data` and `shared_secret`. The
+    /// client checks the permission against its channel when it uses it.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPermission`] if this is no such object. It never repeats the text.
+    /// [`Error::InvalidPermission`] if the text is not such an object. The error never repeats the text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let auth = Answer::read(text.as_bytes(), |answer| {
             let mut auth = Self::new(required(answer.auth, "auth")?);
@@ -33,7 +33,7 @@ impl ChannelAuth {
         auth.map_err(malformed)
     }
 
-    /// The JSON object that an auth endpoint answers, as [`from_json`](Self::from_json) reads it. It holds the secrets.
+    /// The JSON object that an auth endpoint returns, as [`from_json`](Self::from_json) reads it. It contains secrets.
     pub fn to_json(&self) -> String {
         to_json([("auth", Some(self.signature())), ("channel_data", self.member()), ("shared_secret", self.key())])
     }
@@ -44,13 +44,14 @@ impl UserAuth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPermission`] if this is no such object, or the user has no id. It never repeats the text.
+    /// [`Error::InvalidPermission`] if the text is not such an object, or the user has no id. The error never repeats the
+    /// text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         user_from(text.as_bytes()).map_err(malformed)
     }
 
-    /// The JSON object that a user authentication endpoint answers, as [`from_json`](Self::from_json) reads it. It holds
-    /// the secrets.
+    /// The JSON object that a user authentication endpoint returns, as [`from_json`](Self::from_json) reads it. It contains
+    /// secrets.
     pub fn to_json(&self) -> String {
         to_json([("auth", Some(self.signature())), ("user_data", Some(self.data()))])
     }

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use super::name;
 use crate::{ChannelAuth, UserAuth};
 
-/// For backends: how an auth endpoint gives permissions.
+/// For backends: the permissions that an auth endpoint signs.
 impl ChannelAuth {
     /// Signs the permission for a private channel on this connection. An encrypted channel also needs its
     /// [`shared_secret`](Self::shared_secret). Check first whether the user may subscribe.
@@ -32,7 +32,7 @@ impl ChannelAuth {
     }
 
     /// Signs the permission for a presence channel on this connection. `channel_data` is JSON text with `user_id` and
-    /// perhaps `user_info`. What is not signed is as with [`sign`](Self::sign).
+    /// perhaps `user_info`. [`sign`](Self::sign) describes the names and ids that are not signed.
     ///
     /// ```
     /// use pusher_channels::ChannelAuth;
@@ -56,10 +56,10 @@ impl ChannelAuth {
     }
 }
 
-/// For backends: how a user authentication endpoint proves who the user is.
+/// For backends: the proof of identity that a user authentication endpoint signs.
 impl UserAuth {
     /// Signs who the user of this connection is. `user_data` is JSON text with `id`, and perhaps `user_info` and
-    /// `watchlist`. A socket id that is not valid is as with [`ChannelAuth::sign`].
+    /// `watchlist`. Like [`ChannelAuth::sign`], it signs nothing for an invalid socket id.
     pub fn sign(app_key: &str, app_secret: &str, socket_id: &str, user_data: impl Into<String>) -> Self {
         let data = user_data.into();
         let signature = signed(app_key, socket_id, None, || user(app_key, app_secret, socket_id, &data));
@@ -67,7 +67,7 @@ impl UserAuth {
     }
 }
 
-/// Signs only what cannot be taken for the text of another permission.
+/// Signs only a text that cannot be taken for that of another permission.
 fn signed(app_key: &str, socket_id: &str, channel: Option<&str>, sign: impl FnOnce() -> String) -> String {
     let is_of_an_id = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let is_id = !socket_id.is_empty() && socket_id.bytes().all(is_of_an_id);

@@ -12,7 +12,8 @@ pub struct Iter<'a>(&'a Receiver);
 pub struct IntoIter(Receiver);
 
 impl Receiver {
-    /// Notifications one after another, waiting for each, until the client is gone. So does `for notification in &receiver`.
+    /// Iterates over the notifications, waiting for each, until the client is gone. `for notification in &receiver` does the
+    /// same.
     pub fn iter(&self) -> Iter<'_> {
         Iter(self)
     }

@@ -8,7 +8,7 @@ use super::{Closed, Receiver, RecvTimeoutError, TryRecvError};
 use crate::{Error, Notification};
 
 /// The data of one event of a channel, decoded from JSON: [`Channel::events_as`](crate::Channel::events_as). Data that is
-/// not a `T` is [`Error::Decode`], and a loss because of a full queue is [`Error::Lagged`]; neither ends it.
+/// not a `T` is [`Error::Decode`], and a loss because of a full queue is [`Error::Lagged`]; neither ends the receiver.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,7 +86,7 @@ impl<T: DeserializeOwned> EventReceiver<T> {
         }
     }
 
-    /// How many wait, losses not counted.
+    /// How many events wait, losses not counted.
     pub fn len(&self) -> usize {
         self.receiver.len()
     }
@@ -135,7 +135,7 @@ impl<T: DeserializeOwned> IntoIterator for EventReceiver<T> {
     }
 }
 
-/// `None` for what this receiver is not for.
+/// `None` for other kinds of notifications.
 fn decoded<T: DeserializeOwned>(notification: Notification) -> Option<Result<T, Error>> {
     match notification {
         Notification::Event(event) => Some(event.json()),

@@ -154,7 +154,7 @@ pub(crate) struct Wish {
     pub(crate) own: OwnOptions,
 }
 
-/// What options of its own a channel has, in place of those of the client.
+/// A summary of the channel's own options, which replace those of the client.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct OwnOptions {
     /// The channel is authorised in a way of its own. The number changes with the way.

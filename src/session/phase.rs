@@ -118,7 +118,7 @@ impl Online {
 }
 
 impl Outage {
-    /// One that begins now, and is reported after this time.
+    /// An outage that begins now, and is reported after this time.
     pub(super) fn begin(now: Instant, unavailable_timeout: Duration) -> Self {
         Self { told_at: now + unavailable_timeout, told: false, cause: None }
     }

@@ -350,9 +350,9 @@ impl TestServer {
         self.wait_for(timeout, |state| state.connections() == count)
     }
 
-    /// Waits until exactly `count` connections are subscribed to `channel`, as the server sees it. The client may not know
-    /// yet: before a test cuts the connection, [`Channel::wait_subscribed`](crate::Channel::wait_subscribed) waits for the
-    /// confirmation.
+    /// Waits until exactly `count` connections are subscribed to `channel`, as the server sees it. The client may not
+    /// have the confirmation yet: a test that cuts the connection next waits for it first, by
+    /// [`Channel::wait_subscribed`](crate::Channel::wait_subscribed).
     pub fn wait_for_subscribers(&self, channel: &str, count: usize, timeout: Duration) -> bool {
         self.wait_for(timeout, |state| state.subscribers(channel) == count)
     }

@@ -18,7 +18,8 @@ use crate::{
     wiped::Wiped,
 };
 
-/// Builds the request to this URL, with the question and what the options add. `inside` is set while user code runs.
+/// Builds the request to this URL, with the question, and the fields and headers of the options. `inside` is set while
+/// user code runs.
 pub(super) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Result<(Request<()>, Wiped), Failure> {
     let options = post.options;
     let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));

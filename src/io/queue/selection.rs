@@ -22,7 +22,7 @@ impl Selection {
         Self { channel, kinds, events: None }
     }
 
-    /// Of application events, those with these names.
+    /// Limits the application events to those with these names.
     pub(crate) fn of_events(self, events: Option<Arc<HashSet<Box<str>>>>) -> Self {
         Self { events, ..self }
     }
