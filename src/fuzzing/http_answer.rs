@@ -69,5 +69,6 @@ fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
             Outcome::Malformed(reason)
         }
         Err(Failure::Timeout) => panic!("nothing takes time"),
+        Err(Failure::Temporary(error)) => panic!("no closure was asked: {error}"),
     }
 }
