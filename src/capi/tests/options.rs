@@ -45,10 +45,10 @@ fn c1_a_cluster_may_have_another_domain() {
     let domain = |value| (c"cluster_domain", value);
     let eu = (c"cluster", c"eu");
     let (made, url) = dial_url_with(&[key, eu, domain(c"example.com"), (c"metadata", c"false")]);
-    assert_eq!((made, url.as_deref()), (results::PUSHER_OK, Some("wss://ws-eu.example.com/app/k?protocol=7")));
+    assert_eq!((made, url.as_deref()), (results::PUSHER_OK, Some("wss://ws-eu.example.com/app/k")));
     // The order in which options are set does not matter.
     let (_, url) = dial_url_with(&[domain(c"example.com"), eu, key, (c"metadata", c"false")]);
-    assert_eq!(url.as_deref(), Some("wss://ws-eu.example.com/app/k?protocol=7"));
+    assert_eq!(url.as_deref(), Some("wss://ws-eu.example.com/app/k"));
     let wrong = (results::PUSHER_ERR_CONFIG, None);
     assert_eq!(dial_url_with(&[key, eu, domain(c"example.com:443")]), wrong);
     assert_eq!(dial_url_with(&[key, (c"host", c"localhost"), domain(c"example.com")]), wrong);
