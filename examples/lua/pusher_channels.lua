@@ -498,6 +498,19 @@ function pusher.client(options)
     return setmetatable({ handle = ffi.gc(client[0], lib.pusher_client_free), bindings = {} }, Client)
 end
 
+-- For backends: the JSON that an auth endpoint answers, signed with the app's key and secret for the connection with this
+-- socket id. `channel_data` is for presence channels, a text in JSON with user_id and perhaps user_info; `shared_secret`
+-- is for encrypted channels, in base64. Check first whether the user may subscribe.
+function pusher.sign_channel(key, secret, socket_id, channel, channel_data, shared_secret)
+    return got_text(check(
+        lib.pusher_sign_channel(key, secret, socket_id, channel, channel_data, shared_secret, text, length)))
+end
+
+-- The same for a sign-in. `user_data` is a text in JSON with id, and perhaps user_info and watchlist.
+function pusher.sign_user(key, secret, socket_id, user_data)
+    return got_text(check(lib.pusher_sign_user(key, secret, socket_id, user_data, text, length)))
+end
+
 check(lib.pusher_abi_check(lib.PUSHER_ABI_VERSION))
 
 return pusher

@@ -8,6 +8,7 @@ export interface ClientOptions {
   cluster?: string;
   host?: string;
   url?: string;
+  cluster_domain?: string;
   port?: number | string;
   tls?: boolean;
   path_prefix?: string;
@@ -45,6 +46,7 @@ export interface ClientOptions {
   client_event_patience_ms?: number;
   pull?: boolean;
   manual_dispatch?: boolean;
+  log_events?: boolean;
   headers?: Record<string, string>;
   auth_headers?: Record<string, string>;
   auth_params?: Record<string, string>;
@@ -70,7 +72,12 @@ export type State =
   | "disconnecting"
   | "failed";
 
-export interface EventNotification {
+// `text`, which `String` gives, is a line for a person, without the data of events.
+export interface Line {
+  text: string;
+}
+
+export interface EventNotification extends Line {
   kind: "event";
   channel?: string;
   name: string;
@@ -78,7 +85,7 @@ export interface EventNotification {
   userId?: string;
 }
 
-export interface ConnectionStateChange {
+export interface ConnectionStateChange extends Line {
   kind: "connection_state_change";
   state: State;
   previousState: State;
@@ -87,62 +94,62 @@ export interface ConnectionStateChange {
   error?: PusherError;
 }
 
-export interface SubscriptionSucceeded {
+export interface SubscriptionSucceeded extends Line {
   kind: "subscription_succeeded";
   channel: string;
   resubscribed: boolean;
   gap?: number;
 }
 
-export interface SubscriptionError {
+export interface SubscriptionError extends Line {
   kind: "subscription_error";
   channel?: string;
   error: PusherError;
 }
 
-export interface SubscriptionCount {
+export interface SubscriptionCount extends Line {
   kind: "subscription_count";
   channel: string;
   count: number;
 }
 
-export interface CacheMiss {
+export interface CacheMiss extends Line {
   kind: "cache_miss";
   channel: string;
 }
 
-export interface MemberChange<K extends "member_added" | "member_removed"> {
+export interface MemberChange<K extends "member_added" | "member_removed"> extends Line {
   kind: K;
   channel: string;
   userId: string;
   userInfo: unknown;
 }
 
-export interface DecryptionFailure {
+export interface DecryptionFailure extends Line {
   kind: "decryption_failure";
   channel: string;
   name: string;
   reason: string;
 }
 
-export interface SignedIn {
+export interface SignedIn extends Line {
   kind: "signed_in";
   userId: string;
 }
 
-export interface Watchlist {
+export interface Watchlist extends Line {
   kind: "watchlist";
   name: string;
   users: string[];
 }
 
-export interface ClientError {
+export interface ClientError extends Line {
   kind: "error";
   error: PusherError;
   count?: number;
 }
 
-export interface Lagged {
+export interface Lagged extends Line {
   kind: "lagged";
   count: number;
 }
@@ -181,6 +188,22 @@ export interface UserAnswer {
   auth: string;
   user_data: string;
 }
+
+// For backends: the JSON that an auth endpoint answers.
+export function signChannel(
+  key: string,
+  secret: string,
+  socketId: string,
+  channel: string,
+  channelData?: string | { user_id: string; user_info?: unknown } | null,
+  sharedSecret?: string | null,
+): string;
+export function signUser(
+  key: string,
+  secret: string,
+  socketId: string,
+  userData: string | { id: string; user_info?: unknown; watchlist?: readonly string[] },
+): string;
 
 export interface Binding {
   unbind(): void;

@@ -401,6 +401,24 @@ class Bindings {
   }
 }
 
+// For backends: the JSON that an auth endpoint answers, signed with the app's key and secret for the connection with this
+// socket id. `channelData` is for presence channels: an object with `user_id`, and perhaps `user_info`, or its JSON.
+// `sharedSecret` is for encrypted channels, in base64. Check first whether the user may subscribe.
+export function signChannel(key, secret, socketId, channel, channelData, sharedSecret) {
+  const app = [key, secret, socketId, channel].map(string);
+  const data = channelData === undefined || channelData === null ? null : jsonOf(channelData);
+  return text(c.pusher_sign_channel, ...app, data, nullable(sharedSecret));
+}
+
+// The same for a sign-in. `userData` is an object with `id`, and perhaps `user_info` and `watchlist`, or its JSON.
+export function signUser(key, secret, socketId, userData) {
+  return text(c.pusher_sign_user, ...[key, secret, socketId].map(string), jsonOf(userData));
+}
+
+function jsonOf(data) {
+  return string(data !== null && typeof data === "object" ? JSON.stringify(data) : data);
+}
+
 // What went wrong: `result` and its name `code`; perhaps the server's `closeCode`, an HTTP `status`, a word of `detail`,
 // the `channel`, and the bare `serverMessage` of whoever refused.
 export class PusherError extends Error {
@@ -431,10 +449,15 @@ function notification(handle) {
       const value = read(handle);
       if (value !== undefined) copy[field] = value;
     }
-    return copy;
+    return Object.defineProperty(copy, "toString", { value: lineOf });
   } finally {
     c.pusher_notification_free(handle);
   }
+}
+
+// A line for a person, such as "news: subscribed", without the data of events. Its wording may change.
+function lineOf() {
+  return this.text;
 }
 
 const FIELDS = {
@@ -452,6 +475,7 @@ const FIELDS = {
   retryIn: (it) => number(c.pusher_notification_retry_in, it),
   resubscribed: (it) => optional(c.pusher_notification_resubscribed, it, (value) => value === 1),
   gap: (it) => number(c.pusher_notification_gap, it),
+  text: (it) => text(c.pusher_notification_text, it),
   error: (it) => optional(c.pusher_notification_error, it, (error) => new PusherError(resultOf(error), error)),
 };
 
@@ -709,6 +733,10 @@ const c = Object.fromEntries(
   int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const char *user_data);
   int32_t pusher_sign_in_with_auth_json(pusher_client *client, const void *json, size_t length);
   int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
+  int32_t pusher_sign_channel(const char *key, const char *secret, const char *socket_id, const char *channel,
+    const char *channel_data, const char *shared_secret, _Out_ void **text, _Out_ size_t *length);
+  int32_t pusher_sign_user(const char *key, const char *secret, const char *socket_id, const char *user_data,
+    _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_user_id(pusher_client *client, _Out_ void **text, _Out_ size_t *length);
   int32_t pusher_next(pusher_client *client, int32_t timeout_ms, _Out_ pusher_notification **notification);
   int32_t pusher_length(pusher_client *client, _Out_ size_t *length);
@@ -733,6 +761,7 @@ const c = Object.fromEntries(
   int32_t pusher_notification_resubscribed(const pusher_notification *notification, _Out_ int32_t *resubscribed);
   int32_t pusher_notification_gap(const pusher_notification *notification, _Out_ uint64_t *milliseconds);
   int32_t pusher_notification_error(const pusher_notification *notification, _Out_ const pusher_error **error);
+  int32_t pusher_notification_text(const pusher_notification *notification, _Out_ void **text, _Out_ size_t *length);
   void pusher_notification_free(pusher_notification *notification);
   int32_t pusher_stats_new(pusher_client *client, _Out_ pusher_stats **stats);
   void pusher_stats_free(pusher_stats *stats);

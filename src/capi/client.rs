@@ -25,7 +25,7 @@ pub(crate) struct Client {
     /// What `pusher_next` takes from.
     queue: Option<Queue>,
     credentials: Arc<Shared>,
-    /// What authorisers have been asked and not answered yet.
+    /// What authorizers have been asked and not answered yet.
     questions: Arc<Questions>,
     /// How users are signed in where nothing else is configured.
     proof: Option<Arc<Proof>>,

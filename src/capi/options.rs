@@ -64,11 +64,12 @@ pub(super) const CERTIFICATE: &str = "root_certificate_pem";
 const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 
 /// Every other option, in the order of the header.
-const TABLE: [(&str, Takes, Set); 40] = [
+const TABLE: [(&str, Takes, Set); 42] = [
     ("key", Takes::Text, |draft, _| Some(draft)),
     ("cluster", Takes::Text, |draft, _| Some(draft)),
     ("host", Takes::Text, |draft, _| Some(draft)),
     ("url", Takes::Text, |draft, _| Some(draft)),
+    ("cluster_domain", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::cluster_domain)),
     ("port", PORT, |draft, value| draft.with(value.parse().ok(), crate::Config::port)),
     ("tls", Takes::Boolean, |draft, value| draft.with(boolean(value), crate::Config::tls)),
     ("path_prefix", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::path_prefix)),
@@ -119,6 +120,7 @@ const TABLE: [(&str, Takes, Set); 40] = [
     }),
     ("pull", Takes::Boolean, |draft, value| boolean(value).map(|pull| Draft { pull, ..draft })),
     ("manual_dispatch", Takes::Boolean, |draft, value| draft.when(boolean(value), crate::Config::manual_dispatch)),
+    ("log_events", Takes::Boolean, |draft, value| draft.with(boolean(value), crate::Config::log_events)),
 ];
 
 /// The place of an option in the table.

@@ -327,7 +327,7 @@ typedef void (*pusher_log_callback)(void *user_data, int32_t level, const char *
  * Gives what the library logs, up to this level, to a callback; of the whole process, in place of the one before.
  * NULL ends it, but a callback that runs on another thread, or is just about to, is not waited for. The callback runs
  * on whatever thread has something to say, at several at once. It may call any function, what that logs is not logged
- * again. Neither data of events nor credentials are ever logged.
+ * again. Credentials are never logged, and the data of events only with the option "log_events".
  */
 int32_t pusher_log(int32_t level, pusher_log_callback PUSHER_NULLABLE callback, void *PUSHER_NULLABLE user_data,
                    pusher_destructor PUSHER_NULLABLE destroy);
@@ -359,6 +359,8 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   url                        text      in place of key, cluster, host, port, tls and path_prefix:
  *                                        ws://host:port/app/key; one with a query has no metadata. A user name
  *                                        and a password are sent by a header (pusher_config_add)
+ *   cluster_domain             text      pusher.com, the domain of the cluster: wss://ws-{cluster}.{domain}; only
+ *                                        with cluster
  *   port                       integer   443, or 80 without TLS
  *   tls                        boolean   true
  *   path_prefix                text      "", what stands before /app/{key}
@@ -411,6 +413,10 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  * Receiving:
  *   pull                       boolean   true: there is a queue for pusher_next
  *   manual_dispatch            boolean   false: callbacks run on a thread of the client's
+ * Logging:
+ *   log_events                 boolean   false: no data of an event is logged. With true, the client logs the events
+ *                                        of the application that it receives, and the client events that it
+ *                                        accepts for sending, with their data, as PUSHER_LOG_DEBUG
  */
 int32_t pusher_config_set(pusher_config *config, const char *option, const char *value);
 int32_t pusher_config_set_int(pusher_config *config, const char *option, int64_t value);
@@ -633,8 +639,8 @@ int32_t pusher_is_subscribed(pusher_client *client, const char *channel, int32_t
 int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms);
 
 /*
- * Waits until every channel that is to be subscribed is confirmed or has failed; returns the first of their errors, in
- * the order in which they became known.
+ * Waits until every channel that is to be subscribed is confirmed or has failed. Of several errors it returns that of
+ * the channel that the client has known for longest: since it was first subscribed or bound to.
  */
 int32_t pusher_wait_all_subscribed(pusher_client *client, int32_t timeout_ms);
 

@@ -192,6 +192,27 @@ function tests.a5_what_a_backend_answers_is_given_as_its_text()
     client:close()
 end
 
+function tests.a5_a_backend_signs_what_clients_are_permitted_with()
+    -- The example of the protocol's documentation.
+    local key, secret = "278d425bdf160c739803", "7ad3773142a6692b25b8"
+    assert(pusher.sign_channel(key, secret, "1234.1234", "private-foobar") == '{"auth":"278d425bdf160c739803:'
+        .. '58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4"}')
+    fails_with("PUSHER_ERR_NULL", pusher.sign_channel, key, secret, "1.2", nil)
+    fails_with("PUSHER_ERR_NULL", pusher.sign_user, key, secret, "1.2", nil)
+    local encrypted = pusher.sign_channel(key, secret, "1.2", "private-encrypted-a", nil, "BwcH")
+    assert(encrypted:find('"shared_secret":"BwcH"', 1, true), encrypted)
+    local client = client_with {}
+    client:connect()
+    key, secret = os.getenv("PUSHER_KEY"), os.getenv("PUSHER_SECRET")
+    local answer = pusher.sign_channel(key, secret, client:socket_id(), "presence-kitchen", '{"user_id":"lua"}')
+    client:subscribe_with_auth_json("presence-kitchen", answer)
+    client:sign_in_with_auth_json(pusher.sign_user(key, secret, client:socket_id(), '{"id":"7"}'))
+    client:wait_all_subscribed(PATIENCE_MS)
+    client:wait_signed_in(PATIENCE_MS)
+    assert(client:me("presence-kitchen").id == "lua" and client:user_id() == "7")
+    client:close()
+end
+
 function tests.x1_clients_and_notifications_are_shown_in_one_line()
     local client = client_with { secret = "canary" }
     assert(tostring(client) == "Client(disconnected, 0 channels)", tostring(client))

@@ -4,16 +4,17 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { getEventListeners, once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
-import { Client, PusherError } from "../../examples/node/pusher_channels.mjs";
+import { Client, PusherError, signChannel, signUser } from "../../examples/node/pusher_channels.mjs";
 
 const PATIENCE_MS = 10_000;
-const { PUSHER_HOST: host, PUSHER_PORT: port, PUSHER_KEY: key, PUSHER_AUTH_ENDPOINT: auth_endpoint } = process.env;
+const { PUSHER_HOST: host, PUSHER_PORT: port, PUSHER_KEY: key, PUSHER_AUTH_ENDPOINT: auth_endpoint, PUSHER_SECRET: secret } = process.env;
 
 const clientWith = (options = {}) => new Client({ host, port, key, tls: false, ...options });
 
@@ -303,6 +304,44 @@ test("a5 what a backend answers is given as its text", async () => {
   await client.waitAllSubscribed(PATIENCE_MS);
   assert.equal(client.isSubscribed("private-orders"), true);
   assert.throws(() => client.signInWithAuth("{}"), { code: "PUSHER_ERR_AUTH_MALFORMED" });
+  await client.close();
+});
+
+test("a5 a backend signs what clients are permitted with", async () => {
+  const signed = (text) => `${key}:${createHmac("sha256", secret).update(text).digest("hex")}`;
+  assert.deepEqual(JSON.parse(signChannel(key, secret, "1.2", "private-a")), { auth: signed("1.2:private-a") });
+  const encrypted = JSON.parse(signChannel(key, secret, "1.2", "private-encrypted-a", null, "BwcH"));
+  assert.deepEqual(encrypted, { auth: signed("1.2:private-encrypted-a"), shared_secret: "BwcH" });
+  const member = { user_id: "7", user_info: { name: "Ünal" } };
+  for (const data of [member, JSON.stringify(member)]) {
+    const { auth, channel_data } = JSON.parse(signChannel(key, secret, "1.2", "presence-a", data));
+    assert.deepEqual([JSON.parse(channel_data), auth], [member, signed(`1.2:presence-a:${channel_data}`)]);
+  }
+  const { auth, user_data } = JSON.parse(signUser(key, secret, "1.2", { id: "7" }));
+  assert.deepEqual([JSON.parse(user_data), auth], [{ id: "7" }, signed(`1.2::user::${user_data}`)]);
+  for (const data of [7, undefined, null]) assert.throws(() => signUser(key, secret, "1.2", data), TypeError);
+  assert.throws(() => signChannel(key, secret, "1.2", "presence-a", 7), TypeError);
+  assert.throws(() => signChannel(key, secret, "1.2", undefined), TypeError);
+
+  const client = clientWith();
+  await client.connect(PATIENCE_MS);
+  client.subscribeWithAuth("private-orders", signChannel(key, secret, client.socketId, "private-orders"));
+  client.signInWithAuth(signUser(key, secret, client.socketId, { id: "7" }));
+  await client.waitAllSubscribed(PATIENCE_MS);
+  await client.waitSignedIn(PATIENCE_MS);
+  assert.equal(client.userId, "7");
+  await client.close();
+});
+
+test("x1 a notification is shown in one line, without the data of events", async () => {
+  const client = clientWith();
+  await client.connect(PATIENCE_MS);
+  client.subscribe("news");
+  assert.equal(`${await nextOf(client, "subscription_succeeded")}`, "news: subscribed");
+  const event = await nextOf(client, "event");
+  assert.equal(String(event), `news: published (${event.data.length} bytes)`);
+  assert.equal(event.text, String(event));
+  assert.deepEqual(Object.keys(event), ["kind", "channel", "name", "data", "text"]);
   await client.close();
 });
 

@@ -78,7 +78,7 @@ class Header(unittest.TestCase):
     def test_f5_has_the_options_of_the_python_binding(self):
         text = (ROOT / "src/capi/pusher_channels.h").read_text()
         clients = text[text.index("* Where the server is:") : text.index("int32_t pusher_config_set(")]
-        options = set(re.findall(r"^ \*   (\w+) +(?:text|integer|boolean) ", clients, flags=re.MULTILINE))
+        options = set(re.findall(r"^ \*   (\w+)(?:\n \*)? +(?:text|integer|boolean) ", clients, flags=re.MULTILINE))
         self.assertEqual(options, {*_options.PLAIN, *(f"{name}_ms" for name in _options.SECONDS)})
         pairs = text[text.index("* Adds to an option that is a list") : text.index("int32_t pusher_config_add(")]
         pairs = set(re.findall(r"^ \*   (\w+) {3,}\w", pairs, flags=re.MULTILINE))
@@ -451,6 +451,20 @@ class Pushing(unittest.TestCase):
         self.assertEqual((error.result, error.status, error.is_auth), (Result.ERR_AUTH_REFUSED, 403, True))
         self.assertIn("Refused: it stays shut", str(error))
         self.assertIs(caught.exception.result, Result.ERR_AUTH_REFUSED)
+
+    def test_the_words_of_an_exception_arrive_whatever_its_status_is(self):
+        for status in (None, "403", 7, 1000):
+
+            def authorize(channel, socket_id):
+                error = PermissionError("it stays shut")
+                error.status = status
+                raise error
+
+            with self.subTest(status=status), client_with(authorizer=authorize) as client:
+                client.subscribe("private-orders")
+                with self.assertRaisesRegex(PusherError, "PermissionError: it stays shut") as caught:
+                    client.wait_subscribed("private-orders", timeout=PATIENCE)
+                self.assertIsNone(caught.exception.status)
 
     def test_a_batch_authorizer_answers_each_question_for_itself(self):
         batches = []

@@ -3,20 +3,24 @@
 import ctypes.util
 import functools
 import gc
+import logging
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
 import weakref
 from contextlib import contextmanager
+from pathlib import Path
 from unittest import mock
 
-from python_support import EXAMPLES, PATIENCE, Registrations, SilentServer, client_with, next_of, signature, wait_until
+from python_support import EXAMPLES, PATIENCE, Registrations, SilentServer, client_with, next_of, publish, signature
+from python_support import wait_until
 
 import pusher_channels
 from pusher_channels import Client, Kind, Member, Notification, OptionError, PusherError, Result, State
@@ -232,13 +236,20 @@ class Importing(unittest.TestCase):
         self.assertIn("PUSHER_CHANNELS_LIBRARY=/nowhere/library.so: ", self.fails("/nowhere/library.so"))
         # A library without the functions.
         other = ctypes.util.find_library("c") if sys.platform != "win32" else "kernel32"
-        self.assertIn("pusher_abi_version", self.fails(other))
-
+        self.assertIn("pusher_abi_check", self.fails(other))
 
     def test_f5_importing_with_a_library_of_another_version_says_so(self):
         with mock.patch.object(_library, "ABI_VERSION", 0x00630000), self.assertRaises(ImportError) as caught:
             _library.load()
         self.assertIn("is not of the version that this binding needs", str(caught.exception))
+
+    def test_f5_importing_with_an_older_library_says_so(self):
+        """It lacks functions, and says that it is of another version."""
+        with tempfile.TemporaryDirectory() as folder:
+            source, library = Path(folder, "older.c"), Path(folder, "older.so")
+            source.write_text("int pusher_abi_check(unsigned program) { return program > 0x00010001 ? 15 : 0; }")
+            subprocess.run(["cc", "-shared", "-fPIC", source, "-o", library], check=True)
+            self.assertIn("is not of the version that this binding needs", self.fails(str(library)))
 
 
 class Refusing(unittest.TestCase):
@@ -333,7 +344,132 @@ class Binding(unittest.TestCase):
         wait_until(lambda: not callbacks._functions)
 
 
+class Unbinding(unittest.TestCase):
+    """With manual_dispatch, so that nothing runs by itself."""
+
+    def setUp(self):
+        self.client = client_with(manual_dispatch=True, secret=os.environ["PUSHER_SECRET"], user_data='{"id": "7"}')
+        self.client.connect()
+        self.addCleanup(self.client.close)
+        self.called = set()
+
+    def bind(self, name, channel, event):
+        return self.client.bind(channel, event, lambda event: self.called.add(name))
+
+    def names_called(self, count=3):
+        """Who is called for the next events."""
+        self.client.dispatch()
+        self.called.clear()
+        seen = 0
+
+        def see(event):
+            nonlocal seen
+            seen += 1
+
+        binding = self.client.on(Kind.EVENT, see)
+        wait_until(lambda: self.client.dispatch() and seen >= count)
+        binding.unbind()
+        return set(self.called)
+
+    def test_f5_unbind_ends_the_callbacks_of_an_event(self):
+        client = self.client
+        self.bind("here", "news", "published")
+        self.bind("here too", "news", "published")
+        self.bind("all names", "news", None)
+        self.bind("everywhere", None, "published")
+        client.on(Kind.EVENT, lambda event: self.called.add("on"), channel="news")
+        client.on(Kind.EVENT, lambda event: self.called.add("on everywhere"))
+        client.subscribe("news")
+        everyone = {"here", "here too", "all names", "everywhere", "on", "on everywhere"}
+        self.assertEqual(self.names_called(), everyone)
+        client.unbind("news", "other")
+        client.unbind("other", "published")
+        self.assertEqual(self.names_called(), everyone)
+        client.unbind("news", "published")
+        everyone -= {"here", "here too"}
+        self.assertEqual(self.names_called(), everyone)
+        client.unbind(None, "published")
+        everyone -= {"everywhere"}
+        self.assertEqual(self.names_called(), everyone)
+        client.unbind_all("other")
+        self.assertEqual(self.names_called(), everyone)
+        client.unbind_all("news")
+        self.assertEqual(self.names_called(), {"on everywhere"})
+        client.unbind_all(None)
+        self.called.clear()
+        next_of(client, Kind.EVENT)
+        client.dispatch()
+        self.assertEqual(self.called, set())
+        wait_until(lambda: not callbacks._functions)
+
+    def test_f5_a_binding_may_be_ended_again(self):
+        binding = self.bind("here", "news", "published")
+        self.client.unbind("news", "published")
+        wait_until(lambda: not callbacks._functions)
+        binding.unbind()
+
+    def test_f5_unbind_user_ends_the_callbacks_of_the_user(self):
+        client = self.client
+        client.sign_in()
+        client.wait_signed_in(PATIENCE)
+        for name in ("first", "second", None):
+            client.bind_user(name, lambda event, name=name: self.called.add(name))
+
+        def names_called():
+            self.called.clear()
+            for name in ("first", "second"):
+                publish("#server-to-user-7", name, "{}")
+            for _ in range(2):
+                wait_until(lambda: (it := client.next(PATIENCE)) and it.channel == "#server-to-user-7")
+            client.dispatch()
+            return set(self.called)
+
+        self.assertEqual(names_called(), {"first", "second", None})
+        client.unbind_user("first")
+        self.assertEqual(names_called(), {"second", None})
+        client.unbind_user_all()
+        self.assertEqual(names_called(), set())
+        wait_until(lambda: not callbacks._functions)
+
+    def test_f5_unbind_takes_names(self):
+        client = self.client
+        with self.assertRaisesRegex(TypeError, re.escape("unbind_all(channel) ends all callbacks")):
+            client.unbind("news", None)
+        with self.assertRaisesRegex(TypeError, re.escape("unbind_user_all() ends all callbacks")):
+            client.unbind_user(None)
+        for call in (lambda: client.unbind(7, "a"), lambda: client.unbind_all(7), lambda: client.unbind_user(7)):
+            with self.assertRaisesRegex(TypeError, "takes names as str or None"):
+                call()
+
+
 class Options(unittest.TestCase):
+    def test_f5_the_url_that_is_dialled_is_known(self):
+        client = Client(key="k", cluster="eu", cluster_domain="example.com", client_name=("me", "1.0"))
+        self.assertEqual(client.dial_url, "wss://ws-eu.example.com/app/k?protocol=7&client=me&version=1.0")
+        self.assertEqual(Client(url="ws://localhost:7/app/k?token=x").dial_url, "ws://localhost:7/app/k?token=x")
+        with self.assertRaises(PusherError) as caught:
+            client_with(cluster_domain="example.com")
+        self.assertIs(caught.exception.result, Result.ERR_CONFIG)
+        self.assertEqual(caught.exception.detail, "cluster_domain")
+
+    def test_f5_the_state_is_unavailable_after_its_timeout(self):
+        client = client_with(port=SilentServer(self).port, unavailable_timeout=0.2)
+        begun = time.monotonic()
+        client.connect_background()
+        wait_until(lambda: next_of(client, Kind.CONNECTION_STATE_CHANGE).state is State.UNAVAILABLE)
+        self.assertTrue(0.2 <= time.monotonic() - begun < 3)
+        client.close()
+
+    def test_f5_events_are_logged_only_if_the_option_says_so(self):
+        for log_events in (False, True):
+            with self.assertLogs("pusher", logging.DEBUG) as logged:
+                pusher_channels.log_to(logging.getLogger("pusher"))
+                with client_with(log_events=log_events) as client:
+                    client.subscribe("news")
+                    next_of(client, Kind.EVENT)
+                pusher_channels.log_to(None)
+            self.assertEqual(any('{"number":' in line for line in logged.output), log_events)
+
     def test_f5_times_are_seconds(self):
         for name in _options.SECONDS:
             with mock.patch.object(_library.lib, "pusher_config_set_int") as set_int:
@@ -441,6 +577,25 @@ class Representations(unittest.TestCase):
         change = Notification(Kind.CONNECTION_STATE_CHANGE, state=State.CONNECTED, previous_state=State.CONNECTING)
         self.assertEqual(repr(change), "<CONNECTION_STATE_CHANGE state=CONNECTED previous_state=CONNECTING>")
 
+    def test_f5_a_notification_is_printed_as_a_line_for_a_person(self):
+        with client_with() as client:
+            client.subscribe("news")
+            self.assertEqual(str(next_of(client, Kind.SUBSCRIPTION_SUCCEEDED)), "news: subscribed")
+            event = next_of(client, Kind.EVENT)
+            self.assertEqual(str(event), f"news: published ({len(event.data)} bytes)")
+            self.assertNotIn("bytes", repr(event))
+            # The line does not count.
+            self.assertEqual(event, Notification(Kind.EVENT, event.channel, event.name, event.data))
+        # One that the program has made has no line.
+        self.assertEqual(str(Notification(Kind.EVENT, channel="news")), "<EVENT channel='news'>")
+
+    def test_f5_statistics_are_printed_in_one_line(self):
+        with client_with() as client:
+            statistics = client.statistics()
+        self.assertRegex(str(statistics), "^1 connections of 1 attempts, 0 events, [^\n]* sent$")
+        self.assertEqual(repr(statistics), repr(dict(statistics)))
+        self.assertIsInstance(statistics, dict)
+
     def test_f5_long_texts_are_cut(self):
         long = "x" * 100_000
         users = tuple(str(number) for number in range(100_000))
@@ -477,6 +632,18 @@ class Convenience(unittest.TestCase):
             self.assertTrue(0.3 <= time.monotonic() - begun < 3)
         self.assertEqual([event.name for event in published if event.name != "published"], [])
 
+    def test_f5_other_events_take_no_place_in_the_queue_of_events(self):
+        with client_with() as client:
+            one, none = client.events("news", "published"), client.events("news", "other")
+            some = client.receiver("news", only=[Kind.EVENT], events=["other", "rare"], capacity=1)
+            alone = client.receiver("news", only=Kind.EVENT, events="published")
+            client.subscribe("news")
+            wait_until(lambda: len(one) >= 3 and len(alone) >= 3)
+            publish("news", "rare", "{}")
+            self.assertEqual(some.next(timeout=PATIENCE).name, "rare")
+            self.assertEqual((len(none), len(some), some.dropped), (0, 0, 0))
+            self.assertEqual(repr(some), "<Receiver channel='news' only='EVENT' events=['other', 'rare'] waiting=0>")
+
     def test_f5_events_tell_how_many_were_dropped(self):
         with client_with(queue_capacity=1) as client, client.events("news") as events:
             client.subscribe("news")
@@ -503,6 +670,27 @@ class Convenience(unittest.TestCase):
             self.assertEqual(caught.exception.channel, "private-safe")
             self.assertTrue(client.is_subscribed("private-tables"))
 
+    def test_f5_wait_all_subscribed_raises_the_error_of_the_first_channel(self):
+        """It waits until the last channel is settled, in several slices."""
+        authorizing = threading.Event()
+
+        def authorize(channel, socket_id):
+            if channel == "private-late":
+                authorizing.wait(PATIENCE)
+            raise PermissionError("it stays shut")
+
+        with client_with(authorizer=authorize) as client:
+            for channel in ("private-first", "private-late", "private-third"):
+                client.subscribe(channel)
+            failed = {next_of(client, Kind.SUBSCRIPTION_ERROR).channel for _ in range(2)}
+            self.assertEqual(failed, {"private-first", "private-third"})
+            begun = time.monotonic()
+            threading.Timer(0.35, authorizing.set).start()
+            with self.assertRaises(PusherError) as caught:
+                client.wait_all_subscribed(timeout=PATIENCE)
+            self.assertEqual(caught.exception.channel, "private-first")
+            self.assertGreaterEqual(time.monotonic() - begun, 0.3)
+
     def test_f5_wait_all_subscribed_ends_in_time(self):
         over = threading.Event()
         with client_with(authorizer=lambda channel, socket_id: over.wait(PATIENCE) and {}) as client:
@@ -513,6 +701,7 @@ class Convenience(unittest.TestCase):
                 client.wait_all_subscribed(timeout=0.3)
             self.assertIs(caught.exception.result, Result.ERR_WAIT_TIMEOUT)
             self.assertTrue(0.3 <= time.monotonic() - begun < 3)
+            self.assertRegex(str(caught.exception), r"within 0\.3 s$")
             over.set()
 
 

@@ -33,6 +33,8 @@ in the way that suits the thread in which they are called:
 `async with Client(..) as client` connects and closes without blocking the loop. Calls that could only block the loop
 (`with`, `for`, and `next` with a timeout other than 0) are a RuntimeError there, which names what to use.
 
+A backend signs permissions with `sign_channel` and `sign_user`.
+
 Times are in seconds, and None is for ever. Every method may be called from every thread.
 """
 
@@ -45,11 +47,13 @@ from ._client import Binding, Client
 from ._errors import ClosedError, Kind, OptionError, PusherError, Result, State
 from ._library import ABI_VERSION, lib as _lib
 from ._receiving import Events, Receiver
-from ._values import Member, Notification
+from ._signing import sign_channel, sign_user
+from ._values import Member, Notification, Statistics
 from ._waiting import Completion
 
 __all__ = ["ABI_VERSION", "Binding", "Client", "ClosedError", "Completion", "Events", "Kind", "Member", "Notification"]
-__all__ += ["OptionError", "PusherError", "Receiver", "Result", "State", "abi_version", "log_to", "version"]
+__all__ += ["OptionError", "PusherError", "Receiver", "Result", "State", "Statistics", "abi_version", "log_to"]
+__all__ += ["sign_channel", "sign_user", "version"]
 
 
 def abi_version() -> int:

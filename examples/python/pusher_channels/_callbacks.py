@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from ctypes import ArgumentError, byref, c_void_p, string_at
+from functools import partial
 from typing import Any
 
 from ._errors import LogLevel, text_of
 from ._library import AuthorizeCallback, BatchAuthorizeCallback, Callback, DecodeCallback, Destructor, DialCallback
 from ._library import LogCallback, PairsCallback, WakeCallback, lib
-from ._values import Notification
+from ._values import Notification, json_data
 from ._waiting import running_loop, seconds_of
 
 
@@ -231,7 +232,10 @@ def _settle(request: Any, answer: Any, grant: Callable[[Any], None]) -> None:
         grant(answer)
     except BaseException as error:
         message = f"{type(error).__name__}: {error}".replace("\0", " ").encode(errors="replace").decode()
-        lib.pusher_auth_request_refuse(request, message, getattr(error, "status", 0))
+        status = getattr(error, "status", None)
+        # An exception may have a status of another meaning.
+        is_http = isinstance(status, int) and 100 <= status <= 599
+        lib.pusher_auth_request_refuse(request, message, status if is_http else 0)
     finally:
         lib.pusher_auth_request_free(request)
 
@@ -246,13 +250,19 @@ def _grant(request: Any, answer: Any) -> None:
         optional = fields.get("channel_data"), fields.get("shared_secret")
         lib.pusher_auth_request_grant(request, fields["auth"], *optional)
 
-    _settle(request, answer, grant)
+    _settle(request, answer, partial(_grant_json, request) if isinstance(answer, (str, bytes)) else grant)
+
+
+def _grant_json(request: Any, answer: str | bytes) -> None:
+    lib.pusher_auth_request_grant_json(request, *json_data(answer))
 
 
 def _grant_all(requests: Sequence[c_void_p], answers: Any) -> None:
     try:
         if isinstance(answers, BaseException):
             raise answers
+        if isinstance(answers, (str, bytes, Mapping)):
+            raise TypeError(f"the batch authorizer must return a list of answers, not {type(answers).__name__}")
         answers = list(answers)
         if len(answers) != len(requests):
             raise ValueError(f"the batch authorizer returned {len(answers)} answers to {len(requests)} questions")
@@ -266,7 +276,7 @@ def _grant_user(request: Any, answer: Any) -> None:
     def grant(fields: Mapping[str, str]) -> None:
         lib.pusher_auth_request_grant_user(request, fields["auth"], fields["user_data"])
 
-    _settle(request, answer, grant)
+    _settle(request, answer, partial(_grant_json, request) if isinstance(answer, (str, bytes)) else grant)
 
 
 @_called_as(AuthorizeCallback)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import json
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from ctypes import c_int32, c_size_t, c_uint64, c_void_p
@@ -17,9 +16,9 @@ from ._errors import Kind, PusherError, Result, State, described, get, new, text
 from ._library import lib
 from ._options import configure
 from ._receiving import Events, Queue, Receiver
-from ._values import Member, Notification, members_of
-from ._waiting import Completion, Operation, call_in_background, deadline, milliseconds_of, refuse_in_event_loop
-from ._waiting import running_loop, wait, wait_in_slices
+from ._values import Member, Notification, Statistics, json_data, members_of
+from ._waiting import Completion, Operation, call_in_background, milliseconds_of, refuse_in_event_loop, running_loop
+from ._waiting import wait
 
 _Function = TypeVar("_Function", bound=Callable[[Notification], object])
 
@@ -34,8 +33,8 @@ class Client(Queue):
     auth_endpoint, ... Options that can be given several times take a list. Times are in seconds, and their names have
     no `_ms`:
 
-    connect_timeout, activity_timeout, pong_timeout, subscription_timeout, auth_timeout, reconnect_min_delay,
-    reconnect_max_delay, client_event_patience
+    connect_timeout, activity_timeout, activity_timeout_override, unavailable_timeout, pong_timeout,
+    subscription_timeout, auth_timeout, reconnect_min_delay, reconnect_max_delay, client_event_patience
 
     These are mappings and pairs:
 
@@ -47,10 +46,11 @@ class Client(Queue):
 
     These are functions, which run on threads of the client. An exception is a refusal.
 
-    authorizer       gets a channel and a socket id. It returns the answer of a backend, which is a mapping with
-                     "auth", and perhaps "channel_data" and "shared_secret". The exception may have a `status`, of HTTP.
-    batch_authorizer gets a list of such pairs. It returns a list of such mappings, or exceptions, in the same order.
-    user_authenticator  gets a socket id. It returns a mapping with "auth" and "user_data".
+    authorizer       gets a channel and a socket id. It returns the answer of a backend: its JSON as str or bytes, or
+                     a mapping with "auth", and perhaps "channel_data" and "shared_secret". The exception may have a
+                     `status`, of HTTP.
+    batch_authorizer gets a list of such pairs. It returns a list of such answers, or exceptions, in the same order.
+    user_authenticator  gets a socket id. It returns such JSON, or a mapping with "auth" and "user_data".
     encrypted_data_decoder  gets the decrypted bytes of an encrypted channel, and replaces UTF-8. It returns a str.
     dialer           gets a host, a port and seconds. It returns a connected stream socket, which the client then owns.
 
@@ -67,6 +67,7 @@ class Client(Queue):
             for name, value in options.items():
                 configure(config, name, value)
             self._handle = new(lib.pusher_client_new, config)
+            self._dial_url = text_of(lib.pusher_config_dial_url, config) or ""
         finally:
             lib.pusher_config_free(config)
         self._free = weakref.finalize(self, lib.pusher_client_free, self._handle)
@@ -143,6 +144,14 @@ class Client(Queue):
         lib.pusher_reconnect_now(self._handle)
 
     @property
+    def dial_url(self) -> str:
+        """The URL that the client dials, for logs and tests.
+
+        It contains the app's key, and the tokens that the program has put into the option `url`.
+        """
+        return self._dial_url
+
+    @property
     def state(self) -> State:
         return State(get(lib.pusher_state, c_int32, self._handle))
 
@@ -171,6 +180,10 @@ class Client(Queue):
         """Subscribes with a signature that was made for `socket_id` already. It serves this connection alone."""
         lib.pusher_subscribe_with_auth(self._handle, channel, auth, channel_data, shared_secret)
 
+    def subscribe_with_auth_json(self, channel: str, answer: str | bytes) -> None:
+        """The same with the JSON that a backend has answered for `socket_id`."""
+        lib.pusher_subscribe_with_auth_json(self._handle, channel, *json_data(answer))
+
     def unsubscribe(self, channel: str) -> None:
         """After it returns, no further event of the channel is delivered."""
         lib.pusher_unsubscribe(self._handle, channel)
@@ -187,37 +200,11 @@ class Client(Queue):
         return wait(timeout, partial(lib.pusher_wait_subscribed, self._handle, channel))
 
     def wait_all_subscribed(self, timeout: float | None = None) -> Completion:
-        """Waits until each subscription is confirmed or has failed. Raises the first error.
+        """Waits until each subscription is confirmed or has failed. Raises the error of the first channel that has one.
 
-        Channels that are subscribed meanwhile are waited for too; channels that are unsubscribed meanwhile are not.
+        The channels are in the order in which they were first subscribed or bound to.
         """
-        try:
-            lib.pusher_wait_connected(self._handle, 0)
-        except PusherError as error:
-            if error.result is Result.ERR_WOULD_DEADLOCK:
-                raise
-        loop = running_loop()
-        if loop is not None:
-            return Operation(lambda given_up: self._wait_all_subscribed(timeout, given_up)).completion(loop)
-        self._wait_all_subscribed(timeout, threading.Event())
-        return Completion()
-
-    def _wait_all_subscribed(self, timeout: float | None, given_up: threading.Event) -> None:
-        end = deadline(timeout)
-        seen: set[str] = set()
-        first: PusherError | None = None
-        while news := [channel for channel in self.channels() if channel not in seen]:
-            seen.update(news)
-            for channel in news:
-                try:
-                    confirmed = partial(lib.pusher_wait_subscribed, self._handle, channel)
-                    wait_in_slices(max(0.0, end - time.monotonic()), confirmed, given_up)
-                except PusherError as error:
-                    # A channel that is not subscribed any more was unsubscribed meanwhile.
-                    if error.result is not Result.ERR_NOT_SUBSCRIBED:
-                        first = first or error
-        if first is not None:
-            raise first
+        return wait(timeout, partial(lib.pusher_wait_all_subscribed, self._handle))
 
     def channels(self) -> list[str]:
         """The names of the channels that are subscribed, or to be subscribed."""
@@ -260,6 +247,10 @@ class Client(Queue):
         """Signs in with a proof that was made for `socket_id` already. It serves this connection alone."""
         lib.pusher_sign_in_with_auth(self._handle, auth, user_data)
 
+    def sign_in_with_auth_json(self, answer: str | bytes) -> None:
+        """The same with the JSON that a backend has answered for `socket_id`."""
+        lib.pusher_sign_in_with_auth_json(self._handle, *json_data(answer))
+
     def wait_signed_in(self, timeout: float | None = None) -> Completion:
         """Waits until the server has confirmed the sign-in. Raises the error that ended it otherwise."""
         return wait(timeout, partial(lib.pusher_wait_signed_in, self._handle))
@@ -279,6 +270,8 @@ class Client(Queue):
         **options: Any,
     ) -> Receiver:
         """A queue beside the client's own: of a channel, of some kinds, with a `capacity` or an `overflow` policy.
+
+        `events` is a name, or a list of names: application events of other names do not come into the queue.
 
         `wake` is called once when something has come, and again only after somebody has asked for it: to wake an event
         loop, as `loop.call_soon_threadsafe` does. It runs on a thread of the client, and must not wait.
@@ -326,6 +319,33 @@ class Client(Queue):
         what: dict[str, object] = {"kind": Kind(kind), "channel": channel}
         return _bound(callback, what, lib.pusher_on, self._handle, kind, channel)
 
+    def unbind(self, channel: str | None, event: str) -> None:
+        """Ends the callbacks that were bound to this event on this channel; with None, those bound on all channels.
+
+        A callback that is just about to run on another thread may still do so. A callback for all names belongs to no
+        event: `unbind_all`, or the binding, ends it.
+        """
+        if event is None:
+            raise TypeError("unbind(channel, event) takes the name of an event; unbind_all(channel) ends all callbacks")
+        _check_names("unbind(channel, event)", channel, event)
+        lib.pusher_unbind_event(self._handle, channel, event)
+
+    def unbind_all(self, channel: str | None) -> None:
+        """Ends all callbacks of `bind` and `on` for this channel; with None, those for no single channel."""
+        _check_names("unbind_all(channel)", channel)
+        lib.pusher_unbind_all(self._handle, channel)
+
+    def unbind_user(self, event: str) -> None:
+        """Ends all callbacks of `bind_user` for this event."""
+        if event is None:
+            raise TypeError("unbind_user(event) takes the name of an event; unbind_user_all() ends all callbacks")
+        _check_names("unbind_user(event)", event)
+        lib.pusher_unbind_user_event(self._handle, event)
+
+    def unbind_user_all(self) -> None:
+        """Ends all callbacks of `bind_user`."""
+        lib.pusher_unbind_user_all(self._handle)
+
     def dispatch(self, count: int | None = None, seconds: float | None = None) -> int:
         """With manual_dispatch=True: runs the callbacks for waiting notifications: all, up to a count, or for a time.
 
@@ -341,14 +361,18 @@ class Client(Queue):
                 handled = get(lib.pusher_dispatch, c_size_t, self._handle)
         return handled
 
-    def statistics(self) -> dict[str, Any]:
-        """The counters by their names, ping_round_trip in seconds, and last_close_reason. None: not known yet."""
+    def statistics(self) -> Statistics:
+        """The counters by their names, ping_round_trip in seconds, and last_close_reason. None: not known yet.
+
+        `print` shows them in one line.
+        """
         stats = new(lib.pusher_stats_new, self._handle)
         try:
             found = {name: get(lib.pusher_stats_get, c_uint64, stats, name) for name in _COUNTERS}
             round_trip = get(lib.pusher_stats_get, c_uint64, stats, "ping_round_trip_us")
             found["ping_round_trip"] = None if round_trip is None else round_trip / 1_000_000
-            return {**found, "last_close_reason": text_of(lib.pusher_stats_last_close_reason, stats)}
+            found["last_close_reason"] = text_of(lib.pusher_stats_last_close_reason, stats)
+            return Statistics(found, text_of(lib.pusher_stats_text, stats) or "")
         finally:
             lib.pusher_stats_free(stats)
 

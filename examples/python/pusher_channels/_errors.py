@@ -131,8 +131,8 @@ class LogLevel(Numbers):
 
 
 # Options that are milliseconds in the library, where their names end in _ms, and seconds here.
-SECONDS = """connect_timeout activity_timeout pong_timeout subscription_timeout auth_timeout reconnect_min_delay
-    reconnect_max_delay client_event_patience""".split()
+SECONDS = """connect_timeout activity_timeout activity_timeout_override unavailable_timeout pong_timeout
+    subscription_timeout auth_timeout reconnect_min_delay reconnect_max_delay client_event_patience""".split()
 
 _MILLISECONDS = re.compile(rf"\b({'|'.join(SECONDS)})_ms\b")
 

@@ -9,7 +9,7 @@ from ctypes import c_uint64, c_void_p
 from pathlib import Path
 from typing import Any
 
-ABI_VERSION = 0x00010001
+ABI_VERSION = 0x00010002
 
 Destructor = CFUNCTYPE(None, c_void_p)
 LogCallback = CFUNCTYPE(None, c_void_p, c_int32, c_char_p, c_char_p)
@@ -66,6 +66,7 @@ FUNCTIONS = {
     "pusher_config_set_int": (_IN, Text, c_int64),
     "pusher_config_set_bool": (_IN, Text, c_int32),
     "pusher_config_add": (_IN, Text, Text, Text),
+    "pusher_config_dial_url": (_IN, *_OUT_TEXT),
     "pusher_config_authorizer": (_IN, AuthorizeCallback, c_void_p, Destructor),
     "pusher_config_batch_authorizer": (_IN, BatchAuthorizeCallback, c_void_p, Destructor),
     "pusher_config_user_authenticator": (_IN, AuthorizeCallback, c_void_p, Destructor),
@@ -73,6 +74,7 @@ FUNCTIONS = {
     "pusher_auth_request_socket_id": (_IN, *_OUT_TEXT),
     "pusher_auth_request_grant": (_IN, Text, Text, Text),
     "pusher_auth_request_grant_user": (_IN, Text, Text),
+    "pusher_auth_request_grant_json": (_IN, c_char_p, c_size_t),
     "pusher_auth_request_refuse": (_IN, Text, c_int32),
     "pusher_auth_request_free": (_IN,),
     "pusher_config_auth_headers": (_IN, PairsCallback, c_void_p, Destructor),
@@ -95,10 +97,12 @@ FUNCTIONS = {
     "pusher_set_auth_param": (_IN, Text, Text),
     "pusher_subscribe": (_IN, Text),
     "pusher_subscribe_with_auth": (_IN, Text, Text, Text, Text),
+    "pusher_subscribe_with_auth_json": (_IN, Text, c_char_p, c_size_t),
     "pusher_unsubscribe": (_IN, Text),
     "pusher_unsubscribe_all": (_IN,),
     "pusher_is_subscribed": (_IN, Text, _OUT_INT),
     "pusher_wait_subscribed": (_IN, Text, c_int32),
+    "pusher_wait_all_subscribed": (_IN, c_int32),
     "pusher_channels": (_IN, _OUT),
     "pusher_members": (_IN, Text, _OUT),
     "pusher_member": (_IN, Text, Text, _OUT),
@@ -112,8 +116,11 @@ FUNCTIONS = {
     "pusher_list_free": (_IN,),
     "pusher_sign_in": (_IN,),
     "pusher_sign_in_with_auth": (_IN, Text, Text),
+    "pusher_sign_in_with_auth_json": (_IN, c_char_p, c_size_t),
     "pusher_wait_signed_in": (_IN, c_int32),
     "pusher_user_id": (_IN, *_OUT_TEXT),
+    "pusher_sign_channel": (Text, Text, Text, Text, Text, Text, *_OUT_TEXT),
+    "pusher_sign_user": (Text, Text, Text, Text, *_OUT_TEXT),
     "pusher_next": (_IN, c_int32, _OUT),
     "pusher_length": (_IN, _OUT_SIZE),
     "pusher_descriptor": (_IN, _OUT_INT),
@@ -146,12 +153,17 @@ FUNCTIONS = {
     "pusher_notification_resubscribed": (_IN, _OUT_INT),
     "pusher_notification_gap": (_IN, _OUT_UINT64),
     "pusher_notification_error": (_IN, _OUT),
+    "pusher_notification_text": (_IN, *_OUT_TEXT),
     "pusher_notification_clone": (_IN, _OUT),
     "pusher_notification_free": (_IN,),
     "pusher_bind": (_IN, Text, Text, Callback, c_void_p, Destructor, _OUT),
     "pusher_bind_user": (_IN, Text, Callback, c_void_p, Destructor, _OUT),
     "pusher_on": (_IN, c_int32, Text, Callback, c_void_p, Destructor, _OUT),
     "pusher_unbind": (_IN,),
+    "pusher_unbind_event": (_IN, Text, Text),
+    "pusher_unbind_all": (_IN, Text),
+    "pusher_unbind_user_event": (_IN, Text),
+    "pusher_unbind_user_all": (_IN,),
     "pusher_binding_free": (_IN,),
     "pusher_dispatch": (_IN, _OUT_SIZE),
     "pusher_dispatch_count": (_IN, c_size_t, _OUT_SIZE),
@@ -160,6 +172,7 @@ FUNCTIONS = {
     "pusher_stats_free": (_IN,),
     "pusher_stats_get": (_IN, Text, _OUT_UINT64),
     "pusher_stats_last_close_reason": (_IN, *_OUT_TEXT),
+    "pusher_stats_text": (_IN, *_OUT_TEXT),
 }
 
 # Functions that are not here return a result, which is checked, or they free something.
@@ -192,10 +205,11 @@ def load() -> CDLL:
 def _open(name: str, looked: list[str]) -> CDLL:
     try:
         library = CDLL(name)
-        _declare(library)
+        # First, because a library of another version may lack other functions.
         if library.pusher_abi_check(ABI_VERSION) != 0:
             raise OSError(f"{name} is not of the version that this binding needs")
-    # A library of another version may lack a function.
+        _declare(library)
+    # Another library lacks the functions.
     except (OSError, AttributeError) as error:
         looked[-1] += f": {error}"
         places = "".join(f"\n  {place}" for place in looked)

@@ -14,10 +14,10 @@ from ._library import lib
 from ._waiting import milliseconds_of
 
 # These have the same name and the same meaning in the library.
-PLAIN = """key cluster host url port tls path_prefix origin metadata proxy proxy_from_env root_certificate_pem
-    tls_server_name reconnect reconnect_max_attempts auth_endpoint user_auth_endpoint auth_json allow_insecure_auth
+PLAIN = """key cluster host url cluster_domain port tls path_prefix origin metadata proxy proxy_from_env
+    root_certificate_pem tls_server_name reconnect reconnect_max_attempts auth_endpoint user_auth_endpoint auth_json allow_insecure_auth
     secret user_data encryption_master_key queue_capacity overflow max_message_size max_presence_members
-    max_presence_bytes client_event_limit client_event_size pull manual_dispatch""".split()
+    max_presence_bytes client_event_limit client_event_size pull manual_dispatch log_events""".split()
 
 # Mappings, whose pairs are added one by one.
 MAPPINGS = {"headers": "header", "auth_headers": "auth_header", "auth_params": "auth_param"}
@@ -27,7 +27,7 @@ PAIRS = {"client_name": "a name and a version", "client_identity_pem": "a certif
 
 OPTIONS = [*PLAIN, *SECONDS, *MAPPINGS, *PAIRS, *CALLBACK_OPTIONS]
 
-RECEIVER_OPTIONS = ["channel", "only", "wake", "capacity", "overflow"]
+RECEIVER_OPTIONS = ["channel", "only", "events", "wake", "capacity", "overflow"]
 
 
 def configure(config: c_void_p, name: str, value: Any) -> None:
@@ -84,6 +84,9 @@ def set_receiver_option(options: c_void_p, name: str, value: Any) -> None:
     """Sets an option of a receiver. None leaves its default."""
     if name not in RECEIVER_OPTIONS:
         _set_newer(lib.pusher_receiver_options_set, options, name, value, RECEIVER_OPTIONS)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            set_receiver_option(options, name, one)
     elif isinstance(value, int):
         lib.pusher_receiver_options_set_int(options, name, value)
     elif value is not None:

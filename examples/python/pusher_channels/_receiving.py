@@ -144,6 +144,7 @@ class Receiver(Queue):
     ) -> None:
         kinds = [only] if isinstance(only, Kind) else [Kind(kind) for kind in only]
         self._what: dict[str, object] = {"channel": options.get("channel"), "only": names(kinds) or None}
+        self._what["events"] = options.get("events")
         handle = new(lib.pusher_receiver_options_new)
         try:
             for kind in kinds:
@@ -191,14 +192,13 @@ class Receiver(Queue):
 class Events(Receiver):
     """The events of one name, or of all names, of a channel. `Client.events` makes it.
 
-    It is an iterator and an async iterator. `len` counts what waits before it is filtered by its name.
+    It is an iterator and an async iterator. Other events take no place in its queue.
     """
 
     def __init__(self, client: Client, channel: str | None, event: str | None) -> None:
-        super().__init__(client, [Kind.EVENT], None, {"channel": channel})
-        self._event = event
+        super().__init__(client, [Kind.EVENT], None, {"channel": channel, "events": event})
         self._what = {"channel": channel, "event": event}
 
     def _wants(self, notification: Notification) -> bool:
         # A full queue says that it dropped events. The property `dropped` has their number.
-        return notification.kind is Kind.EVENT and self._event in (None, notification.name)
+        return notification.kind is Kind.EVENT

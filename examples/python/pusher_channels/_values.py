@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ctypes import byref, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ._errors import Kind, PusherError, Result, State, described, get, shortened, text_of
@@ -33,6 +33,7 @@ class Notification:
     resubscribed: bool | None = None
     gap: float | None = None  # seconds for which the channel was not subscribed
     error: PusherError | None = None
+    text: str | None = field(default=None, compare=False)  # a line for a person, without the data of events
 
     def json(self) -> Any:
         """The data of an event, parsed."""
@@ -40,15 +41,30 @@ class Notification:
 
     def __repr__(self) -> str:
         """Only the fields that are set. Long texts are cut."""
-        others = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "kind"}
+        others = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("kind", "text")}
         return f"<{self.kind.name}{described(others)}>"
+
+    def __str__(self) -> str:
+        """The line for a person, such as "news: subscribed". Its wording may change."""
+        return self.text or repr(self)
 
     @classmethod
     def _of(cls, notification: c_void_p) -> Notification:
         """Copies everything, because the library's notification ends with the call that gave it."""
         kind = Kind(get(lib.pusher_notification_kind, c_int32, notification))
-        names = FIELDS_OF_KIND.get(kind, FIELDS)
+        names = (*FIELDS_OF_KIND.get(kind, FIELDS), "text")
         return cls(kind, **{name: FIELDS[name](notification) for name in names})
+
+
+class Statistics(dict[str, Any]):
+    """The counters of a client by their names. `str` has them in one line for a person, whose wording may change."""
+
+    def __init__(self, counters: Mapping[str, Any], text: str) -> None:
+        super().__init__(counters)
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,6 +80,14 @@ class Member:
 
     def __repr__(self) -> str:
         return f"Member({shortened(self.id)}{described({'info': self.info}, ', ')})"
+
+
+def json_data(answer: str | bytes) -> tuple[bytes, int]:
+    """What a backend has answered, as data for the library."""
+    if not isinstance(answer, (str, bytes)):
+        raise TypeError(f"the JSON text of an answer is needed, as str or bytes, not {type(answer).__name__}")
+    data = answer.encode() if isinstance(answer, str) else answer
+    return data, len(data)
 
 
 def members_of(function: Any, *arguments: Any) -> list[Member]:
@@ -113,6 +137,7 @@ FIELDS = {
     "resubscribed": _field("resubscribed", c_int32, bool),
     "gap": _field("gap", c_uint64, seconds_of),
     "error": _field("error", c_void_p, lambda error: PusherError._of(c_void_p(error))),
+    "text": _field("text"),
 }
 
 # Only these are asked for, because events are many. Of a kind that is not here, everything is.

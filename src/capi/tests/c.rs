@@ -13,6 +13,7 @@ unsafe extern "C" {
     pub(super) fn pusher_config_new(config: *mut Pointer) -> i32;
     pub(super) fn pusher_config_free(config: Pointer);
     pub(super) fn pusher_config_set(config: Pointer, option: *const c_char, value: *const c_char) -> i32;
+    pub(super) fn pusher_config_dial_url(config: Pointer, text: *mut *const c_char, length: *mut usize) -> i32;
     pub(super) fn pusher_config_set_int(config: Pointer, option: *const c_char, value: i64) -> i32;
     pub(super) fn pusher_config_set_bool(config: Pointer, option: *const c_char, value: i32) -> i32;
     pub(super) fn pusher_config_add(

@@ -6,15 +6,70 @@ use super::c::{self, Pointer};
 use crate::capi::{arguments::Argument, config::Config, handles::Handle, results};
 
 fn config_with(options: &[(&CStr, &CStr)]) -> Pointer {
+    let address = [(c"key", c"k"), (c"host", c"localhost")];
+    config_of(&[&address, options].concat())
+}
+
+fn config_of(options: &[(&CStr, &CStr)]) -> Pointer {
     let mut config = ptr::null_mut();
     // SAFETY: a place for a handle, and texts with a NUL at their ends.
     unsafe {
         assert_eq!(c::pusher_config_new(&mut config), results::PUSHER_OK);
-        for (option, value) in [(c"key", c"k"), (c"host", c"localhost")].iter().chain(options) {
+        for (option, value) in options {
             assert_eq!(c::pusher_config_set(config, option.as_ptr(), value.as_ptr()), results::PUSHER_OK);
         }
     }
     config
+}
+
+/// The result of making a client, and the URL that it would dial.
+fn dial_url_with(options: &[(&CStr, &CStr)]) -> (i32, Option<String>) {
+    let config = config_of(options);
+    let (mut client, mut text) = (ptr::null_mut(), ptr::null());
+    // SAFETY: a handle, places for what is asked for, and a text with a NUL at its end.
+    unsafe {
+        let made = c::pusher_client_new(config, &mut client);
+        let url = match c::pusher_config_dial_url(config, &mut text, ptr::null_mut()) {
+            results::PUSHER_OK => Some(CStr::from_ptr(text).to_string_lossy().into_owned()),
+            _ => None,
+        };
+        c::pusher_client_free(client);
+        c::pusher_config_free(config);
+        (made, url)
+    }
+}
+
+#[test]
+fn c1_a_cluster_may_have_another_domain() {
+    let key = (c"key", c"k");
+    let domain = |value| (c"cluster_domain", value);
+    let eu = (c"cluster", c"eu");
+    let (made, url) = dial_url_with(&[key, eu, domain(c"example.com"), (c"metadata", c"false")]);
+    assert_eq!((made, url.as_deref()), (results::PUSHER_OK, Some("wss://ws-eu.example.com/app/k")));
+    // The order in which options are set does not matter.
+    let (_, url) = dial_url_with(&[domain(c"example.com"), eu, key, (c"metadata", c"false")]);
+    assert_eq!(url.as_deref(), Some("wss://ws-eu.example.com/app/k"));
+    let wrong = (results::PUSHER_ERR_CONFIG, None);
+    assert_eq!(dial_url_with(&[key, eu, domain(c"example.com:443")]), wrong);
+    assert_eq!(dial_url_with(&[key, (c"host", c"localhost"), domain(c"example.com")]), wrong);
+    assert_eq!(dial_url_with(&[(c"url", c"ws://localhost/app/k"), domain(c"example.com")]), wrong);
+}
+
+#[test]
+fn x1_events_are_logged_only_if_the_option_says_so() {
+    let logs = |options: &[(&CStr, &CStr)]| {
+        let config = config_with(options);
+        // SAFETY: a handle is a pointer, of any type.
+        let made = unsafe { std::mem::transmute::<Pointer, Handle<Config>>(config).value("config") };
+        let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
+        // SAFETY: a handle.
+        unsafe { c::pusher_config_free(config) };
+        parts.draft.config.logs_events()
+    };
+    assert!(logs(&[(c"log_events", c"true")]));
+    assert!(!logs(&[(c"log_events", c"false")]));
+    assert!(!logs(&[(c"log_events", c"true"), (c"log_events", c"false")]));
+    assert!(!logs(&[]));
 }
 
 #[test]

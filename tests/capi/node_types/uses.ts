@@ -1,6 +1,6 @@
 // What a program may write, and what the compiler refuses. Nothing of this is run.
 
-import { Client, type Notification, PusherError } from "../../../examples/node/pusher_channels.mjs";
+import { Client, type Notification, PusherError, signChannel, signUser } from "../../../examples/node/pusher_channels.mjs";
 
 const client = new Client({
   key: "k",
@@ -43,6 +43,10 @@ client.unbind("news");
 client.subscribeWithAuth("private-a", '{"auth": "k:s"}');
 client.subscribeWithAuth("private-a", { auth: "k:s", channel_data: null });
 client.signInWithAuth({ auth: "k:s", user_data: "{}" });
+client.subscribeWithAuth("presence-a", signChannel("k", "s", "1.1", "presence-a", { user_id: "7", user_info: {} }));
+client.subscribeWithAuth("private-encrypted-a", signChannel("k", "s", "1.1", "private-encrypted-a", null, "BwcH"));
+client.signInWithAuth(signUser("k", "s", "1.1", { id: "7", watchlist: ["8"] }));
+next?.text.length;
 client.trigger("private-a", "client-hello", { any: ["thing"] });
 const count: number | undefined = client.statistic("events") ?? client.subscriptionCount("news");
 count?.toFixed();
@@ -65,6 +69,8 @@ client.bind("published", (event: unknown) => event);
 client.bind("news", "published", "callback");
 // @ts-expect-error: there is no such kind.
 client.on("subscribed", null, () => {});
+// @ts-expect-error: a member has an id.
+signChannel("k", "s", "1.1", "presence-a", {});
 // @ts-expect-error: there may be no notification.
 next.kind;
 // @ts-expect-error: other notifications have no name.

@@ -8,6 +8,8 @@
 struct log {
     atomic_int lines;
     atomic_int by_level[PUSHER_LOG_TRACE + 1];
+    /* Of lines with the data of an event. */
+    atomic_int events;
     atomic_int destructions;
 };
 
@@ -19,6 +21,10 @@ static void on_line(void *user_data, int32_t level, const char *target, const ch
     CHECK(atomic_load(&log->destructions) == 0);
     atomic_fetch_add(&log->lines, 1);
     atomic_fetch_add(&log->by_level[level], 1);
+    if (strstr(message, "canary") != NULL) {
+        CHECK(level == PUSHER_LOG_DEBUG);
+        atomic_fetch_add(&log->events, 1);
+    }
     /* Functions may be called here. What they log is not logged again, or this would never end. */
     OK(pusher_config_new(&config));
     GIVES(pusher_client_new(config, &(pusher_client *){NULL}), PUSHER_ERR_CONFIG);
@@ -45,6 +51,23 @@ static void make_it_talk(char **arguments) {
     pusher_config_free(config);
 }
 
+/* A client event, whose data only a client with the option logs. */
+static void send_an_event(char **arguments, int32_t log_events) {
+    static const char data[] = "canary";
+    pusher_client *client;
+    pusher_config *config = config_of(arguments);
+    OK(pusher_config_set(config, "secret", arguments[SECRET]));
+    OK(pusher_config_set_bool(config, "log_events", log_events));
+    OK(pusher_client_new(config, &client));
+    pusher_config_free(config);
+    OK(pusher_connect(client));
+    OK(pusher_subscribe(client, "private-room"));
+    OK(pusher_wait_subscribed(client, "private-room", PATIENCE_MS));
+    OK(pusher_trigger_text(client, "private-room", "client-hello", data, strlen(data)));
+    OK(pusher_disconnect(client));
+    pusher_client_free(client);
+}
+
 static void is_destroyed(struct log *log) {
     time_t end = time(NULL) + PATIENCE_MS / 1000;
     while (atomic_load(&log->destructions) == 0) {
@@ -64,6 +87,10 @@ int main(int count, char **arguments) {
     CHECK(atomic_load(&all.by_level[PUSHER_LOG_INFO]) > 0);
     CHECK(atomic_load(&all.by_level[PUSHER_LOG_DEBUG]) > 0);
     CHECK(atomic_load(&all.destructions) == 0);
+    send_an_event(arguments, 0);
+    CHECK(atomic_load(&all.events) == 0);
+    send_an_event(arguments, 1);
+    CHECK(atomic_load(&all.events) == 1);
 
     OK(pusher_log(PUSHER_LOG_INFO, on_line, &some, destroyed));
     is_destroyed(&all);
