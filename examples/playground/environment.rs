@@ -19,8 +19,9 @@ pub(crate) fn server() -> io::Result<TestServer> {
 }
 
 /// The environment variables of the program. No value needs quotes in a shell.
-pub(crate) fn variables(server: &TestServer) -> [(&'static str, String); 6] {
+pub(crate) fn variables(server: &TestServer) -> [(&'static str, String); 7] {
     [
+        ("PUSHER_URL", server.url()),
         ("PUSHER_HOST", server.addr().ip().to_string()),
         ("PUSHER_PORT", server.port().to_string()),
         ("PUSHER_KEY", server.key().to_owned()),

@@ -11,10 +11,11 @@ playground: a server on which programs of any language can be tried.
   playground           prints the environment variables as a shell understands them, and serves until it is ended
   playground --help    this text
 
-The program finds the server by PUSHER_HOST, PUSHER_PORT (without TLS), PUSHER_KEY, PUSHER_SECRET, PUSHER_AUTH_ENDPOINT
-and PUSHER_USER_AUTH_ENDPOINT; the endpoints take it for the user of their parameter user_id. On news, private-orders
-and presence-kitchen there is an event named published, twenty times a second. Ann is in presence-kitchen, and answers
-client-hello by client-welcome. A second after that all connections are cut, and the program is to come back.
+The program finds the server by PUSHER_URL, or by PUSHER_HOST, PUSHER_PORT (without TLS) and PUSHER_KEY; for permissions
+there are PUSHER_SECRET, PUSHER_AUTH_ENDPOINT and PUSHER_USER_AUTH_ENDPOINT, whose parameter user_id names the user. On
+news, private-orders and presence-kitchen there is an event named published, twenty times a second. Ann is in
+presence-kitchen, and answers client-hello by client-welcome. A second after that all connections are cut, and the
+program is to come back.
 
 Exit codes: the program's; 1 when it did too little, was killed, or could not be started; 2 wrong option.";
 

@@ -546,7 +546,7 @@ int32_t pusher_config_dialer(pusher_config *config, pusher_dial_callback callbac
 int32_t pusher_client_new(pusher_config *config, pusher_client **client);
 
 /*
- * Disconnects and ends the client, within 250 ms. Calls of other threads that wait in it return. A callback that is
+ * Disconnects and ends the client, normally at once, and within 250 ms. Calls of other threads that wait in it return. A callback that is
  * running, or just about to run, is not waited for: its destructor tells when it is over.
  */
 void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
@@ -571,7 +571,7 @@ int32_t pusher_connect_background(pusher_client *client);
 int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
 
 /*
- * Disconnects, within 250 ms. After it returns nothing of any channel is delivered. What is subscribed and bound
+ * Disconnects, normally at once, and within 250 ms. After it returns nothing of any channel is delivered. What is subscribed and bound
  * stays so for the next connection.
  */
 int32_t pusher_disconnect(pusher_client *client);
@@ -619,7 +619,9 @@ int32_t pusher_subscribe(pusher_client *client, const char *channel);
  * Subscribes with a permission that the program has already, for the connection of this moment (or for the next,
  * while there is none). On each new connection the config's authorising takes over; without one, a
  * PUSHER_KIND_SUBSCRIPTION_ERROR with PUSHER_ERR_NO_AUTHORIZER asks the program to do it again. So a program that
- * only polls authorises with pusher_socket_id and this function.
+ * only polls authorises like this: when the state becomes PUSHER_STATE_CONNECTED for the first time, and for each
+ * PUSHER_ERR_NO_AUTHORIZER afterwards, it asks its backend with pusher_socket_id, and calls this function with the
+ * answer if pusher_socket_id is still the same. A permission for another socket id is refused by the server.
  */
 int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
                                    const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
@@ -718,7 +720,9 @@ int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_
  * For backends: the JSON object that an auth endpoint returns, signed with the app's key and secret for the connection
  * with this socket id. channel_data is for presence channels, JSON text with user_id and perhaps user_info;
  * shared_secret is for encrypted channels, in base64; user_data is JSON text with id, and perhaps user_info and
- * watchlist. Check first whether the user may subscribe. The text holds secrets. It is valid until this thread's next
+ * watchlist. None of these texts is checked, but nothing is signed for a socket id with other characters than letters,
+ * digits, '.', '-' and '_', or for a name that no channel can have: the signature is then empty, and servers refuse it.
+ * Check first whether the user may subscribe. The text holds secrets. It is valid until this thread's next
  * call of this function, and is wiped then.
  */
 int32_t pusher_sign_channel(const char *key, const char *secret, const char *socket_id, const char *channel,

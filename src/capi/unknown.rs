@@ -10,7 +10,7 @@ const LONGEST_NAME: usize = 40;
 
 /// Names that other clients, or other parts of this library, have for the same thing, in the form that [`letters`]
 /// returns.
-const SYNONYMS: [(&str, &str); 38] = [
+const SYNONYMS: [(&str, &str); 47] = [
     ("activitytimeout", "activity_timeout_ms"),
     ("appkey", "key"),
     ("apikey", "key"),
@@ -18,7 +18,9 @@ const SYNONYMS: [(&str, &str); 38] = [
     ("authorizationendpoint", "auth_endpoint"),
     ("authurl", "auth_endpoint"),
     ("basepath", "path_prefix"),
+    ("buffersize", "queue_capacity"),
     ("cacert", "root_certificate_pem"),
+    ("cafile", "root_certificate_pem"),
     ("channelauthorization", "auth_endpoint"),
     ("channelauthorizationendpoint", "auth_endpoint"),
     ("channels", "channel"),
@@ -28,15 +30,21 @@ const SYNONYMS: [(&str, &str); 38] = [
     ("event", "events"),
     ("forcetls", "tls"),
     ("hostname", "host"),
+    ("heartbeatinterval", "activity_timeout_ms"),
     ("httphost", "host"),
+    ("httpproxy", "proxy"),
     ("kind", "only"),
     ("kinds", "only"),
     ("masterkey", "encryption_master_key"),
     ("maxattempts", "reconnect_max_attempts"),
     ("maxdelay", "reconnect_max_delay_ms"),
+    ("maxreconnectattempts", "reconnect_max_attempts"),
+    ("maxreconnectdelay", "reconnect_max_delay_ms"),
     ("mindelay", "reconnect_min_delay_ms"),
     ("path", "path_prefix"),
+    ("pinginterval", "activity_timeout_ms"),
     ("queuecapacity", "capacity"),
+    ("queuesize", "queue_capacity"),
     ("rootcertificate", "root_certificate_pem"),
     ("servername", "tls_server_name"),
     ("ssl", "tls"),
@@ -44,11 +52,22 @@ const SYNONYMS: [(&str, &str); 38] = [
     ("unavailabletimeout", "unavailable_timeout_ms"),
     ("userauthentication", "user_auth_endpoint"),
     ("userauthenticationendpoint", "user_auth_endpoint"),
+    ("useragent", "client_name"),
     ("usetls", "tls"),
     ("wshost", "host"),
     ("wspath", "path_prefix"),
     ("wsport", "port"),
     ("wssport", "port"),
+];
+
+/// What functions of their own set, in the form that [`letters`] returns.
+const FUNCTIONS: [(&str, &str); 6] = [
+    ("authorizer", "pusher_config_authorizer"),
+    ("batchauthorizer", "pusher_config_batch_authorizer"),
+    ("dialer", "pusher_config_dialer"),
+    ("encrypteddatadecoder", "pusher_config_encrypted_data_decoder"),
+    ("loglevel", "pusher_log"),
+    ("userauthenticator", "pusher_config_user_authenticator"),
 ];
 
 /// The names that may stand in one place.
@@ -63,10 +82,14 @@ pub(super) struct Names {
 impl Names {
     /// The error for a text that is none of the names. If it `may_be_secret`, it is not quoted whatever it looks like.
     pub(super) fn unknown(&self, written: &str, may_be_secret: bool) -> Failure {
+        let function = FUNCTIONS.iter().find(|(name, _)| self.noun == "option" && *name == letters(written));
         let (noun, nearest) = (self.noun, self.nearest(written));
-        let is_quoted = !may_be_secret && is_name(written, nearest.is_some());
+        let is_quoted = !may_be_secret && is_name(written, nearest.is_some() || function.is_some());
         let what = if is_quoted { format!("no {noun} {written:?} here") } else { format!("no such {noun}") };
         let suggestion = match nearest {
+            _ if function.is_some() => {
+                function.map(|(_, function)| format!("; {function} sets it")).unwrap_or_default()
+            }
             Some(name) if self.here.contains(&name) => format!("; did you mean {name:?}?"),
             Some(name) if name == written => format!("; {} sets it", self.elsewhere.1),
             Some(name) => format!("; did you mean {name:?}, which {} sets?", self.elsewhere.1),

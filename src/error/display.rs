@@ -120,7 +120,10 @@ impl fmt::Display for Error {
                 write!(f, "presence: {channel} has {left_out} more members than are kept or told")
             }
             Self::NoAuthorizer { channel } => {
-                write!(f, "auth: {channel}: must be authorised; set Config::auth_endpoint, authorizer or secret")
+                write!(
+                    f,
+                    "auth: {channel}: must be authorised; set Config::auth_endpoint, authorizer or secret, or use subscribe_with_auth"
+                )
             }
             Self::NotSubscribed { channel } => write!(f, "subscription to {channel}: there is none, or none confirmed"),
             Self::WaitTimeout { what, after } => write!(f, "{what}: neither done nor failed within {after:?}"),

@@ -57,6 +57,9 @@ impl Drop for Config {
 fn c1_an_option_that_does_not_exist_is_named_with_the_nearest() {
     let config = Config::new();
     for (written, option) in [
+        ("max_reconnect_attempts", "reconnect_max_attempts"),
+        ("queue_size", "queue_capacity"),
+        ("httpProxy", "proxy"),
         ("authEndpoint", "auth_endpoint"),
         ("auth-endpoint", "auth_endpoint"),
         ("AUTH_ENDPOINT", "auth_endpoint"),
@@ -77,6 +80,9 @@ fn c1_an_option_that_does_not_exist_is_named_with_the_nearest() {
         ("Key", "key"),
     ] {
         assert_eq!(config.unknown(written), format!("no option {written:?} here; did you mean {option:?}?"));
+    }
+    for (written, function) in [("authorizer", "pusher_config_authorizer"), ("logLevel", "pusher_log")] {
+        assert_eq!(config.unknown(written), format!("no option {written:?} here; {function} sets it"));
     }
     assert_eq!(config.unknown("colour"), "no option \"colour\" here");
     let digit = config.unknown("auth_endpoint2");

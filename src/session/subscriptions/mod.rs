@@ -240,10 +240,8 @@ impl Subscriptions {
             subscription.at_server = AtServer::No;
             subscription.unanswered = 0;
             subscription.to_tell = false;
-            // What nobody can authorise has been reported and is not tried again.
-            if subscription.progress != Progress::Failed || subscription.can_be_authorized(&self.rules) {
-                subscription.progress = Progress::Wanted;
-            }
+            // What nobody can authorise is reported again: a program may have another permission for the new socket.
+            subscription.progress = Progress::Wanted;
         }
     }
 

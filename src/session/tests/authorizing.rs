@@ -197,6 +197,15 @@ fn a4_a_ready_permission_serves_one_socket() {
     s.forget();
     s.reconnect();
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "or the channel ends in an error");
+    s.forget();
+    s.lose().reconnect();
+    assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "which asks for a permission on each connection");
+    let refusal =
+        r#"{"event":"pusher:subscription_error","channel":"private-room","data":{"type":"AuthError","status":401}}"#;
+    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }])).receive(refusal);
+    s.forget();
+    s.lose().reconnect();
+    assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "also after a refusal");
 }
 
 #[test]
