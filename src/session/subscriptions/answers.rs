@@ -100,8 +100,9 @@ impl Subscriptions {
             // It is an older request that is refused; the answer to the last one is still to come.
             return true;
         }
-        // The server does not hold the subscription, so there is nothing to unsubscribe.
-        subscription.at_server = AtServer::No;
+        // The server does not hold the subscription, so there is nothing to unsubscribe. On a server with a limit, this may
+        // be the answer to a request that was sent again too early, and the next one is confirmed.
+        subscription.at_server = if self.pacing.is_limited() { AtServer::Perhaps } else { AtServer::No };
         self.held_back.remove(&subscription.interest.id());
         let name = subscription.interest.name().clone();
         let Refusal { kind, message, status } = refusal;

@@ -346,7 +346,7 @@ impl Model {
     }
 }
 
-/// Sequences after which the session once believed a channel to be subscribed that the server had refused.
+/// Sequences after which the session once took a channel for subscribed that the server had refused, or the reverse.
 #[test]
 fn r8_sequences_that_once_ended_wrongly_end_well() {
     use Step::*;
@@ -376,6 +376,17 @@ fn r8_sequences_that_once_ended_wrongly_end_well() {
             UnsubscribeAndSubscribe(0),
             Confirm,
             Reject,
+        ],
+        vec![
+            Connect,
+            UnsubscribeAndSubscribe(0),
+            Unsubscribe(0),
+            ChangeMeanwhile(0),
+            Limit,
+            Pass(1),
+            Reject,
+            Allow,
+            ChangeMeanwhile(0),
         ],
     ];
     for steps in sequences {
