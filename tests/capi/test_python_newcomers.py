@@ -1,6 +1,7 @@
 """The Python binding: what it tells those who begin with it, and what it accepts from them."""
 
 import functools
+import inspect
 import json
 import os
 import re
@@ -212,7 +213,7 @@ class Texts(unittest.TestCase):
 
 class Documentation(unittest.TestCase):
     def test_f5_the_client_describes_each_option(self):
-        described = re.findall(r"^    (\w+)(?:: |\()", Client.__doc__, flags=re.MULTILINE)
+        described = re.findall(r"^(\w+)(?:: |\()", inspect.getdoc(Client), flags=re.MULTILINE)
         self.assertEqual(sorted(described), sorted({*_options.OPTIONS}))
         self.assertEqual(sorted(pusher_channels.Options.__annotations__), sorted({*_options.OPTIONS}))
         # A hint leads to an option that there is.
