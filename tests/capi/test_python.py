@@ -317,7 +317,7 @@ class Pulling(unittest.TestCase):
             client.connect()
             error = next_of(client, Kind.ERROR).error
             self.assertIs(error.result, Result.ERR_AUTH_REFUSED)
-            self.assertIn("call pusher_sign_in_with_auth again", error.message)
+            self.assertIn("call Client.sign_in_with_auth again", error.message)
             sign_in(client)
 
     def test_a_client_without_a_user_is_freed(self):
@@ -383,16 +383,37 @@ class Pushing(unittest.TestCase):
         self.wait_for_call()
 
     def test_a_callback_that_raises_harms_nobody(self):
-        raised = []
-        self.addCleanup(setattr, sys, "unraisablehook", sys.unraisablehook)
-        sys.unraisablehook = lambda unraisable: raised.append(unraisable.exc_value)
-        with client_with() as client:
+        with self.assertLogs("pusher_channels", logging.ERROR) as logged, client_with() as client:
             client.bind(None, "published", lambda _: 1 / 0)
+            client.on(Kind.SUBSCRIPTION_SUCCEEDED, lambda _: {}["gone"])
             client.on(Kind.EVENT, self.callback)
             client.subscribe("news")
             self.wait_for_call()
-            wait_until(lambda: raised)
-        self.assertIsInstance(raised[0], ZeroDivisionError)
+            wait_until(lambda: len(logged.output) >= 2)
+        output = "\n".join(logged.output)
+        self.assertIn("a callback for the event 'published' on the channel 'news' has raised\nTraceback", output)
+        self.assertIn("ZeroDivisionError", output)
+        self.assertIn("a callback for subscription_succeeded on the channel 'news' has raised\nTraceback", output)
+        self.assertIn("KeyError: 'gone'", output)
+
+    def test_what_a_callback_raises_is_on_stderr_by_default(self):
+        program = """
+import sys
+from pusher_channels import Client
+with Client(url=sys.argv[1], manual_dispatch=True) as client:
+    client.on("subscription_succeeded", lambda n: 1 / 0)
+    client.subscribe("news")
+    client.wait_subscribed("news", 10)
+    while not client.dispatch():
+        pass
+"""
+        url = f"ws://{os.environ['PUSHER_HOST']}:{os.environ['PUSHER_PORT']}/app/{os.environ['PUSHER_KEY']}"
+        environment = {**os.environ, "PYTHONPATH": str(EXAMPLES / "python")}
+        command = [sys.executable, "-c", program, url]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(ended.returncode, 0)
+        self.assertIn("a callback for subscription_succeeded on the channel 'news' has raised", ended.stderr)
+        self.assertIn("ZeroDivisionError", ended.stderr)
 
     def test_a_callback_cannot_wait(self):
         results = []

@@ -174,7 +174,7 @@ class Connecting(unittest.TestCase):
             wait_until(lambda: len(errors) >= 4)
             client.close()
         self.assertEqual({error.result for error in errors[:4]}, {Result.ERR_WOULD_DEADLOCK})
-        self.assertIn("pusher_connect", str(errors[0]))
+        self.assertIn("handler: connect would wait for the thread that it is called on", str(errors[0]))
         self.assertEqual(helper_threads(), [])
 
     def test_f5_connect_while_connected_returns_at_once(self):
@@ -518,6 +518,12 @@ class Options(unittest.TestCase):
             "authenticator": "user_authenticator",
             "client_names": "client_name",
             "queue_capactiy": "queue_capacity",
+            "use_tls": "tls",
+            "force_tls": "tls",
+            "forceTLS": "tls",
+            "max_reconnect_delay": "reconnect_max_delay",
+            "channel_authorizer": "authorizer",
+            "authEndpoint": "auth_endpoint",
         }.items():
             for value in ("x", 7, None, print, {"a": "b"}):
                 with self.subTest(wrong=wrong, value=value), self.assertRaises(OptionError) as caught:

@@ -13,7 +13,7 @@ KEY, SECRET = os.environ["PUSHER_KEY"], os.environ["PUSHER_SECRET"]
 
 
 def channel_answer(channel, socket_id):
-    return sign_channel(KEY, SECRET, socket_id, channel)
+    return sign_channel(KEY, SECRET, socket_id=socket_id, channel=channel)
 
 
 def user_answer(socket_id):
@@ -22,22 +22,24 @@ def user_answer(socket_id):
 
 class Signing(unittest.TestCase):
     def test_f5_a_channel_is_signed(self):
-        answer = json.loads(sign_channel(KEY, SECRET, "1.2", "private-orders"))
+        answer = json.loads(sign_channel(KEY, SECRET, socket_id="1.2", channel="private-orders"))
         self.assertEqual(answer, {"auth": signature("1.2:private-orders")})
 
     def test_f5_a_presence_channel_is_signed_with_its_member(self):
         member = {"user_id": "7", "user_info": {"name": "Ünal"}}
         for data in (member, json.dumps(member)):
-            answer = json.loads(sign_channel(KEY, SECRET, "1.2", "presence-room", data))
+            answer = json.loads(sign_channel(KEY, SECRET, socket_id="1.2", channel="presence-room", channel_data=data))
             self.assertEqual(json.loads(answer["channel_data"]), member)
             self.assertEqual(answer["auth"], signature(f"1.2:presence-room:{answer['channel_data']}"))
         # JSON is signed as it is.
-        answer = json.loads(sign_channel(KEY, SECRET, "1.2", "presence-room", '{ "user_id":  "7" }'))
-        self.assertEqual(answer["channel_data"], '{ "user_id":  "7" }')
+        data = '{ "user_id":  "7" }'
+        answer = json.loads(sign_channel(KEY, SECRET, socket_id="1.2", channel="presence-room", channel_data=data))
+        self.assertEqual(answer["channel_data"], data)
 
     def test_f5_the_key_of_an_encrypted_channel_is_in_the_answer(self):
         secret = base64.b64encode(bytes(32)).decode()
-        answer = json.loads(sign_channel(KEY, SECRET, "1.2", "private-encrypted-a", shared_secret=secret))
+        channel = "private-encrypted-a"
+        answer = json.loads(sign_channel(KEY, SECRET, socket_id="1.2", channel=channel, shared_secret=secret))
         self.assertEqual(answer, {"auth": signature("1.2:private-encrypted-a"), "shared_secret": secret})
 
     def test_f5_a_user_is_signed(self):
@@ -48,14 +50,32 @@ class Signing(unittest.TestCase):
     def test_f5_other_data_is_refused(self):
         for data in (7, b"{}", ["user_id"]):
             with self.assertRaisesRegex(TypeError, "channel_data must be a mapping or a str"):
-                sign_channel(KEY, SECRET, "1.2", "presence-room", data)
+                sign_channel(KEY, SECRET, socket_id="1.2", channel="presence-room", channel_data=data)
             with self.assertRaisesRegex(TypeError, "user_data must be a mapping or a str"):
                 sign_user(KEY, SECRET, "1.2", data)
 
+    def test_f5_other_socket_ids_are_refused(self):
+        for socket_id in ("", "1.2:private-a", "1.2\n", "1 2", "é.1"):
+            with self.subTest(socket_id=socket_id):
+                with self.assertRaisesRegex(ValueError, "a socket id consists of letters"):
+                    sign_channel(KEY, SECRET, socket_id=socket_id, channel="private-orders")
+                with self.assertRaisesRegex(ValueError, "a socket id consists of letters"):
+                    sign_user(KEY, SECRET, socket_id, {"id": "7"})
+        with self.assertRaisesRegex(TypeError, "socket_id must be a str, not NoneType"):
+            sign_channel(KEY, SECRET, socket_id=None, channel="private-orders")
+
+    def test_f5_a_presence_channel_needs_its_member(self):
+        with self.assertRaisesRegex(ValueError, "the presence channel 'presence-room' needs channel_data"):
+            sign_channel(KEY, SECRET, socket_id="1.2", channel="presence-room")
+
+    def test_f5_the_socket_id_and_the_channel_cannot_change_places(self):
+        with self.assertRaises(TypeError):
+            sign_channel(KEY, SECRET, "1.2", "private-orders")
+
     def test_f5_what_was_signed_serves(self):
         with client_with() as client:
-            member = {"user_id": "py"}
-            answer = sign_channel(KEY, SECRET, client.socket_id, "presence-kitchen", member)
+            question = {"socket_id": client.socket_id, "channel": "presence-kitchen"}
+            answer = sign_channel(KEY, SECRET, **question, channel_data={"user_id": "py"})
             client.subscribe_with_auth_json("presence-kitchen", answer)
             client.subscribe_with_auth_json("private-orders", channel_answer("private-orders", client.socket_id).encode())
             client.wait_all_subscribed(PATIENCE)
@@ -96,6 +116,47 @@ class Answers(unittest.TestCase):
                 client.subscribe("private-orders")
                 with self.assertRaisesRegex(PusherError, "must return a list of answers, not"):
                     client.wait_all_subscribed(PATIENCE)
+
+    def test_f5_a_wrong_answer_is_told_and_logged(self):
+        for answer, told in {
+            None: "the authorizer returned None",
+            7: "the authorizer must return a mapping with 'auth', or JSON, not int",
+            (): "the authorizer must return a mapping with 'auth', or JSON, not tuple",
+        }.items():
+            with self.subTest(answer=answer), self.assertLogs("pusher_channels") as logged:
+                with client_with(authorizer=lambda channel, socket_id: answer) as client:
+                    client.subscribe("private-orders")
+                    with self.assertRaisesRegex(PusherError, told):
+                        client.wait_all_subscribed(PATIENCE)
+            self.assertIn(f"the authorizer for the channel 'private-orders' does not serve: {told}", logged.output[0])
+        with client_with(batch_authorizer=lambda questions: None) as client:
+            client.subscribe("private-orders")
+            with self.assertRaisesRegex(PusherError, "the batch authorizer returned None"):
+                client.wait_all_subscribed(PATIENCE)
+        with client_with(user_authenticator=lambda socket_id: {"auth": "x"}) as client:
+            client.sign_in()
+            error = next_of(client, Kind.ERROR).error
+        self.assertIn("the user authenticator returned a mapping without 'user_data'", str(error))
+
+    def test_f5_what_an_authorizer_raises_is_logged_with_its_traceback(self):
+        def authorize(*_):
+            raise LookupError("there is no such table")
+
+        for authorizer, told in {
+            "authorizer": "the authorizer for the channel 'private-orders' has raised",
+            "batch_authorizer": "the batch authorizer for the channels ['private-orders'] has raised",
+        }.items():
+            with self.subTest(authorizer=authorizer), self.assertLogs("pusher_channels") as logged:
+                with client_with(**{authorizer: authorize}) as client:
+                    client.subscribe("private-orders")
+                    with self.assertRaisesRegex(PusherError, "LookupError: there is no such table"):
+                        client.wait_all_subscribed(PATIENCE)
+            self.assertIn(f"{told}\nTraceback", logged.output[0])
+            self.assertIn("in authorize", logged.output[0])
+        with self.assertLogs("pusher_channels") as logged, client_with(user_authenticator=authorize) as client:
+            client.sign_in()
+            next_of(client, Kind.ERROR)
+        self.assertIn("the user authenticator has raised\nTraceback", logged.output[0])
 
     def test_f5_json_that_is_no_answer_is_a_refusal(self):
         for answer in ("<html>", b"\xff", "", "{}"):

@@ -33,6 +33,9 @@ in the way that suits the thread in which they are called:
 `async with Client(..) as client` connects and closes without blocking the loop. Calls that could only block the loop
 (`with`, `for`, and `next` with a timeout other than 0) are a RuntimeError there, which names what to use.
 
+What a callback or an authorizer raises is logged with its traceback by the logger "pusher_channels" of `logging`, which
+prints it on stderr unless the program says otherwise. The log of the library itself goes to the logger of `log_to`.
+
 A backend signs permissions with `sign_channel` and `sign_user`.
 
 Times are in seconds, and None is for ever. Every method may be called from every thread.
@@ -46,14 +49,18 @@ from ._callbacks import log_to
 from ._client import Binding, Client
 from ._errors import ClosedError, Kind, OptionError, PusherError, Result, State
 from ._library import ABI_VERSION, lib as _lib
+from ._options import Options
 from ._receiving import Events, Receiver
 from ._signing import sign_channel, sign_user
 from ._values import Member, Notification, Statistics
 from ._waiting import Completion
 
-__all__ = ["ABI_VERSION", "Binding", "Client", "ClosedError", "Completion", "Events", "Kind", "Member", "Notification"]
-__all__ += ["OptionError", "PusherError", "Receiver", "Result", "State", "Statistics", "abi_version", "log_to"]
-__all__ += ["sign_channel", "sign_user", "version"]
+# A name that reads well behind that of the package.
+Error = PusherError
+
+__all__ = ["ABI_VERSION", "Binding", "Client", "ClosedError", "Completion", "Error", "Events", "Kind", "Member"]
+__all__ += ["Notification", "OptionError", "Options", "PusherError", "Receiver", "Result", "State", "Statistics"]
+__all__ += ["abi_version", "log_to", "sign_channel", "sign_user", "version"]
 
 
 def abi_version() -> int:

@@ -11,13 +11,13 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from ctypes import ArgumentError, byref, c_void_p, string_at
 from functools import partial
 from typing import Any
 
-from ._errors import LogLevel, text_of
+from ._errors import Kind, LogLevel, text_of
 from ._library import AuthorizeCallback, BatchAuthorizeCallback, Callback, DecodeCallback, Destructor, DialCallback
 from ._library import LogCallback, PairsCallback, WakeCallback, lib
 from ._values import Notification, json_data
@@ -64,8 +64,8 @@ class _Callbacks:
 
 
 callbacks = _Callbacks()
+# Without a handler, so that a program that sets none up still sees on stderr what its functions have raised.
 _logger = logging.getLogger(__package__)
-_logger.addHandler(logging.NullHandler())
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=callbacks.forget)
@@ -74,20 +74,37 @@ if hasattr(os, "register_at_fork"):
 # ---- Registering -----------------------------------------------------------------------------------------------------
 
 
-def checked(what: str, function: Any) -> Callable[..., Any]:
-    """Refuses a value that the library could not call."""
+def checked(what: str, function: Any, usage: str) -> Callable[..., Any]:
+    """Refuses a value that the library could not call as `usage` shows."""
     if not callable(function):
         raise TypeError(f"{what} must be callable, not {type(function).__name__}")
     if _is_coroutine_function(function):
         raise TypeError(f"{what} must be an ordinary function, because no event loop would run a coroutine function")
+    _check_parameters(what, function, usage)
     result: Callable[..., Any] = function
     return result
 
 
-def on_loop(what: str, function: Any) -> Callable[..., Any]:
+def _check_parameters(what: str, function: Any, usage: str) -> None:
+    """Refuses a function that takes another number of arguments, unless its parameters cannot be known."""
+    try:
+        # That of a function that was wrapped says nothing about the wrapper.
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    arguments = usage[usage.index("(") + 1 : -1]
+    try:
+        signature.bind(*filter(None, arguments.split(", ")))
+    except TypeError as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise TypeError(f"{what} is called as {usage}, which {name}{signature} does not take: {error}") from None
+
+
+def on_loop(what: str, function: Any, usage: str) -> Callable[..., Any]:
     """Accepts coroutine functions too. They run in the event loop that runs in this thread now."""
     if not _is_coroutine_function(function):
-        return checked(what, function)
+        return checked(what, function, usage)
+    _check_parameters(what, function, usage)
     loop = running_loop()
     if loop is None:
         raise TypeError(f"{what} is a coroutine function: make the client in the event loop that is to run it")
@@ -182,6 +199,11 @@ def dispatching() -> Iterator[None]:
         raise interrupt
 
 
+def _log_raised(what: str, error: BaseException, level: int = logging.ERROR) -> None:
+    """No exception gets through the library, so a log tells it."""
+    _logger.log(level, "%s has raised", what, exc_info=error)
+
+
 @_called_as(Destructor)
 def on_destroy(number: int) -> None:
     callbacks.remove(number)
@@ -189,19 +211,27 @@ def on_destroy(number: int) -> None:
 
 @_called_as(Callback)
 def on_notification(number: int, notification: Any) -> None:
+    what = "a callback"
     try:
-        callbacks[number](Notification._of(notification))
-    except Exception:
-        raise
+        copy = Notification._of(notification)
+        name = f"the event {copy.name!r}" if copy.kind is Kind.EVENT else str(copy.kind)
+        what += f" for {name}" + (f" on the channel {copy.channel!r}" if copy.channel else "")
+        callbacks[number](copy)
+    except Exception as error:
+        _log_raised(what, error)
     except BaseException as interrupt:
         if _dispatch.depth == 0:
-            raise
-        _dispatch.interrupt = interrupt
+            _log_raised(what, interrupt)
+        else:
+            _dispatch.interrupt = interrupt
 
 
 @_called_as(WakeCallback)
 def on_wake(number: int) -> None:
-    callbacks[number]()
+    try:
+        callbacks[number]()
+    except BaseException as error:
+        _log_raised("the function `wake` of a receiver", error)
 
 
 @_called_as(LogCallback)
@@ -212,32 +242,43 @@ def _on_log(number: int, level: int, target: bytes, message: bytes) -> None:
 # ---- Callbacks that authorise ----------------------------------------------------------------------------------------
 
 
-def _ask(ask: Callable[[], Any], tell: Callable[[Any], None]) -> None:
+def _ask(what: str, ask: Callable[[], Any], tell: Callable[[Any], None]) -> None:
     """Asks a function of the program, and tells its answer or exception; that of a coroutine when it is there."""
     try:
         answer = ask()
+    except CancelledError as error:
+        answer = error
     except BaseException as error:
+        # Perhaps it is meant as a refusal.
+        _log_raised(what, error, logging.WARNING)
         answer = error
     if isinstance(answer, Future):
-        answer.add_done_callback(lambda done: _ask(done.result, tell))
+        answer.add_done_callback(lambda done: _ask(what, done.result, tell))
     else:
         tell(answer)
 
 
-def _settle(request: Any, answer: Any, grant: Callable[[Any], None]) -> None:
+def _settle(what: str, request: Any, answer: Any, grant: Callable[[Any], None]) -> None:
     """Grants, or refuses if the answer is an exception or leads to one. Freeing refuses if there was no answer."""
     try:
         if isinstance(answer, BaseException):
-            raise answer
-        grant(answer)
-    except BaseException as error:
-        message = f"{type(error).__name__}: {error}".replace("\0", " ").encode(errors="replace").decode()
-        status = getattr(error, "status", None)
-        # An exception may have a status of another meaning.
-        is_http = isinstance(status, int) and 100 <= status <= 599
-        lib.pusher_auth_request_refuse(request, message, status if is_http else 0)
+            _refuse(request, answer)
+            return
+        try:
+            grant(answer)
+        except BaseException as error:
+            _logger.error("the answer of %s does not serve: %s", what, error)
+            _refuse(request, error)
     finally:
         lib.pusher_auth_request_free(request)
+
+
+def _refuse(request: Any, error: BaseException) -> None:
+    message = f"{type(error).__name__}: {error}".replace("\0", " ").encode(errors="replace").decode()
+    status = getattr(error, "status", None)
+    # An exception may have a status of another meaning.
+    is_http = isinstance(status, int) and 100 <= status <= 599
+    lib.pusher_auth_request_refuse(request, message, status if is_http else 0)
 
 
 def _question(request: Any) -> tuple[str | None, str | None]:
@@ -245,43 +286,68 @@ def _question(request: Any) -> tuple[str | None, str | None]:
     return channel, text_of(lib.pusher_auth_request_socket_id, request)
 
 
-def _grant(request: Any, answer: Any) -> None:
-    def grant(fields: Mapping[str, str]) -> None:
+def _fields(who: str, answer: Any, *needed: str) -> Mapping[str, str]:
+    """The mapping that was returned, or an error that says what is wrong with it."""
+    if answer is None:
+        raise TypeError(f"{who} returned None")
+    texts = " and ".join(map(repr, needed))
+    if not isinstance(answer, Mapping):
+        raise TypeError(f"{who} must return a mapping with {texts}, or JSON, not {type(answer).__name__}")
+    for name in needed:
+        if name not in answer:
+            raise ValueError(f"{who} returned a mapping without {name!r}")
+    return answer
+
+
+def _grant(who: str, request: Any, answer: Any) -> None:
+    def grant(answer: Any) -> None:
+        if isinstance(answer, (str, bytes)):
+            lib.pusher_auth_request_grant_json(request, *json_data(answer))
+            return
+        fields = _fields(who, answer, "auth")
         optional = fields.get("channel_data"), fields.get("shared_secret")
         lib.pusher_auth_request_grant(request, fields["auth"], *optional)
 
-    _settle(request, answer, partial(_grant_json, request) if isinstance(answer, (str, bytes)) else grant)
-
-
-def _grant_json(request: Any, answer: str | bytes) -> None:
-    lib.pusher_auth_request_grant_json(request, *json_data(answer))
+    _settle(f"{who} for the channel {_question(request)[0]!r}", request, answer, grant)
 
 
 def _grant_all(requests: Sequence[c_void_p], answers: Any) -> None:
     try:
         if isinstance(answers, BaseException):
             raise answers
+        if answers is None:
+            raise TypeError("the batch authorizer returned None")
         if isinstance(answers, (str, bytes, Mapping)):
             raise TypeError(f"the batch authorizer must return a list of answers, not {type(answers).__name__}")
         answers = list(answers)
         if len(answers) != len(requests):
             raise ValueError(f"the batch authorizer returned {len(answers)} answers to {len(requests)} questions")
     except BaseException as error:
+        if error is not answers:
+            _logger.error("the answers of the batch authorizer do not serve: %s", error)
         answers = [error] * len(requests)
     for request, answer in zip(requests, answers):
-        _grant(request, answer)
+        _grant("the batch authorizer", request, answer)
 
 
 def _grant_user(request: Any, answer: Any) -> None:
-    def grant(fields: Mapping[str, str]) -> None:
+    who = "the user authenticator"
+
+    def grant(answer: Any) -> None:
+        if isinstance(answer, (str, bytes)):
+            lib.pusher_auth_request_grant_json(request, *json_data(answer))
+            return
+        fields = _fields(who, answer, "auth", "user_data")
         lib.pusher_auth_request_grant_user(request, fields["auth"], fields["user_data"])
 
-    _settle(request, answer, partial(_grant_json, request) if isinstance(answer, (str, bytes)) else grant)
+    _settle(who, request, answer, grant)
 
 
 @_called_as(AuthorizeCallback)
 def _on_authorize(number: int, request: int) -> None:
-    _ask(lambda: callbacks[number](*_question(request)), lambda answer: _grant(request, answer))
+    question, who = _question(request), "the authorizer"
+    what = f"{who} for the channel {question[0]!r}"
+    _ask(what, lambda: callbacks[number](*question), lambda answer: _grant(who, request, answer))
 
 
 @_called_as(BatchAuthorizeCallback)
@@ -289,32 +355,37 @@ def _on_batch_authorize(number: int, array: Any, count: int) -> None:
     # The array is gone when this returns, and each request is answered and freed by itself.
     requests = [c_void_p(array[index]) for index in range(count)]
     questions = [_question(request) for request in requests]
-    _ask(lambda: callbacks[number](questions), lambda answers: _grant_all(requests, answers))
+    what = f"the batch authorizer for the channels {[channel for channel, _ in questions]}"
+    _ask(what, lambda: callbacks[number](questions), lambda answers: _grant_all(requests, answers))
 
 
 @_called_as(AuthorizeCallback)
 def _on_authenticate_user(number: int, request: int) -> None:
-    _ask(lambda: callbacks[number](_question(request)[1]), lambda answer: _grant_user(request, answer))
+    socket_id = _question(request)[1]
+    _ask("the user authenticator", lambda: callbacks[number](socket_id), lambda answer: _grant_user(request, answer))
 
 
 @_called_as(PairsCallback)
 def _on_pairs(number: int, pairs: Any) -> None:
-    found: Mapping[str, str] = callbacks[number]()
-    for name, value in found.items():
-        lib.pusher_pairs_add(pairs, name, value)
+    try:
+        found: Mapping[str, str] = callbacks[number]()
+        for name, value in found.items():
+            lib.pusher_pairs_add(pairs, name, value)
+    except BaseException as error:
+        _log_raised("a function for auth_headers or auth_params", error)
 
 
 # ---- Callbacks with a result -----------------------------------------------------------------------------------------
 
 
-def _resulting(function: Callable[..., None]) -> Callable[..., int]:
-    """The result of a callback that has one: 0, or 1 if it raised. Only a log can tell the exception."""
+def _resulting(what: str, function: Callable[..., None]) -> Callable[..., int]:
+    """The result of a callback that has one: 0, or 1 if it raised."""
 
     def call(*arguments: Any) -> int:
         try:
             function(*arguments)
-        except Exception:
-            _logger.warning("a callback has raised", exc_info=True)
+        except Exception as error:
+            _log_raised(what, error)
             return 1
         return 0
 
@@ -322,26 +393,33 @@ def _resulting(function: Callable[..., None]) -> Callable[..., int]:
 
 
 @_called_as(DecodeCallback)
-@_resulting
+@partial(_resulting, "the encrypted_data_decoder")
 def _on_decode(number: int, data: int, length: int, text: Any) -> None:
     decoded = callbacks[number](string_at(data, length)).encode()
     lib.pusher_text_set(text, decoded, len(decoded))
 
 
 @_called_as(DialCallback)
-@_resulting
+@partial(_resulting, "the dialer")
 def _on_dial(number: int, host: bytes, port: int, milliseconds: int, place: Any) -> None:
     # Detached, because from here on the client closes it.
     place[0] = callbacks[number](host.decode(), port, seconds_of(milliseconds)).detach()
 
 
-# For each option that is a function: the function that registers it, the callback, and the check of its value.
-CALLBACK_OPTIONS: dict[str, tuple[str, Any, Callable[[str, Any], Callable[..., Any]]]] = {
-    "authorizer": ("pusher_config_authorizer", _on_authorize, on_loop),
-    "batch_authorizer": ("pusher_config_batch_authorizer", _on_batch_authorize, on_loop),
-    "user_authenticator": ("pusher_config_user_authenticator", _on_authenticate_user, on_loop),
-    "encrypted_data_decoder": ("pusher_config_encrypted_data_decoder", _on_decode, checked),
-    "dialer": ("pusher_config_dialer", _on_dial, checked),
-    "auth_headers": ("pusher_config_auth_headers", _on_pairs, checked),
-    "auth_params": ("pusher_config_auth_params", _on_pairs, checked),
+# For each option that is a function: the function that registers it, the callback, the check of its value, and how the
+# value is called.
+CALLBACK_OPTIONS: dict[str, tuple[str, Any, Callable[[str, Any, str], Callable[..., Any]], str]] = {
+    "authorizer": ("pusher_config_authorizer", _on_authorize, on_loop, "authorizer(channel, socket_id)"),
+    "batch_authorizer": (
+        "pusher_config_batch_authorizer", _on_batch_authorize, on_loop, "batch_authorizer(questions)"
+    ),
+    "user_authenticator": (
+        "pusher_config_user_authenticator", _on_authenticate_user, on_loop, "user_authenticator(socket_id)"
+    ),
+    "encrypted_data_decoder": (
+        "pusher_config_encrypted_data_decoder", _on_decode, checked, "encrypted_data_decoder(data)"
+    ),
+    "dialer": ("pusher_config_dialer", _on_dial, checked, "dialer(host, port, seconds)"),
+    "auth_headers": ("pusher_config_auth_headers", _on_pairs, checked, "auth_headers()"),
+    "auth_params": ("pusher_config_auth_params", _on_pairs, checked, "auth_params()"),
 }

@@ -9,16 +9,19 @@ import weakref
 from collections.abc import Callable, Sequence
 from ctypes import c_int32, c_size_t, c_uint64, c_void_p
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._callbacks import callbacks, checked, dispatching, register
 from ._errors import Kind, PusherError, Result, State, described, get, new, text_of
 from ._library import lib
-from ._options import configure
+from ._options import Options, configure
 from ._receiving import Events, Queue, Receiver
 from ._values import Member, Notification, Statistics, json_data, members_of
 from ._waiting import Completion, Operation, call_in_background, milliseconds_of, refuse_in_event_loop, running_loop
 from ._waiting import wait
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _Function = TypeVar("_Function", bound=Callable[[Notification], object])
 
@@ -29,39 +32,90 @@ _MISSING: Any = object()
 class Client(Queue):
     """A client. Used as a context manager it is connected on entering, and closed on leaving.
 
-    Options have the names that `pusher_config_set` in pusher_channels.h lists: key, cluster, host, port, tls,
-    auth_endpoint, ... Options that can be given several times take a list. Times are in seconds, and their names have
-    no `_ms`:
+    Each option is a keyword. None leaves the default. Times are in seconds, from 0.001 to a year. A wrong name is an
+    OptionError, which names the nearest one.
 
-    connect_timeout, activity_timeout, activity_timeout_override, unavailable_timeout, pong_timeout,
-    subscription_timeout, auth_timeout, reconnect_min_delay, reconnect_max_delay, client_event_patience
+    Where the server is: `key` with `cluster`, `key` with `host`, or `url`.
 
-    These are mappings and pairs:
+    key: str
+    cluster: str            of the hosted service: "eu", "us2", "ap1", ...
+    host: str               of a server of your own
+    url: str                in place of key, cluster, host, port, tls and path_prefix: "ws://host:port/app/key"
+    cluster_domain: str     "pusher.com"
+    port: int               443, or 80 without TLS
+    tls: bool               True
+    path_prefix: str        "", what stands before /app/{key}
+    origin: str             none, the Origin header
+    metadata: bool          True: the URL tells the protocol, and the name and version of the client
+    client_name: pair       how the client calls itself: a name and a version
+    headers: mapping        none, of the request that opens the connection
+    proxy: str              none; "http://user:password@host:port", "https://...", or "socks5://..."
+    proxy_from_env: bool    False: whether https_proxy, all_proxy, no_proxy, ... of the environment count
+    root_certificate_pem: str or list  none, trusted beside the platform's
+    tls_server_name: str    the host, as the name to verify in certificates
+    client_identity_pem: pair  none: a certificate of the client and its private key, both as PEM text
 
-    headers          a mapping, of the request that opens the connection
-    auth_headers     a mapping, or a function that returns one before each request to the auth endpoints
-    auth_params      the same for parameters
-    client_name      a pair, how the client calls itself: a name and a version
-    client_identity_pem  a pair: a certificate of the client and its private key, both as PEM text
+    Time and reconnecting:
 
-    These are functions, which run on threads of the client. An exception is a refusal.
+    connect_timeout: float       15, for all of connecting
+    activity_timeout: float      120, silence before a ping; the server's own value if that is smaller
+    activity_timeout_override: float  none, silence before a ping, whatever value the server has
+    pong_timeout: float          30, from a ping to any sign of life
+    unavailable_timeout: float   10, without a connection before the state is UNAVAILABLE
+    subscription_timeout: float  30, for authorising and for the server's confirmation
+    auth_timeout: float          10, for each request to an endpoint; not for functions
+    reconnect: bool              True
+    reconnect_max_attempts: int  0, which is for ever
+    reconnect_min_delay: float   0
+    reconnect_max_delay: float   30
 
-    authorizer       gets a channel and a socket id. It returns the answer of a backend: its JSON as str or bytes, or
-                     a mapping with "auth", and perhaps "channel_data" and "shared_secret". The exception may have a
-                     `status`, of HTTP.
-    batch_authorizer gets a list of such pairs. It returns a list of such answers, or exceptions, in the same order.
-    user_authenticator  gets a socket id. It returns such JSON, or a mapping with "auth" and "user_data".
-    encrypted_data_decoder  gets the decrypted bytes of an encrypted channel, and replaces UTF-8. It returns a str.
-    dialer           gets a host, a port and seconds. It returns a connected stream socket, which the client then owns.
+    Permissions by an endpoint, or by the secret of the app, which belongs into no program that others run:
 
-    The first three may be coroutine functions. They run in the event loop in which the client was made.
+    auth_endpoint: str         none, the URL that authorises channels
+    user_auth_endpoint: str    none, the URL that signs users in
+    auth_headers: mapping or function   none; a function returns a mapping before each request to the endpoints
+    auth_params: mapping or function    the same for parameters
+    auth_json: bool            False: the endpoints get a form
+    allow_insecure_auth: bool  False: http:// to loopback only
+    secret: str                none, signs without an endpoint
+    user_data: str             none, JSON of the user, with secret: '{"id": "7"}'
+    encryption_master_key: str none, of encrypted channels, in base64, with secret
+
+    Permissions by functions. They run on threads of the client. Coroutine functions run in the event loop in which the
+    client was made. An exception is a refusal, and may have a `status`, of HTTP. It is also logged.
+
+    authorizer(channel, socket_id)  returns the answer of a backend: its JSON as str or bytes, or a mapping with "auth",
+                                    and perhaps "channel_data" and "shared_secret"
+    batch_authorizer(questions)     gets a list of such pairs, and returns a list of such answers, or exceptions, in the
+                                    same order
+    user_authenticator(socket_id)   returns such JSON, or a mapping with "auth" and "user_data"
+
+    Other functions, which run on threads of the client and are ordinary ones:
+
+    encrypted_data_decoder(data)  gets the decrypted bytes of an encrypted channel, and replaces UTF-8: returns a str
+    dialer(host, port, seconds)   returns a connected stream socket, which the client then owns
+
+    Receiving and limits:
+
+    pull: bool                    True: there is a queue for `for` and `next`
+    manual_dispatch: bool         False: callbacks run on a thread of the client, not in `dispatch`
+    queue_capacity: int           16384 notifications; a queue is also full when it holds 16 MiB
+    overflow: str                 what every full queue does: "block", "drop_oldest", "drop_newest" or "keep_latest";
+                                  unset, that of callbacks blocks, and others drop the oldest
+    max_message_size: int         1048576 bytes
+    max_presence_members: int     100000 of a channel
+    max_presence_bytes: int       20971520 bytes of memory for the members of all channels
+    client_event_limit: int       10 a second, 0 for none
+    client_event_size: int        10240 bytes of data, 0 for any size
+    client_event_patience: float  2: a client event that would wait for longer is refused
+    log_events: bool              False: no data of an event is logged
     """
 
     _take_name = "pusher_next"
     _descriptor_name = "pusher_descriptor"
     _length_name = "pusher_length"
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[Options]) -> None:
         config = new(lib.pusher_config_new)
         try:
             for name, value in options.items():
@@ -156,6 +210,10 @@ class Client(Queue):
         return State(get(lib.pusher_state, c_int32, self._handle))
 
     @property
+    def is_connected(self) -> bool:
+        return self.state is State.CONNECTED
+
+    @property
     def socket_id(self) -> str | None:
         """The id of the connection; None while there is none."""
         return text_of(lib.pusher_socket_id, self._handle)
@@ -227,13 +285,14 @@ class Client(Queue):
     def trigger(self, channel: str, event: str, data: Any) -> None:
         """Sends an event, whose name begins with "client-", to the other subscribers of a private or presence channel.
 
-        `data` is anything that `json` serialises.
+        `data` is anything that `json` serialises. A str is sent as the text that it is: who receives "hello" reads it
+        from `data`, and its `json()` raises json.JSONDecodeError.
         """
         encoded = json.dumps(data).encode()
         lib.pusher_trigger(self._handle, channel, event, encoded, len(encoded))
 
     def trigger_text(self, channel: str, event: str, text: str) -> None:
-        """The same with a text as it is."""
+        """The same with a text as it is. Whoever receives it can call `json()` only if the text is JSON."""
         encoded = text.encode()
         lib.pusher_trigger_text(self._handle, channel, event, encoded, len(encoded))
 
@@ -265,7 +324,7 @@ class Client(Queue):
     def receiver(
         self,
         channel: str | None = None,
-        only: Kind | Sequence[Kind] = (),
+        only: Kind | str | Sequence[Kind | str] = (),
         wake: Callable[[], object] | None = None,
         **options: Any,
     ) -> Receiver:
@@ -314,9 +373,13 @@ class Client(Queue):
         _check_names("bind_user(event, callback)", event)
         return _decorator(bound) if callback is _MISSING else bound(callback)
 
-    def on(self, kind: Kind, callback: Callable[[Notification], object], channel: str | None = None) -> Binding:
-        """Calls back for every notification of a kind, on one channel or on all."""
-        what: dict[str, object] = {"kind": Kind(kind), "channel": channel}
+    def on(self, kind: Kind | str, callback: Callable[[Notification], object], channel: str | None = None) -> Binding:
+        """Calls back for every notification of a kind, on one channel or on all.
+
+        The kind is a Kind or its name, such as "member_added". A name that is none is a ValueError with all of them.
+        """
+        kind = Kind.of(kind)
+        what: dict[str, object] = {"kind": kind, "channel": channel}
         return _bound(callback, what, lib.pusher_on, self._handle, kind, channel)
 
     def unbind(self, channel: str | None, event: str) -> None:
@@ -361,7 +424,7 @@ class Client(Queue):
                 handled = get(lib.pusher_dispatch, c_size_t, self._handle)
         return handled
 
-    def statistics(self) -> Statistics:
+    def stats(self) -> Statistics:
         """The counters by their names, ping_round_trip in seconds, and last_close_reason. None: not known yet.
 
         `print` shows them in one line.
@@ -375,6 +438,10 @@ class Client(Queue):
             return Statistics(found, text_of(lib.pusher_stats_text, stats) or "")
         finally:
             lib.pusher_stats_free(stats)
+
+    def statistics(self) -> Statistics:
+        """Another name of `stats`."""
+        return self.stats()
 
     def __repr__(self) -> str:
         try:
@@ -405,7 +472,7 @@ class Binding:
 
 
 def _bound(callback: Any, what: dict[str, object], function: Any, *arguments: Any) -> Binding:
-    return Binding(register(checked("the callback", callback), function, *arguments), what)
+    return Binding(register(checked("the callback", callback, "callback(notification)"), function, *arguments), what)
 
 
 def _decorator(bound: Callable[[Any], Binding]) -> Callable[[_Function], _Function]:

@@ -6,13 +6,20 @@ import re
 from collections.abc import Iterable, Mapping
 from ctypes import byref, c_int32, c_size_t, c_void_p, string_at
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from ._library import FUNCTIONS, lib, returns_result
 
 
 class Numbers(IntEnum):
     """Frozen numbers and their names. A newer library may have more of them."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, form: str) -> str:
+        """As its text, unless the format is one of numbers, such as "d"."""
+        return format(int(self), form) if form[-1:] in _FORMATS_OF_NUMBERS else format(str(self), form)
 
     @classmethod
     def _missing_(cls, value: object) -> Numbers:
@@ -21,6 +28,47 @@ class Numbers(IntEnum):
         member = int.__new__(cls, value)
         member._name_, member._value_ = name_of(cls, value) or f"UNKNOWN_{value}", value
         return member
+
+
+# One that is empty must not be among them.
+_FORMATS_OF_NUMBERS = tuple("bcdoxXneEfFgG%")
+
+
+_Named = TypeVar("_Named", bound="Named")
+
+
+class Named(Numbers):
+    """Numbers that are printed as their names in lower case, and are equal to these: Kind.EVENT == "event".
+
+    The hash is that of the number. So sets and dicts find a member by a member or a number, but not by its name.
+    """
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == other if isinstance(other, str) else int(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = int.__hash__
+
+    @classmethod
+    def of(cls: type[_Named], value: object) -> _Named:
+        """The member of a name or a number. Type checkers let an enumeration take numbers only."""
+        made: Any = cls
+        member: _Named = made(value)
+        return member
+
+    @classmethod
+    def _missing_(cls, value: object) -> Numbers:
+        if not isinstance(value, str):
+            return super()._missing_(value)
+        for member in cls:
+            if member == value:
+                return member
+        raise ValueError(f"there is no {cls.__name__} {value!r}; it is one of {', '.join(map(str, cls))}")
 
 
 class Result(Numbers):
@@ -91,8 +139,8 @@ class Result(Numbers):
     ERR_CLIENT_EVENT_REFUSED = 145
 
 
-class State(Numbers):
-    """The state of the connection."""
+class State(Named):
+    """The state of the connection. It is printed as, and equal to, its name in lower case: "connected"."""
 
     DISCONNECTED = 0
     CONNECTING = 1
@@ -103,8 +151,11 @@ class State(Numbers):
     FAILED = 6
 
 
-class Kind(Numbers):
-    """The kind of a notification, which decides what fields it has."""
+class Kind(Named):
+    """The kind of a notification, which decides what fields it has.
+
+    It is printed as, and equal to, its name in lower case: `notification.kind == "event"`.
+    """
 
     EVENT = 1
     CONNECTION_STATE_CHANGE = 2
@@ -135,6 +186,16 @@ SECONDS = """connect_timeout activity_timeout activity_timeout_override unavaila
     subscription_timeout auth_timeout reconnect_min_delay reconnect_max_delay client_event_patience""".split()
 
 _MILLISECONDS = re.compile(rf"\b({'|'.join(SECONDS)})_ms\b")
+
+# Functions of the library that are methods here.
+_METHODS = """connect connect_background wait_connected disconnect reconnect_now subscribe subscribe_with_auth
+    subscribe_with_auth_json unsubscribe wait_subscribed wait_all_subscribed trigger trigger_text sign_in
+    sign_in_with_auth sign_in_with_auth_json wait_signed_in next receiver bind on unbind dispatch""".split()
+
+_FUNCTIONS = re.compile(rf"\bpusher_({'|'.join(_METHODS)})\b")
+
+# What the library puts before the texts of its errors: the name of the function.
+_CALLED = re.compile(r"\Apusher_\w+: ")
 
 
 class PusherError(Exception):
@@ -168,11 +229,13 @@ class PusherError(Exception):
     @classmethod
     def _of(cls, error: c_void_p) -> PusherError:
         result = Result(get(lib.pusher_error_result, c_int32, error))
-        copy = cls(result, _with_names_of_python(text_of(lib.pusher_error_text, error) or result.name))
+        text = _CALLED.sub("", text_of(lib.pusher_error_text, error) or result.name)
+        copy = cls(result, _with_names_of_python(text))
         copy.code = get(lib.pusher_error_code, c_int32, error)
         copy.status = get(lib.pusher_error_status, c_int32, error)
         copy.channel = text_of(lib.pusher_error_channel, error)
-        copy.message = text_of(lib.pusher_error_message, error)
+        message = text_of(lib.pusher_error_message, error)
+        copy.message = None if message is None else _with_names_of_python(message)
         detail = c_void_p()
         if lib.pusher_error_detail(error, byref(detail)) == Result.OK:
             copy.detail = _with_names_of_python(string_at(detail).decode())
@@ -183,8 +246,8 @@ class PusherError(Exception):
 
 
 def _with_names_of_python(text: str) -> str:
-    """Errors of the library name options as they are called there."""
-    return _MILLISECONDS.sub(r"\1", text)
+    """Errors of the library name options and functions as they are called there."""
+    return _FUNCTIONS.sub(r"Client.\1", _MILLISECONDS.sub(r"\1", text))
 
 
 class ClosedError(PusherError):
@@ -237,13 +300,19 @@ _NAMES: dict[type[Numbers], str] = {
 }
 
 
-def _check(result: int, _function: Any, _arguments: Any) -> int:
+def _check(result: int, function: Any, _arguments: Any) -> int:
     """Raises an error. The last error is the thread's own, so no other call can come between."""
     if result in (Result.OK, Result.NOTHING, Result.CLOSED):
         return result
+    if result == Result.ERR_HANDLE:
+        closed = "receiver" if function.__name__ in _OF_RECEIVERS else "client"
+        raise ClosedError(Result.ERR_HANDLE, f"the {closed} is closed")
     error = c_void_p()
     lib.pusher_last_error(byref(error))
-    raise (ClosedError if result == Result.ERR_HANDLE else PusherError)._of(error)
+    raise PusherError._of(error)
+
+
+_OF_RECEIVERS = {f"pusher_receiver_{name}" for name in ("next", "descriptor", "length", "dropped", "superseded")}
 
 
 for _name in filter(returns_result, FUNCTIONS):

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ctypes import c_void_p
-from typing import Any, NoReturn
+from socket import socket
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Union
 
 from ._callbacks import CALLBACK_OPTIONS, on_destroy, registered
 from ._errors import SECONDS, OptionError, PusherError, Result
 from ._library import lib
 from ._waiting import milliseconds_of
 
+if TYPE_CHECKING:
+    # A permission: the JSON of a backend, or what is in it.
+    Answer = Union[str, bytes, Mapping[str, Any]]
+    Answers = Sequence[Union[Answer, BaseException]]
+
 # These have the same name and the same meaning in the library.
 PLAIN = """key cluster host url cluster_domain port tls path_prefix origin metadata proxy proxy_from_env
-    root_certificate_pem tls_server_name reconnect reconnect_max_attempts auth_endpoint user_auth_endpoint auth_json allow_insecure_auth
-    secret user_data encryption_master_key queue_capacity overflow max_message_size max_presence_members
-    max_presence_bytes client_event_limit client_event_size pull manual_dispatch log_events""".split()
+    root_certificate_pem tls_server_name reconnect reconnect_max_attempts auth_endpoint user_auth_endpoint auth_json
+    allow_insecure_auth secret user_data encryption_master_key queue_capacity overflow max_message_size
+    max_presence_members max_presence_bytes client_event_limit client_event_size pull manual_dispatch log_events""".split()
 
 # Mappings, whose pairs are added one by one.
 MAPPINGS = {"headers": "header", "auth_headers": "auth_header", "auth_params": "auth_param"}
@@ -25,9 +31,77 @@ MAPPINGS = {"headers": "header", "auth_headers": "auth_header", "auth_params": "
 # Pairs themselves.
 PAIRS = {"client_name": "a name and a version", "client_identity_pem": "a certificate and its private key"}
 
+# What programs for other libraries call some options.
+OTHER_NAMES = {
+    **dict.fromkeys(("use_tls", "force_tls", "forceTLS", "useTLS", "ssl", "encrypted"), "tls"),
+    **dict.fromkeys(("max_reconnect_delay", "max_reconnect_gap"), "reconnect_max_delay"),
+    **dict.fromkeys(("channel_authorizer", "channelAuthorization"), "authorizer"),
+    "wsHost": "host",
+    "wsPort": "port",
+    "app_key": "key",
+}
+
 OPTIONS = [*PLAIN, *SECONDS, *MAPPINGS, *PAIRS, *CALLBACK_OPTIONS]
 
 RECEIVER_OPTIONS = ["channel", "only", "events", "wake", "capacity", "overflow"]
+
+
+class Options(TypedDict, total=False):
+    """The options of a client, for type checkers and editors. The documentation of Client describes them."""
+
+    key: str
+    cluster: str
+    host: str
+    url: str
+    cluster_domain: str
+    port: int | str
+    tls: bool
+    path_prefix: str
+    origin: str
+    metadata: bool
+    proxy: str
+    proxy_from_env: bool
+    root_certificate_pem: str | Sequence[str]
+    tls_server_name: str
+    client_name: tuple[str, str]
+    client_identity_pem: tuple[str, str]
+    headers: Mapping[str, str]
+    connect_timeout: float
+    activity_timeout: float
+    activity_timeout_override: float
+    unavailable_timeout: float
+    pong_timeout: float
+    subscription_timeout: float
+    auth_timeout: float
+    reconnect: bool
+    reconnect_max_attempts: int
+    reconnect_min_delay: float
+    reconnect_max_delay: float
+    auth_endpoint: str
+    user_auth_endpoint: str
+    auth_headers: Mapping[str, str] | Callable[[], Mapping[str, str]]
+    auth_params: Mapping[str, str] | Callable[[], Mapping[str, str]]
+    auth_json: bool
+    allow_insecure_auth: bool
+    secret: str
+    user_data: str
+    encryption_master_key: str
+    authorizer: Callable[[str, str], Answer | Awaitable[Answer]]
+    batch_authorizer: Callable[[list[tuple[str, str]]], Answers | Awaitable[Answers]]
+    user_authenticator: Callable[[str], Answer | Awaitable[Answer]]
+    encrypted_data_decoder: Callable[[bytes], str]
+    dialer: Callable[[str, int, float], socket]
+    queue_capacity: int
+    overflow: str
+    max_message_size: int
+    max_presence_members: int
+    max_presence_bytes: int
+    client_event_limit: int
+    client_event_size: int
+    client_event_patience: float
+    pull: bool
+    manual_dispatch: bool
+    log_events: bool
 
 
 def configure(config: c_void_p, name: str, value: Any) -> None:
@@ -42,8 +116,8 @@ def configure(config: c_void_p, name: str, value: Any) -> None:
     elif name in MAPPINGS and not (name in CALLBACK_OPTIONS and callable(value)):
         raise TypeError(f"{name} must be a mapping{' or callable' * (name in CALLBACK_OPTIONS)}, not {_type(value)}")
     elif name in CALLBACK_OPTIONS:
-        function, callback, accepted = CALLBACK_OPTIONS[name]
-        with registered(accepted(name, value)) as number:
+        function, callback, accepted, usage = CALLBACK_OPTIONS[name]
+        with registered(accepted(name, value, usage)) as number:
             getattr(lib, function)(config, callback, number, on_destroy)
     elif name in PAIRS:
         if not isinstance(value, (tuple, list)) or len(value) != 2:
@@ -115,5 +189,7 @@ def _refuse(name: str, known: Iterable[str]) -> NoReturn:
     if name.endswith("_ms") and seconds in known:
         raise OptionError(f"there is no option {name!r} in Python: {seconds!r} takes seconds")
     nearest = difflib.get_close_matches(seconds if name.endswith("_ms") else name, known, n=1)
+    if OTHER_NAMES.get(name) in known:
+        nearest = [OTHER_NAMES[name]]
     hint = f"; the nearest one is {nearest[0]!r}" if nearest else ""
     raise OptionError(f"there is no option {name!r}{hint}")

@@ -138,21 +138,21 @@ class Receiver(Queue):
     def __init__(
         self,
         client: Client,
-        only: Kind | Sequence[Kind],
+        only: Kind | str | Sequence[Kind | str],
         wake: Callable[[], object] | None,
         options: Mapping[str, Any],
     ) -> None:
-        kinds = [only] if isinstance(only, Kind) else [Kind(kind) for kind in only]
+        kinds = [Kind.of(kind) for kind in ([only] if isinstance(only, (Kind, str)) else only)]
         self._what: dict[str, object] = {"channel": options.get("channel"), "only": names(kinds) or None}
         self._what["events"] = options.get("events")
         handle = new(lib.pusher_receiver_options_new)
         try:
             for kind in kinds:
-                set_receiver_option(handle, "only", kind.name.lower())
+                set_receiver_option(handle, "only", str(kind))
             for name, value in options.items():
                 set_receiver_option(handle, name, value)
             if wake is not None:
-                with registered(checked("wake", wake)) as number:
+                with registered(checked("wake", wake, "wake()")) as number:
                     lib.pusher_receiver_options_wake(handle, on_wake, number, on_destroy)
             self._handle = new(lib.pusher_receiver_new, client._handle, handle)
         finally:

@@ -22,7 +22,7 @@ class Notification:
     name: str | None = None  # of the event, or of the list: online, offline
     data: str | None = None  # as the publisher sent it: a text, or JSON
     user_id: str | None = None
-    user_info: str | None = None  # JSON that the app keeps for the member
+    user_info: str | None = None  # JSON that the app keeps for the member; None if it is null
     users: tuple[str, ...] | None = None
     count: int | None = None
     reason: str | None = None
@@ -36,8 +36,23 @@ class Notification:
     text: str | None = field(default=None, compare=False)  # a line for a person, without the data of events
 
     def json(self) -> Any:
-        """The data of an event, parsed."""
-        return json.loads(self.data or "null")
+        """The data of an event, parsed; None if there is none.
+
+        Data need not be JSON: a text that was sent as it is, such as by `trigger(.., "hello")` or `trigger_text`, is a
+        json.JSONDecodeError here. `data` has the text.
+        """
+        try:
+            return json.loads(self.data or "null")
+        except json.JSONDecodeError as error:
+            what = f"the data {shortened(self.data, 40)} is not JSON; it stands in Notification.data ({error.msg})"
+            raise json.JSONDecodeError(what, error.doc, error.pos) from None
+
+    @property
+    def member(self) -> Member | None:
+        """The member who came or left, of the kinds MEMBER_ADDED and MEMBER_REMOVED; None of others."""
+        if self.kind not in (Kind.MEMBER_ADDED, Kind.MEMBER_REMOVED) or self.user_id is None:
+            return None
+        return Member(self.user_id, self.user_info)
 
     def __repr__(self) -> str:
         """Only the fields that are set. Long texts are cut."""
@@ -72,10 +87,10 @@ class Member:
     """A member of a presence channel."""
 
     id: str
-    info: str | None = None  # JSON that the app keeps for the member
+    info: str | None = None  # JSON that the app keeps for the member; None if it is null
 
     def json(self) -> Any:
-        """The info, parsed."""
+        """The info, parsed; None if there is none."""
         return json.loads(self.info or "null")
 
     def __repr__(self) -> str:
@@ -103,7 +118,12 @@ def members_of(function: Any, *arguments: Any) -> list[Member]:
 
 
 def _member(members: c_void_p, index: int) -> Member:
-    return Member(text_of(lib.pusher_list_id, members, index) or "", text_of(lib.pusher_list_info, members, index))
+    info = text_of(lib.pusher_list_info, members, index)
+    return Member(text_of(lib.pusher_list_id, members, index) or "", None if info is None else _unless_null(info))
+
+
+def _unless_null(text: str) -> str | None:
+    return None if text == "null" else text
 
 
 def _field(name: str, kind: Any = None, convert: Callable[[Any], Any] = lambda value: value) -> Any:
@@ -126,7 +146,7 @@ FIELDS = {
     "name": _field("name"),
     "data": _field("data"),
     "user_id": _field("user_id"),
-    "user_info": _field("user_info"),
+    "user_info": _field("user_info", None, _unless_null),
     "users": _user_ids,
     "count": _field("count", c_uint64),
     "reason": _field("reason"),
