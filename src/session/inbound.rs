@@ -131,13 +131,14 @@ impl Session {
         if let Message::SubscriptionSucceeded { channel, .. } | Message::SubscriptionError { channel, .. } = &message {
             self.note_answer(channel, now);
         }
+        let user = users::user(&self.sign_in);
         let (subscriptions, batch) = (&mut self.subscriptions, &mut self.batch);
         match message {
             Message::SubscriptionSucceeded { channel, data } => {
                 subscriptions.succeeded(&channel, data, self.sign_in.user(), batch, now)
             }
             Message::SubscriptionError { channel, data, refusal } => {
-                subscriptions.refused(&channel, &data.text(), refusal, batch, now)
+                subscriptions.refused(&channel, &data.text(), refusal, user, batch, now)
             }
             Message::SubscriptionCount { channel, data, count } => subscriptions.counted(&channel, data, count, batch),
             Message::CacheMiss { channel, data } => subscriptions.cache_missed(&channel, data, batch),

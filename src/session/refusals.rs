@@ -62,7 +62,8 @@ impl Session {
             return self.repeat(&Limited { subscriptions: vec![channel.into()], ..Limited::default() }, error, now);
         }
         let refusal = Refusal { kind: String::new(), message: error.message, status: error.code };
-        self.subscriptions.refused(channel, "", refusal, &mut self.batch, now);
+        let user = users::user(&self.sign_in);
+        self.subscriptions.refused(channel, "", refusal, user, &mut self.batch, now);
     }
 
     fn too_much(&mut self, error: ServerError, now: Instant) {

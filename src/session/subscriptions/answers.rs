@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    Subscriptions,
+    Subscriptions, User,
     subscription::{AtServer, Progress, Subscription},
 };
 
@@ -81,10 +81,18 @@ impl Subscriptions {
         channel: &str,
         data: &str,
         refusal: Refusal,
+        user: User,
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
+        if self.has_doubts && subscription.progress == Progress::Subscribed && subscription.unanswered == 0 {
+            // The confirmation may have been that of an older request. The server knows, so that it is asked again.
+            let name = subscription.interest.name().clone();
+            subscription.progress = Progress::Wanted;
+            self.advance(&name, user, batch, now);
+            return true;
+        }
         let is_confirmed_too_early = subscription.is_confirmed_too_early();
         let is_awaited = subscription.is_requested() || subscription.is_repeated();
         if subscription.unanswered > 0 && !subscription.is_users() {
@@ -132,6 +140,7 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
+        self.has_doubts = true;
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
         let is_confirmed_too_early = subscription.is_confirmed_too_early() && subscription.last_request == attempt;
         if !is_a_guess || subscription.last_request == attempt {

@@ -66,6 +66,8 @@ pub(super) struct Subscriptions {
     /// Numbers the batches, because a channel's slot is worth something in one batch only.
     batch: u64,
     connected: bool,
+    /// An error without a channel came on this connection. It may have refused another request than it was taken for.
+    has_doubts: bool,
 }
 
 impl Subscriptions {
@@ -83,6 +85,7 @@ impl Subscriptions {
             attempts: 0,
             batch: 0,
             connected: false,
+            has_doubts: false,
         }
     }
 
@@ -214,6 +217,7 @@ impl Subscriptions {
     /// A new connection subscribes every wanted channel exactly once (R8), in the order in which they became known.
     pub(super) fn begin_connection(&mut self, user: User, batch: &mut Batch, now: Instant) {
         self.connected = true;
+        self.has_doubts = false;
         self.pacing.begin_connection();
         let wanted = self.by_name.values().filter(|subscription| subscription.progress == Progress::Wanted);
         let mut wanted: Vec<_> = wanted.map(|s| (s.interest.id(), s.interest.name().clone())).collect();

@@ -41,6 +41,7 @@ impl Subscriptions {
     }
 
     fn repeat_one(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) -> bool {
+        self.has_doubts = true;
         let Some(subscription) = self.by_name.get_mut(name) else { return false };
         let (is_requested, is_confirmed_too_early) =
             (subscription.is_requested(), subscription.is_confirmed_too_early());
