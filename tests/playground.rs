@@ -180,14 +180,16 @@ fn what_cannot_be_run_is_told_on_one_line() {
 fn without_a_program_it_prints_the_variables_and_serves() {
     let mut child = playground(&[]);
     let stdout = Lines::read(child.0.stdout.take().expect("piped"));
-    let names = ["HOST", "PORT", "KEY", "SECRET", "AUTH_ENDPOINT", "USER_AUTH_ENDPOINT"];
-    let values = names.map(|name| {
+    let names = ["URL", "HOST", "PORT", "KEY", "SECRET", "AUTH_ENDPOINT", "USER_AUTH_ENDPOINT"];
+    let [url, host, port, key, ..] = names.map(|name| {
         let line = stdout.next().expect("a line for each variable");
         line.strip_prefix(&format!("export PUSHER_{name}=")).expect(name).to_owned()
     });
-    let config = Config::host(&*values[2], &*values[0]).port(values[1].parse().expect("a port")).tls(false);
-    let pusher = Pusher::new(config);
-    let receiver = pusher.receiver();
-    pusher.connect().expect("it serves").subscribe("news").expect("a valid name");
-    assert_eq!(next_event(&receiver).0, "published");
+    let by_host = Config::host(&*key, &*host).port(port.parse().expect("a port")).tls(false);
+    for config in [by_host, Config::url(url)] {
+        let pusher = Pusher::new(config);
+        let receiver = pusher.receiver();
+        pusher.connect().expect("it serves").subscribe("news").expect("a valid name");
+        assert_eq!(next_event(&receiver).0, "published");
+    }
 }
