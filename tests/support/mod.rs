@@ -16,6 +16,9 @@ use pusher_channels::{
 /// Longer than anything here takes, also on a loaded machine. Only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether this build has TLS.
+pub(crate) const HAS_TLS: bool = cfg!(feature = "native-tls");
+
 pub(crate) fn server() -> TestServer {
     TestServer::start().expect("a free port on loopback")
 }
