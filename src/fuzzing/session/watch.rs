@@ -70,7 +70,7 @@ impl Watch {
     pub(super) fn heard(&mut self, text: &str) {
         // The session reads keys that this reader refuses.
         let Ok(message) = serde_json::from_str::<Value>(text) else {
-            self.has_doubts |= text.contains("pusher:error");
+            self.has_doubts |= ["pusher:error", "subscription_error"].iter().any(|refusal| text.contains(refusal));
             return;
         };
         match (message["event"].as_str(), message["channel"].as_str()) {
