@@ -25,7 +25,7 @@ pub(crate) struct Client {
     /// What `pusher_next` takes from.
     queue: Option<Queue>,
     credentials: Arc<Shared>,
-    /// What authorizers have been asked and not answered yet.
+    /// The questions to authorizers that have no answer yet.
     questions: Arc<Questions>,
     /// How users are signed in where nothing else is configured.
     proof: Option<Arc<Proof>>,

@@ -60,7 +60,7 @@ const SYNONYMS: [(&str, &str); 47] = [
     ("wssport", "port"),
 ];
 
-/// What functions of their own set, in the form that [`letters`] returns.
+/// Options that a function of their own sets, in the form that [`letters`] returns.
 const FUNCTIONS: [(&str, &str); 6] = [
     ("authorizer", "pusher_config_authorizer"),
     ("batchauthorizer", "pusher_config_batch_authorizer"),

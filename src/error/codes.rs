@@ -76,7 +76,7 @@ pub(super) fn upgrade_status(status: u16) -> Option<&'static str> {
     })
 }
 
-/// What an HTTP status of an auth endpoint, or of an authorizer, means.
+/// The meaning of an HTTP status of an auth endpoint, or of an authorizer.
 pub(super) fn auth_status(status: u16) -> Option<&'static str> {
     Some(match status {
         300..=399 => "it points elsewhere, which is not followed; name that URL in Config",

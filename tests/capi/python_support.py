@@ -28,7 +28,7 @@ from pusher_channels._callbacks import callbacks  # noqa: E402
 
 PATIENCE = 10.0
 
-# What functions raise on purpose would be on stderr. `assertLogs` still finds it.
+# Keeps the exceptions that functions raise on purpose off stderr. `assertLogs` still finds them.
 logging.getLogger("pusher_channels").addHandler(logging.NullHandler())
 
 

@@ -1,4 +1,4 @@
-//! What a signal does to a wait, and what ends a wait.
+//! The effect of a signal on a wait, and the ways to end a wait.
 
 use crate::{
     program::{Library, Program, Watch},

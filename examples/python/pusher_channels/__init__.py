@@ -33,8 +33,8 @@ in the way that suits the thread in which they are called:
 `async with Client(..) as client` connects and closes without blocking the loop. Calls that could only block the loop
 (`with`, `for`, and `next` with a timeout other than 0) are a RuntimeError there, which names what to use.
 
-What a callback or an authorizer raises is logged with its traceback by the logger "pusher_channels" of `logging`, which
-prints it on stderr unless the program says otherwise. The log of the library itself goes to the logger of `log_to`.
+The logger "pusher_channels" of `logging` logs an exception in a callback or an authorizer with its traceback, and prints it
+on stderr unless the program configures it otherwise. The log of the library itself goes to the logger of `log_to`.
 
 A backend signs permissions with `sign_channel` and `sign_user`.
 

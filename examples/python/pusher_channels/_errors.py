@@ -194,7 +194,7 @@ _METHODS = """connect connect_background wait_connected disconnect reconnect_now
 
 _FUNCTIONS = re.compile(rf"\bpusher_({'|'.join(_METHODS)})\b")
 
-# What the library puts before the texts of its errors: the name of the function.
+# The library begins the texts of its errors with the name of the function.
 _CALLED = re.compile(r"\Apusher_\w+: ")
 
 

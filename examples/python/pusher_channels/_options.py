@@ -31,7 +31,7 @@ MAPPINGS = {"headers": "header", "auth_headers": "auth_header", "auth_params": "
 # Pairs themselves.
 PAIRS = {"client_name": "a name and a version", "client_identity_pem": "a certificate and its private key"}
 
-# What programs for other libraries call some options.
+# The names that other libraries have for some options.
 OTHER_NAMES = {
     **dict.fromkeys(("use_tls", "force_tls", "forceTLS", "useTLS", "ssl", "encrypted"), "tls"),
     **dict.fromkeys(("max_reconnect_delay", "max_reconnect_gap"), "reconnect_max_delay"),

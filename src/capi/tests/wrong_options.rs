@@ -1,4 +1,4 @@
-//! What is said of an option that does not exist, and of a value that an option does not take.
+//! The errors for an option that does not exist, and for a value that an option does not take.
 
 use std::{
     ffi::{CStr, CString},
@@ -39,7 +39,7 @@ impl Config {
         unsafe { c::pusher_config_add(self.0, option.as_ptr(), name.as_ptr(), value.as_ptr()) }
     }
 
-    /// What is said of this option, which does not exist, after the name of the function.
+    /// The error for this option, which does not exist, without the name of the function.
     fn unknown(&self, option: &str) -> String {
         assert_eq!(self.set(option, "canary"), results::PUSHER_ERR_OPTION, "{option}");
         last_error().replace("pusher_config_set: there is ", "")

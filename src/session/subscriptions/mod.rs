@@ -244,7 +244,7 @@ impl Subscriptions {
             subscription.at_server = AtServer::No;
             subscription.unanswered = 0;
             subscription.to_tell = false;
-            // What nobody can authorise is reported again: a program may have another permission for the new socket.
+            // A channel without an authorizer is reported again: the program may have a permission for the new socket.
             subscription.progress = Progress::Wanted;
         }
     }

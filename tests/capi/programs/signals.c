@@ -1,5 +1,5 @@
 /*
- * What a signal does to a wait, and what ends a wait: each sentence of SIGNALS in the header, tried.
+ * The effect of a signal on a wait, and the ways to end a wait: each sentence of SIGNALS in the header, tried.
  *
  * One thread waits in each call that can wait for ever. A signal runs its handler on that thread, and the wait goes on.
  * Then the client is disconnected, or freed.
