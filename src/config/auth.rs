@@ -380,13 +380,10 @@ impl Config {
         self.check_either_endpoint(("auth_endpoint", "http_auth"), auth.endpoint.as_ref())?;
         self.check_either_endpoint(("user_auth_endpoint", "user_http_auth"), auth.user_endpoint.as_ref())?;
         check_request(&auth.request, ("auth_header", "auth_param"))?;
-        let is_complete = |endpoint: &Option<AuthEndpoint>| matches!(endpoint, Some(AuthEndpoint::Complete(_)));
-        let is_by_url = |endpoint: &Option<AuthEndpoint>| matches!(endpoint, Some(AuthEndpoint::Url(_)));
-        let [channels, users] = [&auth.endpoint, &auth.user_endpoint];
-        if (is_complete(channels) || is_complete(users)) && !is_by_url(channels) && !is_by_url(users) {
-            if let Some(option) = auth.request.first_set() {
-                return Err(Error::config(option, "has no effect beside an HttpAuth; give it to the HttpAuth"));
-            }
+        let mut endpoints = [&auth.endpoint, &auth.user_endpoint].into_iter().flatten().peekable();
+        let is_unused = endpoints.peek().is_some() && endpoints.all(|e| matches!(e, AuthEndpoint::Complete(_)));
+        if let Some(option) = auth.request.first_set().filter(|_| is_unused) {
+            return Err(Error::config(option, "has no effect beside an HttpAuth; give it to the HttpAuth"));
         }
         if auth.client_event_limit == Some(0) {
             return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));

@@ -112,8 +112,7 @@ pub(super) fn check_beside_url(config: &Config, option: &'static str) -> Result<
     if config.port.is_some() || config.tls.is_some() || !config.path_prefix.is_empty() {
         return Err(Error::config(option, "is complete: port, tls and path_prefix cannot be set beside it"));
     }
-    check_cluster_domain(config)?;
-    metadata(config).map(drop)
+    check_cluster_domain(config)
 }
 
 fn check_cluster_domain(config: &Config) -> Result<(), Error> {
@@ -161,7 +160,7 @@ fn checked_prefix(prefix: &str) -> Result<String, Error> {
     Ok(path)
 }
 
-fn metadata(config: &Config) -> Result<String, Error> {
+pub(super) fn metadata(config: &Config) -> Result<String, Error> {
     let Some((name, version)) = &config.metadata else { return Ok(String::new()) };
     if name.is_empty() || version.is_empty() {
         return Err(Error::config("client_name", "name and version must not be empty"));

@@ -432,7 +432,10 @@ impl Config {
     /// Checks every option.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.address {
-            Address::UrlWith(_) => endpoint::check_beside_url(self, "url_with")?,
+            Address::UrlWith(_) => {
+                endpoint::check_beside_url(self, "url_with")?;
+                endpoint::metadata(self)?;
+            }
             _ => drop(self.endpoint()?),
         }
         self.headers()?;

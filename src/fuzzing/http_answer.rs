@@ -3,7 +3,10 @@
 use super::bytes::Bytes;
 use crate::{
     Config,
-    io::http::{Failure, Http, Post, scripted::Scripted},
+    io::http::{
+        Failure, Http,
+        scripted::{Scripted, sign_in},
+    },
     sync::atomic::AtomicBool,
 };
 
@@ -51,9 +54,7 @@ impl Outcome {
 fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
     let http = Http::over(Scripted::new(sent, cuts));
     let config = Config::host("key", "localhost");
-    let auth = config.auth();
-    let (url, options) = ("http://localhost/auth", &auth.request);
-    let post = Post { url, options, timeout: auth.timeout, socket_id: "1.2", channel: None };
+    let post = sign_in(&config, "http://localhost/auth");
     match http.post(&post, &AtomicBool::new(false), |body| Ok(body.to_vec())) {
         Ok(body) => Outcome::Success(body),
         Err(Failure::Refused { status, message, retry_after }) => {

@@ -8,7 +8,10 @@ use crate::{
     Config, Error,
     config::HttpUrl,
     io::{
-        http::{Http, Post, scripted::Scripted},
+        http::{
+            Http,
+            scripted::{Scripted, sign_in},
+        },
         websocket,
     },
     protocol::{frame::Outgoing, name},
@@ -287,10 +290,7 @@ fn auth_request(config: Config) -> Option<(Head, String)> {
     let script = Scripted::new(b"HTTP/1.1 200 OK\r\n\r\n", &[]);
     let http = Http::over(script.clone());
     let no_closure = AtomicBool::new(false);
-    let auth = config.auth();
-    let (url, options) = (endpoint, &auth.request);
-    let post = Post { url, options, timeout: auth.timeout, socket_id: "1.2", channel: None };
-    assert!(http.post(&post, &no_closure, |_| Ok(())).is_ok(), "it has been checked");
+    assert!(http.post(&sign_in(&config, endpoint), &no_closure, |_| Ok(())).is_ok(), "it has been checked");
     let sent = script.sent();
     let end = sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
     let head = Head::parse(&sent[..end]).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&sent)));

@@ -29,7 +29,8 @@ use crate::{
 enum ForChannels<'a> {
     Closure(&'a Authorize),
     Batch(&'a AuthorizeBatch),
-    Endpoint(&'a str, &'a RequestOptions),
+    /// The URL, and the options of requests to it.
+    Endpoint((&'a str, &'a RequestOptions)),
     Secret(&'a str),
     Nobody,
 }
@@ -37,8 +38,12 @@ enum ForChannels<'a> {
 /// Who answers for users: the first that is configured.
 enum ForUsers<'a> {
     Closure(&'a Authenticate),
-    Endpoint(&'a str, &'a RequestOptions),
-    Secret { secret: &'a str, user_data: &'a str },
+    /// The URL, and the options of requests to it.
+    Endpoint((&'a str, &'a RequestOptions)),
+    Secret {
+        secret: &'a str,
+        user_data: &'a str,
+    },
     Nobody,
 }
 
@@ -47,10 +52,7 @@ impl<'a> ForChannels<'a> {
         match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.secret) {
             (Some(closure), ..) => Self::Closure(closure),
             (None, Some(batch), ..) => Self::Batch(batch),
-            (None, None, Some(endpoint), _) => {
-                let (url, options) = auth.request_to(endpoint);
-                Self::Endpoint(url, options)
-            }
+            (None, None, Some(endpoint), _) => Self::Endpoint(auth.request_to(endpoint)),
             (None, None, None, Some(secret)) => Self::Secret(secret.expose()),
             (None, None, None, None) => Self::Nobody,
         }
@@ -61,7 +63,7 @@ impl<'a> ForChannels<'a> {
         let closure = options.and_then(SubscribeOptions::own_authorizer);
         match (closure, options.and_then(SubscribeOptions::own_http_auth)) {
             (Some(closure), _) => Self::Closure(closure),
-            (None, Some(own)) => Self::Endpoint(own.url(), own.request()),
+            (None, Some(own)) => Self::Endpoint((own.url(), own.request())),
             (None, None) => Self::of(auth),
         }
     }
@@ -71,10 +73,7 @@ impl<'a> ForUsers<'a> {
     fn of(auth: &'a Auth) -> Self {
         match (&auth.user_authenticator, &auth.user_endpoint, &auth.secret, &auth.user_data) {
             (Some(closure), ..) => Self::Closure(closure),
-            (None, Some(endpoint), ..) => {
-                let (url, options) = auth.request_to(endpoint);
-                Self::Endpoint(url, options)
-            }
+            (None, Some(endpoint), ..) => Self::Endpoint(auth.request_to(endpoint)),
             (None, None, Some(secret), Some(data)) => {
                 Self::Secret { secret: secret.expose(), user_data: data.expose() }
             }
@@ -165,7 +164,7 @@ pub(super) fn at_once(config: &Config, own: OwnOptionsOf<'_>, question: Question
 fn user_at_once(config: &Config, socket_id: &str) -> Option<Result<UserAuth, Error>> {
     let auth = config.auth();
     match ForUsers::of(auth) {
-        ForUsers::Closure(_) | ForUsers::Endpoint(..) => None,
+        ForUsers::Closure(_) | ForUsers::Endpoint(_) => None,
         ForUsers::Secret { secret, user_data } => {
             let signature = sign::user(&key(config), secret, socket_id, user_data);
             Some(Ok(UserAuth::new(signature, user_data)))
@@ -186,7 +185,7 @@ fn channels_at_once(
     for question in questions {
         let options = own(&question.channel);
         let auth = match ForChannels::of_channel(config.auth(), options.as_ref().and_then(LentOptions::as_options)) {
-            ForChannels::Closure(_) | ForChannels::Endpoint(..) => {
+            ForChannels::Closure(_) | ForChannels::Endpoint(_) => {
                 works.push(Work::Channel(question));
                 continue;
             }
@@ -250,7 +249,7 @@ fn ask_channel(
             let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
             grant::checked_channel(answer, channel).map_err(Failure::Malformed)
         }
-        ForChannels::Endpoint(url, options) => {
+        ForChannels::Endpoint((url, options)) => {
             let post = Post { url, options, timeout: auth.timeout, socket_id, channel: Some(channel) };
             http.post(&post, inside, |body| grant::channel_from(body, channel))
         }
@@ -264,7 +263,7 @@ fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> R
             let answer = user_code(inside, || closure(socket_id)).ok_or_else(Failure::panicked)??;
             grant::checked_user(answer).map_err(Failure::Malformed)
         }
-        ForUsers::Endpoint(url, options) => {
+        ForUsers::Endpoint((url, options)) => {
             let post = Post { url, options, timeout: auth.timeout, socket_id, channel: None };
             http.post(&post, inside, grant::user_from)
         }

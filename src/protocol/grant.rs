@@ -21,14 +21,9 @@ impl ChannelAuth {
     /// [`Error::InvalidPermission`] if the text is not such an object. The error never repeats the text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let auth = Answer::read(text.as_bytes(), |answer| {
-            let mut auth = Self::new(required(answer.auth, "auth")?);
-            if let Some(data) = self::text(answer.channel_data, "channel_data")? {
-                auth = auth.channel_data(data);
-            }
-            if let Some(key) = self::text(answer.shared_secret, "shared_secret")? {
-                auth = auth.shared_secret(key);
-            }
-            Ok(auth)
+            let auth = signed(answer.auth, answer.channel_data)?;
+            let key = self::text(answer.shared_secret, "shared_secret")?;
+            Ok(key.into_iter().fold(auth, Self::shared_secret))
         });
         auth.map_err(malformed)
     }
@@ -69,16 +64,19 @@ fn to_json<const N: usize>(fields: [(&str, Option<&str>); N]) -> String {
 /// The permission for a channel, out of the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
     Answer::read(body, |answer| {
-        let mut auth = ChannelAuth::new(required(answer.auth, "auth")?);
-        if let Some(data) = text(answer.channel_data, "channel_data")? {
-            auth = auth.channel_data(data);
-        }
+        let mut auth = signed(answer.auth, answer.channel_data)?;
         // Other channels do not use it.
         if ChannelKind::of(channel).is_encrypted() {
             auth = auth.shared_secret(required(answer.shared_secret, "shared_secret")?);
         }
         checked_channel(auth, channel)
     })
+}
+
+/// The parts of a permission that all channels use.
+fn signed(auth: Option<&RawValue>, channel_data: Option<&RawValue>) -> Result<ChannelAuth, String> {
+    let auth = ChannelAuth::new(required(auth, "auth")?);
+    Ok(text(channel_data, "channel_data")?.into_iter().fold(auth, ChannelAuth::channel_data))
 }
 
 /// The proof of who the user is, out of the body of an endpoint's answer.

@@ -13,8 +13,17 @@ use std::{
 use parking_lot::Mutex;
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
-use super::transport::{Connection, Socket};
-use crate::io::stop::Stop;
+use super::{
+    Post,
+    transport::{Connection, Socket},
+};
+use crate::{Config, io::stop::Stop};
+
+/// Asks this URL who the user of the connection 1.2 is, with the options of the configuration.
+pub(crate) fn sign_in<'a>(config: &'a Config, url: &'a str) -> Post<'a> {
+    let auth = config.auth();
+    Post { url, options: &auth.request, timeout: auth.timeout, socket_id: "1.2", channel: None }
+}
 
 /// The answers of an endpoint, and the requests that it received. Clones share them.
 #[derive(Clone, Default)]

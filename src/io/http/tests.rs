@@ -10,15 +10,13 @@ use std::{
 
 use socket2::SockRef;
 
-use super::{Failure, Http, Post, scripted::Scripted};
+use super::{
+    Failure, Http,
+    scripted::{Scripted, sign_in},
+};
 use crate::{Config, protocol::grant, sync::atomic::AtomicBool};
 
 const GOOD: &str = "{\"auth\":\"k:s\"}";
-
-fn sign_in<'a>(config: &'a Config, url: &'a str) -> Post<'a> {
-    let auth = config.auth();
-    Post { url, options: &auth.request, timeout: auth.timeout, socket_id: "1.2", channel: None }
-}
 
 /// Asks this URL for the body of the answer.
 fn ask_at(http: &Http, config: &Config, url: &str) -> Result<Vec<u8>, Failure> {
