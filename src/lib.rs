@@ -164,12 +164,6 @@
 // In reading order; the empty lines keep rustfmt from sorting them.
 mod client;
 
-mod channel;
-
-mod user;
-
-mod weak;
-
 mod config;
 
 mod event;
@@ -178,21 +172,19 @@ mod auth;
 
 mod receiver;
 
-mod stats;
-
-mod client_event;
-
 mod error;
 
-mod wiped;
+mod secret;
 
 mod surrogates;
 
-mod quiet;
+mod panic_hook;
 
 mod sync;
 
 mod protocol;
+
+mod delivery;
 
 mod session;
 
@@ -240,9 +232,8 @@ pub mod guide {
 mod survival_figures;
 
 pub use auth::{AuthError, AuthRequest, ChannelAuth, HttpAuth, SubscribeOptions, UserAuth};
-pub use channel::Channel;
-pub use client::{Binding, Pusher};
-pub use config::{ByteStream, Config, DialRequest, DispatchBudget, Overflow};
+pub use client::{Binding, Channel, Pusher, Stats, User, WeakChannel, WeakPusher};
+pub use config::{ByteStream, Config, DialRequest, DispatchBudget, Overflow, Reconnect};
 pub use error::{ConnectPhase, Error, ProxyProblem, Source, TlsProblem};
 pub use event::{
     AnySender, ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange,
@@ -253,10 +244,6 @@ pub use receiver::PollableReceiver;
 pub use receiver::{
     Closed, EventReceiver, IntoEvents, IntoIter, Iter, Receiver, ReceiverOptions, RecvTimeoutError, TryRecvError,
 };
-pub use session::Reconnect;
-pub use stats::Stats;
-pub use user::User;
-pub use weak::{WeakChannel, WeakPusher};
 
 /// The README's code is compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "test-server"))]

@@ -1,14 +1,14 @@
 //! What is asked of those who authorise channels and users, and what they answer.
 
+mod decoder;
 mod http_auth;
 mod subscribe_options;
 
 use std::{fmt, sync::Arc};
 
-use zeroize::Zeroizing;
+use crate::{Error, Name, secret::Secret};
 
-use crate::{Error, Name};
-
+pub(crate) use decoder::Decoder;
 pub use http_auth::HttpAuth;
 pub(crate) use http_auth::{Pairs, RequestOptions};
 pub use subscribe_options::SubscribeOptions;
@@ -197,26 +197,6 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for AuthError {
             None if error.is::<std::io::Error>() => Self { cause: AuthErrorCause::Io, ..Self::new(error.to_string()) },
             None => Self::new(error.to_string()),
         }
-    }
-}
-
-/// Text that must not be printed, and is wiped when it is dropped (X1).
-#[derive(Clone)]
-pub(crate) struct Secret(Zeroizing<String>);
-
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{AuthError, AuthRequest, Authorize, ChannelAuth, HttpAuth};
-use crate::event::Decoder;
+use super::{AuthError, AuthRequest, Authorize, ChannelAuth, HttpAuth, decoder::Decoder};
 
 /// How one channel is authorised and decoded, in place of what the [`Config`](crate::Config) says for all channels:
 /// [`Channel::subscribe_with`](crate::Channel::subscribe_with).

@@ -7,10 +7,10 @@ use std::{
     thread,
 };
 
+use super::{errors, results};
 use crate::{
     Error,
-    capi::{errors, results},
-    quiet::{self, Quiet},
+    panic_hook::{self, Quiet},
 };
 
 /// Why a function has not done what it was asked for.
@@ -132,7 +132,7 @@ fn keep_panics_quiet() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if quiet::is_quiet() {
+            if panic_hook::is_quiet() {
                 // Its words may quote what is confidential.
                 let place = info.location().map(ToString::to_string);
                 ::log::error!("a panic at {}", place.as_deref().unwrap_or("an unknown place"));

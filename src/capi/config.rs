@@ -14,7 +14,7 @@ use super::{
     text::Lent,
     unknown::Names,
 };
-use crate::auth::Secret;
+use crate::secret::Secret;
 
 /// Options, until clients are made of them.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use parking_lot::Mutex;
 
 use super::boundary::Failure;
-use crate::{auth::Secret, config::checked_header};
+use crate::{config::checked_header, secret::Secret};
 
 type Pairs = Vec<(String, Secret)>;
 

@@ -9,7 +9,7 @@ use super::{
     callbacks::Registered,
     handles::{Freed, Handle, Loan},
 };
-use crate::wiped::Wiped;
+use crate::secret::Wiped;
 
 callbacks! {
     /// Makes text of data, and says whether it could.

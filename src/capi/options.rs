@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde_json::value::RawValue;
 
 use super::{boundary::Failure, numbers, results};
-use crate::{Overflow, Reconnect, auth::Secret};
+use crate::{Overflow, Reconnect, secret::Secret};
 
 /// What a value is.
 #[derive(Clone, Copy, PartialEq, Eq)]

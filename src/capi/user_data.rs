@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use crate::quiet::Quiet;
+use crate::panic_hook::Quiet;
 
 /// Frees a `user_data`.
 #[allow(non_camel_case_types, reason = "the header's name")]

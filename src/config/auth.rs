@@ -10,11 +10,10 @@ use zeroize::Zeroize;
 use super::{Address, Config, HttpUrl, endpoint::is_field_value, host::is_loopback};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, HttpAuth, SubscribeOptions, UserAuth,
-    auth::{Authorize, RequestOptions, Secret},
-    event::Decoder,
-    protocol::{percent, sealed::SharedSecret},
+    auth::{Authorize, Decoder, RequestOptions},
+    protocol::{percent, secretbox::SharedSecret},
+    secret::{Secret, Wiped},
     surrogates,
-    wiped::Wiped,
 };
 
 pub(crate) type AuthorizeBatch = Arc<dyn Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync>;

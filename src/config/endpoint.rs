@@ -6,7 +6,7 @@ use super::{
     Address, Config,
     host::{self, address, authority, default_port, port_of},
 };
-use crate::{Error, auth::Secret, protocol::percent};
+use crate::{Error, protocol::percent, secret::Secret};
 
 /// The address to dial, and the target of the upgrade request.
 #[derive(Debug, Clone, PartialEq, Eq)]

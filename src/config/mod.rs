@@ -8,6 +8,7 @@ mod host;
 mod http_url;
 mod no_proxy;
 mod proxy;
+mod reconnect;
 mod tls;
 mod url_source;
 
@@ -17,8 +18,9 @@ use tungstenite::http::HeaderName;
 
 use crate::{
     Error,
-    auth::Secret,
-    session::{Reconnect, Rules, Settings},
+    config::url_source::UrlSource,
+    secret::Secret,
+    session::{Rules, Settings},
 };
 
 pub(crate) use auth::{Auth, Authenticate, AuthorizeBatch, checked_header};
@@ -29,7 +31,8 @@ pub(crate) use endpoint::Endpoint;
 pub(crate) use host::{address, without_zone};
 pub(crate) use http_url::HttpUrl;
 pub(crate) use proxy::{Proxy, ProxyKind};
-use url_source::UrlSource;
+pub use reconnect::Reconnect;
+
 #[cfg(feature = "native-tls")]
 pub(crate) use {host::tls_name, tls::Identity};
 

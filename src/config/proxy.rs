@@ -8,7 +8,7 @@ use super::{
     host::{self, address, port_of},
     no_proxy::NoProxy,
 };
-use crate::{Error, auth::Secret, protocol::percent};
+use crate::{Error, protocol::percent, secret::Secret};
 
 /// How the client reaches servers and auth endpoints.
 #[derive(Clone, Default)]

@@ -3,11 +3,11 @@
 mod codes;
 mod display;
 mod proxy;
+mod redact;
 #[cfg(test)]
 mod tests;
 #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "nothing is detected where there is no TLS"))]
 mod tls;
-mod words;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{
-    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Interest, Member, Name, Notification,
+    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Intent, Member, Name, Notification,
     SubscriptionError, SubscriptionSucceeded,
 };
 use crate::{Error, error::excerpt};
@@ -19,35 +19,35 @@ pub(crate) struct Batch {
     number: u64,
     text: String,
     entries: Vec<Entry>,
-    channels: Vec<(Arc<Interest>, u64)>,
-    connection: Option<(Arc<Interest>, u64)>,
+    channels: Vec<(Arc<Intent>, u64)>,
+    connection: Option<(Arc<Intent>, u64)>,
     notices: usize,
     /// What notices, members and decrypted bytes hold beside the block of text.
     other_bytes: usize,
-    roster_changes: Vec<(ChannelSlot, RosterChange)>,
+    roster_changes: Vec<(ChannelSlot, MembersChange)>,
     /// Of a batch of one event: the key that the program has given it, in a queue that keeps the latest.
     own_key: Option<Box<str>>,
     /// What the snapshot learns from this batch, beside its entries.
-    pub(crate) published: Published,
+    pub published: SnapshotUpdate,
 }
 
 /// Facts for the snapshot that the public calls read.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Published {
+pub(crate) struct SnapshotUpdate {
     /// The state at the end of the batch, where it changed.
-    pub(crate) state: Option<ConnectionState>,
+    pub state: Option<ConnectionState>,
     /// The socket id at the end of the batch, where it changed.
-    pub(crate) socket_id: Option<Option<Arc<str>>>,
+    pub socket_id: Option<Option<Arc<str>>>,
     /// The last call to connect that was taken up, where there was one.
-    pub(crate) taken_up: Option<Ticket>,
+    pub taken_up: Option<CallId>,
     /// What became of calls that wait for the outcome of an attempt.
-    pub(crate) settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
+    pub settled: Vec<(CallId, Result<(), Arc<Error>>)>,
     /// What became of the last sign-in that was taken up, where that changed.
-    pub(crate) user: Option<(Ticket, UserOutcome)>,
+    pub user: Option<(CallId, UserOutcome)>,
     /// How the last connection ended, where one did.
-    pub(crate) last_close: Option<LastClose>,
+    pub last_close: Option<LastClose>,
     /// The counters at the end of the batch, where they changed.
-    pub(crate) tally: Option<Tally>,
+    pub counters: Option<Counters>,
 }
 
 /// How far a sign-in has come.
@@ -64,7 +64,7 @@ pub(crate) enum UserOutcome {
 
 /// A change of the members of a presence channel.
 #[derive(Debug)]
-pub(crate) enum RosterChange {
+pub(crate) enum MembersChange {
     /// These are all, and this is the client's own user.
     Replaced {
         members: Vec<Member>,
@@ -74,14 +74,14 @@ pub(crate) enum RosterChange {
     Removed(Name),
 }
 
-impl Published {
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.is_news() && self.tally.is_none()
+impl SnapshotUpdate {
+    pub fn is_empty(&self) -> bool {
+        !self.is_news() && self.counters.is_none()
     }
 
     /// Whether there is anything in it beside counters.
     fn is_news(&self) -> bool {
-        let Self { state, socket_id, taken_up, settled, user, last_close, tally: _ } = self;
+        let Self { state, socket_id, taken_up, settled, user, last_close, counters: _ } = self;
         let nothing = state.is_none() && socket_id.is_none() && taken_up.is_none() && user.is_none();
         let nothing = nothing && last_close.is_none();
         !nothing || !settled.is_empty()
@@ -90,32 +90,32 @@ impl Published {
 
 /// Numbers the calls to connect, in the order in which they are taken up.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ticket(pub(crate) u64);
+pub(crate) struct CallId(pub(crate) u64);
 
 /// What the session counts. All numbers count from the making of the client.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) attempts: u64,
-    pub(crate) reconnect_attempts: u64,
-    pub(crate) connections: u64,
-    pub(crate) messages: u64,
-    pub(crate) messages_sent: u64,
-    pub(crate) events: u64,
-    pub(crate) ignored: u64,
-    pub(crate) bad_messages: u64,
+pub(crate) struct Counters {
+    pub attempts: u64,
+    pub reconnect_attempts: u64,
+    pub connections: u64,
+    pub messages: u64,
+    pub messages_sent: u64,
+    pub events: u64,
+    pub ignored: u64,
+    pub bad_messages: u64,
     /// From the last ping to its answer.
-    pub(crate) round_trip: Option<Duration>,
+    pub round_trip: Option<Duration>,
 }
 
 /// How a connection ended that nobody here ended.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct LastClose {
-    pub(crate) code: Option<u16>,
-    pub(crate) reason: String,
+    pub code: Option<u16>,
+    pub reason: String,
 }
 
 impl LastClose {
-    pub(crate) fn by(error: &Error) -> Self {
+    pub fn by(error: &Error) -> Self {
         match error {
             Error::ConnectionClosed { code, message } => Self { code: Some(*code), reason: message.clone() },
             other => Self { code: None, reason: other.to_string() },
@@ -193,36 +193,36 @@ impl Entry {
 
 impl Batch {
     /// An empty batch whose entries answer the given wish to be connected.
-    pub(crate) fn answering(connection: Option<(Arc<Interest>, u64)>) -> Self {
+    pub fn answering(connection: Option<(Arc<Intent>, u64)>) -> Self {
         Self { connection, ..Self::default() }
     }
 
-    pub(crate) fn with_number(self, number: u64) -> Self {
+    pub fn with_number(self, number: u64) -> Self {
         Self { number, ..self }
     }
 
     /// The number of an entry, in the order of deliveries.
-    pub(crate) fn number(&self, index: usize) -> u64 {
+    pub fn number(&self, index: usize) -> u64 {
         self.number + index as u64
     }
 
     /// The number after that of its last entry.
-    pub(crate) fn next_number(&self) -> u64 {
+    pub fn next_number(&self) -> u64 {
         self.number(self.len())
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// How many entries are notices. The others are application events.
-    pub(crate) fn notices(&self) -> usize {
+    pub fn notices(&self) -> usize {
         self.notices
     }
 
     /// About how many bytes of memory the batch holds.
-    pub(crate) fn bytes(&self) -> usize {
-        let channels = self.channels.capacity() * size_of::<(Arc<Interest>, u64)>();
+    pub fn bytes(&self) -> usize {
+        let channels = self.channels.capacity() * size_of::<(Arc<Intent>, u64)>();
         size_of::<Self>()
             + self.text.capacity()
             + self.entries.capacity() * size_of::<Entry>()
@@ -232,14 +232,14 @@ impl Batch {
     }
 
     /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
-    pub(crate) fn add_channel(&mut self, interest: &Arc<Interest>, epoch: u64) -> ChannelSlot {
-        self.channels.push((Arc::clone(interest), epoch));
+    pub fn add_channel(&mut self, intent: &Arc<Intent>, epoch: u64) -> ChannelSlot {
+        self.channels.push((Arc::clone(intent), epoch));
         ChannelSlot(self.channels.len() - 1)
     }
 
     /// Adds an application event, `channel` being `None` for one that belongs to no channel. `write_data` appends the data, of
     /// up to `max_data` bytes, straight to the place where it stays.
-    pub(crate) fn push_event(
+    pub fn push_event(
         &mut self,
         channel: Option<ChannelSlot>,
         name: &str,
@@ -261,17 +261,17 @@ impl Batch {
     }
 
     /// Adds an application event whose data is text already.
-    pub(crate) fn push_text(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: &str) {
+    pub fn push_text(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: &str) {
         self.push_event(Some(channel), name, user_id, data.len(), |text| text.push_str(data));
     }
 
     /// Adds what went wrong and belongs to no subscription.
-    pub(crate) fn push_error(&mut self, error: Error) {
+    pub fn push_error(&mut self, error: Error) {
         self.push_notice(Notification::Error(Arc::new(error)));
     }
 
     /// Adds an application event whose data the user's own decoder makes text of, where it is consumed.
-    pub(crate) fn push_encoded(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: Vec<u8>) {
+    pub fn push_encoded(&mut self, channel: ChannelSlot, name: &str, user_id: Option<&str>, data: Vec<u8>) {
         self.push_text(channel, name, user_id, "");
         if let Some(entry) = self.entries.last_mut() {
             self.other_bytes += data.len();
@@ -280,12 +280,12 @@ impl Batch {
     }
 
     /// The decrypted data that is no text yet.
-    pub(crate) fn encoded(&self, index: usize) -> Option<&[u8]> {
+    pub fn encoded(&self, index: usize) -> Option<&[u8]> {
         self.entries[index].encoded()
     }
 
     /// The same entry alone, with what the user's decoder has made of its data.
-    pub(crate) fn decoded(&self, index: usize, decoded: Result<String, String>) -> Self {
+    pub fn decoded(&self, index: usize, decoded: Result<String, String>) -> Self {
         let mut single = self.single(index);
         let Some(mut entry) = single.entries.pop() else { return single };
         entry.extra = None;
@@ -306,62 +306,57 @@ impl Batch {
     }
 
     /// Adds an event that could not be decrypted.
-    pub(crate) fn push_decryption_failure(&mut self, channel: ChannelSlot, event: &str, reason: DecryptionError) {
+    pub fn push_decryption_failure(&mut self, channel: ChannelSlot, event: &str, reason: DecryptionError) {
         let event = Name::from(&*excerpt(event));
         let failure = DecryptionFailure { channel: self.channel_name(channel), event, reason };
         self.push_notice_of(Some(channel), "", "", Notification::DecryptionFailure(failure));
     }
 
     /// Adds what happened to a channel, under the name by which handlers of events see it.
-    pub(crate) fn push_platform_event(&mut self, channel: ChannelSlot, name: &str, data: &str, notice: Notification) {
+    pub fn push_platform_event(&mut self, channel: ChannelSlot, name: &str, data: &str, notice: Notification) {
         self.push_notice_of(Some(channel), name, data, notice);
     }
 
-    pub(crate) fn push_roster_change(&mut self, channel: ChannelSlot, change: RosterChange) {
+    pub fn push_roster_change(&mut self, channel: ChannelSlot, change: MembersChange) {
         self.other_bytes += match &change {
-            RosterChange::Replaced { members, .. } => members.iter().map(Member::bytes).sum(),
-            RosterChange::Set(member) => member.bytes(),
-            RosterChange::Removed(id) => id.len(),
+            MembersChange::Replaced { members, .. } => members.iter().map(Member::bytes).sum(),
+            MembersChange::Set(member) => member.bytes(),
+            MembersChange::Removed(id) => id.len(),
         };
         self.roster_changes.push((channel, change));
     }
 
     /// The changes of members of channels that are still wanted.
-    pub(crate) fn roster_changes(&self) -> impl Iterator<Item = (&Interest, &RosterChange)> {
+    pub fn roster_changes(&self) -> impl Iterator<Item = (&Intent, &MembersChange)> {
         let with_wish = self.roster_changes.iter().map(|(slot, change)| (&self.channels[slot.0], change));
-        with_wish.filter(|((interest, epoch), _)| interest.epoch() == *epoch).map(|((i, _), change)| (&**i, change))
+        with_wish.filter(|((intent, epoch), _)| intent.epoch() == *epoch).map(|((i, _), change)| (&**i, change))
     }
 
-    pub(crate) fn channel_name(&self, channel: ChannelSlot) -> Name {
+    pub fn channel_name(&self, channel: ChannelSlot) -> Name {
         self.channels[channel.0].0.name().clone()
     }
 
     /// Adds a confirmed subscription, which is seen as `pusher:subscription_succeeded` by handlers of events.
-    pub(crate) fn push_subscription_succeeded(
-        &mut self,
-        channel: ChannelSlot,
-        data: &str,
-        succeeded: SubscriptionSucceeded,
-    ) {
+    pub fn push_subscription_succeeded(&mut self, channel: ChannelSlot, data: &str, succeeded: SubscriptionSucceeded) {
         let notice = Notification::SubscriptionSucceeded(succeeded);
         self.push_notice_of(Some(channel), "pusher:subscription_succeeded", data, notice);
     }
 
     /// Adds a failed subscription, which is seen as `pusher:subscription_error` by handlers of events.
-    pub(crate) fn push_subscription_error(&mut self, channel: ChannelSlot, data: &str, error: Error) {
+    pub fn push_subscription_error(&mut self, channel: ChannelSlot, data: &str, error: Error) {
         let failure = SubscriptionError { channel: Some(self.channel_name(channel)), error };
         let notice = Notification::SubscriptionError(failure);
         self.push_notice_of(Some(channel), "pusher:subscription_error", data, notice);
     }
 
     /// Adds the change to a confirmed connection, which is seen as `pusher:connection_established` by handlers of events.
-    pub(crate) fn push_connected(&mut self, data: &str, change: ConnectionStateChange) {
+    pub fn push_connected(&mut self, data: &str, change: ConnectionStateChange) {
         let notice = Notification::ConnectionStateChange(change);
         self.push_notice_of(None, "pusher:connection_established", data, notice);
     }
 
     /// Adds what belongs to no channel.
-    pub(crate) fn push_notice(&mut self, notice: Notification) {
+    pub fn push_notice(&mut self, notice: Notification) {
         self.push_notice_of(None, "", "", notice);
     }
 
@@ -375,34 +370,34 @@ impl Batch {
         self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, extra });
     }
 
-    pub(crate) fn notice(&self, index: usize) -> Option<&Notification> {
+    pub fn notice(&self, index: usize) -> Option<&Notification> {
         self.entries[index].notice()
     }
 
-    pub(crate) fn slot(&self, index: usize) -> Option<ChannelSlot> {
+    pub fn slot(&self, index: usize) -> Option<ChannelSlot> {
         self.entries[index].channel
     }
 
-    pub(crate) fn interest(&self, index: usize) -> Option<&Arc<Interest>> {
+    pub fn intent(&self, index: usize) -> Option<&Arc<Intent>> {
         self.slot(index).map(|slot| &self.channels[slot.0].0)
     }
 
     /// A batch of this one entry, which can be kept for long without its neighbours.
-    pub(crate) fn single(&self, index: usize) -> Self {
+    pub fn single(&self, index: usize) -> Self {
         self.single_with(index, self.data(index))
     }
 
     /// The same with a key of the program's own.
-    pub(crate) fn single_with_key(&self, index: usize, key: Option<String>) -> Self {
+    pub fn single_with_key(&self, index: usize, key: Option<String>) -> Self {
         Self { own_key: key.map(Into::into), ..self.single(index) }
     }
 
-    pub(crate) fn own_key(&self) -> Option<&str> {
+    pub fn own_key(&self) -> Option<&str> {
         self.own_key.as_deref()
     }
 
     /// The same without its data.
-    pub(crate) fn without_data(&self, index: usize) -> Self {
+    pub fn without_data(&self, index: usize) -> Self {
         self.single_with(index, "")
     }
 
@@ -414,7 +409,7 @@ impl Batch {
     }
 
     /// A batch of these entries, which can be kept for long without the others.
-    pub(crate) fn pick(&self, indices: &[usize]) -> Self {
+    pub fn pick(&self, indices: &[usize]) -> Self {
         let mut picked = Self::answering(self.connection.clone());
         let mut places = vec![None; self.channels.len()];
         for &index in indices {
@@ -426,8 +421,8 @@ impl Batch {
     }
 
     fn add_channel_of(&mut self, other: &Self, slot: ChannelSlot) -> ChannelSlot {
-        let (interest, epoch) = &other.channels[slot.0];
-        self.add_channel(interest, *epoch)
+        let (intent, epoch) = &other.channels[slot.0];
+        self.add_channel(intent, *epoch)
     }
 
     /// Adds an entry of another batch, with its channel's place here, and with that data.
@@ -442,8 +437,8 @@ impl Batch {
 
     /// Whether the entry still answers what the user wishes now: an application event needs the connection, and an entry of a
     /// channel needs the channel, too. A notice without a channel is always wanted.
-    pub(crate) fn is_wanted(&self, index: usize) -> bool {
-        let current = |(interest, epoch): &(Arc<Interest>, u64)| interest.epoch() == *epoch;
+    pub fn is_wanted(&self, index: usize) -> bool {
+        let current = |(intent, epoch): &(Arc<Intent>, u64)| intent.epoch() == *epoch;
         let slot = self.slot(index);
         if slot.is_none() && self.notice(index).is_some() {
             return true;
@@ -452,29 +447,29 @@ impl Batch {
     }
 
     /// Whether there is anything in it beside events and counters.
-    pub(crate) fn is_news(&self) -> bool {
+    pub fn is_news(&self) -> bool {
         self.notices > 0 || !self.roster_changes.is_empty() || self.published.is_news()
     }
 
     /// What happened to channels, each with the wish that it answers. What answers an older wish is left out, because it
     /// would be remembered for ever.
-    pub(crate) fn notices_of_channels(&self) -> impl Iterator<Item = (&Interest, u64, &Notification)> {
+    pub fn notices_of_channels(&self) -> impl Iterator<Item = (&Intent, u64, &Notification)> {
         let notices = self.entries.iter().filter_map(|entry| {
-            let (interest, epoch) = &self.channels[entry.channel?.0];
-            Some((&**interest, *epoch, entry.notice()?))
+            let (intent, epoch) = &self.channels[entry.channel?.0];
+            Some((&**intent, *epoch, entry.notice()?))
         });
-        notices.filter(|(interest, epoch, _)| interest.epoch() == *epoch)
+        notices.filter(|(intent, epoch, _)| intent.epoch() == *epoch)
     }
 
-    pub(crate) fn name(&self, index: usize) -> &str {
+    pub fn name(&self, index: usize) -> &str {
         &self.text[self.entries[index].name()]
     }
 
-    pub(crate) fn data(&self, index: usize) -> &str {
+    pub fn data(&self, index: usize) -> &str {
         &self.text[self.entries[index].data()]
     }
 
-    pub(crate) fn user_id(&self, index: usize) -> Option<&str> {
+    pub fn user_id(&self, index: usize) -> Option<&str> {
         self.entries[index].user_id().map(|place| &self.text[place])
     }
 }
@@ -482,15 +477,15 @@ impl Batch {
 /// The same with the NUL that follows each text.
 #[cfg(feature = "capi")]
 impl Batch {
-    pub(crate) fn terminated_name(&self, index: usize) -> &str {
+    pub fn terminated_name(&self, index: usize) -> &str {
         self.terminated(self.entries[index].name())
     }
 
-    pub(crate) fn terminated_data(&self, index: usize) -> &str {
+    pub fn terminated_data(&self, index: usize) -> &str {
         self.terminated(self.entries[index].data())
     }
 
-    pub(crate) fn terminated_user_id(&self, index: usize) -> Option<&str> {
+    pub fn terminated_user_id(&self, index: usize) -> Option<&str> {
         self.entries[index].user_id().map(|place| self.terminated(place))
     }
 
@@ -532,7 +527,7 @@ mod tests {
 
     #[test]
     fn each_entry_finds_its_own_texts() {
-        let room = Interest::new(1, "room");
+        let room = Intent::new(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
         batch.push_text(slot, "a", None, "żółć");
@@ -544,11 +539,11 @@ mod tests {
 
     #[test]
     fn a_single_entry_keeps_its_texts_and_its_wishes_without_its_neighbours() {
-        let (client, room) = (Interest::new(0, ""), Interest::new(1, "room"));
+        let (client, room) = (Intent::new(0, ""), Intent::new(1, "room"));
         client.want();
         room.want();
         let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
-        let other = batch.add_channel(&Interest::new(2, "other"), 0);
+        let other = batch.add_channel(&Intent::new(2, "other"), 0);
         batch.push_text(other, "before", None, "x");
         let slot = batch.add_channel(&room, room.epoch());
         batch.push_text(slot, "name", Some("7"), "data");
@@ -564,7 +559,7 @@ mod tests {
 
     #[test]
     fn s3_an_entry_is_wanted_only_while_its_wish_is_the_current_one() {
-        let room = Interest::new(1, "room");
+        let room = Intent::new(1, "room");
         room.want();
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room, room.epoch());
@@ -578,7 +573,7 @@ mod tests {
 
     #[test]
     fn r10_nothing_of_a_channel_is_wanted_once_the_connection_is_not() {
-        let (client, room) = (Interest::new(0, ""), Interest::new(1, "room"));
+        let (client, room) = (Intent::new(0, ""), Intent::new(1, "room"));
         client.want();
         room.want();
         let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
@@ -586,7 +581,7 @@ mod tests {
         batch.push_text(slot, "a", None, "");
         batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
         batch.push_event(None, "notice", None, 0, |_| {});
-        assert!(batch.is_wanted(2) && batch.interest(2).is_none());
+        assert!(batch.is_wanted(2) && batch.intent(2).is_none());
         client.forget();
         assert!(!batch.is_wanted(0));
         assert!(batch.is_wanted(1), "a notice that belongs to no channel is still told");

@@ -1,16 +1,12 @@
 //! What users receive: events, notifications, states, and the block of memory in which they travel.
 
 mod batch;
-mod budget;
-mod decoder;
 mod display;
-mod interest;
+mod intent;
 mod kind;
 mod member;
 mod name;
 mod notification;
-mod pacing;
-mod place;
 mod sender;
 mod state;
 
@@ -18,10 +14,8 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use batch::{Batch, ChannelSlot, LastClose, RosterChange, Tally, Ticket, UserOutcome};
-pub(crate) use budget::{Budget, Share};
-pub(crate) use decoder::Decoder;
-pub(crate) use interest::Interest;
+pub(crate) use crate::event::intent::Intent;
+pub(crate) use batch::{Batch, CallId, ChannelSlot, Counters, LastClose, MembersChange, UserOutcome};
 pub(crate) use kind::Kinds;
 pub use kind::NotificationKind;
 pub use member::Member;
@@ -31,8 +25,6 @@ pub use notification::{
     DecryptionError, DecryptionFailure, MemberChange, Notification, SubscriptionCount, SubscriptionError,
     SubscriptionSucceeded, WatchlistEvent,
 };
-pub(crate) use pacing::{Pacing, Permit};
-pub(crate) use place::Place;
 pub use sender::AnySender;
 pub use state::{ConnectionState, ConnectionStateChange};
 
@@ -63,8 +55,8 @@ impl Event {
         self.batch.notice(self.index)
     }
 
-    pub(crate) fn interest(&self) -> Option<&Arc<Interest>> {
-        self.batch.interest(self.index)
+    pub(crate) fn intent(&self) -> Option<&Arc<Intent>> {
+        self.batch.intent(self.index)
     }
 
     /// Decrypted data that is not text yet.
@@ -94,7 +86,7 @@ impl Event {
 
     /// The channel on which it was published; `None` for an event that the server sent without a channel.
     pub fn channel(&self) -> Option<&str> {
-        self.batch.interest(self.index).map(|interest| interest.name().as_str())
+        self.batch.intent(self.index).map(|intent| intent.name().as_str())
     }
 
     /// The event's name.
@@ -130,7 +122,7 @@ impl Event {
 #[cfg(feature = "capi")]
 impl Event {
     pub(crate) fn terminated_channel(&self) -> Option<&str> {
-        self.interest().map(|interest| interest.terminated_name())
+        self.intent().map(|intent| intent.terminated_name())
     }
 
     pub(crate) fn terminated_name(&self) -> &str {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str};
 use serde_json::{Value, value::RawValue};
 
 use super::{bytes::Bytes, lossy::lossy};
-use crate::protocol::{frame::Outgoing, grant, name::ChannelKind, sealed::SharedSecret};
+use crate::protocol::{auth_response, channel_name::ChannelKind, frame::Outgoing, secretbox::SharedSecret};
 
 const CHANNELS: [&str; 4] = ["private-a", "presence-a", "private-encrypted-a", "private-encrypted-cache-a"];
 
@@ -19,7 +19,7 @@ pub fn auth_answer(input: &[u8]) {
 }
 
 fn check_channel(body: &[u8], channel: &str) {
-    let auth = match grant::channel_from(body, channel) {
+    let auth = match auth_response::channel_from(body, channel) {
         Ok(auth) => auth,
         Err(reason) => return check_reason(&reason),
     };
@@ -41,14 +41,14 @@ fn check_channel(body: &[u8], channel: &str) {
 }
 
 fn check_user(body: &[u8]) {
-    let auth = match grant::user_from(body) {
+    let auth = match auth_response::user_from(body) {
         Ok(auth) => auth,
         Err(reason) => return check_reason(&reason),
     };
     let answer = fields(body);
     check_signature(auth.signature(), &answer);
     assert_eq!(answer["user_data"].as_str(), Some(auth.data()));
-    let id = grant::user_of(&auth).expect("it has been checked");
+    let id = auth_response::user_of(&auth).expect("it has been checked");
     assert!(!id.is_empty());
     assert_eq!(fields(auth.data().as_bytes())["id"].as_str(), Some(&*id));
     check_message(Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }, |data| {

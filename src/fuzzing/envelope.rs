@@ -5,7 +5,7 @@ use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
 use serde_json::Value;
 
 use super::{bytes::Bytes, lossy::lossy};
-use crate::protocol::sealed::{SharedSecret, data_of};
+use crate::protocol::secretbox::{SharedSecret, data_of};
 
 const KEY: [u8; 32] = [7; 32];
 

@@ -55,7 +55,7 @@ fn check_events(batch: &Batch, frame: Option<&Frame<'_>>) {
     if let Some(index) = events.next() {
         let frame = frame.expect("what is no message is no event");
         assert_eq!(batch.name(index), frame.event);
-        let channel = batch.interest(index).map(|interest| interest.name().as_str());
+        let channel = batch.intent(index).map(|intent| intent.name().as_str());
         assert_eq!(channel, frame.channel.as_deref(), "S8: without a channel it is the client's own");
         let is_encrypted = channel.is_some_and(|channel| channel.starts_with("private-encrypted-"));
         assert!(!is_encrypted, "E1: nobody but the publisher has the key");

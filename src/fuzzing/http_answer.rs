@@ -3,9 +3,12 @@
 use super::bytes::Bytes;
 use crate::{
     Config,
-    io::http::{
-        Failure, Http,
-        scripted::{Scripted, sign_in},
+    io::auth::{
+        authorizer::Failure,
+        http::{
+            Http,
+            scripted::{Scripted, sign_in},
+        },
     },
     sync::atomic::AtomicBool,
 };

@@ -8,13 +8,13 @@ use crate::{
     Config, Error,
     config::HttpUrl,
     io::{
-        http::{
+        auth::http::{
             Http,
             scripted::{Scripted, sign_in},
         },
-        websocket,
+        connect::upgrade,
     },
-    protocol::{frame::Outgoing, name},
+    protocol::{channel_name, frame::Outgoing},
     sync::atomic::AtomicBool,
 };
 
@@ -104,7 +104,7 @@ fn request(config: Config) -> Option<Head> {
         (Err(Error::Config { .. }), ..) => return None,
         (checked, ..) => panic!("what is wrong is told before anything is dialled: {checked:?}"),
     };
-    let head = websocket::request(&endpoint.target, &endpoint.authority(), "dGhlIHNhbXBsZSBub25jZQ==", &headers);
+    let head = upgrade::request(&endpoint.target, &endpoint.authority(), "dGhlIHNhbXBsZSBub25jZQ==", &headers);
     let head = Head::parse(&head).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&head)));
     assert!(head.target().is_some(), "{head:?}");
     Some(head)
@@ -239,7 +239,7 @@ fn passes(config: &Config, option: &str) -> bool {
 }
 
 fn is_accepted_channel(channel: &str) -> bool {
-    if let Err(error) = name::check(channel) {
+    if let Err(error) = channel_name::check(channel) {
         assert!(matches!(error, Error::ChannelName { .. }));
         return false;
     }

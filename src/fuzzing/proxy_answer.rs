@@ -4,7 +4,7 @@ use super::{bytes::Bytes, strict::Head};
 use crate::{
     Config,
     config::{Proxy, ProxyKind},
-    io::proxy::{NoTunnel, tunnel},
+    io::connect::proxy::{NoTunnel, tunnel},
     testing::in_memory::Connection,
 };
 

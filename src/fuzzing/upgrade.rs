@@ -3,9 +3,9 @@
 use super::{bytes::Bytes, strict::Head};
 use crate::{
     Error,
-    io::{
+    io::connect::{
         http_head::MAX_HEAD,
-        websocket::{Answer, read},
+        upgrade::{Answer, read},
     },
 };
 

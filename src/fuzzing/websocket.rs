@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use tungstenite::Message as Incoming;
 
 use super::bytes::Bytes;
-use crate::io::websocket::Codec;
+use crate::io::transport::websocket::Codec;
 
 /// Small, so that inputs get there. A text of the input has at most 765 bytes: 255, each replaced by three.
 const LIMIT: usize = 800;

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{escape, flat};
+use super::json::{flat, string};
 use crate::surrogates;
 
 /// Deeper messages are refused, so that no later parser of the same text can be driven out of its stack.
@@ -17,15 +17,15 @@ const MAX_DEPTH: usize = 128;
 /// A received message, borrowed from its text. Unknown keys are ignored, of a repeated key the last one counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame<'a> {
-    pub(crate) event: Cow<'a, str>,
-    pub(crate) channel: Option<Cow<'a, str>>,
-    pub(crate) data: Data<'a>,
-    pub(crate) user_id: Option<Cow<'a, str>>,
+    pub event: Cow<'a, str>,
+    pub channel: Option<Cow<'a, str>>,
+    pub data: Data<'a>,
+    pub user_id: Option<Cow<'a, str>>,
 }
 
 impl<'a> Frame<'a> {
     /// Reads the envelope. The reason for a refusal never quotes the message, because data may be confidential.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
+    pub fn parse(text: &'a str) -> Result<Self, String> {
         match flat::parse(text) {
             Some(frame) => Ok(frame),
             None => Self::parse_any(text),
@@ -34,7 +34,7 @@ impl<'a> Frame<'a> {
 
     /// Whether the parser of any message accepts what the parser of flat messages accepts, and reads the same in it.
     #[cfg(any(fuzzing, test))]
-    pub(crate) fn parsers_agree(text: &'a str) -> bool {
+    pub fn parsers_agree(text: &'a str) -> bool {
         let Some(flat) = flat::parse(text) else { return true };
         Self::parse_any(text).is_ok_and(|any| format!("{flat:?}") == format!("{any:?}"))
     }
@@ -73,22 +73,22 @@ impl<'a> Data<'a> {
     }
 
     /// `json` is the text of a valid JSON value. `has_escapes` is whether it is a string with escapes.
-    pub(super) fn new(json: &'a str, has_escapes: bool) -> Self {
+    pub fn new(json: &'a str, has_escapes: bool) -> Self {
         Self { json, has_escapes }
     }
 
     /// The text of a string without escapes.
-    pub(super) fn plain(self) -> Option<&'a str> {
+    pub fn plain(self) -> Option<&'a str> {
         self.string_content().filter(|_| !self.has_escapes)
     }
 
     /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands. Half of a surrogate pair
     /// in a string becomes U+FFFD; in JSON of another kind its escape stays (D1).
-    pub(crate) fn text(self) -> Cow<'a, str> {
+    pub fn text(self) -> Cow<'a, str> {
         match self.string_content() {
             Some(content) if self.has_escapes => {
                 let mut text = String::with_capacity(content.len());
-                escape::decode(content, &mut text);
+                string::decode(content, &mut text);
                 Cow::Owned(text)
             }
             Some(content) => Cow::Borrowed(content),
@@ -97,21 +97,21 @@ impl<'a> Data<'a> {
     }
 
     /// How long it is as it stands in the message.
-    pub(crate) fn len(self) -> usize {
+    pub fn len(self) -> usize {
         self.json.len()
     }
 
     /// How many bytes the text has at most: as many as the JSON that it stands in.
-    pub(crate) fn max_len(self) -> usize {
+    pub fn max_len(self) -> usize {
         self.json.len()
     }
 
     /// Appends the [`text`](Self::text).
-    pub(crate) fn append_to(self, out: &mut String) {
+    pub fn append_to(self, out: &mut String) {
         match self.string_content() {
             Some(content) if self.has_escapes => {
                 out.reserve(content.len());
-                escape::decode(content, out);
+                string::decode(content, out);
             }
             Some(content) => out.push_str(content),
             None => out.push_str(self.json),
@@ -119,7 +119,7 @@ impl<'a> Data<'a> {
     }
 
     /// The value of a platform event, which may come as an object or as a string that holds one.
-    pub(crate) fn decode<T: DeserializeOwned>(self) -> Option<T> {
+    pub fn decode<T: DeserializeOwned>(self) -> Option<T> {
         surrogates::from_json(&self.text()).ok()
     }
 
@@ -275,7 +275,7 @@ pub(crate) enum Outgoing<'a> {
 
 impl Outgoing<'_> {
     /// The exact text of the message.
-    pub(crate) fn to_text(self) -> String {
+    pub fn to_text(self) -> String {
         #[derive(Serialize)]
         struct Message<'a> {
             event: &'a str,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     frame::{Data, Frame},
-    scalar,
+    json::id,
 };
 use crate::{Name, error::excerpt, surrogates};
 
@@ -65,7 +65,7 @@ impl<'a> Message<'a> {
     /// Sorts a message by its event name. Only the two reserved prefixes are the platform's, and `online` and `offline` without a
     /// channel where they have the shape of a change of the watchlist. Any other name is an application event, `client-` names
     /// without a channel included: no peer can send such a message, so that it is the server's own.
-    pub(crate) fn of(frame: Frame<'a>) -> Self {
+    pub fn of(frame: Frame<'a>) -> Self {
         if !frame.event.starts_with("pusher:") && !frame.event.starts_with("pusher_internal:") {
             return match WatchlistChange::bare(&frame) {
                 Some(changes) => Self::Watchlist(changes),
@@ -101,9 +101,9 @@ impl<'a> Message<'a> {
 /// Users of the watchlist who went online or offline.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct WatchlistChange {
-    pub(crate) name: String,
+    pub name: String,
     #[serde(deserialize_with = "ids")]
-    pub(crate) user_ids: Vec<Name>,
+    pub user_ids: Vec<Name>,
 }
 
 /// A watchlist has at most 100 users (4302), whose ids have at most 128 characters. What is far larger is none, because its
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for IdsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Name>, A::Error> {
         let mut ids = Vec::new();
         while let Some(id) = list.next_element::<Box<RawValue>>()? {
-            ids.extend(scalar::text(&id).filter(|id| !id.is_empty()).map(|id| Name::from(id.as_str())));
+            ids.extend(id::text(&id).filter(|id| !id.is_empty()).map(|id| Name::from(id.as_str())));
         }
         Ok(ids)
     }
@@ -192,9 +192,9 @@ fn user_id(user_data: &str) -> Option<String> {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Established {
     /// Servers send text (`"123.456"`); a number is taken as its text. Empty when it is missing.
-    pub(crate) socket_id: String,
+    pub socket_id: String,
     /// `None` when the server gave nothing usable.
-    pub(crate) activity_timeout: Option<Duration>,
+    pub activity_timeout: Option<Duration>,
 }
 
 impl Established {
@@ -206,8 +206,8 @@ impl Established {
         }
         let raw: Raw = data.decode().unwrap_or_default();
         Self {
-            socket_id: raw.socket_id.as_deref().and_then(scalar::text).unwrap_or_default(),
-            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&scalar::text(raw)?)),
+            socket_id: raw.socket_id.as_deref().and_then(id::text).unwrap_or_default(),
+            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&id::text(raw)?)),
         }
     }
 }
@@ -223,10 +223,10 @@ fn clamp_seconds(text: &str) -> Option<Duration> {
 /// The content of `pusher:error`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    pub(crate) code: Option<u16>,
-    pub(crate) message: String,
+    pub code: Option<u16>,
+    pub message: String,
     /// soketi names the channel when it refuses a client event. At most 200 characters, as channels have.
-    pub(crate) channel: Option<String>,
+    pub channel: Option<String>,
 }
 
 impl ServerError {
@@ -244,9 +244,9 @@ impl ServerError {
 /// Why the server refused a subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    pub(crate) kind: String,
-    pub(crate) message: String,
-    pub(crate) status: Option<u16>,
+    pub kind: String,
+    pub message: String,
+    pub status: Option<u16>,
 }
 
 impl<'de> Deserialize<'de> for Refusal {
@@ -270,7 +270,7 @@ fn text_of(raw: Option<Box<RawValue>>) -> String {
 }
 
 fn code_of(raw: Option<Box<RawValue>>) -> Option<u16> {
-    scalar::text(&raw?)?.parse().ok()
+    id::text(&raw?)?.parse().ok()
 }
 
 #[cfg(test)]

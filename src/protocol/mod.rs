@@ -4,17 +4,13 @@
 //! (<https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/>) and as the servers speak it:
 //! strict in what is sent, tolerant in what is accepted.
 
-pub(crate) mod close;
-mod escape;
-pub(crate) mod finite;
-mod flat;
+pub(crate) mod auth_response;
+pub(crate) mod channel_name;
+pub(crate) mod close_code;
 pub(crate) mod frame;
-pub(crate) mod grant;
+pub(crate) mod json;
 pub(crate) mod message;
-pub(crate) mod name;
 pub(crate) mod percent;
 pub(crate) mod presence;
-mod scalar;
-mod scan;
-pub(crate) mod sealed;
-pub(crate) mod sign;
+pub(crate) mod secretbox;
+pub(crate) mod signature;

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{frame::Data, scalar};
+use super::{frame::Data, json::id};
 use crate::surrogates;
 
 /// What stands for a member about whom the server says no more than the id.
@@ -73,7 +73,7 @@ struct Described {
 
 /// Ids are compared as strings, so that a number is its text.
 fn id_of(raw: &RawValue) -> Option<String> {
-    scalar::text(raw).filter(|id| !id.is_empty())
+    id::text(raw).filter(|id| !id.is_empty())
 }
 
 /// The entries of an object, or of a list, which PHP makes of an object whose keys are 0, 1, 2, ... Anything else has none.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Receiver;
 use crate::{
     Event, Notification,
-    io::queue::{Step, Taken},
+    io::queues::queue::{Step, Taken},
 };
 
 /// Takes what waits many at a time, which spares a look at the process and a lock for each notification. What it has not

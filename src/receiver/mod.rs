@@ -16,15 +16,15 @@ use std::{
 
 use crate::{
     Event, Notification,
-    event::Interest,
+    event::Intent,
     io::{
         Core,
-        process::Process,
-        queue::{Item, Nothing, Queue},
+        guard::fork::ForkGuard,
+        queues::queue::{Item, Nothing, Queue},
     },
+    receiver::drain::Drain,
 };
 
-use drain::Drain;
 pub use errors::{Closed, RecvTimeoutError, TryRecvError};
 pub use iter::{IntoIter, Iter};
 pub use options::ReceiverOptions;
@@ -68,21 +68,21 @@ pub use typed::{EventReceiver, IntoEvents};
 /// # }
 /// ```
 pub struct Receiver {
-    process: Process,
+    process: ForkGuard,
     queue: Arc<Queue>,
     core: Weak<Core>,
 }
 
 impl Receiver {
     /// Of everything, or of one channel.
-    pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Interest>>, options: ReceiverOptions) -> Self {
-        let queue = core.outlets.add_receiver(options.traits(&core.config, channel));
+    pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Intent>>, options: ReceiverOptions) -> Self {
+        let queue = core.fan_out.add_receiver(options.traits(&core.config, channel));
         Self { process: core.process, queue, core: Arc::downgrade(core) }
     }
 
     /// Of no client, for a forked child, where there is none.
     pub(crate) fn closed() -> Self {
-        Self { process: Process::current(), queue: Arc::new(Queue::closed()), core: Weak::new() }
+        Self { process: ForkGuard::current(), queue: Arc::new(Queue::closed()), core: Weak::new() }
     }
 
     /// The next notification, if one waits. Never blocks.
@@ -211,14 +211,14 @@ impl Receiver {
     /// Takes no more in, and ends all waiting. What waits is still handed out.
     pub(crate) fn close(&self) {
         if let Some(core) = self.core.upgrade().filter(|_| self.process.is_current()) {
-            core.outlets.remove_receiver(&self.queue);
+            core.fan_out.remove_receiver(&self.queue);
         }
     }
 
     /// Wakes who is woken for this receiver.
     fn ring(&self) {
         match self.core.upgrade() {
-            Some(core) => core.outlets.ring(&self.queue),
+            Some(core) => core.fan_out.ring(&self.queue),
             // A panic is logged, and there is nobody left to report it to.
             None => drop(self.queue.ring()),
         }

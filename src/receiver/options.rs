@@ -4,8 +4,8 @@ use std::{collections::HashSet, fmt, sync::Arc};
 
 use crate::{
     Config, Event, NotificationKind, Overflow,
-    event::{Interest, Kinds},
-    io::queue::{KeyOf, Selection, Traits, WakeUp},
+    event::{Intent, Kinds},
+    io::queues::queue::{KeyOf, Selection, Traits, WakeUp},
 };
 
 /// The options of a receiver, for [`Pusher::receiver_with`](crate::Pusher::receiver_with) and
@@ -122,7 +122,7 @@ impl ReceiverOptions {
         self
     }
 
-    pub(super) fn traits(self, config: &Config, channel: Option<Arc<Interest>>) -> Traits {
+    pub(super) fn traits(self, config: &Config, channel: Option<Arc<Intent>>) -> Traits {
         Traits {
             capacity: self.capacity.unwrap_or(config.capacity()),
             overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),

@@ -2,50 +2,45 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
+use super::{Session, Settings, Subscriptions, limits::unanswered::Sent};
 use crate::{
     Error, Name,
-    event::{Batch, Interest, Pacing, Permit},
+    delivery::client_event_pacing::{ClientEventPacing, ClientEventPermit},
+    event::{Batch, Intent},
 };
-
-use super::{Session, Settings, Subscriptions, ledger::Sent};
 
 /// A client event that has passed all checks which need no session.
 #[derive(Debug)]
 pub(crate) struct ClientEvent {
-    pub(crate) channel: Arc<Interest>,
+    pub channel: Arc<Intent>,
     /// The wish for the channel of that moment.
-    pub(crate) epoch: u64,
+    pub epoch: u64,
     /// The name of the event, and the size of its data in bytes: a refusal reports them.
-    pub(crate) name: Name,
-    pub(crate) size: usize,
+    pub name: Name,
+    pub size: usize,
     /// The message as it goes out.
-    pub(crate) text: String,
+    pub text: String,
     /// Given back once the message is handed to the socket, or dropped.
-    pub(crate) permit: Permit,
+    pub permit: ClientEventPermit,
 }
 
 /// The client events that wait to be sent, in the order of the calls. The permits bound their number.
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     waiting: VecDeque<ClientEvent>,
-    pacing: Arc<Pacing>,
+    pacing: Arc<ClientEventPacing>,
     /// Whether the socket is still taking the newest message.
     is_writing: bool,
 }
 
 impl Outbox {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let pacing = Pacing::new(settings.client_event_limit, settings.client_event_patience);
+    pub fn new(settings: &Settings) -> Self {
+        let pacing = ClientEventPacing::new(settings.client_event_limit, settings.client_event_patience);
         Self { waiting: VecDeque::new(), pacing, is_writing: false }
     }
 
     /// The message of the next event that may be written now and whose channel is still subscribed, and its entry for
-    /// the ledger.
-    pub(super) fn next(
-        &mut self,
-        subscriptions: &Subscriptions,
-        batch: &mut Batch,
-        now: Instant,
-    ) -> Option<(Sent, String)> {
+    /// the unanswered.
+    pub fn next(&mut self, subscriptions: &Subscriptions, batch: &mut Batch, now: Instant) -> Option<(Sent, String)> {
         while self.deadline()? <= now {
             let event = self.waiting.pop_front()?;
             if subscriptions.is_subscribed(&event.channel, event.epoch) {
@@ -61,20 +56,20 @@ impl Outbox {
     }
 
     /// When the first message that waits may be written.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         let first = self.waiting.front()?;
         Some(self.pacing.next_write().unwrap_or(first.permit.triggered()))
     }
 
     /// The socket has taken all messages. The limit counts writes, so that this is the time that counts.
-    pub(super) fn written(&mut self, now: Instant) {
+    pub fn written(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_writing) {
             self.pacing.postpone_last_write(now);
         }
     }
 
     /// Nothing is sent on a channel after its unsubscribe, and not on a later subscription of it either (T1).
-    pub(super) fn drop_unsubscribed(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) {
+    pub fn drop_unsubscribed(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) {
         self.waiting.retain(|event| {
             let is_subscribed = subscriptions.is_subscribed(&event.channel, event.epoch);
             if !is_subscribed {
@@ -85,7 +80,7 @@ impl Outbox {
     }
 
     /// Nothing is sent on another connection than the one it was meant for.
-    pub(super) fn end_connection(&mut self, batch: &mut Batch) {
+    pub fn end_connection(&mut self, batch: &mut Batch) {
         self.is_writing = false;
         for event in self.waiting.drain(..) {
             batch.push_error(not_subscribed(&event));
@@ -93,20 +88,20 @@ impl Outbox {
     }
 
     #[cfg(any(fuzzing, test))]
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 }
 
 impl ClientEvent {
-    pub(super) fn sent(&self) -> Sent {
+    pub fn sent(&self) -> Sent {
         Sent::ClientEvent { channel: self.channel.name().clone(), event: self.name.clone(), size: self.size }
     }
 }
 
 impl Session {
     /// The caller has seen the channel subscribed. If that has changed by the time it would be sent, it is reported (T1).
-    pub(super) fn trigger(&mut self, event: ClientEvent) {
+    pub fn trigger(&mut self, event: ClientEvent) {
         self.client_events.waiting.push_back(event);
         if !self.is_connected() {
             self.client_events.end_connection(&mut self.batch);
@@ -114,7 +109,7 @@ impl Session {
     }
 
     /// The pace of client events, for the threads that trigger them.
-    pub(crate) fn pacing(&self) -> &Arc<Pacing> {
+    pub fn pacing(&self) -> &Arc<ClientEventPacing> {
         &self.client_events.pacing
     }
 }

@@ -2,6 +2,14 @@
 
 use std::{sync::Arc, time::Instant};
 
+use super::{
+    Ending, FromSocket, Session,
+    connection::{
+        liveness::Liveness,
+        phase::{Online, Persistence, Phase},
+    },
+    user,
+};
 use crate::{
     ConnectPhase, ConnectionState, Error,
     protocol::{
@@ -10,18 +18,11 @@ use crate::{
     },
 };
 
-use super::{
-    Ending, FromSocket, Session,
-    liveness::Liveness,
-    phase::{Online, Persistence, Phase},
-    users,
-};
-
 /// Servers send two numbers. The id goes into every request for a permission, so that no server shall choose its length.
 const MAX_SOCKET_ID: usize = 200;
 
 impl Session {
-    pub(super) fn socket(&mut self, event: FromSocket<'_>, now: Instant) {
+    pub fn socket(&mut self, event: FromSocket<'_>, now: Instant) {
         match event {
             FromSocket::Reached(phase) => {
                 self.is_over_tls |= phase == ConnectPhase::Tls;
@@ -39,7 +40,7 @@ impl Session {
                     let pause = online.liveness.resume(now);
                     self.subscriptions.postpone(pause, now);
                     self.sign_in.postpone(pause, now);
-                    self.ledger.postpone(pause, now);
+                    self.unanswered.postpone(pause, now);
                 }
             }
             other => {
@@ -54,7 +55,7 @@ impl Session {
     }
 
     fn text(&mut self, text: &str, now: Instant) {
-        self.tally.messages += 1;
+        self.counters.messages += 1;
         match Frame::parse(text) {
             Err(reason) => self.bad_message(reason, now),
             Ok(frame) => match self.phase {
@@ -97,7 +98,7 @@ impl Session {
             liveness: Liveness::new(activity, self.settings.pong_timeout, now),
             last_error: None,
         });
-        self.tally.connections += 1;
+        self.counters.connections += 1;
         self.outage = None;
         self.persistence = Persistence::ForGood;
         self.socket_id = established.socket_id.into();
@@ -107,7 +108,7 @@ impl Session {
             self.batch.push_connected(&data.text(), change);
         }
         self.begin_sign_in(now);
-        self.subscriptions.begin_connection(users::user(&self.sign_in), &mut self.batch, now);
+        self.subscriptions.begin_connection(user::user(&self.sign_in), &mut self.batch, now);
     }
 
     fn message(&mut self, message: Message<'_>, now: Instant) {
@@ -118,10 +119,10 @@ impl Session {
             Message::Error(error) => self.server_error(error, now),
             Message::SignInSucceeded { id } => self.signed_in(id, now),
             Message::Watchlist(changes) => self.watchlist(changes),
-            Message::ConnectionEstablished { .. } | Message::UnknownPlatformEvent => self.tally.ignored += 1,
+            Message::ConnectionEstablished { .. } | Message::UnknownPlatformEvent => self.counters.ignored += 1,
             of_channel => {
                 let known = self.platform_event(of_channel, now);
-                self.tally.ignored += u64::from(!known);
+                self.counters.ignored += u64::from(!known);
             }
         }
     }
@@ -131,7 +132,7 @@ impl Session {
         if let Message::SubscriptionSucceeded { channel, .. } | Message::SubscriptionError { channel, .. } = &message {
             self.note_answer(channel, now);
         }
-        let user = users::user(&self.sign_in);
+        let user = user::user(&self.sign_in);
         let (subscriptions, batch) = (&mut self.subscriptions, &mut self.batch);
         match message {
             Message::SubscriptionSucceeded { channel, data } => {
@@ -158,7 +159,7 @@ impl Session {
                 true
             }
         };
-        let counter = if is_taken { &mut self.tally.events } else { &mut self.tally.ignored };
+        let counter = if is_taken { &mut self.counters.events } else { &mut self.counters.ignored };
         *counter += 1;
     }
 
@@ -170,7 +171,7 @@ impl Session {
 
     fn take_pong(&mut self, now: Instant) {
         if let Phase::Connected(online) = &mut self.phase {
-            self.tally.round_trip = online.liveness.round_trip(now).or(self.tally.round_trip);
+            self.counters.round_trip = online.liveness.round_trip(now).or(self.counters.round_trip);
         }
     }
 
@@ -183,11 +184,11 @@ impl Session {
     }
 
     fn report_bad_message(&mut self, reason: String) {
-        self.tally.bad_messages += 1;
+        self.counters.bad_messages += 1;
         self.report(Error::BadMessage { reason });
     }
 
-    pub(super) fn report(&mut self, error: Error) {
+    pub fn report(&mut self, error: Error) {
         self.batch.push_error(error);
     }
 }

@@ -10,23 +10,15 @@
 //! * Each attempt to connect has a *generation*. What comes from the socket names its generation, and is dropped when
 //!   that is not the current one: a late answer can never act on a newer connection (R8).
 
-mod backoff;
+mod channels;
 mod client_events;
-mod course;
+mod connection;
 mod inbound;
-mod ledger;
-mod liveness;
-mod pacing;
-mod phase;
-mod reconnect;
-mod refusals;
-mod roster;
-mod sign_in;
-mod subscriptions;
+pub(crate) mod interface;
+mod limits;
 #[cfg(test)]
 mod tests;
-mod users;
-mod vault;
+mod user;
 
 use std::{
     sync::Arc,
@@ -34,164 +26,27 @@ use std::{
 };
 
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification,
-    UserAuth,
-    auth::Secret,
-    event::{Batch, Budget, Interest, Tally, Ticket},
+    ConnectionState, ConnectionStateChange, Error, Notification,
+    delivery::memory_budget::MemoryBudget,
+    event::{Batch, CallId, Counters, Intent},
+    secret::Secret,
+    session::{
+        channels::Subscriptions,
+        client_events::Outbox,
+        connection::{
+            backoff::Backoff,
+            phase::{Outage, Persistence, Phase},
+        },
+        limits::unanswered::Unanswered,
+        user::sign_in::SignIn,
+    },
 };
 
 pub(crate) use client_events::ClientEvent;
-pub use reconnect::Reconnect;
-pub(crate) use subscriptions::Rules;
-
-use backoff::Backoff;
-use client_events::Outbox;
-use ledger::Ledger;
-use phase::{Outage, Persistence, Phase};
-use sign_in::SignIn;
-use subscriptions::Subscriptions;
-
-/// What the session is told by the configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) connect_timeout: Duration,
-    pub(crate) activity_timeout: Duration,
-    /// Counts in place of that and of the server's value.
-    pub(crate) activity_timeout_override: Option<Duration>,
-    /// How long there may be no connection before that is reported.
-    pub(crate) unavailable_timeout: Duration,
-    pub(crate) pong_timeout: Duration,
-    pub(crate) subscriptions: Rules,
-    pub(crate) reconnect: Reconnect,
-    /// Whether the configured endpoint is TLS already.
-    pub(crate) tls: bool,
-    /// Client events in any second; `None` for any number.
-    pub(crate) client_event_limit: Option<u32>,
-    /// How long a client event may wait for its turn.
-    pub(crate) client_event_patience: Duration,
-}
-
-/// What happens to a session.
-#[derive(Debug)]
-pub(crate) enum Input<'a> {
-    /// Connect; if the first attempt fails, give up. The ticket is settled with the outcome of that attempt. The wish lets
-    /// what is delivered be told from an older one's.
-    ConnectOnce(Arc<Interest>, Ticket),
-    /// Connect, and keep trying by the policy.
-    ConnectForGood(Arc<Interest>, Ticket),
-    Disconnect,
-    ReconnectNow,
-    /// The user began or ceased to want these channels.
-    Wishes(Vec<Wish>),
-    /// The user wants to be signed in.
-    SignIn(Ticket),
-    /// The user sends an event to the other subscribers of a channel.
-    Trigger(ClientEvent),
-    /// Something about the socket of the given generation.
-    Socket(Generation, FromSocket<'a>),
-    /// Those who authorise have answered.
-    Answered(Answer),
-    /// The deadline has come.
-    Tick,
-}
-
-/// What the socket of one attempt brings.
-#[derive(Debug)]
-pub(crate) enum FromSocket<'a> {
-    /// Dialling has come to this phase. With `Established` the WebSocket is open, and the first message is awaited.
-    Reached(ConnectPhase),
-    /// Dialling failed before there was a WebSocket.
-    DialFailed(Error),
-    /// Some bytes arrived, whatever they mean.
-    Bytes,
-    Text(&'a str),
-    Binary,
-    /// The peer closed, the socket died, or its bytes broke the rules of WebSocket.
-    Ended(Ending),
-    /// The reader waits for room in a queue and does not read.
-    Paused,
-    /// The reader reads again.
-    Resumed,
-    /// What was to be sent could not all be written.
-    WriteBlocked {
-        progress: bool,
-    },
-    /// Everything was written.
-    Written,
-}
-
-/// How a socket ended.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// With a close frame.
-    Closed { code: u16, reason: String },
-    /// Without one.
-    Lost(Error),
-}
-
-/// Numbers the attempts to connect, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Generation(u64);
-
-/// What a session wants done.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
-    Dial { generation: Generation, tls: bool, deadline: Instant },
-    /// Send this text on the current socket. Signatures and user data may be in it.
-    Send(Secret),
-    /// Ask those who authorise.
-    Ask(Question),
-    /// End this socket, or the dialling of it: with a close frame where there is a code, else at once.
-    Close { generation: Generation, code: Option<u16> },
-}
-
-/// A channel that the user began or ceased to want; the interest itself says which.
-#[derive(Debug)]
-pub(crate) struct Wish {
-    pub(crate) interest: Arc<Interest>,
-    pub(crate) ready: Option<ReadyAuth>,
-    pub(crate) own: OwnOptions,
-}
-
-/// A summary of the channel's own options, which replace those of the client.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct OwnOptions {
-    /// The channel is authorised in a way of its own. The number changes with the way.
-    pub(crate) authorizer: Option<u64>,
-    pub(crate) has_decoder: bool,
-}
-
-/// A permission that the user has already.
-#[derive(Debug)]
-pub(crate) struct ReadyAuth {
-    pub(crate) auth: ChannelAuth,
-    /// The socket of the moment in which it was given; `None` when there was none, and it is meant for the next one.
-    pub(crate) socket_id: Option<Arc<str>>,
-}
-
-/// What the session wants to know of those who authorise. The answer carries the number, and the generation of the socket
-/// for which it was asked, so that a late one is dropped.
-#[derive(Debug, Clone)]
-pub(crate) enum Question {
-    Channels(Vec<ChannelQuestion>),
-    User { generation: Generation, number: u64, socket_id: Arc<str> },
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct ChannelQuestion {
-    pub(crate) generation: Generation,
-    pub(crate) number: u64,
-    pub(crate) channel: Name,
-    pub(crate) request: AuthRequest,
-}
-
-/// What those who authorise have answered.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Channel { generation: Generation, number: u64, channel: Name, auth: Result<ChannelAuth, Error> },
-    User { generation: Generation, number: u64, auth: Result<UserAuth, Error> },
-}
+pub(crate) use interface::{
+    Answer, ChannelQuestion, Ending, FromSocket, Generation, Input, IntentChange, Output, OwnOptions, Question,
+    ReadyAuth, Rules, Settings,
+};
 
 /// The state of one client. See the module's documentation.
 pub(crate) struct Session {
@@ -211,15 +66,15 @@ pub(crate) struct Session {
     sign_in: SignIn,
     client_events: Outbox,
     /// The messages that the server of this connection has not answered.
-    ledger: Ledger,
+    unanswered: Unanswered,
     socket_id: Arc<str>,
-    connection: Option<(Arc<Interest>, u64)>,
+    connection: Option<(Arc<Intent>, u64)>,
     /// The calls that wait for the outcome of the attempt that is being made.
-    waiting: Vec<Ticket>,
+    waiting: Vec<CallId>,
     batch: Batch,
-    tally: Tally,
-    /// What the snapshot knows of the tally.
-    told_tally: Tally,
+    counters: Counters,
+    /// What the snapshot knows of the counters.
+    published_counters: Counters,
     to_close: Vec<(Generation, Option<u16>)>,
     to_dial: bool,
     /// The question who the user is.
@@ -228,13 +83,13 @@ pub(crate) struct Session {
 
 impl Session {
     /// `seed` feeds the draw of the back-off delays.
-    pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+    pub fn new(settings: Settings, seed: u64) -> Self {
         Self {
             backoff: Backoff::new(settings.reconnect.clone(), seed),
             sign_in: SignIn::new(settings.subscriptions.timeout),
             subscriptions: Subscriptions::new(settings.subscriptions.clone()),
             client_events: Outbox::new(&settings),
-            ledger: Ledger::default(),
+            unanswered: Unanswered::default(),
             socket_id: Arc::from(""),
             settings,
             phase: Phase::Idle,
@@ -247,8 +102,8 @@ impl Session {
             connection: None,
             waiting: Vec::new(),
             batch: Batch::default(),
-            tally: Tally::default(),
-            told_tally: Tally::default(),
+            counters: Counters::default(),
+            published_counters: Counters::default(),
             to_close: Vec::new(),
             to_dial: false,
             to_authenticate: None,
@@ -256,26 +111,26 @@ impl Session {
     }
 
     /// What this client may keep of what is sent to it.
-    pub(crate) fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &MemoryBudget {
         self.subscriptions.budget()
     }
 
     /// Takes in what happened. Drain [`poll_output`](Self::poll_output) and [`take_batch`](Self::take_batch) afterwards.
-    pub(crate) fn handle(&mut self, input: Input<'_>, now: Instant) {
+    pub fn handle(&mut self, input: Input<'_>, now: Instant) {
         match input {
-            Input::ConnectOnce(wish, ticket) => self.connect_once(wish, ticket, now),
-            Input::ConnectForGood(wish, ticket) => self.connect_for_good(wish, ticket, now),
+            Input::ConnectOnce(wish, call) => self.connect_once(wish, call, now),
+            Input::ConnectForGood(wish, call) => self.connect_for_good(wish, call, now),
             Input::Disconnect => self.disconnect(now),
             Input::ReconnectNow => self.reconnect_now(now),
-            Input::Wishes(wishes) => {
-                for Wish { interest, ready, own } in wishes {
+            Input::IntentChanges(wishes) => {
+                for IntentChange { intent, ready, own } in wishes {
                     let ready = ready.filter(|ready| self.may_use(ready)).map(|ready| ready.auth);
-                    let user = users::user(&self.sign_in);
-                    self.subscriptions.wish(&interest, ready, own, user, &mut self.batch, now);
+                    let user = user::user(&self.sign_in);
+                    self.subscriptions.wish(&intent, ready, own, user, &mut self.batch, now);
                 }
                 self.client_events.drop_unsubscribed(&self.subscriptions, &mut self.batch);
             }
-            Input::SignIn(ticket) => self.sign_in(ticket, now),
+            Input::SignIn(call) => self.sign_in(call, now),
             Input::Trigger(event) => self.trigger(event),
             Input::Socket(generation, event) if self.is_current(generation) => {
                 self.socket(event, now);
@@ -287,7 +142,7 @@ impl Session {
     }
 
     /// The next thing to do, until there is none.
-    pub(crate) fn poll_output(&mut self, now: Instant) -> Option<Output> {
+    pub fn poll_output(&mut self, now: Instant) -> Option<Output> {
         if let Some(output) = self.poll_supervision() {
             return Some(output);
         }
@@ -299,29 +154,29 @@ impl Session {
         if let Phase::Connected(online) = &mut self.phase {
             online.liveness.sent(now);
         }
-        self.tally.messages_sent += 1;
+        self.counters.messages_sent += 1;
         Some(Output::Send(Secret::new(text)))
     }
 
-    /// The next message that the server may refuse. The ledger gets to know it.
+    /// The next message that the server may refuse. The unanswered gets to know it.
     fn next_request(&mut self, now: Instant) -> Option<String> {
         let holds = self.sign_in.holds_subscriptions_back();
         // Refused again and again, it must not take the turns of the subscriptions.
         let is_last = !holds && self.sign_in.waits_for_turn();
         let sign_in = if is_last { None } else { self.next_sign_in(now) };
         let message =
-            sign_in.or_else(|| if holds { None } else { self.subscriptions.next_message(&mut self.ledger, now) });
+            sign_in.or_else(|| if holds { None } else { self.subscriptions.next_message(&mut self.unanswered, now) });
         let message = message.or_else(|| if is_last { self.next_sign_in(now) } else { None });
         if message.is_some() {
             return message;
         }
         let (sent, text) = self.client_events.next(&self.subscriptions, &mut self.batch, now)?;
-        self.ledger.sent(sent, now);
+        self.unanswered.sent(sent, now);
         Some(text)
     }
 
     /// Like [`poll_output`](Self::poll_output), but holds messages back while the socket takes none.
-    pub(crate) fn poll_supervision(&mut self) -> Option<Output> {
+    pub fn poll_supervision(&mut self) -> Option<Output> {
         if let Some((generation, code)) = self.to_close.pop() {
             return Some(Output::Close { generation, code });
         }
@@ -343,7 +198,7 @@ impl Session {
     }
 
     /// When to call [`handle`](Self::handle) with [`Input::Tick`], if nothing happens before.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         let phase = match &self.phase {
             Phase::Idle => None,
             Phase::Connecting(attempt) => Some(attempt.deadline),
@@ -352,7 +207,7 @@ impl Session {
                 let subscriptions = self.subscriptions.deadline().filter(|_| !waits);
                 let turn = self.subscriptions.turn().filter(|_| self.sign_in.waits_for_turn());
                 let sign_in = earliest([turn, self.sign_in.deadline(), self.sign_in.hold_deadline()]);
-                let answers = earliest([subscriptions, sign_in, self.ledger.deadline()]);
+                let answers = earliest([subscriptions, sign_in, self.unanswered.deadline()]);
                 let answers = answers.filter(|_| !online.liveness.is_paused());
                 // While writing is blocked no message goes out, whatever the time. The end of that is an input.
                 let client_event = self.client_events.deadline().filter(|_| !online.liveness.is_write_blocked());
@@ -365,10 +220,10 @@ impl Session {
     }
 
     /// What users are to be told of the turns since the last call; `None` when that is nothing at all.
-    pub(crate) fn take_batch(&mut self) -> Option<Batch> {
-        if self.told_tally != self.tally {
-            self.told_tally = self.tally;
-            self.batch.published.tally = Some(self.tally);
+    pub fn take_batch(&mut self) -> Option<Batch> {
+        if self.published_counters != self.counters {
+            self.published_counters = self.counters;
+            self.batch.published.counters = Some(self.counters);
         }
         if self.batch.len() == 0 && self.batch.published.is_empty() {
             return None;
@@ -379,20 +234,20 @@ impl Session {
     }
 
     /// Whether this is the generation whose socket may speak.
-    pub(crate) fn is_current(&self, generation: Generation) -> bool {
+    pub fn is_current(&self, generation: Generation) -> bool {
         self.phase.generation() == Some(generation)
     }
 
     /// Whether there is neither a connection nor the intention to make one.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
     }
 
     /// Whether it holds nothing for anybody, which is so once nobody wants anything.
     #[cfg(any(fuzzing, test))]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         let is_done = self.to_close.is_empty() && !self.to_dial && self.waiting.is_empty();
-        is_done && self.subscriptions.is_empty() && self.client_events.is_empty() && self.ledger.is_empty()
+        is_done && self.subscriptions.is_empty() && self.client_events.is_empty() && self.unanswered.is_empty()
     }
 
     /// Whether a ready-made permission is for the socket of this moment, or for the next one.

@@ -231,9 +231,9 @@ fn is_connected(handles: &Handles) -> bool {
 #[test]
 fn every_public_method_of_a_handle_is_called() {
     let sources = [
-        ("Pusher", include_str!("../../src/client.rs")),
-        ("Channel", include_str!("../../src/channel.rs")),
-        ("User", include_str!("../../src/user.rs")),
+        ("Pusher", include_str!("../../src/client/pusher.rs")),
+        ("Channel", include_str!("../../src/client/channel.rs")),
+        ("User", include_str!("../../src/client/user.rs")),
         ("Receiver", include_str!("../../src/receiver/mod.rs")),
         #[cfg(unix)]
         ("Receiver", include_str!("../../src/receiver/pollable.rs")),

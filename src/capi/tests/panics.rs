@@ -13,8 +13,8 @@ use crate::{
         results,
         user_data::UserData,
     },
-    io::worker::Worker,
-    quiet::is_quiet,
+    io::guard::worker::Worker,
+    panic_hook::is_quiet,
 };
 
 /// Cannot be told, which may be when the words of an error are asked for, and when the error goes.

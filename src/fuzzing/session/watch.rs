@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::{message::SEALED, world::key_in_base64};
 use crate::{
     ConnectionState, Notification,
-    event::{Batch, Ticket},
-    protocol::name::ChannelKind,
+    event::{Batch, CallId},
+    protocol::channel_name::ChannelKind,
     session::{Generation, Output, Question},
 };
 
@@ -57,8 +57,8 @@ impl Watch {
     }
 
     /// A call to connect waits for its outcome.
-    pub(super) fn waits(&mut self, ticket: Ticket) {
-        self.waiting.insert(ticket.0);
+    pub(super) fn waits(&mut self, call: CallId) {
+        self.waiting.insert(call.0);
     }
 
     /// The user asks for a ping.
@@ -157,8 +157,8 @@ impl Watch {
         if let Some(socket_id) = &batch.published.socket_id {
             self.socket_id = socket_id.clone();
         }
-        for (ticket, _) in &batch.published.settled {
-            assert!(self.waiting.remove(&ticket.0), "a call has two outcomes");
+        for (call, _) in &batch.published.settled {
+            assert!(self.waiting.remove(&call.0), "a call has two outcomes");
         }
         for index in 0..batch.len() {
             match batch.notice(index) {
@@ -187,7 +187,7 @@ impl Watch {
     fn event(&self, batch: &Batch, index: usize) {
         let name = batch.name(index);
         assert!(!name.starts_with("pusher:") && !name.starts_with("pusher_internal:"), "S8: {name}");
-        let channel = batch.interest(index).map(|interest| interest.name());
+        let channel = batch.intent(index).map(|intent| intent.name());
         if channel.is_some_and(|channel| ChannelKind::of(channel).is_encrypted()) {
             let plain = batch.encoded(index).unwrap_or(batch.data(index).as_bytes());
             assert!(plain.starts_with(SEALED.as_bytes()), "E1: only what the publisher sealed");

@@ -11,10 +11,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{super::bytes::Bytes, watch::Watch};
 use crate::{
     ChannelAuth, ConnectPhase, Error, Reconnect, UserAuth,
-    event::{Batch, Interest, Ticket},
+    event::{Batch, CallId, Intent},
     session::{
-        Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Generation, Input, Output, Question, ReadyAuth,
-        Rules, Session, Settings, Wish,
+        Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Generation, Input, IntentChange, Output, Question,
+        ReadyAuth, Rules, Session, Settings,
     },
 };
 
@@ -32,15 +32,15 @@ const MAX_TICKS_AT_ONCE: usize = 8;
 /// More messages than channels, pings, sign-ins and client events can ask for in one turn.
 const MAX_OUTPUTS: usize = 1000;
 
-pub(in crate::fuzzing) struct World {
+pub(crate) struct World {
     session: Session,
     now: Instant,
-    client: Arc<Interest>,
-    channels: Vec<Arc<Interest>>,
+    client: Arc<Intent>,
+    channels: Vec<Arc<Intent>>,
     /// The last socket that was dialled, and the one before it.
     sockets: (Generation, Generation),
     socket_ids: u64,
-    tickets: u64,
+    calls: u64,
     questions: VecDeque<Question>,
     answered: Option<Question>,
     /// The requests to subscribe that the server has not answered.
@@ -91,17 +91,17 @@ fn rules() -> Rules {
 
 impl World {
     pub(super) fn new(settings: Settings) -> Self {
-        let client = Interest::new(Interest::CONNECTION, "");
+        let client = Intent::new(Intent::CONNECTION, "");
         client.want();
         Self {
             watch: Watch::new(settings.subscriptions.has_decoder),
             session: Session::new(settings, 42),
             now: Instant::now(),
             client,
-            channels: CHANNELS.iter().zip(2..).map(|(name, id)| Interest::new(id, name)).collect(),
+            channels: CHANNELS.iter().zip(2..).map(|(name, id)| Intent::new(id, name)).collect(),
             sockets: Default::default(),
             socket_ids: 0,
-            tickets: 0,
+            calls: 0,
             questions: VecDeque::new(),
             answered: None,
             requests: VecDeque::new(),
@@ -110,7 +110,7 @@ impl World {
     }
 
     /// Connected, and subscribed to all channels.
-    pub(in crate::fuzzing) fn subscribed() -> Self {
+    pub(crate) fn subscribed() -> Self {
         let mut world = Self::new(ordinary_settings());
         world.connect_for_good();
         world.establish();
@@ -121,21 +121,21 @@ impl World {
         world
     }
 
-    pub(in crate::fuzzing) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.session.is_connected()
     }
 
     pub(super) fn connect_once(&mut self) {
-        let ticket = self.ticket();
-        self.watch.waits(ticket);
+        let call = self.call();
+        self.watch.waits(call);
         self.client.want();
-        self.turn(Input::ConnectOnce(Arc::clone(&self.client), ticket));
+        self.turn(Input::ConnectOnce(Arc::clone(&self.client), call));
     }
 
     pub(super) fn connect_for_good(&mut self) {
-        let ticket = self.ticket();
+        let call = self.call();
         self.client.want();
-        self.turn(Input::ConnectForGood(Arc::clone(&self.client), ticket));
+        self.turn(Input::ConnectForGood(Arc::clone(&self.client), call));
     }
 
     pub(super) fn disconnect(&mut self) {
@@ -149,31 +149,31 @@ impl World {
     }
 
     pub(super) fn want(&mut self, number: u8, permission: Permission) {
-        let interest = Arc::clone(self.channel(number));
+        let intent = Arc::clone(self.channel(number));
         let socket_id = self.watch.socket_id();
         let ready = match permission {
             Permission::Asked => None,
             Permission::ForThisSocket => {
-                let auth = allowed(interest.name(), socket_id.as_deref().unwrap_or_default());
+                let auth = allowed(intent.name(), socket_id.as_deref().unwrap_or_default());
                 Some(ReadyAuth { auth, socket_id: Some(socket_id.unwrap_or_else(|| Arc::from(""))) })
             }
             Permission::ForTheNextSocket => {
-                Some(ReadyAuth { auth: allowed(interest.name(), "any socket"), socket_id: None })
+                Some(ReadyAuth { auth: allowed(intent.name(), "any socket"), socket_id: None })
             }
         };
-        interest.want();
-        self.turn(Input::Wishes(vec![Wish { interest, ready, own: Default::default() }]));
+        intent.want();
+        self.turn(Input::IntentChanges(vec![IntentChange { intent, ready, own: Default::default() }]));
     }
 
     pub(super) fn forget(&mut self, number: u8) {
-        let interest = Arc::clone(self.channel(number));
-        interest.forget();
-        self.turn(Input::Wishes(vec![Wish { interest, ready: None, own: Default::default() }]));
+        let intent = Arc::clone(self.channel(number));
+        intent.forget();
+        self.turn(Input::IntentChanges(vec![IntentChange { intent, ready: None, own: Default::default() }]));
     }
 
     pub(super) fn sign_in(&mut self) {
-        let ticket = self.ticket();
-        self.turn(Input::SignIn(ticket));
+        let call = self.call();
+        self.turn(Input::SignIn(call));
     }
 
     pub(super) fn trigger(&mut self, number: u8) {
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    pub(in crate::fuzzing) fn receive(&mut self, text: &str) -> Option<Batch> {
+    pub(crate) fn receive(&mut self, text: &str) -> Option<Batch> {
         self.watch.heard(text);
         self.turn(Input::Socket(self.sockets.0, FromSocket::Text(text)))
     }
@@ -289,13 +289,13 @@ impl World {
         format!("{}.1", self.socket_ids)
     }
 
-    fn channel(&self, number: u8) -> &Arc<Interest> {
+    fn channel(&self, number: u8) -> &Arc<Intent> {
         &self.channels[usize::from(number) % self.channels.len()]
     }
 
-    fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
+    fn call(&mut self) -> CallId {
+        self.calls += 1;
+        CallId(self.calls)
     }
 
     fn turn(&mut self, input: Input<'_>) -> Option<Batch> {

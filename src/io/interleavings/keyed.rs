@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use super::{
-    super::{
-        outlets::Outlets,
-        queue::{Item, KeyOf, Nothing, Queue, Traits},
-        stop::Stop,
-    },
-    explore,
-};
+use super::explore;
 use crate::{
     Config, Event, Overflow,
     event::Batch,
+    io::{
+        queues::{
+            fan_out::FanOut,
+            queue::{Item, KeyOf, Nothing, Queue, Traits},
+        },
+        transport::cancel::CancelToken,
+    },
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-fn outlets() -> Arc<Outlets> {
-    let outlets = Outlets::new(&Config::host("key", "host"));
+fn fan_out() -> Arc<FanOut> {
+    let fan_out = FanOut::new(&Config::host("key", "host"));
     // The handlers' queue has no consumer here.
-    outlets.remove_receiver(outlets.handlers());
-    Arc::new(outlets)
+    fan_out.remove_receiver(fan_out.handlers());
+    Arc::new(fan_out)
 }
 
 /// The key of each event is its name, noted in the order in which the closure ran.
@@ -48,8 +48,8 @@ impl Keys {
     }
 }
 
-fn keyed(outlets: &Outlets, keys: &Arc<Keys>, capacity: usize) -> Arc<Queue> {
-    outlets.add_receiver(Traits { key_of: Some(keys.closure()), ..Traits::new(capacity, Overflow::KeepLatest) })
+fn keyed(fan_out: &FanOut, keys: &Arc<Keys>, capacity: usize) -> Arc<Queue> {
+    fan_out.add_receiver(Traits { key_of: Some(keys.closure()), ..Traits::new(capacity, Overflow::KeepLatest) })
 }
 
 /// One event with this name.
@@ -59,10 +59,10 @@ fn event(name: &str) -> Batch {
     batch
 }
 
-fn deliver(outlets: &Arc<Outlets>, name: &'static str) -> JoinHandle<()> {
-    let outlets = Arc::clone(outlets);
-    outlets.post(event(name));
-    thread::spawn(move || outlets.deliver())
+fn deliver(fan_out: &Arc<FanOut>, name: &'static str) -> JoinHandle<()> {
+    let fan_out = Arc::clone(fan_out);
+    fan_out.post(event(name));
+    thread::spawn(move || fan_out.deliver())
 }
 
 /// Takes events until the end of the queue.
@@ -81,13 +81,13 @@ fn drain(queue: &Queue) -> Vec<String> {
 #[test]
 fn h4_keys_are_made_in_the_order_of_deliveries_by_one_thread_at_a_time() {
     explore("keys of a queue: three threads that deliver", 5_000, || {
-        let (outlets, keys) = (outlets(), Arc::new(Keys::default()));
-        let queue = keyed(&outlets, &keys, 10);
-        let threads = ["a", "b", "c"].map(|name| deliver(&outlets, name));
+        let (fan_out, keys) = (fan_out(), Arc::new(Keys::default()));
+        let queue = keyed(&fan_out, &keys, 10);
+        let threads = ["a", "b", "c"].map(|name| deliver(&fan_out, name));
         for thread in threads {
             thread.join().expect("no panic");
         }
-        outlets.close();
+        fan_out.close();
         assert_eq!(drain(&queue), ["a", "b", "c"]);
         assert_eq!(*keys.seen.lock(), ["a", "b", "c"]);
     });
@@ -96,16 +96,16 @@ fn h4_keys_are_made_in_the_order_of_deliveries_by_one_thread_at_a_time() {
 #[test]
 fn h4_what_waits_for_its_key_is_received_before_the_end() {
     explore("keys of a queue: deliveries against the end of the client", 5_000, || {
-        let (outlets, keys) = (outlets(), Arc::new(Keys::default()));
-        let queue = keyed(&outlets, &keys, 10);
+        let (fan_out, keys) = (fan_out(), Arc::new(Keys::default()));
+        let queue = keyed(&fan_out, &keys, 10);
         let consumer = {
             let queue = Arc::clone(&queue);
             thread::spawn(move || drain(&queue))
         };
-        let threads = ["a", "b"].map(|name| deliver(&outlets, name));
-        outlets.deliver();
+        let threads = ["a", "b"].map(|name| deliver(&fan_out, name));
+        fan_out.deliver();
         // Both are staged. The closures of the other threads may still run.
-        outlets.close();
+        fan_out.close();
         assert_eq!(consumer.join().expect("no panic"), ["a", "b"]);
         for thread in threads {
             thread.join().expect("no panic");
@@ -116,22 +116,22 @@ fn h4_what_waits_for_its_key_is_received_before_the_end() {
 #[test]
 fn h4_a_reader_that_waits_for_keys_goes_on_when_the_receiver_is_gone() {
     explore("keys of a queue: a reader that waits against the end of the receiver", 5_000, || {
-        let (outlets, keys, stop) = (outlets(), Arc::new(Keys::default()), Stop::new());
-        let queue = keyed(&outlets, &keys, 1);
-        let other = deliver(&outlets, "a");
+        let (fan_out, keys, cancel) = (fan_out(), Arc::new(Keys::default()), CancelToken::new());
+        let queue = keyed(&fan_out, &keys, 1);
+        let other = deliver(&fan_out, "a");
         let remover = {
-            let (outlets, queue) = (Arc::clone(&outlets), Arc::clone(&queue));
-            thread::spawn(move || outlets.remove_receiver(&queue))
+            let (fan_out, queue) = (Arc::clone(&fan_out), Arc::clone(&queue));
+            thread::spawn(move || fan_out.remove_receiver(&queue))
         };
-        outlets.post(event("b"));
-        outlets.deliver();
-        outlets.wait_for_room(&stop);
+        fan_out.post(event("b"));
+        fan_out.deliver();
+        fan_out.wait_for_room(&cancel);
         other.join().expect("no panic");
         remover.join().expect("no panic");
-        assert!(outlets.has_room());
+        assert!(fan_out.has_room());
         let asked = keys.seen.lock().len();
-        outlets.post(event("c"));
-        outlets.deliver();
+        fan_out.post(event("c"));
+        fan_out.deliver();
         assert_eq!(keys.seen.lock().len(), asked, "a receiver that is gone asks for no keys");
     });
 }

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{
-    super::reader::{Server, let_server},
-    explore,
-};
+use super::explore;
 use crate::{
     Config, ConnectionState, ConnectionStateChange, Error, Overflow, Pusher, Reconnect,
+    io::threads::reader::{Server, let_server},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},

@@ -2,13 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    super::reader::{Server, let_server, log, note},
-    explore,
-};
+use super::explore;
 use crate::{
     AuthRequest, Channel, ChannelAuth, Config, ConnectionState, ConnectionStateChange, Error, Event, Notification,
     Pusher, Receiver, Reconnect, SubscriptionSucceeded, UserAuth,
+    io::threads::reader::{Server, let_server, log, note},
     sync::{Mutex, bounded, model, thread, unbounded},
 };
 

@@ -5,18 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    super::{
-        outlets::Outlets,
-        queue::{Item, Nothing, Queue, Traits},
-        snapshot::Snapshot,
-        stop::Stop,
-    },
-    explore,
-};
+use super::explore;
 use crate::{
     Config, ConnectionState, Error, Notification, Overflow,
-    event::{Batch, Interest, Pacing, Place, Ticket},
+    delivery::{client_event_pacing::ClientEventPacing, permit::Permit},
+    event::{Batch, CallId, Intent},
+    io::{
+        queues::{
+            fan_out::FanOut,
+            queue::{Item, Nothing, Queue, Traits},
+            snapshot::Snapshot,
+        },
+        transport::cancel::CancelToken,
+    },
     sync::{
         atomic::{AtomicUsize, Ordering},
         model,
@@ -25,38 +26,38 @@ use crate::{
 };
 
 /// Queues that block, and hold one notification.
-fn outlets() -> Arc<Outlets> {
-    let outlets = Outlets::new(&Config::host("key", "host").overflow(Overflow::Block).queue_capacity(1));
+fn fan_out() -> Arc<FanOut> {
+    let fan_out = FanOut::new(&Config::host("key", "host").overflow(Overflow::Block).queue_capacity(1));
     // The handlers' queue has no consumer here.
-    outlets.remove_receiver(outlets.handlers());
-    Arc::new(outlets)
+    fan_out.remove_receiver(fan_out.handlers());
+    Arc::new(fan_out)
 }
 
 fn of_one() -> Traits {
     Traits::new(1, Overflow::Block)
 }
 
-pub(super) fn batch_of(error: usize) -> Batch {
+pub(crate) fn batch_of(error: usize) -> Batch {
     let mut batch = Batch::default();
     batch.push_notice(Notification::Error(Arc::new(Error::lost(error.to_string()))));
     batch
 }
 
 /// What the batch was made of.
-pub(super) fn number_of(batch: &Batch, index: usize) -> String {
+pub(crate) fn number_of(batch: &Batch, index: usize) -> String {
     let Some(Notification::Error(error)) = batch.notice(index) else { panic!("an error was produced") };
     error.to_string().rsplit(' ').next().unwrap_or_default().to_owned()
 }
 
 /// As a reader: delivers so many, and waits for room after each. Returns how many it delivered.
-fn produce(outlets: &Arc<Outlets>, stop: &Arc<Stop>, count: usize) -> JoinHandle<usize> {
-    let (outlets, stop) = (Arc::clone(outlets), Arc::clone(stop));
+fn produce(fan_out: &Arc<FanOut>, cancel: &Arc<CancelToken>, count: usize) -> JoinHandle<usize> {
+    let (fan_out, cancel) = (Arc::clone(fan_out), Arc::clone(cancel));
     thread::spawn(move || {
         for number in 0..count {
-            outlets.post(batch_of(number));
-            outlets.deliver();
-            outlets.wait_for_room(&stop);
-            if stop.is_set() {
+            fan_out.post(batch_of(number));
+            fan_out.deliver();
+            fan_out.wait_for_room(&cancel);
+            if cancel.is_set() {
                 return number + 1;
             }
         }
@@ -78,10 +79,10 @@ fn consume(queue: &Arc<Queue>, count: usize) -> JoinHandle<()> {
 #[test]
 fn h4_whoever_waits_for_room_is_woken_when_there_is_some() {
     explore("a full queue against its consumer", 2_000, || {
-        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
-        let queue = outlets.add_receiver(of_one());
+        let (fan_out, cancel) = (fan_out(), Arc::new(CancelToken::new()));
+        let queue = fan_out.add_receiver(of_one());
         let consumer = consume(&queue, 3);
-        assert_eq!(produce(&outlets, &stop, 3).join().expect("no panic"), 3);
+        assert_eq!(produce(&fan_out, &cancel, 3).join().expect("no panic"), 3);
         consumer.join().expect("all in order");
     });
 }
@@ -89,10 +90,10 @@ fn h4_whoever_waits_for_room_is_woken_when_there_is_some() {
 #[test]
 fn h4_two_full_queues_need_room_in_both() {
     explore("two full queues against their consumers", 2_000, || {
-        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
+        let (fan_out, cancel) = (fan_out(), Arc::new(CancelToken::new()));
         let consumers =
-            [outlets.add_receiver(of_one()), outlets.add_receiver(of_one())].map(|queue| consume(&queue, 3));
-        assert_eq!(produce(&outlets, &stop, 3).join().expect("no panic"), 3);
+            [fan_out.add_receiver(of_one()), fan_out.add_receiver(of_one())].map(|queue| consume(&queue, 3));
+        assert_eq!(produce(&fan_out, &cancel, 3).join().expect("no panic"), 3);
         for consumer in consumers {
             consumer.join().expect("all in order");
         }
@@ -101,11 +102,11 @@ fn h4_two_full_queues_need_room_in_both() {
 
 #[test]
 fn r10_a_full_queue_does_not_hold_a_stop_back() {
-    explore("a full queue against stop", 5_000, || {
-        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
-        let queue = outlets.add_receiver(of_one());
-        let producer = produce(&outlets, &stop, 3);
-        stop.set();
+    explore("a full queue against cancel", 5_000, || {
+        let (fan_out, cancel) = (fan_out(), Arc::new(CancelToken::new()));
+        let queue = fan_out.add_receiver(of_one());
+        let producer = produce(&fan_out, &cancel, 3);
+        cancel.set();
         let delivered = producer.join().expect("no panic");
         assert!((1..=3).contains(&delivered) && queue.len() <= 3);
     });
@@ -114,10 +115,10 @@ fn r10_a_full_queue_does_not_hold_a_stop_back() {
 #[test]
 fn h4_a_full_queue_that_goes_is_not_waited_for() {
     explore("a full queue against the end of its receiver", 5_000, || {
-        let (outlets, stop) = (outlets(), Arc::new(Stop::new()));
-        let queue = outlets.add_receiver(of_one());
-        let producer = produce(&outlets, &stop, 3);
-        outlets.remove_receiver(&queue);
+        let (fan_out, cancel) = (fan_out(), Arc::new(CancelToken::new()));
+        let queue = fan_out.add_receiver(of_one());
+        let producer = produce(&fan_out, &cancel, 3);
+        fan_out.remove_receiver(&queue);
         assert_eq!(producer.join().expect("no panic"), 3);
     });
 }
@@ -125,8 +126,8 @@ fn h4_a_full_queue_that_goes_is_not_waited_for() {
 #[test]
 fn whoever_shares_a_receiver_ends_with_it() {
     explore("two consumers of a queue against its close", 5_000, || {
-        let outlets = outlets();
-        let queue = outlets.add_receiver(of_one());
+        let fan_out = fan_out();
+        let queue = fan_out.add_receiver(of_one());
         let consumers = [(), ()].map(|()| {
             let queue = Arc::clone(&queue);
             thread::spawn(move || {
@@ -141,10 +142,10 @@ fn whoever_shares_a_receiver_ends_with_it() {
             })
         });
         for number in 0..2 {
-            outlets.post(batch_of(number));
-            outlets.deliver();
+            fan_out.post(batch_of(number));
+            fan_out.deliver();
         }
-        outlets.close();
+        fan_out.close();
         let taken: usize = consumers.map(|consumer| consumer.join().expect("no panic")).iter().sum();
         assert_eq!(taken, 2, "what waited when the queue was closed is handed out, once");
     });
@@ -153,15 +154,15 @@ fn whoever_shares_a_receiver_ends_with_it() {
 #[test]
 fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
     explore("two threads that deliver at the same time", 5_000, || {
-        let outlets = outlets();
-        let queue = outlets.add_receiver(of_one());
+        let fan_out = fan_out();
+        let queue = fan_out.add_receiver(of_one());
         let other = {
-            let outlets = Arc::clone(&outlets);
-            outlets.post(batch_of(0));
-            thread::spawn(move || outlets.deliver())
+            let fan_out = Arc::clone(&fan_out);
+            fan_out.post(batch_of(0));
+            thread::spawn(move || fan_out.deliver())
         };
-        outlets.post(batch_of(1));
-        outlets.deliver();
+        fan_out.post(batch_of(1));
+        fan_out.deliver();
         consume(&queue, 2).join().expect("in order, and both are there once deliver has returned");
         other.join().expect("no panic");
     });
@@ -170,7 +171,7 @@ fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
 #[test]
 fn t1_client_events_of_several_threads_keep_the_limit_and_are_counted_once() {
     explore("client events against the limit", 5_000, || {
-        let (pacing, now) = (Pacing::new(Some(2), Duration::ZERO), Instant::now());
+        let (pacing, now) = (ClientEventPacing::new(Some(2), Duration::ZERO), Instant::now());
         let threads = [(); 3].map(|()| {
             let pacing = Arc::clone(&pacing);
             thread::spawn(move || pacing.reserve(now).map(|permit| permit.send(now)).is_ok())
@@ -189,7 +190,7 @@ fn c11_places_for_calls_of_a_dialer_are_bounded_and_given_back() {
         let takers = [(); 3].map(|()| {
             let taken = Arc::clone(&taken);
             thread::spawn(move || {
-                let place = Place::take(&taken, 2);
+                let place = Permit::take(&taken, 2);
                 assert!(taken.load(Ordering::SeqCst) <= 2);
                 place.is_some()
             })
@@ -206,8 +207,8 @@ fn c4_whoever_waits_for_an_outcome_gets_it() {
         let snapshot = Arc::new(Snapshot::default());
         let waiting = [(), ()].map(|()| {
             let snapshot = Arc::clone(&snapshot);
-            let ticket = snapshot.issue_ticket();
-            (ticket, thread::spawn(move || snapshot.wait_for_outcome(ticket)))
+            let call = snapshot.issue_call_id();
+            (call, thread::spawn(move || snapshot.wait_for_outcome(call)))
         });
         let [first, second] = waiting;
         settle(&snapshot, first.0, Ok(()));
@@ -217,10 +218,10 @@ fn c4_whoever_waits_for_an_outcome_gets_it() {
     });
 }
 
-fn settle(snapshot: &Snapshot, ticket: Ticket, outcome: Result<(), Arc<Error>>) {
+fn settle(snapshot: &Snapshot, call: CallId, outcome: Result<(), Arc<Error>>) {
     let mut batch = Batch::default();
-    batch.published.taken_up = Some(ticket);
-    batch.published.settled.push((ticket, outcome));
+    batch.published.taken_up = Some(call);
+    batch.published.settled.push((call, outcome));
     hand_over(snapshot, &batch);
 }
 
@@ -230,7 +231,7 @@ fn s3_whoever_waits_for_a_subscription_that_is_withdrawn_is_told() {
         model::let_deadlines_come(false);
         let snapshot = Arc::new(Snapshot::default());
         connected(&snapshot);
-        let room = Interest::new(2, "room");
+        let room = Intent::new(2, "room");
         room.want();
         let waiting = {
             let (snapshot, room) = (Arc::clone(&snapshot), Arc::clone(&room));

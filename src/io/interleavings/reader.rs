@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Core, stop::Stop, worker::Worker};
+use super::{Core, cancel::CancelToken, worker::Worker};
 use crate::{
     ConnectPhase, Error,
     session::{Ending, FromSocket, Generation, Input},
@@ -15,7 +15,7 @@ use crate::{
 
 /// What the server does with each connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Server {
+pub(crate) enum Server {
     Refuses,
     /// Confirms the connection and sends so many messages.
     Accepts {
@@ -34,22 +34,22 @@ std::thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-pub(super) fn let_server(does: Server) {
+pub(crate) fn let_server(does: Server) {
     SERVER.set(does);
     LOG.take();
 }
 
 /// Notes something between the messages that the server receives.
-pub(super) fn note(what: &str) {
+pub(crate) fn note(what: &str) {
     LOG.with_borrow_mut(|log| log.push(what.to_owned()));
 }
 
-pub(super) fn log() -> Vec<String> {
+pub(crate) fn log() -> Vec<String> {
     LOG.with_borrow(Clone::clone)
 }
 
 /// The client writes this message to its socket.
-pub(super) fn receive(text: &str) {
+pub(crate) fn receive(text: &str) {
     note(text);
     let inbox = INBOX.with_borrow(Clone::clone);
     if let Some(inbox) = inbox {
@@ -57,25 +57,25 @@ pub(super) fn receive(text: &str) {
     }
 }
 
-pub(super) struct Reader {
-    pub(super) generation: Generation,
-    pub(super) stop: Arc<Stop>,
-    pub(super) worker: Worker,
+pub(crate) struct Reader {
+    pub generation: Generation,
+    pub cancel: Arc<CancelToken>,
+    pub worker: Worker,
 }
 
 impl Reader {
-    pub(super) fn start(core: &Arc<Core>, generation: Generation, _tls: bool, _: Instant) -> Result<Self, Error> {
-        let stop = Arc::new(Stop::new());
-        let connection = Connection { core: Arc::clone(core), generation, stop: Arc::clone(&stop) };
+    pub fn start(core: &Arc<Core>, generation: Generation, _tls: bool, _: Instant) -> Result<Self, Error> {
+        let cancel = Arc::new(CancelToken::new());
+        let connection = Connection { core: Arc::clone(core), generation, cancel: Arc::clone(&cancel) };
         let worker = Worker::spawn("pusher-reader", move || connection.run())?;
-        Ok(Self { generation, stop, worker })
+        Ok(Self { generation, cancel, worker })
     }
 }
 
 struct Connection {
     core: Arc<Core>,
     generation: Generation,
-    stop: Arc<Stop>,
+    cancel: Arc<CancelToken>,
 }
 
 impl Connection {
@@ -108,7 +108,7 @@ impl Connection {
     /// The next message, until the socket is shut down.
     fn next(&self, received: &Receiver<String>) -> Option<String> {
         select_biased! {
-            recv(self.stop.signal()) -> _ => None,
+            recv(self.cancel.signal()) -> _ => None,
             recv(*received) -> message => message.ok(),
         }
     }
@@ -116,15 +116,15 @@ impl Connection {
     fn accept(&self, messages: u32) {
         self.establish();
         for _ in 0..messages {
-            self.core.outlets.wait_for_room(&self.stop);
+            self.core.fan_out.wait_for_room(&self.cancel);
             self.tell(FromSocket::Text(r#"{"event":"pusher:error","data":{"code":4301,"message":"a message"}}"#));
         }
         // As `peek` does when the socket is shut down.
-        let _ = self.stop.signal().recv();
+        let _ = self.cancel.signal().recv();
     }
 
     fn tell(&self, event: FromSocket<'_>) {
-        self.core.turn_and_order(|link, now| link.handle(Input::Socket(self.generation, event), now));
+        self.core.turn_and_order(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
     }
 }
 

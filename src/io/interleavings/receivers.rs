@@ -3,15 +3,15 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    super::{
-        outlets::Outlets,
-        queue::{Item, Nothing, Queue, Step, Taken, Traits, WakeUp},
-    },
     explore,
     queues::{batch_of, number_of},
 };
 use crate::{
     Config, Overflow,
+    io::queues::{
+        fan_out::FanOut,
+        queue::{Item, Nothing, Queue, Step, Taken, Traits, WakeUp},
+    },
     sync::{
         Receiver,
         atomic::{AtomicBool, Ordering},
@@ -20,11 +20,11 @@ use crate::{
     },
 };
 
-fn outlets() -> Arc<Outlets> {
-    let outlets = Outlets::new(&Config::host("key", "host"));
+fn fan_out() -> Arc<FanOut> {
+    let fan_out = FanOut::new(&Config::host("key", "host"));
     // The handlers' queue has no consumer here.
-    outlets.remove_receiver(outlets.handlers());
-    Arc::new(outlets)
+    fan_out.remove_receiver(fan_out.handlers());
+    Arc::new(fan_out)
 }
 
 fn traits() -> Traits {
@@ -32,31 +32,31 @@ fn traits() -> Traits {
 }
 
 /// As a reader: delivers so many.
-fn deliver(outlets: &Arc<Outlets>, numbers: std::ops::Range<usize>) -> JoinHandle<()> {
-    let outlets = Arc::clone(outlets);
+fn deliver(fan_out: &Arc<FanOut>, numbers: std::ops::Range<usize>) -> JoinHandle<()> {
+    let fan_out = Arc::clone(fan_out);
     thread::spawn(move || {
         for number in numbers {
-            outlets.post(batch_of(number));
-            outlets.deliver();
+            fan_out.post(batch_of(number));
+            fan_out.deliver();
         }
     })
 }
 
 /// A queue whose wake-up says so on a channel.
-fn with_wake_up(outlets: &Outlets) -> (Arc<Queue>, Receiver<()>) {
+fn with_wake_up(fan_out: &FanOut) -> (Arc<Queue>, Receiver<()>) {
     let (wake, woken) = bounded(1);
     let wake_up: WakeUp = Arc::new(move || {
         let _ = wake.try_send(());
     });
-    (outlets.add_receiver(Traits { wake_up: Some(wake_up), ..traits() }), woken)
+    (fan_out.add_receiver(Traits { wake_up: Some(wake_up), ..traits() }), woken)
 }
 
 #[test]
 fn h4_whoever_sleeps_until_it_is_woken_misses_nothing() {
     explore("a wake-up against a consumer that looks", 5_000, || {
-        let outlets = outlets();
-        let (queue, woken) = with_wake_up(&outlets);
-        let producers = [deliver(&outlets, 0..2), deliver(&outlets, 2..3)];
+        let fan_out = fan_out();
+        let (queue, woken) = with_wake_up(&fan_out);
+        let producers = [deliver(&fan_out, 0..2), deliver(&fan_out, 2..3)];
         let mut taken = 0;
         while taken < 3 {
             woken.recv().expect("the closure holds the sender");
@@ -74,12 +74,12 @@ fn h4_whoever_sleeps_until_it_is_woken_misses_nothing() {
 #[test]
 fn h4_whoever_sleeps_until_it_is_woken_learns_of_the_end() {
     explore("a wake-up against the end of the client", 5_000, || {
-        let outlets = outlets();
-        let (queue, woken) = with_wake_up(&outlets);
-        let producer = deliver(&outlets, 0..1);
-        let closer = {
-            let outlets = Arc::clone(&outlets);
-            thread::spawn(move || outlets.close())
+        let fan_out = fan_out();
+        let (queue, woken) = with_wake_up(&fan_out);
+        let producer = deliver(&fan_out, 0..1);
+        let close_handle = {
+            let fan_out = Arc::clone(&fan_out);
+            thread::spawn(move || fan_out.close())
         };
         loop {
             woken.recv().expect("the closure holds the sender");
@@ -90,25 +90,25 @@ fn h4_whoever_sleeps_until_it_is_woken_learns_of_the_end() {
             }
         }
         producer.join().expect("no panic");
-        closer.join().expect("no panic");
+        close_handle.join().expect("no panic");
     });
 }
 
 #[test]
 fn h5_a_receiver_that_is_gone_wakes_nobody() {
     explore("a wake-up against the end of its receiver", 5_000, || {
-        let outlets = outlets();
+        let fan_out = fan_out();
         let (is_gone, late) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let wake_up: WakeUp = {
             let (is_gone, late) = (Arc::clone(&is_gone), Arc::clone(&late));
             Arc::new(move || late.store(is_gone.load(Ordering::SeqCst), Ordering::SeqCst))
         };
-        let queue = outlets.add_receiver(Traits { wake_up: Some(wake_up), ..traits() });
-        let producer = deliver(&outlets, 0..1);
-        outlets.remove_receiver(&queue);
+        let queue = fan_out.add_receiver(Traits { wake_up: Some(wake_up), ..traits() });
+        let producer = deliver(&fan_out, 0..1);
+        fan_out.remove_receiver(&queue);
         producer.join().expect("no panic");
         is_gone.store(true, Ordering::SeqCst);
-        deliver(&outlets, 1..2).join().expect("no panic");
+        deliver(&fan_out, 1..2).join().expect("no panic");
         assert!(!late.load(Ordering::SeqCst));
     });
 }
@@ -116,9 +116,9 @@ fn h5_a_receiver_that_is_gone_wakes_nobody() {
 #[test]
 fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
     explore("a batch that is given back against those that come", 5_000, || {
-        let outlets = outlets();
-        let queue = outlets.add_receiver(traits());
-        let producer = deliver(&outlets, 0..3);
+        let fan_out = fan_out();
+        let queue = fan_out.add_receiver(traits());
+        let producer = deliver(&fan_out, 0..3);
         let mut numbers = Vec::new();
         while numbers.len() < 3 {
             match queue.take().expect("the queue is open") {
@@ -143,17 +143,17 @@ fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
 #[test]
 fn h4_the_end_comes_after_what_is_given_back() {
     explore("a batch that is given back against the end and one who waits for it", 5_000, || {
-        let outlets = outlets();
-        let queue = outlets.add_receiver(traits());
-        outlets.post(batch_of(0));
-        outlets.deliver();
+        let fan_out = fan_out();
+        let queue = fan_out.add_receiver(traits());
+        fan_out.post(batch_of(0));
+        fan_out.deliver();
         let other = {
             let queue = Arc::clone(&queue);
             thread::spawn(move || std::iter::repeat_with(|| queue.pop_within(None, Some)).map_while(Result::ok).count())
         };
-        let closer = {
-            let outlets = Arc::clone(&outlets);
-            thread::spawn(move || outlets.close())
+        let close_handle = {
+            let fan_out = Arc::clone(&fan_out);
+            thread::spawn(move || fan_out.close())
         };
         queue.borrow();
         let mut held = VecDeque::new();
@@ -162,7 +162,7 @@ fn h4_the_end_comes_after_what_is_given_back() {
         if queue.settle() {
             queue.tell_end();
         }
-        closer.join().expect("no panic");
+        close_handle.join().expect("no panic");
         assert_eq!(other.join().expect("no panic"), 1, "what was given back, and then the end");
         assert!(queue.is_closed());
     });

@@ -1,4 +1,4 @@
-//! `Stop` against a reader that registers its sockets.
+//! `CancelToken` against a reader that registers its sockets.
 
 use std::{
     io::{ErrorKind, Read},
@@ -7,22 +7,22 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    super::{stop::Stop, wire::Closer},
-    explore,
+use super::explore;
+use crate::{
+    io::transport::{cancel::CancelToken, halves::CloseHandle},
+    sync::thread,
 };
-use crate::sync::thread;
 
 /// The other end of a socket that a reader has registered.
 struct Peer(UnixStream);
 
 impl Peer {
     /// Registers a socket for an attempt. `None` when it must not be used.
-    fn register(stop: &Stop, attempt: usize) -> Option<Self> {
+    fn register(cancel: &CancelToken, attempt: usize) -> Option<Self> {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
         theirs.set_nonblocking(true).expect("an open socket");
-        let closer = Closer::new(move || ours.shutdown(Shutdown::Both).unwrap_or_default());
-        stop.watch(attempt, closer).then_some(Self(theirs))
+        let close_handle = CloseHandle::new(move || ours.shutdown(Shutdown::Both).unwrap_or_default());
+        cancel.watch(attempt, close_handle).then_some(Self(theirs))
     }
 
     fn is_shut_down(mut self) -> bool {
@@ -35,21 +35,21 @@ impl Peer {
 
 #[test]
 fn r10_no_socket_outlives_a_stop() {
-    explore("stop against a reader that registers sockets", 5_000, || {
-        let stop = Arc::new(Stop::new());
+    explore("cancel against a reader that registers sockets", 5_000, || {
+        let cancel = Arc::new(CancelToken::new());
         let attempts = [0, 1].map(|attempt| {
-            let stop = Arc::clone(&stop);
-            thread::spawn(move || Peer::register(&stop, attempt))
+            let cancel = Arc::clone(&cancel);
+            thread::spawn(move || Peer::register(&cancel, attempt))
         });
         let winner = {
-            let stop = Arc::clone(&stop);
-            thread::spawn(move || stop.keep_only(0))
+            let cancel = Arc::clone(&cancel);
+            thread::spawn(move || cancel.keep_only(0))
         };
         let waiting = {
-            let stop = Arc::clone(&stop);
-            thread::spawn(move || assert!(stop.signal().recv().is_err() && stop.is_set()))
+            let cancel = Arc::clone(&cancel);
+            thread::spawn(move || assert!(cancel.signal().recv().is_err() && cancel.is_set()))
         };
-        stop.set();
+        cancel.set();
         winner.join().expect("no panic");
         waiting.join().expect("whoever waits for the signal is woken");
         for attempt in attempts {
@@ -57,20 +57,20 @@ fn r10_no_socket_outlives_a_stop() {
             let registered = attempt.join().expect("no panic");
             assert!(registered.is_none_or(Peer::is_shut_down), "a socket stays open");
         }
-        assert!(Peer::register(&stop, 2).is_none());
+        assert!(Peer::register(&cancel, 2).is_none());
     });
 }
 
 #[test]
 fn r9_one_socket_at_most_is_kept() {
     explore("the winner of two attempts against the other", 5_000, || {
-        let stop = Arc::new(Stop::new());
+        let cancel = Arc::new(CancelToken::new());
         let attempts = [0, 1].map(|attempt| {
-            let stop = Arc::clone(&stop);
+            let cancel = Arc::clone(&cancel);
             thread::spawn(move || {
-                let peer = Peer::register(&stop, attempt);
+                let peer = Peer::register(&cancel, attempt);
                 if attempt == 0 {
-                    stop.keep_only(0);
+                    cancel.keep_only(0);
                 }
                 peer
             })

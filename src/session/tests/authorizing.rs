@@ -72,7 +72,7 @@ fn s2_a_permission_for_an_older_wish_is_dropped() {
     let (generation, number) = (s.session.generation, s.asked()[0].1);
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]));
     let channel = Name::from("private-room");
     s.input(Input::Answered(Answer::Channel { generation, number, channel, auth: private() }));
     assert!(s.sent().is_empty(), "the second wish has a question of its own");
@@ -87,7 +87,7 @@ fn s11_unsubscribe_and_subscribe_during_one_question_are_one_subscribe() {
     s.pass(29 * SECOND);
     room.forget();
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)])).pass(29 * SECOND);
+    s.input(Input::IntentChanges(vec![wish(&room)])).pass(29 * SECOND);
     assert!(s.errors().is_empty(), "S5: the new wish has a time of its own");
     let number = s.asked()[0].1;
     assert!(s.session.awaits_channel(s.session.generation, "private-room", number));
@@ -104,7 +104,7 @@ fn s11_a_question_that_serves_a_newer_wish_ends_with_the_time_of_that() {
     let room = s.wants(2, "private-room");
     room.forget();
     room.want();
-    s.pass(SECOND).input(Input::Wishes(vec![wish(&room)])).pass(31 * SECOND);
+    s.pass(SECOND).input(Input::IntentChanges(vec![wish(&room)])).pass(31 * SECOND);
     assert!(matches!(s.errors()[..], [Error::AuthTimeout { .. }]), "{:?}", s.errors());
     s.answer("private-room", private());
     assert!(!s.sent().contains(&&*subscribe_private("private-room")));
@@ -117,7 +117,7 @@ fn a4_a_permission_that_comes_with_a_newer_wish_serves_it_alone() {
     room.forget();
     room.want();
     let ready = Some(ready(ChannelAuth::new("k:ready")));
-    s.input(Input::Wishes(vec![Wish { ready, ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready, ..wish(&room) }]));
     s.answer("private-room", private());
     let sent = Outgoing::Subscribe { channel: "private-room", auth: Some("k:ready"), channel_data: None }.to_text();
     assert_eq!(s.sent(), [sent]);
@@ -140,7 +140,7 @@ fn a4_a_refusal_is_final_until_the_next_wish_or_connection() {
     assert!(matches!(s.errors()[..], [Error::AuthRefused { status: Some(403), .. }]));
     s.pass(600 * SECOND / 10);
     assert_eq!(s.asked().len(), 1);
-    s.input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]));
     assert_eq!(s.asked().len(), 2, "subscribed again");
     s.answer("private-room", Err(refused())).lose().reconnect();
     assert_eq!(s.asked().len(), 3, "a reconnect tries again");
@@ -182,9 +182,9 @@ fn a6_the_shared_secret_never_goes_to_the_server() {
 #[test]
 fn a4_a_ready_permission_serves_one_socket() {
     let mut s = Scenario::connected();
-    let room = Interest::new(2, "private-room");
+    let room = Intent::new(2, "private-room");
     room.want();
-    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
     assert!(s.asked().is_empty());
     s.lose().reconnect();
@@ -192,7 +192,7 @@ fn a4_a_ready_permission_serves_one_socket() {
 
     let mut s = Scenario::without_authorizer();
     s.connect_background().establish();
-    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
     s.receive(&succeeded("private-room")).lose();
     s.forget();
     s.reconnect();
@@ -202,7 +202,8 @@ fn a4_a_ready_permission_serves_one_socket() {
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "which asks for a permission on each connection");
     let refusal =
         r#"{"event":"pusher:subscription_error","channel":"private-room","data":{"type":"AuthError","status":401}}"#;
-    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }])).receive(refusal);
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]))
+        .receive(refusal);
     s.forget();
     s.lose().reconnect();
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "also after a refusal");
@@ -210,25 +211,25 @@ fn a4_a_ready_permission_serves_one_socket() {
 
 #[test]
 fn a4_a_ready_permission_is_for_the_socket_that_it_was_made_for() {
-    let room = Interest::new(2, "private-room");
+    let room = Intent::new(2, "private-room");
     room.want();
     let mut s = Scenario::without_authorizer();
     s.connect_background().establish();
     let late = |id: &str| ReadyAuth { auth: ChannelAuth::new("k:s"), socket_id: Some(Arc::from(id)) };
-    s.input(Input::Wishes(vec![Wish { ready: Some(late("9.9")), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: Some(late("9.9")), ..wish(&room) }]));
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "that socket is gone");
-    s.input(Input::Wishes(vec![Wish { ready: Some(late("1.2")), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: Some(late("1.2")), ..wish(&room) }]));
     assert_eq!(s.sent().len(), 1);
 }
 
 #[test]
 fn a7_a_ready_permission_may_leave_the_user_to_the_sign_in() {
     let mut s = Scenario::connected();
-    let ticket = s.ticket();
-    s.input(Input::SignIn(ticket));
-    let room = Interest::new(2, "presence-room");
+    let call = s.call();
+    s.input(Input::SignIn(call));
+    let room = Intent::new(2, "presence-room");
     room.want();
-    s.input(Input::Wishes(vec![Wish { ready: private().ok().map(ready), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
     assert!(s.errors().is_empty() && s.sent().is_empty(), "it waits");
 }
 
@@ -240,7 +241,7 @@ fn s2_a_renewed_wish_that_fails_takes_the_old_subscription_back_from_the_server(
     s.outputs.retain(|output| matches!(output, Output::Ask(_)));
     room.forget();
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)])).answer("private-room", Err(refused()));
+    s.input(Input::IntentChanges(vec![wish(&room)])).answer("private-room", Err(refused()));
     assert_eq!(s.sent(), [unsubscribe("private-room")]);
 }
 
@@ -252,7 +253,7 @@ fn s2_the_answer_to_an_older_request_does_not_leave_the_later_one_behind() {
         let room = s.wants(11, "room");
         s.forgets(&room);
         room.want();
-        s.input(Input::Wishes(vec![wish(&room)]));
+        s.input(Input::IntentChanges(vec![wish(&room)]));
         s.forget();
         (s, room)
     };

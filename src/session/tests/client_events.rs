@@ -10,45 +10,45 @@ const MS: Duration = Duration::from_millis(1);
 const WINDOW: Duration = Duration::from_millis(1010);
 
 /// An event that the pace of this moment allows.
-fn client_event(s: &Scenario, room: &Arc<Interest>) -> Result<ClientEvent, Error> {
+fn client_event(s: &Scenario, room: &Arc<Intent>) -> Result<ClientEvent, Error> {
     let permit = s.session.pacing().reserve(s.now)?;
     let (name, text) = ("client-e".into(), "the message".to_owned());
     Ok(ClientEvent { channel: Arc::clone(room), epoch: room.epoch(), name, size: 7, text, permit })
 }
 
-fn trigger(s: &mut Scenario, room: &Arc<Interest>) -> Result<(), Error> {
+fn trigger(s: &mut Scenario, room: &Arc<Intent>) -> Result<(), Error> {
     let event = client_event(s, room)?;
     s.input(Input::Trigger(event));
     Ok(())
 }
 
 /// Sends a client event of this name, if the pace allows it.
-pub(super) fn triggers(s: &mut Scenario, room: &Arc<Interest>, name: &str) {
+pub(crate) fn triggers(s: &mut Scenario, room: &Arc<Intent>, name: &str) {
     triggers_sized(s, room, name, 7);
 }
 
-pub(super) fn triggers_sized(s: &mut Scenario, room: &Arc<Interest>, name: &str, size: usize) {
+pub(crate) fn triggers_sized(s: &mut Scenario, room: &Arc<Intent>, name: &str, size: usize) {
     if let Ok(event) = client_event(s, room) {
         s.input(Input::Trigger(ClientEvent { name: name.into(), size, ..event }));
     }
 }
 
 /// Triggers events until one is refused, and tells how many were not.
-fn burst(s: &mut Scenario, room: &Arc<Interest>) -> usize {
+fn burst(s: &mut Scenario, room: &Arc<Intent>) -> usize {
     (0..10_000).take_while(|_| trigger(s, room).is_ok()).count()
 }
 
-fn confirm(s: &mut Scenario, id: u64, name: &str) -> Arc<Interest> {
+fn confirm(s: &mut Scenario, id: u64, name: &str) -> Arc<Intent> {
     let room = s.wants(id, name);
     s.answer(name, private()).receive(&succeeded(name));
     room
 }
 
-pub(super) fn in_private_room() -> (Scenario, Arc<Interest>) {
+pub(crate) fn in_private_room() -> (Scenario, Arc<Intent>) {
     in_private_room_with(Some(10), 2 * SECOND)
 }
 
-fn in_private_room_with(limit: Option<u32>, patience: Duration) -> (Scenario, Arc<Interest>) {
+fn in_private_room_with(limit: Option<u32>, patience: Duration) -> (Scenario, Arc<Intent>) {
     let settings = Settings { client_event_limit: limit, client_event_patience: patience, ..settings() };
     let mut s = Scenario::of(settings);
     s.connect_background().establish();
@@ -252,7 +252,7 @@ fn t2_a_later_4301_is_reported_and_answers_no_subscription() {
 /// A client whose messages are written one after another, by a socket that may be blocked and a heartbeat that may be late.
 struct Writer {
     s: Scenario,
-    room: Arc<Interest>,
+    room: Arc<Intent>,
     limit: usize,
     patience: Duration,
     /// How late the heartbeat wakes up.

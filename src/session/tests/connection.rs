@@ -7,7 +7,7 @@ fn c4_connect_reports_the_first_attempt_and_gives_up() {
     let mut s = Scenario::new();
     s.connect_once().socket(FromSocket::DialFailed(Error::lost("refused")));
     assert_eq!(s.states(), [Connecting, Disconnected]);
-    assert!(matches!(s.settled[..], [(Ticket(1), Err(_))]));
+    assert!(matches!(s.settled[..], [(CallId(1), Err(_))]));
     assert!(s.session.is_idle());
     assert_eq!(s.session.deadline(), None);
 }
@@ -16,16 +16,16 @@ fn c4_connect_reports_the_first_attempt_and_gives_up() {
 fn c4_each_waiting_call_gets_the_outcome_of_its_own_attempt() {
     let mut s = Scenario::new();
     s.connect_once().connect_once().socket(FromSocket::DialFailed(Error::lost("refused")));
-    assert!(matches!(s.settled[..], [(Ticket(1), Err(_)), (Ticket(2), Err(_))]));
+    assert!(matches!(s.settled[..], [(CallId(1), Err(_)), (CallId(2), Err(_))]));
     s.settled.clear();
     s.connect_once().establish().connect_once();
-    assert!(matches!(s.settled[..], [(Ticket(3), Ok(())), (Ticket(4), Ok(()))]));
+    assert!(matches!(s.settled[..], [(CallId(3), Ok(())), (CallId(4), Ok(()))]));
     s.settled.clear();
     s.lose().connect_once();
     assert!(s.settled.is_empty(), "it waits for the attempt that it has brought forward");
     s.input(Input::Disconnect);
     match &s.settled[..] {
-        [(Ticket(5), Err(error))] => assert!(matches!(**error, Error::Disconnected)),
+        [(CallId(5), Err(error))] => assert!(matches!(**error, Error::Disconnected)),
         other => panic!("{other:?}"),
     }
 }
@@ -502,7 +502,7 @@ fn d1_half_of_a_surrogate_pair_loses_no_event() {
     let Some(Notification::Event(event)) = s.told.last() else { panic!() };
     let decoded: serde_json::Value = event.json().expect("it is JSON");
     assert_eq!(decoded, serde_json::json!({ "\u{fffd}": "\u{fffd}A" }));
-    assert_eq!(s.session.tally.bad_messages, 0);
+    assert_eq!(s.session.counters.bad_messages, 0);
 }
 
 #[test]

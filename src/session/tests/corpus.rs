@@ -47,7 +47,7 @@ fn of_reverb(scenario: &str, connection: &str) -> Scenario {
 struct Replay {
     scenario: Scenario,
     begin: Instant,
-    channels: Vec<Arc<Interest>>,
+    channels: Vec<Arc<Intent>>,
     /// Application events of channels that were subscribed: name, data, sender.
     expected: Vec<(String, Value, Option<String>)>,
 }
@@ -85,14 +85,14 @@ impl Replay {
         match (message["event"].as_str(), data["channel"].as_str()) {
             (Some("pusher:subscribe"), Some(channel)) if !channel.starts_with('#') => self.subscribe(channel, data),
             (Some("pusher:unsubscribe"), Some(channel)) => {
-                if let Some(interest) = self.channels.iter().find(|interest| *interest.name() == channel).cloned() {
-                    self.scenario.forgets(&interest);
+                if let Some(intent) = self.channels.iter().find(|intent| *intent.name() == channel).cloned() {
+                    self.scenario.forgets(&intent);
                 }
             }
             (Some("pusher:signin"), _) => {
                 let auth = UserAuth::new(string(&data["auth"]), string(&data["user_data"]));
-                let ticket = self.scenario.ticket();
-                self.scenario.input(Input::SignIn(ticket));
+                let call = self.scenario.call();
+                self.scenario.input(Input::SignIn(call));
                 let (generation, number) = (self.scenario.session.generation, self.scenario.session.sign_in.number());
                 self.scenario.input(Input::Answered(Answer::User { generation, number, auth: Ok(auth) }));
             }
@@ -114,15 +114,15 @@ impl Replay {
 
     fn trigger(&mut self, event: &str, channel: &str, size: usize) {
         // The recorded clients also sent what this one does not: on channels to which they were not subscribed.
-        if let Some(interest) = self.channels.iter().find(|interest| *interest.name() == channel).cloned() {
-            triggers_sized(&mut self.scenario, &interest, event, size);
+        if let Some(intent) = self.channels.iter().find(|intent| *intent.name() == channel).cloned() {
+            triggers_sized(&mut self.scenario, &intent, event, size);
         }
     }
 
     fn subscribe(&mut self, channel: &str, data: &Value) {
-        let known = self.channels.iter().find(|interest| *interest.name() == channel).cloned();
-        let interest = known.unwrap_or_else(|| Interest::new(self.channels.len() as u64 + 2, channel));
-        interest.want();
+        let known = self.channels.iter().find(|intent| *intent.name() == channel).cloned();
+        let intent = known.unwrap_or_else(|| Intent::new(self.channels.len() as u64 + 2, channel));
+        intent.want();
         // Some recorded clients sent none where one is needed.
         let mut auth = ChannelAuth::new(data["auth"].as_str().unwrap_or("app-key:none").to_owned());
         if let Some(channel_data) = data["channel_data"].as_str() {
@@ -130,8 +130,8 @@ impl Replay {
         }
         // The recorded clients had no key to decrypt with; any will do for a subscription.
         auth = auth.shared_secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-        self.scenario.input(Input::Wishes(vec![Wish { ready: Some(ready(auth)), ..wish(&interest) }]));
-        self.channels.push(interest);
+        self.scenario.input(Input::IntentChanges(vec![IntentChange { ready: Some(ready(auth)), ..wish(&intent) }]));
+        self.channels.push(intent);
     }
 
     fn received(&mut self, text: &str) {
@@ -280,7 +280,7 @@ fn what_other_servers_send_is_understood() {
     {
         let mut s = Scenario::connected();
         s.receive(pong);
-        assert!(s.told.is_empty() && s.session.tally.ignored == 0, "{pong}");
+        assert!(s.told.is_empty() && s.session.counters.ignored == 0, "{pong}");
     }
     for unusable in [
         r#"{"event":"pusher:error","data":{"code":4000,"message":"Invalid message format"}}"#,

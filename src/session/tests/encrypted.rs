@@ -7,11 +7,11 @@ use super::*;
 
 const ROOM: &str = "private-encrypted-room";
 
-pub(super) fn permission(key: u8) -> Result<ChannelAuth, Error> {
+pub(crate) fn permission(key: u8) -> Result<ChannelAuth, Error> {
     Ok(ChannelAuth::new("k:s").shared_secret(STANDARD.encode([key; 32])))
 }
 
-pub(super) fn sealed(channel: &str, key: u8, plain: &[u8]) -> String {
+pub(crate) fn sealed(channel: &str, key: u8, plain: &[u8]) -> String {
     let cipher = XSalsa20Poly1305::new(&[key; 32].into());
     let ciphertext = STANDARD.encode(cipher.encrypt(&[0; 24].into(), plain).expect("it fits"));
     let nonce = STANDARD.encode([0; 24]);
@@ -175,7 +175,7 @@ fn e2_a_new_wish_fetches_as_the_first_one_did() {
     s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(1));
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]));
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forget();
     s.receive(&sealed(ROOM, 2, b"2")).answer(ROOM, permission(2));
@@ -199,7 +199,7 @@ fn e4_a_key_does_not_outlive_its_subscription() {
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]));
     s.forget_told();
     s.receive(&sealed(ROOM, 1, b"1"));
     assert!(s.told.is_empty(), "it is not subscribed");

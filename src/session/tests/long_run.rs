@@ -70,7 +70,7 @@ struct Day {
     s: Scenario,
     second: u64,
     inputs: u64,
-    channels: VecDeque<Arc<Interest>>,
+    channels: VecDeque<Arc<Intent>>,
     /// How many channels there ever were.
     named: u64,
     /// What encrypted events are sealed with.
@@ -286,8 +286,8 @@ impl Day {
     fn another_channel(&mut self) {
         self.named += 1;
         let kind = ["", "private-", "cache-", "private-cache-"][self.named as usize % 4];
-        let interest = self.s.wants(self.named + 100, &format!("{kind}{:08}", self.named));
-        self.channels.push_back(interest);
+        let intent = self.s.wants(self.named + 100, &format!("{kind}{:08}", self.named));
+        self.channels.push_back(intent);
         if self.channels.len() > CHANNELS {
             let oldest = self.channels.pop_front().expect("not empty");
             self.s.forgets(&oldest);
@@ -295,9 +295,9 @@ impl Day {
     }
 
     fn a_channel_that_is_refused(&mut self) {
-        let interest = self.s.wants(self.second + (1 << 32), REFUSED);
+        let intent = self.s.wants(self.second + (1 << 32), REFUSED);
         self.serve();
-        self.s.forgets(&interest);
+        self.s.forgets(&intent);
     }
 
     fn a_lost_connection(&mut self) {
@@ -316,8 +316,8 @@ impl Day {
 
     fn another_sign_in(&mut self) {
         self.refuses_sign_in = false;
-        let ticket = self.s.ticket();
-        self.s.input(Input::SignIn(ticket));
+        let call = self.s.call();
+        self.s.input(Input::SignIn(call));
     }
 
     fn a_refused_sign_in(&mut self) {

@@ -49,9 +49,9 @@ fn d3_what_is_not_kept_any_more_makes_room() {
     let mut s = Scenario::connected();
     for id in 2..2 + CHANNELS {
         let name = format!("presence-{id}");
-        let interest = s.wants(id, &name);
+        let intent = s.wants(id, &name);
         s.answer(&name, Ok(of_me())).receive(&succeeded(&name)).receive(&member_added(&name));
-        s.forgets(&interest);
+        s.forgets(&intent);
     }
     assert!(s.errors().is_empty());
 }

@@ -16,7 +16,7 @@ mod subscribing;
 mod users;
 
 use super::*;
-use crate::{event::Event, protocol::frame::Outgoing};
+use crate::{ChannelAuth, ConnectPhase, Name, Reconnect, UserAuth, event::Event, protocol::frame::Outgoing};
 
 use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed, Reconnecting, Unavailable};
 
@@ -24,14 +24,14 @@ use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed
 struct Scenario {
     session: Session,
     now: Instant,
-    client: Arc<Interest>,
+    client: Arc<Intent>,
     outputs: Vec<Output>,
     told: Vec<Notification>,
-    tickets: u64,
+    calls: u64,
     /// Interests that change while the next input is followed, before its outputs are taken.
-    change_meanwhile: Vec<Arc<Interest>>,
+    change_meanwhile: Vec<Arc<Intent>>,
     /// What became of the calls that waited for an attempt, one after another.
-    settled: Vec<(Ticket, Result<(), Arc<Error>>)>,
+    settled: Vec<(CallId, Result<(), Arc<Error>>)>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ impl Scenario {
 
     /// The seed decides what delays are drawn.
     fn seeded(settings: Settings, seed: u64) -> Self {
-        let client = Interest::new(0, "");
+        let client = Intent::new(0, "");
         client.want();
         Self {
             session: Session::new(settings, seed),
@@ -88,7 +88,7 @@ impl Scenario {
             client,
             outputs: Vec::new(),
             told: Vec::new(),
-            tickets: 0,
+            calls: 0,
             change_meanwhile: Vec::new(),
             settled: Vec::new(),
         }
@@ -103,19 +103,19 @@ impl Scenario {
     }
 
     /// Connected, with a channel whose subscription is confirmed.
-    fn subscribed(name: &str) -> (Self, Arc<Interest>) {
+    fn subscribed(name: &str) -> (Self, Arc<Intent>) {
         let mut scenario = Self::connected();
-        let interest = scenario.wants(11, name);
+        let intent = scenario.wants(11, name);
         scenario.receive(&succeeded(name));
         scenario.forget();
-        (scenario, interest)
+        (scenario, intent)
     }
 
     fn input(&mut self, input: Input<'_>) -> &mut Self {
         self.session.handle(input, self.now);
         let changed = std::mem::take(&mut self.change_meanwhile);
-        for interest in &changed {
-            let _ = interest.forget() || interest.want();
+        for intent in &changed {
+            let _ = intent.forget() || intent.want();
         }
         while let Some(output) = self.session.poll_output(self.now) {
             self.outputs.push(output);
@@ -130,24 +130,24 @@ impl Scenario {
         }
         if !changed.is_empty() {
             // The next turn begins with the wishes.
-            self.input(Input::Wishes(changed.iter().map(wish).collect()));
+            self.input(Input::IntentChanges(changed.iter().map(wish).collect()));
         }
         self
     }
 
     fn connect_background(&mut self) -> &mut Self {
-        let (wish, ticket) = (Arc::clone(&self.client), self.ticket());
-        self.input(Input::ConnectForGood(wish, ticket))
+        let (wish, call) = (Arc::clone(&self.client), self.call());
+        self.input(Input::ConnectForGood(wish, call))
     }
 
     fn connect_once(&mut self) -> &mut Self {
-        let (wish, ticket) = (Arc::clone(&self.client), self.ticket());
-        self.input(Input::ConnectOnce(wish, ticket))
+        let (wish, call) = (Arc::clone(&self.client), self.call());
+        self.input(Input::ConnectOnce(wish, call))
     }
 
-    fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
+    fn call(&mut self) -> CallId {
+        self.calls += 1;
+        CallId(self.calls)
     }
 
     fn socket(&mut self, event: FromSocket<'_>) -> &mut Self {
@@ -178,16 +178,16 @@ impl Scenario {
         self.socket(FromSocket::Ended(Ending::Lost(Error::lost("test"))))
     }
 
-    fn wants(&mut self, id: u64, name: &str) -> Arc<Interest> {
-        let interest = Interest::new(id, name);
-        interest.want();
-        self.input(Input::Wishes(vec![wish(&interest)]));
-        interest
+    fn wants(&mut self, id: u64, name: &str) -> Arc<Intent> {
+        let intent = Intent::new(id, name);
+        intent.want();
+        self.input(Input::IntentChanges(vec![wish(&intent)]));
+        intent
     }
 
-    fn forgets(&mut self, interest: &Arc<Interest>) -> &mut Self {
-        interest.forget();
-        self.input(Input::Wishes(vec![wish(interest)]))
+    fn forgets(&mut self, intent: &Arc<Intent>) -> &mut Self {
+        intent.forget();
+        self.input(Input::IntentChanges(vec![wish(intent)]))
     }
 
     /// Lets time pass as the heartbeat does: from deadline to deadline.
@@ -319,8 +319,8 @@ fn subscribe_private(channel: &str) -> String {
     Outgoing::Subscribe { channel, auth: Some("key:signature"), channel_data: None }.to_text()
 }
 
-fn wish(interest: &Arc<Interest>) -> Wish {
-    Wish { interest: Arc::clone(interest), ready: None, own: OwnOptions::default() }
+fn wish(intent: &Arc<Intent>) -> IntentChange {
+    IntentChange { intent: Arc::clone(intent), ready: None, own: OwnOptions::default() }
 }
 
 fn succeeded(channel: &str) -> String {

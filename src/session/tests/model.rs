@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// The session, and the server as it sees its messages.
 struct Model {
     scenario: Scenario,
-    interests: Vec<Arc<Interest>>,
+    intents: Vec<Arc<Intent>>,
     /// How many of the scenario's outputs the server has seen.
     seen: usize,
     sockets: u64,
@@ -82,10 +82,10 @@ struct Model {
 
 impl Model {
     fn new() -> Self {
-        let interests = CHANNELS.iter().zip(2..).map(|(name, id)| Interest::new(id, name)).collect();
+        let intents = CHANNELS.iter().zip(2..).map(|(name, id)| Intent::new(id, name)).collect();
         Self {
             scenario: Scenario::new(),
-            interests,
+            intents,
             seen: 0,
             sockets: 0,
             subscribed: BTreeMap::new(),
@@ -103,19 +103,19 @@ impl Model {
             Step::Connect => self.connect(),
             Step::Drop => self.drop_connection(),
             Step::Subscribe(n) => {
-                self.interests[n].want();
+                self.intents[n].want();
                 self.wish(n);
             }
             Step::Unsubscribe(n) => {
-                self.interests[n].forget();
+                self.intents[n].forget();
                 self.wish(n);
             }
             Step::UnsubscribeAndSubscribe(n) => {
-                self.interests[n].forget();
-                self.interests[n].want();
+                self.intents[n].forget();
+                self.intents[n].want();
                 self.wish(n);
             }
-            Step::ChangeMeanwhile(n) => self.scenario.change_meanwhile.push(Arc::clone(&self.interests[n])),
+            Step::ChangeMeanwhile(n) => self.scenario.change_meanwhile.push(Arc::clone(&self.intents[n])),
             Step::Allow => self.answer_oldest(true),
             Step::Refuse => self.answer_oldest(false),
             Step::Confirm => self.confirm(true),
@@ -134,8 +134,8 @@ impl Model {
     }
 
     fn wish(&mut self, n: usize) {
-        let wish = wish(&self.interests[n]);
-        self.scenario.input(Input::Wishes(vec![wish]));
+        let wish = wish(&self.intents[n]);
+        self.scenario.input(Input::IntentChanges(vec![wish]));
     }
 
     fn connect(&mut self) {
@@ -220,7 +220,7 @@ impl Model {
     }
 
     fn trigger(&mut self) {
-        let room = Arc::clone(&self.interests[1]);
+        let room = Arc::clone(&self.intents[1]);
         if self.scenario.session.subscriptions.is_subscribed(&room, room.epoch()) {
             client_events::triggers(&mut self.scenario, &room, "client-e");
         }
@@ -257,7 +257,7 @@ impl Model {
                             let expected = (channel != "room").then(|| format!("{}.1 {channel}", self.sockets));
                             assert_eq!(data["auth"].as_str(), expected.as_deref(), "the permission is for this socket");
                             // S11: also where the user changed his mind during the turn.
-                            let wanted = self.interests.iter().any(|i| i.is_wanted() && i.name().as_str() == channel);
+                            let wanted = self.intents.iter().any(|i| i.is_wanted() && i.name().as_str() == channel);
                             assert!(wanted, "{channel} is subscribed although it was given up");
                             self.numbers += 1;
                             let requests = self.subscribed.entry(channel.clone()).or_default();
@@ -288,7 +288,7 @@ impl Model {
         self.pass(Duration::from_secs(31));
         // What has failed before is not tried again by itself, but by the next wish.
         for n in 0..CHANNELS.len() {
-            if self.interests[n].is_wanted() {
+            if self.intents[n].is_wanted() {
                 self.wish(n);
                 self.serve();
             }
@@ -319,12 +319,12 @@ impl Model {
         }
         self.settle();
         assert_eq!(self.attributed(), self.nameless, "each error is told once");
-        for interest in &self.interests {
-            let name = interest.name().as_str();
+        for intent in &self.intents {
+            let name = intent.name().as_str();
             let is_held = self.subscribed.get(name).is_some_and(|requests| !requests.is_empty());
-            assert_eq!(is_held, interest.is_wanted(), "the server about {name}");
-            let is_subscribed = self.scenario.session.subscriptions.is_subscribed(interest, interest.epoch());
-            assert_eq!(is_subscribed, interest.is_wanted(), "the session about {name}");
+            assert_eq!(is_held, intent.is_wanted(), "the server about {name}");
+            let is_subscribed = self.scenario.session.subscriptions.is_subscribed(intent, intent.epoch());
+            assert_eq!(is_subscribed, intent.is_wanted(), "the session about {name}");
         }
     }
 

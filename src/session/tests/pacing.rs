@@ -588,7 +588,7 @@ fn d3_what_comes_and_goes_while_a_sign_in_holds_subscriptions_back_is_forgotten(
     for _ in 0..1000 {
         s.forgets(&room);
         room.want();
-        s.input(Input::Wishes(vec![wish(&room)]));
+        s.input(Input::IntentChanges(vec![wish(&room)]));
     }
     assert!(s.session.subscriptions.untold() < 200);
     s.prove(proof()).receive(CONFIRMED);
@@ -627,7 +627,7 @@ fn s6_a_confirmation_wins_over_a_guess_also_after_another_try() {
     s.answer("private-a", private());
     s.receive(&error(4009));
     assert!(matches!(s.errors()[..], [Error::SubscriptionRefused { .. }]));
-    s.input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]));
     s.receive(&succeeded("private-a")).receive(&event("private-a", "x"));
     assert_eq!((s.successes().len(), s.events()), (1, vec![("e", "x")]));
     s.answer("private-a", private());

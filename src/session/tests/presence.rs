@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) fn list(channel: &str, ids: &str) -> String {
+pub(crate) fn list(channel: &str, ids: &str) -> String {
     let data = format!(r#"{{"presence":{{"ids":[{ids}],"hash":null,"count":9}}}}"#);
     let data = serde_json::Value::from(data);
     format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"{channel}","data":{data}}}"#)
@@ -60,7 +60,7 @@ fn p1_a_new_wish_has_no_difference_to_tell() {
     s.answer("presence-room", presence("a")).receive(&list("presence-room", r#""a","b""#));
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)])).answer("presence-room", presence("a"));
+    s.input(Input::IntentChanges(vec![wish(&room)])).answer("presence-room", presence("a"));
     s.forget_told();
     s.receive(&list("presence-room", r#""a""#));
     assert_eq!(s.story(), ["succeeded"]);
@@ -74,7 +74,7 @@ fn p2_a_known_member_is_updated_and_an_unknown_one_cannot_leave() {
     s.receive(&member("member_removed", r#"{"user_id":"x"}"#));
     s.receive(&member("member_removed", r#"{"user_id":7}"#));
     assert_eq!(s.story(), [r#"+7 {"n":1}"#, r#"-7 {"n":2}"#]);
-    assert_eq!(s.session.tally.ignored, 1);
+    assert_eq!(s.session.counters.ignored, 1);
 }
 
 /// Reverb caches the removal that ended an earlier visit, and sends it after the confirmation.
@@ -89,7 +89,7 @@ fn p2_ones_own_id_stays_while_subscribed() {
         s.receive(&member("member_removed", &data).replace("presence-room", "presence-cache-room"));
     }
     assert_eq!(s.story(), ["-b null"]);
-    assert_eq!(s.session.tally.ignored, 2);
+    assert_eq!(s.session.counters.ignored, 2);
     s.lose().reconnect();
     s.answer("presence-cache-room", presence("7"));
     s.forget_told();
@@ -144,7 +144,7 @@ fn s8_member_events_of_other_channels_are_ignored() {
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"room","data":{"user_id":"x"}}"#);
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":{"user_id":"x"}}"#);
     assert!(s.told.is_empty());
-    assert_eq!(s.session.tally.ignored, 2);
+    assert_eq!(s.session.counters.ignored, 2);
 }
 
 #[test]

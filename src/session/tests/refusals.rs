@@ -6,7 +6,7 @@ use super::{
     *,
 };
 
-pub(super) fn error(code: u16) -> String {
+pub(crate) fn error(code: u16) -> String {
     format!(r#"{{"event":"pusher:error","data":"{{\"code\":{code},\"message\":\"no\"}}"}}"#)
 }
 
@@ -25,7 +25,7 @@ fn pending(channels: &[&str]) -> Scenario {
 }
 
 /// The channels that were refused and confirmed, and the codes that were reported by themselves and for client events.
-pub(super) fn told(s: &Scenario) -> Vec<String> {
+pub(crate) fn told(s: &Scenario) -> Vec<String> {
     let each = s.told.iter().filter_map(|told| match told {
         Notification::SubscriptionError(failed) => {
             Some(format!("{} refused {:?}", failed.channel.as_deref()?, failed.error.code()))
@@ -179,7 +179,7 @@ fn s6_the_request_before_an_unsubscribe_takes_the_error_and_the_later_one_the_co
     let room = s.wants(30, "room");
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)])).receive(&error(4009)).receive(&succeeded("room"));
+    s.input(Input::IntentChanges(vec![wish(&room)])).receive(&error(4009)).receive(&succeeded("room"));
     assert_eq!(told(&s), ["server Some(4009)", "room confirmed"]);
 }
 
@@ -403,7 +403,7 @@ fn s6_a_last_request_that_is_never_answered_is_made_again() {
     let room = s.wants(20, "room");
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)])).receive(&succeeded("room"));
+    s.input(Input::IntentChanges(vec![wish(&room)])).receive(&succeeded("room"));
     s.forget();
     s.pass(31 * SECOND);
     assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);

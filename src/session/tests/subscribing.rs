@@ -49,7 +49,7 @@ fn r12_a_subscription_made_by_the_user_is_never_a_resubscription() {
     s.lose();
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)])).reconnect().receive(&succeeded("room"));
+    s.input(Input::IntentChanges(vec![wish(&room)])).reconnect().receive(&succeeded("room"));
     assert_eq!(s.successes(), [(false, None)]);
 }
 
@@ -79,7 +79,7 @@ fn s2_subscribe_unsubscribe_subscribe_ends_subscribed() {
     let room = s.wants(11, "room");
     s.forgets(&room);
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)])).receive(&succeeded("room"));
+    s.input(Input::IntentChanges(vec![wish(&room)])).receive(&succeeded("room"));
     assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room"), subscribe("room")]);
     assert_eq!(s.successes().len(), 1);
 }
@@ -89,7 +89,7 @@ fn s2_the_same_when_the_wishes_were_merged() {
     let (mut s, room) = Scenario::subscribed("room");
     room.forget();
     room.want();
-    s.input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]));
     assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);
 }
 
@@ -97,7 +97,9 @@ fn s2_the_same_when_the_wishes_were_merged() {
 fn s2_subscribing_twice_is_one_subscription() {
     let mut s = Scenario::connected();
     let room = s.wants(11, "room");
-    s.input(Input::Wishes(vec![wish(&room)])).receive(&succeeded("room")).input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]))
+        .receive(&succeeded("room"))
+        .input(Input::IntentChanges(vec![wish(&room)]));
     assert_eq!(s.sent(), [subscribe("room")]);
 }
 
@@ -123,7 +125,7 @@ fn s5_a_subscription_that_is_not_answered_times_out() {
     s.forget();
     s.receive(&succeeded("room"));
     assert!(s.told.is_empty(), "too late");
-    s.input(Input::Wishes(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![wish(&room)]));
     assert_eq!(s.sent(), [subscribe("room")], "subscribing again tries again");
 }
 
@@ -186,7 +188,7 @@ fn s8_what_nobody_asked_for_is_counted_and_ignored() {
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":"{}"}"#);
     s.receive(r#"{"event":"pusher:no-channel"}"#);
     assert!(s.told.is_empty());
-    assert_eq!(s.session.tally.ignored, 2003);
+    assert_eq!(s.session.counters.ignored, 2003);
 }
 
 #[test]
@@ -205,7 +207,7 @@ fn s8_an_application_event_without_a_channel_is_the_clients() {
         _ => None,
     });
     assert_eq!(channels.collect::<Vec<_>>(), [Some("room"), None, None, None, Some("room")]);
-    assert_eq!((s.session.tally.events, s.session.tally.ignored), (5, 0));
+    assert_eq!((s.session.counters.events, s.session.counters.ignored), (5, 0));
 }
 
 #[test]
@@ -216,7 +218,7 @@ fn s8_platform_names_and_changes_of_the_watchlist_without_a_channel_are_no_appli
     }
     s.receive(r#"{"event":"online","data":{"user_ids":["a"]}}"#);
     assert!(s.told.is_empty(), "nobody is signed in");
-    assert_eq!(s.session.tally.ignored, 5);
+    assert_eq!(s.session.counters.ignored, 5);
 }
 
 #[test]

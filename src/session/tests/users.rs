@@ -3,32 +3,32 @@
 use super::*;
 use crate::event::UserOutcome;
 
-pub(super) fn proof() -> Result<UserAuth, Error> {
+pub(crate) fn proof() -> Result<UserAuth, Error> {
     Ok(UserAuth::new("key:signature", r#"{"id":"7"}"#))
 }
 
-pub(super) const CONFIRMED: &str = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#;
-pub(super) const SIGN_IN: &str =
+pub(crate) const CONFIRMED: &str = r#"{"event":"pusher:signin_success","data":{"user_data":"{\"id\":\"7\"}"}}"#;
+pub(crate) const SIGN_IN: &str =
     r#"{"event":"pusher:signin","data":{"auth":"key:signature","user_data":"{\"id\":\"7\"}"}}"#;
 
 impl Scenario {
-    pub(super) fn sign_in(&mut self) -> &mut Self {
-        let ticket = self.ticket();
-        self.input(Input::SignIn(ticket))
+    pub fn sign_in(&mut self) -> &mut Self {
+        let call = self.call();
+        self.input(Input::SignIn(call))
     }
 
     /// How often it was asked who the user is.
-    pub(super) fn asked_who(&self) -> usize {
+    pub fn asked_who(&self) -> usize {
         self.outputs.iter().filter(|output| matches!(output, Output::Ask(Question::User { .. }))).count()
     }
 
-    pub(super) fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
+    pub fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
         let generation = self.session.generation;
         let number = self.session.sign_in.number();
         self.input(Input::Answered(Answer::User { generation, number, auth }))
     }
 
-    pub(super) fn signed_in_as(&self) -> Vec<&str> {
+    pub fn signed_in_as(&self) -> Vec<&str> {
         let ids = self.told.iter().filter_map(|told| match told {
             Notification::SignedIn { id } => Some(&**id),
             _ => None,
@@ -173,8 +173,8 @@ fn a8_the_users_own_channel_needs_no_confirmation() {
 fn a8_connecting_again_awaits_a_new_outcome() {
     let mut s = Scenario::connected();
     s.sign_in().prove(Err(refused())).input(Input::Disconnect);
-    let (wish, ticket) = (Arc::clone(&s.client), s.ticket());
-    s.session.handle(Input::ConnectForGood(wish, ticket), s.now);
+    let (wish, call) = (Arc::clone(&s.client), s.call());
+    s.session.handle(Input::ConnectForGood(wish, call), s.now);
     let outcome = s.session.take_batch().and_then(|batch| batch.published.user);
     assert!(matches!(outcome, Some((_, UserOutcome::Pending))), "{outcome:?}");
 }
@@ -216,12 +216,12 @@ fn a8_the_outcome_of_the_last_call_is_published() {
         while s.session.poll_output(s.now).is_some() {}
         s.session.take_batch().and_then(|batch| batch.published.user)
     };
-    let pending = outcome(&mut s, Input::SignIn(Ticket(1)));
-    assert!(matches!(pending, Some((Ticket(1), UserOutcome::Pending))));
+    let pending = outcome(&mut s, Input::SignIn(CallId(1)));
+    assert!(matches!(pending, Some((CallId(1), UserOutcome::Pending))));
     let (generation, number) = (s.session.generation, s.session.sign_in.number());
-    outcome(&mut s, Input::SignIn(Ticket(2)));
+    outcome(&mut s, Input::SignIn(CallId(2)));
     let failed = outcome(&mut s, Input::Answered(Answer::User { generation, number, auth: Err(refused()) }));
-    assert!(matches!(failed, Some((Ticket(2), UserOutcome::Failed(_)))));
+    assert!(matches!(failed, Some((CallId(2), UserOutcome::Failed(_)))));
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn d3_a_watchlist_far_beyond_the_protocols_limit_is_ignored() {
     s.forget();
     s.receive(&format!(r#"{{"event":"online","data":{{"user_ids":{ids}}}}}"#));
     assert!(s.told.is_empty());
-    assert_eq!(s.session.tally.ignored, 1);
+    assert_eq!(s.session.counters.ignored, 1);
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Channels {
 
 impl Hub {
     /// Subscribes and confirms in one step, so that no event comes before the confirmation.
-    pub(in crate::testing) fn subscribe(&self, connection: &Connection, channel: &str, member: Option<Member>) {
+    pub(crate) fn subscribe(&self, connection: &Connection, channel: &str, member: Option<Member>) {
         let mut change = self.change();
         let is_new = match change.admit(connection.id, channel, member.as_ref()) {
             Ok(is_new) => is_new,
@@ -73,7 +73,7 @@ impl Hub {
         }
     }
 
-    pub(in crate::testing) fn unsubscribe(&self, connection: &Connection, channel: &str) {
+    pub(crate) fn unsubscribe(&self, connection: &Connection, channel: &str) {
         let mut change = self.change();
         let client = change.open.get_mut(&connection.id);
         if client.is_some_and(|client| client.channels.remove(channel)) {
@@ -82,7 +82,7 @@ impl Hub {
     }
 
     /// Delivers an event to the subscribers of a channel, or to a user, and tells to how many.
-    pub(in crate::testing) fn trigger(&self, channel: &str, event: &str, data: &str, except: Option<&str>) -> usize {
+    pub(crate) fn trigger(&self, channel: &str, event: &str, data: &str, except: Option<&str>) -> usize {
         if self.is_silent() {
             return 0;
         }

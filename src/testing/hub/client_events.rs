@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 impl Hub {
     /// Passes a client event on to the other subscribers of its channel, or answers why not.
-    pub(in crate::testing) fn relay(&self, connection: &Connection, event: &ClientEvent<'_>) {
+    pub(crate) fn relay(&self, connection: &Connection, event: &ClientEvent<'_>) {
         match self.settings.client_events.rules {
             ClientEventRules::Soketi => self.relay_as_soketi(connection, event),
             ClientEventRules::Reverb => self.relay_as_reverb(connection, event),

@@ -15,12 +15,12 @@ const TERMINATED: u16 = 4009;
 
 impl Hub {
     /// As whom a connection is signed in.
-    pub(in crate::testing) fn user_of(&self, id: u64) -> Option<UserData> {
+    pub(crate) fn user_of(&self, id: u64) -> Option<UserData> {
         self.state.lock().users.of(id).cloned()
     }
 
     /// Signs a connection in, or refuses it.
-    pub(in crate::testing) fn sign_in(&self, connection: &Connection, request: &SignIn) {
+    pub(crate) fn sign_in(&self, connection: &Connection, request: &SignIn) {
         let text = user_text(&connection.socket_id, &request.user_data);
         let is_signed = self.settings.app.is_authorized(&text, &request.auth);
         match UserData::parse(&request.user_data).filter(|_| is_signed) {
@@ -38,7 +38,7 @@ impl Hub {
     }
 
     /// Closes the connections of a user, and tells how many were not being closed already.
-    pub(in crate::testing) fn terminate(&self, user: &str) -> usize {
+    pub(crate) fn terminate(&self, user: &str) -> usize {
         let error = self.settings.refusals.error(None, TERMINATED, "You got disconnected by the app.");
         let mut change = self.quiet_change();
         let connections = change.connections_of(user, |_| true);

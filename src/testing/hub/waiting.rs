@@ -7,25 +7,17 @@ use super::{Hub, Snapshot, State};
 use crate::testing::journal::Received;
 
 impl Hub {
-    pub(in crate::testing) fn snapshot<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> T) -> T {
+    pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> T) -> T {
         read(&Snapshot(&self.state.lock()))
     }
 
     /// Waits until the predicate holds; false if it does not within the timeout.
-    pub(in crate::testing) fn wait_for(
-        &self,
-        timeout: Duration,
-        mut predicate: impl FnMut(&Snapshot<'_>) -> bool,
-    ) -> bool {
+    pub(crate) fn wait_for(&self, timeout: Duration, mut predicate: impl FnMut(&Snapshot<'_>) -> bool) -> bool {
         self.wait_until(timeout, |state| predicate(&Snapshot(state)))
     }
 
     /// Like [`Hub::wait_for`], for a message. Looks at each message once.
-    pub(in crate::testing) fn wait_for_received(
-        &self,
-        timeout: Duration,
-        mut predicate: impl FnMut(&Received) -> bool,
-    ) -> bool {
+    pub(crate) fn wait_for_received(&self, timeout: Duration, mut predicate: impl FnMut(&Received) -> bool) -> bool {
         let mut seen = 0;
         self.wait_until(timeout, |state| {
             let (mut news, next) = state.journal.received_since(seen);
@@ -35,7 +27,7 @@ impl Hub {
     }
 
     /// Returns when the sockets may be read; false when this one has been cut.
-    pub(in crate::testing) fn wait_while_stalled(&self, id: u64) -> bool {
+    pub(crate) fn wait_while_stalled(&self, id: u64) -> bool {
         if !self.stalled.load(Ordering::Acquire) {
             return true;
         }
@@ -47,7 +39,7 @@ impl Hub {
     }
 
     /// Passes some time; false when the connection is cut meanwhile.
-    pub(in crate::testing) fn pause(&self, id: u64, time: Duration) -> bool {
+    pub(crate) fn pause(&self, id: u64, time: Duration) -> bool {
         !self.wait_until(time, |state| !state.sockets.contains_key(&id))
     }
 

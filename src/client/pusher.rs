@@ -1,0 +1,561 @@
+//! The client's handle.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    AnySender, Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, DispatchBudget, Error,
+    Event, MemberChange, Notification, Receiver, ReceiverOptions, Stats, SubscriptionCount, SubscriptionError,
+    SubscriptionSucceeded, User, WeakPusher,
+    event::Intent,
+    io::{
+        Core, Scope, Withdrawn,
+        handlers::{Bound, BoundHandler, NoticeHandler, Registration},
+    },
+    protocol::channel_name::{self, ChannelKind},
+};
+
+/// A client of one app. A cheap handle: clones are the same client.
+///
+/// The client lives as long as any handle of it: [`Pusher`], [`Channel`] or [`User`]. When the last one is dropped, it
+/// disconnects and its receivers end; events of channels that still wait are discarded, as by
+/// [`disconnect`](Pusher::disconnect). A handler that holds a handle of its own client keeps it alive until
+/// [`disconnect`](Pusher::disconnect) and [`unbind`](Pusher::unbind).
+///
+/// A client belongs to the process that made it. In a forked child every call on a handle returns [`Error::Forked`], or does
+/// nothing where it returns no error: the state is [`Disconnected`](ConnectionState::Disconnected), lists are empty,
+/// receivers are closed. The parent's connection is not touched. A child that needs a client makes one.
+///
+/// ```
+/// use pusher_channels::{Pusher, testing::TestServer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TestServer::start()?;
+/// let pusher = Pusher::new(server.config()).connect()?;
+/// let channel = pusher.subscribe("news")?;
+/// channel.bind("published", |event| println!("{}", event.data()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Pusher {
+    owner: Arc<Owner>,
+}
+
+/// What all handles hold together: with the last of them the client goes.
+pub(crate) struct Owner {
+    core: Arc<Core>,
+}
+
+impl Drop for Owner {
+    /// In a forked child the last handle just goes: shutting the socket down would end the parent's connection.
+    fn drop(&mut self) {
+        if let Ok(core) = self.core() {
+            core.shut_down();
+        }
+    }
+}
+
+impl Owner {
+    /// The only way to what a handle works on. There is none in a forked child (H7).
+    pub(crate) fn core(&self) -> Result<&Arc<Core>, Error> {
+        self.core.process.check()?;
+        Ok(&self.core)
+    }
+}
+
+/// A registered handler. [`unbind`](Self::unbind) takes it away. Dropping the binding changes nothing: the handler stays.
+pub struct Binding {
+    bound: Bound,
+    core: Weak<Core>,
+}
+
+impl Pusher {
+    /// Makes a client. Does no I/O and starts no thread.
+    pub fn new(config: Config) -> Self {
+        Self { owner: Arc::new(Owner { core: Core::new(config) }) }
+    }
+
+    pub(crate) fn of(owner: Arc<Owner>) -> Self {
+        Self { owner }
+    }
+
+    /// A handle that does not keep the client alive, for handlers that call the client. [`Channel::bind`] shows one in use.
+    pub fn downgrade(&self) -> WeakPusher {
+        WeakPusher::new(&self.owner)
+    }
+
+    /// Connects, and waits until the server has confirmed the connection. From then on a lost connection is made anew by
+    /// the [`Reconnect`](crate::Reconnect) policy. Returns the handle, so that `Pusher::new(config).connect()?` is a
+    /// connected client. Returns at once when it is connected already.
+    ///
+    /// When it returns, the awaited notification is in the queues of all handlers and receivers. Handlers and receivers
+    /// that are made afterwards get only newer notifications.
+    ///
+    /// # Errors
+    ///
+    /// The error of the first attempt, after which the client is [`Failed`](ConnectionState::Failed) when the server
+    /// refused for good, else [`Disconnected`](ConnectionState::Disconnected); [`Error::Config`] before any packet
+    /// leaves; [`Error::WouldDeadlock`] inside a handler.
+    ///
+    /// Called while the client is reconnecting already, it makes one attempt at once, or waits for the one that is being made,
+    /// and returns its error; the client goes on reconnecting by the policy.
+    pub fn connect(&self) -> Result<Self, Error> {
+        self.core()?.connect()?;
+        Ok(self.clone())
+    }
+
+    /// Connects without waiting, and keeps trying by the policy, also when the first attempt fails. The
+    /// [`state`](Self::state) becomes [`Connecting`](ConnectionState::Connecting) a moment after it has returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] before any packet leaves, [`Error::Thread`] when no thread can be started.
+    pub fn connect_background(&self) -> Result<Self, Error> {
+        self.core()?.connect_background()?;
+        Ok(self.clone())
+    }
+
+    /// Waits until there is a connection: after [`connect_background`](Self::connect_background), or while a lost one is made
+    /// anew. As after [`connect`](Self::connect), handlers and receivers that are made afterwards get only newer
+    /// notifications.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WaitTimeout`] when the time is over; [`Error::Disconnected`], or the reason of a final refusal, when no
+    /// connection is being made; [`Error::WouldDeadlock`] inside a handler.
+    pub fn wait_connected(&self, time: Duration) -> Result<(), Error> {
+        let core = self.core()?;
+        core.refuse_inside("wait_connected")?;
+        core.fan_out.snapshot.wait_connected(time)
+    }
+
+    /// Disconnects, in any state of the client. Returns within 250 ms. Afterwards no event of a channel is delivered, not
+    /// even one that waits in a queue, and no socket is opened until the next `connect`. The client keeps the set of
+    /// wanted channels. It does not wait for a handler that is running.
+    pub fn disconnect(&self) {
+        if let Ok(core) = self.core() {
+            core.disconnect();
+        }
+    }
+
+    /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example after
+    /// the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an attempt is being
+    /// made already, nor where no connection is wanted: [`Failed`](ConnectionState::Failed) and
+    /// [`Disconnected`](ConnectionState::Disconnected) are left by `connect`.
+    pub fn reconnect_now(&self) {
+        if let Ok(core) = self.core() {
+            core.reconnect_now();
+        }
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self) -> ConnectionState {
+        self.core().map_or_else(|_| ConnectionState::default(), |core| core.fan_out.snapshot.state())
+    }
+
+    /// The socket id that the server gave this connection; `None` while there is none.
+    pub fn socket_id(&self) -> Option<String> {
+        self.core().ok()?.fan_out.snapshot.socket_id().map(|id| id.to_string())
+    }
+
+    /// A handle of a channel, which need not be subscribed: bind handlers first, then
+    /// [`subscribe`](Channel::subscribe), and no event is missed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChannelName`] when the name is not allowed, or is that of a user's own channel, which the client subscribes
+    /// by itself: see [`user`](Self::user).
+    pub fn channel(&self, name: &str) -> Result<Channel, Error> {
+        let core = self.core()?;
+        channel_name::check(name)?;
+        if ChannelKind::of(name) == ChannelKind::ServerToUser {
+            let reason = "the client subscribes it by itself, its events are bound on Pusher::user";
+            return Err(Error::ChannelName { name: name.to_owned(), reason });
+        }
+        let intent = core.intents.intent(name);
+        core.warnings.look_at_prefix(intent.name());
+        Ok(Channel::new(Arc::clone(&self.owner), intent))
+    }
+
+    /// Subscribes to a channel, now or as soon as the client is connected, and again after each reconnect. Subscribing
+    /// twice is one subscription.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ChannelName`] when the name is not allowed. The server's answer arrives later:
+    /// [`on_subscription_succeeded`](Self::on_subscription_succeeded),
+    /// [`on_subscription_error`](Self::on_subscription_error), [`Channel::wait_subscribed`]. On a server that limits
+    /// messages the answer may take longer than [`Config::subscription_timeout`]: a refused subscription is sent again,
+    /// more slowly, and the timeout stands still meanwhile.
+    pub fn subscribe(&self, name: &str) -> Result<Channel, Error> {
+        let channel = self.channel(name)?;
+        channel.subscribe();
+        Ok(channel)
+    }
+
+    /// Waits until every channel that is to be subscribed is confirmed or has failed. As after [`connect`](Self::connect),
+    /// handlers and receivers that are made afterwards get only newer notifications.
+    ///
+    /// # Errors
+    ///
+    /// The first of the errors that [`Channel::wait_subscribed`] has for the channels, in the order in which they became
+    /// known. A channel that is unsubscribed meanwhile is ignored. [`Error::WaitTimeout`] when the time is over;
+    /// [`Error::WouldDeadlock`] inside a handler.
+    pub fn wait_all_subscribed(&self, time: Duration) -> Result<(), Error> {
+        let core = self.core()?;
+        core.refuse_inside("wait_all_subscribed")?;
+        core.fan_out.snapshot.wait_all_subscribed(|| core.intents.wanted(), time)
+    }
+
+    /// Unsubscribes from a channel. After it returns, no further event of the channel is delivered, and no subscribe is
+    /// sent for it, even if an authorizer is still being asked. Handlers stay bound. A channel that is not subscribed
+    /// and an invalid name are ignored.
+    pub fn unsubscribe(&self, name: &str) {
+        if let Ok(channel) = self.channel(name) {
+            channel.unsubscribe();
+        }
+    }
+
+    /// Unsubscribes from all channels.
+    pub fn unsubscribe_all(&self) {
+        let Ok(core) = self.core() else { return };
+        let Withdrawn { intents, tell, options: _options } = core.intents.forget_all();
+        if tell {
+            core.wishes_changed();
+        }
+        core.fan_out.snapshot.forget(&intents);
+    }
+
+    /// The channels that are subscribed or to be subscribed, in the order in which they became known.
+    pub fn channels(&self) -> Vec<Channel> {
+        let Ok(core) = self.core() else { return Vec::new() };
+        let wanted = core.intents.wanted().into_iter();
+        wanted.map(|intent| Channel::new(Arc::clone(&self.owner), intent)).collect()
+    }
+
+    /// Runs a handler for events of this name on any channel or on none, and for those that are sent to the user. The
+    /// platform's own events can be named too, for example `pusher:subscription_succeeded`. The event
+    /// `pusher:connection_established` belongs to no channel, and has the server's data:
+    /// `{"socket_id":"1.2","activity_timeout":120}`.
+    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
+    }
+
+    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON. If the data cannot be decoded as `T`,
+    /// the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`]. Use
+    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON.
+    ///
+    /// ```
+    /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu"));
+    /// pusher.bind_as::<(f32, f32)>("client-moved", |(x, y)| println!("somebody is at {x}, {y}"));
+    /// ```
+    pub fn bind_as<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        mut handler: impl FnMut(T) + Send + 'static,
+    ) -> Binding {
+        self.bind_as_with(event, move |data, _| handler(data))
+    }
+
+    /// Like [`bind_as`](Self::bind_as), for a closure that gets the event as well, for example for the id of its sender.
+    pub fn bind_as_with<T: DeserializeOwned + 'static>(
+        &self,
+        event: &str,
+        handler: impl FnMut(T, &Event) + Send + 'static,
+    ) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
+    }
+
+    /// Sends clones of the events that [`bind`](Self::bind) would run a handler for to a channel of the program. The sender
+    /// unbinds itself when the receiving half is gone.
+    pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
+    }
+
+    /// Runs a handler for all events of all channels, the platform's own included.
+    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
+    }
+
+    /// Sends clones of all events of all channels, the platform's own included, to a channel of the program. The sender
+    /// unbinds itself when the receiving half is gone.
+    pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
+        self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
+    }
+
+    /// Sends every [`Notification`] of the client to a channel of the program, as a [`receiver`](Self::receiver) would
+    /// receive them, and in the same order. The sender unbinds itself when the receiving half is gone.
+    pub fn forward(&self, sender: impl AnySender<Notification>) -> Binding {
+        self.register(|bound| Registration::Everything(BoundHandler::sending(bound, sender)))
+    }
+
+    /// Takes a handler away, on whichever handle of this client it was registered. After it returns, the handler does not
+    /// start again. Unlike [`Binding::unbind`], it refuses the binding of another client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherClient`] if the handler was registered on another client; it stays bound there.
+    pub fn unbind(&self, binding: Binding) -> Result<(), Error> {
+        binding.unbind_from(self.core()?)
+    }
+
+    /// Takes away all handlers of events of this name that were registered on this handle or a clone of it, by
+    /// [`bind`](Self::bind) and its variants. Handlers of channels and of the user stay. After it returns, the handlers
+    /// do not start again.
+    pub fn unbind_event(&self, event: &str) {
+        if let Ok(core) = self.core() {
+            core.unbind_event(Scope::Client, event);
+        }
+    }
+
+    /// Takes away all handlers that were registered on this handle or a clone of it: of events and of everything else.
+    /// Handlers of channels and of the user stay. After it returns, the handlers do not start again.
+    pub fn unbind_all(&self) {
+        if let Ok(core) = self.core() {
+            core.unbind_all(Scope::Client);
+        }
+    }
+
+    /// Runs a handler for the application's events of all channels, for those without a channel, and for those that are
+    /// sent to the user.
+    pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
+        self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every change of the connection's state. A handler that is bound before
+    /// [`connect`](Self::connect) gets all changes. One that is bound later gets the later ones: after `connect` has
+    /// returned, [`Connected`](ConnectionState::Connected) is not among them.
+    pub fn on_connection_state_change(&self, handler: impl FnMut(&ConnectionStateChange) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for errors that belong to no subscription: errors that the server reports, client events that it
+    /// refuses, messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that
+    /// were dropped. The handler also gets the error that makes the client [`Failed`](crate::ConnectionState::Failed).
+    /// Other ends of the connection are reported by [`on_connection_state_change`](Self::on_connection_state_change).
+    ///
+    /// Some servers refuse a message by an error that names no channel. If only one message is unanswered, or later
+    /// answers prove which one was refused, the error goes to that subscription, sign-in or client event. If it may
+    /// belong to several messages, it waits for such a proof for up to 5 s, and is then reported here as
+    /// [`Error::Server`]. A server that limits messages (4301) is reported once: the client sends the refused
+    /// subscriptions and sign-in again, more slowly.
+    pub fn on_error(&self, handler: impl FnMut(&Error) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every confirmed subscription; at once for what is subscribed already.
+    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::Succeeded(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every failed subscription.
+    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::Failed(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler whenever the server tells how many connections are subscribed to a channel, where its app has that
+    /// enabled.
+    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::Count(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler with the channel's name when a cache channel has no event to begin with.
+    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::CacheMiss(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every event of an encrypted channel that could not be decrypted. A key that does not fit any more is
+    /// fetched anew by itself, at most once in 10 s; unsubscribing and subscribing fetches it at once.
+    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::DecryptionFailure(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
+    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
+    }
+
+    /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
+    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
+        self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
+    }
+
+    fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
+        Binding::new(self.core(), Scope::Client, None, registration)
+    }
+
+    fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
+        self.register(|bound| Registration::Notice(handler(bound)))
+    }
+
+    /// Sends an event to the other subscribers of a private or presence channel whose subscription is confirmed. `data` goes
+    /// out as the JSON value that it serialises to; a bare string arrives as its text.
+    ///
+    /// It returns at once. Events over [`Config::client_event_limit`] wait for their turn for up to
+    /// [`Config::client_event_patience`], in the order of the calls.
+    ///
+    /// Laravel Reverb has rules of its own: it takes objects, arrays and `null` for data, and refuses a bare text, a
+    /// number or a boolean with 4200. It takes 10,000 bytes for the whole message, names included, and closes the
+    /// connection with 1009 when there are more.
+    ///
+    /// # Errors
+    ///
+    /// Each before anything is sent: [`Error::ChannelName`]; [`Error::ClientEventChannel`] for a public or an encrypted
+    /// channel; [`Error::ClientEventName`] when the name does not begin with `client-` or is longer than 200 characters;
+    /// [`Error::Encode`], also for NaN and infinite numbers; [`Error::ClientEventTooLarge`] above
+    /// [`Config::client_event_size`]; [`Error::NotConnected`] while the client is connecting or reconnecting, and
+    /// [`Error::Disconnected`] while it is disconnected; [`Error::NotSubscribed`]; [`Error::ClientEventRate`] and
+    /// [`Error::ClientEventQueueFull`] when there are too many events at once.
+    ///
+    /// A later failure of the event arrives at [`on_error`](Self::on_error): [`Error::NotSubscribed`] when the channel
+    /// was unsubscribed, or the connection ended, while the event waited for its turn; [`Error::ClientEventRefused`]
+    /// when the server refuses it, mostly with the code 4301; and [`Error::ClientEventTooLarge`] when the server closes
+    /// the connection because of its size.
+    pub fn trigger<T: Serialize + ?Sized>(&self, channel: &str, event: &str, data: &T) -> Result<(), Error> {
+        self.channel(channel)?.trigger(event, data)
+    }
+
+    /// Signs the user in, now or as soon as the client is connected, and again after each reconnect, before channels are
+    /// subscribed. Returns at once; [`User::wait_signed_in`] waits for the outcome. After a failure it can be repeated. A
+    /// server that limits messages may refuse it for now (4301): then it is sent again, more slowly, and its timeout stands
+    /// still meanwhile. Some servers, soketi among them, close the connection for good (4009) when the signature is wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] when nothing is configured that tells who the user is
+    /// ([`Config::user_auth_endpoint`], [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
+    pub fn sign_in(&self) -> Result<(), Error> {
+        let core = self.core()?;
+        if !core.config.can_authenticate() {
+            return Err(Self::nobody_signs_in());
+        }
+        let call = core.fan_out.snapshot.issue_sign_in();
+        if core.intents.want_sign_in(call) {
+            core.wishes_changed();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn nobody_signs_in() -> Error {
+        Error::config("user_auth_endpoint", "neither this, nor user_authenticator, nor secret with user_data is set")
+    }
+
+    /// The user of this client, signed in or not.
+    pub fn user(&self) -> User {
+        User::new(Arc::clone(&self.owner))
+    }
+
+    /// A queue of its own for everything that happens from now on, in order.
+    pub fn receiver(&self) -> Receiver {
+        self.receiver_with(ReceiverOptions::default())
+    }
+
+    /// As [`receiver`](Self::receiver), with a say in what it receives, how much of it waits, and who is woken for it.
+    pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
+        self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, None, options))
+    }
+
+    /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. What comes while they
+    /// run is for the next call. Returns how many notifications were handled; 0 also without that option, and when another
+    /// thread, or a handler further up on this one, is dispatching.
+    pub fn dispatch(&self) -> usize {
+        self.core().map_or(0, |core| core.dispatch(None))
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn is_dispatched_by_hand(&self) -> bool {
+        self.core().is_ok_and(|core| core.config.is_dispatched_by_hand())
+    }
+
+    /// Like [`dispatch`](Self::dispatch), but stops after this number of notifications, including those without a handler,
+    /// or after this time: then no further notification is begun. The rest stays for the next call, in order. Handlers
+    /// that were bound since the last call also get the confirmations of current subscriptions, after all notifications
+    /// from before they were bound. These confirmations do not count against the budget.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu").manual_dispatch());
+    /// pusher.dispatch_for(100);
+    /// pusher.dispatch_for(Duration::from_millis(2));
+    /// ```
+    pub fn dispatch_for(&self, budget: impl Into<DispatchBudget>) -> usize {
+        self.core().map_or(0, |core| core.dispatch(Some(budget.into())))
+    }
+
+    /// What the client has counted so far.
+    pub fn stats(&self) -> Stats {
+        self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
+    }
+
+    /// Ends the client for good, even if other handles of it exist. `meanwhile` runs during the shutdown, and releases
+    /// the threads that wait for an authorizer.
+    #[cfg(feature = "capi")]
+    pub(crate) fn end(&self, meanwhile: impl FnOnce()) {
+        if let Ok(core) = self.core() {
+            core.shut_down_and(meanwhile);
+        }
+    }
+
+    fn core(&self) -> Result<&Arc<Core>, Error> {
+        self.owner.core()
+    }
+}
+
+impl Binding {
+    /// In a forked child the handler is dropped, and the binding binds nothing.
+    pub(crate) fn new(
+        core: Result<&Arc<Core>, Error>,
+        scope: Scope,
+        channel: Option<Arc<Intent>>,
+        registration: impl FnOnce(&Bound) -> Registration,
+    ) -> Self {
+        let bound = Bound::new();
+        match core {
+            Ok(core) => {
+                core.bind(scope, channel, registration(&bound));
+                Self { bound, core: Arc::downgrade(core) }
+            }
+            Err(_) => {
+                bound.end();
+                Self { bound, core: Weak::new() }
+            }
+        }
+    }
+
+    /// Takes the handler away. After it returns, the handler does not start again. It does not wait for a running handler.
+    pub fn unbind(self) {
+        self.bound.end();
+        if let Some(core) = self.core.upgrade().filter(|core| core.process.is_current()) {
+            core.unbound();
+        }
+    }
+
+    pub(crate) fn unbind_from(self, core: &Arc<Core>) -> Result<(), Error> {
+        if !std::ptr::eq(self.core.as_ptr(), Arc::as_ptr(core)) {
+            return Err(Error::OtherClient);
+        }
+        self.unbind();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binding").field("is_bound", &self.bound.holds()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Pusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pusher")
+            .field("config", &self.owner.core.config)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! A request to an auth endpoint (A1). Its credentials are wiped when ureq drops it.
+
+use std::{collections::BTreeMap, fmt};
+
+use tungstenite::Bytes;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
+use zeroize::Zeroizing;
+
+use super::Post;
+use crate::{
+    auth::Pairs,
+    config::{HttpUrl, checked_header},
+    io::auth::authorizer::{Failure, user_code},
+    protocol::percent::encode_to,
+    secret::{Secret, Wiped},
+    sync::atomic::AtomicBool,
+};
+
+/// Builds the request to this URL, with the question, and the fields and headers of the options. `inside` is set while
+/// user code runs.
+pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Result<(Request<()>, Wiped), Failure> {
+    let options = post.options;
+    let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));
+    let own = || [Some((options.socket_field.as_str(), post.socket_id)), channel].into_iter().flatten();
+    let fresh = evaluate(&options.params_with, inside, "parameters")?;
+    let fixed = options.params.iter().chain(&fresh);
+    let params = fixed.map(|(name, value)| (name.as_str(), value.expose()));
+    // The options cannot replace the client's own fields.
+    let fields = own().chain(params.filter(|(name, _)| own().all(|(field, _)| field != *name)));
+    let (kind, body) = if options.json {
+        ("application/json", json(fields))
+    } else {
+        ("application/x-www-form-urlencoded", form(fields))
+    };
+    let uri = uri(post.url, &url.target).ok_or_else(|| Failure::refused("the URL of the endpoint is too long"))?;
+    let mut request = Request::post(uri).body(()).map_err(|_| Failure::refused("the request cannot be made"))?;
+    let headers = request.headers_mut();
+    add(headers, header::HOST, &url.authority())?;
+    add(headers, header::CONTENT_TYPE, kind)?;
+    let fresh = evaluate(&options.headers_with, inside, "headers")?;
+    for (name, value) in options.headers.iter().chain(&fresh) {
+        let name = checked_header(name, value.expose()).map_err(|reason| Failure::refused(&reason))?;
+        add(headers, name, value.expose())?;
+    }
+    Ok((request, body))
+}
+
+/// The URL with the target as it is sent. It may contain tokens.
+fn uri(text: &str, target: &str) -> Option<Uri> {
+    let mut parts = Uri::from_maybe_shared(wiped(text)).ok()?.into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(wiped(target)).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Any value may be a credential. ureq logs no value that is marked as sensitive.
+fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Failure> {
+    let refused = || Failure::refused("a header cannot be sent");
+    let mut value = HeaderValue::from_maybe_shared(wiped(value)).map_err(|_| refused())?;
+    value.set_sensitive(true);
+    headers.try_append(name, value).map(drop).map_err(|_| refused())
+}
+
+/// A copy that is wiped when its last owner drops it.
+fn wiped(text: &str) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// The pairs that the user's closure returns for this request.
+fn evaluate(closure: &Option<Pairs>, inside: &AtomicBool, what: &str) -> Result<Vec<(String, Secret)>, Failure> {
+    let Some(closure) = closure else { return Ok(Vec::new()) };
+    let evaluated = user_code(inside, || closure());
+    let pairs = evaluated.ok_or_else(|| Failure::refused(&format!("the closure for the {what} panicked")))?;
+    Ok(pairs.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+}
+
+fn form<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Wiped {
+    let mut form = Wiped::default();
+    for (name, value) in fields {
+        if !form.is_empty() {
+            form.push(b"&");
+        }
+        // Writing to memory does not fail.
+        let _ = pair(name, value, &mut form);
+    }
+    form
+}
+
+fn pair(name: &str, value: &str, form: &mut Wiped) -> fmt::Result {
+    encode_to(name, form)?;
+    form.push(b"=");
+    encode_to(value, form)
+}
+
+/// If several fields have the same name, the last one counts.
+fn json<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Wiped {
+    let object: BTreeMap<_, _> = fields.collect();
+    let mut json = Wiped::default();
+    serde_json::to_writer(&mut json, &object).expect("strings under string keys always serialise");
+    json
+}

@@ -1,0 +1,10 @@
+//! Opens a WebSocket: name resolution, TCP, the proxy, TLS, the upgrade.
+
+#[cfg(test)]
+mod autobahn;
+mod chunked;
+pub(crate) mod dial;
+pub(crate) mod happy_eyeballs;
+pub(crate) mod http_head;
+pub(crate) mod proxy;
+pub(crate) mod upgrade;

@@ -1,0 +1,301 @@
+//! The state that all handles and threads of one client share.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+    time::Instant,
+};
+
+use crate::{
+    Error, Event,
+    config::Config,
+    delivery::client_event_pacing::{ClientEventPacing, ClientEventPermit},
+    event::Intent,
+    io::{
+        auth::pool::{Asker, AuthPool},
+        connect::dial::DialerCalls,
+        dispatch::bindings::Scope,
+        dispatch::{bindings::Bindings, dispatcher::DispatcherSlot, handlers::Registration},
+        driver::{Driver, Effect, TurnResult},
+        guard::{
+            channel_warnings::Warnings,
+            fork::ForkGuard,
+            reentrancy::{self, ReentrancyGuard},
+            worker::Worker,
+        },
+        intents::{Intents, LentOptions},
+        queues::fan_out::FanOut,
+        transport::{byte_counters::ByteCounters, tls},
+    },
+    protocol::secretbox::data_of,
+    session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
+    sync::{Mutex, MutexGuard, Receiver, Sender, unbounded},
+};
+
+/// A request of a handle or of another thread to the heartbeat.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// The intents has something for the session, unless another thread's turn has taken it already.
+    Look,
+    /// A turn of another thread left this to be done.
+    Effect(Effect),
+}
+
+/// The threads that last as long as the client is, or wants to be, connected.
+#[derive(Default)]
+pub(crate) struct Threads {
+    pub heartbeat: Option<Worker>,
+    pub heartbeat_runs: bool,
+    pub dispatch: Option<Worker>,
+    pub dispatch_runs: bool,
+    /// The dispatch thread ends when its queue is empty.
+    pub dispatch_ends: bool,
+    /// Everything has ended for good. No thread starts any more.
+    pub is_over: bool,
+}
+
+/// What all handles and threads of one client share.
+pub(crate) struct Core {
+    pub process: ForkGuard,
+    pub config: Config,
+    pub fan_out: FanOut,
+    pub intents: Intents,
+    pub warnings: Warnings,
+    /// How many client events wait, and when the last ones were written.
+    pub client_events: Arc<ClientEventPacing>,
+    pub connector: Arc<tls::Connector>,
+    pub byte_counters: Arc<ByteCounters>,
+    pub dialer_calls: DialerCalls,
+    pub auth: AuthPool,
+    pub driver: Mutex<Driver>,
+    /// Unbounded, because sending must not block. It stays short: a call is announced once, and effects come only while
+    /// a heartbeat takes them.
+    pub commands: (Sender<Command>, Receiver<Command>),
+    pub dispatcher_slot: DispatcherSlot,
+    pub bindings: Bindings,
+    pub threads: Mutex<Threads>,
+    /// The signed-in user, for handlers of what is sent to that user.
+    pub user: Arc<Intent>,
+    /// The wish to be connected. What is delivered answers it, and ends with it.
+    pub connection: Arc<Intent>,
+}
+
+impl Core {
+    pub fn new(config: Config) -> Arc<Self> {
+        let session = Session::new(config.settings(), RandomState::new().hash_one(0));
+        let connector = Arc::<tls::Connector>::default();
+        let dispatcher_slot = DispatcherSlot::new(session.budget());
+        Arc::new(Self {
+            process: ForkGuard::current(),
+            auth: AuthPool::new(&config, &connector),
+            fan_out: FanOut::new(&config),
+            intents: Intents::default(),
+            warnings: Warnings::default(),
+            client_events: Arc::clone(session.pacing()),
+            connector,
+            byte_counters: Arc::default(),
+            dialer_calls: DialerCalls::new(ForkGuard::current()),
+            driver: Mutex::new(Driver::new(session, config.max_message())),
+            commands: unbounded(),
+            dispatcher_slot,
+            bindings: Bindings::default(),
+            threads: Mutex::default(),
+            user: Intent::new(Intent::USER, ""),
+            connection: Intent::new(Intent::CONNECTION, ""),
+            config,
+        })
+    }
+
+    pub fn reconnect_now(&self) {
+        let threads = self.threads.lock();
+        if threads.heartbeat_runs {
+            self.post(Input::ReconnectNow);
+        }
+    }
+
+    /// Posts a call for the next turn, which is that of the heartbeat unless another thread is faster.
+    pub fn post(&self, call: Input<'static>) {
+        self.intents.post(call);
+        self.wishes_changed();
+    }
+
+    /// Tells the heartbeat that the intents has something for the session.
+    pub fn wishes_changed(&self) {
+        let _ = self.commands.0.send(Command::Look);
+    }
+
+    /// Posts a client event.
+    pub fn trigger(&self, event: impl FnOnce(ClientEventPermit) -> ClientEvent) -> Result<(), Error> {
+        let threads = self.threads.lock();
+        if !threads.heartbeat_runs {
+            return Err(Error::Disconnected);
+        }
+        // Under the lock, so that events are posted in the order of their permits.
+        let permit = self.client_events.reserve(Instant::now())?;
+        self.post(Input::Trigger(event(permit)));
+        Ok(())
+    }
+
+    /// Binds a handler for one channel, or for all. `scope` is the handle that it was registered on.
+    pub fn bind(&self, scope: Scope, channel: Option<Arc<Intent>>, registration: Registration) {
+        self.bindings.add(scope, registration.event(), registration.bound());
+        // A handler that is bound inside a handler gets everything that follows there, even entries that were
+        // delivered.
+        let position = || if self.runs_handlers_here() { 0 } else { self.fan_out.position() };
+        self.dispatcher_slot.bind(channel, registration, position);
+        self.fan_out.handlers().wake();
+    }
+
+    /// Unbinds the handlers of one event that were registered on this handle.
+    pub fn unbind_event(&self, scope: Scope, event: &str) {
+        self.bindings.end_event(scope, event);
+        self.unbound();
+    }
+
+    /// Unbinds all handlers that were registered on this handle.
+    pub fn unbind_all(&self, scope: Scope) {
+        self.bindings.end_all(scope);
+        self.unbound();
+    }
+
+    /// A handler was unbound; the dispatcher lets go of it.
+    pub fn unbound(&self) {
+        let unbound = self.dispatcher_slot.unbound();
+        self.fan_out.handlers().wake();
+        // Here, without a lock, because dropping a closure runs user code.
+        drop(unbound);
+    }
+
+    /// Feeds the session with the posted user calls, each in a turn of its own, and then makes this turn. The effects
+    /// are for the heartbeat.
+    ///
+    /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
+    /// the child writes nothing (H7).
+    pub fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut last_posted = None;
+        while self.process.is_current() {
+            let mut driver = self.driver.lock();
+            let last = *last_posted.get_or_insert_with(|| driver.take_posted(&self.intents));
+            match driver.next_posted(last, self.connection.is_wanted()) {
+                Some(input) => effects.extend(self.make_turn(driver, |driver, now| driver.handle(input, now))),
+                None => {
+                    effects.extend(self.make_turn(driver, act));
+                    break;
+                }
+            }
+        }
+        effects
+    }
+
+    /// One turn under the driver's lock, then its remaining work without the lock.
+    pub fn make_turn(
+        &self,
+        mut driver: MutexGuard<'_, Driver>,
+        act: impl FnOnce(&mut Driver, Instant) -> TurnResult,
+    ) -> Vec<Effect> {
+        let TurnResult { batch, effects, mut closed } = act(&mut driver, Instant::now());
+        let has_posted = batch.is_some();
+        if let Some(batch) = batch {
+            // Under the lock, so that batches are posted in the order of the turns.
+            self.fan_out.post(batch);
+        }
+        drop(driver);
+        closed.iter_mut().for_each(|socket| socket.transport_mut().shutdown());
+        if has_posted {
+            self.fan_out.deliver();
+        }
+        effects
+    }
+
+    /// Asks the session something, after it has taken the posted user calls. False in a forked child.
+    pub fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
+        let mut answer = false;
+        self.turn_and_order(|driver, _| {
+            answer = question(&driver.session);
+            TurnResult::default()
+        });
+        answer
+    }
+
+    /// A turn on another thread than the heartbeat's.
+    pub fn turn_and_order(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
+        for effect in self.turn(act) {
+            let _ = self.commands.0.send(Command::Effect(effect));
+        }
+    }
+
+    /// When the heartbeat has to look again.
+    pub fn arm(&self) -> Option<Instant> {
+        self.driver.lock().arm()
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.driver.lock().session.is_idle()
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.driver.lock().session.is_connected()
+    }
+
+    pub fn is_current(&self, generation: Generation) -> bool {
+        self.driver.lock().session.is_current(generation)
+    }
+}
+
+impl Asker for Core {
+    fn own_options(&self, channel: &str) -> Option<LentOptions> {
+        self.intents.own_options(channel)
+    }
+
+    fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
+        let ChannelQuestion { generation, number, channel, .. } = question;
+        self.asks(|session| session.awaits_channel(*generation, channel, *number))
+    }
+
+    fn awaits_user(&self, generation: Generation, number: u64) -> bool {
+        self.asks(|session| session.awaits_user(generation, number))
+    }
+
+    fn answered(&self, answer: Answer) {
+        self.turn_and_order(|driver, now| driver.handle(Input::Answered(answer), now));
+    }
+}
+
+impl Core {
+    /// Waiting calls return an error where they would wait for the very thread that they are on.
+    pub fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
+        if reentrancy::is_needed_by(self.identity()) { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
+    }
+
+    /// Whether this is called inside a handler of this client.
+    pub fn runs_handlers_here(&self) -> bool {
+        reentrancy::runs_handlers_of(self.identity())
+    }
+
+    /// Marks this thread as one that this client needs.
+    pub fn inside(&self) -> ReentrancyGuard {
+        ReentrancyGuard::of(self.identity())
+    }
+
+    pub fn identity(&self) -> usize {
+        self.fan_out.identity()
+    }
+}
+
+impl Core {
+    /// The event with its data as text, or the report that the decoder failed. `None` if the data is text already. The
+    /// decoder is the one that the channel has now; if there is none now, the data must be UTF-8.
+    pub fn decoded(&self, event: &Event) -> Option<Event> {
+        let bytes = event.encoded()?;
+        let options = event.channel().and_then(|channel| self.intents.own_options(channel));
+        let own = options.as_ref().and_then(|options| options.as_options()?.own_decoder());
+        let decoded = match own.or(self.config.decoder()) {
+            Some(decoder) => panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)))
+                .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),
+            None => String::from_utf8(bytes.to_vec()).map(data_of).map_err(|_| "it is not UTF-8".to_owned()),
+        };
+        Some(event.decoded(decoded))
+    }
+}

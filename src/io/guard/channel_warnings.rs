@@ -1,0 +1,56 @@
+//! Warnings about channels that a program probably did not mean.
+
+use std::collections::HashSet;
+
+use crate::{Name, protocol::channel_name, sync::Mutex};
+
+/// Names beyond this number are not warned about, because a program may make them up.
+const MAX_NAMES: usize = 1_000;
+
+/// The warnings given so far: one for each channel and reason, however often the program asks.
+#[derive(Default)]
+pub(crate) struct Warnings(Mutex<HashSet<(Reason, Name)>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Reason {
+    Case,
+    NoMembers,
+}
+
+impl Warnings {
+    /// The case of a prefix matters: `Private-orders` is a public channel for every server.
+    pub fn look_at_prefix(&self, channel: &Name) {
+        let prefix = channel_name::prefix_of_another_case(channel);
+        if let Some(prefix) = prefix.filter(|_| self.is_news(Reason::Case, channel)) {
+            log::warn!("{channel} is no `{prefix}` channel, because the case of the prefix differs");
+        }
+    }
+
+    /// Only presence channels have members.
+    pub fn has_no_members(&self, channel: &Name) {
+        if self.is_news(Reason::NoMembers, channel) {
+            log::warn!("{channel} is no presence channel, so that no members of it are known");
+        }
+    }
+
+    /// Nothing is logged under the lock, because a logger is code of the program.
+    fn is_news(&self, reason: Reason, channel: &Name) -> bool {
+        let mut known = self.0.lock();
+        known.len() < MAX_NAMES && known.insert((reason, channel.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_warned_about_once_for_each_reason_and_the_names_are_bounded() {
+        let warnings = Warnings::default();
+        let (room, other) = (Name::from("room"), Name::from("other"));
+        assert!(warnings.is_news(Reason::NoMembers, &room) && !warnings.is_news(Reason::NoMembers, &room));
+        assert!(warnings.is_news(Reason::NoMembers, &other) && warnings.is_news(Reason::Case, &room));
+        let news = (0..2 * MAX_NAMES).filter(|n| warnings.is_news(Reason::Case, &Name::from(&*format!("Private-{n}"))));
+        assert_eq!(news.count(), MAX_NAMES - 3);
+    }
+}

@@ -1,0 +1,6 @@
+//! Guards against the program's own code: forks, re-entrant calls, threads that do not end.
+
+pub(crate) mod channel_warnings;
+pub(crate) mod fork;
+pub(crate) mod reentrancy;
+pub(crate) mod worker;

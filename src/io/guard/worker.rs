@@ -1,0 +1,63 @@
+//! A thread that can be waited for with a time limit.
+
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+
+use crate::{
+    Error, panic_hook,
+    sync::{
+        Receiver, bounded,
+        thread::{self, JoinHandle, ThreadId},
+    },
+};
+
+pub(crate) struct Worker {
+    handle: JoinHandle<()>,
+    /// Disconnected once the thread has done its work.
+    done: Receiver<Infallible>,
+}
+
+impl Worker {
+    pub fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Self, Error> {
+        let (alive, done) = bounded(0);
+        let body = move || {
+            let _alive = alive;
+            work();
+        };
+        match thread::Builder::new().name(name.to_owned()).spawn(panic_hook::inherited(body)) {
+            Ok(handle) => Ok(Self { handle, done }),
+            Err(source) => Err(Error::Thread { name, source: Arc::new(source) }),
+        }
+    }
+
+    pub fn id(&self) -> ThreadId {
+        self.handle.thread().id()
+    }
+
+    /// Whether the thread has done its work, so that joining it takes no time.
+    pub fn is_done(&self) -> bool {
+        self.done.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    /// Something to wait for the end of the work with, without owning the thread.
+    pub fn end(&self) -> End {
+        End(self.done.clone())
+    }
+
+    /// Joins the thread if it ends until then, else lets it go: it ends by itself.
+    pub fn join_until(self, deadline: Instant) -> bool {
+        // A panic has been reported where it happened; here it only means that the thread is gone.
+        self.end().wait_until(deadline) && self.handle.join().is_ok()
+    }
+}
+
+/// The end of a thread's work.
+pub(crate) struct End(Receiver<Infallible>);
+
+impl End {
+    /// True when it has come until the deadline.
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.0.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
+    }
+}

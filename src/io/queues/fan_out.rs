@@ -1,0 +1,316 @@
+//! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
+
+use std::sync::Arc;
+
+use super::{
+    queue::{Queue, Traits},
+    snapshot::Snapshot,
+};
+use crate::{
+    ConnectionState, ConnectionStateChange, Error, Notification,
+    config::{Config, Overflow},
+    event::Batch,
+    io::{
+        guard::{fork::ForkGuard, reentrancy::ReentrancyGuard},
+        transport::cancel::CancelToken,
+    },
+    sync::{
+        Mutex, Receiver, Sender,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        bounded, select_biased, unbounded,
+    },
+};
+
+/// Distributes batches.
+///
+/// A batch is posted under the driver's lock, where posting is a push on an unbounded channel that never blocks, and
+/// delivered without it. The thread that delivers takes *all* posted batches in their order, so that the order is that
+/// of the session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the
+/// last delivery, which follows at once.
+pub(crate) struct FanOut {
+    posted: (Sender<Batch>, Receiver<Batch>),
+    /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
+    next_number: AtomicU64,
+    /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
+    /// own code and report what that did, `dispatch` first of all: no other one waits for a delivery (R10).
+    delivering: Mutex<()>,
+    /// The handlers' queue first, then one queue for each receiver. Replaced as a whole, and locked for a look only.
+    queues: Mutex<Arc<[Arc<Queue>]>>,
+    /// The client has ended. Changed under the lock of `queues`, so that none is added that stays open.
+    is_closed: AtomicBool,
+    /// What queues had dropped that are gone, and what was superseded in them.
+    dropped_before: AtomicU64,
+    superseded_before: AtomicU64,
+    handlers: Arc<Queue>,
+    logs_events: bool,
+    process: ForkGuard,
+    pub snapshot: Snapshot,
+    room: (Sender<()>, Receiver<()>),
+}
+
+impl FanOut {
+    pub fn new(config: &Config) -> Self {
+        // One token is enough: whoever waits looks at all queues again.
+        let room = bounded(1);
+        let traits = Traits::new(config.capacity(), config.overflow_or(Overflow::Block));
+        let handlers = Arc::new(Queue::new(traits, room.0.clone()));
+        Self {
+            posted: unbounded(),
+            next_number: AtomicU64::new(0),
+            delivering: Mutex::new(()),
+            queues: Mutex::new([Arc::clone(&handlers)].into()),
+            is_closed: AtomicBool::new(false),
+            dropped_before: AtomicU64::new(0),
+            superseded_before: AtomicU64::new(0),
+            logs_events: config.logs_events(),
+            process: ForkGuard::current(),
+            handlers,
+            snapshot: Snapshot::default(),
+            room,
+        }
+    }
+
+    /// Tells one client from all others.
+    pub fn identity(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// The queue that the handlers are run from.
+    pub fn handlers(&self) -> &Arc<Queue> {
+        &self.handlers
+    }
+
+    /// A queue of its own for a receiver, filled from now on.
+    pub fn add_receiver(&self, traits: Traits) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(traits, self.room.0.clone()));
+        let mut queues = self.queues.lock();
+        *queues = queues.iter().chain([&queue]).cloned().collect();
+        let is_closed = self.is_closed.load(Ordering::Relaxed);
+        drop(queues);
+        if is_closed {
+            queue.close();
+        }
+        queue
+    }
+
+    /// Does nothing for a queue that was removed before.
+    pub fn remove_receiver(&self, queue: &Arc<Queue>) {
+        // From here on the queue takes nothing in, and drops nothing. Its closures are dropped at the end, without a
+        // lock.
+        let _closures = queue.abandon();
+        {
+            let mut queues = self.queues.lock();
+            let others: Arc<[_]> = queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).cloned().collect();
+            if others.len() == queues.len() {
+                return;
+            }
+            *queues = others;
+            self.dropped_before.fetch_add(queue.dropped(), Ordering::Relaxed);
+            self.superseded_before.fetch_add(queue.superseded(), Ordering::Relaxed);
+        }
+        // A reader that waits for room in this queue need not wait any more.
+        let _ = self.room.0.try_send(());
+    }
+
+    /// Hands a batch over for delivery. Never blocks.
+    pub fn post(&self, batch: Batch) {
+        let _ = self.posted.0.send(batch);
+    }
+
+    /// The number of the first entry for a handler that is bound now.
+    pub fn position(&self) -> u64 {
+        self.next_number.load(Ordering::SeqCst)
+    }
+
+    /// Delivers the posted batches, in order. When it returns, all batches that the caller has posted are delivered, by
+    /// this thread or another.
+    pub fn deliver(&self) {
+        let (mut to_log, mut to_wake) = (Vec::new(), Vec::new());
+        {
+            let _delivering = self.delivering.lock();
+            while let Ok(batch) = self.posted.1.try_recv() {
+                // For each batch, the handlers and receivers are fixed before the snapshot shows it: a handler that is
+                // made because of the snapshot must not get the batch again (H9).
+                let batch = Arc::new(self.numbered(batch));
+                let queues = self.queues();
+                let is_news = self.snapshot.apply(&batch);
+                to_wake.extend(queues.iter().filter(|queue| queue.push(&batch)).cloned());
+                if is_news {
+                    self.snapshot.handed_over();
+                }
+                if batch.notices() > 0 || self.logs_events {
+                    to_log.push(batch);
+                }
+            }
+        }
+        // Closures for keys, wake-up closures and loggers are user code, so no lock is held.
+        to_wake.iter().for_each(|queue| self.take_in(queue));
+        for batch in &to_log {
+            log_notices(batch);
+            if self.logs_events {
+                log_events(batch);
+            }
+        }
+    }
+
+    /// Gives the entries of a batch their numbers.
+    fn numbered(&self, batch: Batch) -> Batch {
+        let number = self.next_number.fetch_add(batch.len() as u64, Ordering::SeqCst);
+        batch.with_number(number)
+    }
+
+    /// Lets a queue take in its staged batches, and wakes its consumer.
+    fn take_in(&self, queue: &Queue) {
+        let (is_to_be_rung, outcome) = {
+            let _inside = ReentrancyGuard::of(self.identity());
+            queue.take_in()
+        };
+        if is_to_be_rung {
+            self.ring(queue);
+        }
+        if outcome.is_err() {
+            let handler = "the keys of a receiver's events".to_owned();
+            self.report(Error::HandlerPanicked { handler });
+        }
+    }
+
+    /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).
+    pub fn ring(&self, queue: &Queue) {
+        let _inside = ReentrancyGuard::of(self.identity());
+        if self.process.is_current() && queue.ring().is_err() {
+            let handler = "a receiver's queue".to_owned();
+            self.report(Error::HandlerPanicked { handler });
+        }
+    }
+
+    /// Reports what went wrong outside of the session.
+    pub fn report(&self, error: Error) {
+        let mut batch = Batch::default();
+        batch.push_notice(Notification::Error(Arc::new(error)));
+        self.post(batch);
+        self.deliver();
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.queues().iter().all(|queue| queue.has_room())
+    }
+
+    /// Waits until there is room in every queue that blocks, or until the reader is to cancel.
+    pub fn wait_for_room(&self, cancel: &CancelToken) {
+        while !self.has_room() && !cancel.is_set() {
+            select_biased! {
+                recv(cancel.signal()) -> _ => return,
+                recv(self.room.1) -> _ => {}
+            }
+        }
+    }
+
+    /// Nothing will be delivered any more.
+    pub fn close(&self) {
+        let queues = {
+            let queues = self.queues.lock();
+            self.is_closed.store(true, Ordering::Relaxed);
+            Arc::clone(&queues)
+        };
+        for queue in queues.iter() {
+            queue.close();
+            // In any case: whoever is to ring for what came before may find nothing to ring with any more.
+            self.ring(queue);
+            // It may hold the very receiver that it wakes.
+            drop(queue.take_down_closures());
+        }
+    }
+
+    fn queues(&self) -> Arc<[Arc<Queue>]> {
+        Arc::clone(&self.queues.lock())
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.of_all_queues(&self.dropped_before, Queue::dropped)
+    }
+
+    pub fn superseded(&self) -> u64 {
+        self.of_all_queues(&self.superseded_before, Queue::superseded)
+    }
+
+    /// A count over the queues that are gone and those that are there. Under the lock, so that one that goes meanwhile counts
+    /// once.
+    fn of_all_queues(&self, before: &AtomicU64, count: fn(&Queue) -> u64) -> u64 {
+        let queues = self.queues.lock();
+        before.load(Ordering::Relaxed) + queues.iter().map(|queue| count(queue)).sum::<u64>()
+    }
+}
+
+/// Logs notices. Losses and refusals are warnings, whether a handler hears of them or not. The data of events, and text
+/// from outside, are never logged (X1).
+fn log_notices(batch: &Batch) {
+    let notices: Vec<_> = (0..batch.len()).filter_map(|index| batch.notice(index)).collect();
+    for (index, notice) in notices.iter().enumerate() {
+        match notice {
+            Notification::ConnectionStateChange(change) => log_change(change),
+            Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
+            Notification::SubscriptionError(failed) => log::warn!("{}", failed.error.without_words()),
+            // The change to `Failed` that follows is logged with it.
+            Notification::Error(error) if notices.get(index + 1).is_some_and(|next| is_caused_by(next, error)) => {}
+            Notification::Error(error) => log::warn!("{}", error.without_words()),
+            Notification::DecryptionFailure(failure) => {
+                // Without the reason, which may be the words of the user's decoder.
+                log::warn!("{}: an event could not be decrypted", failure.channel);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Logs application events, because the program has asked for it.
+fn log_events(batch: &Batch) {
+    for index in (0..batch.len()).filter(|index| batch.notice(*index).is_none()) {
+        let channel = batch.intent(index).map_or("no channel", |intent| intent.name());
+        match batch.encoded(index) {
+            Some(bytes) => log::debug!("received {} on {channel}: {} bytes", batch.name(index), bytes.len()),
+            None => log::debug!("received {} on {channel}: {}", batch.name(index), batch.data(index)),
+        }
+    }
+}
+
+fn is_caused_by(notice: &Notification, error: &Arc<Error>) -> bool {
+    match notice {
+        Notification::ConnectionStateChange(ConnectionStateChange { cause: Some(cause), .. }) => {
+            Arc::ptr_eq(cause, error)
+        }
+        _ => false,
+    }
+}
+
+fn log_change(change: &ConnectionStateChange) {
+    match (&change.cause, change.current) {
+        (Some(cause), current) => match change.retry_in {
+            Some(delay) => {
+                log::warn!("{current}: {}; attempt {} in {delay:.1?}", cause.without_words(), change.attempt)
+            }
+            None => log::warn!("{current}: {}", cause.without_words()),
+        },
+        (None, ConnectionState::Connected | ConnectionState::Disconnected) => log::info!("{}", change.current),
+        (None, current) => log::debug!("{current}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r10_no_public_call_waits_for_a_delivery() {
+        let fan_out = FanOut::new(&Config::host("key", "localhost"));
+        let delivering = fan_out.delivering.lock();
+        let queue = fan_out.add_receiver(Traits::new(10, Overflow::Block));
+        assert_eq!(fan_out.dropped(), 0);
+        fan_out.post(Batch::default());
+        drop(delivering);
+        fan_out.report(Error::lost("the end"));
+        assert_eq!(queue.len(), 1, "what is posted after the receiver was made is for it");
+        fan_out.remove_receiver(&queue);
+        fan_out.report(Error::lost("the end"));
+        assert_eq!(queue.len(), 1);
+    }
+}

@@ -1,0 +1,117 @@
+//! Keys of the program's own, by which events supersede each other.
+//!
+//! The closure that makes the keys is user code, and runs without a lock. A batch is staged under the queue's lock. The
+//! thread that delivers it takes it in afterwards, unless another thread is already doing so.
+
+use std::{
+    collections::VecDeque,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
+
+use super::{Panicked, Queue};
+use crate::{Event, event::Batch, sync::Mutex};
+
+/// The closure: the key of an event, `None` for the queue's own rule.
+pub(crate) type KeyOf = Arc<dyn Fn(&Event) -> Option<String> + Send + Sync>;
+
+/// The closure of one queue, and the batches that it has not seen yet.
+pub(crate) struct Keyed {
+    key_of: Mutex<Option<KeyOf>>,
+    staged: Mutex<Staged>,
+}
+
+#[derive(Default)]
+struct Staged {
+    batches: VecDeque<Arc<Batch>>,
+    /// The entries of these batches, and their size.
+    entries: usize,
+    bytes: usize,
+    /// A thread takes them in, one after another, so that they stay in order.
+    is_taking_in: bool,
+}
+
+impl Keyed {
+    pub fn new(key_of: KeyOf) -> Self {
+        Self { key_of: Mutex::new(Some(key_of)), staged: Mutex::default() }
+    }
+
+    pub fn stage(&self, batch: Arc<Batch>) {
+        let mut staged = self.staged.lock();
+        staged.entries += batch.len();
+        staged.bytes += batch.bytes();
+        staged.batches.push_back(batch);
+    }
+
+    /// Whether the staged batches are so large that the reader waits: the events arrive faster than the closure handles
+    /// them.
+    pub fn is_full(&self, entries: usize, bytes: usize) -> bool {
+        let staged = self.staged.lock();
+        staged.entries >= entries || staged.bytes >= bytes
+    }
+
+    /// The next batch to take in. `None` when there is none, or another thread takes them in.
+    fn begin(&self) -> Option<Arc<Batch>> {
+        let mut staged = self.staged.lock();
+        if staged.is_taking_in {
+            return None;
+        }
+        let next = staged.batches.pop_front()?;
+        staged.entries -= next.len();
+        staged.bytes -= next.bytes();
+        staged.is_taking_in = true;
+        Some(next)
+    }
+
+    fn end(&self) {
+        self.staged.lock().is_taking_in = false;
+    }
+
+    /// The entries of a batch, each alone with its key. A closure that panics is not run again.
+    fn entries(&self, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), Panicked>) {
+        let key_of = self.key_of.lock().clone();
+        let mut outcome = Ok(());
+        let entry = |index| {
+            let closure = key_of.as_ref().filter(|_| outcome.is_ok() && batch.notice(index).is_none());
+            let event = Event::new(Arc::clone(batch), index);
+            let key = closure.map(|closure| panic::catch_unwind(AssertUnwindSafe(|| closure(&event))));
+            let key = key.unwrap_or(Ok(None)).unwrap_or_else(|_| {
+                log::error!("a closure that gives keys to a receiver's events panicked");
+                outcome = Err(Panicked);
+                None
+            });
+            Arc::new(batch.single_with_key(index, key))
+        };
+        let entries = (0..batch.len()).map(entry).collect();
+        let closures = (key_of, if outcome.is_err() { self.take_down() } else { None });
+        // It may be the last to hold what the closure holds, and dropping that is user code, too.
+        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(closures)));
+        (entries, outcome.and(dropped.map_err(|_| Panicked)))
+    }
+
+    /// From here on it gives no keys. Returns the closure, for the caller to drop without a lock.
+    pub fn take_down(&self) -> Option<KeyOf> {
+        self.key_of.lock().take()
+    }
+}
+
+impl Queue {
+    /// Takes in the staged batches. That runs user code, so it is done without a lock. True when the consumer is to be
+    /// [woken](Self::ring).
+    pub fn take_in(&self) -> (bool, Result<(), Panicked>) {
+        let Some(keyed) = &self.keyed else { return (true, Ok(())) };
+        let (mut is_to_be_rung, mut outcome) = (false, Ok(()));
+        while let Some(batch) = keyed.begin() {
+            let (entries, result) = keyed.entries(&batch);
+            outcome = outcome.and(result);
+            is_to_be_rung |= self.put_in(entries);
+            keyed.end();
+            // The reader may wait for room among the staged batches.
+            let _ = self.room.try_send(());
+            if self.settle() {
+                self.tell_end();
+            }
+        }
+        (is_to_be_rung, outcome)
+    }
+}

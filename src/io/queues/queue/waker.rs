@@ -1,0 +1,78 @@
+//! Tells a consumer that something waits.
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
+
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+/// The user's wake-up closure.
+pub(crate) type WakeUp = Arc<dyn Fn() + Send + Sync>;
+
+/// A wake-up closure has panicked.
+#[derive(Debug)]
+pub(crate) struct Panicked;
+
+/// Rung after something is in the queue: once, until the consumer looks again.
+///
+/// The consumer says that it looks before it looks, and the producer fills the queue before it rings: so either the consumer
+/// sees what was put in, or the producer sees that it has to ring.
+pub(crate) struct Waker {
+    wake_up: Mutex<Option<WakeUp>>,
+    /// There is a closure, or there was one.
+    is_hung: bool,
+    has_rung: AtomicBool,
+    looks: AtomicUsize,
+}
+
+impl Waker {
+    pub fn new(wake_up: Option<WakeUp>) -> Self {
+        Self {
+            is_hung: wake_up.is_some(),
+            wake_up: Mutex::new(wake_up),
+            has_rung: AtomicBool::new(false),
+            looks: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether somebody has to be woken for what is in the queue now.
+    pub fn is_to_be_rung(&self) -> bool {
+        self.is_hung && !self.has_rung.swap(true, Ordering::SeqCst)
+    }
+
+    /// A consumer is about to look. Returns how many looks there have been.
+    pub fn look(&self) -> usize {
+        if !self.is_hung {
+            return 0;
+        }
+        self.has_rung.store(false, Ordering::SeqCst);
+        self.looks.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Whether somebody has looked since that look, and has to be woken now. Who gives back what he took himself is not woken
+    /// for it: inside of the closure that would never end.
+    pub fn is_to_be_rung_again(&self, since: usize) -> bool {
+        self.is_hung && self.looks.load(Ordering::SeqCst) != since && self.is_to_be_rung()
+    }
+
+    /// Runs the closure, on whatever thread this is, without a lock. One that panics is not run again, because it may have
+    /// been called for the report of its last panic.
+    pub fn ring(&self) -> Result<(), Panicked> {
+        let Some(wake_up) = self.wake_up.lock().clone() else { return Ok(()) };
+        // Dropped in there, too: it may be the last to hold what the closure holds.
+        panic::catch_unwind(AssertUnwindSafe(move || wake_up())).map_err(|_| {
+            log::error!("a handler for a receiver's queue panicked");
+            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.take_down()))));
+            Panicked
+        })
+    }
+
+    /// From here on it does not ring. Returns the closure, for the caller to drop without a lock.
+    pub fn take_down(&self) -> Option<WakeUp> {
+        self.wake_up.lock().take()
+    }
+}

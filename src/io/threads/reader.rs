@@ -1,0 +1,113 @@
+//! The thread of one connection: dials, then reads that one socket until it dies.
+
+use std::{panic, sync::Arc, time::Instant};
+
+use crate::{
+    Error,
+    io::{
+        Core,
+        connect::dial::{Dial, Dialled},
+        driver::{Received, lost},
+        guard::worker::Worker,
+        transport::{BUFFER, cancel::CancelToken, halves::ReadHalf},
+    },
+    session::{Ending, FromSocket, Generation, Input},
+};
+
+/// One reader, as the heartbeat sees it.
+pub(crate) struct Reader {
+    pub generation: Generation,
+    pub cancel: Arc<CancelToken>,
+    pub worker: Worker,
+}
+
+/// What a reader is made for.
+struct ReaderTask {
+    core: Arc<Core>,
+    generation: Generation,
+    tls: bool,
+    deadline: Instant,
+    cancel: Arc<CancelToken>,
+}
+
+impl Reader {
+    pub fn start(core: &Arc<Core>, generation: Generation, tls: bool, deadline: Instant) -> Result<Self, Error> {
+        let cancel = Arc::new(CancelToken::new());
+        let task = ReaderTask { core: Arc::clone(core), generation, tls, deadline, cancel: Arc::clone(&cancel) };
+        let worker = Worker::spawn("pusher-reader", move || task.run())?;
+        Ok(Self { generation, cancel, worker })
+    }
+}
+
+impl ReaderTask {
+    /// However the thread ends, the session is told. When it knows already, that changes nothing.
+    fn run(self) {
+        let _inside = self.core.inside();
+        let result = panic::catch_unwind(panic::AssertUnwindSafe(|| self.dial_and_read()));
+        let reason = if result.is_ok() { "the reader has ended" } else { "the reader has failed, which is a bug" };
+        self.tell(FromSocket::Ended(Ending::Lost(Error::lost(reason))));
+    }
+
+    fn dial_and_read(&self) {
+        let core = &self.core;
+        let config = match core.dialer_calls.config_of_attempt(&core.config, &self.cancel) {
+            Ok(config) => config,
+            Err(error) => return self.tell(FromSocket::DialFailed(error)),
+        };
+        let dial = Dial {
+            config: &config,
+            connector: &core.connector,
+            deadline: self.deadline,
+            timeout: core.config.settings().connect_timeout,
+            cancel: &self.cancel,
+            byte_counters: &core.byte_counters,
+        };
+        match dial.web_socket(self.tls, &core.dialer_calls, |phase| self.tell(FromSocket::Reached(phase))) {
+            Err(error) => self.tell(FromSocket::DialFailed(error)),
+            Ok(Dialled { web, read_half }) => {
+                core.turn_and_order(|driver, now| driver.install(self.generation, web, now));
+                self.read(read_half);
+            }
+        }
+    }
+
+    /// Waits for the network without the driver's lock, and brings there what has come.
+    fn read(&self, mut read_half: ReadHalf) {
+        let mut buffer = vec![0; BUFFER];
+        let mut current = self.burst(Received::First);
+        while current && self.wait_for_room() {
+            match read_half.read(&mut buffer) {
+                Ok(count) => current = self.burst(Received::Next(buffer.get(..count).unwrap_or_default())),
+                Err(error) => return self.tell(FromSocket::Ended(Ending::Lost(lost(error)))),
+            }
+        }
+    }
+
+    /// False when the socket is not the current one any more.
+    fn burst(&self, burst: Received<'_>) -> bool {
+        // Stays so where no turn is made: in a forked child, where the socket is the parent's (H7).
+        let mut current = false;
+        self.core.turn_and_order(|driver, now| {
+            let result = driver.read_burst(self.generation, burst, now);
+            current = result.is_some();
+            result.unwrap_or_default()
+        });
+        // What was woken, or has logged, may have forked.
+        current && self.core.process.is_current()
+    }
+
+    /// Holds the reader back while a queue that blocks is full. The session is told, because the silence is ours. An attempt
+    /// to connect is not held back: it has one message to read.
+    fn wait_for_room(&self) -> bool {
+        if !self.core.fan_out.has_room() && self.core.is_connected() {
+            self.tell(FromSocket::Paused);
+            self.core.fan_out.wait_for_room(&self.cancel);
+            self.tell(FromSocket::Resumed);
+        }
+        !self.cancel.is_set()
+    }
+
+    fn tell(&self, event: FromSocket<'_>) {
+        self.core.turn_and_order(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
+    }
+}

@@ -1,0 +1,28 @@
+//! The bytes that have gone over the network.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counted at the socket, so that what TLS and WebSocket add is in it: it is what a bill for byte_counters counts, too.
+#[derive(Debug, Default)]
+pub(crate) struct ByteCounters {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl ByteCounters {
+    pub fn received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn total_received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    pub fn total_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}

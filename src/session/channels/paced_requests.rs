@@ -1,0 +1,125 @@
+//! Requests that wait for their turn, on a server that limits messages (S10).
+
+use std::time::Instant;
+
+use super::{
+    Subscriptions, User,
+    subscription::{AtServer, Progress, Subscription},
+};
+use crate::{Name, event::Batch, session::limits::unanswered::Unanswered};
+
+/// The effect of a refusal because of too many messages.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// No request was refused by it.
+    Nothing,
+    /// Requests are sent again. The server was not known to have a limit.
+    ForTheFirstTime,
+    Again,
+}
+
+impl Subscriptions {
+    /// The requests for these channels were refused because there were too many messages. They are sent again. So is
+    /// the sign-in, if it was refused too. It is certain unless a client event may have been refused in their place.
+    pub fn repeat(
+        &mut self,
+        channels: &[Name],
+        and_sign_in: bool,
+        is_certain: bool,
+        user: User,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Repeated {
+        let repeated = channels.iter().filter(|name| self.repeat_one(name, user, batch, now)).count();
+        let refusals = u32::try_from(channels.len() + usize::from(and_sign_in)).unwrap_or(u32::MAX);
+        match repeated {
+            0 if !and_sign_in => Repeated::Nothing,
+            _ if self.pacing.refused(refusals, is_certain, now) => Repeated::ForTheFirstTime,
+            _ => Repeated::Again,
+        }
+    }
+
+    fn repeat_one(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) -> bool {
+        self.has_doubts = true;
+        let Some(subscription) = self.by_name.get_mut(name) else { return false };
+        let (is_requested, is_confirmed_too_early) =
+            (subscription.is_requested(), subscription.is_confirmed_too_early());
+        subscription.unanswered = subscription.unanswered.saturating_sub(1);
+        if is_requested || is_confirmed_too_early {
+            subscription.at_server = AtServer::Perhaps;
+        }
+        if is_requested {
+            self.hold_back(name);
+        } else if is_confirmed_too_early {
+            // Its permission has served already.
+            subscription.progress = Progress::Wanted;
+            self.advance(name, user, batch, now);
+        } else {
+            self.remove_answered(name);
+        }
+        is_requested || is_confirmed_too_early
+    }
+
+    /// Whether the next request of any kind waits for its turn.
+    pub fn holds_back(&mut self, now: Instant) -> bool {
+        self.pacing.holds_back(now)
+    }
+
+    /// Lets time pass.
+    pub fn advance_pace(&mut self, now: Instant) {
+        self.pacing.advance(now);
+    }
+
+    /// When the next turn may begin, where there is a limit.
+    pub fn turn(&self) -> Option<Instant> {
+        self.pacing.deadline()
+    }
+
+    /// A sign-in counts like a request to subscribe.
+    pub fn sign_in_sent(&mut self, now: Instant) {
+        self.pacing.sent(now);
+    }
+
+    pub fn sign_in_answered(&mut self, now: Instant) {
+        self.pacing.answered(now);
+    }
+
+    /// Whether this refusal is that of a request that is sent again already.
+    pub fn expects_refusal(&mut self) -> bool {
+        self.pacing.expects_refusal()
+    }
+
+    /// The connection ended without a reason.
+    pub fn cut(&mut self, now: Instant) {
+        self.pacing.cut(now);
+    }
+
+    /// How long the list is of those about whom the server has to be told something.
+    #[cfg(test)]
+    pub fn untold(&self) -> usize {
+        self.to_tell.len()
+    }
+
+    #[cfg(test)]
+    pub fn holds_nothing_back(&self) -> bool {
+        self.held_back.is_empty()
+    }
+
+    pub fn hold_back(&mut self, name: &Name) {
+        let Some(subscription) = self.by_name.get_mut(name) else { return };
+        subscription.progress = Progress::HeldBack;
+        self.held_back.insert(subscription.intent.id(), name.clone());
+    }
+
+    /// The request whose turn it is.
+    pub fn next_held_back(&mut self, unanswered: &mut Unanswered, now: Instant) -> Option<String> {
+        while !self.held_back.is_empty() && !self.pacing.holds_back(now) {
+            let (_, name) = self.held_back.pop_first()?;
+            let waits = |s: &&Subscription| s.progress == Progress::HeldBack && s.answers_current_wish();
+            if self.by_name.get(&name).filter(waits).is_some() {
+                return Some(self.request(&name, unanswered, now));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,169 @@
+//! The inputs and outputs of the session.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::ClientEvent;
+use crate::{
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, Reconnect, UserAuth,
+    event::{CallId, Intent},
+    secret::Secret,
+};
+
+/// What the session is told by the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub connect_timeout: Duration,
+    pub activity_timeout: Duration,
+    /// Counts in place of that and of the server's value.
+    pub activity_timeout_override: Option<Duration>,
+    /// How long there may be no connection before that is reported.
+    pub unavailable_timeout: Duration,
+    pub pong_timeout: Duration,
+    pub subscriptions: Rules,
+    pub reconnect: Reconnect,
+    /// Whether the configured endpoint is TLS already.
+    pub tls: bool,
+    /// Client events in any second; `None` for any number.
+    pub client_event_limit: Option<u32>,
+    /// How long a client event may wait for its turn.
+    pub client_event_patience: Duration,
+}
+
+/// What happens to a session.
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// Connect; if the first attempt fails, give up. The call is settled with the outcome of that attempt. The wish lets
+    /// what is delivered be told from an older one's.
+    ConnectOnce(Arc<Intent>, CallId),
+    /// Connect, and keep trying by the policy.
+    ConnectForGood(Arc<Intent>, CallId),
+    Disconnect,
+    ReconnectNow,
+    /// The user began or ceased to want these channels.
+    IntentChanges(Vec<IntentChange>),
+    /// The user wants to be signed in.
+    SignIn(CallId),
+    /// The user sends an event to the other subscribers of a channel.
+    Trigger(ClientEvent),
+    /// Something about the socket of the given generation.
+    Socket(Generation, FromSocket<'a>),
+    /// Those who authorise have answered.
+    Answered(Answer),
+    /// The deadline has come.
+    Tick,
+}
+
+/// What the socket of one attempt brings.
+#[derive(Debug)]
+pub(crate) enum FromSocket<'a> {
+    /// Dialling has come to this phase. With `Established` the WebSocket is open, and the first message is awaited.
+    Reached(ConnectPhase),
+    /// Dialling failed before there was a WebSocket.
+    DialFailed(Error),
+    /// Some bytes arrived, whatever they mean.
+    Bytes,
+    Text(&'a str),
+    Binary,
+    /// The peer closed, the socket died, or its bytes broke the rules of WebSocket.
+    Ended(Ending),
+    /// The reader waits for room in a queue and does not read.
+    Paused,
+    /// The reader reads again.
+    Resumed,
+    /// What was to be sent could not all be written.
+    WriteBlocked {
+        progress: bool,
+    },
+    /// Everything was written.
+    Written,
+}
+
+/// How a socket ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// With a close frame.
+    Closed { code: u16, reason: String },
+    /// Without one.
+    Lost(Error),
+}
+
+/// Numbers the attempts to connect, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Generation(pub u64);
+
+/// What a session wants done.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
+    Dial { generation: Generation, tls: bool, deadline: Instant },
+    /// Send this text on the current socket. Signatures and user data may be in it.
+    Send(Secret),
+    /// Ask those who authorise.
+    Ask(Question),
+    /// End this socket, or the dialling of it: with a close frame where there is a code, else at once.
+    Close { generation: Generation, code: Option<u16> },
+}
+
+/// A channel that the user began or ceased to want; the intent itself says which.
+#[derive(Debug)]
+pub(crate) struct IntentChange {
+    pub intent: Arc<Intent>,
+    pub ready: Option<ReadyAuth>,
+    pub own: OwnOptions,
+}
+
+/// A summary of the channel's own options, which replace those of the client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OwnOptions {
+    /// The channel is authorised in a way of its own. The number changes with the way.
+    pub authorizer: Option<u64>,
+    pub has_decoder: bool,
+}
+
+/// A permission that the user has already.
+#[derive(Debug)]
+pub(crate) struct ReadyAuth {
+    pub auth: ChannelAuth,
+    /// The socket of the moment in which it was given; `None` when there was none, and it is meant for the next one.
+    pub socket_id: Option<Arc<str>>,
+}
+
+/// What the session wants to know of those who authorise. The answer carries the number, and the generation of the socket
+/// for which it was asked, so that a late one is dropped.
+#[derive(Debug, Clone)]
+pub(crate) enum Question {
+    Channels(Vec<ChannelQuestion>),
+    User { generation: Generation, number: u64, socket_id: Arc<str> },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelQuestion {
+    pub generation: Generation,
+    pub number: u64,
+    pub channel: Name,
+    pub request: AuthRequest,
+}
+
+/// What those who authorise have answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Channel { generation: Generation, number: u64, channel: Name, auth: Result<ChannelAuth, Error> },
+    User { generation: Generation, number: u64, auth: Result<UserAuth, Error> },
+}
+
+/// What subscriptions are told by the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// How long a subscription may take: authorising it, and the server's answer.
+    pub timeout: Duration,
+    /// Whether there is anybody to ask for permissions.
+    pub can_authorize: bool,
+    pub max_members: usize,
+    /// How much memory the members of all channels may take.
+    pub max_member_bytes: usize,
+    /// Decrypted data is not UTF-8, but what the user's own decoder reads.
+    pub has_decoder: bool,
+}
