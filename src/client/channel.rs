@@ -61,7 +61,7 @@ impl Channel {
         core.fan_out.snapshot.forget_failure(&self.intent);
         let (tell, _replaced) = core.intents.want_with(&self.intent, options);
         if tell {
-            core.wishes_changed();
+            core.wake();
         }
         Ok(self)
     }
@@ -86,7 +86,7 @@ impl Channel {
         let Ok(core) = self.core() else { return };
         core.fan_out.snapshot.forget_failure(&self.intent);
         if core.intents.want(&self.intent, ready) {
-            core.wishes_changed();
+            core.wake();
         }
     }
 
@@ -99,7 +99,7 @@ impl Channel {
         let Ok(core) = self.core() else { return };
         let (tell, _options) = core.intents.forget(&self.intent);
         if tell {
-            core.wishes_changed();
+            core.wake();
         }
         core.fan_out.snapshot.forget(std::slice::from_ref(&self.intent));
     }

@@ -30,7 +30,7 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     check_name(event)?;
     let data = checked_data(event, data, core.config.event_size())?;
     let snapshot = &core.fan_out.snapshot;
-    let epoch = channel.epoch();
+    let stamp = channel.stamp();
     let state = snapshot.state();
     if state != ConnectionState::Connected {
         // A call to connect may have returned before its state is published.
@@ -40,13 +40,12 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });
     }
-    core.trigger(|permit| ClientEvent {
-        channel: Arc::clone(channel),
-        epoch,
+    core.trigger(|triggered| ClientEvent {
+        channel: stamp,
         name: event.into(),
         size: size_of(&data),
         text: frame::client_event(event, channel.name(), &data),
-        permit,
+        triggered,
     })?;
     if core.config.logs_events() {
         log::debug!("sending {event} on {}: {}", channel.name(), data.get());

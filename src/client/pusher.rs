@@ -227,7 +227,7 @@ impl Pusher {
         let Ok(core) = self.core() else { return };
         let Withdrawn { intents, tell, options: _options } = core.intents.forget_all();
         if tell {
-            core.wishes_changed();
+            core.wake();
         }
         core.fan_out.snapshot.forget(&intents);
     }
@@ -437,7 +437,7 @@ impl Pusher {
         }
         let call = core.fan_out.snapshot.issue_sign_in();
         if core.intents.want_sign_in(call) {
-            core.wishes_changed();
+            core.wake();
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The block of memory in which events travel from the reader to the handlers.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Intent, Member, Name, Notification,
+    ConnectionStateChange, DecryptionError, DecryptionFailure, Intent, Member, Name, Notification, Stamp,
     SubscriptionError, SubscriptionSucceeded,
 };
 use crate::{Error, error::excerpt};
@@ -19,47 +19,14 @@ pub(crate) struct Batch {
     number: u64,
     text: String,
     entries: Vec<Entry>,
-    channels: Vec<(Arc<Intent>, u64)>,
-    connection: Option<(Arc<Intent>, u64)>,
+    channels: Vec<Stamp>,
+    connection: Option<Stamp>,
     notices: usize,
     /// What notices, members and decrypted bytes hold beside the block of text.
     other_bytes: usize,
-    roster_changes: Vec<(ChannelSlot, MembersChange)>,
+    members_changes: Vec<(ChannelSlot, MembersChange)>,
     /// Of a batch of one event: the key that the program has given it, in a queue that keeps the latest.
     own_key: Option<Box<str>>,
-    /// What the snapshot learns from this batch, beside its entries.
-    pub published: SnapshotUpdate,
-}
-
-/// Facts for the snapshot that the public calls read.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct SnapshotUpdate {
-    /// The state at the end of the batch, where it changed.
-    pub state: Option<ConnectionState>,
-    /// The socket id at the end of the batch, where it changed.
-    pub socket_id: Option<Option<Arc<str>>>,
-    /// The last call to connect that was taken up, where there was one.
-    pub taken_up: Option<CallId>,
-    /// What became of calls that wait for the outcome of an attempt.
-    pub settled: Vec<(CallId, Result<(), Arc<Error>>)>,
-    /// What became of the last sign-in that was taken up, where that changed.
-    pub user: Option<(CallId, UserOutcome)>,
-    /// How the last connection ended, where one did.
-    pub last_close: Option<LastClose>,
-    /// The counters at the end of the batch, where they changed.
-    pub counters: Option<Counters>,
-}
-
-/// How far a sign-in has come.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum UserOutcome {
-    /// Nobody wants to be signed in.
-    #[default]
-    Out,
-    /// It is on its way, or waits for a connection.
-    Pending,
-    In(Name),
-    Failed(Error),
 }
 
 /// A change of the members of a presence channel.
@@ -74,58 +41,16 @@ pub(crate) enum MembersChange {
     Removed(Name),
 }
 
-impl SnapshotUpdate {
-    pub fn is_empty(&self) -> bool {
-        !self.is_news() && self.counters.is_none()
-    }
-
-    /// Whether there is anything in it beside counters.
-    fn is_news(&self) -> bool {
-        let Self { state, socket_id, taken_up, settled, user, last_close, counters: _ } = self;
-        let nothing = state.is_none() && socket_id.is_none() && taken_up.is_none() && user.is_none();
-        let nothing = nothing && last_close.is_none();
-        !nothing || !settled.is_empty()
-    }
-}
-
-/// Numbers the calls to connect, in the order in which they are taken up.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct CallId(pub(crate) u64);
-
-/// What the session counts. All numbers count from the making of the client.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub attempts: u64,
-    pub reconnect_attempts: u64,
-    pub connections: u64,
-    pub messages: u64,
-    pub messages_sent: u64,
-    pub events: u64,
-    pub ignored: u64,
-    pub bad_messages: u64,
-    /// From the last ping to its answer.
-    pub round_trip: Option<Duration>,
-}
-
-/// How a connection ended that nobody here ended.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct LastClose {
-    pub code: Option<u16>,
-    pub reason: String,
-}
-
-impl LastClose {
-    pub fn by(error: &Error) -> Self {
-        match error {
-            Error::ConnectionClosed { code, message } => Self { code: Some(*code), reason: message.clone() },
-            other => Self { code: None, reason: other.to_string() },
-        }
-    }
-}
-
 /// The place of a channel in one batch; worthless in any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChannelSlot(usize);
+
+impl Default for ChannelSlot {
+    /// No slot of any batch.
+    fn default() -> Self {
+        Self(usize::MAX)
+    }
+}
 
 /// One entry. Its texts lie one after another in the batch's block: name, data, user id.
 #[derive(Debug, Clone)]
@@ -193,7 +118,7 @@ impl Entry {
 
 impl Batch {
     /// An empty batch whose entries answer the given wish to be connected.
-    pub fn answering(connection: Option<(Arc<Intent>, u64)>) -> Self {
+    pub fn answering(connection: Option<Stamp>) -> Self {
         Self { connection, ..Self::default() }
     }
 
@@ -215,6 +140,11 @@ impl Batch {
         self.entries.len()
     }
 
+    /// Whether there is neither an entry nor a change of members.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.members_changes.is_empty()
+    }
+
     /// How many entries are notices. The others are application events.
     pub fn notices(&self) -> usize {
         self.notices
@@ -222,7 +152,7 @@ impl Batch {
 
     /// About how many bytes of memory the batch holds.
     pub fn bytes(&self) -> usize {
-        let channels = self.channels.capacity() * size_of::<(Arc<Intent>, u64)>();
+        let channels = self.channels.capacity() * size_of::<Stamp>();
         size_of::<Self>()
             + self.text.capacity()
             + self.entries.capacity() * size_of::<Entry>()
@@ -231,9 +161,21 @@ impl Batch {
             + self.own_key.as_deref().map_or(0, str::len)
     }
 
-    /// Gives a channel its place in this batch. Calling it once per batch and channel is up to the caller.
-    pub fn add_channel(&mut self, intent: &Arc<Intent>, epoch: u64) -> ChannelSlot {
-        self.channels.push((Arc::clone(intent), epoch));
+    /// The slot of a channel in this batch. `last` is the slot that the channel got last, perhaps in another batch: a
+    /// batch gives a channel one slot only, as long as it is asked with the slot that it gave.
+    pub fn slot_of(&mut self, channel: &Stamp, last: &mut ChannelSlot) -> ChannelSlot {
+        let is_known = self
+            .channels
+            .get(last.0)
+            .is_some_and(|known| Arc::ptr_eq(&known.intent, &channel.intent) && known.epoch == channel.epoch);
+        if !is_known {
+            *last = self.add_channel(channel);
+        }
+        *last
+    }
+
+    fn add_channel(&mut self, channel: &Stamp) -> ChannelSlot {
+        self.channels.push(channel.clone());
         ChannelSlot(self.channels.len() - 1)
     }
 
@@ -317,23 +259,23 @@ impl Batch {
         self.push_notice_of(Some(channel), name, data, notice);
     }
 
-    pub fn push_roster_change(&mut self, channel: ChannelSlot, change: MembersChange) {
+    pub fn push_members_change(&mut self, channel: ChannelSlot, change: MembersChange) {
         self.other_bytes += match &change {
             MembersChange::Replaced { members, .. } => members.iter().map(Member::bytes).sum(),
             MembersChange::Set(member) => member.bytes(),
             MembersChange::Removed(id) => id.len(),
         };
-        self.roster_changes.push((channel, change));
+        self.members_changes.push((channel, change));
     }
 
     /// The changes of members of channels that are still wanted.
-    pub fn roster_changes(&self) -> impl Iterator<Item = (&Intent, &MembersChange)> {
-        let with_wish = self.roster_changes.iter().map(|(slot, change)| (&self.channels[slot.0], change));
-        with_wish.filter(|((intent, epoch), _)| intent.epoch() == *epoch).map(|((i, _), change)| (&**i, change))
+    pub fn members_changes(&self) -> impl Iterator<Item = (&Intent, &MembersChange)> {
+        let stamped = self.members_changes.iter().map(|(slot, change)| (&self.channels[slot.0], change));
+        stamped.filter(|(stamp, _)| stamp.is_current()).map(|(stamp, change)| (&*stamp.intent, change))
     }
 
     pub fn channel_name(&self, channel: ChannelSlot) -> Name {
-        self.channels[channel.0].0.name().clone()
+        self.channels[channel.0].intent.name().clone()
     }
 
     /// Adds a confirmed subscription, which is seen as `pusher:subscription_succeeded` by handlers of events.
@@ -379,7 +321,7 @@ impl Batch {
     }
 
     pub fn intent(&self, index: usize) -> Option<&Arc<Intent>> {
-        self.slot(index).map(|slot| &self.channels[slot.0].0)
+        self.slot(index).map(|slot| &self.channels[slot.0].intent)
     }
 
     /// A batch of this one entry, which can be kept for long without its neighbours.
@@ -421,8 +363,7 @@ impl Batch {
     }
 
     fn add_channel_of(&mut self, other: &Self, slot: ChannelSlot) -> ChannelSlot {
-        let (intent, epoch) = &other.channels[slot.0];
-        self.add_channel(intent, *epoch)
+        self.add_channel(&other.channels[slot.0])
     }
 
     /// Adds an entry of another batch, with its channel's place here, and with that data.
@@ -438,27 +379,24 @@ impl Batch {
     /// Whether the entry still answers what the user wishes now: an application event needs the connection, and an entry of a
     /// channel needs the channel, too. A notice without a channel is always wanted.
     pub fn is_wanted(&self, index: usize) -> bool {
-        let current = |(intent, epoch): &(Arc<Intent>, u64)| intent.epoch() == *epoch;
         let slot = self.slot(index);
         if slot.is_none() && self.notice(index).is_some() {
             return true;
         }
-        slot.is_none_or(|slot| current(&self.channels[slot.0])) && self.connection.as_ref().is_none_or(current)
+        slot.is_none_or(|slot| self.channels[slot.0].is_current())
+            && self.connection.as_ref().is_none_or(Stamp::is_current)
     }
 
-    /// Whether there is anything in it beside events and counters.
-    pub fn is_news(&self) -> bool {
-        self.notices > 0 || !self.roster_changes.is_empty() || self.published.is_news()
+    /// Whether it holds anything but application events.
+    pub fn has_notices(&self) -> bool {
+        self.notices > 0 || !self.members_changes.is_empty()
     }
 
     /// What happened to channels, each with the wish that it answers. What answers an older wish is left out, because it
     /// would be remembered for ever.
-    pub fn notices_of_channels(&self) -> impl Iterator<Item = (&Intent, u64, &Notification)> {
-        let notices = self.entries.iter().filter_map(|entry| {
-            let (intent, epoch) = &self.channels[entry.channel?.0];
-            Some((&**intent, *epoch, entry.notice()?))
-        });
-        notices.filter(|(intent, epoch, _)| intent.epoch() == *epoch)
+    pub fn notices_of_channels(&self) -> impl Iterator<Item = (&Stamp, &Notification)> {
+        let notices = self.entries.iter().filter_map(|entry| Some((&self.channels[entry.channel?.0], entry.notice()?)));
+        notices.filter(|(stamp, _)| stamp.is_current())
     }
 
     pub fn name(&self, index: usize) -> &str {
@@ -529,7 +467,7 @@ mod tests {
     fn each_entry_finds_its_own_texts() {
         let room = Intent::new(1, "room");
         let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
+        let slot = batch.add_channel(&room.stamp());
         batch.push_text(slot, "a", None, "żółć");
         batch.push_text(slot, "", Some("7"), "");
         batch.push_text(slot, "name", Some(""), "");
@@ -540,12 +478,12 @@ mod tests {
     #[test]
     fn a_single_entry_keeps_its_texts_and_its_wishes_without_its_neighbours() {
         let (client, room) = (Intent::new(0, ""), Intent::new(1, "room"));
-        client.want();
-        room.want();
-        let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
-        let other = batch.add_channel(&Intent::new(2, "other"), 0);
+        client.activate();
+        room.activate();
+        let mut batch = Batch::answering(Some(client.stamp()));
+        let other = batch.add_channel(&Intent::new(2, "other").stamp());
         batch.push_text(other, "before", None, "x");
-        let slot = batch.add_channel(&room, room.epoch());
+        let slot = batch.add_channel(&room.stamp());
         batch.push_text(slot, "name", Some("7"), "data");
         let single = batch.single(1);
         assert_eq!((single.name(0), single.data(0), single.user_id(0)), ("name", "data", Some("7")));
@@ -553,36 +491,36 @@ mod tests {
         assert!(single.is_wanted(0));
         let bare = batch.without_data(1);
         assert_eq!((bare.name(0), bare.data(0), bare.user_id(0)), ("name", "", Some("7")));
-        client.forget();
+        client.withdraw();
         assert!(!single.is_wanted(0));
     }
 
     #[test]
     fn s3_an_entry_is_wanted_only_while_its_wish_is_the_current_one() {
         let room = Intent::new(1, "room");
-        room.want();
+        room.activate();
         let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
+        let slot = batch.add_channel(&room.stamp());
         batch.push_text(slot, "a", None, "");
         assert!(batch.is_wanted(0));
-        room.forget();
+        room.withdraw();
         assert!(!batch.is_wanted(0));
-        room.want();
+        room.activate();
         assert!(!batch.is_wanted(0), "a new wish does not revive what answered the old one");
     }
 
     #[test]
     fn r10_nothing_of_a_channel_is_wanted_once_the_connection_is_not() {
         let (client, room) = (Intent::new(0, ""), Intent::new(1, "room"));
-        client.want();
-        room.want();
-        let mut batch = Batch::answering(Some((Arc::clone(&client), client.epoch())));
-        let slot = batch.add_channel(&room, room.epoch());
+        client.activate();
+        room.activate();
+        let mut batch = Batch::answering(Some(client.stamp()));
+        let slot = batch.add_channel(&room.stamp());
         batch.push_text(slot, "a", None, "");
         batch.push_notice(Notification::Error(Arc::new(Error::Disconnected)));
         batch.push_event(None, "notice", None, 0, |_| {});
         assert!(batch.is_wanted(2) && batch.intent(2).is_none());
-        client.forget();
+        client.withdraw();
         assert!(!batch.is_wanted(0));
         assert!(batch.is_wanted(1), "a notice that belongs to no channel is still told");
         assert!(!batch.is_wanted(2), "an application event is none");

@@ -20,6 +20,17 @@ pub(crate) struct Intent {
     epoch: AtomicU64,
 }
 
+/// Numbers the changes of one intent. It is odd while the intent is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Epoch(u64);
+
+/// An intent as it was at one time: events carry it, and are delivered only while it is the current one.
+#[derive(Debug, Clone)]
+pub(crate) struct Stamp {
+    pub intent: Arc<Intent>,
+    pub epoch: Epoch,
+}
+
 impl Intent {
     /// The number of the intent in the connection, and of that in the signed-in user. Channels count from 2.
     pub const CONNECTION: u64 = 0;
@@ -49,40 +60,53 @@ impl Intent {
         &self.terminated_name
     }
 
-    /// Begins to want; true when that is a change. The caller serialises `want` and `forget`.
-    pub fn want(&self) -> bool {
-        self.toggle_unless(Self::wants)
+    /// Makes the intent active; true when that is a change. The caller serialises `activate` and `withdraw`.
+    pub fn activate(&self) -> bool {
+        self.toggle_unless(Epoch::is_active)
     }
 
-    /// Ceases to want; true when that is a change. The caller serialises `want` and `forget`.
-    pub fn forget(&self) -> bool {
-        self.toggle_unless(|epoch| !Self::wants(epoch))
+    /// Ends the intent; true when that is a change. The caller serialises `activate` and `withdraw`.
+    pub fn withdraw(&self) -> bool {
+        self.toggle_unless(|epoch| !epoch.is_active())
     }
 
-    fn toggle_unless(&self, already: impl Fn(u64) -> bool) -> bool {
-        let change =
-            self.epoch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |epoch| (!already(epoch)).then_some(epoch + 1));
-        change.is_ok()
+    fn toggle_unless(&self, already: impl Fn(Epoch) -> bool) -> bool {
+        let next = |epoch| (!already(Epoch(epoch))).then_some(epoch + 1);
+        self.epoch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_ok()
     }
 
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::SeqCst))
     }
 
-    pub fn is_wanted(&self) -> bool {
-        Self::wants(self.epoch())
+    pub fn is_active(&self) -> bool {
+        self.epoch().is_active()
     }
 
-    /// Whether an epoch is that of a wish. A caller that goes on with the epoch asks this, because the next look may find
-    /// another one.
-    pub fn wants(epoch: u64) -> bool {
-        epoch % 2 == 1
+    /// The intent with its epoch of this moment.
+    pub fn stamp(self: &Arc<Self>) -> Stamp {
+        Stamp { intent: Arc::clone(self), epoch: self.epoch() }
+    }
+}
+
+impl Epoch {
+    /// Whether the intent was active in this epoch. A caller that goes on with the epoch asks this, because the intent
+    /// may have another epoch by now.
+    pub fn is_active(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
+
+impl Stamp {
+    /// Whether the intent has not changed since.
+    pub fn is_current(&self) -> bool {
+        self.intent.epoch() == self.epoch
     }
 }
 
 impl fmt::Debug for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Intent({} {}, epoch {})", self.id, &*self.name, self.epoch())
+        write!(f, "Intent({} {}, epoch {})", self.id, &*self.name, self.epoch().0)
     }
 }
 
@@ -93,14 +117,14 @@ mod tests {
     #[test]
     fn wanting_twice_is_one_wish_and_wanting_again_is_a_new_one() {
         let intent = Intent::new(1, "room");
-        assert!(intent.want());
+        assert!(intent.activate());
         let first = intent.epoch();
-        assert!(!intent.want());
+        assert!(!intent.activate());
         assert_eq!(intent.epoch(), first);
-        assert!(intent.forget());
-        assert!(!intent.is_wanted());
-        assert!(!intent.forget());
-        assert!(intent.want());
+        assert!(intent.withdraw());
+        assert!(!intent.is_active());
+        assert!(!intent.withdraw());
+        assert!(intent.activate());
         assert_ne!(intent.epoch(), first);
     }
 }

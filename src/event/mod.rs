@@ -14,8 +14,8 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use crate::event::intent::Intent;
-pub(crate) use batch::{Batch, CallId, ChannelSlot, Counters, LastClose, MembersChange, UserOutcome};
+pub(crate) use batch::{Batch, ChannelSlot, MembersChange};
+pub(crate) use intent::{Epoch, Intent, Stamp};
 pub(crate) use kind::Kinds;
 pub use kind::NotificationKind;
 pub use member::Member;

@@ -10,14 +10,14 @@ use std::{
 use crate::{
     Error, Event,
     config::Config,
-    delivery::client_event_pacing::{ClientEventPacing, ClientEventPermit},
+    delivery::client_event_pacing::ClientEventPace,
     event::Intent,
     io::{
         auth::pool::{Asker, AuthPool},
         connect::dial::DialerCalls,
         dispatch::bindings::Scope,
         dispatch::{bindings::Bindings, dispatcher::DispatcherSlot, handlers::Registration},
-        driver::{Driver, Effect, TurnResult},
+        driver::{Driver, TurnResult},
         guard::{
             channel_warnings::Warnings,
             fork::ForkGuard,
@@ -29,17 +29,25 @@ use crate::{
         transport::{byte_counters::ByteCounters, tls},
     },
     protocol::secretbox::data_of,
-    session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
-    sync::{Mutex, MutexGuard, Receiver, Sender, unbounded},
+    session::{Answer, ChannelQuestion, ClientEvent, Effect, Generation, Input, Session},
+    sync::{Channel, Mutex, MutexGuard},
 };
 
 /// A request of a handle or of another thread to the heartbeat.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// The intents has something for the session, unless another thread's turn has taken it already.
-    Look,
+    /// There are posted requests, or the deadline of the session has moved forward.
+    Wake,
     /// A turn of another thread left this to be done.
     Effect(Effect),
+}
+
+/// The work that turns leave to the heartbeat.
+#[derive(Default)]
+pub(crate) struct HeartbeatWork {
+    pub effects: Vec<Effect>,
+    /// The heartbeat must look at the session earlier than it means to.
+    pub rearms: bool,
 }
 
 /// The threads that last as long as the client is, or wants to be, connected.
@@ -63,7 +71,7 @@ pub(crate) struct Core {
     pub intents: Intents,
     pub warnings: Warnings,
     /// How many client events wait, and when the last ones were written.
-    pub client_events: Arc<ClientEventPacing>,
+    pub client_events: Mutex<ClientEventPace>,
     pub connector: Arc<tls::Connector>,
     pub byte_counters: Arc<ByteCounters>,
     pub dialer_calls: DialerCalls,
@@ -71,7 +79,7 @@ pub(crate) struct Core {
     pub driver: Mutex<Driver>,
     /// Unbounded, because sending must not block. It stays short: a call is announced once, and effects come only while
     /// a heartbeat takes them.
-    pub commands: (Sender<Command>, Receiver<Command>),
+    pub commands: Channel<Command>,
     pub dispatcher_slot: DispatcherSlot,
     pub bindings: Bindings,
     pub threads: Mutex<Threads>,
@@ -83,22 +91,23 @@ pub(crate) struct Core {
 
 impl Core {
     pub fn new(config: Config) -> Arc<Self> {
-        let session = Session::new(config.settings(), RandomState::new().hash_one(0));
+        let settings = config.settings();
+        let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
+        let session = Session::new(settings, RandomState::new().hash_one(0));
         let connector = Arc::<tls::Connector>::default();
-        let dispatcher_slot = DispatcherSlot::new(session.budget());
         Arc::new(Self {
             process: ForkGuard::current(),
             auth: AuthPool::new(&config, &connector),
             fan_out: FanOut::new(&config),
             intents: Intents::default(),
             warnings: Warnings::default(),
-            client_events: Arc::clone(session.pacing()),
+            client_events: Mutex::new(pace),
             connector,
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
             driver: Mutex::new(Driver::new(session, config.max_message())),
-            commands: unbounded(),
-            dispatcher_slot,
+            commands: Channel::unbounded(),
+            dispatcher_slot: DispatcherSlot::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),
             user: Intent::new(Intent::USER, ""),
@@ -117,23 +126,24 @@ impl Core {
     /// Posts a call for the next turn, which is that of the heartbeat unless another thread is faster.
     pub fn post(&self, call: Input<'static>) {
         self.intents.post(call);
-        self.wishes_changed();
+        self.wake();
     }
 
     /// Tells the heartbeat that the intents has something for the session.
-    pub fn wishes_changed(&self) {
-        let _ = self.commands.0.send(Command::Look);
+    pub fn wake(&self) {
+        let _ = self.commands.sender.send(Command::Wake);
     }
 
     /// Posts a client event.
-    pub fn trigger(&self, event: impl FnOnce(ClientEventPermit) -> ClientEvent) -> Result<(), Error> {
+    pub fn trigger(&self, event: impl FnOnce(Instant) -> ClientEvent) -> Result<(), Error> {
         let threads = self.threads.lock();
         if !threads.heartbeat_runs {
             return Err(Error::Disconnected);
         }
-        // Under the lock, so that events are posted in the order of their permits.
-        let permit = self.client_events.reserve(Instant::now())?;
-        self.post(Input::Trigger(event(permit)));
+        // Under the lock, so that events are posted in the order of their places.
+        let now = Instant::now();
+        self.client_events.lock().reserve(now)?;
+        self.post(Input::Trigger(event(now)));
         Ok(())
     }
 
@@ -172,57 +182,66 @@ impl Core {
     ///
     /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
     /// the child writes nothing (H7).
-    pub fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    pub fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> HeartbeatWork {
+        let mut work = HeartbeatWork::default();
         let mut last_posted = None;
         while self.process.is_current() {
             let mut driver = self.driver.lock();
             let last = *last_posted.get_or_insert_with(|| driver.take_posted(&self.intents));
-            match driver.next_posted(last, self.connection.is_wanted()) {
-                Some(input) => effects.extend(self.make_turn(driver, |driver, now| driver.handle(input, now))),
+            match driver.next_posted(last, self.connection.is_active()) {
+                Some(input) => self.make_turn(driver, |driver, now| driver.handle(input, now), &mut work),
                 None => {
-                    effects.extend(self.make_turn(driver, act));
+                    self.make_turn(driver, act, &mut work);
                     break;
                 }
             }
         }
-        effects
+        work
     }
 
     /// One turn under the driver's lock, then its remaining work without the lock.
-    pub fn make_turn(
+    fn make_turn(
         &self,
         mut driver: MutexGuard<'_, Driver>,
         act: impl FnOnce(&mut Driver, Instant) -> TurnResult,
-    ) -> Vec<Effect> {
-        let TurnResult { batch, effects, mut closed } = act(&mut driver, Instant::now());
-        let has_posted = batch.is_some();
-        if let Some(batch) = batch {
-            // Under the lock, so that batches are posted in the order of the turns.
-            self.fan_out.post(batch);
+        work: &mut HeartbeatWork,
+    ) {
+        let TurnResult { delivery, effects, rearms, mut closed } = act(&mut driver, Instant::now());
+        let has_posted = delivery.is_some();
+        if let Some(delivery) = delivery {
+            // Under the lock, so that deliveries are posted in the order of the turns.
+            self.fan_out.post(delivery);
+        }
+        let notes = driver.session.take_pace_notes();
+        if !notes.is_empty() {
+            let mut pace = self.client_events.lock();
+            notes.into_iter().for_each(|note| pace.apply(note));
         }
         drop(driver);
         closed.iter_mut().for_each(|socket| socket.transport_mut().shutdown());
         if has_posted {
             self.fan_out.deliver();
         }
-        effects
+        work.effects.extend(effects);
+        work.rearms |= rearms;
     }
 
     /// Asks the session something, after it has taken the posted user calls. False in a forked child.
     pub fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
         let mut answer = false;
-        self.turn_and_order(|driver, _| {
+        self.turn_and_command(|driver, _| {
             answer = question(&driver.session);
             TurnResult::default()
         });
         answer
     }
 
-    /// A turn on another thread than the heartbeat's.
-    pub fn turn_and_order(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
-        for effect in self.turn(act) {
-            let _ = self.commands.0.send(Command::Effect(effect));
+    /// A turn on another thread than the heartbeat's, which gets the work as commands.
+    pub fn turn_and_command(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
+        let HeartbeatWork { effects, rearms } = self.turn(act);
+        let wake = (rearms && effects.is_empty()).then_some(Command::Wake);
+        for command in effects.into_iter().map(Command::Effect).chain(wake) {
+            let _ = self.commands.sender.send(command);
         }
     }
 
@@ -259,7 +278,7 @@ impl Asker for Core {
     }
 
     fn answered(&self, answer: Answer) {
-        self.turn_and_order(|driver, now| driver.handle(Input::Answered(answer), now));
+        self.turn_and_command(|driver, now| driver.handle(Input::Answered(answer), now));
     }
 }
 

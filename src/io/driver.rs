@@ -19,9 +19,10 @@ use super::{
 };
 use crate::{
     ConnectPhase, Error,
-    event::Batch,
+    delivery::Delivery,
+    event::Stamp,
     secret::Secret,
-    session::{Ending, FromSocket, Generation, Input, Output, Question, Session},
+    session::{Effect, Ending, FromSocket, Generation, Input, Output, Session},
 };
 
 /// How soon writing is tried again when the peer took less than there was. Nobody is woken while nothing is blocked.
@@ -59,27 +60,13 @@ pub(crate) enum Received<'a> {
     Next(&'a [u8]),
 }
 
-/// What the heartbeat has to do after a turn.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Dial {
-        generation: Generation,
-        tls: bool,
-        deadline: Instant,
-    },
-    /// The reader of this generation is not wanted any more.
-    StopReader(Generation),
-    /// Those who authorise are to be asked.
-    Ask(Question),
-    /// The session's deadline has moved forward.
-    Rearm,
-}
-
 /// What a turn under the lock leaves to be done without it.
 #[derive(Default)]
 pub(crate) struct TurnResult {
-    pub batch: Option<Batch>,
+    pub delivery: Option<Delivery>,
     pub effects: Vec<Effect>,
+    /// The heartbeat must look at the session earlier than it means to.
+    pub rearms: bool,
     /// Sockets that are to be shut down. The way to do that may be the program's own code.
     pub closed: Vec<WebSocket>,
 }
@@ -194,19 +181,20 @@ impl Driver {
         let mut effects = Vec::new();
         while let Some(output) = self.next_output(now) {
             match output {
-                Output::Dial { generation, tls, deadline } => effects.push(Effect::Dial { generation, tls, deadline }),
                 Output::Send(text) => self.send(text, now),
-                Output::Ask(question) => effects.push(Effect::Ask(question)),
+                Output::Effect(effect) => effects.push(effect),
                 Output::Close { generation, code } => {
                     self.close(generation, code);
                     effects.push(Effect::StopReader(generation));
                 }
             }
         }
-        if self.is_to_be_rearmed() {
-            effects.push(Effect::Rearm);
+        TurnResult {
+            delivery: self.session.take_delivery(),
+            effects,
+            closed: std::mem::take(&mut self.closed),
+            rearms: self.is_to_be_rearmed(),
         }
-        TurnResult { batch: self.session.take_batch(), effects, closed: std::mem::take(&mut self.closed) }
     }
 
     /// What ends a socket comes before all writing on it. While writing is blocked, messages wait in the session, which
@@ -219,7 +207,7 @@ impl Driver {
         if self.socket.as_ref().is_some_and(|socket| socket.blocked.is_some()) {
             return self.session.poll_supervision();
         }
-        self.session.poll_output(now)
+        self.session.poll_output(now, &Stamp::is_current)
     }
 
     /// Whether the heartbeat must look earlier than it means to. The earlier time counts as armed at once, so that the

@@ -8,7 +8,8 @@ use std::{
 
 use crate::{
     Name, SubscribeOptions,
-    event::{CallId, Intent},
+    delivery::CallId,
+    event::Intent,
     session::{Input, IntentChange, OwnOptions, ReadyAuth},
     sync::{
         Mutex,
@@ -103,7 +104,7 @@ impl Intents {
         let mut wishes = self.wishes.lock();
         wishes.wanted.remove(&intent.id());
         let options = wishes.own.remove(&**intent.name());
-        (intent.forget() && self.note(&mut wishes, intent, None), options)
+        (intent.withdraw() && self.note(&mut wishes, intent, None), options)
     }
 
     /// Withdraws all channels.
@@ -112,7 +113,7 @@ impl Intents {
         let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
         let mut tell = false;
         for intent in &withdrawn {
-            tell |= intent.forget() && self.note(&mut wishes, intent, None);
+            tell |= intent.withdraw() && self.note(&mut wishes, intent, None);
         }
         let options = std::mem::take(&mut wishes.own).into_values().collect();
         Withdrawn { intents: withdrawn, tell, options }
@@ -146,9 +147,9 @@ impl Intents {
     fn note(&self, wishes: &mut IntentTable, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
         let before = wishes.changed.remove(&intent.id()).and_then(|wish| wish.ready);
         // A permission stays good while the channel is wanted again and again, and goes with the wish.
-        let ready = ready.or(before).filter(|_| intent.is_wanted());
+        let ready = ready.or(before).filter(|_| intent.is_active());
         let own = wishes.own.get(&**intent.name()).map(Own::summary).unwrap_or_default();
-        wishes.changed.insert(intent.id(), IntentChange { intent: Arc::clone(intent), ready, own });
+        wishes.changed.insert(intent.id(), IntentChange { channel: intent.stamp(), ready, own });
         self.is_first()
     }
 
@@ -205,7 +206,7 @@ impl Drop for LentOptions {
 
 impl IntentTable {
     fn want(&mut self, intents: &Intents, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
-        intent.want();
+        intent.activate();
         self.wanted.insert(intent.id(), Arc::clone(intent));
         intents.note(self, intent, ready)
     }
@@ -232,7 +233,7 @@ mod tests {
         assert!(!intents.want(&room, None));
         let changed = changed(&intents);
         assert_eq!(changed.len(), 1);
-        assert!(changed[0].intent.is_wanted());
+        assert!(changed[0].channel.epoch.is_active());
         assert!(!intents.has_posted() && intents.take().is_empty());
     }
 

@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::ClientEvent;
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, Reconnect, UserAuth,
-    event::{CallId, Intent},
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, Reconnect, UserAuth, delivery::CallId, event::Stamp,
     secret::Secret,
 };
 
@@ -37,9 +35,9 @@ pub(crate) struct Settings {
 pub(crate) enum Input<'a> {
     /// Connect; if the first attempt fails, give up. The call is settled with the outcome of that attempt. The wish lets
     /// what is delivered be told from an older one's.
-    ConnectOnce(Arc<Intent>, CallId),
+    ConnectOnce(Stamp, CallId),
     /// Connect, and keep trying by the policy.
-    ConnectForGood(Arc<Intent>, CallId),
+    ConnectForGood(Stamp, CallId),
     Disconnect,
     ReconnectNow,
     /// The user began or ceased to want these channels.
@@ -94,23 +92,51 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Generation(pub u64);
 
-/// What a session wants done.
+/// Whether the intent of a channel still has the epoch that the session knows.
+pub(crate) type IsCurrent<'a> = &'a dyn Fn(&Stamp) -> bool;
+
+/// An output of the session.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
-    Dial { generation: Generation, tls: bool, deadline: Instant },
     /// Send this text on the current socket. Signatures and user data may be in it.
     Send(Secret),
-    /// Ask those who authorise.
-    Ask(Question),
     /// End this socket, or the dialling of it: with a close frame where there is a code, else at once.
-    Close { generation: Generation, code: Option<u16> },
+    Close {
+        generation: Generation,
+        code: Option<u16>,
+    },
+    Effect(Effect),
+}
+
+/// Work for the heartbeat.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
+    Dial { generation: Generation, tls: bool, deadline: Instant },
+    /// End the reader of this generation.
+    StopReader(Generation),
+    /// Ask the authorizers.
+    Authorize(Question),
+}
+
+/// A client event that has passed all checks which need no session.
+#[derive(Debug)]
+pub(crate) struct ClientEvent {
+    /// The channel, with its intent of that moment.
+    pub channel: Stamp,
+    /// The name of the event, and the size of its data in bytes: a refusal reports them.
+    pub name: Name,
+    pub size: usize,
+    /// The message as it goes out.
+    pub text: String,
+    /// When the program triggered the event.
+    pub triggered: Instant,
 }
 
 /// A channel that the user began or ceased to want; the intent itself says which.
 #[derive(Debug)]
 pub(crate) struct IntentChange {
-    pub intent: Arc<Intent>,
+    pub channel: Stamp,
     pub ready: Option<ReadyAuth>,
     pub own: OwnOptions,
 }
@@ -166,4 +192,9 @@ pub(crate) struct Rules {
     pub max_member_bytes: usize,
     /// Decrypted data is not UTF-8, but what the user's own decoder reads.
     pub has_decoder: bool,
+}
+
+/// The first of these times.
+pub(crate) fn earliest<const N: usize>(instants: [Option<Instant>; N]) -> Option<Instant> {
+    instants.into_iter().flatten().min()
 }

@@ -11,10 +11,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{super::bytes::Bytes, watch::Watch};
 use crate::{
     ChannelAuth, ConnectPhase, Error, Reconnect, UserAuth,
-    event::{Batch, CallId, Intent},
+    delivery::{CallId, client_event_pacing::ClientEventPace},
+    event::{Batch, Intent, Stamp},
     session::{
-        Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Generation, Input, IntentChange, Output, Question,
-        ReadyAuth, Rules, Session, Settings,
+        Answer, ChannelQuestion, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange, Output,
+        Question, ReadyAuth, Rules, Session, Settings,
     },
 };
 
@@ -34,6 +35,8 @@ const MAX_OUTPUTS: usize = 1000;
 
 pub(crate) struct World {
     session: Session,
+    /// The pace of client events, as the threads see it that trigger them.
+    pace: ClientEventPace,
     now: Instant,
     client: Arc<Intent>,
     channels: Vec<Arc<Intent>>,
@@ -92,9 +95,10 @@ fn rules() -> Rules {
 impl World {
     pub(super) fn new(settings: Settings) -> Self {
         let client = Intent::new(Intent::CONNECTION, "");
-        client.want();
+        client.activate();
         Self {
             watch: Watch::new(settings.subscriptions.has_decoder),
+            pace: ClientEventPace::new(settings.client_event_limit, settings.client_event_patience),
             session: Session::new(settings, 42),
             now: Instant::now(),
             client,
@@ -128,18 +132,18 @@ impl World {
     pub(super) fn connect_once(&mut self) {
         let call = self.call();
         self.watch.waits(call);
-        self.client.want();
-        self.turn(Input::ConnectOnce(Arc::clone(&self.client), call));
+        self.client.activate();
+        self.turn(Input::ConnectOnce(self.client.stamp(), call));
     }
 
     pub(super) fn connect_for_good(&mut self) {
         let call = self.call();
-        self.client.want();
-        self.turn(Input::ConnectForGood(Arc::clone(&self.client), call));
+        self.client.activate();
+        self.turn(Input::ConnectForGood(self.client.stamp(), call));
     }
 
     pub(super) fn disconnect(&mut self) {
-        self.client.forget();
+        self.client.withdraw();
         self.turn(Input::Disconnect);
     }
 
@@ -161,14 +165,18 @@ impl World {
                 Some(ReadyAuth { auth: allowed(intent.name(), "any socket"), socket_id: None })
             }
         };
-        intent.want();
-        self.turn(Input::IntentChanges(vec![IntentChange { intent, ready, own: Default::default() }]));
+        intent.activate();
+        self.turn(Input::IntentChanges(vec![IntentChange { channel: intent.stamp(), ready, own: Default::default() }]));
     }
 
     pub(super) fn forget(&mut self, number: u8) {
         let intent = Arc::clone(self.channel(number));
-        intent.forget();
-        self.turn(Input::IntentChanges(vec![IntentChange { intent, ready: None, own: Default::default() }]));
+        intent.withdraw();
+        self.turn(Input::IntentChanges(vec![IntentChange {
+            channel: intent.stamp(),
+            ready: None,
+            own: Default::default(),
+        }]));
     }
 
     pub(super) fn sign_in(&mut self) {
@@ -178,10 +186,16 @@ impl World {
 
     pub(super) fn trigger(&mut self, number: u8) {
         let channel = Arc::clone(self.channel(number));
-        let Ok(permit) = self.session.pacing().reserve(self.now) else { return };
+        for note in self.session.take_pace_notes() {
+            self.pace.apply(note);
+        }
+        let triggered = self.now;
+        if self.pace.reserve(triggered).is_err() {
+            return;
+        }
         let text = format!(r#"{{"event":"client-x","channel":"{}","data":1}}"#, channel.name());
-        let (epoch, name) = (channel.epoch(), "client-x".into());
-        self.turn(Input::Trigger(ClientEvent { channel, epoch, name, size: 1, text, permit }));
+        let name = "client-x".into();
+        self.turn(Input::Trigger(ClientEvent { channel: channel.stamp(), name, size: 1, text, triggered }));
     }
 
     /// The socket opens and the server confirms it, if one is being dialled.
@@ -311,32 +325,36 @@ impl World {
             self.watch.output(&output, self.now);
             self.act(output);
         }
-        let batch = self.session.take_batch();
+        let delivery = self.session.take_delivery();
         assert!(self.next_output().is_none(), "nobody waits while an output is pending");
-        if let Some(batch) = &batch {
-            self.watch.told(batch);
+        if let Some(delivery) = &delivery {
+            self.watch.told(delivery);
         }
-        batch
+        delivery.map(|delivery| delivery.batch)
     }
 
     /// Messages are held back while the socket takes none.
     fn next_output(&mut self) -> Option<Output> {
-        if self.is_blocked { self.session.poll_supervision() } else { self.session.poll_output(self.now) }
+        if self.is_blocked {
+            self.session.poll_supervision()
+        } else {
+            self.session.poll_output(self.now, &Stamp::is_current)
+        }
     }
 
     fn act(&mut self, output: Output) {
         match output {
-            Output::Dial { generation, .. } => {
+            Output::Effect(Effect::Dial { generation, .. }) => {
                 self.sockets = (generation, self.sockets.0);
                 self.is_blocked = false;
                 self.requests.clear();
             }
             Output::Send(text) => self.requests.extend(self.watch.request_in(text.expose())),
-            Output::Ask(Question::Channels(questions)) => {
+            Output::Effect(Effect::Authorize(Question::Channels(questions))) => {
                 self.questions.extend(questions.into_iter().map(|question| Question::Channels(vec![question])));
             }
-            Output::Ask(question) => self.questions.push_back(question),
-            Output::Close { .. } => self.is_blocked = false,
+            Output::Effect(Effect::Authorize(question)) => self.questions.push_back(question),
+            Output::Close { .. } | Output::Effect(Effect::StopReader(_)) => self.is_blocked = false,
         }
     }
 }

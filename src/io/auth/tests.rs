@@ -16,9 +16,10 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::pool::{Asker, AuthPool};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Config, Error, Name, UserAuth,
-    event::{CallId, Intent},
+    delivery::CallId,
+    event::Intent,
     io::{intents::LentOptions, transport::tls},
-    session::{Answer, ChannelQuestion, Generation, Input, Output, Question, Session},
+    session::{Answer, ChannelQuestion, Effect, Generation, Input, Output, Question, Session},
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -488,9 +489,9 @@ fn a2_the_secret_signs_at_once_and_without_a_thread() {
 fn later_generation() -> Generation {
     let mut session = Session::new(config().settings(), 0);
     let now = Instant::now();
-    session.handle(Input::ConnectForGood(Intent::new(0, ""), CallId::default()), now);
-    match session.poll_output(now) {
-        Some(Output::Dial { generation, .. }) => generation,
+    session.handle(Input::ConnectForGood(Intent::new(0, "").stamp(), CallId::default()), now);
+    match session.poll_output(now, &|_| true) {
+        Some(Output::Effect(Effect::Dial { generation, .. })) => generation,
         other => panic!("{other:?}"),
     }
 }

@@ -78,9 +78,9 @@ struct Channel {
     handlers: Handlers,
 }
 
-impl DispatcherSlot {
-    pub fn new(budget: &MemoryBudget) -> Self {
-        let dispatcher = Box::new(Dispatcher::new(budget));
+impl Default for DispatcherSlot {
+    fn default() -> Self {
+        let dispatcher = Box::new(Dispatcher::new());
         Self {
             dispatcher: Mutex::new(Some(dispatcher)),
             inbox: Mutex::default(),
@@ -88,7 +88,9 @@ impl DispatcherSlot {
             has_unbound: AtomicBool::new(false),
         }
     }
+}
 
+impl DispatcherSlot {
     /// Leaves a handler for the dispatcher. The position is a look without a lock, taken here so that the inbox is in the order
     /// of positions.
     pub fn bind(&self, channel: Option<Arc<Intent>>, registration: Registration, position: impl FnOnce() -> u64) {
@@ -143,8 +145,7 @@ pub(crate) struct DispatchContext<'a> {
 }
 
 impl Dispatcher {
-    fn new(budget: &MemoryBudget) -> Self {
-        let budget = budget.clone();
+    fn new() -> Self {
         Self {
             client: Handlers::default(),
             channels: HashMap::new(),
@@ -152,7 +153,7 @@ impl Dispatcher {
             position: 0,
             subscribed: HashMap::new(),
             sweep_at: 0,
-            budget,
+            budget: MemoryBudget::of_dispatcher(),
         }
     }
 

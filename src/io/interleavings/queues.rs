@@ -8,8 +8,9 @@ use std::{
 use super::explore;
 use crate::{
     Config, ConnectionState, Error, Notification, Overflow,
+    delivery::CallId,
     delivery::{client_event_pacing::ClientEventPacing, permit::Permit},
-    event::{Batch, CallId, Intent},
+    event::{Batch, Intent},
     io::{
         queues::{
             fan_out::FanOut,
@@ -220,8 +221,8 @@ fn c4_whoever_waits_for_an_outcome_gets_it() {
 
 fn settle(snapshot: &Snapshot, call: CallId, outcome: Result<(), Arc<Error>>) {
     let mut batch = Batch::default();
-    batch.published.taken_up = Some(call);
-    batch.published.settled.push((call, outcome));
+    batch.update.taken_up = Some(call);
+    batch.update.settled.push((call, outcome));
     hand_over(snapshot, &batch);
 }
 
@@ -232,12 +233,12 @@ fn s3_whoever_waits_for_a_subscription_that_is_withdrawn_is_told() {
         let snapshot = Arc::new(Snapshot::default());
         connected(&snapshot);
         let room = Intent::new(2, "room");
-        room.want();
+        room.activate();
         let waiting = {
             let (snapshot, room) = (Arc::clone(&snapshot), Arc::clone(&room));
             thread::spawn(move || snapshot.wait_subscribed(&room, Duration::from_secs(5)))
         };
-        room.forget();
+        room.withdraw();
         snapshot.forget(&[room]);
         assert!(matches!(waiting.join().expect("no panic"), Err(Error::NotSubscribed { .. })));
     });
@@ -245,7 +246,7 @@ fn s3_whoever_waits_for_a_subscription_that_is_withdrawn_is_told() {
 
 fn connected(snapshot: &Snapshot) {
     let mut batch = Batch::default();
-    batch.published.state = Some(ConnectionState::Connected);
+    batch.update.state = Some(ConnectionState::Connected);
     hand_over(snapshot, &batch);
 }
 

@@ -124,7 +124,7 @@ impl Connection {
     }
 
     fn tell(&self, event: FromSocket<'_>) {
-        self.core.turn_and_order(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
+        self.core.turn_and_command(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::{
     Member, Name, Notification,
-    event::{Batch, CallId, Members, MembersChange, UserOutcome},
+    delivery::{CallId, SnapshotUpdate, UserOutcome},
+    event::{Batch, Members, MembersChange},
 };
 
 /// What is known of each channel that is wanted.
@@ -27,7 +28,7 @@ impl ChannelFacts {
 
 impl Channels {
     pub fn apply(&mut self, batch: &Batch) {
-        for (intent, change) in batch.roster_changes() {
+        for (intent, change) in batch.members_changes() {
             let facts = self.0.entry(intent.id()).or_default();
             match change {
                 MembersChange::Replaced { members, me } => {
@@ -40,9 +41,9 @@ impl Channels {
                 MembersChange::Removed(id) => drop(facts.members.take(id)),
             }
         }
-        for (intent, _, notice) in batch.notices_of_channels() {
+        for (channel, notice) in batch.notices_of_channels() {
             if let Notification::SubscriptionCount(count) = notice {
-                self.0.entry(intent.id()).or_default().subscription_count = Some(count.count);
+                self.0.entry(channel.intent.id()).or_default().subscription_count = Some(count.count);
             }
         }
     }
@@ -66,15 +67,15 @@ pub(crate) struct UserFacts {
 }
 
 impl UserFacts {
-    pub fn apply(&mut self, batch: &Batch) {
-        if let Some((call, outcome)) = &batch.published.user {
+    pub fn apply(&mut self, update: &SnapshotUpdate) {
+        if let Some((call, outcome)) = &update.user {
             self.answered = *call;
             self.outcome = outcome.clone();
         }
     }
 
     pub fn issue_call_id(&mut self) -> CallId {
-        self.last_call.0 += 1;
+        self.last_call = self.last_call.next();
         self.last_call
     }
 

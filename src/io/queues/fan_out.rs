@@ -9,15 +9,16 @@ use super::{
 use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
     config::{Config, Overflow},
+    delivery::Delivery,
     event::Batch,
     io::{
         guard::{fork::ForkGuard, reentrancy::ReentrancyGuard},
         transport::cancel::CancelToken,
     },
     sync::{
-        Mutex, Receiver, Sender,
+        Channel, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        bounded, select_biased, unbounded,
+        select_biased,
     },
 };
 
@@ -28,7 +29,7 @@ use crate::{
 /// of the session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the
 /// last delivery, which follows at once.
 pub(crate) struct FanOut {
-    posted: (Sender<Batch>, Receiver<Batch>),
+    posted: Channel<Delivery>,
     /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
     next_number: AtomicU64,
     /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
@@ -45,17 +46,17 @@ pub(crate) struct FanOut {
     logs_events: bool,
     process: ForkGuard,
     pub snapshot: Snapshot,
-    room: (Sender<()>, Receiver<()>),
+    room: Channel<()>,
 }
 
 impl FanOut {
     pub fn new(config: &Config) -> Self {
         // One token is enough: whoever waits looks at all queues again.
-        let room = bounded(1);
+        let room = Channel::of_one();
         let traits = Traits::new(config.capacity(), config.overflow_or(Overflow::Block));
-        let handlers = Arc::new(Queue::new(traits, room.0.clone()));
+        let handlers = Arc::new(Queue::new(traits, room.sender.clone()));
         Self {
-            posted: unbounded(),
+            posted: Channel::unbounded(),
             next_number: AtomicU64::new(0),
             delivering: Mutex::new(()),
             queues: Mutex::new([Arc::clone(&handlers)].into()),
@@ -82,7 +83,7 @@ impl FanOut {
 
     /// A queue of its own for a receiver, filled from now on.
     pub fn add_receiver(&self, traits: Traits) -> Arc<Queue> {
-        let queue = Arc::new(Queue::new(traits, self.room.0.clone()));
+        let queue = Arc::new(Queue::new(traits, self.room.sender.clone()));
         let mut queues = self.queues.lock();
         *queues = queues.iter().chain([&queue]).cloned().collect();
         let is_closed = self.is_closed.load(Ordering::Relaxed);
@@ -109,12 +110,12 @@ impl FanOut {
             self.superseded_before.fetch_add(queue.superseded(), Ordering::Relaxed);
         }
         // A reader that waits for room in this queue need not wait any more.
-        let _ = self.room.0.try_send(());
+        let _ = self.room.sender.try_send(());
     }
 
     /// Hands a batch over for delivery. Never blocks.
-    pub fn post(&self, batch: Batch) {
-        let _ = self.posted.0.send(batch);
+    pub fn post(&self, delivery: Delivery) {
+        let _ = self.posted.sender.send(delivery);
     }
 
     /// The number of the first entry for a handler that is bound now.
@@ -128,12 +129,12 @@ impl FanOut {
         let (mut to_log, mut to_wake) = (Vec::new(), Vec::new());
         {
             let _delivering = self.delivering.lock();
-            while let Ok(batch) = self.posted.1.try_recv() {
+            while let Ok(Delivery { batch, update }) = self.posted.receiver.try_recv() {
                 // For each batch, the handlers and receivers are fixed before the snapshot shows it: a handler that is
                 // made because of the snapshot must not get the batch again (H9).
                 let batch = Arc::new(self.numbered(batch));
                 let queues = self.queues();
-                let is_news = self.snapshot.apply(&batch);
+                let is_news = self.snapshot.apply(&batch, &update);
                 to_wake.extend(queues.iter().filter(|queue| queue.push(&batch)).cloned());
                 if is_news {
                     self.snapshot.handed_over();
@@ -187,7 +188,7 @@ impl FanOut {
     pub fn report(&self, error: Error) {
         let mut batch = Batch::default();
         batch.push_notice(Notification::Error(Arc::new(error)));
-        self.post(batch);
+        self.post(Delivery { batch, ..Delivery::default() });
         self.deliver();
     }
 
@@ -200,7 +201,7 @@ impl FanOut {
         while !self.has_room() && !cancel.is_set() {
             select_biased! {
                 recv(cancel.signal()) -> _ => return,
-                recv(self.room.1) -> _ => {}
+                recv(self.room.receiver) -> _ => {}
             }
         }
     }
@@ -305,7 +306,7 @@ mod tests {
         let delivering = fan_out.delivering.lock();
         let queue = fan_out.add_receiver(Traits::new(10, Overflow::Block));
         assert_eq!(fan_out.dropped(), 0);
-        fan_out.post(Batch::default());
+        fan_out.post(Delivery::default());
         drop(delivering);
         fan_out.report(Error::lost("the end"));
         assert_eq!(queue.len(), 1, "what is posted after the receiver was made is for it");

@@ -10,7 +10,8 @@ use std::{
 use super::facts::{ChannelFacts, Channels, UserFacts};
 use crate::{
     ConnectionState, Error, Name, Notification,
-    event::{Batch, CallId, Counters, Intent, LastClose, UserOutcome},
+    delivery::{CallId, Counters, LastClose, SnapshotUpdate, UserOutcome},
+    event::{Batch, Epoch, Intent},
     sync::{Condvar, Mutex, MutexGuard},
 };
 
@@ -46,45 +47,44 @@ struct Facts {
 
 struct Subscription {
     /// The wish that was answered.
-    epoch: u64,
+    epoch: Epoch,
     outcome: Result<(), Error>,
 }
 
 impl Snapshot {
     /// Learns what a batch brings. True when waiting calls are to be told once it is [handed over](Self::handed_over).
     #[must_use]
-    pub fn apply(&self, batch: &Batch) -> bool {
+    pub fn apply(&self, batch: &Batch, update: &SnapshotUpdate) -> bool {
         let mut facts = self.facts.lock();
-        let published = &batch.published;
-        facts.counters = published.counters.unwrap_or(facts.counters);
-        if !batch.is_news() {
+        facts.counters = update.counters.unwrap_or(facts.counters);
+        if !batch.has_notices() && !update.is_news() {
             return false;
         }
         facts.applied += 1;
-        facts.taken_up = published.taken_up.unwrap_or(facts.taken_up);
-        facts.settled.extend(published.settled.iter().cloned());
-        if let Some(state) = published.state {
+        facts.taken_up = update.taken_up.unwrap_or(facts.taken_up);
+        facts.settled.extend(update.settled.iter().cloned());
+        if let Some(state) = update.state {
             facts.state = state;
             facts.cause = last_cause(batch);
         }
-        if let Some(socket_id) = &published.socket_id {
+        if let Some(socket_id) = &update.socket_id {
             facts.socket_id.clone_from(socket_id);
         }
-        if let Some(close) = &published.last_close {
+        if let Some(close) = &update.last_close {
             facts.last_close.clone_from(close);
         }
-        for (intent, epoch, notice) in batch.notices_of_channels() {
+        for (channel, notice) in batch.notices_of_channels() {
             let outcome = match notice {
                 Notification::SubscriptionSucceeded(_) => Ok(()),
                 Notification::SubscriptionError(failure) => Err(failure.error.clone()),
                 _ => continue,
             };
-            facts.subscriptions.insert(intent.id(), Subscription { epoch, outcome });
+            facts.subscriptions.insert(channel.intent.id(), Subscription { epoch: channel.epoch, outcome });
         }
         facts.channels.apply(batch);
-        facts.user.apply(batch);
+        facts.user.apply(update);
         // After what the same batch confirmed before it told the end.
-        if published.state.is_some_and(|state| state != ConnectionState::Connected) {
+        if update.state.is_some_and(|state| state != ConnectionState::Connected) {
             facts.subscriptions.retain(|_, subscription| subscription.outlives_the_connection());
         }
         true
@@ -123,7 +123,7 @@ impl Snapshot {
     /// Numbers another call to connect. The caller serialises this with handing the call over.
     pub fn issue_call_id(&self) -> CallId {
         let mut facts = self.facts.lock();
-        facts.last_call.0 += 1;
+        facts.last_call = facts.last_call.next();
         facts.last_call
     }
 
@@ -164,7 +164,7 @@ impl Snapshot {
             if let Some(outcome) = facts.outcome(intent) {
                 return Some(outcome.clone());
             }
-            if !intent.is_wanted() {
+            if !intent.is_active() {
                 return Some(Err(Error::NotSubscribed { channel: intent.name().to_string() }));
             }
             facts.hopeless().map(Err)
@@ -196,7 +196,7 @@ impl Snapshot {
         // Each look goes on where the last one ended, so that many channels cost no more than one look at each.
         let first_pending = Cell::new(0);
         self.wait("subscriptions", time, |facts| {
-            let is_pending = |intent: &Arc<Intent>| facts.outcome(intent).is_none() && intent.is_wanted();
+            let is_pending = |intent: &Arc<Intent>| facts.outcome(intent).is_none() && intent.is_active();
             let pending = |rest: &[Arc<Intent>]| rest.iter().position(is_pending);
             let from = first_pending.get();
             let found = pending(intents.get(from..).unwrap_or_default()).map(|at| from + at);

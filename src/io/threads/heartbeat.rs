@@ -13,9 +13,9 @@ use crate::{
     io::{
         auth::authorizer,
         core::{Command, Core},
-        driver::{Driver, Effect, TurnResult},
+        driver::{Driver, TurnResult},
     },
-    session::{FromSocket, Generation, Input, Question},
+    session::{Effect, FromSocket, Generation, Input, Question},
 };
 
 /// How long the last readers are waited for. They end within milliseconds, since their sockets are shut down.
@@ -49,12 +49,12 @@ impl Heartbeat {
         while self.core.process.is_current() {
             let deadline = self.core.arm();
             let command = match deadline {
-                Some(deadline) => self.core.commands.1.recv_deadline(deadline),
+                Some(deadline) => self.core.commands.receiver.recv_deadline(deadline),
                 None if self.core.is_idle() && self.end() => return,
-                None => self.core.commands.1.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.core.commands.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match command {
-                Ok(Command::Look) => self.turn(|_, _| TurnResult::default()),
+                Ok(Command::Wake) => self.turn(|_, _| TurnResult::default()),
                 Ok(Command::Effect(order)) => self.carry_out(order),
                 Err(_) => self.feed(Input::Tick),
             }
@@ -73,7 +73,8 @@ impl Heartbeat {
     }
 
     fn turn(&mut self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
-        for order in self.core.turn(act) {
+        // The loop looks at the deadline of the session after every command, so that nothing is to be rearmed.
+        for order in self.core.turn(act).effects {
             self.carry_out(order);
         }
     }
@@ -82,9 +83,7 @@ impl Heartbeat {
         match order {
             Effect::Dial { generation, tls, deadline } => self.dial(generation, tls, deadline),
             Effect::StopReader(generation) => self.cancel(generation),
-            Effect::Ask(question) => self.ask(question),
-            // The loop looks at the session's deadline after every command.
-            Effect::Rearm => {}
+            Effect::Authorize(question) => self.ask(question),
         }
     }
 

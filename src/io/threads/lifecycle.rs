@@ -9,7 +9,8 @@ use std::{
 use super::heartbeat;
 use crate::{
     ConnectionState, Error,
-    event::{CallId, Intent},
+    delivery::CallId,
+    event::Stamp,
     io::{
         core::{Core, Threads},
         guard::worker::{End, Worker},
@@ -44,7 +45,7 @@ impl Core {
 
     /// Starts the threads that do not run, and posts the call. When a thread cannot be started,
     /// nothing is wished for, and the other one ends by itself.
-    fn start(self: &Arc<Self>, input: impl FnOnce(Arc<Intent>, CallId) -> Input<'static>) -> Result<CallId, Error> {
+    fn start(self: &Arc<Self>, input: impl FnOnce(Stamp, CallId) -> Input<'static>) -> Result<CallId, Error> {
         self.config.check()?;
         self.connector.check(&self.config)?;
         let mut threads = self.threads.lock();
@@ -59,10 +60,10 @@ impl Core {
         if !self.config.is_dispatched_by_hand() {
             self.start_dispatching(&mut threads)?;
         }
-        self.connection.want();
+        self.connection.activate();
         // Under the lock, so that the numbers are in the order of the calls.
         let call = self.fan_out.snapshot.issue_call_id();
-        self.post(input(Arc::clone(&self.connection), call));
+        self.post(input(self.connection.stamp(), call));
         Ok(call)
     }
 
@@ -85,7 +86,7 @@ impl Core {
     fn disconnect_and(&self, meanwhile: impl FnOnce()) {
         let heartbeat = {
             let threads = self.threads.lock();
-            self.connection.forget();
+            self.connection.withdraw();
             if threads.heartbeat_runs {
                 self.post(Input::Disconnect);
             }
@@ -150,7 +151,7 @@ impl Core {
     /// From then on a `connect` starts another heartbeat.
     pub fn end_heartbeat(&self) -> bool {
         let mut threads = self.threads.lock();
-        let ends = self.commands.1.is_empty();
+        let ends = self.commands.receiver.is_empty();
         if ends {
             threads.heartbeat_runs = false;
         }
@@ -163,7 +164,7 @@ impl Core {
         log::error!("the heartbeat has failed, which is a bug");
         self.fan_out.report(Error::lost("the heartbeat has failed, which is a bug"));
         loop {
-            self.commands.1.try_iter().for_each(drop);
+            self.commands.receiver.try_iter().for_each(drop);
             // It follows the calls that were posted, so that those who wait for their outcome get one.
             self.turn(|driver, now| driver.handle(Input::Disconnect, now));
             if self.end_heartbeat() {

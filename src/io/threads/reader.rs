@@ -65,7 +65,7 @@ impl ReaderTask {
         match dial.web_socket(self.tls, &core.dialer_calls, |phase| self.tell(FromSocket::Reached(phase))) {
             Err(error) => self.tell(FromSocket::DialFailed(error)),
             Ok(Dialled { web, read_half }) => {
-                core.turn_and_order(|driver, now| driver.install(self.generation, web, now));
+                core.turn_and_command(|driver, now| driver.install(self.generation, web, now));
                 self.read(read_half);
             }
         }
@@ -87,7 +87,7 @@ impl ReaderTask {
     fn burst(&self, burst: Received<'_>) -> bool {
         // Stays so where no turn is made: in a forked child, where the socket is the parent's (H7).
         let mut current = false;
-        self.core.turn_and_order(|driver, now| {
+        self.core.turn_and_command(|driver, now| {
             let result = driver.read_burst(self.generation, burst, now);
             current = result.is_some();
             result.unwrap_or_default()
@@ -108,6 +108,6 @@ impl ReaderTask {
     }
 
     fn tell(&self, event: FromSocket<'_>) {
-        self.core.turn_and_order(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
+        self.core.turn_and_command(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
     }
 }

@@ -111,7 +111,7 @@ impl Subscriptions {
             .by_name
             .values()
             .filter_map(|subscription| match subscription.progress {
-                Progress::AwaitingUser(number) => Some((subscription.intent.name().clone(), number)),
+                Progress::AwaitingUser(number) => Some((subscription.channel.intent.name().clone(), number)),
                 _ => None,
             })
             .collect();

@@ -30,9 +30,8 @@ impl Subscriptions {
 
     /// Takes an application event into the batch. False when its channel is not subscribed.
     pub fn event(&mut self, channel: &str, frame: &Frame<'_>, batch: &mut Batch, now: Instant) -> bool {
-        let number = self.batch;
         let Some(subscription) = self.subscribed(channel) else { return false };
-        let slot = subscription.slot_in(number, batch);
+        let slot = subscription.slot_in(batch);
         if subscription.kind.is_encrypted() {
             self.sealed_event(channel, frame, slot, batch, now);
         } else {
@@ -62,7 +61,7 @@ impl Subscriptions {
                 if !fits {
                     give_up(vault, slot, has_decoder, batch);
                 }
-                let name = subscription.intent.name().clone();
+                let name = subscription.channel.intent.name().clone();
                 self.fetch_key(name, now);
             }
             Opening::Full => give_up(vault, slot, has_decoder, batch),
@@ -87,13 +86,13 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) {
-        let (batch_number, has_common_decoder) = (self.batch, self.rules.has_decoder);
+        let has_common_decoder = self.rules.has_decoder;
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         let has_decoder = has_common_decoder || subscription.own.has_decoder;
         let Some(vault) = subscription.vault.as_mut().filter(|vault| vault.is_fetching(number)) else { return };
         let key = answer.map_err(|error| batch.push_error(error)).ok();
         let released = vault.fetched(key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok()), now);
-        let slot = subscription.slot_in(batch_number, batch);
+        let slot = subscription.slot_in(batch);
         for (event, opened) in released {
             deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
         }
@@ -101,12 +100,12 @@ impl Subscriptions {
 
     /// The connection ends before the keys have come: what waits is tried with those that there are.
     pub fn give_up_waiting_for_keys(&mut self, batch: &mut Batch) {
-        let (number, has_common_decoder) = (self.batch, self.rules.has_decoder);
+        let has_common_decoder = self.rules.has_decoder;
         for subscription in self.by_name.values_mut() {
             let Some(mut vault) = subscription.vault.take() else { continue };
             if vault.fetching().is_some() {
                 let has_decoder = has_common_decoder || subscription.own.has_decoder;
-                give_up(&mut vault, subscription.slot_in(number, batch), has_decoder, batch);
+                give_up(&mut vault, subscription.slot_in(batch), has_decoder, batch);
             }
             subscription.vault = Some(vault);
         }
@@ -132,25 +131,24 @@ impl Subscriptions {
         batch: &mut Batch,
         notice: impl FnOnce(Name) -> Notification,
     ) -> bool {
-        let number = self.batch;
         let Some(subscription) = self.subscribed(channel) else { return false };
-        let slot = subscription.slot_in(number, batch);
-        let notice = notice(subscription.intent.name().clone());
+        let slot = subscription.slot_in(batch);
+        let notice = notice(subscription.channel.intent.name().clone());
         batch.push_platform_event(slot, name, &data.text(), notice);
         true
     }
 
     /// False when the channel is not a subscribed presence channel, or the member has no id.
     pub fn member_added(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
-        let (number, max) = (self.batch, self.rules.max_members);
+        let max = self.rules.max_members;
         let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
         let Some((id, info)) = presence::member_of(data) else { return false };
-        let slot = subscription.slot_in(number, batch);
+        let slot = subscription.slot_in(batch);
         match subscription.roster.add(&id, &info, max) {
-            Coming::Known(member) => batch.push_roster_change(slot, MembersChange::Set(member)),
+            Coming::Known(member) => batch.push_members_change(slot, MembersChange::Set(member)),
             Coming::LeftOut => batch.push_error(Error::TooManyMembers { channel: channel.to_owned(), left_out: 1 }),
             Coming::New(member) => {
-                batch.push_roster_change(slot, MembersChange::Set(member.clone()));
+                batch.push_members_change(slot, MembersChange::Set(member.clone()));
                 let change = MemberChange { channel: batch.channel_name(slot), member };
                 let notice = Notification::MemberAdded(change);
                 batch.push_platform_event(slot, "pusher:member_added", &data.text(), notice);
@@ -163,15 +161,14 @@ impl Subscriptions {
     /// user leave while the channel is subscribed: the removal comes with the last connection of the user, and this one is
     /// there. Reverb keeps the removal that ended an earlier visit in the cache of `presence-cache-` channels.
     pub fn member_removed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
-        let number = self.batch;
         let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
         let Some((id, _)) = presence::member_of(data) else { return false };
         if subscription.roster.me().is_some_and(|me| *me == *id) {
             return false;
         }
         let Some(member) = subscription.roster.remove(&id) else { return false };
-        let slot = subscription.slot_in(number, batch);
-        batch.push_roster_change(slot, MembersChange::Removed(Name::from(member.id())));
+        let slot = subscription.slot_in(batch);
+        batch.push_members_change(slot, MembersChange::Removed(Name::from(member.id())));
         let change = MemberChange { channel: batch.channel_name(slot), member };
         let notice = Notification::MemberRemoved(change);
         batch.push_platform_event(slot, "pusher:member_removed", &data.text(), notice);

@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn vault() -> Vault {
-        Vault::new(key(1), &MemoryBudget::default(), None)
+        Vault::new(key(1), &MemoryBudget::of_session(), None)
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         let start = Instant::now();
         let mut first = vault();
         first.fetch(1, start);
-        let mut second = Vault::new(key(1), &MemoryBudget::default(), first.last_fetch());
+        let mut second = Vault::new(key(1), &MemoryBudget::of_session(), first.last_fetch());
         assert_eq!(second.open(sealed(2, "a"), start), Opening::Failed(OpenError::WrongKey));
         assert_eq!(second.open(sealed(2, "a"), start + FETCH_AGAIN_AFTER), Opening::Fetch { fits: true });
     }

@@ -29,7 +29,7 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
-        let (number, max_members) = (self.batch, self.rules.max_members);
+        let max_members = self.rules.max_members;
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
         let is_expected = subscription.unanswered > 0 || subscription.is_repeated();
         if is_expected && !subscription.is_users() {
@@ -37,11 +37,11 @@ impl Subscriptions {
         }
         subscription.unanswered = subscription.unanswered.saturating_sub(1);
         if !subscription.can_be_confirmed() {
-            let name = subscription.intent.name().clone();
+            let name = subscription.channel.intent.name().clone();
             self.remove_answered(&name);
             return false;
         }
-        self.held_back.remove(&subscription.intent.id());
+        self.held_back.remove(&subscription.channel.intent.id());
         // Also when it is the answer to an older request: if the last one is refused, that is still to come.
         subscription.progress = Progress::Subscribed;
         subscription.at_server = AtServer::Asked;
@@ -55,18 +55,21 @@ impl Subscriptions {
         }
         let lost = subscription.lost.take();
         let succeeded = SubscriptionSucceeded {
-            channel: subscription.intent.name().clone(),
+            channel: subscription.channel.intent.name().clone(),
             resubscribed: lost.is_some(),
             gap: lost.map(|lost| now.saturating_duration_since(lost)),
         };
-        let slot = subscription.slot_in(number, batch);
+        let slot = subscription.slot_in(batch);
         let me = auth.as_ref().and_then(ChannelAuth::member).and_then(presence::own_id);
         let me = me.as_deref().map(Name::from).or_else(|| user.cloned());
         let difference = subscription.replace_members(slot, data, me, max_members, batch);
         // The difference is reported after a resubscription only.
         let left_out = difference.left_out.max(lost.map_or(0, |_| difference.unreported));
         if left_out > 0 {
-            batch.push_error(Error::TooManyMembers { channel: subscription.intent.name().to_string(), left_out });
+            batch.push_error(Error::TooManyMembers {
+                channel: subscription.channel.intent.name().to_string(),
+                left_out,
+            });
         }
         batch.push_subscription_succeeded(slot, &data.text(), succeeded);
         if lost.is_some() {
@@ -88,7 +91,7 @@ impl Subscriptions {
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
         if self.has_doubts && subscription.progress == Progress::Subscribed && subscription.unanswered == 0 {
             // The confirmation may have been that of an older request. The server knows, so that it is asked again.
-            let name = subscription.intent.name().clone();
+            let name = subscription.channel.intent.name().clone();
             subscription.progress = Progress::Wanted;
             self.advance(&name, user, batch, now);
             return true;
@@ -100,7 +103,7 @@ impl Subscriptions {
         }
         subscription.unanswered = subscription.unanswered.saturating_sub(1);
         if !is_awaited && !is_confirmed_too_early {
-            let name = subscription.intent.name().clone();
+            let name = subscription.channel.intent.name().clone();
             self.remove_answered(&name);
             return false;
         }
@@ -111,8 +114,8 @@ impl Subscriptions {
         // The server does not hold the subscription, so there is nothing to unsubscribe. On a server with a limit, this may
         // be the answer to a request that was sent again too early, and the next one is confirmed.
         subscription.at_server = if self.pacing.is_limited() { AtServer::Perhaps } else { AtServer::No };
-        self.held_back.remove(&subscription.intent.id());
-        let name = subscription.intent.name().clone();
+        self.held_back.remove(&subscription.channel.intent.id());
+        let name = subscription.channel.intent.name().clone();
         let Refusal { kind, message, status } = refusal;
         let error = Error::SubscriptionRefused { channel: name.to_string(), kind, message, status };
         self.fail(&name, data, error, batch);
@@ -171,14 +174,13 @@ impl Subscriptions {
     }
 
     fn tell_failure(&mut self, name: &Name, data: &str, error: Error, batch: &mut Batch) {
-        let number = self.batch;
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         subscription.progress = Progress::Failed;
         subscription.ready = None;
         if subscription.is_users() {
             return batch.push_error(error);
         }
-        let slot = subscription.slot_in(number, batch);
+        let slot = subscription.slot_in(batch);
         batch.push_subscription_error(slot, data, error);
     }
 }
@@ -198,7 +200,7 @@ impl Subscription {
         }
         let difference = self.roster.replace(|each| presence::list_members(data, each), me, max);
         let (members, me) = (self.roster.members(), self.roster.me().cloned());
-        batch.push_roster_change(slot, MembersChange::Replaced { members, me });
+        batch.push_members_change(slot, MembersChange::Replaced { members, me });
         difference
     }
 }

@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn p1_a_new_list_replaces_the_old_one_and_tells_the_difference() {
-        let mut roster = Roster::new(&MemoryBudget::default());
+        let mut roster = Roster::new(&MemoryBudget::of_session());
         let first = roster.replace(listed(&["a", "b"]), Some(Name::from("a")), 10);
         assert_eq!((ids(&first.came), ids(&first.went)), (vec!["a", "b"], vec![]));
         let second = roster.replace(listed(&["b", "c"]), Some(Name::from("b")), 10);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn p2_members_are_capped() {
-        let mut roster = Roster::new(&MemoryBudget::default());
+        let mut roster = Roster::new(&MemoryBudget::of_session());
         assert_eq!(roster.replace(listed(&["a", "b", "c"]), None, 2).left_out, 1);
         assert_eq!(roster.add("d", "null", 2), Coming::LeftOut);
         assert_eq!(roster.add("a", "1", 2), Coming::Known(Member::new("a", "1")));
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn p1_a_replaced_list_keeps_nothing_of_the_old_one() {
-        let mut roster = Roster::new(&MemoryBudget::default());
+        let mut roster = Roster::new(&MemoryBudget::of_session());
         for (id, info) in [("a", "1"), ("b", "2"), ("c", "3"), ("me", "4")] {
             roster.add(id, info, 10);
         }
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn p1_the_own_user_comes_and_goes_with_the_list() {
-        let mut roster = Roster::new(&MemoryBudget::default());
+        let mut roster = Roster::new(&MemoryBudget::of_session());
         let me = || Some(Name::from("me"));
         roster.replace(listed(&["a", "b"]), me(), 3);
         let came = roster.replace(listed(&["a", "b", "me"]), me(), 2);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn p2_an_own_user_who_is_not_listed_takes_no_place() {
-        let mut roster = Roster::new(&MemoryBudget::default());
+        let mut roster = Roster::new(&MemoryBudget::of_session());
         let difference = roster.replace(listed(&["a", "b"]), Some(Name::from("me")), 2);
         assert_eq!((ids(&roster.members()), difference.left_out), (vec!["a", "b"], 0));
         assert_eq!(ids(&difference.came), ["a", "b"]);
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn p2_known_members_are_updated_and_unknown_ones_cannot_leave() {
-        let mut roster = Roster::new(&MemoryBudget::default());
+        let mut roster = Roster::new(&MemoryBudget::of_session());
         assert_eq!(roster.add("a", "1", 9), Coming::New(Member::new("a", "1")));
         assert_eq!(roster.add("a", "2", 9), Coming::Known(Member::new("a", "2")));
         assert_eq!(roster.remove("b"), None);

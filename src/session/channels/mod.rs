@@ -14,21 +14,18 @@ mod subscription;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::interface::Rules;
 use super::{
-    OwnOptions,
     channels::subscription::{AtServer, Progress, Subscription},
-    earliest,
+    interface::{IsCurrent, OwnOptions, Rules, earliest},
     limits::{pacing::Pacing, unanswered::Unanswered},
 };
 use crate::{
     ChannelAuth, Error, Name,
     delivery::memory_budget::MemoryBudget,
-    event::{Batch, Intent},
+    event::{Batch, Stamp},
     protocol::frame::Outgoing,
 };
 
@@ -56,8 +53,6 @@ pub(crate) struct Subscriptions {
     /// In order, because every attempt has the same time. Those that have ended stay until they would have run out.
     deadlines: VecDeque<(Instant, Name, u64)>,
     attempts: u64,
-    /// Numbers the batches, because a channel's slot is worth something in one batch only.
-    batch: u64,
     connected: bool,
     /// An error without a channel came on this connection. It may have refused another request than it was taken for.
     has_doubts: bool,
@@ -68,7 +63,7 @@ impl Subscriptions {
         Self {
             member_budget: MemoryBudget::of(rules.max_member_bytes),
             rules,
-            budget: MemoryBudget::default(),
+            budget: MemoryBudget::of_session(),
             by_name: HashMap::new(),
             to_tell: VecDeque::new(),
             to_ask: Vec::new(),
@@ -76,41 +71,35 @@ impl Subscriptions {
             pacing: Pacing::default(),
             deadlines: VecDeque::new(),
             attempts: 0,
-            batch: 0,
             connected: false,
             has_doubts: false,
         }
     }
 
-    pub fn budget(&self) -> &MemoryBudget {
-        &self.budget
-    }
-
     /// Follows the user's wish for a channel; the last wish wins (S1). `ready` is a permission that the user has already.
-    pub fn wish(
+    pub fn change_intent(
         &mut self,
-        intent: &Arc<Intent>,
+        channel: &Stamp,
         ready: Option<ChannelAuth>,
         own: OwnOptions,
         user: User,
         batch: &mut Batch,
         now: Instant,
     ) {
-        let epoch = intent.epoch();
-        if !Intent::wants(epoch) {
-            return self.unwant(intent.name());
+        if !channel.epoch.is_active() {
+            return self.unwant(channel.intent.name());
         }
-        let name = intent.name().clone();
+        let name = channel.intent.name().clone();
         let subscription =
-            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(intent, epoch, &self.member_budget));
-        let is_new = subscription.epoch != epoch;
+            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(channel, &self.member_budget));
+        let is_new = subscription.channel.epoch != channel.epoch;
         let is_authorized_anew = subscription.own.authorizer != own.authorizer;
         subscription.own = own;
         if !is_new && !subscription.can_begin_anew(ready.is_some() || is_authorized_anew) {
             return;
         }
         if is_new {
-            subscription.answer_wish(intent, epoch, &self.member_budget);
+            subscription.answer_intent(channel, &self.member_budget);
         }
         subscription.ready = ready.or(subscription.ready.take());
         let is_asked = matches!(subscription.progress, Progress::Authorizing(_)) && !is_authorized_anew;
@@ -130,7 +119,7 @@ impl Subscriptions {
         subscription.progress = Progress::Unwanted;
         subscription.ready = None;
         subscription.forget_secrets();
-        self.held_back.remove(&subscription.intent.id());
+        self.held_back.remove(&subscription.channel.intent.id());
         let is_unknown_to_server = subscription.at_server == AtServer::No && subscription.unanswered == 0;
         if is_unknown_to_server || !self.connected {
             self.by_name.remove(name);
@@ -213,7 +202,7 @@ impl Subscriptions {
         self.has_doubts = false;
         self.pacing.begin_connection();
         let wanted = self.by_name.values().filter(|subscription| subscription.progress == Progress::Wanted);
-        let mut wanted: Vec<_> = wanted.map(|s| (s.intent.id(), s.intent.name().clone())).collect();
+        let mut wanted: Vec<_> = wanted.map(|s| (s.channel.intent.id(), s.channel.intent.name().clone())).collect();
         wanted.sort_unstable();
         for (_, name) in wanted {
             self.advance(&name, user, batch, now);
@@ -243,14 +232,20 @@ impl Subscriptions {
     }
 
     /// The next message to the server about a channel.
-    pub fn next_message(&mut self, unanswered: &mut Unanswered, now: Instant) -> Option<String> {
+    pub fn next_message(
+        &mut self,
+        unanswered: &mut Unanswered,
+        is_current: IsCurrent<'_>,
+        now: Instant,
+    ) -> Option<String> {
         while let Some(name) = self.to_tell.pop_front() {
             let Some(subscription) = self.by_name.get_mut(&name) else { continue };
             subscription.to_tell = false;
-            let is_current = subscription.answers_current_wish();
+            let is_current_intent = is_current(&subscription.channel);
             match (subscription.progress, subscription.at_server) {
                 // The user has changed the wish during this turn, and the next turn learns it.
-                (Progress::Wanted | Progress::Authorized(_), AtServer::No | AtServer::Perhaps) if !is_current => {}
+                (Progress::Wanted | Progress::Authorized(_), AtServer::No | AtServer::Perhaps)
+                    if !is_current_intent => {}
                 (Progress::Wanted | Progress::Authorized(_), AtServer::No | AtServer::Perhaps) => {
                     if !self.pacing.is_limited() {
                         return Some(self.request(&name, unanswered, now));
@@ -269,7 +264,7 @@ impl Subscriptions {
                 _ => {}
             }
         }
-        self.next_held_back(unanswered, now)
+        self.next_held_back(unanswered, is_current, now)
     }
 
     /// Forgets a channel that nobody wants, once the server has said all that it has to say about it.
@@ -357,13 +352,8 @@ impl Subscriptions {
     }
 
     /// Whether events of this wish may be sent: the channel is subscribed, and the wish is the current one.
-    pub fn is_subscribed(&self, intent: &Intent, epoch: u64) -> bool {
-        let subscription = self.by_name.get(intent.name());
-        subscription.is_some_and(|s| s.progress == Progress::Subscribed && s.epoch == epoch)
-    }
-
-    /// The batch was taken; the next one has other slots.
-    pub fn forget_slots(&mut self) {
-        self.batch += 1;
+    pub fn is_subscribed(&self, channel: &Stamp) -> bool {
+        let subscription = self.by_name.get(channel.intent.name());
+        subscription.is_some_and(|s| s.progress == Progress::Subscribed && s.channel.epoch == channel.epoch)
     }
 }

@@ -6,7 +6,11 @@ use super::{
     Subscriptions, User,
     subscription::{AtServer, Progress, Subscription},
 };
-use crate::{Name, event::Batch, session::limits::unanswered::Unanswered};
+use crate::{
+    Name,
+    event::Batch,
+    session::{interface::IsCurrent, limits::unanswered::Unanswered},
+};
 
 /// The effect of a refusal because of too many messages.
 #[derive(Debug, PartialEq, Eq)]
@@ -108,14 +112,19 @@ impl Subscriptions {
     pub fn hold_back(&mut self, name: &Name) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         subscription.progress = Progress::HeldBack;
-        self.held_back.insert(subscription.intent.id(), name.clone());
+        self.held_back.insert(subscription.channel.intent.id(), name.clone());
     }
 
     /// The request whose turn it is.
-    pub fn next_held_back(&mut self, unanswered: &mut Unanswered, now: Instant) -> Option<String> {
+    pub fn next_held_back(
+        &mut self,
+        unanswered: &mut Unanswered,
+        is_current: IsCurrent<'_>,
+        now: Instant,
+    ) -> Option<String> {
         while !self.held_back.is_empty() && !self.pacing.holds_back(now) {
             let (_, name) = self.held_back.pop_first()?;
-            let waits = |s: &&Subscription| s.progress == Progress::HeldBack && s.answers_current_wish();
+            let waits = |s: &&Subscription| s.progress == Progress::HeldBack && is_current(&s.channel);
             if self.by_name.get(&name).filter(waits).is_some() {
                 return Some(self.request(&name, unanswered, now));
             }

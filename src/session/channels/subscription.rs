@@ -1,12 +1,12 @@
 //! One channel that is wanted, or that the server must still be told to forget.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use super::{MAX_UNANSWERED, Rules, channel_key::Vault, members::Roster};
 use crate::{
     ChannelAuth,
     delivery::memory_budget::{MemoryBudget, Reservation},
-    event::{Batch, ChannelSlot, Intent},
+    event::{Batch, ChannelSlot, Intent, Stamp},
     protocol::channel_name::ChannelKind,
     session::{
         OwnOptions,
@@ -15,9 +15,8 @@ use crate::{
 };
 
 pub(crate) struct Subscription {
-    pub intent: Arc<Intent>,
-    /// The wish that the subscription answers.
-    pub epoch: u64,
+    /// The intent that the subscription answers.
+    pub channel: Stamp,
     pub kind: ChannelKind,
     pub progress: Progress,
     /// A ready-made permission. It serves one socket.
@@ -44,7 +43,8 @@ pub(crate) struct Subscription {
     pub vault: Option<Vault>,
     /// When the key was last fetched, on earlier connections of the same wish.
     pub last_fetch: Option<Instant>,
-    slot: Option<(u64, ChannelSlot)>,
+    /// The slot in the last batch that had one.
+    last_slot: ChannelSlot,
 }
 
 /// Whether the server holds the subscription, as far as this client knows.
@@ -96,11 +96,10 @@ impl Permission {
 }
 
 impl Subscription {
-    pub fn new(intent: &Arc<Intent>, epoch: u64, members: &MemoryBudget) -> Self {
+    pub fn new(channel: &Stamp, members: &MemoryBudget) -> Self {
         Self {
-            intent: Arc::clone(intent),
-            epoch,
-            kind: ChannelKind::of(intent.name()),
+            channel: channel.clone(),
+            kind: ChannelKind::of(channel.intent.name()),
             progress: Progress::Failed,
             ready: None,
             own: OwnOptions::default(),
@@ -114,16 +113,14 @@ impl Subscription {
             roster: Roster::new(members),
             vault: None,
             last_fetch: None,
-            slot: None,
+            last_slot: ChannelSlot::default(),
         }
     }
 
     /// Another wish than before: what answered the old one does not answer this.
-    pub fn answer_wish(&mut self, intent: &Arc<Intent>, epoch: u64, members: &MemoryBudget) {
-        self.intent = Arc::clone(intent);
-        self.epoch = epoch;
+    pub fn answer_intent(&mut self, channel: &Stamp, members: &MemoryBudget) {
+        self.channel = channel.clone();
         self.lost = None;
-        self.slot = None;
         self.roster = Roster::new(members);
         self.ready = None;
         self.forget_secrets();
@@ -178,7 +175,7 @@ impl Subscription {
 
     /// A request goes to the server.
     pub fn note_request(&mut self, attempt: u64, unanswered: &mut Unanswered, now: Instant) {
-        let channel = self.intent.name().clone();
+        let channel = self.channel.intent.name().clone();
         if self.unanswered >= MAX_UNANSWERED {
             unanswered.forget(&channel, 1, now);
             self.unanswered -= 1;
@@ -216,25 +213,13 @@ impl Subscription {
         self.is_pending(number) || !is_answered || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(number))
     }
 
-    /// Whether the user has not changed his mind since.
-    pub fn answers_current_wish(&self) -> bool {
-        self.intent.epoch() == self.epoch
-    }
-
     /// Whether it is the channel of the signed-in user, to which the client subscribes by itself.
     pub fn is_users(&self) -> bool {
-        self.intent.id() == Intent::USER
+        self.channel.intent.id() == Intent::USER
     }
 
-    /// The channel's place in the batch with this number.
-    pub fn slot_in(&mut self, number: u64, batch: &mut Batch) -> ChannelSlot {
-        match self.slot {
-            Some((of, slot)) if of == number => slot,
-            _ => {
-                let slot = batch.add_channel(&self.intent, self.epoch);
-                self.slot = Some((number, slot));
-                slot
-            }
-        }
+    /// The channel's slot in this batch.
+    pub fn slot_in(&mut self, batch: &mut Batch) -> ChannelSlot {
+        batch.slot_of(&self.channel, &mut self.last_slot)
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     protocol::frame::Outgoing,
-    session::{FromSocket, earliest},
+    session::{FromSocket, interface::earliest},
 };
 
 pub(crate) struct Liveness {

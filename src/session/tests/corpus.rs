@@ -122,7 +122,7 @@ impl Replay {
     fn subscribe(&mut self, channel: &str, data: &Value) {
         let known = self.channels.iter().find(|intent| *intent.name() == channel).cloned();
         let intent = known.unwrap_or_else(|| Intent::new(self.channels.len() as u64 + 2, channel));
-        intent.want();
+        intent.activate();
         // Some recorded clients sent none where one is needed.
         let mut auth = ChannelAuth::new(data["auth"].as_str().unwrap_or("app-key:none").to_owned());
         if let Some(channel_data) = data["channel_data"].as_str() {

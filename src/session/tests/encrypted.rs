@@ -174,7 +174,7 @@ fn e2_a_new_wish_fetches_as_the_first_one_did() {
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(1));
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)]));
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forget();
@@ -198,7 +198,7 @@ fn e4_a_key_does_not_outlive_its_subscription() {
     let room = s.wants(2, ROOM);
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)]));
     s.forget_told();
     s.receive(&sealed(ROOM, 1, b"1"));

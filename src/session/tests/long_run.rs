@@ -144,15 +144,15 @@ impl Day {
             for output in std::mem::take(&mut self.s.outputs) {
                 self.inputs += 1;
                 match output {
-                    Output::Dial { .. } if self.s.now < self.refuses_until => {
+                    Output::Effect(Effect::Dial { .. }) if self.s.now < self.refuses_until => {
                         self.s.socket(FromSocket::DialFailed(Error::lost("refused")));
                     }
-                    Output::Dial { .. } => {
+                    Output::Effect(Effect::Dial { .. }) => {
                         self.s.establish();
                     }
                     Output::Send(text) => self.reply(text.expose()),
-                    Output::Ask(question) => self.answer(question),
-                    Output::Close { .. } => {}
+                    Output::Effect(Effect::Authorize(question)) => self.answer(question),
+                    Output::Close { .. } | Output::Effect(Effect::StopReader(_)) => {}
                 }
             }
         }
@@ -257,10 +257,11 @@ impl Day {
 
     fn a_client_event(&mut self) {
         let channel = Arc::clone(&self.channels[self.channels.len() / 2]);
-        let Ok(permit) = self.s.session.pacing().reserve(self.s.now) else { panic!("the permits are given back") };
-        let (epoch, text) = (channel.epoch(), event(channel.name(), "from here"));
+        let triggered = self.s.now;
+        self.s.pace().reserve(triggered).expect("the places are given back");
+        let text = event(channel.name(), "from here");
         let name = "client-e".into();
-        self.s.input(Input::Trigger(ClientEvent { channel, epoch, name, size: 9, text, permit }));
+        self.s.input(Input::Trigger(ClientEvent { channel: channel.stamp(), name, size: 9, text, triggered }));
     }
 
     fn an_event_for_the_user(&mut self) {

@@ -15,8 +15,18 @@ mod simulation;
 mod subscribing;
 mod users;
 
-use super::*;
-use crate::{ChannelAuth, ConnectPhase, Name, Reconnect, UserAuth, event::Event, protocol::frame::Outgoing};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{connection::phase::Phase, *};
+use crate::{
+    ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification, Reconnect, UserAuth,
+    delivery::{CallId, Delivery, client_event_pacing::ClientEventPace},
+    event::{Event, Intent, Stamp},
+    protocol::frame::Outgoing,
+};
 
 use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed, Reconnecting, Unavailable};
 
@@ -25,9 +35,11 @@ struct Scenario {
     session: Session,
     now: Instant,
     client: Arc<Intent>,
+    /// The pace of client events, as the threads see it that trigger them.
+    pace: ClientEventPace,
     outputs: Vec<Output>,
     told: Vec<Notification>,
-    calls: u64,
+    calls: CallId,
     /// Interests that change while the next input is followed, before its outputs are taken.
     change_meanwhile: Vec<Arc<Intent>>,
     /// What became of the calls that waited for an attempt, one after another.
@@ -81,14 +93,15 @@ impl Scenario {
     /// The seed decides what delays are drawn.
     fn seeded(settings: Settings, seed: u64) -> Self {
         let client = Intent::new(0, "");
-        client.want();
+        client.activate();
         Self {
+            pace: ClientEventPace::new(settings.client_event_limit, settings.client_event_patience),
             session: Session::new(settings, seed),
             now: Instant::now(),
             client,
             outputs: Vec::new(),
             told: Vec::new(),
-            calls: 0,
+            calls: CallId::default(),
             change_meanwhile: Vec::new(),
             settled: Vec::new(),
         }
@@ -115,14 +128,14 @@ impl Scenario {
         self.session.handle(input, self.now);
         let changed = std::mem::take(&mut self.change_meanwhile);
         for intent in &changed {
-            let _ = intent.forget() || intent.want();
+            let _ = intent.withdraw() || intent.activate();
         }
-        while let Some(output) = self.session.poll_output(self.now) {
+        while let Some(output) = self.session.poll_output(self.now, &Stamp::is_current) {
             self.outputs.push(output);
         }
-        if let Some(batch) = self.session.take_batch() {
+        if let Some(Delivery { batch, update }) = self.session.take_delivery() {
             let batch = Arc::new(batch);
-            self.settled.extend(batch.published.settled.iter().cloned());
+            self.settled.extend(update.settled.iter().cloned());
             for index in 0..batch.len() {
                 let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
                 self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
@@ -136,18 +149,26 @@ impl Scenario {
     }
 
     fn connect_background(&mut self) -> &mut Self {
-        let (wish, call) = (Arc::clone(&self.client), self.call());
+        let (wish, call) = (self.client.stamp(), self.call());
         self.input(Input::ConnectForGood(wish, call))
     }
 
     fn connect_once(&mut self) -> &mut Self {
-        let (wish, call) = (Arc::clone(&self.client), self.call());
+        let (wish, call) = (self.client.stamp(), self.call());
         self.input(Input::ConnectOnce(wish, call))
     }
 
+    /// The pace of client events, with all changes that the session has made.
+    fn pace(&mut self) -> &mut ClientEventPace {
+        for note in self.session.take_pace_notes() {
+            self.pace.apply(note);
+        }
+        &mut self.pace
+    }
+
     fn call(&mut self) -> CallId {
-        self.calls += 1;
-        CallId(self.calls)
+        self.calls = self.calls.next();
+        self.calls
     }
 
     fn socket(&mut self, event: FromSocket<'_>) -> &mut Self {
@@ -180,13 +201,13 @@ impl Scenario {
 
     fn wants(&mut self, id: u64, name: &str) -> Arc<Intent> {
         let intent = Intent::new(id, name);
-        intent.want();
+        intent.activate();
         self.input(Input::IntentChanges(vec![wish(&intent)]));
         intent
     }
 
     fn forgets(&mut self, intent: &Arc<Intent>) -> &mut Self {
-        intent.forget();
+        intent.withdraw();
         self.input(Input::IntentChanges(vec![wish(intent)]))
     }
 
@@ -231,13 +252,13 @@ impl Scenario {
     }
 
     fn dials(&self) -> usize {
-        self.outputs.iter().filter(|output| matches!(output, Output::Dial { .. })).count()
+        self.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Dial { .. }))).count()
     }
 
     /// The channels about which those who authorise were asked, each with the number of the question.
     fn asked(&self) -> Vec<(&str, u64)> {
         let questions = self.outputs.iter().filter_map(|output| match output {
-            Output::Ask(Question::Channels(questions)) => Some(questions),
+            Output::Effect(Effect::Authorize(Question::Channels(questions))) => Some(questions),
             _ => None,
         });
         questions.flatten().map(|question| (question.request.channel(), question.number)).collect()
@@ -320,7 +341,7 @@ fn subscribe_private(channel: &str) -> String {
 }
 
 fn wish(intent: &Arc<Intent>) -> IntentChange {
-    IntentChange { intent: Arc::clone(intent), ready: None, own: OwnOptions::default() }
+    IntentChange { channel: intent.stamp(), ready: None, own: OwnOptions::default() }
 }
 
 fn succeeded(channel: &str) -> String {

@@ -92,7 +92,7 @@ impl Server {
             }
             for output in outputs {
                 match output {
-                    Output::Dial { .. } => {
+                    Output::Effect(Effect::Dial { .. }) => {
                         self.connections += 1;
                         self.current = None;
                         self.requests.clear();
@@ -587,7 +587,7 @@ fn d3_what_comes_and_goes_while_a_sign_in_holds_subscriptions_back_is_forgotten(
     let room = s.wants(99, "room");
     for _ in 0..1000 {
         s.forgets(&room);
-        room.want();
+        room.activate();
         s.input(Input::IntentChanges(vec![wish(&room)]));
     }
     assert!(s.session.subscriptions.untold() < 200);

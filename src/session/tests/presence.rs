@@ -59,7 +59,7 @@ fn p1_a_new_wish_has_no_difference_to_tell() {
     let room = s.wants(2, "presence-room");
     s.answer("presence-room", presence("a")).receive(&list("presence-room", r#""a","b""#));
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).answer("presence-room", presence("a"));
     s.forget_told();
     s.receive(&list("presence-room", r#""a""#));

@@ -178,7 +178,7 @@ fn s6_the_request_before_an_unsubscribe_takes_the_error_and_the_later_one_the_co
     let mut s = Scenario::connected();
     let room = s.wants(30, "room");
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).receive(&error(4009)).receive(&succeeded("room"));
     assert_eq!(told(&s), ["server Some(4009)", "room confirmed"]);
 }
@@ -339,7 +339,7 @@ fn r3_an_error_about_a_message_on_an_open_socket_does_not_explain_the_end() {
     assert_eq!(s.states(), [Reconnecting]);
     assert_eq!(told(&s), ["server Some(4000)"], "nothing is lost with the connection");
     s.pass(SECOND);
-    assert!(s.outputs.iter().all(|output| !matches!(output, Output::Dial { tls: true, .. })));
+    assert!(s.outputs.iter().all(|output| !matches!(output, Output::Effect(Effect::Dial { tls: true, .. }))));
     for code in [4000, 4001, 4009, 4099, 4300, 4301] {
         let mut s = Scenario::connected();
         s.receive(&error(code)).lose();
@@ -402,7 +402,7 @@ fn s6_a_last_request_that_is_never_answered_is_made_again() {
     let mut s = Scenario::connected();
     let room = s.wants(20, "room");
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).receive(&succeeded("room"));
     s.forget();
     s.pass(31 * SECOND);

@@ -72,7 +72,7 @@ fn number_of(batch: &Batch, index: usize) -> u64 {
 fn numbered(kinds: &[bool], first: u64) -> Batch {
     let room = Intent::new(2, "room");
     let mut batch = Batch::default();
-    let slot = batch.add_channel(&room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for (number, is_change) in (first..).zip(kinds) {
         if *is_change {
             let attempt = u32::try_from(number).expect("few");

@@ -6,7 +6,7 @@ use crate::Event;
 /// Events by their channel, name and sender.
 fn events(room: &Arc<Intent>, events: &[(&str, Option<&str>)]) -> Batch {
     let mut batch = Batch::default();
-    let slot = batch.add_channel(room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for (name, user) in events {
         batch.push_text(slot, name, *user, "");
     }
@@ -66,7 +66,7 @@ fn h4_the_bytes_are_bounded_and_a_small_event_does_not_hold_its_neighbours() {
     let (queue, _) = queue(usize::MAX, Overflow::KeepLatest);
     let room = Intent::new(2, "room");
     let mut batch = Batch::default();
-    let slot = batch.add_channel(&room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for name in 0..40 {
         batch.push_text(slot, &name.to_string(), None, &"x".repeat(1 << 20));
     }

@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use super::*;
 use crate::{
     ConnectionState, ConnectionStateChange, Notification,
-    event::Intent,
+    event::{ChannelSlot, Intent},
     sync::{Receiver, bounded},
 };
 
 fn events(names: std::ops::Range<u32>) -> Batch {
     let room = Intent::new(1, "room");
     let mut batch = Batch::default();
-    let slot = batch.add_channel(&room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for name in names {
         batch.push_text(slot, &name.to_string(), None, "");
     }
@@ -167,7 +167,7 @@ fn h4_the_bytes_are_bounded_too() {
     let data = "x".repeat(1 << 20);
     for _ in 0..100 {
         let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
+        let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
         batch.push_text(slot, "e", None, &data);
         fill(&queue, batch);
     }
@@ -193,7 +193,7 @@ fn h4_of_a_batch_that_is_too_large_as_much_as_fits_is_kept() {
         let (queue, _) = queue(usize::MAX, overflow);
         let room = Intent::new(2, "room");
         let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
+        let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
         let data = "x".repeat(1 << 20);
         for _ in 0..40 {
             batch.push_text(slot, "e", None, &data);

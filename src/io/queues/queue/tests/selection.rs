@@ -6,7 +6,7 @@ use crate::{NotificationKind, event::Kinds};
 /// Events of two channels in turn, with a state change between them.
 fn mixed(rooms: &[Arc<Intent>; 2]) -> Arc<Batch> {
     let mut batch = Batch::default();
-    let slots = rooms.each_ref().map(|room| batch.add_channel(room, room.epoch()));
+    let slots = rooms.each_ref().map(|room| batch.slot_of(&room.stamp(), &mut ChannelSlot::default()));
     for name in 0..6_usize {
         batch.push_text(slots[name % 2], &name.to_string(), Some("7"), "data");
         if name == 2 {

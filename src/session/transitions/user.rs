@@ -1,19 +1,18 @@
 //! Who the user is: the sign-in, and what comes of it for channels (A7, A8).
 
-pub(crate) mod sign_in;
-
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    Answer, Generation, OwnOptions, Question, Session, channels::User, connection::phase::Phase,
-    limits::unanswered::Sent, user::sign_in::SignIn,
-};
 use crate::{
     Error, Name, Notification, WatchlistEvent,
-    event::{CallId, Intent, UserOutcome},
+    delivery::{CallId, UserOutcome},
+    event::Intent,
     protocol::{
         channel_name::SERVER_TO_USER,
         message::{ServerError, WatchlistChange},
+    },
+    session::{
+        Answer, Generation, OwnOptions, Question, Session, channels::User, connection::phase::Phase,
+        limits::unanswered::Sent, sign_in::SignIn,
     },
 };
 
@@ -67,14 +66,14 @@ impl Session {
     }
 
     fn publish_user(&mut self, outcome: UserOutcome) {
-        self.batch.published.user = Some(self.sign_in.told(outcome));
+        self.update.user = Some(self.sign_in.told(outcome));
     }
 
     /// Those who authorise have answered. What they say about an older socket is dropped (R8).
     pub fn answered(&mut self, answer: Answer, now: Instant) {
         match answer {
             Answer::Channel { generation, number, channel, auth } if self.is_current(generation) => {
-                let user = user(&self.sign_in);
+                let user = User::from(&self.sign_in);
                 self.subscriptions.answered(&channel, number, auth, user, &mut self.batch, now);
             }
             Answer::User { generation, number, auth } if self.is_current(generation) => {
@@ -114,8 +113,15 @@ impl Session {
     /// The client subscribes the user's own channel by itself.
     fn subscribe_user(&mut self, id: &Name, now: Instant) {
         let intent = Intent::new(Intent::USER, &format!("{SERVER_TO_USER}{id}"));
-        intent.want();
-        self.subscriptions.wish(&intent, None, OwnOptions::default(), User::SignedIn, &mut self.batch, now);
+        intent.activate();
+        self.subscriptions.change_intent(
+            &intent.stamp(),
+            None,
+            OwnOptions::default(),
+            User::SignedIn,
+            &mut self.batch,
+            now,
+        );
     }
 
     /// An error without a channel, which arrived at the time `at`, is the refusal of the sign-in.
@@ -154,7 +160,7 @@ impl Session {
         }
         self.subscriptions.advance_pace(now);
         if !self.sign_in.holds_subscriptions_back() {
-            let user = user(&self.sign_in);
+            let user = User::from(&self.sign_in);
             self.subscriptions.expire(user, &mut self.unanswered, &mut self.batch, now);
         }
         self.follow_verdicts(now);
@@ -189,10 +195,12 @@ impl Session {
     }
 }
 
-pub(crate) fn user(sign_in: &SignIn) -> User {
-    match sign_in.user() {
-        Some(_) => User::SignedIn,
-        None if sign_in.is_pending() => User::Pending,
-        None => User::Nobody,
+impl From<&SignIn> for User {
+    fn from(sign_in: &SignIn) -> Self {
+        match sign_in.user() {
+            Some(_) => Self::SignedIn,
+            None if sign_in.is_pending() => Self::Pending,
+            None => Self::Nobody,
+        }
     }
 }

@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    Ending, FromSocket, Session,
-    connection::{
-        liveness::Liveness,
-        phase::{Online, Persistence, Phase},
-    },
-    user,
-};
+use crate::session::channels::User;
 use crate::{
     ConnectPhase, ConnectionState, Error,
     protocol::{
         frame::{Data, Frame},
         message::{Established, Message, ServerError},
+    },
+    session::{
+        Ending, FromSocket, Session,
+        connection::{
+            liveness::Liveness,
+            phase::{Online, Persistence, Phase},
+        },
     },
 };
 
@@ -102,13 +102,13 @@ impl Session {
         self.outage = None;
         self.persistence = Persistence::ForGood;
         self.socket_id = established.socket_id.into();
-        self.batch.published.socket_id = Some(Some(Arc::clone(&self.socket_id)));
+        self.update.socket_id = Some(Some(Arc::clone(&self.socket_id)));
         self.settle(&Ok(()));
         if let Some(change) = self.begin_state(ConnectionState::Connected, None, None) {
             self.batch.push_connected(&data.text(), change);
         }
         self.begin_sign_in(now);
-        self.subscriptions.begin_connection(user::user(&self.sign_in), &mut self.batch, now);
+        self.subscriptions.begin_connection(User::from(&self.sign_in), &mut self.batch, now);
     }
 
     fn message(&mut self, message: Message<'_>, now: Instant) {
@@ -132,7 +132,7 @@ impl Session {
         if let Message::SubscriptionSucceeded { channel, .. } | Message::SubscriptionError { channel, .. } = &message {
             self.note_answer(channel, now);
         }
-        let user = user::user(&self.sign_in);
+        let user = User::from(&self.sign_in);
         let (subscriptions, batch) = (&mut self.subscriptions, &mut self.batch);
         match message {
             Message::SubscriptionSucceeded { channel, data } => {

@@ -2,11 +2,16 @@
 
 use std::time::Instant;
 
-use super::unanswered::{Limited, Refused, Suspect, Verdict};
+use crate::session::channels::User;
 use crate::{
     Error,
     protocol::message::{Refusal, ServerError},
-    session::{Session, channels::Repeated, connection::phase::Phase, user},
+    session::{
+        Session,
+        channels::Repeated,
+        connection::phase::Phase,
+        limits::unanswered::{Limited, Refused, Suspect, Verdict},
+    },
 };
 
 /// A client event was refused, or there were too many messages.
@@ -56,7 +61,7 @@ impl Session {
             return self.repeat(&Limited { subscriptions: vec![channel.into()], ..Limited::default() }, error, now);
         }
         let refusal = Refusal { kind: String::new(), message: error.message, status: error.code };
-        let user = user::user(&self.sign_in);
+        let user = User::from(&self.sign_in);
         self.subscriptions.refused(channel, "", refusal, user, &mut self.batch, now);
     }
 
@@ -67,7 +72,7 @@ impl Session {
 
     /// S10: requests that were refused because of too many messages are sent again. This is reported once.
     fn repeat(&mut self, limited: &Limited, error: ServerError, now: Instant) {
-        let user = user::user(&self.sign_in);
+        let user = User::from(&self.sign_in);
         let sign_in = limited.sign_in && self.sign_in.repeat();
         let is_certain = limited.client_event.is_none();
         let (channels, batch) = (&limited.subscriptions, &mut self.batch);

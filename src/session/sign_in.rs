@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Error, Name, UserAuth,
-    event::{CallId, UserOutcome},
+    delivery::{CallId, UserOutcome},
     protocol::{auth_response, frame::Outgoing},
 };
 
