@@ -1,4 +1,4 @@
-//! What the long tests of this crate measured, for the table that `tests/survival/run` prints.
+//! What the long tests of this crate measured, for the table that `tests/run survival` prints.
 
 use std::{env, fmt::Display, fs, path::Path};
 

@@ -308,7 +308,7 @@ mod tests {
     const SEED: u64 = 4;
 
     #[test]
-    #[ignore = "takes long: tests/survival/run"]
+    #[ignore = "takes long: tests/run survival"]
     fn survival_c1_hostile_names_are_refused_or_encoded() {
         let (mut evil, mut accepted) = (Evil::new(SEED), [0; Place::ALL.len()]);
         for case in 0..CASES {

@@ -1,6 +1,6 @@
 //! The C interface keeps what its header promises.
 //!
-//! `tests/capi/run` builds the library in the ways that this needs, and runs these tests. Each compiles a program in C,
+//! `tests/run capi` builds the library in the ways that this needs, and runs these tests. Each compiles a program in C,
 //! written by hand (`programs/`) or out of the header (`generated`), and runs it against the embedded server: as it is,
 //! under valgrind, and with AddressSanitizer. A plain `cargo test` leaves them alone, because they need these tools.
 #![cfg(target_os = "linux")]

@@ -14,7 +14,7 @@ const WATCHDOG_SECONDS: &str = "420";
 /// What valgrind and AddressSanitizer make a program's exit status when they have found something.
 const FOUND_SOMETHING: &str = "99";
 
-/// Which build of the library, by the variable in which `tests/capi/run` names its path.
+/// Which build of the library, by the variable in which `tests/run capi` names its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Library {
     Shared,
@@ -43,7 +43,7 @@ impl Library {
             Self::Unwind => "PUSHER_CAPI_UNWIND",
             Self::Abort => "PUSHER_CAPI_ABORT",
         };
-        env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set; run tests/capi/run")).into()
+        env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set; run tests/run capi")).into()
     }
 
     /// What the linker needs to find it, and, of the static one, what it needs itself.

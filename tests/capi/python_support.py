@@ -1,6 +1,6 @@
 """Helpers of the tests of the Python binding. Importing them makes the binding importable.
 
-tests/capi/languages sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground, which serves.
+tests/run languages sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground, which serves.
 """
 
 import base64

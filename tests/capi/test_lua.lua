@@ -1,6 +1,6 @@
 -- The Lua binding: what it does beside what its demo shows.
 --
--- tests/capi/languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground.
+-- tests/run languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground.
 
 package.path = (arg[0]:match("^(.*[/\\])") or "./") .. "../../examples/lua/?.lua;" .. package.path
 local ffi = require "ffi"

@@ -1,6 +1,6 @@
 // The Node binding: what it does beside what its demo shows.
 //
-// tests/capi/languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground, which serves.
+// tests/run languages runs this, and sets PUSHER_CHANNELS_LIBRARY and the variables of examples/playground, which serves.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

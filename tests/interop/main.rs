@@ -1,6 +1,6 @@
 //! This client and the official libraries understand each other, over a real server and over the embedded one.
 //!
-//! `tests/interop/run` installs the server (soketi), the server SDK (`pusher` for Node) and the client (`pusher-js`), builds
+//! `tests/run interop` installs the server (soketi), the server SDK (`pusher` for Node) and the client (`pusher-js`), builds
 //! the example `listen` and runs these tests. A plain `cargo test` leaves them alone, because they need Node.
 
 mod backend;

@@ -159,7 +159,7 @@ fn listen_command(port: u16, count: usize) -> Command {
 fn listen_path() -> PathBuf {
     let test = env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(format!("listen{EXE_SUFFIX}"));
-    assert!(path.exists(), "{} is not built: start these tests with tests/interop/run", path.display());
+    assert!(path.exists(), "{} is not built: start these tests with tests/run interop", path.display());
     path
 }
 

@@ -19,7 +19,7 @@ pub(crate) const APP_ID: &str = "app-id";
 pub(crate) const KEY: &str = "app-key";
 pub(crate) const SECRET: &str = "app-secret";
 
-/// Where `tests/interop/run` has installed the server and the SDK.
+/// Where `tests/run interop` has installed the server and the SDK.
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
 
 const SERVER: &str = "node_modules/@soketi/soketi/bin/server.js";
@@ -114,7 +114,7 @@ impl Ports {
     fn write_config(&self, client_events_per_second: i32) -> PathBuf {
         assert!(
             PathBuf::from(FOLDER).join(SERVER).exists(),
-            "soketi is not installed: start these tests with tests/interop/run"
+            "soketi is not installed: start these tests with tests/run interop"
         );
         let config = json!({
             "host": LOOPBACK,

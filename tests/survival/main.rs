@@ -1,4 +1,4 @@
-//! What the client survives: broken networks, hostile servers, time. Run by `tests/survival/run`, in release, because a run
+//! What the client survives: broken networks, hostile servers, time. Run by `tests/run survival`, in release, because a run
 //! takes minutes.
 
 #[path = "../support/relay.rs"]

@@ -1,4 +1,4 @@
-//! The Autobahn cases, run by an echo over this crate's own stream. `tests/survival/autobahn` starts the server and
+//! The Autobahn cases, run by an echo over this crate's own stream. `tests/run survival autobahn` starts the server and
 //! judges.
 
 use std::{env, io, sync::Arc, time::Duration, time::Instant};
@@ -16,7 +16,7 @@ use crate::io::{
 const LIMIT: usize = 64 << 20;
 
 fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is set by tests/survival/autobahn"))
+    env::var(name).unwrap_or_else(|_| panic!("{name} is set by tests/run survival autobahn"))
 }
 
 fn dial(path: &str) -> Dialled {
@@ -80,7 +80,7 @@ fn write(web: &mut WebSocket, begin: impl FnOnce(&mut WebSocket) -> io::Result<(
 }
 
 #[test]
-#[ignore = "needs the server of the cases: tests/survival/autobahn"]
+#[ignore = "needs the server of the cases: tests/run survival autobahn"]
 fn autobahn_cases() {
     let agent = variable("AUTOBAHN_AGENT");
     let count: usize = echo("/getCaseCount").parse().expect("a number of cases");

@@ -1,4 +1,4 @@
-//! The hand-offs between threads, each run in thousands of orders by a model checker: `tests/survival/interleavings`.
+//! The hand-offs between threads, each run in thousands of orders by a model checker: `tests/run survival interleavings`.
 //!
 //! A wake-up that is lost in some order is found as a deadlock, a thread that outlives its client too. What the model does
 //! not have: a clock (`sync::model`), sockets (`reader` plays the server), and memory orders weaker than sequential

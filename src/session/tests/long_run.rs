@@ -48,7 +48,7 @@ const HAPPENINGS: [Happening; 17] = [
 ];
 
 #[test]
-#[ignore = "takes long: tests/survival/run"]
+#[ignore = "takes long: tests/run survival"]
 fn survival_24_hours_by_an_injected_clock_do_not_grow_the_memory() {
     let mut day = Day::begin();
     let mut grown = 0;

@@ -72,7 +72,7 @@ impl Scenario {
 /// third ones crowd around the sum of their mean delays, however they are drawn. That is why each of the first delays is
 /// looked at by itself, and time from the middle of the outage on.
 #[test]
-#[ignore = "takes long: tests/survival/run"]
+#[ignore = "takes long: tests/run survival"]
 fn survival_r1_ten_thousand_clients_come_back_evenly() {
     // By the number of the attempt; all from the sixth on are drawn from the same 30 s.
     let mut delays = vec![Histogram::default(); 7];
@@ -123,7 +123,7 @@ fn busiest_minute(seed: u64, code: u16, lifetime: Duration) -> usize {
 }
 
 #[test]
-#[ignore = "takes long: tests/survival/run"]
+#[ignore = "takes long: tests/run survival"]
 fn survival_r2_a_server_that_accepts_and_closes_is_not_hammered() {
     let lifetimes = [0, 1, 500, 5_000, 9_999, 10_000].map(Duration::from_millis);
     let mut worst = 0;
