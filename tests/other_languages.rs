@@ -11,7 +11,8 @@ const HEADER: &str = include_str!("../src/capi/pusher_channels.h");
 const PLAYGROUND: &str = include_str!("../examples/playground/environment.rs");
 
 /// The bindings, with the language of the fenced blocks in their READMEs and the smallest program of that language.
-const BINDINGS: [(&str, &str, &str); 3] = [
+const BINDINGS: [(&str, &str, &str); 4] = [
+    ("bindings/cpp", "cpp", include_str!("../examples/cpp/smallest.cpp")),
     ("bindings/lua", "lua", include_str!("../examples/lua/smallest.lua")),
     ("bindings/node", "js", include_str!("../examples/node/smallest.mjs")),
     ("bindings/python", "python", include_str!("../examples/python/smallest.py")),
