@@ -79,8 +79,8 @@ end
 
 -- Makes a client whose permissions do not come, because its backend takes no requests.
 local function unanswered_client()
-    local nobody = "http://127.0.0.1:1/"
-    local client = client_with { auth_endpoint = nobody, user_auth_endpoint = nobody }
+    local unused = "http://127.0.0.1:1/"
+    local client = client_with { auth_endpoint = unused, user_auth_endpoint = unused }
     client:connect()
     return client
 end

@@ -94,8 +94,8 @@ class Parameters(unittest.TestCase):
             "auth_headers": "auth_headers()",
             "auth_params": "auth_params()",
         }.items():
-            told = f"{option} is called as {usage}, which <lambda>(a, b, c, d) does not take: "
-            with self.assertRaisesRegex(TypeError, re.escape(told)):
+            reason = f"{option} is called as {usage}, which <lambda>(a, b, c, d) does not take: "
+            with self.assertRaisesRegex(TypeError, re.escape(reason)):
                 client_with(**{option: lambda a, b, c, d: None})
         with self.assertRaisesRegex(TypeError, re.escape("coroutine_function(one) does not take: too many")):
             client_with(authorizer=coroutine_function)

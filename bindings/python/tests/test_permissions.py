@@ -119,7 +119,7 @@ class Answers(unittest.TestCase):
                     client.wait_all_subscribed(PATIENCE)
 
     def test_a_wrong_answer_is_reported_and_logged(self):
-        for answer, told in {
+        for answer, reason in {
             None: "the authorizer returned None",
             7: "the authorizer must return a mapping with 'auth', or JSON, not int",
             (): "the authorizer must return a mapping with 'auth', or JSON, not tuple",
@@ -127,9 +127,9 @@ class Answers(unittest.TestCase):
             with self.subTest(answer=answer), self.assertLogs("pusher_channels") as logged:
                 with client_with(authorizer=lambda channel, socket_id: answer) as client:
                     client.subscribe("private-orders")
-                    with self.assertRaisesRegex(PusherError, told):
+                    with self.assertRaisesRegex(PusherError, reason):
                         client.wait_all_subscribed(PATIENCE)
-            self.assertIn(f"the authorizer for the channel 'private-orders' does not serve: {told}", logged.output[0])
+            self.assertIn(f"the authorizer for the channel 'private-orders' does not serve: {reason}", logged.output[0])
         with client_with(batch_authorizer=lambda questions: None) as client:
             client.subscribe("private-orders")
             with self.assertRaisesRegex(PusherError, "the batch authorizer returned None"):
@@ -143,7 +143,7 @@ class Answers(unittest.TestCase):
         def authorize(*_):
             raise LookupError("there is no such table")
 
-        for authorizer, told in {
+        for authorizer, reason in {
             "authorizer": "the authorizer for the channel 'private-orders' has raised",
             "batch_authorizer": "the batch authorizer for the channels ['private-orders'] has raised",
         }.items():
@@ -152,7 +152,7 @@ class Answers(unittest.TestCase):
                     client.subscribe("private-orders")
                     with self.assertRaisesRegex(PusherError, "LookupError: there is no such table"):
                         client.wait_all_subscribed(PATIENCE)
-            self.assertIn(f"{told}\nTraceback", logged.output[0])
+            self.assertIn(f"{reason}\nTraceback", logged.output[0])
             self.assertIn("in authorize", logged.output[0])
         with self.assertLogs("pusher_channels") as logged, client_with(user_authenticator=authorize) as client:
             client.sign_in()

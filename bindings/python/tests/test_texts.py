@@ -115,7 +115,7 @@ class Texts(unittest.TestCase):
 
     def test_errors_name_no_function_of_the_library(self):
         client = client_with()
-        for call, told in {
+        for call, reason in {
             lambda: client.trigger("news", "client-a", {}): "client event: news is neither private nor presence",
             lambda: client.trigger("private-a", "client-a", {}): "; Client.connect connects it",
             lambda: client.wait_connected(0): "; Client.connect connects it",
@@ -125,7 +125,7 @@ class Texts(unittest.TestCase):
             lambda: client_with(queue_capacity=0): "config: queue_capacity: must be at least 1",
             lambda: Client(): "the server is named by key with cluster",
         }.items():
-            self.assertIn(told, self.refused(call))
+            self.assertIn(reason, self.refused(call))
         client.close()
 
     def test_longer_names_stay_as_they_are(self):
