@@ -1,4 +1,4 @@
-//! The code for other languages that the documentation shows is that of the examples, which are run in CI.
+//! The documentation shows the code of the examples for other languages, which CI runs. Its paths exist.
 
 use std::{
     fs,
@@ -9,6 +9,14 @@ const PAGE: &str = include_str!("../src/guide/other_languages.md");
 const README: &str = include_str!("../README.md");
 const HEADER: &str = include_str!("../src/capi/pusher_channels.h");
 const PLAYGROUND: &str = include_str!("../examples/playground/environment.rs");
+
+/// The bindings, with the language of the fenced blocks in their READMEs and the smallest program of that language.
+const BINDINGS: [(&str, &str, &str); 4] = [
+    ("bindings/cpp", "cpp", include_str!("../examples/cpp/smallest.cpp")),
+    ("bindings/lua", "lua", include_str!("../examples/lua/smallest.lua")),
+    ("bindings/node", "js", include_str!("../examples/node/smallest.mjs")),
+    ("bindings/python", "python", include_str!("../examples/python/smallest.py")),
+];
 
 /// The languages of fenced blocks, with the folder and the ending of their examples.
 const LANGUAGES: [(&str, &str, &str); 5] = [
@@ -57,6 +65,28 @@ fn the_guide_shows_a_whole_example_of_each_language() {
 #[test]
 fn the_readme_shows_the_smallest_c_program() {
     assert_eq!(blocks(README, "c"), [include_str!("../examples/c/smallest.c")]);
+}
+
+#[test]
+fn the_readme_of_each_binding_shows_the_smallest_program() {
+    for (folder, language, smallest) in BINDINGS {
+        let readme = fs::read_to_string(root().join(folder).join("README.md")).expect("a README");
+        assert_eq!(blocks(&readme, language), [smallest], "{folder}");
+    }
+}
+
+#[test]
+fn the_readmes_of_the_bindings_name_paths_that_exist() {
+    let folders = ["bindings/", "examples/", "src/", "tests/"];
+    for (folder, ..) in BINDINGS {
+        let readme = fs::read_to_string(root().join(folder).join("README.md")).expect("a README");
+        let code: Vec<_> = readme.split('`').skip(1).step_by(2).collect();
+        let paths: Vec<_> = code.iter().filter(|text| folders.iter().any(|start| text.starts_with(start))).collect();
+        assert!(paths.len() >= 2, "{folder}: the paths were found");
+        for path in paths {
+            assert!(root().join(path).exists(), "{folder}/README.md names {path}");
+        }
+    }
 }
 
 #[test]
