@@ -30,7 +30,7 @@ const WRITE_AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Driver {
     pub session: Session,
-    socket: Option<Socket>,
+    socket: Option<OpenSocket>,
     /// The requests that user calls have posted, in order. The turn that takes it from the intents feeds all of it.
     posted: VecDeque<Input<'static>>,
     /// How much was taken from the intents so far, and how much of it the session was fed with.
@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     max_message: usize,
 }
 
-struct Socket {
+struct OpenSocket {
     generation: Generation,
     web: WebSocket,
     /// When to try again to write what the peer did not take.
@@ -53,7 +53,7 @@ struct Socket {
 }
 
 /// What is to be read of a socket.
-pub(crate) enum Received<'a> {
+pub(crate) enum Incoming<'a> {
     /// What came together with the answer to the upgrade.
     First,
     /// What the reader has read; nothing stands for the end of the stream.
@@ -120,7 +120,7 @@ impl Driver {
     /// Takes over a socket whose WebSocket is open. It is dropped when nobody wants it any more.
     pub fn install(&mut self, generation: Generation, web: WebSocket, now: Instant) -> TurnResult {
         if self.session.is_current(generation) {
-            self.socket = Some(Socket { generation, web, blocked: None, written: 0 });
+            self.socket = Some(OpenSocket { generation, web, blocked: None, written: 0 });
         } else {
             self.closed.push(web);
         }
@@ -128,7 +128,7 @@ impl Driver {
     }
 
     /// Takes what the reader has read. `None` when the socket is not the current one any more.
-    pub fn read_burst(&mut self, generation: Generation, burst: Received<'_>, now: Instant) -> Option<TurnResult> {
+    pub fn read_burst(&mut self, generation: Generation, burst: Incoming<'_>, now: Instant) -> Option<TurnResult> {
         self.begin_slice(now);
         let Self { session, socket, max_message, .. } = self;
         let socket = socket.as_mut().filter(|socket| socket.generation == generation)?;
@@ -139,8 +139,8 @@ impl Driver {
             closed.is_none() && session.is_current(generation)
         };
         let result = match burst {
-            Received::First => socket.web.begin(each),
-            Received::Next(bytes) => socket.web.receive(bytes, each),
+            Incoming::First => socket.web.begin(each),
+            Incoming::Next(bytes) => socket.web.receive(bytes, each),
         };
         if let Some(code) = result.as_ref().err().and_then(Broken::close_code) {
             // The connection ends even if the close frame cannot be written.
@@ -240,7 +240,7 @@ impl Driver {
 
     /// Continues what was blocked, when it is time to.
     fn write_on(&mut self, now: Instant) {
-        let due = |socket: &&mut Socket| socket.blocked.is_some() && socket.may_write(now);
+        let due = |socket: &&mut OpenSocket| socket.blocked.is_some() && socket.may_write(now);
         let Some(socket) = self.socket.as_mut().filter(due) else { return };
         let result = socket.web.flush();
         self.wrote(result, now);
@@ -282,7 +282,7 @@ impl Driver {
     }
 }
 
-impl Socket {
+impl OpenSocket {
     fn may_write(&self, now: Instant) -> bool {
         self.blocked.is_none_or(|again| again <= now)
     }

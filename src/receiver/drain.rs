@@ -40,9 +40,9 @@ impl<'a> Drain<'a> {
         // Nothing is locked in a forked child (H7).
         let Some(queue) = self.receiver.queue() else { return false };
         if !std::mem::replace(&mut self.is_borrower, true) {
-            queue.borrow();
+            queue.begin_taking();
         }
-        let taken = queue.take_up_to(self.waiting.min(self.room), &mut self.held);
+        let taken = queue.take_batches(self.waiting.min(self.room), &mut self.held);
         self.waiting = self.waiting.saturating_sub(taken);
         taken > 0
     }
@@ -91,17 +91,17 @@ impl Drop for Drain<'_> {
         let gives_back = !self.held.is_empty();
         if gives_back {
             let Some(queue) = self.receiver.queue() else { return };
-            queue.give_back(&mut self.held);
+            queue.return_unused(&mut self.held);
         }
         // Without a look at the process, because nearly every frame has used up all that it took.
-        let is_the_end = self.is_borrower && self.receiver.queue.settle();
+        let is_the_end = self.is_borrower && self.receiver.queue.finish();
         let Some(queue) = (gives_back || is_the_end).then(|| self.receiver.queue()).flatten() else { return };
         if is_the_end {
-            queue.tell_end();
+            queue.notify_end();
         }
         // Another thread may have looked meanwhile, and gone to sleep.
-        if queue.is_to_be_rung_again(self.look) {
-            self.receiver.ring();
+        if queue.must_notify_again(self.look) {
+            self.receiver.notify();
         }
     }
 }

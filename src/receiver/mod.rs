@@ -216,11 +216,11 @@ impl Receiver {
     }
 
     /// Wakes who is woken for this receiver.
-    fn ring(&self) {
+    fn notify(&self) {
         match self.core.upgrade() {
-            Some(core) => core.fan_out.ring(&self.queue),
+            Some(core) => core.fan_out.notify(&self.queue),
             // A panic is logged, and there is nobody left to report it to.
-            None => drop(self.queue.ring()),
+            None => drop(self.queue.notify()),
         }
     }
 

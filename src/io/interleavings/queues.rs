@@ -212,14 +212,14 @@ fn c4_whoever_waits_for_an_outcome_gets_it() {
             (call, thread::spawn(move || snapshot.wait_for_outcome(call)))
         });
         let [first, second] = waiting;
-        settle(&snapshot, first.0, Ok(()));
-        settle(&snapshot, second.0, Err(Arc::new(Error::Disconnected)));
+        finish(&snapshot, first.0, Ok(()));
+        finish(&snapshot, second.0, Err(Arc::new(Error::Disconnected)));
         assert!(first.1.join().expect("no panic").is_ok());
         assert!(second.1.join().expect("no panic").is_err());
     });
 }
 
-fn settle(snapshot: &Snapshot, call: CallId, outcome: Result<(), Arc<Error>>) {
+fn finish(snapshot: &Snapshot, call: CallId, outcome: Result<(), Arc<Error>>) {
     let mut batch = Batch::default();
     batch.update.taken_up = Some(call);
     batch.update.settled.push((call, outcome));

@@ -124,7 +124,7 @@ fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
             match queue.take().expect("the queue is open") {
                 // Every other one is not used at first.
                 Taken::Segment(unused) if numbers.len() == 1 => {
-                    queue.give_back(&mut VecDeque::from([Taken::Segment(unused)]));
+                    queue.return_unused(&mut VecDeque::from([Taken::Segment(unused)]));
                     let Ok(Item::Entry(batch, index)) = queue.try_pop() else { panic!("it was given back") };
                     numbers.push(number_of(&batch, index));
                 }
@@ -155,12 +155,12 @@ fn h4_the_end_comes_after_what_is_given_back() {
             let fan_out = Arc::clone(&fan_out);
             thread::spawn(move || fan_out.close())
         };
-        queue.borrow();
+        queue.begin_taking();
         let mut held = VecDeque::new();
-        queue.take_up_to(1, &mut held);
-        queue.give_back(&mut held);
-        if queue.settle() {
-            queue.tell_end();
+        queue.take_batches(1, &mut held);
+        queue.return_unused(&mut held);
+        if queue.finish() {
+            queue.notify_end();
         }
         close_handle.join().expect("no panic");
         assert_eq!(other.join().expect("no panic"), 1, "what was given back, and then the end");

@@ -162,12 +162,12 @@ impl FanOut {
 
     /// Lets a queue take in its staged batches, and wakes its consumer.
     fn take_in(&self, queue: &Queue) {
-        let (is_to_be_rung, outcome) = {
+        let (must_notify, outcome) = {
             let _inside = ReentrancyGuard::of(self.identity());
             queue.take_in()
         };
-        if is_to_be_rung {
-            self.ring(queue);
+        if must_notify {
+            self.notify(queue);
         }
         if outcome.is_err() {
             let handler = "the keys of a receiver's events".to_owned();
@@ -176,9 +176,9 @@ impl FanOut {
     }
 
     /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).
-    pub fn ring(&self, queue: &Queue) {
+    pub fn notify(&self, queue: &Queue) {
         let _inside = ReentrancyGuard::of(self.identity());
-        if self.process.is_current() && queue.ring().is_err() {
+        if self.process.is_current() && queue.notify().is_err() {
             let handler = "a receiver's queue".to_owned();
             self.report(Error::HandlerPanicked { handler });
         }
@@ -216,7 +216,7 @@ impl FanOut {
         for queue in queues.iter() {
             queue.close();
             // In any case: whoever is to ring for what came before may find nothing to ring with any more.
-            self.ring(queue);
+            self.notify(queue);
             // It may hold the very receiver that it wakes.
             drop(queue.take_down_closures());
         }

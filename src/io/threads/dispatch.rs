@@ -30,7 +30,7 @@ impl Core {
         let mut pending = VecDeque::new();
         while remaining.has_room() {
             if pending.is_empty() && remaining.batch_limit() > 0 {
-                remaining.taken(queue.take_up_to(remaining.batch_limit(), &mut pending));
+                remaining.taken(queue.take_batches(remaining.batch_limit(), &mut pending));
             }
             let Some(taken) = pending.front_mut() else { break };
             handled += dispatcher.run(&context, taken, &mut remaining);
@@ -43,7 +43,7 @@ impl Core {
             }
         }
         if !pending.is_empty() {
-            queue.give_back(&mut pending);
+            queue.return_unused(&mut pending);
         }
         dispatcher.look(&context);
         self.dispatcher_slot.put_back(dispatcher);

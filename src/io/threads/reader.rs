@@ -7,7 +7,7 @@ use crate::{
     io::{
         Core,
         connect::dial::{Dial, Dialled},
-        driver::{Received, lost},
+        driver::{Incoming, lost},
         guard::worker::Worker,
         transport::{BUFFER, cancel::CancelToken, halves::ReadHalf},
     },
@@ -74,17 +74,17 @@ impl ReaderTask {
     /// Waits for the network without the driver's lock, and brings there what has come.
     fn read(&self, mut read_half: ReadHalf) {
         let mut buffer = vec![0; BUFFER];
-        let mut current = self.burst(Received::First);
+        let mut current = self.burst(Incoming::First);
         while current && self.wait_for_room() {
             match read_half.read(&mut buffer) {
-                Ok(count) => current = self.burst(Received::Next(buffer.get(..count).unwrap_or_default())),
+                Ok(count) => current = self.burst(Incoming::Next(buffer.get(..count).unwrap_or_default())),
                 Err(error) => return self.tell(FromSocket::Ended(Ending::Lost(lost(error)))),
             }
         }
     }
 
     /// False when the socket is not the current one any more.
-    fn burst(&self, burst: Received<'_>) -> bool {
+    fn burst(&self, burst: Incoming<'_>) -> bool {
         // Stays so where no turn is made: in a forked child, where the socket is the parent's (H7).
         let mut current = false;
         self.core.turn_and_command(|driver, now| {

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    Subscriptions,
-    subscription::{Permission, Progress, Subscription},
+    subscription::{Permission, Progress, Subscription, User},
+    subscriptions::Subscriptions,
 };
 use crate::{
     AuthRequest, ChannelAuth, Error, Name,
@@ -12,15 +12,6 @@ use crate::{
     protocol::{auth_response, channel_name::ChannelKind, presence},
     session::{ChannelQuestion, Generation},
 };
-
-/// Who the client is, for a presence channel whose permission does not say it (A7).
-#[derive(Clone, Copy)]
-pub(crate) enum User {
-    SignedIn,
-    /// A sign-in is on its way.
-    Pending,
-    Nobody,
-}
 
 impl Subscriptions {
     /// All questions that have come up, for one call.

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::{
-    Subscriptions,
     channel_key::{Opening, Sealed, Vault},
     members::Coming,
     subscription::{Progress, Subscription},
+    subscriptions::Subscriptions,
 };
 use crate::{
     ChannelAuth, DecryptionError, Error, MemberChange, Name, Notification, SubscriptionCount,

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::{
-    Subscriptions, User,
     channel_key::Vault,
     members::Difference,
-    subscription::{AtServer, Progress, Subscription},
+    subscription::{AtServer, Progress, Subscription, User},
+    subscriptions::Subscriptions,
 };
 use crate::{
     ChannelAuth, Error, MemberChange, Name, Notification, SubscriptionSucceeded,

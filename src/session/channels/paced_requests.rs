@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    Subscriptions, User,
-    subscription::{AtServer, Progress, Subscription},
+    subscription::{AtServer, Progress, Subscription, User},
+    subscriptions::Subscriptions,
 };
 use crate::{
     Name,

@@ -2,17 +2,21 @@
 
 use std::time::Instant;
 
-use super::{MAX_UNANSWERED, Rules, channel_key::Vault, members::Roster};
+use super::{channel_key::Vault, members::Roster};
 use crate::{
     ChannelAuth,
     delivery::memory_budget::{MemoryBudget, Reservation},
     event::{Batch, ChannelSlot, Intent, Stamp},
     protocol::channel_name::ChannelKind,
     session::{
-        OwnOptions,
+        OwnOptions, Rules,
         limits::unanswered::{Sent, Unanswered},
     },
 };
+
+/// An answer is waited for to up to this many requests for one channel. More can only be if somebody unsubscribes and
+/// subscribes again and again while the server is silent.
+const MAX_UNANSWERED: u32 = 16;
 
 pub(crate) struct Subscription {
     /// The intent that the subscription answers.
@@ -45,6 +49,15 @@ pub(crate) struct Subscription {
     pub last_fetch: Option<Instant>,
     /// The slot in the last batch that had one.
     last_slot: ChannelSlot,
+}
+
+/// Who the client is, for a presence channel whose permission does not say it (A7).
+#[derive(Clone, Copy)]
+pub(crate) enum User {
+    SignedIn,
+    /// A sign-in is on its way.
+    Pending,
+    Nobody,
 }
 
 /// Whether the server holds the subscription, as far as this client knows.

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Panicked, Queue};
+use super::waker::Panicked;
 use crate::{Event, event::Batch, sync::Mutex};
 
 /// The closure: the key of an event, `None` for the queue's own rule.
@@ -51,7 +51,7 @@ impl Keyed {
     }
 
     /// The next batch to take in. `None` when there is none, or another thread takes them in.
-    fn begin(&self) -> Option<Arc<Batch>> {
+    pub fn begin(&self) -> Option<Arc<Batch>> {
         let mut staged = self.staged.lock();
         if staged.is_taking_in {
             return None;
@@ -63,12 +63,12 @@ impl Keyed {
         Some(next)
     }
 
-    fn end(&self) {
+    pub fn end(&self) {
         self.staged.lock().is_taking_in = false;
     }
 
     /// The entries of a batch, each alone with its key. A closure that panics is not run again.
-    fn entries(&self, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), Panicked>) {
+    pub fn entries(&self, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), Panicked>) {
         let key_of = self.key_of.lock().clone();
         let mut outcome = Ok(());
         let entry = |index| {
@@ -83,35 +83,14 @@ impl Keyed {
             Arc::new(batch.single_with_key(index, key))
         };
         let entries = (0..batch.len()).map(entry).collect();
-        let closures = (key_of, if outcome.is_err() { self.take_down() } else { None });
+        let closures = (key_of, if outcome.is_err() { self.disarm() } else { None });
         // It may be the last to hold what the closure holds, and dropping that is user code, too.
         let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(closures)));
         (entries, outcome.and(dropped.map_err(|_| Panicked)))
     }
 
     /// From here on it gives no keys. Returns the closure, for the caller to drop without a lock.
-    pub fn take_down(&self) -> Option<KeyOf> {
+    pub fn disarm(&self) -> Option<KeyOf> {
         self.key_of.lock().take()
-    }
-}
-
-impl Queue {
-    /// Takes in the staged batches. That runs user code, so it is done without a lock. True when the consumer is to be
-    /// [woken](Self::ring).
-    pub fn take_in(&self) -> (bool, Result<(), Panicked>) {
-        let Some(keyed) = &self.keyed else { return (true, Ok(())) };
-        let (mut is_to_be_rung, mut outcome) = (false, Ok(()));
-        while let Some(batch) = keyed.begin() {
-            let (entries, result) = keyed.entries(&batch);
-            outcome = outcome.and(result);
-            is_to_be_rung |= self.put_in(entries);
-            keyed.end();
-            // The reader may wait for room among the staged batches.
-            let _ = self.room.try_send(());
-            if self.settle() {
-                self.tell_end();
-            }
-        }
-        (is_to_be_rung, outcome)
     }
 }

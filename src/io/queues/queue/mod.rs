@@ -1,15 +1,12 @@
 //! A bounded queue of notifications that says what it does when it is full.
 
 mod backlog;
+mod batches;
 mod keyed;
 mod latest;
-mod lending;
-#[cfg(unix)]
-mod readiness;
 mod segment;
 mod selection;
 mod store;
-mod taken;
 #[cfg(test)]
 mod tests;
 mod waker;
@@ -19,13 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::queue::{
-    backlog::{Backlog, Drops},
-    keyed::Keyed,
-    latest::Latest,
-    store::{Counts, Store},
-    waker::Waker,
-};
+#[cfg(unix)]
+use crate::io::transport::readiness::Readiness;
+
 use crate::{
     config::Overflow,
     event::Batch,
@@ -35,14 +28,17 @@ use crate::{
         bounded,
     },
 };
+use backlog::{Backlog, Drops};
+use keyed::Keyed;
+use latest::Latest;
+use store::{Counts, Store};
+use waker::Waker;
 
-pub(crate) use super::queue::keyed::KeyOf;
-pub(crate) use super::queue::waker::{Panicked, WakeUp};
-
-pub(crate) use super::queue::segment::{Segment, Step};
-pub(crate) use super::queue::selection::Selection;
-
-pub(crate) use super::queue::taken::{Item, Nothing, Taken};
+pub(crate) use keyed::KeyOf;
+pub(crate) use segment::{Segment, Step};
+pub(crate) use selection::Selection;
+pub(crate) use store::{Item, Nothing, Taken};
+pub(crate) use waker::{Panicked, WakeUp};
 
 /// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
 const MAX_BYTES: usize = 16 << 20;
@@ -52,7 +48,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// Pushing never blocks. With [`Overflow::Block`] it is the reader that asks [`has_room`](Self::has_room) before it reads
 /// on, so that a queue is exceeded at most by one burst of the socket, and by what its consumer puts back.
 pub(crate) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     filled: Condvar,
     capacity: usize,
     overflow: Overflow,
@@ -65,7 +61,7 @@ pub(crate) struct Queue {
     /// The number of waiting notifications, readable without the lock: a game loop asks sixty times a second.
     len: AtomicUsize,
     /// How many consumers may give something back. While there are any, the end has not come.
-    borrowers: AtomicUsize,
+    takers: AtomicUsize,
     /// Nothing more is taken in.
     is_shut: AtomicBool,
 }
@@ -87,7 +83,7 @@ impl Traits {
     }
 }
 
-struct State {
+struct QueueState {
     held: Box<dyn Store>,
     /// The number after that of the last entry that came.
     next_number: u64,
@@ -95,14 +91,14 @@ struct State {
     /// The consumer is to return although nothing may wait.
     wake: bool,
     #[cfg(unix)]
-    readiness: Option<readiness::Readiness>,
+    readiness: Option<Readiness>,
 }
 
 impl Queue {
     pub fn new(traits: Traits, room: Sender<()>) -> Self {
         let Traits { capacity, overflow, selection, wake_up, key_of } = traits;
         Self {
-            state: Mutex::new(State::new(overflow)),
+            state: Mutex::new(QueueState::new(overflow)),
             filled: Condvar::new(),
             capacity,
             overflow,
@@ -111,7 +107,7 @@ impl Queue {
             waker: Waker::new(wake_up),
             room,
             len: AtomicUsize::new(0),
-            borrowers: AtomicUsize::new(0),
+            takers: AtomicUsize::new(0),
             is_shut: AtomicBool::new(false),
         }
     }
@@ -125,7 +121,7 @@ impl Queue {
     }
 
     /// Takes a batch in, and drops by the policy what there is no room for. True when the rest is to be
-    /// [taken in](Self::take_in), and then the consumer [woken](Self::ring), without a lock.
+    /// [taken in](Self::take_in), and then the consumer [woken](Self::notify), without a lock.
     #[must_use]
     pub fn push(&self, batch: &Arc<Batch>) -> bool {
         let Some(part) = self.selection.part_of(batch) else { return false };
@@ -135,7 +131,7 @@ impl Queue {
             return false;
         }
         // As long as it is staged, the end has not come.
-        self.borrow();
+        self.begin_taking();
         keyed.stage(part);
         true
     }
@@ -155,10 +151,10 @@ impl Queue {
         drop(state);
         // All, because several threads may share a receiver, and a batch may hold something for each of them.
         self.filled.notify_all();
-        self.waker.is_to_be_rung()
+        self.waker.must_notify()
     }
 
-    fn drop_excess(&self, state: &mut State) {
+    fn drop_excess(&self, state: &mut QueueState) {
         while self.overflow != Overflow::Block && self.is_exceeded(state.held.counts()) && state.held.drop_one() {}
     }
 
@@ -172,15 +168,15 @@ impl Queue {
     }
 
     /// What waits has changed: those who look without the lock see it.
-    fn changed(&self, state: &mut State) {
+    fn changed(&self, state: &mut QueueState) {
         let waiting = state.held.waiting();
         self.len.store(waiting, Ordering::SeqCst);
         state.show_readiness(waiting > 0 || self.is_over(state));
     }
 
     /// Whether nothing waits, and nothing will come any more.
-    fn is_over(&self, state: &State) -> bool {
-        state.closed && self.borrowers.load(Ordering::SeqCst) == 0 && state.held.waiting() == 0
+    fn is_over(&self, state: &QueueState) -> bool {
+        state.closed && self.takers.load(Ordering::SeqCst) == 0 && state.held.waiting() == 0
     }
 
     /// False while the producer has to wait before it reads on.
@@ -233,11 +229,11 @@ impl Queue {
         }
     }
 
-    fn hand_out<T>(&self, state: &mut State, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
+    fn hand_out<T>(&self, state: &mut QueueState, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
         let was_full = self.is_full(state.held.counts());
         let item = from(&mut *state.held);
         self.changed(state);
-        self.tell_room(was_full, state);
+        self.notify_room(was_full, state);
         item.ok_or_else(|| match std::mem::take(&mut state.wake) {
             _ if self.is_over(state) => Nothing::Closed,
             true => Nothing::Woken,
@@ -246,7 +242,7 @@ impl Queue {
     }
 
     /// Tells a producer that waits.
-    fn tell_room(&self, was_full: bool, state: &State) {
+    fn notify_room(&self, was_full: bool, state: &QueueState) {
         if was_full && !self.is_full(state.held.counts()) {
             let _ = self.room.try_send(());
         }
@@ -284,18 +280,18 @@ impl Queue {
     }
 
     /// Whether somebody has to be woken who has looked since, and found nothing because it was taken.
-    pub fn is_to_be_rung_again(&self, since: usize) -> bool {
-        self.waker.is_to_be_rung_again(since)
+    pub fn must_notify_again(&self, since: usize) -> bool {
+        self.waker.must_notify_again(since)
     }
 
     /// Wakes the consumer. That is user code, so it is done without a lock.
-    pub fn ring(&self) -> Result<(), Panicked> {
-        self.waker.ring()
+    pub fn notify(&self) -> Result<(), Panicked> {
+        self.waker.notify()
     }
 
     /// From here on nobody is woken, and no key asked for. Returns the closures, to be dropped without a lock.
     pub fn take_down_closures(&self) -> impl Sized + use<> {
-        (self.waker.take_down(), self.keyed.as_ref().map(Keyed::take_down))
+        (self.waker.disarm(), self.keyed.as_ref().map(Keyed::disarm))
     }
 
     /// Nobody consumes any more. From here on nothing is taken in, and nobody woken. Returns the closures, to be dropped without
@@ -328,15 +324,15 @@ impl Queue {
     pub fn descriptor(&self) -> std::io::Result<Arc<std::os::unix::net::UnixStream>> {
         let mut state = self.state.lock();
         if state.readiness.is_none() {
-            state.readiness = Some(readiness::Readiness::new()?);
+            state.readiness = Some(Readiness::new()?);
         }
         self.changed(&mut state);
-        let descriptor = state.readiness.as_ref().map(readiness::Readiness::descriptor);
+        let descriptor = state.readiness.as_ref().map(Readiness::descriptor);
         descriptor.ok_or_else(|| std::io::ErrorKind::Other.into())
     }
 }
 
-impl State {
+impl QueueState {
     fn new(overflow: Overflow) -> Self {
         let held: Box<dyn Store> = match overflow {
             Overflow::KeepLatest => Box::new(Latest::default()),
@@ -362,4 +358,25 @@ impl State {
 
     #[cfg(not(unix))]
     fn show_readiness(&mut self, _is_readable: bool) {}
+}
+
+impl Queue {
+    /// Takes in the staged batches. That runs user code, so it is done without a lock. True when the consumer is to be
+    /// [woken](Self::notify).
+    pub fn take_in(&self) -> (bool, Result<(), Panicked>) {
+        let Some(keyed) = &self.keyed else { return (true, Ok(())) };
+        let (mut must_notify, mut outcome) = (false, Ok(()));
+        while let Some(batch) = keyed.begin() {
+            let (entries, result) = keyed.entries(&batch);
+            outcome = outcome.and(result);
+            must_notify |= self.put_in(entries);
+            keyed.end();
+            // The reader may wait for room among the staged batches.
+            let _ = self.room.try_send(());
+            if self.finish() {
+                self.notify_end();
+            }
+        }
+        (must_notify, outcome)
+    }
 }

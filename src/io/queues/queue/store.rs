@@ -1,8 +1,8 @@
-//! What a queue holds, without locks and without bounds.
+//! The contents of a queue, without locks and without bounds, and the parts in which it hands them out.
 
 use std::sync::Arc;
 
-use super::{Item, Taken};
+use super::segment::Segment;
 use crate::event::Batch;
 
 /// The counters of a store.
@@ -46,5 +46,42 @@ pub(crate) trait Store: Send {
     /// something to hand out is never empty.
     fn waiting(&self) -> usize {
         self.counts().len.max(usize::from(self.has_loss()))
+    }
+}
+
+/// What a queue hands out.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// One entry of a batch.
+    Entry(Arc<Batch>, usize),
+    /// So many were dropped here.
+    Lagged(u64),
+}
+
+/// What a queue hands out to a consumer that takes whole batches.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Segment(Segment),
+    Lagged(u64),
+}
+
+/// Why a queue hands out nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nothing {
+    /// Nothing waits.
+    Empty,
+    /// Nothing waits, and nothing will come any more.
+    Closed,
+    /// Nothing waits, but the consumer was called by [`Queue::wake`](super::Queue::wake).
+    Woken,
+}
+
+impl Taken {
+    /// Whether there is nothing more to come of it.
+    pub fn is_used_up(&self) -> bool {
+        match self {
+            Self::Segment(segment) => segment.is_used_up(),
+            Self::Lagged(count) => *count == 0,
+        }
     }
 }

@@ -24,55 +24,55 @@ pub(crate) struct Panicked;
 pub(crate) struct Waker {
     wake_up: Mutex<Option<WakeUp>>,
     /// There is a closure, or there was one.
-    is_hung: bool,
-    has_rung: AtomicBool,
+    is_armed: bool,
+    is_notified: AtomicBool,
     looks: AtomicUsize,
 }
 
 impl Waker {
     pub fn new(wake_up: Option<WakeUp>) -> Self {
         Self {
-            is_hung: wake_up.is_some(),
+            is_armed: wake_up.is_some(),
             wake_up: Mutex::new(wake_up),
-            has_rung: AtomicBool::new(false),
+            is_notified: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
         }
     }
 
     /// Whether somebody has to be woken for what is in the queue now.
-    pub fn is_to_be_rung(&self) -> bool {
-        self.is_hung && !self.has_rung.swap(true, Ordering::SeqCst)
+    pub fn must_notify(&self) -> bool {
+        self.is_armed && !self.is_notified.swap(true, Ordering::SeqCst)
     }
 
     /// A consumer is about to look. Returns how many looks there have been.
     pub fn look(&self) -> usize {
-        if !self.is_hung {
+        if !self.is_armed {
             return 0;
         }
-        self.has_rung.store(false, Ordering::SeqCst);
+        self.is_notified.store(false, Ordering::SeqCst);
         self.looks.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Whether somebody has looked since that look, and has to be woken now. Who gives back what he took himself is not woken
     /// for it: inside of the closure that would never end.
-    pub fn is_to_be_rung_again(&self, since: usize) -> bool {
-        self.is_hung && self.looks.load(Ordering::SeqCst) != since && self.is_to_be_rung()
+    pub fn must_notify_again(&self, since: usize) -> bool {
+        self.is_armed && self.looks.load(Ordering::SeqCst) != since && self.must_notify()
     }
 
     /// Runs the closure, on whatever thread this is, without a lock. One that panics is not run again, because it may have
     /// been called for the report of its last panic.
-    pub fn ring(&self) -> Result<(), Panicked> {
+    pub fn notify(&self) -> Result<(), Panicked> {
         let Some(wake_up) = self.wake_up.lock().clone() else { return Ok(()) };
         // Dropped in there, too: it may be the last to hold what the closure holds.
         panic::catch_unwind(AssertUnwindSafe(move || wake_up())).map_err(|_| {
             log::error!("a handler for a receiver's queue panicked");
-            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.take_down()))));
+            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.disarm()))));
             Panicked
         })
     }
 
     /// From here on it does not ring. Returns the closure, for the caller to drop without a lock.
-    pub fn take_down(&self) -> Option<WakeUp> {
+    pub fn disarm(&self) -> Option<WakeUp> {
         self.wake_up.lock().take()
     }
 }

@@ -117,16 +117,16 @@ fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
             _ if !to_put_back.is_empty() => {}
             Act::Pop(count) => (0..*count).map_while(|_| queue.try_pop().ok()).for_each(|item| told.item(item)),
             Act::Take { wanted, used } => {
-                queue.take_up_to(*wanted, &mut unused);
+                queue.take_batches(*wanted, &mut unused);
                 (0..*used).for_each(|_| use_one(&mut unused, &mut told));
             }
         }
         if !to_put_back.is_empty() {
-            queue.give_back(&mut to_put_back);
+            queue.return_unused(&mut to_put_back);
         }
         assert!(overflow == Overflow::Block || queue.len() <= capacity);
     }
-    queue.give_back(&mut unused);
+    queue.return_unused(&mut unused);
     while let Ok(item) = queue.try_pop() {
         told.item(item);
     }

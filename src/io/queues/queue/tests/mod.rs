@@ -67,13 +67,13 @@ fn taken(taken: Result<Taken, Nothing>) -> Segment {
 /// The oldest batch alone.
 fn take_one(queue: &Queue) -> Segment {
     let mut into = VecDeque::new();
-    queue.take_up_to(1, &mut into);
+    queue.take_batches(1, &mut into);
     assert_eq!(into.len(), 1);
     taken(into.pop_front().ok_or(Nothing::Empty))
 }
 
 fn put_back(queue: &Queue, segment: Segment) {
-    queue.give_back(&mut VecDeque::from([Taken::Segment(segment)]));
+    queue.return_unused(&mut VecDeque::from([Taken::Segment(segment)]));
 }
 
 fn steps(segment: &mut Segment) -> Vec<Step> {
@@ -254,7 +254,7 @@ fn a_whole_batch_is_taken_at_once() {
     assert!(queue.has_room() && made.try_recv().is_ok());
     queue.wake();
     assert_eq!(queue.take().err(), Some(Nothing::Woken));
-    assert_eq!(queue.take_up_to(1, &mut VecDeque::new()), 0);
+    assert_eq!(queue.take_batches(1, &mut VecDeque::new()), 0);
 }
 
 #[test]
