@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Core, cancel::CancelToken, worker::Worker};
+use crate::io::{core::Core, guard::worker::Worker, transport::cancel::CancelToken};
 use crate::{
     ConnectPhase, Error,
     session::{Ending, FromSocket, Generation, Input},
