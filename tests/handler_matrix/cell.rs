@@ -4,28 +4,22 @@ use std::{
     any::Any,
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        OnceLock,
-        mpsc::{self, Receiver as Answers, RecvTimeoutError, Sender},
-    },
+    sync::mpsc::{self, Receiver as Answers, RecvTimeoutError, Sender},
     time::{Duration, Instant},
 };
 
-use pusher_channels::{ConnectionState, Event, Notification, Pusher, Receiver, testing::TestServer};
+use pusher_channels::{ConnectionState, Pusher, Receiver, testing::TestServer};
 
 use super::{
-    calls::{CONNECT, Call, Handles, Make},
-    kinds::{Kind, MASTER_KEY, Moment, Place, Scene},
+    calls::{self, CONNECT, Call, Handles, Place, RECEIVERS, Receivers},
+    kinds::{Kind, MASTER_KEY, Moment, Scene},
     parking::{Gate, Parking},
     states::{self, UnderWay},
-    support::{self, PATIENCE, next_state},
+    support::{PATIENCE, next_state},
 };
 
 /// Kind, state and call.
 pub(crate) type Cell = (&'static str, ConnectionState, &'static str);
-
-/// As many receivers as there are calls that take one for themselves.
-const RECEIVERS: usize = 7;
 
 /// A client on its way to a state, with code of one kind that is parked.
 pub(crate) struct Staged {
@@ -78,10 +72,14 @@ impl Staged {
         let ender = waits.then(|| pusher.clone());
         let handles = Handles {
             pusher,
+            other: channel.clone(),
             channel,
+            again: &["now-and-then"],
             user,
-            receivers: RefCell::new(receivers),
-            event: event(),
+            receivers: Receivers::Filled(RefCell::new(receivers)),
+            event: calls::event(),
+            event_name: "e",
+            data: "data".to_owned(),
             own: RefCell::new(own),
             place: kind.place,
         };
@@ -159,23 +157,16 @@ enum Told {
 
 /// In the user's code: makes the calls, and tells of each how it went.
 fn make_all(handles: Handles, state: ConnectionState, calls: &[&Call], tell: &Sender<Told>) {
-    let begin = |handles: &Handles| {
-        assert_eq!(handles.pusher.state(), states::shown(state), "before the call");
-        tell.send(Told::Begins).unwrap_or_default();
-    };
     let mut handles = Some(handles);
     for call in calls {
-        let made = catch_unwind(AssertUnwindSafe(|| match call.make {
-            Make::Quietly(make) => {
-                let handles = handles.as_ref().expect("quiet calls stand together");
-                begin(handles);
-                make(handles);
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let last = handles.take_if(|_| call.class.changes_the_state());
+            let handles = last.as_ref().or(handles.as_ref()).expect("a call that changes the state is the only one");
+            assert_eq!(handles.pusher.state(), states::shown(state), "before the call");
+            tell.send(Told::Begins).unwrap_or_default();
+            (call.make)(handles);
+            if last.is_none() {
                 assert_eq!(handles.pusher.state(), states::shown(state), "after the call");
-            }
-            Make::Alone(make) => {
-                let handles = handles.take().expect("the only call of its run");
-                begin(&handles);
-                make(handles);
             }
         }));
         tell.send(Told::Ends(made.map_err(|panic| words_of(&*panic)))).unwrap_or_default();
@@ -217,21 +208,4 @@ fn end(watcher: &Receiver, under_way: UnderWay) -> Result<(), String> {
             Err(pusher_channels::RecvTimeoutError::Timeout) => return Err("the client does not end".to_owned()),
         }
     }
-}
-
-/// An event of a client that is gone. Clones are the same event.
-fn event() -> Event {
-    static EVENT: OnceLock<Event> = OnceLock::new();
-    let receive = || {
-        let server = support::server();
-        let pusher = support::connected(&server);
-        let receiver = pusher.receiver();
-        support::subscribed(&pusher, "room");
-        server.trigger("room", "e", &1);
-        support::next(&receiver, |notification| match notification {
-            Notification::Event(event) => Some(event),
-            _ => None,
-        })
-    };
-    EVENT.get_or_init(receive).clone()
 }

@@ -8,19 +8,11 @@ use pusher_channels::{
 };
 
 use super::{
+    calls::Place,
     code::{Code, InDrop, InSerialize},
     states,
     support::PATIENCE,
 };
-
-/// Where code of a kind is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// On a thread that the client needs to go on, so that a call that waits would wait for itself.
-    Needed,
-    /// On a thread that the client can do without.
-    Elsewhere,
-}
 
 /// When a client calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -137,15 +137,6 @@ pub(crate) fn waits(receiver: &Receiver, count: usize) {
     eventually(&format!("{count} notifications wait"), || receiver.len() == count);
 }
 
-/// Every public method that the source of a handle has, as `Handle::method`.
-pub(crate) fn public_methods(handle: &str, source: &str) -> Vec<String> {
-    let methods = source.lines().filter_map(|line| line.strip_prefix("    pub fn "));
-    let methods = methods.map(|rest| rest.split(['(', '<']).next().unwrap_or_default());
-    let methods: Vec<_> = methods.map(|method| format!("{handle}::{method}")).collect();
-    assert!(!methods.is_empty(), "{handle}");
-    methods
-}
-
 /// How many threads of this crate's clients there are in this process.
 #[cfg(target_os = "linux")]
 pub(crate) fn client_threads() -> usize {

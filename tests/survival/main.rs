@@ -1,6 +1,8 @@
 //! What the client survives: broken networks, hostile servers, time. Run by `tests/survival/run`, in release, because a run
 //! takes minutes.
 
+#[path = "../support/calls.rs"]
+mod calls;
 #[path = "../support/relay.rs"]
 mod relay;
 #[path = "../support/mod.rs"]
