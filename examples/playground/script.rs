@@ -1,4 +1,4 @@
-//! What happens on the server: it publishes, and cuts all connections a second after somebody has said hello.
+//! The script of the server: it publishes events, and cuts all connections a second after a program has said hello.
 
 use std::{thread, time::Duration};
 
@@ -7,52 +7,53 @@ use serde_json::json;
 
 use crate::ann::Ann;
 
-/// The channels on which something is published.
+/// The channels on which events are published.
 pub(crate) const CHANNELS: [&str; 3] = ["news", "private-orders", KITCHEN];
 pub(crate) const KITCHEN: &str = "presence-kitchen";
 
 const EVENT: &str = "published";
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// A second: enough for the answer to the hello, also where the program runs under valgrind.
+/// The number of events before the cut. They take a second, which is enough for the answer to the hello, even under
+/// valgrind.
 const EVENTS_BEFORE_THE_CUT: u32 = 20;
 
-/// The life of a server. A program that says hello again after it has come back is cut again.
-pub(crate) struct Life<'a> {
+/// The script of a server. It begins again after the cut, so that another hello causes another cut.
+pub(crate) struct Script<'a> {
     server: &'a TestServer,
     ann: &'a Ann,
     published: u64,
-    act: Act,
+    stage: Stage,
 }
 
 #[derive(Clone, Copy)]
-enum Act {
-    /// Nobody has said hello.
+enum Stage {
+    /// No program has said hello.
     Waiting,
-    /// Somebody has, but not all channels are subscribed.
+    /// A program has said hello, but not all channels are subscribed.
     Greeted,
-    /// They are. So many events later the connections are cut.
+    /// All channels are subscribed. The connections are cut after this number of events.
     Listening { events: u32 },
 }
 
-impl<'a> Life<'a> {
+impl<'a> Script<'a> {
     pub(crate) fn new(server: &'a TestServer, ann: &'a Ann) -> Self {
-        Self { server, ann, published: 0, act: Act::Waiting }
+        Self { server, ann, published: 0, stage: Stage::Waiting }
     }
 
-    /// Lets pass the time from one event to the next.
-    pub(crate) fn go_on(&mut self) {
+    /// Does one step, which takes the time between two events.
+    pub(crate) fn step(&mut self) {
         self.publish();
         let is_greeted = self.ann.welcome();
-        self.act = match self.act {
-            Act::Waiting if is_greeted => Act::Greeted,
-            Act::Greeted if self.is_subscribed() => Act::Listening { events: EVENTS_BEFORE_THE_CUT },
-            Act::Listening { events: 0 } => {
+        self.stage = match self.stage {
+            Stage::Waiting if is_greeted => Stage::Greeted,
+            Stage::Greeted if self.is_subscribed() => Stage::Listening { events: EVENTS_BEFORE_THE_CUT },
+            Stage::Listening { events: 0 } => {
                 self.server.drop_all();
-                Act::Waiting
+                Stage::Waiting
             }
-            Act::Listening { events } => Act::Listening { events: events - 1 },
-            act @ (Act::Waiting | Act::Greeted) => act,
+            Stage::Listening { events } => Stage::Listening { events: events - 1 },
+            stage @ (Stage::Waiting | Stage::Greeted) => stage,
         };
         thread::sleep(INTERVAL);
     }
@@ -64,7 +65,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Whether somebody beside Ann is subscribed to each channel.
+    /// Whether each channel has a subscriber other than Ann.
     fn is_subscribed(&self) -> bool {
         CHANNELS.iter().all(|&channel| self.server.subscribers(channel) > usize::from(channel == KITCHEN))
     }
