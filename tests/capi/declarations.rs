@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path, sync::LazyLock};
 
 /// The header of this working tree.
 pub(crate) static HEADER: LazyLock<Declarations> = LazyLock::new(|| {
-    let text = fs::read_to_string(header_path()).expect("the header is there");
+    let text = fs::read_to_string(header_path()).expect("a readable header");
     Declarations::read(&text)
 });
 
@@ -15,7 +15,7 @@ pub(crate) fn header_path() -> std::path::PathBuf {
 /// The declarations of a header or of the library's source. Types are written as in C, without spaces before a `*`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Declarations {
-    /// In the order of the header.
+    /// The functions in the order of the header.
     pub(crate) functions: Vec<Function>,
     pub(crate) callbacks: BTreeMap<String, Function>,
     pub(crate) constants: Vec<(String, i64)>,
@@ -125,7 +125,7 @@ impl Parameter {
     }
 }
 
-/// Without comments, preprocessor lines, and the braces of `extern "C"`.
+/// The text without comments, preprocessor lines, and the braces of `extern "C"`.
 fn code_of(text: &str) -> String {
     let mut code = String::new();
     let mut rest = text;

@@ -6,7 +6,7 @@ use crate::{
     program::{Library, Program, Tool, arguments, server, tests_with_tools},
 };
 
-/// Numbers that are no handles: small, large, odd, and all bits set.
+/// Numbers that are not handles: small, large, odd, and all bits set.
 const INVALID_HANDLES: [&str; 4] = ["1", "0xdeadbeef", "0x7fffffffffff", "UINTPTR_MAX"];
 
 /// Each call has one argument that is NULL, and the others are valid.
@@ -66,13 +66,13 @@ fn with_one_text_that_is_not_utf8() -> String {
     program(&calls)
 }
 
-/// Whether the library checks this handle. Notifications and errors are plain memory, which the library cannot check, as the
-/// header says.
+/// Whether the library checks this handle. Notifications and errors are plain memory, which the library cannot check,
+/// as the header says.
 pub(crate) fn is_checked(_: &Function, parameter: &Parameter) -> bool {
     parameter.handle().is_some_and(|handle| !["pusher_notification", "pusher_error"].contains(&handle))
 }
 
-/// A freed handle, a handle of another type, and numbers that are no handles.
+/// A freed handle, a handle of another type, and numbers that are not handles.
 fn invalid_handles(parameter: &Parameter) -> Vec<String> {
     let handle = parameter.handle().expect("a handle");
     let freed = format!("freed.{}", handle.trim_start_matches("pusher_"));

@@ -100,7 +100,7 @@ fn parameters_of(text: &str) -> Vec<Parameter> {
     parameters
 }
 
-/// Splits at commas, but not inside of `Out<'_, i32>`.
+/// Splits at commas, but not inside `Out<'_, i32>`.
 fn separated(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     let parts = text.split(move |character| {

@@ -1,4 +1,4 @@
-//! The programs of the folder `programs`. Each checks by itself what it is about; these tests give it a server, and run it
+//! The programs of the folder `programs`. Each does its own checks. These tests give it a server, and run it
 //! with the tools that suit it.
 
 use std::{
@@ -15,7 +15,7 @@ use crate::program::{Library, Program, Tool, arguments, server, tests_with_tools
 /// The number of clients that the program `cycles` makes, one after another.
 const CYCLES: &str = "1000";
 
-/// The program gets the usual server.
+/// Runs a program that needs only the usual server.
 fn run(name: &str, tool: Tool) {
     let server = server();
     Program::written(name, Library::Shared, tool).succeeds(arguments(&server));

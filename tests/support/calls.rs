@@ -1,5 +1,5 @@
 //! One table of every public call of a handle. `tests/handler_matrix` makes the calls inside handlers, and
-//! `tests/survival/callers` makes them while the connection is in trouble.
+//! `tests/survival/callers` makes them while a fault disturbs the connection.
 
 #![allow(dead_code, reason = "each suite uses its own part of this")]
 
@@ -32,7 +32,7 @@ pub(crate) enum Place {
     /// A thread that the client needs. A call that waits returns an error at once. The state does not change by itself.
     Needed,
     /// A thread of the client that the client can do without. The state does not change by itself.
-    Elsewhere,
+    Dispensable,
     /// A thread of the program, while the state may change at any time.
     Program,
 }
@@ -126,8 +126,8 @@ impl Handles {
         assert!(found || matches!(self.receivers, Receivers::Shared(_)), "a notification waits in the receiver");
     }
 
-    /// On a thread that the client needs, a call that waits returns an error at once. Elsewhere it waits for the time that it
-    /// was given.
+    /// On a thread that the client needs, a call that waits returns an error at once. On other threads it waits for the time
+    /// that it was given.
     fn waited(&self, call: &str, result: Result<(), Error>) {
         match (self.place, result) {
             (Place::Needed, Err(Error::WouldDeadlock { call: named })) => assert_eq!(named, call),
