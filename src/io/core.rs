@@ -3,13 +3,13 @@
 use std::{
     hash::{BuildHasher, RandomState},
     panic::{self, AssertUnwindSafe},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use crate::{
     Error, Event,
-    config::Config,
+    config::{Config, Plan},
     delivery::client_event_pacing::{ClientEventPacing, ClientEventPermit},
     event::Intent,
     io::{
@@ -58,7 +58,10 @@ pub(crate) struct Threads {
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
     pub process: ForkGuard,
+    /// The options as the program gave them. Texts in them are parsed in the plan only.
     pub config: Config,
+    /// Made by the first `connect` that finds the configuration without errors.
+    plan: OnceLock<Arc<Plan>>,
     pub fan_out: FanOut,
     pub intents: Intents,
     pub warnings: Warnings,
@@ -88,7 +91,8 @@ impl Core {
         let dispatcher_slot = DispatcherSlot::new(session.budget());
         Arc::new(Self {
             process: ForkGuard::current(),
-            auth: AuthPool::new(&config, &connector),
+            plan: OnceLock::new(),
+            auth: AuthPool::new(&connector),
             fan_out: FanOut::new(&config),
             intents: Intents::default(),
             warnings: Warnings::default(),
@@ -96,7 +100,7 @@ impl Core {
             connector,
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
-            driver: Mutex::new(Driver::new(session, config.max_message())),
+            driver: Mutex::new(Driver::new(session, config.limits().max_message_size)),
             commands: unbounded(),
             dispatcher_slot,
             bindings: Bindings::default(),
@@ -105,6 +109,17 @@ impl Core {
             connection: Intent::new(Intent::CONNECTION, ""),
             config,
         })
+    }
+
+    /// The parsed configuration. The first call checks all options, and loads the certificates.
+    pub fn plan(&self) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(self.config.plan()?);
+        self.connector.check(&plan.tls)?;
+        // If another thread was faster, its plan is used; the two are alike.
+        Ok(Arc::clone(self.plan.get_or_init(|| plan)))
     }
 
     pub fn reconnect_now(&self) {
@@ -290,7 +305,7 @@ impl Core {
     pub fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
-        let own = options.as_ref().and_then(|options| options.as_options()?.own_decoder());
+        let own = options.as_ref().and_then(|options| options.as_options()?.decoder.as_ref());
         let decoded = match own.or(self.config.decoder()) {
             Some(decoder) => panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),

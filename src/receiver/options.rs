@@ -3,13 +3,14 @@
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use crate::{
-    Config, Event, NotificationKind, Overflow,
+    Event, NotificationKind, Overflow,
+    config::Limits,
     event::{Intent, Kinds},
     io::queues::queue::{KeyOf, Selection, Traits, WakeUp},
 };
 
 /// The options of a receiver, for [`Pusher::receiver_with`](crate::Pusher::receiver_with) and
-/// [`Channel::receiver_with`](crate::Channel::receiver_with). Options that are not set are those of the client's [`Config`].
+/// [`Channel::receiver_with`](crate::Channel::receiver_with). Options that are not set are those of the client's [`Config`](crate::Config).
 ///
 /// ```
 /// use pusher_channels::{NotificationKind, Overflow, ReceiverOptions};
@@ -122,10 +123,10 @@ impl ReceiverOptions {
         self
     }
 
-    pub(super) fn traits(self, config: &Config, channel: Option<Arc<Intent>>) -> Traits {
+    pub(super) fn traits(self, limits: &Limits, channel: Option<Arc<Intent>>) -> Traits {
         Traits {
-            capacity: self.capacity.unwrap_or(config.capacity()),
-            overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),
+            capacity: self.capacity.unwrap_or(limits.queue_capacity),
+            overflow: self.overflow.or(limits.overflow).unwrap_or(Overflow::DropOldest),
             selection: Selection::new(channel, self.kinds).of_events(self.events),
             wake_up: self.wake_up,
             key_of: self.key_of,

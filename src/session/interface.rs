@@ -7,7 +7,7 @@ use std::{
 
 use super::ClientEvent;
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, Reconnect, UserAuth,
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth,
     event::{CallId, Intent},
     secret::Secret,
 };
@@ -23,13 +23,22 @@ pub(crate) struct Settings {
     pub unavailable_timeout: Duration,
     pub pong_timeout: Duration,
     pub subscriptions: Rules,
-    pub reconnect: Reconnect,
-    /// Whether the configured endpoint is TLS already.
-    pub tls: bool,
+    pub reconnect: ReconnectPolicy,
     /// Client events in any second; `None` for any number.
     pub client_event_limit: Option<u32>,
     /// How long a client event may wait for its turn.
     pub client_event_patience: Duration,
+}
+
+/// When and how often to reconnect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReconnectPolicy {
+    pub never: bool,
+    /// Failed attempts in a row; `None` for no limit.
+    pub max_attempts: Option<u32>,
+    /// Counts even if `max_delay` is shorter.
+    pub min_delay: Duration,
+    pub max_delay: Duration,
 }
 
 /// What happens to a session.
@@ -97,7 +106,7 @@ pub(crate) struct Generation(pub u64);
 /// What a session wants done.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
+    /// Open a WebSocket. `tls` insists on TLS if the configuration has it off.
     Dial { generation: Generation, tls: bool, deadline: Instant },
     /// Send this text on the current socket. Signatures and user data may be in it.
     Send(Secret),

@@ -45,7 +45,7 @@ use crate::{
 pub(crate) use client_events::ClientEvent;
 pub(crate) use interface::{
     Answer, ChannelQuestion, Ending, FromSocket, Generation, Input, IntentChange, Output, OwnOptions, Question,
-    ReadyAuth, Rules, Settings,
+    ReadyAuth, ReconnectPolicy, Rules, Settings,
 };
 
 /// The state of one client. See the module's documentation.
@@ -60,7 +60,7 @@ pub(crate) struct Session {
     outage: Option<Outage>,
     /// The server asked for TLS (4000).
     insists_on_tls: bool,
-    /// The current attempt, or connection, uses TLS. The configuration does not tell if a closure makes the URL.
+    /// The current attempt, or connection, uses TLS: its handshake has begun, or the server asked for it.
     is_over_tls: bool,
     subscriptions: Subscriptions,
     sign_in: SignIn,
@@ -85,7 +85,7 @@ impl Session {
     /// `seed` feeds the draw of the back-off delays.
     pub fn new(settings: Settings, seed: u64) -> Self {
         Self {
-            backoff: Backoff::new(settings.reconnect.clone(), seed),
+            backoff: Backoff::new(settings.reconnect, seed),
             sign_in: SignIn::new(settings.subscriptions.timeout),
             subscriptions: Subscriptions::new(settings.subscriptions.clone()),
             client_events: Outbox::new(&settings),
@@ -182,7 +182,7 @@ impl Session {
         }
         match &self.phase {
             Phase::Connecting(attempt) if std::mem::take(&mut self.to_dial) => {
-                let (tls, deadline) = (self.settings.tls || self.insists_on_tls, attempt.deadline);
+                let (tls, deadline) = (self.insists_on_tls, attempt.deadline);
                 Some(Output::Dial { generation: attempt.generation, tls, deadline })
             }
             Phase::Connected(online) => {
