@@ -320,7 +320,7 @@ impl Config {
             return Err(bad("must be https, because credentials travel there; or set allow_insecure_auth"));
         }
         // Loopback behind a proxy is another machine, even if the proxy is reached over TLS.
-        if self.proxy.is_used_for(false, &url.host, url.port)? {
+        if self.proxy.is_used_without_tls(&url.host, url.port)? {
             return Err(bad(
                 "must be https, because credentials travel there by the proxy; or set allow_insecure_auth",
             ));

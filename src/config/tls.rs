@@ -34,7 +34,7 @@ impl TlsOptions {
     }
 }
 
-/// A client certificate and its private key, as PEM. Both are wiped, because one file may contain both.
+/// A client certificate and its private key, as PEM. The memory of both is wiped, because one file may contain both.
 #[derive(Clone)]
 pub(crate) struct Identity {
     #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
@@ -65,8 +65,8 @@ impl Config {
     }
 
     /// A client certificate and its private key, both as PEM text, for servers and auth endpoints that ask for one. The
-    /// certificate comes first, followed by its intermediate certificates, if there are any. An `https://` proxy never
-    /// gets it. The last call counts. Defaults to none.
+    /// certificate comes first, followed by its intermediate certificates, if there are any. The client never sends it to
+    /// an `https://` proxy. The last call counts. Defaults to none.
     ///
     /// The key is PKCS 8 without a password: `-----BEGIN PRIVATE KEY-----`. Convert keys in other formats by
     /// `openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key`. The client wipes its copies of the key when they are
@@ -93,13 +93,14 @@ impl Config {
         self
     }
 
-    /// The name to verify in the server's certificate, if it is not the host: for servers that are reached by an
-    /// address, through a tunnel, or by a [`dialer`](Self::dialer). The name is sent in the handshake (SNI) and
-    /// verified, for the socket and for auth endpoints on the same host. The `Host` header keeps the host that is
-    /// dialled. Auth endpoints on other hosts and an `https://` proxy are verified by their own hosts. Defaults to the
-    /// host, without a final dot.
+    /// The name to verify in the server's certificate, if it is not the host: for connections by an address, through a
+    /// tunnel, or by a [`dialer`](Self::dialer). Defaults to the host, without a final dot.
     ///
-    /// The value is a host name or an address, without port or scheme; anything else is an [`Error::Config`].
+    /// The client sends the name in the handshake (SNI) and verifies it, for the socket and for auth endpoints on the same
+    /// host. The `Host` header keeps the host that is dialled. The certificates of an `https://` proxy and of auth
+    /// endpoints on other hosts must have the names of their own hosts.
+    ///
+    /// The value is a host name or an address, without port or scheme; other text is an [`Error::Config`].
     ///
     /// ```no_run
     /// # fn main() -> Result<(), pusher_channels::Error> {

@@ -80,7 +80,7 @@ impl Config {
     /// and those of [`root_certificate_pem`](Self::root_certificate_pem); TLS to the server runs inside the tunnel. A
     /// URL of another form is an [`Error::Config`], and so is `https://` without the feature `native-tls`.
     ///
-    /// It replaces [`proxy_from_env`](Self::proxy_from_env): the last call of the two counts.
+    /// This option replaces [`proxy_from_env`](Self::proxy_from_env): the last call of the two counts.
     ///
     /// If the proxy refuses or cannot be reached, the error is an [`Error::Proxy`]. The client tries again by the
     /// [`Reconnect`](crate::Reconnect) policy, even after a wrong password.
@@ -119,8 +119,8 @@ impl Config {
     /// A final dot makes no difference. An entry of another form has no effect, and is logged at `warn`, once for a
     /// configuration and its clones.
     ///
-    /// It replaces [`proxy`](Self::proxy): the last call of the two counts, even if the environment names no proxy. An
-    /// empty variable counts as absent, and the lower-case name comes before the upper-case one. Put an `http://` auth
+    /// This option replaces [`proxy`](Self::proxy): the last call of the two counts, even if the environment names no
+    /// proxy. An empty variable counts as absent, and the lower-case name comes before the upper-case one. Put an `http://` auth
     /// endpoint on this machine into `no_proxy` (`localhost,127.0.0.1`), because the proxy would get its requests in plain
     /// text.
     ///
@@ -143,18 +143,17 @@ impl Config {
 }
 
 impl ProxyOption {
-    /// Whether connections to this host go through a proxy.
+    /// Whether connections to this host without TLS go through a proxy.
     ///
     /// # Errors
     ///
     /// [`Error::Config`] if the URL of that proxy is not valid.
-    pub fn is_used_for(&self, tls: bool, host: &str, port: u16) -> Result<bool, Error> {
+    pub fn is_used_without_tls(&self, host: &str, port: u16) -> Result<bool, Error> {
         let url = match self {
             Self::Direct => None,
             Self::Always(url) => Some(url),
-            Self::Environment(Environment { http, https, no_proxy, .. }) => {
-                let url = if tls { https } else { http };
-                url.as_ref().filter(|_| !no_proxy.covers(host, port))
+            Self::Environment(Environment { http, no_proxy, .. }) => {
+                http.as_ref().filter(|_| !no_proxy.covers(host, port))
             }
         };
         Ok(url.map(|url| Proxy::parse(url.expose())).transpose()?.is_some())
