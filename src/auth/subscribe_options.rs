@@ -62,21 +62,12 @@ impl SubscribeOptions {
         self
     }
 
-    pub(crate) fn own_authorizer(&self) -> Option<&Authorize> {
-        self.authorizer.as_ref()
-    }
-
     pub(crate) fn own_http_auth(&self) -> Option<&HttpAuth> {
         self.http_auth.as_ref()
     }
 
-    pub(crate) fn own_decoder(&self) -> Option<&Decoder> {
-        self.decoder.as_ref()
-    }
-
-    /// Whether the options contain a way to authorise.
-    pub(crate) fn can_authorize(&self) -> bool {
-        self.authorizer.is_some() || self.http_auth.is_some()
+    pub(crate) fn into_closures(self) -> (Option<Authorize>, Option<Decoder>) {
+        (self.authorizer, self.decoder)
     }
 }
 
