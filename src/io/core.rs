@@ -30,7 +30,7 @@ use crate::{
     },
     protocol::secretbox::data_of,
     session::{Answer, ChannelQuestion, ClientEvent, Effect, Generation, Input, Session},
-    sync::{Channel, Mutex, MutexGuard},
+    sync::{ChannelPair, Mutex, MutexGuard},
 };
 
 /// A request of a handle or of another thread to the heartbeat.
@@ -82,7 +82,7 @@ pub(crate) struct Core {
     pub driver: Mutex<Driver>,
     /// Unbounded, because sending must not block. It stays short: a call is announced once, and effects come only while
     /// a heartbeat takes them.
-    pub commands: Channel<Command>,
+    pub commands: ChannelPair<Command>,
     pub dispatcher_slot: DispatcherSlot,
     pub bindings: Bindings,
     pub threads: Mutex<Threads>,
@@ -110,7 +110,7 @@ impl Core {
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
             driver: Mutex::new(Driver::new(session, config.limits().max_message_size)),
-            commands: Channel::unbounded(),
+            commands: ChannelPair::unbounded(),
             dispatcher_slot: DispatcherSlot::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),

@@ -16,7 +16,7 @@ use crate::{
         transport::cancel::CancelToken,
     },
     sync::{
-        Channel, Mutex,
+        ChannelPair, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
         select_biased,
     },
@@ -29,7 +29,7 @@ use crate::{
 /// of the session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the
 /// last delivery, which follows at once.
 pub(crate) struct FanOut {
-    posted: Channel<Delivery>,
+    posted: ChannelPair<Delivery>,
     /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
     next_number: AtomicU64,
     /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
@@ -46,18 +46,18 @@ pub(crate) struct FanOut {
     logs_events: bool,
     process: ForkGuard,
     pub snapshot: Snapshot,
-    room: Channel<()>,
+    room: ChannelPair<()>,
 }
 
 impl FanOut {
     pub fn new(config: &Config) -> Self {
         // One token is enough: whoever waits looks at all queues again.
-        let room = Channel::of_one();
+        let room = ChannelPair::of_one();
         let limits = config.limits();
         let traits = Traits::new(limits.queue_capacity, limits.overflow.unwrap_or(Overflow::Block));
         let handlers = Arc::new(Queue::new(traits, room.sender.clone()));
         Self {
-            posted: Channel::unbounded(),
+            posted: ChannelPair::unbounded(),
             next_number: AtomicU64::new(0),
             delivering: Mutex::new(()),
             queues: Mutex::new([Arc::clone(&handlers)].into()),
