@@ -202,10 +202,10 @@ impl Session {
             self.published_counters = self.counters;
             self.update.counters = Some(self.counters);
         }
-        if self.batch.is_empty() && self.update.is_empty() {
+        if !self.batch.has_contents() && self.update.is_empty() {
             return None;
         }
-        let batch = std::mem::replace(&mut self.batch, Batch::answering(self.connection.clone()));
+        let batch = std::mem::replace(&mut self.batch, Batch::for_connection(self.connection.clone()));
         Some(Delivery { batch, update: std::mem::take(&mut self.update) })
     }
 

@@ -230,7 +230,7 @@ fn c4_whoever_waits_for_an_outcome_gets_it() {
 }
 
 fn finish(snapshot: &Snapshot, call: CallId, outcome: Result<(), Arc<Error>>) {
-    let update = SnapshotUpdate { taken_up: Some(call), settled: vec![(call, outcome)], ..SnapshotUpdate::default() };
+    let update = SnapshotUpdate { accepted_call: Some(call), outcomes: vec![(call, outcome)], ..SnapshotUpdate::default() };
     hand_over(snapshot, &update);
 }
 

@@ -61,8 +61,8 @@ impl Snapshot {
             return false;
         }
         facts.applied += 1;
-        facts.taken_up = update.taken_up.unwrap_or(facts.taken_up);
-        facts.settled.extend(update.settled.iter().cloned());
+        facts.taken_up = update.accepted_call.unwrap_or(facts.taken_up);
+        facts.settled.extend(update.outcomes.iter().cloned());
         if let Some(state) = update.state {
             facts.state = state;
             facts.cause = last_cause(batch);

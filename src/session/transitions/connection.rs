@@ -26,7 +26,7 @@ const UNCONFIRMED: &str = "the connection was never confirmed; check the app key
 impl Session {
     /// The caller waits for an outcome: of this attempt, or of the one that is being made already.
     pub fn connect_once(&mut self, wish: Stamp, call: CallId, now: Instant) {
-        self.update.taken_up = Some(call);
+        self.update.accepted_call = Some(call);
         self.waiting.push(call);
         match self.phase {
             Phase::Idle => self.begin(wish, Persistence::Once, now),
@@ -38,7 +38,7 @@ impl Session {
     }
 
     pub fn connect_for_good(&mut self, wish: Stamp, call: CallId, now: Instant) {
-        self.update.taken_up = Some(call);
+        self.update.accepted_call = Some(call);
         self.persistence = Persistence::ForGood;
         if self.is_idle() {
             self.begin(wish, Persistence::ForGood, now);
@@ -49,7 +49,7 @@ impl Session {
         self.persistence = persistence;
         self.connection = Some(wish);
         debug_assert_eq!(self.batch.len(), 0, "each turn ends with taking the batch");
-        self.batch = Batch::answering(self.connection.clone());
+        self.batch = Batch::for_connection(self.connection.clone());
         self.backoff.reset();
         self.insists_on_tls = false;
         self.outage = Some(Outage::begin(now, self.settings.unavailable_timeout));
@@ -60,7 +60,7 @@ impl Session {
     /// Tells those who wait how the attempt ended.
     pub fn settle(&mut self, outcome: &Result<(), Arc<Error>>) {
         let settled = self.waiting.drain(..).map(|call| (call, outcome.clone()));
-        self.update.settled.extend(settled);
+        self.update.outcomes.extend(settled);
     }
 
     pub fn disconnect(&mut self, now: Instant) {
