@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use crate::{
     Config, Event, NotificationKind, Overflow,
     event::{Intent, Kinds},
-    io::queues::queue::{KeyOf, Selection, Traits, WakeUp},
+    io::queues::queue::{KeyOf, QueueOptions, Selection, WakeUp},
 };
 
 /// The options of a receiver, for [`Pusher::receiver_with`](crate::Pusher::receiver_with) and
@@ -122,8 +122,8 @@ impl ReceiverOptions {
         self
     }
 
-    pub(super) fn traits(self, config: &Config, channel: Option<Arc<Intent>>) -> Traits {
-        Traits {
+    pub(super) fn queue_options(self, config: &Config, channel: Option<Arc<Intent>>) -> QueueOptions {
+        QueueOptions {
             capacity: self.capacity.unwrap_or(config.capacity()),
             overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),
             selection: Selection::new(channel, self.kinds).of_events(self.events),
