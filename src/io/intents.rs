@@ -7,7 +7,8 @@ use std::{
 };
 
 use crate::{
-    Name, SubscribeOptions,
+    Name,
+    config::ChannelPlan,
     delivery::CallId,
     event::Intent,
     session::{Input, IntentChange, OwnOptions, ReadyAuth},
@@ -73,7 +74,7 @@ impl Intents {
     /// Activates the intent for a channel, with options of its own. Returns true if the caller must wake the heartbeat,
     /// and the earlier options. The caller drops these at the end, because the destructors of the program's closures
     /// may panic.
-    pub fn want_with(&self, intent: &Arc<Intent>, options: SubscribeOptions) -> (bool, Option<NumberedOptions>) {
+    pub fn want_with(&self, intent: &Arc<Intent>, options: ChannelPlan) -> (bool, Option<NumberedOptions>) {
         let options = Arc::new(options);
         let mut table = self.table.lock();
         table.last_options += 1;
@@ -176,7 +177,7 @@ pub(crate) struct Withdrawn {
 /// The options of one channel, with a number that distinguishes them from earlier ones.
 pub(crate) struct NumberedOptions {
     number: u64,
-    options: Arc<SubscribeOptions>,
+    options: Arc<ChannelPlan>,
 }
 
 impl NumberedOptions {
@@ -184,16 +185,16 @@ impl NumberedOptions {
     fn summary(&self) -> OwnOptions {
         OwnOptions {
             authorizer: self.options.can_authorize().then_some(self.number),
-            has_decoder: self.options.own_decoder().is_some(),
+            has_decoder: self.options.decoder.is_some(),
         }
     }
 }
 
 /// Options in use. If they were replaced meanwhile, this is the last owner of the closures of the program.
-pub(crate) struct LentOptions(Option<Arc<SubscribeOptions>>);
+pub(crate) struct LentOptions(Option<Arc<ChannelPlan>>);
 
 impl LentOptions {
-    pub fn as_options(&self) -> Option<&SubscribeOptions> {
+    pub fn as_options(&self) -> Option<&ChannelPlan> {
         self.0.as_deref()
     }
 }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, Reconnect, UserAuth, delivery::CallId, event::Stamp,
-    secret::Secret,
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth, delivery::CallId, event::Stamp, secret::Secret,
 };
 
 /// The settings of the session, made from the configuration.
@@ -21,13 +20,22 @@ pub(crate) struct Settings {
     pub unavailable_timeout: Duration,
     pub pong_timeout: Duration,
     pub subscriptions: Rules,
-    pub reconnect: Reconnect,
-    /// Whether the configured endpoint uses TLS.
-    pub tls: bool,
+    pub reconnect: ReconnectPolicy,
     /// The maximum number of client events in any second; `None` for no limit.
     pub client_event_limit: Option<u32>,
     /// The maximum time that a client event waits to be sent.
     pub client_event_patience: Duration,
+}
+
+/// When and how often to reconnect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReconnectPolicy {
+    pub never: bool,
+    /// The maximum number of failed attempts in a row; `None` for no limit.
+    pub max_attempts: Option<u32>,
+    /// The minimum delay, even if `max_delay` is shorter.
+    pub min_delay: Duration,
+    pub max_delay: Duration,
 }
 
 /// An input of the session.

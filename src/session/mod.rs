@@ -24,7 +24,7 @@ mod transitions;
 
 pub(crate) use interface::{
     Answer, ChannelQuestion, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange, Output,
-    OwnOptions, Question, ReadyAuth, Rules, Settings,
+    OwnOptions, Question, ReadyAuth, ReconnectPolicy, Rules, Settings,
 };
 
 pub(crate) use state::Session;

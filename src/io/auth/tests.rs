@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::pool::{Asker, AuthPool};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Config, Error, Name, UserAuth,
+    config::Plan,
     delivery::CallId,
     event::Intent,
     io::{intents::LentOptions, transport::tls},
@@ -117,6 +118,7 @@ impl Asker for Desk {
 }
 
 struct Asking {
+    plan: Arc<Plan>,
     pool: AuthPool,
     desk: Arc<Desk>,
     answers: Receiver<Answer>,
@@ -124,14 +126,14 @@ struct Asking {
 
 impl Asking {
     fn new(config: Config) -> Self {
-        config.check().expect("a good configuration");
+        let plan = Arc::new(config.plan().expect("a good configuration"));
         let (sender, answers) = unbounded();
-        let pool = AuthPool::with_retry(&config, &Arc::<tls::Connector>::default(), Duration::from_millis(1));
-        Self { pool, desk: Arc::new(Desk { answers: sender }), answers }
+        let pool = AuthPool::with_retry(&Arc::<tls::Connector>::default(), Duration::from_millis(1));
+        Self { plan, pool, desk: Arc::new(Desk { answers: sender }), answers }
     }
 
     fn ask(&self, question: Question) {
-        for answer in self.pool.ask(&self.desk, question) {
+        for answer in self.pool.ask(&self.plan, &self.desk, question) {
             self.desk.answered(answer);
         }
     }

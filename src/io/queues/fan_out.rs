@@ -54,7 +54,8 @@ impl FanOut {
     pub fn new(config: &Config) -> Self {
         // One token is enough, because a thread that waits checks all queues again.
         let room = Channel::of_one();
-        let options = QueueOptions::new(config.capacity(), config.overflow_or(Overflow::Block));
+        let limits = config.limits();
+        let options = QueueOptions::new(limits.queue_capacity, limits.overflow.unwrap_or(Overflow::Block));
         let handlers = Arc::new(Queue::new(options, room.sender.clone()));
         Self {
             posted: Channel::unbounded(),

@@ -10,6 +10,7 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::reader::Reader;
 use crate::{
+    config::Plan,
     io::{
         auth::authorizer,
         core::{Command, Core},
@@ -22,9 +23,9 @@ use crate::{
 const JOIN_READERS: Duration = Duration::from_millis(150);
 
 /// Runs the heartbeat thread until the session is idle and no request is left.
-pub(crate) fn run(core: Arc<Core>) {
+pub(crate) fn run(core: Arc<Core>, plan: Arc<Plan>) {
     let _inside = core.inside();
-    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new(), authorizing_for: None };
+    let mut heartbeat = Heartbeat { core: Arc::clone(&core), plan, readers: Vec::new(), authorizing_for: None };
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();
     }
@@ -38,6 +39,7 @@ pub(crate) fn run(core: Arc<Core>) {
 
 struct Heartbeat {
     core: Arc<Core>,
+    plan: Arc<Plan>,
     readers: Vec<Reader>,
     /// The newest connection for which a permission was requested.
     authorizing_for: Option<Generation>,
@@ -97,7 +99,7 @@ impl Heartbeat {
             self.end_auth_requests();
             self.authorizing_for = Some(generation);
         }
-        for answer in self.core.auth.ask(&self.core, question) {
+        for answer in self.core.auth.ask(&self.plan, &self.core, question) {
             self.feed(Input::Answered(answer));
         }
     }
@@ -113,7 +115,7 @@ impl Heartbeat {
         if !self.core.is_current(generation) {
             return;
         }
-        match Reader::start(&self.core, generation, tls, deadline) {
+        match Reader::start(&self.core, &self.plan, generation, tls, deadline) {
             Ok(reader) => self.readers.push(reader),
             Err(error) => self.feed(Input::Socket(generation, FromSocket::DialFailed(error))),
         }
