@@ -4,16 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{client_event, pusher::Owner};
+use super::{client_event, handle::Owner};
 use crate::{
-    AnySender, Binding, ChannelAuth, DecryptionFailure, Error, Event, EventReceiver, Member, MemberChange,
-    Notification, NotificationKind, Receiver, ReceiverOptions, SubscribeOptions, SubscriptionCount, SubscriptionError,
-    SubscriptionSucceeded, WeakChannel,
+    ChannelAuth, Error, EventReceiver, Member, NotificationKind, Receiver, ReceiverOptions, SubscribeOptions,
+    WeakChannel,
     event::Intent,
-    io::{
-        ChannelFacts, Core, Scope,
-        handlers::{Bound, BoundHandler, NoticeHandler, Registration},
-    },
+    io::{ChannelFacts, Core},
     protocol::channel_name::ChannelKind,
     session::ReadyAuth,
 };
@@ -24,8 +20,8 @@ use crate::{
 /// alive.
 #[derive(Clone)]
 pub struct Channel {
-    owner: Arc<Owner>,
-    intent: Arc<Intent>,
+    pub(super) owner: Arc<Owner>,
+    pub(super) intent: Arc<Intent>,
 }
 
 impl Channel {
@@ -79,7 +75,7 @@ impl Channel {
 
     /// A handle that does not keep the client alive, for handlers that call the client.
     pub fn downgrade(&self) -> WeakChannel {
-        WeakChannel::new(&self.owner, &self.intent)
+        WeakChannel { owner: Arc::downgrade(&self.owner), intent: Arc::clone(&self.intent) }
     }
 
     fn want(&self, ready: Option<ReadyAuth>) {
@@ -158,154 +154,14 @@ impl Channel {
         self.facts(|facts| facts.subscription_count).flatten()
     }
 
-    /// Logs a warning if this is not a presence channel: it will never have members.
     fn expect_members(&self) {
-        if ChannelKind::of(self.intent.name()).is_presence() {
-            return;
-        }
         if let Ok(core) = self.core() {
-            core.warnings.has_no_members(self.intent.name());
+            expect_members(core, &self.intent);
         }
     }
 
     fn facts<T>(&self, look: impl FnOnce(&ChannelFacts) -> T) -> Option<T> {
         self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, look)
-    }
-
-    /// Runs a handler for events of this name on this channel. The platform's own events can be named too; one for
-    /// `pusher:subscription_succeeded` runs at once when the channel is subscribed already.
-    ///
-    /// The handler keeps what it owns. A handler that calls the client holds a [weak handle](Self::downgrade), because a
-    /// [`Channel`] in a handler would keep the client alive until the handler is unbound:
-    ///
-    /// ```
-    /// use pusher_channels::{Pusher, testing::TestServer};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = TestServer::start()?;
-    /// # let pusher = Pusher::new(server.config()).connect()?;
-    /// let channel = pusher.channel("private-chat")?;
-    /// let weak = channel.downgrade();
-    /// channel.bind("client-ping", move |event| {
-    ///     if let Some(channel) = weak.upgrade() {
-    ///         let _ = channel.trigger("client-pong", event.data());
-    ///     }
-    /// });
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
-    }
-
-    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON. If the data cannot be decoded as `T`,
-    /// the closure does not run, and [`Pusher::on_error`](crate::Pusher::on_error) gets an [`Error::Decode`]. Use
-    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON.
-    pub fn bind_as<T: DeserializeOwned + 'static>(
-        &self,
-        event: &str,
-        mut handler: impl FnMut(T) + Send + 'static,
-    ) -> Binding {
-        self.bind_as_with(event, move |data, _| handler(data))
-    }
-
-    /// Like [`bind_as`](Self::bind_as), for a closure that gets the event as well, for example for the id of its sender.
-    pub fn bind_as_with<T: DeserializeOwned + 'static>(
-        &self,
-        event: &str,
-        handler: impl FnMut(T, &Event) + Send + 'static,
-    ) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
-    }
-
-    /// Sends clones of the events of this name on this channel to a channel of the program. The sender unbinds itself when
-    /// the receiving half is gone.
-    pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
-    }
-
-    /// Runs a handler for all events of this channel, the platform's own included.
-    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
-    }
-
-    /// Sends clones of all events of this channel, the platform's own included, to a channel of the program. The sender
-    /// unbinds itself when the receiving half is gone.
-    pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
-        self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
-    }
-
-    /// Sends every [`Notification`] of this channel to a channel of the program, as a [`receiver`](Self::receiver) would
-    /// receive them, and in the same order. The sender unbinds itself when the receiving half is gone.
-    pub fn forward(&self, sender: impl AnySender<Notification>) -> Binding {
-        self.register(|bound| Registration::Everything(BoundHandler::sending(bound, sender)))
-    }
-
-    /// Runs a handler for the application's events of this channel.
-    pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
-    }
-
-    /// As [`Pusher::unbind`](crate::Pusher::unbind).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OtherClient`] if the handler was registered on another client; it stays bound there.
-    pub fn unbind(&self, binding: Binding) -> Result<(), Error> {
-        binding.unbind_from(self.core()?)
-    }
-
-    /// Takes away all handlers of events of this name on this channel, by [`bind`](Self::bind) and its variants. After it
-    /// returns, the handlers do not start again.
-    pub fn unbind_event(&self, event: &str) {
-        if let Ok(core) = self.core() {
-            core.unbind_event(self.scope(), event);
-        }
-    }
-
-    /// Takes away all handlers of this channel: of events and of everything else. After it returns, the handlers do not
-    /// start again.
-    pub fn unbind_all(&self) {
-        if let Ok(core) = self.core() {
-            core.unbind_all(self.scope());
-        }
-    }
-
-    /// Runs a handler whenever the subscription is confirmed; at once when it is already.
-    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Succeeded(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler whenever the subscription fails.
-    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Failed(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler whenever the server tells how many connections are subscribed, where its app has that enabled.
-    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Count(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler with the channel's name when a cache channel has no event to begin with.
-    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::CacheMiss(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every event of an encrypted channel that could not be decrypted.
-    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::DecryptionFailure(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.expect_members();
-        self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.expect_members();
-        self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
     }
 
     /// A queue of its own for everything that happens to this channel from now on, in order: its events, its confirmations
@@ -362,20 +218,22 @@ impl Channel {
         self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, channel, options))
     }
 
-    fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
-        self.register(|bound| Registration::Notice(handler(bound)))
-    }
-
-    fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
-        Binding::new(self.core(), self.scope(), Some(Arc::clone(&self.intent)), registration)
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Channel(self.intent.id())
-    }
-
     fn core(&self) -> Result<&Arc<Core>, Error> {
         self.owner.core()
+    }
+}
+
+/// Logs a warning if this is not a presence channel: it will never have members.
+pub(super) fn expect_members(core: &Core, channel: &Intent) {
+    if !ChannelKind::of(channel.name()).is_presence() {
+        core.warnings.has_no_members(channel.name());
+    }
+}
+
+impl WeakChannel {
+    /// The channel. `None` after the last handle that keeps the client alive was dropped.
+    pub fn upgrade(&self) -> Option<Channel> {
+        Some(Channel { owner: self.owner.upgrade()?, intent: Arc::clone(&self.intent) })
     }
 }
 

@@ -277,7 +277,7 @@ impl Dispatcher {
     /// A panic in a handler of errors is logged only: reporting it would call that handler again.
     fn error(&mut self, notice: &Notification, effects: &mut HandlerEffects) {
         let mut own = HandlerEffects::default();
-        self.client.outside(notice, &mut own);
+        self.client.error(notice, &mut own);
         for error in own.errors {
             log::error!("{}", error.without_words());
         }
