@@ -11,7 +11,6 @@ use crate::{
     event::Intent,
     io::{ChannelFacts, Core},
     protocol::channel_name::ChannelKind,
-    session::ReadyAuth,
 };
 
 /// A channel of one client. A cheap handle: clones, and handles of the same name, are the same channel.
@@ -38,7 +37,9 @@ impl Channel {
     /// subscription; subscribing after a failure tries again. Returns the handle, so that
     /// calls can be chained: `channel.subscribe().wait_subscribed(..)`.
     pub fn subscribe(&self) -> &Self {
-        self.want(None);
+        if let Ok(core) = self.core() {
+            core.subscribe(&self.intent, None);
+        }
         self
     }
 
@@ -52,13 +53,7 @@ impl Channel {
     /// [`Error::Config`] if the [`HttpAuth`](crate::HttpAuth) is not valid: it is checked as
     /// [`Pusher::connect`](crate::Pusher::connect) checks the configuration. [`Error::Forked`] in a forked child.
     pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<&Self, Error> {
-        let core = self.core()?;
-        core.config.check_options(&options)?;
-        core.fan_out.snapshot.forget_failure(&self.intent);
-        let (tell, _replaced) = core.intents.want_with(&self.intent, options);
-        if tell {
-            core.wishes_changed();
-        }
+        self.core()?.subscribe_with(&self.intent, options)?;
         Ok(self)
     }
 
@@ -67,8 +62,7 @@ impl Channel {
     /// ends in [`Error::NoAuthorizer`].
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) -> &Self {
         if let Ok(core) = self.core() {
-            let socket_id = core.fan_out.snapshot.socket_id();
-            self.want(Some(ReadyAuth { auth, socket_id }));
+            core.subscribe(&self.intent, Some(auth));
         }
         self
     }
@@ -78,26 +72,15 @@ impl Channel {
         WeakChannel { owner: Arc::downgrade(&self.owner), intent: Arc::clone(&self.intent) }
     }
 
-    fn want(&self, ready: Option<ReadyAuth>) {
-        let Ok(core) = self.core() else { return };
-        core.fan_out.snapshot.forget_failure(&self.intent);
-        if core.intents.want(&self.intent, ready) {
-            core.wishes_changed();
-        }
-    }
-
     /// Unsubscribes. After it returns, no further event of the channel is delivered, even if some are on their way, and
     /// no subscribe is sent for it, even if an authorizer is still being asked; one that is being written at that moment
     /// is followed by an unsubscribe. This holds for confirmations, too: one that
     /// [`wait_subscribed`](Self::wait_subscribed) has reported, but that has not reached its handlers yet, is not delivered.
     /// Handlers stay bound. Unsubscribing and subscribing again during one request to an authorizer sends one subscribe.
     pub fn unsubscribe(&self) {
-        let Ok(core) = self.core() else { return };
-        let (tell, _options) = core.intents.forget(&self.intent);
-        if tell {
-            core.wishes_changed();
+        if let Ok(core) = self.core() {
+            core.unsubscribe(&self.intent);
         }
-        core.fan_out.snapshot.forget(std::slice::from_ref(&self.intent));
     }
 
     /// Whether the server has confirmed the subscription, on the connection of this moment.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::handle::Owner;
 use crate::{
     Channel, Config, ConnectionState, DispatchBudget, Error, Receiver, ReceiverOptions, Stats, User, WeakPusher,
-    io::{Core, Withdrawn},
+    io::Core,
     protocol::channel_name::{self, ChannelKind},
 };
 
@@ -183,12 +183,9 @@ impl Pusher {
 
     /// Unsubscribes from all channels.
     pub fn unsubscribe_all(&self) {
-        let Ok(core) = self.core() else { return };
-        let Withdrawn { intents, tell, options: _options } = core.intents.forget_all();
-        if tell {
-            core.wishes_changed();
+        if let Ok(core) = self.core() {
+            core.unsubscribe_all();
         }
-        core.fan_out.snapshot.forget(&intents);
     }
 
     /// The channels that are subscribed or to be subscribed, in the order in which they became known.
@@ -235,19 +232,12 @@ impl Pusher {
     /// [`Error::Config`] when nothing is configured that tells who the user is
     /// ([`Config::user_auth_endpoint`], [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
     pub fn sign_in(&self) -> Result<(), Error> {
-        let core = self.core()?;
-        if !core.config.can_authenticate() {
-            return Err(Self::nobody_signs_in());
-        }
-        let call = core.fan_out.snapshot.issue_sign_in();
-        if core.intents.want_sign_in(call) {
-            core.wishes_changed();
-        }
-        Ok(())
+        self.core()?.sign_in()
     }
 
+    #[cfg(feature = "capi")]
     pub(crate) fn nobody_signs_in() -> Error {
-        Error::config("user_auth_endpoint", "neither this, nor user_authenticator, nor secret with user_data is set")
+        Error::no_way_to_sign_in()
     }
 
     /// The user of this client, signed in or not.

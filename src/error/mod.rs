@@ -512,6 +512,12 @@ impl Error {
         )
     }
 
+    /// The error of signing in where the configuration has no way to do that.
+    pub(crate) fn no_way_to_sign_in() -> Self {
+        let reason = "neither this, nor user_authenticator, nor secret with user_data is set";
+        Self::config("user_auth_endpoint", reason)
+    }
+
     pub(crate) fn config(option: &'static str, reason: impl Into<String>) -> Self {
         Self::Config { option, reason: reason.into() }
     }

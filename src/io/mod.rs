@@ -54,6 +54,7 @@
 //!    that point (S4).
 
 pub(crate) mod auth;
+mod calls;
 pub(crate) mod connect;
 mod core;
 mod dispatch;
@@ -68,5 +69,4 @@ pub(crate) mod transport;
 
 pub(crate) use core::Core;
 pub(crate) use dispatch::{bindings::Scope, handlers};
-pub(crate) use intents::Withdrawn;
 pub(crate) use queues::facts::ChannelFacts;
