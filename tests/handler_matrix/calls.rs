@@ -234,6 +234,9 @@ fn every_public_method_of_a_handle_is_called() {
         ("Pusher", include_str!("../../src/client/pusher.rs")),
         ("Channel", include_str!("../../src/client/channel.rs")),
         ("User", include_str!("../../src/client/user.rs")),
+        ("Pusher", include_str!("../../src/client/bind.rs")),
+        ("Channel", include_str!("../../src/client/bind.rs")),
+        ("User", include_str!("../../src/client/bind.rs")),
         ("Receiver", include_str!("../../src/receiver/mod.rs")),
         #[cfg(unix)]
         ("Receiver", include_str!("../../src/receiver/pollable.rs")),

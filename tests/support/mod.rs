@@ -139,11 +139,35 @@ pub(crate) fn waits(receiver: &Receiver, count: usize) {
 
 /// Every public method that the source of a handle has, as `Handle::method`.
 pub(crate) fn public_methods(handle: &str, source: &str) -> Vec<String> {
-    let methods = source.lines().filter_map(|line| line.strip_prefix("    pub fn "));
-    let methods = methods.map(|rest| rest.split(['(', '<']).next().unwrap_or_default());
-    let methods: Vec<_> = methods.map(|method| format!("{handle}::{method}")).collect();
+    let methods: Vec<_> = blocks(source).flat_map(|block| methods_of(handle, block, source)).collect();
     assert!(!methods.is_empty(), "{handle}");
-    methods
+    methods.into_iter().map(|method| format!("{handle}::{method}")).collect()
+}
+
+/// The methods that an `impl` of this handle has, or that a macro writes for it.
+fn methods_of<'a>(handle: &str, block: &'a str, source: &str) -> Vec<&'a str> {
+    let head = block.lines().next().unwrap_or_default();
+    let is_for_handle = match head.strip_prefix("macro_rules! ").and_then(|rest| rest.strip_suffix(" {")) {
+        Some(name) => [format!("{name}! {{ {handle},"), format!("{name}! {{\n    {handle},")]
+            .iter()
+            .any(|call| source.contains(call)),
+        None => head == format!("impl {handle} {{"),
+    };
+    let methods = block.lines().map(str::trim).filter_map(|line| match line.strip_prefix("pub fn ") {
+        Some(rest) => rest.split(['(', '<']).next(),
+        // A row of the macro that writes the method for one kind of notification.
+        None => line.starts_with("on_").then(|| line.split_once("(&").map(|(method, _)| method)).flatten(),
+    });
+    if is_for_handle { methods.collect() } else { Vec::new() }
+}
+
+/// The items of a source that end with a brace in the first column.
+fn blocks(source: &str) -> impl Iterator<Item = &str> {
+    let starts = |line: &str| line.starts_with("impl ") || line.starts_with("macro_rules! ");
+    source.split("\n}\n").filter_map(move |part| {
+        let start = part.lines().find(|line| starts(line))?;
+        Some(&part[part.find(start)?..])
+    })
 }
 
 /// How many threads of this crate's clients there are in this process.
