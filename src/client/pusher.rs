@@ -235,11 +235,6 @@ impl Pusher {
         self.core()?.sign_in()
     }
 
-    #[cfg(feature = "capi")]
-    pub(crate) fn nobody_signs_in() -> Error {
-        Error::no_way_to_sign_in()
-    }
-
     /// The user of this client, signed in or not.
     pub fn user(&self) -> User {
         User::new(Arc::clone(&self.owner))
@@ -260,11 +255,6 @@ impl Pusher {
     /// thread, or a handler further up on this one, is dispatching.
     pub fn dispatch(&self) -> usize {
         self.core().map_or(0, |core| core.dispatch(None))
-    }
-
-    #[cfg(feature = "capi")]
-    pub(crate) fn is_dispatched_by_hand(&self) -> bool {
-        self.core().is_ok_and(|core| core.config.is_dispatched_by_hand())
     }
 
     /// Like [`dispatch`](Self::dispatch), but stops after this number of notifications, including those without a handler,

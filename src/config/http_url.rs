@@ -23,7 +23,7 @@ impl HttpUrl {
     pub(crate) fn parse(url: &str) -> Result<Self, &'static str> {
         if has_user(url) {
             return Err(
-                "must have no user name and no password in it; send them by Config::auth_header (Authorization)",
+                "must have no user name and no password in it; send them by the option auth_header (Authorization)",
             );
         }
         if url.contains(|c: char| c.is_control() || c.is_whitespace() || "#\\".contains(c)) {
@@ -99,7 +99,7 @@ mod tests {
         ];
         for url in urls {
             let reason = HttpUrl::parse(url).err().unwrap_or_else(|| panic!("{url}"));
-            assert!(reason.contains("Config::auth_header") && !reason.contains("can"), "{url}: {reason}");
+            assert!(reason.contains("the option auth_header") && !reason.contains("can"), "{url}: {reason}");
         }
         for url in ["https://h/@ann", "https://h?user=a@b", "https://h:80/a@b", "https://[::1]/@"] {
             assert!(HttpUrl::parse(url).is_ok(), "{url}");

@@ -2,6 +2,7 @@
 
 mod codes;
 mod display;
+mod names;
 mod proxy;
 mod redact;
 #[cfg(test)]
@@ -11,6 +12,10 @@ mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(feature = "capi")]
+pub(crate) use display::Named;
+#[cfg(feature = "capi")]
+pub(crate) use names::Names;
 pub use proxy::ProxyProblem;
 pub use tls::TlsProblem;
 

@@ -6,9 +6,8 @@ use super::c::{self, Pointer};
 use crate::{
     AuthRequest, ChannelAuth, UserAuth,
     capi::{
-        handles::Handle,
-        questions::{self, Answer, Asked, Questions},
-        results,
+        auth::questions::{self, Answer, Asked, Questions},
+        ffi::{handles::Handle, results},
     },
 };
 

@@ -6,7 +6,10 @@ use super::{
     c::{self, Pointer},
     counted::{Counted, count, destroy},
 };
-use crate::capi::{notification::Notification, numbers, results};
+use crate::{
+    NotificationKind,
+    capi::{core::events::number, events::notification::Notification, ffi::results},
+};
 
 /// A client that is not connected, to a port at which nobody listens any more. Its callbacks run by hand.
 fn client() -> Pointer {
@@ -53,13 +56,13 @@ fn where_registering_fails_the_destructor_has_run_once() {
     free(freed);
     let channel = c"news".as_ptr();
     let cases: [(Pointer, i32, _, c::Callback, i32); 8] = [
-        (ptr::null_mut(), numbers::PUSHER_KIND_EVENT, ptr::null(), Some(count), results::PUSHER_ERR_NULL),
-        (freed, numbers::PUSHER_KIND_EVENT, ptr::null(), Some(count), results::PUSHER_ERR_HANDLE),
-        (client, numbers::PUSHER_KIND_EVENT, ptr::null(), None, results::PUSHER_ERR_NULL),
-        (client, numbers::PUSHER_KIND_EVENT, c"\xff".as_ptr(), Some(count), results::PUSHER_ERR_UTF8),
-        (client, numbers::PUSHER_KIND_EVENT, c"#".as_ptr(), Some(count), results::PUSHER_ERR_CHANNEL_NAME),
-        (client, numbers::PUSHER_KIND_ERROR, channel, Some(count), results::PUSHER_ERR_VALUE),
-        (client, numbers::PUSHER_KIND_LAGGED, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
+        (ptr::null_mut(), number(NotificationKind::Event), ptr::null(), Some(count), results::PUSHER_ERR_NULL),
+        (freed, number(NotificationKind::Event), ptr::null(), Some(count), results::PUSHER_ERR_HANDLE),
+        (client, number(NotificationKind::Event), ptr::null(), None, results::PUSHER_ERR_NULL),
+        (client, number(NotificationKind::Event), c"\xff".as_ptr(), Some(count), results::PUSHER_ERR_UTF8),
+        (client, number(NotificationKind::Event), c"#".as_ptr(), Some(count), results::PUSHER_ERR_CHANNEL_NAME),
+        (client, number(NotificationKind::Error), channel, Some(count), results::PUSHER_ERR_VALUE),
+        (client, number(NotificationKind::Lagged), ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
         (client, 14, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
     ];
     for (index, (client, kind, channel, callback, expected)) in cases.into_iter().enumerate() {
@@ -77,10 +80,10 @@ fn where_registering_fails_the_destructor_has_run_once() {
 fn every_kind_but_losses_can_be_registered_for() {
     let client = client();
     let of_no_channel = [
-        numbers::PUSHER_KIND_CONNECTION_STATE_CHANGE,
-        numbers::PUSHER_KIND_SIGNED_IN,
-        numbers::PUSHER_KIND_WATCHLIST,
-        numbers::PUSHER_KIND_ERROR,
+        number(NotificationKind::ConnectionStateChange),
+        number(NotificationKind::SignedIn),
+        number(NotificationKind::Watchlist),
+        number(NotificationKind::Error),
     ];
     let counted = Counted::default();
     let on = |kind, channel| {
@@ -88,7 +91,7 @@ fn every_kind_but_losses_can_be_registered_for() {
         // SAFETY: the texts end with a NUL.
         unsafe { c::pusher_on(client, kind, channel, Some(count), pointer, Some(destroy), none) }
     };
-    for kind in numbers::PUSHER_KIND_EVENT..numbers::PUSHER_KIND_LAGGED {
+    for kind in number(NotificationKind::Event)..number(NotificationKind::Lagged) {
         assert_eq!(on(kind, ptr::null()), results::PUSHER_OK, "{kind}");
         let expected = if of_no_channel.contains(&kind) { results::PUSHER_ERR_VALUE } else { results::PUSHER_OK };
         assert_eq!(on(kind, c"news".as_ptr()), expected, "{kind}");
@@ -140,7 +143,7 @@ unsafe extern "C" fn free_client(user_data: *mut c_void, notification: *const No
 fn no_callback_starts_once_the_client_was_freed_inside_one() {
     let (client, counted) = (client(), Counted::default());
     FREED_INSIDE.store(client, Ordering::SeqCst);
-    let kind = numbers::PUSHER_KIND_CONNECTION_STATE_CHANGE;
+    let kind = number(NotificationKind::ConnectionStateChange);
     let mut handled = 0;
     // SAFETY: what is NULL may be.
     unsafe {

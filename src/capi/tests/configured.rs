@@ -10,10 +10,8 @@ use super::{
     counted::{Counted, destroy},
 };
 use crate::capi::{
-    callbacks::{Pairs, PairsCallback, Registered},
-    decoder::{self, DecodedText},
-    handles::Handle,
-    results,
+    config::callbacks::{self, DecodedText, Pairs, PairsCallback},
+    ffi::{callback::Registered, handles::Handle, results},
 };
 
 /// A handle as it is handed to C.
@@ -84,12 +82,12 @@ unsafe extern "C" fn decode(_: *mut c_void, data: *const c_char, length: usize, 
 #[test]
 fn a_decoder_makes_text_or_says_that_it_cannot() {
     let counted = Counted::default();
-    let callback = Registered::of(decode as decoder::pusher_decode_callback, counted.user_data());
-    assert_eq!(decoder::decode(&callback, b"re\0d").as_deref(), Ok("d\0er"));
-    assert_eq!(decoder::decode(&callback, b"nothing"), Err("the decoder has set no text".to_owned()));
-    assert_eq!(decoder::decode(&callback, b""), Err("the decoder returned 7".to_owned()));
+    let callback = Registered::of(decode as callbacks::pusher_decode_callback, counted.user_data());
+    assert_eq!(callbacks::decode(&callback, b"re\0d").as_deref(), Ok("d\0er"));
+    assert_eq!(callbacks::decode(&callback, b"nothing"), Err("the decoder has set no text".to_owned()));
+    assert_eq!(callbacks::decode(&callback, b""), Err("the decoder returned 7".to_owned()));
     // The result of pusher_text_set is that of the decoder.
-    assert_eq!(decoder::decode(&callback, b"r\xff"), Err("the decoder returned 11".to_owned()));
+    assert_eq!(callbacks::decode(&callback, b"r\xff"), Err("the decoder returned 11".to_owned()));
 }
 
 #[cfg(unix)]
@@ -108,7 +106,7 @@ mod dialer {
     use super::*;
     use crate::{
         DialRequest,
-        capi::dialer::{self, pusher_dial_callback},
+        capi::config::dialer::{self, pusher_dial_callback},
         config::Kind,
     };
 

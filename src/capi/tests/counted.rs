@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::capi::{notification::Notification, user_data::UserData};
+use crate::capi::{events::notification::Notification, ffi::callback::UserData};
 
 #[derive(Clone, Default)]
 pub(super) struct Counted(Arc<Counts>);

@@ -8,7 +8,7 @@ use std::{
 use ::log::{Level, LevelFilter, Log, Record};
 
 use super::counted::Counted;
-use crate::capi::log::{LOGGER, Outlet, Sink, is_ours, level};
+use crate::capi::library::log::{LOGGER, Outlet, Sink, is_ours, level};
 
 fn say(level: Level, target: &str) {
     LOGGER.log(&Record::builder().level(level).target(target).args(format_args!("words")).build());

@@ -3,7 +3,10 @@
 use std::{ffi::CStr, ptr};
 
 use super::c::{self, Pointer};
-use crate::capi::{arguments::Argument, config::Config, handles::Handle, results};
+use crate::capi::{
+    config::Config,
+    ffi::{arguments::Argument, handles::Handle, results},
+};
 
 fn config_with(options: &[(&CStr, &CStr)]) -> Pointer {
     let address = [(c"key", c"k"), (c"host", c"localhost")];

@@ -8,10 +8,10 @@ use std::{
 
 use crate::{
     Error,
-    capi::{
-        boundary::{self, Failure},
-        results,
-        user_data::UserData,
+    capi::ffi::{
+        boundary,
+        callback::UserData,
+        results::{self, Failure},
     },
     io::guard::worker::Worker,
     panic_hook::is_quiet,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::c::{self, Pointer};
-use crate::capi::{options, results};
+use crate::capi::{config::options, ffi::results};
 
 /// The text of this thread's last error.
 fn last_error() -> String {
@@ -244,7 +244,7 @@ fn c1_a_counter_that_does_not_exist_is_named_with_the_nearest() {
             assert_eq!(c::pusher_stats_get(stats, counter.as_ptr(), &mut value), results::PUSHER_ERR_OPTION);
             assert!(last_error().ends_with(said), "{}", last_error());
         }
-        for counter in crate::capi::stats::COUNTERS {
+        for counter in crate::capi::client::stats::COUNTERS {
             let name = CString::new(counter).expect("no NUL");
             assert!(c::pusher_stats_get(stats, name.as_ptr(), &mut value) <= results::PUSHER_NOTHING, "{counter}");
         }
