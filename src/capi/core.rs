@@ -1,12 +1,11 @@
-//! The doors by which the C interface enters private parts of the library. Everything else here uses the interface that
-//! Rust programs use. There are four doors:
+//! The four doors by which the C interface enters private parts of the library. No other file of the C interface names a
+//! private part.
 //!
-//! 1. [`config`]: a configuration is checked before a client is made of it, and is asked for what the client will do.
-//! 2. [`client`]: C registers callbacks by the number of a kind, ends a client while others use it, and takes from a queue
-//!    without looking at the process again.
-//! 3. [`events`]: C reads texts where they lie, and parts of notifications one by one. Their texts, and those of errors,
-//!    name options and functions as C calls them.
-//! 4. [`panics`]: calls of C mark their thread, so that the log gets a panic of the library.
+//! 1. [`config`] checks a configuration before a client is made of it, and tells how the client will behave.
+//! 2. [`client`] registers a callback by its kind, ends a client or a receiver while other threads use it, and takes from a
+//!    receiver without asking for the process id.
+//! 3. [`events`] lends texts where they lie in memory, takes notifications apart, and writes texts with the names of C.
+//! 4. [`panics`] marks the threads of C calls, so that their panics go to the log.
 
 /// The first door.
 pub(crate) mod config {
@@ -18,7 +17,7 @@ pub(crate) mod config {
         config.check()
     }
 
-    /// How long the client waits for a subscription, which is how long an answer of an authorizer is of use.
+    /// The time for which the client waits for a subscription, and thus for an authorizer.
     pub(crate) fn subscription_timeout(config: &Config) -> Duration {
         config.settings().subscriptions.timeout
     }
@@ -28,12 +27,12 @@ pub(crate) mod config {
         config.can_authenticate()
     }
 
-    /// The reason why a header cannot be sent, if it cannot.
+    /// Returns the reason if the header cannot be sent.
     pub(crate) fn check_header(name: &str, value: &str) -> Result<(), String> {
         checked_header(name, value).map(drop)
     }
 
-    /// Sets the user's data to JSON as it was written: a tree of it would be a copy in another order.
+    /// Sets the user's data to JSON as it was written, because a parsed copy could have another order.
     pub(crate) fn user_data(config: Config, json: &str) -> Config {
         config.user_data_text(Secret::new(json))
     }
@@ -55,7 +54,8 @@ pub(crate) mod client {
         pusher.on_kind(kind, channel, handler)
     }
 
-    /// Ends the client for good. `meanwhile` releases the threads that wait for the program.
+    /// Ends the client for good, even if other handles of it exist. `meanwhile` runs during the shutdown, and releases the
+    /// threads that wait for the program.
     pub(crate) fn end(pusher: &Pusher, meanwhile: impl FnOnce()) {
         pusher.end(meanwhile);
     }

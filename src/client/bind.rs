@@ -102,7 +102,7 @@ impl BindTarget for User {
     }
 }
 
-/// Writes the methods for events by their names, and those that unbind. The texts complete the documentation.
+/// Writes the methods that bind handlers of events, and the methods that unbind. The texts complete the documentation.
 macro_rules! bind_methods {
     (
         $handle:ty,

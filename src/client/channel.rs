@@ -43,10 +43,10 @@ impl Channel {
         self
     }
 
-    /// Like [`subscribe`](Self::subscribe), with options for this channel, in place of what the configuration says for all
-    /// channels. They replace all earlier options of the channel. They hold through reconnects, and until
-    /// [`unsubscribe`](Self::unsubscribe) or other options. On a channel that is subscribed already they hold from the next
-    /// authorisation on, but a decoder holds at once, also for events that wait.
+    /// Like [`subscribe`](Self::subscribe), with options for this channel, in place of those that the configuration has
+    /// for all channels. They replace all earlier options of the channel. They hold through reconnects, and until
+    /// [`unsubscribe`](Self::unsubscribe) or other options. On a channel that is subscribed already they hold from the
+    /// next authorisation on, but a decoder holds at once, also for events that wait.
     ///
     /// # Errors
     ///
@@ -57,9 +57,9 @@ impl Channel {
         Ok(self)
     }
 
-    /// Subscribes with a permission that the program has already, made for the socket of this moment, or for the next one
-    /// while there is none. It serves no other: after a reconnect the configured authorizer takes over, or the subscription
-    /// ends in [`Error::NoAuthorizer`].
+    /// Subscribes with a permission that the program has already, made for the current socket, or for the next one
+    /// while there is none. It holds for no other socket: after a reconnect the configured authorizer takes over, or
+    /// the subscription ends in [`Error::NoAuthorizer`].
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) -> &Self {
         if let Ok(core) = self.core() {
             core.subscribe(&self.intent, Some(auth));
@@ -73,17 +73,18 @@ impl Channel {
     }
 
     /// Unsubscribes. After it returns, no further event of the channel is delivered, even if some are on their way, and
-    /// no subscribe is sent for it, even if an authorizer is still being asked; one that is being written at that moment
-    /// is followed by an unsubscribe. This holds for confirmations, too: one that
-    /// [`wait_subscribed`](Self::wait_subscribed) has reported, but that has not reached its handlers yet, is not delivered.
-    /// Handlers stay bound. Unsubscribing and subscribing again during one request to an authorizer sends one subscribe.
+    /// no subscribe is sent for it, even if an authorizer is still being asked. A subscribe that is being written at
+    /// that moment is followed by an unsubscribe. This holds for confirmations, too: one that
+    /// [`wait_subscribed`](Self::wait_subscribed) has reported, but that has not reached its handlers yet, is not
+    /// delivered. Handlers stay bound. Unsubscribing and subscribing again during one request to an authorizer sends
+    /// one subscribe.
     pub fn unsubscribe(&self) {
         if let Ok(core) = self.core() {
             core.unsubscribe(&self.intent);
         }
     }
 
-    /// Whether the server has confirmed the subscription, on the connection of this moment.
+    /// Whether the server has confirmed the subscription on the current connection.
     pub fn is_subscribed(&self) -> bool {
         self.core().is_ok_and(|core| core.fan_out.snapshot.is_subscribed(&self.intent))
     }
@@ -93,9 +94,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// What ended the subscription, for example [`Error::SubscriptionRefused`]; [`Error::WaitTimeout`] when the time is
-    /// over; [`Error::NotSubscribed`] when nobody subscribes; [`Error::Disconnected`], or the reason of a final refusal,
-    /// when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
+    /// The error that ended the subscription, for example [`Error::SubscriptionRefused`]; [`Error::WaitTimeout`] when
+    /// the time is over; [`Error::NotSubscribed`] when the channel is not to be subscribed; [`Error::Disconnected`], or
+    /// the reason of a final refusal, when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_subscribed(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
         core.refuse_inside("wait_subscribed")?;
@@ -107,14 +108,14 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// Those of [`Pusher::trigger`](crate::Pusher::trigger), each before anything is sent.
+    /// The errors of [`Pusher::trigger`](crate::Pusher::trigger), each before anything is sent.
     pub fn trigger<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), Error> {
         client_event::trigger(self.core()?, &self.intent, event, data)
     }
 
     /// The members of a presence channel, by their ids. While the connection is lost, or until the channel is confirmed
     /// again, these are the last known members. The list is empty before the first confirmation, after unsubscribing,
-    /// and for other channels; for those a warning is logged.
+    /// and for other kinds of channels, for which a warning is logged.
     pub fn members(&self) -> Vec<Member> {
         self.expect_members();
         self.facts(|facts| facts.members.iter().cloned().collect()).unwrap_or_default()
@@ -126,13 +127,13 @@ impl Channel {
         self.facts(|facts| facts.members.get(id).cloned()).flatten()
     }
 
-    /// The member who this client is.
+    /// The member that is the user of this client.
     pub fn me(&self) -> Option<Member> {
         self.expect_members();
         self.facts(|facts| facts.me().cloned()).flatten()
     }
 
-    /// How many connections are subscribed, as the server last told; `None` when it did not.
+    /// The number of connections that are subscribed, as the server last reported it; `None` if it did not.
     pub fn subscription_count(&self) -> Option<u64> {
         self.facts(|facts| facts.subscription_count).flatten()
     }
@@ -147,9 +148,9 @@ impl Channel {
         self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, look)
     }
 
-    /// A queue of its own for everything that happens to this channel from now on, in order: its events, its confirmations
-    /// and failures, its members. The connection's changes are no channel's: they are in
-    /// [`Pusher::receiver`](crate::Pusher::receiver).
+    /// A queue of its own for all notifications of this channel from now on, in order: events, confirmations and
+    /// failures, members. Changes of the connection belong to no channel: [`Pusher::receiver`](crate::Pusher::receiver)
+    /// gets them.
     pub fn receiver(&self) -> Receiver {
         self.receiver_with(ReceiverOptions::default())
     }
@@ -182,7 +183,8 @@ impl Channel {
         EventReceiver::new(self.events(event))
     }
 
-    /// As [`receiver`](Self::receiver), with a say in what it receives, how much of it waits, and who is woken for it.
+    /// Like [`receiver`](Self::receiver), with options: the notifications to receive, the length of the queue, and a
+    /// closure to wake.
     ///
     /// ```
     /// use pusher_channels::{Config, NotificationKind, Overflow, Pusher, ReceiverOptions};

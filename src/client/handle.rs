@@ -1,4 +1,4 @@
-//! What the handles of one client share: their owner, the bindings of handlers, and weak handles.
+//! The base of the handles: the owner that they share, the bindings of handlers, and weak handles.
 
 use std::{
     fmt,

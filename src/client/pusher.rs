@@ -103,17 +103,17 @@ impl Pusher {
         }
     }
 
-    /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example after
-    /// the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an attempt is being
-    /// made already, nor where no connection is wanted: [`Failed`](ConnectionState::Failed) and
-    /// [`Disconnected`](ConnectionState::Disconnected) are left by `connect`.
+    /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example
+    /// after the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an
+    /// attempt is being made already, nor where no connection is wanted: `connect` leaves
+    /// [`Failed`](ConnectionState::Failed) and [`Disconnected`](ConnectionState::Disconnected).
     pub fn reconnect_now(&self) {
         if let Ok(core) = self.core() {
             core.reconnect_now();
         }
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     pub fn state(&self) -> ConnectionState {
         self.core().map_or_else(|_| ConnectionState::default(), |core| core.fan_out.snapshot.state())
     }
@@ -188,7 +188,7 @@ impl Pusher {
         }
     }
 
-    /// The channels that are subscribed or to be subscribed, in the order in which they became known.
+    /// The channels that are subscribed, or to be subscribed, in the order in which they became known.
     pub fn channels(&self) -> Vec<Channel> {
         let Ok(core) = self.core() else { return Vec::new() };
         let wanted = core.intents.wanted().into_iter();
@@ -229,8 +229,8 @@ impl Pusher {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when nothing is configured that tells who the user is
-    /// ([`Config::user_auth_endpoint`], [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
+    /// [`Error::Config`] when no way to sign in is configured ([`Config::user_auth_endpoint`],
+    /// [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
     pub fn sign_in(&self) -> Result<(), Error> {
         self.core()?.sign_in()
     }
@@ -240,19 +240,20 @@ impl Pusher {
         User::new(Arc::clone(&self.owner))
     }
 
-    /// A queue of its own for everything that happens from now on, in order.
+    /// A queue of its own for all notifications from now on, in order.
     pub fn receiver(&self) -> Receiver {
         self.receiver_with(ReceiverOptions::default())
     }
 
-    /// As [`receiver`](Self::receiver), with a say in what it receives, how much of it waits, and who is woken for it.
+    /// Like [`receiver`](Self::receiver), with options: the notifications to receive, the length of the queue, and a
+    /// closure to wake.
     pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
         self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, None, options))
     }
 
-    /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. What comes while they
-    /// run is for the next call. Returns how many notifications were handled; 0 also without that option, and when another
-    /// thread, or a handler further up on this one, is dispatching.
+    /// With [`Config::manual_dispatch`], runs the handlers of all pending notifications on the calling thread.
+    /// Notifications that arrive meanwhile are for the next call. Returns the number of handled notifications, which is
+    /// 0 also without that option, and while another thread, or a handler further up on this one, is dispatching.
     pub fn dispatch(&self) -> usize {
         self.core().map_or(0, |core| core.dispatch(None))
     }
@@ -272,7 +273,7 @@ impl Pusher {
         self.core().map_or(0, |core| core.dispatch(Some(budget.into())))
     }
 
-    /// What the client has counted so far.
+    /// The counters of the client.
     pub fn stats(&self) -> Stats {
         self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
     }

@@ -34,25 +34,25 @@ impl User {
         Self { owner }
     }
 
-    /// The user's id; `None` while nobody is signed in.
+    /// The user's id; `None` while no user is signed in.
     pub fn id(&self) -> Option<String> {
         self.core().ok()?.fan_out.snapshot.user_id().map(|id| id.to_string())
     }
 
-    /// Whether the server has confirmed the sign-in, on the connection of this moment.
+    /// Whether the server has confirmed the sign-in on the current connection.
     pub fn is_signed_in(&self) -> bool {
         self.core().is_ok_and(|core| core.fan_out.snapshot.user_id().is_some())
     }
 
-    /// Waits until the server has confirmed the sign-in. Handlers and receivers that are made after it has returned hear nothing
-    /// older.
+    /// Waits until the server has confirmed the sign-in. Handlers and receivers that are made after it has returned get
+    /// only newer notifications.
     ///
     /// # Errors
     ///
-    /// What ended the sign-in, for example [`Error::AuthRefused`] or [`Error::SignInRefused`]; [`Error::WaitTimeout`] when
-    /// the time is over; [`Error::NotSignedIn`] when nobody has called [`Pusher::sign_in`](crate::Pusher::sign_in);
-    /// [`Error::Disconnected`], or the reason of a final refusal, when no connection is being made;
-    /// [`Error::WouldDeadlock`] inside a handler.
+    /// The error that ended the sign-in, for example [`Error::AuthRefused`] or [`Error::SignInRefused`];
+    /// [`Error::WaitTimeout`] when the time is over; [`Error::NotSignedIn`] if
+    /// [`Pusher::sign_in`](crate::Pusher::sign_in) was not called; [`Error::Disconnected`], or the reason of a final
+    /// refusal, when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_signed_in(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
         core.refuse_inside("wait_signed_in")?;

@@ -1,4 +1,4 @@
-//! Headers and parameters of the requests to auth endpoints, which a program may renew.
+//! Headers and parameters of requests to auth endpoints. A program may renew them.
 
 use std::{mem, sync::Arc};
 
@@ -12,7 +12,7 @@ pub(crate) type Secret = Zeroizing<String>;
 
 type Pairs = Vec<(String, Secret)>;
 
-/// What every request carries beside what the client says.
+/// The headers and parameters of every request, beside the client's own.
 #[derive(Default, Clone)]
 pub(crate) struct Credentials {
     headers: Pairs,
@@ -39,7 +39,7 @@ impl Credentials {
     }
 }
 
-/// Those of one client, shared with the threads that ask.
+/// The credentials of one client, shared with the threads that send requests.
 pub(crate) struct Shared(Mutex<Credentials>);
 
 impl Shared {
@@ -69,7 +69,7 @@ impl Shared {
         outcome
     }
 
-    /// Lets each request carry what there is at that moment, and what the program's callbacks say.
+    /// Gives each request the current credentials, and the pairs of the program's callbacks.
     pub fn apply(
         self: &Arc<Self>,
         config: crate::Config,

@@ -1,4 +1,4 @@
-//! Who authorises: the program, an endpoint, or a backend in C.
+//! Authorising: credentials for endpoints, questions to the program, and signed permissions.
 
 pub(crate) mod credentials;
 pub(crate) mod permissions;

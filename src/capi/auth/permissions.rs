@@ -1,4 +1,4 @@
-//! Permissions of the program's backend: signed ones, and those that it gives for signing in.
+//! Permissions: signed by a backend in C, or given by the program for signing in.
 
 use std::{ffi::c_char, sync::Arc};
 
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// What the program's backend has said of its user, for one connection.
+/// The permission that the program's backend gave for its user, with the socket id of its connection.
 #[derive(Default)]
 pub(crate) struct Proof {
     given: Mutex<Option<(String, UserAuth)>>,
 }
 
 impl Proof {
-    /// Signs in by what is given, where the config has no way of its own.
+    /// Lets the client sign in by a given permission, if the config has no other way.
     pub fn for_want_of_others(config: crate::Config) -> (crate::Config, Option<Arc<Self>>) {
         if core::config::can_sign_in(&config) {
             return (config, None);

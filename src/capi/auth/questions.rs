@@ -1,7 +1,7 @@
 //! Questions to the program: whether the client may subscribe, and who the user is.
 //!
-//! A callback gets an [`AuthRequest`] and may answer it when it likes, on any thread. The thread of the client's that asks
-//! waits for the answer as long as it is of use.
+//! A callback gets an [`AuthRequest`], and may answer it at any time, on any thread. The client's thread waits for the
+//! answer for as long as the answer is of use.
 
 use std::{
     ffi::c_char,
@@ -21,13 +21,14 @@ use crate::capi::ffi::{
 };
 use crate::{AuthError, ChannelAuth, UserAuth};
 
-/// A question that the program answers. When it goes without an answer, that is a refusal.
+/// A question that the program answers. Dropping it without an answer is a refusal.
 pub(crate) struct AuthRequest {
     subject: Subject,
     socket_id: Terminated,
 }
 
-/// What is asked for, and where the answer goes. Only who frees the handle answers, so that there is room for it.
+/// The subject of a question, with the channel for its answer. Only the thread that frees the handle answers, so that
+/// the channel has room.
 enum Subject {
     Channel { name: Terminated, answer: Sender<Answer<ChannelAuth>> },
     User { answer: Sender<Answer<UserAuth>> },
@@ -38,7 +39,7 @@ pub(crate) type Answer<T> = Result<T, AuthError>;
 impl Freed for AuthRequest {}
 
 impl AuthRequest {
-    /// An answer that nobody waits for any more is of no use, and no error.
+    /// An answer that comes too late is no error.
     fn refuse(&self, error: AuthError) {
         match &self.subject {
             Subject::Channel { answer, .. } => drop(answer.try_send(Err(error))),
@@ -47,9 +48,9 @@ impl AuthRequest {
     }
 }
 
-/// What one client asks.
+/// The questions of one client.
 pub(crate) struct Questions {
-    /// Goes when the client does. Nothing is ever sent by it.
+    /// Dropped when the client ends. Nothing is sent through it.
     open: Mutex<Option<Sender<()>>>,
     closed: Receiver<()>,
 }
@@ -92,12 +93,12 @@ impl Questions {
         Arc::new(Self { open: Mutex::new(Some(open)), closed })
     }
 
-    /// Ends all waiting. Whatever is asked from now on is refused.
+    /// Ends all waiting. Later questions are refused.
     pub fn close(&self) {
         drop(self.open.lock().take());
     }
 
-    /// Asks by a callback, and waits until all is answered, for so long at most.
+    /// Asks by a callback, and waits until all questions are answered, for up to `timeout`.
     pub fn ask<T>(
         &self,
         asked: Vec<Answer<Asked<T>>>,
@@ -112,13 +113,13 @@ impl Questions {
         } else {
             handles.iter().for_each(|handle| drop(handle.take()));
         }
-        // A callback that forks and returns in the child has nobody there to answer to (H7).
+        // If the callback forks and returns in the child, no thread of the child answers (H7).
         let is_child = process::id() != process;
         let wait = |asked: Asked<T>| if is_child { Err(forked()) } else { self.wait(&asked.answer, deadline) };
         asked.into_iter().map(|asked| asked.and_then(wait)).collect()
     }
 
-    /// Refuses once the client has ended: from then on no callback of the program's is begun.
+    /// An error once the client has ended. From then on no callback of the program begins.
     pub fn while_open(&self) -> Result<(), &'static str> {
         if self.is_open() { Ok(()) } else { Err(GONE) }
     }
@@ -144,7 +145,7 @@ fn forked() -> AuthError {
     AuthError::new("the callback has forked")
 }
 
-/// The statuses that HTTP has. 0 stands for none.
+/// The error with this HTTP status. 0 stands for no status.
 fn refusal(message: &str, status: i32) -> Result<AuthError, Failure> {
     let error = AuthError::new(message);
     match u16::try_from(status) {

@@ -25,13 +25,13 @@ use crate::{
 };
 
 callbacks! {
-    /// Hears of a notification, which is there until it returns.
+    /// Gets a notification, which is valid until it returns.
     type pusher_callback = fn(*mut c_void, *const Notification);
 }
 
-/// A registered callback, as long as somebody may want to end it.
+/// A registered callback, for a program that may end it.
 pub(crate) struct Binding {
-    /// Taken by the one who unbinds.
+    /// `None` once it was unbound.
     bound: Mutex<Option<crate::Binding>>,
 }
 
@@ -45,7 +45,7 @@ impl Binding {
     }
 }
 
-/// A callback that waits for its notifications.
+/// A callback of a client.
 struct Callback {
     function: pusher_callback,
     user_data: UserData,
@@ -57,15 +57,15 @@ impl Callback {
         Self { function, user_data, client: Arc::downgrade(client) }
     }
 
-    /// Runs it, unless the client was freed: what still waited then is nobody's.
+    /// Runs it, unless the client was freed: notifications that still wait then are dropped.
     fn run(&self, notification: &Notification) {
         if self.client.upgrade().is_some_and(|client| !client.is_ended()) {
-            // SAFETY: the header lets it run on any thread, with what was registered beside it.
+            // SAFETY: the header lets the callback run on any thread with its `user_data`.
             self.user_data.call(|user_data| unsafe { (self.function)(user_data, ptr::from_ref(notification)) });
         }
     }
 
-    /// Only counts references: the text stays where it came in.
+    /// Copies no text, but counts references to it.
     fn event(&self, event: &Event) {
         self.run(&Notification::Event(event.clone()));
     }
@@ -75,7 +75,7 @@ impl Callback {
     }
 }
 
-/// Registers a callback. The place for its handle is taken before, so that it is not bound where there is none.
+/// Registers a callback. Its handle is made first: without one, the callback must not be bound.
 fn bind(place: Option<Place<'_, Handle<Binding>>>, register: impl FnOnce() -> crate::Binding) -> Result<(), Failure> {
     let Some(place) = place else {
         register();
@@ -216,7 +216,8 @@ exports! {
     }
 
     fn pusher_dispatch_time(client: Handle<Client>, time_ms: i32, count: OptionalOut<'_, usize>) {
-        // It does not wait, so that a negative time is not for ever. Most likely it is a budget that is overdrawn.
+        // The function does not wait, so that a negative time does not mean for ever. Most likely it is an overdrawn
+        // budget.
         let time = u64::try_from(time_ms).map_err(|_| Failure::value("a time to dispatch for is not negative"))?;
         let handled = by_hand(&client)?.dispatch_for(Duration::from_millis(time));
         if let Some(count) = count {

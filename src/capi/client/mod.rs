@@ -29,12 +29,12 @@ use crate::{
 /// A client, until it is freed.
 pub(crate) struct Client {
     pusher: RwLock<Option<Pusher>>,
-    /// What `pusher_next` takes from.
+    /// The queue of `pusher_next`.
     queue: Option<Queue>,
     credentials: Arc<Shared>,
-    /// The questions to authorizers that have no answer yet.
+    /// The questions to authorizers without an answer.
     questions: Arc<Questions>,
-    /// How users are signed in where nothing else is configured.
+    /// The way to sign in if no other one is configured.
     proof: Option<Arc<Proof>>,
     is_dispatched_by_hand: bool,
 }
@@ -66,7 +66,8 @@ impl Client {
         self.proof.as_deref()
     }
 
-    /// Whether it was freed. Waits for no lock: who holds it is freeing the client, or is not there in a forked child.
+    /// Whether the client was freed. It waits for no lock: the thread that holds it frees the client, or does not exist
+    /// in a forked child.
     pub fn is_ended(&self) -> bool {
         self.pusher.try_read().is_none_or(|pusher| pusher.is_none())
     }
@@ -76,7 +77,7 @@ impl Client {
         self.queue.as_ref().ok_or_else(none)
     }
 
-    /// Ends it, while other threads may be inside of functions: what they wait for will not come.
+    /// Ends the client, also while other threads wait in its functions, which then return.
     fn end(&self) {
         let Some(pusher) = self.pusher.write().take() else { return };
         core::client::end(&pusher, || self.questions.close());

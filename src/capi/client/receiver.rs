@@ -28,7 +28,7 @@ pub(crate) struct Receiver {
 }
 
 impl Freed for Receiver {
-    /// Whoever waits for something to come is told that nothing will.
+    /// Ends the waiting of other threads.
     fn freed(&self) {
         self.queue.close();
     }
@@ -36,7 +36,7 @@ impl Freed for Receiver {
 
 impl Freed for ReceiverOptions {}
 
-/// How a queue is made.
+/// The options of a queue, until one is made.
 #[derive(Default)]
 pub(crate) struct ReceiverOptions {
     choice: Mutex<Choice>,
@@ -132,14 +132,14 @@ exports! {
         user_data;
     ) {
         let wake = move || {
-            // SAFETY: the header lets it run on any thread, with what was registered beside it.
+            // SAFETY: the header lets the callback run on any thread with its `user_data`.
             user_data.call(|user_data| unsafe { callback(user_data) });
         };
         let mut choice = options.choice.lock();
         let woken = choice.options.clone().wake(wake);
         let before = std::mem::replace(&mut choice.options, woken);
         drop(choice);
-        // The destructor is the program's own code, and runs without the lock.
+        // The destructor is the program's own code, so it runs without the lock.
         drop(before);
         Ok(())
     }

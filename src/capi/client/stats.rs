@@ -1,4 +1,4 @@
-//! Counters, as they were when they were asked for.
+//! Counters, as they were when the program asked for them.
 
 use std::ffi::c_char;
 

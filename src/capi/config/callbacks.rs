@@ -1,4 +1,4 @@
-//! The callbacks of a configuration: who authorises, decodes and dials.
+//! The callbacks of a configuration, which authorise, decode and dial.
 
 use std::{
     ffi::{c_char, c_void},
@@ -23,20 +23,20 @@ use crate::{
 };
 
 callbacks! {
-    /// Answers one question, sooner or later.
+    /// Gets one question, and answers it now or later.
     type pusher_authorize_callback = fn(*mut c_void, Handle<AuthRequest>);
 
-    /// Answers several questions, sooner or later.
+    /// Gets several questions, and answers them now or later.
     type pusher_batch_authorize_callback = fn(*mut c_void, *const Handle<AuthRequest>, usize);
 
     /// Adds headers or parameters.
     type pusher_pairs_callback = fn(*mut c_void, Handle<Pairs>);
 
-    /// Makes text of data, and says whether it could.
+    /// Makes text of data. Returns 0 if it could.
     type pusher_decode_callback = fn(*mut c_void, *const c_char, usize, Handle<DecodedText>) -> i32;
 }
 
-/// Those that were set. A clone has the same ones, which go with the last of them.
+/// The callbacks that were set. Clones share them, and the last clone drops them.
 #[derive(Default, Clone)]
 pub(crate) struct Callbacks {
     pub authorizer: Option<Arc<Registered<pusher_authorize_callback>>>,
@@ -49,7 +49,8 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
-    /// Lets a client call them, all but those for headers and parameters. Its questions end with the client.
+    /// Sets all callbacks but the ones for headers and parameters in a configuration. The questions end with the
+    /// client.
     pub fn apply(&self, config: crate::Config, questions: &Arc<Questions>) -> crate::Config {
         let timeout = core::config::subscription_timeout(&config);
         let mut config = config;
@@ -98,7 +99,7 @@ impl Callbacks {
     }
 }
 
-/// What a callback has added: names and values.
+/// The names and values that a callback has added.
 type AddedPairs = Vec<(String, String)>;
 
 fn ask_while_open(callback: Option<Arc<PairsCallback>>, questions: &Arc<Questions>) -> impl Fn() -> AddedPairs + use<> {
@@ -117,7 +118,7 @@ fn only<T>(mut answers: Vec<Result<T, AuthError>>) -> Result<T, AuthError> {
 impl Registered<pusher_authorize_callback> {
     fn one(&self, handles: &[Handle<AuthRequest>]) {
         for handle in handles {
-            // SAFETY: the header lets it run on any thread, and it may do with the handle what it likes.
+            // SAFETY: the header lets the callback run on any thread, and use the handle as it likes.
             self.call(|function, user_data| unsafe { function(user_data, *handle) });
         }
     }
@@ -132,7 +133,7 @@ impl Registered<pusher_batch_authorize_callback> {
     }
 }
 
-/// Headers or parameters, as long as the callback that adds to them runs.
+/// The headers or parameters that a running callback adds to.
 #[derive(Default)]
 pub(crate) struct Pairs {
     pub pairs: Mutex<Vec<(String, String)>>,
@@ -140,11 +141,11 @@ pub(crate) struct Pairs {
 
 impl Freed for Pairs {}
 
-/// Who is asked for headers or parameters.
+/// The callback that adds headers or parameters.
 pub(crate) type PairsCallback = Registered<pusher_pairs_callback>;
 
 impl PairsCallback {
-    /// None when there are too many handles: the endpoint then says what is missing.
+    /// Returns none if there are too many handles; the endpoint then refuses the request.
     pub fn ask(&self) -> Vec<(String, String)> {
         let Ok(pairs) = Loan::new(Pairs::default()) else { return Vec::new() };
         // SAFETY: the handle is there until the callback returns.
@@ -169,7 +170,7 @@ pub(crate) fn decode(callback: &Registered<pusher_decode_callback>, bytes: &[u8]
     data.extend_from_slice(bytes);
     data.push(0);
     let result = callback.call(|function, user_data| {
-        // SAFETY: what is lent stays until the callback returns.
+        // SAFETY: the borrowed data stays until the callback returns.
         unsafe { function(user_data, data.as_ptr().cast(), bytes.len(), place.handle()) }
     });
     let text = place.thing().text.lock().take();

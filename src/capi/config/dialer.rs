@@ -28,7 +28,7 @@ pub(crate) fn dial(callback: &Registered<pusher_dial_callback>, request: &DialRe
     let mut socket = NO_SOCKET;
     let result = callback.call(|function, user_data| {
         let time_left = milliseconds(request.time_left());
-        // SAFETY: what is lent stays until the callback returns.
+        // SAFETY: the borrowed data stays until the callback returns.
         unsafe { function(user_data, host.as_str().as_ptr().cast(), request.port(), time_left, &raw mut socket) }
     });
     if result != 0 {
@@ -40,24 +40,24 @@ pub(crate) fn dial(callback: &Registered<pusher_dial_callback>, request: &DialRe
     own(socket).map(ByteStream::tcp)
 }
 
-/// Whole ones, at least one, so that the last fraction is not taken for no time at all.
+/// Whole milliseconds, at least one: 0 would mean that no time is left.
 fn milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1)
 }
 
-/// Takes a socket over, and lets it block, because the client reads by a thread that waits. What is no socket is closed all the
-/// same, if it is anything: it is the client's. A Unix socket is read and written like one of TCP.
+/// Takes over a socket, and makes it blocking, because the client's reader thread waits. A descriptor of another kind
+/// belongs to the client as well, which closes it. A Unix socket works like one of TCP.
 #[cfg(unix)]
 fn own(socket: isize) -> io::Result<TcpStream> {
     use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
     let descriptor = i32::try_from(socket).map_err(|_| io::Error::other("it gave no descriptor"))?;
-    // SAFETY: it is looked at only, and not closed meanwhile, because it is the client's by now.
+    // SAFETY: the descriptor belongs to the client by now, so that nothing else closes it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
-    // A number that is not open fails here, and must not be closed: another thread may open it meanwhile. No program that the
-    // process starts is to keep the connection.
+    // A number that is not open fails here, and must not be closed: another thread may open it meanwhile. The flag
+    // keeps the connection from programs that the process starts.
     SockRef::from(&borrowed).set_cloexec(true)?;
-    // SAFETY: it is open, and the header says that it is the client's.
+    // SAFETY: it is open, and by the header it belongs to the client.
     let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
     settle(owned.into())
 }
@@ -68,15 +68,15 @@ fn own(socket: isize) -> io::Result<TcpStream> {
     use std::os::windows::io::{BorrowedSocket, FromRawSocket, OwnedSocket, RawSocket};
 
     let socket = RawSocket::try_from(socket).map_err(|_| io::Error::other("it gave no socket"))?;
-    // SAFETY: it is looked at only, and not closed meanwhile, because it is the client's by now.
+    // SAFETY: the descriptor belongs to the client by now, so that nothing else closes it.
     let borrowed = unsafe { BorrowedSocket::borrow_raw(socket) };
     SockRef::from(&borrowed).r#type()?;
-    // SAFETY: it is open, and the header says that it is the client's.
+    // SAFETY: it is open, and by the header it belongs to the client.
     let owned = unsafe { OwnedSocket::from_raw_socket(socket) };
     settle(owned.into())
 }
 
-/// A pipe or a file could be made to block as well, and has no type.
+/// Refuses pipes and files, which have no socket type.
 fn settle(socket: Socket) -> io::Result<TcpStream> {
     if socket.r#type()? != Type::STREAM {
         return Err(io::Error::other("it gave a socket that is no stream"));

@@ -35,12 +35,12 @@ pub(crate) struct Config {
     options: Mutex<Options>,
 }
 
-/// What was set, as text. It is checked when it is set, and takes effect when a client is made.
+/// The values of options, as text. A value is checked when it is set, and takes effect when a client is made.
 #[derive(Default, Clone)]
 struct Options {
-    /// By the option's place in the table.
+    /// By the option's index in the table.
     single: BTreeMap<usize, Secret>,
-    /// Certificates, which are trusted in addition.
+    /// Certificates to trust in addition.
     certificates: Vec<String>,
     /// Headers of the upgrade request.
     headers: Vec<(String, Secret)>,
@@ -51,7 +51,7 @@ struct Options {
     callbacks: Callbacks,
 }
 
-/// What a client is made of.
+/// The parts that a client is made of.
 pub(crate) struct Parts {
     pub draft: Draft,
     pub credentials: Credentials,
@@ -67,11 +67,11 @@ impl Config {
         drop(earlier);
     }
 
-    /// What the options make together.
+    /// Makes the parts of a client from all options.
     pub fn parts(&self) -> Result<Parts, Failure> {
         let options = self.options.lock().clone();
         let mut draft = Draft::new(|name| options.text(name))?;
-        // Before the option that leaves it away.
+        // First, because the option `metadata` may turn it off.
         if let Some((name, version)) = options.client_name.clone() {
             draft.config = draft.config.client_name(name, version);
         }
@@ -88,7 +88,7 @@ impl Config {
         Ok(Parts { draft, credentials, callbacks })
     }
 
-    /// Sets an option, which has to be of that kind where the caller names one.
+    /// Sets an option. If the caller names a kind, the option has to be of that kind.
     fn set(&self, option: &str, value: &str, kind: Option<Kind>) -> Result<(), Failure> {
         if option == options::CERTIFICATE && kind.is_none() {
             self.options.lock().certificates.push(value.to_owned());
@@ -142,13 +142,13 @@ impl Function {
 }
 
 impl Options {
-    /// The error for a text that is not the name of an option. The text may be a value that stands in the wrong place (X1).
+    /// The error for a text that is not the name of an option. The text may be a value in the wrong place (X1).
     fn unknown(&self, option: &str, value: &str, function: Function) -> Failure {
         let are_exchanged = options::find(value).is_some();
         function.names().unknown(option, are_exchanged || self.holds(option))
     }
 
-    /// Whether this is one of the values that were set.
+    /// Whether this is the value of an option.
     fn holds(&self, text: &str) -> bool {
         let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
         let headers = self.headers.iter().map(|(_, value)| value);

@@ -1,4 +1,4 @@
-//! The table of options: what each is called, what it takes, and what it does.
+//! The table of options: for each its name, the values that it takes, and its setter.
 
 use std::{fmt, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::capi::{
 };
 use crate::{Overflow, Reconnect};
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
@@ -59,13 +59,13 @@ pub(crate) struct Policy {
     policy: Reconnect,
 }
 
-/// Sets an option, `None` where the value is none that it takes.
+/// Sets an option. `None` if the option does not take the value.
 type Set = fn(Draft, &str) -> Option<Draft>;
 
-/// Trusted certificates add up, so that this option is not in the table.
+/// Each value adds certificates, so that this option is not in the table.
 pub(crate) const CERTIFICATE: &str = "root_certificate_pem";
 
-/// Where the server is. The draft is made of these.
+/// The options that say where the server is. A draft is made of these.
 const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 
 /// Every other option, in the order of the header.
@@ -131,7 +131,7 @@ const TABLE: [(&str, Takes, Set); 42] = [
     ("log_events", Takes::Boolean, |draft, value| draft.with(boolean(value), crate::Config::log_events)),
 ];
 
-/// The place of an option in the table.
+/// The index of an option in the table.
 pub(crate) fn find(option: &str) -> Option<usize> {
     TABLE.iter().position(|(name, ..)| *name == option)
 }
@@ -141,7 +141,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(name, ..)| *name).chain([CERTIFICATE])
 }
 
-/// Whether a value is one that the option takes, by trying.
+/// Checks a value by setting the option of a scratch draft to it.
 pub(crate) fn check(index: usize, value: &str, kind: Option<Kind>) -> Result<(), Failure> {
     let (option, takes, _) = TABLE[index];
     if kind.is_some_and(|kind| kind != takes.kind()) {
@@ -151,10 +151,10 @@ pub(crate) fn check(index: usize, value: &str, kind: Option<Kind>) -> Result<(),
     apply(index, scratch, value).map(drop)
 }
 
-/// Sets the option at this place of the table.
+/// Sets the option at this index of the table.
 pub(crate) fn apply(index: usize, draft: Draft, value: &str) -> Result<Draft, Failure> {
     let (option, takes, set) = TABLE[index];
-    // A number is decimal digits, where Rust would take a plus sign, too.
+    // A number has only digits; Rust would take a plus sign, too.
     let value = if takes.kind() == Kind::Integer { value.strip_prefix('+').map_or(value, |_| "") } else { value };
     set(draft, value).ok_or_else(|| takes.other_value(option))
 }
@@ -164,7 +164,7 @@ fn contradiction(what: &'static str) -> Failure {
 }
 
 impl Draft {
-    /// Begins with where the server is.
+    /// Begins with the address of the server.
     pub fn new<'a>(text: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Failure> {
         let key = || text("key").unwrap_or_default();
         let config = match ADDRESS.map(&text) {
@@ -236,12 +236,12 @@ fn time(value: &str) -> Option<Duration> {
     value.parse().ok().map(Duration::from_millis)
 }
 
-/// JSON as it was written: a tree of it would be copies that nobody wipes (X1).
+/// Checks JSON, and keeps it as it was written.
 fn json(value: &str) -> Option<&str> {
     serde_json::from_str::<&RawValue>(value).ok().map(RawValue::get)
 }
 
-/// 0 is none.
+/// 0 stands for no limit.
 fn limit<T: Default + PartialEq>(limit: T) -> Option<T> {
     (limit != T::default()).then_some(limit)
 }

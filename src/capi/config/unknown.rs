@@ -5,7 +5,7 @@
 
 use crate::capi::ffi::results::{self, Failure};
 
-/// The names are shorter, and so are most mistyped names.
+/// Longer than every name, and than most mistyped names.
 const LONGEST_NAME: usize = 40;
 
 /// Names that other clients, or other parts of this library, have for the same thing, in the form that [`letters`]
@@ -72,7 +72,7 @@ const FUNCTIONS: [(&str, &str); 6] = [
 
 /// The names that may stand in one place.
 pub(crate) struct Names {
-    /// The word for what they name, such as `option`.
+    /// The noun for the names, such as `option`.
     pub noun: &'static str,
     pub here: Vec<&'static str>,
     /// Names that another function takes, and that function.
@@ -80,7 +80,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The error for a text that is none of the names. If it `may_be_secret`, it is not quoted whatever it looks like.
+    /// The error for a text that is none of the names. The error does not quote a text that `may_be_secret`.
     pub fn unknown(&self, written: &str, may_be_secret: bool) -> Failure {
         let function = FUNCTIONS.iter().find(|(name, _)| self.noun == "option" && *name == letters(written));
         let (noun, nearest) = (self.noun, self.nearest(written));
@@ -110,26 +110,27 @@ impl Names {
     }
 }
 
-/// Whether a text looks like a name. Styles other than that of this library are trusted only if a name is near, because
-/// tokens and passwords look like them, too.
+/// Whether a text looks like a name. A text in another style than that of this library counts only if a name is near,
+/// because tokens and passwords look alike.
 fn is_name(written: &str, is_near: bool) -> bool {
     let is_of_style = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     let is_of_other_style = |byte: u8| is_near && (byte.is_ascii_uppercase() || byte == b'-');
     written.len() <= LONGEST_NAME && written.bytes().all(|byte| is_of_style(byte) || is_of_other_style(byte))
 }
 
-/// The part that all styles of a name have in common: `auth_endpoint`, `authEndpoint`, `auth-endpoint`, `AUTH_ENDPOINT`.
+/// The letters that all styles of a name have in common: `auth_endpoint`, `authEndpoint`, `auth-endpoint`,
+/// `AUTH_ENDPOINT`.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// The letters of a name; of a time also those without its unit.
+/// The letters of a name, and for a time also the letters without its unit.
 fn spellings(name: &'static str) -> impl Iterator<Item = (String, &'static str)> {
     let without_unit = name.strip_suffix("_ms").or_else(|| name.strip_suffix("_us"));
     [Some(name), without_unit].into_iter().flatten().map(move |spelling| (letters(spelling), name))
 }
 
-/// How many letters must be added, taken away, replaced, or exchanged with the next one.
+/// The number of letters to add, to remove, to replace, or to exchange with the next one.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];

@@ -16,7 +16,7 @@ pub(crate) struct List {
 
 struct Item {
     id: Terminated,
-    /// Of members only.
+    /// Members alone have it.
     info: Option<Terminated>,
 }
 

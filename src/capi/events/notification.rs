@@ -1,4 +1,4 @@
-//! What happened, as C looks at it.
+//! Notifications, as C reads them.
 
 use std::{ffi::c_char, sync::Arc, time::Duration};
 
@@ -17,19 +17,19 @@ use crate::{
     },
 };
 
-/// One notification. An event lies in the memory in which it came, where its texts end with a NUL already; everything else
-/// is rare, and its texts are copied.
+/// One notification. An event stays in the memory in which it arrived, where its texts end with a NUL already. Other
+/// notifications are rare, and their texts are copied.
 #[derive(Clone)]
 pub(crate) enum Notification {
     Event(Event),
     Other(Arc<Other>),
 }
 
-/// What is not an event.
+/// A notification other than an event, with its texts.
 pub(crate) struct Other {
     notification: crate::Notification,
     channel: Option<Terminated>,
-    /// Of the event, or of the news about users.
+    /// The name of the event, or of the change of the watchlist.
     name: Option<Terminated>,
     user_id: Option<Terminated>,
     user_info: Option<Terminated>,
@@ -64,7 +64,7 @@ impl Notification {
         }
     }
 
-    /// A text that an event has, or that something else has.
+    /// A text of an event, or of another notification.
     fn text<'a>(
         &'a self,
         of_event: impl FnOnce(&'a Event) -> Option<&'a str>,

@@ -21,9 +21,10 @@ impl Queue {
         Self { receiver }
     }
 
-    /// The next notification; waits for it so long, for ever where the time is negative.
+    /// The next notification. Waits for it for up to this time, or for ever if the time is negative.
     pub fn next(&self, timeout_ms: i32) -> Result<Notification, Failure> {
-        // That this is no forked child is known since the handle was looked up. What waits is taken without a look at the clock.
+        // Looking up the handle has shown that this is no forked child. A notification that waits is taken without
+        // reading the clock.
         match (core::client::take_one(&self.receiver), timeout_ms) {
             (Ok(notification), _) => return Ok(Notification::new(notification)),
             (Err(TryRecvError::Closed), _) => return Err(Failure::Closed),

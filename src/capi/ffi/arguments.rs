@@ -1,7 +1,7 @@
-//! What C hands over, and how it becomes what Rust works with.
+//! The types of C's arguments, and their conversion to Rust values.
 //!
-//! The types here are made by C alone: as parameters of the functions that [`exports!`](crate::capi::ffi::boundary) makes. Whoever calls
-//! one of those promises what the header says, and every `unsafe` below rests on that.
+//! Only C makes values of these types: the parameters of the functions that [`exports!`](crate::capi::ffi::boundary)
+//! makes. The caller of such a function keeps the promises of the header, and every `unsafe` below rests on them.
 
 use std::{
     ffi::{CStr, c_char},
@@ -16,13 +16,13 @@ use crate::capi::ffi::results::{self, Failure};
 pub(crate) trait Argument {
     type Value;
 
-    /// What the function works with. `name` is the parameter's, for the text of an error.
+    /// Converts the argument. `name` is the parameter's, for the text of an error.
     fn value(self, name: &'static str) -> Result<Self::Value, Failure>;
 }
 
 /// A parameter that is freed.
 pub(crate) trait Free {
-    /// Does nothing for NULL, and for a handle that was freed.
+    /// Frees the argument. Does nothing for NULL, and for a handle that was freed.
     fn free(self);
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Unmeasured<'a> {
 }
 
 impl<'a> Unmeasured<'a> {
-    /// The data as text, of so many bytes. Of none, the pointer may be NULL, as it is of what is empty in many languages.
+    /// The data as text of this length. With a length of 0 the pointer may be NULL, as many languages pass it.
     pub fn text(self, length: usize) -> Result<&'a str, Failure> {
         if isize::try_from(length).is_err() {
             return Err(Failure::value(format!("the length of {} is beyond all memory", self.name)));
@@ -113,7 +113,7 @@ impl<'a> Unmeasured<'a> {
         if self.data.pointer.is_null() {
             return if length == 0 { Ok("") } else { Err(null(self.name)) };
         }
-        // SAFETY: the caller promises so many bytes, which stay until the function returns.
+        // SAFETY: the caller promises this number of bytes, which stay until the function returns.
         let bytes = unsafe { slice::from_raw_parts(self.data.pointer.cast(), length) };
         checked(bytes, self.name)
     }
@@ -123,7 +123,7 @@ fn checked<'a>(bytes: &'a [u8], name: &'static str) -> Result<&'a str, Failure> 
     str::from_utf8(bytes).map_err(|_| Failure::Misuse(results::PUSHER_ERR_UTF8, format!("{name} is not UTF-8").into()))
 }
 
-/// `T *`: where a value is written to.
+/// `T *`: a place for a value.
 #[repr(transparent)]
 pub(crate) struct Out<'a, T> {
     pointer: *mut T,
@@ -159,12 +159,12 @@ pub(crate) struct Place<'a, T> {
 
 impl<T> Place<'_, T> {
     pub fn put(self, value: T) {
-        // SAFETY: the caller promises a place for a T, which nobody else uses until the function returns.
+        // SAFETY: the caller promises a place for a T, which no other code uses until the function returns.
         unsafe { ptr::write(self.out.pointer, value) };
     }
 }
 
-/// `const T *`: plain memory of this library's, which C may look at by functions only.
+/// `const T *`: plain memory of this library, which C reads through functions only.
 #[repr(transparent)]
 pub(crate) struct Borrowed<'a, T> {
     pointer: *const T,
@@ -180,7 +180,7 @@ impl<'a, T> Argument for Borrowed<'a, T> {
     }
 }
 
-/// `T *`: plain memory of this library's, which C frees.
+/// `T *`: plain memory of this library, which C frees.
 #[repr(transparent)]
 pub(crate) struct Owned<T> {
     pointer: *mut T,

@@ -1,4 +1,4 @@
-//! Where Rust ends and C begins: results become numbers, and no panic passes.
+//! The boundary of all functions for C: results become numbers, and no panic passes.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -14,9 +14,9 @@ use crate::capi::{
     },
 };
 
-/// Makes functions of the ABI. Each is exported by its name, gets its arguments as Rust values, and stands behind the panic
-/// boundary. Between semicolons stands the `user_data` of a function that registers a callback, which is held together with its
-/// destructor before anything else is looked at.
+/// Makes functions of the ABI. Each is exported by its name, gets its arguments as Rust values, and stands behind the
+/// panic boundary. A function that registers a callback has its `user_data` between semicolons; `user_data` and its
+/// destructor become one value before any check.
 macro_rules! exports {
     () => {};
     ($(#[$about:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block $($more:tt)*) => {
@@ -65,7 +65,7 @@ macro_rules! exports {
     };
 }
 
-/// Runs a function of the ABI. Returns its result as a number, after what went wrong has been noted for the thread.
+/// Runs a function of the ABI. Notes an error for the thread, and returns the result as a number.
 pub(crate) fn run(function: &'static str, body: impl FnOnce() -> Result<(), Failure>) -> i32 {
     keep_panics_quiet();
     let _quiet = Quiet::set(true);
@@ -77,7 +77,7 @@ pub(crate) fn run(function: &'static str, body: impl FnOnce() -> Result<(), Fail
     result.or_else(|| guarded(|| note(panicked(), function))).unwrap_or(results::PUSHER_ERR_PANIC)
 }
 
-/// Remembers what went wrong, for the thread to ask for. Returns the number of the result.
+/// Keeps the failure as the last error of the thread. Returns the number of the result.
 fn note(failure: Failure, function: &'static str) -> i32 {
     match failure {
         Failure::Nothing => results::PUSHER_NOTHING,
@@ -91,7 +91,7 @@ fn note(failure: Failure, function: &'static str) -> i32 {
 /// `None` when it panics.
 fn guarded(work: impl FnOnce() -> i32) -> Option<i32> {
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    // What a panic was raised with may panic when it is dropped.
+    // The payload of a panic may panic when it is dropped.
     outcome.map_err(std::mem::forget).ok()
 }
 
@@ -99,11 +99,11 @@ fn panicked() -> Failure {
     Failure::Misuse(results::PUSHER_ERR_PANIC, "the library has panicked".into())
 }
 
-/// Sends the panics of this library to the log, because nothing is printed. Those of other code, where the library is part of a
-/// Rust program, go where they went before.
+/// Sends the panics of this library to the log, because it prints nothing. Panics of other code in a Rust program go to
+/// the earlier hook.
 fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
-    // The hook cannot be changed by a thread that panics, as one does that calls a function while it unwinds.
+    // A thread that unwinds cannot change the hook.
     if thread::panicking() {
         return;
     }
@@ -111,7 +111,7 @@ fn keep_panics_quiet() {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if panics::is_quiet() {
-                // Its words may quote what is confidential.
+                // Its message may quote confidential data.
                 let place = info.location().map(ToString::to_string);
                 ::log::error!("a panic at {}", place.as_deref().unwrap_or("an unknown place"));
             } else {
@@ -121,7 +121,7 @@ fn keep_panics_quiet() {
     });
 }
 
-/// For the test that every function stands behind the boundary: panics in the one that the environment names.
+/// For the test that every function stands behind the boundary: panics in the function that the environment names.
 #[cfg(pusher_panics)]
 fn panic_if_asked(function: &str) {
     if std::env::var("PUSHER_PANIC").is_ok_and(|asked| asked == function || asked == "*") {

@@ -7,7 +7,7 @@ use crate::capi::{
     ffi::{arguments::Argument, results::Failure},
 };
 
-/// A function that is called back. Each has a type of its own, under the name that it has in the header.
+/// Declares the types of callbacks, under their names in the header.
 macro_rules! callbacks {
     ($($(#[$about:meta])* type $name:ident = fn($($type:ty),*) $(-> $result:ty)?;)*) => { $(
         $(#[$about])*
@@ -25,7 +25,7 @@ macro_rules! callbacks {
 }
 pub(crate) use callbacks;
 
-/// A function that is called back, or NULL.
+/// A callback, or NULL.
 #[repr(transparent)]
 pub(crate) struct OptionalFunction<F> {
     function: Option<F>,
@@ -43,8 +43,8 @@ impl<F> Argument for OptionalFunction<F> {
 #[allow(non_camel_case_types, reason = "the header's name")]
 pub(crate) type pusher_destructor = unsafe extern "C" fn(*mut c_void);
 
-/// The `user_data` of a callback. With the last owner its destructor runs: when nothing can call the callback any more, or when
-/// it could not be registered.
+/// The `user_data` of a callback. Its drop runs the destructor: when nothing can call the callback any more, or when it
+/// could not be registered.
 pub(crate) struct UserData {
     pointer: *mut c_void,
     destroy: Option<pusher_destructor>,
@@ -52,7 +52,7 @@ pub(crate) struct UserData {
 
 // SAFETY: the header says that callbacks and destructors run on any thread. The library itself never looks behind the pointer.
 unsafe impl Send for UserData {}
-// SAFETY: as above; where the header lets callbacks run at the same time, it says so.
+// SAFETY: as above; the header names the callbacks that may run at the same time.
 unsafe impl Sync for UserData {}
 
 impl UserData {
@@ -60,7 +60,7 @@ impl UserData {
         Self { pointer, destroy }
     }
 
-    /// Lets `how` call the program's code, which gets this. What panics there is not the library's own.
+    /// Lets `how` call the program's code with the pointer. A panic there is not the library's own.
     pub fn call<T>(&self, how: impl FnOnce(*mut c_void) -> T) -> T {
         let _quiet = Quiet::set(false);
         how(self.pointer)
@@ -70,13 +70,13 @@ impl UserData {
 impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: the caller has handed both over for this one call.
+            // SAFETY: the caller has given both for this one call.
             self.call(|user_data| unsafe { destroy(user_data) });
         }
     }
 }
 
-/// A function of the program's, with what it works on.
+/// A function of the program, with its `user_data`.
 pub(crate) struct Registered<F> {
     function: F,
     user_data: UserData,

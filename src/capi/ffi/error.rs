@@ -1,4 +1,4 @@
-//! What went wrong: the last error of each thread, and the errors in notifications.
+//! Errors for C: the last error of each thread, and the errors in notifications.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -8,15 +8,15 @@ use crate::capi::ffi::{
     text::Terminated,
 };
 
-/// An error as C looks at it.
+/// An error, as C reads it.
 pub(crate) struct Error {
     pub result: i32,
     pub text: Terminated,
     pub detail: Option<Terminated>,
     pub channel: Option<Terminated>,
-    /// The bare words of whoever refused.
+    /// The message of the server, of an endpoint, or of an authorizer.
     pub message: Option<Terminated>,
-    /// What the client said; `None` where the call itself was wrong.
+    /// The error of the client; `None` if the call itself was wrong.
     cause: Option<Arc<crate::Error>>,
 }
 
@@ -33,12 +33,12 @@ impl Error {
         Self { result: results::of(&cause), text, detail, channel, message, cause: Some(cause) }
     }
 
-    /// What the client said to a call.
+    /// The error of the client that ended a call.
     pub fn of_client(function: &'static str, cause: crate::Error) -> Self {
         Self::with_text(&format!("{function}: {}", error_text::text(&cause)), Arc::new(cause))
     }
 
-    /// What is wrong with a call.
+    /// The error of a call that is wrong.
     pub fn of_call(function: &'static str, result: i32, what: &str) -> Self {
         let text = Terminated::new(&format!("{function}: {what}"));
         Self { result, text, detail: None, channel: None, message: None, cause: None }
@@ -52,7 +52,7 @@ impl Error {
         self.cause.as_deref().ok_or(Failure::Nothing)
     }
 
-    /// The answer to a question that only the client's own errors say yes to.
+    /// The answer to a question about the client's error; 0 if the call itself was wrong.
     pub fn is(&self, question: impl FnOnce(&crate::Error) -> bool) -> i32 {
         self.cause.as_deref().is_some_and(question).into()
     }
@@ -62,7 +62,7 @@ thread_local! {
     pub(crate) static LAST: RefCell<Option<Box<Error>>> = const { RefCell::new(None) };
 }
 
-/// Remembers what went wrong, for this thread to ask. Returns its number. A thread that is ending may have no place for it.
+/// Keeps the last error of this thread. Returns its number. A thread that is ending may have no place for it.
 pub(crate) fn note(error: Error) -> i32 {
     let result = error.result;
     let _ = LAST.try_with(|last| last.replace(Some(Box::new(error))));

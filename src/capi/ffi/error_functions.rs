@@ -1,4 +1,4 @@
-//! The functions that ask for errors.
+//! The functions that read errors.
 
 use std::{
     ffi::{c_char, c_int},
@@ -23,7 +23,7 @@ pub(crate) unsafe extern "C" fn pusher_last_error_text(buffer: *mut c_char, size
         length = c_int::try_from(text.len()).unwrap_or(c_int::MAX);
         if let (false, Some(room)) = (buffer.is_null(), size.checked_sub(1)) {
             let cut = up_to(text, room);
-            // SAFETY: the caller promises so many bytes, and the cut and its NUL are no more.
+            // SAFETY: the caller promises `size` bytes, which have room for the cut text and its NUL.
             unsafe {
                 ptr::copy_nonoverlapping(cut.as_ptr().cast(), buffer, cut.len());
                 buffer.add(cut.len()).write(0);
@@ -31,12 +31,12 @@ pub(crate) unsafe extern "C" fn pusher_last_error_text(buffer: *mut c_char, size
         }
         Ok(())
     };
-    // It must not replace what it is asked for, unless it panics.
+    // It keeps the last error, unless it panics.
     boundary::run("pusher_last_error_text", copy);
     length
 }
 
-/// As much of the text as fits into so many bytes, in whole characters.
+/// The beginning of the text that fits into `room` bytes, in whole characters.
 fn up_to(text: &str, room: usize) -> &str {
     let mut end = room.min(text.len());
     while !text.is_char_boundary(end) {

@@ -1,11 +1,11 @@
-//! What an error says besides its number, in the words of C.
+//! The texts of an error beside its number, with the names of C.
 
 use crate::{
     ConnectPhase, ProxyProblem, TlsProblem,
     capi::core::events::{self, Names},
 };
 
-/// The channel that it happened to.
+/// The channel of the error.
 pub(crate) fn channel(error: &crate::Error) -> Option<&str> {
     match error {
         crate::Error::SubscriptionTimeout { channel, .. }
@@ -24,7 +24,7 @@ pub(crate) fn channel(error: &crate::Error) -> Option<&str> {
     }
 }
 
-/// The words of the server, of the endpoint, or of the authorizer, where there are any.
+/// The message of the server, of the endpoint, or of the authorizer, if there is one.
 pub(crate) fn message(error: &crate::Error) -> Option<&str> {
     let message = match error {
         crate::Error::UpgradeStatus { body, .. } => body,
@@ -39,7 +39,7 @@ pub(crate) fn message(error: &crate::Error) -> Option<&str> {
     (!message.is_empty()).then_some(message)
 }
 
-/// What is wrong more exactly, in one word.
+/// The detail of the error, as one word.
 pub(crate) fn detail(error: &crate::Error) -> Option<String> {
     match error {
         crate::Error::ConnectTimeout { phase, .. } => Some(phase_word(*phase).to_owned()),

@@ -140,15 +140,15 @@ pub(crate) fn of(error: &Error) -> i32 {
     }
 }
 
-/// Why a function has not done what it was asked for.
+/// The reason why a function failed.
 pub(crate) enum Failure {
-    /// There is no such thing, or not in time.
+    /// There is no such value, or not in time.
     Nothing,
     /// The client is gone and nothing waits.
     Closed,
-    /// What went wrong, as the client says it.
+    /// An error of the client.
     Client(Error),
-    /// The call itself is wrong: the number of the result, and what is wrong.
+    /// The call itself is wrong: the number of the result, and the reason.
     Misuse(i32, Cow<'static, str>),
 }
 

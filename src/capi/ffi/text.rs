@@ -1,4 +1,4 @@
-//! Text that is handed to C: it ends with a NUL, and its length is told beside it.
+//! Text for C: it ends with a NUL, and has its length beside it.
 
 use std::{cell::RefCell, ffi::c_char};
 
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::capi::ffi::{arguments::Place, results::Failure};
 
-/// Text with a NUL at its end, to be borrowed by C. What it says may contain a NUL, too.
+/// Text with a NUL at its end, for C to borrow. The text itself may contain a NUL, too.
 #[derive(Debug, Clone)]
 pub(crate) struct Terminated(Box<str>);
 
@@ -28,10 +28,10 @@ impl Terminated {
     }
 }
 
-/// Where a text is written to: a pointer to it, and perhaps its length.
+/// The places for a text: for the pointer, and perhaps for the length.
 pub(crate) type Places<'a> = (Place<'a, *const c_char>, Option<Place<'a, usize>>);
 
-/// Hands out a text that ends with a NUL. Whoever owns it keeps it as long as the header says.
+/// Lends a text that ends with a NUL. Its owner keeps it for as long as the header says.
 pub(crate) fn lend(terminated: &str, (text, length): Places<'_>) {
     debug_assert!(terminated.ends_with('\0'), "C looks for the end");
     text.put(terminated.as_ptr().cast());
@@ -40,7 +40,7 @@ pub(crate) fn lend(terminated: &str, (text, length): Places<'_>) {
     }
 }
 
-/// Texts that a thread is lent until it asks for the same again.
+/// Texts that a thread borrows until it calls the same function again.
 #[derive(Clone, Copy)]
 pub(crate) enum Lent {
     SocketId,
@@ -51,11 +51,11 @@ pub(crate) enum Lent {
     SignedUser,
 }
 
-/// How many there are.
+/// The number of such texts.
 const LENDABLE: usize = 6;
 
 thread_local! {
-    /// Each is wiped when it is dropped, because some of them are secrets (X1).
+    /// Each is wiped when it is dropped, because some are secrets (X1).
     static LENT: RefCell<[Option<Zeroizing<String>>; LENDABLE]> = const { RefCell::new([const { None }; LENDABLE]) };
 }
 
@@ -65,10 +65,10 @@ impl Lent {
         terminated.push_str(text);
         terminated.push('\0');
         let keep_and_lend = |slots: &RefCell<[Option<Zeroizing<String>>; LENDABLE]>| {
-            // Out of its place: where the text moves there, what points to it from before is not to be used any more.
+            // From its place: a pointer that was taken before the text moved there would be invalid.
             lend(slots.borrow_mut()[self as usize].insert(terminated).as_str(), places);
         };
-        // A thread that is ending has no place to keep it.
+        // A thread that is ending has no place for it.
         LENT.try_with(keep_and_lend).map_err(|_| Failure::Nothing)
     }
 }

@@ -1,7 +1,7 @@
 //! The log callback.
 //!
-//! A process has one, which belongs to it alone: in a forked child nothing of the parent's is called or waited for, because
-//! a lock may have been held by a thread that the child does not have (H7).
+//! Each process has its own callback. A forked child neither calls nor waits for anything of the parent, because a lock
+//! may have been held by a thread that the child does not have (H7).
 
 use std::{
     cell::Cell,
@@ -23,11 +23,11 @@ use crate::capi::ffi::{
 };
 
 callbacks! {
-    /// Gets what the library logs.
+    /// Gets the records of the library.
     type pusher_log_callback = fn(*mut c_void, i32, *const c_char, *const c_char);
 }
 
-/// What is done with what the library logs.
+/// The callback for records, up to a level.
 pub(crate) struct Sink {
     level: LevelFilter,
     function: pusher_log_callback,
@@ -43,7 +43,7 @@ impl Sink {
         let target = Terminated::new(record.target());
         let message = Terminated::new(&record.args().to_string());
         let (target, message) = (target.as_str().as_ptr().cast(), message.as_str().as_ptr().cast());
-        // SAFETY: the header lets it run on any thread, with what was registered beside it, and both texts stay so long.
+        // SAFETY: the header lets the callback run on any thread with its `user_data`, and both texts outlive the call.
         self.user_data.call(|user_data| unsafe { (self.function)(user_data, record.level() as i32, target, message) });
     }
 }
@@ -55,14 +55,14 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    /// That of this process. There is none before one was asked for.
+    /// The outlet of this process. `None` until `own` has made it.
     fn current() -> Option<&'static Self> {
-        // SAFETY: what stands in OUTLET was leaked by `own`.
+        // SAFETY: the outlet was leaked by `own`.
         let outlet = unsafe { LOGGER.outlet.load(Ordering::Acquire).as_ref() };
         outlet.filter(|outlet| outlet.process == process::id())
     }
 
-    /// That of this process, which is made when there is none. The parent's stays where it is.
+    /// The outlet of this process, which it makes if there is none. The outlet of the parent is left alone.
     pub fn own() -> &'static Self {
         loop {
             let before = LOGGER.outlet.load(Ordering::Acquire);
@@ -72,7 +72,7 @@ impl Outlet {
             let outlet = Box::into_raw(Box::new(Self { process: process::id(), sink: RwLock::default() }));
             let placed = LOGGER.outlet.compare_exchange(before, outlet, Ordering::AcqRel, Ordering::Acquire);
             if placed.is_err() {
-                // SAFETY: it was made above, and nobody else has seen it.
+                // SAFETY: it was made above, and no other thread has seen it.
                 drop(unsafe { Box::from_raw(outlet) });
             }
         }
@@ -81,7 +81,7 @@ impl Outlet {
     /// Puts another sink in place, and returns the one before, whose destructor is the program's own code.
     pub fn replace(&self, sink: Option<Arc<Sink>>) -> Option<Arc<Sink>> {
         let mut place = self.sink.write();
-        // With the lock, so that of several callers the last one sets both.
+        // Under the lock, so that the last of several callers sets both.
         ::log::set_max_level(sink.as_ref().map_or(LevelFilter::Off, |sink| sink.level));
         std::mem::replace(&mut *place, sink)
     }
@@ -95,14 +95,14 @@ pub(crate) struct Logger {
 pub(crate) static LOGGER: Logger = Logger { outlet: AtomicPtr::new(ptr::null_mut()) };
 
 impl Logger {
-    /// Whether what the library logs comes here. It is told apart by its address, so that nothing has to be remembered.
+    /// Whether the `log` crate uses this logger, which its address tells.
     fn is_set() -> bool {
         ptr::addr_eq(::log::logger(), &raw const LOGGER)
     }
 
     fn set() -> Result<(), Failure> {
         let another = || Failure::Misuse(results::PUSHER_ERR_LOGGER, "the process has another logger".into());
-        // It fails the second time as well.
+        // It fails from the second time on.
         let _ = ::log::set_logger(&LOGGER);
         Self::is_set().then_some(()).ok_or_else(another)
     }
@@ -114,7 +114,7 @@ impl Logger {
     }
 }
 
-/// In a Rust program others log, too, and what they say is not known to be free of secrets.
+/// In a Rust program other crates log, too, and their records may contain secrets.
 pub(crate) fn is_ours(target: &str) -> bool {
     let rest = target.strip_prefix(env!("CARGO_CRATE_NAME"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -125,11 +125,11 @@ thread_local! {
     static IS_WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A thread's turn at the callback. It ends however the turn does: formatting a message may panic.
+/// A thread's run of the callback. Its drop ends the run, also when formatting a message panics.
 struct Writing;
 
 impl Writing {
-    /// None for a thread that has its turn, or is about to end.
+    /// `None` on a thread that runs the callback already, or is about to end.
     fn begin() -> Option<Self> {
         (IS_WRITING.try_with(|writing| writing.replace(true)) == Ok(false)).then_some(Self)
     }
@@ -146,12 +146,12 @@ impl Log for Logger {
         Self::sink(metadata).is_some()
     }
 
-    /// What a callback makes the library say is not logged again, nor is what a thread says that is about to end.
+    /// Records that a callback causes are not logged, and neither are those of a thread that is about to end.
     fn log(&self, record: &Record<'_>) {
         let Some(sink) = Self::sink(record.metadata()) else { return };
         let Some(_writing) = Writing::begin() else { return };
         sink.write(record);
-        // Its destructor, when it was replaced meanwhile, belongs to the callback.
+        // If the callback was replaced meanwhile, its destructor runs here, and counts as the callback.
         drop(sink);
     }
 

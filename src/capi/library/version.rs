@@ -1,4 +1,4 @@
-//! Which library this is, and whether a program can use it.
+//! The version of the library, and the check whether a program can use it.
 
 use std::ffi::c_char;
 

@@ -1,4 +1,4 @@
-//! Callbacks for notifications: what they are registered for, and when they end.
+//! Callbacks for notifications: their kinds, and their ends.
 
 use std::{ffi::c_void, net::TcpListener, ptr, sync::atomic::AtomicPtr, sync::atomic::Ordering};
 
@@ -11,7 +11,7 @@ use crate::{
     capi::{core::events::number, events::notification::Notification, ffi::results},
 };
 
-/// A client that is not connected, to a port at which nobody listens any more. Its callbacks run by hand.
+/// A client that is not connected, for a port without a listener. Its callbacks run by hand.
 fn client() -> Pointer {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let port = std::ffi::CString::new(port.to_string()).expect("digits");
@@ -36,7 +36,7 @@ fn free(client: Pointer) {
 
 fn bind(client: Pointer, counted: &Counted) -> Pointer {
     let mut binding = ptr::null_mut();
-    // SAFETY: what is NULL may be.
+    // SAFETY: these arguments may be NULL.
     let result = unsafe {
         c::pusher_bind(client, ptr::null(), ptr::null(), Some(count), counted.pointer(), Some(destroy), &mut binding)
     };
@@ -50,7 +50,7 @@ fn unbind(binding: Pointer) -> i32 {
 }
 
 #[test]
-fn where_registering_fails_the_destructor_has_run_once() {
+fn a_failed_registration_runs_the_destructor_once() {
     let client = client();
     let freed = self::client();
     free(freed);
@@ -68,7 +68,7 @@ fn where_registering_fails_the_destructor_has_run_once() {
     for (index, (client, kind, channel, callback, expected)) in cases.into_iter().enumerate() {
         let counted = Counted::default();
         let mut binding = ptr::without_provenance_mut(1);
-        // SAFETY: the texts end with a NUL, and what may not be NULL is what is tried.
+        // SAFETY: the texts end with a NUL. The test passes NULL on purpose.
         let result =
             unsafe { c::pusher_on(client, kind, channel, callback, counted.pointer(), Some(destroy), &mut binding) };
         assert_eq!((result, counted.destroyed(), binding.addr()), (expected, 1, 1), "{index}");
@@ -102,7 +102,7 @@ fn every_kind_but_losses_can_be_registered_for() {
 }
 
 #[test]
-fn what_is_unbound_is_destroyed_and_its_handle_freed() {
+fn unbinding_destroys_the_user_data_and_frees_the_handle() {
     let (client, counted) = (client(), Counted::default());
     let binding = bind(client, &counted);
     assert_eq!(unbind(binding), results::PUSHER_OK);
@@ -145,7 +145,7 @@ fn no_callback_starts_once_the_client_was_freed_inside_one() {
     FREED_INSIDE.store(client, Ordering::SeqCst);
     let kind = number(NotificationKind::ConnectionStateChange);
     let mut handled = 0;
-    // SAFETY: what is NULL may be.
+    // SAFETY: these arguments may be NULL.
     unsafe {
         for callback in [free_client, count] {
             let (none, pointer) = (ptr::null_mut(), counted.pointer());

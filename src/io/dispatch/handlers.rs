@@ -1,4 +1,4 @@
-//! The handlers that users registered, by what they are for.
+//! The handlers of users, by the events and notifications that they get.
 
 use std::{
     collections::HashMap,
@@ -15,21 +15,21 @@ use crate::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// A user's handler, as long as it is bound.
+/// A user's handler, while it is bound.
 pub(crate) struct BoundHandler<T> {
     call: Call<T>,
     bound: Bound,
 }
 
-/// Says whether to go on, or what did not fit.
+/// Calls the handler. Returns whether to go on, or the reason why it could not use the data.
 type Call<T> = Box<dyn FnMut(&T) -> Result<ControlFlow<()>, Error> + Send>;
 
-/// What running handlers leaves to be done.
+/// The work that running handlers leaves to the dispatcher.
 #[derive(Default)]
 pub(crate) struct HandlerEffects {
     /// Handlers that panicked, and data that a handler could not use.
     pub errors: Vec<Error>,
-    /// A handler has unbound itself, and is to be let go of.
+    /// A handler has unbound itself, and has to be dropped.
     pub has_unbound: bool,
 }
 
@@ -42,7 +42,7 @@ impl Bound {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
-    /// From here on the handler does not start again (H5).
+    /// From now on the handler does not start again (H5).
     pub fn end(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
@@ -70,8 +70,8 @@ impl<T: 'static> BoundHandler<T> {
         Self { call: Box::new(call), bound: bound.clone() }
     }
 
-    /// Runs it if it is still bound. A panic ends this call and no other (H2).
-    fn run(&mut self, value: &T, effects: &mut HandlerEffects, what: impl Fn() -> String) {
+    /// Runs the handler if it is still bound. A panic ends this call only (H2).
+    fn run(&mut self, value: &T, effects: &mut HandlerEffects, description: impl Fn() -> String) {
         if !self.bound.holds() {
             return;
         }
@@ -82,13 +82,13 @@ impl<T: 'static> BoundHandler<T> {
                 effects.has_unbound = true;
             }
             Ok(Err(error)) => effects.errors.push(error),
-            Err(_) => effects.errors.push(Error::HandlerPanicked { handler: what() }),
+            Err(_) => effects.errors.push(Error::HandlerPanicked { handler: description() }),
         }
     }
 }
 
 impl<T: Clone + 'static> BoundHandler<T> {
-    /// A handler that sends clones, and ends when the receiving half is gone.
+    /// A handler that sends clones, and unbinds itself when the receiving half is gone.
     pub fn sending(bound: &Bound, sender: impl AnySender<T>) -> Self {
         let call = move |value: &T| {
             let is_received = sender.send_message(value.clone());
@@ -99,7 +99,7 @@ impl<T: Clone + 'static> BoundHandler<T> {
 }
 
 impl BoundHandler<Event> {
-    /// One that takes the data apart first.
+    /// A handler that gets the data decoded from JSON.
     pub fn decoding<T: DeserializeOwned>(bound: &Bound, mut handler: impl FnMut(T, &Event) + Send + 'static) -> Self {
         let call = move |event: &Event| {
             handler(event.json()?, event);
@@ -167,7 +167,7 @@ pub(crate) struct Handlers {
     everything: Vec<BoundHandler<Notification>>,
 }
 
-/// A handler that is to be dropped where no lock is held, because that runs user code.
+/// A handler to drop without a lock, because that runs user code.
 pub(crate) type Unbound = Box<dyn Send>;
 
 impl Handlers {
@@ -181,7 +181,7 @@ impl Handlers {
         }
     }
 
-    /// Takes the handlers out that are not bound any more. True when none is left.
+    /// Takes out the unbound handlers. True if no handler is left.
     pub fn sweep(&mut self, unbound: &mut Vec<Unbound>) -> bool {
         let is_bound = |handler: &BoundHandler<Event>| handler.bound.holds();
         self.named.retain(|_, list| !sweep(list, is_bound, unbound));
@@ -243,7 +243,7 @@ impl Handlers {
     }
 }
 
-/// True when the list is empty afterwards.
+/// Returns true if the list is empty afterwards.
 fn sweep<H: Send + 'static>(list: &mut Vec<H>, is_bound: impl Fn(&H) -> bool, unbound: &mut Vec<Unbound>) -> bool {
     if !list.iter().all(&is_bound) {
         let (bound, gone): (Vec<_>, Vec<_>) = std::mem::take(list).into_iter().partition(&is_bound);
@@ -253,15 +253,15 @@ fn sweep<H: Send + 'static>(list: &mut Vec<H>, is_bound: impl Fn(&H) -> bool, un
     list.is_empty()
 }
 
-/// Runs those that are bound at that moment. A handler that unsubscribes the event's channel is the last one (S3).
+/// Runs the handlers that are bound. A handler that unsubscribes the event's channel is the last one (S3).
 fn run_while_wanted(
     list: &mut [BoundHandler<Event>],
     event: &Event,
     effects: &mut HandlerEffects,
-    what: impl Fn() -> String,
+    description: impl Fn() -> String,
 ) {
     for handler in list.iter_mut().take_while(|_| event.is_wanted()) {
-        handler.run(event, effects, &what);
+        handler.run(event, effects, &description);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who runs handlers: the dispatch thread, or whoever calls `Pusher::dispatch`.
+//! Running handlers, on the dispatch thread or by calls of `Pusher::dispatch`.
 
 use std::collections::VecDeque;
 
@@ -83,7 +83,7 @@ impl Core {
         let queue = self.fan_out.handlers();
         if !told_to || queue.len() > 0 {
             if told_to {
-                // The wake-up that told it is used up, and it has to look again after what still waits.
+                // The wake-up was used, and the thread has to look again after the entries that still wait.
                 queue.wake();
             }
             return Some(dispatcher);

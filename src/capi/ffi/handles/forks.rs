@@ -1,8 +1,8 @@
-//! How often this process was forked, without asking the operating system each time (H7).
+//! Counts the forks of this process, so that a handle need not ask the operating system each time (H7).
 //!
-//! Every call on a handle has to know whether it is in a forked child, and asking for the process's id costs more than all the
-//! rest of taking an event. So the child is told once, by `pthread_atfork` of POSIX. A child that is made past the C
-//! library, by a system call of its own, is not told; what its calls reach asks for the id.
+//! Every call on a handle has to know whether it runs in a forked child, and asking for the process id costs more than
+//! the rest of taking an event. So `pthread_atfork` of POSIX counts each fork in the child. A child that a bare system
+//! call makes is not counted; the client below the handle still asks for the id.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,7 +10,7 @@ use crate::capi::ffi::results::Failure;
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Which process this is, among those that were forked one from the other.
+/// Identifies this process among the ones that were forked from each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(u32);
 
@@ -20,7 +20,7 @@ impl Generation {
     }
 }
 
-/// Sees to it that forks are counted from now on.
+/// Starts to count forks, unless that was done before.
 #[cfg(unix)]
 pub(crate) fn count() -> Result<(), Failure> {
     use std::{ffi::c_int, process};
@@ -44,17 +44,17 @@ pub(crate) fn count() -> Result<(), Failure> {
     is_counted.then_some(()).ok_or_else(no_memory)
 }
 
-/// What has to be registered once, before anything else. Not by a lock, which a fork could leave locked: who is at it is known by
-/// its process, and what another one was at counts for nothing.
+/// Registers something once, before anything else. It uses no lock, which a fork could leave locked: it remembers the
+/// process that registers, and ignores a registration that another process did not finish.
 #[cfg(unix)]
 struct Registration {
-    /// The process that is at it, or one of the constants.
+    /// The process that registers, or one of the constants.
     state: AtomicU32,
 }
 
 #[cfg(unix)]
 impl Registration {
-    /// These are no processes.
+    /// No process has these ids.
     const NOT_YET: u32 = 0;
     const DONE: u32 = u32::MAX;
 
@@ -62,8 +62,8 @@ impl Registration {
         Self { state: AtomicU32::new(Self::NOT_YET) }
     }
 
-    /// Whether it is registered. While another thread registers it waits for that one: else a handle could be made, and the
-    /// process forked, before forks are counted.
+    /// Registers, and returns whether that is done. It waits for another thread that registers: otherwise a handle
+    /// could be made, and the process forked, before forks are counted.
     fn once(&self, process: impl FnOnce() -> u32, register: impl FnOnce() -> bool) -> bool {
         if self.state.load(Ordering::Acquire) == Self::DONE {
             return true;
@@ -86,7 +86,7 @@ impl Registration {
     }
 }
 
-/// There are none.
+/// This platform has no forks.
 #[cfg(not(unix))]
 pub(crate) fn count() -> Result<(), Failure> {
     Ok(())
@@ -98,11 +98,11 @@ mod tests {
 
     use super::*;
 
-    /// How long it is watched that nothing happens.
+    /// The time for which nothing may happen.
     const WHILE: Duration = Duration::from_millis(100);
 
     #[test]
-    fn nobody_goes_on_before_it_is_registered() {
+    fn every_thread_waits_for_the_registration() {
         let registration = Registration::new();
         let (sender, returned) = mpsc::channel();
         thread::scope(|scope| {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_or_was_left_by_the_parent_is_tried_again() {
+    fn a_failed_or_unfinished_registration_is_tried_again() {
         let registration = Registration::new();
         assert!(!registration.once(|| 7, || false));
         let in_a_child = || registration.once(|| 8, || true);

@@ -1,7 +1,7 @@
-//! Handles: numbers of places in a table, handed to C as pointers that point nowhere.
+//! Handles: numbers of places in a table, which C has as pointers that point nowhere.
 //!
-//! So a handle that was freed, or is of another type, is noticed, always; and what one thread frees while another one
-//! works with it lives until that one is done.
+//! So the library always notices a handle that was freed, or is of another type. An object that one thread frees while
+//! another one works with it lives until the other one is done.
 
 mod forks;
 mod table;
@@ -17,9 +17,9 @@ use crate::{
     },
 };
 
-/// What a handle stands for, and what becomes of it when the handle is freed: it goes when nobody works with it any more.
+/// An object with a handle. Freeing the handle drops the object as soon as no thread works with it.
 pub(crate) trait Freed: Any + Send + Sync {
-    /// Ends at once what cannot wait for that.
+    /// Ends at once the work that cannot wait for that.
     fn freed(&self) {}
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct OptionalHandle<T> {
 }
 
 impl<T: Freed> Handle<T> {
-    /// Puts a thing into the table. It stays until its handle is freed.
+    /// Puts an object into the table, until its handle is freed.
     pub fn new(thing: T) -> Result<Self, Failure> {
         Self::of(Arc::new(thing))
     }
@@ -54,7 +54,7 @@ impl<T: Freed> Handle<T> {
         Ok(Self { pointer: ptr::without_provenance_mut(number) })
     }
 
-    /// Takes the thing out of the table. `None` for a handle that is not there, and for one of the parent's.
+    /// Takes the object out of the table. `None` for a handle that is not there, and for a handle of the parent.
     pub fn take(self) -> Option<Arc<T>> {
         Table::current().filter(|table| table.is_own())?.remove(self.number())
     }
@@ -93,13 +93,13 @@ impl<T: Freed> Argument for OptionalHandle<T> {
     }
 }
 
-/// A handle that the function frees, once nothing is wrong with its other arguments.
+/// A handle that the function frees, after it has checked its other arguments.
 #[repr(transparent)]
 pub(crate) struct LastUse<T> {
     handle: Handle<T>,
 }
 
-/// What is to be freed by the function that works with it.
+/// An object that the function will free.
 pub(crate) struct Leaving<T> {
     handle: Handle<T>,
     thing: Arc<T>,
@@ -114,14 +114,14 @@ impl<T: Freed> Argument for LastUse<T> {
 }
 
 impl<T: Freed> Leaving<T> {
-    /// Frees the handle. Of several threads that try, one gets the thing.
+    /// Frees the handle. If several threads try, one of them gets the object.
     pub fn take(self) -> Result<Taken<T>, Failure> {
         self.handle.take().map(Taken).ok_or_else(freed)
     }
 }
 
-/// What has left its handle. It is kept to the end of the function, because the other arguments may be texts that C has borrowed
-/// from it.
+/// An object whose handle was freed. It is kept to the end of the function, because the other arguments may be texts
+/// that C has borrowed from it.
 #[must_use = "the other arguments may be borrowed from it"]
 pub(crate) struct Taken<T>(Arc<T>);
 
@@ -149,7 +149,7 @@ impl<T: Freed> Free for OptionalHandle<T> {
     }
 }
 
-/// What C may use while a callback runs, and not after.
+/// An object that C may use only while a callback runs.
 pub(crate) struct Loan<T: Freed> {
     handle: Handle<T>,
     thing: Arc<T>,

@@ -1,8 +1,8 @@
-//! The table in which everything lies that C has a handle of.
+//! The table of all objects that C has handles of.
 //!
-//! A forked child may find it locked by a thread that the child does not have, and never touches it: from its first handle on it
-//! has a table of its own, which counts on from where the parent's ended, so that the parent's handles are known for what they
-//! are (H7).
+//! In a forked child the table may be locked by a thread that the child does not have. So the child never touches it,
+//! and makes its own table with its first handle. The numbers of that table go on from those of the parent, which tells
+//! the parent's handles apart (H7).
 
 use std::{
     any::Any,
@@ -21,11 +21,11 @@ use crate::capi::ffi::{
     results::{self, Failure},
 };
 
-/// What lies in the table.
+/// An object in the table.
 type Object = Arc<dyn Any + Send + Sync>;
 
-/// How many bits of a number are the place. The others tell how often the place was used. On 64 bits 47 are used in all,
-/// because some languages have no room for more in a pointer.
+/// The number of bits for the place. The other bits count the uses of the place. On 64-bit platforms 47 bits are used
+/// in all, because some languages have no room for more in a pointer.
 const INDEX_BITS: u32 = if usize::BITS == 64 { 20 } else { 16 };
 const USES_BITS: u32 = if usize::BITS == 64 { 27 } else { 16 };
 const INDEX: usize = (1 << INDEX_BITS) - 1;
@@ -33,7 +33,7 @@ const MOST_USES: usize = (1 << USES_BITS) - 1;
 
 pub(crate) struct Table {
     generation: Generation,
-    /// The number of the first place. Those below are the parent's.
+    /// The number of the first place. Lower numbers are the parent's.
     first: usize,
     places: RwLock<Places>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct Places {
     all: Vec<Place>,
-    /// Which of them are free. The one that has been free for longest is used next, so that numbers come again late.
+    /// The free places. The one that has been free for longest is used next, so that numbers return late.
     free: VecDeque<usize>,
 }
 
@@ -53,13 +53,13 @@ struct Place {
 
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 
-/// How many places there are, in this process and in those that it was forked from.
+/// The number of places, in this process and in its parents.
 static PLACES: AtomicUsize = AtomicUsize::new(0);
 
 impl Table {
     /// The table, which may still be the parent's.
     pub fn current() -> Option<&'static Self> {
-        // SAFETY: what stands in TABLE was leaked by `own`.
+        // SAFETY: the table was leaked by `own`.
         unsafe { TABLE.load(Ordering::Acquire).as_ref() }
     }
 
@@ -75,23 +75,23 @@ impl Table {
             let table = Box::into_raw(Box::new(Self { generation, first, places: RwLock::default() }));
             let before = current.map_or(ptr::null_mut(), |table| ptr::from_ref(table).cast_mut());
             if TABLE.compare_exchange(before, table, Ordering::AcqRel, Ordering::Acquire).is_err() {
-                // SAFETY: it was made above, and nobody else has seen it.
+                // SAFETY: it was made above, and no other thread has seen it.
                 drop(unsafe { Box::from_raw(table) });
             }
         }
     }
 
-    /// False for the parent's, in a forked child.
+    /// False for the table of the parent, in a forked child.
     pub fn is_own(&self) -> bool {
         self.generation == Generation::current()
     }
 
-    /// Whether the number was given by a process that this one was forked from.
+    /// Whether the number is that of a process that this one was forked from.
     pub fn is_of_parent(&self, number: usize) -> bool {
         !self.is_own() || number & INDEX < self.first
     }
 
-    /// Puts a thing in. Returns its number, which is not 0.
+    /// Adds an object. Returns its number, which is not 0.
     pub fn insert(&self, object: Object) -> Result<usize, Failure> {
         let mut places = self.places.write();
         let index = match places.free.pop_front() {
@@ -117,7 +117,7 @@ impl Table {
         place.object.as_ref().filter(|_| place.uses == number >> INDEX_BITS).cloned()
     }
 
-    /// Takes out what is there, if it is a `T`.
+    /// Takes out the object, if it is a `T`.
     pub fn remove<T: Any + Send + Sync>(&self, number: usize) -> Option<Arc<T>> {
         let mut places = self.places.write();
         let index = (number & INDEX).checked_sub(self.first)?;
@@ -125,7 +125,7 @@ impl Table {
         let is_it =
             place.uses == number >> INDEX_BITS && place.object.as_ref().is_some_and(|object| (**object).is::<T>());
         let object = is_it.then(|| place.object.take()).flatten()?;
-        // A place that is used up stays empty for ever.
+        // A place that was used too often stays empty for ever.
         if place.uses < MOST_USES {
             places.free.push_back(index);
         }
