@@ -5,7 +5,7 @@ use crate::{
     Config,
     config::{Proxy, ProxyKind},
     io::connect::proxy::{NoTunnel, tunnel},
-    testing::in_memory::Connection,
+    testing::in_memory::MemoryStream,
 };
 
 const PROXIES: [&str; 4] = ["http://p", "http://user:canary@p:3128", "socks5://p", "socks5://user:canary@p"];
@@ -18,13 +18,13 @@ pub fn proxy_answer(input: &[u8]) {
     let proxy = config.proxy_for(false, "h", 80).expect("a good URL").expect("it is set");
     let host = bytes.pick(&HOSTS);
     let answer = bytes.rest();
-    let mut stream = Connection { sent: answer, received: Vec::new() };
+    let mut stream = MemoryStream { sent: answer, received: Vec::new() };
     let outcome = tunnel(&proxy, &mut stream, host, 443);
     check_sent(&proxy, &stream.received);
     let read = answer.len() - stream.sent.len();
     match outcome {
         Ok(()) => {
-            let mut alone = Connection { sent: &answer[..read], received: Vec::new() };
+            let mut alone = MemoryStream { sent: &answer[..read], received: Vec::new() };
             assert!(tunnel(&proxy, &mut alone, host, 443).is_ok(), "it is decided by what was read");
             assert!(
                 proxy.kind == ProxyKind::Socks5

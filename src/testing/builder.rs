@@ -1,27 +1,20 @@
 //! The options of the server.
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
-use super::TestServer;
-use super::app::App;
-use super::auth::{AuthUser, EndpointRequest, UserSource};
-use super::client_event::{ClientEventLimits, ClientEventRules};
-use super::encryption::{Encryption, MasterKey};
-use super::hub::Hub;
-use super::listener::Listener;
-use super::message_limit::{MessageLimit, OverLimit};
-use super::refusal::Refusals;
-use super::settings::Settings;
-use super::watchlist::WatchlistEvents;
-
-/// Hosted Pusher's own value.
-const DEFAULT_ACTIVITY_TIMEOUT: &str = "120";
-/// Enough for 100 000 events of a few hundred bytes that a benchmark publishes in one go.
-const DEFAULT_QUEUE_LIMIT: usize = 64 << 20;
-/// Ten times what self-hosted servers accept from a client by default.
-const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
+use super::{
+    AuthUser, ClientEventRules, EndpointRequest, OverLimit, Refusals, TestServer, WatchlistEvents,
+    auth::{
+        app::App,
+        encryption::{Encryption, MasterKey},
+    },
+    connection::listener::Listener,
+    http::auth_endpoint::UserSource,
+    hub::{
+        core::Hub,
+        settings::{MessageLimit, Settings},
+    },
+};
 
 /// Options of a [`TestServer`], made by [`TestServer::builder`].
 ///
@@ -36,30 +29,12 @@ const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
 /// assert!(server.url().ends_with("/app/my-key"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "the server runs when `start` is called"]
 pub struct TestServerBuilder {
-    pub(super) settings: Settings,
+    settings: Settings,
     master_key: Option<MasterKey>,
     port: u16,
-}
-
-impl Default for TestServerBuilder {
-    fn default() -> Self {
-        let settings = Settings {
-            app: App::default(),
-            activity_timeout: DEFAULT_ACTIVITY_TIMEOUT.into(),
-            queue_limit: DEFAULT_QUEUE_LIMIT,
-            refusals: Refusals::default(),
-            client_events: ClientEventLimits::default(),
-            message_limit: None,
-            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
-            subscription_counts: false,
-            watchlist_events: WatchlistEvents::default(),
-            users: UserSource::default(),
-        };
-        TestServerBuilder { settings, master_key: None, port: 0 }
-    }
 }
 
 impl TestServerBuilder {
@@ -223,6 +198,23 @@ impl TestServerBuilder {
     pub fn start(self) -> io::Result<TestServer> {
         let hub = Arc::new(Hub::new(self.settings, Encryption::new(self.master_key)));
         let listener = Listener::start(&hub, self.port)?;
-        Ok(TestServer { hub, listener })
+        Ok(TestServer::new(hub, listener))
+    }
+}
+
+impl TestServer {
+    /// Starts a server on a free port of 127.0.0.1, with the app `app-id`, the key `app-key`, the secret `app-secret`
+    /// and an activity timeout of 120 s.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port, or no thread can be started.
+    pub fn start() -> io::Result<Self> {
+        Self::builder().start()
+    }
+
+    /// Options to start a server with.
+    pub fn builder() -> TestServerBuilder {
+        TestServerBuilder::default()
     }
 }

@@ -1,12 +1,11 @@
 //! What can go wrong while a client connects, or asks the auth endpoint.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 /// Something that the server does wrong, once, to a client that asks for a WebSocket.
 ///
 /// Faults are taken by upgrade requests only; requests to the HTTP API are always answered. See
-/// [`TestServer::push_fault`](super::TestServer::push_fault) and [`TestServer::set_fault`](super::TestServer::set_fault).
+/// [`TestServer::push_fault`](crate::testing::TestServer::push_fault) and [`TestServer::set_fault`](crate::testing::TestServer::set_fault).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -55,8 +54,8 @@ pub enum Fault {
 
 /// Something that the auth endpoint does wrong, once.
 ///
-/// Requests to both of its paths take them. See [`TestServer::push_auth_fault`](super::TestServer::push_auth_fault) and
-/// [`TestServer::set_auth_fault`](super::TestServer::set_auth_fault).
+/// Requests to both of its paths take them. See [`TestServer::push_auth_fault`](crate::testing::TestServer::push_auth_fault) and
+/// [`TestServer::set_auth_fault`](crate::testing::TestServer::set_auth_fault).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthFault {
@@ -82,7 +81,7 @@ pub enum AuthFault {
 }
 
 /// The faults that wait for requests.
-pub(super) struct Faults<F> {
+pub(crate) struct Faults<F> {
     queued: VecDeque<F>,
     /// For every request that finds none in the queue.
     standing: Option<F>,
@@ -90,21 +89,21 @@ pub(super) struct Faults<F> {
 
 impl<F> Default for Faults<F> {
     fn default() -> Self {
-        Faults { queued: VecDeque::new(), standing: None }
+        Self { queued: VecDeque::new(), standing: None }
     }
 }
 
 impl<F: Clone> Faults<F> {
-    pub(super) fn push(&mut self, fault: F) {
+    pub fn push(&mut self, fault: F) {
         self.queued.push_back(fault);
     }
 
-    pub(super) fn set(&mut self, fault: Option<F>) {
+    pub fn set(&mut self, fault: Option<F>) {
         self.standing = fault;
     }
 
     /// The fault that the next request meets.
-    pub(super) fn take(&mut self) -> Option<F> {
+    pub fn take(&mut self) -> Option<F> {
         self.queued.pop_front().or_else(|| self.standing.clone())
     }
 }

@@ -1,13 +1,12 @@
 //! Publishing from another thread.
 
-use std::fmt;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use super::hub::Hub;
+use super::hub::core::Hub;
 
-/// Publishes events to the clients of a [`TestServer`](super::TestServer), from any thread.
+/// Publishes events to the clients of a [`TestServer`](crate::testing::TestServer), from any thread.
 ///
 /// It does not keep the server alive: when that is dropped, events go to nobody.
 #[derive(Clone)]
@@ -16,11 +15,11 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(hub: Arc<Hub>) -> Publisher {
-        Publisher { hub }
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub }
     }
 
-    /// Publishes an event, see [`TestServer::trigger`](super::TestServer::trigger).
+    /// Publishes an event, see [`TestServer::trigger`](crate::testing::TestServer::trigger).
     ///
     /// # Panics
     ///
@@ -36,7 +35,7 @@ impl fmt::Debug for Publisher {
     }
 }
 
-pub(super) fn trigger(hub: &Hub, channel: &str, event: &str, data: &(impl Serialize + ?Sized)) -> usize {
+pub(crate) fn trigger(hub: &Hub, channel: &str, event: &str, data: &(impl Serialize + ?Sized)) -> usize {
     // Not by way of `serde_json::Value`, which would sort the fields of a structure and widen an `f32`.
     let json = serde_json::to_string(data).expect("event data must have a JSON text");
     // The official library seals the JSON text of a string, too, and not the string.

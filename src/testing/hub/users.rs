@@ -1,12 +1,18 @@
 //! Users: signing in, what is sent to them, and who watches whom.
 
-use super::{Change, Hub};
-use crate::testing::connection::Connection;
-use crate::testing::kind::channel_of;
-use crate::testing::message::SignIn;
-use crate::testing::signature::user_text;
-use crate::testing::users::{Statuses, UserData};
-use crate::testing::wire;
+use super::{
+    core::{Change, Hub},
+    state::client::Connection,
+};
+use crate::testing::{
+    auth::app::user_text,
+    protocol::{
+        channel_kind::channel_of,
+        client_message::{SignIn, UserData},
+        watchlist::Statuses,
+        wire,
+    },
+};
 
 /// Code of the error for a watchlist of more than 100 users.
 const LONG_WATCHLIST: u16 = 4302;
@@ -15,12 +21,12 @@ const TERMINATED: u16 = 4009;
 
 impl Hub {
     /// As whom a connection is signed in.
-    pub(crate) fn user_of(&self, id: u64) -> Option<UserData> {
+    pub fn user_of(&self, id: u64) -> Option<UserData> {
         self.state.lock().users.of(id).cloned()
     }
 
     /// Signs a connection in, or refuses it.
-    pub(crate) fn sign_in(&self, connection: &Connection, request: &SignIn) {
+    pub fn sign_in(&self, connection: &Connection, request: &SignIn) {
         let text = user_text(&connection.socket_id, &request.user_data);
         let is_signed = self.settings.app.is_authorized(&text, &request.auth);
         match UserData::parse(&request.user_data).filter(|_| is_signed) {
@@ -38,7 +44,7 @@ impl Hub {
     }
 
     /// Closes the connections of a user, and tells how many were not being closed already.
-    pub(crate) fn terminate(&self, user: &str) -> usize {
+    pub fn terminate(&self, user: &str) -> usize {
         let error = self.settings.refusals.error(None, TERMINATED, "You got disconnected by the app.");
         let mut change = self.quiet_change();
         let connections = change.connections_of(user, |_| true);
@@ -50,7 +56,7 @@ impl Hub {
 
 impl Change<'_> {
     /// The connections of a user for whom `wanted` holds.
-    pub(super) fn connections_of(&self, user: &str, wanted: impl Fn(&Connection) -> bool) -> Vec<u64> {
+    pub fn connections_of(&self, user: &str, wanted: impl Fn(&Connection) -> bool) -> Vec<u64> {
         let is_wanted = |id: &u64| self.open.get(id).is_some_and(|client| wanted(&client.connection));
         self.users.connections(user).filter(is_wanted).collect()
     }
@@ -97,7 +103,7 @@ impl Change<'_> {
         }
     }
 
-    pub(super) fn sign_out(&mut self, id: u64) {
+    pub fn sign_out(&mut self, id: u64) {
         if let Some(user) = self.users.sign_out(id) {
             self.announce(&user, id, Statuses { offline: vec![user.clone()], ..Statuses::default() });
         }

@@ -1,0 +1,41 @@
+//! What the server knows.
+
+pub(crate) mod cache;
+pub(crate) mod channels;
+pub(crate) mod client;
+pub(crate) mod journal;
+pub(crate) mod outbox;
+pub(crate) mod users;
+
+use std::{collections::BTreeMap, net::TcpStream, sync::Arc};
+
+use cache::Cache;
+use channels::Channels;
+use client::Client;
+use journal::Journal;
+use users::Users;
+
+use crate::testing::fault::{AuthFault, Fault, Faults};
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// Every TCP connection. One that is not in here has been cut.
+    pub sockets: BTreeMap<u64, Socket>,
+    /// Every open WebSocket.
+    pub open: BTreeMap<u64, Client>,
+    pub channels: Channels,
+    pub cache: Cache,
+    pub users: Users,
+    pub faults: Faults<Fault>,
+    pub auth_faults: Faults<AuthFault>,
+    pub journal: Journal,
+    pub attempts: u64,
+    pub accepted: u64,
+    pub ignored: u64,
+}
+
+pub(crate) struct Socket {
+    pub stream: Arc<TcpStream>,
+    /// Whether it has sent a request to the HTTP API or the auth endpoint. Such a connection is not a WebSocket to be.
+    pub is_backend: bool,
+}
