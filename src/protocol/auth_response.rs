@@ -20,7 +20,7 @@ impl ChannelAuth {
     ///
     /// [`Error::InvalidPermission`] if the text is not such an object. The error never repeats the text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let auth = Answer::read(text.as_bytes(), |answer| {
+        let auth = AuthResponse::read(text.as_bytes(), |answer| {
             let auth = signed(answer.auth, answer.channel_data)?;
             let key = self::text(answer.shared_secret, "shared_secret")?;
             Ok(key.into_iter().fold(auth, Self::shared_secret))
@@ -63,7 +63,7 @@ fn to_json<const N: usize>(fields: [(&str, Option<&str>); N]) -> String {
 
 /// The permission for a channel, out of the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
-    Answer::read(body, |answer| {
+    AuthResponse::read(body, |answer| {
         let mut auth = signed(answer.auth, answer.channel_data)?;
         // Other channels do not use it.
         if ChannelKind::of(channel).is_encrypted() {
@@ -81,7 +81,7 @@ fn signed(auth: Option<&RawValue>, channel_data: Option<&RawValue>) -> Result<Ch
 
 /// The proof of who the user is, out of the body of an endpoint's answer.
 pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
-    Answer::read(body, |answer| {
+    AuthResponse::read(body, |answer| {
         let auth = required(answer.auth, "auth")?;
         checked_user(UserAuth::new(auth, required(answer.user_data, "user_data")?))
     })
@@ -108,12 +108,12 @@ pub(crate) fn checked_user(auth: UserAuth) -> Result<UserAuth, String> {
 pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
     check_signature(auth.signature())?;
     #[derive(Deserialize)]
-    struct User {
+    struct UserData {
         id: String,
     }
     serde_json::from_str::<&RawValue>(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
     match surrogates::from_json(auth.data()) {
-        Ok(User { id }) if !id.is_empty() => Ok(id),
+        Ok(UserData { id }) if !id.is_empty() => Ok(id),
         _ => Err("has a `user_data` without an `id` that is text and not empty".to_owned()),
     }
 }
@@ -131,7 +131,7 @@ fn check_signature(auth: &str) -> Result<(), String> {
 /// What an endpoint may answer. Nothing is made a value of before it is known to be wanted, because values take many times the
 /// room of their text, and eight answers may come at once.
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct AuthResponse<'a> {
     #[serde(borrow)]
     auth: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -142,24 +142,24 @@ struct Answer<'a> {
     user_data: Option<&'a RawValue>,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> AuthResponse<'a> {
     /// Parses the answer for `make`. Some endpoints encode it twice, as a JSON string that contains the object.
-    fn read<T>(body: &[u8], make: impl FnOnce(Answer<'_>) -> Result<T, String>) -> Result<T, String> {
+    fn read<T>(body: &[u8], make: impl FnOnce(AuthResponse<'_>) -> Result<T, String>) -> Result<T, String> {
         // Also where no field is that is read here: serde_json does not look into what it skips.
         let body = without_mark(str::from_utf8(body).map_err(|_| "is not UTF-8")?);
         if !body.starts_with('"') {
-            return Answer::repaired(body, make);
+            return AuthResponse::repaired(body, make);
         }
         let raw: &RawValue = serde_json::from_str(body).map_err(|_| "is not JSON")?;
         let inner = decoded(raw.get()).ok_or("is not JSON")?;
         let object = Some(without_mark(&inner)).filter(|inner| inner.starts_with('{'));
-        Answer::repaired(object.ok_or("is not a JSON object")?, make)
+        AuthResponse::repaired(object.ok_or("is not a JSON object")?, make)
     }
 
     /// Half a surrogate pair is U+FFFD (D1), also in a key that the client ignores.
-    fn repaired<T>(body: &str, make: impl FnOnce(Answer<'_>) -> Result<T, String>) -> Result<T, String> {
+    fn repaired<T>(body: &str, make: impl FnOnce(AuthResponse<'_>) -> Result<T, String>) -> Result<T, String> {
         let repaired = surrogates::repaired(body);
-        make(Answer::of(repaired.as_deref().map_or(body, String::as_str))?)
+        make(AuthResponse::of(repaired.as_deref().map_or(body, String::as_str))?)
     }
 
     fn of(body: &'a str) -> Result<Self, String> {

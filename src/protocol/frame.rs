@@ -8,7 +8,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::json::{flat, string};
+use super::json::{
+    flat::{self, FlatMessage},
+    string,
+};
 use crate::surrogates;
 
 /// Deeper messages are refused, so that no later parser of the same text can be driven out of its stack.
@@ -27,7 +30,7 @@ impl<'a> Frame<'a> {
     /// Reads the envelope. The reason for a refusal never quotes the message, because data may be confidential.
     pub fn parse(text: &'a str) -> Result<Self, String> {
         match flat::parse(text) {
-            Some(frame) => Ok(frame),
+            Some(flat) => Ok(flat.into()),
             None => Self::parse_any(text),
         }
     }
@@ -35,7 +38,7 @@ impl<'a> Frame<'a> {
     /// Whether the parser of any message accepts what the parser of flat messages accepts, and reads the same in it.
     #[cfg(any(fuzzing, test))]
     pub fn parsers_agree(text: &'a str) -> bool {
-        let Some(flat) = flat::parse(text) else { return true };
+        let Some(flat) = flat::parse(text).map(Self::from) else { return true };
         Self::parse_any(text).is_ok_and(|any| format!("{flat:?}") == format!("{any:?}"))
     }
 
@@ -45,6 +48,17 @@ impl<'a> Frame<'a> {
             return Err(format!("it nests deeper than {MAX_DEPTH} levels"));
         }
         Ok(envelope.frame)
+    }
+}
+
+impl<'a> From<FlatMessage<'a>> for Frame<'a> {
+    fn from(flat: FlatMessage<'a>) -> Self {
+        Self {
+            event: flat.event.into(),
+            channel: flat.channel.map(Cow::Borrowed),
+            data: flat.data.map(|data| Data::new(data.json, data.has_escapes)).unwrap_or_default(),
+            user_id: flat.user_id.map(Cow::Borrowed),
+        }
     }
 }
 
@@ -75,11 +89,6 @@ impl<'a> Data<'a> {
     /// `json` is the text of a valid JSON value. `has_escapes` is whether it is a string with escapes.
     pub fn new(json: &'a str, has_escapes: bool) -> Self {
         Self { json, has_escapes }
-    }
-
-    /// The text of a string without escapes.
-    pub fn plain(self) -> Option<&'a str> {
-        self.string_content().filter(|_| !self.has_escapes)
     }
 
     /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands. Half of a surrogate pair
@@ -277,7 +286,7 @@ impl Outgoing<'_> {
     /// The exact text of the message.
     pub fn to_text(self) -> String {
         #[derive(Serialize)]
-        struct Message<'a> {
+        struct PlatformMessage<'a> {
             event: &'a str,
             data: Payload<'a>,
         }
@@ -308,7 +317,8 @@ impl Outgoing<'_> {
         let lengths = [data.channel, data.auth, data.channel_data, data.user_data].into_iter().flatten().map(str::len);
         // As long as it gets, when each second character is escaped: growing would leave signatures behind in memory (X1).
         let mut text = Vec::with_capacity(128 + 2 * lengths.sum::<usize>());
-        serde_json::to_writer(&mut text, &Message { event, data }).expect("strings under string keys always serialise");
+        serde_json::to_writer(&mut text, &PlatformMessage { event, data })
+            .expect("strings under string keys always serialise");
         String::from_utf8(text).expect("JSON is UTF-8")
     }
 }
@@ -316,12 +326,12 @@ impl Outgoing<'_> {
 /// The text of a client event. `data` is JSON text already and goes out as it stands (T2).
 pub(crate) fn client_event(event: &str, channel: &str, data: &RawValue) -> String {
     #[derive(Serialize)]
-    struct Message<'a> {
+    struct ClientEvent<'a> {
         event: &'a str,
         channel: &'a str,
         data: &'a RawValue,
     }
-    serde_json::to_string(&Message { event, channel, data }).expect("strings under string keys always serialise")
+    serde_json::to_string(&ClientEvent { event, channel, data }).expect("strings under string keys always serialise")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     frame::{Data, Frame},
-    json::id,
+    json::string::id_text,
 };
 use crate::{Name, error::excerpt, surrogates};
 
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for IdsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Name>, A::Error> {
         let mut ids = Vec::new();
         while let Some(id) = list.next_element::<Box<RawValue>>()? {
-            ids.extend(id::text(&id).filter(|id| !id.is_empty()).map(|id| Name::from(id.as_str())));
+            ids.extend(id_text(&id).filter(|id| !id.is_empty()).map(|id| Name::from(id.as_str())));
         }
         Ok(ids)
     }
@@ -136,10 +136,10 @@ impl<'de> Visitor<'de> for IdsVisitor {
 impl WatchlistChange {
     fn listed(data: Data<'_>) -> Vec<Self> {
         #[derive(Deserialize, Default)]
-        struct Listed {
+        struct WatchlistEvents {
             events: Vec<WatchlistChange>,
         }
-        let listed = if data.len() > MAX_WATCHLIST { None } else { data.decode::<Listed>() };
+        let listed = if data.len() > MAX_WATCHLIST { None } else { data.decode::<WatchlistEvents>() };
         listed.unwrap_or_default().events
     }
 
@@ -182,10 +182,10 @@ fn signed_in_id(data: Data<'_>) -> Option<String> {
 /// The id of the user whom this `user_data` is about. `None` when it names none.
 fn user_id(user_data: &str) -> Option<String> {
     #[derive(Deserialize)]
-    struct User {
+    struct SignedInUser {
         id: String,
     }
-    surrogates::from_json::<User>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
+    surrogates::from_json::<SignedInUser>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
 }
 
 /// The content of `pusher:connection_established`.
@@ -200,14 +200,14 @@ pub(crate) struct Established {
 impl Established {
     fn of(data: Data<'_>) -> Self {
         #[derive(Deserialize, Default)]
-        struct Raw {
+        struct RawEstablished {
             socket_id: Option<Box<RawValue>>,
             activity_timeout: Option<Box<RawValue>>,
         }
-        let raw: Raw = data.decode().unwrap_or_default();
+        let raw: RawEstablished = data.decode().unwrap_or_default();
         Self {
-            socket_id: raw.socket_id.as_deref().and_then(id::text).unwrap_or_default(),
-            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&id::text(raw)?)),
+            socket_id: raw.socket_id.as_deref().and_then(id_text).unwrap_or_default(),
+            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&id_text(raw)?)),
         }
     }
 }
@@ -232,11 +232,11 @@ pub(crate) struct ServerError {
 impl ServerError {
     fn of(data: Data<'_>, channel: Option<String>) -> Self {
         #[derive(Deserialize, Default)]
-        struct Raw {
+        struct RawError {
             code: Option<Box<RawValue>>,
             message: Option<Box<RawValue>>,
         }
-        let Raw { code, message } = data.decode().unwrap_or_default();
+        let RawError { code, message } = data.decode().unwrap_or_default();
         Self { code: code_of(code), message: text_of(message), channel }
     }
 }
@@ -252,13 +252,13 @@ pub(crate) struct Refusal {
 impl<'de> Deserialize<'de> for Refusal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Raw {
+        struct RawRefusal {
             r#type: Option<Box<RawValue>>,
             error: Option<Box<RawValue>>,
             status: Option<Box<RawValue>>,
             code: Option<Box<RawValue>>,
         }
-        let Raw { r#type, error, status, code } = Raw::deserialize(deserializer)?;
+        let RawRefusal { r#type, error, status, code } = RawRefusal::deserialize(deserializer)?;
         Ok(Self { kind: text_of(r#type), message: text_of(error), status: code_of(status).or_else(|| code_of(code)) })
     }
 }
@@ -270,7 +270,7 @@ fn text_of(raw: Option<Box<RawValue>>) -> String {
 }
 
 fn code_of(raw: Option<Box<RawValue>>) -> Option<u16> {
-    id::text(&raw?)?.parse().ok()
+    id_text(&raw?)?.parse().ok()
 }
 
 #[cfg(test)]

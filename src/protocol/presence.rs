@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{frame::Data, json::id};
+use super::{frame::Data, json::string::id_text};
 use crate::surrogates;
 
 /// What stands for a member about whom the server says no more than the id.
@@ -25,10 +25,10 @@ pub(crate) type EachMember<'a> = dyn FnMut(&str, Option<&str>) + 'a;
 pub(crate) fn list_members(data: Data<'_>, each: &mut EachMember<'_>) {
     #[derive(Deserialize, Default)]
     struct Succeeded {
-        presence: Option<Listed>,
+        presence: Option<PresenceData>,
     }
     #[derive(Deserialize, Default)]
-    struct Listed {
+    struct PresenceData {
         #[serde(default)]
         ids: Option<Box<RawValue>>,
         #[serde(default)]
@@ -45,7 +45,7 @@ pub(crate) fn list_members(data: Data<'_>, each: &mut EachMember<'_>) {
 
 /// The member of `member_added` or `member_removed`: its id, and the JSON text of its info. `None` without a usable id.
 pub(crate) fn member_of(data: Data<'_>) -> Option<(String, String)> {
-    let described: Described = data.decode()?;
+    let described: MemberData = data.decode()?;
     let info = described.user_info.map_or_else(|| NO_INFO.to_owned(), |info| info.get().to_owned());
     Some((id_of(described.user_id.as_deref()?)?, info))
 }
@@ -61,19 +61,19 @@ pub(crate) fn describe(id: &str, info: Option<&str>) -> String {
 
 /// The id of the member that this `channel_data` makes of the client. `None` when it names none.
 pub(crate) fn own_id(channel_data: &str) -> Option<String> {
-    let described: Described = surrogates::from_json(channel_data).ok()?;
+    let described: MemberData = surrogates::from_json(channel_data).ok()?;
     id_of(described.user_id.as_deref()?)
 }
 
 #[derive(Deserialize)]
-struct Described {
+struct MemberData {
     user_id: Option<Box<RawValue>>,
     user_info: Option<Box<RawValue>>,
 }
 
 /// Ids are compared as strings, so that a number is its text.
 fn id_of(raw: &RawValue) -> Option<String> {
-    id::text(raw).filter(|id| !id.is_empty())
+    id_text(raw).filter(|id| !id.is_empty())
 }
 
 /// The entries of an object, or of a list, which PHP makes of an object whose keys are 0, 1, 2, ... Anything else has none.
@@ -88,7 +88,7 @@ fn for_each_entry(raw: Option<Box<RawValue>>, each: impl FnMut(&str, &RawValue))
 
 /// Borrows from the message where it has no escapes.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct EntryKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Hands the entries on as they are read.
 struct Entries<F>(F);
@@ -105,7 +105,7 @@ impl<'de, F: FnMut(&str, &RawValue)> Visitor<'de> for Entries<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &RawValue>()? {
+        while let Some((EntryKey(key), value)) = map.next_entry::<EntryKey<'de>, &RawValue>()? {
             (self.0)(&key, value);
         }
         Ok(())

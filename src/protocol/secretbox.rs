@@ -63,11 +63,11 @@ impl SharedSecret {
     /// Decrypts the envelope `{"nonce": .., "ciphertext": ..}`.
     pub fn open(&self, envelope: &str) -> Result<Vec<u8>, OpenError> {
         #[derive(Deserialize)]
-        struct Envelope {
+        struct SealedData {
             nonce: String,
             ciphertext: String,
         }
-        let envelope: Envelope = surrogates::from_json(envelope)
+        let envelope: SealedData = surrogates::from_json(envelope)
             .map_err(|_| OpenError::Malformed("it is not an envelope of nonce and ciphertext"))?;
         let nonce: [u8; 24] = LENIENT
             .decode(&envelope.nonce)

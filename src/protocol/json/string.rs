@@ -4,8 +4,9 @@
 //! quotation marks, and it is decoded straight to the place where it stays.
 
 use memchr::memchr;
+use serde_json::value::RawValue;
 
-use crate::surrogates::{ESCAPE, code_unit};
+use crate::surrogates::{self, ESCAPE, code_unit};
 
 /// Appends the text of a JSON string to `out`; `content` stands between its quotation marks. Half of a surrogate pair
 /// becomes U+FFFD, because no Rust string can hold it (D1).
@@ -48,10 +49,19 @@ fn unicode(text: &str) -> (char, usize) {
     }
 }
 
+/// The text of a JSON string, or that of a number as it stands. `None` for anything else.
+pub(crate) fn id_text(raw: &RawValue) -> Option<String> {
+    let text = raw.get();
+    match text.as_bytes().first()? {
+        b'"' => surrogates::from_json(text).ok(),
+        b'-' | b'0'..=b'9' => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surrogates;
 
     fn decoded(content: &str) -> String {
         let mut out = String::new();
@@ -94,7 +104,7 @@ mod tests {
             let content: String = (0..5).map(|place| PIECES[number / PIECES.len().pow(place) % PIECES.len()]).collect();
             let quoted = format!("\"{content}\"");
             // The envelope's parser refuses whatever is not JSON. Lone surrogates it lets pass.
-            if serde_json::from_str::<&serde_json::value::RawValue>(&quoted).is_ok() {
+            if serde_json::from_str::<&RawValue>(&quoted).is_ok() {
                 assert_eq!(Some(decoded(&content)), surrogates::from_json(&quoted).ok(), "{content}");
                 compared += 1;
             }
