@@ -7,7 +7,7 @@ use std::{
 
 /// The layers of `src`, from the bottom. A file may use its own layer and those below.
 const LAYERS: [&[&str]; 11] = [
-    &["surrogates", "wiped", "quiet", "sync", "survival_figures"],
+    &["surrogates", "wiped", "quiet", "sync"],
     // The types that users receive: changes of state carry errors, and an error names the state.
     &["error", "event"],
     &["auth"],
@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 11] = [
     &["client", "channel", "user", "client_event", "receiver", "stats", "weak"],
     &["capi"],
     &["testing"],
-    &["fuzzing"],
+    &["testability"],
 ];
 
 /// Where the names that the crate's root exports come from.
@@ -218,7 +218,8 @@ fn the_core_is_pure() {
 #[test]
 fn only_io_reads_the_clock() {
     // Beside those that are no part of the client, the C interface: it waits for answers of the program.
-    for source in sources().iter().filter(|source| !["io", "capi", "testing", "fuzzing"].contains(&source.module())) {
+    for source in sources().iter().filter(|source| !["io", "capi", "testing", "testability"].contains(&source.module()))
+    {
         assert!(!source.code.contains("Instant::now"), "{}", source.path.display());
     }
 }

@@ -4,9 +4,9 @@
 //! The same for a million of them is a unit test, `survival_c1_hostile_names_are_refused_or_encoded`, which looks at the
 //! bytes before they are sent; both share the source of the names and the readers of the bytes.
 
-#[path = "../../src/fuzzing/evil.rs"]
+#[path = "../../src/testability/fuzzing/evil.rs"]
 mod evil;
-#[path = "../../src/fuzzing/strict.rs"]
+#[path = "../../src/testability/fuzzing/strict.rs"]
 mod strict;
 
 use std::{

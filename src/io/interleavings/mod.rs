@@ -18,7 +18,7 @@ use shuttle::{
     scheduler::{PctScheduler, RandomScheduler},
 };
 
-use crate::survival_figures;
+use crate::testability::figures;
 
 /// Enough for a whole client's threads.
 const STACK: usize = 512 << 10;
@@ -40,5 +40,5 @@ fn explore(hand_off: &str, orders: usize, run: impl Fn() + Send + Sync + Clone +
     Runner::new(PctScheduler::new(CHANGES, orders), config).run(counted);
     let explored = explored.load(Ordering::Relaxed);
     assert_eq!(explored, 2 * orders);
-    survival_figures::record(&format!("hand-off: {hand_off}"), format_args!("{explored} orders"), "no order fails");
+    figures::record(&format!("hand-off: {hand_off}"), format_args!("{explored} orders"), "no order fails");
 }

@@ -13,7 +13,7 @@ pub(crate) struct Head {
 
 impl Head {
     /// Reads a head with its empty line, and nothing after it.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
         let mut lines = text.split("\r\n");
         let start = lines.next().filter(|line| line.is_ascii() && is_field_text(line))?.to_owned();
@@ -21,13 +21,13 @@ impl Head {
     }
 
     /// The target of a `GET` by HTTP/1.1.
-    pub(crate) fn target(&self) -> Option<&str> {
+    pub fn target(&self) -> Option<&str> {
         let target = self.start.strip_prefix("GET ")?.strip_suffix(" HTTP/1.1")?;
         is_target(target).then_some(target)
     }
 
     /// The value of the one header with this name, in any case.
-    pub(crate) fn only(&self, name: &str) -> Option<&str> {
+    pub fn only(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(candidate, _)| candidate.eq_ignore_ascii_case(name));
         let (_, value) = found.next()?;
         found.next().is_none().then_some(value)
@@ -94,20 +94,20 @@ pub(crate) enum Json {
 
 impl Json {
     /// Reads one value without white space around it.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (value, rest) = json(text)?;
         rest.is_empty().then_some(value)
     }
 
     /// The value of the one member with this name.
-    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
+    pub fn member(&self, name: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
         let mut found = members.iter().filter(|(candidate, _)| candidate == name);
         let (_, value) = found.next()?;
         found.next().is_none().then_some(value)
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Object(_) => None,

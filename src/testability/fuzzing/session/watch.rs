@@ -37,7 +37,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(has_decoder: bool) -> Self {
+    pub fn new(has_decoder: bool) -> Self {
         Self {
             generation: Generation::default(),
             is_live: false,
@@ -52,22 +52,22 @@ impl Watch {
         }
     }
 
-    pub(super) fn socket_id(&self) -> Option<Arc<str>> {
+    pub fn socket_id(&self) -> Option<Arc<str>> {
         self.socket_id.clone()
     }
 
     /// A call to connect waits for its outcome.
-    pub(super) fn waits(&mut self, call: CallId) {
+    pub fn waits(&mut self, call: CallId) {
         self.waiting.insert(call.0);
     }
 
     /// The user asks for a ping.
-    pub(super) fn may_ping(&mut self) {
+    pub fn may_ping(&mut self) {
         self.last_ping = None;
     }
 
     /// What the server says before the session hears it: what is refused may be asked for again.
-    pub(super) fn heard(&mut self, text: &str) {
+    pub fn heard(&mut self, text: &str) {
         // The session reads keys that this reader refuses.
         let Ok(message) = serde_json::from_str::<Value>(text) else {
             self.has_doubts |= ["pusher:error", "subscription_error"].iter().any(|refusal| text.contains(refusal));
@@ -83,7 +83,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn output(&mut self, output: &Output, now: Instant) {
+    pub fn output(&mut self, output: &Output, now: Instant) {
         match output {
             Output::Dial { generation, deadline, .. } => {
                 assert!(!self.is_live, "R9: at most one live socket");
@@ -102,7 +102,7 @@ impl Watch {
     }
 
     /// The channel that a message asks for.
-    pub(super) fn request_in(&self, text: &str) -> Option<String> {
+    pub fn request_in(&self, text: &str) -> Option<String> {
         let message: Value = serde_json::from_str(text).ok()?;
         let channel = message["data"]["channel"].as_str()?;
         (message["event"] == "pusher:subscribe").then(|| channel.to_owned())
@@ -153,7 +153,7 @@ impl Watch {
         assert!(!socket_id.is_empty());
     }
 
-    pub(super) fn told(&mut self, batch: &Batch) {
+    pub fn told(&mut self, batch: &Batch) {
         if let Some(socket_id) = &batch.published.socket_id {
             self.socket_id = socket_id.clone();
         }
@@ -196,7 +196,7 @@ impl Watch {
     }
 
     /// The client has disconnected for good.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         assert!(self.waiting.is_empty(), "C4: every call has an outcome");
         assert!(!self.is_live, "R10: no socket is left");
         assert!(self.state == ConnectionState::Disconnected || self.state == ConnectionState::Failed);

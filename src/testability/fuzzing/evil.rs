@@ -77,12 +77,12 @@ const LONG: usize = 5000;
 pub(crate) struct Evil(u64);
 
 impl Evil {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Up to four parts, with up to two characters changed; one in 1024 is very long.
-    pub(crate) fn text(&mut self) -> String {
+    pub fn text(&mut self) -> String {
         let parts = self.below(5);
         let mut text: String = (0..parts).map(|_| PARTS[self.below(PARTS.len())]).collect();
         for _ in 0..self.below(3) {
@@ -94,7 +94,7 @@ impl Evil {
     }
 
     /// A number below `end`, drawn by SplitMix64.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

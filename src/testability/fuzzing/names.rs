@@ -302,7 +302,7 @@ fn auth_request(config: Config) -> Option<(Head, String)> {
 #[cfg(test)]
 mod tests {
     use super::{super::evil::Evil, *};
-    use crate::survival_figures;
+    use crate::testability::figures;
 
     const CASES: usize = 1_000_000;
     const SEED: u64 = 4;
@@ -319,7 +319,7 @@ mod tests {
         println!("seed {SEED}, accepted: {:?}", Place::ALL.iter().zip(accepted).collect::<Vec<_>>());
         // Both outcomes are looked at everywhere, so that neither is proved by never coming about.
         assert!(accepted.iter().all(|accepted| *accepted > 100), "{accepted:?}");
-        survival_figures::record("hostile names raw on the wire", format_args!("0 of {CASES}"), "0 of 1000000");
+        figures::record("hostile names raw on the wire", format_args!("0 of {CASES}"), "0 of 1000000");
     }
 
     /// URLs begin well, or nearly none would get beyond the first check.

@@ -7,39 +7,39 @@ use std::borrow::Cow;
 pub(super) struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
-    pub(super) fn new(input: &'a [u8]) -> Self {
+    pub fn new(input: &'a [u8]) -> Self {
         Self(input)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn byte(&mut self) -> u8 {
+    pub fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         *first
     }
 
-    pub(super) fn flag(&mut self) -> bool {
+    pub fn flag(&mut self) -> bool {
         self.byte() % 2 == 1
     }
 
-    pub(super) fn number(&mut self) -> u16 {
+    pub fn number(&mut self) -> u16 {
         u16::from_be_bytes([self.byte(), self.byte()])
     }
 
     /// A number below `end`, which is at most 256.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()) % end
     }
 
-    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
     /// As many bytes as the first one says.
-    pub(super) fn slice(&mut self) -> &'a [u8] {
+    pub fn slice(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         let (slice, rest) = self.0.split_at(length);
         self.0 = rest;
@@ -47,11 +47,11 @@ impl<'a> Bytes<'a> {
     }
 
     /// As [`slice`](Self::slice), with what is not UTF-8 replaced.
-    pub(super) fn text(&mut self) -> Cow<'a, str> {
+    pub fn text(&mut self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.slice())
     }
 
-    pub(super) fn rest(self) -> &'a [u8] {
+    pub fn rest(self) -> &'a [u8] {
         self.0
     }
 }

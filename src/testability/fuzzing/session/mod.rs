@@ -78,6 +78,7 @@ fn burst(world: &mut World, bytes: &mut Bytes<'_>) {
         texts.push(message(bytes, world.next_socket_id()));
     }
     let ends = (shape >= 0xf0).then(|| ending(bytes));
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     world.burst(&texts, ends);
 }
 
