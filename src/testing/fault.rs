@@ -1,11 +1,11 @@
-//! What can go wrong while a client connects, or asks the auth endpoint.
+//! Faults that a test can order: while a client connects, and at the auth endpoint.
 
 use std::{collections::VecDeque, time::Duration};
 
-/// Something that the server does wrong, once, to a client that asks for a WebSocket.
+/// A fault in the answer to an upgrade request. It applies to one request.
 ///
-/// Faults are taken by upgrade requests only; requests to the HTTP API are always answered. See
-/// [`TestServer::push_fault`](crate::testing::TestServer::push_fault) and [`TestServer::set_fault`](crate::testing::TestServer::set_fault).
+/// Only upgrade requests take these faults. See [`TestServer::push_fault`](crate::testing::TestServer::push_fault) and
+/// [`TestServer::set_fault`](crate::testing::TestServer::set_fault).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -33,7 +33,7 @@ pub enum Fault {
         status: u16,
         /// The body, sent with its `Content-Length`.
         body: String,
-        /// More headers, for example `Retry-After` or `Location`.
+        /// Additional headers, for example `Retry-After` or `Location`.
         headers: Vec<(String, String)>,
     },
     /// Accepts the TCP connection and reads from it, but never answers.
@@ -44,37 +44,38 @@ pub enum Fault {
     FirstFrame(String),
     /// Upgrades with a `Sec-WebSocket-Accept` that does not belong to the client's key.
     WrongAccept,
-    /// Upgrades with one more header, for example `Sec-WebSocket-Extensions`: its name and its value.
+    /// Upgrades with an additional header, given by name and value, for example `Sec-WebSocket-Extensions`.
     ExtraUpgradeHeader(String, String),
-    /// Upgrades, and never sends `pusher:connection_established`. Everything else is answered.
+    /// Upgrades, and never sends `pusher:connection_established`. All other messages are answered.
     NeverEstablished,
     /// Sends the correct `101` response one byte at a time, with this pause before each byte.
     DripHead(Duration),
 }
 
-/// Something that the auth endpoint does wrong, once.
+/// A fault of the auth endpoint. It applies to one request.
 ///
-/// Requests to both of its paths take them. See [`TestServer::push_auth_fault`](crate::testing::TestServer::push_auth_fault) and
+/// Requests to both paths of the endpoint take these faults. See
+/// [`TestServer::push_auth_fault`](crate::testing::TestServer::push_auth_fault) and
 /// [`TestServer::set_auth_fault`](crate::testing::TestServer::set_auth_fault).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthFault {
-    /// Answers with this status instead of deciding.
+    /// Answers with this status. The closure of the test is not called.
     Status {
         /// The status, for example 403, 500 or 429.
         status: u16,
         /// The body, sent with its `Content-Length`.
         body: String,
-        /// More headers, for example `Retry-After`.
+        /// Additional headers, for example `Retry-After`.
         headers: Vec<(String, String)>,
     },
     /// Answers with status 307, and with this URL as `Location`.
     Redirect(String),
-    /// Answers with status 200 and this body, said to be JSON, whatever it is.
+    /// Answers with status 200 and this body, with the content type of JSON.
     Body(String),
-    /// Answers correctly, this time later.
+    /// Answers correctly after this delay.
     Delay(Duration),
-    /// Reads, and never answers.
+    /// Reads the request, and never answers.
     Hang,
     /// Ends the TCP connection without an answer.
     Drop,
@@ -83,7 +84,7 @@ pub enum AuthFault {
 /// The faults that wait for requests.
 pub(crate) struct Faults<F> {
     queued: VecDeque<F>,
-    /// For every request that finds none in the queue.
+    /// The fault for every request that finds no fault in the queue.
     standing: Option<F>,
 }
 
@@ -102,7 +103,7 @@ impl<F: Clone> Faults<F> {
         self.standing = fault;
     }
 
-    /// The fault that the next request meets.
+    /// The fault for the next request.
     pub fn take(&mut self) -> Option<F> {
         self.queued.pop_front().or_else(|| self.standing.clone())
     }

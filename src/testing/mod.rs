@@ -26,35 +26,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it speaks
+//! # Protocol
 //!
-//! All kinds of channels, told by their prefix. By default it answers like soketi 1.6, in its very shapes and texts.
+//! All kinds of channels, distinguished by the prefix of their names. By default it answers like soketi 1.6, with the
+//! same message shapes and texts.
 //!
-//! * Private, presence and encrypted channels need a signature by the app's secret. A wrong or missing one is refused as
-//!   soketi does or, by [`TestServerBuilder::refusals`], as Reverb and Sockudo do.
-//! * Presence channels have members: a user with several connections is one, and the others are told of his first and
-//!   his last.
-//! * Cache channels keep their last event, and send it to who subscribes later, else `pusher:cache_miss`.
-//! * What [`TestServer::trigger`] publishes on an encrypted channel is encrypted, if there is an
+//! * Private, presence and encrypted channels need a signature by the app's secret. A wrong or missing signature is
+//!   refused as by soketi or, with [`TestServerBuilder::refusals`], as by Reverb or Sockudo.
+//! * Presence channels have members: a user with several connections is one member. The other members are notified of
+//!   the user's first and last connection.
+//! * Cache channels keep their last event and send it to later subscribers. Without such an event they send
+//!   `pusher:cache_miss`.
+//! * Events that [`TestServer::trigger`] publishes on an encrypted channel are encrypted, if there is an
 //!   [`encryption_master_key`](TestServerBuilder::encryption_master_key).
-//! * Clients send events to each other on private and presence channels, within limits, as with soketi or, by
-//!   [`TestServerBuilder::client_event_rules`], as with Reverb.
+//! * Clients send events to each other on private and presence channels, by the rules of soketi or, with
+//!   [`TestServerBuilder::client_event_rules`], by those of Reverb.
 //! * `subscription_count` is off until [`TestServerBuilder::subscription_counts`] turns it on.
-//! * Users sign in, get events of their own, and are told of those whom they watch.
-//! * An auth endpoint, at [`TestServer::auth_endpoint`] and [`TestServer::user_auth_endpoint`], signs for clients what
-//!   [`TestServerBuilder::auth_user`] allows, and can be made to fail by an [`AuthFault`].
+//! * Users sign in, receive events of their own, and are notified when the users on their watchlist come and go.
+//! * An auth endpoint, at [`TestServer::auth_endpoint`] and [`TestServer::user_auth_endpoint`], signs the requests that
+//!   [`TestServerBuilder::auth_user`] allows. An [`AuthFault`] makes it fail.
 //! * The HTTP API publishes events and terminates the connections of a user. Encrypted data passes through unchanged.
 //!
-//! Messages that it cannot use are counted and ignored. A client that breaks the rules of WebSocket gets a close frame with
-//! code 1002, text that is not UTF-8 gets 1007, and a message of more than
+//! The server counts messages that it cannot use, and ignores them. A client that breaks the rules of WebSocket gets a
+//! close frame with code 1002, text that is not UTF-8 gets 1007, and a message of more than
 //! [`TestServerBuilder::max_message_size`] gets 1009.
 //!
 //! # Threads
 //!
-//! One thread accepts connections; each connection has one that reads and, once it is a WebSocket, one that writes.
-//! Publishing puts one shared copy of the frame into the queue of each receiver and never waits for a client; one that
-//! does not take what is queued for it is dropped, see [`TestServerBuilder::queue_limit`]. Dropping the server joins
-//! all its threads.
+//! One thread accepts connections; each connection has a thread that reads and, once it is a WebSocket, a thread that
+//! writes. Publishing puts one shared copy of the frame into the queue of each receiver and never waits for a client. A
+//! client that reads too slowly is dropped, see [`TestServerBuilder::queue_limit`]. Dropping the server joins all its
+//! threads.
 
 mod auth;
 mod builder;

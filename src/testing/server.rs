@@ -19,8 +19,8 @@ use super::{
 
 /// A Pusher server inside this process, see the [module](super).
 ///
-/// All methods take `&self` and may be called from several threads. None waits for a client, except those whose name
-/// begins with `wait_for`. Dropping it cuts all connections and joins its threads.
+/// All methods take `&self` and may be called from several threads. Only the methods whose name begins with `wait_for`
+/// wait. Dropping it cuts all connections and joins its threads.
 pub struct TestServer {
     hub: Arc<Hub>,
     listener: Listener,
@@ -32,7 +32,7 @@ impl TestServer {
         Self { hub, listener }
     }
 
-    /// The port that it listens on. It stays the same over [`stop_listening`](Self::stop_listening).
+    /// The port that it listens on. It stays the same after [`stop_listening`](Self::stop_listening).
     pub fn port(&self) -> u16 {
         self.addr().port()
     }
@@ -42,7 +42,7 @@ impl TestServer {
         self.listener.addr()
     }
 
-    /// Where clients connect: `ws://127.0.0.1:PORT/app/KEY`, without a query.
+    /// The URL for clients: `ws://127.0.0.1:PORT/app/KEY`, without a query.
     pub fn url(&self) -> String {
         format!("ws://{}/app/{}", self.addr(), self.key())
     }
@@ -73,13 +73,14 @@ impl TestServer {
     }
 }
 
-/// Publishing and sending. What is sent to one client arrives in the order of the calls.
+/// Publishing and sending. The messages to one client arrive in the order of the calls.
 impl TestServer {
-    /// Publishes an event to the subscribers of a channel, and returns to how many connections it went.
+    /// Publishes an event to the subscribers of a channel, and returns the number of connections that receive it.
     ///
-    /// A string is published as that text, anything else as its JSON text; clients get either as a JSON string, like
-    /// from Pusher. With a [master key](TestServerBuilder::encryption_master_key), encrypted channels get the JSON text
-    /// encrypted, that of a string, too, as the official library does it. Neither name is checked. Returns 0 while the server is [silent](Self::set_silent).
+    /// A string is published as its text, any other value as its JSON text. Clients receive both as a JSON string, as
+    /// from Pusher. With a [master key](crate::testing::TestServerBuilder::encryption_master_key), the server encrypts
+    /// the JSON text for encrypted channels, also the JSON text of a string, as the official library does. The two
+    /// names are not checked. Returns 0 while the server is [silent](Self::set_silent).
     ///
     /// # Panics
     ///
@@ -93,7 +94,7 @@ impl TestServer {
         Publisher::new(self.hub.clone())
     }
 
-    /// Sends exactly this text, as one text message, to every open connection, and returns how many there are.
+    /// Sends exactly this text, as one text message, to every open connection, and returns the number of connections.
     ///
     /// This and the other `send_` methods work on a [silent](Self::set_silent) server, too.
     pub fn send_raw(&self, text: &str) -> usize {
@@ -101,19 +102,19 @@ impl TestServer {
     }
 
     /// Sends exactly these bytes, for example half a frame, over the TCP connection of every open WebSocket, and
-    /// returns how many there are.
+    /// returns the number of connections.
     pub fn send_raw_bytes(&self, bytes: &[u8]) -> usize {
         self.hub.send_to_all(&bytes.to_vec().into())
     }
 
-    /// Sends a binary message to every open connection, and returns how many there are.
+    /// Sends a binary message to every open connection, and returns the number of connections.
     pub fn send_binary(&self, payload: &[u8]) -> usize {
         self.hub.send_to_all(&wire::binary(payload))
     }
 
-    /// Sends a WebSocket ping frame to every open connection, and returns how many there are.
+    /// Sends a WebSocket ping frame to every open connection, and returns the number of connections.
     ///
-    /// RFC 6455 allows 125 bytes of payload; more are sent all the same, as a test of the client.
+    /// The payload may be longer than the 125 bytes that RFC 6455 allows, as a test of the client.
     pub fn send_ws_ping(&self, payload: &[u8]) -> usize {
         self.hub.send_to_all(&wire::ping(payload))
     }
@@ -121,7 +122,8 @@ impl TestServer {
 
 /// Misbehaving.
 impl TestServer {
-    /// Sends a WebSocket close frame to every open connection, and returns how many were not closing yet.
+    /// Sends a WebSocket close frame to every open connection, and returns the number of connections that were not
+    /// closing yet.
     ///
     /// A connection ends when the client has answered the close frame, or after 1 s. Any code is sent as it is; the
     /// reason is cut to 123 bytes.
@@ -129,24 +131,24 @@ impl TestServer {
         self.hub.close_all(code, reason)
     }
 
-    /// Cuts every TCP connection of a client at once, without a close frame, and returns how many were open WebSockets.
+    /// Cuts every TCP connection of a client at once, without a close frame, and returns the number of open WebSockets
+    /// among them.
     ///
-    /// Connections that are still being opened are cut as well; those to the HTTP API and the auth endpoint are not.
+    /// Connections that are still being opened are cut as well. Connections to the HTTP API and the auth endpoint stay.
     pub fn drop_all(&self) -> usize {
         self.hub.drop_clients()
     }
 
-    /// While silent, the server keeps its connections and reads what comes, but answers and delivers nothing: no events,
-    /// no pongs of either kind, no answer to a close frame.
+    /// While silent, the server keeps its connections and reads from them, but sends nothing: no events, no pongs of
+    /// either kind, no answer to a close frame.
     ///
-    /// New connections are upgraded, and get no `pusher:connection_established`. What the server would have sent is not
-    /// made up for later, and subscriptions that were asked for meanwhile do not exist. The HTTP API and the auth endpoint
-    /// keep answering.
+    /// New connections are upgraded, and get no `pusher:connection_established`. Messages of this time are not sent
+    /// later, and requests to subscribe are lost. The HTTP API and the auth endpoint keep answering.
     pub fn set_silent(&self, silent: bool) {
         self.hub.set_silent(silent);
     }
 
-    /// While stalled, the server does not read from its WebSockets, so that what clients write piles up.
+    /// While stalled, the server does not read from its WebSockets, so that the messages of clients pile up.
     ///
     /// It still delivers events. A client's writes block when the buffers of the operating system are full, which may
     /// take several megabytes.
@@ -159,34 +161,35 @@ impl TestServer {
         self.hub.push_fault(fault);
     }
 
-    /// Sets the fault that every upgrade request meets that finds none in the queue; `None` ends it.
+    /// Sets the fault for every upgrade request that finds no fault in the queue. `None` removes it.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.hub.set_fault(fault);
     }
 
-    /// Closes the port, so that new connections are refused. Those that exist stay. Does nothing if it is closed.
+    /// Closes the port, so that new connections are refused. Existing connections stay. Does nothing if the port is
+    /// closed.
     pub fn stop_listening(&self) {
         self.listener.close();
     }
 
-    /// Opens the port again, under the same number. Does nothing if it is open.
+    /// Opens the port again, under the same number. Does nothing if the port is open.
     ///
     /// # Errors
     ///
-    /// When another program has taken the port meanwhile, which unix systems do not let happen.
+    /// When another program has taken the port meanwhile. On Unix the port stays reserved.
     pub fn resume_listening(&self) -> io::Result<()> {
         self.listener.reopen(&self.hub)
     }
 }
 
-/// What happened so far.
+/// Counters and records.
 impl TestServer {
     /// Number of open WebSocket connections, whether the client got `pusher:connection_established` or not.
     pub fn connections(&self) -> usize {
         self.hub.snapshot(|state| state.connections())
     }
 
-    /// Number of upgrades to WebSocket so far, including those that a [`Fault`] spoiled afterwards.
+    /// Number of upgrades to WebSocket so far, including those that a [`Fault`] ended afterwards.
     pub fn accepted(&self) -> u64 {
         self.hub.snapshot(|state| state.accepted())
     }
@@ -216,18 +219,18 @@ impl TestServer {
         self.hub.snapshot(|state| state.requests().cloned().collect())
     }
 
-    /// The text messages from clients in the order in which they came: the last 100 000, and at most 64 MiB.
+    /// The text messages from clients in the order of their arrival: the last 100 000, and at most 64 MiB.
     pub fn received(&self) -> Vec<Received> {
         self.hub.snapshot(|state| state.received().cloned().collect())
     }
 }
 
-/// Waiting, without sleeping: each returns as soon as what it waits for is true, and false if it is not within the
-/// timeout.
+/// Waiting for conditions. Each method returns true as soon as its condition holds, and false if the condition does not
+/// hold within the timeout.
 impl TestServer {
-    /// Waits until `predicate` holds. It is asked at once, and again whenever something changes.
+    /// Waits until `predicate` holds. The predicate is called at once, and after every change of the server's state.
     ///
-    /// The server is locked meanwhile: `predicate` must be quick, and must not call the server.
+    /// The server is locked during the call: `predicate` must be quick, and must not call the server.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -252,9 +255,9 @@ impl TestServer {
         self.wait_for(timeout, |state| state.subscribers(channel) == count)
     }
 
-    /// Waits until a message for which `predicate` holds has come; one that came before the call will do.
+    /// Waits until `predicate` holds for a message of a client. Messages that arrived before the call count.
     ///
-    /// The server is locked meanwhile: `predicate` must be quick, and must not call the server.
+    /// The server is locked during the call: `predicate` must be quick, and must not call the server.
     pub fn wait_for_received(&self, predicate: impl FnMut(&Received) -> bool, timeout: Duration) -> bool {
         self.hub.wait_for_received(timeout, predicate)
     }
@@ -262,9 +265,9 @@ impl TestServer {
 
 /// Users.
 impl TestServer {
-    /// Publishes an event to all connections on which a user is signed in, and returns to how many it went.
+    /// Publishes an event to all connections on which a user is signed in, and returns the number of these connections.
     ///
-    /// They get it on the channel `#server-to-user-<id>`, whether they have subscribed to that or not, as from soketi.
+    /// As with soketi, they receive it on the channel `#server-to-user-<id>`, with or without a subscription to it.
     /// `data` is as for [`trigger`](Self::trigger).
     ///
     /// # Panics
@@ -274,7 +277,8 @@ impl TestServer {
         publisher::trigger(&self.hub, &channel_kind::channel_of(user_id), event, data)
     }
 
-    /// Closes all connections on which a user is signed in with 4009, and returns how many were not closing yet.
+    /// Closes all connections on which a user is signed in, with code 4009, and returns the number of connections that
+    /// were not closing yet.
     ///
     /// The HTTP API does the same for `POST /apps/{id}/users/{user_id}/terminate_connections`.
     pub fn terminate_user(&self, user_id: &str) -> usize {
@@ -291,7 +295,7 @@ impl TestServer {
 impl TestServer {
     /// The `auth` for a subscription, `KEY:SIGNATURE`. A presence channel needs its `channel_data`.
     ///
-    /// Nothing is checked, so that a test can sign what no server would.
+    /// Nothing is checked, so that a test can sign invalid requests as well.
     pub fn sign_channel(&self, socket_id: &str, channel: &str, channel_data: Option<&str>) -> String {
         self.hub.settings.app.authorize(&channel_text(socket_id, channel, channel_data))
     }
@@ -308,35 +312,36 @@ impl TestServer {
 
     /// Replaces the master key, see [`encryption_master_key`](crate::testing::TestServerBuilder::encryption_master_key).
     ///
-    /// What is published from now on needs the new keys of the channels, which clients get from the auth_endpoint endpoint.
+    /// Events that are published from now on need the new keys of the channels. Clients get these keys from the auth
+    /// endpoint.
     pub fn rotate_master_key(&self, key: [u8; 32]) {
         self.hub.encryption.set_master_key(MasterKey(key));
     }
 }
 
-/// The auth_endpoint endpoint.
+/// The auth endpoint.
 impl TestServer {
-    /// Where channels are authorised: `http://127.0.0.1:PORT/pusher/auth_endpoint`.
+    /// The URL that authorises channels: `http://127.0.0.1:PORT/pusher/auth`.
     pub fn auth_endpoint(&self) -> String {
         format!("{}{}", self.http_url(), auth_endpoint::CHANNEL_PATH)
     }
 
-    /// Where users are authenticated for a sign-in: `http://127.0.0.1:PORT/pusher/user-auth_endpoint`.
+    /// The URL that authenticates users for a sign-in: `http://127.0.0.1:PORT/pusher/user-auth`.
     pub fn user_auth_endpoint(&self) -> String {
         format!("{}{}", self.http_url(), auth_endpoint::USER_PATH)
     }
 
-    /// The last 1024 requests to the auth_endpoint endpoint, oldest first, with those that met a fault.
+    /// The last 1024 requests to the auth endpoint, oldest first, including those that met a fault.
     pub fn auth_requests(&self) -> Vec<EndpointRequest> {
         self.hub.snapshot(|state| state.auth_requests().cloned().collect())
     }
 
-    /// Queues a fault: each request to the auth_endpoint endpoint takes the next one.
+    /// Queues a fault: each request to the auth endpoint takes the next one.
     pub fn push_auth_fault(&self, fault: AuthFault) {
         self.hub.push_auth_fault(fault);
     }
 
-    /// Sets the fault that every request to the auth_endpoint endpoint meets that finds none in the queue; `None` ends it.
+    /// Sets the fault for every request to the auth endpoint that finds no fault in the queue. `None` removes it.
     pub fn set_auth_fault(&self, fault: Option<AuthFault>) {
         self.hub.set_auth_fault(fault);
     }
@@ -350,7 +355,7 @@ impl Drop for TestServer {
     }
 }
 
-/// Says nothing of the secret.
+/// Leaves out the secret.
 impl fmt::Debug for TestServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestServer")

@@ -22,7 +22,7 @@ impl Default for App {
 /// Bytes of a SHA-256 digest.
 const DIGEST: usize = 32;
 
-/// Says nothing of the secret.
+/// Leaves out the secret.
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").field("id", &self.id).field("key", &self.key).finish_non_exhaustive()
@@ -35,7 +35,7 @@ impl App {
         format!("{}:{}", self.key, sign(&self.secret, text))
     }
 
-    /// Whether `auth` is this app's for `text`. Digits in upper case are wrong, as they are for soketi.
+    /// Whether `auth` is the signature of this app for `text`. Like soketi, it refuses upper-case digits.
     pub fn is_authorized(&self, text: &str, auth: &str) -> bool {
         let signature = auth.strip_prefix(self.key.as_str()).and_then(|rest| rest.strip_prefix(':'));
         let digest = signature.and_then(digest);
@@ -43,7 +43,7 @@ impl App {
     }
 }
 
-/// What is signed for a subscription. `channel_data` belongs to presence channels.
+/// The text that is signed for a subscription. Presence channels have `channel_data`.
 pub(crate) fn channel_text(socket_id: &str, channel: &str, channel_data: Option<&str>) -> String {
     match channel_data {
         None => format!("{socket_id}:{channel}"),
@@ -51,7 +51,7 @@ pub(crate) fn channel_text(socket_id: &str, channel: &str, channel_data: Option<
     }
 }
 
-/// What is signed for a sign-in.
+/// The text that is signed for a sign-in.
 pub(crate) fn user_text(socket_id: &str, user_data: &str) -> String {
     format!("{socket_id}::user::{user_data}")
 }
@@ -71,7 +71,7 @@ fn mac(secret: &str, text: &str) -> Hmac<Sha256> {
     mac
 }
 
-/// The bytes of a digest; `None` for anything but 64 digits in lower case.
+/// The bytes of a digest. `None` unless the text consists of 64 lower-case digits.
 fn digest(hex: &str) -> Option<[u8; DIGEST]> {
     let value = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_signature() {
+    fn other_signatures_are_refused() {
         let text = "1234.1234:private-foobar";
         assert!(app().is_authorized(text, PRIVATE));
         assert!(!app().is_authorized("1234.1235:private-foobar", PRIVATE));

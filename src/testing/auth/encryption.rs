@@ -1,4 +1,4 @@
-//! What is published on encrypted channels: the keys, and the sealed data.
+//! End-to-end encryption: the keys of channels, and the encrypted data of events.
 
 use std::{
     collections::hash_map::RandomState,
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::testing::protocol::channel_kind::{Access, ChannelKind};
 
-/// The key that the keys of all encrypted channels are derived from. `Debug` says nothing of it.
+/// The key from which the keys of all encrypted channels are derived. `Debug` hides it.
 #[derive(Clone, Copy)]
 pub(crate) struct MasterKey(pub [u8; 32]);
 
@@ -24,7 +24,7 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// Seals what is published on encrypted channels.
+/// Encrypts the events of encrypted channels.
 pub(crate) struct Encryption {
     master_key: Mutex<Option<MasterKey>>,
     nonces: Nonces,
@@ -39,12 +39,12 @@ impl Encryption {
         *self.master_key.lock() = Some(master_key);
     }
 
-    /// The key of a channel in base64; `None` if it is not an encrypted one, or there is no master key.
+    /// The key of a channel in base64. `None` for other channels, and without a master key.
     pub fn shared_secret(&self, channel: &str) -> Option<String> {
         self.key_of(channel).map(|key| BASE64_STANDARD.encode(key))
     }
 
-    /// The JSON text of the sealed data; `None` if the channel is not an encrypted one, or there is no master key.
+    /// The JSON text of the encrypted data. `None` for other channels, and without a master key.
     pub fn seal(&self, channel: &str, plain: &str) -> Option<String> {
         let key = self.key_of(channel)?;
         let nonce = self.nonces.next();
@@ -53,7 +53,7 @@ impl Encryption {
         Some(format!(r#"{{"nonce":"{}","ciphertext":"{ciphertext}"}}"#, BASE64_STANDARD.encode(nonce)))
     }
 
-    /// As the official server libraries derive it: SHA-256 of the name and the master key.
+    /// Derives the key like the official server libraries: SHA-256 of the name and the master key.
     fn key_of(&self, channel: &str) -> Option<[u8; 32]> {
         if ChannelKind::of(channel).access != Access::Encrypted {
             return None;
@@ -63,8 +63,8 @@ impl Encryption {
     }
 }
 
-/// Numbers used once. They need not be secret, only different for each message, which a random beginning and a counter
-/// are; a source of cryptographic random numbers would be one more dependency.
+/// Numbers used once. They must differ between messages, and may be public. A random beginning and a counter achieve
+/// this without the dependency of a cryptographic random number generator.
 struct Nonces {
     beginning: [u8; 16],
     count: AtomicU64,
@@ -91,7 +91,7 @@ impl Nonces {
 mod tests {
     use super::*;
 
-    /// The key with which the recorded traffic of soketi was made.
+    /// The key of the recorded traffic of soketi.
     fn encryption() -> Encryption {
         Encryption::new(Some(MasterKey(*b"0123456789abcdef0123456789abcdef")))
     }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_official_library_has_sealed_can_be_opened() {
+    fn data_that_the_official_library_encrypted_is_decrypted() {
         let key = BASE64_STANDARD.decode("yg0RrojlChIBGKYDax2K5oqaMIaBtMi7HK+TiLLndM0=").unwrap();
         let nonce = BASE64_STANDARD.decode("iC4ShfrwGk+jIn4/1hI/h76bXMXEzt1D").unwrap();
         let sealed = BASE64_STANDARD.decode("7dWLnNI1VJvM2XVyPVtGSlxsmq1pnA0G81NdDS30nIg=").unwrap();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_says_nothing_of_the_key() {
+    fn debug_hides_the_key() {
         assert_eq!(format!("{:?}", MasterKey([7; 32])), "MasterKey(..)");
     }
 }

@@ -1,4 +1,4 @@
-//! Who may do what: credentials, signatures and keys.
+//! Credentials, signatures, keys, and the check of subscriptions.
 
 pub(crate) mod app;
 pub(crate) mod encryption;

@@ -1,4 +1,4 @@
-//! Which channels a connection may subscribe to.
+//! Checks whether a connection may subscribe to a channel.
 
 use super::app::{App, channel_text};
 use crate::testing::protocol::{
@@ -13,14 +13,14 @@ const MAX_MEMBER: usize = 2 * 1024;
 /// The hosted service's limit, in characters.
 const MAX_USER_ID: usize = 128;
 
-/// Who asks.
+/// The connection that sent the request.
 pub(crate) struct Requester<'a> {
     pub socket_id: &'a str,
-    /// As whom the connection is signed in.
+    /// The signed-in user of the connection.
     pub user: Option<&'a UserData>,
 }
 
-/// Decides whether a connection may subscribe, and as which member of a presence channel.
+/// Checks a request. Returns the member for a presence channel.
 pub(crate) fn check(
     app: &App,
     requester: &Requester<'_>,
@@ -33,7 +33,7 @@ pub(crate) fn check(
         return if is_owner { Ok(None) } else { Err(Refusal::UNAUTHORIZED) };
     }
     check_name(&request.channel)?;
-    // Channel data is part of what is signed on presence channels only, and means nothing elsewhere.
+    // Only presence channels sign and use channel data.
     let channel_data = request.channel_data.as_deref().filter(|_| access == Access::Presence);
     if access != Access::Public {
         let text = channel_text(requester.socket_id, &request.channel, channel_data);
@@ -46,7 +46,7 @@ pub(crate) fn check(
     }
     match (channel_data, requester.user) {
         (Some(channel_data), _) => member(channel_data).map(Some),
-        // Like the hosted service: a connection that is signed in needs no channel data.
+        // As in the hosted service, a signed-in connection needs no channel data.
         (None, Some(user)) => Ok(Some(signed_in_member(user))),
         (None, None) => Err(Refusal::UNAUTHORIZED),
     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn all_others_need_one_for_their_name_and_socket() {
+    fn other_names_need_a_signature_for_name_and_socket() {
         for name in ["private-x", "private-cache-x", "private-encrypted-x", "private-encrypted-cache-x"] {
             assert_eq!(refusal(&unsigned(name)), Some(Refusal::UNAUTHORIZED), "{name}");
             assert_eq!(refusal(&signed(name, None)), None, "{name}");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_channel_is_for_him_alone() {
+    fn a_users_channel_is_only_for_that_user() {
         let user = UserData::parse(r#"{"id":"ann"}"#).unwrap();
         assert!(answer(&unsigned("#server-to-user-ann"), Some(&user)).is_ok());
         assert!(answer(&unsigned("#server-to-user-bob"), Some(&user)).is_err());
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn other_characters_and_lengths_are_refused() {
+    fn names_with_other_characters_or_lengths_are_refused() {
         for name in ["", "a b", "żółw", "#x"] {
             assert_eq!(refusal(&unsigned(name)), Some(Refusal::INVALID_NAME), "{name}");
         }

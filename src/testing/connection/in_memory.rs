@@ -1,4 +1,4 @@
-//! A connection without a socket: what a client would have sent, and what it would have got. For the fuzzers.
+//! A connection without a socket, for the fuzzers.
 
 use std::{
     io::{self, Read, Write},
@@ -21,7 +21,7 @@ use crate::testing::{
     hub::{core::Hub, settings::Settings},
 };
 
-/// All that the server sends over a connection on which the client has sent this, up to an upgrade to WebSocket.
+/// Everything that the server sends in answer to these bytes of a client, up to an upgrade to WebSocket.
 pub(crate) fn answers(sent: &[u8]) -> Vec<u8> {
     let hub = Hub::new(Settings::default(), Encryption::new(Some(MasterKey([7; 32]))));
     let mut connection = MemoryStream { sent, received: Vec::new() };
@@ -35,12 +35,12 @@ pub(crate) fn answers(sent: &[u8]) -> Vec<u8> {
             other => unreachable!("without a fault: {other:?}"),
         },
     };
-    // A vector takes every write.
+    // A write to a vector always succeeds.
     let _ = requests.respond(&last, false);
     connection.received
 }
 
-/// A request to the HTTP API with this body, signed as a backend signs it.
+/// A request to the HTTP API with this body and the signature of a backend.
 pub(crate) fn signed(path: &str, body: &[u8]) -> Vec<u8> {
     let app = App::default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -61,7 +61,7 @@ pub(crate) fn signed(path: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// The bytes that one side has sent, and those that it gets.
+/// The bytes that one side sends and receives.
 pub(crate) struct MemoryStream<'a> {
     pub sent: &'a [u8],
     pub received: Vec<u8>,

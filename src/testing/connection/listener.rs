@@ -1,4 +1,4 @@
-//! The port: the thread that accepts connections, and the threads that it starts.
+//! The port: the thread that accepts connections, and the threads of the connections.
 
 use std::{
     io,
@@ -17,9 +17,9 @@ use socket2::{SockRef, Socket};
 use super::requests::serve;
 use crate::testing::hub::core::Hub;
 
-/// How long the connection that wakes the accepting thread may take; on loopback it takes microseconds.
+/// Limit for the connection that wakes the accepting thread. On loopback it takes microseconds.
 const WAKE_TIMEOUT: Duration = Duration::from_millis(100);
-/// Pause after a failed accept: out of descriptors is a state that passes.
+/// Pause after a failed accept. A lack of descriptors, for example, is temporary.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// A port that can be closed and opened again.
@@ -30,7 +30,7 @@ pub(crate) struct Listener {
 
 struct Port {
     accepting: Option<Accepting>,
-    /// Keeps the port number for us while nobody listens on it.
+    /// Reserves the port number while the port is closed.
     reserved: Option<Socket>,
     /// Threads of connections that were accepted before the port was last closed.
     threads: Vec<JoinHandle<()>>,
@@ -44,7 +44,7 @@ struct Accepting {
 }
 
 impl Listener {
-    /// Listens on this port of 127.0.0.1; 0 takes a free one.
+    /// Listens on this port of 127.0.0.1. 0 takes a free port.
     pub fn start(hub: &Arc<Hub>, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let addr = listener.local_addr()?;
@@ -56,20 +56,19 @@ impl Listener {
         self.addr
     }
 
-    /// Closes the port; connections stay. Does nothing if it is closed.
+    /// Closes the port. Existing connections stay. Does nothing if the port is closed.
     pub fn close(&self) {
         let mut port = self.port.lock();
         if let Some(accepting) = port.accepting.take() {
             let threads = accepting.stop(self.addr);
             port.threads.extend(threads);
             port.threads.retain(|thread| !thread.is_finished());
-            // Without a reservation another program could take the port, and `reopen` would fail. That is unlikely
-            // enough to go on.
+            // Without a reservation another program could take the port, and `reopen` would fail. That is unlikely.
             port.reserved = reserve(self.addr).ok();
         }
     }
 
-    /// Opens the port again. Does nothing if it is open.
+    /// Opens the port again. Does nothing if the port is open.
     pub fn reopen(&self, hub: &Arc<Hub>) -> io::Result<()> {
         let mut port = self.port.lock();
         if port.accepting.is_some() {
@@ -86,11 +85,11 @@ impl Listener {
         Ok(())
     }
 
-    /// Waits for the threads of the connections, which have to be cut before.
+    /// Waits for the threads of the connections. The caller has cut the connections.
     pub fn join(&self) {
         let threads = std::mem::take(&mut self.port.lock().threads);
         for thread in threads {
-            // One that panicked has ended, too.
+            // An error means that the thread panicked. It has ended as well.
             let _ = thread.join();
         }
     }
@@ -150,18 +149,18 @@ fn start_serving(hub: &Arc<Hub>, socket: TcpStream) -> Option<JoinHandle<()>> {
     started.ok()
 }
 
-/// A socket that is bound and does not listen: nobody else gets the port, and whoever connects is refused.
+/// A socket that is bound and does not listen. Other programs cannot take the port, and connections are refused.
 #[cfg(unix)]
 fn reserve(addr: SocketAddr) -> io::Result<Socket> {
     use socket2::{Domain, Type};
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    // As `TcpListener::bind` does: connections of the closed listener still have the port.
+    // As in `TcpListener::bind`: connections of the closed listener still use the port.
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;
     Ok(socket)
 }
 
-/// Elsewhere the option that is needed for this means something else.
+/// On other platforms the required option has another meaning.
 #[cfg(not(unix))]
 fn reserve(_addr: SocketAddr) -> io::Result<Socket> {
     Err(io::ErrorKind::Unsupported.into())

@@ -1,4 +1,4 @@
-//! What the server does about the message of a client.
+//! Handles the messages of a client.
 
 use crate::testing::{
     auth::subscription::{self, Requester},
@@ -15,8 +15,8 @@ const REFUSED: u16 = 4301;
 /// Reverb's text.
 const TOO_MANY: &str = "Rate limit exceeded";
 
-/// Handles a text message. Messages that the server cannot use are counted and otherwise ignored, as in soketi. False
-/// when the connection is to end, because it has sent too many messages.
+/// Handles a text message. As in soketi, a message that the server cannot use is counted and ignored. Returns false if
+/// the connection must end, because it has sent too many messages.
 pub(crate) fn receive(hub: &Hub, connection: &Connection, text: &str) -> bool {
     hub.record(connection.id, text);
     if hub.is_silent() {

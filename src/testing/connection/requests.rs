@@ -39,7 +39,7 @@ fn requests(hub: &Hub, id: u64, socket: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers ordinary requests until one asks for a WebSocket.
+/// Answers ordinary requests until an upgrade request.
 pub(crate) fn until_upgrade<S: Read + Write>(
     hub: &Hub,
     id: u64,
@@ -161,7 +161,7 @@ fn answer_upgrade(
     Ok(())
 }
 
-/// Writes byte by byte; false when the connection is cut meanwhile.
+/// Writes byte by byte. False if the connection is cut meanwhile.
 fn drip(hub: &Hub, id: u64, mut socket: &TcpStream, bytes: &[u8], pause: Duration) -> io::Result<bool> {
     for byte in bytes {
         if !hub.pause(id, pause) {

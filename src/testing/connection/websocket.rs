@@ -1,7 +1,7 @@
 //! One WebSocket: the thread that reads it, and the writer beside it.
 //!
 //! tungstenite reads the frames of the client and checks them. The server sends its own answers to pings and close
-//! frames through the outbox, so that it can also keep silent.
+//! frames through the outbox, so that a silent server sends none.
 
 use std::{
     io::{self, Read, Write},
@@ -29,17 +29,17 @@ use crate::testing::{
     protocol::wire,
 };
 
-/// Clients send small messages.
+/// The size of the read buffer. Clients send small messages.
 const READ_BUFFER: usize = 16 * 1024;
 /// RFC 6455, 5.5: a header of two bytes, and at most 125 bytes of payload.
 const MAX_CONTROL_FRAME: usize = 127;
 
 /// The state of a connection when the upgrade is done.
 pub(crate) struct Opening {
-    /// The part of the `101` response that is still to be sent.
+    /// The unsent part of the `101` response.
     pub head: Bytes,
     pub greeting: Greeting,
-    /// Bytes that came after the request.
+    /// Bytes that arrived after the request.
     pub read_ahead: Vec<u8>,
 }
 
@@ -81,7 +81,7 @@ fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ah
         }
     };
     if hub.is_silent() {
-        // A silent server sends no close frame, and keeps the connection until the client ends it.
+        // A silent server sends no close frame. It keeps the connection until the client ends it.
         return drain(websocket.get_mut());
     }
     if let Some(frame) = refusal(&error) {
@@ -91,7 +91,7 @@ fn read_messages(hub: &Hub, connection: &Connection, socket: &TcpStream, read_ah
     }
 }
 
-/// Nothing stays in the write buffer, because [`Stream`] takes every write at once.
+/// The write buffer stays empty, because [`Stream`] accepts every write at once.
 fn limits(max_message: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -104,9 +104,9 @@ fn limits(max_message: usize) -> WebSocketConfig {
 /// The next step after a message.
 enum Next {
     Read,
-    /// The client has closed, or leaves too much in its queue.
+    /// The client has closed the connection, or its queue is full.
     Leave,
-    /// The server ends the connection, without a frame, once the queue is written.
+    /// The server ends the connection without a close frame after it has written the queue.
     Terminate,
 }
 
@@ -120,7 +120,7 @@ fn receive(hub: &Hub, connection: &Connection, message: &Message) -> Next {
             }
         }
         Message::Close(frame) if !hub.is_silent() => {
-            // No event may follow the echo.
+            // The echo is the last frame.
             hub.leave(connection.id);
             connection.outbox.close(wire::close_echo(frame.as_ref().map(|frame| frame.code)));
             return Next::Leave;
@@ -130,7 +130,8 @@ fn receive(hub: &Hub, connection: &Connection, message: &Message) -> Next {
     Next::Read
 }
 
-/// The close frame for a client that broke the rules (RFC 6455, 7.4.1); `None` if the connection ended in another way.
+/// The close frame for a client that violates the WebSocket protocol (RFC 6455, 7.4.1). `None` if the connection ended
+/// in another way.
 fn refusal(error: &Error) -> Option<Bytes> {
     let code = match error {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
@@ -149,7 +150,7 @@ fn drain(stream: &mut Stream<'_>) {
     while matches!(stream.read(&mut chunk), Ok(count) if count > 0) {}
 }
 
-/// The socket as tungstenite sees it. It is not read while the server is stalled.
+/// The socket for tungstenite. It is not read while the server is stalled.
 struct Stream<'a> {
     hub: &'a Hub,
     connection: &'a Connection,
@@ -168,7 +169,7 @@ impl Read for Stream<'_> {
                 result => break result?,
             }
         };
-        // If the server was stalled during the read, these bytes have to wait, too.
+        // If the server was stalled during the read, these bytes must wait as well.
         if !self.hub.wait_while_stalled(id) {
             return Ok(0);
         }
@@ -176,8 +177,8 @@ impl Read for Stream<'_> {
     }
 }
 
-/// tungstenite writes only its automatic answers to pings and close frames. They are dropped: frames have to go through
-/// the outbox, and only [`receive`] knows when the server keeps silent.
+/// tungstenite writes only its automatic answers to pings and close frames. They are dropped: frames must go through
+/// the outbox, and [`receive`] answers only while the server is not silent.
 impl Write for Stream<'_> {
     fn write(&mut self, answer: &[u8]) -> io::Result<usize> {
         Ok(answer.len())
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_broken_rule_gets_a_close_frame() {
+    fn only_a_protocol_violation_gets_a_close_frame() {
         assert_eq!(refusal(&Error::ConnectionClosed), None);
         assert_eq!(refusal(&Error::Io(io::ErrorKind::ConnectionReset.into())), None);
         assert_eq!(refusal(&Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)), None);

@@ -12,13 +12,13 @@ use crate::testing::{
     protocol::channel_kind::{MAX_NAME, is_valid_name, user_of},
 };
 
-/// The hosted service refuses requests whose clock is more than this many seconds off.
+/// The hosted service refuses requests whose clock differs by more than this number of seconds.
 const MAX_CLOCK_SKEW: u64 = 600;
-/// The hosted service takes at most 100 channels in one request.
+/// The hosted service accepts at most 100 channels in one request.
 const MAX_CHANNELS: usize = 100;
 const MAX_EVENT_NAME: usize = 200;
 
-/// What a backend wants done.
+/// The command of a backend.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Publish(Publication),
@@ -26,22 +26,22 @@ pub(crate) enum Command {
     Terminate(String),
 }
 
-/// An event that a publisher wants delivered.
+/// An event of a publisher.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Publication {
     pub name: String,
     pub data: String,
     pub channels: Vec<String>,
-    /// The connection with this socket id does not get the event.
+    /// The socket id of the connection that does not receive the event.
     pub except: Option<String>,
 }
 
-/// Whether a path belongs to the HTTP API, whatever the app.
+/// Whether a path belongs to the HTTP API of any app.
 pub(crate) fn is_api_path(path: &str) -> bool {
     route(path).is_some()
 }
 
-/// Decides what to do, or how to refuse.
+/// Checks a request and returns its command, or the response that refuses it.
 pub(crate) fn command(app: &App, head: &Head, body: &[u8], now: SystemTime) -> Result<Command, Response> {
     if head.method != "POST" {
         return Err(Response::text(405, "use POST").with_header("Allow", "POST"));
@@ -58,10 +58,10 @@ pub(crate) fn command(app: &App, head: &Head, body: &[u8], now: SystemTime) -> R
     }
 }
 
-/// The parts of a path, as they were sent.
+/// The parts of a path, still percent-encoded.
 struct Route<'a> {
     app_id: &'a str,
-    /// Whose connections are meant; without one it is about events.
+    /// The user whose connections are closed. Paths for events have none.
     user_id: Option<&'a str>,
 }
 
@@ -94,7 +94,7 @@ fn authenticate(app: &App, head: &Head, body: &[u8], now: SystemTime) -> Result<
     let timestamp: u64 = parameter("auth_timestamp")?.parse().map_err(|_| "auth_timestamp is not a number")?;
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     if now.abs_diff(timestamp) > MAX_CLOCK_SKEW {
-        return Err("auth_timestamp is more than 600 seconds off");
+        return Err("auth_timestamp differs by more than 600 seconds");
     }
     if parameter("body_md5")? != hex(&Md5::digest(body)) {
         return Err("body_md5 does not match the body");
@@ -106,7 +106,7 @@ fn authenticate(app: &App, head: &Head, body: &[u8], now: SystemTime) -> Result<
     Ok(())
 }
 
-/// The method, the path and the query on a line each. `query` is sorted by name.
+/// The text that is signed: the method, the path and the query on a line each. `query` is sorted by name.
 pub(crate) fn string_to_sign(method: &str, path: &str, query: &[(String, String)]) -> String {
     let parameters: Vec<String> = query
         .iter()
@@ -133,10 +133,10 @@ fn parse(body: &[u8]) -> Result<Publication, String> {
         (None, None) => return Err("body: no channels".into()),
     };
     if body.name.is_empty() || body.name.chars().count() > MAX_EVENT_NAME {
-        return Err("body: the name has no character or more than 200".into());
+        return Err("body: the name is empty or has more than 200 characters".into());
     }
     if channels.is_empty() || channels.len() > MAX_CHANNELS {
-        return Err("body: there are no channels or more than 100".into());
+        return Err("body: there are no channels, or more than 100".into());
     }
     if let Some(name) = channels.iter().find(|name| !may_publish(name)) {
         return Err(format!("body: {name:?} is not a channel name"));
@@ -144,7 +144,7 @@ fn parse(body: &[u8]) -> Result<Publication, String> {
     Ok(Publication { name: body.name, data: body.data, channels, except: body.socket_id })
 }
 
-/// User ids are free texts, and with them the names of their channels.
+/// The name of a user's channel may have any characters, because user ids may.
 fn may_publish(channel: &str) -> bool {
     is_valid_name(channel) || (user_of(channel).is_some() && channel.chars().count() <= MAX_NAME)
 }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_channel_and_an_excluded_connection_are_understood() {
+    fn a_single_channel_and_an_excluded_connection_are_read() {
         let body = br#"{"name":"e","data":"d","channel":"a","socket_id":"1.2","info":"x"}"#;
         assert_eq!(
             parse(body).unwrap(),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_name_an_app_and_perhaps_a_user() {
+    fn paths_name_an_app_and_optionally_a_user() {
         for (path, expected) in [
             ("/apps/3/events", Some(("3", None))),
             ("/apps/3/users/ann/terminate_connections", Some(("3", Some("ann")))),

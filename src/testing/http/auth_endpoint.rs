@@ -1,4 +1,4 @@
-//! The auth endpoint: what an application's backend does for clients that subscribe or sign in.
+//! The auth endpoint, which an application's backend provides for clients that subscribe or sign in.
 
 use std::{
     borrow::Cow,
@@ -23,7 +23,7 @@ use crate::testing::{
 pub(crate) const CHANNEL_PATH: &str = "/pusher/auth";
 /// The path at which users are authenticated.
 pub(crate) const USER_PATH: &str = "/pusher/user-auth";
-/// Clients send a few parameters; a bound, because the bodies are kept for the assertions of tests.
+/// Limit for a request body. Bodies have a few parameters, and the journal keeps them for the assertions of tests.
 const MAX_BODY: usize = 16 * 1024;
 
 /// A request to the auth endpoint.
@@ -32,12 +32,12 @@ const MAX_BODY: usize = 16 * 1024;
 pub struct EndpointRequest {
     /// Path and query as they were sent: `/pusher/auth` or `/pusher/user-auth`.
     pub target: String,
-    /// Names and values of the headers in the order in which they came. Names keep their case.
+    /// Names and values of the headers in their order. Names keep their case.
     pub headers: Vec<(String, String)>,
-    /// Names and values of the body's parameters: of a form in the order in which they came, of a JSON object sorted by
-    /// name. JSON values other than strings are JSON text. Empty if the body could not be parsed.
+    /// Names and values of the body's parameters. Those of a form keep their order, those of a JSON object are sorted
+    /// by name. Values other than strings are JSON text. Empty if the body could not be parsed.
     pub parameters: Vec<(String, String)>,
-    /// The body, with what is not UTF-8 replaced.
+    /// The body. Invalid UTF-8 is replaced.
     pub body: String,
 }
 
@@ -82,7 +82,7 @@ fn parse_json(body: &str) -> Vec<(String, String)> {
     fields.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
-/// Whom the auth endpoint takes a client for.
+/// The user of a client, as the auth endpoint identifies it.
 ///
 /// ```
 /// use pusher_channels::testing::AuthUser;
@@ -118,7 +118,7 @@ impl AuthUser {
         self
     }
 
-    /// The ids of the users of whom he is told, at a sign-in, whether they are there.
+    /// The ids of the users on the watchlist. Only a sign-in uses them.
     pub fn watchlist<I: Into<String>>(mut self, user_ids: impl IntoIterator<Item = I>) -> Self {
         self.watchlist = user_ids.into_iter().map(Into::into).collect();
         self
@@ -150,7 +150,7 @@ impl AuthUser {
 
 type Decide = dyn Fn(&EndpointRequest) -> Option<AuthUser> + Send + Sync;
 
-/// Tells who a client is; `None` refuses him.
+/// The test's closure that identifies the user of a client. `None` refuses the client.
 #[derive(Clone)]
 pub(crate) struct UserSource(Arc<Decide>);
 
@@ -159,7 +159,7 @@ impl UserSource {
         Self(Arc::new(decide))
     }
 
-    /// A test's closure may panic; its client gets an answer all the same.
+    /// Calls the closure. If it panics, the client still gets an answer.
     fn user(&self, request: &EndpointRequest) -> Result<AuthUser, Response> {
         match catch_unwind(AssertUnwindSafe(|| (self.0)(request))) {
             Ok(Some(user)) => Ok(user),
@@ -189,7 +189,7 @@ pub(crate) fn is_auth_path(path: &str) -> bool {
     path == CHANNEL_PATH || path == USER_PATH
 }
 
-/// Why a request is not even looked at.
+/// Checks the method and the size of a request.
 pub(crate) fn check(head: &Head, body: &[u8]) -> Result<(), Response> {
     if head.method != "POST" {
         return Err(Response::text(405, "use POST").with_header("Allow", "POST"));
@@ -211,7 +211,7 @@ struct AuthResponse {
     user_data: Option<String>,
 }
 
-/// Decides. Calls the test's closure, so that no lock may be held.
+/// Answers a request. The caller must not hold a lock, because this calls the closure of the test.
 pub(crate) fn answer(app: &App, encryption: &Encryption, users: &UserSource, request: &EndpointRequest) -> Response {
     if !is_socket_id(request.socket_id()) {
         return Response::text(400, "socket_id is missing or malformed");
@@ -249,8 +249,8 @@ fn channel_answer(
     Ok(AuthResponse { auth, channel_data, shared_secret, user_data: None })
 }
 
-/// Two numbers with a dot between, as the official server libraries check it: anything else could make a signature
-/// that is valid for another channel.
+/// Whether the text consists of two numbers with a dot between them. The official server libraries make the same check:
+/// another text could result in a signature that is valid for another channel.
 fn is_socket_id(text: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.').is_some_and(|(first, second)| is_number(first) && is_number(second))
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_and_json_are_understood() {
+    fn forms_and_json_are_read() {
         let form = request(CHANNEL_PATH, "application/x-www-form-urlencoded", "socket_id=1.2&channel_name=a%3Db&x=+y");
         assert_eq!((form.socket_id(), form.channel_name()), ("1.2", Some("a=b")));
         assert_eq!(form.parameter("x"), Some(" y"));
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_written_as_backends_write_them() {
+    fn users_are_written_like_those_of_backends() {
         let user = AuthUser::with_number(7).info(&[1]).watchlist(["a", "b"]);
         assert_eq!(user.channel_data(), r#"{"user_id":7,"user_info":[1]}"#);
         assert_eq!(user.user_data(), r#"{"id":"7","user_info":[1],"watchlist":["a","b"]}"#);

@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A request head of the official SDKs has less than 1 KiB.
+/// Limit for a request head. A request head of the official SDKs has less than 1 KiB.
 const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
-/// The hosted service takes 10 kB of data per event; self-hosted servers are often configured for more.
+/// Limit for a request body. The hosted service accepts 10 kB of data per event. Self-hosted servers are often
+/// configured for more.
 const MAX_BODY: usize = 1 << 20;
-/// How long and how much is read after a response that ends the connection. Closing a socket with unread bytes would
-/// reset it, and the client would lose the response.
+/// Limits for reading after a response that ends the connection. Closing a socket with unread bytes would reset it, and
+/// the client would lose the response.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 8 << 20;
 
@@ -27,18 +28,18 @@ pub(crate) struct Head {
     pub keep_alive: bool,
 }
 
-/// The requests of one connection, which is a socket unless a test has something else.
+/// The requests of one connection. Tests use a stream in memory instead of a socket.
 pub(crate) struct Requests<S> {
     socket: S,
-    /// Bytes that were read and not used.
+    /// Bytes that were read and not used yet.
     buffer: Vec<u8>,
 }
 
-/// Why there is no request.
+/// The reason for a missing request.
 pub(crate) enum RequestError {
-    /// The client has closed the connection, or it broke.
+    /// The client closed the connection, or the connection broke.
     Gone,
-    /// The request is answered with this, and then the connection is closed.
+    /// The server sends this response and closes the connection.
     Refused(Response),
 }
 
@@ -48,7 +49,7 @@ impl Head {
         self.headers.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a header that is a list, such as `Connection`, holds this word.
+    /// Whether a list header, such as `Connection`, contains this word.
     pub fn header_has(&self, name: &str, word: &str) -> bool {
         self.headers
             .iter()
@@ -61,7 +62,7 @@ impl Head {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The decoded parameters of the query, in the order in which they came.
+    /// The decoded parameters of the query, in their order.
     pub fn query(&self) -> Vec<(String, String)> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         pairs(query).map(|(name, value)| (percent_decode(name), percent_decode(value))).collect()
@@ -93,7 +94,7 @@ impl<S: Read + Write> Requests<S> {
         }
     }
 
-    /// Waits for the body that belongs to `head`.
+    /// Waits for the body of this request.
     pub fn body(&mut self, head: &Head) -> Result<Vec<u8>, RequestError> {
         if head.header("transfer-encoding").is_some() {
             return refuse(411, "a body needs a content-length");
@@ -118,7 +119,7 @@ impl<S: Read + Write> Requests<S> {
         self.send(&response.encode(keep_alive))
     }
 
-    /// Reads until the client ends the connection, or it is cut.
+    /// Reads until the connection ends.
     pub fn wait_for_end(&mut self) {
         let mut chunk = [0; 4096];
         while matches!(self.socket.read(&mut chunk), Ok(count) if count > 0) {}
@@ -150,7 +151,7 @@ impl<S: Read + Write> Requests<S> {
 }
 
 impl Requests<&TcpStream> {
-    /// Ends the sending side, and reads what the client may still be sending.
+    /// Ends the sending side, and reads the rest of the client's data.
     pub fn linger(mut self) {
         if self.socket.shutdown(std::net::Shutdown::Write).is_err() {
             return;
@@ -172,7 +173,7 @@ impl Requests<&TcpStream> {
     }
 }
 
-/// A response that is not an upgrade.
+/// An ordinary response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub status: u16,
@@ -181,7 +182,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// A text that says what was wrong.
+    /// A response with a text for people.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: vec![("Content-Type".into(), "text/plain; charset=utf-8".into())], body: body.into() }
     }
@@ -237,7 +238,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, httparse::Error> {
     Ok(Some((head, length)))
 }
 
-/// The decoded parameters of a form, in the order in which they came. A plus is a space there.
+/// The decoded parameters of a form, in their order. A plus is a space in forms.
 pub(crate) fn parse_form(body: &str) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode(&text.replace('+', " "));
     pairs(body).map(|(name, value)| (decode(name), decode(value))).collect()
@@ -247,7 +248,7 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// Replaces `%XX`; what is not a valid escape stays as it is.
+/// Replaces `%XX`. Invalid escapes stay unchanged.
 pub(crate) fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! How a request for a WebSocket is answered: by the protocol, or by a [`Fault`]. No sockets here.
+//! The answer to an upgrade request: by the protocol, or by a [`Fault`]. This module uses no sockets.
 
 use std::time::Duration;
 
@@ -7,51 +7,51 @@ use tungstenite::handshake::derive_accept_key;
 use super::http1::{Head, Response, percent_decode};
 use crate::testing::{auth::app::App, fault::Fault};
 
-/// An answer to a request for a WebSocket.
+/// The answer to an upgrade request.
 #[derive(Debug)]
 pub(crate) enum UpgradeResponse {
     /// The connection becomes a WebSocket.
     Upgrade {
         /// The `101` response.
         head: String,
-        /// The pause before each byte of the head; without it the head is sent at once.
+        /// The pause before each byte of the head. Without it the head is sent at once.
         drip: Option<Duration>,
         greeting: Greeting,
     },
     /// An ordinary response, then the connection ends.
     Http(Response),
-    /// These bytes, then the connection ends.
+    /// This text, then the connection ends.
     Raw(String),
-    /// Nothing, while the client stays.
+    /// No answer. The connection stays until the client ends it.
     Nothing,
 }
 
-/// What a new WebSocket gets first.
+/// The first message on a new WebSocket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Greeting {
     Established,
     Text(String),
     Nothing,
-    /// The connection is not wanted.
+    /// The server refuses the connection.
     Refusal {
         /// Code and message of a `pusher:error`.
         error: Option<(u16, String)>,
-        /// Code and reason of a close frame; without it the TCP connection just ends.
+        /// Code and reason of a close frame. Without it the TCP connection ends.
         close: Option<(u16, String)>,
     },
 }
 
-/// Whether this is a request for a WebSocket.
+/// Whether this is an upgrade request.
 pub(crate) fn is_upgrade(head: &Head) -> bool {
     head.method == "GET" && head.header_has("upgrade", "websocket")
 }
 
-/// Whether a path is one on which the server has WebSockets.
+/// Whether the server has WebSockets at this path.
 pub(crate) fn is_app_path(path: &str) -> bool {
     app_key(path).is_some()
 }
 
-/// Decides how to answer.
+/// The answer to an upgrade request that meets this fault.
 pub(crate) fn answer(app: &App, head: &Head, fault: Option<Fault>) -> UpgradeResponse {
     match fault {
         Some(Fault::HttpStatus { status, body, headers }) => {
@@ -72,7 +72,7 @@ pub(crate) fn answer(app: &App, head: &Head, fault: Option<Fault>) -> UpgradeRes
     upgrade(&accept, greeting, fault)
 }
 
-/// The key in the path, as it was sent.
+/// The key in the path, still percent-encoded.
 fn app_key(path: &str) -> Option<&str> {
     path.strip_prefix("/app/").filter(|key| !key.is_empty() && !key.contains('/'))
 }
@@ -98,7 +98,7 @@ fn greeting(app: &App, key: &str, query: &[(String, String)]) -> Greeting {
     let protocol = query.iter().find(|(name, _)| name == "protocol");
     match protocol.map(|(_, value)| value.as_str()) {
         None | Some("5" | "6" | "7") => Greeting::Established,
-        // Since protocol 6 the close code alone has to do.
+        // Since protocol 6 the server sends a close code without a `pusher:error`.
         Some(_) => Greeting::Refusal { error: None, close: Some((4007, "Unsupported protocol version".into())) },
     }
 }
@@ -127,7 +127,7 @@ fn upgrade(accept: &str, greeting: Greeting, fault: Option<Fault>) -> UpgradeRes
         Some(Fault::DripHead(pause)) => {
             UpgradeResponse::Upgrade { head: switching_protocols(accept, None), drip: Some(pause), greeting }
         }
-        // The other faults were answered without an upgrade.
+        // The other faults are answered without an upgrade.
         _ => plain(greeting),
     }
 }

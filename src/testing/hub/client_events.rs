@@ -17,7 +17,7 @@ use crate::testing::protocol::{
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Passes a client event on to the other subscribers of its channel, or answers why not.
+    /// Sends a client event to the other subscribers of its channel, or answers with an error.
     pub fn relay(&self, connection: &Connection, event: &ClientEvent<'_>) {
         match self.settings.client_events.rules {
             ClientEventRules::Soketi => self.relay_as_soketi(connection, event),
@@ -25,7 +25,7 @@ impl Hub {
         }
     }
 
-    /// Counts the events that soketi drops without an answer as ignored.
+    /// Events that soketi drops without an answer count as ignored.
     fn relay_as_soketi(&self, connection: &Connection, event: &ClientEvent<'_>) {
         let refuse = |change: &mut Change<'_>, message: &str| {
             change.send(connection, self.settings.refusals.error(Some(&event.channel), REFUSED, message));

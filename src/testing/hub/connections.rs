@@ -1,4 +1,4 @@
-//! Connections: their beginning and end, and what concerns all of them.
+//! Connections: beginning, end, messages and switches.
 
 use std::{
     net::{Shutdown, TcpStream},
@@ -23,12 +23,12 @@ use crate::testing::{
     protocol::wire,
 };
 
-/// Each has two threads and a descriptor; a test that has more has gone wrong.
+/// Each connection has two threads and a descriptor. A test with more connections has a mistake.
 const MAX_SOCKETS: usize = 4096;
 
 /// Connections.
 impl Hub {
-    /// Counts a TCP connection and gives it its number; `None` if there are too many.
+    /// Counts a TCP connection and returns its number. `None` above the limit.
     pub fn admit(&self, stream: &Arc<TcpStream>) -> Option<u64> {
         let mut state = self.change();
         state.attempts += 1;
@@ -47,21 +47,21 @@ impl Hub {
         }
     }
 
-    /// Notes an upgrade request, and takes the fault that it meets.
+    /// Records an upgrade request, and takes the fault for it.
     pub fn upgrade_requested(&self, request: UpgradeRequest) -> Option<Fault> {
         let mut state = self.change();
         state.journal.request(request);
         state.faults.take()
     }
 
-    /// Notes a request to the auth endpoint, and takes the fault that it meets.
+    /// Records a request to the auth endpoint, and takes the fault for it.
     pub fn auth_requested(&self, request: &EndpointRequest) -> Option<AuthFault> {
         let mut state = self.change();
         state.journal.auth_request(request.clone());
         state.auth_faults.take()
     }
 
-    /// Opens a WebSocket: from now on it gets what is sent to all. `head` is what has to be sent before.
+    /// Opens a WebSocket: from now on it receives messages to all connections. `head` is sent first.
     pub fn open(&self, connection: &Arc<Connection>, head: Bytes, greeting: Greeting) {
         let mut state = self.change();
         let outbox = &connection.outbox;
@@ -91,12 +91,12 @@ impl Hub {
         }
     }
 
-    /// Takes a WebSocket out of all lists: it gets nothing any more.
+    /// Removes a WebSocket from all lists. It receives no more messages.
     pub fn leave(&self, id: u64) {
         self.change().leave(id);
     }
 
-    /// Ends a TCP connection at once. Its threads notice.
+    /// Ends a TCP connection at once. Its threads end as a result.
     pub fn cut(&self, id: u64) {
         self.change().cut(id);
     }
@@ -109,7 +109,7 @@ impl Hub {
         }
     }
 
-    /// Ends those TCP connections that do not publish, and tells how many were open WebSockets.
+    /// Ends the TCP connections of clients, and returns the number of open WebSockets among them.
     pub fn drop_clients(&self) -> usize {
         let mut state = self.change();
         let open = state.open.len();
@@ -121,7 +121,7 @@ impl Hub {
         open
     }
 
-    /// The number of connections that were not being closed already.
+    /// Sends a close frame to every open WebSocket. Returns the number of connections that were not closing yet.
     pub fn close_all(&self, code: u16, reason: &str) -> usize {
         let frame = wire::close(code, reason);
         let state = self.state.lock();
@@ -132,7 +132,7 @@ impl Hub {
 
 /// Messages.
 impl Hub {
-    /// Sends bytes to every open WebSocket, and tells to how many.
+    /// Sends bytes to every open WebSocket, and returns their number.
     pub fn send_to_all(&self, bytes: &Bytes) -> usize {
         self.quiet_change().send_to_all(bytes)
     }
@@ -146,7 +146,7 @@ impl Hub {
         self.change().journal.message(connection, text);
     }
 
-    /// Counts a message, of whatever kind; false if it is over the limit.
+    /// Counts a message of any kind. False if it is over the limit.
     pub fn admit_message(&self, connection: u64, limit: &MessageLimit) -> bool {
         let mut state = self.state.lock();
         let client = state.open.get_mut(&connection);
@@ -199,7 +199,7 @@ impl Change<'_> {
         self.leave(id);
     }
 
-    /// Takes a WebSocket out of all lists, and tells those whom it concerns.
+    /// Removes a WebSocket from all lists, and notifies the clients concerned.
     pub fn leave(&mut self, id: u64) {
         if let Some(client) = self.open.remove(&id) {
             for channel in &client.channels {

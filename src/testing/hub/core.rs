@@ -1,4 +1,4 @@
-//! The lock on the state, for a change, and what is sent under it.
+//! The lock on the state, and sending under it.
 
 use std::{
     collections::hash_map::RandomState,
@@ -23,7 +23,8 @@ use crate::testing::auth::encryption::Encryption;
 pub(crate) struct Hub {
     pub settings: Settings,
     pub encryption: Encryption,
-    /// First half of every socket id; differs from server to server, so that a stale id is a wrong id.
+    /// First half of every socket id. It differs between servers, so that the socket id of an earlier server is
+    /// invalid.
     socket_prefix: u64,
     pub silent: AtomicBool,
     pub stalled: AtomicBool,
@@ -53,23 +54,23 @@ impl Hub {
     }
 }
 
-/// The locked state. When it is released, clients that do not read fast enough are dropped, and who waits wakes up.
+/// The locked state. Its release drops clients that read too slowly, and wakes waiting threads.
 pub(crate) struct Change<'a> {
     pub hub: &'a Hub,
     state: MutexGuard<'a, State>,
-    /// Those whose queue was full. To drop one sends to others, whose queue may be full then.
+    /// The connections whose queue was full. Dropping one sends to others, whose queue may then be full.
     slow: Vec<u64>,
-    /// Whether something changes that may be waited for.
+    /// Whether the release wakes waiting threads.
     wakes: bool,
 }
 
 impl Hub {
-    /// The lock, for a change that others wait for.
+    /// Locks the state for a change that a thread may wait for.
     pub fn change(&self) -> Change<'_> {
         Change { hub: self, state: self.state.lock(), slow: Vec::new(), wakes: true }
     }
 
-    /// The lock, to send only. Publishing is not slowed down by waking those who wait for something else.
+    /// Locks the state for sending. It wakes no waiting threads, because that would slow down publishing.
     pub fn quiet_change(&self) -> Change<'_> {
         let mut change = self.change();
         change.wakes = false;
@@ -113,8 +114,8 @@ impl Change<'_> {
         }
     }
 
-    /// Sends to some clients, unless the server is silent, and tells to how many. Numbers without a WebSocket are passed
-    /// over.
+    /// Sends to some clients, unless the server is silent, and returns their number. Skips connections without a
+    /// WebSocket.
     pub fn send_to(&mut self, ids: &[u64], bytes: &Bytes) -> usize {
         if self.hub.is_silent() {
             return 0;
@@ -124,7 +125,8 @@ impl Change<'_> {
         push_to_all(receivers, bytes, &mut self.slow)
     }
 
-    /// Sends to the subscribers of a channel for whom `wanted` holds, unless the server is silent, and tells to how many.
+    /// Sends to the subscribers of a channel for which `wanted` holds, unless the server is silent, and returns their
+    /// number.
     pub fn deliver(&mut self, channel: &str, bytes: &Bytes, wanted: impl Fn(&Connection) -> bool) -> usize {
         if self.hub.is_silent() {
             return 0;
@@ -133,13 +135,13 @@ impl Change<'_> {
         push_to_all(subscribers.filter(|connection| wanted(connection)), bytes, &mut self.slow)
     }
 
-    /// Sends to every open WebSocket, and tells to how many.
+    /// Sends to every open WebSocket, and returns their number.
     pub fn send_to_all(&mut self, bytes: &Bytes) -> usize {
         push_to_all(self.state.open.values().map(|client| &client.connection), bytes, &mut self.slow)
     }
 }
 
-/// Tells how many got the bytes, and adds those whose queue was full to `slow`.
+/// Returns the number of receivers, and adds the connections with a full queue to `slow`.
 fn push_to_all<'a>(receivers: impl Iterator<Item = &'a Arc<Connection>>, bytes: &Bytes, slow: &mut Vec<u64>) -> usize {
     let mut sent = 0;
     for connection in receivers {

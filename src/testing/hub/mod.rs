@@ -1,7 +1,7 @@
-//! What the server knows: its connections, who subscribed to what, and what happened so far.
+//! The state of the server: its connections, its subscriptions, and its records for tests.
 //!
-//! All of it is behind one lock. Nothing blocks while holding it: sending is to put shared bytes into a queue, and a
-//! socket is only ever shut down under it. Whatever changes wakes those who wait for a condition.
+//! One lock protects all of it. No code blocks while it holds the lock: a message to a client goes to a queue, and a
+//! socket is at most shut down. Each change wakes the threads that wait for a condition.
 
 mod client_events;
 mod connections;

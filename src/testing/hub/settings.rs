@@ -15,13 +15,13 @@ const DEFAULT_QUEUE_LIMIT: usize = 64 << 20;
 /// Ten times what self-hosted servers accept from a client by default.
 const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
 
-/// Does not change while the server runs.
+/// The options of the builder. They do not change while the server runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub app: App,
     /// JSON text of the activity timeout.
     pub activity_timeout: String,
-    /// How many bytes may wait for one client.
+    /// The number of bytes that may wait for one client.
     pub queue_limit: usize,
     pub refusals: Refusals,
     pub client_events: ClientEventLimits,
@@ -50,18 +50,18 @@ impl Default for Settings {
     }
 }
 
-/// What happens to a message over the limit, see
+/// The consequence of a message over the limit, see
 /// [`TestServerBuilder::message_limit`](crate::testing::TestServerBuilder::message_limit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverLimit {
-    /// It is answered with `pusher:error` 4301 without a channel, and otherwise ignored.
+    /// The server answers with a `pusher:error` 4301 that names no channel, and ignores the message.
     Refuse,
-    /// The TCP connection ends without a frame, as with Reverb's `terminate_on_limit`.
+    /// The server ends the TCP connection without a frame, as with Reverb's `terminate_on_limit`.
     Terminate,
 }
 
-/// The limit of each connection.
+/// The limit for the messages of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageLimit {
     pub messages: u32,

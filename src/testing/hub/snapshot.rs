@@ -74,12 +74,12 @@ impl Hub {
         read(&Snapshot(&self.state.lock()))
     }
 
-    /// Waits until the predicate holds; false if it does not within the timeout.
+    /// Waits until the predicate holds. False if it does not hold within the timeout.
     pub fn wait_for(&self, timeout: Duration, mut predicate: impl FnMut(&Snapshot<'_>) -> bool) -> bool {
         self.wait_until(timeout, |state| predicate(&Snapshot(state)))
     }
 
-    /// Like [`Hub::wait_for`], for a message. Looks at each message once.
+    /// Like [`Hub::wait_for`], for a message. Calls the predicate once for each message.
     pub fn wait_for_received(&self, timeout: Duration, mut predicate: impl FnMut(&Received) -> bool) -> bool {
         let mut seen = 0;
         self.wait_until(timeout, |state| {
@@ -89,7 +89,7 @@ impl Hub {
         })
     }
 
-    /// Returns when the sockets may be read; false when this one has been cut.
+    /// Waits until the sockets may be read. False if this connection was cut.
     pub fn wait_while_stalled(&self, id: u64) -> bool {
         if !self.stalled.load(Ordering::Acquire) {
             return true;
@@ -101,13 +101,13 @@ impl Hub {
         state.sockets.contains_key(&id)
     }
 
-    /// Passes some time; false when the connection is cut meanwhile.
+    /// Waits for this time. False if the connection is cut meanwhile.
     pub fn pause(&self, id: u64, time: Duration) -> bool {
         !self.wait_until(time, |state| !state.sockets.contains_key(&id))
     }
 
     fn wait_until(&self, timeout: Duration, mut done: impl FnMut(&State) -> bool) -> bool {
-        // A deadline that no clock reaches is none.
+        // Without a deadline if the clock cannot represent it.
         let deadline = Instant::now().checked_add(timeout);
         let mut state = self.state.lock();
         loop {

@@ -1,4 +1,4 @@
-//! Subscriptions, and what is sent to subscribers.
+//! Subscriptions, and the events for subscribers.
 
 use super::{
     core::{Change, Hub},
@@ -11,11 +11,11 @@ use crate::testing::protocol::{
     wire,
 };
 
-/// More than any test subscribes to, and little enough that one client cannot fill the memory.
+/// Limit for one client: more than any test needs, and few enough to protect the memory.
 const MAX_SUBSCRIPTIONS: usize = 100_000;
 
 impl Hub {
-    /// Subscribes and confirms in one step, so that no event comes before the confirmation.
+    /// Subscribes and confirms under one lock, so that the confirmation comes before all events.
     pub fn subscribe(&self, connection: &Connection, channel: &str, member: Option<Member>) {
         let mut change = self.change();
         let is_new = match change.admit(connection.id, channel, member.as_ref()) {
@@ -43,7 +43,7 @@ impl Hub {
         }
     }
 
-    /// Delivers an event to the subscribers of a channel, or to a user, and tells to how many.
+    /// Delivers an event to the subscribers of a channel, or to a user, and returns the number of receivers.
     pub fn trigger(&self, channel: &str, event: &str, data: &str, except: Option<&str>) -> usize {
         if self.is_silent() {
             return 0;
@@ -66,13 +66,13 @@ impl Hub {
 }
 
 impl Change<'_> {
-    /// Puts a connection into a channel, and tells whether it was not in there.
+    /// Adds a connection to a channel. Returns false if it was subscribed already.
     fn admit(&mut self, id: u64, channel: &str, member: Option<&Member>) -> Result<bool, Refusal> {
         if member.is_some_and(|member| self.channels.is_full_for(channel, member)) {
             return Err(Refusal::TOO_MANY_MEMBERS);
         }
         let state = &mut **self;
-        // One that is gone gets no answer, whatever it is.
+        // The refusal of a closed connection is never sent.
         let Some(client) = state.open.get_mut(&id) else { return Err(Refusal::UNAUTHORIZED) };
         if client.channels.contains(channel) {
             return Ok(false);
@@ -85,10 +85,10 @@ impl Change<'_> {
         Ok(true)
     }
 
-    /// Makes a subscriber a member, and tells him and the others.
+    /// Makes a subscriber a member, confirms it, and notifies the other members.
     fn join(&mut self, connection: &Connection, name: &str, member: &Member) {
         let Some(presence) = self.channels.presence_mut(name) else { return };
-        // Who subscribes again may come as another user.
+        // A repeated subscription may name another user.
         let is_same = presence.user_of(connection.id) == Some(&member.user_id);
         let removed = if is_same { None } else { presence.leave(connection.id) };
         let is_first = presence.join(connection.id, member);
@@ -104,7 +104,7 @@ impl Change<'_> {
         self.send(connection, succeeded);
     }
 
-    /// Takes a connection out of a channel, and tells those who stay.
+    /// Removes a connection from a channel, and notifies the others.
     pub fn depart(&mut self, id: u64, name: &str) {
         if let Some(removed) = self.channels.remove(name, id) {
             self.deliver(name, &wire::member_removed(name, &removed), |_| true);
@@ -112,7 +112,7 @@ impl Change<'_> {
         self.count(name);
     }
 
-    /// Tells the subscribers of a channel how many they are, if the app is so configured.
+    /// Sends the number of subscribers to the subscribers, if the app is configured for it.
     fn count(&mut self, channel: &str) {
         let has_count = !matches!(ChannelKind::of(channel).access, Access::Presence | Access::User);
         if self.hub.settings.subscription_counts && has_count {

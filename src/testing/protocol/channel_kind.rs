@@ -1,31 +1,31 @@
-//! The kinds of channels, which their names begin with.
+//! The kinds of channels, by the prefixes of their names.
 //!
-//! The client has a table of its own: with one for both, the server would be wrong in the same way as the client.
+//! The client has its own table. With one table for both, a mistake in it would go unnoticed.
 
-/// What a name says about its channel.
+/// The properties of a channel that its name determines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChannelKind {
     pub access: Access,
-    /// Whether the last event is kept for those who subscribe later.
+    /// Whether the channel keeps its last event for later subscribers.
     pub cached: bool,
 }
 
-/// Who may subscribe.
+/// The condition for a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everybody.
+    /// None.
     Public,
-    /// Who has a signature for it.
+    /// A signature.
     Private,
-    /// Who has a signature for it; what is published there is encrypted.
+    /// A signature. The events of the channel are encrypted.
     Encrypted,
-    /// Who has a signature for it and for his member's data.
+    /// A signature that covers the data of the member.
     Presence,
-    /// The signed-in user whom it belongs to.
+    /// The user whose channel it is must be signed in.
     User,
 }
 
-/// A longer prefix comes before the shorter one that it begins with. The case matters.
+/// A longer prefix comes before a shorter one that it begins with. Prefixes are case-sensitive.
 const PREFIXES: [(&str, Access, bool); 8] = [
     ("private-encrypted-cache-", Access::Encrypted, true),
     ("private-encrypted-", Access::Encrypted, false),
@@ -38,7 +38,7 @@ const PREFIXES: [(&str, Access, bool); 8] = [
 ];
 
 const SERVER_TO_USER: &str = "#server-to-user-";
-/// soketi, Reverb and the server libraries allow 200 characters; the hosted service documents 164.
+/// The limit of soketi, Reverb and the server libraries, in characters. The hosted service documents 164.
 pub(crate) const MAX_NAME: usize = 200;
 
 impl ChannelKind {
@@ -48,17 +48,17 @@ impl ChannelKind {
     }
 }
 
-/// The user whom a channel belongs to.
+/// The id in the name of a user's channel.
 pub(crate) fn user_of(channel: &str) -> Option<&str> {
     channel.strip_prefix(SERVER_TO_USER).filter(|user| !user.is_empty())
 }
 
-/// The channel that belongs to a user.
+/// The name of a user's channel.
 pub(crate) fn channel_of(user: &str) -> String {
     format!("{SERVER_TO_USER}{user}")
 }
 
-/// Letters, digits and `_ - = @ , . ;`, at most 200 of them.
+/// Whether a name consists of 1 to 200 letters, digits and `_ - = @ , . ;`.
 pub(crate) fn is_valid_name(channel: &str) -> bool {
     !channel.is_empty()
         && channel.len() <= MAX_NAME
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_stands_at_the_beginning_in_lower_case() {
+    fn a_prefix_is_at_the_beginning_in_lower_case() {
         for name in ["my-private-room", "Private-x", "PRESENCE-x", "private", "presence_x", "encrypted-x"] {
             assert_eq!(ChannelKind::of(name), ChannelKind { access: Access::Public, cached: false }, "{name}");
         }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn other_characters_and_lengths_are_not_names() {
+    fn names_with_other_characters_or_lengths_are_invalid() {
         assert!(is_valid_name("a_-=@,.;9"));
         assert!(is_valid_name(&"x".repeat(200)));
         let long = "x".repeat(201);

@@ -1,36 +1,36 @@
-//! Events from client to client: what they may be like.
+//! Events from client to client, and the rules for them.
 
 use serde_json::value::RawValue;
 
 /// The hosted service's and soketi's limit, in characters.
 const MAX_EVENT_NAME: usize = 200;
 
-/// Which client events a server refuses, and how, see
+/// The rules by which a server refuses client events, see
 /// [`TestServerBuilder::client_event_rules`](crate::testing::TestServerBuilder::client_event_rules).
 ///
-/// Whether the `data` of the errors is a JSON string or an object is a matter of [`Refusals`](crate::testing::Refusals).
+/// [`Refusals`](crate::testing::Refusals) decides whether the `data` of the errors is a JSON string or an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEventRules {
-    /// On private and presence channels the data may be anything. An event that is too long, too large or one too many
-    /// is answered with 4301 for its channel; one on another channel, or by a client that is not subscribed, is
-    /// ignored.
+    /// The data on private and presence channels may be any JSON value. The server answers an event with a name that is
+    /// too long, with data that is too large, or over the rate limit with 4301 for its channel. It ignores an event on
+    /// another kind of channel or of a client that is not subscribed.
     #[default]
     Soketi,
     /// On channels of every kind the data may be absent, null, an object, an array, a string that holds the JSON text
-    /// of one of these, or an empty string; such JSON text arrives as its value. Anything else is answered with 4200,
-    /// an event by a client that is not subscribed with 4009, and every event with 4301 while they are switched off.
-    /// None of the errors names a channel. There is no limit for client events alone: see
+    /// of one of these, or an empty string; such JSON text arrives as its value. The server answers any other data with
+    /// 4200, an event of a client that is not subscribed with 4009, and every event with 4301 while client events are
+    /// disabled. The errors name no channel. There is no separate limit for client events: see
     /// [`message_limit`](crate::testing::TestServerBuilder::message_limit) and
     /// [`max_message_size`](crate::testing::TestServerBuilder::max_message_size).
     Reverb,
 }
 
-/// What the app allows.
+/// The limits of the app.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientEventLimits {
     pub enabled: bool,
-    /// Messages of a connection.
+    /// Client events of one connection.
     pub per_second: u32,
     /// Size of the data in bytes.
     pub max_bytes: usize,
@@ -51,21 +51,21 @@ impl Default for ClientEventLimits {
 pub(crate) struct ClientEvent<'a> {
     pub event: String,
     pub channel: String,
-    /// JSON text as it was sent, so that an object stays an object and a string a string.
+    /// The JSON text as the client sent it.
     pub data: Option<&'a RawValue>,
 }
 
 /// Code of soketi's errors for client events.
 pub(crate) const REFUSED: u16 = 4301;
 
-/// Sent when there were too many within a second.
+/// The message for more events within a second than the limit.
 pub(crate) const TOO_MANY: &str = "The rate limit for sending client events exceeded the quota.";
 
-/// Sent while client events are switched off.
+/// The message while client events are disabled.
 pub(crate) const SWITCHED_OFF: &str = "The app does not have client messaging enabled.";
 
 impl ClientEvent<'_> {
-    /// The JSON text that Reverb makes of the data; `None` if it refuses the data.
+    /// The JSON text that Reverb sends on. `None` if Reverb refuses the data.
     pub fn structured_data(&self) -> Option<Box<RawValue>> {
         let json = self.data.map_or("null", RawValue::get);
         let text = serde_json::from_str::<String>(json).ok().filter(|text| !text.is_empty());
@@ -73,7 +73,7 @@ impl ClientEvent<'_> {
         matches!(structured.get().as_bytes(), [b'{' | b'[', ..] | b"null" | b"\"\"").then(|| structured.to_owned())
     }
 
-    /// The error message for an event that no client may send, with soketi's texts and in its order.
+    /// Checks the event like soketi, with the same error messages and in the same order.
     pub fn check(&self, limits: &ClientEventLimits) -> Result<(), String> {
         if !limits.enabled {
             return Err(SWITCHED_OFF.into());
@@ -88,7 +88,7 @@ impl ClientEvent<'_> {
         Ok(())
     }
 
-    /// Bytes of the data: of a string without its quotes and escapes, of anything else as JSON text.
+    /// The size of the data in bytes. A string counts without its quotes and escapes, any other value as its JSON text.
     fn size(&self) -> usize {
         let json = self.data.map_or("", RawValue::get);
         serde_json::from_str::<String>(json).map_or(json.len(), |text| text.len())
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_counted_as_soketi_does() {
+    fn sizes_are_counted_like_soketi() {
         let limits = ClientEventLimits::default();
         let string = |length| format!("\"{}\"", "x".repeat(length));
         assert_eq!(check("client-x", &string(10_240), &limits), Ok(()));

@@ -5,7 +5,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::client_event::ClientEvent;
 
-/// What a client can say.
+/// A message of a client by its meaning.
 #[derive(Debug)]
 pub(crate) enum ClientMessage<'a> {
     Ping,
@@ -44,7 +44,7 @@ pub(crate) struct UserData {
 }
 
 impl UserData {
-    /// `None` if the text is not an object with an id that is a string of at least one character.
+    /// Reads the text. `None` if it is not an object with an id that is a non-empty string.
     pub fn parse(user_data: &str) -> Option<Self> {
         let user: Self = serde_json::from_str(user_data).ok()?;
         (!user.id.is_empty()).then_some(user)
@@ -63,7 +63,7 @@ struct RawMessage<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Keeps a `null` that was sent apart from nothing that was sent.
+/// Distinguishes a `null` from a missing field.
 fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_may_have_any_data_or_none() {
+    fn pings_are_read_with_any_data_and_without() {
         for text in [
             r#"{"event":"pusher:ping"}"#,
             r#"{"event":"pusher:ping","data":{}}"#,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_means_nothing() {
+    fn other_texts_are_no_messages() {
         for text in [
             "",
             "null",

@@ -1,4 +1,4 @@
-//! What clients and the server say to each other, without sockets and without state.
+//! The messages of clients and of the server, without sockets and without state.
 
 pub(crate) mod channel_kind;
 pub(crate) mod client_event;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Member {
     pub user_id: UserId,
-    /// As it was sent, so that its fields keep their order.
+    /// The JSON text as the client sent it, so that its fields keep their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_info: Option<Box<RawValue>>,
 }
@@ -22,18 +22,18 @@ pub(crate) enum UserId {
     Number(serde_json::Number),
 }
 
-/// The members in the order in which they came.
+/// The members in the order of their arrival.
 #[derive(Default)]
 pub(crate) struct Presence(Vec<Present>);
 
 struct Present {
     member: Member,
-    /// One user may have several connections.
+    /// A user may have several connections.
     connections: BTreeSet<u64>,
 }
 
 impl Member {
-    /// What `channel_data` says; `None` if it is not an object with a user id.
+    /// Reads `channel_data`. `None` if it is not an object with a user id.
     pub fn parse(channel_data: &str) -> Option<Self> {
         let member: Self = serde_json::from_str(channel_data).ok()?;
         (member.user_id != UserId::Text(String::new())).then_some(member)
@@ -41,7 +41,7 @@ impl Member {
 }
 
 impl Presence {
-    /// Adds a connection to its user, and tells whether it is his first.
+    /// Adds a connection to its user. Returns whether it is the user's first connection.
     pub fn join(&mut self, connection: u64, member: &Member) -> bool {
         match self.0.iter_mut().find(|present| present.member.user_id == member.user_id) {
             Some(present) => {
@@ -55,7 +55,7 @@ impl Presence {
         }
     }
 
-    /// Takes a connection from its user, and returns him if it was his last.
+    /// Removes a connection from its user. Returns the user if it was the last connection.
     pub fn leave(&mut self, connection: u64) -> Option<UserId> {
         let index = self.index_of(connection)?;
         let connections = &mut self.0[index].connections;
@@ -82,7 +82,8 @@ impl Presence {
     }
 }
 
-/// The `data` of `pusher_internal:subscription_succeeded`. Like soketi's, `hash` leaves members without information out.
+/// The `data` of `pusher_internal:subscription_succeeded`. Like that of soketi, `hash` has no entries for members
+/// without information.
 impl Serialize for Presence {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_listed_as_soketi_does() {
+    fn members_are_listed_like_soketi() {
         let mut presence = Presence::default();
         presence.join(1, &member(r#"{"user_id":"u1","user_info":{"name":"Ann","age":3}}"#));
         presence.join(2, &member(r#"{"user_id":7}"#));

@@ -1,33 +1,34 @@
-//! How the server says no, which differs between the servers.
+//! The refusals of subscriptions and sign-ins, which differ between servers.
 
 use serde::Serialize;
 use tungstenite::Bytes;
 
 use super::wire;
 
-/// Code of an error for what a client is not allowed to do.
+/// Code of the error for a forbidden request.
 const UNAUTHORIZED: u16 = 4009;
 
-/// How subscriptions and sign-ins are refused, see
+/// The form of refused subscriptions and sign-ins, see
 /// [`TestServerBuilder::refusals`](crate::testing::TestServerBuilder::refusals).
 ///
-/// The `data` of the errors for client events and for terminated users is a JSON string or an object, too, as the server
-/// has it that is named here.
+/// The choice of a server also decides whether the `data` of the errors for client events and terminated users is a
+/// JSON string or an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusals {
-    /// A subscription with `pusher:subscription_error` for its channel; the connection stays. A sign-in with
-    /// `pusher:error` 4009, and the connection is closed with 4009.
+    /// A subscription is refused with `pusher:subscription_error` for its channel, and the connection stays. A sign-in
+    /// is refused with `pusher:error` 4009, and the connection is closed with 4009.
     #[default]
     Soketi,
-    /// A subscription with `pusher:error` 4009, a sign-in with 4200. Neither names a channel, their `data` is a JSON
-    /// string, and the connection stays.
+    /// A subscription is refused with `pusher:error` 4009, a sign-in with 4200. The errors name no channel, their
+    /// `data` is a JSON string, and the connection stays.
     Reverb,
-    /// Both with `pusher:error` 4009 without a channel, whose `data` is an object; the connection stays.
+    /// Both are refused with a `pusher:error` 4009 that names no channel and whose `data` is an object. The connection
+    /// stays.
     Sockudo,
 }
 
-/// Why a subscription was refused: the `data` of `pusher:subscription_error`, with soketi's fields and texts.
+/// The reason of a refused subscription: the `data` of `pusher:subscription_error`, with soketi's fields and texts.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Refusal {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -65,7 +66,7 @@ impl Refusal {
         status: 4100,
     };
 
-    /// Sent when the connection has as many subscriptions as it may have.
+    /// The connection has reached the limit of subscriptions.
     pub const TOO_MANY_SUBSCRIPTIONS: Self =
         Self { kind: Some("LimitReached"), error: "The connection has too many subscriptions.", status: 429 };
 }
@@ -73,7 +74,7 @@ impl Refusal {
 /// The frames that refuse a sign-in.
 pub(crate) struct SignInRefusal {
     pub error: Bytes,
-    /// The close frame after it; without it the connection stays.
+    /// The close frame after the error. Without one the connection stays.
     pub close: Option<Bytes>,
 }
 
@@ -95,7 +96,7 @@ impl Refusals {
         SignInRefusal { error: self.error(None, code, message), close }
     }
 
-    /// `pusher:error` with the `data` of this server.
+    /// A `pusher:error` with `data` in the form of this server.
     pub(crate) fn error(self, channel: Option<&str>, code: u16, message: &str) -> Bytes {
         let data = wire::ErrorData { code, message };
         match self {

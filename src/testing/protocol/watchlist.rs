@@ -1,21 +1,21 @@
-//! How the server tells who of a watchlist is there.
+//! The events about the users of a watchlist.
 
 use serde::Serialize;
 use tungstenite::Bytes;
 
 use super::wire;
 
-/// The shape of the events that tell a signed-in user who of his watchlist is there, see
+/// The shape of the events about the users of a watchlist, see
 /// [`TestServerBuilder::watchlist_events`](crate::testing::TestServerBuilder::watchlist_events).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchlistEvents {
-    /// One `pusher_internal:watchlist_events` after `pusher:signin_success`, with a list of `online` and `offline`; then
-    /// one for each change. As Pusher documents it.
+    /// One `pusher_internal:watchlist_events` with lists of `online` and `offline` users after `pusher:signin_success`,
+    /// then one for each change. This is the documented shape of Pusher.
     #[default]
     Pusher,
-    /// An event `online` and an event `offline`, without a channel, before `pusher:signin_success`; then one for each
-    /// change. As Sockudo does.
+    /// An event `online` and an event `offline`, without a channel, before `pusher:signin_success`, then one for each
+    /// change. This is the shape of Sockudo.
     Sockudo,
 }
 
@@ -25,7 +25,7 @@ impl WatchlistEvents {
         self == Self::Sockudo
     }
 
-    /// The frames that tell of these users; none if there are none.
+    /// The frames about these users. Empty if there are no users.
     pub(crate) fn frames(self, statuses: &Statuses) -> Vec<Bytes> {
         let events: Vec<Event<'_>> = [("online", &statuses.online), ("offline", &statuses.offline)]
             .into_iter()
@@ -45,7 +45,7 @@ impl WatchlistEvents {
     }
 }
 
-/// Those of a watchlist who are signed in, and the others.
+/// The users of a watchlist who are signed in, and the others.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Statuses {
     pub online: Vec<String>,

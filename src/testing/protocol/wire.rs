@@ -1,4 +1,4 @@
-//! The frames that the server sends, as the bytes that go on the wire.
+//! The frames that the server sends, as bytes on the wire.
 //!
 //! Every function returns a complete WebSocket frame in [`Bytes`], so that one encoding is shared by all receivers.
 
@@ -17,12 +17,13 @@ use super::presence::{Presence, UserId};
 /// RFC 6455, 5.5: the payload of a control frame has at most 125 bytes, of which a close frame spends two on its code.
 const MAX_CLOSE_REASON: usize = 123;
 
-/// An application event. `data` is the text that the publisher gave; like Pusher, the server sends it as a JSON string.
+/// An application event. `data` is the text of the publisher. Like Pusher, the server sends it as a JSON string.
 pub(crate) fn event(channel: &str, event: &str, data: &str) -> Bytes {
     object_event(event, Some(channel), data)
 }
 
-/// A client event, with its data as the JSON value that was sent. Presence channels tell who sent it.
+/// A client event, with its data as the JSON value of the sender. On presence channels it has the user id of the
+/// sender.
 pub(crate) fn client_event(channel: &str, event: &str, data: Option<&RawValue>, user_id: Option<&UserId>) -> Bytes {
     message(&Envelope { event, channel: Some(channel), data, user_id })
 }
@@ -32,7 +33,7 @@ pub(crate) fn platform_event(event: &str, channel: Option<&str>, data: &(impl Se
     object_event(event, channel, &json(data))
 }
 
-/// An event whose `data` is a value of its own.
+/// An event whose `data` is a JSON value.
 pub(crate) fn object_event(event: &str, channel: Option<&str>, data: &(impl Serialize + ?Sized)) -> Bytes {
     message(&Envelope { event, channel, data: Some(data), user_id: None })
 }
@@ -42,7 +43,7 @@ fn bare_event(event: &str, channel: &str) -> Bytes {
     message(&Envelope { event, channel: Some(channel), data: None::<()>, user_id: None })
 }
 
-/// `activity_timeout` is JSON text that goes into the document as it is.
+/// `activity_timeout` is JSON text, which is not checked.
 pub(crate) fn established(socket_id: &str, activity_timeout: &str) -> Bytes {
     let data = format!(r#"{{"socket_id":"{socket_id}","activity_timeout":{activity_timeout}}}"#);
     object_event("pusher:connection_established", None, &data)
@@ -66,7 +67,7 @@ pub(crate) fn error(code: u16, message: &str) -> Bytes {
     object_event("pusher:error", None, &ErrorData { code, message })
 }
 
-/// Like soketi's, it has no `data` on channels without members.
+/// Like that of soketi, it has no `data` on channels without members.
 pub(crate) fn subscription_succeeded(channel: &str) -> Bytes {
     bare_event("pusher_internal:subscription_succeeded", channel)
 }
@@ -95,7 +96,7 @@ pub(crate) fn subscription_count(channel: &str, count: usize) -> Bytes {
     platform_event("pusher_internal:subscription_count", Some(channel), &Count { subscription_count: count })
 }
 
-/// Like soketi's, it repeats what the client has sent.
+/// Like that of soketi, it repeats the data of the client's request.
 pub(crate) fn signin_success(auth: &str, user_data: &str) -> Bytes {
     #[derive(Serialize)]
     struct SignedIn<'a> {
@@ -113,7 +114,7 @@ pub(crate) fn binary(payload: &[u8]) -> Bytes {
     data_frame(Data::Binary, payload.to_vec())
 }
 
-/// More than 125 bytes make a frame that RFC 6455 forbids; a test may want just that.
+/// RFC 6455 allows at most 125 bytes. A test may send more on purpose.
 pub(crate) fn ping(payload: &[u8]) -> Bytes {
     encode(Frame::ping(payload.to_vec()))
 }
@@ -123,12 +124,12 @@ pub(crate) fn ws_pong(payload: &[u8]) -> Bytes {
     encode(Frame::pong(payload.to_vec()))
 }
 
-/// The answer to a close frame, with its code if it has one.
+/// The answer to a close frame, with the same code, if any.
 pub(crate) fn close_echo(code: Option<CloseCode>) -> Bytes {
     encode(Frame::close(code.map(|code| CloseFrame { code, reason: "".into() })))
 }
 
-/// A reason that is too long for a control frame is cut at a character.
+/// A close frame. A reason that is too long for a control frame is cut between two characters.
 pub(crate) fn close(code: u16, reason: &str) -> Bytes {
     let mut end = reason.len().min(MAX_CLOSE_REASON);
     while !reason.is_char_boundary(end) {
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_activity_timeout_is_put_in_as_it_is() {
+    fn the_activity_timeout_is_inserted_unchanged() {
         assert_eq!(
             payload(&established("1.2", "\"soon\"")),
             r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":\"soon\"}"}"#

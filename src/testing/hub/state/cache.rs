@@ -4,15 +4,15 @@ use std::collections::{HashMap, VecDeque};
 
 use tungstenite::Bytes;
 
-/// More channels than any test has. Events come from publishers only, whose bodies have at most 1 MiB.
+/// Limit for the channels: more than any test has. Only publishers fill the cache, with bodies of at most 1 MiB.
 const MAX_CHANNELS: usize = 1024;
 
-/// Keeps events while the server runs; the hosted service forgets them after at most 30 minutes.
+/// Keeps events while the server runs. The hosted service deletes them after at most 30 minutes.
 #[derive(Default)]
 pub(crate) struct Cache {
     /// Complete frames.
     events: HashMap<String, Bytes>,
-    /// The channels, those whose first event is oldest in front.
+    /// The channels in the order of their first events.
     order: VecDeque<String>,
 }
 
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_channels_are_forgotten() {
+    fn the_oldest_channels_are_removed() {
         let mut cache = Cache::default();
         for n in 0..=MAX_CHANNELS {
             cache.put(&format!("cache-{n}"), Bytes::from_static(b"x"));

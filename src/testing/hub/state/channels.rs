@@ -1,4 +1,4 @@
-//! Channels: who is in them.
+//! Channels with their subscribers and members.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,10 +8,10 @@ use std::{
 use super::client::Connection;
 use crate::testing::protocol::presence::{Member, Presence, UserId};
 
-/// The limit of the hosted service, and soketi's default.
+/// Limit for the members of a channel, from the hosted service and soketi's default.
 const MAX_MEMBERS: usize = 100;
 
-/// No channel in here is without subscribers.
+/// The channels that have subscribers.
 #[derive(Default)]
 pub(crate) struct Channels(HashMap<String, Channel>);
 
@@ -62,7 +62,7 @@ impl Channels {
         self.0.get_mut(channel).map(|channel| &mut channel.presence)
     }
 
-    /// Whether the channel has no room for another member, and this one is not among its members.
+    /// Whether the channel is full, and this member is new.
     pub fn is_full_for(&self, channel: &str, member: &Member) -> bool {
         let presence = self.presence(channel);
         presence.is_some_and(|presence| presence.len() >= MAX_MEMBERS && !presence.contains(&member.user_id))

@@ -1,4 +1,4 @@
-//! One client.
+//! One client: its connection, its subscriptions and its rates.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 
 use super::outbox::Outbox;
 
-/// A client, as the hub and the threads of the connection know it.
+/// The connection of a client, shared by the state and by the threads of the connection.
 pub(crate) struct Connection {
     /// Number of the TCP connection.
     pub id: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Connection {
 pub(crate) struct Client {
     pub connection: Arc<Connection>,
     pub channels: BTreeSet<String>,
-    /// Of its messages of every kind.
+    /// The rate of messages of all kinds.
     pub messages: Rate,
     pub client_events: Rate,
 }
@@ -35,7 +35,8 @@ impl Client {
     }
 }
 
-/// A count that begins anew with the first message after the end of a window.
+/// Counts the messages within a window of time. A new window begins with the first message after the end of the last
+/// one.
 #[derive(Default)]
 pub(crate) struct Rate {
     since: Option<Instant>,
@@ -43,7 +44,7 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// Counts a message; false if it is one more than `limit` in this window.
+    /// Counts a message. False if it is over the limit of this window.
     pub fn admit(&mut self, limit: u32, window: Duration, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= window) {
             self.since = Some(now);

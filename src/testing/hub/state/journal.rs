@@ -1,35 +1,35 @@
-//! What clients asked and said, kept for the assertions of tests.
+//! Records of requests and messages, for the assertions of tests.
 
 use std::collections::VecDeque;
 
 use crate::testing::http::auth_endpoint::EndpointRequest;
 
-/// How many upgrade requests are kept. A head has at most 16 KiB, so that these are at most 16 MiB.
+/// Limit for upgrade requests. A head has at most 16 KiB, so that these are at most 16 MiB.
 const MAX_REQUESTS: usize = 1024;
-/// How many requests to the auth endpoint are kept. Head and body have at most 16 KiB each, and the body is kept twice.
+/// Limit for requests to the auth endpoint. Head and body have at most 16 KiB each, and the body is kept twice.
 const MAX_AUTH_REQUESTS: usize = 1024;
-/// How many messages are kept: more than any test reads back.
+/// Limit for messages: more than any test reads back.
 const MAX_RECEIVED: usize = 100_000;
-/// How many bytes of messages are kept, since a single one may have 1 MiB.
+/// Limit for the bytes of messages. A single message may have 1 MiB.
 const MAX_RECEIVED_BYTES: usize = 64 << 20;
 
 /// A text message that a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Number of the connection that it came from. It counts TCP connections from 1, in the order of their arrival.
+    /// Number of the connection. TCP connections are numbered from 1, in the order of their arrival.
     pub connection: u64,
     /// The message, byte for byte.
     pub text: String,
 }
 
-/// The request with which a client asked for a WebSocket.
+/// The upgrade request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpgradeRequest {
-    /// Path and query as they were sent, for example `/app/app-key?protocol=7`.
+    /// Path and query as the client sent them, for example `/app/app-key?protocol=7`.
     pub target: String,
-    /// Names and values of the headers in the order in which they came. Names keep their case.
+    /// Names and values of the headers in their order. Names keep their case.
     pub headers: Vec<(String, String)>,
 }
 
@@ -53,13 +53,13 @@ impl UpgradeRequest {
     }
 }
 
-/// Keeps the newest entries of each kind, and forgets the oldest.
+/// Keeps the newest entries of each kind.
 #[derive(Default)]
 pub(crate) struct Journal {
     received: VecDeque<Received>,
     received_bytes: usize,
-    /// Number of messages that were forgotten: the index of `received[0]` among all messages ever.
-    forgotten: u64,
+    /// Number of messages that were removed: the index of `received[0]` among all messages.
+    removed: u64,
     requests: VecDeque<UpgradeRequest>,
     auth_requests: VecDeque<EndpointRequest>,
 }
@@ -73,7 +73,7 @@ impl Journal {
                 break;
             };
             self.received_bytes -= oldest.text.len();
-            self.forgotten += 1;
+            self.removed += 1;
         }
     }
 
@@ -95,10 +95,10 @@ impl Journal {
         self.received.iter()
     }
 
-    /// The messages from number `from` on, counted over all that ever came, and the number of the next one.
+    /// The messages from number `from` on, and the number of the next message. Removed messages count.
     pub fn received_since(&self, from: u64) -> (impl Iterator<Item = &Received>, u64) {
-        let skip = usize::try_from(from.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
-        let next = self.forgotten + self.received.len() as u64;
+        let skip = usize::try_from(from.saturating_sub(self.removed)).unwrap_or(usize::MAX);
+        let next = self.removed + self.received.len() as u64;
         (self.received.iter().skip(skip), next)
     }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_messages_are_forgotten() {
+    fn the_oldest_messages_are_removed() {
         let mut journal = Journal::default();
         for n in 0..MAX_RECEIVED + 3 {
             journal.message(1, &n.to_string());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_requests_are_forgotten() {
+    fn the_oldest_requests_are_removed() {
         let mut journal = Journal::default();
         for n in 0..=MAX_REQUESTS {
             journal.request(UpgradeRequest { target: format!("/{n}?x"), headers: Vec::new() });

@@ -1,4 +1,4 @@
-//! What the server knows.
+//! The data that the server's lock protects.
 
 pub(crate) mod cache;
 pub(crate) mod channels;
@@ -19,7 +19,7 @@ use crate::testing::fault::{AuthFault, Fault, Faults};
 
 #[derive(Default)]
 pub(crate) struct State {
-    /// Every TCP connection. One that is not in here has been cut.
+    /// Every TCP connection that has not been cut.
     pub sockets: BTreeMap<u64, Socket>,
     /// Every open WebSocket.
     pub open: BTreeMap<u64, Client>,
@@ -36,6 +36,6 @@ pub(crate) struct State {
 
 pub(crate) struct Socket {
     pub stream: Arc<TcpStream>,
-    /// Whether it has sent a request to the HTTP API or the auth endpoint. Such a connection is not a WebSocket to be.
+    /// Whether it has sent a request to the HTTP API or the auth endpoint, and so belongs to a backend.
     pub is_backend: bool,
 }

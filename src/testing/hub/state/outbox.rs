@@ -1,7 +1,7 @@
-//! What waits to be written to one client, and the thread that writes it.
+//! The queue of messages to one client, and the loop that writes them.
 //!
-//! The queue is what keeps a slow client from holding up the others: to send is to put shared bytes into it. All that
-//! goes to a client goes through its queue, so that frames never interleave.
+//! Because of the queue, a slow client does not delay the others: sending puts shared bytes into the queue. All bytes
+//! to a client go through its queue, so that frames never interleave.
 
 use std::{
     io::{self, Write},
@@ -16,43 +16,43 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use tungstenite::Bytes;
 
-/// How long a client has to answer a close frame, or to take what was written before it.
+/// The time that a client has to answer a close frame, and to read the bytes before it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// What one entry of the queue costs beside its bytes, so that empty messages are not free.
+/// The cost of an entry beside its bytes, so that empty messages count as well.
 const ENTRY_COST: usize = 64;
-/// How much is put together for one write: enough that the system call is no longer what costs.
+/// The size of one write: large enough that system calls are a small part of the cost.
 const BATCH: usize = 64 * 1024;
-/// A buffer that one large message made larger than this is given back.
+/// A buffer that is larger than this after a large message is freed.
 const MAX_IDLE_BATCH: usize = 1 << 20;
-/// How often a blocked write looks whether the connection is being closed.
+/// The interval at which a blocked write checks whether the connection is closing.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The sending side of the queue.
 pub(crate) struct Outbox {
     queue: Sender<Outgoing>,
-    /// Cost of what waits. The queue is bounded in bytes, because messages have 40 of them or 100 000.
+    /// Cost of the waiting entries. The queue is bounded in bytes, because messages have between 40 and 100 000 bytes.
     waiting: AtomicUsize,
     limit: usize,
-    /// Set when the connection is being closed: nothing is queued any more, and the writer gives up at this time.
+    /// Set when the connection begins to close: further messages are dropped, and the writer gives up at this time.
     give_up_at: OnceLock<Instant>,
 }
 
-/// What became of bytes that were to be queued.
+/// The result of adding bytes to the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Push {
     Queued,
-    /// The connection is being closed, nothing may follow its close frame.
+    /// The connection is closing. Its close frame is the last frame.
     Closing,
-    /// The client does not read fast enough.
+    /// The queue is full, because the client reads too slowly.
     Full,
 }
 
 /// An entry of the queue.
 pub(crate) enum Outgoing {
     Bytes(Bytes),
-    /// A close frame. What comes after it is not written.
+    /// A close frame. Later entries are not written.
     Close(Bytes),
-    /// Nothing will come any more.
+    /// The end of the queue.
     End,
 }
 
@@ -64,7 +64,7 @@ impl Outbox {
         (outbox, receiver)
     }
 
-    /// Never blocks. A message that is larger than the limit passes when nothing else waits.
+    /// Adds bytes without blocking. An empty queue accepts a message of any size.
     pub fn push(&self, bytes: Bytes) -> Push {
         if self.give_up_at.get().is_some() {
             return Push::Closing;
@@ -81,15 +81,15 @@ impl Outbox {
         }
     }
 
-    /// Queues a close frame as the last thing to be written. False if the connection is being closed already.
+    /// Adds a close frame as the last entry. False if the connection is closing already.
     pub fn close(&self, frame: Bytes) -> bool {
         self.start_closing() && self.queue.send(Outgoing::Close(frame)).is_ok()
     }
 
-    /// Lets the writer end when it has written what waits.
+    /// Lets the writer end after the waiting entries.
     pub fn end(&self) {
         self.start_closing();
-        // An error means that the writer has ended already.
+        // The writer may have ended already.
         let _ = self.queue.send(Outgoing::End);
     }
 
@@ -102,7 +102,7 @@ impl Outbox {
     }
 }
 
-/// Writes what is queued until the end of the connection. The socket has [`WRITE_TIMEOUT`].
+/// Writes the entries until the end of the connection. The caller has set [`WRITE_TIMEOUT`] on the socket.
 pub(crate) fn write_out(outbox: &Outbox, queue: &Receiver<Outgoing>, socket: &TcpStream) {
     let mut batch = Vec::with_capacity(1024);
     while let Ok(first) = queue.recv() {
@@ -119,14 +119,14 @@ pub(crate) fn write_out(outbox: &Outbox, queue: &Receiver<Outgoing>, socket: &Tc
     }
 }
 
-/// What follows a batch.
+/// The state after a batch.
 enum BatchEnd {
     More,
     Closed,
     Ended,
 }
 
-/// Appends what waits to `batch`, and tells what it cost.
+/// Appends the waiting entries to `batch`, and returns their cost.
 fn gather(first: Outgoing, queue: &Receiver<Outgoing>, batch: &mut Vec<u8>) -> (usize, BatchEnd) {
     let mut cost = 0;
     let mut entry = first;
@@ -159,7 +159,7 @@ fn write_all(outbox: &Outbox, mut socket: &TcpStream, mut bytes: &[u8]) -> io::R
             Ok(count) => bytes = &bytes[count..],
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                // Which of the two means a timeout depends on the platform.
+                // The error kind of a timeout depends on the platform.
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if !outbox.must_give_up() => {}
                 _ => return Err(error),
             },
@@ -168,7 +168,7 @@ fn write_all(outbox: &Outbox, mut socket: &TcpStream, mut bytes: &[u8]) -> io::R
     Ok(())
 }
 
-/// After our close frame the reader ends the queue when the client's answer has come.
+/// Waits for the client's answer to the close frame: the reader then ends the queue.
 fn wait_for_end(queue: &Receiver<Outgoing>) {
     let deadline = Instant::now() + CLOSE_TIMEOUT;
     while let Ok(entry) = queue.recv_deadline(deadline) {

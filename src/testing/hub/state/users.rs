@@ -1,19 +1,19 @@
-//! The users who have signed in, and who wants to know of them.
+//! The signed-in users and their watchlists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::testing::protocol::{client_message::UserData, watchlist::Statuses};
 
-/// Who is signed in, and on which connections.
+/// The signed-in users and their connections.
 #[derive(Default)]
 pub(crate) struct Users {
     signed_in: BTreeMap<u64, UserData>,
-    /// No user in here is without connections.
+    /// Only users with connections.
     connections: BTreeMap<String, BTreeSet<u64>>,
 }
 
 impl Users {
-    /// Adds a connection, and tells whether it is the user's first. It must not be signed in as another.
+    /// Adds a connection. Returns whether it is the user's first. The connection must not be signed in as another user.
     pub fn sign_in(&mut self, connection: u64, user: UserData) -> bool {
         let connections = self.connections.entry(user.id.clone()).or_default();
         let is_first = connections.is_empty();
@@ -22,7 +22,7 @@ impl Users {
         is_first
     }
 
-    /// Removes a connection, and returns its user if it was his last.
+    /// Removes a connection. Returns its user if it was the user's last connection.
     pub fn sign_out(&mut self, connection: u64) -> Option<String> {
         let user = self.signed_in.remove(&connection)?;
         let connections = self.connections.get_mut(&user.id)?;
@@ -43,7 +43,7 @@ impl Users {
         self.connections.get(user).into_iter().flatten().copied()
     }
 
-    /// The connections whose watchlist has this user.
+    /// The connections with this user on their watchlist.
     pub fn watchers(&self, user: &str) -> Vec<u64> {
         let watches = |watcher: &UserData| watcher.watchlist.iter().any(|id| id == user);
         self.signed_in.iter().filter(|(_, watcher)| watches(watcher)).map(|(&id, _)| id).collect()
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_there_from_the_first_to_the_last_connection() {
+    fn a_user_is_signed_in_from_the_first_to_the_last_connection() {
         let mut users = Users::default();
         assert!(users.sign_in(1, user(r#"{"id":"ann"}"#)));
         assert!(!users.sign_in(2, user(r#"{"id":"ann"}"#)));
