@@ -190,7 +190,7 @@ fn s5_a_server_that_does_not_answer_is_a_timeout_of_that_subscription() {
     assert!(error.is_timeout());
     let (name, text) = tells.recv_timeout(PATIENCE).expect("told");
     assert_eq!(name.as_deref(), Some("room"));
-    assert_eq!(text, "subscription to room: no answer of the server within 50ms");
+    assert_eq!(text, "subscription to room: no answer from the server within 50ms");
     server.set_silent(false);
     channel.subscribe();
     channel.wait_subscribed(PATIENCE).expect("subscribing again tries again");

@@ -33,7 +33,7 @@ const ROWS: [Row; 29] = [
         "a wrong password",
         WRONG,
         Serve(CLOSED),
-        Refused(Some(407), Credentials, "does not accept the user name"),
+        Refused(Some(407), Credentials, "refuses the user name"),
     ),
     row(
         "no password where one is wanted",

@@ -69,7 +69,7 @@ const fn tls(problem: TlsProblem, words: &'static str) -> Outcome {
 
 const UNKNOWN_ISSUER: Outcome = tls(TlsProblem::UnknownIssuer, "issuer of its certificate is not trusted");
 const WRONG_HOST: Outcome = tls(TlsProblem::WrongHost, "certificate is for another host; name it in Config::proxy");
-const REFUSED: Outcome = tls(TlsProblem::Refused, "which proxies never get");
+const REFUSED: Outcome = tls(TlsProblem::Refused, "which the client never sends to proxies");
 const NOT_TLS: Outcome =
     Refused(ProxyProblem::NotAProxy, TlsProblem::NotTls, "the scheme and the port in Config::proxy");
 const ENDED: Outcome = Refused(ProxyProblem::Ended, TlsProblem::Ended, "ended the connection");

@@ -37,7 +37,7 @@ const ROWS: [Row; 37] = [
     row("nobody is asked who he is", Serve(OPEN), Tunnel),
     with_user("nobody is asked, and one could say it", RIGHT, Serve(OPEN), Tunnel),
     with_user("the right password", RIGHT, Serve(CLOSED), Tunnel),
-    with_user("a wrong password", WRONG, Serve(CLOSED), Refused(None, Credentials, "does not accept the user name")),
+    with_user("a wrong password", WRONG, Serve(CLOSED), Refused(None, Credentials, "refuses the user name")),
     row(
         "no password where one is wanted",
         Serve(CLOSED),

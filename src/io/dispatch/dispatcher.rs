@@ -279,7 +279,7 @@ impl Dispatcher {
         let mut own = HandlerEffects::default();
         self.client.outside(notice, &mut own);
         for error in own.errors {
-            log::error!("{}", error.without_words());
+            log::error!("{}", error.redacted());
         }
         effects.has_unbound |= own.has_unbound;
     }
@@ -407,7 +407,7 @@ fn see_to(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
     }
     for error in effects.errors.drain(..) {
         if matches!(error, Error::HandlerPanicked { .. }) {
-            log::error!("{}", error.without_words());
+            log::error!("{}", error.redacted());
         }
         context.fan_out.report(error);
     }

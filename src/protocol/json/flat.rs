@@ -22,13 +22,13 @@ pub(crate) struct JsonString<'a> {
 }
 
 impl<'a> JsonString<'a> {
-    /// The text of a string without escapes.
+    /// The text of a string without escapes. `None` if it has escapes.
     fn plain(self) -> Option<&'a str> {
         self.json.get(1..self.json.len() - 1).filter(|_| !self.has_escapes)
     }
 }
 
-/// Returns `None` for every message of another shape, even if it is valid.
+/// Returns `None` for every other message, also for valid messages of another shape.
 pub(crate) fn parse(text: &str) -> Option<FlatMessage<'_>> {
     let (mut event, mut channel, mut user_id, mut data) = (None, None, None, None);
     let mut rest = text.strip_prefix('{')?;
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_them_is_plain_to_its_end() {
+    fn a_text_without_such_bytes_is_plain_to_its_end() {
         let all: String = ('\u{20}'..'\u{500}').filter(|c| !matches!(c, '"' | '\\')).collect();
         for (start, _) in all.char_indices() {
             assert_eq!(plain_len(&all[start..]), all.len() - start);

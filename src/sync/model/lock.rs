@@ -1,4 +1,4 @@
-//! The lock and the condition variable, in parking_lot's shape.
+//! The lock and the condition variable, with the interface of parking_lot.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -13,7 +13,7 @@ pub(crate) struct Mutex<T>(sync::Mutex<T>);
 
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    /// `None` while it waits.
+    /// `None` during a wait.
     held: Option<sync::MutexGuard<'a, T>>,
 }
 
@@ -48,7 +48,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 #[derive(Default)]
 pub(crate) struct Condvar(sync::Condvar);
 
-/// Whether a wait was over without having been woken.
+/// Whether a wait ended without a wake-up.
 pub(crate) struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
