@@ -32,14 +32,14 @@ pub enum Error {
     Config {
         /// The option as its setter is called, for example `key`.
         option: &'static str,
-        /// What is wrong with its value.
+        /// The problem with the value.
         reason: String,
     },
     /// A channel name that the protocol does not allow. Returned by the call with the name.
     ChannelName {
         /// The name as given.
         name: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: &'static str,
     },
     /// The connect deadline ran out ([`Config::connect_timeout`](crate::Config::connect_timeout)).
@@ -103,7 +103,7 @@ pub enum Error {
     },
     /// The server's answer to the WebSocket upgrade was invalid, or the connection ended before it.
     Upgrade {
-        /// What is wrong with it.
+        /// The problem with it.
         reason: String,
         /// The error of the connection, if the connection ended or broke. Another attempt may then succeed.
         source: Option<Source>,
@@ -147,7 +147,7 @@ pub enum Error {
     },
     /// A message could not be understood. The client skipped it, and the connection stays.
     BadMessage {
-        /// What is wrong with it.
+        /// The problem with it.
         reason: String,
     },
     /// The server reported an error on a connection that stays open (`pusher:error`), and the client could not assign
@@ -209,7 +209,7 @@ pub enum Error {
     AuthMalformed {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: String,
     },
     /// The server refused a sign-in.
@@ -237,7 +237,7 @@ pub enum Error {
     ClientEventName {
         /// The name as given, at most 200 characters.
         name: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: &'static str,
     },
     /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size), and

@@ -333,7 +333,7 @@ fn a_measured_silence_is_rounded_and_names_its_options() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn a_refusal_has_a_hint() {
     let server = Error::Server { code: Some(4001), message: String::new() };
     assert!(server.to_string().contains("check the key"), "{server}");
     let nobody = Error::NoAuthorizer { channel: "private-room".to_owned() };

@@ -1,9 +1,9 @@
-//! What the long tests of this crate measured, for the table that `tests/survival/run` prints.
+//! The results of the long unit tests, for the table that `tests/survival/run` prints.
 
 use std::{env, fmt::Display, fs, path::Path};
 
-/// Notes what was measured beside what is demanded, in the folder that `PUSHER_FIGURES` names, if it is set. The test
-/// asserts before it records.
+/// Writes a measured value with its limit to the folder in `PUSHER_FIGURES`, if that is set. The test asserts the limit
+/// before it records.
 pub(crate) fn record(what: &str, measured: impl Display, demanded: &str) {
     let Some(folder) = env::var_os("PUSHER_FIGURES") else { return };
     let folder = Path::new(&folder);

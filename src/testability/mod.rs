@@ -1,4 +1,4 @@
-//! Support for the tests and the fuzzers of this crate. No build of a user contains it.
+//! Support for the tests and the fuzzers of this crate. It is not part of any build of a user.
 
 #[cfg(test)]
 pub(crate) mod figures;

@@ -1,4 +1,4 @@
-//! Drives a [`Session`] as `io` does, with a clock that is moved by hand. Scenario tests, the model and the fuzzers use it.
+//! Drives a [`Session`] like `io`, with a clock that tests move. Scenario tests, the model and the fuzzers use it.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -164,7 +164,7 @@ impl<O: Observer> SessionDriver<O> {
         self.is_blocked = is_blocked;
     }
 
-    /// Lets time pass as the heartbeat does: from deadline to deadline.
+    /// Lets time pass like the heartbeat, from deadline to deadline.
     pub fn pass(&mut self, time: Duration) -> &mut Self {
         let end = self.now + time;
         while let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= end) {

@@ -29,12 +29,7 @@ const ROWS: [Row; 29] = [
     row("nobody is asked who he is", Serve(OPEN), Tunnel),
     with_user("nobody is asked, and one says it all the same", RIGHT, Serve(OPEN), Tunnel),
     with_user("the right password", RIGHT, Serve(CLOSED), Tunnel),
-    with_user(
-        "a wrong password",
-        WRONG,
-        Serve(CLOSED),
-        Refused(Some(407), Credentials, "refuses the user name"),
-    ),
+    with_user("a wrong password", WRONG, Serve(CLOSED), Refused(Some(407), Credentials, "refuses the user name")),
     row(
         "no password where one is wanted",
         Serve(CLOSED),

@@ -1,4 +1,4 @@
-//! The answers of those who authorise (A5).
+//! The answers of auth endpoints, as bodies (A5).
 
 use std::{collections::BTreeMap, str};
 
@@ -25,12 +25,12 @@ fn check_channel(body: &[u8], channel: &str) {
     };
     let answer = fields(body);
     check_signature(auth.signature(), &answer);
-    assert_eq!(auth.member(), answer["channel_data"].as_str(), "A6: byte for byte");
+    assert_eq!(auth.member(), answer["channel_data"].as_str(), "A6: it is kept byte for byte");
     if ChannelKind::of(channel).is_encrypted() {
         let key = auth.key().expect("an encrypted channel has a key");
         assert_eq!(answer["shared_secret"].as_str(), Some(key));
         let kept = SharedSecret::from_base64(key).expect("it has been checked").to_base64();
-        assert_eq!(kept, key, "A5: never a padded or cut key");
+        assert_eq!(kept, key, "A5: a key is never padded or cut");
     }
     check_message(Outgoing::Subscribe { channel, auth: Some(auth.signature()), channel_data: auth.member() }, |data| {
         assert_eq!(data["auth"].as_str(), Some(auth.signature()));
@@ -62,9 +62,9 @@ fn check_signature(signature: &str, answer: &Value) {
     assert_eq!(answer["auth"].as_str(), Some(signature));
 }
 
-/// X1: a reason says what is wrong in words of this crate, and repeats nothing of the answer.
+/// X1: a reason is a text of this crate, and quotes nothing of the answer.
 fn check_reason(reason: &str) {
-    let completes_the_sentence = ["is ", "has ", "says "].iter().any(|verb| reason.starts_with(verb));
+    let completes_the_sentence = ["is ", "has "].iter().any(|verb| reason.starts_with(verb));
     assert!(completes_the_sentence && reason.is_ascii() && reason.len() < 80, "{reason}");
 }
 

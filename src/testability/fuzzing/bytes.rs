@@ -1,8 +1,8 @@
-//! Values out of the fuzzer's bytes.
+//! Reads values from the fuzzer's bytes.
 
 use std::borrow::Cow;
 
-/// What is left of an input. Read from the front; where nothing is left, everything is zero or empty.
+/// The rest of an input, which is read from the front. At its end all values are zero or empty.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a>(&'a [u8]);
 
@@ -38,7 +38,7 @@ impl<'a> Bytes<'a> {
         choices[self.below(choices.len())]
     }
 
-    /// As many bytes as the first one says.
+    /// A length in one byte, and that number of bytes.
     pub fn slice(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         let (slice, rest) = self.0.split_at(length);
@@ -46,7 +46,7 @@ impl<'a> Bytes<'a> {
         slice
     }
 
-    /// As [`slice`](Self::slice), with what is not UTF-8 replaced.
+    /// Like [`slice`](Self::slice), with invalid UTF-8 replaced.
     pub fn text(&mut self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.slice())
     }

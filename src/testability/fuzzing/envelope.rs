@@ -1,4 +1,4 @@
-//! The envelopes of end-to-end encrypted channels (E1, E3).
+//! The data of end-to-end encrypted channels (E1, E3).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
@@ -9,17 +9,17 @@ use crate::protocol::secretbox::{SharedSecret, data_of};
 
 const KEY: [u8; 32] = [7; 32];
 
-/// The first byte says what is done: an envelope is opened as it was sealed, or after it was changed, or it is made up.
+/// The first byte chooses a case: valid data, changed data, or arbitrary text.
 pub fn envelope(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     match bytes.below(3) {
-        0 => check_made_up(&String::from_utf8_lossy(bytes.rest())),
+        0 => check_arbitrary(&String::from_utf8_lossy(bytes.rest())),
         1 => check_changed(bytes),
-        _ => check_sealed(bytes.rest()),
+        _ => check_valid(bytes.rest()),
     }
 }
 
-/// The envelope of a publisher who has the key.
+/// Encrypts like a publisher with the key.
 pub(super) fn seal(key: [u8; 32], nonce: [u8; 24], plain: &[u8]) -> String {
     let ciphertext = XSalsa20Poly1305::new(&key.into()).encrypt(&nonce.into(), plain).expect("it fits");
     format!(r#"{{"nonce":"{}","ciphertext":"{}"}}"#, STANDARD.encode(nonce), STANDARD.encode(ciphertext))
@@ -29,10 +29,10 @@ fn secret() -> SharedSecret {
     SharedSecret::from_base64(&STANDARD.encode(KEY)).expect("32 bytes")
 }
 
-fn check_sealed(plain: &[u8]) {
+fn check_valid(plain: &[u8]) {
     assert_eq!(secret().open(&seal(KEY, [1; 24], plain)).as_deref(), Ok(plain));
     if let Ok(plain) = String::from_utf8(plain.to_vec()) {
-        // E5: a JSON string is decoded once, anything else is the data as it stands.
+        // E5: a JSON string is decoded once, any other text is the data itself.
         let expected = match serde_json::from_str(&lossy(&plain)) {
             Ok(Value::String(text)) if plain.starts_with('"') => text,
             _ => plain.clone(),
@@ -41,7 +41,7 @@ fn check_sealed(plain: &[u8]) {
     }
 }
 
-/// Changes single characters of a good envelope: it opens only where that made no difference to what is in it.
+/// Changes single characters of valid data. It is decrypted only if nonce and ciphertext stay the same.
 fn check_changed(mut bytes: Bytes<'_>) {
     let nonce = [bytes.byte(); 24];
     let plain = bytes.slice();
@@ -53,7 +53,7 @@ fn check_changed(mut bytes: Bytes<'_>) {
     }
     let changed = String::from_utf8(changed).expect("ASCII stays ASCII");
     if let Ok(opened) = secret().open(&changed) {
-        assert_eq!(opened, plain, "E1: nothing forged opens");
+        assert_eq!(opened, plain, "E1: forged data is refused");
         let (good, changed): (Value, Value) = (json(&good), json(&changed));
         // E6: the padding may be missing.
         let unpadded =
@@ -63,11 +63,11 @@ fn check_changed(mut bytes: Bytes<'_>) {
     }
 }
 
-/// Nobody finds an envelope without the key.
-fn check_made_up(envelope: &str) {
+/// Arbitrary text is not valid under the key.
+fn check_arbitrary(envelope: &str) {
     assert!(secret().open(envelope).is_err(), "{envelope}");
 }
 
 fn json(text: &str) -> Value {
-    serde_json::from_str(text).expect("what opens is JSON")
+    serde_json::from_str(text).expect("decrypted data was JSON")
 }

@@ -1,8 +1,8 @@
-//! Names and values that nobody in his right mind would choose, made from a seed.
+//! Hostile names and values, generated from a seed.
 //!
-//! Also part of `tests/survival`, which puts them through sockets.
+//! `tests/survival` also uses this file, for names on real sockets.
 
-/// Ordinary parts, and parts that have a meaning to some parser on the way.
+/// Ordinary parts, and parts with a meaning for parsers on the way.
 const PARTS: [&str; 64] = [
     "app-key",
     "eu",
@@ -70,10 +70,10 @@ const PARTS: [&str; 64] = [
     "\"}",
 ];
 
-/// Beyond what any limit of the protocol allows.
+/// A length above all limits of the protocol.
 const LONG: usize = 5000;
 
-/// A source of them. The same seed gives the same ones.
+/// A generator of hostile texts. The same seed gives the same texts.
 pub(crate) struct Evil(u64);
 
 impl Evil {
@@ -81,7 +81,7 @@ impl Evil {
         Self(seed)
     }
 
-    /// Up to four parts, with up to two characters changed; one in 1024 is very long.
+    /// Up to four parts, with up to two inserted characters. One text in 1024 is very long.
     pub fn text(&mut self) -> String {
         let parts = self.below(5);
         let mut text: String = (0..parts).map(|_| PARTS[self.below(PARTS.len())]).collect();
@@ -102,7 +102,7 @@ impl Evil {
         usize::try_from((z ^ (z >> 31)) >> 33).unwrap_or_default() % end
     }
 
-    /// Half of them ASCII, where most parsers have their syntax.
+    /// Half of the characters are ASCII, like the syntax of most parsers.
     fn character(&mut self) -> char {
         let end = if self.below(2) == 0 { 0x80 } else { 0x11_0000 };
         let drawn = u32::try_from(self.below(end)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From the text of a message to what the user is told of it.
+//! From the text of a message to the user's notifications.
 
 use serde_json::Value;
 
@@ -22,9 +22,9 @@ pub fn frame(input: &[u8]) {
     }
 }
 
-/// Another parser of the same text finds the same in it.
+/// Compares with another parser of the same text.
 fn check_envelope(frame: &Frame<'_>, text: &str) {
-    // That parser knows fewer texts: no numbers beyond a float.
+    // That parser accepts fewer texts. It refuses numbers that overflow a float.
     let Ok(value) = serde_json::from_str::<Value>(&lossy(text)) else { return };
     assert_eq!(value["event"].as_str(), Some(&*frame.event));
     assert_eq!(value["channel"].as_str(), frame.channel.as_deref());
@@ -36,7 +36,7 @@ fn check_envelope(frame: &Frame<'_>, text: &str) {
     }
     let mut appended = "before".to_owned();
     frame.data.append_to(&mut appended);
-    assert_eq!(appended.strip_prefix("before"), Some(&*data), "both ways to the text lead to the same");
+    assert_eq!(appended.strip_prefix("before"), Some(&*data), "both methods give the same text");
     match &value["user_id"] {
         Value::String(id) if !id.is_empty() => assert_eq!(frame.user_id.as_deref(), Some(id.as_str())),
         Value::Number(_) => assert!(frame.user_id.is_some()),
@@ -44,21 +44,21 @@ fn check_envelope(frame: &Frame<'_>, text: &str) {
     }
 }
 
-/// X1: a reason says what is wrong, and where, in words of this crate.
+/// X1: a reason is a text of this crate.
 fn check_reason(reason: &str) {
     assert!(reason.starts_with("it ") && reason.is_ascii() && reason.len() < 100, "{reason}");
 }
 
-/// At most one application event comes of a message, with its name and its data.
+/// A message results in at most one application event, with its name and its data.
 fn check_events(batch: &Batch, frame: Option<&Frame<'_>>) {
     let mut events = (0..batch.len()).filter(|index| batch.notice(*index).is_none());
     if let Some(index) = events.next() {
-        let frame = frame.expect("what is no message is no event");
+        let frame = frame.expect("only a valid message is an event");
         assert_eq!(batch.name(index), frame.event);
         let channel = batch.intent(index).map(|intent| intent.name().as_str());
-        assert_eq!(channel, frame.channel.as_deref(), "S8: without a channel it is the client's own");
+        assert_eq!(channel, frame.channel.as_deref(), "S8: an event without a channel belongs to the connection");
         let is_encrypted = channel.is_some_and(|channel| channel.starts_with("private-encrypted-"));
-        assert!(!is_encrypted, "E1: nobody but the publisher has the key");
+        assert!(!is_encrypted, "E1: the input is not encrypted with the key");
         assert_eq!(Some(batch.data(index)), Some(&*frame.data.text()));
         assert_eq!(batch.user_id(index), frame.user_id.as_deref());
     }

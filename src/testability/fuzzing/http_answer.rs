@@ -1,4 +1,4 @@
-//! The answers of auth endpoints, as HTTP (A1, A5).
+//! The answers of auth endpoints, as HTTP responses (A1, A5).
 
 use super::bytes::Bytes;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     sync::atomic::AtomicBool,
 };
 
-/// The first bytes say how the stream is cut, the others are all that it brings.
+/// The first bytes are the positions at which the stream is cut, the others are its content.
 pub fn http_answer(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     let cuts = bytes.slice();
@@ -31,7 +31,7 @@ pub fn http_answer(input: &[u8]) {
         Outcome::Ended | Outcome::Malformed(_) => {}
     }
     let cut = outcome(sent, cuts);
-    assert!(cut.is_like(&whole), "wherever the bytes are cut: {cut:?}, {whole:?}");
+    assert!(cut.is_like(&whole), "the cuts make no difference: {cut:?}, {whole:?}");
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Equality without the message of a refusal: if its body breaks off, the message depends on the cuts.
+    /// Equality without the message of a refusal: the message of an incomplete body depends on the cuts.
     fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Refusal { status, seconds, .. }, Self::Refusal { status: other, seconds: others, .. }) => {
@@ -69,10 +69,10 @@ fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
             Outcome::Ended
         }
         Err(Failure::Malformed(reason)) => {
-            assert!(reason.is_ascii() && reason.len() < 120, "X1: nothing of the answer: {reason}");
+            assert!(reason.is_ascii() && reason.len() < 120, "X1: a reason quotes nothing of the answer: {reason}");
             Outcome::Malformed(reason)
         }
-        Err(Failure::Timeout) => panic!("nothing takes time"),
-        Err(Failure::Temporary(error)) => panic!("no closure was asked: {error}"),
+        Err(Failure::Timeout) => panic!("the script has no delays"),
+        Err(Failure::Temporary(error)) => panic!("there is no closure: {error}"),
     }
 }

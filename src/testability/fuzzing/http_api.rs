@@ -1,27 +1,27 @@
-//! The HTTP side of the embedded server: the API of backends, the auth endpoint, requests for a WebSocket.
+//! The HTTP side of the embedded server: the API of backends, the auth endpoint, upgrade requests.
 
 use super::{bytes::Bytes, strict::Head};
 use crate::testing::in_memory::{answers, signed};
 
-/// The first byte says whether the others are all that a client sends, the body of a request that is signed well, or such a
-/// body and what follows it on the same connection.
+/// The first byte chooses the meaning of the others: everything that a client sends, the body of a request with a valid
+/// signature, or such a body and further bytes on the same connection.
 pub fn http_api(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     match bytes.below(3) {
         0 => drop(check(&answers(bytes.rest()))),
         1 => {
             let statuses = check(&answers(&signed("/apps/app-id/events", bytes.rest())));
-            assert!(statuses == [200] || statuses == [400], "a good signature is never refused: {statuses:?}");
+            assert!(statuses == [200] || statuses == [400], "a valid signature is never refused: {statuses:?}");
         }
         _ => {
             let request = signed("/apps/app-id/users/7/terminate_connections", bytes.slice());
             let statuses = check(&answers(&[&request, bytes.rest()].concat()));
-            assert_eq!(statuses.first(), Some(&200), "whatever follows it");
+            assert_eq!(statuses.first(), Some(&200), "the bytes after it make no difference");
         }
     }
 }
 
-/// The server sends whole, well-formed responses, whatever it was sent. Their statuses.
+/// Checks that the server sends complete, well-formed responses to any input. Returns their statuses.
 fn check(mut sent: &[u8]) -> Vec<u16> {
     let mut statuses = Vec::new();
     while !sent.is_empty() {

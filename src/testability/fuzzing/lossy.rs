@@ -1,8 +1,9 @@
-//! JSON text as a browser shows it, written without the code that it is compared with (D1).
+//! JSON text as a browser reads it. This implementation is independent of the code under test (D1).
 
 use std::{iter::Peekable, str::Chars};
 
-/// The same JSON text, in which each run of `\uXXXX` escapes is decoded as UTF-16 with U+FFFD for lone halves, and escaped anew.
+/// The same JSON text, with each run of `\uXXXX` escapes decoded as UTF-16, with U+FFFD for lone surrogates, and
+/// escaped again.
 pub(super) fn lossy(json: &str) -> String {
     let mut characters = json.chars().peekable();
     let (mut text, mut run) = (String::new(), Vec::new());
@@ -28,7 +29,7 @@ pub(super) fn lossy(json: &str) -> String {
     text
 }
 
-/// The code unit of an escape, or its characters where there are no four digits.
+/// The code unit of an escape, or its characters if it does not have four digits.
 fn unit(characters: &mut Peekable<Chars<'_>>) -> Result<u16, String> {
     let mut escape = "\\".to_owned();
     escape.extend(characters.next());

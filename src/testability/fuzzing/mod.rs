@@ -1,7 +1,6 @@
-//! What the fuzz targets in `fuzz/` call: one function for each, which panics when a promise is broken.
+//! One function for each fuzz target in `fuzz/`. It panics if the client violates a rule.
 //!
-//! Compiled with `--cfg fuzzing`, which cargo-fuzz sets, and for the unit test at the end, which puts every kept input
-//! through its target again. Nothing of it is in a build that a user makes.
+//! Compiled with `--cfg fuzzing`, which cargo-fuzz sets, and for the unit test at the end, which runs every kept input.
 
 mod auth_answer;
 mod bytes;

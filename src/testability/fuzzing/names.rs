@@ -1,4 +1,4 @@
-//! Names and values that a program gives, maybe from its own users: refused, or encoded (C1, C2, S7).
+//! Names and values from the program, or from its users, are refused or encoded (C1, C2, S7).
 
 use super::{
     bytes::Bytes,
@@ -18,11 +18,11 @@ use crate::{
     sync::atomic::AtomicBool,
 };
 
-/// The headers that every request for a WebSocket has, and those of every request to an auth endpoint.
+/// The number of headers in each upgrade request, and in each request to an auth endpoint.
 const OWN_HEADERS: usize = 5;
 const AUTH_HEADERS: usize = 5;
 
-/// Where a name or a value can be given.
+/// The option or call that takes the name or the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Key,
@@ -62,14 +62,14 @@ impl Place {
     ];
 }
 
-/// The first byte says where the name is given, the others are the name.
+/// The first byte chooses the place of the name, the others are the name.
 pub fn names(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     let place = bytes.pick(&Place::ALL);
     is_accepted(place, &String::from_utf8_lossy(bytes.rest()));
 }
 
-/// False when it is refused. Panics when it reaches the wire as anything but itself, encoded.
+/// False if the value is refused. Panics if the value on the wire is not the encoded value.
 pub(super) fn is_accepted(place: Place, value: &str) -> bool {
     match place {
         Place::Key => request(Config::host(value, "localhost")).is_some_and(|head| is_key(&head, value)),
@@ -96,13 +96,13 @@ fn local() -> Config {
     Config::host("key", "localhost").tls(false)
 }
 
-/// The head of the upgrade request; `None` when the configuration is refused.
+/// The head of the upgrade request. `None` if the configuration is refused.
 fn request(config: Config) -> Option<Head> {
     let config = config.tls(false);
     let (endpoint, headers) = match (config.check(), config.endpoint(), config.headers()) {
         (Ok(()), Ok(endpoint), Ok(headers)) => (endpoint, headers),
         (Err(Error::Config { .. }), ..) => return None,
-        (checked, ..) => panic!("what is wrong is told before anything is dialled: {checked:?}"),
+        (checked, ..) => panic!("an invalid value is reported before the client dials: {checked:?}"),
     };
     let head = upgrade::request(&endpoint.target, &endpoint.authority(), "dGhlIHNhbXBsZSBub25jZQ==", &headers);
     let head = Head::parse(&head).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&head)));
@@ -116,7 +116,7 @@ fn target(head: &Head) -> (&str, Vec<(String, String)>) {
     (path, form(query).expect("the query has the shape of a form"))
 }
 
-/// C1: what could change a URL is refused, although it could be encoded.
+/// C1: the client refuses characters that have a meaning in a URL, although it could encode them.
 fn has_none_of(name: &str, syntax: &str) -> bool {
     !name.contains(|c: char| c.is_control() || c.is_whitespace() || syntax.contains(c))
 }
@@ -125,7 +125,7 @@ fn is_key(head: &Head, key: &str) -> bool {
     let encoded = target(head).0.strip_prefix("/app/").expect("the key's place");
     assert!(!encoded.contains('/') && !key.is_empty() && has_none_of(key, "/?#@"));
     assert_eq!(percent_decoded(encoded).as_deref(), Some(key.as_bytes()));
-    // What those on the way would take for a step in the path, not for a name.
+    // Proxies would read these as steps in the path.
     assert!(![".", ".."].contains(&encoded));
     true
 }
@@ -176,13 +176,13 @@ fn is_client(head: &Head, name: &str, version: &str) -> bool {
 }
 
 fn has_header(head: &Head, name: &str, value: &str) -> bool {
-    assert_eq!(head.headers.len(), OWN_HEADERS + 1, "nothing is injected: {head:?}");
-    // HTTP does not know the white space around a value.
+    assert_eq!(head.headers.len(), OWN_HEADERS + 1, "no header is injected: {head:?}");
+    // White space around a value is not part of it in HTTP.
     assert_eq!(head.only(name), Some(value.trim_matches([' ', '\t'])));
     true
 }
 
-/// A complete URL keeps what is encoded in it, and the rest is encoded.
+/// A complete URL keeps its escapes, and the rest is encoded.
 fn is_accepted_url(url: &str) -> bool {
     let config = Config::url(url);
     if !passes(&config, "url") {
@@ -213,7 +213,7 @@ fn is_target_of(target: &str, url: &str) -> bool {
     true
 }
 
-/// What somebody who writes `%` without meaning an escape means.
+/// Decodes a text in which `%` may stand outside of escapes.
 fn leniently_decoded(text: &str) -> Vec<u8> {
     let pieces = text.split('%').enumerate().map(|(number, piece)| match (number, piece.get(..2)) {
         (0, _) => piece.as_bytes().to_vec(),
@@ -225,12 +225,12 @@ fn leniently_decoded(text: &str) -> Vec<u8> {
     pieces.collect::<Vec<_>>().concat()
 }
 
-/// Whether the configuration is accepted; if not, the refusal is about this option.
+/// Whether the configuration is accepted. A refusal must name this option.
 fn passes(config: &Config, option: &str) -> bool {
     match config.check() {
         Ok(()) => true,
         Err(Error::Config { option: refused, .. }) => {
-            // A URL may ask for TLS, which may be missing in this build.
+            // A URL may require TLS, which may be missing in this build.
             assert!(refused == option || refused == "tls", "{refused}");
             false
         }
@@ -259,12 +259,12 @@ fn is_accepted_auth_header(name: &str, value: &str) -> bool {
     let Some((head, _)) = auth_request(local().auth_header(name, value)) else { return false };
     let replaces = ["accept", "user-agent"].iter().any(|own| name.eq_ignore_ascii_case(own));
     let own = AUTH_HEADERS - usize::from(replaces);
-    assert_eq!(head.headers.len(), own + 1, "nothing is injected: {head:?}");
+    assert_eq!(head.headers.len(), own + 1, "no header is injected: {head:?}");
     assert_eq!(head.only(name), Some(value.trim_matches([' ', '\t'])));
     true
 }
 
-/// Every name and every value can be encoded, so that none is refused but those of the client's own.
+/// Every name and every value can be encoded, so that only the names of the client's own parameters are refused.
 fn is_accepted_param(text: &str) -> bool {
     let Some((_, body)) = auth_request(local().auth_param(text, text)) else {
         assert!(["socket_id", "channel_name"].contains(&text));
@@ -279,7 +279,7 @@ fn is_accepted_param(text: &str) -> bool {
     true
 }
 
-/// The head and the body of a request to an auth endpoint; `None` when the configuration is refused.
+/// The head and the body of a request to an auth endpoint. `None` if the configuration is refused.
 fn auth_request(config: Config) -> Option<(Head, String)> {
     let endpoint = "http://localhost/auth";
     let config = config.auth_endpoint(endpoint);
@@ -317,12 +317,12 @@ mod tests {
             accepted[place] += usize::from(is_accepted(Place::ALL[place], &value));
         }
         println!("seed {SEED}, accepted: {:?}", Place::ALL.iter().zip(accepted).collect::<Vec<_>>());
-        // Both outcomes are looked at everywhere, so that neither is proved by never coming about.
+        // Both results occur at every place, so that the test covers both.
         assert!(accepted.iter().all(|accepted| *accepted > 100), "{accepted:?}");
         figures::record("hostile names raw on the wire", format_args!("0 of {CASES}"), "0 of 1000000");
     }
 
-    /// URLs begin well, or nearly none would get beyond the first check.
+    /// URLs have a valid beginning: otherwise nearly all would fail at the first check.
     fn value(place: Place, evil: &mut Evil) -> String {
         let beginnings: &[&str] = match place {
             Place::Url => &["ws://localhost/app/", "ws://", "wss://h/", ""],

@@ -1,4 +1,4 @@
-//! What proxies answer (C7).
+//! The answers of proxies (C7).
 
 use super::{bytes::Bytes, strict::Head};
 use crate::{
@@ -25,11 +25,11 @@ pub fn proxy_answer(input: &[u8]) {
     match outcome {
         Ok(()) => {
             let mut alone = MemoryStream { sent: &answer[..read], received: Vec::new() };
-            assert!(tunnel(&proxy, &mut alone, host, 443).is_ok(), "it is decided by what was read");
+            assert!(tunnel(&proxy, &mut alone, host, 443).is_ok(), "the bytes that were read decide");
             assert!(
                 proxy.kind == ProxyKind::Socks5
                     || [b"\n\n".as_slice(), b"\n\r\n"].iter().any(|end| answer[..read].ends_with(end)),
-                "the rest is the tunnel's"
+                "the rest belongs to the tunnel"
             );
         }
         Err(NoTunnel::Refused { reason, .. }) => {

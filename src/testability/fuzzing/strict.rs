@@ -1,18 +1,17 @@
-//! Readers of what goes over the wire that share no code with those who write it, and take nothing but what the
-//! standards allow.
+//! Strict parsers of the client's output. They share no code with the client, and accept only what the standards allow.
 //!
-//! Also part of `tests/survival`, which looks at the same bytes from the other end of a socket.
+//! `tests/survival` also uses this file, to check the same bytes at the other end of a socket.
 
 /// The first line and the headers of an HTTP message (RFC 9112), without the empty line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) start: String,
-    /// In order. The names keep their case, the values are without the white space around them.
+    /// In their order. Names keep their case. Values have no white space around them.
     pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Head {
-    /// Reads a head with its empty line, and nothing after it.
+    /// Reads a head with its empty line. The text must end there.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
         let mut lines = text.split("\r\n");
@@ -41,18 +40,18 @@ fn header(line: &str) -> Option<(String, String)> {
     is_good.then(|| (name.to_owned(), value.trim_matches([' ', '\t']).to_owned()))
 }
 
-/// No control characters. Beyond ASCII a value may have whatever two parties have agreed upon (`obs-text`).
+/// Text without control characters. Characters beyond ASCII are allowed (`obs-text`).
 fn is_field_text(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
 }
 
-/// Path and query (RFC 3986): no byte that would have to be percent-encoded, and no broken escape.
+/// Path and query (RFC 3986) without bytes that must be percent-encoded and without invalid escapes.
 pub(crate) fn is_target(target: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?%".contains(c);
     target.starts_with('/') && target.chars().all(allowed) && percent_decoded(target).is_some()
 }
 
-/// The bytes behind the escapes. `None` when one is broken.
+/// The decoded bytes. `None` if an escape is invalid.
 pub(crate) fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::new();
     let mut rest = text.as_bytes();
@@ -85,7 +84,7 @@ pub(crate) fn form(text: &str) -> Option<Vec<(String, String)>> {
     text.split('&').map(pair).collect()
 }
 
-/// A JSON value (RFC 8259) as far as the client sends any.
+/// The JSON values (RFC 8259) that the client sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Json {
     Text(String),
@@ -136,7 +135,7 @@ fn json(text: &str) -> Option<(Json, &str)> {
     }
 }
 
-/// What stands before the closing quotation mark, and what follows it.
+/// The decoded text before the closing quotation mark, and the rest after it.
 fn json_text(text: &str) -> Option<(String, &str)> {
     let mut decoded = String::new();
     let mut characters = text.chars();
@@ -153,7 +152,7 @@ fn json_text(text: &str) -> Option<(String, &str)> {
                 'u' => {
                     let digits = characters.as_str().get(..4)?;
                     characters = characters.as_str()[4..].chars();
-                    // Pairs of surrogates are not needed for what UTF-8 holds as it is.
+                    // The client writes no surrogate pairs, because UTF-8 needs none.
                     char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
                 }
                 _ => return None,
@@ -169,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_and_an_injected_header_is_seen() {
+    fn a_head_is_read_and_an_injected_header_is_detected() {
         let head = Head::parse(b"GET /a?b=%20 HTTP/1.1\r\nHost: h\r\nX: \t y z \r\n\r\n").expect("a good one");
         assert_eq!((head.target(), head.only("host"), head.only("x")), (Some("/a?b=%20"), Some("h"), Some("y z")));
         assert_eq!(

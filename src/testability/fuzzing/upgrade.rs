@@ -1,4 +1,4 @@
-//! The answer to the request for a WebSocket (C6).
+//! The answer to the upgrade request (C6).
 
 use super::{bytes::Bytes, strict::Head};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The first bytes say where the answer is cut, the others are the answer.
+/// The first bytes are the position of the cut, the others are the answer.
 pub fn upgrade(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     let cut = usize::from(bytes.number());
@@ -29,7 +29,7 @@ pub fn upgrade(input: &[u8]) {
     match (outcome(part), whole) {
         (Outcome::Incomplete, Outcome::Accepted(head) | Outcome::Refused(_, head)) => assert!(part.len() < head),
         (Outcome::Incomplete, _) => {}
-        (early, late) => assert_eq!(early, late, "what has been decided stays, whatever follows"),
+        (early, late) => assert_eq!(early, late, "further bytes do not change the result"),
     }
 }
 
@@ -47,17 +47,17 @@ fn outcome(answer: &[u8]) -> Outcome {
         Ok(Answer::Accepted { head }) => Outcome::Accepted(head),
         Ok(Answer::Refused { status, head, .. }) => Outcome::Refused(status, head),
         Err(Error::Upgrade { reason, source: None }) => {
-            assert!(reason.is_ascii() && reason.len() < 120, "in words of this crate: {reason}");
+            assert!(reason.is_ascii() && reason.len() < 120, "the reason is a text of this crate: {reason}");
             Outcome::Bad
         }
         Err(other) => panic!("{other:?}"),
     }
 }
 
-/// Another reader of the same head finds in it what must be there, and nothing that must not.
+/// Checks the required and the forbidden headers with another parser.
 fn check_accepted(head: &[u8]) {
     assert!(head.windows(ACCEPT.len()).any(|window| window == ACCEPT.as_bytes()), "the answer is to this request");
-    // It knows fewer heads, none with bare line feeds for example.
+    // That parser refuses some valid heads, for example those with bare line feeds.
     let Some(head) = Head::parse(head) else { return };
     assert!(head.start.starts_with("HTTP/1.1 101"), "{head:?}");
     assert_eq!(head.only("sec-websocket-accept"), Some(ACCEPT));

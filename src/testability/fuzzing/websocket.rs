@@ -1,5 +1,5 @@
-//! The frames of a server: any bytes, and the frames of a server that keeps the rules. tungstenite reads them; this
-//! target checks how the client uses it.
+//! The frames of a server: arbitrary bytes, and valid frames. tungstenite reads them. This target checks how the client
+//! uses tungstenite.
 
 use std::io::{self, Read};
 
@@ -8,21 +8,22 @@ use tungstenite::Message as Incoming;
 use super::bytes::Bytes;
 use crate::io::transport::websocket::Codec;
 
-/// Small, so that inputs get there. A text of the input has at most 765 bytes: 255, each replaced by three.
+/// The message limit, small enough for inputs to reach it. A text of the input has at most 765 bytes: 255, each
+/// replaced by three.
 const LIMIT: usize = 800;
 
-/// The first byte says whether the others are what is sent, or choose messages that are sent as they should be.
+/// The first byte decides whether the others are the stream, or choose valid messages for it.
 pub fn websocket(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     if bytes.flag() {
-        let (sent, expected) = well_made(&mut bytes);
+        let (sent, expected) = valid_frames(&mut bytes);
         assert_eq!(decoded(&sent, &mut bytes), (expected, None));
     } else {
         check_any(bytes);
     }
 }
 
-/// A message, as it is kept beyond the next call.
+/// An owned copy of a message.
 #[derive(Debug, PartialEq, Eq)]
 enum Message {
     Text(String),
@@ -32,12 +33,12 @@ enum Message {
     Close(Option<(u16, String)>),
 }
 
-/// The same comes of the same bytes, wherever they are cut, and nothing is larger than it may be.
+/// The messages do not depend on the cuts, and stay within the limits.
 fn check_any(mut bytes: Bytes<'_>) {
     let mut cuts = Bytes::new(bytes.slice());
     let sent = bytes.rest();
     let whole = decoded(sent, &mut Bytes::new(&[]));
-    assert_eq!(decoded(sent, &mut cuts), whole, "wherever the bytes are cut");
+    assert_eq!(decoded(sent, &mut cuts), whole, "the cuts make no difference");
     for message in &whole.0 {
         match message {
             Message::Text(text) => assert!(text.len() <= LIMIT),
@@ -49,7 +50,7 @@ fn check_any(mut bytes: Bytes<'_>) {
     }
 }
 
-/// The messages in these bytes when they arrive in pieces of the given sizes; without sizes, in one.
+/// The messages in these bytes if they arrive in pieces of the given sizes. Without sizes they arrive in one piece.
 fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<String>) {
     let mut codec = Codec::new(Vec::new(), LIMIT);
     let (mut messages, mut is_open) = (Vec::new(), true);
@@ -64,9 +65,9 @@ fn decoded(mut sent: &[u8], cuts: &mut Bytes<'_>) -> (Vec<Message>, Option<Strin
             is_open
         });
         match result {
-            Ok(()) => assert!(piece.0.is_empty() || !is_open, "everything is read before more is asked for"),
+            Ok(()) => assert!(piece.0.is_empty() || !is_open, "everything is read before the next piece"),
             Err(broken) => {
-                assert!(broken.close_code().is_some(), "a broken rule has a close code: {broken:?}");
+                assert!(broken.close_code().is_some(), "a protocol violation has a close code: {broken:?}");
                 return (messages, Some(format!("{broken:?}")));
             }
         }
@@ -97,8 +98,8 @@ fn kept(message: Incoming) -> Message {
     }
 }
 
-/// Up to eight messages in frames, in fragments with control frames between them, and what must come of them.
-fn well_made(bytes: &mut Bytes<'_>) -> (Vec<u8>, Vec<Message>) {
+/// Up to eight messages in frames, some in fragments with control frames between them, and the expected messages.
+fn valid_frames(bytes: &mut Bytes<'_>) -> (Vec<u8>, Vec<Message>) {
     let (mut sent, mut expected) = (Vec::new(), Vec::new());
     for _ in 0..=bytes.below(8) {
         let (kind, shape) = (bytes.below(5), bytes.byte());
@@ -128,12 +129,12 @@ fn well_made(bytes: &mut Bytes<'_>) -> (Vec<u8>, Vec<Message>) {
     (sent, expected)
 }
 
-/// How often a text is sent, in a fragment each; within the limit.
+/// The number of fragments with this text, within the limit.
 fn repeats(text: &str, shape: u8) -> usize {
     (1 + usize::from(shape % 4)).min(LIMIT / text.len().max(1)).max(1)
 }
 
-/// Sends a payload as often as the shape says, as one message. The pings between its fragments.
+/// Writes a message whose fragments repeat the payload, and returns the pings between its fragments.
 fn fragments(sent: &mut Vec<u8>, opcode: u8, payload: &[u8], shape: u8) -> Vec<Message> {
     let text = String::from_utf8_lossy(payload);
     let count = repeats(&text, shape);

@@ -1,4 +1,4 @@
-//! Messages as servers send them, honest or not.
+//! Messages of regular and of hostile servers.
 
 use serde_json::{Value, json};
 
@@ -30,10 +30,10 @@ const EVENTS: [&str; 18] = [
 
 const CODES: [i32; 12] = [4000, 4001, 4009, 4100, 4200, 4201, 4299, 4300, 4301, 0, -1, 70_000];
 
-/// What a publisher seals begins with this, so that nothing else can be taken for it.
+/// The beginning of all encrypted data, which distinguishes it from other texts.
 pub(super) const SEALED: &str = "sealed by the publisher";
 
-/// One message, chosen and filled by the bytes; one in eight has a byte changed.
+/// A message, chosen and filled by the bytes. One in eight has a changed byte.
 pub(super) fn message(bytes: &mut Bytes<'_>, socket_id: String) -> String {
     let mut message = json!({ "event": bytes.pick(&EVENTS) });
     match bytes.below(CHANNELS.len() + 4) {
@@ -44,7 +44,7 @@ pub(super) fn message(bytes: &mut Bytes<'_>, socket_id: String) -> String {
     }
     let shape = bytes.byte();
     if let Some(data) = data(bytes, socket_id) {
-        // Servers send most data as a string that holds JSON, some as the JSON itself.
+        // Servers send most data as a string that contains JSON, and some as the JSON itself.
         message["data"] = if shape % 2 == 0 && !data.is_string() { data.to_string().into() } else { data };
     }
     let text = message.to_string();
@@ -78,7 +78,7 @@ fn data(bytes: &mut Bytes<'_>, socket_id: String) -> Option<Value> {
     })
 }
 
-/// A number as servers should send it, and whatever else stood in its place (R7).
+/// A valid number, or another value in its place (R7).
 fn timeout(bytes: &mut Bytes<'_>) -> Value {
     match bytes.below(10) {
         0 => json!(0),

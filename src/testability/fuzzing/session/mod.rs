@@ -1,4 +1,4 @@
-//! Sequences of everything that can happen to a session, from an honest server, a hostile one, and the user.
+//! Sequences of inputs of a session: from a regular server, a hostile server, and the user.
 
 mod message;
 mod watch;
@@ -17,7 +17,7 @@ pub(super) use world::World;
 use message::message;
 use world::Permission;
 
-/// No input says more than it takes to bring a session through all its states several times.
+/// Limit for the steps: enough to bring a session through all its states several times.
 const MAX_STEPS: usize = 200;
 
 const PAUSES: [Duration; 8] = [
@@ -70,7 +70,7 @@ fn step(world: &mut World, bytes: &mut Bytes<'_>) {
     }
 }
 
-/// Up to three messages that arrive together, and perhaps the end of the socket with them.
+/// Up to three messages that arrive together, optionally with the end of the socket.
 fn burst(world: &mut World, bytes: &mut Bytes<'_>) {
     let mut texts = Vec::new();
     let shape = bytes.byte();

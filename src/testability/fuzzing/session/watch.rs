@@ -1,4 +1,4 @@
-//! What must hold whatever happens.
+//! The rules that hold for every sequence.
 
 use std::{
     collections::BTreeSet,
@@ -16,21 +16,21 @@ use crate::{
     session::{Generation, Output, Question},
 };
 
-/// Looks at everything that a session does and tells.
+/// Checks all outputs and notifications of a session.
 pub(super) struct Watch {
-    /// The last socket that was dialled, and whether it lives.
+    /// The last socket that was dialled, and whether it is open.
     generation: Generation,
     is_live: bool,
-    /// As the user sees it.
+    /// The socket id that the user sees.
     socket_id: Option<Arc<str>>,
     state: ConnectionState,
-    /// What the server of the current socket was asked for, and has neither refused nor was asked to forget.
+    /// The channels that were requested on the current socket, and neither refused nor unsubscribed.
     subscribed: BTreeSet<String>,
-    /// An error that names no channel came on this connection. It may have been attributed to another message than the
-    /// server meant (S6), and a channel that was taken for refused may be subscribed again.
+    /// This connection had an error that names no channel. The session may have assigned it to another message than the
+    /// server meant (S6), and may subscribe to a channel again.
     has_doubts: bool,
     last_ping: Option<Instant>,
-    /// The calls that wait for an outcome.
+    /// The calls that wait for a result.
     waiting: BTreeSet<u64>,
     has_decoder: bool,
     keys: [String; 4],
@@ -56,7 +56,7 @@ impl Watch {
         self.socket_id.clone()
     }
 
-    /// A call to connect waits for its outcome.
+    /// A call to connect waits for its result.
     pub fn waits(&mut self, call: CallId) {
         self.waiting.insert(call.0);
     }
@@ -66,9 +66,9 @@ impl Watch {
         self.last_ping = None;
     }
 
-    /// What the server says before the session hears it: what is refused may be asked for again.
+    /// Reads a message before the session does: the session may repeat refused requests.
     pub fn heard(&mut self, text: &str) {
-        // The session reads keys that this reader refuses.
+        // The session accepts keys that this parser refuses.
         let Ok(message) = serde_json::from_str::<Value>(text) else {
             self.has_doubts |= ["pusher:error", "subscription_error"].iter().any(|refusal| text.contains(refusal));
             return;
@@ -101,7 +101,7 @@ impl Watch {
         }
     }
 
-    /// The channel that a message asks for.
+    /// The channel of a request to subscribe.
     pub fn request_in(&self, text: &str) -> Option<String> {
         let message: Value = serde_json::from_str(text).ok()?;
         let channel = message["data"]["channel"].as_str()?;
@@ -109,8 +109,8 @@ impl Watch {
     }
 
     fn sent(&mut self, text: &str, now: Instant) {
-        assert!(self.is_live, "nothing is sent without a socket");
-        assert!(!self.keys.iter().any(|key| text.contains(key)), "A6: a shared secret goes to nobody");
+        assert!(self.is_live, "a message needs a socket");
+        assert!(!self.keys.iter().any(|key| text.contains(key)), "A6: a shared secret is never sent");
         let message: Value = serde_json::from_str(text).expect("what is sent is JSON");
         let data = &message["data"];
         let channel = data["channel"].as_str().unwrap_or_default();
@@ -127,7 +127,7 @@ impl Watch {
                 self.last_ping = Some(now);
             }
             "pusher:pong" | "pusher:signin" | "client-x" => {}
-            other => panic!("nobody sends {other}"),
+            other => panic!("unexpected message {other}"),
         }
     }
 
@@ -144,7 +144,7 @@ impl Watch {
     }
 
     fn asked(&self, question: &Question) {
-        assert!(self.is_live, "nothing is asked without a socket");
+        assert!(self.is_live, "a request to an authorizer needs a socket");
         let (generation, socket_id) = match question {
             Question::Channels(questions) => (questions[0].generation, questions[0].request.socket_id()),
             Question::User { generation, socket_id, .. } => (*generation, &**socket_id),
@@ -158,7 +158,7 @@ impl Watch {
             self.socket_id = socket_id.clone();
         }
         for (call, _) in &batch.published.settled {
-            assert!(self.waiting.remove(&call.0), "a call has two outcomes");
+            assert!(self.waiting.remove(&call.0), "a call has two results");
         }
         for index in 0..batch.len() {
             match batch.notice(index) {
@@ -166,7 +166,7 @@ impl Watch {
                 None => self.event(batch, index),
             }
         }
-        assert!(self.is_live || self.socket_id.is_none(), "C9: who is not connected has no socket id");
+        assert!(self.is_live || self.socket_id.is_none(), "C9: a client without a connection has no socket id");
     }
 
     fn notice(&mut self, notice: &Notification) {
@@ -190,14 +190,14 @@ impl Watch {
         let channel = batch.intent(index).map(|intent| intent.name());
         if channel.is_some_and(|channel| ChannelKind::of(channel).is_encrypted()) {
             let plain = batch.encoded(index).unwrap_or(batch.data(index).as_bytes());
-            assert!(plain.starts_with(SEALED.as_bytes()), "E1: only what the publisher sealed");
+            assert!(plain.starts_with(SEALED.as_bytes()), "E1: only data that was encrypted with a key");
             assert_eq!(batch.encoded(index).is_some(), self.has_decoder);
         }
     }
 
     /// The client has disconnected for good.
     pub fn end(&self) {
-        assert!(self.waiting.is_empty(), "C4: every call has an outcome");
+        assert!(self.waiting.is_empty(), "C4: every call has a result");
         assert!(!self.is_live, "R10: no socket is left");
         assert!(self.state == ConnectionState::Disconnected || self.state == ConnectionState::Failed);
     }

@@ -1,4 +1,4 @@
-//! A session with all that surrounds it: the clock, the user, those who authorise, the socket.
+//! A session with its environment: the clock, the user, the authorizers, the socket.
 
 use std::{
     collections::VecDeque,
@@ -28,14 +28,14 @@ pub(super) const USER: &str = "u";
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) struct World {
-    driver: SessionDriver<Surroundings>,
+    driver: SessionDriver<Environment>,
     channels: Vec<Arc<Intent>>,
     socket_ids: u64,
     answered: Option<Question>,
 }
 
-/// The server and the authorizers, as far as they have something to answer.
-struct Surroundings {
+/// The pending requests to the server and to the authorizers, and the checks.
+struct Environment {
     watch: Watch,
     questions: VecDeque<Question>,
     /// The requests to subscribe that the server has not answered.
@@ -44,7 +44,7 @@ struct Surroundings {
     batch: Option<Batch>,
 }
 
-impl Observer for Surroundings {
+impl Observer for Environment {
     /// More messages than channels, pings, sign-ins and client events can cause in one turn.
     const MAX_OUTPUTS: usize = 1000;
     const MAY_REPEAT_DEADLINES: bool = true;
@@ -68,7 +68,7 @@ impl Observer for Surroundings {
     }
 }
 
-/// How a channel is authorised.
+/// The way in which a channel is authorised.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     Asked,
@@ -101,14 +101,14 @@ fn ordinary_settings() -> Settings {
 
 impl World {
     pub fn new(settings: Settings) -> Self {
-        let surroundings = Surroundings {
+        let environment = Environment {
             watch: Watch::new(settings.subscriptions.has_decoder),
             questions: VecDeque::new(),
             requests: VecDeque::new(),
             batch: None,
         };
         Self {
-            driver: SessionDriver::observed_by(surroundings, settings, 42),
+            driver: SessionDriver::observed_by(environment, settings, 42),
             channels: CHANNELS.iter().zip(2..).map(|(name, id)| Intent::new(id, name)).collect(),
             socket_ids: 0,
             answered: None,
@@ -189,13 +189,13 @@ impl World {
         self.driver.input(Input::Trigger(ClientEvent { channel, epoch, name, size: 1, text, permit }));
     }
 
-    /// The socket opens and the server confirms it, if one is being dialled.
+    /// The socket that is being dialled opens, and the server confirms the connection.
     pub fn establish(&mut self) {
         let socket_id = self.next_socket_id();
         self.driver.establish_as(&socket_id);
     }
 
-    /// The server grants its oldest request.
+    /// The server confirms its oldest request.
     pub fn confirm(&mut self) {
         if let Some(channel) = self.driver.requests.pop_front() {
             self.receive(&format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"{channel}"}}"#));
@@ -207,7 +207,7 @@ impl World {
         self.burst(&[text], None)
     }
 
-    /// What one read brings, as the reader hands it on.
+    /// Hands on the messages of one read.
     pub fn burst(&mut self, texts: &[&str], ending: Option<Ending>) -> Option<Batch> {
         // Messages after the end of the socket make no difference: the session sends nothing more on that socket.
         for text in texts {
@@ -230,7 +230,7 @@ impl World {
         self.driver.socket(event);
     }
 
-    /// R8: what comes from an older socket does nothing.
+    /// R8: events of an older socket have no effect.
     pub fn socket_of_before(&mut self, event: FromSocket<'_>) {
         let generation = self.driver.previous_generation;
         if generation != self.driver.generation {
@@ -240,7 +240,7 @@ impl World {
         }
     }
 
-    /// Those who authorise answer their oldest question, well or not.
+    /// The authorizers answer their oldest request, with a permission or a refusal.
     pub fn answer(&mut self, bytes: &mut Bytes<'_>) {
         let Some(question) = self.driver.questions.pop_front() else { return };
         let answer = answer(&question, bytes);
@@ -248,30 +248,30 @@ impl World {
         self.driver.input(Input::Answered(answer));
     }
 
-    /// They answer again what they have answered.
+    /// The authorizers repeat their last answer.
     pub fn answer_again(&mut self) {
         let Some(question) = self.answered.take() else { return };
         self.driver.input(Input::Answered(answer(&question, &mut Bytes::new(&[]))));
     }
 
-    /// Time passes as the heartbeat sees it: from deadline to deadline.
+    /// Lets time pass, from deadline to deadline.
     pub fn pass(&mut self, time: Duration) {
         self.driver.pass(time);
     }
 
-    /// Nobody wants anything any more: then there is nothing left.
+    /// Unsubscribes and disconnects, and checks that the session is empty.
     pub fn end(mut self) {
         for number in 0..CHANNELS.len() {
             self.forget(u8::try_from(number).expect("few channels"));
         }
         self.disconnect();
         let session = &self.driver.session;
-        assert!(session.is_idle() && session.is_empty(), "something is kept that nobody wants");
+        assert!(session.is_idle() && session.is_empty(), "the session keeps nothing after the end");
         assert_eq!(session.deadline(), None);
         self.driver.watch.end();
     }
 
-    /// A server's name for its next socket.
+    /// The socket id of the next connection.
     pub fn next_socket_id(&mut self) -> String {
         self.socket_ids += 1;
         format!("{}.1", self.socket_ids)
@@ -282,7 +282,7 @@ impl World {
     }
 }
 
-/// One in two answers is a good one.
+/// The answer of an authorizer. About half of the answers are permissions.
 fn answer(question: &Question, bytes: &mut Bytes<'_>) -> Answer {
     let refused = || Error::AuthRefused { channel: None, status: Some(403), message: String::new() };
     match question {
@@ -309,14 +309,14 @@ fn answer(question: &Question, bytes: &mut Bytes<'_>) -> Answer {
     }
 }
 
-/// A permission for this channel on this socket, with the first of the keys.
+/// A permission for this channel on this socket, with the first key.
 fn allowed(channel: &str, socket_id: &str) -> ChannelAuth {
     ChannelAuth::new(format!("canary {channel} {socket_id}"))
         .channel_data(r#"{"user_id":"me"}"#)
         .shared_secret(key_in_base64(0))
 }
 
-/// The keys that there are have one byte each, 32 times.
+/// A key that consists of one byte, 32 times.
 pub(super) fn key_in_base64(key: u8) -> String {
     STANDARD.encode([key; 32])
 }
