@@ -3,17 +3,18 @@
 use std::{io, sync::Arc, time::Duration};
 
 use super::{
-    AuthUser, ClientEventRules, EndpointRequest, OverLimit, Refusals, TestServer, WatchlistEvents,
     auth::{
         app::App,
         encryption::{Encryption, MasterKey},
     },
     connection::listener::Listener,
-    http::auth_endpoint::UserSource,
+    http::auth_endpoint::{AuthUser, EndpointRequest, UserSource},
     hub::{
         core::Hub,
-        settings::{MessageLimit, Settings},
+        settings::{MessageLimit, OverLimit, Settings},
     },
+    protocol::{client_event::ClientEventRules, refusal::Refusals, watchlist::WatchlistEvents},
+    server::TestServer,
 };
 
 /// Options of a [`TestServer`], made by [`TestServer::builder`].

@@ -61,7 +61,6 @@
 mod auth;
 mod builder;
 mod connection;
-mod fault;
 mod http;
 mod hub;
 mod protocol;
@@ -71,8 +70,10 @@ mod server;
 pub use builder::TestServerBuilder;
 #[cfg(any(fuzzing, test))]
 pub(crate) use connection::in_memory;
-pub use fault::{AuthFault, Fault};
-pub use http::auth_endpoint::{AuthUser, EndpointRequest};
+pub use http::{
+    auth_endpoint::{AuthUser, EndpointRequest},
+    fault::{AuthFault, Fault},
+};
 pub use hub::{
     settings::OverLimit,
     snapshot::Snapshot,

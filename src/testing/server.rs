@@ -5,16 +5,22 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    AuthFault, EndpointRequest, Fault, Publisher, Received, Snapshot, UpgradeRequest,
     auth::{
         app::{channel_text, user_text},
         encryption::MasterKey,
     },
     connection::listener::Listener,
-    http::auth_endpoint,
-    hub::core::Hub,
+    http::{
+        auth_endpoint::{self, EndpointRequest},
+        fault::{AuthFault, Fault},
+    },
+    hub::{
+        core::Hub,
+        snapshot::Snapshot,
+        state::journal::{Received, UpgradeRequest},
+    },
     protocol::{channel_kind, wire},
-    publisher,
+    publisher::{self, Publisher},
 };
 
 /// A Pusher server inside this process, see the [module](super).

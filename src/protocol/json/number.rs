@@ -11,7 +11,7 @@ use serde::{
 };
 
 /// Serialises its value. A float that is NaN or infinite, at any depth, is an error.
-pub(crate) struct Finite<'a, T: ?Sized>(pub(crate) &'a T);
+pub(crate) struct Finite<'a, T: ?Sized>(pub &'a T);
 
 impl<T: Serialize + ?Sized> Serialize for Finite<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -63,14 +63,14 @@ impl<T> State<T> {
 
 impl<T> Sender<T> {
     /// Panics if it would have to wait: the crate uses `try_send` in this case.
-    pub(crate) fn send(&self, message: T) -> Result<(), SendError<T>> {
+    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.try_send(message).map_err(|error| match error {
             TrySendError::Disconnected(message) => SendError(message),
             TrySendError::Full(_) => panic!("a send would have to wait"),
         })
     }
 
-    pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.0.change(|state| {
             if state.receivers == 0 {
                 return Err(TrySendError::Disconnected(message));
@@ -85,7 +85,7 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    pub(crate) fn recv(&self) -> Result<T, RecvError> {
+    pub fn recv(&self) -> Result<T, RecvError> {
         let mut state = self.0.state.lock();
         loop {
             match state.poll() {
@@ -95,7 +95,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    pub(crate) fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         let mut state = self.0.state.lock();
         loop {
             match state.poll() {
@@ -111,22 +111,22 @@ impl<T> Receiver<T> {
         }
     }
 
-    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.poll() {
             Some(result) => result.map_err(|RecvError| TryRecvError::Disconnected),
             None => Err(TryRecvError::Empty),
         }
     }
 
-    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
+    pub fn try_iter(&self) -> impl Iterator<Item = T> {
         std::iter::from_fn(|| self.try_recv().ok())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.state.lock().messages.is_empty()
     }
 
-    pub(crate) fn poll(&self) -> Option<Result<T, RecvError>> {
+    pub fn poll(&self) -> Option<Result<T, RecvError>> {
         self.0.state.lock().poll()
     }
 }

@@ -10,10 +10,10 @@ use tungstenite::Bytes;
 
 use super::websocket::{self, Opening};
 use crate::testing::{
-    fault::AuthFault,
     http::{
         api::{self, Command},
         auth_endpoint::{self, EndpointRequest},
+        fault::AuthFault,
         http1::{Head, RequestError, Requests, Response},
         upgrade::{self, UpgradeResponse},
     },

@@ -2,5 +2,6 @@
 
 pub(crate) mod api;
 pub(crate) mod auth_endpoint;
+pub(crate) mod fault;
 pub(crate) mod http1;
 pub(crate) mod upgrade;

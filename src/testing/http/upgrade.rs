@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use tungstenite::handshake::derive_accept_key;
 
-use super::http1::{Head, Response, percent_decode};
-use crate::testing::{auth::app::App, fault::Fault};
+use super::{
+    fault::Fault,
+    http1::{Head, Response, percent_decode},
+};
+use crate::testing::auth::app::App;
 
 /// The answer to an upgrade request.
 #[derive(Debug)]

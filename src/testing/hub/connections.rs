@@ -18,8 +18,11 @@ use super::{
     },
 };
 use crate::testing::{
-    fault::{AuthFault, Fault},
-    http::{auth_endpoint::EndpointRequest, upgrade::Greeting},
+    http::{
+        auth_endpoint::EndpointRequest,
+        fault::{AuthFault, Fault},
+        upgrade::Greeting,
+    },
     protocol::wire,
 };
 

@@ -9,13 +9,8 @@ pub(crate) mod users;
 
 use std::{collections::BTreeMap, net::TcpStream, sync::Arc};
 
-use cache::Cache;
-use channels::Channels;
-use client::Client;
-use journal::Journal;
-use users::Users;
-
-use crate::testing::fault::{AuthFault, Fault, Faults};
+use super::state::{cache::Cache, channels::Channels, client::Client, journal::Journal, users::Users};
+use crate::testing::http::fault::{AuthFault, Fault, Faults};
 
 #[derive(Default)]
 pub(crate) struct State {
