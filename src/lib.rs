@@ -212,7 +212,7 @@ pub mod testing;
 
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
-pub mod fuzzing;
+pub mod testability;
 
 /// Pages on subjects that concern many items.
 ///
@@ -241,9 +241,6 @@ pub mod guide {
     #[doc = include_str!("guide/other_languages.md")]
     pub mod other_languages {}
 }
-
-#[cfg(test)]
-mod survival_figures;
 
 pub use auth::{AuthError, AuthRequest, ChannelAuth, HttpAuth, SubscribeOptions, UserAuth};
 pub use client::{Binding, Channel, Pusher, Stats, User, WeakChannel, WeakPusher};

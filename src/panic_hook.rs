@@ -1,9 +1,10 @@
-//! Whose panics are nobody's business but the log's: those of calls from C, and of the threads that such calls start.
+//! Marks the threads whose panics the C interface logs instead of printing them: threads that run a call from C, and
+//! the threads that such calls start.
 //!
-//! It goes by where a panic happens, and not by the name of the thread or the place in the source. In a Rust program that has
-//! the C interface as well, handlers run on threads of this crate, and its own clients are to fail as loudly as without that
-//! interface. A place in the source does not tell whose code it is: that of a dependency, or of the standard library, may
-//! work for anybody, and paths of two crates can be the same.
+//! The mark belongs to the thread. The name of the thread does not suffice: in a Rust program that also has the C
+//! interface, handlers run on threads of this crate, and their panics must be printed as usual. The position in the
+//! source does not suffice either: code of a dependency or of the standard library runs for many callers, and two
+//! crates may have the same paths.
 
 use std::cell::Cell;
 
@@ -13,9 +14,9 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How this thread is, until it is dropped: then it is again as it was before.
+/// Sets the mark of this thread until it is dropped. Then the earlier mark applies again.
 ///
-/// A thread that is ending may have no place for it any more. Nothing is set there.
+/// A thread that is ending may have no thread-local storage. Its mark stays unset.
 pub(crate) struct Quiet {
     before: bool,
 }
@@ -32,12 +33,12 @@ impl Drop for Quiet {
     }
 }
 
-/// Whether a panic of this thread is one of the library's own, in a call from C.
+/// Whether this thread runs on behalf of a call from C.
 pub(crate) fn is_quiet() -> bool {
     IS_QUIET.try_with(Cell::get).unwrap_or_default()
 }
 
-/// Work for another thread, which is as quiet as the one that hands it over.
+/// Wraps work for another thread, which inherits the mark of this thread.
 pub(crate) fn inherited<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let is_quiet = is_quiet();
     move || {

@@ -1,11 +1,11 @@
-//! Memory that holds credentials, and is wiped before it is freed (X1).
+//! Memory for credentials that is wiped before it is freed (X1).
 
 use std::{fmt, io, ops::Deref};
 
 use tungstenite::Bytes;
 use zeroize::Zeroizing;
 
-/// Text that must not be printed, and is wiped when it is dropped (X1).
+/// Text that is never printed, and is wiped on drop (X1).
 #[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<String>);
 
@@ -25,8 +25,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A buffer that is wiped when it is dropped, and also where it moves while it grows: a vector would leave a copy of what it
-/// had to whoever gets that memory next.
+/// A buffer that is wiped on drop, and whenever it moves because it grows. A growing vector would leave a copy of its
+/// content in freed memory.
 #[derive(Default)]
 pub(crate) struct Wiped(Zeroizing<Vec<u8>>);
 
@@ -40,7 +40,7 @@ impl Wiped {
         if needed > self.0.capacity() {
             let mut larger = Vec::with_capacity(needed.max(2 * self.0.capacity()));
             larger.extend_from_slice(&self.0);
-            // Drops the old one, which wipes it.
+            // This drops the old buffer, which wipes it.
             self.0 = Zeroizing::new(larger);
         }
         self.0.extend_from_slice(part);
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_pushed_is_there_however_often_the_buffer_grew() {
+    fn the_content_survives_the_growth_of_the_buffer() {
         let mut wiped = Wiped::with_capacity(3);
         let mut expected = Vec::new();
         for length in 0..100_u8 {

@@ -1,9 +1,9 @@
-//! Halves of surrogate pairs in JSON text (D1).
+//! Lone surrogates in JSON text (D1).
 //!
-//! JSON text may hold the escape of one half of a pair alone (`"\ud83d"`): a publisher who cuts a text in the middle of
-//! a character sends that. A browser keeps such a half, and shows U+FFFD for it. No Rust string can hold it, so
-//! serde_json refuses the whole text. Here each lone half becomes the escape of U+FFFD. Both escapes have the same
-//! length, so that the positions in an error stay right.
+//! JSON text may contain the escape of one half of a surrogate pair (`"\ud83d"`), for example if a publisher cuts a
+//! text in the middle of a character. A browser keeps such a lone surrogate, and shows U+FFFD for it. A Rust string
+//! cannot contain it, so serde_json refuses the whole text. This module replaces its escape with the escape of U+FFFD.
+//! Both escapes have the same length, so that positions in errors stay correct.
 
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 /// The length of an escape such as `\ud83d`.
 pub(crate) const ESCAPE: usize = 6;
 
-/// Decodes JSON text, with U+FFFD for each half of a surrogate pair that stands alone. Only text that serde_json
-/// refuses is searched for them.
+/// Decodes JSON text, with U+FFFD for each lone surrogate. Only text that serde_json refuses is searched for lone
+/// surrogates.
 pub(crate) fn from_json<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
     serde_json::from_str(json).or_else(|error| match repaired(json) {
         Some(repaired) => serde_json::from_str(&repaired),
@@ -20,17 +20,17 @@ pub(crate) fn from_json<T: DeserializeOwned>(json: &str) -> serde_json::Result<T
     })
 }
 
-/// The same JSON text with `\ufffd` for each lone half. `None` when there is none. The copy is wiped, because the text
-/// may hold secrets (X1).
+/// The same JSON text with `\ufffd` for each lone surrogate. `None` if there is no lone surrogate. The copy is wiped on
+/// drop, because the text may contain secrets (X1).
 pub(crate) fn repaired(json: &str) -> Option<Zeroizing<String>> {
-    let mut lone = next_lone_half(json, 0)?;
+    let mut lone = next_lone_surrogate(json, 0)?;
     let mut repaired = Zeroizing::new(String::with_capacity(json.len()));
     let mut copied = 0;
     loop {
         repaired.push_str(&json[copied..lone]);
         repaired.push_str(r"\ufffd");
         copied = lone + ESCAPE;
-        match next_lone_half(json, copied) {
+        match next_lone_surrogate(json, copied) {
             Some(next) => lone = next,
             None => break,
         }
@@ -39,8 +39,8 @@ pub(crate) fn repaired(json: &str) -> Option<Zeroizing<String>> {
     Some(repaired)
 }
 
-/// Where the next lone half stands. A backslash that begins no escape of JSON ends the search: that text is not JSON.
-fn next_lone_half(json: &str, mut from: usize) -> Option<usize> {
+/// The position of the next lone surrogate.
+fn next_lone_surrogate(json: &str, mut from: usize) -> Option<usize> {
     loop {
         let at = from + json.get(from..)?.find('\\')?;
         from = match (code_unit(json, at), code_unit(json, at + ESCAPE)) {
@@ -52,7 +52,7 @@ fn next_lone_half(json: &str, mut from: usize) -> Option<usize> {
     }
 }
 
-/// The value of the escape `\uXXXX` that begins at this place, if one does.
+/// The value of the escape `\uXXXX` at this position, if there is one.
 pub(crate) fn code_unit(json: &str, at: usize) -> Option<u16> {
     let digits = json.get(at..at + ESCAPE)?.strip_prefix("\\u")?;
     let is_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_each_lone_half_becomes_u_fffd() {
+    fn d1_each_lone_surrogate_becomes_u_fffd() {
         let cases = [
             (r#""\ud83d""#, r#""\ufffd""#),
             (r#""\uDE00""#, r#""\ufffd""#),
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn d1_text_without_a_lone_half_is_not_copied() {
+    fn d1_text_without_a_lone_surrogate_is_not_copied() {
         for json in ["", "{}", r#""\ud83d\uDE00""#, r#""\\ud83d""#, r#""\\\\ud83d \u0041\n""#, r#""\ud7ff\ue000""#] {
             assert_eq!(repaired(json), None, "{json}");
         }
     }
 
     #[test]
-    fn d1_what_is_not_json_is_survived() {
+    fn d1_invalid_json_stays_invalid() {
         for text in ["\\", "\\u", "\\ud83", "\\ud83d", "\\ż\\ud83d", "\\u+d83", "\\ud8ż", "\\ud83d\\", "\\ud83d\\udeż"]
         {
             assert!(serde_json::from_str::<Value>(&repair(text)).is_err(), "{text}");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_values_keys_and_numbers_are_decoded_around_a_lone_half() {
+    fn d1_values_keys_and_numbers_are_decoded_around_a_lone_surrogate() {
         let decoded: Value = from_json(r#"{"a":"\ud83d","\ude00":[1,"\ud83d\ude00"]}"#).expect("JSON");
         assert_eq!(decoded, json!({ "a": "\u{fffd}", "\u{fffd}": [1, "😀"] }));
         let typed: BTreeMap<String, u8> = from_json(r#"{"\ud83d":1}"#).expect("a map");
@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn d1_an_error_names_the_place_in_the_text_as_it_came() {
+    fn d1_an_error_names_the_position_in_the_original_text() {
         let broken = r#"{"a":"\ud83d","b":x}"#;
         let error = from_json::<Value>(broken).expect_err("it is not JSON");
         assert_eq!(error.column(), broken.find('x').expect("it is there") + 1);
     }
 
-    /// Every text of up to five of these pieces that JSON allows, against the standard library's decoder of UTF-16.
+    /// Compares with the standard library's UTF-16 decoder for every valid JSON text of up to five of these pieces.
     #[test]
     fn d1_repairing_agrees_with_a_lossy_decoder_of_utf_16() {
         const PIECES: [(&str, &[u16]); 8] = [

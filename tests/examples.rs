@@ -92,7 +92,7 @@ fn private_channel_receives_an_event_and_is_refused() {
     let expected = "\
 private-orders: subscribed
 private-orders: placed {\"id\":1}
-auth: private-orders: refused with 403 (it does not let this user in): \"Forbidden\"
+auth: private-orders: refused with 403 (it does not allow this user): \"Forbidden\"
 is_auth: true; is_retryable: false
 news: subscribed nevertheless";
     assert_eq!(prints("private_channel", &[]), expected);
@@ -158,7 +158,7 @@ a notification to bob reaches 0 connections, and is not replayed
 == Ann and Bob are connected again
 {INBOXES}
 == Another client claims to be Bob
-auth: private-user-bob: refused with 401 (it does not know who asks; check the credentials (Config::auth_header), or renew them (auth_headers_with)): \"unknown token\""
+auth: private-user-bob: refused with 401 (it does not recognise the user; check the credentials (Config::auth_header), or renew them (auth_headers_with)): \"unknown token\""
         );
         assert_eq!(prints("notifications", &[]), expected);
     }

@@ -191,7 +191,7 @@ fn s5_a_subscription_without_an_answer_is_a_timeout() {
     assert!(error.is_timeout());
     let (name, text) = reports.recv_timeout(PATIENCE).expect("an error");
     assert_eq!(name.as_deref(), Some("room"));
-    assert_eq!(text, "subscription to room: no answer of the server within 50ms");
+    assert_eq!(text, "subscription to room: no answer from the server within 50ms");
     server.set_silent(false);
     channel.subscribe();
     channel.wait_subscribed(PATIENCE).expect("subscribing again tries again");

@@ -2,4 +2,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| pusher_channels::fuzzing::frame(input));
+fuzz_target!(|input: &[u8]| pusher_channels::testability::fuzzing::frame(input));

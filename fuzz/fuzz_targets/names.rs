@@ -2,4 +2,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| pusher_channels::fuzzing::names(input));
+fuzz_target!(|input: &[u8]| pusher_channels::testability::fuzzing::names(input));

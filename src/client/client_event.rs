@@ -104,7 +104,7 @@ mod tests {
             assert_eq!(
                 refused,
                 Err(format!(
-                    "client event: {} bytes of data are more than {limit} (Config::client_event_size)",
+                    "client event: {} bytes of data exceed the limit of {limit} (Config::client_event_size)",
                     limit + 1
                 ))
             );
@@ -120,7 +120,7 @@ mod tests {
             let error = checked_data("client-x", &[0.5, number], None).expect_err("it is refused");
             assert!(matches!(&error, Error::Encode { event, .. } if event == "client-x"), "{error:?}");
             let said = format!(
-                "client event: data of client-x cannot be JSON: it holds the number {number}, which JSON does not have"
+                "client event: the data of client-x cannot be written as JSON: it contains the number {number}, which JSON cannot represent"
             );
             assert_eq!(error.to_string(), said);
         }

@@ -1,4 +1,4 @@
-//! The texts of errors: the layer, the operation and its object, the cause, and a hint.
+//! The texts of errors: the layer, the operation and its object, the reason, and a hint.
 
 use std::{fmt, io, time::Duration};
 
@@ -54,12 +54,12 @@ impl Error {
             }
             Self::Upgrade { reason, .. } => write!(f, "upgrade: {reason}"),
             Self::UnexpectedFirstMessage { reason } => {
-                let words = Words(reason);
-                write!(f, "established: the server did not begin with pusher:connection_established{words}")
+                let text = ServerText(reason);
+                write!(f, "established: the server did not begin with pusher:connection_established{text}")
             }
             Self::ConnectionClosed { code, message } => {
                 let hint = Hint(codes::close(*code), names);
-                write!(f, "connection closed by the server with code {code}{hint}{}", Words(message))
+                write!(f, "connection closed by the server with code {code}{hint}{}", ServerText(message))
             }
             Self::ConnectionLost { reason, .. } => write!(f, "connection lost: {reason}"),
             Self::PongTimeout { silence } => {
@@ -67,22 +67,22 @@ impl Error {
                 write!(f, "connection lost: the server was silent for {silence:?}, also after a ping ")?;
                 write!(f, "({}, {})", (names.option)("activity_timeout"), (names.option)("pong_timeout"))
             }
-            Self::WriteTimeout { after } => write!(f, "connection lost: the server took no data for {after:?}"),
+            Self::WriteTimeout { after } => write!(f, "connection lost: the server accepted no data for {after:?}"),
             Self::MessageTooLarge { limit } => {
                 write!(f, "message: larger than the limit of {limit} bytes ({})", (names.option)("max_message_size"))
             }
             Self::BadMessage { reason } => write!(f, "message: skipped: {reason}"),
             Self::Server { code, message } => {
                 let hint = Hint(code.and_then(codes::refusal), names);
-                write!(f, "server error{}{hint}{}", Code("", *code), Words(message))
+                write!(f, "server error{}{hint}{}", Code("", *code), ServerText(message))
             }
             Self::SubscriptionTimeout { channel, after } => {
-                write!(f, "subscription to {channel}: no answer of the server within {after:?}")
+                write!(f, "subscription to {channel}: no answer from the server within {after:?}")
             }
             Self::SubscriptionRefused { channel, kind, message, status } => {
                 let hint = Hint(self.is_auth().then_some(codes::BAD_SIGNATURE), names);
                 let status = Code("with", *status);
-                let (kind, message) = (Words(kind), Words(message));
+                let (kind, message) = (ServerText(kind), ServerText(message));
                 write!(f, "subscription to {channel}: refused by the server{status}{hint}{kind}{message}")
             }
             Self::AuthNetwork { channel, endpoint, source } => {
@@ -104,59 +104,62 @@ impl Error {
             Self::AuthMalformed { channel, reason } => write!(f, "auth: {}: the answer {reason}", subject(channel)),
             Self::SignInRefused { code, message } => {
                 let hint = Hint(code.and_then(codes::refusal), names);
-                write!(f, "sign-in: refused by the server{}{hint}{}", Code("with", *code), Words(message))
+                write!(f, "sign-in: refused by the server{}{hint}{}", Code("with", *code), ServerText(message))
             }
-            Self::SignInTimeout { after } => write!(f, "sign-in: no answer of the server within {after:?}"),
+            Self::SignInTimeout { after } => write!(f, "sign-in: no answer from the server within {after:?}"),
             Self::NotSignedIn => {
-                write!(f, "sign-in: nobody is signed in; {} has not been called", (names.function)("sign_in"))
+                write!(f, "sign-in: no user is signed in; {} has not been called", (names.function)("sign_in"))
             }
             Self::ClientEventChannel { channel } => {
-                write!(f, "client event: {channel} is neither private nor presence, or it is encrypted")
+                write!(f, "client event: {channel} is not a private or presence channel, or it is encrypted")
             }
             Self::ClientEventName { name, reason } => write!(f, "client event: name {name:?}: {reason}"),
             Self::ClientEventTooLarge { size, limit: 0 } => {
                 write!(
                     f,
-                    "client event: {size} bytes of data, or others of the last 5 s, are more than the server takes, "
+                    "client event: {size} bytes of data, or an earlier event of the last 5 s, exceed the server's limit; "
                 )?;
-                f.write_str("which closed the connection (1009)")
+                f.write_str("the server closed the connection (1009)")
             }
             Self::ClientEventRefused { channel, event, code, message } => {
                 let hint = Hint(code.and_then(codes::client_event), names);
-                let event = event.as_deref().unwrap_or("one");
+                let event = event.as_deref().unwrap_or("an event");
                 let place = channel.as_ref().map(|channel| format!(" on {channel}")).unwrap_or_default();
-                let (code, words) = (Code("with", *code), Words(message));
-                write!(f, "client event: {event}{place} was refused by the server{code}{hint}{words}")
+                let (code, text) = (Code("with", *code), ServerText(message));
+                write!(f, "client event: {event}{place} was refused by the server{code}{hint}{text}")
             }
             Self::ClientEventTooLarge { size, limit } => {
-                write!(
-                    f,
-                    "client event: {size} bytes of data are more than {limit} ({})",
-                    (names.option)("client_event_size")
-                )
+                let option = (names.option)("client_event_size");
+                write!(f, "client event: {size} bytes of data exceed the limit of {limit} ({option})")
             }
             Self::ClientEventRate { limit } => {
                 write!(
                     f,
-                    "client event: at {limit} a second ({}) it would wait for longer than {}",
+                    "client event: with {limit} events a second ({}) it would wait longer than {}",
                     (names.option)("client_event_limit"),
                     (names.option)("client_event_patience")
                 )
             }
-            Self::ClientEventQueueFull { waiting } => write!(f, "client event: {waiting} others wait to be sent"),
-            Self::Encode { event, source } => write!(f, "client event: data of {event} cannot be JSON: {source}"),
+            Self::ClientEventQueueFull { waiting } => {
+                write!(f, "client event: {waiting} events already wait to be sent")
+            }
+            Self::Encode { event, source } => {
+                write!(f, "client event: the data of {event} cannot be written as JSON: {source}")
+            }
             Self::TooManyMembers { channel, left_out } => {
-                write!(f, "presence: {channel} has {left_out} more members than are kept or told")
+                write!(f, "presence: {channel}: {left_out} members or changes over the limit were left out")
             }
             Self::NoAuthorizer { channel } => {
                 write!(
                     f,
-                    "auth: {channel}: must be authorised; set {}, authorizer or secret, or use subscribe_with_auth",
+                    "auth: {channel}: it requires authorisation; set {}, authorizer or secret, or use subscribe_with_auth",
                     (names.option)("auth_endpoint")
                 )
             }
-            Self::NotSubscribed { channel } => write!(f, "subscription to {channel}: there is none, or none confirmed"),
-            Self::WaitTimeout { what, after } => write!(f, "{what}: neither done nor failed within {after:?}"),
+            Self::NotSubscribed { channel } => {
+                write!(f, "subscription to {channel}: it does not exist, or is not confirmed yet")
+            }
+            Self::WaitTimeout { what, after } => write!(f, "{what}: no result within {after:?}"),
             Self::Disconnected => {
                 write!(f, "connection: the client is disconnected; {} connects it", (names.function)("connect"))
             }
@@ -181,49 +184,46 @@ impl Error {
                 f.write_str("handler: the binding belongs to another client; the handler stays bound there")
             }
             Self::Lagged { dropped } => {
-                write!(
-                    f,
-                    "queue: it was full, and {dropped} notifications were dropped ({})",
-                    (names.option)("overflow")
-                )
+                let option = (names.option)("overflow");
+                write!(f, "queue: {dropped} notifications were dropped because it was full ({option})")
             }
-            Self::HandlerPanicked { handler } => write!(f, "handler: one for {handler} panicked"),
+            Self::HandlerPanicked { handler } => write!(f, "handler: a handler for {handler} panicked"),
             Self::Forked => {
-                f.write_str("process: the client belongs to the parent of this one; make another in the child")
+                f.write_str("process: the client belongs to the parent process; create a new client in the child")
             }
             Self::Decode { channel, event, source } => {
                 let place = channel.as_ref().map(|channel| format!(" on {channel}")).unwrap_or_default();
-                write!(f, "data: that of event {event}{place} is not as asked for: {source}")
+                write!(f, "data: event {event}{place} does not have the requested type: {source}")
             }
             Self::Thread { name, source } => write!(f, "thread: {name} could not be started: {source}"),
         }
     }
 }
 
-/// What had not happened when the time to connect was over.
+/// The missing step when the time to connect ran out.
 fn undone(phase: ConnectPhase) -> &'static str {
     match phase {
         ConnectPhase::Dns => "the host name was not resolved",
         ConnectPhase::Tcp => "no connection was made",
         ConnectPhase::Proxy => "the proxy opened no tunnel",
-        ConnectPhase::Tls => "the server did not end the handshake",
-        ConnectPhase::Upgrade => "the server did not answer the request for a WebSocket",
+        ConnectPhase::Tls => "the server did not complete the handshake",
+        ConnectPhase::Upgrade => "the server did not answer the upgrade request",
         ConnectPhase::Established => "the server did not confirm the connection",
     }
 }
 
-/// A measured time in whole milliseconds, or seconds where it is long: nobody reads the digits after them.
+/// A measured time in whole milliseconds, or in whole seconds if it is long.
 fn rounded(time: Duration) -> Duration {
     let millis = if time < Duration::from_secs(10) { time.subsec_millis() } else { 0 };
     Duration::from_secs(time.as_secs()) + Duration::from_millis(millis.into())
 }
 
-/// What an authorisation was for.
+/// The object of an authorisation.
 fn subject(channel: &Option<String>) -> &str {
     channel.as_deref().unwrap_or("sign-in")
 }
 
-/// What the reader may do about it, where that is known. Names of options stand in braces.
+/// A hint for the reader, if there is one. Names of options stand in braces.
 struct Hint<'a>(Option<&'static str>, &'a Names);
 
 impl fmt::Display for Hint<'_> {
@@ -251,7 +251,7 @@ impl fmt::Display for Cause<'_> {
     }
 }
 
-/// The number that a server or an endpoint gave, if it gave one.
+/// The code of a server or an endpoint, if it gave one.
 struct Code(&'static str, Option<u16>);
 
 impl fmt::Display for Code {
@@ -264,16 +264,16 @@ impl fmt::Display for Code {
     }
 }
 
-/// What a server says for people, if it says anything.
-struct Words<'a>(&'a str);
+/// The text of a server, if it gave one.
+struct ServerText<'a>(&'a str);
 
-impl fmt::Display for Words<'_> {
+impl fmt::Display for ServerText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
     }
 }
 
-/// The beginning of a body, which may have lines and control characters in it.
+/// The beginning of a body, which may contain line breaks and control characters.
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {

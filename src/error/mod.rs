@@ -1,4 +1,4 @@
-//! What can go wrong, in words that say which operation failed, on what, and why.
+//! The errors of this crate. Each names the failed operation, its object and the reason.
 
 mod codes;
 mod display;
@@ -23,33 +23,33 @@ use crate::ConnectionState;
 
 /// Everything that this crate reports as a failure.
 ///
-/// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. An error that caused this
-/// one is its [`source`](std::error::Error::source). The text of a variant with a source already includes the text of the
-/// source, or the meaning of it ([`Tls`](Error::Tls)): a program that prints the whole chain may print things twice.
+/// The `Display` text begins with the layer (`tls: ...`, `upgrade: ...`) and names the object. An error that caused
+/// this one is its [`source`](std::error::Error::source). The text of a variant with a source already includes the text
+/// of the source, or its meaning ([`Tls`](Error::Tls)). A program that prints the whole chain may print parts twice.
 ///
-/// The enum grows with the crate, so a `match` needs a wildcard arm. The questions that programs ask most have methods:
+/// Later versions add variants, so a `match` needs a wildcard arm. The most frequent questions have methods:
 /// [`code`](Error::code), [`is_retryable`](Error::is_retryable), [`is_auth`](Error::is_auth),
 /// [`is_timeout`](Error::is_timeout).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option has a value that cannot work. Reported before any packet leaves; correct the option.
+    /// An option has an invalid value. Reported before any packet is sent. Correct the option.
     Config {
         /// The option as its setter is called, for example `key`.
         option: &'static str,
-        /// What is wrong with its value.
+        /// The problem with the value.
         reason: String,
     },
-    /// A channel name that the protocol does not allow. Reported by the call that got the name.
+    /// A channel name that the protocol does not allow. Returned by the call with the name.
     ChannelName {
         /// The name as given.
         name: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: &'static str,
     },
     /// The connect deadline ran out ([`Config::connect_timeout`](crate::Config::connect_timeout)).
     ConnectTimeout {
-        /// What the client was waiting for.
+        /// The step that the client was waiting for.
         phase: ConnectPhase,
         /// The deadline that ran out.
         after: Duration,
@@ -58,7 +58,7 @@ pub enum Error {
     Dns {
         /// The name that was looked up.
         host: String,
-        /// The resolver's answer.
+        /// The error of the resolver.
         source: Source,
     },
     /// No address of the host accepted a TCP connection.
@@ -68,34 +68,35 @@ pub enum Error {
         /// The failure of the last address tried.
         source: Source,
     },
-    /// The proxy gave no tunnel ([`Config::proxy`](crate::Config::proxy)), or cannot be reached itself.
+    /// The proxy opened no tunnel ([`Config::proxy`](crate::Config::proxy)), or cannot be reached itself.
     Proxy {
         /// The proxy's host and port.
         address: String,
-        /// The HTTP status that it answered with; `None` where it said none: SOCKS, an end of the stream, junk.
+        /// The HTTP status of its answer. `None` without one: SOCKS, an end of the stream, an answer that is not HTTP.
         status: Option<u16>,
-        /// What was wrong: the password, the rules of the proxy, the host behind it, ...
+        /// The kind of problem: the password, the rules of the proxy, the host behind it, ...
         problem: ProxyProblem,
-        /// What went wrong, in words.
+        /// The problem as a text.
         reason: String,
         /// The error of the operating system, if the connection to the proxy broke; [`Error::Tcp`] or [`Error::Dns`],
         /// if the proxy cannot be reached or resolved; [`Error::Tls`], if the handshake with an `https://` proxy
         /// failed.
         source: Option<Source>,
     },
-    /// The program's own dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
+    /// The program's dialer made no connection ([`Config::dialer`](crate::Config::dialer)).
     Dialer {
-        /// Its error.
+        /// The error of the dialer.
         source: Source,
     },
-    /// The TLS handshake failed. It is never tried in plain text instead.
+    /// The TLS handshake failed. The client never falls back to plain text.
     Tls {
         /// The name to verify in the certificate: the host, or the name of
         /// [`Config::tls_server_name`](crate::Config::tls_server_name).
         host: String,
-        /// What was wrong, as far as the TLS library tells: unknown issuer, wrong host, expired, no TLS at all, ...
+        /// The kind of problem, as far as the TLS library reports it: unknown issuer, wrong host, expired, no TLS at
+        /// all, ...
         problem: TlsProblem,
-        /// The TLS library's answer.
+        /// The error of the TLS library.
         source: Source,
     },
     /// The server answered the WebSocket upgrade with an HTTP status instead of 101.
@@ -105,60 +106,61 @@ pub enum Error {
         /// The beginning of the response body, at most 200 characters.
         body: String,
     },
-    /// The server's answer to the WebSocket upgrade was not a valid one, or the connection ended instead of it.
+    /// The server's answer to the WebSocket upgrade was invalid, or the connection ended before it.
     Upgrade {
-        /// What is wrong with it.
+        /// The problem with it.
         reason: String,
-        /// How the connection ended or broke, if that is the reason. Another attempt may succeed then.
+        /// The error of the connection, if the connection ended or broke. Another attempt may then succeed.
         source: Option<Source>,
     },
     /// The first message was not `pusher:connection_established`.
     UnexpectedFirstMessage {
-        /// What came instead.
+        /// A description of the message.
         reason: String,
     },
-    /// The server ended the connection with a close code. Instead of a code, some servers send a `pusher:error`: as the
-    /// first message with any code, later with 4100-4299 and at most 5 s before the connection ends without a Pusher code.
+    /// The server ended the connection with a close code. Some servers send a `pusher:error` instead of a close code.
+    /// It counts with any code as the first message. Later it counts with a code from 4100 to 4299, at most 5 s before
+    /// the connection ends without a Pusher code.
     ConnectionClosed {
         /// The WebSocket close code, or the code of the `pusher:error`. Codes from 4000 on are Pusher's.
         code: u16,
         /// The server's text, at most 200 characters. May be empty. The client appends a remark if the connection ended
-        /// before the server confirmed it, without a code of Pusher's.
+        /// before its confirmation and without a Pusher code.
         message: String,
     },
     /// The connection died without a close code: end of stream, reset, or a violation of the WebSocket protocol.
     ConnectionLost {
-        /// What happened.
+        /// The reason.
         reason: String,
-        /// The error of the operating system, where there was one.
+        /// The error of the operating system, if there was one.
         source: Option<Source>,
     },
-    /// Nothing arrived for the activity timeout, and no answer to the ping within the pong timeout.
+    /// No data arrived within the activity timeout, and no answer to the ping within the pong timeout.
     PongTimeout {
-        /// How long the connection had been silent.
+        /// The duration of the silence.
         silence: Duration,
     },
-    /// The peer took no byte of what was to be sent for the length of the pong timeout.
+    /// The peer accepted no data within the pong timeout.
     WriteTimeout {
-        /// How long nothing could be written.
+        /// The duration without a successful write.
         after: Duration,
     },
-    /// A message was larger than [`Config::max_message_size`](crate::Config::max_message_size). The connection is made anew.
+    /// A message was larger than [`Config::max_message_size`](crate::Config::max_message_size). The client reconnects.
     MessageTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A message could not be understood. It was skipped, the connection stays.
+    /// A message could not be understood. The client skipped it, and the connection stays.
     BadMessage {
-        /// What is wrong with it.
+        /// The problem with it.
         reason: String,
     },
-    /// The server reported an error on a connection that stays open (`pusher:error`), and the client could not
-    /// attribute it to a subscription, a sign-in or a client event.
+    /// The server reported an error on a connection that stays open (`pusher:error`), and the client could not assign
+    /// it to a subscription, a sign-in or a client event.
     Server {
         /// The Pusher error code, if the server gave one.
         code: Option<u16>,
-        /// The server's words, at most 200 characters. May be empty.
+        /// The server's text, at most 200 characters. May be empty.
         message: String,
     },
     /// The server did not confirm a subscription in time
@@ -175,12 +177,12 @@ pub enum Error {
         channel: String,
         /// The kind of refusal as the server names it, for example `AuthError`. May be empty.
         kind: String,
-        /// The server's words, at most 200 characters. May be empty.
+        /// The server's text, at most 200 characters. May be empty.
         message: String,
         /// The HTTP-like status or the Pusher code, if the server gave one.
         status: Option<u16>,
     },
-    /// The auth endpoint could not be reached, or the connection to it broke. It has been asked four times.
+    /// The auth endpoint could not be reached, or the connection to it broke, in four requests.
     AuthNetwork {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
@@ -189,36 +191,37 @@ pub enum Error {
         /// The failure of the last request.
         source: Source,
     },
-    /// The auth endpoint, or an authorizer, did not answer in time: four requests had
-    /// [`Config::auth_timeout`](crate::Config::auth_timeout) each, or all of it took longer than
-    /// [`Config::subscription_timeout`](crate::Config::subscription_timeout), which covers the wait for a free place too.
+    /// The auth endpoint, or an authorizer, did not answer in time: four requests each took longer than
+    /// [`Config::auth_timeout`](crate::Config::auth_timeout), or the whole took longer than
+    /// [`Config::subscription_timeout`](crate::Config::subscription_timeout), which also covers the wait for a free
+    /// thread.
     AuthTimeout {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
         /// The time that ran out.
         after: Duration,
     },
-    /// The auth endpoint, or an authorizer of the program's own, refused.
+    /// The auth endpoint, or an authorizer of the program, refused.
     AuthRefused {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
-        /// The HTTP status; `None` where an authorizer gave none.
+        /// The HTTP status. `None` if an authorizer gave no status.
         status: Option<u16>,
-        /// The beginning of the response body, or the authorizer's words; at most 200 characters.
+        /// The beginning of the response body, or the authorizer's text, at most 200 characters.
         message: String,
     },
-    /// The answer of the auth endpoint, or of an authorizer, is not one that the protocol allows.
+    /// The answer of the auth endpoint, or of an authorizer, violates the protocol.
     AuthMalformed {
         /// The channel, `None` for a sign-in.
         channel: Option<String>,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: String,
     },
     /// The server refused a sign-in.
     SignInRefused {
         /// The Pusher error code, if the server gave one.
         code: Option<u16>,
-        /// The server's words, at most 200 characters. May be empty.
+        /// The server's text, at most 200 characters. May be empty.
         message: String,
     },
     /// The server did not confirm a sign-in in time
@@ -227,75 +230,75 @@ pub enum Error {
         /// The deadline that ran out.
         after: Duration,
     },
-    /// Nobody is signed in, and no sign-in is on its way.
+    /// No user is signed in, and no sign-in is in progress.
     NotSignedIn,
-    /// A client event cannot be sent on this kind of channel: only private and presence channels, and no encrypted ones,
-    /// carry them.
+    /// A client event cannot be sent on this kind of channel. Only private channels without encryption and presence
+    /// channels carry client events.
     ClientEventChannel {
         /// The channel.
         channel: String,
     },
     /// The name of a client event is not valid. It must begin with `client-` and have at most 200 characters.
     ClientEventName {
-        /// The name as given, at most 200 characters of it.
+        /// The name as given, at most 200 characters.
         name: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: &'static str,
     },
     /// The data of a client event is larger than [`Config::client_event_size`](crate::Config::client_event_size), and
-    /// nothing was sent; or the server closed the connection with 1009 within 5 s after client events. Reverb closes it
-    /// so: it takes 10,000 bytes for the whole message, its names included.
+    /// the event was not sent. Or the server closed the connection with 1009 within 5 s after client events. Reverb
+    /// does so for messages of more than 10,000 bytes, including the names.
     ClientEventTooLarge {
-        /// The size in bytes; a string counts without its quotes. Of several events that the server may have closed the
-        /// connection for, the largest.
+        /// The size in bytes. A string counts without its quotes. If the server may have closed the connection because
+        /// of one of several events, the size of the largest.
         size: usize,
-        /// The largest allowed size, in bytes; 0 if the server closed the connection, because its limit is unknown.
+        /// The largest allowed size, in bytes. 0 if the server closed the connection, because its limit is unknown.
         limit: usize,
     },
-    /// The server refused a client event after it was sent. Channel and name are unknown if the server's error names
-    /// neither, and the unanswered client events differ in them. An event that was not refused within 5 s was accepted.
+    /// The server refused a client event after it was sent. Channel and name are unknown if the server's error does not
+    /// contain them and several client events are unanswered. An event without a refusal within 5 s was accepted.
     ClientEventRefused {
         /// The channel, if it is known.
         channel: Option<String>,
         /// The event's name, if it is known.
         event: Option<String>,
-        /// The Pusher error code, if the server gave one: 4301; on Reverb 4200 for data that is a bare text, a number
-        /// or a boolean.
+        /// The Pusher error code, if the server gave one: usually 4301. Reverb gives 4200 for data that is a plain
+        /// text, a number or a boolean.
         code: Option<u16>,
         /// The server's text, at most 200 characters. May be empty.
         message: String,
     },
-    /// At the pace of [`Config::client_event_limit`](crate::Config::client_event_limit) the client event would wait
+    /// With the limit of [`Config::client_event_limit`](crate::Config::client_event_limit), the client event would wait
     /// longer than [`Config::client_event_patience`](crate::Config::client_event_patience).
     ClientEventRate {
         /// The limit, in events per second.
         limit: u32,
     },
-    /// Too many client events wait to be sent: the program triggers them faster than the connection takes them.
+    /// Too many client events wait to be sent: the program triggers them faster than the connection sends them.
     ClientEventQueueFull {
-        /// How many wait.
+        /// The number of waiting events.
         waiting: usize,
     },
-    /// The data of a client event cannot be written as JSON. For example, it holds NaN, an infinite number, or a map
+    /// The data of a client event cannot be written as JSON. For example, it contains NaN, an infinite number, or a map
     /// with keys of another type than strings.
     Encode {
         /// The event's name.
         event: String,
-        /// The serialiser's answer.
+        /// The error of the serialiser.
         source: Source,
     },
     /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members),
-    /// or those of all channels take more memory than
-    /// [`Config::max_presence_bytes`](crate::Config::max_presence_bytes). Members over the bound are left out of the
-    /// list, and a new info that does not fit is ignored. Or more than 10,000 members came or went while the channel
-    /// was not subscribed: the list is complete, but handlers get up to 10,000 changes.
+    /// or the members of all channels take more memory than
+    /// [`Config::max_presence_bytes`](crate::Config::max_presence_bytes). Members over the limit are left out of the
+    /// list, and a new info that does not fit is ignored. Or more than 10,000 members were added or removed while the
+    /// channel was not subscribed. The list is then complete, but handlers get up to 10,000 changes.
     TooManyMembers {
         /// The channel.
         channel: String,
-        /// How many were left out this time.
+        /// The number of members or changes that were left out this time.
         left_out: usize,
     },
-    /// The channel's kind must be authorised, and no authorizer is configured.
+    /// The channel requires authorisation, and no authorizer is configured.
     NoAuthorizer {
         /// The channel.
         channel: String,
@@ -305,72 +308,72 @@ pub enum Error {
         /// The channel.
         channel: String,
     },
-    /// A text is not the answer of a backend that [`ChannelAuth::from_json`](crate::ChannelAuth::from_json) or
-    /// [`UserAuth::from_json`](crate::UserAuth::from_json) reads.
+    /// [`ChannelAuth::from_json`](crate::ChannelAuth::from_json) or [`UserAuth::from_json`](crate::UserAuth::from_json)
+    /// got a text that is not the answer of a backend.
     InvalidPermission {
         /// The reason. It never repeats the text.
         reason: String,
     },
-    /// The closure of [`Config::url_with`](crate::Config::url_with) panicked, has not returned from earlier attempts, or
-    /// returned a URL that is not valid. The attempt to connect failed; the client tries again by its
+    /// The closure of [`Config::url_with`](crate::Config::url_with) panicked, has not returned from earlier attempts,
+    /// or returned an invalid URL. The attempt to connect failed. The client tries again by its
     /// [`Reconnect`](crate::Reconnect) policy.
     DialUrl {
         /// The reason. It never repeats the URL, which may contain tokens.
         reason: String,
     },
-    /// A `wait_*` call ended because its time was over.
+    /// A `wait_*` call reached its timeout.
     WaitTimeout {
-        /// What was waited for.
+        /// The awaited event.
         what: &'static str,
-        /// The time that was given.
+        /// The timeout.
         after: Duration,
     },
-    /// The client was disconnected while, or before, the call waited.
+    /// The client was disconnected before or during the call.
     Disconnected,
-    /// The call needs a connection, and the client is still making one.
+    /// The call needs a connection, and the client is still connecting.
     /// [`Pusher::wait_connected`](crate::Pusher::wait_connected) waits for it.
     NotConnected {
         /// The state of the connection: [`Connecting`](ConnectionState::Connecting),
         /// [`Reconnecting`](ConnectionState::Reconnecting) or [`Unavailable`](ConnectionState::Unavailable).
         state: ConnectionState,
     },
-    /// A call that waits was made inside a handler, a dialer, or other code of the program that runs on a thread of the
+    /// A waiting call was made inside a handler, a dialer, or other code of the program that runs on a thread of the
     /// client. The call would wait for its own thread.
     WouldDeadlock {
         /// The call.
         call: &'static str,
     },
-    /// [`unbind`](crate::Pusher::unbind) got the binding of another client. The handler stays bound to that client, and the
-    /// binding is used up.
+    /// [`unbind`](crate::Pusher::unbind) got the binding of another client. The handler stays bound to that client, and
+    /// the binding is consumed.
     OtherClient,
-    /// Notifications were dropped before handlers could get them, because the queue was full
+    /// Notifications were dropped before they reached the handlers, because the queue was full
     /// ([`Config::overflow`](crate::Config::overflow)).
     Lagged {
-        /// How many.
+        /// The number of dropped notifications.
         dropped: u64,
     },
     /// A handler panicked. Other handlers and later events are not affected.
     HandlerPanicked {
-        /// What the handler was registered for.
+        /// The event or notification of the handler.
         handler: String,
     },
-    /// Event data is not what the program asked for.
+    /// Event data does not have the requested type.
     Decode {
         /// The event's channel, if it has one.
         channel: Option<String>,
         /// The event's name.
         event: String,
-        /// The beginning of the parser's answer, which may quote the data.
+        /// The beginning of the parser's error, which may quote the data.
         source: Source,
     },
-    /// The client belongs to the process that this one was forked from, and goes on there. Make a client of its own in the
+    /// The client belongs to the parent of this forked process, and keeps working there. Create a new client in the
     /// child.
     Forked,
-    /// The operating system did not start a thread.
+    /// The operating system failed to start a thread.
     Thread {
         /// The thread's name.
         name: &'static str,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: Source,
     },
 }
@@ -384,7 +387,7 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
 pub enum ConnectPhase {
     /// Resolving the host name.
     Dns,
-    /// Connecting a TCP socket to one of the addresses, or waiting for the program's own dialer.
+    /// Connecting a TCP socket to one of the addresses, or waiting for the program's dialer.
     Tcp,
     /// Asking the proxy for a tunnel.
     Proxy,
@@ -439,23 +442,23 @@ impl Error {
         code.filter(|code| (4000..5000).contains(code))
     }
 
-    /// The HTTP status with which the server refused the upgrade or a subscription, or with which an auth endpoint, an
-    /// authorizer or a proxy refused, if any.
+    /// The HTTP status of a refusal by the server (of the upgrade or a subscription), an auth endpoint, an authorizer
+    /// or a proxy, if any.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::UpgradeStatus { status, .. } => Some(*status),
             Self::AuthRefused { status, .. } | Self::Proxy { status, .. } => *status,
-            // Beside statuses, servers give codes of the protocol there.
+            // Servers also use codes of the protocol in this field.
             Self::SubscriptionRefused { status, .. } => status.filter(|status| *status < 1000),
             _ => None,
         }
     }
 
-    /// Whether the same call may succeed when it is made again, with nothing changed.
+    /// Whether a repetition of the same call may succeed.
     ///
-    /// This tells a program whether it makes sense to call again. The client itself retries connections by its
-    /// [`Reconnect`](crate::Reconnect) policy, also after errors for which this is `false`, such as those of TLS and refusals of
-    /// a proxy, because certificates are renewed and proxies mended while it waits.
+    /// The client itself retries connections by its [`Reconnect`](crate::Reconnect) policy, also after errors for which
+    /// this is `false`, such as TLS errors and refusals of a proxy: certificates may be renewed, and proxies repaired,
+    /// while it waits.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::ConnectTimeout { .. }
@@ -487,9 +490,9 @@ impl Error {
         }
     }
 
-    /// Whether the server, the auth endpoint, a proxy or the configuration denied permission: a refused signature, a refused
-    /// origin, a wrong password, no authorizer. Any refusal of an auth endpoint counts, except 408, 429 and 5xx: also 404
-    /// and a redirect. An endpoint that cannot be reached, or whose answer is malformed, has denied nothing.
+    /// Whether the server, the auth endpoint, a proxy or the configuration denied permission: a refused signature, a
+    /// refused origin, a wrong password, no authorizer. Any refusal of an auth endpoint counts, except 408, 429 and
+    /// 5xx: also 404 and a redirect. An unreachable endpoint or a malformed answer is not a denial.
     pub fn is_auth(&self) -> bool {
         match self {
             Self::NoAuthorizer { .. } | Self::SignInRefused { .. } => true,
@@ -527,14 +530,14 @@ impl Error {
         Self::Config { option, reason: reason.into() }
     }
 
-    /// Data that is not what was asked for. The parser quotes it, however long it is; here it is cut, because everybody who may
-    /// send events could fill the memory with it.
+    /// The error for data without the requested type. The parser quotes the data in full length. The text is cut,
+    /// because otherwise any publisher could fill the memory.
     pub(crate) fn decode(channel: Option<&str>, event: &str, source: &serde_json::Error) -> Self {
         let source = Box::<dyn std::error::Error + Send + Sync>::from(excerpt(&source.to_string()));
         Self::Decode { channel: channel.map(str::to_owned), event: excerpt(event), source: Arc::from(source) }
     }
 
-    /// The error of a TLS library, with what it means.
+    /// The error of a TLS library, with its meaning.
     #[cfg(feature = "native-tls")]
     pub(crate) fn tls(host: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Tls { host: host.to_owned(), problem: TlsProblem::of(&source), source: Arc::new(source) }
@@ -545,12 +548,12 @@ impl Error {
     }
 }
 
-/// Whether an HTTP status says that the same request may succeed later.
+/// Whether the same request may succeed later after this HTTP status.
 pub(crate) fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }
 
-/// The beginning of a text from outside, at most 200 characters: enough for a person, and no way to fill the memory.
+/// The beginning of a text from outside, at most 200 characters: enough to read, and too little to fill the memory.
 pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(200).collect()
 }

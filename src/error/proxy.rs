@@ -1,33 +1,34 @@
-//! Why a proxy gave no tunnel.
+//! Problems with proxies.
 
 use std::fmt;
 
 use super::{Error, Source, TlsProblem};
 
-/// What was wrong with the way through a proxy, over HTTP `CONNECT` and SOCKS alike.
+/// The reason why a proxy opened no tunnel, for both HTTP `CONNECT` and SOCKS.
 ///
-/// The enum grows with what can be told apart, so a `match` needs a wildcard arm.
+/// Later versions may distinguish more problems, so a `match` needs a wildcard arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProxyProblem {
-    /// The proxy wants a user name and a password, or others than it got. Correct [`Config::proxy`](crate::Config::proxy).
+    /// The proxy requires a user name and a password, or refused the given ones. Correct
+    /// [`Config::proxy`](crate::Config::proxy).
     Credentials,
     /// The proxy does not allow this host or port.
     Forbidden,
     /// The proxy does not know this command, or this kind of address.
     Unsupported,
-    /// The proxy itself cannot be resolved or reached. The source is the failure. It may be there, later.
+    /// The proxy itself cannot be resolved or reached. The source is the failure. The proxy may be reachable later.
     Absent,
-    /// The proxy cannot reach the host. It may be able to, later.
+    /// The proxy cannot reach the host. The host may be reachable later.
     Unreachable,
     /// The TLS handshake with the proxy failed. The source is an [`Error::Tls`], and its [`TlsProblem`] gives the
     /// reason: an unknown issuer, another host, an expired certificate.
     Tls,
-    /// What answered is no proxy of this kind: mostly a wrong port, or a wrong scheme.
+    /// The peer is not a proxy of this kind. Usually the port or the scheme is wrong.
     NotAProxy,
-    /// The connection to the proxy ended, or broke, before there was a tunnel.
+    /// The connection to the proxy ended or broke before the tunnel was open.
     Ended,
-    /// Anything else; the status or the reason says what.
+    /// Another problem. The status or the reason describes it.
     Other,
 }
 
@@ -62,7 +63,7 @@ impl ProxyProblem {
         }
     }
 
-    /// Whether the same proxy may make the same tunnel later. A proxy that names no reason does not say that it never will.
+    /// Whether the same proxy may open the same tunnel later. It may if it gave no reason.
     pub(super) fn is_transient(self, status: Option<u16>) -> bool {
         match self {
             Self::Credentials | Self::Forbidden | Self::Unsupported | Self::Tls | Self::NotAProxy => false,
@@ -75,19 +76,17 @@ impl ProxyProblem {
 impl fmt::Display for ProxyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Credentials => {
-                "it does not accept the user name and the password, or wants some; look at the option proxy"
-            }
+            Self::Credentials => "it refuses the user name and the password, or requires them; check the option proxy",
             Self::Forbidden => "it does not allow this host or port",
             Self::Unsupported => "it does not know the command or the kind of address",
-            Self::Absent => "it cannot be resolved or reached; look at the option proxy",
+            Self::Absent => "it cannot be resolved or reached; check the option proxy",
             Self::Unreachable => "it cannot reach the host",
             Self::Tls => "the TLS handshake with it failed",
             Self::NotAProxy => {
-                "it does not answer as such a proxy does; look at the scheme and the port in the option proxy"
+                "it does not answer like a proxy of this kind; check the scheme and the port in the option proxy"
             }
             Self::Ended => "the connection to it ended or broke",
-            Self::Other => "it gave no tunnel",
+            Self::Other => "it opened no tunnel",
         })
     }
 }
@@ -97,13 +96,13 @@ impl Error {
     pub(crate) fn proxy_tls(address: String, problem: TlsProblem, failure: Source) -> Self {
         let reason = match problem {
             TlsProblem::WrongHost => {
-                "its certificate is for another host; name it in the option proxy as its certificate does".to_owned()
+                "its certificate is for another host; use a host name of the certificate in the option proxy".to_owned()
             }
             TlsProblem::NotTls => {
-                "the port does not speak TLS; look at the scheme and the port in the option proxy".to_owned()
+                "the port does not speak TLS; check the scheme and the port in the option proxy".to_owned()
             }
             TlsProblem::Refused => {
-                "it refused: there is no cipher in common, or it wants a client certificate, which proxies never get"
+                "it refused: there is no common cipher, or it requires a client certificate, which the client never sends to proxies"
                     .to_owned()
             }
             TlsProblem::Other => failure.to_string(),

@@ -1,4 +1,4 @@
-//! The errors as a whole: no two read alike, and each says what was done, to what.
+//! All errors: the texts differ, and each names its operation and its object.
 
 use std::io;
 
@@ -6,25 +6,25 @@ use super::*;
 use crate::ConnectionState;
 
 #[test]
-fn x1_what_is_logged_has_no_words_from_outside() {
-    let words = || "canary".to_owned();
+fn x1_logged_errors_have_no_text_from_outside() {
+    let text = || "canary".to_owned();
     let errors = [
-        Error::UpgradeStatus { status: 403, body: words() },
-        Error::ConnectionClosed { code: 4009, message: words() },
-        Error::Server { code: None, message: words() },
-        Error::AuthRefused { channel: None, status: None, message: words() },
-        Error::SignInRefused { code: None, message: words() },
-        Error::ClientEventRefused { channel: None, event: None, code: None, message: words() },
-        Error::UnexpectedFirstMessage { reason: words() },
-        Error::SubscriptionRefused { channel: "c".into(), kind: words(), message: words(), status: None },
+        Error::UpgradeStatus { status: 403, body: text() },
+        Error::ConnectionClosed { code: 4009, message: text() },
+        Error::Server { code: None, message: text() },
+        Error::AuthRefused { channel: None, status: None, message: text() },
+        Error::SignInRefused { code: None, message: text() },
+        Error::ClientEventRefused { channel: None, event: None, code: None, message: text() },
+        Error::UnexpectedFirstMessage { reason: text() },
+        Error::SubscriptionRefused { channel: "c".into(), kind: text(), message: text(), status: None },
     ];
     for error in errors {
-        assert!(error.to_string().contains("canary") && !error.without_words().to_string().contains("canary"));
+        assert!(error.to_string().contains("canary") && !error.redacted().to_string().contains("canary"));
     }
 }
 
 #[test]
-fn x1_what_is_logged_has_no_words_of_the_programs_own_code() {
+fn x1_logged_errors_have_no_text_of_the_programs_own_code() {
     let boxed = || -> Source { Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("canary")) };
     let io = || -> Source { Arc::new(io::Error::other("canary")) };
     let reason = || "the connection failed: canary".to_owned();
@@ -39,15 +39,15 @@ fn x1_what_is_logged_has_no_words_of_the_programs_own_code() {
         errors.push(Error::Decode { channel: None, event: "e".to_owned(), source });
     }
     for error in errors {
-        let logged = error.without_words();
+        let logged = error.redacted();
         assert!(error.to_string().contains("canary") && !format!("{logged} {logged:?}").contains("canary"), "{logged}");
     }
     let refused: Source = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));
-    assert_eq!(Error::Dialer { source: refused }.without_words().to_string(), "dialer: connection refused");
+    assert_eq!(Error::Dialer { source: refused }.redacted().to_string(), "dialer: connection refused");
 }
 
 #[test]
-fn c7_what_a_proxy_refuses_for_is_told_apart_whether_it_speaks_http_or_socks() {
+fn c7_the_refusals_of_http_and_socks_proxies_are_distinguished() {
     use ProxyProblem::*;
     let of_http = |status| (Some(status), ProxyProblem::of_status(status));
     let of_socks = |reply| (None, ProxyProblem::of_socks_reply(reply));
@@ -76,7 +76,7 @@ fn c7_what_a_proxy_refuses_for_is_told_apart_whether_it_speaks_http_or_socks() {
 }
 
 #[test]
-fn a_connection_that_ends_instead_of_an_answer_is_worth_another_try() {
+fn an_upgrade_whose_connection_ended_is_retryable() {
     let upgrade = |source| Error::Upgrade { reason: String::new(), source };
     assert!(upgrade(Some(Arc::new(io::Error::from(io::ErrorKind::UnexpectedEof)))).is_retryable());
     assert!(!upgrade(None).is_retryable());
@@ -126,7 +126,7 @@ fn the_source_is_kept() {
     );
 }
 
-/// One of each, and the object that its words name.
+/// One error of each kind, and the object that its text names.
 fn one_of_each() -> Vec<(Error, &'static str)> {
     let channel = || "private-room".to_owned();
     let text = |text: &str| text.to_owned();
@@ -240,7 +240,7 @@ fn tls_problems() -> impl Iterator<Item = TlsProblem> {
     of_certificates.into_iter().chain([OldVersion, Refused, NotTls, Ended, Other])
 }
 
-/// The words that a text may begin with.
+/// The possible beginnings of a text.
 const LAYERS: [&str; 24] = [
     "dialer: ",
     "config: ",
@@ -269,7 +269,7 @@ const LAYERS: [&str; 24] = [
 ];
 
 #[test]
-fn no_two_errors_read_alike() {
+fn all_error_texts_differ() {
     let mut texts: Vec<_> = one_of_each().into_iter().map(|(error, _)| error.to_string()).collect();
     texts.sort_unstable();
     let twins: Vec<_> = texts.windows(2).filter(|pair| pair[0] == pair[1]).collect();
@@ -287,7 +287,7 @@ fn each_error_begins_with_its_layer_and_names_its_object() {
 }
 
 #[test]
-fn c8_what_is_wrong_in_tls_is_told_in_words_of_its_own_and_not_in_those_of_a_library() {
+fn c8_tls_problems_have_a_text_without_that_of_the_library() {
     for problem in tls_problems().filter(|problem| *problem != TlsProblem::Other) {
         let source = Arc::new(io::Error::other("error:0A000086:SSL routines"));
         let text = Error::Tls { host: "ws.example.com".to_owned(), problem, source }.to_string();
@@ -296,7 +296,7 @@ fn c8_what_is_wrong_in_tls_is_told_in_words_of_its_own_and_not_in_those_of_a_lib
 }
 
 #[test]
-fn what_is_missing_leaves_no_gap_in_the_words() {
+fn missing_parts_leave_no_gap_in_the_text() {
     let nothing = String::new;
     let cases = [
         (Error::ConnectionClosed { code: 3000, message: nothing() }, "connection closed by the server with code 3000"),
@@ -314,7 +314,7 @@ fn what_is_missing_leaves_no_gap_in_the_words() {
         (Error::SignInRefused { code: None, message: nothing() }, "sign-in: refused by the server"),
         (
             Error::ClientEventRefused { channel: None, event: None, code: None, message: nothing() },
-            "client event: one was refused by the server",
+            "client event: an event was refused by the server",
         ),
     ];
     for (error, text) in cases {
@@ -323,7 +323,7 @@ fn what_is_missing_leaves_no_gap_in_the_words() {
 }
 
 #[test]
-fn a_measured_silence_is_told_in_round_figures_with_the_options_behind_it() {
+fn a_measured_silence_is_rounded_and_names_its_options() {
     let lost = |nanos| Error::PongTimeout { silence: Duration::from_nanos(nanos) }.to_string();
     for (nanos, figure) in [(150_003_214_987, "150s"), (1_400_214_987, "1.4s"), (40_214_987, "40ms")] {
         let text = lost(nanos);
@@ -333,7 +333,7 @@ fn a_measured_silence_is_told_in_round_figures_with_the_options_behind_it() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn a_refusal_has_a_hint() {
     let server = Error::Server { code: Some(4001), message: String::new() };
     assert!(server.to_string().contains("check the key"), "{server}");
     let nobody = Error::NoAuthorizer { channel: "private-room".to_owned() };

@@ -1,55 +1,55 @@
-//! Why a TLS handshake failed, out of what the platform's library says about it.
+//! The reason of a failed TLS handshake, from the error of the platform's library.
 
 use std::{borrow::Cow, error::Error, fmt, io};
 
 use super::names::Names;
 
-/// What was wrong in a TLS handshake, as far as the platform's library tells.
+/// The reason of a failed TLS handshake, as far as the platform's library reports it.
 ///
-/// The enum grows with what can be told apart, so a `match` needs a wildcard arm.
+/// Later versions may distinguish more problems, so a `match` needs a wildcard arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsProblem {
-    /// The server's certificate is from an issuer that is not trusted here. Where it is an issuer of your own, name it by
-    /// [`Config::root_certificate_pem`](crate::Config::root_certificate_pem). A proxy that looks into TLS has one, too. Or
-    /// the server does not send the certificates between its own and one that is trusted, which browsers often hide.
+    /// The issuer of the server's certificate is not trusted. If it is your own issuer, or that of a proxy that
+    /// inspects TLS, add it with [`Config::root_certificate_pem`](crate::Config::root_certificate_pem). Or the server
+    /// does not send its intermediate certificates. Browsers often work without them.
     UnknownIssuer,
-    /// The server's certificate is signed by nobody but itself. Where it is the right one, name it by
+    /// The server's certificate is self-signed. If it is the right one, add it with
     /// [`Config::root_certificate_pem`](crate::Config::root_certificate_pem).
     SelfSigned,
-    /// The certificate is for another host. Connect by a name that it has, or set
+    /// The certificate is for another host. Connect with a name in the certificate, or set
     /// [`Config::tls_server_name`](crate::Config::tls_server_name).
     WrongHost,
-    /// The certificate has expired. The server needs a new one; or the clock of this machine is wrong.
+    /// The certificate has expired. The server needs a new certificate, or the clock of this machine is wrong.
     Expired,
-    /// The certificate is not valid yet. Mostly it is the clock of this machine that is wrong.
+    /// The certificate is not valid yet. Usually the clock of this machine is wrong.
     NotYetValid,
     /// The certificate has expired, or is not valid yet: Windows does not say which.
     NotValidNow,
-    /// The server speaks no TLS that is as new as 1.2, and this client none that is older.
+    /// The server supports only versions of TLS before 1.2. This client requires at least 1.2.
     OldVersion,
-    /// The server refused: there is no cipher in common, or it wants a client certificate that it trusts
+    /// The server refused: there is no common cipher, or it requires a client certificate that it trusts
     /// ([`Config::client_identity_pem`](crate::Config::client_identity_pem)).
     Refused,
-    /// What answered speaks no TLS at all: mostly a wrong port, or a server without TLS.
+    /// The peer does not speak TLS. Usually the port is wrong, or the server has no TLS.
     NotTls,
-    /// The connection ended in the middle of the handshake.
+    /// The connection ended during the handshake.
     Ended,
-    /// Anything else; the source says what.
+    /// Another problem. The source describes it.
     Other,
 }
 
 impl TlsProblem {
-    /// The numbers come first, because Windows and macOS say their words in the user's language.
+    /// Numbers come first, because the texts of Windows and macOS are in the user's language.
     pub(crate) fn of(source: &(dyn Error + 'static)) -> Self {
         numbers(&format!("{source:?}"))
             .find_map(Self::by_number)
-            .or_else(|| Self::by_words(&source.to_string()))
+            .or_else(|| Self::by_text(&source.to_string()))
             .or_else(|| has_ended(source).then_some(Self::Ended))
             .unwrap_or(Self::Other)
     }
 
-    /// Of SChannel, as `winerror.h` has them, and of Security.framework, as `SecureTransport.h` and `SecBase.h` do.
+    /// The numbers of SChannel (`winerror.h`) and of Security.framework (`SecureTransport.h`, `SecBase.h`).
     fn by_number(number: i32) -> Option<Self> {
         Some(match number {
             // CERT_E_UNTRUSTEDROOT, CERT_E_CHAINING, SEC_E_UNTRUSTED_ROOT.
@@ -76,8 +76,8 @@ impl TlsProblem {
         })
     }
 
-    /// Of OpenSSL, whose words are English everywhere. Version 1.1 wrote `self signed`.
-    fn by_words(words: &str) -> Option<Self> {
+    /// The texts of OpenSSL, which are always English. Version 1.1 wrote `self signed`.
+    fn by_text(text: &str) -> Option<Self> {
         let table = [
             ("signed certificate in certificate chain", Self::UnknownIssuer),
             ("self-signed certificate", Self::SelfSigned),
@@ -105,7 +105,7 @@ impl TlsProblem {
             ("unexpected EOF", Self::Ended),
             ("unexpected eof", Self::Ended),
         ];
-        table.into_iter().find(|(part, _)| words.contains(part)).map(|(_, problem)| problem)
+        table.into_iter().find(|(part, _)| text.contains(part)).map(|(_, problem)| problem)
     }
 }
 
@@ -121,47 +121,49 @@ impl TlsProblem {
         let option = names.option;
         let text: Cow<'_, str> = match self {
             Self::UnknownIssuer => format!(
-                "the issuer of its certificate is not trusted here; if it should be, add it by {}, or let the server send \
-                 the certificates in between, too",
+                "the issuer of its certificate is not trusted; if it should be, add it with {}, or let the server send the \
+                 intermediate certificates",
                 option("root_certificate_pem")
             )
             .into(),
             Self::SelfSigned => format!(
-                "its certificate is self-signed; if it is the right one, add it by {}",
+                "its certificate is self-signed; if it is the right one, add it with {}",
                 option("root_certificate_pem")
             )
             .into(),
             Self::WrongHost => format!(
-                "its certificate is for another host; connect by a name that the certificate has, or set {}",
+                "its certificate is for another host; connect with a name in the certificate, or set {}",
                 option("tls_server_name")
             )
             .into(),
             Self::Expired => {
-                "its certificate has expired; renew it on the server, or set the clock of this machine right".into()
+                "its certificate has expired; renew it on the server, or correct the clock of this machine".into()
             }
-            Self::NotYetValid => "its certificate is not valid yet; set the clock of this machine right".into(),
-            Self::NotValidNow => "its certificate has expired or is not valid yet; renew it on the server, or set the \
-                                  clock of this machine right"
+            Self::NotYetValid => "its certificate is not valid yet; correct the clock of this machine".into(),
+            Self::NotValidNow => "its certificate has expired or is not valid yet; renew it on the server, or correct the \
+                                  clock of this machine"
                 .into(),
             Self::OldVersion => {
-                "it speaks only versions of TLS that are older than 1.2; renew the server's software".into()
+                "it supports only versions of TLS before 1.2; update the server's software".into()
             }
             Self::Refused => format!(
-                "it refused: there is no cipher in common, or it wants a client certificate that it trusts ({})",
+                "it refused: there is no common cipher, or it requires a client certificate that it trusts ({})",
                 option("client_identity_pem")
             )
             .into(),
             Self::NotTls => {
-                format!("the port does not speak TLS; look at {} and {}", option("port"), option("tls")).into()
+                format!("the port does not speak TLS; check {} and {}", option("port"), option("tls")).into()
             }
-            Self::Ended => "it ended the connection in the middle; look whether the port speaks TLS".into(),
-            Self::Other => "the TLS library gave up".into(),
+            Self::Ended => {
+                "it ended the connection during the handshake; check whether the port speaks TLS".into()
+            }
+            Self::Other => "the TLS library reported an error".into(),
         };
         f.write_str(&text)
     }
 }
 
-/// The negative numbers that a library's error has in its `Debug` text, as in `Error { code: -9807, .. }`.
+/// The negative numbers in the `Debug` text of a library's error, such as `Error { code: -9807, .. }`.
 fn numbers(debug: &str) -> impl Iterator<Item = i32> {
     debug.split("code: -").skip(1).filter_map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -169,7 +171,7 @@ fn numbers(debug: &str) -> impl Iterator<Item = i32> {
     })
 }
 
-/// Whether it was the connection that ended, as the operating system tells it.
+/// Whether the operating system reports the end of the connection.
 fn has_ended(source: &(dyn Error + 'static)) -> bool {
     let ended = |kind| {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
@@ -183,7 +185,7 @@ fn has_ended(source: &(dyn Error + 'static)) -> bool {
 mod tests {
     use super::*;
 
-    /// An error with the words and the `Debug` text of a library that does not run here.
+    /// An error with the recorded texts of a library of another platform.
     struct Recorded {
         display: &'static str,
         debug: &'static str,
@@ -206,7 +208,7 @@ mod tests {
     const VERIFY: &str = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/statem/statem_clnt.c:1889: ";
 
     #[test]
-    fn c8_what_openssl_says_is_understood() {
+    fn c8_the_texts_of_openssl_are_recognised() {
         use TlsProblem::*;
         let verified = [
             ("(unable to get local issuer certificate)", UnknownIssuer),
@@ -263,13 +265,13 @@ mod tests {
                 Other,
             ),
         ];
-        for (words, problem) in verified.into_iter().chain(others.map(|(words, problem)| (words.to_owned(), problem))) {
-            assert_eq!(TlsProblem::of(&io::Error::other(words.clone())), problem, "{words}");
+        for (text, problem) in verified.into_iter().chain(others.map(|(text, problem)| (text.to_owned(), problem))) {
+            assert_eq!(TlsProblem::of(&io::Error::other(text.clone())), problem, "{text}");
         }
     }
 
     #[test]
-    fn c8_the_numbers_of_windows_and_macos_are_understood_whatever_the_language() {
+    fn c8_the_numbers_of_windows_and_macos_are_recognised_in_any_language() {
         let cases = [
             (
                 "Os { code: -2146762487, kind: Uncategorized, message: \"Eine Zertifikatkette wurde\" }",
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn c8_a_connection_that_ended_is_told_by_the_operating_system() {
+    fn c8_the_end_of_a_connection_is_recognised_by_the_error_kind() {
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert_eq!(TlsProblem::of(&reset), TlsProblem::Ended);
         assert_eq!(TlsProblem::of(&io::Error::from(io::ErrorKind::WouldBlock)), TlsProblem::Other);

@@ -1,6 +1,6 @@
-//! What those who authorise answer, checked before it is used (A5).
+//! The responses of authorizers, checked before their use (A5).
 //!
-//! A reason completes the sentence "the answer ...", and never repeats what is in the answer.
+//! A reason completes the sentence "the answer ...", and never quotes the answer.
 
 use std::{collections::BTreeMap, str};
 
@@ -13,14 +13,14 @@ use super::{channel_name::ChannelKind, json::string, secretbox::SharedSecret};
 use crate::{ChannelAuth, Error, UserAuth, surrogates};
 
 impl ChannelAuth {
-    /// Reads the answer of an auth endpoint: a JSON object with `auth`, and perhaps `channel_data` and `shared_secret`. The
-    /// client checks the permission against its channel when it uses it.
+    /// Reads the answer of an auth endpoint: a JSON object with `auth`, and optionally `channel_data` and
+    /// `shared_secret`. The client checks the permission against its channel when it uses it.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidPermission`] if the text is not such an object. The error never repeats the text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let auth = Answer::read(text.as_bytes(), |answer| {
+        let auth = AuthResponse::read(text.as_bytes(), |answer| {
             let auth = signed(answer.auth, answer.channel_data)?;
             let key = self::text(answer.shared_secret, "shared_secret")?;
             Ok(key.into_iter().fold(auth, Self::shared_secret))
@@ -61,11 +61,11 @@ fn to_json<const N: usize>(fields: [(&str, Option<&str>); N]) -> String {
     serde_json::to_string(&fields).expect("strings under string keys always serialise")
 }
 
-/// The permission for a channel, out of the body of an endpoint's answer.
+/// The permission for a channel in the body of an endpoint's answer.
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
-    Answer::read(body, |answer| {
+    AuthResponse::read(body, |answer| {
         let mut auth = signed(answer.auth, answer.channel_data)?;
-        // Other channels do not use it.
+        // Other channels have no key.
         if ChannelKind::of(channel).is_encrypted() {
             auth = auth.shared_secret(required(answer.shared_secret, "shared_secret")?);
         }
@@ -79,16 +79,16 @@ fn signed(auth: Option<&RawValue>, channel_data: Option<&RawValue>) -> Result<Ch
     Ok(text(channel_data, "channel_data")?.into_iter().fold(auth, ChannelAuth::channel_data))
 }
 
-/// The proof of who the user is, out of the body of an endpoint's answer.
+/// The proof of the user's identity in the body of an endpoint's answer.
 pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
-    Answer::read(body, |answer| {
+    AuthResponse::read(body, |answer| {
         let auth = required(answer.auth, "auth")?;
         checked_user(UserAuth::new(auth, required(answer.user_data, "user_data")?))
     })
 }
 
-/// A permission that can be used for this channel. That a presence channel needs `channel_data` is not looked at, because a
-/// sign-in may stand in for it (A7).
+/// Checks that a permission is usable for this channel. A presence channel may lack `channel_data`, because a sign-in
+/// can replace it (A7).
 pub(crate) fn checked_channel(auth: ChannelAuth, channel: &str) -> Result<ChannelAuth, String> {
     check_signature(auth.signature())?;
     if ChannelKind::of(channel).is_encrypted() {
@@ -98,23 +98,23 @@ pub(crate) fn checked_channel(auth: ChannelAuth, channel: &str) -> Result<Channe
     Ok(auth)
 }
 
-/// A proof whose `user_data` names somebody.
+/// Checks that the `user_data` of a proof has a user id.
 pub(crate) fn checked_user(auth: UserAuth) -> Result<UserAuth, String> {
     user_of(&auth)?;
     Ok(auth)
 }
 
-/// Whom a proof names.
+/// The user id of a proof.
 pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
     check_signature(auth.signature())?;
     #[derive(Deserialize)]
-    struct User {
+    struct UserData {
         id: String,
     }
     serde_json::from_str::<&RawValue>(auth.data()).map_err(|_| "has a `user_data` that is not JSON")?;
     match surrogates::from_json(auth.data()) {
-        Ok(User { id }) if !id.is_empty() => Ok(id),
-        _ => Err("has a `user_data` without an `id` that is text and not empty".to_owned()),
+        Ok(UserData { id }) if !id.is_empty() => Ok(id),
+        _ => Err("has a `user_data` whose `id` is not a non-empty string".to_owned()),
     }
 }
 
@@ -128,10 +128,10 @@ fn check_signature(auth: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What an endpoint may answer. Nothing is made a value of before it is known to be wanted, because values take many times the
-/// room of their text, and eight answers may come at once.
+/// The fields of an endpoint's answer. They stay JSON text until they are needed: values take many times the memory of
+/// their text, and eight answers may arrive at once.
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct AuthResponse<'a> {
     #[serde(borrow)]
     auth: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -142,34 +142,34 @@ struct Answer<'a> {
     user_data: Option<&'a RawValue>,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> AuthResponse<'a> {
     /// Parses the answer for `make`. Some endpoints encode it twice, as a JSON string that contains the object.
-    fn read<T>(body: &[u8], make: impl FnOnce(Answer<'_>) -> Result<T, String>) -> Result<T, String> {
-        // Also where no field is that is read here: serde_json does not look into what it skips.
+    fn read<T>(body: &[u8], make: impl FnOnce(AuthResponse<'_>) -> Result<T, String>) -> Result<T, String> {
+        // This checks all of the body: serde_json does not check the parts that it skips.
         let body = without_mark(str::from_utf8(body).map_err(|_| "is not UTF-8")?);
         if !body.starts_with('"') {
-            return Answer::repaired(body, make);
+            return AuthResponse::repaired(body, make);
         }
         let raw: &RawValue = serde_json::from_str(body).map_err(|_| "is not JSON")?;
         let inner = decoded(raw.get()).ok_or("is not JSON")?;
         let object = Some(without_mark(&inner)).filter(|inner| inner.starts_with('{'));
-        Answer::repaired(object.ok_or("is not a JSON object")?, make)
+        AuthResponse::repaired(object.ok_or("is not a JSON object")?, make)
     }
 
-    /// Half a surrogate pair is U+FFFD (D1), also in a key that the client ignores.
-    fn repaired<T>(body: &str, make: impl FnOnce(Answer<'_>) -> Result<T, String>) -> Result<T, String> {
+    /// A lone surrogate becomes U+FFFD (D1), also in an unknown key.
+    fn repaired<T>(body: &str, make: impl FnOnce(AuthResponse<'_>) -> Result<T, String>) -> Result<T, String> {
         let repaired = surrogates::repaired(body);
-        make(Answer::of(repaired.as_deref().map_or(body, String::as_str))?)
+        make(AuthResponse::of(repaired.as_deref().map_or(body, String::as_str))?)
     }
 
     fn of(body: &'a str) -> Result<Self, String> {
         let reason = match body.bytes().next() {
             None => "is empty",
             Some(b'<') => "is HTML, not JSON",
-            // A derived reader would take a list for the fields in their order.
+            // A derived `Deserialize` would also accept a list with the fields in their order.
             Some(b'{') => match serde_json::from_str(body) {
                 Ok(answer) => return Ok(answer),
-                Err(error) if error.is_data() => "says something twice",
+                Err(error) if error.is_data() => "has a field twice",
                 Err(_) => "is not JSON",
             },
             Some(_) => match serde_json::from_str::<&RawValue>(body) {
@@ -192,7 +192,7 @@ fn required(raw: Option<&RawValue>, key: &str) -> Result<String, String> {
     text(raw, key)?.ok_or_else(|| format!("has no `{key}`"))
 }
 
-/// Some servers write `null` for what there is not.
+/// Some servers write `null` for a missing value.
 fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
     let not_text = || format!("has a `{key}` that is not a string");
@@ -236,7 +236,7 @@ mod tests {
             (r#"{"auth":""}"#, "has an empty `auth`"),
             (r#"{"auth":"canary\r\n"}"#, "has control characters in `auth`"),
             (r#"{"auth":"canary\u0000"}"#, "has control characters in `auth`"),
-            (r#"{"auth":"k:s","auth":"k:t"}"#, "says something twice"),
+            (r#"{"auth":"k:s","auth":"k:t"}"#, "has a field twice"),
             (r#"["k:s",null,null,null]"#, "is not a JSON object"),
             (r#"{"auth":"k:s","channel_data":{"user_id":7}}"#, "has a `channel_data` that is not a string"),
         ];
@@ -298,7 +298,7 @@ mod tests {
             let good = format!(r#"{{"auth":"k:s","shared_secret":"{KEY}"}}"#);
             assert_eq!(channel_from(good.as_bytes(), channel).expect("whole").key(), Some(KEY));
         }
-        assert!(channel_from(br#"{"auth":"k:s","shared_secret":7}"#, "private-a").is_ok(), "nobody looks at it");
+        assert!(channel_from(br#"{"auth":"k:s","shared_secret":7}"#, "private-a").is_ok(), "other channels ignore it");
         assert!(checked_channel(ChannelAuth::new("k:s"), "private-encrypted-a").is_err());
     }
 
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_half_of_a_surrogate_pair_in_an_answer_is_u_fffd() {
+    fn d1_a_lone_surrogate_in_an_answer_is_u_fffd() {
         let body = r#"{"\ud83d":1,"auth":"k:\ud83d","channel_data":"{\"user_id\":\"a\ude00\",\"x\":\"\\ud83d\"}"}"#;
         let auth = channel_from(body.as_bytes(), "presence-a").expect("good");
         assert_eq!(auth.signature(), "k:\u{fffd}");
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a5_what_a_backend_answers_is_read_as_it_is() {
+    fn a5_the_answer_of_a_backend_is_read_unchanged() {
         let auth =
             ChannelAuth::from_json(r#"{"auth":"k:s","channel_data":"{\"user_id\":\"7\"}","shared_secret":null,"x":1}"#)
                 .expect("an answer");

@@ -1,14 +1,14 @@
-//! Channel names: what is allowed, and what kind of channel a name stands for.
+//! Channel names: their check, and the kind of channel that a name determines.
 
 use crate::Error;
 
-/// The servers' limit. The hosted service documents 164, its server libraries check 200.
+/// The servers' limit. The hosted service documents 164 characters, its server libraries check 200.
 const MAX_CHARACTERS: usize = 200;
 
-/// Reserved for the channel that a signed-in user is subscribed to by the client itself.
+/// The prefix of the channel of a signed-in user. The client itself subscribes to it.
 pub(crate) const SERVER_TO_USER: &str = "#server-to-user-";
 
-/// Checks a channel name before it goes anywhere.
+/// Checks a channel name before it is used.
 ///
 /// # Errors
 ///
@@ -26,18 +26,19 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    // The name is cut, because it comes from anywhere and ends up in logs.
+    // The name is cut, because it may come from outside of the program, and errors are logged.
     Err(Error::ChannelName { name: name.chars().take(MAX_CHARACTERS).collect(), reason })
 }
 
-/// The longest prefix of a kind with which the name begins but for the case of letters, if it does not begin with it.
+/// The prefix of a kind that the name has in another case of letters. `None` if the case is right, or there is no
+/// prefix.
 pub(crate) fn prefix_of_another_case(name: &str) -> Option<&'static str> {
     let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     let (prefix, _) = ChannelKind::PREFIXES.iter().find(|(prefix, _)| begins(prefix))?;
     (!name.starts_with(prefix)).then_some(*prefix)
 }
 
-/// The kinds of channels, by the prefixes of their names. The case matters.
+/// The kinds of channels, by the prefixes of their names, which are case-sensitive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChannelKind {
     Public,
@@ -52,7 +53,7 @@ pub(crate) enum ChannelKind {
 }
 
 impl ChannelKind {
-    /// Longer prefixes stand before the shorter ones that they begin with.
+    /// Longer prefixes come before shorter ones that they begin with.
     const PREFIXES: [(&'static str, Self); 8] = [
         ("private-encrypted-cache-", Self::EncryptedCache),
         ("private-encrypted-", Self::Encrypted),
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s7_a_prefix_of_another_case_is_noticed() {
+    fn s7_a_prefix_in_another_case_is_detected() {
         for (name, prefix) in [
             ("Private-orders", Some("private-")),
             ("PRESENCE-x", Some("presence-")),

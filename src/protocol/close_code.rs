@@ -1,17 +1,17 @@
-//! What the code of a close frame, or of a `pusher:error` in its stead, asks a client to do.
+//! The reaction to the code of a close frame, or of a `pusher:error` in place of one.
 
-/// What to do after the connection ended.
+/// The next step after the end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Advice {
     /// 4000: connect over TLS, or not at all.
     UseTls,
-    /// 4001-4099: the same connection will be refused again.
+    /// 4001-4099: the server would refuse the same connection again.
     GiveUp,
     /// 4100-4199: the server is over capacity. Wait at least a second.
     WaitLonger,
     /// 4200-4299: connect again at once.
     AtOnce,
-    /// Everything else, and no code at all: connect again, with back-off.
+    /// Any other code, or none: connect again with back-off.
     BackOff,
 }
 

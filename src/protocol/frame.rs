@@ -1,4 +1,4 @@
-//! The envelope: one JSON object per text message.
+//! Frames: one JSON object per text message.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -8,13 +8,16 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::json::{flat, string};
+use super::json::{
+    flat::{self, FlatMessage},
+    string,
+};
 use crate::surrogates;
 
-/// Deeper messages are refused, so that no later parser of the same text can be driven out of its stack.
+/// Deeper messages are refused, so that later parsers of the same text cannot overflow their stack.
 const MAX_DEPTH: usize = 128;
 
-/// A received message, borrowed from its text. Unknown keys are ignored, of a repeated key the last one counts.
+/// A received message, borrowed from its text. Unknown keys are ignored. The last of repeated keys counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame<'a> {
     pub event: Cow<'a, str>,
@@ -24,18 +27,18 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the envelope. The reason for a refusal never quotes the message, because data may be confidential.
+    /// Reads a message. The reason for a refusal never quotes the message, because data may be confidential.
     pub fn parse(text: &'a str) -> Result<Self, String> {
         match flat::parse(text) {
-            Some(frame) => Ok(frame),
+            Some(flat) => Ok(flat.into()),
             None => Self::parse_any(text),
         }
     }
 
-    /// Whether the parser of any message accepts what the parser of flat messages accepts, and reads the same in it.
+    /// Whether both parsers read the same frame, if the parser of flat messages accepts the text.
     #[cfg(any(fuzzing, test))]
     pub fn parsers_agree(text: &'a str) -> bool {
-        let Some(flat) = flat::parse(text) else { return true };
+        let Some(flat) = flat::parse(text).map(Self::from) else { return true };
         Self::parse_any(text).is_ok_and(|any| format!("{flat:?}") == format!("{any:?}"))
     }
 
@@ -48,21 +51,32 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Says what is wrong and where, without serde's quotations from the message.
+impl<'a> From<FlatMessage<'a>> for Frame<'a> {
+    fn from(flat: FlatMessage<'a>) -> Self {
+        Self {
+            event: flat.event.into(),
+            channel: flat.channel.map(Cow::Borrowed),
+            data: flat.data.map(|data| Data::new(data.json, data.has_escapes)).unwrap_or_default(),
+            user_id: flat.user_id.map(Cow::Borrowed),
+        }
+    }
+}
+
+/// Describes the error and its position, without serde's quotations from the message.
 fn describe(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Data => "it is not an object with an event name",
-        serde_json::error::Category::Eof => "it ends before its JSON does",
+        serde_json::error::Category::Eof => "it ends inside of its JSON",
         _ => "it is not JSON",
     };
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// The `data` of a message, as the JSON text that stands there. Empty when there is none.
+/// The `data` of a message, as JSON text. Empty if there is none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Data<'a> {
     json: &'a str,
-    /// Whether it is a string with escapes.
+    /// Whether the JSON text is a string with escapes.
     has_escapes: bool,
 }
 
@@ -72,18 +86,13 @@ impl<'a> Data<'a> {
         Self::new(json, json.starts_with('"') && json.contains('\\'))
     }
 
-    /// `json` is the text of a valid JSON value. `has_escapes` is whether it is a string with escapes.
+    /// `json` is the text of a valid JSON value. `has_escapes` tells whether it is a string with escapes.
     pub fn new(json: &'a str, has_escapes: bool) -> Self {
         Self { json, has_escapes }
     }
 
-    /// The text of a string without escapes.
-    pub fn plain(self) -> Option<&'a str> {
-        self.string_content().filter(|_| !self.has_escapes)
-    }
-
-    /// The text as the publisher sent it: a string is decoded once, anything else stays as it stands. Half of a surrogate pair
-    /// in a string becomes U+FFFD; in JSON of another kind its escape stays (D1).
+    /// The text as the publisher sent it: a string is decoded once, any other value stays JSON text. A lone surrogate
+    /// in a string becomes U+FFFD. In other values its escape stays (D1).
     pub fn text(self) -> Cow<'a, str> {
         match self.string_content() {
             Some(content) if self.has_escapes => {
@@ -96,12 +105,12 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// How long it is as it stands in the message.
+    /// The length of the JSON text.
     pub fn len(self) -> usize {
         self.json.len()
     }
 
-    /// How many bytes the text has at most: as many as the JSON that it stands in.
+    /// An upper bound for the length of the text: the length of its JSON.
     pub fn max_len(self) -> usize {
         self.json.len()
     }
@@ -118,24 +127,24 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// The value of a platform event, which may come as an object or as a string that holds one.
+    /// The value of a platform event, which may be an object or a string that contains one.
     pub fn decode<T: DeserializeOwned>(self) -> Option<T> {
         surrogates::from_json(&self.text()).ok()
     }
 
-    /// A user id: a string that is not empty, or a number as its text. Anything else is none.
+    /// A user id: a non-empty string, or a number as its text. `None` for other values.
     fn as_id(self) -> Option<Cow<'a, str>> {
         let is_id = self.json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
         is_id.then(|| self.text()).filter(|id| !id.is_empty())
     }
 
-    /// What stands between the quotation marks, if this is a string.
+    /// The part between the quotation marks, if this is a string.
     fn string_content(self) -> Option<&'a str> {
         self.json.strip_prefix('"')?.strip_suffix('"')
     }
 }
 
-/// A string, decoded as that of data: serde_json would refuse half of a surrogate pair.
+/// A string, decoded like data: serde_json would refuse a lone surrogate.
 fn text<E: de::Error>(raw: &RawValue) -> Result<Cow<'_, str>, E> {
     let data = Data::any(raw);
     match data.string_content() {
@@ -144,7 +153,7 @@ fn text<E: de::Error>(raw: &RawValue) -> Result<Cow<'_, str>, E> {
     }
 }
 
-/// A frame, and how deep its JSON nests.
+/// A frame, and the depth of its JSON.
 struct Envelope<'a> {
     frame: Frame<'a>,
     depth: usize,
@@ -165,7 +174,7 @@ impl<'de: 'a, 'a> Visitor<'de> for EnvelopeVisitor<'a> {
         f.write_str("an object with an event name")
     }
 
-    /// Values that may nest are taken as raw text, which serde_json reads without recursion, however deep it is.
+    /// Values that may nest are read as raw text. serde_json does this without recursion, at any depth.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'a>, A::Error> {
         let (mut event, mut channel, mut user_id) = (None, None, None);
         let mut data = Data::default();
@@ -188,7 +197,7 @@ impl<'de: 'a, 'a> Visitor<'de> for EnvelopeVisitor<'a> {
     }
 }
 
-/// The keys of the envelope.
+/// The keys of a frame.
 enum Key {
     Event,
     Channel,
@@ -198,7 +207,7 @@ enum Key {
 }
 
 impl<'de> Deserialize<'de> for Key {
-    /// Reads a key as bytes: as text, serde_json would refuse half of a surrogate pair in one that is ignored.
+    /// Reads a key as bytes: serde_json would refuse the text of an unknown key with a lone surrogate.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(KeyVisitor)
     }
@@ -224,7 +233,7 @@ impl Visitor<'_> for KeyVisitor {
     }
 }
 
-/// How deep arrays and objects nest in a JSON value. What stands inside strings does not count.
+/// The depth of arrays and objects in a JSON value. Strings are skipped.
 fn nesting(value: &str) -> usize {
     if !value.starts_with(['{', '[']) {
         return 0;
@@ -253,12 +262,12 @@ fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
     }
 }
 
-/// The messages that a client sends. Here `data` is a real object, not a string.
+/// The messages that a client sends. Their `data` is an object, not a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outgoing<'a> {
     Ping,
     Pong,
-    /// `channel_data` goes out byte for byte as it was signed (A6).
+    /// `channel_data` is sent byte for byte as it was signed (A6).
     Subscribe {
         channel: &'a str,
         auth: Option<&'a str>,
@@ -277,7 +286,7 @@ impl Outgoing<'_> {
     /// The exact text of the message.
     pub fn to_text(self) -> String {
         #[derive(Serialize)]
-        struct Message<'a> {
+        struct PlatformMessage<'a> {
             event: &'a str,
             data: Payload<'a>,
         }
@@ -306,22 +315,24 @@ impl Outgoing<'_> {
             }
         };
         let lengths = [data.channel, data.auth, data.channel_data, data.user_data].into_iter().flatten().map(str::len);
-        // As long as it gets, when each second character is escaped: growing would leave signatures behind in memory (X1).
+        // The capacity suffices even if each character is escaped. A growing buffer would leave signatures behind in
+        // memory (X1).
         let mut text = Vec::with_capacity(128 + 2 * lengths.sum::<usize>());
-        serde_json::to_writer(&mut text, &Message { event, data }).expect("strings under string keys always serialise");
+        serde_json::to_writer(&mut text, &PlatformMessage { event, data })
+            .expect("strings under string keys always serialise");
         String::from_utf8(text).expect("JSON is UTF-8")
     }
 }
 
-/// The text of a client event. `data` is JSON text already and goes out as it stands (T2).
+/// The text of a client event. `data` is JSON text and is sent unchanged (T2).
 pub(crate) fn client_event(event: &str, channel: &str, data: &RawValue) -> String {
     #[derive(Serialize)]
-    struct Message<'a> {
+    struct ClientEvent<'a> {
         event: &'a str,
         channel: &'a str,
         data: &'a RawValue,
     }
-    serde_json::to_string(&Message { event, channel, data }).expect("strings under string keys always serialise")
+    serde_json::to_string(&ClientEvent { event, channel, data }).expect("strings under string keys always serialise")
 }
 
 #[cfg(test)]
@@ -353,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_half_of_a_surrogate_pair_is_u_fffd_everywhere_in_a_message() {
+    fn d1_a_lone_surrogate_is_u_fffd_everywhere_in_a_message() {
         let text = r#"{"\ud83d":{"\ude00":1},"event":"e\ud83d","channel":"c\ude00","data":"d\ud83d\ud83d\ude00","user_id":"\uD83D\u0041"}"#;
         let frame = Frame::parse(text).expect("valid");
         assert_eq!((&*frame.event, frame.channel.as_deref()), ("e\u{fffd}", Some("c\u{fffd}")));
@@ -366,13 +377,13 @@ mod tests {
     }
 
     #[test]
-    fn d1_an_escaped_key_of_the_envelope_is_that_key() {
+    fn d1_an_escaped_key_of_a_frame_is_that_key() {
         let frame = Frame::parse(r#"{"\u0065vent":"e","ch\u0061nnel":"c"}"#).expect("valid");
         assert_eq!((&*frame.event, frame.channel.as_deref()), ("e", Some("c")));
     }
 
     #[test]
-    fn d2_halves_of_surrogate_pairs_do_not_make_a_message_nest_deeper() {
+    fn d2_lone_surrogates_do_not_make_a_message_nest_deeper() {
         let nested = |levels: usize| {
             let (open, close) = ("[".repeat(levels - 2), "]".repeat(levels - 2));
             format!(r#"{{"event":"\ud83d","\ude00":["\ud83d",{open}{close}]}}"#)
@@ -383,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_user_id_only_where_it_is_one() {
+    fn d1_only_strings_and_numbers_are_user_ids() {
         let id = |text| Frame::parse(text).expect("valid").user_id.map(Cow::into_owned);
         assert_eq!(id(r#"{"event":"e","user_id":"u"}"#).as_deref(), Some("u"));
         assert_eq!(id(r#"{"event":"e","user_id":7}"#).as_deref(), Some("7"));
@@ -395,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn d2_what_is_not_an_object_with_an_event_is_refused() {
+    fn d2_texts_other_than_an_object_with_an_event_are_refused() {
         let bad = [
             "",
             " ",
@@ -418,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn d2_a_message_may_nest_128_levels_and_no_more() {
+    fn d2_a_message_may_nest_up_to_128_levels() {
         let nested =
             |levels: usize| format!(r#"{{"event":"e","data":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
         assert!(Frame::parse(&nested(128)).is_ok());
@@ -429,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn d2_json_inside_the_text_of_data_is_not_looked_into() {
+    fn d2_json_inside_the_text_of_data_is_not_parsed() {
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(data_of(&format!(r#"{{"event":"e","data":"{deep}"}}"#)), deep);
         let quoted = r#"\"\\\"["#.repeat(300);

@@ -1,4 +1,4 @@
-//! What a received message means.
+//! The meaning of received messages.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     frame::{Data, Frame},
-    json::id,
+    json::string::id_text,
 };
 use crate::{Name, error::excerpt, surrogates};
 
@@ -51,20 +51,20 @@ pub(crate) enum Message<'a> {
         data: Data<'a>,
     },
     SignInSucceeded {
-        /// The user's id, where the server repeats it.
+        /// The user's id, if the server repeats it.
         id: Option<String>,
     },
     Watchlist(Vec<WatchlistChange>),
-    /// A `pusher:` or `pusher_internal:` event that this client does not know, or one without the channel it needs.
+    /// A `pusher:` or `pusher_internal:` event that this client does not know, or that lacks its channel.
     UnknownPlatformEvent,
-    /// Everything that a publisher may have sent.
+    /// An event of the application.
     Event(Frame<'a>),
 }
 
 impl<'a> Message<'a> {
-    /// Sorts a message by its event name. Only the two reserved prefixes are the platform's, and `online` and `offline` without a
-    /// channel where they have the shape of a change of the watchlist. Any other name is an application event, `client-` names
-    /// without a channel included: no peer can send such a message, so that it is the server's own.
+    /// Classifies a message by its event name. Platform events have one of the two reserved prefixes, or the name
+    /// `online` or `offline` without a channel and with the data of a watchlist change. All other messages are
+    /// application events, also `client-` events without a channel: only the server can send those.
     pub fn of(frame: Frame<'a>) -> Self {
         if !frame.event.starts_with("pusher:") && !frame.event.starts_with("pusher_internal:") {
             return match WatchlistChange::bare(&frame) {
@@ -98,7 +98,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Users of the watchlist who went online or offline.
+/// Users of the watchlist that went online or offline.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct WatchlistChange {
     pub name: String,
@@ -106,11 +106,11 @@ pub(crate) struct WatchlistChange {
     pub user_ids: Vec<Name>,
 }
 
-/// A watchlist has at most 100 users (4302), whose ids have at most 128 characters. What is far larger is none, because its
-/// ids would take many times its length.
+/// Larger data is not read as a watchlist change. A watchlist has at most 100 users (4302), whose ids have at most 128
+/// characters. The ids of larger data would take many times its size.
 const MAX_WATCHLIST: usize = 256 << 10;
 
-/// Ids are texts; a number is its text.
+/// Reads a list of ids, which may be strings or numbers.
 fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Name>, D::Error> {
     deserializer.deserialize_seq(IdsVisitor)
 }
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for IdsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Name>, A::Error> {
         let mut ids = Vec::new();
         while let Some(id) = list.next_element::<Box<RawValue>>()? {
-            ids.extend(id::text(&id).filter(|id| !id.is_empty()).map(|id| Name::from(id.as_str())));
+            ids.extend(id_text(&id).filter(|id| !id.is_empty()).map(|id| Name::from(id.as_str())));
         }
         Ok(ids)
     }
@@ -136,15 +136,15 @@ impl<'de> Visitor<'de> for IdsVisitor {
 impl WatchlistChange {
     fn listed(data: Data<'_>) -> Vec<Self> {
         #[derive(Deserialize, Default)]
-        struct Listed {
+        struct WatchlistEvents {
             events: Vec<WatchlistChange>,
         }
-        let listed = if data.len() > MAX_WATCHLIST { None } else { data.decode::<Listed>() };
+        let listed = if data.len() > MAX_WATCHLIST { None } else { data.decode::<WatchlistEvents>() };
         listed.unwrap_or_default().events
     }
 
-    /// Sockudo sends each change as an event of its own, without a channel. `None` for any other event. One that is far too
-    /// large for a watchlist is not looked into, and changes nothing.
+    /// Sockudo sends each change as a separate event without a channel. `None` for any other event. Data that is too
+    /// large for a watchlist is not read: it results in no changes.
     fn bare(frame: &Frame<'_>) -> Option<Vec<Self>> {
         #[derive(Deserialize)]
         struct Bare {
@@ -170,7 +170,7 @@ fn count_of(data: Data<'_>) -> Option<u64> {
     data.decode::<Count>().map(|count| count.subscription_count)
 }
 
-/// Servers repeat `user_data` as the JSON text that was signed.
+/// Servers repeat the signed JSON text of `user_data`.
 fn signed_in_id(data: Data<'_>) -> Option<String> {
     #[derive(Deserialize)]
     struct SignedIn {
@@ -179,42 +179,42 @@ fn signed_in_id(data: Data<'_>) -> Option<String> {
     user_id(&data.decode::<SignedIn>()?.user_data)
 }
 
-/// The id of the user whom this `user_data` is about. `None` when it names none.
+/// The user id in this `user_data`. `None` if there is no id.
 fn user_id(user_data: &str) -> Option<String> {
     #[derive(Deserialize)]
-    struct User {
+    struct SignedInUser {
         id: String,
     }
-    surrogates::from_json::<User>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
+    surrogates::from_json::<SignedInUser>(user_data).ok().map(|user| user.id).filter(|id| !id.is_empty())
 }
 
 /// The content of `pusher:connection_established`.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Established {
-    /// Servers send text (`"123.456"`); a number is taken as its text. Empty when it is missing.
+    /// Servers send a string (`"123.456"`). A number is converted to its text. Empty if it is missing.
     pub socket_id: String,
-    /// `None` when the server gave nothing usable.
+    /// `None` without a usable value.
     pub activity_timeout: Option<Duration>,
 }
 
 impl Established {
     fn of(data: Data<'_>) -> Self {
         #[derive(Deserialize, Default)]
-        struct Raw {
+        struct RawEstablished {
             socket_id: Option<Box<RawValue>>,
             activity_timeout: Option<Box<RawValue>>,
         }
-        let raw: Raw = data.decode().unwrap_or_default();
+        let raw: RawEstablished = data.decode().unwrap_or_default();
         Self {
-            socket_id: raw.socket_id.as_deref().and_then(id::text).unwrap_or_default(),
-            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&id::text(raw)?)),
+            socket_id: raw.socket_id.as_deref().and_then(id_text).unwrap_or_default(),
+            activity_timeout: raw.activity_timeout.as_deref().and_then(|raw| clamp_seconds(&id_text(raw)?)),
         }
     }
 }
 
-/// Reads a server's activity timeout. No value leads to more than one ping a second, or to an overflow (R7).
+/// Reads a server's activity timeout, and limits it so that there is at most one ping a second, and no overflow (R7).
 fn clamp_seconds(text: &str) -> Option<Duration> {
-    /// A day: longer than any timeout that is configured, so that the smaller one decides.
+    /// A day. This is longer than any configured timeout, so that the configured timeout applies.
     const MAX: f64 = 86_400.0;
     let seconds: f64 = text.parse().ok()?;
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.clamp(1.0, MAX)))
@@ -225,23 +225,23 @@ fn clamp_seconds(text: &str) -> Option<Duration> {
 pub(crate) struct ServerError {
     pub code: Option<u16>,
     pub message: String,
-    /// soketi names the channel when it refuses a client event. At most 200 characters, as channels have.
+    /// soketi names the channel when it refuses a client event. At most 200 characters, as in channel names.
     pub channel: Option<String>,
 }
 
 impl ServerError {
     fn of(data: Data<'_>, channel: Option<String>) -> Self {
         #[derive(Deserialize, Default)]
-        struct Raw {
+        struct RawError {
             code: Option<Box<RawValue>>,
             message: Option<Box<RawValue>>,
         }
-        let Raw { code, message } = data.decode().unwrap_or_default();
+        let RawError { code, message } = data.decode().unwrap_or_default();
         Self { code: code_of(code), message: text_of(message), channel }
     }
 }
 
-/// Why the server refused a subscription.
+/// The server's reason for the refusal of a subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub kind: String,
@@ -252,25 +252,26 @@ pub(crate) struct Refusal {
 impl<'de> Deserialize<'de> for Refusal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Raw {
+        struct RawRefusal {
             r#type: Option<Box<RawValue>>,
             error: Option<Box<RawValue>>,
             status: Option<Box<RawValue>>,
             code: Option<Box<RawValue>>,
         }
-        let Raw { r#type, error, status, code } = Raw::deserialize(deserializer)?;
+        let RawRefusal { r#type, error, status, code } = RawRefusal::deserialize(deserializer)?;
         Ok(Self { kind: text_of(r#type), message: text_of(error), status: code_of(status).or_else(|| code_of(code)) })
     }
 }
 
-/// The text, if it is one. The other fields are never made values of, which would take many times the room of the message.
+/// The text of a string. Empty for other values, which are not parsed: they could take many times the memory of the
+/// message.
 fn text_of(raw: Option<Box<RawValue>>) -> String {
     let text = raw.and_then(|raw| surrogates::from_json::<String>(raw.get()).ok());
     excerpt(&text.unwrap_or_default())
 }
 
 fn code_of(raw: Option<Box<RawValue>>) -> Option<u16> {
-    id::text(&raw?)?.parse().ok()
+    id_text(&raw?)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn d3_a_servers_words_are_cut() {
+    fn d3_a_servers_text_is_cut() {
         let text = format!(r#"{{"event":"pusher:error","data":{{"message":"{}"}}}}"#, "ż".repeat(100_000));
         let Message::Error(error) = message(&text) else { panic!() };
         assert_eq!(error.message, "ż".repeat(200));
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a8_the_watchlist_comes_in_two_shapes() {
+    fn a8_the_watchlist_is_read_in_two_shapes() {
         let changes = |text: &str| match message(text) {
             Message::Watchlist(changes) => changes,
             other => panic!("{other:?}"),
@@ -390,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_half_of_a_surrogate_pair_in_a_platform_event_is_u_fffd() {
+    fn d1_a_lone_surrogate_in_a_platform_event_is_u_fffd() {
         let error = r#"{"event":"pusher:error","data":{"code":4009,"message":"no\ud83d","\ude00":1}}"#;
         let Message::Error(error) = message(error) else { panic!() };
         assert_eq!((error.code, &*error.message), (Some(4009), "no\u{fffd}"));

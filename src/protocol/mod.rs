@@ -1,8 +1,8 @@
-//! Bytes to meaning and back. Pure functions: no state, no time, no I/O.
+//! Parses and writes messages. Pure functions: no state, no time, no I/O.
 //!
-//! The protocol is Pusher Channels protocol 7, as its documentation has it
-//! (<https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/>) and as the servers speak it:
-//! strict in what is sent, tolerant in what is accepted.
+//! The protocol is Pusher Channels protocol 7, as in its documentation
+//! (<https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/>) and as the servers implement
+//! it. The client is strict in what it sends, and tolerant in what it accepts.
 
 pub(crate) mod auth_response;
 pub(crate) mod channel_name;

@@ -1,4 +1,4 @@
-//! Percent-encoding of what goes into a URL.
+//! Percent-encoding for URLs.
 
 use std::fmt::{self, Write};
 
@@ -10,7 +10,7 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
-/// [`encode`], to a place of one's own.
+/// Like [`encode`], into a given buffer.
 pub(crate) fn encode_to(text: &str, out: &mut impl Write) -> fmt::Result {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -22,8 +22,8 @@ pub(crate) fn encode_to(text: &str, out: &mut impl Write) -> fmt::Result {
     Ok(())
 }
 
-/// Encodes what RFC 3986 does not allow in a path or a query at all, and leaves escapes and delimiters as they are. A percent
-/// sign that begins no escape stands for itself.
+/// Encodes the characters that RFC 3986 does not allow in a path or a query, and keeps escapes and delimiters. A
+/// percent sign outside of an escape is encoded.
 pub(crate) fn encode_rest(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for (start, byte) in text.bytes().enumerate() {
@@ -37,7 +37,7 @@ pub(crate) fn encode_rest(text: &str) -> String {
     encoded
 }
 
-/// `None` when an escape is broken, or the bytes are not UTF-8.
+/// Replaces the escapes. `None` if an escape is invalid, or the bytes are not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let (mut bytes, mut decoded) = (text.bytes(), Vec::with_capacity(text.len()));
     while let Some(byte) = bytes.next() {
@@ -62,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn c1_in_a_complete_url_only_what_may_not_stand_there_is_encoded() {
+    fn c1_in_a_complete_url_only_forbidden_characters_are_encoded() {
         assert_eq!(encode_rest("/a/b%20c?d=e&f=%c5%BC"), "/a/b%20c?d=e&f=%c5%BC");
         assert_eq!(encode_rest("/ż[0]?{\"}"), "/%C5%BC%5B0%5D?%7B%22%7D");
         assert_eq!(encode_rest("/100%/%zz/%4"), "/100%25/%25zz/%254");
     }
 
     #[test]
-    fn what_was_encoded_is_decoded_and_broken_escapes_are_not() {
+    fn encoded_text_is_decoded_and_invalid_escapes_are_refused() {
         assert_eq!(decode(&encode("a&b=c ż%")).as_deref(), Some("a&b=c ż%"));
         for broken in ["%", "%4", "%zz", "%ff"] {
             assert_eq!(decode(broken), None, "{broken}");

@@ -1,4 +1,4 @@
-//! Members of presence channels, in every shape in which servers send them.
+//! Members of presence channels, in all shapes that servers send.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,27 +8,27 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{frame::Data, json::id};
+use super::{frame::Data, json::string::id_text};
 use crate::surrogates;
 
-/// What stands for a member about whom the server says no more than the id.
+/// The info of a member without `user_info`.
 pub(crate) const NO_INFO: &str = "null";
 
-/// Who takes a list of members in, one after another, each with its id and the JSON text of its `user_info`. So nobody has
-/// to hold the whole list who does not want to: a short message can name half a million members.
+/// Called for each member of a list, with the id and the JSON text of `user_info`. The caller need not keep the whole
+/// list: a short message can name half a million members.
 pub(crate) type EachMember<'a> = dyn FnMut(&str, Option<&str>) + 'a;
 
-/// Names the members that `subscription_succeeded` lists. None when there is no list.
+/// Calls `each` for the members that `subscription_succeeded` lists, if it has a list.
 ///
-/// First those of `hash`, with their info, then those of `ids`, without. An id that only `ids` has is a member without info,
-/// `count` is not believed (P2).
+/// The members of `hash` come first, with their info, then those of `ids`, without info. An id that is only in `ids` is
+/// a member without info. `count` is ignored (P2).
 pub(crate) fn list_members(data: Data<'_>, each: &mut EachMember<'_>) {
     #[derive(Deserialize, Default)]
     struct Succeeded {
-        presence: Option<Listed>,
+        presence: Option<PresenceData>,
     }
     #[derive(Deserialize, Default)]
-    struct Listed {
+    struct PresenceData {
         #[serde(default)]
         ids: Option<Box<RawValue>>,
         #[serde(default)]
@@ -45,12 +45,12 @@ pub(crate) fn list_members(data: Data<'_>, each: &mut EachMember<'_>) {
 
 /// The member of `member_added` or `member_removed`: its id, and the JSON text of its info. `None` without a usable id.
 pub(crate) fn member_of(data: Data<'_>) -> Option<(String, String)> {
-    let described: Described = data.decode()?;
+    let described: MemberData = data.decode()?;
     let info = described.user_info.map_or_else(|| NO_INFO.to_owned(), |info| info.get().to_owned());
     Some((id_of(described.user_id.as_deref()?)?, info))
 }
 
-/// A member as the data of `member_added` and `member_removed` has it. `info` is JSON text.
+/// A member in the form of the data of `member_added` and `member_removed`. `info` is JSON text.
 pub(crate) fn describe(id: &str, info: Option<&str>) -> String {
     let id = serde_json::Value::from(id);
     match info {
@@ -59,38 +59,39 @@ pub(crate) fn describe(id: &str, info: Option<&str>) -> String {
     }
 }
 
-/// The id of the member that this `channel_data` makes of the client. `None` when it names none.
+/// The member id of the client in this `channel_data`. `None` if there is no id.
 pub(crate) fn own_id(channel_data: &str) -> Option<String> {
-    let described: Described = surrogates::from_json(channel_data).ok()?;
+    let described: MemberData = surrogates::from_json(channel_data).ok()?;
     id_of(described.user_id.as_deref()?)
 }
 
 #[derive(Deserialize)]
-struct Described {
+struct MemberData {
     user_id: Option<Box<RawValue>>,
     user_info: Option<Box<RawValue>>,
 }
 
-/// Ids are compared as strings, so that a number is its text.
+/// The id as a string. A number is converted to its text, because ids are compared as strings.
 fn id_of(raw: &RawValue) -> Option<String> {
-    id::text(raw).filter(|id| !id.is_empty())
+    id_text(raw).filter(|id| !id.is_empty())
 }
 
-/// The entries of an object, or of a list, which PHP makes of an object whose keys are 0, 1, 2, ... Anything else has none.
+/// Calls `each` for the entries of an object, or of a list: PHP writes an object with the keys 0, 1, 2, ... as a list.
+/// Other values have no entries.
 fn for_each_entry(raw: Option<Box<RawValue>>, each: impl FnMut(&str, &RawValue)) {
     let Some(raw) = raw else { return };
-    // Before it is read, because entries that have been handed on are not taken back.
+    // The text is repaired before it is read, because `each` cannot be undone for entries before an error.
     let repaired = surrogates::repaired(raw.get());
     let mut json = serde_json::Deserializer::from_str(repaired.as_deref().map_or(raw.get(), String::as_str));
-    // What is neither an object nor a list is an error, before which there are no entries.
+    // For values other than objects and lists, this is an error without any entries.
     let _ = json.deserialize_any(Entries(each));
 }
 
-/// Borrows from the message where it has no escapes.
+/// A key, borrowed from the message if it has no escapes.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct EntryKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Hands the entries on as they are read.
+/// Calls the closure for the entries while it reads them.
 struct Entries<F>(F);
 
 impl<'de, F: FnMut(&str, &RawValue)> Visitor<'de> for Entries<F> {
@@ -105,7 +106,7 @@ impl<'de, F: FnMut(&str, &RawValue)> Visitor<'de> for Entries<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &RawValue>()? {
+        while let Some((EntryKey(key), value)) = map.next_entry::<EntryKey<'de>, &RawValue>()? {
             (self.0)(&key, value);
         }
         Ok(())
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_half_of_a_surrogate_pair_in_a_list_is_u_fffd() {
+    fn d1_a_lone_surrogate_in_a_list_is_u_fffd() {
         let list = r#"{"\ud83d":1,"ids":["a\ud83d",7,"b"],"hash":{"a\ud83d":{"n":"\ude00"},"b":null}}"#;
         let listed = pairs(&[("7", "null"), ("a\u{fffd}", r#"{"n":"\ufffd"}"#), ("b", "null")]);
         assert_eq!(members(list), listed);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn p2_what_is_no_list_is_an_empty_one() {
+    fn p2_values_other_than_lists_are_an_empty_list() {
         for presence in ["null", "7", "[]", "{}", r#"{"ids":7,"hash":"x"}"#, r#"{"ids":[null,{},""],"hash":null}"#] {
             assert!(members(presence).is_empty(), "{presence}");
         }
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn p2_info_may_nest_as_deep_as_it_likes_inside_the_text_of_data() {
+    fn p2_info_may_nest_to_any_depth_inside_the_text_of_data() {
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         let data = format!(r#""{{\"presence\":{{\"hash\":{{\"a\":{deep}}}}}}}""#);
         assert_eq!(with_data(&data, collect).get("a"), Some(&deep));

@@ -16,13 +16,13 @@ use zeroize::Zeroizing;
 
 use crate::surrogates;
 
-/// The key of one channel, always 32 bytes. Wiped when it is dropped, and not in an array, which would leave copies on the
-/// stack when it moves.
+/// The key of one channel, always 32 bytes. It is wiped on drop. It is not an array, because moving an array leaves
+/// copies on the stack.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
 
-/// For envelopes, whose base64 may lack its padding, as the official JavaScript client accepts it (E6). The alphabet is the
-/// standard one.
+/// For encrypted data, whose base64 may lack its padding, as in the official JavaScript client (E6). The alphabet is
+/// the standard one.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -31,17 +31,17 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// The length of a key.
 const BYTES: usize = 32;
 
-/// Why data could not be decrypted.
+/// The reason why data could not be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenError {
-    /// No key opens this (E3).
+    /// The data is invalid under any key (E3).
     Malformed(&'static str),
-    /// Another key may.
+    /// The data is valid, but the key does not fit.
     WrongKey,
 }
 
 impl SharedSecret {
-    /// Reads what an auth endpoint sends: 32 bytes in standard base64 with padding, and nothing else (A5).
+    /// Reads the key of an auth endpoint: exactly 32 bytes in standard base64 with padding (A5).
     pub fn from_base64(text: &str) -> Result<Self, &'static str> {
         let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| "is not standard base64")?);
         if bytes.len() == BYTES { Ok(Self(bytes)) } else { Err("is not 32 bytes long") }
@@ -55,20 +55,20 @@ impl SharedSecret {
         Self(Zeroizing::new(hash.finalize().to_vec()))
     }
 
-    /// The form in which auth endpoints send it.
+    /// The key in the form that auth endpoints send.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.0.as_slice())
     }
 
-    /// Decrypts the envelope `{"nonce": .., "ciphertext": ..}`.
+    /// Decrypts the JSON object `{"nonce": .., "ciphertext": ..}`.
     pub fn open(&self, envelope: &str) -> Result<Vec<u8>, OpenError> {
         #[derive(Deserialize)]
-        struct Envelope {
+        struct SealedData {
             nonce: String,
             ciphertext: String,
         }
-        let envelope: Envelope = surrogates::from_json(envelope)
-            .map_err(|_| OpenError::Malformed("it is not an envelope of nonce and ciphertext"))?;
+        let envelope: SealedData = surrogates::from_json(envelope)
+            .map_err(|_| OpenError::Malformed("it is not an object with nonce and ciphertext"))?;
         let nonce: [u8; 24] = LENIENT
             .decode(&envelope.nonce)
             .ok()
@@ -90,8 +90,7 @@ impl fmt::Debug for SharedSecret {
     }
 }
 
-/// The data that the publisher gave, out of the plain text: a JSON string is decoded once, anything else is the data as
-/// it stands (E5).
+/// The publisher's data in the plain text: a JSON string is decoded once, any other text is the data itself (E5).
 pub(crate) fn data_of(plain: String) -> String {
     if plain.starts_with('"') { surrogates::from_json(&plain).unwrap_or(plain) } else { plain }
 }
@@ -100,7 +99,7 @@ pub(crate) fn data_of(plain: String) -> String {
 mod tests {
     use super::*;
 
-    /// From the protocol's own libraries: NaCl's test vector of `crypto_secretbox`.
+    /// NaCl's test vector of `crypto_secretbox`.
     const KEY: [u8; 32] = [
         0x1b, 0x27, 0x55, 0x64, 0x73, 0xe9, 0x85, 0xd4, 0x62, 0xcd, 0x51, 0x19, 0x7a, 0x9a, 0x46, 0xc7, 0x60, 0x09,
         0x54, 0x9e, 0xac, 0x64, 0x74, 0xf2, 0x06, 0xc4, 0xee, 0x08, 0x44, 0xf6, 0x83, 0x89,
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn e1_what_was_sealed_with_the_key_is_opened_and_nothing_else() {
+    fn e1_only_data_that_was_encrypted_with_the_key_is_decrypted() {
         let envelope = sealed(&secret(), b"{\"a\":1}");
         assert_eq!(secret().open(&envelope).as_deref(), Ok(b"{\"a\":1}".as_slice()));
         let other = SharedSecret(Zeroizing::new(vec![1; 32]));
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn e1_every_flipped_bit_of_the_ciphertext_and_the_nonce_is_noticed() {
+    fn e1_every_flipped_bit_of_the_ciphertext_and_the_nonce_is_detected() {
         let cipher = XSalsa20Poly1305::new(KEY.as_slice().into());
         let ciphertext = cipher.encrypt(&[7; 24].into(), b"hello".as_slice()).expect("it fits");
         for bit in 0..8 * (24 + ciphertext.len()) {
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn e3_malformed_envelopes_are_told_from_a_wrong_key() {
+    fn e3_malformed_data_differs_from_a_wrong_key() {
         let good = STANDARD.encode([0; 24]);
         let short = STANDARD.encode([0; 23]);
         let tag = STANDARD.encode([0; 16]);
@@ -165,8 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn e6_the_padding_of_an_envelope_may_be_missing() {
-        // Ciphertexts of every length modulo 3: no padding, one sign, two signs. A nonce of 24 bytes needs none.
+    fn e6_the_padding_of_the_base64_may_be_missing() {
+        // Ciphertexts of every length modulo 3, which have no, one or two padding characters. A nonce of 24 bytes has
+        // none.
         for plain in ["", "1", "12", "123"] {
             let envelope = sealed(&secret(), plain.as_bytes());
             let mut shorter = envelope.clone();
@@ -199,9 +199,9 @@ mod tests {
         }
     }
 
-    /// The value was computed by the official `pusher` library for Node, `channelSharedSecret`.
+    /// The expected value is the result of `channelSharedSecret` in the official `pusher` library for Node.
     #[test]
-    fn the_key_of_a_channel_is_derived_as_the_official_libraries_do() {
+    fn the_key_of_a_channel_is_derived_like_in_the_official_libraries() {
         let master = SharedSecret(Zeroizing::new(b"01234567890123456789012345678901".to_vec()));
         let derived = SharedSecret::derive("private-encrypted-room", &master);
         assert_eq!(STANDARD.encode(derived.0.as_slice()), "L38rkfo40L+fzS0K+KbYNXjQzEkJllc8+TgyPF0gM/4=");

@@ -1,4 +1,4 @@
-//! The signatures with which channels and users are authorised.
+//! The signatures that authorise channels and users.
 //!
 //! "Authentication signatures" of the protocol's documentation
 //! (<https://pusher.com/docs/channels/library_auth_reference/auth-signatures/>): the app's key, a colon, and the HMAC-SHA256
@@ -16,8 +16,8 @@ impl ChannelAuth {
     /// [`shared_secret`](Self::shared_secret). Check first whether the user may subscribe.
     ///
     /// The client chooses the socket id and the channel's name, and a colon in one of them could make a signature valid
-    /// for another channel. So nothing is signed for a socket id with other characters than letters, digits, `.`, `-` and
-    /// `_`, or for a name that no channel can have: the permission then has an empty signature, which servers refuse.
+    /// for another channel. A socket id may therefore have only letters, digits, `.`, `-` and `_`, and the channel name
+    /// must be valid. Otherwise the permission has an empty signature, which servers refuse.
     ///
     /// ```
     /// use pusher_channels::ChannelAuth;
@@ -32,7 +32,7 @@ impl ChannelAuth {
     }
 
     /// Signs the permission for a presence channel on this connection. `channel_data` is JSON text with `user_id` and
-    /// perhaps `user_info`. [`sign`](Self::sign) describes the names and ids that are not signed.
+    /// optionally `user_info`. [`sign`](Self::sign) describes the names and ids that are not signed.
     ///
     /// ```
     /// use pusher_channels::ChannelAuth;
@@ -58,8 +58,8 @@ impl ChannelAuth {
 
 /// For backends: the proof of identity that a user authentication endpoint signs.
 impl UserAuth {
-    /// Signs who the user of this connection is. `user_data` is JSON text with `id`, and perhaps `user_info` and
-    /// `watchlist`. Like [`ChannelAuth::sign`], it signs nothing for an invalid socket id.
+    /// Signs the identity of the user of this connection. `user_data` is JSON text with `id`, and optionally
+    /// `user_info` and `watchlist`. Like [`ChannelAuth::sign`], it signs nothing for an invalid socket id.
     pub fn sign(app_key: &str, app_secret: &str, socket_id: &str, user_data: impl Into<String>) -> Self {
         let data = user_data.into();
         let signature = signed(app_key, socket_id, None, || user(app_key, app_secret, socket_id, &data));
@@ -67,7 +67,7 @@ impl UserAuth {
     }
 }
 
-/// Signs only a text that cannot be taken for that of another permission.
+/// Signs only if the text cannot be mistaken for the text of another permission.
 fn signed(app_key: &str, socket_id: &str, channel: Option<&str>, sign: impl FnOnce() -> String) -> String {
     let is_of_an_id = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let is_id = !socket_id.is_empty() && socket_id.bytes().all(is_of_an_id);
@@ -75,7 +75,7 @@ fn signed(app_key: &str, socket_id: &str, channel: Option<&str>, sign: impl FnOn
     if is_id && is_name { sign() } else { format!("{app_key}:") }
 }
 
-/// What a subscription on this socket must carry. A presence channel signs its `channel_data` too.
+/// The `auth` of a subscription on this socket. For a presence channel it also covers `channel_data`.
 pub(crate) fn channel(key: &str, secret: &str, socket_id: &str, channel: &str, channel_data: Option<&str>) -> String {
     match channel_data {
         None => sign(key, secret, &[socket_id, ":", channel]),
@@ -83,7 +83,7 @@ pub(crate) fn channel(key: &str, secret: &str, socket_id: &str, channel: &str, c
     }
 }
 
-/// What a sign-in on this socket must carry.
+/// The `auth` of a sign-in on this socket.
 pub(crate) fn user(key: &str, secret: &str, socket_id: &str, user_data: &str) -> String {
     sign(key, secret, &[socket_id, "::user::", user_data])
 }
@@ -93,7 +93,7 @@ fn sign(key: &str, secret: &str, parts: &[&str]) -> String {
     for part in parts {
         mac.update(part.as_bytes());
     }
-    // As long as it gets, because growing would leave a part of it behind in memory (X1).
+    // The capacity suffices for the whole text. A growing string would leave a part of it behind in memory (X1).
     let mut signature = String::with_capacity(key.len() + 65);
     signature.push_str(key);
     signature.push(':');
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a2_permissions_that_are_signed_carry_what_is_signed() {
+    fn a2_signed_permissions_carry_the_signed_data() {
         let private = ChannelAuth::sign(KEY, SECRET, "1234.1234", "private-foobar");
         assert_eq!(private.signature(), channel(KEY, SECRET, "1234.1234", "private-foobar", None));
         assert_eq!((private.member(), private.key()), (None, None));
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!((proof.signature(), proof.data()), (&*user(KEY, SECRET, "1.2", data), data));
     }
 
-    /// The documentation prints the digest of another name; both are right for their text.
+    /// The documentation prints the digest for another name. Both digests are correct for their texts.
     #[test]
     fn a2_a_presence_signature_covers_the_channel_data() {
         let cases = [

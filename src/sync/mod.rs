@@ -1,7 +1,7 @@
-//! What threads share, and wait with.
+//! Locks, channels, atomics and threads.
 //!
-//! It is what parking_lot, crossbeam and the standard library have. Unit tests that are built with `--cfg shuttle` get a
-//! model checker's instead, under the same names, which runs the hand-offs between threads in thousands of orders.
+//! They are those of parking_lot, crossbeam and the standard library. Unit tests that are built with `--cfg shuttle`
+//! use the types of a model checker under the same names. It runs the hand-offs between threads in thousands of orders.
 
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;

@@ -1,27 +1,21 @@
 //! The options of the server.
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
-use super::TestServer;
-use super::app::App;
-use super::auth::{AuthUser, EndpointRequest, UserSource};
-use super::client_event::{ClientEventLimits, ClientEventRules};
-use super::encryption::{Encryption, MasterKey};
-use super::hub::Hub;
-use super::listener::Listener;
-use super::message_limit::{MessageLimit, OverLimit};
-use super::refusal::Refusals;
-use super::settings::Settings;
-use super::watchlist::WatchlistEvents;
-
-/// Hosted Pusher's own value.
-const DEFAULT_ACTIVITY_TIMEOUT: &str = "120";
-/// Enough for 100 000 events of a few hundred bytes that a benchmark publishes in one go.
-const DEFAULT_QUEUE_LIMIT: usize = 64 << 20;
-/// Ten times what self-hosted servers accept from a client by default.
-const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
+use super::{
+    auth::{
+        app::App,
+        encryption::{Encryption, MasterKey},
+    },
+    connection::listener::Listener,
+    http::auth_endpoint::{AuthUser, EndpointRequest, UserSource},
+    hub::{
+        core::Hub,
+        settings::{MessageLimit, OverLimit, Settings},
+    },
+    protocol::{client_event::ClientEventRules, refusal::Refusals, watchlist::WatchlistEvents},
+    server::TestServer,
+};
 
 /// Options of a [`TestServer`], made by [`TestServer::builder`].
 ///
@@ -36,30 +30,12 @@ const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
 /// assert!(server.url().ends_with("/app/my-key"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "the server runs when `start` is called"]
 pub struct TestServerBuilder {
-    pub(super) settings: Settings,
+    settings: Settings,
     master_key: Option<MasterKey>,
     port: u16,
-}
-
-impl Default for TestServerBuilder {
-    fn default() -> Self {
-        let settings = Settings {
-            app: App::default(),
-            activity_timeout: DEFAULT_ACTIVITY_TIMEOUT.into(),
-            queue_limit: DEFAULT_QUEUE_LIMIT,
-            refusals: Refusals::default(),
-            client_events: ClientEventLimits::default(),
-            message_limit: None,
-            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
-            subscription_counts: false,
-            watchlist_events: WatchlistEvents::default(),
-            users: UserSource::default(),
-        };
-        TestServerBuilder { settings, master_key: None, port: 0 }
-    }
 }
 
 impl TestServerBuilder {
@@ -80,23 +56,23 @@ impl TestServerBuilder {
         }
     }
 
-    /// JSON text in place of the number of seconds, for tests of values that no client expects: `null`, `"30"`, `-1`.
+    /// JSON text in place of the number of seconds, for tests of unexpected values: `null`, `"30"`, `-1`.
     ///
-    /// The text is not checked; one that is not JSON makes the whole message invalid.
+    /// The text is not checked. If it is not JSON, the whole message is invalid.
     pub fn activity_timeout_json(mut self, json: &str) -> Self {
         self.settings.activity_timeout = json.into();
         self
     }
 
-    /// The port on 127.0.0.1. Defaults to 0, a free one.
+    /// The port on 127.0.0.1. Defaults to 0, which takes a free port.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// How many bytes may wait for one client before it is dropped as too slow. Defaults to 64 MiB.
+    /// The number of bytes that may wait for one client before the server drops it as too slow. Defaults to 64 MiB.
     ///
-    /// Each message counts 64 bytes more than its frame has. A single message passes whatever its size.
+    /// Each message counts as the size of its frame plus 64 bytes. A single message of any size is accepted.
     pub fn queue_limit(mut self, bytes: usize) -> Self {
         self.settings.queue_limit = bytes;
         self
@@ -108,48 +84,49 @@ impl TestServerBuilder {
         self
     }
 
-    /// Whether clients may send events to each other. Defaults to true; else each is answered with error 4301.
+    /// Whether clients may send events to each other. Defaults to true. Otherwise each client event is answered with
+    /// error 4301.
     pub fn client_events(mut self, enabled: bool) -> Self {
         self.settings.client_events.enabled = enabled;
         self
     }
 
-    /// How many client events a connection may send within a second. Defaults to 10; each further one is dropped, and
-    /// answered with error 4301.
+    /// The number of client events that a connection may send within a second. Defaults to 10. Each further client
+    /// event is dropped, and answered with error 4301.
     pub fn client_event_rate(mut self, per_second: u32) -> Self {
         self.settings.client_events.per_second = per_second;
         self
     }
 
-    /// How many bytes the data of a client event may have. Defaults to 10 KiB; a larger one is dropped, and answered
-    /// with error 4301.
+    /// The largest allowed size of a client event's data, in bytes. Defaults to 10 KiB. A larger client event is
+    /// dropped, and answered with error 4301.
     ///
-    /// The bytes of a string are counted without quotes and escapes, those of anything else as JSON text. No message
-    /// may have more than [`max_message_size`](Self::max_message_size).
+    /// A string counts without its quotes and escapes, any other value as its JSON text. The whole message is limited
+    /// by [`max_message_size`](Self::max_message_size).
     pub fn client_event_size(mut self, bytes: usize) -> Self {
         self.settings.client_events.max_bytes = bytes;
         self
     }
 
-    /// Which client events are refused, and how. Defaults to [`ClientEventRules::Soketi`].
+    /// The rules by which client events are refused. Defaults to [`ClientEventRules::Soketi`].
     pub fn client_event_rules(mut self, rules: ClientEventRules) -> Self {
         self.settings.client_events.rules = rules;
         self
     }
 
-    /// Whether client events on presence channels carry the `user_id` of their sender. Defaults to true; Sockudo sends
-    /// none.
+    /// Whether client events on presence channels carry the `user_id` of their sender. Defaults to true. Sockudo does
+    /// not send it.
     pub fn client_event_user_ids(mut self, enabled: bool) -> Self {
         self.settings.client_events.user_ids = enabled;
         self
     }
 
-    /// Limits the messages that a connection may send within a window of time. All kinds count: pings, subscriptions
-    /// and client events. `over_limit` decides about a message over the limit. Unlimited by default.
+    /// Limits the messages that a connection may send within a window of time. All kinds of messages count: pings,
+    /// subscriptions and client events. `over_limit` decides about a message over the limit. Unlimited by default.
     ///
-    /// A window begins with the first message after the end of the last window, as in Reverb. Messages over the limit
-    /// do not count, but [`received`](TestServer::received) lists them. [`refusals`](Self::refusals) sets the form of
-    /// the error.
+    /// As in Reverb, a window begins with the first message after the end of the last window. Messages over the limit
+    /// do not count. [`received`](TestServer::received) lists them as well. [`refusals`](Self::refusals) sets the form
+    /// of the error.
     ///
     /// ```
     /// use std::time::Duration;
@@ -163,15 +140,15 @@ impl TestServerBuilder {
         self
     }
 
-    /// How many bytes a message of a client may have. Defaults to 1 MiB; a larger one is answered with a close frame
-    /// with code 1009. Reverb takes 10,000 bytes.
+    /// The largest allowed size of a client's message, in bytes. Defaults to 1 MiB. A larger message is answered with a
+    /// close frame with code 1009. The limit of Reverb is 10,000 bytes.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.settings.max_message_size = bytes;
         self
     }
 
-    /// Whether the subscribers of a channel are told, by `pusher_internal:subscription_count`, whenever their number
-    /// changes. Defaults to false. Presence channels have no counts.
+    /// Whether the server sends `pusher_internal:subscription_count` to the subscribers of a channel whenever their
+    /// number changes. Defaults to false. Presence channels have no counts.
     pub fn subscription_counts(mut self, enabled: bool) -> Self {
         self.settings.subscription_counts = enabled;
         self
@@ -185,19 +162,20 @@ impl TestServerBuilder {
 
     /// The master key of encrypted channels. There is none by default.
     ///
-    /// With it, what [`trigger`](TestServer::trigger) publishes on an encrypted channel is encrypted, and the auth
-    /// endpoint hands the keys of the channels out. Without it, `trigger` publishes the data as it is, and the auth
+    /// With a master key, [`trigger`](TestServer::trigger) encrypts events on encrypted channels, and the auth endpoint
+    /// answers with the keys of the channels. Without one, `trigger` publishes the data unencrypted, and the auth
     /// endpoint answers with status 500.
     pub fn encryption_master_key(mut self, key: [u8; 32]) -> Self {
         self.master_key = Some(MasterKey(key));
         self
     }
 
-    /// Decides for the auth endpoint who a client is; `None` refuses him with status 403.
+    /// The closure by which the auth endpoint identifies the user of a client. `None` refuses the client with status
+    /// 403.
     ///
-    /// It is asked for each request of either kind that is well-formed and meets no fault, on the thread of that
-    /// request. By default every client is let in, with the request's parameter `user_id` as his id, or
-    /// `user-<socket_id>` without one.
+    /// The endpoint calls it for each well-formed request that meets no fault, on the thread of that request. By
+    /// default every client is accepted. The user id is the request's parameter `user_id`, or `user-<socket_id>`
+    /// without that parameter.
     ///
     /// ```
     /// use pusher_channels::testing::{AuthUser, TestServer};
@@ -223,6 +201,23 @@ impl TestServerBuilder {
     pub fn start(self) -> io::Result<TestServer> {
         let hub = Arc::new(Hub::new(self.settings, Encryption::new(self.master_key)));
         let listener = Listener::start(&hub, self.port)?;
-        Ok(TestServer { hub, listener })
+        Ok(TestServer::new(hub, listener))
+    }
+}
+
+impl TestServer {
+    /// Starts a server on a free port of 127.0.0.1, with the app `app-id`, the key `app-key`, the secret `app-secret`
+    /// and an activity timeout of 120 s.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port, or no thread can be started.
+    pub fn start() -> io::Result<Self> {
+        Self::builder().start()
+    }
+
+    /// Options to start a server with.
+    pub fn builder() -> TestServerBuilder {
+        TestServerBuilder::default()
     }
 }

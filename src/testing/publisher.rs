@@ -1,26 +1,25 @@
 //! Publishing from another thread.
 
-use std::fmt;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use super::hub::Hub;
+use super::hub::core::Hub;
 
-/// Publishes events to the clients of a [`TestServer`](super::TestServer), from any thread.
+/// Publishes events to the clients of a [`TestServer`](crate::testing::TestServer), from any thread.
 ///
-/// It does not keep the server alive: when that is dropped, events go to nobody.
+/// It does not keep the server alive. After the server is dropped, events reach no client.
 #[derive(Clone)]
 pub struct Publisher {
     hub: Arc<Hub>,
 }
 
 impl Publisher {
-    pub(super) fn new(hub: Arc<Hub>) -> Publisher {
-        Publisher { hub }
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub }
     }
 
-    /// Publishes an event, see [`TestServer::trigger`](super::TestServer::trigger).
+    /// Publishes an event, see [`TestServer::trigger`](crate::testing::TestServer::trigger).
     ///
     /// # Panics
     ///
@@ -36,15 +35,15 @@ impl fmt::Debug for Publisher {
     }
 }
 
-pub(super) fn trigger(hub: &Hub, channel: &str, event: &str, data: &(impl Serialize + ?Sized)) -> usize {
-    // Not by way of `serde_json::Value`, which would sort the fields of a structure and widen an `f32`.
+pub(crate) fn trigger(hub: &Hub, channel: &str, event: &str, data: &(impl Serialize + ?Sized)) -> usize {
+    // `serde_json::Value` would sort the fields of a structure and widen an `f32`.
     let json = serde_json::to_string(data).expect("event data must have a JSON text");
-    // The official library seals the JSON text of a string, too, and not the string.
+    // The official library encrypts the JSON text of a string, not the string itself.
     let text = hub.encryption.seal(channel, &json).unwrap_or_else(|| data_text(json));
     hub.trigger(channel, event, &text, None)
 }
 
-/// A string as it is, anything else as its JSON text.
+/// The text of a JSON string, or the JSON text of any other value.
 fn data_text(json: String) -> String {
     if json.starts_with('"') { serde_json::from_str(&json).unwrap_or(json) } else { json }
 }

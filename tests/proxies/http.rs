@@ -29,12 +29,7 @@ const ROWS: [Row; 29] = [
     row("no authentication", Serve(OPEN), Tunnel),
     with_user("a password that the proxy does not need", RIGHT, Serve(OPEN), Tunnel),
     with_user("the right password", RIGHT, Serve(CLOSED), Tunnel),
-    with_user(
-        "a wrong password",
-        WRONG,
-        Serve(CLOSED),
-        Refused(Some(407), Credentials, "does not accept the user name"),
-    ),
+    with_user("a wrong password", WRONG, Serve(CLOSED), Refused(Some(407), Credentials, "refuses the user name")),
     row(
         "no password for a proxy that needs one",
         Serve(CLOSED),

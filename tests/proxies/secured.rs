@@ -68,8 +68,9 @@ const fn tls(problem: TlsProblem, part: &'static str) -> Outcome {
 }
 
 const UNKNOWN_ISSUER: Outcome = tls(TlsProblem::UnknownIssuer, "issuer of its certificate is not trusted");
-const WRONG_HOST: Outcome = tls(TlsProblem::WrongHost, "certificate is for another host; name it in the option proxy");
-const REFUSED: Outcome = tls(TlsProblem::Refused, "which proxies never get");
+const WRONG_HOST: Outcome =
+    tls(TlsProblem::WrongHost, "certificate is for another host; use a host name of the certificate");
+const REFUSED: Outcome = tls(TlsProblem::Refused, "which the client never sends to proxies");
 const NOT_TLS: Outcome =
     Refused(ProxyProblem::NotAProxy, TlsProblem::NotTls, "the scheme and the port in the option proxy");
 const ENDED: Outcome = Refused(ProxyProblem::Ended, TlsProblem::Ended, "ended the connection");
@@ -89,7 +90,7 @@ const ROWS: [Row; 17] = [
         Certificate { valid: Valid::FarAhead, ..ADDRESS },
         tls(TlsProblem::NotYetValid, "not valid yet"),
     ),
-    fronted("TLS 1.1 only", Front::Only(SslVersion::TLS1_1), tls(TlsProblem::OldVersion, "older than 1.2")),
+    fronted("TLS 1.1 only", Front::Only(SslVersion::TLS1_1), tls(TlsProblem::OldVersion, "before 1.2")),
     fronted("TLS 1.3 only", Front::Only(SslVersion::TLS1_3), Tunnel),
     fronted("a client certificate is required, TLS 1.2", Front::KnownClients(SslVersion::TLS1_2), REFUSED),
     fronted("a client certificate is required, TLS 1.3", Front::KnownClients(SslVersion::TLS1_3), REFUSED),

@@ -37,7 +37,7 @@ const ROWS: [Row; 37] = [
     row("no authentication", Serve(OPEN), Tunnel),
     with_user("a password that the proxy does not need", RIGHT, Serve(OPEN), Tunnel),
     with_user("the right password", RIGHT, Serve(CLOSED), Tunnel),
-    with_user("a wrong password", WRONG, Serve(CLOSED), Refused(None, Credentials, "does not accept the user name")),
+    with_user("a wrong password", WRONG, Serve(CLOSED), Refused(None, Credentials, "refuses the user name")),
     row(
         "no password for a proxy that needs one",
         Serve(CLOSED),

@@ -5,9 +5,9 @@
 //! the
 //! bytes before they are sent. Both share the generator of the names and the parsers of the bytes.
 
-#[path = "../../src/fuzzing/evil.rs"]
+#[path = "../../src/testability/fuzzing/evil.rs"]
 mod evil;
-#[path = "../../src/fuzzing/strict.rs"]
+#[path = "../../src/testability/fuzzing/strict.rs"]
 mod strict;
 
 use std::{

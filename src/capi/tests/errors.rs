@@ -23,7 +23,7 @@ fn an_option_is_named_as_c_names_it() {
     assert!(silent.ends_with("(activity_timeout_ms, pong_timeout_ms)"), "{silent}");
     assert!(text(Error::ClientEventRate { limit: 10 }).ends_with(" client_event_patience_ms"));
     assert!(text(Error::Lagged { dropped: 1 }).ends_with("(overflow)"));
-    assert!(text(Error::NotSignedIn).contains("pusher_sign_in has"));
+    assert!(text(Error::NotSignedIn).contains("pusher_sign_in first"));
     assert!(text(Error::Disconnected).contains("; pusher_connect connects"));
 }
 

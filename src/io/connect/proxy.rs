@@ -100,7 +100,7 @@ fn is_empty_line(answer: &[u8]) -> bool {
 fn advice(status: u16, proxy: &Proxy) -> &'static str {
     match (status, &proxy.user) {
         (407, None) => ": it wants a user name and a password",
-        (407, Some(_)) => ": it does not accept the user name and the password",
+        (407, Some(_)) => ": it refuses the user name and the password",
         (403, _) => ": it does not allow this host or port",
         (502..=504, _) => ": it cannot reach the host",
         _ => "",
@@ -139,7 +139,7 @@ fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) ->
     stream.write_all(&request)?;
     match read_array(stream)? {
         [_, 0] => Ok(()),
-        [_, _] => Err(refused(ProxyProblem::Credentials, "it does not accept the user name and the password")),
+        [_, _] => Err(refused(ProxyProblem::Credentials, "it refuses the user name and the password")),
     }
 }
 

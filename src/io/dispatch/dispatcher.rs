@@ -280,7 +280,7 @@ impl Dispatcher {
         let mut own = HandlerEffects::default();
         self.client.error(notice, &mut own);
         for error in own.errors {
-            log::error!("{}", error.without_words());
+            log::error!("{}", error.redacted());
         }
         effects.has_unbound |= own.has_unbound;
     }
@@ -409,7 +409,7 @@ fn finish(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
     }
     for error in effects.errors.drain(..) {
         if matches!(error, Error::HandlerPanicked { .. }) {
-            log::error!("{}", error.without_words());
+            log::error!("{}", error.redacted());
         }
         context.fan_out.report(error);
     }

@@ -17,7 +17,7 @@ use shuttle::{
     scheduler::{PctScheduler, RandomScheduler},
 };
 
-use crate::{delivery::Delivery, event::Batch, survival_figures};
+use crate::{delivery::Delivery, event::Batch, testability::figures};
 
 /// Enough for the threads of a whole client.
 const STACK: usize = 512 << 10;
@@ -41,7 +41,7 @@ fn explore(hand_off: &str, orders: usize, run: impl Fn() + Send + Sync + Clone +
     Runner::new(PctScheduler::new(CHANGES, orders), config).run(counted);
     let explored = explored.load(Ordering::Relaxed);
     assert_eq!(explored, 2 * orders);
-    survival_figures::record(&format!("hand-off: {hand_off}"), format_args!("{explored} orders"), "no order fails");
+    figures::record(&format!("hand-off: {hand_off}"), format_args!("{explored} orders"), "no order fails");
 }
 
 /// A delivery with a batch alone.

@@ -253,10 +253,10 @@ fn log_notices(batch: &Batch) {
         match notice {
             Notification::ConnectionStateChange(change) => log_change(change),
             Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
-            Notification::SubscriptionError(failed) => log::warn!("{}", failed.error.without_words()),
+            Notification::SubscriptionError(failed) => log::warn!("{}", failed.error.redacted()),
             // The change to `Failed` that follows is logged with it.
             Notification::Error(error) if notices.get(index + 1).is_some_and(|next| is_caused_by(next, error)) => {}
-            Notification::Error(error) => log::warn!("{}", error.without_words()),
+            Notification::Error(error) => log::warn!("{}", error.redacted()),
             Notification::DecryptionFailure(failure) => {
                 // The reason is left out, because it may be text of the program's decoder.
                 log::warn!("{}: an event could not be decrypted", failure.channel);
@@ -290,9 +290,9 @@ fn log_change(change: &ConnectionStateChange) {
     match (&change.cause, change.current) {
         (Some(cause), current) => match change.retry_in {
             Some(delay) => {
-                log::warn!("{current}: {}; attempt {} in {delay:.1?}", cause.without_words(), change.attempt)
+                log::warn!("{current}: {}; attempt {} in {delay:.1?}", cause.redacted(), change.attempt)
             }
-            None => log::warn!("{current}: {}", cause.without_words()),
+            None => log::warn!("{current}: {}", cause.redacted()),
         },
         (None, ConnectionState::Connected | ConnectionState::Disconnected) => log::info!("{}", change.current),
         (None, current) => log::debug!("{current}"),

@@ -1,7 +1,6 @@
-//! JSON where serde_json cannot help: text that is decoded in place, numbers that JSON lacks, ids of two types.
+//! JSON beyond serde_json: a fast path for flat messages, strings that are decoded in place, ids of two types, and a
+//! check for numbers that JSON cannot represent.
 
 pub(crate) mod flat;
-pub(crate) mod id;
 pub(crate) mod number;
-mod scan;
 pub(crate) mod string;

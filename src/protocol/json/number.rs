@@ -1,4 +1,4 @@
-//! Refuses the numbers that JSON cannot hold. serde_json silently writes `null` for them (T1).
+//! Refuses numbers that JSON cannot represent. serde_json silently writes `null` for them (T1).
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use serde::{
     },
 };
 
-/// Serialises the value in it. A float that is NaN or infinite, at any depth, is an error.
-pub(crate) struct Finite<'a, T: ?Sized>(pub(crate) &'a T);
+/// Serialises its value. A float that is NaN or infinite, at any depth, is an error.
+pub(crate) struct Finite<'a, T: ?Sized>(pub &'a T);
 
 impl<T: Serialize + ?Sized> Serialize for Finite<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -19,15 +19,15 @@ impl<T: Serialize + ?Sized> Serialize for Finite<'_, T> {
     }
 }
 
-/// Passes everything on to another serializer, except for floats that are not finite. Of a list, a map or a structure,
-/// it is the part that takes the elements.
+/// Forwards everything to another serializer, except for floats that are not finite. It also wraps the serializers for
+/// the elements of lists, maps and structures.
 struct FiniteSerializer<S>(S);
 
 fn finite<E: Error>(is_finite: bool, float: impl fmt::Display) -> Result<(), E> {
     if is_finite {
         Ok(())
     } else {
-        Err(E::custom(format_args!("it holds the number {float}, which JSON does not have")))
+        Err(E::custom(format_args!("it contains the number {float}, which JSON cannot represent")))
     }
 }
 
@@ -225,7 +225,7 @@ mod tests {
         (serde_json::to_string(value).expect("JSON"), serde_json::to_string(&Finite(value)))
     }
 
-    /// Everything that can stand around a value.
+    /// The value inside of all kinds of containers.
     fn around<T: Serialize + Copy>(value: T) -> Vec<(String, serde_json::Result<String>)> {
         vec![
             both(&value),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn t1_a_float_that_is_not_finite_is_refused_wherever_it_stands() {
+    fn t1_a_float_that_is_not_finite_is_refused_at_every_depth() {
         let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
         let rows = numbers.into_iter().flat_map(|number| around(number).into_iter().chain(around(number as f32)));
         for (written, refused) in rows {
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn t2_everything_else_is_written_as_ever() {
+    fn t2_other_values_are_written_as_by_serde_json() {
         let raw = RawValue::from_string(r#"{"a": 1.0,"b":[]}"#.to_owned()).expect("JSON");
         let mut rows = [around(1.5), around(-0.0), around(f64::MAX)].into_iter().flatten().collect::<Vec<_>>();
         rows.extend(around(f32::MIN_POSITIVE));

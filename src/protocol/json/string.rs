@@ -1,14 +1,15 @@
 //! The escapes of JSON strings (RFC 8259, section 7).
 //!
-//! serde_json decodes them too, but only into a string of its own. Event data is nearly always a string full of escaped
-//! quotation marks, and it is decoded straight to the place where it stays.
+//! serde_json decodes escapes too, but only into a new string. Event data is nearly always a string full of escaped
+//! quotation marks. This module decodes it directly into its final buffer.
 
 use memchr::memchr;
+use serde_json::value::RawValue;
 
-use crate::surrogates::{ESCAPE, code_unit};
+use crate::surrogates::{self, ESCAPE, code_unit};
 
-/// Appends the text of a JSON string to `out`; `content` stands between its quotation marks. Half of a surrogate pair
-/// becomes U+FFFD, because no Rust string can hold it (D1).
+/// Appends the text of a JSON string to `out`. `content` is the part between the quotation marks. A lone surrogate
+/// becomes U+FFFD, because a Rust string cannot contain it (D1).
 ///
 /// The content must come from a JSON parser, so that all its escapes are complete and all its characters are allowed.
 pub(crate) fn decode(content: &str, out: &mut String) {
@@ -38,7 +39,8 @@ fn simple(letter: u8) -> char {
     }
 }
 
-/// The character of the escape `\uXXXX` at the beginning of this text, or of the pair of them, and their length.
+/// The character of the escape `\uXXXX`, or of the pair of such escapes, at the beginning of this text, and the length
+/// of the escapes.
 fn unicode(text: &str) -> (char, usize) {
     let Some(unit) = code_unit(text, 0) else { return (char::REPLACEMENT_CHARACTER, ESCAPE) };
     let pair = [Some(unit), code_unit(text, ESCAPE)].into_iter().flatten();
@@ -48,10 +50,19 @@ fn unicode(text: &str) -> (char, usize) {
     }
 }
 
+/// The text of an id, which servers send as a string or as a number. `None` for any other value.
+pub(crate) fn id_text(raw: &RawValue) -> Option<String> {
+    let text = raw.get();
+    match text.as_bytes().first()? {
+        b'"' => surrogates::from_json(text).ok(),
+        b'-' | b'0'..=b'9' => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surrogates;
 
     fn decoded(content: &str) -> String {
         let mut out = String::new();
@@ -67,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn d1_half_of_a_surrogate_pair_is_u_fffd() {
+    fn d1_a_lone_surrogate_is_u_fffd() {
         let cases = [
             (r"\ud834", "\u{fffd}"),
             (r"a\udd1eb", "a\u{fffd}b"),
@@ -84,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Every text of up to five of these pieces that JSON allows, against serde_json.
+    /// Compares with serde_json for every valid JSON text of up to five of these pieces.
     #[test]
     fn d1_decoding_agrees_with_serde_json_on_repaired_text() {
         const PIECES: [&str; 12] =
@@ -93,8 +104,8 @@ mod tests {
         for number in 0..PIECES.len().pow(5) {
             let content: String = (0..5).map(|place| PIECES[number / PIECES.len().pow(place) % PIECES.len()]).collect();
             let quoted = format!("\"{content}\"");
-            // The envelope's parser refuses whatever is not JSON. Lone surrogates it lets pass.
-            if serde_json::from_str::<&serde_json::value::RawValue>(&quoted).is_ok() {
+            // The parser of frames refuses invalid JSON, and accepts lone surrogates.
+            if serde_json::from_str::<&RawValue>(&quoted).is_ok() {
                 assert_eq!(Some(decoded(&content)), surrogates::from_json(&quoted).ok(), "{content}");
                 compared += 1;
             }

@@ -8,7 +8,7 @@ use super::{
     users::{CONFIRMED, proof},
     *,
 };
-use crate::survival_figures;
+use crate::testability::figures;
 
 const HOURS: usize = 24;
 
@@ -62,7 +62,7 @@ fn survival_24_hours_by_an_injected_clock_do_not_grow_the_memory() {
     assert!(most <= SLACK, "bytes held more than before, after each hour: {after_hours:?}");
     day.assert_that_everything_happened();
     let measured = format_args!("at most {most:+} bytes beside the first hour, {} inputs", day.inputs);
-    survival_figures::record("24 hours by an injected clock: memory", measured, "does not grow");
+    figures::record("24 hours by an injected clock: memory", measured, "does not grow");
 }
 
 /// A session, its server, those who authorise, and the time.

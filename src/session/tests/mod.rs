@@ -23,52 +23,55 @@ use std::{
 use super::{connection::phase::Phase, *};
 use crate::{
     ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification, Reconnect, UserAuth,
-    delivery::{CallId, Delivery, client_event_pacing::ClientEventPace},
+    delivery::{CallId, Delivery},
     event::{Event, Intent, Stamp},
     protocol::frame::Outgoing,
+    testability::session_driver::{Observer, SessionDriver, rules, settings},
 };
 
 use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed, Reconnecting, Unavailable};
 
-/// A session in some state, with a clock that is moved by hand.
-struct Scenario {
-    session: Session,
-    now: Instant,
-    client: Arc<Intent>,
-    /// The pace of client events, as the threads see it that trigger them.
-    pace: ClientEventPace,
+/// A session in some state, with all that it returned.
+type Scenario = SessionDriver<Record>;
+
+/// The outputs and notifications of a session, in order.
+#[derive(Default)]
+struct Record {
     outputs: Vec<Output>,
     told: Vec<Notification>,
-    calls: CallId,
-    /// Interests that change while the next input is followed, before its outputs are taken.
+    /// Intents that change while the next input is handled, before its outputs are taken.
     change_meanwhile: Vec<Arc<Intent>>,
-    /// The outcomes of the calls that waited for an attempt, in order.
+    /// The intents that have changed during this turn.
+    changed: Vec<Arc<Intent>>,
+    /// The results of calls that waited for an attempt, in order.
     settled: Vec<(CallId, Result<(), Arc<Error>>)>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn settings() -> Settings {
-    Settings {
-        connect_timeout: 15 * SECOND,
-        activity_timeout: 120 * SECOND,
-        activity_timeout_override: None,
-        unavailable_timeout: 10 * SECOND,
-        pong_timeout: 30 * SECOND,
-        subscriptions: rules(),
-        reconnect: Reconnect::default().policy(),
-        client_event_limit: Some(10),
-        client_event_patience: 2 * SECOND,
+impl Observer for Record {
+    fn handled(&mut self) {
+        self.changed = std::mem::take(&mut self.change_meanwhile);
+        for intent in &self.changed {
+            let _ = intent.withdraw() || intent.activate();
+        }
     }
-}
 
-fn rules() -> Rules {
-    Rules {
-        timeout: 30 * SECOND,
-        can_authorize: true,
-        max_members: 100,
-        max_member_bytes: 12 << 20,
-        has_decoder: false,
+    fn output(&mut self, output: Output, _: Instant) {
+        self.outputs.push(output);
+    }
+
+    fn delivery(&mut self, Delivery { batch, update }: Delivery) {
+        let batch = Arc::new(batch);
+        self.settled.extend(update.outcomes.iter().cloned());
+        for index in 0..batch.len() {
+            let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
+            self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
+        }
+    }
+
+    fn changed_meanwhile(&mut self) -> Vec<IntentChange> {
+        self.changed.drain(..).map(|intent| wish(&intent)).collect()
     }
 }
 
@@ -89,21 +92,9 @@ impl Scenario {
         Self::seeded(settings, 42)
     }
 
-    /// The seed decides what delays are drawn.
+    /// The seed decides about the random delays.
     fn seeded(settings: Settings, seed: u64) -> Self {
-        let client = Intent::new(0, "");
-        client.activate();
-        Self {
-            pace: ClientEventPace::new(settings.client_event_limit, settings.client_event_patience),
-            session: Session::new(settings, seed),
-            now: Instant::now(),
-            client,
-            outputs: Vec::new(),
-            told: Vec::new(),
-            calls: CallId::default(),
-            change_meanwhile: Vec::new(),
-            settled: Vec::new(),
-        }
+        Self::observed_by(Record::default(), settings, seed)
     }
 
     /// Connected in the background.
@@ -123,71 +114,8 @@ impl Scenario {
         (scenario, intent)
     }
 
-    fn input(&mut self, input: Input<'_>) -> &mut Self {
-        self.session.handle(input, self.now);
-        let changed = std::mem::take(&mut self.change_meanwhile);
-        for intent in &changed {
-            let _ = intent.withdraw() || intent.activate();
-        }
-        while let Some(output) = self.session.poll_output(self.now, &Stamp::is_current) {
-            self.outputs.push(output);
-        }
-        if let Some(Delivery { batch, update }) = self.session.take_delivery() {
-            let batch = Arc::new(batch);
-            self.settled.extend(update.outcomes.iter().cloned());
-            for index in 0..batch.len() {
-                let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
-                self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
-            }
-        }
-        if !changed.is_empty() {
-            // The next turn begins with the wishes.
-            self.input(Input::IntentChanges(changed.iter().map(wish).collect()));
-        }
-        self
-    }
-
-    fn connect_background(&mut self) -> &mut Self {
-        let (wish, call) = (self.client.stamp(), self.call());
-        self.input(Input::ConnectForGood(wish, call))
-    }
-
-    fn connect_once(&mut self) -> &mut Self {
-        let (wish, call) = (self.client.stamp(), self.call());
-        self.input(Input::ConnectOnce(wish, call))
-    }
-
-    /// The pace of client events, with all changes that the session has made.
-    fn pace(&mut self) -> &mut ClientEventPace {
-        for note in self.session.take_pace_notes() {
-            self.pace.apply(note);
-        }
-        &mut self.pace
-    }
-
-    fn call(&mut self) -> CallId {
-        self.calls = self.calls.next();
-        self.calls
-    }
-
-    fn socket(&mut self, event: FromSocket<'_>) -> &mut Self {
-        let generation = self.session.generation;
-        self.input(Input::Socket(generation, event))
-    }
-
-    fn upgrade(&mut self) -> &mut Self {
-        self.socket(FromSocket::Reached(ConnectPhase::Established))
-    }
-
     fn establish(&mut self) -> &mut Self {
-        self.upgrade().receive(
-            r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":60}"}"#,
-        )
-    }
-
-    fn receive(&mut self, text: &str) -> &mut Self {
-        self.socket(FromSocket::Bytes);
-        self.socket(FromSocket::Text(text))
+        self.establish_as("1.2")
     }
 
     fn close(&mut self, code: u16) -> &mut Self {
@@ -210,16 +138,14 @@ impl Scenario {
         self.input(Input::IntentChanges(vec![wish(intent)]))
     }
 
-    /// Lets time pass as the heartbeat does: from deadline to deadline.
-    fn pass(&mut self, time: Duration) -> &mut Self {
-        let end = self.now + time;
-        while let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= end) {
-            self.now = deadline.max(self.now);
+    /// Waits until the next attempt is made.
+    fn wait_for_attempt(&mut self) {
+        while matches!(self.session.phase, Phase::Waiting { .. }) {
+            let until = self.session.deadline().expect("backing off");
+            self.now = self.now.max(until);
             self.input(Input::Tick);
-            assert!(self.session.deadline() != Some(deadline), "a deadline that stays in the past is a busy loop");
         }
-        self.now = end;
-        self
+        assert!(matches!(self.session.phase, Phase::Connecting(_)));
     }
 
     /// Waits out the back-off.

@@ -153,11 +153,7 @@ impl Model {
         self.subscribed.clear();
         self.requests.clear();
         self.late.append(&mut self.questions);
-        while matches!(self.scenario.session.phase, Phase::Waiting { .. }) {
-            let until = self.scenario.session.deadline().expect("backing off");
-            self.scenario.now = self.scenario.now.max(until);
-            self.scenario.input(Input::Tick);
-        }
+        self.scenario.wait_for_attempt();
         self.accept();
     }
 

@@ -134,7 +134,7 @@ fn p2_members_are_capped_and_the_excess_is_reported() {
     s.answer("presence-room", presence("a"));
     s.forget_told();
     s.receive(&list("presence-room", r#""a","b","c""#)).receive(&member("member_added", r#"{"user_id":"d"}"#));
-    let excess = "presence: presence-room has 1 more members than are kept or told";
+    let excess = "presence: presence-room: 1 members or changes over the limit were left out";
     assert_eq!(s.story(), [excess, "succeeded", excess]);
 }
 

@@ -1,7 +1,7 @@
 //! The load of many sessions on a server: after an outage, and when the server closes them again and again. Rules R1, R2.
 
 use super::*;
-use crate::survival_figures;
+use crate::testability::figures;
 
 /// The number of clients that lose their connection at one instant.
 const CLIENTS: u64 = 10_000;
@@ -37,16 +37,6 @@ impl Histogram {
 }
 
 impl Scenario {
-    /// Waits until the next attempt is made.
-    fn wait_for_attempt(&mut self) {
-        while matches!(self.session.phase, Phase::Waiting { .. }) {
-            let until = self.session.deadline().expect("backing off");
-            self.now = self.now.max(until);
-            self.input(Input::Tick);
-        }
-        assert!(matches!(self.session.phase, Phase::Connecting(_)));
-    }
-
     /// Loses a stable connection, and is refused until the outage is over. Returns when attempts were made, counted from
     /// the loss; the last one succeeds.
     fn outage(&mut self) -> Vec<Duration> {
@@ -100,7 +90,7 @@ fn survival_r1_ten_thousand_clients_come_back_evenly() {
     assert!(slowest <= 30 * SECOND, "the last client was back after {slowest:?}");
     let worst = peaks.into_iter().fold(arrivals.peak(), f64::max);
     let what = "10,000 simulated clients after an outage: fullest 100 ms bin from the third attempt on";
-    survival_figures::record(what, format_args!("{worst:.2} x mean"), "at most 1.3 x mean");
+    figures::record(what, format_args!("{worst:.2} x mean"), "at most 1.3 x mean");
 }
 
 /// How many attempts are made in the busiest minute of an hour with a server that confirms each connection, and closes it
@@ -137,5 +127,5 @@ fn survival_r2_a_server_that_accepts_and_closes_is_not_hammered() {
         }
     }
     let what = "a server that accepts and closes with 4200: attempts in the busiest minute, 1,000 seeds";
-    survival_figures::record(what, worst, "at most 60");
+    figures::record(what, worst, "at most 60");
 }

@@ -1,4 +1,4 @@
-//! The channel, in crossbeam's shape.
+//! The channel, with the interface of crossbeam.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -31,8 +31,8 @@ struct State<T> {
     capacity: usize,
     senders: usize,
     receivers: usize,
-    /// Those who wait for several channels.
-    watchers: Vec<Arc<Bell>>,
+    /// The waits for several channels.
+    watchers: Vec<Arc<WakeUp>>,
 }
 
 impl<T> Channel<T> {
@@ -42,13 +42,13 @@ impl<T> Channel<T> {
         let watchers = std::mem::take(&mut state.watchers);
         drop(state);
         self.changed.notify_all();
-        watchers.iter().for_each(|bell| bell.ring());
+        watchers.iter().for_each(|wake_up| wake_up.notify());
         result
     }
 }
 
 impl<T> State<T> {
-    /// What a receiver gets without waiting, if it gets anything.
+    /// The result of a receive without waiting. `None` if it would have to wait.
     fn poll(&mut self) -> Option<Result<T, RecvError>> {
         match self.messages.pop_front() {
             Some(message) => Some(Ok(message)),
@@ -62,15 +62,15 @@ impl<T> State<T> {
 }
 
 impl<T> Sender<T> {
-    /// Where it would have to wait, the crate uses `try_send`.
-    pub(crate) fn send(&self, message: T) -> Result<(), SendError<T>> {
+    /// Panics if it would have to wait: the crate uses `try_send` in this case.
+    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.try_send(message).map_err(|error| match error {
             TrySendError::Disconnected(message) => SendError(message),
             TrySendError::Full(_) => panic!("a send would have to wait"),
         })
     }
 
-    pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.0.change(|state| {
             if state.receivers == 0 {
                 return Err(TrySendError::Disconnected(message));
@@ -85,7 +85,7 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    pub(crate) fn recv(&self) -> Result<T, RecvError> {
+    pub fn recv(&self) -> Result<T, RecvError> {
         let mut state = self.0.state.lock();
         loop {
             match state.poll() {
@@ -95,7 +95,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    pub(crate) fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         let mut state = self.0.state.lock();
         loop {
             match state.poll() {
@@ -111,22 +111,22 @@ impl<T> Receiver<T> {
         }
     }
 
-    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.poll() {
             Some(result) => result.map_err(|RecvError| TryRecvError::Disconnected),
             None => Err(TryRecvError::Empty),
         }
     }
 
-    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
+    pub fn try_iter(&self) -> impl Iterator<Item = T> {
         std::iter::from_fn(|| self.try_recv().ok())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.state.lock().messages.is_empty()
     }
 
-    pub(crate) fn poll(&self) -> Option<Result<T, RecvError>> {
+    pub fn poll(&self) -> Option<Result<T, RecvError>> {
         self.0.state.lock().poll()
     }
 }
@@ -157,66 +157,66 @@ impl<T> Drop for Receiver<T> {
     }
 }
 
-/// Wakes one that waits for several channels.
+/// Wakes a thread that waits for several channels.
 #[derive(Default)]
-pub(crate) struct Bell {
-    rung: Mutex<bool>,
+pub(crate) struct WakeUp {
+    notified: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Bell {
-    fn ring(&self) {
-        *self.rung.lock() = true;
+impl WakeUp {
+    fn notify(&self) {
+        *self.notified.lock() = true;
         self.changed.notify_all();
     }
 
     fn wait(&self) {
-        let mut rung = self.rung.lock();
-        while !*rung {
-            self.changed.wait(&mut rung);
+        let mut notified = self.notified.lock();
+        while !*notified {
+            self.changed.wait(&mut notified);
         }
     }
 }
 
-/// Something that can be waited for beside others.
+/// A channel that a thread can wait for together with others.
 pub(crate) trait Watched {
-    /// True when it is ready; else it rings the bell once it is.
-    fn watch(&self, bell: &Arc<Bell>) -> bool;
+    /// True if it is ready. Otherwise it notifies `wake_up` once it is ready.
+    fn watch(&self, wake_up: &Arc<WakeUp>) -> bool;
 }
 
 impl<T> Watched for Receiver<T> {
-    fn watch(&self, bell: &Arc<Bell>) -> bool {
+    fn watch(&self, wake_up: &Arc<WakeUp>) -> bool {
         let mut state = self.0.state.lock();
         let is_ready = state.is_ready();
         if !is_ready {
-            state.watchers.push(Arc::clone(bell));
+            state.watchers.push(Arc::clone(wake_up));
         }
         is_ready
     }
 }
 
 impl<T> Watched for &Receiver<T> {
-    fn watch(&self, bell: &Arc<Bell>) -> bool {
-        (*self).watch(bell)
+    fn watch(&self, wake_up: &Arc<WakeUp>) -> bool {
+        (*self).watch(wake_up)
     }
 }
 
-/// Waits for the first that is ready; `None` when the time is over before.
+/// Waits for the first ready channel. `None` if the deadline comes before.
 pub(crate) fn select(receivers: &[&dyn Watched], has_deadline: bool) -> Option<usize> {
     loop {
-        let bell = Arc::default();
-        if let Some(ready) = receivers.iter().position(|receiver| receiver.watch(&bell)) {
+        let wake_up = Arc::default();
+        if let Some(ready) = receivers.iter().position(|receiver| receiver.watch(&wake_up)) {
             return Some(ready);
         }
         if has_deadline && super::deadline_has_come() {
             thread::yield_now();
             return None;
         }
-        bell.wait();
+        wake_up.wait();
     }
 }
 
-/// As far as the crate uses it: two receivers, and perhaps a time.
+/// The cases that the crate uses: two receivers, and an optional deadline.
 macro_rules! select_biased {
     (
         recv($first:expr) -> $a:pat => $on_first:expr,
@@ -228,7 +228,7 @@ macro_rules! select_biased {
         #[allow(unreachable_code, reason = "an arm may return")]
         let done = loop {
             match $crate::sync::model::select(&[first, second], has_deadline) {
-                // Another thread may have been faster.
+                // Another thread may have taken the message.
                 Some(0) => if let Some(result) = first.poll() {
                     let $a = result;
                     break $on_first;

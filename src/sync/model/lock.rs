@@ -1,4 +1,4 @@
-//! The lock and the condition variable, in parking_lot's shape.
+//! The lock and the condition variable, with the interface of parking_lot.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -13,16 +13,16 @@ pub(crate) struct Mutex<T>(sync::Mutex<T>);
 
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    /// `None` while it waits.
+    /// `None` during a wait.
     held: Option<sync::MutexGuard<'a, T>>,
 }
 
 impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
+    pub fn new(value: T) -> Self {
         Self(sync::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard { mutex: self, held: Some(self.hold()) }
     }
 
@@ -48,26 +48,26 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 #[derive(Default)]
 pub(crate) struct Condvar(sync::Condvar);
 
-/// Whether a wait was over without having been woken.
+/// Whether a wait ended without a wake-up.
 pub(crate) struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
-    pub(crate) fn timed_out(&self) -> bool {
+    pub fn timed_out(&self) -> bool {
         self.0
     }
 }
 
 impl Condvar {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::default()
     }
 
-    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+    pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         let held = guard.held.take().expect("held outside of waits");
         guard.held = Some(self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
+    pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
         let over = super::deadline_has_come();
         if over {
             guard.held = None;
@@ -79,7 +79,7 @@ impl Condvar {
         WaitTimeoutResult(over)
     }
 
-    pub(crate) fn notify_all(&self) {
+    pub fn notify_all(&self) {
         self.0.notify_all();
     }
 }

@@ -4,24 +4,28 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use super::{Change, Hub};
-use crate::testing::client_event::{ClientEvent, ClientEventRules, REFUSED, SWITCHED_OFF, TOO_MANY};
-use crate::testing::connection::Connection;
-use crate::testing::kind::{Access, Kind};
-use crate::testing::wire;
+use super::{
+    core::{Change, Hub},
+    state::client::Connection,
+};
+use crate::testing::protocol::{
+    channel_kind::{Access, ChannelKind},
+    client_event::{ClientEvent, ClientEventRules, REFUSED, SWITCHED_OFF, TOO_MANY},
+    wire,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Passes a client event on to the other subscribers of its channel, or answers why not.
-    pub(crate) fn relay(&self, connection: &Connection, event: &ClientEvent<'_>) {
+    /// Sends a client event to the other subscribers of its channel, or answers with an error.
+    pub fn relay(&self, connection: &Connection, event: &ClientEvent<'_>) {
         match self.settings.client_events.rules {
             ClientEventRules::Soketi => self.relay_as_soketi(connection, event),
             ClientEventRules::Reverb => self.relay_as_reverb(connection, event),
         }
     }
 
-    /// Counts the events that soketi drops without an answer as ignored.
+    /// Events that soketi drops without an answer count as ignored.
     fn relay_as_soketi(&self, connection: &Connection, event: &ClientEvent<'_>) {
         let refuse = |change: &mut Change<'_>, message: &str| {
             change.send(connection, self.settings.refusals.error(Some(&event.channel), REFUSED, message));
@@ -32,7 +36,7 @@ impl Hub {
         if let Err(message) = checked {
             return refuse(&mut change, &message);
         }
-        let may_relay = matches!(Kind::of(&event.channel).access, Access::Private | Access::Presence);
+        let may_relay = matches!(ChannelKind::of(&event.channel).access, Access::Private | Access::Presence);
         let client = change.open.get_mut(&connection.id);
         let Some(client) = client.filter(|client| may_relay && client.channels.contains(&event.channel)) else {
             change.ignored += 1;

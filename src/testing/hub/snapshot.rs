@@ -1,11 +1,21 @@
-//! The state as tests see it.
+//! The state as tests see it, and waiting for a condition.
 
-use super::State;
-use crate::testing::auth::EndpointRequest;
-use crate::testing::journal::{Received, UpgradeRequest};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use super::{
+    core::Hub,
+    state::{
+        State,
+        journal::{Received, UpgradeRequest},
+    },
+};
+use crate::testing::http::auth_endpoint::EndpointRequest;
 
 /// The state of the server at one moment, see [`TestServer::wait_for`](crate::testing::TestServer::wait_for).
-pub struct Snapshot<'a>(pub(super) &'a State);
+pub struct Snapshot<'a>(&'a State);
 
 impl Snapshot<'_> {
     /// Number of open WebSocket connections.
@@ -56,5 +66,62 @@ impl Snapshot<'_> {
     /// The newest requests to the auth endpoint, oldest first.
     pub fn auth_requests(&self) -> impl Iterator<Item = &EndpointRequest> {
         self.0.journal.auth_requests()
+    }
+}
+
+impl Hub {
+    pub fn snapshot<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> T) -> T {
+        read(&Snapshot(&self.state.lock()))
+    }
+
+    /// Waits until the predicate holds. False if it does not hold within the timeout.
+    pub fn wait_for(&self, timeout: Duration, mut predicate: impl FnMut(&Snapshot<'_>) -> bool) -> bool {
+        self.wait_until(timeout, |state| predicate(&Snapshot(state)))
+    }
+
+    /// Like [`Hub::wait_for`], for a message. Calls the predicate once for each message.
+    pub fn wait_for_received(&self, timeout: Duration, mut predicate: impl FnMut(&Received) -> bool) -> bool {
+        let mut seen = 0;
+        self.wait_until(timeout, |state| {
+            let (mut news, next) = state.journal.received_since(seen);
+            seen = next;
+            news.any(&mut predicate)
+        })
+    }
+
+    /// Waits until the sockets may be read. False if this connection was cut.
+    pub fn wait_while_stalled(&self, id: u64) -> bool {
+        if !self.stalled.load(Ordering::Acquire) {
+            return true;
+        }
+        let mut state = self.state.lock();
+        while self.stalled.load(Ordering::Acquire) && state.sockets.contains_key(&id) {
+            self.changed.wait(&mut state);
+        }
+        state.sockets.contains_key(&id)
+    }
+
+    /// Waits for this time. False if the connection is cut meanwhile.
+    pub fn pause(&self, id: u64, time: Duration) -> bool {
+        !self.wait_until(time, |state| !state.sockets.contains_key(&id))
+    }
+
+    fn wait_until(&self, timeout: Duration, mut done: impl FnMut(&State) -> bool) -> bool {
+        // Without a deadline if the clock cannot represent it.
+        let deadline = Instant::now().checked_add(timeout);
+        let mut state = self.state.lock();
+        loop {
+            if done(&state) {
+                return true;
+            }
+            match deadline {
+                None => self.changed.wait(&mut state),
+                Some(deadline) => {
+                    if self.changed.wait_until(&mut state, deadline).timed_out() {
+                        return done(&state);
+                    }
+                }
+            }
+        }
     }
 }

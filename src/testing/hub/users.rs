@@ -1,26 +1,32 @@
-//! Users: signing in, what is sent to them, and who watches whom.
+//! Users: sign-ins, terminations and watchlists.
 
-use super::{Change, Hub};
-use crate::testing::connection::Connection;
-use crate::testing::kind::channel_of;
-use crate::testing::message::SignIn;
-use crate::testing::signature::user_text;
-use crate::testing::users::{Statuses, UserData};
-use crate::testing::wire;
+use super::{
+    core::{Change, Hub},
+    state::client::Connection,
+};
+use crate::testing::{
+    auth::app::user_text,
+    protocol::{
+        channel_kind::channel_of,
+        client_message::{SignIn, UserData},
+        watchlist::Statuses,
+        wire,
+    },
+};
 
 /// Code of the error for a watchlist of more than 100 users.
 const LONG_WATCHLIST: u16 = 4302;
-/// Code of the error and of the close frame for a user whose connections the app terminates.
+/// Code of the error and of the close frame when the app terminates the connections of a user.
 const TERMINATED: u16 = 4009;
 
 impl Hub {
-    /// As whom a connection is signed in.
-    pub(crate) fn user_of(&self, id: u64) -> Option<UserData> {
+    /// The signed-in user of a connection.
+    pub fn user_of(&self, id: u64) -> Option<UserData> {
         self.state.lock().users.of(id).cloned()
     }
 
     /// Signs a connection in, or refuses it.
-    pub(crate) fn sign_in(&self, connection: &Connection, request: &SignIn) {
+    pub fn sign_in(&self, connection: &Connection, request: &SignIn) {
         let text = user_text(&connection.socket_id, &request.user_data);
         let is_signed = self.settings.app.is_authorized(&text, &request.auth);
         match UserData::parse(&request.user_data).filter(|_| is_signed) {
@@ -37,8 +43,8 @@ impl Hub {
         }
     }
 
-    /// Closes the connections of a user, and tells how many were not being closed already.
-    pub(crate) fn terminate(&self, user: &str) -> usize {
+    /// Closes the connections of a user. Returns the number of connections that were not closing yet.
+    pub fn terminate(&self, user: &str) -> usize {
         let error = self.settings.refusals.error(None, TERMINATED, "You got disconnected by the app.");
         let mut change = self.quiet_change();
         let connections = change.connections_of(user, |_| true);
@@ -49,8 +55,8 @@ impl Hub {
 }
 
 impl Change<'_> {
-    /// The connections of a user for whom `wanted` holds.
-    pub(super) fn connections_of(&self, user: &str, wanted: impl Fn(&Connection) -> bool) -> Vec<u64> {
+    /// The connections of a user for which `wanted` holds.
+    pub fn connections_of(&self, user: &str, wanted: impl Fn(&Connection) -> bool) -> Vec<u64> {
         let is_wanted = |id: &u64| self.open.get(id).is_some_and(|client| wanted(&client.connection));
         self.users.connections(user).filter(is_wanted).collect()
     }
@@ -84,7 +90,7 @@ impl Change<'_> {
         }
     }
 
-    /// Signs a connection out that is to be signed in as another user.
+    /// Signs a connection out before it signs in as another user.
     fn leave_other_user(&mut self, id: u64, user: &str) {
         let previous = self.users.of(id).map(|previous| previous.id.clone());
         if let Some(previous) = previous.filter(|previous| previous != user) {
@@ -97,13 +103,13 @@ impl Change<'_> {
         }
     }
 
-    pub(super) fn sign_out(&mut self, id: u64) {
+    pub fn sign_out(&mut self, id: u64) {
         if let Some(user) = self.users.sign_out(id) {
             self.announce(&user, id, Statuses { offline: vec![user.clone()], ..Statuses::default() });
         }
     }
 
-    /// Tells those who watch a user of his change. `cause` is the connection that made it, which knows.
+    /// Notifies the watchers of a user of a change. The connection `cause`, which made the change, is left out.
     fn announce(&mut self, user: &str, cause: u64, statuses: Statuses) {
         let watchers: Vec<u64> = self.users.watchers(user).into_iter().filter(|&id| id != cause).collect();
         for frame in self.hub.settings.watchlist_events.frames(&statuses) {

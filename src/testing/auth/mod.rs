@@ -1,0 +1,5 @@
+//! Credentials, signatures, keys, and the check of subscriptions.
+
+pub(crate) mod app;
+pub(crate) mod encryption;
+pub(crate) mod subscription;
