@@ -10,7 +10,6 @@ use crate::{
             scripted::{Scripted, sign_in},
         },
     },
-    sync::atomic::AtomicBool,
 };
 
 /// The first bytes say how the stream is cut, the others are all that it brings.
@@ -58,7 +57,7 @@ fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
     let http = Http::over(Scripted::new(sent, cuts));
     let config = Config::host("key", "localhost");
     let post = sign_in(&config, "http://localhost/auth");
-    match http.post(&post, &AtomicBool::new(false), |body| Ok(body.to_vec())) {
+    match http.post(&post, |body| Ok(body.to_vec())) {
         Ok(body) => Outcome::Success(body),
         Err(Failure::Refused { status, message, retry_after }) => {
             let status = status.expect("the endpoint was asked");

@@ -2,7 +2,6 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    panic::{self, AssertUnwindSafe},
     sync::Arc,
     time::Instant,
 };
@@ -22,6 +21,7 @@ use crate::{
             channel_warnings::Warnings,
             fork::ForkGuard,
             reentrancy::{self, ReentrancyGuard},
+            user_code,
             worker::Worker,
         },
         intents::{Intents, LentOptions},
@@ -311,7 +311,7 @@ impl Core {
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
         let own = options.as_ref().and_then(|options| options.as_options()?.own_decoder());
         let decoded = match own.or(self.config.decoder()) {
-            Some(decoder) => panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)))
+            Some(decoder) => user_code::catch(|| decoder.decode(bytes).map(data_of))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),
             None => String::from_utf8(bytes.to_vec()).map(data_of).map_err(|_| "it is not UTF-8".to_owned()),
         };

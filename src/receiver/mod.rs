@@ -19,7 +19,7 @@ use crate::{
     event::Intent,
     io::{
         Core,
-        guard::fork::ForkGuard,
+        guard::{fork::ForkGuard, user_code::CallContext},
         queues::queue::{Item, Nothing, Queue},
     },
     receiver::drain::Drain,
@@ -220,7 +220,7 @@ impl Receiver {
         match self.core.upgrade() {
             Some(core) => core.fan_out.notify(&self.queue),
             // A panic is logged, and there is nobody left to report it to.
-            None => drop(self.queue.notify()),
+            None => drop(self.queue.notify(CallContext::new(self.process))),
         }
     }
 

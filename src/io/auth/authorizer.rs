@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{self, AssertUnwindSafe},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,12 +15,17 @@ use crate::{
     auth::{AuthErrorCause, Authorize, RequestOptions},
     config::{Auth, Authenticate, AuthorizeBatch, Config},
     error::{excerpt, is_transient},
-    io::intents::LentOptions,
+    io::{
+        guard::user_code::{self, CallContext, UserCodeError},
+        intents::LentOptions,
+    },
     protocol::{auth_response, channel_name::ChannelKind, secretbox::SharedSecret, signature},
     session::{Answer, ChannelQuestion, Generation, Question},
     surrogates,
-    sync::atomic::{AtomicBool, Ordering},
 };
+
+/// The name of the program's closures that authorise, for errors and logs.
+const AUTHORIZER: &str = "the authorizer";
 
 /// Who answers for channels: the first that is configured.
 enum ForChannels<'a> {
@@ -203,27 +207,27 @@ fn channels_at_once(
     (done, works)
 }
 
-/// Asks once. `inside` is set while user code runs.
+/// Asks once.
 pub(crate) fn ask(
     config: &Config,
     own: OwnOptionsOf<'_>,
     http: &Http,
     work: Work,
     retry: Retry,
-    inside: &AtomicBool,
+    context: CallContext,
 ) -> Outcome {
     let auth = config.auth();
     let final_error = |failure: Failure, channel: Option<&str>| failure.into_error(channel, auth.timeout);
     match work {
-        Work::Channel(question) => match ask_channel(auth, own, http, &question.request, inside) {
+        Work::Channel(question) => match ask_channel(auth, own, http, &question.request, context) {
             Err(failure) if retry.allows(&failure) => failure.again(Work::Channel(question)),
             result => {
                 let auth = result.map_err(|failure| final_error(failure, Some(&question.channel)));
                 Outcome { answers: vec![answer(question, auth)], again: None }
             }
         },
-        Work::Batch(questions) => ask_batch(auth, questions, retry, inside),
-        Work::User { generation, number, socket_id } => match ask_user(auth, http, &socket_id, inside) {
+        Work::Batch(questions) => ask_batch(auth, questions, retry, context),
+        Work::User { generation, number, socket_id } => match ask_user(auth, http, &socket_id, context) {
             Err(failure) if retry.allows(&failure) => failure.again(Work::User { generation, number, socket_id }),
             result => {
                 let auth = result.map_err(|failure| final_error(failure, None));
@@ -238,52 +242,54 @@ fn ask_channel(
     own: OwnOptionsOf<'_>,
     http: &Http,
     request: &AuthRequest,
-    inside: &AtomicBool,
+    context: CallContext,
 ) -> Result<ChannelAuth, Failure> {
     let (channel, socket_id) = (request.channel(), request.socket_id());
     let options = own(channel);
     match ForChannels::of_channel(auth, options.as_ref().and_then(LentOptions::as_options)) {
         ForChannels::Closure(closure) => {
-            let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
+            let answer = call(context, AUTHORIZER, || closure(request))??;
             auth_response::checked_channel(answer, channel).map_err(Failure::Malformed)
         }
         ForChannels::Endpoint((url, options)) => {
             let post = Post { url, options, timeout: auth.timeout, socket_id, channel: Some(channel) };
-            http.post(&post, inside, |body| auth_response::channel_from(body, channel))
+            http.post(&post, |body| auth_response::channel_from(body, channel))
         }
         _ => Err(Failure::refused("nobody is configured to be asked")),
     }
 }
 
-fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> Result<UserAuth, Failure> {
+fn ask_user(auth: &Auth, http: &Http, socket_id: &str, context: CallContext) -> Result<UserAuth, Failure> {
     match ForUsers::of(auth) {
         ForUsers::Closure(closure) => {
-            let answer = user_code(inside, || closure(socket_id)).ok_or_else(Failure::panicked)??;
+            let answer = call(context, AUTHORIZER, || closure(socket_id))??;
             auth_response::checked_user(answer).map_err(Failure::Malformed)
         }
         ForUsers::Endpoint((url, options)) => {
             let post = Post { url, options, timeout: auth.timeout, socket_id, channel: None };
-            http.post(&post, inside, auth_response::user_from)
+            http.post(&post, auth_response::user_from)
         }
         _ => Err(Failure::refused("nobody is configured to be asked")),
     }
 }
 
 /// The channels that may be tried again go on together, without those that have their answer.
-fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, retry: Retry, inside: &AtomicBool) -> Outcome {
+fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, retry: Retry, context: CallContext) -> Outcome {
     let ForChannels::Batch(closure) = ForChannels::of(auth) else { return Outcome::default() };
     let requests: Vec<_> = questions.iter().map(|question| question.request.clone()).collect();
-    let results = user_code(inside, || closure(&requests));
-    let panicked = results.is_none();
-    let mut results = results.unwrap_or_default().into_iter();
+    let absent = || Failure::Malformed("of the batch authorizer does not have this channel".to_owned());
+    let (results, absent) = match call(context, AUTHORIZER, || closure(&requests)) {
+        Ok(results) => (results, absent()),
+        Err(failure) => (Vec::new(), failure),
+    };
+    let mut results = results.into_iter();
     let mut again = Vec::new();
     let mut answers = Vec::new();
     for question in questions {
         let result = match results.next() {
             Some(Ok(auth)) => auth_response::checked_channel(auth, &question.channel).map_err(Failure::Malformed),
             Some(Err(error)) => Err(error.into()),
-            None if panicked => Err(Failure::panicked()),
-            None => Err(Failure::Malformed("of the batch authorizer does not have this channel".to_owned())),
+            None => Err(absent.clone()),
         };
         match result {
             Err(failure) if retry.allows(&failure) => {
@@ -356,19 +362,16 @@ fn key(config: &Config) -> String {
     config.app_key().unwrap_or_default()
 }
 
-/// Runs what the user gave. `None` when it panics. The flag says meanwhile that nobody should wait for this thread.
-pub(crate) fn user_code<T>(inside: &AtomicBool, code: impl FnOnce() -> T) -> Option<T> {
-    inside.store(true, Ordering::Release);
-    let result = panic::catch_unwind(AssertUnwindSafe(code));
-    inside.store(false, Ordering::Release);
-    if result.is_err() {
-        log::error!("a closure of the program that authorises panicked");
-    }
-    result.ok()
+/// Calls a closure of the program that authorises, or that gives parts of a request.
+pub(crate) fn call<T>(context: CallContext, name: &str, closure: impl FnOnce() -> T) -> Result<T, Failure> {
+    user_code::call(context, name, closure).map_err(|error| match error {
+        UserCodeError::Panicked => Failure::refused(&format!("{name} panicked")),
+        UserCodeError::Forked => Failure::refused(&Error::Forked.to_string()),
+    })
 }
 
 /// Why there is no permission.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// No answer from this host and port.
     Network {
@@ -389,10 +392,6 @@ pub(crate) enum Failure {
 impl Failure {
     pub fn refused(message: &str) -> Self {
         Self::Refused { status: None, message: excerpt(message), retry_after: None }
-    }
-
-    fn panicked() -> Self {
-        Self::refused("the authorizer panicked")
     }
 
     /// Whether asking again may help (A4).

@@ -16,11 +16,15 @@ use super::{
 };
 use crate::{
     config::Config,
-    io::{guard::worker::Worker, intents::LentOptions, transport::tls},
+    io::{
+        guard::{fork::ForkGuard, user_code::CallContext, worker::Worker},
+        intents::LentOptions,
+        transport::tls,
+    },
     session::{Answer, ChannelQuestion, Generation, Question},
     sync::{
         Condvar, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -51,6 +55,7 @@ pub(crate) struct AuthPool {
 }
 
 struct Shared {
+    process: ForkGuard,
     config: Config,
     connector: Arc<tls::Connector>,
     first_retry: Duration,
@@ -65,7 +70,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     jobs: Vec<Job>,
-    threads: Vec<Member>,
+    threads: Vec<Worker>,
     /// Threads that have not left. The others in `threads` only have to be joined.
     alive: usize,
     /// Threads that are asking.
@@ -87,12 +92,6 @@ struct Job {
     asker: Arc<dyn Asker>,
 }
 
-struct Member {
-    worker: Worker,
-    /// It runs user code, which nobody waits for.
-    inside: Arc<AtomicBool>,
-}
-
 impl AuthPool {
     pub fn new(config: &Config, connector: &Arc<tls::Connector>) -> Self {
         Self::with_retry(config, connector, FIRST_RETRY)
@@ -100,6 +99,7 @@ impl AuthPool {
 
     pub fn with_retry(config: &Config, connector: &Arc<tls::Connector>, first_retry: Duration) -> Self {
         let shared = Shared {
+            process: ForkGuard::current(),
             config: config.clone(),
             connector: Arc::clone(connector),
             first_retry,
@@ -152,9 +152,8 @@ impl AuthPool {
     pub fn join_until(&self, deadline: Instant) {
         let ending: Vec<_> = {
             let state = self.shared.state.lock();
-            let waitable = |member: &&Member| !member.inside.load(Ordering::Acquire);
             if state.jobs.is_empty() {
-                state.threads.iter().filter(waitable).map(|m| m.worker.end()).collect()
+                state.threads.iter().filter(|worker| !worker.runs_user_code()).map(Worker::end).collect()
             } else {
                 Vec::new()
             }
@@ -163,8 +162,8 @@ impl AuthPool {
             end.wait_until(deadline);
         }
         let ended = self.shared.state.lock().take_ended();
-        for member in ended {
-            member.worker.join_until(deadline);
+        for worker in ended {
+            worker.join_until(deadline);
         }
     }
 
@@ -189,12 +188,11 @@ impl Shared {
         let free = state.alive - state.busy;
         let wanted = due.saturating_sub(free).min(PLACES - state.alive);
         for _ in 0..wanted {
-            let inside = Arc::new(AtomicBool::new(false));
-            let (shared, flag) = (Arc::clone(self), Arc::clone(&inside));
-            match Worker::spawn("pusher-auth", move || shared.work(&flag)) {
+            let shared = Arc::clone(self);
+            match Worker::spawn("pusher-auth", move || shared.work()) {
                 Ok(worker) => {
                     state.alive += 1;
-                    state.threads.push(Member { worker, inside });
+                    state.threads.push(worker);
                 }
                 Err(error) if state.alive == 0 => {
                     return std::mem::take(&mut state.jobs)
@@ -210,9 +208,13 @@ impl Shared {
     }
 
     /// The thread.
-    fn work(self: &Arc<Self>, inside: &AtomicBool) {
+    fn work(self: &Arc<Self>) {
         while let Some((job, http)) = self.next_job() {
-            let back = self.ask(job, &http, inside);
+            let back = self.ask(job, &http);
+            if !self.process.is_current() {
+                // A closure has forked, and returned in the child, where nothing is locked (H7).
+                return;
+            }
             let mut state = self.state.lock();
             state.busy -= 1;
             let (kept, dropped) = back.into_iter().partition::<Vec<_>, _>(|job| state.wants(&job.work));
@@ -262,14 +264,15 @@ impl Shared {
     }
 
     /// Asks without a lock. Returns the job when it is to be asked again.
-    fn ask(&self, job: Job, http: &Http, inside: &AtomicBool) -> Option<Job> {
+    fn ask(&self, job: Job, http: &Http) -> Option<Job> {
         let Job { work, attempt, asked, asker, .. } = job;
         let work = still_wanted(work, &*asker)?;
         let delay = self.delay(attempt);
         let end = asked.checked_add(self.answered_within).filter(|_| attempt < ATTEMPTS);
         let retry = Retry { delay, end: end.unwrap_or(asked) };
+        let context = CallContext::new(self.process);
         let Outcome { answers, again } =
-            authorizer::ask(&self.config, &|channel| asker.own_options(channel), http, work, retry, inside);
+            authorizer::ask(&self.config, &|channel| asker.own_options(channel), http, work, retry, context);
         for answer in answers {
             asker.answered(answer);
         }
@@ -305,8 +308,8 @@ impl State {
     }
 
     /// Those that have done their work, to be joined or let go without a lock.
-    fn take_ended(&mut self) -> Vec<Member> {
-        let (ended, running) = std::mem::take(&mut self.threads).into_iter().partition(|m| m.worker.is_done());
+    fn take_ended(&mut self) -> Vec<Worker> {
+        let (ended, running) = std::mem::take(&mut self.threads).into_iter().partition(Worker::is_done);
         self.threads = running;
         ended
     }

@@ -22,7 +22,10 @@ use crate::{
     delivery::permit::Permit,
     error::excerpt,
     io::{
-        guard::fork::ForkGuard,
+        guard::{
+            fork::ForkGuard,
+            user_code::{self, CallContext, UserCodeError},
+        },
         transport::{
             Transport,
             byte_counters::ByteCounters,
@@ -89,25 +92,31 @@ impl DialerCalls {
         if cancel.is_set() {
             return Err(Error::Disconnected);
         }
-        self.run(|| config.for_attempt(), |busy| Error::DialUrl { reason: format!("could not be made: {busy}") })
+        let refused = |reason| Error::DialUrl { reason: format!("could not be made: {reason}") };
+        self.run("the closure that makes URLs", || config.for_attempt(), refused)
     }
 
     fn dial(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {
-        self.run(|| dialer.dial(request), |busy| Error::Dialer { source: Arc::new(io::Error::other(busy)) })
+        let refused = |reason| Error::Dialer { source: Arc::new(io::Error::other(reason)) };
+        self.run("the dialer", || dialer.dial(request), refused)
     }
 
     fn run<T>(
         &self,
+        name: &str,
         closure: impl FnOnce() -> Result<T, Error>,
         refused: impl FnOnce(&'static str) -> Error,
     ) -> Result<T, Error> {
-        let place = Permit::take(&self.running, MAX_CALLS);
-        let place = place.ok_or_else(|| refused("it has not returned from earlier attempts"))?;
-        let result = closure();
-        drop(place);
-        // The closure may have forked, and this may be the child, where the client does nothing (H7).
-        self.process.check()?;
-        result
+        let Some(permit) = Permit::take(&self.running, MAX_CALLS) else {
+            return Err(refused("it has not returned from earlier attempts"));
+        };
+        let result = user_code::call(CallContext::new(self.process), name, closure);
+        drop(permit);
+        match result {
+            Ok(result) => result,
+            Err(UserCodeError::Panicked) => Err(refused("it panicked")),
+            Err(UserCodeError::Forked) => Err(Error::Forked),
+        }
     }
 }
 
@@ -326,4 +335,19 @@ fn read_some(stream: &mut MaybeTlsStream, into: &mut Vec<u8>) -> io::Result<usiz
     let count = stream.read(&mut chunk)?;
     into.extend_from_slice(chunk.get(..count).unwrap_or_default());
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c11_a_dialer_that_panics_is_a_failed_attempt() {
+        let config = Config::host("key", "host").dialer(|_| -> Result<ByteStream, io::Error> { panic!("on purpose") });
+        let dialer = config.custom_dialer().expect("it was configured");
+        let calls = DialerCalls::new(ForkGuard::current());
+        let request = DialRequest::new("example.com", 443, Duration::from_secs(1));
+        let error = calls.dial(dialer, &request).expect_err("no stream");
+        assert_eq!(error.to_string(), "dialer: it panicked");
+    }
 }

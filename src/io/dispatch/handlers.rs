@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     ops::ControlFlow,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
 };
 
@@ -13,6 +12,7 @@ use crate::{
     AnySender, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification, SubscriptionCount,
     SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
     error::excerpt,
+    io::guard::user_code,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -76,7 +76,7 @@ impl<T: ?Sized + 'static> BoundHandler<T> {
         if !self.bound.holds() {
             return;
         }
-        match catch_unwind(AssertUnwindSafe(|| (self.call)(value))) {
+        match user_code::catch(|| (self.call)(value)) {
             Ok(Ok(ControlFlow::Continue(()))) => {}
             Ok(Ok(ControlFlow::Break(()))) => {
                 self.bound.end();

@@ -3,4 +3,5 @@
 pub(crate) mod channel_warnings;
 pub(crate) mod fork;
 pub(crate) mod reentrancy;
+pub(crate) mod user_code;
 pub(crate) mod worker;

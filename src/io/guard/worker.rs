@@ -4,6 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 
+use super::user_code::BusyFlag;
 use crate::{
     Error, panic_hook,
     sync::{
@@ -16,23 +17,33 @@ pub(crate) struct Worker {
     handle: JoinHandle<()>,
     /// Disconnected once the thread has done its work.
     done: Receiver<Infallible>,
+    /// Set while the thread runs code of the program.
+    busy: BusyFlag,
 }
 
 impl Worker {
     pub fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Self, Error> {
         let (alive, done) = bounded(0);
+        let busy = BusyFlag::default();
+        let flag = busy.clone();
         let body = move || {
             let _alive = alive;
+            flag.attach();
             work();
         };
         match thread::Builder::new().name(name.to_owned()).spawn(panic_hook::inherited(body)) {
-            Ok(handle) => Ok(Self { handle, done }),
+            Ok(handle) => Ok(Self { handle, done, busy }),
             Err(source) => Err(Error::Thread { name, source: Arc::new(source) }),
         }
     }
 
     pub fn id(&self) -> ThreadId {
         self.handle.thread().id()
+    }
+
+    /// Whether the thread runs code of the program, which may take any time.
+    pub fn runs_user_code(&self) -> bool {
+        self.busy.is_set()
     }
 
     /// Whether the thread has done its work, so that joining it takes no time.

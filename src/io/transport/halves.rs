@@ -6,7 +6,6 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +14,11 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
 use super::byte_counters::ByteCounters;
-use crate::{Error, config::Kind, io::guard::worker::Worker};
+use crate::{
+    Error,
+    config::Kind,
+    io::guard::{user_code, worker::Worker},
+};
 
 /// What is handed over to the writing thread at once, and how many of these wait: 256 KiB, like the buffer of a socket.
 const CHUNK: usize = 16 * 1024;
@@ -84,7 +87,9 @@ impl Halves {
             }
             Kind::Halves { reader, writer, shutdown } => {
                 // A panic of the program's own closure harms nobody.
-                let close_handle = CloseHandle::new(move || drop(catch_unwind(AssertUnwindSafe(&shutdown))));
+                let close_handle = CloseHandle::new(move || {
+                    let _ = user_code::catch(&shutdown);
+                });
                 let (queue, chunks) = bounded(CHUNKS);
                 let (ends, write_error) = (close_handle.clone(), WriteError::default());
                 let ended_by = Arc::clone(&write_error);
@@ -119,7 +124,7 @@ fn write_chunks(
 /// Runs a half of the program's own. A panic of it is an error of the stream.
 fn guarded<T>(half: &str, code: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let panicked = |_| Err(io::Error::other(format!("the {half} of the dialer's stream panicked")));
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(panicked)
+    user_code::catch(code).unwrap_or_else(panicked)
 }
 
 impl ReadHalf {

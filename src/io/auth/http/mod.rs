@@ -37,9 +37,12 @@ use crate::{
     auth::RequestOptions,
     config::{Config, HttpUrl},
     error::excerpt,
-    io::{connect::happy_eyeballs::left, guard::fork::ForkGuard, transport::tls},
+    io::{
+        connect::happy_eyeballs::left,
+        guard::{fork::ForkGuard, user_code::CallContext},
+        transport::tls,
+    },
     secret::Wiped,
-    sync::atomic::AtomicBool,
 };
 
 /// The limit for the body of a success. A permission has a few hundred bytes.
@@ -73,7 +76,8 @@ pub(crate) struct Post<'a> {
 /// The HTTP client for the auth endpoints. It lives as long as requests are pending.
 pub(crate) struct Http {
     agent: Agent,
-    process: ForkGuard,
+    /// For the closures of the program that give headers and parameters.
+    context: CallContext,
 }
 
 impl Http {
@@ -96,7 +100,8 @@ impl Http {
             .accept_encoding("")
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "-rust/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: Agent::with_parts(settings, connector, NoNames), process: ForkGuard::current() }
+        let context = CallContext::new(ForkGuard::current());
+        Self { agent: Agent::with_parts(settings, connector, NoNames), context }
     }
 
     /// Interrupts all requests under way, and refuses every request from now on.
@@ -104,18 +109,10 @@ impl Http {
         self.agent.clone().shutdown();
     }
 
-    /// Sends one request, and returns the result of `make` for the body of a success. `inside` is set while user code
-    /// runs.
-    pub fn post<T>(
-        &self,
-        post: &Post<'_>,
-        inside: &AtomicBool,
-        make: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T, Failure> {
+    /// Sends one request, and returns the result of `make` for the body of a success.
+    pub fn post<T>(&self, post: &Post<'_>, make: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<T, Failure> {
         let url = HttpUrl::parse(post.url).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
-        let (request, body) = request::build(post, &url, inside)?;
-        // A closure may have forked. In the child, the connections still belong to the parent (H7).
-        self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
+        let (request, body) = request::build(post, &url, self.context)?;
         let deadline = Instant::now() + post.timeout;
         let failed = |error| failure(error, &url, deadline);
         let mut response = self.send(&request, &body, deadline).map_err(failed)?;

@@ -10,19 +10,20 @@ use super::Post;
 use crate::{
     auth::Pairs,
     config::{HttpUrl, checked_header},
-    io::auth::authorizer::{Failure, user_code},
+    io::{
+        auth::authorizer::{self, Failure},
+        guard::user_code::CallContext,
+    },
     protocol::percent::encode_to,
     secret::{Secret, Wiped},
-    sync::atomic::AtomicBool,
 };
 
-/// Builds the request to this URL, with the question, and the fields and headers of the options. `inside` is set while
-/// user code runs.
-pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Result<(Request<()>, Wiped), Failure> {
+/// Builds the request to this URL, with the question, and the fields and headers of the options.
+pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, context: CallContext) -> Result<(Request<()>, Wiped), Failure> {
     let options = post.options;
     let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));
     let own = || [Some((options.socket_field.as_str(), post.socket_id)), channel].into_iter().flatten();
-    let fresh = evaluate(&options.params_with, inside, "parameters")?;
+    let fresh = evaluate(&options.params_with, context, "the closure for the parameters")?;
     let fixed = options.params.iter().chain(&fresh);
     let params = fixed.map(|(name, value)| (name.as_str(), value.expose()));
     // The options cannot replace the client's own fields.
@@ -37,7 +38,7 @@ pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Resu
     let headers = request.headers_mut();
     add(headers, header::HOST, &url.authority())?;
     add(headers, header::CONTENT_TYPE, kind)?;
-    let fresh = evaluate(&options.headers_with, inside, "headers")?;
+    let fresh = evaluate(&options.headers_with, context, "the closure for the headers")?;
     for (name, value) in options.headers.iter().chain(&fresh) {
         let name = checked_header(name, value.expose()).map_err(|reason| Failure::refused(&reason))?;
         add(headers, name, value.expose())?;
@@ -66,10 +67,9 @@ fn wiped(text: &str) -> Bytes {
 }
 
 /// The pairs that the user's closure returns for this request.
-fn evaluate(closure: &Option<Pairs>, inside: &AtomicBool, what: &str) -> Result<Vec<(String, Secret)>, Failure> {
+fn evaluate(closure: &Option<Pairs>, context: CallContext, name: &str) -> Result<Vec<(String, Secret)>, Failure> {
     let Some(closure) = closure else { return Ok(Vec::new()) };
-    let evaluated = user_code(inside, || closure());
-    let pairs = evaluated.ok_or_else(|| Failure::refused(&format!("the closure for the {what} panicked")))?;
+    let pairs = authorizer::call(context, name, || closure())?;
     Ok(pairs.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
 }
 

@@ -14,14 +14,13 @@ use super::{
     Http,
     scripted::{Scripted, sign_in},
 };
-use crate::{Config, io::auth::authorizer::Failure, protocol::auth_response, sync::atomic::AtomicBool};
+use crate::{Config, io::auth::authorizer::Failure, protocol::auth_response};
 
 const GOOD: &str = "{\"auth\":\"k:s\"}";
 
 /// Asks this URL for the body of the answer.
 fn ask_at(http: &Http, config: &Config, url: &str) -> Result<Vec<u8>, Failure> {
-    let no_closure = AtomicBool::new(false);
-    http.post(&sign_in(config, url), &no_closure, |body| Ok(body.to_vec()))
+    http.post(&sign_in(config, url), |body| Ok(body.to_vec()))
 }
 
 fn ask(http: &Http) -> Result<Vec<u8>, Failure> {
@@ -263,8 +262,8 @@ fn a5_the_error_for_an_encoded_body_names_the_coding() {
         for body in [&b"\x1f\x8b\x08\0\0"[..], b"junk", b"[1]"] {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n");
             let http = Http::over(Scripted::new(&[head.as_bytes(), body].concat(), &[]));
-            let (config, no_closure) = (Config::host("key", "localhost"), AtomicBool::new(false));
-            let made = http.post(&sign_in(&config, "http://localhost/"), &no_closure, auth_response::user_from);
+            let config = Config::host("key", "localhost");
+            let made = http.post(&sign_in(&config, "http://localhost/"), auth_response::user_from);
             let expected = format!("is not JSON; its Content-Encoding is {named}");
             assert!(matches!(&made, Err(Failure::Malformed(reason)) if *reason == expected), "{made:?}");
         }

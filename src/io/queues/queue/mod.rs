@@ -22,6 +22,7 @@ use crate::io::transport::readiness::Readiness;
 use crate::{
     config::Overflow,
     event::Batch,
+    io::guard::user_code::{CallContext, UserCodeError},
     sync::{
         Condvar, Mutex, Sender,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -38,7 +39,7 @@ pub(crate) use keyed::KeyOf;
 pub(crate) use segment::{Segment, Step};
 pub(crate) use selection::Selection;
 pub(crate) use store::{Item, Nothing, Taken};
-pub(crate) use waker::{Panicked, WakeUp};
+pub(crate) use waker::WakeUp;
 
 /// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
 const MAX_BYTES: usize = 16 << 20;
@@ -285,8 +286,8 @@ impl Queue {
     }
 
     /// Wakes the consumer. That is user code, so it is done without a lock.
-    pub fn notify(&self) -> Result<(), Panicked> {
-        self.waker.notify()
+    pub fn notify(&self, context: CallContext) -> Result<(), UserCodeError> {
+        self.waker.notify(context)
     }
 
     /// From here on nobody is woken, and no key asked for. Returns the closures, to be dropped without a lock.
@@ -363,11 +364,14 @@ impl QueueState {
 impl Queue {
     /// Takes in the staged batches. That runs user code, so it is done without a lock. True when the consumer is to be
     /// [woken](Self::notify).
-    pub fn take_in(&self) -> (bool, Result<(), Panicked>) {
+    pub fn take_in(&self, context: CallContext) -> (bool, Result<(), UserCodeError>) {
         let Some(keyed) = &self.keyed else { return (true, Ok(())) };
         let (mut must_notify, mut outcome) = (false, Ok(()));
         while let Some(batch) = keyed.begin() {
-            let (entries, result) = keyed.entries(&batch);
+            let (entries, result) = keyed.entries(context, &batch);
+            if result == Err(UserCodeError::Forked) {
+                return (false, result);
+            }
             outcome = outcome.and(result);
             must_notify |= self.put_in(entries);
             keyed.end();

@@ -1,21 +1,17 @@
 //! Tells a consumer that something waits.
 
-use std::{
-    panic::{self, AssertUnwindSafe},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use crate::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use crate::{
+    io::guard::user_code::{self, CallContext, UserCodeError},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 /// The user's wake-up closure.
 pub(crate) type WakeUp = Arc<dyn Fn() + Send + Sync>;
-
-/// A wake-up closure has panicked.
-#[derive(Debug)]
-pub(crate) struct Panicked;
 
 /// Rung after something is in the queue: once, until the consumer looks again.
 ///
@@ -61,14 +57,14 @@ impl Waker {
 
     /// Runs the closure, on whatever thread this is, without a lock. One that panics is not run again, because it may have
     /// been called for the report of its last panic.
-    pub fn notify(&self) -> Result<(), Panicked> {
+    pub fn notify(&self, context: CallContext) -> Result<(), UserCodeError> {
         let Some(wake_up) = self.wake_up.lock().clone() else { return Ok(()) };
-        // Dropped in there, too: it may be the last to hold what the closure holds.
-        panic::catch_unwind(AssertUnwindSafe(move || wake_up())).map_err(|_| {
-            log::error!("a handler for a receiver's queue panicked");
-            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.disarm()))));
-            Panicked
-        })
+        // The call drops the closure as well, because it may be the last owner of what the closure holds.
+        let result = user_code::call(context, "a handler for a receiver's queue", move || wake_up());
+        if result == Err(UserCodeError::Panicked) {
+            let _ = user_code::catch(|| drop(self.disarm()));
+        }
+        result
     }
 
     /// From here on it does not ring. Returns the closure, for the caller to drop without a lock.

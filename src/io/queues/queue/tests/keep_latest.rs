@@ -1,7 +1,14 @@
 //! What a game wants of positions.
 
 use super::*;
-use crate::Event;
+use crate::{
+    Event,
+    io::guard::{fork::ForkGuard, user_code::CallContext},
+};
+
+fn context() -> CallContext {
+    CallContext::new(ForkGuard::current())
+}
 
 /// Events by their channel, name and sender.
 fn events(room: &Arc<Intent>, events: &[(&str, Option<&str>)]) -> Batch {
@@ -118,7 +125,7 @@ fn keyed(capacity: usize, key_of: impl Fn(&Event) -> Option<String> + Send + Syn
 
 /// Fills it as a delivery does.
 fn deliver(queue: &Queue, batch: Batch) -> bool {
-    queue.push(&Arc::new(batch)) && queue.take_in().1.is_ok()
+    queue.push(&Arc::new(batch)) && queue.take_in(context()).1.is_ok()
 }
 
 #[test]
@@ -156,7 +163,7 @@ fn h4_what_is_staged_is_handed_out_although_the_queue_was_closed_meanwhile() {
     assert!(queue.push(&Arc::new(events(&room, &[("a", None)]))));
     queue.close();
     assert!(!queue.is_closed(), "there is something to come");
-    assert!(queue.take_in().1.is_ok() && !queue.push(&Arc::new(events(&room, &[("b", None)]))));
+    assert!(queue.take_in(context()).1.is_ok() && !queue.push(&Arc::new(events(&room, &[("b", None)]))));
     assert_eq!(drain(&queue), ["a"]);
     assert!(queue.is_closed());
 }
@@ -169,7 +176,7 @@ fn h1_a_closure_may_deliver_to_its_own_queue() {
         keyed(10, move |event| {
             if let Some(queue) = queue.upgrade().filter(|_| event.name() == "first") {
                 // Another thread, or this one, delivers while keys are being given.
-                assert!(queue.push(&Arc::new(events(&room, &[("second", None)]))) && !queue.take_in().0);
+                assert!(queue.push(&Arc::new(events(&room, &[("second", None)]))) && !queue.take_in(context()).0);
             }
             Some(event.name().to_owned())
         })
