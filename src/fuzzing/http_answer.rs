@@ -4,7 +4,7 @@ use super::bytes::Bytes;
 use crate::{
     Config,
     io::auth::{
-        authorizer::Failure,
+        failure::Failure,
         http::{
             Http,
             scripted::{Scripted, sign_in},

@@ -12,7 +12,7 @@ use crate::{
     delivery::client_event_pacing::ClientEventPace,
     event::Intent,
     io::{
-        auth::pool::{Asker, AuthPool},
+        auth::pool::{AuthPool, Requester},
         connect::dial::DialerCalls,
         dispatch::bindings::Scope,
         dispatch::{bindings::Bindings, dispatcher::DispatcherSlot, handlers::Registration},
@@ -29,7 +29,7 @@ use crate::{
         transport::{byte_counters::ByteCounters, tls},
     },
     protocol::secretbox::data_of,
-    session::{Answer, ChannelQuestion, ClientEvent, Effect, Generation, Input, Session},
+    session::{AuthAnswer, ClientEvent, Effect, Generation, Input, PendingAuth, Session},
     sync::{Channel, Mutex, MutexGuard},
 };
 
@@ -263,21 +263,16 @@ impl Core {
     }
 }
 
-impl Asker for Core {
+impl Requester for Core {
     fn own_options(&self, channel: &str) -> Option<LentOptions> {
         self.intents.own_options(channel)
     }
 
-    fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
-        let ChannelQuestion { generation, number, channel, .. } = question;
-        self.asks(|session| session.awaits_channel(*generation, channel, *number))
+    fn awaits(&self, request: &PendingAuth) -> bool {
+        self.asks(|session| session.awaits(request))
     }
 
-    fn awaits_user(&self, generation: Generation, number: u64) -> bool {
-        self.asks(|session| session.awaits_user(generation, number))
-    }
-
-    fn answered(&self, answer: Answer) {
+    fn answered(&self, answer: AuthAnswer) {
         self.turn_and_command(|driver, now| driver.handle(Input::Answered(answer), now));
     }
 }

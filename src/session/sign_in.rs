@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use crate::{
     Error, Name, UserAuth,
     delivery::{CallId, UserOutcome},
-    protocol::{auth_response, frame::Outgoing},
+    protocol::frame::Outgoing,
+    session::interface::{AttemptId, Proof},
 };
 
 pub(crate) struct SignIn {
     stage: Stage,
     /// The last call that was taken up.
     call: CallId,
-    /// Numbers the questions to the authenticator.
-    number: u64,
+    /// The last request to the authenticator.
+    attempt: AttemptId,
     timeout: Duration,
     /// The user of the last request, if an error that names nothing was taken for its refusal. A confirmation may still
     /// come, and wins.
@@ -50,7 +51,14 @@ enum Stage {
 
 impl SignIn {
     pub fn new(timeout: Duration) -> Self {
-        Self { stage: Stage::Out, call: CallId::default(), number: 0, timeout, doubted: None, holds_since: None }
+        Self {
+            stage: Stage::Out,
+            call: CallId::default(),
+            attempt: AttemptId::default(),
+            timeout,
+            doubted: None,
+            holds_since: None,
+        }
     }
 
     /// The user asks for it. True when the authenticator is to be asked.
@@ -76,7 +84,7 @@ impl SignIn {
     }
 
     fn ask(&mut self, now: Instant) {
-        self.number += 1;
+        self.attempt.0 += 1;
         self.stage = Stage::Asking { deadline: now + self.timeout };
     }
 
@@ -93,16 +101,12 @@ impl SignIn {
     }
 
     /// The authenticator has answered. `None` when nobody waits for that.
-    pub fn answered(&mut self, number: u64, answer: Result<UserAuth, Error>) -> Option<Result<(), Error>> {
+    pub fn answered(&mut self, attempt: AttemptId, proof: Result<Proof, Error>) -> Option<Result<(), Error>> {
         let Stage::Asking { deadline } = self.stage else { return None };
-        if !self.awaits(number) {
+        if !self.awaits(attempt) {
             return None;
         }
-        let proven = answer.and_then(|auth| {
-            let id = auth_response::user_of(&auth).map_err(|reason| Error::AuthMalformed { channel: None, reason })?;
-            Ok(Stage::Proven { auth, id, deadline: Some(deadline) })
-        });
-        Some(proven.map(|stage| self.stage = stage))
+        Some(proof.map(|Proof { auth, id }| self.stage = Stage::Proven { auth, id, deadline: Some(deadline) }))
     }
 
     /// The message to the server, when it is time for it.
@@ -237,9 +241,9 @@ impl SignIn {
         }
     }
 
-    /// Whether this question about the user still waits for its answer.
-    pub fn awaits(&self, number: u64) -> bool {
-        matches!(self.stage, Stage::Asking { .. }) && number == self.number
+    /// Whether this attempt still waits for its answer.
+    pub fn awaits(&self, attempt: AttemptId) -> bool {
+        matches!(self.stage, Stage::Asking { .. }) && attempt == self.attempt
     }
 
     /// Whether it is to be tried on the next connection.
@@ -247,8 +251,8 @@ impl SignIn {
         matches!(self.stage, Stage::Wanted)
     }
 
-    pub fn number(&self) -> u64 {
-        self.number
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
     }
 
     /// What is told of it, as the answer to the last call.

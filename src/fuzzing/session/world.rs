@@ -14,8 +14,8 @@ use crate::{
     delivery::{CallId, client_event_pacing::ClientEventPace},
     event::{Batch, Intent, Stamp},
     session::{
-        Answer, ChannelQuestion, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange, Output,
-        Question, ReadyAuth, Rules, Session, Settings,
+        AuthAnswer, AuthOutcome, AuthSubject, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange,
+        Output, PendingAuth, ReadyAuth, Rules, Session, Settings,
     },
 };
 
@@ -44,8 +44,8 @@ pub(crate) struct World {
     sockets: (Generation, Generation),
     socket_ids: u64,
     calls: u64,
-    questions: VecDeque<Question>,
-    answered: Option<Question>,
+    pending: VecDeque<PendingAuth>,
+    answered: Option<PendingAuth>,
     /// The requests to subscribe that the server has not answered.
     requests: VecDeque<String>,
     /// The socket takes no more at the moment.
@@ -106,7 +106,7 @@ impl World {
             sockets: Default::default(),
             socket_ids: 0,
             calls: 0,
-            questions: VecDeque::new(),
+            pending: VecDeque::new(),
             answered: None,
             requests: VecDeque::new(),
             is_blocked: false,
@@ -252,18 +252,17 @@ impl World {
         }
     }
 
-    /// Those who authorise answer their oldest question, well or not.
+    /// The authorizers answer the oldest request, well or not.
     pub(super) fn answer(&mut self, bytes: &mut Bytes<'_>) {
-        let Some(question) = self.questions.pop_front() else { return };
-        let answer = answer(&question, bytes);
-        self.answered = Some(question);
-        self.turn(Input::Answered(answer));
+        let Some(request) = self.pending.pop_front() else { return };
+        self.answered = Some(request.clone());
+        self.turn(Input::Answered(answer(request, bytes)));
     }
 
-    /// They answer again what they have answered.
+    /// They answer the last request again.
     pub(super) fn answer_again(&mut self) {
-        let Some(question) = self.answered.take() else { return };
-        self.turn(Input::Answered(answer(&question, &mut Bytes::new(&[]))));
+        let Some(request) = self.answered.take() else { return };
+        self.turn(Input::Answered(answer(request, &mut Bytes::new(&[]))));
     }
 
     /// Time passes as the heartbeat sees it: from deadline to deadline.
@@ -350,39 +349,38 @@ impl World {
                 self.requests.clear();
             }
             Output::Send(text) => self.requests.extend(self.watch.request_in(text.expose())),
-            Output::Effect(Effect::Authorize(Question::Channels(questions))) => {
-                self.questions.extend(questions.into_iter().map(|question| Question::Channels(vec![question])));
-            }
-            Output::Effect(Effect::Authorize(question)) => self.questions.push_back(question),
+            Output::Effect(Effect::Authorize(requests)) => self.pending.extend(requests),
             Output::Close { .. } | Output::Effect(Effect::StopReader(_)) => self.is_blocked = false,
         }
     }
 }
 
 /// One in two answers is a good one.
-fn answer(question: &Question, bytes: &mut Bytes<'_>) -> Answer {
-    let refused = || Error::AuthRefused { channel: None, status: Some(403), message: String::new() };
-    match question {
-        Question::Channels(questions) => {
-            let ChannelQuestion { generation, number, channel, request, .. } = questions[0].clone();
-            let good = allowed(&channel, request.socket_id());
+fn answer(pending: PendingAuth, bytes: &mut Bytes<'_>) -> AuthAnswer {
+    let outcome = match &pending.subject {
+        AuthSubject::Channel(request) => {
+            let good = allowed(request.channel(), request.socket_id());
             let auth = match bytes.below(8) {
-                0 => Err(refused()),
-                1 => Ok(ChannelAuth::new("")),
-                2 => Ok(ChannelAuth::new(good.signature())),
-                3 => Ok(good.shared_secret("AAAA")),
-                key => Ok(good.shared_secret(key_in_base64(u8::try_from(key).unwrap_or_default() % 4))),
+                0 => None,
+                1 => Some(ChannelAuth::new("")),
+                2 => Some(ChannelAuth::new(good.signature())),
+                3 => Some(good.shared_secret("AAAA")),
+                key => Some(good.shared_secret(key_in_base64(u8::try_from(key).unwrap_or_default() % 4))),
             };
-            Answer::Channel { generation, number, channel, auth }
+            auth.map(|auth| AuthOutcome::channel(request, auth))
         }
-        Question::User { generation, number, .. } => {
+        AuthSubject::User { .. } => {
             let auth = match bytes.below(4) {
-                0 => Err(refused()),
-                1 => Ok(UserAuth::new("canary", "{}")),
-                _ => Ok(UserAuth::new("canary", format!(r#"{{"id":"{USER}"}}"#))),
+                0 => None,
+                1 => Some(UserAuth::new("canary", "{}")),
+                _ => Some(UserAuth::new("canary", format!(r#"{{"id":"{USER}"}}"#))),
             };
-            Answer::User { generation: *generation, number: *number, auth }
+            auth.map(AuthOutcome::user)
         }
+    };
+    match outcome {
+        Some(outcome) => pending.answered(outcome),
+        None => pending.failed(Error::AuthRefused { channel: None, status: Some(403), message: String::new() }),
     }
 }
 

@@ -4,6 +4,7 @@
 //! not have: a clock (`sync::model`), sockets (`reader` plays the server), and memory orders weaker than sequential
 //! consistency.
 
+mod auth;
 mod keyed;
 mod lifecycle;
 mod order;

@@ -1,6 +1,6 @@
 //! The bytes that have gone over the network.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Counted at the socket, so that what TLS and WebSocket add is in it: it is what a bill for byte_counters counts, too.
 #[derive(Debug, Default)]

@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
-use parking_lot::Mutex;
+use crossbeam_channel::SendTimeoutError;
 
 use super::byte_counters::ByteCounters;
 use crate::{
     Error,
     config::Kind,
     io::guard::{user_code, worker::Worker},
+    sync::{Mutex, Receiver, Sender, bounded},
 };
 
 /// What is handed over to the writing thread at once, and how many of these wait: 256 KiB, like the buffer of a socket.
@@ -113,7 +113,7 @@ fn write_chunks(
     close_handle: &CloseHandle,
     ended_by: &Mutex<Option<io::Error>>,
 ) {
-    for chunk in chunks {
+    while let Ok(chunk) = chunks.recv() {
         if let Err(error) = guarded("writer", || writer.write_all(&chunk).and_then(|()| writer.flush())) {
             *ended_by.lock() = Some(error);
             return close_handle.close();

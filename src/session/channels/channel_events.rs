@@ -16,6 +16,7 @@ use crate::{
         presence,
         secretbox::{OpenError, SharedSecret, data_of},
     },
+    session::interface::AttemptId,
 };
 
 impl Subscriptions {
@@ -69,9 +70,9 @@ impl Subscriptions {
     }
 
     fn fetch_key(&mut self, name: Name, now: Instant) {
-        let number = self.begin_attempt(&name, now);
+        let attempt = self.begin_attempt(&name, now);
         if let Some(vault) = self.subscribed(&name).and_then(|subscription| subscription.vault.as_mut()) {
-            vault.fetch(number, now);
+            vault.fetch(attempt, now);
         }
         self.to_ask.push(name);
     }
@@ -81,7 +82,7 @@ impl Subscriptions {
     pub fn end_of_fetch(
         &mut self,
         name: &Name,
-        number: u64,
+        attempt: AttemptId,
         answer: Result<ChannelAuth, Error>,
         batch: &mut Batch,
         now: Instant,
@@ -89,7 +90,7 @@ impl Subscriptions {
         let has_common_decoder = self.rules.has_decoder;
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         let has_decoder = has_common_decoder || subscription.own.has_decoder;
-        let Some(vault) = subscription.vault.as_mut().filter(|vault| vault.is_fetching(number)) else { return };
+        let Some(vault) = subscription.vault.as_mut().filter(|vault| vault.is_fetching(attempt)) else { return };
         let key = answer.map_err(|error| batch.push_error(error)).ok();
         let released = vault.fetched(key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok()), now);
         let slot = subscription.slot_in(batch);

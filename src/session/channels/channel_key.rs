@@ -8,6 +8,7 @@ use std::{
 use crate::{
     delivery::memory_budget::{MemoryBudget, Reservation},
     protocol::secretbox::{OpenError, SharedSecret},
+    session::interface::AttemptId,
 };
 
 /// Between two fetches of one channel's key this time passes, because the next one would bring the same key (E2). The key that
@@ -22,8 +23,8 @@ pub(crate) struct Vault {
     key: SharedSecret,
     /// When the last fetch began, or ended, whatever came of it.
     last_fetch: Option<Instant>,
-    /// The number of the question for a new key.
-    fetching: Option<u64>,
+    /// The request for a new key.
+    fetching: Option<AttemptId>,
     held: VecDeque<Sealed>,
     /// What waits takes this of what one client may keep.
     reservation: Reservation,
@@ -99,19 +100,19 @@ impl Vault {
         self.reservation.resize(bytes)
     }
 
-    /// The key is being fetched by this question.
-    pub fn fetch(&mut self, number: u64, now: Instant) {
-        self.fetching = Some(number);
+    /// The key is being fetched by this attempt.
+    pub fn fetch(&mut self, attempt: AttemptId, now: Instant) {
+        self.fetching = Some(attempt);
         self.last_fetch = Some(now);
     }
 
-    /// The number of the question for a newer key, while there is one.
-    pub fn fetching(&self) -> Option<u64> {
+    /// The attempt that fetches a newer key, if one does.
+    pub fn fetching(&self) -> Option<AttemptId> {
         self.fetching
     }
 
-    pub fn is_fetching(&self, number: u64) -> bool {
-        self.fetching == Some(number)
+    pub fn is_fetching(&self, attempt: AttemptId) -> bool {
+        self.fetching == Some(attempt)
     }
 
     /// The fetch has ended, perhaps with a new key. Returns what waited for it, each with its outcome.
@@ -177,7 +178,7 @@ mod tests {
             Opening::Fetch { fits: true },
             "the key of the subscription is no fetch"
         );
-        vault.fetch(7, now);
+        vault.fetch(AttemptId(7), now);
         assert_eq!(vault.open(sealed(1, "c"), now), Opening::Held, "also what the old key would open");
         assert_eq!(vault.open(sealed(2, "d"), now), Opening::Held);
         let opened: Vec<_> = vault.fetched(Some(key(2)), now).into_iter().map(|(_, opened)| opened).collect();
@@ -191,7 +192,7 @@ mod tests {
             let start = Instant::now();
             let mut vault = vault();
             assert_eq!(vault.open(sealed(2, "a"), start), Opening::Fetch { fits: true });
-            vault.fetch(1, start);
+            vault.fetch(AttemptId(1), start);
             vault.fetched(brought, start);
             let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
             assert_eq!(vault.open(sealed(2, "a"), almost), Opening::Failed(OpenError::WrongKey));
@@ -203,7 +204,7 @@ mod tests {
     fn e2_another_connection_does_not_hasten_the_next_fetch() {
         let start = Instant::now();
         let mut first = vault();
-        first.fetch(1, start);
+        first.fetch(AttemptId(1), start);
         let mut second = Vault::new(key(1), &MemoryBudget::of_session(), first.last_fetch());
         assert_eq!(second.open(sealed(2, "a"), start), Opening::Failed(OpenError::WrongKey));
         assert_eq!(second.open(sealed(2, "a"), start + FETCH_AGAIN_AFTER), Opening::Fetch { fits: true });
@@ -220,7 +221,7 @@ mod tests {
         let now = Instant::now();
         let mut vault = vault();
         assert_eq!(vault.open(sealed(2, "x"), now), Opening::Fetch { fits: true });
-        vault.fetch(1, now);
+        vault.fetch(AttemptId(1), now);
         let mut waiting = 1;
         while vault.open(sealed(2, "x"), now) == Opening::Held {
             waiting += 1;
@@ -244,7 +245,7 @@ mod tests {
         let mut vaults = [(); 2].map(|()| Vault::new(key(1), &budget, None));
         assert_eq!(vaults[0].open(sealed(2, "x"), now), Opening::Fetch { fits: true });
         assert_eq!(vaults[1].open(sealed(2, "x"), now), Opening::Fetch { fits: false });
-        vaults.iter_mut().for_each(|vault| vault.fetch(1, now));
+        vaults.iter_mut().for_each(|vault| vault.fetch(AttemptId(1), now));
         assert_eq!(vaults[1].give_up().len(), 1);
         assert_eq!(vaults[0].open(sealed(2, "x"), now), Opening::Full);
         vaults[0].give_up();

@@ -10,6 +10,7 @@ use crate::{
     protocol::channel_name::ChannelKind,
     session::{
         OwnOptions, Rules,
+        interface::AttemptId,
         limits::unanswered::{Sent, Unanswered},
     },
 };
@@ -33,10 +34,10 @@ pub(crate) struct Subscription {
     /// next answer is not that to the last one.
     pub unanswered: u32,
     /// The attempt of the last request.
-    pub last_request: u64,
-    /// The number under which a permission was last asked for: that of the attempt, or of one for an older wish whose answer
-    /// serves this one too.
-    pub last_question: u64,
+    pub last_request: AttemptId,
+    /// The attempt whose request for a permission is under way. It may belong to an older wish, whose answer serves this one
+    /// too.
+    pub last_auth_request: AttemptId,
     /// It stands in the list of those about whom the server has to be told something.
     pub to_tell: bool,
     /// When it was last subscribed, if that ended without the user's will.
@@ -77,22 +78,22 @@ pub(crate) struct Permission {
     _share: Reservation,
 }
 
-/// The number tells attempts for one channel apart, so that late answers and deadlines find nothing.
+/// The attempts of one channel are told apart, so that late answers and deadlines find nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// To be requested, now or after the next connect.
     Wanted,
     /// Those who authorise are asked.
-    Authorizing(u64),
+    Authorizing(AttemptId),
     /// Authorised as whoever will be signed in.
-    AwaitingUser(u64),
+    AwaitingUser(AttemptId),
     /// To be requested with the permission.
-    Authorized(u64),
+    Authorized(AttemptId),
     /// Waits for its turn on a server that limits messages, with its permission where it needs one. Its time stands still
     /// (S5).
     HeldBack,
     /// Requested from the server.
-    Requested(u64),
+    Requested(AttemptId),
     Subscribed,
     /// Refused or timed out. A reconnect or a new wish tries again.
     Failed,
@@ -119,8 +120,8 @@ impl Subscription {
             permission: None,
             at_server: AtServer::No,
             unanswered: 0,
-            last_request: 0,
-            last_question: 0,
+            last_request: AttemptId::default(),
+            last_auth_request: AttemptId::default(),
             to_tell: false,
             lost: None,
             roster: Roster::new(members),
@@ -187,7 +188,7 @@ impl Subscription {
     }
 
     /// A request goes to the server.
-    pub fn note_request(&mut self, attempt: u64, unanswered: &mut Unanswered, now: Instant) {
+    pub fn note_request(&mut self, attempt: AttemptId, unanswered: &mut Unanswered, now: Instant) {
         let channel = self.channel.intent.name().clone();
         if self.unanswered >= MAX_UNANSWERED {
             unanswered.forget(&channel, 1, now);
@@ -203,27 +204,27 @@ impl Subscription {
     }
 
     /// Whether that attempt is still under way.
-    pub fn is_pending(&self, number: u64) -> bool {
+    pub fn is_pending(&self, attempt: AttemptId) -> bool {
         match self.progress {
             Progress::Authorizing(of)
             | Progress::AwaitingUser(of)
             | Progress::Authorized(of)
-            | Progress::Requested(of) => of == number,
+            | Progress::Requested(of) => of == attempt,
             Progress::Wanted | Progress::HeldBack | Progress::Subscribed | Progress::Failed | Progress::Unwanted => {
                 false
             }
         }
     }
 
-    /// Whether a permission is still to come as the answer to that question.
-    pub fn asks_permission(&self, number: u64) -> bool {
-        matches!(self.progress, Progress::Authorizing(_)) && self.last_question == number
+    /// Whether a permission is still to come as the answer to that request.
+    pub fn asks_permission(&self, attempt: AttemptId) -> bool {
+        matches!(self.progress, Progress::Authorizing(_)) && self.last_auth_request == attempt
     }
 
     /// Whether the end of that attempt, for a permission, an answer or a newer key, is still to come.
-    pub fn awaits(&self, number: u64) -> bool {
-        let is_answered = self.unanswered == 0 || self.last_request != number;
-        self.is_pending(number) || !is_answered || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(number))
+    pub fn awaits(&self, attempt: AttemptId) -> bool {
+        let is_answered = self.unanswered == 0 || self.last_request != attempt;
+        self.is_pending(attempt) || !is_answered || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(attempt))
     }
 
     /// Whether it is the channel of the signed-in user, to which the client subscribes by itself.

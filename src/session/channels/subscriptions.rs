@@ -7,7 +7,7 @@ use std::{
 
 use super::subscription::{AtServer, Progress, Subscription, User};
 use crate::session::{
-    interface::{IsCurrent, OwnOptions, Rules, earliest},
+    interface::{AttemptId, IsCurrent, OwnOptions, Rules, earliest},
     limits::{pacing::Pacing, unanswered::Unanswered},
 };
 use crate::{
@@ -32,8 +32,9 @@ pub(crate) struct Subscriptions {
     pub held_back: BTreeMap<u64, Name>,
     pub pacing: Pacing,
     /// In order, because every attempt has the same time. Those that have ended stay until they would have run out.
-    pub deadlines: VecDeque<(Instant, Name, u64)>,
-    pub attempts: u64,
+    pub deadlines: VecDeque<(Instant, Name, AttemptId)>,
+    /// The newest attempt.
+    pub attempts: AttemptId,
     pub connected: bool,
     /// An error without a channel came on this connection. It may have refused another request than it was taken for.
     pub has_doubts: bool,
@@ -51,7 +52,7 @@ impl Subscriptions {
             held_back: BTreeMap::new(),
             pacing: Pacing::default(),
             deadlines: VecDeque::new(),
-            attempts: 0,
+            attempts: AttemptId::default(),
             connected: false,
             has_doubts: false,
         }
@@ -87,8 +88,8 @@ impl Subscriptions {
         if is_asked && subscription.ready.is_none() {
             // The authorizer is being asked for the same socket, and its answer is as good for the new wish (S11), which gets
             // a time of its own.
-            let number = self.begin_attempt(&name, now);
-            return self.set_progress(&name, Progress::Authorizing(number));
+            let attempt = self.begin_attempt(&name, now);
+            return self.set_progress(&name, Progress::Authorizing(attempt));
         }
         subscription.progress = Progress::Wanted;
         self.advance(&name, user, batch, now);
@@ -121,11 +122,11 @@ impl Subscriptions {
         } else if subscription.ready.is_some() {
             self.use_ready_permission(name, user, batch, now);
         } else {
-            let number = self.begin_attempt(name, now);
+            let attempt = self.begin_attempt(name, now);
             self.to_ask.push(name.clone());
             if let Some(subscription) = self.by_name.get_mut(name) {
-                subscription.progress = Progress::Authorizing(number);
-                subscription.last_question = number;
+                subscription.progress = Progress::Authorizing(attempt);
+                subscription.last_auth_request = attempt;
             }
         }
     }
@@ -138,8 +139,8 @@ impl Subscriptions {
 
     /// Numbers another attempt for this channel, and gives it its time. The user's own channel has no end to wait for: servers
     /// send on it from the sign-in on, and nobody waits for its confirmation.
-    pub fn begin_attempt(&mut self, name: &Name, now: Instant) -> u64 {
-        self.attempts += 1;
+    pub fn begin_attempt(&mut self, name: &Name, now: Instant) -> AttemptId {
+        self.attempts.0 += 1;
         self.forget_ended_attempts();
         if !self.by_name.get(name).is_some_and(Subscription::is_users) {
             self.deadlines.push_back((now + self.rules.timeout, name.clone(), self.attempts));
@@ -151,7 +152,7 @@ impl Subscriptions {
     pub fn forget_ended_attempts(&mut self) {
         if self.deadlines.len() > 2 * self.by_name.len() + 64 {
             let by_name = &self.by_name;
-            self.deadlines.retain(|(_, name, number)| by_name.get(name).is_some_and(|s| s.awaits(*number)));
+            self.deadlines.retain(|(_, name, attempt)| by_name.get(name).is_some_and(|s| s.awaits(*attempt)));
         }
     }
 
@@ -258,12 +259,12 @@ impl Subscriptions {
     }
 
     pub fn request(&mut self, name: &Name, unanswered: &mut Unanswered, now: Instant) -> String {
-        let number = match self.by_name.get(name).map(|subscription| subscription.progress) {
-            Some(Progress::Authorized(number)) => number,
+        let attempt = match self.by_name.get(name).map(|subscription| subscription.progress) {
+            Some(Progress::Authorized(attempt)) => attempt,
             _ => self.begin_attempt(name, now),
         };
         let permission = self.by_name.get_mut(name).and_then(|subscription| {
-            subscription.note_request(number, unanswered, now);
+            subscription.note_request(attempt, unanswered, now);
             if !subscription.is_users() {
                 self.pacing.sent(now);
             }
@@ -279,15 +280,15 @@ impl Subscriptions {
     /// A channel that waits for the sign-in of the `user` has no deadline of its own.
     pub fn expire(&mut self, user: User, unanswered: &mut Unanswered, batch: &mut Batch, now: Instant) {
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
-            let Some((_, name, number)) = self.deadlines.pop_front() else { return };
+            let Some((_, name, attempt)) = self.deadlines.pop_front() else { return };
             // Most attempts have ended long before.
-            let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(number)) else { continue };
-            if subscription.progress == Progress::AwaitingUser(number) && matches!(user, User::Pending) {
-                self.deadlines.push_back((now + self.rules.timeout, name, number));
+            let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(attempt)) else { continue };
+            if subscription.progress == Progress::AwaitingUser(attempt) && matches!(user, User::Pending) {
+                self.deadlines.push_back((now + self.rules.timeout, name, attempt));
                 continue;
             }
             let is_confirmed_too_early = subscription.is_confirmed_too_early();
-            if subscription.last_request == number {
+            if subscription.last_request == attempt {
                 // Nothing is expected any more.
                 unanswered.forget(&name, std::mem::take(&mut subscription.unanswered), now);
                 if is_confirmed_too_early {
@@ -299,12 +300,12 @@ impl Subscriptions {
             }
             let (channel, after) = (name.to_string(), self.rules.timeout);
             let asked_in_vain = Error::AuthTimeout { channel: Some(channel.clone()), after };
-            if subscription.progress == Progress::Authorizing(number) {
+            if subscription.progress == Progress::Authorizing(attempt) {
                 self.fail(&name, "", asked_in_vain, batch);
-            } else if subscription.is_pending(number) {
+            } else if subscription.is_pending(attempt) {
                 self.fail(&name, "", Error::SubscriptionTimeout { channel, after }, batch);
             } else {
-                self.end_of_fetch(&name, number, Err(asked_in_vain), batch, now);
+                self.end_of_fetch(&name, attempt, Err(asked_in_vain), batch, now);
             }
             self.remove_answered(&name);
         }
@@ -328,8 +329,8 @@ impl Subscriptions {
     }
 
     /// Whether that attempt, or that fetch of a key, is still under way.
-    pub fn awaits(&self, channel: &str, number: u64) -> bool {
-        self.by_name.get(channel).is_some_and(|s| s.asks_permission(number) || s.awaits(number))
+    pub fn awaits(&self, channel: &str, attempt: AttemptId) -> bool {
+        self.by_name.get(channel).is_some_and(|s| s.asks_permission(attempt) || s.awaits(attempt))
     }
 
     /// Whether events of this wish may be sent: the channel is subscribed, and the wish is the current one.

@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Name, protocol::message::ServerError};
+use crate::{Name, protocol::message::ServerError, session::interface::AttemptId};
 
 /// A server refuses a client event within this time, or takes it. An error is held for this time.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ struct Entry {
 pub(crate) enum Sent {
     Subscription {
         channel: Name,
-        attempt: u64,
+        attempt: AttemptId,
     },
     /// The subscription of the user's own channel. Servers may leave it unanswered, so that it explains no error.
     UserChannel {
@@ -93,7 +93,7 @@ pub(crate) struct Verdict {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    Subscription { channel: Name, attempt: u64 },
+    Subscription { channel: Name, attempt: AttemptId },
     SignIn,
     ClientEvent(Suspect),
     Nobody,
@@ -483,7 +483,7 @@ mod tests {
     }
 
     fn subscription(channel: &str, attempt: u64) -> Sent {
-        Sent::Subscription { channel: channel.into(), attempt }
+        Sent::Subscription { channel: channel.into(), attempt: AttemptId(attempt) }
     }
 
     fn client_event(event: &str) -> Sent {
@@ -511,7 +511,7 @@ mod tests {
         let either = Suspect { channel: Some("private-room".into()), event: None };
         let expected = [
             (Refused::ClientEvent(either), "0".to_owned()),
-            (Refused::Subscription { channel: "x".into(), attempt: 1 }, "1".to_owned()),
+            (Refused::Subscription { channel: "x".into(), attempt: AttemptId(1) }, "1".to_owned()),
         ];
         assert_eq!(verdicts(&mut unanswered), expected);
         assert!(unanswered.is_empty(), "the other client event was taken");
@@ -527,7 +527,7 @@ mod tests {
         unanswered.answered("x", now);
         assert_eq!(
             verdicts(&mut unanswered),
-            [(Refused::Subscription { channel: "x".into(), attempt: 1 }, "0".to_owned())]
+            [(Refused::Subscription { channel: "x".into(), attempt: AttemptId(1) }, "0".to_owned())]
         );
         assert!(unanswered.is_empty());
     }

@@ -27,14 +27,9 @@ use ureq::{
 };
 use zeroize::Zeroizing;
 
-pub(crate) use super::authorizer::Failure;
-use super::http::{
-    head_filter::CODING,
-    transport::{Network, NoNames},
-};
+use super::failure::Failure;
 use crate::{
     Error, Source,
-    auth::RequestOptions,
     config::{Config, HttpUrl},
     error::excerpt,
     io::{
@@ -44,6 +39,10 @@ use crate::{
     },
     secret::Wiped,
 };
+
+use head_filter::CODING;
+pub(crate) use request::Post;
+use transport::{Network, NoNames};
 
 /// The limit for the body of a success. A permission has a few hundred bytes.
 const MAX_BODY: u64 = 1 << 20;
@@ -62,16 +61,6 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 
 /// The most bytes that one read of a body takes.
 const CHUNK: usize = 4096;
-
-/// A question to an auth endpoint.
-pub(crate) struct Post<'a> {
-    pub url: &'a str,
-    pub options: &'a RequestOptions,
-    pub timeout: Duration,
-    pub socket_id: &'a str,
-    /// The channel to authorise. `None` for signing a user in.
-    pub channel: Option<&'a str>,
-}
 
 /// The HTTP client for the auth endpoints. It lives as long as requests are pending.
 pub(crate) struct Http {

@@ -1,24 +1,30 @@
 //! A request to an auth endpoint (A1). Its credentials are wiped when ureq drops it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use tungstenite::Bytes;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use zeroize::Zeroizing;
 
-use super::Post;
 use crate::{
-    auth::Pairs,
+    auth::{Pairs, RequestOptions},
     config::{HttpUrl, checked_header},
-    io::{
-        auth::authorizer::{self, Failure},
-        guard::user_code::CallContext,
-    },
+    io::{auth::failure::Failure, guard::user_code::CallContext},
     protocol::percent::encode_to,
     secret::{Secret, Wiped},
 };
 
-/// Builds the request to this URL, with the question, and the fields and headers of the options.
+/// A request to an auth endpoint.
+pub(crate) struct Post<'a> {
+    pub url: &'a str,
+    pub options: &'a RequestOptions,
+    pub timeout: Duration,
+    pub socket_id: &'a str,
+    /// The channel to authorise. `None` for a sign-in.
+    pub channel: Option<&'a str>,
+}
+
+/// Builds the request to this URL, with the socket, the channel, and the fields and headers of the options.
 pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, context: CallContext) -> Result<(Request<()>, Wiped), Failure> {
     let options = post.options;
     let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));
@@ -66,10 +72,10 @@ fn wiped(text: &str) -> Bytes {
     Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// The pairs that the user's closure returns for this request.
+/// The pairs that the program's closure returns for this request.
 fn evaluate(closure: &Option<Pairs>, context: CallContext, name: &str) -> Result<Vec<(String, Secret)>, Failure> {
     let Some(closure) = closure else { return Ok(Vec::new()) };
-    let pairs = authorizer::call(context, name, || closure())?;
+    let pairs = Failure::of_call(context, name, || closure())?;
     Ok(pairs.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
 }
 

@@ -3,21 +3,24 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Instant,
 };
 
-use parking_lot::Mutex;
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
 use super::{
-    Post,
+    request::Post,
     transport::{Connection, Socket},
 };
-use crate::{Config, io::transport::cancel::CancelToken};
+use crate::{
+    Config,
+    io::transport::cancel::CancelToken,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 /// Asks this URL who the user of the connection 1.2 is, with the options of the configuration.
 pub(crate) fn sign_in<'a>(config: &'a Config, url: &'a str) -> Post<'a> {

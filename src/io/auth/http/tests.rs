@@ -14,7 +14,7 @@ use super::{
     Http,
     scripted::{Scripted, sign_in},
 };
-use crate::{Config, io::auth::authorizer::Failure, protocol::auth_response};
+use crate::{Config, io::auth::failure::Failure, protocol::auth_response};
 
 const GOOD: &str = "{\"auth\":\"k:s\"}";
 
