@@ -132,6 +132,11 @@
 //! touched; the child makes a client of its own. Code that the client runs and that forks should not return in the child: mostly
 //! the thread that it runs on is the client's, and ends there. `std::process::Command` is no such fork.
 //!
+//! # Rules and architecture
+//!
+//! The repository has the rules that the client keeps, each with an id that the tests carry, in `docs/behaviour.md`, and
+//! the threads, locks and ways of the data in `docs/architecture.md`.
+//!
 //! # Errors
 //!
 //! One enum, [`Error`], names the layer, the operation and the object, and keeps its source. A lost connection is not an

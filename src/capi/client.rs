@@ -41,7 +41,7 @@ impl Client {
         let config = credentials.apply(config, headers, params);
         let config = callbacks.apply(config, &questions);
         let (config, proof) = Proof::for_want_of_others(config);
-        config.check()?;
+        config.plan()?;
         let pusher = Pusher::new(config);
         let queue = draft.pull.then(|| Queue::new(pusher.receiver()));
         Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, questions, proof })

@@ -57,7 +57,7 @@ impl Channel {
     /// [`Pusher::connect`](crate::Pusher::connect) checks the configuration. [`Error::Forked`] in a forked child.
     pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<&Self, Error> {
         let core = self.core()?;
-        core.config.check_options(&options)?;
+        let options = core.config.channel_plan(options)?;
         core.fan_out.snapshot.forget_failure(&self.intent);
         let (tell, _replaced) = core.intents.want_with(&self.intent, options);
         if tell {

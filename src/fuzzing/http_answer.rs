@@ -7,7 +7,7 @@ use crate::{
         failure::Failure,
         http::{
             Http,
-            scripted::{Scripted, sign_in},
+            scripted::{Scripted, plan_with, sign_in},
         },
     },
 };
@@ -55,9 +55,8 @@ impl Outcome {
 
 fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
     let http = Http::over(Scripted::new(sent, cuts));
-    let config = Config::host("key", "localhost");
-    let post = sign_in(&config, "http://localhost/auth");
-    match http.post(&post, |body| Ok(body.to_vec())) {
+    let plan = plan_with(&Config::host("key", "localhost"), "http://localhost/auth");
+    match http.post(&sign_in(&plan), |body| Ok(body.to_vec())) {
         Ok(body) => Outcome::Success(body),
         Err(Failure::Refused { status, message, retry_after }) => {
             let status = status.expect("the endpoint was asked");

@@ -2,13 +2,13 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use crate::{
     Error, Event,
-    config::Config,
+    config::{Config, Plan},
     delivery::client_event_pacing::ClientEventPace,
     event::Intent,
     io::{
@@ -66,7 +66,10 @@ pub(crate) struct Threads {
 /// What all handles and threads of one client share.
 pub(crate) struct Core {
     pub process: ForkGuard,
+    /// The options as the program gave them. Texts in them are parsed in the plan only.
     pub config: Config,
+    /// Made by the first `connect` that finds the configuration without errors.
+    plan: OnceLock<Arc<Plan>>,
     pub fan_out: FanOut,
     pub intents: Intents,
     pub warnings: Warnings,
@@ -97,7 +100,8 @@ impl Core {
         let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
             process: ForkGuard::current(),
-            auth: AuthPool::new(&config, &connector),
+            plan: OnceLock::new(),
+            auth: AuthPool::new(&connector),
             fan_out: FanOut::new(&config),
             intents: Intents::default(),
             warnings: Warnings::default(),
@@ -105,7 +109,7 @@ impl Core {
             connector,
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
-            driver: Mutex::new(Driver::new(session, config.max_message())),
+            driver: Mutex::new(Driver::new(session, config.limits().max_message_size)),
             commands: Channel::unbounded(),
             dispatcher_slot: DispatcherSlot::default(),
             bindings: Bindings::default(),
@@ -114,6 +118,17 @@ impl Core {
             connection: Intent::new(Intent::CONNECTION, ""),
             config,
         })
+    }
+
+    /// The parsed configuration. The first call checks all options, and loads the certificates.
+    pub fn plan(&self) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(self.config.plan()?);
+        self.connector.check(&plan.tls)?;
+        // If another thread was faster, its plan is used; the two are alike.
+        Ok(Arc::clone(self.plan.get_or_init(|| plan)))
     }
 
     pub fn reconnect_now(&self) {
@@ -304,7 +319,7 @@ impl Core {
     pub fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
-        let own = options.as_ref().and_then(|options| options.as_options()?.own_decoder());
+        let own = options.as_ref().and_then(|options| options.as_options()?.decoder.as_ref());
         let decoded = match own.or(self.config.decoder()) {
             Some(decoder) => user_code::catch(|| decoder.decode(bytes).map(data_of))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),

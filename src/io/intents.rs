@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    Name, SubscribeOptions,
+    Name,
+    config::ChannelPlan,
     delivery::CallId,
     event::Intent,
     io::guard::user_code,
@@ -70,7 +71,7 @@ impl Intents {
 
     /// Wants a channel with options of its own. True when the heartbeat has to be told. Returns the earlier options, too:
     /// the caller drops them at the end, because the destructors of the program's closures may panic.
-    pub fn want_with(&self, intent: &Arc<Intent>, options: SubscribeOptions) -> (bool, Option<Own>) {
+    pub fn want_with(&self, intent: &Arc<Intent>, options: ChannelPlan) -> (bool, Option<Own>) {
         let options = Arc::new(options);
         let mut wishes = self.wishes.lock();
         wishes.last_options += 1;
@@ -172,7 +173,7 @@ pub(crate) struct Withdrawn {
 /// The options of one channel, and the number that distinguishes them from earlier ones.
 pub(crate) struct Own {
     number: u64,
-    options: Arc<SubscribeOptions>,
+    options: Arc<ChannelPlan>,
 }
 
 impl Own {
@@ -180,16 +181,16 @@ impl Own {
     fn summary(&self) -> OwnOptions {
         OwnOptions {
             authorizer: self.options.can_authorize().then_some(self.number),
-            has_decoder: self.options.own_decoder().is_some(),
+            has_decoder: self.options.decoder.is_some(),
         }
     }
 }
 
 /// Options in use. If they were replaced meanwhile, this is the last owner of the program's closures.
-pub(crate) struct LentOptions(Option<Arc<SubscribeOptions>>);
+pub(crate) struct LentOptions(Option<Arc<ChannelPlan>>);
 
 impl LentOptions {
-    pub fn as_options(&self) -> Option<&SubscribeOptions> {
+    pub fn as_options(&self) -> Option<&ChannelPlan> {
         self.0.as_deref()
     }
 }

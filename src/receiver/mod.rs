@@ -76,7 +76,7 @@ pub struct Receiver {
 impl Receiver {
     /// Of everything, or of one channel.
     pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Intent>>, options: ReceiverOptions) -> Self {
-        let queue = core.fan_out.add_receiver(options.traits(&core.config, channel));
+        let queue = core.fan_out.add_receiver(options.traits(core.config.limits(), channel));
         Self { process: core.process, queue, core: Arc::downgrade(core) }
     }
 

@@ -3,13 +3,15 @@
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use crate::{
-    Config, Event, NotificationKind, Overflow,
+    Event, NotificationKind, Overflow,
+    config::Limits,
     event::{Intent, Kinds},
     io::queues::queue::{KeyOf, Selection, Traits, WakeUp},
 };
 
 /// The options of a receiver, for [`Pusher::receiver_with`](crate::Pusher::receiver_with) and
-/// [`Channel::receiver_with`](crate::Channel::receiver_with). Options that are not set are those of the client's [`Config`].
+/// [`Channel::receiver_with`](crate::Channel::receiver_with). Options that are not set are those of the client's
+/// [`Config`](crate::Config).
 ///
 /// ```
 /// use pusher_channels::{NotificationKind, Overflow, ReceiverOptions};
@@ -33,7 +35,7 @@ impl Default for ReceiverOptions {
 }
 
 impl ReceiverOptions {
-    /// All kinds of notifications, with the options of the client's [`Config`].
+    /// All kinds of notifications, with the options of the client's [`Config`](crate::Config).
     pub fn new() -> Self {
         Self::default()
     }
@@ -52,15 +54,16 @@ impl ReceiverOptions {
         self
     }
 
-    /// How many notifications wait at most; at least 1. Defaults to [`Config::queue_capacity`]. Independently of that, a
-    /// queue is full with 16 MiB; a single larger notification passes.
+    /// How many notifications wait at most; at least 1. Defaults to
+    /// [`Config::queue_capacity`](crate::Config::queue_capacity). Independently of that, a queue is full with 16 MiB; a
+    /// single larger notification passes.
     pub fn capacity(mut self, notifications: usize) -> Self {
         self.capacity = Some(notifications.max(1));
         self
     }
 
-    /// The policy for a full queue. Defaults to [`Config::overflow`], and if that is not set, to [`Overflow::DropOldest`].
-    /// With [`Overflow::Block`], a receiver that is not read stops the whole client, including its handlers and other
+    /// The policy for a full queue. Defaults to [`Config::overflow`](crate::Config::overflow), and if that is not set, to
+    /// [`Overflow::DropOldest`]. With [`Overflow::Block`], a receiver that is not read stops the whole client, including its handlers and other
     /// receivers. With [`Overflow::KeepLatest`], events with the same channel, name and sender replace each other. If two
     /// players of a public channel share the name `moved`, only the newest event of both waits: give each player a name,
     /// or a [key](Self::keep_latest_by).
@@ -122,10 +125,10 @@ impl ReceiverOptions {
         self
     }
 
-    pub(super) fn traits(self, config: &Config, channel: Option<Arc<Intent>>) -> Traits {
+    pub(super) fn traits(self, limits: &Limits, channel: Option<Arc<Intent>>) -> Traits {
         Traits {
-            capacity: self.capacity.unwrap_or(config.capacity()),
-            overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),
+            capacity: self.capacity.unwrap_or(limits.queue_capacity),
+            overflow: self.overflow.or(limits.overflow).unwrap_or(Overflow::DropOldest),
             selection: Selection::new(channel, self.kinds).of_events(self.events),
             wake_up: self.wake_up,
             key_of: self.key_of,

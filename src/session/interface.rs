@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, Reconnect, UserAuth, delivery::CallId, event::Stamp,
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth, delivery::CallId, event::Stamp,
     protocol::auth_response, secret::Secret,
 };
 
@@ -21,13 +21,22 @@ pub(crate) struct Settings {
     pub unavailable_timeout: Duration,
     pub pong_timeout: Duration,
     pub subscriptions: Rules,
-    pub reconnect: Reconnect,
-    /// Whether the configured endpoint is TLS already.
-    pub tls: bool,
+    pub reconnect: ReconnectPolicy,
     /// Client events in any second; `None` for any number.
     pub client_event_limit: Option<u32>,
     /// How long a client event may wait for its turn.
     pub client_event_patience: Duration,
+}
+
+/// When and how often to reconnect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReconnectPolicy {
+    pub never: bool,
+    /// Failed attempts in a row; `None` for no limit.
+    pub max_attempts: Option<u32>,
+    /// Counts even if `max_delay` is shorter.
+    pub min_delay: Duration,
+    pub max_delay: Duration,
 }
 
 /// What happens to a session.

@@ -25,7 +25,7 @@ mod transitions;
 pub(crate) use interface::AttemptId;
 pub(crate) use interface::{
     AuthAnswer, AuthOutcome, AuthSubject, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange,
-    Output, OwnOptions, PendingAuth, ReadyAuth, Rules, Settings,
+    Output, OwnOptions, PendingAuth, ReadyAuth, ReconnectPolicy, Rules, Settings,
 };
 
 pub(crate) use state::Session;

@@ -38,7 +38,7 @@ pub(crate) struct Session {
     pub outage: Option<Outage>,
     /// The server asked for TLS (4000).
     pub insists_on_tls: bool,
-    /// The current attempt, or connection, uses TLS. The configuration does not tell if a closure makes the URL.
+    /// The current attempt, or connection, uses TLS: its handshake has begun, or the server asked for it.
     pub is_over_tls: bool,
     pub subscriptions: Subscriptions,
     pub sign_in: SignIn,
@@ -64,7 +64,7 @@ impl Session {
     /// `seed` feeds the draw of the back-off delays.
     pub fn new(settings: Settings, seed: u64) -> Self {
         Self {
-            backoff: Backoff::new(settings.reconnect.clone(), seed),
+            backoff: Backoff::new(settings.reconnect, seed),
             sign_in: SignIn::new(settings.subscriptions.timeout),
             subscriptions: Subscriptions::new(settings.subscriptions.clone()),
             client_events: Outbox::new(&settings),
@@ -159,7 +159,7 @@ impl Session {
         }
         match &self.phase {
             Phase::Connecting(attempt) if std::mem::take(&mut self.to_dial) => {
-                let (tls, deadline) = (self.settings.tls || self.insists_on_tls, attempt.deadline);
+                let (tls, deadline) = (self.insists_on_tls, attempt.deadline);
                 Some(Output::Effect(Effect::Dial { generation: attempt.generation, tls, deadline }))
             }
             Phase::Connected(online) => {

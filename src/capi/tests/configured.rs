@@ -109,7 +109,7 @@ mod dialer {
     use crate::{
         DialRequest,
         capi::dialer::{self, pusher_dial_callback},
-        config::Kind,
+        config::StreamParts,
     };
 
     static PEER: Mutex<Option<UnixStream>> = Mutex::new(None);
@@ -164,8 +164,8 @@ mod dialer {
         let counted = Counted::default();
         let callback = Registered::of(dial as pusher_dial_callback, counted.user_data());
         let request = |port| DialRequest::new("example.com", port, Duration::from_micros(10));
-        let dialled = dialer::dial(&callback, &request(1)).expect("a socket").into_kind();
-        let Kind::Socket(mut stream) = dialled else { panic!("it was a socket") };
+        let dialled = dialer::dial(&callback, &request(1)).expect("a socket").into_parts();
+        let StreamParts::Socket(mut stream) = dialled else { panic!("it was a socket") };
         #[cfg(target_os = "linux")]
         assert_eq!(rustix::io::fcntl_getfd(&stream), Ok(rustix::io::FdFlags::CLOEXEC));
         let mut peer = PEER.lock().expect("no panic").take().expect("the other end");

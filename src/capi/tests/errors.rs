@@ -25,7 +25,7 @@ fn an_option_is_named_as_c_names_it() {
 fn a_wrong_option_is_named_as_c_names_it() {
     let config = || crate::Config::cluster("k", "eu");
     let wrong = |config: crate::Config| {
-        let error = errors::Error::new(Arc::new(config.check().expect_err("it is wrong")));
+        let error = errors::Error::new(Arc::new(config.plan().expect_err("it is wrong")));
         (error.text().to_owned(), error.detail().map(str::to_owned))
     };
     let year = Duration::from_secs(366 * 24 * 3600);

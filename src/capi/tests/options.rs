@@ -98,7 +98,7 @@ fn without_metadata_the_name_of_the_client_is_left_away() {
             std::mem::transmute::<Pointer, Handle<Config>>(config).value("config")
         };
         let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
-        let target = parts.draft.config.endpoint().expect("an address").target;
+        let target = parts.draft.config.dial_url().expect("an address");
         assert_eq!(target.contains("client=me"), carries, "{target}");
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(config) };
@@ -174,8 +174,8 @@ fn t1_the_options_of_client_events_are_off_with_0_and_have_a_patience_in_millise
         let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(config) };
-        let config = parts.draft.config;
-        (config.events_per_second(), config.event_size(), config.event_patience().as_millis())
+        let limits = parts.draft.config.limits();
+        (limits.client_event_limit, limits.client_event_size, limits.client_event_patience.as_millis())
     };
     assert_eq!(options(c"12", c"102400", c"500"), (Some(12), Some(102_400), 500));
     assert_eq!(options(c"0", c"0", c"0"), (None, None, 0));

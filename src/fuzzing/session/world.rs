@@ -70,7 +70,7 @@ pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
         _ => Reconnect::default(),
     };
     let rules = Rules { can_authorize: choice & 4 == 0, has_decoder: choice & 8 != 0, ..rules() };
-    Settings { reconnect, subscriptions: rules, tls: choice & 16 != 0, ..ordinary_settings() }
+    Settings { reconnect: reconnect.policy(), subscriptions: rules, ..ordinary_settings() }
 }
 
 fn ordinary_settings() -> Settings {
@@ -81,8 +81,7 @@ fn ordinary_settings() -> Settings {
         unavailable_timeout: 10 * SECOND,
         pong_timeout: 30 * SECOND,
         subscriptions: rules(),
-        reconnect: Reconnect::default(),
-        tls: false,
+        reconnect: Reconnect::default().policy(),
         client_event_limit: Some(2),
         client_event_patience: SECOND,
     }

@@ -5,71 +5,65 @@ use std::time::{Duration, Instant};
 use super::{
     failure::Failure,
     http::{Http, Post},
-    signing,
 };
 use crate::{
-    AuthRequest, ChannelAuth, Error, SubscribeOptions, UserAuth,
-    auth::{Authorize, RequestOptions},
-    config::{Auth, Authenticate, AuthorizeBatch, Config},
+    AuthRequest, ChannelAuth, Error, UserAuth,
+    auth::Authorize,
+    config::{AuthEndpoint, AuthPlan, Authenticate, AuthorizeBatch, ChannelPlan, SignedUser, Signer},
     io::{guard::user_code::CallContext, intents::LentOptions},
-    protocol::auth_response,
+    protocol::{auth_response, channel_name::ChannelKind, secretbox::SharedSecret, signature},
     session::{AuthAnswer, AuthOutcome, AuthSubject, PendingAuth},
 };
 
 /// The name of the program's closures, in errors and log records.
 const CLOSURE: &str = "the authorizer";
 
-/// The URL of an endpoint, and the options of requests to it.
-type Endpoint<'a> = (&'a str, &'a RequestOptions);
-
 /// The source of permissions for channels: the first that is configured.
 enum ChannelSource<'a> {
     Closure(&'a Authorize),
     Batch(&'a AuthorizeBatch),
-    Endpoint(Endpoint<'a>),
-    Secret(&'a str),
+    Endpoint(&'a AuthEndpoint),
+    Secret(&'a Signer),
     None,
 }
 
 /// The source of sign-ins: the first that is configured.
 enum UserSource<'a> {
     Closure(&'a Authenticate),
-    Endpoint(Endpoint<'a>),
-    Secret { secret: &'a str, user_data: &'a str },
+    Endpoint(&'a AuthEndpoint),
+    Secret { signer: &'a Signer, user: &'a SignedUser },
     None,
 }
 
 impl<'a> ChannelSource<'a> {
     /// The channel's own options come before those of the client.
-    fn of(auth: &'a Auth, own: Option<&'a SubscribeOptions>) -> Self {
-        let closure = own.and_then(SubscribeOptions::own_authorizer);
-        match (closure, own.and_then(SubscribeOptions::own_http_auth)) {
-            (Some(closure), _) => Self::Closure(closure),
-            (None, Some(own)) => Self::Endpoint((own.url(), own.request())),
-            (None, None) => Self::of_client(auth),
+    fn of(auth: &'a AuthPlan, own: Option<&'a ChannelPlan>) -> Self {
+        match own.map(|own| (&own.authorizer, &own.endpoint)) {
+            Some((Some(closure), _)) => Self::Closure(closure),
+            Some((None, Some(endpoint))) => Self::Endpoint(endpoint),
+            Some((None, None)) | None => Self::of_client(auth),
         }
     }
 
-    fn of_client(auth: &'a Auth) -> Self {
-        match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.secret) {
+    fn of_client(auth: &'a AuthPlan) -> Self {
+        match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.signer) {
             (Some(closure), ..) => Self::Closure(closure),
             (None, Some(batch), ..) => Self::Batch(batch),
-            (None, None, Some(endpoint), _) => Self::Endpoint(auth.request_to(endpoint)),
-            (None, None, None, Some(secret)) => Self::Secret(secret.expose()),
+            (None, None, Some(endpoint), _) => Self::Endpoint(endpoint),
+            (None, None, None, Some(signer)) => Self::Secret(signer),
             (None, None, None, None) => Self::None,
         }
     }
 }
 
 impl<'a> UserSource<'a> {
-    fn of(auth: &'a Auth) -> Self {
-        match (&auth.user_authenticator, &auth.user_endpoint, &auth.secret, &auth.user_data) {
+    fn of(auth: &'a AuthPlan) -> Self {
+        let signer = auth.signer.as_ref().and_then(|signer| Some((signer, signer.user.as_ref()?)));
+        match (&auth.user_authenticator, &auth.user_endpoint, signer) {
             (Some(closure), ..) => Self::Closure(closure),
-            (None, Some(endpoint), ..) => Self::Endpoint(auth.request_to(endpoint)),
-            (None, None, Some(secret), Some(data)) => {
-                Self::Secret { secret: secret.expose(), user_data: data.expose() }
-            }
-            _ => Self::None,
+            (None, Some(endpoint), _) => Self::Endpoint(endpoint),
+            (None, None, Some((signer, user))) => Self::Secret { signer, user },
+            (None, None, None) => Self::None,
         }
     }
 }
@@ -103,7 +97,7 @@ pub(crate) struct Exchange {
 
 /// Asks the configured sources for permissions.
 pub(crate) struct Authorizer<'a> {
-    pub config: &'a Config,
+    pub auth: &'a AuthPlan,
     /// Returns the channel's own options, if it has any.
     pub own_options: &'a dyn Fn(&str) -> Option<LentOptions>,
     /// For the closures of the program.
@@ -130,11 +124,10 @@ impl Authorizer<'_> {
     fn outcome_at_once(&self, subject: &AuthSubject) -> AtOnce {
         match subject {
             AuthSubject::Channel(request) => self.channel_at_once(request),
-            AuthSubject::User { socket_id } => match UserSource::of(self.config.auth()) {
+            AuthSubject::User { socket_id } => match UserSource::of(self.auth) {
                 UserSource::Closure(_) | UserSource::Endpoint(_) => AtOnce::Group,
-                UserSource::Secret { secret, user_data } => {
-                    let auth = signing::user(self.config, secret, socket_id, user_data);
-                    AtOnce::Answer(Ok(AuthOutcome::user(auth)))
+                UserSource::Secret { signer, user } => {
+                    AtOnce::Answer(Ok(AuthOutcome::user(sign_user(signer, user, socket_id))))
                 }
                 UserSource::None => {
                     let failure = Failure::refused("nothing is configured that signs users in");
@@ -146,17 +139,13 @@ impl Authorizer<'_> {
 
     fn channel_at_once(&self, request: &AuthRequest) -> AtOnce {
         let own = (self.own_options)(request.channel());
-        match ChannelSource::of(self.config.auth(), own.as_ref().and_then(LentOptions::as_options)) {
+        match ChannelSource::of(self.auth, own.as_ref().and_then(LentOptions::as_options)) {
             ChannelSource::Closure(_) | ChannelSource::Endpoint(_) => AtOnce::Group,
             ChannelSource::Batch(_) => AtOnce::Batch,
-            ChannelSource::Secret(secret) => {
-                let signed = signing::channel(self.config, secret, request);
-                let timeout = self.config.auth().timeout;
-                AtOnce::Answer(match signed {
-                    Ok(auth) => Ok(AuthOutcome::channel(request, auth)),
-                    Err(failure) => Err(failure.into_error(Some(request.channel()), timeout)),
-                })
-            }
+            ChannelSource::Secret(signer) => AtOnce::Answer(match sign_channel(signer, request) {
+                Ok(auth) => Ok(AuthOutcome::channel(request, auth)),
+                Err(failure) => Err(failure.into_error(Some(request.channel()), self.auth.timeout)),
+            }),
             ChannelSource::None => AtOnce::Answer(Err(Error::NoAuthorizer { channel: request.channel().to_owned() })),
         }
     }
@@ -195,30 +184,29 @@ impl Authorizer<'_> {
     }
 
     fn ask_for_channel(&self, http: &Http, request: &AuthRequest) -> Result<ChannelAuth, Failure> {
-        let (auth, channel) = (self.config.auth(), request.channel());
+        let channel = request.channel();
         let own = (self.own_options)(channel);
-        match ChannelSource::of(auth, own.as_ref().and_then(LentOptions::as_options)) {
+        match ChannelSource::of(self.auth, own.as_ref().and_then(LentOptions::as_options)) {
             ChannelSource::Closure(closure) => Ok(Failure::of_call(self.context, CLOSURE, || closure(request))??),
             ChannelSource::Batch(closure) => {
                 let results = self.call_batch(closure, std::slice::from_ref(request));
                 results.into_iter().next().unwrap_or_else(|| Err(not_configured()))
             }
-            ChannelSource::Endpoint((url, options)) => {
-                let (timeout, socket_id) = (auth.timeout, request.socket_id());
+            ChannelSource::Endpoint(AuthEndpoint { url, request: options }) => {
+                let (timeout, socket_id) = (self.auth.timeout, request.socket_id());
                 let post = Post { url, options, timeout, socket_id, channel: Some(channel) };
                 http.post(&post, |body| auth_response::channel_from(body, channel))
             }
-            ChannelSource::Secret(secret) => signing::channel(self.config, secret, request),
+            ChannelSource::Secret(signer) => sign_channel(signer, request),
             ChannelSource::None => Err(not_configured()),
         }
     }
 
     fn ask_for_user(&self, http: &Http, socket_id: &str) -> Result<UserAuth, Failure> {
-        let auth = self.config.auth();
-        match UserSource::of(auth) {
+        match UserSource::of(self.auth) {
             UserSource::Closure(closure) => Ok(Failure::of_call(self.context, CLOSURE, || closure(socket_id))??),
-            UserSource::Endpoint((url, options)) => {
-                let post = Post { url, options, timeout: auth.timeout, socket_id, channel: None };
+            UserSource::Endpoint(AuthEndpoint { url, request: options }) => {
+                let post = Post { url, options, timeout: self.auth.timeout, socket_id, channel: None };
                 http.post(&post, auth_response::user_from)
             }
             UserSource::Secret { .. } | UserSource::None => Err(not_configured()),
@@ -228,7 +216,7 @@ impl Authorizer<'_> {
     /// The channels of a group belong to the batch authorizer.
     fn ask_for_batch(&self, group: &[PendingAuth]) -> Vec<Result<AuthOutcome, Failure>> {
         let requests: Vec<_> = group.iter().filter_map(|pending| pending.subject.request().cloned()).collect();
-        let results = match ChannelSource::of_client(self.config.auth()) {
+        let results = match ChannelSource::of_client(self.auth) {
             ChannelSource::Batch(closure) => self.call_batch(closure, &requests),
             _ => requests.iter().map(|_| Err(not_configured())).collect(),
         };
@@ -248,7 +236,7 @@ impl Authorizer<'_> {
     }
 
     fn error(&self, failure: Failure, subject: &AuthSubject) -> Error {
-        failure.into_error(subject.channel(), self.config.auth().timeout)
+        failure.into_error(subject.channel(), self.auth.timeout)
     }
 }
 
@@ -264,4 +252,28 @@ enum AtOnce {
 /// The channel's own options were withdrawn since it was grouped.
 fn not_configured() -> Failure {
     Failure::refused("no authorizer is configured")
+}
+
+fn sign_user(signer: &Signer, user: &SignedUser, socket_id: &str) -> UserAuth {
+    let data = user.data.expose();
+    UserAuth::new(signature::user(&signer.app_key, signer.secret.expose(), socket_id, data), data)
+}
+
+fn sign_channel(signer: &Signer, request: &AuthRequest) -> Result<ChannelAuth, Failure> {
+    let Signer { app_key, secret, user, master_key } = signer;
+    let channel = request.channel();
+    let sign = |data| signature::channel(app_key, secret.expose(), request.socket_id(), channel, data);
+    match ChannelKind::of(channel) {
+        kind if kind.is_presence() => {
+            let user = user.as_ref().ok_or_else(|| Failure::refused("a presence channel needs Config::user_data"))?;
+            let member = user.member.expose();
+            Ok(ChannelAuth::new(sign(Some(member))).channel_data(member))
+        }
+        kind if kind.is_encrypted() => {
+            let no_key = || Failure::refused("an encrypted channel needs Config::encryption_master_key");
+            let shared = SharedSecret::derive(channel, master_key.as_ref().ok_or_else(no_key)?);
+            Ok(ChannelAuth::new(sign(None)).shared_secret(shared.to_base64()))
+        }
+        _ => Ok(ChannelAuth::new(sign(None))),
+    }
 }

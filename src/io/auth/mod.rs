@@ -4,6 +4,5 @@ mod authorizer;
 pub(crate) mod failure;
 pub(crate) mod http;
 pub(crate) mod pool;
-mod signing;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use super::{
     http::Http,
 };
 use crate::{
-    config::Config,
+    config::Plan,
     io::{
         guard::{fork::ForkGuard, user_code::CallContext, worker::Worker},
         intents::LentOptions,
@@ -54,11 +54,8 @@ pub(crate) struct AuthPool {
 
 struct Shared {
     process: ForkGuard,
-    config: Config,
     connector: Arc<tls::Connector>,
     first_retry: Duration,
-    /// The session waits this long for an answer.
-    answer_within: Duration,
     retries: AtomicU64,
     jobs: Mutex<Jobs>,
     /// Notified when a job becomes due earlier than the waiting thread expects.
@@ -84,6 +81,7 @@ struct Jobs {
 
 /// Requests that one HTTP request, or one call of a closure, answers.
 struct Job {
+    plan: Arc<Plan>,
     group: Vec<PendingAuth>,
     attempt: u32,
     /// The time of the first attempt. The session waits for the answer for the timeout of a subscription.
@@ -93,17 +91,15 @@ struct Job {
 }
 
 impl AuthPool {
-    pub fn new(config: &Config, connector: &Arc<tls::Connector>) -> Self {
-        Self::with_retry(config, connector, FIRST_RETRY)
+    pub fn new(connector: &Arc<tls::Connector>) -> Self {
+        Self::with_retry(connector, FIRST_RETRY)
     }
 
-    pub fn with_retry(config: &Config, connector: &Arc<tls::Connector>, first_retry: Duration) -> Self {
+    pub fn with_retry(connector: &Arc<tls::Connector>, first_retry: Duration) -> Self {
         let shared = Shared {
             process: ForkGuard::current(),
-            config: config.clone(),
             connector: Arc::clone(connector),
             first_retry,
-            answer_within: config.settings().subscriptions.timeout,
             retries: AtomicU64::new(0),
             jobs: Mutex::default(),
             changed: Condvar::new(),
@@ -113,17 +109,22 @@ impl AuthPool {
 
     /// Asks for permissions. Returns the answers that need no waiting. The requester gets the others from threads of the
     /// pool.
-    pub fn ask(&self, requester: &Arc<impl Requester>, requests: Vec<PendingAuth>) -> Vec<AuthAnswer> {
+    pub fn ask(
+        &self,
+        plan: &Arc<Plan>,
+        requester: &Arc<impl Requester>,
+        requests: Vec<PendingAuth>,
+    ) -> Vec<AuthAnswer> {
         let own_options = |channel: &str| requester.own_options(channel);
-        let (mut answers, groups) = self.shared.authorizer(&own_options).answer_at_once(requests);
+        let (mut answers, groups) = self.shared.authorizer(plan, &own_options).answer_at_once(requests);
         if groups.is_empty() {
             return answers;
         }
         let now = Instant::now();
         let mut jobs = self.shared.jobs.lock();
         for group in groups {
-            let requester = Arc::clone(requester) as Arc<dyn Requester>;
-            let job = Job { group, attempt: 1, begun: now, not_before: now, requester };
+            let (plan, requester) = (Arc::clone(plan), Arc::clone(requester) as Arc<dyn Requester>);
+            let job = Job { plan, group, attempt: 1, begun: now, not_before: now, requester };
             if jobs.is_current(&job) {
                 jobs.list.push(job);
             }
@@ -181,8 +182,8 @@ impl AuthPool {
 }
 
 impl Shared {
-    fn authorizer<'a>(&'a self, own_options: &'a dyn Fn(&str) -> Option<LentOptions>) -> Authorizer<'a> {
-        Authorizer { config: &self.config, own_options, context: CallContext::new(self.process) }
+    fn authorizer<'a>(&self, plan: &'a Plan, own_options: &'a dyn Fn(&str) -> Option<LentOptions>) -> Authorizer<'a> {
+        Authorizer { auth: &plan.auth, own_options, context: CallContext::new(self.process) }
     }
 
     /// Starts a thread for each job that is due, up to the limit. Returns the answers to requests for which no thread
@@ -240,7 +241,7 @@ impl Shared {
                 Some((index, not_before)) if not_before <= now => {
                     let job = jobs.list.remove(index);
                     jobs.busy += 1;
-                    let http = jobs.http.get_or_insert_with(|| Arc::new(Http::new(&self.config, &self.connector)));
+                    let http = jobs.http.get_or_insert_with(|| Arc::new(Http::new(&job.plan, &self.connector)));
                     let http = Arc::clone(http);
                     // No answers: this thread is alive.
                     self.start_threads(&mut jobs, now);
@@ -270,16 +271,16 @@ impl Shared {
 
     /// Asks, without a lock. Returns the job if it is to be repeated.
     fn ask(&self, job: Job, http: &Http) -> Option<Job> {
-        let Job { mut group, attempt, begun, requester, .. } = job;
+        let Job { plan, mut group, attempt, begun, requester, .. } = job;
         group.retain(|request| requester.awaits(request));
         if group.is_empty() {
             return None;
         }
         let delay = self.delay(attempt);
-        let end = begun.checked_add(self.answer_within).filter(|_| attempt < MAX_ATTEMPTS);
+        let end = begun.checked_add(plan.subscription_timeout).filter(|_| attempt < MAX_ATTEMPTS);
         let retry = Retry { delay, end: end.unwrap_or(begun) };
         let own_options = |channel: &str| requester.own_options(channel);
-        let Exchange { answers, to_repeat, retry_after } = self.authorizer(&own_options).ask(http, group, retry);
+        let Exchange { answers, to_repeat, retry_after } = self.authorizer(&plan, &own_options).ask(http, group, retry);
         for answer in answers {
             requester.answered(answer);
         }
@@ -288,7 +289,7 @@ impl Shared {
         }
         self.retries.fetch_add(1, Ordering::Relaxed);
         let not_before = Instant::now() + delay.max(retry_after);
-        Some(Job { group: to_repeat, attempt: attempt + 1, begun, not_before, requester })
+        Some(Job { plan, group: to_repeat, attempt: attempt + 1, begun, not_before, requester })
     }
 
     /// The wait doubles with each attempt. A random quarter on top keeps many clients from coming back together.

@@ -24,17 +24,20 @@ fn dial(path: &str) -> Dialled {
     if let Ok(file) = env::var("AUTOBAHN_ROOT") {
         config = config.root_certificate_pem(std::fs::read(file).expect("a readable certificate"));
     }
+    let plan = config.plan().expect("a good configuration");
+    let endpoint = plan.endpoint().expect("a URL");
     let timeout = Duration::from_secs(10);
     let (connector, cancel, byte_counters) = (Connector::default(), Arc::new(CancelToken::new()), Arc::default());
     let dial = Dial {
-        config: &config,
+        plan: &plan,
         connector: &connector,
         deadline: Instant::now() + timeout,
         timeout,
         cancel: &cancel,
         byte_counters: &byte_counters,
     };
-    dial.web_socket(false, &DialerCalls::new(ForkGuard::current()), |_| ()).expect("the server of the cases listens")
+    dial.web_socket(endpoint, false, &DialerCalls::new(ForkGuard::current()), |_| ())
+        .expect("the server of the cases listens")
 }
 
 /// Sends every message back, until the connection ends. Returns the last text.

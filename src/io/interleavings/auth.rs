@@ -8,6 +8,7 @@ use std::{
 use super::explore;
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Config, Name,
+    config::Plan,
     io::{
         auth::pool::{AuthPool, Requester},
         intents::LentOptions,
@@ -56,10 +57,14 @@ fn client() -> (Arc<Client>, Receiver<(Generation, AttemptId)>) {
     (Arc::new(Client { answers, withdrawn, is_to_be_asked }), received)
 }
 
-/// A pool with this authorizer. A repeated request waits for longer than the test, which has no clock.
-fn pool(authorize: impl Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync + 'static) -> Arc<AuthPool> {
+/// A pool. A repeated request waits for longer than the test, which has no clock.
+fn pool() -> Arc<AuthPool> {
+    Arc::new(AuthPool::with_retry(&Arc::default(), Duration::from_secs(10)))
+}
+
+fn plan_with(authorize: impl Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync + 'static) -> Arc<Plan> {
     let config = Config::host("key", "127.0.0.1").tls(false).authorizer(authorize);
-    Arc::new(AuthPool::with_retry(&config, &Arc::default(), Duration::from_secs(10)))
+    Arc::new(config.plan().expect("a good configuration"))
 }
 
 fn request(generation: u64, attempt: AttemptId, channel: &str) -> PendingAuth {
@@ -85,22 +90,16 @@ fn a3_a_request_that_was_withdrawn_before_its_turn_is_not_asked() {
     explore("a request that is withdrawn against the thread that takes it", 2_000, || {
         model::let_deadlines_come(false);
         let (client, answers) = client();
-        let pool = {
-            let client = Arc::clone(&client);
-            pool(move |request| {
-                let is_withdrawn = request.channel() == "private-withdrawn";
-                assert!(!is_withdrawn || client.is_to_be_asked.load(Ordering::SeqCst), "asked without a check");
-                permit(request)
-            })
-        };
+        let (pool, authorizing) = (pool(), Arc::clone(&client));
+        let plan = plan_with(move |request| {
+            let is_withdrawn = request.channel() == "private-withdrawn";
+            assert!(!is_withdrawn || authorizing.is_to_be_asked.load(Ordering::SeqCst), "asked without a check");
+            permit(request)
+        });
         let requests = [(WITHDRAWN, "private-withdrawn"), (AttemptId(2), "private-a"), (AttemptId(3), "private-b")];
         let requests = requests.map(|(attempt, channel)| request(1, attempt, channel));
-        assert!(pool.ask(&client, requests.to_vec()).is_empty(), "a closure answers on a thread");
-        let withdrawing = {
-            let client = Arc::clone(&client);
-            thread::spawn(move || client.withdrawn.store(true, Ordering::SeqCst))
-        };
-        withdrawing.join().expect("no panic");
+        assert!(pool.ask(&plan, &client, requests.to_vec()).is_empty(), "a closure answers on a thread");
+        client.withdrawn.store(true, Ordering::SeqCst);
         wait_for_end(&pool);
         let mut attempts: Vec<_> = answers.try_iter().map(|(_, attempt)| attempt).collect();
         attempts.sort_unstable();
@@ -115,20 +114,21 @@ fn h6_the_end_of_a_generation_ends_its_threads_and_leaves_the_next_one_alone() {
     explore("the end of a generation against its answers and the next one", 2_000, || {
         model::let_deadlines_come(false);
         let (client, answers) = client();
-        let pool = pool(|request| match request.channel() {
+        let pool = pool();
+        let plan = plan_with(|request| match request.channel() {
             // This request is repeated, so that a thread waits for its time.
             "private-busy" => Err(AuthError::new("busy").status(503)),
             _ => permit(request),
         });
         let of_first = [request(1, AttemptId(2), "private-busy"), request(1, AttemptId(3), "private-a")];
-        pool.ask(&client, of_first.to_vec());
+        pool.ask(&plan, &client, of_first.to_vec());
         let ending = {
             let pool = Arc::clone(&pool);
             thread::spawn(move || pool.end(Generation(1)))
         };
-        pool.ask(&client, vec![request(2, AttemptId(4), "private-a")]);
+        pool.ask(&plan, &client, vec![request(2, AttemptId(4), "private-a")]);
         ending.join().expect("no panic");
-        pool.ask(&client, vec![request(1, AttemptId(5), "private-late")]);
+        pool.ask(&plan, &client, vec![request(1, AttemptId(5), "private-late")]);
         wait_for_end(&pool);
         let answers: Vec<_> = answers.try_iter().collect();
         let count = |attempt| answers.iter().filter(|(_, of)| *of == AttemptId(attempt)).count();

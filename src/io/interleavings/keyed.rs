@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::explore;
+use super::{delivery, explore};
 use crate::{
     Config, Event, Overflow,
     event::Batch,
@@ -61,7 +61,7 @@ fn event(name: &str) -> Batch {
 
 fn deliver(fan_out: &Arc<FanOut>, name: &'static str) -> JoinHandle<()> {
     let fan_out = Arc::clone(fan_out);
-    fan_out.post(event(name));
+    fan_out.post(delivery(event(name)));
     thread::spawn(move || fan_out.deliver())
 }
 
@@ -123,14 +123,14 @@ fn h4_a_reader_that_waits_for_keys_goes_on_when_the_receiver_is_gone() {
             let (fan_out, queue) = (Arc::clone(&fan_out), Arc::clone(&queue));
             thread::spawn(move || fan_out.remove_receiver(&queue))
         };
-        fan_out.post(event("b"));
+        fan_out.post(delivery(event("b")));
         fan_out.deliver();
         fan_out.wait_for_room(&cancel);
         other.join().expect("no panic");
         remover.join().expect("no panic");
         assert!(fan_out.has_room());
         let asked = keys.seen.lock().len();
-        fan_out.post(event("c"));
+        fan_out.post(delivery(event("c")));
         fan_out.deliver();
         assert_eq!(keys.seen.lock().len(), asked, "a receiver that is gone asks for no keys");
     });

@@ -19,7 +19,7 @@ use shuttle::{
     scheduler::{PctScheduler, RandomScheduler},
 };
 
-use crate::survival_figures;
+use crate::{delivery::Delivery, event::Batch, survival_figures};
 
 /// Enough for a whole client's threads.
 const STACK: usize = 512 << 10;
@@ -42,4 +42,9 @@ fn explore(hand_off: &str, orders: usize, run: impl Fn() + Send + Sync + Clone +
     let explored = explored.load(Ordering::Relaxed);
     assert_eq!(explored, 2 * orders);
     survival_figures::record(&format!("hand-off: {hand_off}"), format_args!("{explored} orders"), "no order fails");
+}
+
+/// A turn's delivery that has nothing but events.
+fn delivery(batch: Batch) -> Delivery {
+    Delivery { batch, ..Delivery::default() }
 }

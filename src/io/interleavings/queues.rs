@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::explore;
+use super::{delivery, explore};
 use crate::{
     Config, ConnectionState, Error, Notification, Overflow,
-    delivery::CallId,
-    delivery::{client_event_pacing::ClientEventPacing, permit::Permit},
+    delivery::{
+        CallId, SnapshotUpdate,
+        client_event_pacing::{ClientEventPace, PaceNote},
+        permit::Permit,
+    },
     event::{Batch, Intent},
     io::{
         queues::{
@@ -20,6 +23,7 @@ use crate::{
         transport::cancel::CancelToken,
     },
     sync::{
+        Mutex,
         atomic::{AtomicUsize, Ordering},
         model,
         thread::{self, JoinHandle},
@@ -55,7 +59,7 @@ fn produce(fan_out: &Arc<FanOut>, cancel: &Arc<CancelToken>, count: usize) -> Jo
     let (fan_out, cancel) = (Arc::clone(fan_out), Arc::clone(cancel));
     thread::spawn(move || {
         for number in 0..count {
-            fan_out.post(batch_of(number));
+            fan_out.post(delivery(batch_of(number)));
             fan_out.deliver();
             fan_out.wait_for_room(&cancel);
             if cancel.is_set() {
@@ -143,7 +147,7 @@ fn whoever_shares_a_receiver_ends_with_it() {
             })
         });
         for number in 0..2 {
-            fan_out.post(batch_of(number));
+            fan_out.post(delivery(batch_of(number)));
             fan_out.deliver();
         }
         fan_out.close();
@@ -159,10 +163,10 @@ fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
         let queue = fan_out.add_receiver(of_one());
         let other = {
             let fan_out = Arc::clone(&fan_out);
-            fan_out.post(batch_of(0));
+            fan_out.post(delivery(batch_of(0)));
             thread::spawn(move || fan_out.deliver())
         };
-        fan_out.post(batch_of(1));
+        fan_out.post(delivery(batch_of(1)));
         fan_out.deliver();
         consume(&queue, 2).join().expect("in order, and both are there once deliver has returned");
         other.join().expect("no panic");
@@ -172,15 +176,21 @@ fn h3_batches_are_delivered_in_the_order_in_which_they_were_posted() {
 #[test]
 fn t1_client_events_of_several_threads_keep_the_limit_and_are_counted_once() {
     explore("client events against the limit", 5_000, || {
-        let (pacing, now) = (ClientEventPacing::new(Some(2), Duration::ZERO), Instant::now());
+        let (pace, now) = (Arc::new(Mutex::new(ClientEventPace::new(Some(2), Duration::ZERO))), Instant::now());
         let threads = [(); 3].map(|()| {
-            let pacing = Arc::clone(&pacing);
-            thread::spawn(move || pacing.reserve(now).map(|permit| permit.send(now)).is_ok())
+            let pace = Arc::clone(&pace);
+            thread::spawn(move || {
+                let is_accepted = pace.lock().reserve(now).is_ok();
+                if is_accepted {
+                    pace.lock().apply(PaceNote::Written { triggered: now, at: now });
+                }
+                is_accepted
+            })
         });
         let sent = threads.map(|thread| thread.join().expect("no panic"));
         assert_eq!(sent.iter().filter(|sent| **sent).count(), 2, "as many as the limit, in any order");
-        assert!(pacing.reserve(now).is_err());
-        assert!(pacing.reserve(now + Duration::from_secs(2)).is_ok(), "the places were given back");
+        assert!(pace.lock().reserve(now).is_err());
+        assert!(pace.lock().reserve(now + Duration::from_secs(2)).is_ok(), "the places were given back");
     });
 }
 
@@ -220,10 +230,8 @@ fn c4_whoever_waits_for_an_outcome_gets_it() {
 }
 
 fn finish(snapshot: &Snapshot, call: CallId, outcome: Result<(), Arc<Error>>) {
-    let mut batch = Batch::default();
-    batch.update.taken_up = Some(call);
-    batch.update.settled.push((call, outcome));
-    hand_over(snapshot, &batch);
+    let update = SnapshotUpdate { taken_up: Some(call), settled: vec![(call, outcome)], ..SnapshotUpdate::default() };
+    hand_over(snapshot, &update);
 }
 
 #[test]
@@ -245,13 +253,12 @@ fn s3_whoever_waits_for_a_subscription_that_is_withdrawn_is_told() {
 }
 
 fn connected(snapshot: &Snapshot) {
-    let mut batch = Batch::default();
-    batch.update.state = Some(ConnectionState::Connected);
-    hand_over(snapshot, &batch);
+    let update = SnapshotUpdate { state: Some(ConnectionState::Connected), ..SnapshotUpdate::default() };
+    hand_over(snapshot, &update);
 }
 
 /// As a thread that delivers.
-fn hand_over(snapshot: &Snapshot, batch: &Batch) {
-    assert!(snapshot.apply(batch), "it is news");
+fn hand_over(snapshot: &Snapshot, update: &SnapshotUpdate) {
+    assert!(snapshot.apply(&Batch::default(), update), "it is news");
     snapshot.handed_over();
 }

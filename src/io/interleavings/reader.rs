@@ -6,9 +6,10 @@ use std::{
     time::Instant,
 };
 
-use super::{Core, cancel::CancelToken, worker::Worker};
 use crate::{
     ConnectPhase, Error,
+    config::Plan,
+    io::{core::Core, guard::worker::Worker, transport::cancel::CancelToken},
     session::{Ending, FromSocket, Generation, Input},
     sync::{Receiver, Sender, select_biased, unbounded},
 };
@@ -64,7 +65,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub fn start(core: &Arc<Core>, generation: Generation, _tls: bool, _: Instant) -> Result<Self, Error> {
+    pub fn start(
+        core: &Arc<Core>,
+        _: &Arc<Plan>,
+        generation: Generation,
+        _tls: bool,
+        _: Instant,
+    ) -> Result<Self, Error> {
         let cancel = Arc::new(CancelToken::new());
         let connection = Connection { core: Arc::clone(core), generation, cancel: Arc::clone(&cancel) };
         let worker = Worker::spawn("pusher-reader", move || connection.run())?;

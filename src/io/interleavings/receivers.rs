@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    explore,
+    delivery, explore,
     queues::{batch_of, number_of},
 };
 use crate::{
@@ -36,7 +36,7 @@ fn deliver(fan_out: &Arc<FanOut>, numbers: std::ops::Range<usize>) -> JoinHandle
     let fan_out = Arc::clone(fan_out);
     thread::spawn(move || {
         for number in numbers {
-            fan_out.post(batch_of(number));
+            fan_out.post(delivery(batch_of(number)));
             fan_out.deliver();
         }
     })
@@ -145,7 +145,7 @@ fn h4_the_end_comes_after_what_is_given_back() {
     explore("a batch that is given back against the end and one who waits for it", 5_000, || {
         let fan_out = fan_out();
         let queue = fan_out.add_receiver(traits());
-        fan_out.post(batch_of(0));
+        fan_out.post(delivery(batch_of(0)));
         fan_out.deliver();
         let other = {
             let queue = Arc::clone(&queue);

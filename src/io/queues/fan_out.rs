@@ -56,7 +56,8 @@ impl FanOut {
     pub fn new(config: &Config) -> Self {
         // One token is enough: whoever waits looks at all queues again.
         let room = Channel::of_one();
-        let traits = Traits::new(config.capacity(), config.overflow_or(Overflow::Block));
+        let limits = config.limits();
+        let traits = Traits::new(limits.queue_capacity, limits.overflow.unwrap_or(Overflow::Block));
         let handlers = Arc::new(Queue::new(traits, room.sender.clone()));
         Self {
             posted: Channel::unbounded(),

@@ -10,6 +10,7 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::reader::Reader;
 use crate::{
+    config::Plan,
     io::{
         core::{Command, Core},
         driver::{Driver, TurnResult},
@@ -21,9 +22,9 @@ use crate::{
 const JOIN_READERS: Duration = Duration::from_millis(150);
 
 /// The thread. Runs until the session is idle and nobody asks for anything.
-pub(crate) fn run(core: Arc<Core>) {
+pub(crate) fn run(core: Arc<Core>, plan: Arc<Plan>) {
     let _inside = core.inside();
-    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new(), asked: None };
+    let mut heartbeat = Heartbeat { core: Arc::clone(&core), plan, readers: Vec::new(), asked: None };
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();
     }
@@ -37,6 +38,7 @@ pub(crate) fn run(core: Arc<Core>) {
 
 struct Heartbeat {
     core: Arc<Core>,
+    plan: Arc<Plan>,
     readers: Vec<Reader>,
     /// The newest connection for which somebody was asked.
     asked: Option<Generation>,
@@ -95,7 +97,7 @@ impl Heartbeat {
             self.end_asking();
             self.asked = Some(generation);
         }
-        for answer in self.core.auth.ask(&self.core, requests) {
+        for answer in self.core.auth.ask(&self.plan, &self.core, requests) {
             self.feed(Input::Answered(answer));
         }
     }
@@ -111,7 +113,7 @@ impl Heartbeat {
         if !self.core.is_current(generation) {
             return;
         }
-        match Reader::start(&self.core, generation, tls, deadline) {
+        match Reader::start(&self.core, &self.plan, generation, tls, deadline) {
             Ok(reader) => self.readers.push(reader),
             Err(error) => self.feed(Input::Socket(generation, FromSocket::DialFailed(error))),
         }

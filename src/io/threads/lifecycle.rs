@@ -46,15 +46,14 @@ impl Core {
     /// Starts the threads that do not run, and posts the call. When a thread cannot be started,
     /// nothing is wished for, and the other one ends by itself.
     fn start(self: &Arc<Self>, input: impl FnOnce(Stamp, CallId) -> Input<'static>) -> Result<CallId, Error> {
-        self.config.check()?;
-        self.connector.check(&self.config)?;
+        let plan = self.plan()?;
         let mut threads = self.threads.lock();
         if threads.is_over {
             return Err(Error::Disconnected);
         }
         if !threads.heartbeat_runs {
             let core = Arc::clone(self);
-            threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core))?);
+            threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core, plan))?);
             threads.heartbeat_runs = true;
         }
         if !self.config.is_dispatched_by_hand() {

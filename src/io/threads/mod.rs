@@ -4,4 +4,4 @@ mod dispatch;
 pub(crate) mod heartbeat;
 pub(crate) mod lifecycle;
 #[cfg_attr(all(test, shuttle), path = "../interleavings/reader.rs")]
-mod reader;
+pub(crate) mod reader;

@@ -4,6 +4,7 @@ use std::{panic, sync::Arc, time::Instant};
 
 use crate::{
     Error,
+    config::Plan,
     io::{
         Core,
         connect::dial::{Dial, Dialled},
@@ -24,6 +25,7 @@ pub(crate) struct Reader {
 /// What a reader is made for.
 struct ReaderTask {
     core: Arc<Core>,
+    plan: Arc<Plan>,
     generation: Generation,
     tls: bool,
     deadline: Instant,
@@ -31,9 +33,16 @@ struct ReaderTask {
 }
 
 impl Reader {
-    pub fn start(core: &Arc<Core>, generation: Generation, tls: bool, deadline: Instant) -> Result<Self, Error> {
+    pub fn start(
+        core: &Arc<Core>,
+        plan: &Arc<Plan>,
+        generation: Generation,
+        tls: bool,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
         let cancel = Arc::new(CancelToken::new());
-        let task = ReaderTask { core: Arc::clone(core), generation, tls, deadline, cancel: Arc::clone(&cancel) };
+        let (core, plan) = (Arc::clone(core), Arc::clone(plan));
+        let task = ReaderTask { core, plan, generation, tls, deadline, cancel: Arc::clone(&cancel) };
         let worker = Worker::spawn("pusher-reader", move || task.run())?;
         Ok(Self { generation, cancel, worker })
     }
@@ -50,19 +59,20 @@ impl ReaderTask {
 
     fn dial_and_read(&self) {
         let core = &self.core;
-        let config = match core.dialer_calls.config_of_attempt(&core.config, &self.cancel) {
-            Ok(config) => config,
+        let endpoint = match core.dialer_calls.endpoint_of_attempt(&self.plan, &self.cancel) {
+            Ok(endpoint) => endpoint,
             Err(error) => return self.tell(FromSocket::DialFailed(error)),
         };
         let dial = Dial {
-            config: &config,
+            plan: &self.plan,
             connector: &core.connector,
             deadline: self.deadline,
-            timeout: core.config.settings().connect_timeout,
+            timeout: self.plan.connect_timeout,
             cancel: &self.cancel,
             byte_counters: &core.byte_counters,
         };
-        match dial.web_socket(self.tls, &core.dialer_calls, |phase| self.tell(FromSocket::Reached(phase))) {
+        let reached = |phase| self.tell(FromSocket::Reached(phase));
+        match dial.web_socket(endpoint, self.tls, &core.dialer_calls, reached) {
             Err(error) => self.tell(FromSocket::DialFailed(error)),
             Ok(Dialled { web, read_half }) => {
                 core.turn_and_command(|driver, now| driver.install(self.generation, web, now));

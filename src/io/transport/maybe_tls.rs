@@ -6,8 +6,9 @@ use std::io::{self, Read, Write};
 use native_tls::TlsStream;
 
 use super::Transport;
+use crate::Error;
 #[cfg(feature = "native-tls")]
-use crate::{Error, TlsProblem};
+use crate::TlsProblem;
 
 pub(crate) enum MaybeTlsStream {
     Plain(Transport),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Reconnect, protocol::close_code::Advice};
+use crate::{protocol::close_code::Advice, session::ReconnectPolicy};
 
 /// The first delay is drawn from nothing to this; each further one from twice as much.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -14,7 +14,7 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 const AT_ONCE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 pub(crate) struct Backoff {
-    policy: Reconnect,
+    policy: ReconnectPolicy,
     /// Failed attempts in a row. A connection that was not stable counts as one.
     failures: u32,
     /// Delays in a row.
@@ -34,7 +34,7 @@ pub(crate) enum Next {
 }
 
 impl Backoff {
-    pub fn new(policy: Reconnect, seed: u64) -> Self {
+    pub fn new(policy: ReconnectPolicy, seed: u64) -> Self {
         Self { policy, failures: 0, delays: 0, at_once: None, random: SplitMix64(seed) }
     }
 
@@ -55,10 +55,10 @@ impl Backoff {
     }
 
     pub fn next(&mut self, advice: Advice, now: Instant) -> Next {
-        if self.policy.is_never() {
+        if self.policy.never {
             return Next::Never;
         }
-        if self.policy.attempts().is_some_and(|max| self.failures >= max) {
+        if self.policy.max_attempts.is_some_and(|max| self.failures >= max) {
             return Next::UsedUp;
         }
         if advice == Advice::AtOnce && self.may_follow_at_once(now) {
@@ -76,7 +76,7 @@ impl Backoff {
 
     /// Delay n is drawn evenly from `min_delay` to min(`max_delay`, 1 s x 2^(n-1)).
     fn draw(&mut self) -> Duration {
-        let (min, max) = self.policy.delays();
+        let ReconnectPolicy { min_delay: min, max_delay: max, .. } = self.policy;
         let doubled = FIRST_DELAY.saturating_mul(1u32.checked_shl(self.delays).unwrap_or(u32::MAX));
         self.delays = self.delays.saturating_add(1);
         let span = doubled.min(max).saturating_sub(min);
@@ -103,9 +103,10 @@ impl SplitMix64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Reconnect;
 
     fn delays(policy: Reconnect, advice: Advice, n: usize, seed: u64) -> Vec<Duration> {
-        let mut backoff = Backoff::new(policy, seed);
+        let mut backoff = Backoff::new(policy.policy(), seed);
         let mut now = Instant::now();
         (0..n)
             .map(|_| {
@@ -149,8 +150,8 @@ mod tests {
     #[test]
     fn r1_never_and_max_attempts_end_it() {
         let now = Instant::now();
-        assert_eq!(Backoff::new(Reconnect::never(), 1).next(Advice::AtOnce, now), Next::Never);
-        let mut backoff = Backoff::new(Reconnect::default().max_attempts(2), 1);
+        assert_eq!(Backoff::new(Reconnect::never().policy(), 1).next(Advice::AtOnce, now), Next::Never);
+        let mut backoff = Backoff::new(Reconnect::default().max_attempts(2).policy(), 1);
         backoff.failed();
         assert!(matches!(backoff.next(Advice::BackOff, now), Next::After(_)));
         backoff.failed();
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn r2_a_second_reconnect_at_once_within_ten_seconds_backs_off() {
-        let mut backoff = Backoff::new(Reconnect::default().min_delay(Duration::from_millis(1)), 3);
+        let mut backoff = Backoff::new(Reconnect::default().min_delay(Duration::from_millis(1)).policy(), 3);
         let start = Instant::now();
         assert_eq!(backoff.next(Advice::AtOnce, start), Next::After(Duration::ZERO));
         assert_ne!(backoff.next(Advice::AtOnce, start + Duration::from_secs(9)), Next::After(Duration::ZERO));

@@ -56,8 +56,7 @@ fn settings() -> Settings {
         unavailable_timeout: 10 * SECOND,
         pong_timeout: 30 * SECOND,
         subscriptions: rules(),
-        reconnect: Reconnect::default(),
-        tls: false,
+        reconnect: Reconnect::default().policy(),
         client_event_limit: Some(10),
         client_event_patience: 2 * SECOND,
     }
@@ -79,7 +78,7 @@ impl Scenario {
     }
 
     fn with(reconnect: Reconnect) -> Self {
-        Self::of(Settings { reconnect, ..settings() })
+        Self::of(Settings { reconnect: reconnect.policy(), ..settings() })
     }
 
     fn without_authorizer() -> Self {

@@ -119,7 +119,7 @@ impl Session {
 
     fn dial(&mut self, now: Instant) {
         self.generation.0 += 1;
-        self.is_over_tls = self.settings.tls || self.insists_on_tls;
+        self.is_over_tls = self.insists_on_tls;
         let deadline = now + self.settings.connect_timeout;
         self.phase = Phase::Connecting(Attempt { generation: self.generation, deadline, phase: ConnectPhase::Dns });
         self.to_dial = true;

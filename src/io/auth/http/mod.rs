@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use crate::{
     Error, Source,
-    config::{Config, HttpUrl},
+    config::{HttpUrl, Plan},
     error::excerpt,
     io::{
         connect::happy_eyeballs::left,
@@ -70,9 +70,9 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub fn new(config: &Config, connector: &Arc<tls::Connector>) -> Self {
-        let (config, connector) = (config.clone(), Arc::clone(connector));
-        Self::over(Network { config, connector, byte_counters: Arc::default() })
+    pub fn new(plan: &Arc<Plan>, connector: &Arc<tls::Connector>) -> Self {
+        let (plan, connector) = (Arc::clone(plan), Arc::clone(connector));
+        Self::over(Network { plan, connector, byte_counters: Arc::default() })
     }
 
     /// A client that gets its connections from this connector.
@@ -100,10 +100,9 @@ impl Http {
 
     /// Sends one request, and returns the result of `make` for the body of a success.
     pub fn post<T>(&self, post: &Post<'_>, make: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<T, Failure> {
-        let url = HttpUrl::parse(post.url).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
-        let (request, body) = request::build(post, &url, self.context)?;
+        let (request, body) = request::build(post, self.context)?;
         let deadline = Instant::now() + post.timeout;
-        let failed = |error| failure(error, &url, deadline);
+        let failed = |error| failure(error, post.url, deadline);
         let mut response = self.send(&request, &body, deadline).map_err(failed)?;
         if !response.status().is_success() {
             return Err(refusal(&mut response));

@@ -2,21 +2,19 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use tungstenite::Bytes;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
-use zeroize::Zeroizing;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use crate::{
     auth::{Pairs, RequestOptions},
     config::{HttpUrl, checked_header},
     io::{auth::failure::Failure, guard::user_code::CallContext},
     protocol::percent::encode_to,
-    secret::{Secret, Wiped},
+    secret::{Secret, Wiped, wiped_bytes},
 };
 
 /// A request to an auth endpoint.
 pub(crate) struct Post<'a> {
-    pub url: &'a str,
+    pub url: &'a HttpUrl,
     pub options: &'a RequestOptions,
     pub timeout: Duration,
     pub socket_id: &'a str,
@@ -24,8 +22,8 @@ pub(crate) struct Post<'a> {
     pub channel: Option<&'a str>,
 }
 
-/// Builds the request to this URL, with the socket, the channel, and the fields and headers of the options.
-pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, context: CallContext) -> Result<(Request<()>, Wiped), Failure> {
+/// Builds the request, with the socket, the channel, and the fields and headers of the options.
+pub(crate) fn build(post: &Post<'_>, context: CallContext) -> Result<(Request<()>, Wiped), Failure> {
     let options = post.options;
     let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));
     let own = || [Some((options.socket_field.as_str(), post.socket_id)), channel].into_iter().flatten();
@@ -39,10 +37,10 @@ pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, context: CallContext) -> Res
     } else {
         ("application/x-www-form-urlencoded", form(fields))
     };
-    let uri = uri(post.url, &url.target).ok_or_else(|| Failure::refused("the URL of the endpoint is too long"))?;
-    let mut request = Request::post(uri).body(()).map_err(|_| Failure::refused("the request cannot be made"))?;
+    let mut request =
+        Request::post(post.url.uri()).body(()).map_err(|_| Failure::refused("the request cannot be made"))?;
     let headers = request.headers_mut();
-    add(headers, header::HOST, &url.authority())?;
+    add(headers, header::HOST, &post.url.authority())?;
     add(headers, header::CONTENT_TYPE, kind)?;
     let fresh = evaluate(&options.headers_with, context, "the closure for the headers")?;
     for (name, value) in options.headers.iter().chain(&fresh) {
@@ -52,24 +50,12 @@ pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, context: CallContext) -> Res
     Ok((request, body))
 }
 
-/// The URL with the target as it is sent. It may contain tokens.
-fn uri(text: &str, target: &str) -> Option<Uri> {
-    let mut parts = Uri::from_maybe_shared(wiped(text)).ok()?.into_parts();
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(wiped(target)).ok()?);
-    Uri::from_parts(parts).ok()
-}
-
 /// Any value may be a credential. ureq logs no value that is marked as sensitive.
 fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Failure> {
     let refused = || Failure::refused("a header cannot be sent");
-    let mut value = HeaderValue::from_maybe_shared(wiped(value)).map_err(|_| refused())?;
+    let mut value = HeaderValue::from_maybe_shared(wiped_bytes(value)).map_err(|_| refused())?;
     value.set_sensitive(true);
     headers.try_append(name, value).map(drop).map_err(|_| refused())
-}
-
-/// A copy that is wiped when its last owner drops it.
-fn wiped(text: &str) -> Bytes {
-    Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 /// The pairs that the program's closure returns for this request.

@@ -22,6 +22,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::pool::{AuthPool, Requester};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Config, Error, Name, UserAuth,
+    config::Plan,
     io::{intents::LentOptions, transport::tls},
     session::{AttemptId, AuthAnswer, AuthOutcome, AuthSubject, Generation, PendingAuth},
 };
@@ -117,6 +118,7 @@ impl Requester for Client {
 }
 
 struct Asking {
+    plan: Arc<Plan>,
     pool: AuthPool,
     client: Arc<Client>,
     answers: Receiver<AuthAnswer>,
@@ -124,14 +126,14 @@ struct Asking {
 
 impl Asking {
     fn new(config: Config) -> Self {
-        config.check().expect("a good configuration");
+        let plan = Arc::new(config.plan().expect("a good configuration"));
         let (sender, answers) = unbounded();
-        let pool = AuthPool::with_retry(&config, &Arc::<tls::Connector>::default(), Duration::from_millis(1));
-        Self { pool, client: Arc::new(Client { answers: sender }), answers }
+        let pool = AuthPool::with_retry(&Arc::<tls::Connector>::default(), Duration::from_millis(1));
+        Self { plan, pool, client: Arc::new(Client { answers: sender }), answers }
     }
 
     fn ask(&self, requests: Vec<PendingAuth>) {
-        for answer in self.pool.ask(&self.client, requests) {
+        for answer in self.pool.ask(&self.plan, &self.client, requests) {
             self.client.answered(answer);
         }
     }

@@ -1,4 +1,4 @@
-//! Endpoints and proxies that answer as they like, without a library that could log.
+//! Endpoints and proxies with scripted answers, without a library that could log.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-/// What is said to every request.
+/// The answer to every request.
 #[derive(Clone)]
 pub(super) enum Answer {
     Http(u16, String),
@@ -25,7 +25,7 @@ impl Answer {
             Self::Junk(text) => text.clone().into_bytes(),
             Self::Http(status, body) => {
                 let head = "Location: http://127.0.0.1:1/\r\nConnection: close\r\n";
-                format!("HTTP/1.1 {status} Said\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+                format!("HTTP/1.1 {status} Scripted\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
             }
         }
     }
@@ -33,15 +33,15 @@ impl Answer {
 
 /// The URL of an auth endpoint.
 pub(super) fn endpoint(answer: Answer) -> String {
-    format!("http://127.0.0.1:{}/auth", listen(move |stream| say(&answer, stream)))
+    format!("http://127.0.0.1:{}/auth", listen(move |stream| respond(&answer, stream)))
 }
 
-/// The port of a proxy that gives no tunnel.
+/// The port of a proxy that refuses every tunnel.
 pub(super) fn refusing_proxy(answer: Answer) -> u16 {
-    listen(move |stream| say(&answer, stream))
+    listen(move |stream| respond(&answer, stream))
 }
 
-/// The port of a proxy that carries everything.
+/// The port of a proxy that opens a tunnel for every request.
 pub(super) fn proxy() -> u16 {
     listen(|mut stream| {
         let mut head = BufReader::new(stream.try_clone()?).lines();
@@ -56,12 +56,12 @@ pub(super) fn proxy() -> u16 {
     })
 }
 
-fn say(answer: &Answer, mut stream: TcpStream) -> io::Result<()> {
+fn respond(answer: &Answer, mut stream: TcpStream) -> io::Result<()> {
     let _ = stream.read(&mut [0; 16 * 1024])?;
     stream.write_all(&answer.bytes())
 }
 
-/// Serves each connection on a thread of its own, until the process ends. Returns the port.
+/// Serves each connection on its own thread, until the process ends. Returns the port.
 fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Clone + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();

@@ -1,4 +1,4 @@
-//! One connection through the proxy: a thread that owns both of its sockets, so that it can end them in one instant.
+//! One connection through the proxy. One thread owns both of its sockets, so that it can end both at the same time.
 
 use std::{
     io::{self, Read, Write},
@@ -25,28 +25,28 @@ use super::{
     messages::{Direction, Messages},
 };
 
-/// The kernel hands over a FIN by a software interrupt of its own, which may come after the one for the next SYN. A client
-/// that closes one socket before it opens the next is far inside this.
-const HANDED_OVER: Duration = Duration::from_millis(20);
+/// The kernel delivers a FIN in a software interrupt of its own, perhaps after that of the next SYN. A client that
+/// closes one socket before it opens the next is visible within this time.
+const DELIVERY: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    /// The armed fault need not wait for a message.
+    /// The armed fault happens now.
     Strike,
     Release,
-    /// The client has a newer connection. By now it must have closed this one.
+    /// The client has a newer connection, so that it must have closed this one.
     Retire,
     End,
 }
 
-/// What the proxy keeps of a connection.
+/// The proxy's handle of a connection.
 pub(super) struct Handle {
     commands: Sender<Command>,
-    bell: UnixStream,
+    waker: UnixStream,
     thread: JoinHandle<()>,
 }
 
-pub(super) struct Passage {
+pub(super) struct Connection {
     shared: Arc<Shared>,
     number: u64,
     client: TcpStream,
@@ -54,12 +54,12 @@ pub(super) struct Passage {
     mode: Mode,
     to_client: Messages,
     to_server: Messages,
-    /// What [`Mode::Held`] holds, in both directions.
+    /// The bytes that [`Mode::Held`] holds, with their directions.
     held: Vec<(Direction, Vec<u8>)>,
     client_ended: bool,
     server_ended: bool,
     commands: Receiver<Command>,
-    bell: UnixStream,
+    waker: UnixStream,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,31 +70,31 @@ enum Mode {
     Losing(Direction),
     Dripping(Duration),
     Late(Duration),
-    /// The client was told the end. What it still sends is for nobody.
+    /// The end was passed to the client. Further bytes of the client are dropped.
     Finished,
 }
 
 impl Handle {
     pub(super) fn command(&self, command: Command) {
-        // Either fails when the connection has ended, and there is nothing to strike.
+        // Both fail only if the connection has ended.
         let _ = self.commands.send(command);
-        let _ = (&self.bell).write(&[0]);
+        let _ = (&self.waker).write(&[0]);
     }
 
     pub(super) fn join(self) {
-        self.thread.join().expect("a passage does not panic");
+        self.thread.join().expect("a connection does not panic");
     }
 }
 
-impl Passage {
+impl Connection {
     pub(super) fn start(shared: &Arc<Shared>, number: u64, client: TcpStream, server: TcpStream) -> Handle {
         let fault = shared.take(Stage::Accepted, 0);
         for socket in [&client, &server] {
             socket.set_nodelay(true).expect("a connected socket");
         }
         let (commands, received) = mpsc::channel();
-        let (bell, rung) = UnixStream::pair().expect("a pair of sockets");
-        let mut passage = Self {
+        let (waker, woken) = UnixStream::pair().expect("a pair of sockets");
+        let mut connection = Self {
             shared: Arc::clone(shared),
             number,
             client,
@@ -106,18 +106,18 @@ impl Passage {
             client_ended: false,
             server_ended: false,
             commands: received,
-            bell: rung,
+            waker: woken,
         };
         let thread = thread::spawn(move || {
-            let first = fault.map_or(Continue(()), |fault| passage.strike(fault.action));
+            let first = fault.map_or(Continue(()), |fault| connection.strike(fault.action));
             if first.is_continue() {
-                while passage.step().is_continue() {}
+                while connection.step().is_continue() {}
             }
         });
-        Handle { commands, bell, thread }
+        Handle { commands, waker, thread }
     }
 
-    /// Waits for something to happen, and passes it on.
+    /// Waits for bytes or a command, and handles them.
     fn step(&mut self) -> ControlFlow<()> {
         let moves = self.moves();
         let from_client = moves && !self.client_ended;
@@ -125,9 +125,9 @@ impl Passage {
         if moves && !from_client && !from_server {
             return Break(());
         }
-        let [rung, client, server] =
-            ready([(&self.bell, true), (&self.client, from_client), (&self.server, from_server)], None);
-        if rung {
+        let [woken, client, server] =
+            ready([(&self.waker, true), (&self.client, from_client), (&self.server, from_server)], None);
+        if woken {
             return self.obey();
         }
         if client {
@@ -140,7 +140,7 @@ impl Passage {
     }
 
     fn obey(&mut self) -> ControlFlow<()> {
-        let _ = self.bell.read(&mut [0]);
+        let _ = self.waker.read(&mut [0]);
         match self.commands.try_recv() {
             Ok(Command::Strike) => {
                 let fault = self.shared.take(Stage::Idle, 0);
@@ -153,7 +153,7 @@ impl Passage {
             }
             Ok(Command::Retire) => {
                 if self.has_hung_up() {
-                    self.carry_last_words()?;
+                    self.carry_last_bytes()?;
                 } else {
                     self.shared.log.lock().overlaps += 1;
                 }
@@ -165,7 +165,7 @@ impl Passage {
     }
 
     fn strike(&mut self, action: Action) -> ControlFlow<()> {
-        // Before it happens, so that nothing that follows from it is earlier.
+        // The time is recorded before the action, so that no effect is earlier.
         self.shared.struck(self.number);
         match action {
             Action::Reset => return self.reset(),
@@ -212,13 +212,13 @@ impl Passage {
     }
 
     fn end_of(&mut self, direction: Direction) -> ControlFlow<()> {
-        let (ended, sink) = match direction {
+        let (ended, peer) = match direction {
             Direction::ToClient => (&mut self.server_ended, &self.client),
             Direction::ToServer => (&mut self.client_ended, &self.server),
         };
         *ended = true;
         if self.mode != Mode::Losing(direction) {
-            let _ = sink.shutdown(Shutdown::Write);
+            let _ = peer.shutdown(Shutdown::Write);
         }
         Continue(())
     }
@@ -227,7 +227,7 @@ impl Passage {
         self.messages(direction).push(bytes);
         while let Some((stage, message)) = self.messages(direction).next() {
             match stage.and_then(|stage| self.shared.take(stage, message.len())) {
-                Some(fault) => self.meet(fault, direction, message)?,
+                Some(fault) => self.suffer(fault, direction, message)?,
                 None => self.send(direction, &message)?,
             }
         }
@@ -241,7 +241,7 @@ impl Passage {
         }
     }
 
-    fn meet(&mut self, fault: Fault, direction: Direction, mut message: Vec<u8>) -> ControlFlow<()> {
+    fn suffer(&mut self, fault: Fault, direction: Direction, mut message: Vec<u8>) -> ControlFlow<()> {
         let cut = fault.cut.of(message.len());
         self.send(direction, &message[..cut])?;
         self.strike(fault.action)?;
@@ -251,7 +251,7 @@ impl Passage {
         self.send(direction, &message[cut..])
     }
 
-    /// Passes bytes on as the mode of the moment has it.
+    /// Passes on bytes by the current mode.
     fn send(&mut self, direction: Direction, bytes: &[u8]) -> ControlFlow<()> {
         match self.mode {
             Mode::Stalled | Mode::Finished => Continue(()),
@@ -273,16 +273,16 @@ impl Passage {
     }
 
     fn write(&mut self, direction: Direction, bytes: &[u8]) -> ControlFlow<()> {
-        let sink = match direction {
+        let peer = match direction {
             Direction::ToClient => &mut self.client,
             Direction::ToServer => &mut self.server,
         };
         if bytes.is_empty() {
             return Continue(());
         }
-        if sink.write_all(bytes).is_err() {
+        if peer.write_all(bytes).is_err() {
             if direction == Direction::ToClient {
-                self.carry_last_words()?;
+                self.carry_last_bytes()?;
             }
             return self.reset();
         }
@@ -292,22 +292,22 @@ impl Passage {
         Continue(())
     }
 
-    /// A command cuts it short.
+    /// Waits. A command ends the wait.
     fn pause(&self, time: Duration) {
-        ready([(&self.bell, true)], Some(time));
+        ready([(&self.waker, true)], Some(time));
     }
 
-    /// R9: a socket that the client has closed, or that was reset, shows that here.
+    /// R9: whether the client has closed or reset its socket.
     fn has_hung_up(&self) -> bool {
         let hung_up = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
         let mut client = [PollFd::new(&self.client, hung_up)];
-        let timeout = Timespec::try_from(HANDED_OVER).expect("a short time");
+        let timeout = Timespec::try_from(DELIVERY).expect("a short time");
         poll(&mut client, Some(&timeout)).expect("poll takes sockets");
         client[0].revents().intersects(hung_up)
     }
 
-    /// What the client sent before it hung up is on its way, its close frame too, also where this proxy comes to it late.
-    fn carry_last_words(&mut self) -> ControlFlow<()> {
+    /// Passes on the bytes that the client sent before it closed its socket, its close frame included.
+    fn carry_last_bytes(&mut self) -> ControlFlow<()> {
         while self.moves() && !self.client_ended && ready([(&self.client, true)], Some(Duration::ZERO)) == [true] {
             self.carry(Direction::ToServer)?;
         }
@@ -319,20 +319,19 @@ impl Passage {
     }
 }
 
-/// Waits until one of those that are looked at is readable. The others are left out altogether, because an error or a
-/// hang-up is told unasked.
+/// Waits until one of the enabled sources is readable. Disabled sources are left out of the poll, because `poll` always
+/// reports errors and hang-ups.
 fn ready<const N: usize>(sources: [(&dyn AsFd, bool); N], timeout: Option<Duration>) -> [bool; N] {
-    let looked_at: Vec<usize> = (0..N).filter(|n| sources[*n].1).collect();
+    let enabled: Vec<usize> = (0..N).filter(|n| sources[*n].1).collect();
     let descriptors = sources.map(|(source, _)| source.as_fd());
-    let mut polled: Vec<_> =
-        looked_at.iter().map(|n| PollFd::from_borrowed_fd(descriptors[*n], PollFlags::IN)).collect();
+    let mut polled: Vec<_> = enabled.iter().map(|n| PollFd::from_borrowed_fd(descriptors[*n], PollFlags::IN)).collect();
     let timeout = timeout.map(|time| Timespec::try_from(time).expect("a short time"));
     match poll(&mut polled, timeout.as_ref()) {
         Ok(_) | Err(Errno::INTR) => {}
         Err(error) => panic!("poll takes sockets: {error}"),
     }
     let mut ready = [false; N];
-    for (n, polled) in looked_at.into_iter().zip(polled) {
+    for (n, polled) in enabled.into_iter().zip(polled) {
         ready[n] = !polled.revents().is_empty();
     }
     ready

@@ -1,4 +1,4 @@
-//! What a client keeps of what it is sent, driven as high as a thousand channels allow (D3).
+//! State that a client keeps because of the messages of a server, as large as a thousand channels allow (D3).
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 fn row(name: &str, stage: Stage, script: Vec<Step>, shows: Shows) -> Scenario {
-    Scenario::new(format!("hoard: {name}"), stage, script, shows)
+    Scenario::new(format!("memory: {name}"), stage, script, shows)
 }
 
 /// 50 members with a kilobyte of info on each channel: 50 MB.
@@ -32,7 +32,7 @@ fn members() -> Scenario {
         .with_numbered("presence-", CHANNELS)
 }
 
-/// 100 KB with the confirmation of each channel: 100 MB.
+/// A confirmation of 100 KB for each channel: 100 MB.
 fn confirmations() -> Scenario {
     let before = r#"{"event":"pusher_internal:subscription_succeeded","channel":"room-"#.to_owned();
     let after = format!(r#"","data":"{}"}}"#, "x".repeat(100_000));
@@ -40,12 +40,12 @@ fn confirmations() -> Scenario {
     row("data of confirmations", Stage::Requested, script, Shows::Tolerates).with_numbered("room-", CHANNELS)
 }
 
-/// 200 KB on each channel that no key opens, while the newer keys do not come: 200 MB.
+/// 200 KB on each channel that the key does not open, while newer keys do not come: 200 MB.
 fn held_events() -> Scenario {
-    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    static REQUESTS: AtomicUsize = AtomicUsize::new(0);
     fn slow(config: Config) -> Config {
         config.authorizer(|_| {
-            if ASKED.fetch_add(1, Ordering::SeqCst) >= CHANNELS as usize {
+            if REQUESTS.fetch_add(1, Ordering::SeqCst) >= CHANNELS as usize {
                 thread::sleep(Duration::from_secs(1));
             }
             Ok(ChannelAuth::new("k:s").shared_secret(STANDARD.encode([0; 32])))
@@ -61,7 +61,7 @@ fn held_events() -> Scenario {
         .configured(slow)
 }
 
-/// 100 KB in the permission of each channel, none of which the server confirms: 100 MB.
+/// A permission of 100 KB for each channel, of which the server confirms none: 100 MB.
 fn permissions() -> Scenario {
     fn large(config: Config) -> Config {
         config.authorizer(|_| Ok(ChannelAuth::new("k".repeat(100_000)).channel_data(r#"{"user_id":"me"}"#)))

@@ -14,10 +14,10 @@ use super::{
     terminator::terminate_tls,
 };
 
-/// So many bytes the client reads at once.
+/// The number of bytes that the client reads at once.
 const CHUNK: usize = 4096;
 
-/// Answers the first request of each connection, and in the same breath one that nobody has made.
+/// Answers the first request of each connection, and at the same time sends an answer to a request that nobody made.
 fn answer_twice() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("bound");
@@ -25,7 +25,7 @@ fn answer_twice() -> SocketAddr {
         for client in listener.incoming().flatten() {
             thread::spawn(move || {
                 let mut answer = Some(answers());
-                // Each request has one such line. Later ones get nothing more.
+                // Each request has one empty line. Later requests get no answer.
                 for line in BufReader::new(&client).lines().map_while(Result::ok) {
                     if line.is_empty() {
                         let _ = (&client).write_all(answer.take().unwrap_or_default().as_bytes());
@@ -37,7 +37,7 @@ fn answer_twice() -> SocketAddr {
     addr
 }
 
-/// One that fills a read to its last byte, so that nothing of the other is seen with it.
+/// Two answers. The first fills a read to its last byte, so that the client sees nothing of the second with it.
 fn answers() -> String {
     let head = |padding: usize| {
         format!("HTTP/1.1 403 Forbidden\r\nX: {}\r\nContent-Length: 5\r\n\r\nfirst", "x".repeat(padding))
@@ -48,7 +48,7 @@ fn answers() -> String {
 }
 
 #[test]
-fn a1_an_answer_that_nobody_asked_for_answers_no_other_request() {
+fn a1_an_answer_without_a_request_does_not_answer_another_request() {
     let (authority, server) = (Authority::new(), server());
     let endpoint = terminate_tls(&authority.make(&GOOD), answer_twice());
     let url = format!("https://localhost:{}/auth", endpoint.port());

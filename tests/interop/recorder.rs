@@ -1,4 +1,4 @@
-//! What a handler is given, collected for the test.
+//! Records the events that a handler gets.
 
 use std::{sync::mpsc, time::Instant};
 
@@ -9,15 +9,15 @@ use crate::{
     process::DEADLINE,
 };
 
-/// Collects what a handler is given.
-pub(crate) struct Tap {
+/// Records the events that a handler gets.
+pub(crate) struct Recorder {
     name: &'static str,
     sender: mpsc::Sender<Delivery>,
     receiver: mpsc::Receiver<Delivery>,
     taken: Vec<Delivery>,
 }
 
-impl Tap {
+impl Recorder {
     pub(crate) fn new(name: &'static str) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self { name, sender, receiver, taken: Vec::new() }
@@ -26,12 +26,12 @@ impl Tap {
     pub(crate) fn handler(&self) -> impl FnMut(&Event) + Send + 'static {
         let sender = self.sender.clone();
         move |event| {
-            // The test has failed already when nobody takes it any more.
+            // Sending fails only after the test has failed.
             let _ = sender.send(delivery(event));
         }
     }
 
-    /// Waits until as many have come as were published, and panics with what is missing when they do not come.
+    /// Waits until as many events have arrived as were published. Panics with the first missing event if they do not.
     pub(crate) fn wait_for(&mut self, published: &[Message]) {
         let deadline = Instant::now() + DEADLINE;
         while self.taken.len() < published.len() {
@@ -43,7 +43,7 @@ impl Tap {
         }
     }
 
-    /// Panics unless this is all that has come so far.
+    /// Panics unless exactly these events have arrived so far.
     pub(crate) fn has(&mut self, published: &[Message]) {
         self.taken.extend(self.receiver.try_iter());
         assert_delivered(self.name, published, &self.taken);

@@ -1,4 +1,4 @@
-//! The client that suffers a fault, and what it has told since.
+//! The client under test in the suites of faults, with a history of its notifications.
 
 use std::{
     collections::BTreeMap,
@@ -12,54 +12,54 @@ use pusher_channels::{Config, ConnectionState, ConnectionStateChange, Pusher, Re
 
 use crate::support::PATIENCE;
 
-/// One of each kind that needs something else of the client: nothing, a signature, a signature with a user.
+/// One channel of each kind that needs a different permission: none, a signature, a signature with a user.
 pub(crate) const CHANNELS: [&str; 3] = ["room", "private-room", "presence-room"];
 
-/// So small that many cases fit into a minute, and so large that a busy machine is not taken for a dead peer.
+/// Small, so that many cases fit into a minute, and large enough that a busy machine does not look like a dead peer.
 pub(crate) const ACTIVITY: Duration = Duration::from_millis(300);
 pub(crate) const PONG: Duration = Duration::from_millis(300);
 pub(crate) const CONNECT: Duration = Duration::from_millis(1000);
 
-/// What R6 allows for noticing silence beyond the two timeouts; also taken for the deadline of C3.
+/// The delay that R6 allows for noticing silence, in addition to the two timeouts; also used for the deadline of C3.
 pub(crate) const NOTICE: Duration = Duration::from_millis(250);
 
-/// What the issue allows for coming back beyond the back-off.
+/// The allowed time for reconnecting, in addition to the back-off.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(1);
 
-/// A client with all [`CHANNELS`] wanted.
-pub(crate) struct Subject {
+/// A client that subscribes to all [`CHANNELS`].
+pub(crate) struct TestClient {
     pub(crate) pusher: Pusher,
-    told: Arc<Told>,
+    observed: Arc<Observed>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Observed {
     history: Mutex<History>,
     changed: Condvar,
 }
 
-/// What handlers were told, and when.
+/// The calls of the handlers, and their times.
 #[derive(Default, Clone)]
 pub(crate) struct History {
     changes: Vec<(Instant, ConnectionStateChange)>,
-    /// What the present connection has confirmed.
+    /// The channels that the present connection has confirmed.
     confirmed: Vec<String>,
-    /// When each connection had confirmed every channel.
+    /// The times at which a connection had confirmed every channel.
     recovered: Vec<Instant>,
     events: BTreeMap<(String, String), usize>,
 }
 
-/// How a connection was lost, or an attempt failed.
+/// A lost connection or a failed attempt.
 pub(crate) struct Loss {
     pub(crate) at: Instant,
-    /// Whether the client gave up by itself, because a time was over.
+    /// Whether the client gave up itself, because a time limit had passed.
     pub(crate) timed_out: bool,
     pub(crate) was_connected: bool,
-    /// When the attempt began that failed.
+    /// The time at which the failed attempt began.
     pub(crate) attempt_began: Option<Instant>,
 }
 
-/// For the app of a server of which nothing else was said, with the timeouts above and delays that do not hold tests up.
+/// For the default app of a test server, with the timeouts above and short delays.
 pub(crate) fn config(host: &str, port: u16) -> Config {
     Config::host("app-key", host)
         .port(port)
@@ -73,16 +73,16 @@ pub(crate) fn config(host: &str, port: u16) -> Config {
         .reconnect(Reconnect::default().max_delay(Duration::from_millis(50)))
 }
 
-impl Subject {
+impl TestClient {
     pub(crate) fn new(config: Config) -> Self {
         let pusher = Pusher::new(config);
-        let told = Arc::new(Told::default());
-        let hear = |told: &Arc<Told>| Arc::clone(told);
-        let state = hear(&told);
+        let observed = Arc::new(Observed::default());
+        let share = |observed: &Arc<Observed>| Arc::clone(observed);
+        let state = share(&observed);
         pusher.on_connection_state_change(move |change| state.note(|history| history.change(change)));
-        let succeeded = hear(&told);
+        let succeeded = share(&observed);
         pusher.on_subscription_succeeded(move |s| succeeded.note(|history| history.confirm(&s.channel)));
-        let events = hear(&told);
+        let events = share(&observed);
         pusher.on_event(move |event| {
             let key = (event.channel().unwrap_or_default().to_owned(), event.name().to_owned());
             events.note(|history| *history.events.entry(key).or_default() += 1);
@@ -90,14 +90,14 @@ impl Subject {
         for channel in CHANNELS {
             pusher.subscribe(channel).expect("a valid name");
         }
-        Self { pusher, told }
+        Self { pusher, observed }
     }
 
-    /// Waits until the history satisfies this, and returns it as it is then; also when it does not in time.
+    /// Waits until the history satisfies `enough` or the time is over, and returns the history at that moment.
     pub(crate) fn wait(&self, enough: impl Fn(&History) -> bool) -> History {
         let deadline = Instant::now() + PATIENCE;
-        let mut history = self.told.history.lock();
-        while !enough(&history) && !self.told.changed.wait_until(&mut history, deadline).timed_out() {}
+        let mut history = self.observed.history.lock();
+        while !enough(&history) && !self.observed.changed.wait_until(&mut history, deadline).timed_out() {}
         history.clone()
     }
 
@@ -106,8 +106,9 @@ impl Subject {
         assert!(history.is_recovered(), "{history}");
     }
 
-    /// Publishes an event to each channel, and says whether each arrived exactly once. Nothing can follow late, because
-    /// a last event has come behind them on the only connection.
+    /// Publishes an event to each channel, and returns an error unless each arrived exactly once. No event can follow
+    /// late,
+    /// because the last event came after them on the only connection.
     pub(crate) fn each_event_arrives_once(&self, server: &TestServer) -> Result<(), String> {
         for name in ["after", "last"] {
             for channel in CHANNELS {
@@ -125,7 +126,7 @@ impl Subject {
     }
 }
 
-impl Told {
+impl Observed {
     fn note(&self, note: impl FnOnce(&mut History)) {
         note(&mut self.history.lock());
         self.changed.notify_all();
@@ -145,23 +146,23 @@ impl History {
         }
     }
 
-    /// Whether the present connection has confirmed every channel, and none of them twice.
+    /// Whether the present connection has confirmed every channel exactly once.
     pub(crate) fn is_recovered(&self) -> bool {
         let connected = self.changes.last().is_some_and(|(_, change)| change.current == ConnectionState::Connected);
         connected && CHANNELS.iter().all(|channel| self.confirmed.iter().filter(|name| name == channel).count() == 1)
     }
 
-    /// Whether the present connection has confirmed this channel, however often it was asked to.
+    /// Whether the present connection has confirmed this channel, at least once.
     pub(crate) fn has_confirmed(&self, channel: &str) -> bool {
         self.confirmed.iter().any(|name| name == channel)
     }
 
-    /// When the present connection had confirmed everything, if that was after this.
+    /// The time at which the present connection had confirmed everything, if that was after `since`.
     pub(crate) fn recovered_after(&self, since: Instant) -> Option<Instant> {
         self.recovered.last().copied().filter(|at| self.is_recovered() && *at >= since)
     }
 
-    /// Everything that was lost since, in order.
+    /// All losses after `since`, in order.
     pub(crate) fn losses_since(&self, since: Instant) -> Vec<Loss> {
         use ConnectionState::{Connected, Connecting, Reconnecting, Unavailable};
         let mut attempt_began = None;
@@ -180,7 +181,7 @@ impl History {
         losses
     }
 
-    /// For how long between these the client was waiting because its back-off said so.
+    /// The part of this time in which the client waited because of its back-off.
     pub(crate) fn backed_off(&self, from: Instant, until: Instant) -> Duration {
         let waits = self.changes.iter().filter_map(|(at, change)| Some((*at, change.retry_in?)));
         waits.map(|(at, delay)| (at + delay).min(until).saturating_duration_since(at.max(from))).sum()
@@ -193,7 +194,7 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((begin, _)) = self.changes.first() else { return f.write_str("nothing was told") };
+        let Some((begin, _)) = self.changes.first() else { return f.write_str("no notifications") };
         for (at, change) in &self.changes {
             write!(f, "{:?} {}", *at - *begin, change.current)?;
             if let Some(cause) = &change.cause {

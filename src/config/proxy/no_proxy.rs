@@ -9,11 +9,11 @@ use std::{
     },
 };
 
-use super::host::{is_name, port, split_zone, without_dot};
+use crate::config::host::{is_name, port, split_zone, without_dot};
 
 /// All entries of the variable.
 #[derive(Clone, Default)]
-pub(super) struct NoProxy {
+pub(crate) struct NoProxy {
     entries: Vec<Entry>,
     /// The positions, counted from 1, of the entries that have none of the known forms.
     unknown: Vec<usize>,
@@ -45,7 +45,7 @@ enum Hosts {
 
 impl NoProxy {
     /// Entries are separated by commas or blanks.
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let mut no_proxy = Self::default();
         let parts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
@@ -58,14 +58,14 @@ impl NoProxy {
         no_proxy
     }
 
-    pub(super) fn covers(&self, host: &str, port: u16) -> bool {
+    pub fn covers(&self, host: &str, port: u16) -> bool {
         let host = Host::of(&host.to_ascii_lowercase());
         self.entries.iter().any(|entry| entry.covers(&host, port))
     }
 
     /// Logs, once, which entries have no effect. Their text stays out of the log, because it may be a URL with a
     /// password (X1).
-    pub(super) fn log_unknown(&self) {
+    pub fn log_unknown(&self) {
         if self.logged.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn c7_an_entry_of_another_form_covers_nothing_and_is_noted() {
+    fn c7_an_entry_of_another_form_covers_nothing_and_is_counted() {
         let others = [
             "http://host",
             "https://user:canary@host:80/",

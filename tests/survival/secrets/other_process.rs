@@ -1,4 +1,4 @@
-//! The embedded server in another process, so that what it logs is not heard.
+//! The embedded server in another process, so that its log is not recorded.
 
 use std::{
     env,
@@ -12,20 +12,20 @@ use pusher_channels::testing::TestServer;
 use super::canaries::Canary;
 use crate::support::process::KilledOnDrop;
 
-/// Begins what the other process says, because the test harness says something, too.
-const MARK: &str = "elsewhere: ";
+/// The start of each answer of the other process. The test harness prints other lines.
+const MARK: &str = "answer: ";
 
-pub(super) struct Elsewhere {
+pub(super) struct OtherProcess {
     port: u16,
     urls: (String, String),
     pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     _process: KilledOnDrop,
 }
 
-impl Elsewhere {
+impl OtherProcess {
     pub(super) fn start() -> Self {
         let mut child = Command::new(env::current_exe().expect("this test"))
-            .args(["--ignored", "--exact", "--nocapture", "secrets::elsewhere::serve"])
+            .args(["--ignored", "--exact", "--nocapture", "secrets::other_process::serve"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -33,9 +33,9 @@ impl Elsewhere {
         let pipes = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
         let mut server =
             Self { port: 0, urls: Default::default(), pipes: Mutex::new(pipes), _process: KilledOnDrop(child) };
-        let said = server.order("where");
-        let mut said = said.split(' ').map(str::to_owned);
-        let mut next = || said.next().expect("a port and two URLs");
+        let answer = server.command("addresses");
+        let mut parts = answer.split(' ').map(str::to_owned);
+        let mut next = || parts.next().expect("a port and two URLs");
         (server.port, server.urls) = (next().parse().expect("a port"), (next(), next()));
         server
     }
@@ -54,18 +54,18 @@ impl Elsewhere {
 
     /// The digests that clients have sent.
     pub(super) fn signatures(&self) -> Vec<String> {
-        self.order("signatures").split_whitespace().map(str::to_owned).collect()
+        self.command("signatures").split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Has the other process do something, and gives what it says to that.
-    pub(super) fn order(&self, order: &str) -> String {
+    /// Sends a command to the other process, and returns its answer.
+    pub(super) fn command(&self, command: &str) -> String {
         let mut pipes = self.pipes.lock().expect("no panic under it");
-        writeln!(pipes.0, "{order}").expect("the server runs");
+        writeln!(pipes.0, "{command}").expect("the server runs");
         loop {
             let mut line = String::new();
             assert!(pipes.1.read_line(&mut line).expect("a readable pipe") > 0, "the server has ended");
-            if let Some((_, said)) = line.split_once(MARK) {
-                return said.trim_end().to_owned();
+            if let Some((_, answer)) = line.split_once(MARK) {
+                return answer.trim_end().to_owned();
             }
         }
     }
@@ -76,20 +76,20 @@ impl Elsewhere {
 fn serve() {
     let app = TestServer::builder().app("app-id", "app-key", &Canary::APP_SECRET.text());
     let server = app.encryption_master_key([1; 32]).start().expect("a free port");
-    for order in io::stdin().lines() {
-        let order = order.expect("a readable pipe");
-        println!("{MARK}{}", obey(&server, &order));
+    for command in io::stdin().lines() {
+        let command = command.expect("a readable pipe");
+        println!("{MARK}{}", execute(&server, &command));
     }
 }
 
-fn obey(server: &TestServer, order: &str) -> String {
-    match order.split_once(' ').unwrap_or((order, "")) {
-        ("where", _) => format!("{} {} {}", server.port(), server.auth_endpoint(), server.user_auth_endpoint()),
+fn execute(server: &TestServer, command: &str) -> String {
+    match command.split_once(' ').unwrap_or((command, "")) {
+        ("addresses", _) => format!("{} {} {}", server.port(), server.auth_endpoint(), server.user_auth_endpoint()),
         ("trigger", channel) => server.trigger(channel, "e", "x").to_string(),
         ("drop", _) => server.drop_all().to_string(),
         ("close", code) => server.close_all(code.parse().expect("a code"), "bye").to_string(),
         ("signatures", _) => signatures(server),
-        (other, _) => panic!("no order: {other}"),
+        (other, _) => panic!("unknown command: {other}"),
     }
 }
 
