@@ -1,7 +1,6 @@
 //! The state that all handles and threads of one client share.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -20,6 +19,7 @@ use crate::{
         guard::{
             channel_warnings::Warnings,
             fork::ForkGuard,
+            random,
             reentrancy::{self, ReentrancyGuard},
             user_code,
             worker::Worker,
@@ -96,7 +96,7 @@ impl Core {
     pub fn new(config: Config) -> Arc<Self> {
         let settings = config.settings();
         let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
-        let session = Session::new(settings, RandomState::new().hash_one(0));
+        let session = Session::new(settings, random::seed());
         let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
             process: ForkGuard::current(),

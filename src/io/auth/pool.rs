@@ -5,7 +5,6 @@
 //! one thread waits for the earliest of these times, and all others end.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,7 +16,7 @@ use super::{
 use crate::{
     config::Plan,
     io::{
-        guard::{fork::ForkGuard, user_code::CallContext, worker::Worker},
+        guard::{fork::ForkGuard, random, user_code::CallContext, worker::Worker},
         intents::LentOptions,
         transport::tls,
     },
@@ -295,8 +294,7 @@ impl Shared {
     /// The wait doubles with each attempt. A random quarter on top keeps many clients from coming back together.
     fn delay(&self, attempt: u32) -> Duration {
         let delay = self.first_retry * 2u32.pow(attempt.saturating_sub(1).min(MAX_ATTEMPTS));
-        let random = RandomState::new().hash_one(attempt) % 1000;
-        delay + delay.mul_f64(random as f64 / 4000.0)
+        delay + delay.mul_f64(random::fraction() / 4.0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod channel_warnings;
 pub(crate) mod fork;
+pub(crate) mod random;
 pub(crate) mod reentrancy;
 pub(crate) mod user_code;
 pub(crate) mod worker;
