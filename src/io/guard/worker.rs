@@ -51,14 +51,14 @@ impl Worker {
         self.done.try_recv() == Err(TryRecvError::Disconnected)
     }
 
-    /// Something to wait for the end of the work with, without owning the thread.
+    /// The end of the work, to wait for without owning the thread.
     pub fn end(&self) -> End {
         End(self.done.clone())
     }
 
-    /// Joins the thread if it ends until then, else lets it go: it ends by itself.
+    /// Joins the thread if it ends before the deadline. A later thread is detached, and ends by itself.
     pub fn join_until(self, deadline: Instant) -> bool {
-        // A panic has been reported where it happened; here it only means that the thread is gone.
+        // A panic was reported where it happened. Here it only means that the thread has ended.
         self.end().wait_until(deadline) && self.handle.join().is_ok()
     }
 }
@@ -67,7 +67,7 @@ impl Worker {
 pub(crate) struct End(Receiver<Infallible>);
 
 impl End {
-    /// True when it has come until the deadline.
+    /// True if the work ended before the deadline.
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.0.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
     }

@@ -1,5 +1,5 @@
-//! The connections of ureq. They are made like the socket's, so that every wait ends at the deadline and can be
-//! interrupted (C7, C8, H6).
+//! The connections of ureq. They are made like those for the WebSocket, so that every wait ends at the deadline and can
+//! be interrupted (C7, C8, H6).
 
 use std::{
     fmt,

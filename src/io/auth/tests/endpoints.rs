@@ -131,13 +131,13 @@ fn a4_an_endpoint_that_does_not_listen_is_a_network_error() {
     let url = format!("http://{}/", listener.local_addr().expect("bound"));
     drop(listener);
     let asking = Asking::new(config().auth_endpoint(url));
-    let error = asking.channel("private-a").map(drop).expect_err("nobody listens");
+    let error = asking.channel("private-a").map(drop).expect_err("a port without a listener");
     assert!(matches!(error, Error::AuthNetwork { .. }), "{error:?}");
     assert_eq!(asking.pool.retries(), 3);
 }
 
 #[test]
-fn a4_a_job_that_waits_for_its_retry_takes_no_place() {
+fn a4_a_job_that_waits_for_its_retry_takes_no_thread() {
     let endpoint = Endpoint::new(|_, stream| {
         let later = "HTTP/1.1 503 Later\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n";
         let _ = stream.write_all(later.as_bytes());

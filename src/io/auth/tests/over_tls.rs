@@ -6,7 +6,7 @@ use native_tls::{Identity, TlsAcceptor};
 
 use super::*;
 
-/// A certificate for `localhost` that vouches for itself, its key, and the folder that they are removed with.
+/// A self-signed certificate for `localhost` and its key, in a folder that is removed at the end.
 struct SelfSigned(PathBuf);
 
 impl SelfSigned {
@@ -41,7 +41,7 @@ impl Drop for SelfSigned {
 /// Answers every TLS connection that is made. Returns the URL.
 fn endpoint(certificate: &SelfSigned) -> String {
     let identity = Identity::from_pkcs8(&certificate.read("certificate.pem"), &certificate.read("key.pem"));
-    let acceptor = TlsAcceptor::new(identity.expect("what openssl wrote")).expect("a good identity");
+    let acceptor = TlsAcceptor::new(identity.expect("a key pair of openssl")).expect("a good identity");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     thread::spawn(move || {
@@ -73,10 +73,10 @@ fn h6_a_handshake_that_hangs_is_interrupted_and_has_a_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("https://localhost:{}/", listener.local_addr().expect("bound").port());
     let hasty = config().auth_endpoint(&*url).auth_timeout(Duration::from_millis(50));
-    let error = Asking::new(hasty).channel("private-a").map(drop).expect_err("nobody answers");
+    let error = Asking::new(hasty).channel("private-a").map(drop).expect_err("no answer comes");
     assert!(matches!(error, Error::AuthTimeout { .. }), "{error:?}");
 
-    // Four sockets of the requests before wait to be accepted, too.
+    // Four sockets of the earlier requests wait to be accepted as well.
     let asking = Asking::new(config().auth_endpoint(url));
     asking.ask_for(&["private-a"]);
     let mut connections = listener.incoming().flatten();

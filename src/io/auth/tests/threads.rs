@@ -65,7 +65,7 @@ fn r10_a_later_connection_is_authorised_again() {
     assert_eq!(endpoint.requests.len(), 2);
 }
 
-/// A full backlog leaves further connections without an answer, and the kernel says that they wait for one.
+/// A full backlog leaves further connections without an answer. The kernel lists them as waiting.
 #[cfg(target_os = "linux")]
 #[test]
 fn h6_a_connect_that_hangs_is_interrupted() {
@@ -81,7 +81,7 @@ fn h6_a_connect_that_hangs_is_interrupted() {
     let deadline = Instant::now() + PATIENCE;
     let waits = format!(":{:04X} 02 ", address.port());
     while !std::fs::read_to_string("/proc/net/tcp").expect("Linux").contains(&waits) {
-        assert!(Instant::now() < deadline, "nobody connects");
+        assert!(Instant::now() < deadline, "no connection is tried");
         thread::yield_now();
     }
     let start = Instant::now();
