@@ -11,7 +11,7 @@ use crate::{
     SubscriptionSucceeded, WeakChannel,
     event::Intent,
     io::{
-        ChannelFacts, Core, Scope,
+        ChannelState, Core, Scope,
         handlers::{Bound, BoundHandler, NoticeHandler, Registration},
     },
     protocol::channel_name::ChannelKind,
@@ -168,7 +168,7 @@ impl Channel {
         }
     }
 
-    fn facts<T>(&self, look: impl FnOnce(&ChannelFacts) -> T) -> Option<T> {
+    fn facts<T>(&self, look: impl FnOnce(&ChannelState) -> T) -> Option<T> {
         self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, look)
     }
 

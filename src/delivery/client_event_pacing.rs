@@ -7,35 +7,34 @@ use std::{
 
 use crate::Error;
 
-/// Up to this many client events wait to be sent. Servers take ten a second, so that more would be old when they are
-/// sent.
+/// Up to this many client events wait to be sent. Servers take ten a second, so further events would be sent too late.
 const MAX_WAITING: usize = 1024;
 
-/// Servers count by the second.
+/// Servers count events per second.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A window of writes is longer than a second by this much, because the network delivers one message faster than
-/// another and servers count when messages arrive.
+/// A window of writes is this much longer than a second, because the network delivers one message faster than another,
+/// and servers count when messages arrive.
 const MARGIN: Duration = Duration::from_millis(10);
 
-/// A loop that sends exactly at the limit falls behind by the margin each second. The margin shrinks to nothing as the
-/// loop comes near this delay (or near a quarter of the patience, where that is shorter), so that no event of it is
-/// refused.
+/// A loop that sends exactly at the limit falls behind by the margin each second. The margin shrinks to zero as the
+/// delay of the loop comes near this value (or near a quarter of the patience, if that is shorter), so that no event of
+/// the loop is refused.
 const MAX_MARGIN_DELAY: Duration = Duration::from_millis(500);
 
-/// The pace of one client's client events: how many wait, and when the last ones were written.
+/// The pace of the client events of one client: the number of waiting events, and the times of the last writes.
 ///
-/// The session has one and decides by it when an event is sent. The threads that trigger events have another one, which
-/// tells them how long a further event would wait; it follows the first by [`PaceNote`]s.
+/// The session has one, by which it decides when to send an event. The threads that trigger events have another one,
+/// which tells them how long a further event would wait. It follows the first one by [`PaceNote`]s.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientEventPace {
-    /// Events in a window; `None` for any number.
+    /// The number of events in a window; `None` for no limit.
     limit: Option<usize>,
     patience: Duration,
     waiting: usize,
-    /// When the last events were written, oldest first: those that a window can still hold, up to the limit.
+    /// The times of the last writes, oldest first: up to the limit, as far as a window can still hold them.
     written: VecDeque<Instant>,
-    /// How far the margins have delayed the events of a busy client.
+    /// The delay that the margins have caused, while events keep waiting.
     margin_delay: Duration,
 }
 
@@ -46,7 +45,7 @@ pub(crate) enum PaceNote {
     Written { triggered: Instant, at: Instant },
     /// The socket took the newest event later than the session gave it.
     Postponed { at: Instant },
-    /// An event is not sent.
+    /// An event was dropped.
     Dropped,
 }
 
@@ -56,12 +55,12 @@ impl ClientEventPace {
         Self { limit, patience, waiting: 0, written: VecDeque::new(), margin_delay: Duration::ZERO }
     }
 
-    /// Takes a place behind the events that wait already.
+    /// Reserves a place behind the waiting events.
     ///
     /// # Errors
     ///
-    /// [`Error::ClientEventQueueFull`], and [`Error::ClientEventRate`] when the event would wait longer than the
-    /// patience.
+    /// [`Error::ClientEventQueueFull`] if too many events wait, and [`Error::ClientEventRate`] if the event would wait
+    /// longer than the patience.
     pub fn reserve(&mut self, now: Instant) -> Result<(), Error> {
         if self.waiting >= MAX_WAITING {
             return Err(Error::ClientEventQueueFull { waiting: MAX_WAITING });
@@ -73,12 +72,12 @@ impl ClientEventPace {
         Ok(())
     }
 
-    /// Takes a place for an event that has one already in another pace.
+    /// Adds an event that was accepted by the other pace.
     pub fn accept(&mut self) {
         self.waiting += 1;
     }
 
-    /// When the next event may be written; `None` for at once.
+    /// The time at which the next event may be written; `None` for now.
     pub fn next_write(&self) -> Option<Instant> {
         self.after_window(self.limit?, 0)
     }
@@ -95,7 +94,7 @@ impl ClientEventPace {
         }
     }
 
-    /// The window of an event is over when the event `limit` places before it is a window old. If at least `limit`
+    /// The window of an event is over when the event `limit` places before it is one window old. If at least `limit`
     /// events wait, that earlier event waits as well, and is sent one window before.
     fn wait_of_another(&self, limit: usize, now: Instant) -> Duration {
         let first = self.after_window(limit, self.waiting % limit);
@@ -104,7 +103,7 @@ impl ClientEventPace {
         wait + self.window() * (self.waiting / limit) as u32
     }
 
-    /// The end of the window that holds an event before which `waiting` others, fewer than `limit`, are to be written.
+    /// The end of the window of an event that `waiting` others precede. `waiting` is less than `limit`.
     fn after_window(&self, limit: usize, waiting: usize) -> Option<Instant> {
         let index = (self.written.len() + waiting).checked_sub(limit)?;
         Some(*self.written.get(index)? + self.window())

@@ -1,16 +1,16 @@
-//! How much memory may be kept of what servers and endpoints send.
+//! Memory budgets for data that servers and endpoints send.
 
 use std::sync::Arc;
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// Up to this many bytes are kept by the session of one client, over all its channels, members aside: events that wait
-/// for a key, and permissions that wait for the answer of the server. D3 promises 32 MiB in all, of which members may take
-/// 20 MiB. The rest is for the message that is being read, for the data that is made of it, and for a list of members
-/// that replaces another one.
+/// The session of one client keeps up to this many bytes, over all its channels, members aside: events that wait for a
+/// key, and permissions that wait for the answer of the server. D3 promises 32 MiB in all, of which members may take 20
+/// MiB. The rest is for the message that is being read, for the data that is made of it, and for a list of members that
+/// replaces another one.
 const OF_SESSION: usize = 3 << 20;
 
-/// Up to this many bytes of confirmations are kept for handlers that are bound later.
+/// The dispatcher keeps up to this many bytes of confirmations for handlers that are bound later.
 const OF_DISPATCHER: usize = 1 << 20;
 
 /// A memory budget. A clone is the same budget.
@@ -39,7 +39,7 @@ impl MemoryBudget {
         Self { left: Arc::new(AtomicUsize::new(bytes)) }
     }
 
-    /// A reservation of nothing yet.
+    /// An empty reservation.
     pub fn reservation(&self) -> Reservation {
         Reservation { left: Arc::clone(&self.left), bytes: 0 }
     }
@@ -50,11 +50,11 @@ impl Reservation {
         self.bytes
     }
 
-    /// Changes the size of the reservation. Returns false, and changes nothing, when less than that is left. A smaller size
-    /// always fits.
+    /// Changes the size of the reservation. Returns false, and changes nothing, if the budget is too small. A smaller
+    /// size always fits.
     pub fn resize(&mut self, bytes: usize) -> bool {
         let held = self.bytes;
-        // No other memory depends on this number, so that no order has to be kept.
+        // No other memory depends on this number, so the order is irrelevant.
         let update = |left: usize| (left + held).checked_sub(bytes);
         let fits = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update).is_ok();
         if fits {
@@ -79,7 +79,7 @@ mod tests {
         let budget = MemoryBudget::of(10);
         let (mut first, mut second) = (budget.reservation(), budget.reservation());
         assert!(first.resize(6) && second.resize(4));
-        assert!(!first.resize(7), "nothing is left");
+        assert!(!first.resize(7), "the budget is used up");
         assert_eq!((first.bytes(), second.bytes()), (6, 4), "a refusal changes nothing");
         assert!(second.resize(3) && first.resize(7));
     }

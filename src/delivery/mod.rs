@@ -1,5 +1,5 @@
-//! The data that the session hands to the threads: batches of events with their facts, the memory budget, permits, and
-//! the pace of client events.
+//! The data that the session hands to the threads: batches with the facts for the snapshot, memory budgets, permits,
+//! and the pace of client events.
 
 pub(crate) mod client_event_pacing;
 pub(crate) mod memory_budget;
@@ -10,7 +10,7 @@ use crate::event::Batch;
 
 pub(crate) use snapshot_update::{CallId, Counters, LastClose, SnapshotUpdate, UserOutcome};
 
-/// The result of one turn of the session for the user.
+/// A batch, with the facts that it brings for the snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
     pub batch: Batch,

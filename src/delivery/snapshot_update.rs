@@ -1,35 +1,35 @@
-//! The facts that user calls read, as the session publishes them.
+//! The changes of the snapshot that one delivery brings.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{ConnectionState, Error, Name};
 
-/// Facts for the snapshot that the public calls read.
+/// The changes of the snapshot, which the public calls read.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SnapshotUpdate {
-    /// The state at the end of the batch, where it changed.
+    /// The state at the end of the batch, if it changed.
     pub state: Option<ConnectionState>,
-    /// The socket id at the end of the batch, where it changed.
+    /// The socket id at the end of the batch, if it changed.
     pub socket_id: Option<Option<Arc<str>>>,
-    /// The last call to connect that was taken up, where there was one.
-    pub taken_up: Option<CallId>,
-    /// What became of calls that wait for the outcome of an attempt.
-    pub settled: Vec<(CallId, Result<(), Arc<Error>>)>,
-    /// What became of the last sign-in that was taken up, where that changed.
+    /// The last call to connect that the session has accepted, if there was one.
+    pub accepted_call: Option<CallId>,
+    /// The results for waiting calls to connect.
+    pub outcomes: Vec<(CallId, Result<(), Arc<Error>>)>,
+    /// The outcome of the sign-in, with the last call to sign in, if it changed.
     pub user: Option<(CallId, UserOutcome)>,
-    /// How the last connection ended, where one did.
+    /// The end of the last connection, if one ended.
     pub last_close: Option<LastClose>,
-    /// The counters at the end of the batch, where they changed.
+    /// The counters at the end of the batch, if they changed.
     pub counters: Option<Counters>,
 }
 
-/// How far a sign-in has come.
+/// The outcome of a sign-in.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum UserOutcome {
-    /// Nobody wants to be signed in.
+    /// The program does not want to be signed in.
     #[default]
     Out,
-    /// It is on its way, or waits for a connection.
+    /// The sign-in is in progress, or waits for a connection.
     Pending,
     In(Name),
     Failed(Error),
@@ -40,16 +40,16 @@ impl SnapshotUpdate {
         !self.is_news() && self.counters.is_none()
     }
 
-    /// Whether there is anything in it beside counters.
+    /// Whether the update has anything but counters.
     pub fn is_news(&self) -> bool {
-        let Self { state, socket_id, taken_up, settled, user, last_close, counters: _ } = self;
-        let nothing = state.is_none() && socket_id.is_none() && taken_up.is_none() && user.is_none();
+        let Self { state, socket_id, accepted_call, outcomes, user, last_close, counters: _ } = self;
+        let nothing = state.is_none() && socket_id.is_none() && accepted_call.is_none() && user.is_none();
         let nothing = nothing && last_close.is_none();
-        !nothing || !settled.is_empty()
+        !nothing || !outcomes.is_empty()
     }
 }
 
-/// Numbers the calls to connect, in the order in which they are taken up.
+/// The id of a call to connect or to sign in. Ids are in the order of the calls.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallId(pub u64);
 
@@ -60,7 +60,7 @@ impl CallId {
     }
 }
 
-/// What the session counts. All numbers count from the making of the client.
+/// The counters of the session, since the client was made.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counters {
     pub attempts: u64,
@@ -71,11 +71,11 @@ pub(crate) struct Counters {
     pub events: u64,
     pub ignored: u64,
     pub bad_messages: u64,
-    /// From the last ping to its answer.
+    /// The time from the last ping to its answer.
     pub round_trip: Option<Duration>,
 }
 
-/// How a connection ended that nobody here ended.
+/// The end of a connection that this client did not close.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct LastClose {
     pub code: Option<u16>,

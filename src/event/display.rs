@@ -1,4 +1,4 @@
-//! How notifications are printed: one line each, without the data of events.
+//! The text of notifications: one line each, without the data of events.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -117,7 +117,7 @@ mod tests {
     use crate::{ConnectionState, DecryptionError, Error, event::Batch};
 
     #[test]
-    fn h10_everything_that_is_received_can_be_printed() {
+    fn h10_every_notification_can_be_printed() {
         let channel = || Name::from("room");
         let change = ConnectionStateChange {
             previous: ConnectionState::Connected,

@@ -1,22 +1,22 @@
-//! Whether somebody still wants what is on its way.
+//! Intents for a channel, for the connection and for the user.
 
 use std::{fmt, sync::Arc};
 
 use super::Name;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// The user's intent in one channel, or in the connection as a whole.
+/// The intent of the program to have one channel, the connection, or the user.
 ///
-/// Every event that is on its way carries the *epoch* of the wish that it answers, and is delivered only while that
-/// epoch is the current one. So nothing of a channel is delivered after `unsubscribe` returns (S3), however much of it
-/// waits in queues, and nobody has to search those queues.
+/// Every event carries the *epoch* of its intent, and is delivered only while the intent still has that epoch. So no
+/// event of a channel is delivered after `unsubscribe` returns (S3), however many are queued, and no code has to search
+/// the queues.
 pub(crate) struct Intent {
     id: u64,
     name: Name,
-    /// With a NUL at its end, for C.
+    /// The name with a NUL at its end, for C.
     #[cfg(feature = "capi")]
     terminated_name: Box<str>,
-    /// Odd while wanted. Each change of mind adds one.
+    /// Odd while the intent is active. Each change adds one.
     epoch: AtomicU64,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Intent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Epoch(u64);
 
-/// An intent as it was at one time: events carry it, and are delivered only while it is the current one.
+/// An intent with its epoch at one time. Events carry it, and are delivered only while it is current.
 #[derive(Debug, Clone)]
 pub(crate) struct Stamp {
     pub intent: Arc<Intent>,
@@ -32,7 +32,7 @@ pub(crate) struct Stamp {
 }
 
 impl Intent {
-    /// The number of the intent in the connection, and of that in the signed-in user. Channels count from 2.
+    /// The ids of the intents for the connection and for the signed-in user. Channels have ids from 2.
     pub const CONNECTION: u64 = 0;
     pub const USER: u64 = 1;
 
@@ -60,12 +60,12 @@ impl Intent {
         &self.terminated_name
     }
 
-    /// Makes the intent active; true when that is a change. The caller serialises `activate` and `withdraw`.
+    /// Makes the intent active. Returns true if it was not. The caller serialises `activate` and `withdraw`.
     pub fn activate(&self) -> bool {
         self.toggle_unless(Epoch::is_active)
     }
 
-    /// Ends the intent; true when that is a change. The caller serialises `activate` and `withdraw`.
+    /// Ends the intent. Returns true if it was active. The caller serialises `activate` and `withdraw`.
     pub fn withdraw(&self) -> bool {
         self.toggle_unless(|epoch| !epoch.is_active())
     }
@@ -83,22 +83,21 @@ impl Intent {
         self.epoch().is_active()
     }
 
-    /// The intent with its epoch of this moment.
+    /// The intent with its current epoch.
     pub fn stamp(self: &Arc<Self>) -> Stamp {
         Stamp { intent: Arc::clone(self), epoch: self.epoch() }
     }
 }
 
 impl Epoch {
-    /// Whether the intent was active in this epoch. A caller that goes on with the epoch asks this, because the intent
-    /// may have another epoch by now.
+    /// Whether the intent was active in this epoch. The intent itself may have another epoch by now.
     pub fn is_active(self) -> bool {
         self.0 % 2 == 1
     }
 }
 
 impl Stamp {
-    /// Whether the intent has not changed since.
+    /// Whether the intent still has this epoch.
     pub fn is_current(&self) -> bool {
         self.intent.epoch() == self.epoch
     }
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanting_twice_is_one_wish_and_wanting_again_is_a_new_one() {
+    fn only_a_change_of_the_intent_changes_the_epoch() {
         let intent = Intent::new(1, "room");
         assert!(intent.activate());
         let first = intent.epoch();

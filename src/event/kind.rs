@@ -1,8 +1,8 @@
-//! The kinds of notifications, for those who want some of them only.
+//! The kinds of notifications.
 
 use super::Notification;
 
-/// What kind of [`Notification`] something is, for [`ReceiverOptions::only`](crate::ReceiverOptions::only).
+/// The kind of a [`Notification`], for [`ReceiverOptions::only`](crate::ReceiverOptions::only).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotificationKind {
@@ -35,7 +35,7 @@ pub enum NotificationKind {
 }
 
 impl Notification {
-    /// What kind it is.
+    /// The kind of this notification.
     pub fn kind(&self) -> NotificationKind {
         match self {
             Self::Event(_) => NotificationKind::Event,
@@ -59,12 +59,12 @@ impl Notification {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kinds(u16);
 
-const _: () = assert!((NotificationKind::Lagged as u32) < u16::BITS, "the last kind has a place in the set");
+const _: () = assert!((NotificationKind::Lagged as u32) < u16::BITS, "every kind has a bit in the set");
 
 impl Kinds {
     pub(crate) const ALL: Self = Self(u16::MAX);
 
-    /// Losses are always told, because otherwise a count that looks right could be wrong.
+    /// Every set has `Lagged`, because a receiver that missed it would trust an incomplete count.
     pub(crate) fn of(kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         kinds.into_iter().chain([NotificationKind::Lagged]).fold(Self(0), |set, kind| Self(set.0 | Self::bit(kind)))
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_has_what_was_put_in_and_losses() {
+    fn a_set_has_its_kinds_and_lagged() {
         let set = Kinds::of([NotificationKind::Event, NotificationKind::Error]);
         assert!(
             set.has(NotificationKind::Event) && set.has(NotificationKind::Error) && set.has(NotificationKind::Lagged)

@@ -1,14 +1,14 @@
-//! What happens besides application events, and the enum that holds them all.
+//! Notifications: the enum of all kinds, and the payload of each kind.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{ConnectionStateChange, Event, Member, Name};
 use crate::Error;
 
-/// Everything that a [`Receiver`](crate::Receiver) can bring, in the order in which it happened.
+/// Everything that a [`Receiver`](crate::Receiver) can receive, in the order in which it happened.
 ///
-/// Each variant wraps what the handler of the same name gets. The enum grows with the protocol, so a `match` needs a
-/// wildcard arm.
+/// Each variant wraps the argument of the handler of the same name. The enum grows with the protocol, so a `match`
+/// needs a wildcard arm.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Notification {
@@ -20,14 +20,14 @@ pub enum Notification {
     SubscriptionSucceeded(SubscriptionSucceeded),
     /// A subscription failed.
     SubscriptionError(SubscriptionError),
-    /// The server told how many connections are subscribed to a channel.
+    /// The server reported how many connections are subscribed to a channel.
     SubscriptionCount(SubscriptionCount),
-    /// A cache channel has no event to begin with.
+    /// A cache channel has no cached event.
     CacheMiss {
         /// The channel.
         channel: Name,
     },
-    /// A user came to a presence channel.
+    /// A user joined a presence channel.
     MemberAdded(MemberChange),
     /// A user left a presence channel.
     MemberRemoved(MemberChange),
@@ -40,9 +40,9 @@ pub enum Notification {
     },
     /// Users of the watchlist went online or offline.
     Watchlist(WatchlistEvent),
-    /// Something went wrong that belongs to no single subscription, and did not end the connection.
+    /// An error that belongs to no single subscription, and did not end the connection.
     Error(Arc<Error>),
-    /// So many notifications were dropped here, because the queue was full.
+    /// This number of notifications was dropped here, because the queue was full.
     Lagged(u64),
 }
 
@@ -52,9 +52,9 @@ pub enum Notification {
 pub struct SubscriptionSucceeded {
     /// The channel.
     pub channel: Name,
-    /// Whether the channel was subscribed before, on an earlier connection, and not unsubscribed since.
+    /// Whether the channel was subscribed on an earlier connection, and not unsubscribed since.
     pub resubscribed: bool,
-    /// With `resubscribed`, how long the channel was not subscribed. What was published in that time is lost: the
+    /// With `resubscribed`, the time without a subscription. Events that were published in that time are lost: the
     /// protocol delivers at most once and replays nothing.
     pub gap: Option<Duration>,
 }
@@ -65,21 +65,21 @@ pub struct SubscriptionSucceeded {
 pub struct SubscriptionError {
     /// The channel, if the failure belongs to one.
     pub channel: Option<Name>,
-    /// What went wrong.
+    /// The error.
     pub error: Error,
 }
 
-/// How many connections are subscribed to a channel, where the server's app has that enabled.
+/// The number of connections that are subscribed to a channel, if the app has counts enabled.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SubscriptionCount {
     /// The channel.
     pub channel: Name,
-    /// How many, this client included.
+    /// The number of connections, including this one.
     pub count: u64,
 }
 
-/// A user came to, or left, a presence channel.
+/// A user joined or left a presence channel.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MemberChange {
@@ -97,21 +97,21 @@ pub struct DecryptionFailure {
     pub channel: Name,
     /// The event's name.
     pub event: Name,
-    /// Why.
+    /// The reason.
     pub reason: DecryptionError,
 }
 
-/// Why an event could not be decrypted.
+/// The reason why an event could not be decrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecryptionError {
     /// The data is not an encrypted message at all.
     Malformed(&'static str),
-    /// The channel's key does not fit. When that happens the key is fetched anew, and the event tried again, unless the last
-    /// fetch of this channel was less than 10 s ago. The key that came with the subscription is no fetch.
+    /// The key of the channel is wrong. The client then fetches a new key and tries the event again, unless the last
+    /// fetch for this channel was less than 10 s ago. The key that came with the subscription counts as no fetch.
     WrongKey,
-    /// The decrypted bytes are not what [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) decodes,
-    /// which defaults to UTF-8.
+    /// The decoder could not decode the decrypted bytes. The default decoder of
+    /// [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) reads UTF-8.
     Undecodable(String),
 }
 

@@ -30,15 +30,15 @@ use crate::{
     },
     protocol::secretbox::data_of,
     session::{AuthAnswer, ClientEvent, Effect, Generation, Input, PendingAuth, Session},
-    sync::{Channel, Mutex, MutexGuard},
+    sync::{ChannelPair, Mutex, MutexGuard},
 };
 
-/// A request of a handle or of another thread to the heartbeat.
+/// A message to the heartbeat, from a handle or from another thread.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// There are posted requests, or the deadline of the session has moved forward.
+    /// There are posted requests, or the deadline of the session is earlier than before.
     Wake,
-    /// A turn of another thread left this to be done.
+    /// Work that a turn of another thread left.
     Effect(Effect),
 }
 
@@ -46,11 +46,11 @@ pub(crate) enum Command {
 #[derive(Default)]
 pub(crate) struct HeartbeatWork {
     pub effects: Vec<Effect>,
-    /// The heartbeat must look at the session earlier than it means to.
+    /// The heartbeat must wake up earlier than planned.
     pub rearms: bool,
 }
 
-/// The threads that last as long as the client is, or wants to be, connected.
+/// The threads that run while the client is connected or connects.
 #[derive(Default)]
 pub(crate) struct Threads {
     pub heartbeat: Option<Worker>,
@@ -59,11 +59,11 @@ pub(crate) struct Threads {
     pub dispatch_runs: bool,
     /// The dispatch thread ends when its queue is empty.
     pub dispatch_ends: bool,
-    /// Everything has ended for good. No thread starts any more.
-    pub is_over: bool,
+    /// The client was shut down. No thread starts any more.
+    pub is_shut_down: bool,
 }
 
-/// What all handles and threads of one client share.
+/// The state that all handles and threads of one client share.
 pub(crate) struct Core {
     pub process: ForkGuard,
     /// The options as the program gave them. Texts in them are parsed in the plan only.
@@ -73,22 +73,22 @@ pub(crate) struct Core {
     pub fan_out: FanOut,
     pub intents: Intents,
     pub warnings: Warnings,
-    /// How many client events wait, and when the last ones were written.
+    /// The pace of client events, for the calls that trigger them.
     pub client_events: Mutex<ClientEventPace>,
     pub connector: Arc<tls::Connector>,
     pub byte_counters: Arc<ByteCounters>,
     pub dialer_calls: DialerCalls,
     pub auth: AuthPool,
     pub driver: Mutex<Driver>,
-    /// Unbounded, because sending must not block. It stays short: a call is announced once, and effects come only while
-    /// a heartbeat takes them.
-    pub commands: Channel<Command>,
+    /// Unbounded, because sending must not block. It stays short: there is one wake-up for each call, and effects come
+    /// only while a heartbeat takes them.
+    pub commands: ChannelPair<Command>,
     pub dispatcher_slot: DispatcherSlot,
     pub bindings: Bindings,
     pub threads: Mutex<Threads>,
-    /// The signed-in user, for handlers of what is sent to that user.
+    /// The channel of the signed-in user, for its handlers.
     pub user: Arc<Intent>,
-    /// The wish to be connected. What is delivered answers it, and ends with it.
+    /// The intent to be connected. Events of a connection are delivered only while it lasts.
     pub connection: Arc<Intent>,
 }
 
@@ -110,7 +110,7 @@ impl Core {
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
             driver: Mutex::new(Driver::new(session, config.limits().max_message_size)),
-            commands: Channel::unbounded(),
+            commands: ChannelPair::unbounded(),
             dispatcher_slot: DispatcherSlot::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),
@@ -138,13 +138,13 @@ impl Core {
         }
     }
 
-    /// Posts a call for the next turn, which is that of the heartbeat unless another thread is faster.
+    /// Posts a call for the next turn, of the heartbeat or of a faster thread.
     pub fn post(&self, call: Input<'static>) {
         self.intents.post(call);
         self.wake();
     }
 
-    /// Tells the heartbeat that the intents has something for the session.
+    /// Wakes the heartbeat, because something was posted.
     pub fn wake(&self) {
         let _ = self.commands.sender.send(Command::Wake);
     }
@@ -162,11 +162,11 @@ impl Core {
         Ok(())
     }
 
-    /// Binds a handler for one channel, or for all. `scope` is the handle that it was registered on.
+    /// Binds a handler for one channel, or for all. `scope` is the handle on which it was registered.
     pub fn bind(&self, scope: Scope, channel: Option<Arc<Intent>>, registration: Registration) {
         self.bindings.add(scope, registration.event(), registration.bound());
-        // A handler that is bound inside a handler gets everything that follows there, even entries that were
-        // delivered.
+        // A handler that is bound inside a handler gets everything that follows there, including entries that were
+        // delivered before.
         let position = || if self.runs_handlers_here() { 0 } else { self.fan_out.position() };
         self.dispatcher_slot.bind(channel, registration, position);
         self.fan_out.handlers().wake();
@@ -184,19 +184,19 @@ impl Core {
         self.unbound();
     }
 
-    /// A handler was unbound; the dispatcher lets go of it.
+    /// Lets the dispatcher drop the unbound handlers.
     pub fn unbound(&self) {
         let unbound = self.dispatcher_slot.unbound();
         self.fan_out.handlers().wake();
-        // Here, without a lock, because dropping a closure runs user code.
+        // The closures are dropped without a lock, because dropping them runs user code.
         drop(unbound);
     }
 
-    /// Feeds the session with the posted user calls, each in a turn of its own, and then makes this turn. The effects
-    /// are for the heartbeat.
+    /// Feeds the session with the posted calls, each in a turn of its own, and then makes this turn. Returns the work
+    /// for the heartbeat.
     ///
-    /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
-    /// the child writes nothing (H7).
+    /// All writes to the socket happen here. User code that forks on a thread of the client, and returns in the child,
+    /// writes nothing (H7).
     pub fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> HeartbeatWork {
         let mut work = HeartbeatWork::default();
         let mut last_posted = None;
@@ -214,7 +214,7 @@ impl Core {
         work
     }
 
-    /// One turn under the driver's lock, then its remaining work without the lock.
+    /// Makes one turn under the lock of the driver, and does the rest without it.
     fn make_turn(
         &self,
         mut driver: MutexGuard<'_, Driver>,
@@ -241,7 +241,7 @@ impl Core {
         work.rearms |= rearms;
     }
 
-    /// Asks the session something, after it has taken the posted user calls. False in a forked child.
+    /// Asks the session, after it has taken the posted calls. False in a forked child.
     pub fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
         let mut answer = false;
         self.turn_and_command(|driver, _| {
@@ -251,7 +251,7 @@ impl Core {
         answer
     }
 
-    /// A turn on another thread than the heartbeat's, which gets the work as commands.
+    /// Makes a turn on another thread than the heartbeat, which gets the remaining work as commands.
     pub fn turn_and_command(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
         let HeartbeatWork { effects, rearms } = self.turn(act);
         let wake = (rearms && effects.is_empty()).then_some(Command::Wake);
@@ -260,7 +260,7 @@ impl Core {
         }
     }
 
-    /// When the heartbeat has to look again.
+    /// Sets the time at which the heartbeat wakes up by itself, and returns it.
     pub fn arm(&self) -> Option<Instant> {
         self.driver.lock().arm()
     }
@@ -293,7 +293,7 @@ impl Requester for Core {
 }
 
 impl Core {
-    /// Waiting calls return an error where they would wait for the very thread that they are on.
+    /// Returns an error if a waiting call would wait for its own thread.
     pub fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
         if reentrancy::is_needed_by(self.identity()) { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
     }
@@ -303,7 +303,7 @@ impl Core {
         reentrancy::runs_handlers_of(self.identity())
     }
 
-    /// Marks this thread as one that this client needs.
+    /// Marks this thread as one that the client needs.
     pub fn inside(&self) -> ReentrancyGuard {
         ReentrancyGuard::of(self.identity())
     }
@@ -315,7 +315,7 @@ impl Core {
 
 impl Core {
     /// The event with its data as text, or the report that the decoder failed. `None` if the data is text already. The
-    /// decoder is the one that the channel has now; if there is none now, the data must be UTF-8.
+    /// channel decides which decoder is used; without a decoder, the data must be UTF-8.
     pub fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));

@@ -29,4 +29,4 @@ pub(crate) mod transport;
 pub(crate) use core::Core;
 pub(crate) use dispatch::{bindings::Scope, handlers};
 pub(crate) use intents::Withdrawn;
-pub(crate) use queues::facts::ChannelFacts;
+pub(crate) use queues::snapshot_state::ChannelState;

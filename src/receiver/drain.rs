@@ -20,16 +20,16 @@ pub(super) struct Drain<'a> {
     waiting: usize,
     /// How many may still be handed out.
     room: usize,
-    /// The number of its look, which is before it takes anything.
-    look: usize,
+    /// The number of its poll, which begins before it takes anything.
+    poll: usize,
     is_borrower: bool,
 }
 
 impl<'a> Drain<'a> {
     pub(super) fn new(receiver: &'a Receiver, room: usize) -> Self {
-        let look = receiver.queue.look();
+        let poll = receiver.queue.begin_poll();
         let waiting = receiver.queue.len();
-        Self { receiver, held: VecDeque::new(), event: None, waiting, room, look, is_borrower: false }
+        Self { receiver, held: VecDeque::new(), event: None, waiting, room, poll, is_borrower: false }
     }
 
     /// False when nothing is left to be taken.
@@ -100,7 +100,7 @@ impl Drop for Drain<'_> {
             queue.notify_end();
         }
         // Another thread may have looked meanwhile, and gone to sleep.
-        if queue.must_notify_again(self.look) {
+        if queue.must_notify_again(self.poll) {
             self.receiver.notify();
         }
     }

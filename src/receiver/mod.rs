@@ -20,7 +20,7 @@ use crate::{
     io::{
         Core,
         guard::{fork::ForkGuard, user_code::CallContext},
-        queues::queue::{Item, Nothing, Queue},
+        queues::queue::{Item, PopError, Queue},
     },
     receiver::drain::Drain,
 };
@@ -76,7 +76,7 @@ pub struct Receiver {
 impl Receiver {
     /// Of everything, or of one channel.
     pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Intent>>, options: ReceiverOptions) -> Self {
-        let queue = core.fan_out.add_receiver(options.traits(core.config.limits(), channel));
+        let queue = core.fan_out.add_receiver(options.queue_options(core.config.limits(), channel));
         Self { process: core.process, queue, core: Arc::downgrade(core) }
     }
 
@@ -97,7 +97,7 @@ impl Receiver {
 
     /// As [`try_recv`](Self::try_recv), for a caller who knows that this is no forked child.
     pub(crate) fn take_one(&self) -> Result<Notification, TryRecvError> {
-        self.queue.look();
+        self.queue.begin_poll();
         loop {
             match self.queue.try_pop() {
                 Ok(item) => {
@@ -105,8 +105,8 @@ impl Receiver {
                         return Ok(notification);
                     }
                 }
-                Err(Nothing::Closed) => return Err(TryRecvError::Closed),
-                Err(Nothing::Empty | Nothing::Woken) => return Err(TryRecvError::Empty),
+                Err(PopError::Closed) => return Err(TryRecvError::Closed),
+                Err(PopError::Empty | PopError::Woken) => return Err(TryRecvError::Empty),
             }
         }
     }
@@ -118,7 +118,7 @@ impl Receiver {
     /// [`Closed`] when the client is gone and nothing waits.
     pub fn recv(&self) -> Result<Notification, Closed> {
         let queue = self.queue().ok_or(Closed)?;
-        queue.look();
+        queue.begin_poll();
         queue.pop_within(None, |item| self.wanted_item(item)).map_err(|_| Closed)
     }
 
@@ -130,10 +130,10 @@ impl Receiver {
     /// waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
         let queue = self.queue().ok_or(RecvTimeoutError::Closed)?;
-        queue.look();
-        queue.pop_within(Some(time), |item| self.wanted_item(item)).map_err(|nothing| match nothing {
-            Nothing::Closed => RecvTimeoutError::Closed,
-            Nothing::Empty | Nothing::Woken => RecvTimeoutError::Timeout,
+        queue.begin_poll();
+        queue.pop_within(Some(time), |item| self.wanted_item(item)).map_err(|error| match error {
+            PopError::Closed => RecvTimeoutError::Closed,
+            PopError::Empty | PopError::Woken => RecvTimeoutError::Timeout,
         })
     }
 
@@ -215,12 +215,14 @@ impl Receiver {
         }
     }
 
-    /// Wakes who is woken for this receiver.
+    /// Wakes the consumer of this receiver.
     fn notify(&self) {
         match self.core.upgrade() {
             Some(core) => core.fan_out.notify(&self.queue),
-            // A panic is logged, and there is nobody left to report it to.
-            None => drop(self.queue.notify(CallContext::new(self.process))),
+            // The client is gone, so that no report is possible. A panic is logged.
+            None => {
+                let _ = self.queue.notify(CallContext::new(self.process));
+            }
         }
     }
 

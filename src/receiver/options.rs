@@ -6,7 +6,7 @@ use crate::{
     Event, NotificationKind, Overflow,
     config::Limits,
     event::{Intent, Kinds},
-    io::queues::queue::{KeyOf, Selection, Traits, WakeUp},
+    io::queues::queue::{KeyOf, QueueOptions, Selection, WakeUp},
 };
 
 /// The options of a receiver, for [`Pusher::receiver_with`](crate::Pusher::receiver_with) and
@@ -125,8 +125,8 @@ impl ReceiverOptions {
         self
     }
 
-    pub(super) fn traits(self, limits: &Limits, channel: Option<Arc<Intent>>) -> Traits {
-        Traits {
+    pub(super) fn queue_options(self, limits: &Limits, channel: Option<Arc<Intent>>) -> QueueOptions {
+        QueueOptions {
             capacity: self.capacity.unwrap_or(limits.queue_capacity),
             overflow: self.overflow.or(limits.overflow).unwrap_or(Overflow::DropOldest),
             selection: Selection::new(channel, self.kinds).of_events(self.events),

@@ -13,24 +13,23 @@ use crate::{
     event::Batch,
 };
 
-/// The client events that wait to be sent, in the order of the calls. The threads that trigger
-/// events bound their number.
-pub(crate) struct Outbox {
+/// The client events that wait to be sent, in the order of the calls. `ClientEventPace::reserve` limits their number.
+pub(crate) struct ClientEventQueue {
     waiting: VecDeque<ClientEvent>,
     pace: ClientEventPace,
-    /// The changes of the pace that were not taken yet.
+    /// The changes of the pace since the last [`take_notes`](Self::take_notes).
     notes: Vec<PaceNote>,
-    /// Whether the socket is still taking the newest message.
+    /// Whether the socket has not yet taken all of the newest message.
     is_writing: bool,
 }
 
-impl Outbox {
+impl ClientEventQueue {
     pub fn new(settings: &Settings) -> Self {
         let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
         Self { waiting: VecDeque::new(), pace, notes: Vec::new(), is_writing: false }
     }
 
-    /// Takes an event that is to be sent when its turn comes.
+    /// Adds an event, to be sent in its turn.
     pub fn push(&mut self, event: ClientEvent) {
         self.pace.accept();
         self.waiting.push_back(event);
@@ -46,8 +45,8 @@ impl Outbox {
         self.notes.push(note);
     }
 
-    /// The message of the next event that may be written now and whose channel is still subscribed, and its entry for
-    /// the unanswered.
+    /// The next event that may be sent now, if its channel is still subscribed: the message, and its record as
+    /// unanswered.
     pub fn next(&mut self, subscriptions: &Subscriptions, batch: &mut Batch, now: Instant) -> Option<(Sent, String)> {
         while self.deadline()? <= now {
             let event = self.waiting.pop_front()?;
@@ -64,20 +63,21 @@ impl Outbox {
         None
     }
 
-    /// When the first message that waits may be written.
+    /// The time at which the first waiting event may be sent.
     pub fn deadline(&self) -> Option<Instant> {
         let first = self.waiting.front()?;
         Some(self.pace.next_write().unwrap_or(first.triggered))
     }
 
-    /// The socket has taken all messages. The limit counts writes, so that this is the time that counts.
+    /// The socket has taken all messages. The limit counts the times of writes, so this is the time of the newest
+    /// event.
     pub fn written(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_writing) {
             self.note(PaceNote::Postponed { at: now });
         }
     }
 
-    /// Nothing is sent on a channel after its unsubscribe, and not on a later subscription of it either (T1).
+    /// Drops the events of channels that were unsubscribed. They are not sent on a later subscription either (T1).
     pub fn drop_unsubscribed(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) {
         let before = self.waiting.len();
         self.waiting.retain(|event| {
@@ -90,7 +90,7 @@ impl Outbox {
         (self.waiting.len()..before).for_each(|_| self.note(PaceNote::Dropped));
     }
 
-    /// Nothing is sent on another connection than the one it was meant for.
+    /// Drops all events, because each was meant for this connection.
     pub fn end_connection(&mut self, batch: &mut Batch) {
         self.is_writing = false;
         while let Some(event) = self.waiting.pop_front() {

@@ -1,14 +1,15 @@
-//! The brain: decides everything and touches nothing.
+//! The decisions of a client: a state machine that takes inputs and gives outputs, without any input or output of its
+//! own.
 //!
-//! A [`Session`] is fed with [`Input`]s (what the user wishes, what the socket brought, that time passed) and asked for
-//! [`Output`]s (dial, send, close) until there is none. What users are told lies in a [`Batch`] that is taken after each
-//! turn. Three invariants hold everywhere:
+//! The caller feeds a [`Session`] with [`Input`]s (calls of the program, messages of the socket, the passing of time)
+//! and then polls it for [`Output`]s (dial, send, close) until it gives none. After each turn it takes the events for
+//! the program, which are in a [`Batch`]. Three rules hold everywhere:
 //!
-//! * `now` is always passed in; nothing here reads a clock, sleeps, locks or spawns.
-//! * Outputs are drained after every input, or after all inputs of one burst of the socket. Nobody waits while an output is
-//!   pending.
-//! * Each attempt to connect has a *generation*. What comes from the socket names its generation, and is dropped when
-//!   that is not the current one: a late answer can never act on a newer connection (R8).
+//! * `now` is always an argument. No code in this module reads a clock, sleeps, locks or spawns.
+//! * The caller drains the outputs after every input, or after all inputs of one burst of the socket. It does not block
+//!   while an output is pending.
+//! * Each attempt to connect has a *generation*. An input from a socket carries its generation, and the session drops
+//!   it if that is not the current one. So a late answer never acts on a newer connection (R8).
 
 mod channels;
 mod client_events;

@@ -11,41 +11,41 @@ use crate::{
 
 pub(crate) struct SignIn {
     stage: Stage,
-    /// The last call that was taken up.
+    /// The last call to sign in.
     call: CallId,
     /// The last request to the authenticator.
     attempt: AttemptId,
     timeout: Duration,
-    /// The user of the last request, if an error that names nothing was taken for its refusal. A confirmation may still
+    /// The user of the last request, if an error without a channel was taken for its refusal. A confirmation may still
     /// come, and wins.
-    doubted: Option<String>,
-    /// Since when subscriptions wait for the outcome, because it is the first thing on this connection.
+    maybe_refused: Option<String>,
+    /// The time since which subscriptions wait for the sign-in, which comes first on this connection.
     holds_since: Option<Instant>,
 }
 
 enum Stage {
-    /// Nobody wants to be signed in.
+    /// The program does not want to be signed in.
     Out,
-    /// For the next connection.
+    /// The sign-in begins with the next connection.
     Wanted,
-    /// The authenticator is asked.
-    Asking {
+    /// The authenticator makes the proof.
+    Authenticating {
         deadline: Instant,
     },
-    /// The proof is to be sent. Without a deadline it waits for its turn (S10).
+    /// The proof is ready to be sent. Without a deadline it waits for its turn (S10).
     Proven {
         auth: UserAuth,
         id: String,
         deadline: Option<Instant>,
     },
-    /// The server has the proof. It is kept because a server that limits messages may refuse it.
+    /// The proof was sent. It is kept because a server that limits messages may refuse it.
     Requested {
         auth: UserAuth,
         id: String,
         deadline: Instant,
     },
     In(Name),
-    /// It failed, and a call or another connection tries again.
+    /// The sign-in failed. Another call or another connection tries again.
     Failed,
 }
 
@@ -56,60 +56,60 @@ impl SignIn {
             call: CallId::default(),
             attempt: AttemptId::default(),
             timeout,
-            doubted: None,
+            maybe_refused: None,
             holds_since: None,
         }
     }
 
-    /// The user asks for it. True when the authenticator is to be asked.
-    pub fn want(&mut self, call: CallId, connected: bool, now: Instant) -> bool {
+    /// The program calls `sign_in`. Returns true if a request to the authenticator is to be made.
+    pub fn begin(&mut self, call: CallId, connected: bool, now: Instant) -> bool {
         self.call = call;
         let begins = matches!(self.stage, Stage::Out | Stage::Failed);
         if begins && connected {
-            self.ask(now);
+            self.begin_attempt(now);
         } else if begins {
             self.stage = Stage::Wanted;
         }
         begins && connected
     }
 
-    /// There is a connection. True when the authenticator is to be asked.
+    /// A connection begins. Returns true if a request to the authenticator is to be made.
     pub fn begin_connection(&mut self, now: Instant) -> bool {
         let wanted = matches!(self.stage, Stage::Wanted);
         if wanted {
-            self.ask(now);
+            self.begin_attempt(now);
             self.holds_since = Some(now);
         }
         wanted
     }
 
-    fn ask(&mut self, now: Instant) {
+    fn begin_attempt(&mut self, now: Instant) {
         self.attempt.0 += 1;
-        self.stage = Stage::Asking { deadline: now + self.timeout };
+        self.stage = Stage::Authenticating { deadline: now + self.timeout };
     }
 
-    /// The connection has ended. A user who was signed in, or was to be signed in, is signed in again on the next
-    /// connection. True if the state changed.
+    /// The connection has ended. A user who was signed in, or was signing in, is signed in again on the next
+    /// connection. Returns true if the state changed.
     pub fn end_connection(&mut self) -> bool {
-        (self.holds_since, self.doubted) = (None, None);
-        // A failure stays the outcome until it is tried again: servers may close the connection together with it.
-        let is_news = self.is_pending() || self.user().is_some();
+        (self.holds_since, self.maybe_refused) = (None, None);
+        // A failure stays the outcome until the next try: servers may close the connection after a refusal.
+        let is_changed = self.is_pending() || self.user().is_some();
         if !matches!(self.stage, Stage::Out) {
             self.stage = Stage::Wanted;
         }
-        is_news
+        is_changed
     }
 
-    /// The authenticator has answered. `None` when nobody waits for that.
+    /// The authenticator has answered. `None` if the answer is no longer of use.
     pub fn answered(&mut self, attempt: AttemptId, proof: Result<Proof, Error>) -> Option<Result<(), Error>> {
-        let Stage::Asking { deadline } = self.stage else { return None };
+        let Stage::Authenticating { deadline } = self.stage else { return None };
         if !self.awaits(attempt) {
             return None;
         }
         Some(proof.map(|Proof { auth, id }| self.stage = Stage::Proven { auth, id, deadline: Some(deadline) }))
     }
 
-    /// The message to the server, when it is time for it.
+    /// The message to the server, if the proof is ready.
     pub fn next_message(&mut self, now: Instant) -> Option<String> {
         match std::mem::replace(&mut self.stage, Stage::Out) {
             Stage::Proven { auth, id, deadline } => {
@@ -125,16 +125,16 @@ impl SignIn {
         }
     }
 
-    /// The server limits messages, so the proof waits for its turn, and its time begins when it is sent. False if there is
-    /// no proof to send.
+    /// Lets the proof wait for its turn, on a server that limits messages. Its timeout begins when it is sent. Returns
+    /// false if there is no proof to send.
     pub fn wait_for_turn(&mut self) -> bool {
         let Stage::Proven { deadline, .. } = &mut self.stage else { return false };
         *deadline = None;
         true
     }
 
-    /// S10: the request was refused because there were too many messages. It waits for its turn. False when no answer
-    /// is awaited.
+    /// S10: the server refused the request because of too many messages. The proof waits for its turn. Returns false if
+    /// no answer is expected.
     pub fn repeat(&mut self) -> bool {
         match std::mem::replace(&mut self.stage, Stage::Out) {
             Stage::Requested { auth, id, .. } => {
@@ -153,24 +153,24 @@ impl SignIn {
         matches!(self.stage, Stage::Proven { deadline: None, .. })
     }
 
-    /// The server confirms. The id of the user; `None` when nobody waits for that.
+    /// The server confirms. Returns the id of the user, or `None` if no confirmation is expected.
     pub fn succeeded(&mut self, id: Option<String>) -> Option<Name> {
         let own = match &self.stage {
             Stage::Requested { id, .. } => Some(id),
-            // The request that a limit refused was not refused after all.
+            // The error was about the limit of messages, but did not refuse this request.
             Stage::Proven { id, deadline: None, .. } => Some(id),
             Stage::In(_) | Stage::Out | Stage::Wanted => None,
-            _ => self.doubted.as_ref(),
+            _ => self.maybe_refused.as_ref(),
         };
         let id = Name::from(id.as_deref().unwrap_or(own?));
-        (self.stage, self.doubted) = (Stage::In(id.clone()), None);
+        (self.stage, self.maybe_refused) = (Stage::In(id.clone()), None);
         Some(id)
     }
 
-    /// An error that names nothing is its refusal. False when no answer is awaited.
+    /// An error without a channel refuses the request. Returns false if no answer is expected.
     pub fn refuse(&mut self) -> bool {
         let Stage::Requested { id, .. } = &mut self.stage else { return false };
-        self.doubted = Some(std::mem::take(id));
+        self.maybe_refused = Some(std::mem::take(id));
         self.stage = Stage::Failed;
         true
     }
@@ -179,24 +179,24 @@ impl SignIn {
         self.stage = Stage::Failed;
     }
 
-    /// Subscriptions go on. Returns for how long they have waited.
+    /// Lets subscriptions continue. Returns the time that they have waited.
     pub fn release(&mut self, now: Instant) -> Duration {
         self.holds_since.take().map(|since| now.saturating_duration_since(since)).unwrap_or_default()
     }
 
-    /// Why it has failed, when the time is over.
+    /// The error, if the deadline has passed.
     pub fn expired(&self, now: Instant) -> Option<Error> {
         self.deadline().filter(|deadline| *deadline <= now)?;
         let after = self.timeout;
         Some(match self.stage {
-            Stage::Asking { .. } => Error::AuthTimeout { channel: None, after },
+            Stage::Authenticating { .. } => Error::AuthTimeout { channel: None, after },
             _ => Error::SignInTimeout { after },
         })
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Asking { deadline } | Stage::Requested { deadline, .. } => Some(*deadline),
+            Stage::Authenticating { deadline } | Stage::Requested { deadline, .. } => Some(*deadline),
             Stage::Proven { deadline, .. } => *deadline,
             Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
         }
@@ -204,7 +204,7 @@ impl SignIn {
 
     pub fn postpone(&mut self, pause: Duration, now: Instant) {
         let deadline = match &mut self.stage {
-            Stage::Asking { deadline } | Stage::Requested { deadline, .. } => Some(deadline),
+            Stage::Authenticating { deadline } | Stage::Requested { deadline, .. } => Some(deadline),
             Stage::Proven { deadline, .. } => deadline.as_mut(),
             Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
         };
@@ -213,27 +213,27 @@ impl SignIn {
         }
     }
 
-    /// Whether an outcome is still to come on this connection.
+    /// Whether the sign-in is in progress on this connection.
     pub fn is_pending(&self) -> bool {
-        matches!(self.stage, Stage::Asking { .. } | Stage::Proven { .. } | Stage::Requested { .. })
+        matches!(self.stage, Stage::Authenticating { .. } | Stage::Proven { .. } | Stage::Requested { .. })
     }
 
-    /// Whether a request was sent and an answer is to come.
-    pub fn is_owed_an_answer(&self) -> bool {
+    /// Whether an answer of the server is expected.
+    pub fn awaits_answer(&self) -> bool {
         matches!(self.stage, Stage::Requested { .. }) || self.waits_for_turn()
     }
 
-    /// When subscriptions go on without the outcome.
+    /// The time at which subscriptions stop waiting for the sign-in.
     pub fn hold_deadline(&self) -> Option<Instant> {
         self.holds_since.map(|since| since + self.timeout)
     }
 
-    /// Whether subscriptions wait for the outcome.
+    /// Whether subscriptions wait for the sign-in.
     pub fn holds_subscriptions_back(&self) -> bool {
         self.holds_since.is_some()
     }
 
-    /// The user, once signed in.
+    /// The signed-in user.
     pub fn user(&self) -> Option<&Name> {
         match &self.stage {
             Stage::In(id) => Some(id),
@@ -241,12 +241,12 @@ impl SignIn {
         }
     }
 
-    /// Whether this attempt still waits for its answer.
+    /// Whether the answer to this request is still of use.
     pub fn awaits(&self, attempt: AttemptId) -> bool {
-        matches!(self.stage, Stage::Asking { .. }) && attempt == self.attempt
+        matches!(self.stage, Stage::Authenticating { .. }) && attempt == self.attempt
     }
 
-    /// Whether it is to be tried on the next connection.
+    /// Whether the sign-in begins with the next connection.
     pub fn is_wanted(&self) -> bool {
         matches!(self.stage, Stage::Wanted)
     }
@@ -255,8 +255,8 @@ impl SignIn {
         self.attempt
     }
 
-    /// What is told of it, as the answer to the last call.
-    pub fn told(&self, outcome: UserOutcome) -> (CallId, UserOutcome) {
+    /// The outcome, as the answer to the last call.
+    pub fn answer_call(&self, outcome: UserOutcome) -> (CallId, UserOutcome) {
         (self.call, outcome)
     }
 }

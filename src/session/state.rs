@@ -1,4 +1,4 @@
-//! The state of one client, and the way of inputs in and outputs out.
+//! The state of one client, and the methods that take inputs and give outputs.
 
 use std::{
     sync::Arc,
@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     channels::{Subscriptions, User},
-    client_events::Outbox,
+    client_events::ClientEventQueue,
     connection::{
         backoff::Backoff,
         phase::{Outage, Persistence, Phase},
@@ -16,7 +16,7 @@ use super::{
         ClientEvent, Effect, Generation, Input, IntentChange, IsCurrent, Output, PendingAuth, ReadyAuth, Settings,
         earliest,
     },
-    limits::unanswered::Unanswered,
+    limits::unanswered::UnansweredMessages,
     sign_in::SignIn,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     secret::Secret,
 };
 
-/// The state of one client. See the module's documentation.
+/// The state of one client. The documentation of `session` has its rules.
 pub(crate) struct Session {
     pub settings: Settings,
     pub phase: Phase,
@@ -34,25 +34,25 @@ pub(crate) struct Session {
     pub state: ConnectionState,
     pub persistence: Persistence,
     pub backoff: Backoff,
-    /// Whether, and since when, there is no connection although there should be one.
+    /// The current time without a connection, if there should be one.
     pub outage: Option<Outage>,
     /// The server asked for TLS (4000).
     pub insists_on_tls: bool,
-    /// The current attempt, or connection, uses TLS: its handshake has begun, or the server asked for it.
+    /// Whether the current attempt or connection uses TLS: its handshake has begun, or the server asked for TLS.
     pub is_over_tls: bool,
     pub subscriptions: Subscriptions,
     pub sign_in: SignIn,
-    pub client_events: Outbox,
+    pub client_events: ClientEventQueue,
     /// The messages that the server of this connection has not answered.
-    pub unanswered: Unanswered,
+    pub unanswered: UnansweredMessages,
     pub socket_id: Arc<str>,
     pub connection: Option<Stamp>,
-    /// The calls that wait for the outcome of the attempt that is being made.
+    /// The calls that wait for the result of the current attempt.
     pub waiting: Vec<CallId>,
     pub batch: Batch,
     pub update: SnapshotUpdate,
     pub counters: Counters,
-    /// What the snapshot knows of the counters.
+    /// The counters as of the last delivery.
     pub published_counters: Counters,
     pub to_close: Vec<(Generation, Option<u16>)>,
     pub to_dial: bool,
@@ -61,14 +61,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// `seed` feeds the draw of the back-off delays.
+    /// `seed` is the seed of the random delays between attempts.
     pub fn new(settings: Settings, seed: u64) -> Self {
         Self {
             backoff: Backoff::new(settings.reconnect, seed),
             sign_in: SignIn::new(settings.subscriptions.timeout),
             subscriptions: Subscriptions::new(settings.subscriptions.clone()),
-            client_events: Outbox::new(&settings),
-            unanswered: Unanswered::default(),
+            client_events: ClientEventQueue::new(&settings),
+            unanswered: UnansweredMessages::default(),
             socket_id: Arc::from(""),
             settings,
             phase: Phase::Idle,
@@ -90,15 +90,15 @@ impl Session {
         }
     }
 
-    /// Takes in what happened. Drain [`poll_output`](Self::poll_output) and [`take_batch`](Self::take_batch) afterwards.
+    /// Handles an input. Call [`poll_output`](Self::poll_output) and [`take_delivery`](Self::take_delivery) afterwards.
     pub fn handle(&mut self, input: Input<'_>, now: Instant) {
         match input {
-            Input::ConnectOnce(wish, call) => self.connect_once(wish, call, now),
-            Input::ConnectForGood(wish, call) => self.connect_for_good(wish, call, now),
+            Input::ConnectOnce(intent, call) => self.connect_once(intent, call, now),
+            Input::ConnectForGood(intent, call) => self.connect_for_good(intent, call, now),
             Input::Disconnect => self.disconnect(now),
             Input::ReconnectNow => self.reconnect_now(now),
-            Input::IntentChanges(wishes) => {
-                for IntentChange { channel, ready, own } in wishes {
+            Input::IntentChanges(changes) => {
+                for IntentChange { channel, ready, own } in changes {
                     let ready = ready.filter(|ready| self.may_use(ready)).map(|ready| ready.auth);
                     let user = User::from(&self.sign_in);
                     self.subscriptions.change_intent(&channel, ready, own, user, &mut self.batch, now);
@@ -116,8 +116,8 @@ impl Session {
         }
     }
 
-    /// The next thing to do, until there is none. A channel is requested only if `is_current` confirms that its intent
-    /// has not changed since: the next input would tell the session of that change.
+    /// The next output, or `None` if there is none. The session requests a channel only if `is_current` confirms that
+    /// its intent has not changed. Otherwise the next input tells the session of the change.
     pub fn poll_output(&mut self, now: Instant, is_current: IsCurrent<'_>) -> Option<Output> {
         if let Some(output) = self.poll_supervision() {
             return Some(output);
@@ -134,10 +134,10 @@ impl Session {
         Some(Output::Send(Secret::new(text)))
     }
 
-    /// The next message that the server may refuse. The unanswered gets to know it.
+    /// The next message that the server may refuse. It is recorded as unanswered.
     fn next_request(&mut self, now: Instant, is_current: IsCurrent<'_>) -> Option<String> {
         let holds = self.sign_in.holds_subscriptions_back();
-        // Refused again and again, it must not take the turns of the subscriptions.
+        // A sign-in that is refused again and again must not take the turns of the subscriptions.
         let is_last = !holds && self.sign_in.waits_for_turn();
         let sign_in = if is_last { None } else { self.next_sign_in(now) };
         let message = sign_in.or_else(|| {
@@ -152,7 +152,7 @@ impl Session {
         Some(text)
     }
 
-    /// Like [`poll_output`](Self::poll_output), but holds messages back while the socket takes none.
+    /// Like [`poll_output`](Self::poll_output), but without messages. For use while the socket takes none.
     pub fn poll_supervision(&mut self) -> Option<Output> {
         if let Some((generation, code)) = self.to_close.pop() {
             return Some(Output::Close { generation, code });
@@ -163,7 +163,7 @@ impl Session {
                 Some(Output::Effect(Effect::Dial { generation: attempt.generation, tls, deadline }))
             }
             Phase::Connected(online) => {
-                // First who the user is, because subscriptions may wait for that.
+                // The authentication comes first, because subscriptions may wait for it.
                 if let Some(request) = self.to_authenticate.take() {
                     return Some(Output::Effect(Effect::Authorize(vec![request])));
                 }
@@ -174,7 +174,7 @@ impl Session {
         }
     }
 
-    /// When to call [`handle`](Self::handle) with [`Input::Tick`], if nothing happens before.
+    /// The time at which to call [`handle`](Self::handle) with [`Input::Tick`], unless another input comes before.
     pub fn deadline(&self) -> Option<Instant> {
         let phase = match &self.phase {
             Phase::Idle => None,
@@ -186,47 +186,47 @@ impl Session {
                 let sign_in = earliest([turn, self.sign_in.deadline(), self.sign_in.hold_deadline()]);
                 let answers = earliest([subscriptions, sign_in, self.unanswered.deadline()]);
                 let answers = answers.filter(|_| !online.liveness.is_paused());
-                // While writing is blocked no message goes out, whatever the time. The end of that is an input.
+                // While writing is blocked no message goes out. Its end is an input.
                 let client_event = self.client_events.deadline().filter(|_| !online.liveness.is_write_blocked());
                 earliest([online.liveness.deadline(), answers, client_event])
             }
             Phase::Waiting { until } => Some(*until),
         };
-        let unavailable = self.outage.as_ref().filter(|outage| !outage.told).map(Outage::told_at);
+        let unavailable = self.outage.as_ref().filter(|outage| !outage.is_reported).map(Outage::due_at);
         earliest([phase, unavailable])
     }
 
-    /// The events and facts of the turns since the last call; `None` when there are none.
+    /// The batch and the update of the turns since the last call; `None` if both are empty.
     pub fn take_delivery(&mut self) -> Option<Delivery> {
         if self.published_counters != self.counters {
             self.published_counters = self.counters;
             self.update.counters = Some(self.counters);
         }
-        if self.batch.is_empty() && self.update.is_empty() {
+        if !self.batch.has_contents() && self.update.is_empty() {
             return None;
         }
-        let batch = std::mem::replace(&mut self.batch, Batch::answering(self.connection.clone()));
+        let batch = std::mem::replace(&mut self.batch, Batch::for_connection(self.connection.clone()));
         Some(Delivery { batch, update: std::mem::take(&mut self.update) })
     }
 
-    /// Whether this is the generation whose socket may speak.
+    /// Whether this is the generation of the current socket.
     pub fn is_current(&self, generation: Generation) -> bool {
         self.phase.generation() == Some(generation)
     }
 
-    /// Whether there is neither a connection nor the intention to make one.
+    /// Whether there is no connection and no attempt to make one.
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
     }
 
-    /// Whether it holds nothing for anybody, which is so once nobody wants anything.
+    /// Whether nothing is left to do. That must be so once the program wants nothing.
     #[cfg(any(fuzzing, test))]
     pub fn is_empty(&self) -> bool {
         let is_done = self.to_close.is_empty() && !self.to_dial && self.waiting.is_empty();
         is_done && self.subscriptions.is_empty() && self.client_events.is_empty() && self.unanswered.is_empty()
     }
 
-    /// The caller has seen the channel subscribed. If that has changed by the time it would be sent, it is reported (T1).
+    /// The caller has seen the channel subscribed. If that changes before the event is sent, an error is reported (T1).
     fn trigger(&mut self, event: ClientEvent) {
         self.client_events.push(event);
         if !self.is_connected() {
@@ -239,19 +239,19 @@ impl Session {
         self.client_events.take_notes()
     }
 
-    /// Whether a ready-made permission is for the socket of this moment, or for the next one.
+    /// Whether a permission of the program is for the current socket, or for the next one.
     fn may_use(&self, ready: &ReadyAuth) -> bool {
         ready.socket_id.as_ref().is_none_or(|id| self.is_connected() && *id == self.socket_id)
     }
 
     pub fn change_state(&mut self, current: ConnectionState, cause: Option<Arc<Error>>, retry_in: Option<Duration>) {
-        if let Some(change) = self.begin_state(current, cause, retry_in) {
+        if let Some(change) = self.record_state(current, cause, retry_in) {
             self.batch.push_notice(Notification::ConnectionStateChange(change));
         }
     }
 
-    /// The change that is to be told. `None` when there is none.
-    pub fn begin_state(
+    /// Records the state. Returns the change to report, or `None` if the state is the same.
+    pub fn record_state(
         &mut self,
         current: ConnectionState,
         cause: Option<Arc<Error>>,

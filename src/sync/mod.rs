@@ -20,12 +20,12 @@ pub(crate) use {
 };
 
 /// Both ends of a channel, for an owner that sends and receives.
-pub(crate) struct Channel<T> {
+pub(crate) struct ChannelPair<T> {
     pub sender: Sender<T>,
     pub receiver: Receiver<T>,
 }
 
-impl<T> Channel<T> {
+impl<T> ChannelPair<T> {
     /// A channel that never blocks a sender.
     pub fn unbounded() -> Self {
         let (sender, receiver) = unbounded();

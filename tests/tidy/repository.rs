@@ -66,7 +66,7 @@ pub(crate) fn files() -> &'static [File] {
     static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
         let folders = ["src", "tests", "benches", "fuzz/fuzz_targets", "examples", "docs"];
         let below = folders.iter().flat_map(|folder| files_below(&root().join(folder), &["rs", "md", "h", "c", "cpp"]));
-        let pages = ["README.md", "CHANGELOG.md"].map(|name| root().join(name));
+        let pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root().join(name));
         below.chain(pages).map(|path| File::new(keep(relative(root(), &path)), keep(read(&path)))).collect()
     });
     &FILES

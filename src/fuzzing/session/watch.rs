@@ -159,7 +159,7 @@ impl Watch {
         if let Some(socket_id) = &update.socket_id {
             self.socket_id = socket_id.clone();
         }
-        for (call, _) in &update.settled {
+        for (call, _) in &update.outcomes {
             assert!(self.waiting.remove(&call.0), "a call has two outcomes");
         }
         for index in 0..batch.len() {

@@ -169,8 +169,8 @@ mod tests {
                 panic!("on purpose");
             }
         }
-        let result = call(context(), "a closure", || panic::panic_any(Payload));
-        assert_eq!(result.map(|()| ()), Err(UserCodeError::Panicked));
+        let result: Result<(), _> = call(context(), "a closure", || panic::panic_any(Payload));
+        assert_eq!(result, Err(UserCodeError::Panicked));
     }
 
     #[test]

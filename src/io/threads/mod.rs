@@ -1,4 +1,4 @@
-//! The threads of a client, and their beginning and end.
+//! The threads of a client.
 
 mod dispatch;
 pub(crate) mod heartbeat;

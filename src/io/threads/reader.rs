@@ -1,4 +1,4 @@
-//! The thread of one connection: dials, then reads that one socket until it dies.
+//! The reader thread of one connection: it dials, and then reads that one socket until the end.
 
 use std::{panic, sync::Arc, time::Instant};
 
@@ -15,14 +15,14 @@ use crate::{
     session::{Ending, FromSocket, Generation, Input},
 };
 
-/// One reader, as the heartbeat sees it.
+/// A running reader.
 pub(crate) struct Reader {
     pub generation: Generation,
     pub cancel: Arc<CancelToken>,
     pub worker: Worker,
 }
 
-/// What a reader is made for.
+/// The task of a reader.
 struct ReaderTask {
     core: Arc<Core>,
     plan: Arc<Plan>,
@@ -49,19 +49,20 @@ impl Reader {
 }
 
 impl ReaderTask {
-    /// However the thread ends, the session is told. When it knows already, that changes nothing.
+    /// Reports the end of the thread to the session, whatever the reason. If the session knows already, the report has
+    /// no effect.
     fn run(self) {
         let _inside = self.core.inside();
         let result = panic::catch_unwind(panic::AssertUnwindSafe(|| self.dial_and_read()));
         let reason = if result.is_ok() { "the reader has ended" } else { "the reader has failed, which is a bug" };
-        self.tell(FromSocket::Ended(Ending::Lost(Error::lost(reason))));
+        self.report(FromSocket::Ended(Ending::Lost(Error::lost(reason))));
     }
 
     fn dial_and_read(&self) {
         let core = &self.core;
         let endpoint = match core.dialer_calls.endpoint_of_attempt(&self.plan, &self.cancel) {
             Ok(endpoint) => endpoint,
-            Err(error) => return self.tell(FromSocket::DialFailed(error)),
+            Err(error) => return self.report(FromSocket::DialFailed(error)),
         };
         let dial = Dial {
             plan: &self.plan,
@@ -71,9 +72,9 @@ impl ReaderTask {
             cancel: &self.cancel,
             byte_counters: &core.byte_counters,
         };
-        let reached = |phase| self.tell(FromSocket::Reached(phase));
+        let reached = |phase| self.report(FromSocket::Reached(phase));
         match dial.web_socket(endpoint, self.tls, &core.dialer_calls, reached) {
-            Err(error) => self.tell(FromSocket::DialFailed(error)),
+            Err(error) => self.report(FromSocket::DialFailed(error)),
             Ok(Dialled { web, read_half }) => {
                 core.turn_and_command(|driver, now| driver.install(self.generation, web, now));
                 self.read(read_half);
@@ -81,43 +82,43 @@ impl ReaderTask {
         }
     }
 
-    /// Waits for the network without the driver's lock, and brings there what has come.
+    /// Reads from the network without the lock of the driver, and hands over the bytes.
     fn read(&self, mut read_half: ReadHalf) {
         let mut buffer = vec![0; BUFFER];
         let mut current = self.burst(Incoming::First);
         while current && self.wait_for_room() {
             match read_half.read(&mut buffer) {
                 Ok(count) => current = self.burst(Incoming::Next(buffer.get(..count).unwrap_or_default())),
-                Err(error) => return self.tell(FromSocket::Ended(Ending::Lost(lost(error)))),
+                Err(error) => return self.report(FromSocket::Ended(Ending::Lost(lost(error)))),
             }
         }
     }
 
-    /// False when the socket is not the current one any more.
+    /// Returns false if the socket is not the current one any more.
     fn burst(&self, burst: Incoming<'_>) -> bool {
-        // Stays so where no turn is made: in a forked child, where the socket is the parent's (H7).
+        // It stays false if no turn is made: in a forked child, where the socket belongs to the parent (H7).
         let mut current = false;
         self.core.turn_and_command(|driver, now| {
             let result = driver.read_burst(self.generation, burst, now);
             current = result.is_some();
             result.unwrap_or_default()
         });
-        // What was woken, or has logged, may have forked.
+        // A wake-up closure or a logger may have forked.
         current && self.core.process.is_current()
     }
 
-    /// Holds the reader back while a queue that blocks is full. The session is told, because the silence is ours. An attempt
-    /// to connect is not held back: it has one message to read.
+    /// Waits while a blocking queue is full. The session learns of the pause, because it must ignore the silence. An
+    /// attempt to connect does not wait: it has one message to read.
     fn wait_for_room(&self) -> bool {
         if !self.core.fan_out.has_room() && self.core.is_connected() {
-            self.tell(FromSocket::Paused);
+            self.report(FromSocket::Paused);
             self.core.fan_out.wait_for_room(&self.cancel);
-            self.tell(FromSocket::Resumed);
+            self.report(FromSocket::Resumed);
         }
         !self.cancel.is_set()
     }
 
-    fn tell(&self, event: FromSocket<'_>) {
+    fn report(&self, event: FromSocket<'_>) {
         self.core.turn_and_command(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
     }
 }

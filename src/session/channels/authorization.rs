@@ -17,7 +17,7 @@ impl Subscriptions {
     /// All requests that have come up, for one call.
     pub fn take_auth_requests(&mut self, generation: Generation, socket_id: &Arc<str>) -> Vec<PendingAuth> {
         let mut requests = Vec::new();
-        for name in std::mem::take(&mut self.to_ask) {
+        for name in std::mem::take(&mut self.to_authorize) {
             let Some(attempt) = self.by_name.get(&name).and_then(Subscription::asks) else { continue };
             let subject = AuthSubject::Channel(AuthRequest::new(name, Arc::clone(socket_id)));
             requests.push(PendingAuth { generation, attempt, subject });
@@ -25,7 +25,7 @@ impl Subscriptions {
         requests
     }
 
-    /// A request was answered. False if the answer is no longer of use.
+    /// A request was answered. Returns false if the answer is no longer of use.
     pub fn answered(
         &mut self,
         name: &Name,
@@ -47,7 +47,7 @@ impl Subscriptions {
         true
     }
 
-    /// A permission that the user gave with the wish. It serves the socket of this moment and no other.
+    /// Uses the permission of the program. It serves the current socket only.
     pub fn use_ready_permission(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) {
         let attempt = self.begin_attempt(name, now);
         let Some(auth) = self.by_name.get_mut(name).and_then(|subscription| subscription.ready.take()) else { return };
@@ -69,14 +69,14 @@ impl Subscriptions {
             let names_user = names_user(kind, &auth).map_err(malformed)?;
             let kept = Permission::within(&self.budget, auth);
             let kept =
-                kept.ok_or_else(|| malformed("is too large to be kept beside all that is kept already".to_owned()))?;
+                kept.ok_or_else(|| malformed("is too large for the memory that is left for permissions".to_owned()))?;
             Ok((kept, names_user))
         });
         match (checked, user) {
             (Err(error), _) => {
                 self.fail(name, "", error, batch);
             }
-            (Ok((_, false)), User::Nobody) => {
+            (Ok((_, false)), User::SignedOut) => {
                 let error = malformed("has no `channel_data`, and nobody is signed in".to_owned());
                 self.fail(name, "", error, batch);
             }
@@ -86,14 +86,14 @@ impl Subscriptions {
                 subscription.progress =
                     if waits { Progress::AwaitingUser(attempt) } else { Progress::Authorized(attempt) };
                 if !waits {
-                    self.tell(name);
+                    self.enqueue(name);
                 }
             }
         }
     }
 
-    /// The sign-in has ended, for which presence channels may wait.
-    pub fn user_known(&mut self, user: User, batch: &mut Batch) {
+    /// The sign-in, for which presence channels may wait, has ended.
+    pub fn user_is_known(&mut self, user: User, batch: &mut Batch) {
         let waiting: Vec<_> = self
             .by_name
             .values()
@@ -116,12 +116,12 @@ impl Subscription {
     fn asks(&self) -> Option<AttemptId> {
         match self.progress {
             Progress::Authorizing(_) => Some(self.last_auth_request),
-            _ => self.vault.as_ref().and_then(|vault| vault.fetching()),
+            _ => self.channel_key.as_ref().and_then(|channel_key| channel_key.fetching()),
         }
     }
 }
 
-/// Whether the permission says who the client is, where that matters.
+/// Whether the permission names the user, if the channel is a presence channel.
 fn names_user(kind: ChannelKind, auth: &ChannelAuth) -> Result<bool, String> {
     match auth.member().filter(|_| kind.is_presence()) {
         None => Ok(!kind.is_presence()),

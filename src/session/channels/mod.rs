@@ -1,8 +1,8 @@
-//! Which channels are wanted, and how far each has come.
+//! The channels that the program wants, and the state of each subscription.
 //!
-//! [`Subscriptions`] has the intents, the messages to the server and the deadlines. `authorization` obtains permissions,
-//! `confirmation` handles the answers of the server, `channel_events` the messages that follow. `paced_requests` repeats
-//! requests on a server that limits messages.
+//! [`Subscriptions`] has the intents, the messages to the server and the deadlines. `authorization` obtains
+//! permissions, `confirmation` handles the answers of the server, and `channel_events` handles the events that follow.
+//! `paced_requests` repeats requests on a server that limits messages.
 
 mod authorization;
 mod channel_events;

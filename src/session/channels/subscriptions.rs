@@ -1,4 +1,4 @@
-//! All channels that are wanted: intents, messages to the server, deadlines.
+//! All channels that the program wants: intents, messages to the server, deadlines.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 use super::subscription::{AtServer, Progress, Subscription, User};
 use crate::session::{
     interface::{AttemptId, IsCurrent, OwnOptions, Rules, earliest},
-    limits::{pacing::Pacing, unanswered::Unanswered},
+    limits::{pacing::Pacing, unanswered::UnansweredMessages},
 };
 use crate::{
     ChannelAuth, Error, Name,
@@ -17,27 +17,29 @@ use crate::{
     protocol::frame::Outgoing,
 };
 
-/// All channels that are wanted, or that the server must still be told to forget.
+/// All channels that the program wants, or that the server must still unsubscribe.
 pub(crate) struct Subscriptions {
     pub rules: Rules,
-    /// The memory budget of all channels together, members aside.
+    /// The memory budget of all channels together, without members.
     pub budget: MemoryBudget,
     pub member_budget: MemoryBudget,
     pub by_name: HashMap<Name, Subscription>,
-    /// The channels about which the server has to be told something. Each stands here once.
-    pub to_tell: VecDeque<Name>,
-    /// The channels for which a permission, or a newer key, is to be asked.
-    pub to_ask: Vec<Name>,
-    /// The channels whose request waits for its turn, by the number of the intent: in the order in which they became known.
+    /// The channels that need a message to the server, each once.
+    pub to_send: VecDeque<Name>,
+    /// The channels that need a permission or a newer key.
+    pub to_authorize: Vec<Name>,
+    /// The channels whose request waits for its turn, by the id of the intent: in the order in which the program named
+    /// them.
     pub held_back: BTreeMap<u64, Name>,
     pub pacing: Pacing,
-    /// In order, because every attempt has the same time. Those that have ended stay until they would have run out.
+    /// The deadlines of attempts, in order, because every attempt has the same timeout. Ended attempts stay until their
+    /// deadline.
     pub deadlines: VecDeque<(Instant, Name, AttemptId)>,
     /// The newest attempt.
     pub attempts: AttemptId,
     pub connected: bool,
-    /// An error without a channel came on this connection. It may have refused another request than it was taken for.
-    pub has_doubts: bool,
+    /// An error without a channel came on this connection. It may have refused another request than the client thinks.
+    pub has_ambiguous_error: bool,
 }
 
 impl Subscriptions {
@@ -47,18 +49,18 @@ impl Subscriptions {
             rules,
             budget: MemoryBudget::of_session(),
             by_name: HashMap::new(),
-            to_tell: VecDeque::new(),
-            to_ask: Vec::new(),
+            to_send: VecDeque::new(),
+            to_authorize: Vec::new(),
             held_back: BTreeMap::new(),
             pacing: Pacing::default(),
             deadlines: VecDeque::new(),
             attempts: AttemptId::default(),
             connected: false,
-            has_doubts: false,
+            has_ambiguous_error: false,
         }
     }
 
-    /// Follows the user's wish for a channel; the last wish wins (S1). `ready` is a permission that the user has already.
+    /// Follows a change of an intent; the last change counts (S1). `ready` is a permission of the program.
     pub fn change_intent(
         &mut self,
         channel: &Stamp,
@@ -69,7 +71,7 @@ impl Subscriptions {
         now: Instant,
     ) {
         if !channel.epoch.is_active() {
-            return self.unwant(channel.intent.name());
+            return self.withdraw(channel.intent.name());
         }
         let name = channel.intent.name().clone();
         let subscription =
@@ -77,17 +79,17 @@ impl Subscriptions {
         let is_new = subscription.channel.epoch != channel.epoch;
         let is_authorized_anew = subscription.own.authorizer != own.authorizer;
         subscription.own = own;
-        if !is_new && !subscription.can_begin_anew(ready.is_some() || is_authorized_anew) {
+        if !is_new && !subscription.can_retry(ready.is_some() || is_authorized_anew) {
             return;
         }
         if is_new {
-            subscription.answer_intent(channel, &self.member_budget);
+            subscription.replace_intent(channel, &self.member_budget);
         }
         subscription.ready = ready.or(subscription.ready.take());
         let is_asked = matches!(subscription.progress, Progress::Authorizing(_)) && !is_authorized_anew;
         if is_asked && subscription.ready.is_none() {
-            // The authorizer is being asked for the same socket, and its answer is as good for the new wish (S11), which gets
-            // a time of its own.
+            // The authorizer is being asked for the same socket, and its answer serves the new intent, too (S11). The
+            // new intent has a deadline of its own.
             let attempt = self.begin_attempt(&name, now);
             return self.set_progress(&name, Progress::Authorizing(attempt));
         }
@@ -95,10 +97,10 @@ impl Subscriptions {
         self.advance(&name, user, batch, now);
     }
 
-    /// Unsubscribing wins at once (S2): a late answer finds nothing that waits for it.
-    pub fn unwant(&mut self, name: &Name) {
+    /// Unsubscribes at once (S2). Late answers have no effect.
+    pub fn withdraw(&mut self, name: &Name) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
-        subscription.progress = Progress::Unwanted;
+        subscription.progress = Progress::Withdrawn;
         subscription.ready = None;
         subscription.forget_secrets();
         self.held_back.remove(&subscription.channel.intent.id());
@@ -106,24 +108,24 @@ impl Subscriptions {
         if is_unknown_to_server || !self.connected {
             self.by_name.remove(name);
         } else {
-            self.tell(name);
+            self.enqueue(name);
         }
     }
 
-    /// Takes a wanted channel one step further: to the server, to those who authorise, or to its end.
+    /// Takes a channel one step further: to the server, to the authorizer, or to an error.
     pub fn advance(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) {
         let Some(subscription) = self.by_name.get(name) else { return };
         if !subscription.kind.needs_auth() {
-            self.tell(name);
+            self.enqueue(name);
         } else if !subscription.can_be_authorized(&self.rules) {
             self.fail(name, "", Error::NoAuthorizer { channel: name.to_string() }, batch);
         } else if !self.connected {
-            // The permission must be for the socket that is to come.
+            // The permission must be for the next socket.
         } else if subscription.ready.is_some() {
             self.use_ready_permission(name, user, batch, now);
         } else {
             let attempt = self.begin_attempt(name, now);
-            self.to_ask.push(name.clone());
+            self.to_authorize.push(name.clone());
             if let Some(subscription) = self.by_name.get_mut(name) {
                 subscription.progress = Progress::Authorizing(attempt);
                 subscription.last_auth_request = attempt;
@@ -137,18 +139,19 @@ impl Subscriptions {
         }
     }
 
-    /// Numbers another attempt for this channel, and gives it its time. The user's own channel has no end to wait for: servers
-    /// send on it from the sign-in on, and nobody waits for its confirmation.
+    /// Begins another attempt for this channel, with a deadline. The channel of the user has no deadline: servers send
+    /// on it from the sign-in on, so nothing waits for its confirmation.
     pub fn begin_attempt(&mut self, name: &Name, now: Instant) -> AttemptId {
         self.attempts.0 += 1;
         self.forget_ended_attempts();
-        if !self.by_name.get(name).is_some_and(Subscription::is_users) {
+        if !self.by_name.get(name).is_some_and(Subscription::is_user_channel) {
             self.deadlines.push_back((now + self.rules.timeout, name.clone(), self.attempts));
         }
         self.attempts
     }
 
-    /// Keeps the list of deadlines in proportion to what is pending, so seldom that it costs nothing on average.
+    /// Keeps the list of deadlines in proportion to the pending attempts. It runs so rarely that it costs nothing on
+    /// average.
     pub fn forget_ended_attempts(&mut self) {
         if self.deadlines.len() > 2 * self.by_name.len() + 64 {
             let by_name = &self.by_name;
@@ -156,32 +159,33 @@ impl Subscriptions {
         }
     }
 
-    pub fn tell(&mut self, name: &Name) {
+    pub fn enqueue(&mut self, name: &Name) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
-        if self.connected && !std::mem::replace(&mut subscription.to_tell, true) {
-            self.to_tell.push_back(name.clone());
-            self.forget_untold();
+        if self.connected && !std::mem::replace(&mut subscription.is_queued, true) {
+            self.to_send.push_back(name.clone());
+            self.forget_unsent();
         }
     }
 
-    /// Keeps the list of names in proportion to the channels: while a sign-in holds messages back, channels come and go.
-    pub fn forget_untold(&mut self) {
-        if self.to_tell.len() <= 2 * self.by_name.len() + 64 {
+    /// Keeps the list of names in proportion to the channels: channels come and go while a sign-in holds messages back.
+    pub fn forget_unsent(&mut self) {
+        if self.to_send.len() <= 2 * self.by_name.len() + 64 {
             return;
         }
         let by_name = &mut self.by_name;
-        self.to_tell.retain(|name| by_name.get_mut(name).is_some_and(|s| std::mem::take(&mut s.to_tell)));
-        for name in &self.to_tell {
+        self.to_send.retain(|name| by_name.get_mut(name).is_some_and(|s| std::mem::take(&mut s.is_queued)));
+        for name in &self.to_send {
             if let Some(subscription) = self.by_name.get_mut(name) {
-                subscription.to_tell = true;
+                subscription.is_queued = true;
             }
         }
     }
 
-    /// A new connection subscribes every wanted channel exactly once (R8), in the order in which they became known.
+    /// A new connection subscribes every wanted channel exactly once (R8), in the order in which the program named
+    /// them.
     pub fn begin_connection(&mut self, user: User, batch: &mut Batch, now: Instant) {
         self.connected = true;
-        self.has_doubts = false;
+        self.has_ambiguous_error = false;
         self.pacing.begin_connection();
         let wanted = self.by_name.values().filter(|subscription| subscription.progress == Progress::Wanted);
         let mut wanted: Vec<_> = wanted.map(|s| (s.channel.intent.id(), s.channel.intent.name().clone())).collect();
@@ -191,15 +195,16 @@ impl Subscriptions {
         }
     }
 
-    /// The server has forgotten everything. What is still wanted will be requested again.
+    /// The server has forgotten all subscriptions. The next connection requests the wanted channels again.
     pub fn end_connection(&mut self, batch: &mut Batch, now: Instant) {
-        self.give_up_waiting_for_keys(batch);
+        self.flush_waiting_events(batch);
         self.connected = false;
-        self.to_tell.clear();
-        self.to_ask.clear();
+        self.to_send.clear();
+        self.to_authorize.clear();
         self.held_back.clear();
         self.deadlines.clear();
-        self.by_name.retain(|_, subscription| subscription.progress != Progress::Unwanted && !subscription.is_users());
+        self.by_name
+            .retain(|_, subscription| subscription.progress != Progress::Withdrawn && !subscription.is_user_channel());
         for subscription in self.by_name.values_mut() {
             if subscription.progress == Progress::Subscribed {
                 subscription.lost = Some(now);
@@ -207,8 +212,8 @@ impl Subscriptions {
             subscription.forget_secrets();
             subscription.at_server = AtServer::No;
             subscription.unanswered = 0;
-            subscription.to_tell = false;
-            // A channel without an authorizer is reported again: the program may have a permission for the new socket.
+            subscription.is_queued = false;
+            // This includes a channel without an authorizer: the program may have a permission for the new socket.
             subscription.progress = Progress::Wanted;
         }
     }
@@ -216,16 +221,16 @@ impl Subscriptions {
     /// The next message to the server about a channel.
     pub fn next_message(
         &mut self,
-        unanswered: &mut Unanswered,
+        unanswered: &mut UnansweredMessages,
         is_current: IsCurrent<'_>,
         now: Instant,
     ) -> Option<String> {
-        while let Some(name) = self.to_tell.pop_front() {
+        while let Some(name) = self.to_send.pop_front() {
             let Some(subscription) = self.by_name.get_mut(&name) else { continue };
-            subscription.to_tell = false;
+            subscription.is_queued = false;
             let is_current_intent = is_current(&subscription.channel);
             match (subscription.progress, subscription.at_server) {
-                // The user has changed the wish during this turn, and the next turn learns it.
+                // The program has changed the intent during this turn. The next turn learns of it.
                 (Progress::Wanted | Progress::Authorized(_), AtServer::No | AtServer::Perhaps)
                     if !is_current_intent => {}
                 (Progress::Wanted | Progress::Authorized(_), AtServer::No | AtServer::Perhaps) => {
@@ -235,37 +240,37 @@ impl Subscriptions {
                     self.hold_back(&name);
                 }
                 (Progress::Wanted | Progress::Authorized(_) | Progress::Failed, AtServer::Asked)
-                | (Progress::Unwanted, AtServer::Asked | AtServer::Perhaps) => {
+                | (Progress::Withdrawn, AtServer::Asked | AtServer::Perhaps) => {
                     subscription.at_server = AtServer::No;
-                    // What has to be said after the unsubscribe is said before anything about other channels.
-                    subscription.to_tell = true;
-                    self.to_tell.push_front(name.clone());
+                    // A message that must follow the unsubscribe is sent before messages about other channels.
+                    subscription.is_queued = true;
+                    self.to_send.push_front(name.clone());
                     return Some(Outgoing::Unsubscribe { channel: &name }.to_text());
                 }
-                (Progress::Unwanted, AtServer::No) => self.remove_answered(&name),
+                (Progress::Withdrawn, AtServer::No) => self.remove_if_done(&name),
                 _ => {}
             }
         }
         self.next_held_back(unanswered, is_current, now)
     }
 
-    /// Forgets a channel that nobody wants, once the server has said all that it has to say about it.
-    pub fn remove_answered(&mut self, name: &Name) {
+    /// Removes an unsubscribed channel, once the server has answered all requests for it.
+    pub fn remove_if_done(&mut self, name: &Name) {
         let is_over =
-            |s: &Subscription| s.progress == Progress::Unwanted && s.at_server == AtServer::No && s.unanswered == 0;
+            |s: &Subscription| s.progress == Progress::Withdrawn && s.at_server == AtServer::No && s.unanswered == 0;
         if self.by_name.get(name).is_some_and(is_over) {
             self.by_name.remove(name);
         }
     }
 
-    pub fn request(&mut self, name: &Name, unanswered: &mut Unanswered, now: Instant) -> String {
+    pub fn request(&mut self, name: &Name, unanswered: &mut UnansweredMessages, now: Instant) -> String {
         let attempt = match self.by_name.get(name).map(|subscription| subscription.progress) {
             Some(Progress::Authorized(attempt)) => attempt,
             _ => self.begin_attempt(name, now),
         };
         let permission = self.by_name.get_mut(name).and_then(|subscription| {
             subscription.note_request(attempt, unanswered, now);
-            if !subscription.is_users() {
+            if !subscription.is_user_channel() {
                 self.pacing.sent(now);
             }
             subscription.permission.as_ref()
@@ -275,10 +280,11 @@ impl Subscriptions {
         Outgoing::Subscribe { channel: name, auth, channel_data }.to_text()
     }
 
-    /// S5: ends the attempts whose time is over. A request is taken back from the server, in case it answers yet.
+    /// S5: ends the attempts whose deadline has passed. The client unsubscribes a request, in case the server still
+    /// answers it.
     ///
     /// A channel that waits for the sign-in of the `user` has no deadline of its own.
-    pub fn expire(&mut self, user: User, unanswered: &mut Unanswered, batch: &mut Batch, now: Instant) {
+    pub fn expire(&mut self, user: User, unanswered: &mut UnansweredMessages, batch: &mut Batch, now: Instant) {
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
             let Some((_, name, attempt)) = self.deadlines.pop_front() else { return };
             // Most attempts have ended long before.
@@ -289,30 +295,30 @@ impl Subscriptions {
             }
             let is_confirmed_too_early = subscription.is_confirmed_too_early();
             if subscription.last_request == attempt {
-                // Nothing is expected any more.
+                // The answers are not expected any more.
                 unanswered.forget(&name, std::mem::take(&mut subscription.unanswered), now);
                 if is_confirmed_too_early {
-                    // Whether the server has refused the last request is not known, so that it is asked again.
+                    // The server may have refused the last request. The client asks again.
                     subscription.progress = Progress::Wanted;
                     self.advance(&name, user, batch, now);
                     continue;
                 }
             }
             let (channel, after) = (name.to_string(), self.rules.timeout);
-            let asked_in_vain = Error::AuthTimeout { channel: Some(channel.clone()), after };
+            let auth_timeout = Error::AuthTimeout { channel: Some(channel.clone()), after };
             if subscription.progress == Progress::Authorizing(attempt) {
-                self.fail(&name, "", asked_in_vain, batch);
+                self.fail(&name, "", auth_timeout, batch);
             } else if subscription.is_pending(attempt) {
                 self.fail(&name, "", Error::SubscriptionTimeout { channel, after }, batch);
             } else {
-                self.end_of_fetch(&name, attempt, Err(asked_in_vain), batch, now);
+                self.end_of_fetch(&name, attempt, Err(auth_timeout), batch, now);
             }
-            self.remove_answered(&name);
+            self.remove_if_done(&name);
         }
     }
 
-    /// Answers could not come for so long, which is nobody's fault. No attempt gets more than its whole time by it, so that
-    /// the deadlines stay in order.
+    /// Moves all deadlines by a time in which no answer could be read. No attempt gets more than its whole timeout, so
+    /// that the deadlines stay in order.
     pub fn postpone(&mut self, pause: Duration, now: Instant) {
         let latest = now + self.rules.timeout;
         self.deadlines.iter_mut().for_each(|(deadline, ..)| *deadline = (*deadline + pause).min(latest));
@@ -328,12 +334,12 @@ impl Subscriptions {
         self.by_name.is_empty() && self.held_back.is_empty()
     }
 
-    /// Whether that attempt, or that fetch of a key, is still under way.
+    /// Whether that attempt, or that fetch of a key, is still in progress.
     pub fn awaits(&self, channel: &str, attempt: AttemptId) -> bool {
         self.by_name.get(channel).is_some_and(|s| s.asks_permission(attempt) || s.awaits(attempt))
     }
 
-    /// Whether events of this wish may be sent: the channel is subscribed, and the wish is the current one.
+    /// Whether the channel is subscribed for this very intent, so that client events may be sent.
     pub fn is_subscribed(&self, channel: &Stamp) -> bool {
         let subscription = self.by_name.get(channel.intent.name());
         subscription.is_some_and(|s| s.progress == Progress::Subscribed && s.channel.epoch == channel.epoch)

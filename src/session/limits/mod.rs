@@ -1,4 +1,4 @@
-//! Limits of servers: the pace of requests, and the requests without an answer.
+//! Limits of servers: the pace of requests, and the messages without an answer.
 
 pub(crate) mod pacing;
 pub(crate) mod unanswered;

@@ -134,7 +134,7 @@ impl Scenario {
         }
         if let Some(Delivery { batch, update }) = self.session.take_delivery() {
             let batch = Arc::new(batch);
-            self.settled.extend(update.settled.iter().cloned());
+            self.settled.extend(update.outcomes.iter().cloned());
             for index in 0..batch.len() {
                 let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
                 self.told.push(batch.notice(index).cloned().unwrap_or_else(event));

@@ -1,4 +1,4 @@
-//! The course of the connection: from the wish to be connected, over attempts and losses, to rest.
+//! The connection: from a call to connect, over attempts and losses, to the idle state.
 
 use std::{
     sync::Arc,
@@ -20,36 +20,36 @@ use crate::{
     },
 };
 
-/// The remark about the end of a connection that the server accepted and did not confirm.
+/// Added to the error of a connection that the server accepted and did not confirm.
 const UNCONFIRMED: &str = "the connection was never confirmed; check the app key";
 
 impl Session {
-    /// The caller waits for an outcome: of this attempt, or of the one that is being made already.
-    pub fn connect_once(&mut self, wish: Stamp, call: CallId, now: Instant) {
-        self.update.taken_up = Some(call);
+    /// The caller waits for the result of this attempt, or of the one that is in progress.
+    pub fn connect_once(&mut self, intent: Stamp, call: CallId, now: Instant) {
+        self.update.accepted_call = Some(call);
         self.waiting.push(call);
         match self.phase {
-            Phase::Idle => self.begin(wish, Persistence::Once, now),
-            // Who waits wants an outcome soon, not after the back-off.
+            Phase::Idle => self.begin(intent, Persistence::Once, now),
+            // The caller should get a result soon, so the attempt does not wait for the back-off.
             Phase::Waiting { .. } => self.dial_again(now),
             Phase::Connecting(_) => {}
-            Phase::Connected(_) => self.settle(&Ok(())),
+            Phase::Connected(_) => self.report_outcome(&Ok(())),
         }
     }
 
-    pub fn connect_for_good(&mut self, wish: Stamp, call: CallId, now: Instant) {
-        self.update.taken_up = Some(call);
+    pub fn connect_for_good(&mut self, intent: Stamp, call: CallId, now: Instant) {
+        self.update.accepted_call = Some(call);
         self.persistence = Persistence::ForGood;
         if self.is_idle() {
-            self.begin(wish, Persistence::ForGood, now);
+            self.begin(intent, Persistence::ForGood, now);
         }
     }
 
-    fn begin(&mut self, wish: Stamp, persistence: Persistence, now: Instant) {
+    fn begin(&mut self, intent: Stamp, persistence: Persistence, now: Instant) {
         self.persistence = persistence;
-        self.connection = Some(wish);
+        self.connection = Some(intent);
         debug_assert_eq!(self.batch.len(), 0, "each turn ends with taking the batch");
-        self.batch = Batch::answering(self.connection.clone());
+        self.batch = Batch::for_connection(self.connection.clone());
         self.backoff.reset();
         self.insists_on_tls = false;
         self.outage = Some(Outage::begin(now, self.settings.unavailable_timeout));
@@ -57,10 +57,10 @@ impl Session {
         self.dial(now);
     }
 
-    /// Tells those who wait how the attempt ended.
-    pub fn settle(&mut self, outcome: &Result<(), Arc<Error>>) {
-        let settled = self.waiting.drain(..).map(|call| (call, outcome.clone()));
-        self.update.settled.extend(settled);
+    /// Reports the result of the attempt to the waiting calls.
+    pub fn report_outcome(&mut self, outcome: &Result<(), Arc<Error>>) {
+        let outcomes = self.waiting.drain(..).map(|call| (call, outcome.clone()));
+        self.update.outcomes.extend(outcomes);
     }
 
     pub fn disconnect(&mut self, now: Instant) {
@@ -69,9 +69,9 @@ impl Session {
         }
         self.change_state(ConnectionState::Disconnecting, None, None);
         self.close_socket(Some(1000));
-        self.end_ledger(now);
+        self.report_held_errors(now);
         self.end_connection(now);
-        self.rest(ConnectionState::Disconnected, None);
+        self.become_idle(ConnectionState::Disconnected, None);
     }
 
     pub fn reconnect_now(&mut self, now: Instant) {
@@ -86,24 +86,24 @@ impl Session {
         match &mut self.phase {
             Phase::Connecting(attempt) if attempt.deadline <= now => {
                 let (phase, after) = (attempt.phase, self.settings.connect_timeout);
-                self.lose(Error::ConnectTimeout { phase, after }, now);
+                self.fail_connection(Error::ConnectTimeout { phase, after }, now);
             }
             Phase::Waiting { until } if *until <= now => self.dial_again(now),
             Phase::Connected(online) => match online.liveness.expire(now) {
-                Some(Expiry::Silent { silence }) => self.lose(Error::PongTimeout { silence }, now),
-                Some(Expiry::Stuck { after }) => self.lose(Error::WriteTimeout { after }, now),
+                Some(Expiry::Silent { silence }) => self.fail_connection(Error::PongTimeout { silence }, now),
+                Some(Expiry::Stuck { after }) => self.fail_connection(Error::WriteTimeout { after }, now),
                 None if online.liveness.is_paused() => {}
                 None => self.expire_answers(now),
             },
             Phase::Idle | Phase::Connecting(_) | Phase::Waiting { .. } => {}
         }
-        self.tell_unavailable(now);
+        self.report_unavailable(now);
     }
 
-    /// The first time that an outage is long enough it is told at once. From then on `wait` tells it after each attempt.
-    fn tell_unavailable(&mut self, now: Instant) {
-        let Some(outage) = self.outage.as_mut().filter(|outage| outage.is_to_be_told(now)) else { return };
-        outage.told = true;
+    /// Reports an outage once it is long enough. From then on `back_off` reports it after each attempt.
+    fn report_unavailable(&mut self, now: Instant) {
+        let Some(outage) = self.outage.as_mut().filter(|outage| outage.is_due(now)) else { return };
+        outage.is_reported = true;
         let cause = outage.cause.clone();
         let retry_in = match self.phase {
             Phase::Waiting { until } => Some(until.saturating_duration_since(now)),
@@ -138,7 +138,7 @@ impl Session {
         }
     }
 
-    /// What was made for the socket goes with it.
+    /// Ends everything that belongs to the socket.
     fn end_connection(&mut self, now: Instant) {
         self.subscriptions.end_connection(&mut self.batch, now);
         self.client_events.end_connection(&mut self.batch);
@@ -146,16 +146,16 @@ impl Session {
         self.end_sign_in();
     }
 
-    /// Errors that are still held are reported, before the end is judged by the last one.
-    fn end_ledger(&mut self, now: Instant) {
+    /// Reports errors that are still held. The last error may explain the end of the connection.
+    fn report_held_errors(&mut self, now: Instant) {
         self.unanswered.end_connection();
-        self.follow_verdicts(now);
+        self.apply_attributions(now);
     }
 
-    /// The attempt failed, or the connection is over.
-    pub fn lose(&mut self, error: Error, now: Instant) {
-        self.blame_client_event(&error, now);
-        self.end_ledger(now);
+    /// The attempt failed, or the connection ended.
+    pub fn fail_connection(&mut self, error: Error, now: Instant) {
+        self.report_large_client_event(&error, now);
+        self.report_held_errors(now);
         let error = match &self.phase {
             Phase::Connected(online) => {
                 if online.was_stable(now) {
@@ -170,22 +170,22 @@ impl Session {
                 error
             }
         };
-        self.note_end(&error);
+        self.record_last_close(&error);
         if may_be_a_limit(&error) && self.is_connected() {
             self.subscriptions.cut(now);
         }
-        let error = self.say_if_unconfirmed(error);
+        let error = self.explain_unconfirmed(error);
         let close_code = matches!(error, Error::MessageTooLarge { .. }).then_some(1009);
         self.close_socket(close_code);
         self.end_connection(now);
         let cause = Arc::new(error);
         let outage = Outage::begin(now, self.settings.unavailable_timeout);
         self.outage.get_or_insert(outage).cause = Some(Arc::clone(&cause));
-        self.go_on_after(cause, now);
+        self.continue_after(cause, now);
     }
 
-    /// T2: a server that finds a client event too large may say so by the end of the connection only.
-    fn blame_client_event(&mut self, error: &Error, now: Instant) {
+    /// T2: a server may close the connection because a client event is too large.
+    fn report_large_client_event(&mut self, error: &Error, now: Instant) {
         if close_code(error) != Some(1009) {
             return;
         }
@@ -194,8 +194,8 @@ impl Session {
         }
     }
 
-    /// R5: some servers drop a connection with an unknown key, without a word.
-    fn say_if_unconfirmed(&self, mut error: Error) -> Error {
+    /// R5: some servers close a connection with an unknown key without a message.
+    fn explain_unconfirmed(&self, mut error: Error) -> Error {
         let is_open = matches!(&self.phase, Phase::Connecting(attempt) if attempt.phase == ConnectPhase::Established);
         match &mut error {
             Error::ConnectionLost { reason, .. } if is_open => *reason = format!("{reason}; {UNCONFIRMED}"),
@@ -207,44 +207,44 @@ impl Session {
         error
     }
 
-    /// For the counters. An attempt that failed without a code was no connection that could have ended.
-    fn note_end(&mut self, error: &Error) {
+    /// Records the end of a connection for the snapshot. An attempt that failed without a code was never a connection.
+    fn record_last_close(&mut self, error: &Error) {
         if self.is_connected() || matches!(error, Error::ConnectionClosed { .. }) {
             self.update.last_close = Some(LastClose::by(error));
         }
     }
 
-    /// Decides by the reason (R2) and by the policy (R1) what comes after a connection.
-    fn go_on_after(&mut self, cause: Arc<Error>, now: Instant) {
+    /// Decides what to do after the end of a connection, by its reason (R2) and the policy (R1).
+    fn continue_after(&mut self, cause: Arc<Error>, now: Instant) {
         let advice = Advice::for_code(close_code(&cause));
         if advice == Advice::UseTls && !self.is_over_tls {
             self.insists_on_tls = true;
             self.change_state(ConnectionState::Reconnecting, Some(cause), Some(Duration::ZERO));
             return self.dial_again(now);
         }
-        self.settle(&Err(Arc::clone(&cause)));
-        // R2: over TLS it is tried once, and where nothing speaks it another try would be no other.
+        self.report_outcome(&Err(Arc::clone(&cause)));
+        // R2: TLS is tried once. If the peer does not speak TLS, another attempt would fail as well.
         let no_tls = self.insists_on_tls && matches!(*cause, Error::Tls { problem: TlsProblem::NotTls, .. });
         if matches!(advice, Advice::GiveUp | Advice::UseTls) || no_tls || matches!(*cause, Error::Config { .. }) {
-            return self.rest(ConnectionState::Failed, Some(cause));
+            return self.become_idle(ConnectionState::Failed, Some(cause));
         }
         if self.persistence == Persistence::Once {
-            return self.rest(ConnectionState::Disconnected, Some(cause));
+            return self.become_idle(ConnectionState::Disconnected, Some(cause));
         }
         match self.backoff.next(advice, now) {
-            Next::Never => self.rest(ConnectionState::Disconnected, Some(cause)),
-            Next::UsedUp => self.rest(ConnectionState::Failed, Some(cause)),
-            Next::After(delay) => self.wait(delay, cause, now),
+            Next::Never => self.become_idle(ConnectionState::Disconnected, Some(cause)),
+            Next::UsedUp => self.become_idle(ConnectionState::Failed, Some(cause)),
+            Next::After(delay) => self.back_off(delay, cause, now),
         }
     }
 
-    fn wait(&mut self, delay: Duration, cause: Arc<Error>, now: Instant) {
+    fn back_off(&mut self, delay: Duration, cause: Arc<Error>, now: Instant) {
         self.phase = Phase::Waiting { until: now + delay };
-        // An attempt that outlived the ten seconds was told already; its cause and the delay need a change to be told with.
-        let told_in_this_attempt = self.state == ConnectionState::Unavailable;
+        // If this attempt has reported `Unavailable` already, the delay and the cause need another change of state.
+        let reported_in_this_attempt = self.state == ConnectionState::Unavailable;
         let state = match &mut self.outage {
-            Some(outage) if outage.told_at() <= now && !told_in_this_attempt => {
-                outage.told = true;
+            Some(outage) if outage.due_at() <= now && !reported_in_this_attempt => {
+                outage.is_reported = true;
                 ConnectionState::Unavailable
             }
             _ => ConnectionState::Reconnecting,
@@ -255,23 +255,23 @@ impl Session {
         }
     }
 
-    /// Ends all efforts until the next `connect`.
-    fn rest(&mut self, state: ConnectionState, cause: Option<Arc<Error>>) {
-        self.settle(&Err(cause.clone().unwrap_or_else(|| Arc::new(Error::Disconnected))));
+    /// Stops connecting until the next call to connect.
+    fn become_idle(&mut self, state: ConnectionState, cause: Option<Arc<Error>>) {
+        self.report_outcome(&Err(cause.clone().unwrap_or_else(|| Arc::new(Error::Disconnected))));
         if let (ConnectionState::Failed, Some(cause)) = (state, &cause) {
-            // H11: nothing comes back from here on, which handlers of errors must know.
+            // H11: the error handlers must learn that the client has stopped for good.
             self.batch.push_notice(Notification::Error(Arc::clone(cause)));
         }
         self.phase = Phase::Idle;
         self.outage = None;
-        // What is told from here on answers no wish to be connected.
+        // Later events belong to no intent to be connected.
         self.connection = None;
         self.change_state(state, cause, None);
     }
 }
 
-/// Whether the server may have ended the connection because of too many messages (S10). A code of Pusher's is a reason of its
-/// own, and so are those of a server that goes away or restarts, and of a message that is too large.
+/// Whether the server may have closed the connection because of too many messages (S10). Close codes of Pusher have
+/// other reasons. So have 1001 and 1012 (the server goes away or restarts) and 1009 (a message is too large).
 fn may_be_a_limit(error: &Error) -> bool {
     match error {
         Error::ConnectionLost { .. } => true,
@@ -280,7 +280,7 @@ fn may_be_a_limit(error: &Error) -> bool {
     }
 }
 
-/// The code that decides by R2 what to do next.
+/// The close code, by which R2 decides.
 fn close_code(error: &Error) -> Option<u16> {
     match error {
         Error::ConnectionClosed { code, .. } => Some(*code),

@@ -1,4 +1,4 @@
-//! What the socket brings, message by message.
+//! Events of the socket, and messages of the server.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,7 +18,8 @@ use crate::{
     },
 };
 
-/// Servers send two numbers. The id goes into every request for a permission, so that no server shall choose its length.
+/// Servers send two short numbers. The socket id is part of every request for a permission, so a server must not choose
+/// its length.
 const MAX_SOCKET_ID: usize = 200;
 
 impl Session {
@@ -28,13 +29,13 @@ impl Session {
                 self.is_over_tls |= phase == ConnectPhase::Tls;
                 self.phase.reached(phase);
             }
-            FromSocket::DialFailed(error) => self.lose(error, now),
+            FromSocket::DialFailed(error) => self.fail_connection(error, now),
             FromSocket::Text(text) => self.text(text, now),
             FromSocket::Binary => self.bad_message("it is binary".to_owned(), now),
             FromSocket::Ended(Ending::Closed { code, reason }) => {
-                self.lose(Error::ConnectionClosed { code, message: reason }, now);
+                self.fail_connection(Error::ConnectionClosed { code, message: reason }, now);
             }
-            FromSocket::Ended(Ending::Lost(error)) => self.lose(error, now),
+            FromSocket::Ended(Ending::Lost(error)) => self.fail_connection(error, now),
             FromSocket::Resumed => {
                 if let Phase::Connected(online) = &mut self.phase {
                     let pause = online.liveness.resume(now);
@@ -65,18 +66,18 @@ impl Session {
         }
     }
 
-    /// R5: nothing but `pusher:connection_established` may come first. A `pusher:error` at least says why (R3).
+    /// R5: the first message must be `pusher:connection_established`. A `pusher:error` in its place has a reason (R3).
     fn first_message(&mut self, message: Message<'_>, now: Instant) {
         match message {
             Message::ConnectionEstablished { established, .. } if established.socket_id.is_empty() => {
                 self.unexpected_first_message("a confirmation without a socket id".to_owned(), now);
             }
             Message::ConnectionEstablished { established, .. } if established.socket_id.len() > MAX_SOCKET_ID => {
-                self.unexpected_first_message("a confirmation with an endless socket id".to_owned(), now);
+                self.unexpected_first_message("a confirmation with a socket id that is too long".to_owned(), now);
             }
             Message::ConnectionEstablished { established, data } => self.established(established, data, now),
             Message::Error(ServerError { code: Some(code), message, .. }) => {
-                self.lose(Error::ConnectionClosed { code, message }, now);
+                self.fail_connection(Error::ConnectionClosed { code, message }, now);
             }
             Message::Error(error) => self.unexpected_first_message(format!("pusher:error {:?}", error.message), now),
             _ => self.unexpected_first_message("another event".to_owned(), now),
@@ -84,7 +85,7 @@ impl Session {
     }
 
     fn unexpected_first_message(&mut self, reason: String, now: Instant) {
-        self.lose(Error::UnexpectedFirstMessage { reason }, now);
+        self.fail_connection(Error::UnexpectedFirstMessage { reason }, now);
     }
 
     fn established(&mut self, established: Established, data: Data<'_>, now: Instant) {
@@ -103,8 +104,8 @@ impl Session {
         self.persistence = Persistence::ForGood;
         self.socket_id = established.socket_id.into();
         self.update.socket_id = Some(Some(Arc::clone(&self.socket_id)));
-        self.settle(&Ok(()));
-        if let Some(change) = self.begin_state(ConnectionState::Connected, None, None) {
+        self.report_outcome(&Ok(()));
+        if let Some(change) = self.record_state(ConnectionState::Connected, None, None) {
             self.batch.push_connected(&data.text(), change);
         }
         self.begin_sign_in(now);
@@ -120,14 +121,14 @@ impl Session {
             Message::SignInSucceeded { id } => self.signed_in(id, now),
             Message::Watchlist(changes) => self.watchlist(changes),
             Message::ConnectionEstablished { .. } | Message::UnknownPlatformEvent => self.counters.ignored += 1,
-            of_channel => {
-                let known = self.platform_event(of_channel, now);
+            platform_event => {
+                let known = self.platform_event(platform_event, now);
                 self.counters.ignored += u64::from(!known);
             }
         }
     }
 
-    /// What the platform sends about a channel. False when nobody waits for it (S8).
+    /// An event of the platform on a channel. Returns false if it is unexpected (S8).
     fn platform_event(&mut self, message: Message<'_>, now: Instant) -> bool {
         if let Message::SubscriptionSucceeded { channel, .. } | Message::SubscriptionError { channel, .. } = &message {
             self.note_answer(channel, now);
@@ -141,17 +142,19 @@ impl Session {
             Message::SubscriptionError { channel, data, refusal } => {
                 subscriptions.refused(&channel, &data.text(), refusal, user, batch, now)
             }
-            Message::SubscriptionCount { channel, data, count } => subscriptions.counted(&channel, data, count, batch),
-            Message::CacheMiss { channel, data } => subscriptions.cache_missed(&channel, data, batch),
+            Message::SubscriptionCount { channel, data, count } => {
+                subscriptions.subscription_count(&channel, data, count, batch)
+            }
+            Message::CacheMiss { channel, data } => subscriptions.cache_miss(&channel, data, batch),
             Message::MemberAdded { channel, data } => subscriptions.member_added(&channel, data, batch),
             Message::MemberRemoved { channel, data } => subscriptions.member_removed(&channel, data, batch),
             _ => false,
         }
     }
 
-    /// S8: an application event without a channel is for the client's own handlers and receivers.
+    /// S8: an application event without a channel goes to the handlers and receivers of the client.
     fn event(&mut self, frame: &Frame<'_>, now: Instant) {
-        let is_taken = match frame.channel.as_deref() {
+        let is_known = match frame.channel.as_deref() {
             Some(channel) => self.subscriptions.event(channel, frame, &mut self.batch, now),
             None => {
                 let (data, user_id) = (frame.data, frame.user_id.as_deref());
@@ -159,7 +162,7 @@ impl Session {
                 true
             }
         };
-        let counter = if is_taken { &mut self.counters.events } else { &mut self.counters.ignored };
+        let counter = if is_known { &mut self.counters.events } else { &mut self.counters.ignored };
         *counter += 1;
     }
 
@@ -175,7 +178,7 @@ impl Session {
         }
     }
 
-    /// D2 on a connection; R5 before there is one.
+    /// D2 applies to an open connection, R5 before it is confirmed.
     fn bad_message(&mut self, reason: String, now: Instant) {
         match self.phase {
             Phase::Connected(_) => self.report_bad_message(reason),

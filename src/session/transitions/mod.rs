@@ -1,4 +1,4 @@
-//! The reactions of the session: to user calls, to the messages of the server, to answers and to time.
+//! The reactions of the session to calls of the program, messages of the server, answers of authorizers, and time.
 
 mod connection;
 mod inbound;

@@ -1,4 +1,4 @@
-//! Who the user is: the sign-in, and what comes of it for channels (A7, A8).
+//! The sign-in of the user, and its effects on channels (A7, A8).
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,9 +18,9 @@ use crate::{
 
 impl Session {
     pub fn sign_in(&mut self, call: CallId, now: Instant) {
-        let asks = self.sign_in.want(call, self.is_connected(), now);
-        if asks {
-            self.ask_who_the_user_is();
+        let begins = self.sign_in.begin(call, self.is_connected(), now);
+        if begins {
+            self.request_authentication();
         }
         let outcome = match self.sign_in.user() {
             Some(id) => UserOutcome::In(id.clone()),
@@ -29,7 +29,7 @@ impl Session {
         self.publish_user(outcome);
     }
 
-    /// The user asks for a connection, and with it for another sign-in: the failure of an older one is no answer any more.
+    /// A call to connect starts another sign-in, so the failure of an earlier one is no longer the outcome.
     pub fn forget_failed_sign_in(&mut self) {
         if self.sign_in.is_wanted() {
             self.publish_user(UserOutcome::Pending);
@@ -39,7 +39,7 @@ impl Session {
     pub fn begin_sign_in(&mut self, now: Instant) {
         if self.sign_in.begin_connection(now) {
             self.publish_user(UserOutcome::Pending);
-            self.ask_who_the_user_is();
+            self.request_authentication();
         }
     }
 
@@ -49,7 +49,7 @@ impl Session {
         }
     }
 
-    /// The request to sign in, when it is its turn (S10).
+    /// The message to sign in, when its turn has come (S10).
     pub fn next_sign_in(&mut self, now: Instant) -> Option<String> {
         if self.subscriptions.holds_back(now) && self.sign_in.wait_for_turn() {
             return None;
@@ -60,14 +60,14 @@ impl Session {
         Some(text)
     }
 
-    fn ask_who_the_user_is(&mut self) {
+    fn request_authentication(&mut self) {
         let subject = AuthSubject::User { socket_id: Arc::clone(&self.socket_id) };
         let attempt = self.sign_in.attempt();
         self.to_authenticate = Some(PendingAuth { generation: self.generation, attempt, subject });
     }
 
     fn publish_user(&mut self, outcome: UserOutcome) {
-        self.update.user = Some(self.sign_in.told(outcome));
+        self.update.user = Some(self.sign_in.answer_call(outcome));
     }
 
     /// A request for a permission was answered. An answer for an older socket is dropped (R8).
@@ -90,12 +90,12 @@ impl Session {
     }
 
     pub fn signed_in(&mut self, id: Option<String>, now: Instant) {
-        if self.sign_in.is_owed_an_answer() {
+        if self.sign_in.awaits_answer() {
             self.subscriptions.sign_in_answered(now);
         }
         if self.sign_in.is_pending() {
             self.unanswered.signed_in(now);
-            self.follow_verdicts(now);
+            self.apply_attributions(now);
         }
         let Some(id) = self.sign_in.succeeded(id) else {
             self.counters.ignored += 1;
@@ -104,17 +104,17 @@ impl Session {
         self.publish_user(UserOutcome::In(id.clone()));
         self.batch.push_notice(Notification::SignedIn { id: id.clone() });
         self.subscribe_user(&id, now);
-        self.go_on_with_subscriptions(User::SignedIn, now);
+        self.resume_subscriptions(User::SignedIn, now);
     }
 
-    /// What has waited for the outcome of the sign-in goes on, with the time that it had.
-    fn go_on_with_subscriptions(&mut self, user: User, now: Instant) {
+    /// Resumes the subscriptions that waited for the sign-in. Their deadlines move by the time that they waited.
+    fn resume_subscriptions(&mut self, user: User, now: Instant) {
         let waited = self.sign_in.release(now);
         self.subscriptions.postpone(waited, now);
-        self.subscriptions.user_known(user, &mut self.batch);
+        self.subscriptions.user_is_known(user, &mut self.batch);
     }
 
-    /// The client subscribes the user's own channel by itself.
+    /// Subscribes to the channel of the signed-in user.
     fn subscribe_user(&mut self, id: &Name, now: Instant) {
         let intent = Intent::new(Intent::USER, &format!("{SERVER_TO_USER}{id}"));
         intent.activate();
@@ -128,11 +128,11 @@ impl Session {
         );
     }
 
-    /// An error without a channel, which arrived at the time `at`, is the refusal of the sign-in.
+    /// An error without a channel, which arrived at the time `at`, refuses the sign-in.
     pub fn sign_in_refused(&mut self, error: ServerError, at: Instant, now: Instant) {
         if self.sign_in.refuse() {
             self.subscriptions.sign_in_answered(now);
-            self.tell_failed_sign_in(Error::SignInRefused { code: error.code, message: error.message }, now);
+            self.report_failed_sign_in(Error::SignInRefused { code: error.code, message: error.message }, now);
         } else {
             self.report_server_error(error, at);
         }
@@ -140,19 +140,19 @@ impl Session {
 
     pub fn sign_in_failed(&mut self, error: Error, now: Instant) {
         self.sign_in.fail();
-        self.tell_failed_sign_in(error, now);
+        self.report_failed_sign_in(error, now);
     }
 
-    fn tell_failed_sign_in(&mut self, error: Error, now: Instant) {
+    fn report_failed_sign_in(&mut self, error: Error, now: Instant) {
         self.publish_user(UserOutcome::Failed(error.clone()));
         self.batch.push_error(error);
-        self.go_on_with_subscriptions(User::Nobody, now);
+        self.resume_subscriptions(User::SignedOut, now);
     }
 
-    /// Ends what has waited too long for an answer. The sign-in comes first, because subscriptions may wait for it.
+    /// Ends the attempts whose deadline has passed. The sign-in comes first, because subscriptions may wait for it.
     pub fn expire_answers(&mut self, now: Instant) {
         self.unanswered.expire(now);
-        self.follow_verdicts(now);
+        self.apply_attributions(now);
         if let Some(error) = self.sign_in.expired(now) {
             self.unanswered.forget_sign_in(now);
             self.sign_in_failed(error, now);
@@ -167,7 +167,7 @@ impl Session {
             let user = User::from(&self.sign_in);
             self.subscriptions.expire(user, &mut self.unanswered, &mut self.batch, now);
         }
-        self.follow_verdicts(now);
+        self.apply_attributions(now);
     }
 
     /// Whether the answer to this request is still of use.
@@ -180,10 +180,10 @@ impl Session {
         self.is_current(*generation) && is_awaited()
     }
 
-    /// Of no intent to those who have not asked to be signed in.
+    /// Reports a watchlist event. It is ignored unless a user is signed in or signs in.
     pub fn watchlist(&mut self, changes: Vec<WatchlistChange>) {
-        let nobody_waits = self.sign_in.user().is_none() && !self.sign_in.is_pending();
-        if nobody_waits || changes.is_empty() {
+        let is_unexpected = self.sign_in.user().is_none() && !self.sign_in.is_pending();
+        if is_unexpected || changes.is_empty() {
             self.counters.ignored += 1;
             return;
         }
@@ -204,7 +204,7 @@ impl From<&SignIn> for User {
         match sign_in.user() {
             Some(_) => Self::SignedIn,
             None if sign_in.is_pending() => Self::Pending,
-            None => Self::Nobody,
+            None => Self::SignedOut,
         }
     }
 }

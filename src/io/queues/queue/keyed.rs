@@ -1,7 +1,7 @@
-//! Keys of the program's own, by which events supersede each other.
+//! Keys from the program, by which events replace each other.
 //!
-//! The closure that makes the keys is user code, and runs without a lock. A batch is staged under the queue's lock. The
-//! thread that delivers it takes it in afterwards, unless another thread is already doing so.
+//! The closure that makes the keys is user code, and runs without a lock. A batch is staged under the lock of the
+//! queue. The thread that delivers it then moves it into the queue, unless another thread is doing so already.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -12,10 +12,10 @@ use crate::{
     sync::Mutex,
 };
 
-/// The closure: the key of an event, `None` for the queue's own rule.
+/// The closure: the key of an event, or `None` for the rule of the queue.
 pub(crate) type KeyOf = Arc<dyn Fn(&Event) -> Option<String> + Send + Sync>;
 
-/// The closure of one queue, and the batches that it has not seen yet.
+/// The closure of one queue, and the batches that have no keys yet.
 pub(crate) struct Keyed {
     key_of: Mutex<Option<KeyOf>>,
     staged: Mutex<Staged>,
@@ -24,10 +24,10 @@ pub(crate) struct Keyed {
 #[derive(Default)]
 struct Staged {
     batches: VecDeque<Arc<Batch>>,
-    /// The entries of these batches, and their size.
+    /// The number of entries in these batches, and their size.
     entries: usize,
     bytes: usize,
-    /// A thread takes them in, one after another, so that they stay in order.
+    /// A thread makes the keys, one batch after another, so that the order is kept.
     is_taking_in: bool,
 }
 
@@ -43,14 +43,14 @@ impl Keyed {
         staged.batches.push_back(batch);
     }
 
-    /// Whether the staged batches are so large that the reader waits: the events arrive faster than the closure handles
-    /// them.
+    /// Whether the staged batches are so large that the reader waits: events arrive faster than the closure makes their
+    /// keys.
     pub fn is_full(&self, entries: usize, bytes: usize) -> bool {
         let staged = self.staged.lock();
         staged.entries >= entries || staged.bytes >= bytes
     }
 
-    /// The next batch to take in. `None` when there is none, or another thread takes them in.
+    /// The next batch to make keys for. `None` if there is none, or if another thread makes keys.
     pub fn begin(&self) -> Option<Arc<Batch>> {
         let mut staged = self.staged.lock();
         if staged.is_taking_in {
@@ -75,7 +75,7 @@ impl Keyed {
         ((0..batch.len()).map(entry).collect(), result)
     }
 
-    /// The keys of a batch, as far as the closure made them. A closure that panics is not run again.
+    /// The keys of a batch, as far as the closure made them. A closure that panics is not called again.
     fn keys(&self, context: CallContext, batch: &Arc<Batch>) -> (Vec<Option<String>>, Result<(), UserCodeError>) {
         let Some(key_of) = self.key_of.lock().clone() else { return (Vec::new(), Ok(())) };
         let mut keys = Vec::with_capacity(batch.len());
@@ -89,12 +89,12 @@ impl Keyed {
             return (keys, called);
         }
         let closures = (key_of, if called.is_err() { self.disarm() } else { None });
-        // It may be the last owner of what the closure holds, and dropping that is user code, too.
+        // This may be the last owner of the values in the closure, and dropping them is user code, too.
         let dropped = user_code::catch(|| drop(closures));
         (keys, called.and(dropped))
     }
 
-    /// From here on it gives no keys. Returns the closure, for the caller to drop without a lock.
+    /// Stops making keys. Returns the closure, which the caller drops without a lock.
     pub fn disarm(&self) -> Option<KeyOf> {
         self.key_of.lock().take()
     }

@@ -1,4 +1,4 @@
-//! What the snapshot knows of channels and of the user, beside whether they are subscribed.
+//! The state of channels and of the user in the snapshot, beside the outcomes of subscriptions.
 
 use std::collections::HashMap;
 
@@ -8,18 +8,18 @@ use crate::{
     event::{Batch, Members, MembersChange},
 };
 
-/// What is known of each channel that is wanted.
+/// The state of each channel, by the id of its intent.
 #[derive(Default)]
-pub(crate) struct Channels(HashMap<u64, ChannelFacts>);
+pub(crate) struct Channels(HashMap<u64, ChannelState>);
 
 #[derive(Default)]
-pub(crate) struct ChannelFacts {
+pub(crate) struct ChannelState {
     pub members: Members,
     me: Option<Name>,
     pub subscription_count: Option<u64>,
 }
 
-impl ChannelFacts {
+impl ChannelState {
     /// The client's own user.
     pub fn me(&self) -> Option<&Member> {
         self.members.get(self.me.as_ref()?)
@@ -29,16 +29,16 @@ impl ChannelFacts {
 impl Channels {
     pub fn apply(&mut self, batch: &Batch) {
         for (intent, change) in batch.members_changes() {
-            let facts = self.0.entry(intent.id()).or_default();
+            let state = self.0.entry(intent.id()).or_default();
             match change {
                 MembersChange::Replaced { members, me } => {
-                    // The old list goes first: it may be as large as the new one (D3).
-                    drop(std::mem::take(&mut facts.members));
-                    facts.members = members.iter().cloned().collect();
-                    facts.me.clone_from(me);
+                    // The old list is dropped first: it may be as large as the new one (D3).
+                    drop(std::mem::take(&mut state.members));
+                    state.members = members.iter().cloned().collect();
+                    state.me.clone_from(me);
                 }
-                MembersChange::Set(member) => facts.members.insert(member.clone()),
-                MembersChange::Removed(id) => drop(facts.members.take(id)),
+                MembersChange::Set(member) => state.members.insert(member.clone()),
+                MembersChange::Removed(id) => drop(state.members.take(id)),
             }
         }
         for (channel, notice) in batch.notices_of_channels() {
@@ -48,7 +48,7 @@ impl Channels {
         }
     }
 
-    pub fn get(&self, id: u64) -> Option<&ChannelFacts> {
+    pub fn get(&self, id: u64) -> Option<&ChannelState> {
         self.0.get(&id)
     }
 
@@ -57,16 +57,16 @@ impl Channels {
     }
 }
 
-/// What is known of the sign-in.
+/// The state of the sign-in.
 #[derive(Default)]
-pub(crate) struct UserFacts {
-    /// The last call, and the last one that an outcome answers.
+pub(crate) struct UserState {
+    /// The last call, and the call that `outcome` answers.
     last_call: CallId,
     answered: CallId,
     outcome: UserOutcome,
 }
 
-impl UserFacts {
+impl UserState {
     pub fn apply(&mut self, update: &SnapshotUpdate) {
         if let Some((call, outcome)) = &update.user {
             self.answered = *call;
@@ -79,10 +79,10 @@ impl UserFacts {
         self.last_call
     }
 
-    /// What became of the last call. An outcome of an older one says nothing about it.
+    /// The outcome of the last call. The outcome of an older call does not count.
     pub fn outcome(&self) -> &UserOutcome {
         match &self.outcome {
-            // Signing in again changes nothing about that.
+            // Another call does not change that the user is signed in.
             UserOutcome::In(_) => &self.outcome,
             _ if self.answered < self.last_call => &UserOutcome::Pending,
             outcome => outcome,
