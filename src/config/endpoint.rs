@@ -93,7 +93,7 @@ impl Endpoint {
         let bad = |reason: &str| Error::config("url", reason);
         if url.contains('@') {
             return Err(bad(
-                "has an @: a user name and a password are sent by Config::header (Authorization); write %40 in a path or a query",
+                "has an @: a user name and a password are sent by the option header (Authorization); write %40 in a path or a query",
             ));
         }
         if has_bad_character(url) {
@@ -449,7 +449,7 @@ mod tests {
             assert!(matches!(error, Error::Config { option: "url", .. }), "{url}: {error:?}");
             let shown = format!("{error} {error:?}");
             assert!(
-                shown.contains("Config::header") && !shown.contains("ary") && !shown.contains("ann"),
+                shown.contains("the option header") && !shown.contains("ary") && !shown.contains("ann"),
                 "{url}: {shown}"
             );
         }

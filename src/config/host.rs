@@ -70,7 +70,9 @@ pub(crate) fn of_url(uri: &Uri) -> Result<String, &'static str> {
 fn checked_address(text: &str) -> Result<(), &'static str> {
     let (address, zone) = split_zone(text);
     if address.parse::<Ipv6Addr>().is_err() {
-        return Err("must be a name or an address; the port has an option of its own, and a URL goes to Config::url");
+        return Err(
+            "must be a name or an address; the port has an option of its own, and a URL goes to the option url",
+        );
     }
     let good = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     match zone {

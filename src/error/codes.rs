@@ -1,4 +1,4 @@
-//! What the numbers of servers and endpoints mean, and what there is to do about them, in words for the user.
+//! The meanings of the numbers of servers and endpoints, as hints for the user. Names of options stand in braces.
 
 /// What is the matter with most refused signatures.
 pub(super) const BAD_SIGNATURE: &str = "check who signs, for which app, and with which secret";
@@ -19,12 +19,12 @@ pub(super) fn close(code: u16) -> Option<&'static str> {
         1011 => "it has an error of its own",
         1012 => "it restarts",
         1013 => "it is overloaded for the moment",
-        4000 => "the app takes TLS only; set Config::tls(true)",
+        4000 => "the app takes TLS only; set {tls}(true)",
         4001 => "it has no app with this key; check the key, and the cluster or host",
         4003 => "the app is disabled; enable it in the server's settings",
         4004 => "the app has as many connections as its quota allows",
-        4005 => "it does not know the path; check Config::path_prefix, or the URL",
-        4006 => "it cannot read the version of the client; check Config::client_name",
+        4005 => "it does not know the path; check {path_prefix}, or the URL",
+        4006 => "it cannot read the version of the client; check {client_name}",
         4007 => "it does not speak this version of the protocol",
         4008 => "it is not told the version of the protocol; the URL's query needs protocol=7",
         4009 => "not authorised; check who signs, with which secret, and whether it allows the origin",
@@ -68,7 +68,7 @@ pub(super) fn upgrade_status(status: u16) -> Option<&'static str> {
         200..=299 => "it is no Pusher server, or a login page of the network answered in its place",
         300..=399 => "it points elsewhere, which is not followed; connect there",
         401 | 403 => "it does not allow this client; check the origin and the headers",
-        404 => "there is no WebSocket at this path; check the host, the port and Config::path_prefix",
+        404 => "there is no WebSocket at this path; check the host, the port and {path_prefix}",
         426 => "it wants another protocol; check the host and the port",
         429 => "it has had too many requests",
         500..=599 => "it, or what stands in front of it, is out of order",
@@ -80,13 +80,11 @@ pub(super) fn upgrade_status(status: u16) -> Option<&'static str> {
 pub(super) fn auth_status(status: u16) -> Option<&'static str> {
     Some(match status {
         300..=399 => "it points elsewhere, which is not followed; name that URL in Config",
-        401 => {
-            "it does not know who asks; check the credentials (Config::auth_header), or renew them (auth_headers_with)"
-        }
+        401 => "it does not know who asks; check the credentials ({auth_header}), or renew them (auth_headers_with)",
         403 => "it does not let this user in",
-        404 | 405 => "there is no such endpoint; check Config::auth_endpoint",
-        415 => "it wants another form of the request; see Config::auth_json",
-        419 => "it wants a CSRF token; add it by Config::auth_header",
+        404 | 405 => "there is no such endpoint; check {auth_endpoint}",
+        415 => "it wants another form of the request; see {auth_json}",
+        419 => "it wants a CSRF token; add it by {auth_header}",
         429 => "it has had too many requests",
         500..=599 => "it is out of order",
         _ => return None,

@@ -76,15 +76,15 @@ impl fmt::Display for ProxyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Credentials => {
-                "it does not accept the user name and the password, or wants some; look at Config::proxy"
+                "it does not accept the user name and the password, or wants some; look at the option proxy"
             }
             Self::Forbidden => "it does not allow this host or port",
             Self::Unsupported => "it does not know the command or the kind of address",
-            Self::Absent => "it cannot be resolved or reached; look at Config::proxy",
+            Self::Absent => "it cannot be resolved or reached; look at the option proxy",
             Self::Unreachable => "it cannot reach the host",
             Self::Tls => "the TLS handshake with it failed",
             Self::NotAProxy => {
-                "it does not answer as such a proxy does; look at the scheme and the port in Config::proxy"
+                "it does not answer as such a proxy does; look at the scheme and the port in the option proxy"
             }
             Self::Ended => "the connection to it ended or broke",
             Self::Other => "it gave no tunnel",
@@ -97,10 +97,10 @@ impl Error {
     pub(crate) fn proxy_tls(address: String, problem: TlsProblem, failure: Source) -> Self {
         let reason = match problem {
             TlsProblem::WrongHost => {
-                "its certificate is for another host; name it in Config::proxy as its certificate does".to_owned()
+                "its certificate is for another host; name it in the option proxy as its certificate does".to_owned()
             }
             TlsProblem::NotTls => {
-                "the port does not speak TLS; look at the scheme and the port in Config::proxy".to_owned()
+                "the port does not speak TLS; look at the scheme and the port in the option proxy".to_owned()
             }
             TlsProblem::Refused => {
                 "it refused: there is no cipher in common, or it wants a client certificate, which proxies never get"

@@ -1,6 +1,8 @@
 //! Why a TLS handshake failed, out of what the platform's library says about it.
 
-use std::{error::Error, fmt, io};
+use std::{borrow::Cow, error::Error, fmt, io};
+
+use super::names::Names;
 
 /// What was wrong in a TLS handshake, as far as the platform's library tells.
 ///
@@ -110,27 +112,52 @@ impl TlsProblem {
 impl fmt::Display for TlsProblem {
     /// Completes the sentence "handshake with the host failed: ...".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownIssuer => {
-                "the issuer of its certificate is not trusted here; if it should be, add it by Config::root_certificate_pem, or let the server send the certificates in between, too"
+        self.write(f, &Names::RUST)
+    }
+}
+
+impl TlsProblem {
+    pub(super) fn write(self, f: &mut fmt::Formatter<'_>, names: &Names) -> fmt::Result {
+        let option = names.option;
+        let text: Cow<'_, str> = match self {
+            Self::UnknownIssuer => format!(
+                "the issuer of its certificate is not trusted here; if it should be, add it by {}, or let the server send \
+                 the certificates in between, too",
+                option("root_certificate_pem")
+            )
+            .into(),
+            Self::SelfSigned => format!(
+                "its certificate is self-signed; if it is the right one, add it by {}",
+                option("root_certificate_pem")
+            )
+            .into(),
+            Self::WrongHost => format!(
+                "its certificate is for another host; connect by a name that the certificate has, or set {}",
+                option("tls_server_name")
+            )
+            .into(),
+            Self::Expired => {
+                "its certificate has expired; renew it on the server, or set the clock of this machine right".into()
             }
-            Self::SelfSigned => {
-                "its certificate is self-signed; if it is the right one, add it by Config::root_certificate_pem"
+            Self::NotYetValid => "its certificate is not valid yet; set the clock of this machine right".into(),
+            Self::NotValidNow => "its certificate has expired or is not valid yet; renew it on the server, or set the \
+                                  clock of this machine right"
+                .into(),
+            Self::OldVersion => {
+                "it speaks only versions of TLS that are older than 1.2; renew the server's software".into()
             }
-            Self::WrongHost => "its certificate is for another host; connect by a name that the certificate has, or set Config::tls_server_name",
-            Self::Expired => "its certificate has expired; renew it on the server, or set the clock of this machine right",
-            Self::NotYetValid => "its certificate is not valid yet; set the clock of this machine right",
-            Self::NotValidNow => {
-                "its certificate has expired or is not valid yet; renew it on the server, or set the clock of this machine right"
+            Self::Refused => format!(
+                "it refused: there is no cipher in common, or it wants a client certificate that it trusts ({})",
+                option("client_identity_pem")
+            )
+            .into(),
+            Self::NotTls => {
+                format!("the port does not speak TLS; look at {} and {}", option("port"), option("tls")).into()
             }
-            Self::OldVersion => "it speaks only versions of TLS that are older than 1.2; renew the server's software",
-            Self::Refused => {
-                "it refused: there is no cipher in common, or it wants a client certificate that it trusts (Config::client_identity_pem)"
-            }
-            Self::NotTls => "the port does not speak TLS; look at Config::port and Config::tls",
-            Self::Ended => "it ended the connection in the middle; look whether the port speaks TLS",
-            Self::Other => "the TLS library gave up",
-        })
+            Self::Ended => "it ended the connection in the middle; look whether the port speaks TLS".into(),
+            Self::Other => "the TLS library gave up".into(),
+        };
+        f.write_str(&text)
     }
 }
 

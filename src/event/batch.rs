@@ -84,19 +84,19 @@ impl Extra {
     }
 }
 
-/// The ranges of its texts, each followed by a NUL.
+/// The ranges of its texts. With the C interface, each is followed by a NUL.
 impl Entry {
     fn name(&self) -> Range<usize> {
         self.start..self.start + self.name_len
     }
 
     fn data(&self) -> Range<usize> {
-        let start = self.name().end + 1;
+        let start = self.name().end + NUL;
         start..start + self.data_len
     }
 
     fn user_id(&self) -> Option<Range<usize>> {
-        let start = self.data().end + 1;
+        let start = self.data().end + NUL;
         Some(start..start + self.user_len?)
     }
 }
@@ -192,12 +192,12 @@ impl Batch {
     ) {
         let start = self.text.len();
         // All at once, because growing for the last byte would double the memory of a large message.
-        self.text.reserve(name.len() + max_data + user_id.map_or(0, str::len) + NULS);
+        self.text.reserve(name.len() + max_data + user_id.map_or(0, str::len) + TEXTS * NUL);
         push_terminated(&mut self.text, name);
         let data_start = self.text.len();
         write_data(&mut self.text);
         let data_len = self.text.len() - data_start;
-        self.text.push('\0');
+        push_nul(&mut self.text);
         push_terminated(&mut self.text, user_id.unwrap_or_default());
         let (name_len, user_len) = (name.len(), user_id.map(str::len));
         self.entries.push(Entry { channel, start, name_len, data_len, user_len, extra: None });
@@ -433,19 +433,27 @@ impl Batch {
     }
 }
 
-/// The number of NULs of an entry.
-const NULS: usize = 3;
+/// The number of texts of an entry.
+const TEXTS: usize = 3;
+
+/// The number of NULs behind each text: one, so that C can read the text in place.
+const NUL: usize = if cfg!(feature = "capi") { 1 } else { 0 };
 
 /// Appends the texts of an entry: name, data, user id.
-fn push_texts(block: &mut String, texts: [&str; NULS]) {
-    block.reserve(texts.iter().map(|text| text.len() + 1).sum());
+fn push_texts(block: &mut String, texts: [&str; TEXTS]) {
+    block.reserve(texts.iter().map(|text| text.len() + NUL).sum());
     texts.iter().for_each(|text| push_terminated(block, text));
 }
 
-/// Appends a text and a NUL, so that C can read the text in place.
 fn push_terminated(block: &mut String, text: &str) {
     block.push_str(text);
-    block.push('\0');
+    push_nul(block);
+}
+
+fn push_nul(block: &mut String) {
+    if cfg!(feature = "capi") {
+        block.push('\0');
+    }
 }
 
 /// About how many bytes a notice holds.
@@ -488,7 +496,7 @@ mod tests {
         batch.push_text(slot, "name", Some("7"), "data");
         let single = batch.single(1);
         assert_eq!((single.name(0), single.data(0), single.user_id(0)), ("name", "data", Some("7")));
-        assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9 + NULS, 1));
+        assert_eq!((single.len(), single.text.len(), single.channels.len()), (1, 9 + TEXTS * NUL, 1));
         assert!(single.is_wanted(0));
         let bare = batch.without_data(1);
         assert_eq!((bare.name(0), bare.data(0), bare.user_id(0)), ("name", "", Some("7")));

@@ -54,6 +54,13 @@ impl Member {
     }
 }
 
+/// The id alone, because the info may be confidential.
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
+    }
+}
+
 impl fmt::Debug for Member {
     /// Leaves the info out, because it may be confidential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,6 @@
 //! Events, notifications and states, and the block of memory in which events are delivered.
 
 mod batch;
-mod display;
 mod intent;
 mod kind;
 mod member;
@@ -16,14 +15,16 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use batch::{Batch, ChannelSlot, MembersChange};
 pub(crate) use intent::{Epoch, Intent, Stamp};
-pub(crate) use kind::Kinds;
-pub use kind::NotificationKind;
+#[cfg(feature = "capi")]
+pub(crate) use kind::Parts;
+pub(crate) use kind::{BelongsTo, Kinds, kinds};
+pub use kind::{Notification, NotificationKind};
 pub use member::Member;
 pub(crate) use member::Members;
 pub use name::Name;
 pub use notification::{
-    DecryptionError, DecryptionFailure, MemberChange, Notification, SubscriptionCount, SubscriptionError,
-    SubscriptionSucceeded, WatchlistEvent,
+    DecryptionError, DecryptionFailure, MemberChange, SubscriptionCount, SubscriptionError, SubscriptionSucceeded,
+    WatchlistEvent,
 };
 pub use sender::AnySender;
 pub use state::{ConnectionState, ConnectionStateChange};
@@ -136,6 +137,16 @@ impl Event {
 
     pub(crate) fn terminated_user_id(&self) -> Option<&str> {
         self.batch.terminated_user_id(self.index)
+    }
+}
+
+/// `orders: order-placed (120 bytes)`, without the data, which may be confidential.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(channel) = self.channel() {
+            write!(f, "{channel}: ")?;
+        }
+        write!(f, "{} ({} bytes)", self.name(), self.data().len())
     }
 }
 

@@ -1,50 +1,9 @@
-//! Notifications: the enum of all kinds, and the payload of each kind.
+//! The fields of notifications, beside events and changes of state.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{ConnectionStateChange, Event, Member, Name};
+use super::{Member, Name};
 use crate::Error;
-
-/// Everything that a [`Receiver`](crate::Receiver) can receive, in the order in which it happened.
-///
-/// Each variant wraps the argument of the handler of the same name. The enum grows with the protocol, so a `match`
-/// needs a wildcard arm.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Notification {
-    /// An application event of a subscribed channel.
-    Event(Event),
-    /// The connection changed its state.
-    ConnectionStateChange(ConnectionStateChange),
-    /// The server confirmed a subscription.
-    SubscriptionSucceeded(SubscriptionSucceeded),
-    /// A subscription failed.
-    SubscriptionError(SubscriptionError),
-    /// The server reported how many connections are subscribed to a channel.
-    SubscriptionCount(SubscriptionCount),
-    /// A cache channel has no cached event.
-    CacheMiss {
-        /// The channel.
-        channel: Name,
-    },
-    /// A user joined a presence channel.
-    MemberAdded(MemberChange),
-    /// A user left a presence channel.
-    MemberRemoved(MemberChange),
-    /// An event of an encrypted channel could not be decrypted. It is skipped.
-    DecryptionFailure(DecryptionFailure),
-    /// The user is signed in.
-    SignedIn {
-        /// The user's id.
-        id: Name,
-    },
-    /// Users of the watchlist went online or offline.
-    Watchlist(WatchlistEvent),
-    /// An error that belongs to no single subscription, and did not end the connection.
-    Error(Arc<Error>),
-    /// This number of notifications was dropped here, because the queue was full.
-    Lagged(u64),
-}
 
 /// The server confirmed a subscription: from here on, events of the channel arrive.
 #[derive(Debug, Clone)]
@@ -59,6 +18,20 @@ pub struct SubscriptionSucceeded {
     pub gap: Option<Duration>,
 }
 
+/// `news: subscribed`, or `news: subscribed again after a gap of 1.5s`
+impl fmt::Display for SubscriptionSucceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: subscribed", self.channel)?;
+        if self.resubscribed {
+            f.write_str(" again")?;
+        }
+        match self.gap {
+            Some(gap) => write!(f, " after a gap of {gap:.1?}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A subscription failed. It is not retried on this connection; a reconnect or another `subscribe` tries again.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -67,6 +40,13 @@ pub struct SubscriptionError {
     pub channel: Option<Name>,
     /// The error.
     pub error: Error,
+}
+
+/// The text of the error, which names the channel.
+impl fmt::Display for SubscriptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
 }
 
 /// The number of connections that are subscribed to a channel, if the app has counts enabled.
@@ -79,6 +59,14 @@ pub struct SubscriptionCount {
     pub count: u64,
 }
 
+/// `news: 12 connections`
+impl fmt::Display for SubscriptionCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.count == 1 { "" } else { "s" };
+        write!(f, "{}: {} connection{plural}", self.channel, self.count)
+    }
+}
+
 /// A user joined or left a presence channel.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -87,6 +75,13 @@ pub struct MemberChange {
     pub channel: Name,
     /// The user, as last known.
     pub member: Member,
+}
+
+/// `presence-room: ann`
+impl fmt::Display for MemberChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.channel, self.member)
+    }
 }
 
 /// An event of an encrypted channel could not be decrypted. Neither its data nor its ciphertext is delivered.
@@ -99,6 +94,13 @@ pub struct DecryptionFailure {
     pub event: Name,
     /// The reason.
     pub reason: DecryptionError,
+}
+
+/// `private-encrypted-room: order-placed could not be decrypted: REASON`
+impl fmt::Display for DecryptionFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} could not be decrypted: {}", self.channel, self.event, self.reason)
+    }
 }
 
 /// The reason why an event could not be decrypted.
@@ -135,4 +137,12 @@ pub struct WatchlistEvent {
     pub name: Name,
     /// The users.
     pub user_ids: Vec<Name>,
+}
+
+/// `online: ann, bob`
+impl fmt::Display for WatchlistEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<&str> = self.user_ids.iter().map(Name::as_str).collect();
+        write!(f, "{}: {}", self.name, ids.join(", "))
+    }
 }

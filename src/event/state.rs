@@ -58,3 +58,19 @@ pub struct ConnectionStateChange {
     /// The delay before that attempt; `None` if there is no delay.
     pub retry_in: Option<Duration>,
 }
+
+/// `connected -> reconnecting: CAUSE; attempt 2 in 1.5s`
+impl fmt::Display for ConnectionStateChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(self.cause.as_ref().map(ToString::to_string).as_deref()))
+    }
+}
+
+impl ConnectionStateChange {
+    /// The line that is printed, with this text for the cause.
+    pub(crate) fn line(&self, cause: Option<&str>) -> String {
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        let wait = self.retry_in.map(|delay| format!("; attempt {} in {delay:.1?}", self.attempt));
+        format!("{} -> {}{cause}{}", self.previous, self.current, wait.unwrap_or_default())
+    }
+}

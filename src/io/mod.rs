@@ -14,6 +14,7 @@
 //! | `guard` | guards against forks, re-entrant calls, and threads that do not end |
 
 pub(crate) mod auth;
+mod calls;
 pub(crate) mod connect;
 mod core;
 mod dispatch;
@@ -28,5 +29,4 @@ pub(crate) mod transport;
 
 pub(crate) use core::Core;
 pub(crate) use dispatch::{bindings::Scope, handlers};
-pub(crate) use intents::Withdrawn;
 pub(crate) use queues::snapshot_state::ChannelState;

@@ -8,19 +8,19 @@ use crate::{
     io::queues::queue::{Step, Taken},
 };
 
-/// Takes what waits many at a time, which spares a look at the process and a lock for each notification. What it has not
-/// handed out when it is dropped goes back, in its place.
+/// Takes many waiting notifications at a time, which saves a lock and a check of the process for each. Its drop puts
+/// notifications that it has not returned back into their place.
 pub(super) struct Drain<'a> {
     receiver: &'a Receiver,
     held: VecDeque<Taken>,
-    /// Of the batch that is handed out: only its index changes.
+    /// The event of the batch that is being returned: only its index changes.
     event: Option<Event>,
-    /// How many of those that waited at the beginning are left. What comes meanwhile is for the next call, so that a frame
-    /// ends however fast the server sends.
+    /// The rest of the notifications that waited at the beginning. Later ones are for the next call, so that a frame of
+    /// a game ends however fast the server sends.
     waiting: usize,
-    /// How many may still be handed out.
+    /// The number of notifications that may still be returned.
     room: usize,
-    /// The number of its poll, which begins before it takes anything.
+    /// The number of its poll, which began before it took anything.
     poll: usize,
     is_borrower: bool,
 }
@@ -32,7 +32,7 @@ impl<'a> Drain<'a> {
         Self { receiver, held: VecDeque::new(), event: None, waiting, room, poll, is_borrower: false }
     }
 
-    /// False when nothing is left to be taken.
+    /// False if there is nothing left to take.
     fn refill(&mut self) -> bool {
         if self.waiting == 0 {
             return false;
@@ -47,7 +47,7 @@ impl<'a> Drain<'a> {
         taken > 0
     }
 
-    /// The next step of what is held, `None` where nobody wants it any more.
+    /// The next step of the held notifications. `None` if it was unsubscribed meanwhile.
     fn step(&mut self) -> Option<Notification> {
         let taken = self.held.front_mut()?;
         let step = match taken {
@@ -93,7 +93,7 @@ impl Drop for Drain<'_> {
             let Some(queue) = self.receiver.queue() else { return };
             queue.return_unused(&mut self.held);
         }
-        // Without a look at the process, because nearly every frame has used up all that it took.
+        // Without a check of the process, because nearly every frame has used all that it took.
         let is_the_end = self.is_borrower && self.receiver.queue.finish();
         let Some(queue) = (gives_back || is_the_end).then(|| self.receiver.queue()).flatten() else { return };
         if is_the_end {

@@ -1,4 +1,4 @@
-//! What a receiver gets, how much of it waits, and who is woken for it.
+//! The options of a receiver: its notifications, its queue, and the closure that it wakes.
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
@@ -40,8 +40,8 @@ impl ReceiverOptions {
         Self::default()
     }
 
-    /// Receives these kinds only; the last call counts. What it does not receive takes no place in its queue. Defaults to all
-    /// kinds; [`Lagged`](NotificationKind::Lagged) always comes.
+    /// Receives these kinds only; the last call counts. Other kinds take no place in its queue. Defaults to all kinds;
+    /// [`Lagged`](NotificationKind::Lagged) always comes.
     pub fn only(mut self, kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         self.kinds = Kinds::of(kinds);
         self
@@ -54,9 +54,8 @@ impl ReceiverOptions {
         self
     }
 
-    /// How many notifications wait at most; at least 1. Defaults to
-    /// [`Config::queue_capacity`](crate::Config::queue_capacity). Independently of that, a queue is full with 16 MiB; a
-    /// single larger notification passes.
+    /// The maximum number of notifications that wait, at least 1. Defaults to [`Config::queue_capacity`]. Independently
+    /// of that, a queue is full with 16 MiB; a single larger notification passes.
     pub fn capacity(mut self, notifications: usize) -> Self {
         self.capacity = Some(notifications.max(1));
         self
@@ -108,10 +107,10 @@ impl ReceiverOptions {
         self
     }
 
-    /// Runs a closure after a notification was queued, and when the client has ended: to wake an event loop, for example
-    /// with a message. It runs once, and again only after the receiver was asked for notifications (`try_recv`, `recv`,
-    /// `try_iter`, ...), and when the client has ended. So after a wake-up, take everything that waits, and check whether
-    /// the receiver [is closed](crate::Receiver::is_closed).
+    /// Runs a closure after a notification was queued, and when the client has ended: to wake an event loop, for
+    /// example with a message. It runs once, and again only after the receiver was asked for notifications (`try_recv`,
+    /// `recv`, `try_iter`, ...), and when the client has ended. So after a wake-up, take all waiting notifications, and
+    /// check whether the receiver [is closed](crate::Receiver::is_closed).
     ///
     /// The closure usually runs on the thread that reads from the socket, or on the one that keeps time. It must not
     /// block: meanwhile nothing is received, and no ping is answered. It may also run on your own thread: when you drop

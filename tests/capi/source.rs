@@ -222,10 +222,21 @@ fn the_library_and_the_header_have_the_same_constants() {
     });
     // The numbers of the levels are those of the `log` crate.
     let levels = log::LevelFilter::iter().map(|level| (format!("PUSHER_LOG_{level}"), level as i64));
-    let constants: BTreeMap<_, _> = constants.chain(levels).collect();
+    let kinds = kinds();
+    assert!(kinds.len() > 5, "the table of kinds was found");
+    let constants: BTreeMap<_, _> = constants.chain(levels).chain(kinds).collect();
     let declared = HEADER.constants.iter().cloned().collect();
     assert_same_names(&constants, &declared);
     assert_eq!(constants, declared);
+}
+
+/// The kinds of notifications, whose table has rows such as `c: 1, "event"`.
+fn kinds() -> Vec<(String, i64)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/event/kind.rs");
+    let table = fs::read_to_string(path).expect("a readable file");
+    let rows = table.lines().filter_map(|line| line.trim().strip_prefix("c: ")?.split_once(", \""));
+    let rows = rows.filter_map(|(number, rest)| Some((number, rest.split_once('"')?.0)));
+    rows.map(|(number, name)| (format!("PUSHER_KIND_{}", name.to_uppercase()), number_of(number))).collect()
 }
 
 #[test]

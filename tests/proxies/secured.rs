@@ -68,10 +68,10 @@ const fn tls(problem: TlsProblem, part: &'static str) -> Outcome {
 }
 
 const UNKNOWN_ISSUER: Outcome = tls(TlsProblem::UnknownIssuer, "issuer of its certificate is not trusted");
-const WRONG_HOST: Outcome = tls(TlsProblem::WrongHost, "certificate is for another host; name it in Config::proxy");
+const WRONG_HOST: Outcome = tls(TlsProblem::WrongHost, "certificate is for another host; name it in the option proxy");
 const REFUSED: Outcome = tls(TlsProblem::Refused, "which proxies never get");
 const NOT_TLS: Outcome =
-    Refused(ProxyProblem::NotAProxy, TlsProblem::NotTls, "the scheme and the port in Config::proxy");
+    Refused(ProxyProblem::NotAProxy, TlsProblem::NotTls, "the scheme and the port in the option proxy");
 const ENDED: Outcome = Refused(ProxyProblem::Ended, TlsProblem::Ended, "ended the connection");
 
 const ROWS: [Row; 17] = [

@@ -1,9 +1,12 @@
-//! Options that have to do with each other.
+//! Options that depend on each other.
 
 use std::{ffi::CStr, ptr};
 
 use super::c::{self, Pointer};
-use crate::capi::{arguments::Argument, config::Config, handles::Handle, results};
+use crate::capi::{
+    config::Config,
+    ffi::{arguments::Argument, handles::Handle, results},
+};
 
 fn config_with(options: &[(&CStr, &CStr)]) -> Pointer {
     let address = [(c"key", c"k"), (c"host", c"localhost")];
@@ -26,7 +29,7 @@ fn config_of(options: &[(&CStr, &CStr)]) -> Pointer {
 fn dial_url_with(options: &[(&CStr, &CStr)]) -> (i32, Option<String>) {
     let config = config_of(options);
     let (mut client, mut text) = (ptr::null_mut(), ptr::null());
-    // SAFETY: a handle, places for what is asked for, and a text with a NUL at its end.
+    // SAFETY: a handle, places for the values, and a text with a NUL at its end.
     unsafe {
         let made = c::pusher_client_new(config, &mut client);
         let url = match c::pusher_config_dial_url(config, &mut text, ptr::null_mut()) {
@@ -88,7 +91,7 @@ fn a_proxy_is_not_passed_over_because_the_environment_is_read_as_well() {
 }
 
 #[test]
-fn without_metadata_the_name_of_the_client_is_left_away() {
+fn without_metadata_the_url_has_no_client_name() {
     for (metadata, carries) in [(c"true", true), (c"false", false)] {
         let config = config_with(&[(c"metadata", metadata)]);
         // SAFETY: a handle is a pointer, of any type; texts with a NUL at their ends.
