@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use pusher_channels::{ConnectionState, Error, Pusher, SubscriptionError};
+use pusher_channels::{ConnectionState, Error, Pusher};
 
 use crate::{
     backend::Backend,

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use pusher_channels::{Config, Event, Notification, Pusher, Receiver, SubscriptionSucceeded};
+use pusher_channels::{Config, Notification, Pusher, Receiver};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use pusher_channels::{Config, ConnectionState, ConnectionStateChange, Error, Pusher};
+use pusher_channels::{Config, ConnectionState, Error, Pusher};
 use serde_json::json;
 
 use crate::{

@@ -24,11 +24,6 @@ impl File {
         Self { path, text, tokens: OnceLock::new() }
     }
 
-    /// The folder of the repository that the file is in, or its own name.
-    pub(crate) fn top(&self) -> &'static str {
-        self.path.split('/').next().unwrap_or(self.path)
-    }
-
     pub(crate) fn is_markdown(&self) -> bool {
         self.path.ends_with(".md")
     }

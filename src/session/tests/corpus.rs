@@ -301,7 +301,7 @@ fn messages_of_other_servers_are_understood() {
 }
 
 #[test]
-fn whatever_way_a_server_ends_a_stale_client_it_reconnects_at_once() {
+fn a_stale_client_reconnects_at_once_in_each_way_that_a_server_ends_it() {
     let error = r#"{"event":"pusher:error","data":{"code":4201,"message":"Pong reply not received"}}"#;
     let text = r#"{"event":"pusher:error","data":"{\"code\":4201,\"message\":\"Pong reply not received\"}"}"#;
     let ends: [fn(&mut Scenario, &str, &str); 3] = [

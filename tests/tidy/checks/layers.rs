@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    assert_known, known,
     measure::{
         imports::{Import, crossed, folders, rooms},
         layers::layer_of,
@@ -48,13 +47,13 @@ fn imports_go_one_way_inside_folders() {
             circles.insert((folder.join("/"), circle));
         }
     }
-    assert_known(circles, known::CIRCLES.iter().map(|(folder, rooms)| (folder.to_string(), rooms.to_vec())));
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 #[test]
 fn io_has_few_floors() {
     let floors = rooms(all_imports(), &["io"]).floors();
-    assert_eq!(floors.max(MAX_FLOORS_OF_IO), known::FLOORS_OF_IO);
+    assert!(floors <= MAX_FLOORS_OF_IO, "{floors}");
 }
 
 #[test]

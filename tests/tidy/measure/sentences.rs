@@ -2,22 +2,10 @@
 
 use super::lexer::{Kind, Token};
 
-/// How a sentence begins whose subject is a clause in place of a noun.
-pub(crate) const HEADLESS: [&str; 10] = [
-    "What ",
-    "Whatever ",
-    "Whether ",
-    "Who ",
-    "Whoever ",
-    "Whose ",
-    "That which ",
-    "Those who ",
-    "Those that ",
-    "So many ",
-];
-
-/// The openings that no sentence may have. A question may.
-pub(crate) const REFUSED: [&str; 5] = ["What ", "Who ", "Whoever ", "Those who ", "So many "];
+/// The openings that no sentence may have, because its subject is then a clause in place of a noun. A question may have
+/// them. `Whether` is allowed: it describes a value of yes or no.
+pub(crate) const HEADLESS: [&str; 9] =
+    ["What ", "Whatever ", "Who ", "Whoever ", "Whose ", "That which ", "Those who ", "Those that ", "So many "];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sentence {

@@ -1,7 +1,7 @@
 use crate::measure::{
     figures::COMMENTS,
     lexer::{Kind, tokens},
-    sentences::{REFUSED, Sentence, of_comments, of_markdown},
+    sentences::{HEADLESS, Sentence, of_comments, of_markdown},
 };
 
 fn texts(sentences: Vec<Sentence>) -> Vec<String> {
@@ -55,7 +55,7 @@ fn a_sentence_knows_its_line() {
 
 #[test]
 fn questions_may_begin_with_a_question_word() {
-    let is_refused = |text: &str| Sentence { line: 1, text: text.to_owned() }.begins_with_any(&REFUSED);
+    let is_refused = |text: &str| Sentence { line: 1, text: text.to_owned() }.begins_with_any(&HEADLESS);
     assert!(is_refused("What the session counts."));
     assert!(is_refused("Who answers"));
     assert!(!is_refused("What survives?"));
