@@ -93,10 +93,9 @@
  *
  * THREADS
  *
- * Every function may be called from every thread, at the same time and with the same handles. What is borrowed from a
- * handle is valid as long as nobody frees that handle, where a function does not say otherwise. A notification is
- * shared between threads as any memory is: it is not changed by reading it, and freed by one of them once the others
- * are done.
+ * Every function may be called from every thread, at the same time and with the same handles. A pointer into a handle is
+ * valid until that handle is freed, unless the function says otherwise. A notification is shared between threads as any
+ * memory is: it is not changed by reading it, and freed by one of them once the others are done.
  *
  *
  * SIGNALS
@@ -866,7 +865,7 @@ int32_t pusher_notification_retry_in(const pusher_notification *notification, ui
 /* Whether the channel was subscribed on an earlier connection already, and is again. */
 int32_t pusher_notification_resubscribed(const pusher_notification *notification, int32_t *resubscribed);
 
-/* Of a renewed subscription, how long the channel was not subscribed. What was published in that time is lost. */
+/* Of a renewed subscription, how long the channel was not subscribed. Events that were published in that time are lost. */
 int32_t pusher_notification_gap(const pusher_notification *notification, uint64_t *milliseconds);
 
 /* Valid as long as the notification. */

@@ -59,7 +59,7 @@ pub(crate) struct Threads {
     pub dispatch_runs: bool,
     /// The dispatch thread ends when its queue is empty.
     pub dispatch_ends: bool,
-    /// The client was shut down. No thread starts any more.
+    /// The client was shut down. No thread starts after that.
     pub is_shut_down: bool,
 }
 

@@ -42,8 +42,8 @@ pub(crate) struct ReconnectPolicy {
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
     /// Connect, and give up if the first attempt fails. The call id names the waiting call, which gets the result of
-    /// that attempt. The stamp marks the events of this connection, so that they can be told from those of an earlier
-    /// one.
+    /// that attempt. The stamp marks the events of this connection, so that they can be distinguished from those of an
+    /// earlier one.
     ConnectOnce(Stamp, CallId),
     /// Connect, and keep trying by the reconnect policy.
     ConnectForGood(Stamp, CallId),

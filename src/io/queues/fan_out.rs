@@ -111,7 +111,7 @@ impl FanOut {
             self.dropped_before.fetch_add(queue.dropped(), Ordering::Relaxed);
             self.superseded_before.fetch_add(queue.superseded(), Ordering::Relaxed);
         }
-        // A reader that waits for room in this queue need not wait any more.
+        // A reader that waits for room in this queue need not wait any longer.
         let _ = self.room.sender.try_send(());
     }
 

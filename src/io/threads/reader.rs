@@ -94,7 +94,7 @@ impl ReaderTask {
         }
     }
 
-    /// Returns false if the socket is not the current one any more.
+    /// Returns false if the socket is no longer the current one.
     fn burst(&self, burst: Incoming<'_>) -> bool {
         // It stays false if no turn is made: in a forked child, where the socket belongs to the parent (H7).
         let mut current = false;

@@ -130,7 +130,7 @@ impl Subscription {
         }
     }
 
-    /// The intent has changed: answers for the old one do not count any more.
+    /// The intent has changed: answers for the old one no longer count.
     pub fn replace_intent(&mut self, channel: &Stamp, members: &MemoryBudget) {
         self.channel = channel.clone();
         self.lost = None;

@@ -294,7 +294,7 @@ impl Subscriptions {
             }
             let is_confirmed_too_early = subscription.is_confirmed_too_early();
             if subscription.last_request == number {
-                // The answers are not expected any more.
+                // The answers are no longer expected.
                 unanswered.forget(&name, std::mem::take(&mut subscription.unanswered), now);
                 if is_confirmed_too_early {
                     // The server may have refused the last request. The client asks again.

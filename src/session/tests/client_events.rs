@@ -122,7 +122,7 @@ fn t1_an_endless_patience_is_bounded_by_the_places() {
 }
 
 #[test]
-fn t1_what_cannot_be_sent_any_more_is_reported() {
+fn t1_an_event_that_cannot_be_sent_any_more_is_reported() {
     let (mut s, room) = in_private_room();
     let event = client_event(&mut s, &room).expect("the first");
     s.forgets(&room).input(Input::Trigger(event));
@@ -497,7 +497,7 @@ fn t2_a_close_1009_is_blamed_on_the_largest_client_event_of_the_last_five_second
 }
 
 #[test]
-fn t2_what_is_known_of_sent_client_events_is_bounded() {
+fn t2_the_memory_of_sent_client_events_is_bounded() {
     let (mut s, room) = in_private_room_with(None, SECOND);
     for _ in 0..10_000 {
         triggers(&mut s, &room, "client-a");

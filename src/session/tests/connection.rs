@@ -270,7 +270,7 @@ fn r5_a_connection_that_was_not_confirmed_says_so_and_names_the_key() {
 }
 
 #[test]
-fn h11_what_makes_the_client_failed_reaches_handlers_of_errors_once() {
+fn h11_the_reason_for_failed_reaches_handlers_of_errors_once() {
     let causes: [fn(&mut Scenario); 3] = [
         |s| {
             s.connect_background().establish().close(4004);
@@ -314,7 +314,7 @@ fn h11_a_confirmed_connection_is_an_event_with_the_data_of_the_server() {
 }
 
 #[test]
-fn r3_what_this_client_ended_explains_itself() {
+fn r3_an_end_by_this_client_needs_no_other_explanation() {
     let error = r#"{"event":"pusher:error","data":{"code":4001,"message":"gone"}}"#;
     let mut s = Scenario::connected();
     s.receive(error).socket(FromSocket::Ended(Ending::Lost(Error::MessageTooLarge { limit: 7 })));

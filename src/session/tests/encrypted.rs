@@ -81,7 +81,7 @@ fn e2_other_channels_do_not_wait() {
 }
 
 #[test]
-fn e2_what_fails_with_the_new_key_too_is_reported_and_skipped() {
+fn e2_an_event_that_fails_with_the_new_key_too_is_reported_and_skipped() {
     let mut s = subscribed();
     s.receive(&sealed(ROOM, 3, b"1")).receive(&sealed(ROOM, 2, b"2"));
     s.answer(ROOM, permission(2));

@@ -12,10 +12,10 @@ use crate::survival_figures;
 
 const HOURS: usize = 24;
 
-/// What tables and lists may grow by, while they are never fuller than in the first hour.
+/// The growth that tables and lists may show, although they are never fuller than in the first hour.
 const SLACK: i64 = 4 << 10;
 
-/// So many channels are wanted at a time. Each new one has a name that was never used before.
+/// The number of channels that are wanted at a time. Each new one has a name that was never used before.
 const CHANNELS: usize = 20;
 
 const ENCRYPTED: &str = "private-encrypted-room";
@@ -25,7 +25,7 @@ const REFUSED: &str = "private-refused";
 /// Every how many seconds, and what.
 type Happening = (u64, fn(&mut Day));
 
-/// What happens, and when: prime numbers, so that everything meets everything else in the course of a
+/// The events of the day and their periods: prime numbers, so that everything meets everything else in the course of a
 /// day.
 const HAPPENINGS: [Happening; 17] = [
     (1, Day::an_event_for_every_channel),
@@ -73,14 +73,14 @@ struct Day {
     channels: VecDeque<Arc<Intent>>,
     /// How many channels there ever were.
     named: u64,
-    /// What encrypted events are sealed with.
+    /// The key of encrypted events.
     key: u8,
     refuses_until: Instant,
     refuses_sign_in: bool,
     seen: Seen,
 }
 
-/// What the user was told, by kind.
+/// The notifications of the user, by kind.
 #[derive(Debug, Default)]
 struct Seen {
     events: u64,
@@ -221,7 +221,7 @@ impl Day {
     }
 }
 
-/// What happens.
+/// One event of the day.
 impl Day {
     fn receive(&mut self, text: &str) {
         self.inputs += 1;

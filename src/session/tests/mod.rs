@@ -42,7 +42,7 @@ struct Scenario {
     calls: CallId,
     /// Interests that change while the next input is followed, before its outputs are taken.
     change_meanwhile: Vec<Arc<Intent>>,
-    /// What became of the calls that waited for an attempt, one after another.
+    /// The outcomes of the calls that waited for an attempt, in order.
     settled: Vec<(CallId, Result<(), Arc<Error>>)>,
 }
 

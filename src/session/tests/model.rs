@@ -288,7 +288,7 @@ impl Model {
         self.serve();
         self.answer_everything();
         self.pass(Duration::from_secs(31));
-        // What has failed before is not tried again by itself, but by the next wish.
+        // A channel that has failed is tried again by the next intent only.
         for n in 0..CHANNELS.len() {
             if self.intents[n].is_active() {
                 self.wish(n);

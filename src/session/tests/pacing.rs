@@ -207,7 +207,7 @@ fn s10_the_time_of_a_subscription_stands_still_while_it_is_held_back() {
 }
 
 #[test]
-fn s10_what_is_wanted_later_waits_behind_what_is_held_back() {
+fn s10_later_channels_wait_behind_those_that_are_held_back() {
     let mut s = Scenario::connected();
     for (id, name) in [(20, "a"), (21, "b")] {
         s.wants(id, name);
@@ -575,7 +575,7 @@ fn s10_a_presence_channel_that_waits_for_a_refused_sign_in_is_not_lost() {
 }
 
 #[test]
-fn d3_what_comes_and_goes_while_a_sign_in_holds_subscriptions_back_is_forgotten() {
+fn d3_channels_that_come_and_go_while_a_sign_in_holds_subscriptions_back_are_forgotten() {
     let mut s = Scenario::new();
     s.sign_in().connect_background().establish();
     for id in 100..10_100 {

@@ -22,7 +22,7 @@ fn with_members(ids: &str) -> Scenario {
 }
 
 impl Scenario {
-    /// What was told, in short.
+    /// The notifications, in short.
     fn story(&self) -> Vec<String> {
         let story = self.told.iter().filter_map(|told| match told {
             Notification::SubscriptionSucceeded(_) => Some("succeeded".to_owned()),

@@ -144,7 +144,7 @@ fn s6_a_confirmation_wins_over_a_guess() {
 }
 
 #[test]
-fn s6_what_was_refused_by_name_or_took_too_long_is_not_confirmed_later() {
+fn s6_a_request_that_was_refused_by_name_or_timed_out_is_not_confirmed_later() {
     let mut s = pending(&["a"]);
     s.receive(r#"{"event":"pusher:subscription_error","channel":"a","data":{}}"#).receive(&succeeded("a"));
     assert_eq!(told(&s), ["a refused None"]);
@@ -376,7 +376,7 @@ fn s10_a_refusal_that_names_a_channel_ends_its_repeats() {
 }
 
 #[test]
-fn s6_what_is_held_is_reported_when_the_client_disconnects() {
+fn s6_a_held_error_is_reported_when_the_client_disconnects() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).input(Input::Disconnect);
     assert_eq!(told(&s), ["server Some(4009)"]);

@@ -1,9 +1,9 @@
-//! What a server sees of many sessions: after an outage, and when it throws them out again and again. Rules R1, R2.
+//! The load of many sessions on a server: after an outage, and when the server closes them again and again. Rules R1, R2.
 
 use super::*;
 use crate::survival_figures;
 
-/// So many clients lose their connection at one instant.
+/// The number of clients that lose their connection at one instant.
 const CLIENTS: u64 = 10_000;
 
 /// In one outage 10,000 delays fall into up to 300 bins, 33 to a bin, of which chance alone puts 50 into some. So that what
@@ -67,7 +67,7 @@ impl Scenario {
     }
 }
 
-/// What is even is the delay before an attempt, the draw that R1 demands, and with it what the server gets once all clients
+/// The delay before an attempt is drawn evenly, as R1 demands, and so the load on the server is even once all clients
 /// draw from the same 30 s. The first attempts can not be even in time: they come from a single instant, so that the
 /// third ones crowd around the sum of their mean delays, however they are drawn. That is why each of the first delays is
 /// looked at by itself, and time from the middle of the outage on.

@@ -18,7 +18,7 @@ fn r8_every_wanted_channel_is_subscribed_exactly_once_on_each_connection() {
 }
 
 #[test]
-fn r8_what_an_older_socket_brings_is_dropped() {
+fn r8_messages_of_an_older_socket_are_dropped() {
     let (mut s, _room) = Scenario::subscribed("room");
     let old = s.session.generation;
     s.lose().reconnect();
@@ -178,7 +178,7 @@ fn s7_a_channel_that_needs_an_authorizer_fails_without_one() {
 }
 
 #[test]
-fn s8_what_nobody_asked_for_is_counted_and_ignored() {
+fn s8_an_unexpected_message_is_counted_and_ignored() {
     let mut s = Scenario::connected();
     for n in 0..1000 {
         s.receive(&succeeded(&format!("room-{n}")));

@@ -52,7 +52,7 @@ fn a8_a_sign_in_is_confirmed_and_the_users_channel_subscribed() {
 }
 
 #[test]
-fn a8_what_is_sent_to_the_user_before_the_channel_is_confirmed_arrives() {
+fn a8_an_event_for_the_user_before_the_channel_is_confirmed_arrives() {
     let mut s = Scenario::connected();
     s.sign_in().prove(proof());
     s.receive(&event("#server-to-user-7", "too early"));
@@ -183,7 +183,7 @@ fn a8_connecting_again_awaits_a_new_outcome() {
 }
 
 #[test]
-fn a8_who_the_user_is_is_asked_first() {
+fn a8_the_user_is_authenticated_first() {
     let mut s = Scenario::new();
     s.sign_in().wants(2, "private-room");
     s.connect_background().establish();

@@ -214,7 +214,7 @@ impl Session {
         }
     }
 
-    /// Decides what to do after the end of a connection, by its reason (R2) and the policy (R1).
+    /// Decides on the next step after the end of a connection, by its reason (R2) and the policy (R1).
     fn continue_after(&mut self, cause: Arc<Error>, now: Instant) {
         let advice = Advice::for_code(close_code(&cause));
         if advice == Advice::UseTls && !self.is_over_tls {

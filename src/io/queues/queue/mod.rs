@@ -299,7 +299,7 @@ impl Queue {
         (self.waker.disarm(), self.keyed.as_ref().map(Keyed::disarm))
     }
 
-    /// The consumer is gone: the queue accepts nothing more and wakes nobody. Returns the closures, which the caller
+    /// The consumer is gone: the queue accepts nothing more and wakes no thread. Returns the closures, which the caller
     /// drops without a lock.
     pub fn abandon(&self) -> impl Sized + use<> {
         let closures = self.disarm();
