@@ -123,5 +123,8 @@ impl Clone for Channel {
 }
 ";
     let found: Vec<_> = methods_of(source).into_iter().collect();
-    assert_eq!(found, ["Channel::of_named", "EventReceiver::from_macro", "EventReceiver::on_row", "EventReceiver::own"]);
+    assert_eq!(
+        found,
+        ["Channel::of_named", "EventReceiver::from_macro", "EventReceiver::on_row", "EventReceiver::own"]
+    );
 }

@@ -10,13 +10,13 @@ use crate::capi::{core, ffi::results::Failure};
 /// A text that is wiped before it is freed (X1).
 pub(crate) type Secret = Zeroizing<String>;
 
-type Pairs = Vec<(String, Secret)>;
+type SecretPairs = Vec<(String, Secret)>;
 
 /// The headers and parameters of every request, beside the client's own.
 #[derive(Default, Clone)]
 pub(crate) struct Credentials {
-    headers: Pairs,
-    params: Pairs,
+    headers: SecretPairs,
+    params: SecretPairs,
 }
 
 impl Credentials {
@@ -82,7 +82,7 @@ impl Shared {
             .auth_params_with(move || of_params.current(|credentials| &credentials.params, params()))
     }
 
-    fn current(&self, of: fn(&Credentials) -> &Pairs, asked: Vec<(String, String)>) -> Vec<(String, String)> {
+    fn current(&self, of: fn(&Credentials) -> &SecretPairs, asked: Vec<(String, String)>) -> Vec<(String, String)> {
         let plain = |(name, value): &(String, Secret)| (name.clone(), value.to_string());
         let known: Vec<_> = of(&self.0.lock()).iter().map(plain).collect();
         known.into_iter().chain(asked).collect()

@@ -298,7 +298,8 @@ fn sign_channel(signer: &Signer, request: &AuthRequest) -> Result<ChannelAuth, F
     let sign = |data| signature::channel(app_key, secret.expose(), request.socket_id(), channel, data);
     match ChannelKind::of(channel) {
         kind if kind.is_presence() => {
-            let user = user.as_ref().ok_or_else(|| Failure::refused("a presence channel needs the option user_data"))?;
+            let user =
+                user.as_ref().ok_or_else(|| Failure::refused("a presence channel needs the option user_data"))?;
             let member = user.member.expose();
             Ok(ChannelAuth::new(sign(Some(member))).channel_data(member))
         }
