@@ -7,7 +7,7 @@
 //!   [`Argument`](ffi::arguments::Argument), and catches panics. So the types of the parameters are those of the header:
 //!   `Text` is a `const char *`, `OptionalText` one that may be NULL, `Out<T>` a `T *` to be written, `Handle<T>` a handle.
 //!   One place checks for NULL, UTF-8 and freed handles.
-//! * A handle is the number of a place in a [table](ffi::handles), and not an address. The library notices a handle that
+//! * A handle is the number of a slot in a [table](ffi::handles), and not an address. The library notices a handle that
 //!   was freed, and an object that one thread frees while another uses it lives on until then. Notifications and errors
 //!   are plain memory, because one is made for every event.
 //! * A callback is a function, its `user_data`, and a destructor. [`UserData`](ffi::callback::UserData) holds the last two

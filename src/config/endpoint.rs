@@ -167,7 +167,7 @@ impl HttpUrl {
     pub fn parse(url: &str) -> Result<Self, &'static str> {
         if has_user(url) {
             return Err(
-                "must have no user name and no password in it; send them by Config::auth_header (Authorization)",
+                "must have no user name and no password in it; send them by the option auth_header (Authorization)",
             );
         }
         if has_bad_character(url) {
@@ -551,7 +551,7 @@ mod tests {
         ];
         for url in urls {
             let reason = HttpUrl::parse(url).err().unwrap_or_else(|| panic!("{url}"));
-            assert!(reason.contains("Config::auth_header") && !reason.contains("can"), "{url}: {reason}");
+            assert!(reason.contains("the option auth_header") && !reason.contains("can"), "{url}: {reason}");
         }
         for url in ["http://h/@ann", "http://h?user=a@b", "http://h:80/a@b", "http://[::1]/@"] {
             assert!(HttpUrl::parse(url).is_ok(), "{url}");

@@ -71,9 +71,13 @@ fn blocks<'a>(source: &'a str, marker: &'a str) -> impl Iterator<Item = (&'a str
 
 fn public_functions(body: &str) -> Vec<&str> {
     let lines = body.lines().map(str::trim_start);
-    let functions =
-        lines.filter_map(|line| line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub const fn ")));
-    functions.map(|function| function.split(['(', '<']).next().unwrap_or_default()).collect()
+    let functions = lines.filter_map(|line| {
+        let function = line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub const fn "));
+        // `on_error(&Error), ..` is the method that the macro `on_method` writes.
+        function.or_else(|| (line.starts_with("on_") && line.contains("(&")).then_some(line))
+    });
+    let names = functions.map(|function| function.split(['(', '<']).next().unwrap_or_default());
+    names.filter(|name| !name.starts_with('$')).collect()
 }
 
 /// Whether `impl` and this text begin the inherent methods of the type: ` Channel`, or `<T: Bound> EventReceiver<T>`.
@@ -88,6 +92,15 @@ fn methods_are_found_in_impls_and_in_macros() {
 macro_rules! shared {
     ($handle:ident) => {
         pub fn from_macro(&self) {}
+
+        on_method! {
+            on_row(&Error), Error, Notification::Error(error) => error
+        }
+    };
+}
+macro_rules! on_method {
+    ($method:ident) => {
+        pub fn $method(&self) {}
     };
 }
 macro_rules! implement {
@@ -110,5 +123,8 @@ impl Clone for Channel {
 }
 ";
     let found: Vec<_> = methods_of(source).into_iter().collect();
-    assert_eq!(found, ["Channel::of_named", "EventReceiver::from_macro", "EventReceiver::own"]);
+    assert_eq!(
+        found,
+        ["Channel::of_named", "EventReceiver::from_macro", "EventReceiver::on_row", "EventReceiver::own"]
+    );
 }

@@ -265,12 +265,13 @@ fn sign_channel(signer: &Signer, request: &AuthRequest) -> Result<ChannelAuth, F
     let sign = |data| signature::channel(app_key, secret.expose(), request.socket_id(), channel, data);
     match ChannelKind::of(channel) {
         kind if kind.is_presence() => {
-            let user = user.as_ref().ok_or_else(|| Failure::refused("a presence channel needs Config::user_data"))?;
+            let user =
+                user.as_ref().ok_or_else(|| Failure::refused("a presence channel needs the option user_data"))?;
             let member = user.member.expose();
             Ok(ChannelAuth::new(sign(Some(member))).channel_data(member))
         }
         kind if kind.is_encrypted() => {
-            let no_key = || Failure::refused("an encrypted channel needs Config::encryption_master_key");
+            let no_key = || Failure::refused("an encrypted channel needs the option encryption_master_key");
             let shared = SharedSecret::derive(channel, master_key.as_ref().ok_or_else(no_key)?);
             Ok(ChannelAuth::new(sign(None)).shared_secret(shared.to_base64()))
         }

@@ -324,7 +324,7 @@ fn absent(proxy: &Proxy, error: Error) -> Error {
 
 /// The error for a connection that ended before the answer.
 fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
-    let hint = if endpoint.scheme.is_tls() { "" } else { "; a port that expects TLS does so, too (Config::tls)" };
+    let hint = if endpoint.scheme.is_tls() { "" } else { "; a port that expects TLS does so, too (the option tls)" };
     let source = io::Error::from(io::ErrorKind::UnexpectedEof);
     let reason = format!("the server {how} the connection instead of answering{hint}");
     Error::Upgrade { reason, source: Some(Arc::new(source)) }

@@ -1,4 +1,4 @@
-//! Handles: numbers of places in a table, which C has as pointers that point nowhere.
+//! Handles: numbers of slots in a table, which C has as pointers that point nowhere.
 //!
 //! So the library always notices a handle that was freed, or is of another type. An object that one thread frees while
 //! another one works with it lives until the other one is done.

@@ -54,7 +54,7 @@ struct Slot {
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 
 /// The number of slots, in this process and in its parents.
-static PLACES: AtomicUsize = AtomicUsize::new(0);
+static SLOTS: AtomicUsize = AtomicUsize::new(0);
 
 impl Table {
     /// The table, which may still be the parent's.
@@ -71,7 +71,7 @@ impl Table {
             if let Some(table) = current.filter(|table| table.is_own()) {
                 return Ok(table);
             }
-            let (generation, first) = (Generation::current(), PLACES.load(Ordering::Acquire));
+            let (generation, first) = (Generation::current(), SLOTS.load(Ordering::Acquire));
             let table = Box::into_raw(Box::new(Self { generation, first, slots: RwLock::default() }));
             let before = current.map_or(ptr::null_mut(), |table| ptr::from_ref(table).cast_mut());
             if TABLE.compare_exchange(before, table, Ordering::AcqRel, Ordering::Acquire).is_err() {
@@ -101,7 +101,7 @@ impl Table {
             }
             None => {
                 slots.all.push(Slot::default());
-                PLACES.store(self.first + slots.all.len(), Ordering::Release);
+                SLOTS.store(self.first + slots.all.len(), Ordering::Release);
                 slots.all.len() - 1
             }
         };
