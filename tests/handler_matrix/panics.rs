@@ -119,7 +119,7 @@ fn panics(kind: &Kind, what: Option<&str>) {
     // The dispatch thread ends when everything is told.
     drop((scene.channel, scene.user, scene.pusher));
     let told_to_somebody: Vec<_> = reports.iter().filter_map(words_about_a_panic).collect();
-    let expected = what.map(|what| format!("handler: one for {what} panicked"));
+    let expected = what.map(|what| format!("handler: a handler for {what} panicked"));
     let count = if expected.is_some() { panicked.load(Ordering::SeqCst) } else { 0 };
     assert_eq!(told_to_somebody, vec![expected.unwrap_or_default(); count], "{}", kind.name);
 }
