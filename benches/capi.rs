@@ -1,20 +1,20 @@
-//! What an event costs that a program takes through the C interface, beside the same through this crate's receiver.
+//! The cost of an event that a program takes through the C interface, compared with the receiver of this crate.
 //!
 //! `cargo bench --features capi --bench capi -- [--rounds N] [--events N]`
 //!
-//! Both take one event a call, and look at its channel, name and data. Events come through the whole client, from a
-//! socket. Only the consumer's part is measured, from the moment when all of a frame's events wait.
+//! Both consumers take one event a call, and read its channel, name and data. Events come through the whole client,
+//! from a socket. The bench measures only the consumer's part, from the moment when all events of a frame are queued.
 
 mod support {
-    #[allow(dead_code, reason = "other benches read with it as well")]
+    #[allow(dead_code, reason = "other benches connect with it, too")]
     pub(crate) mod bare;
     pub(crate) mod called;
-    #[allow(dead_code, reason = "other benches compare more of them")]
+    #[allow(dead_code, reason = "other benches compare more consumers")]
     pub(crate) mod consumers;
     pub(crate) mod feed;
     pub(crate) mod frames;
     pub(crate) mod options;
-    #[allow(dead_code, reason = "other benches have it say when it is done")]
+    #[allow(dead_code, reason = "other benches use its last event")]
     pub(crate) mod source;
     pub(crate) mod table;
 }

@@ -1,21 +1,21 @@
-//! What a game pays in one frame: for asking when nothing has come, for the events of a 60th of a second, and for bindings
-//! that are not meant. Each beside a bare crossbeam receiver.
+//! The cost of one frame of a game: asking a queue that is empty, taking the events of a 60th of a second, and bindings
+//! that do not match. Each is compared with a bare crossbeam receiver.
 //!
 //! `cargo bench --bench frame -- [--rounds N] [--events N]`
 //!
-//! Events come through the whole client, from a socket. Only the consumer's part is measured, from the moment when all
-//! of a frame's events wait.
+//! Events come through the whole client, from a socket. The bench measures only the consumer's part, from the moment
+//! when all events of a frame are queued.
 #![forbid(unsafe_code)]
 
 mod support {
-    #[allow(dead_code, reason = "other benches read with it as well")]
+    #[allow(dead_code, reason = "other benches connect with it, too")]
     pub(crate) mod bare;
-    #[allow(dead_code, reason = "other benches ask for each event by itself")]
+    #[allow(dead_code, reason = "other benches take events one by one")]
     pub(crate) mod consumers;
     pub(crate) mod feed;
     pub(crate) mod frames;
     pub(crate) mod options;
-    #[allow(dead_code, reason = "other benches have it say when it is done")]
+    #[allow(dead_code, reason = "other benches use its last event")]
     pub(crate) mod source;
     pub(crate) mod table;
 }
@@ -36,10 +36,10 @@ const ALL_EVENTS: u64 = 200 * EVENTS as u64;
 
 const ROUNDS: usize = 5;
 
-/// Enough for the clock to tell the cost of one.
+/// Enough calls for the clock to measure the cost of one.
 const CALLS: u32 = 100_000;
 
-/// The first of each table is what the others are compared with.
+/// The first case of each table is the reference for the others.
 const NOTHING: [Case<1>; 2] = [
     ("a bare crossbeam receiver", |_| Ok(nothing(&mut Bare::start()))),
     ("b this crate, try_iter", |_| Ok(nothing(&mut Polled::all()?))),
@@ -67,19 +67,19 @@ fn main() -> Result<()> {
     let one_by_one = Frames { pace: Pace::OneByOne, ..together };
     let rounds = options.rounds(ROUNDS);
 
-    compare("a frame in which nothing has come", ["ns"], &NOTHING, together, rounds)?;
+    compare("a frame without events", ["ns"], &NOTHING, together, rounds)?;
     for (how, frames) in [("together", together), ("one by one", one_by_one)] {
         let title = format!("a frame of {EVENTS} events that came {how}");
         compare(&title, ["p50 us/frame", "p99 us/frame"], &FRAME, frames, rounds)?;
     }
-    let title = "an event for which one of a channel's bindings is meant";
+    let title = "an event that one of a channel's bindings matches";
     let measured = compare(title, ["ns/event"], &BINDINGS, together, rounds)?;
     println!("c to b: {} times", table::fraction(table::median_ratio(&measured, [2, 1], 0)));
     table::print_machine();
     Ok(())
 }
 
-/// Nanoseconds of a look at a queue in which nothing waits.
+/// Nanoseconds of a call on an empty queue.
 fn nothing(consumer: &mut impl Consumer) -> Figures<1> {
     let started = Instant::now();
     for _ in 0..CALLS {

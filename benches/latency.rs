@@ -1,5 +1,5 @@
-//! The time from the server's write to the user's code: the bare loop with one thread hop, a straightforward client, and
-//! this crate twice.
+//! The time from the server's write to the user's code: for a bare loop with one thread hop, for a straightforward
+//! client, and for this crate with a closure and with a receiver.
 //!
 //! `cargo bench --bench latency -- [--rounds N] [--events N]`
 //!
@@ -40,13 +40,13 @@ const EVENTS: u64 = 5_000;
 
 const ROUNDS: usize = 3;
 
-/// The first events wake caches and cores, and are not counted.
+/// The first events warm up caches and cores, and are not counted.
 const WARM_UP: usize = 200;
 
-/// Long enough for an event to be over before the next one is written.
+/// Long enough that an event has arrived before the next one is written.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The first is what the others are compared with.
+/// The first case is the reference for the others.
 const CASES: [&str; 4] =
     ["a bare loop, one thread hop", "b straightforward client", "c this crate, closure", "d this crate, receiver"];
 
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     compare(&Options::parse(&arguments)?)
 }
 
-/// Runs the cases in turn, again and again, so that noise of the machine meets all of them.
+/// Runs the cases in turn, several times, so that noise of the machine affects all of them.
 fn compare(options: &Options) -> Result<()> {
     for data_len in SIZES {
         let (rounds, events) = (options.rounds(ROUNDS), options.events(EVENTS));
@@ -70,8 +70,8 @@ fn compare(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// One run of one case. Events arrive in the order in which they were written, so that the *n*th time here belongs to
-/// the *n*th time there.
+/// One run of one case. Events arrive in the order in which they were written, so that the *n*th arrival belongs to the
+/// *n*th write.
 fn measure(case: &str, data_len: usize, events: u64) -> Result<Figures> {
     let events = WARM_UP + usize::try_from(events)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -89,7 +89,7 @@ fn measure(case: &str, data_len: usize, events: u64) -> Result<Figures> {
     Ok([percentile(50), percentile(99)])
 }
 
-/// Writes one event at a time, and remembers when.
+/// Writes one event at a time, and records the time of each write.
 fn drip(listener: &TcpListener, data_len: usize, events: usize) -> Result<Vec<Instant>> {
     let frame = frames(1, data_len);
     let mut subscriber = Subscriber::accept(listener)?;
@@ -99,17 +99,17 @@ fn drip(listener: &TcpListener, data_len: usize, events: usize) -> Result<Vec<In
         written.push(Instant::now());
         subscriber.write(&frame)?;
     }
-    // The last event must not come into the latency of the one before.
+    // The last event must not disturb the measurement of the one before.
     thread::park_timeout(PAUSE);
     subscriber.finish()?;
     Ok(written)
 }
 
-/// When each event arrived at the user's code.
+/// The time at which each event arrived at the user's code.
 fn arrivals(case: &str, port: u16, data_len: usize, events: usize) -> Result<Vec<Instant>> {
     let arrived = Arc::new(Mutex::new(Vec::with_capacity(events)));
     let arriving = Arc::clone(&arrived);
-    // Data of another length is a wrong count.
+    // Only data of the right length is counted, so that wrong data makes the count wrong.
     let on_event = move |data: &str| {
         let now = Instant::now();
         if data.len() == data_len {
@@ -126,12 +126,12 @@ fn arrivals(case: &str, port: u16, data_len: usize, events: usize) -> Result<Vec
     }
 }
 
-/// What any client with a thread for reading and a thread for handlers needs at least.
+/// The least that a client with one thread for reading and one for handlers has to do.
 fn bare_hop(port: u16, events: usize) -> Result<Vec<Instant>> {
     let mut web = bare::subscribe(port)?;
     let (sender, receiver) = unbounded();
     let reader = thread::spawn(move || -> Result<()> {
-        // One more than the events: the last message says that they were all.
+        // One more than the events: the message after the last event.
         for _ in 0..=events {
             sender.send(web.read()?)?;
         }

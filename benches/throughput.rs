@@ -1,9 +1,10 @@
-//! Events per second and CPU time per event: the bare loop, a straightforward client, and this crate twice.
+//! Events per second and CPU time per event: of a bare loop, a straightforward client, and this crate with a closure
+//! and with a receiver.
 //!
 //! `cargo bench --bench throughput -- [--rounds N] [--events N]`
 //!
-//! Every run is two processes, so that the CPU time of the source is not the client's: the bench starts itself once as
-//! `source` and once as `client`.
+//! Each run is two processes, so that the client's CPU time does not include the source's. The bench starts itself once
+//! as `source` and once as `client`.
 #![forbid(unsafe_code)]
 
 mod support {
@@ -35,12 +36,12 @@ use support::{
     table::{self, Figures, Round},
 };
 
-/// The length of the data, and the events of one run: about a second's worth.
+/// The length of the data, and the number of events of one run, which takes about a second.
 const SIZES: [(usize, u64); 2] = [(100, 2_000_000), (1_000, 600_000)];
 
 const ROUNDS: usize = 5;
 
-/// The first is what the others are compared with.
+/// The first case is the reference for the others.
 const CASES: [&str; 4] =
     ["a bare tungstenite loop", "b straightforward client", "c this crate, closure", "d this crate, receiver"];
 
@@ -58,7 +59,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Runs the cases in turn, again and again, so that noise of the machine meets all of them.
+/// Runs the cases in turn, several times, so that noise of the machine affects all of them.
 fn compare(options: &Options) -> Result<()> {
     for (data_len, events) in SIZES {
         let (rounds, events) = (options.rounds(ROUNDS), options.events(events));
@@ -87,7 +88,7 @@ fn measure(case: &str, data_len: usize, events: u64) -> Result<Figures> {
     Ok([speed.parse()?, cpu.parse()?])
 }
 
-/// This program in another role. It ends with this one, however that ends.
+/// This program in another role. The process ends with this one, even after an error.
 struct Running(Child);
 
 impl Running {
@@ -96,7 +97,7 @@ impl Running {
         Ok(Self(Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?))
     }
 
-    /// What it prints, all in one line.
+    /// The line that the process prints.
     fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         if let Some(stdout) = self.0.stdout.take() {
@@ -118,9 +119,9 @@ impl Drop for Running {
     }
 }
 
-/// Writes events as fast as TCP takes them.
+/// Writes events as fast as TCP accepts them.
 fn source(data_len: usize, events: u64) -> Result<()> {
-    /// Enough for one write to be worth its call, and few enough to stay in the cache.
+    /// Enough that the cost of a write is small, and few enough to stay in the cache.
     const BLOCK: usize = 1_000;
     let block = frames(BLOCK, data_len);
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -134,11 +135,12 @@ fn source(data_len: usize, events: u64) -> Result<()> {
     Ok(subscriber.finish()?)
 }
 
-/// Receives exactly so many events, and measures itself meanwhile.
+/// Receives exactly this many events, and measures itself meanwhile.
 fn client(case: &str, data_len: usize, events: u64, port: u16) -> Result<Figures> {
     let received = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&received);
-    // Looks at the data, so that what produces it cannot be left out. Data of another length is a wrong count.
+    // Reading the data keeps the compiler from removing the code that produces it. Data of another length makes the
+    // count wrong.
     let on_event = move |data: &str| {
         counter.fetch_add(u64::from(data.len() == data_len), Ordering::Relaxed);
     };
@@ -157,7 +159,7 @@ fn client(case: &str, data_len: usize, events: u64, port: u16) -> Result<Figures
     }
 }
 
-/// The limit: reads the messages and looks at nothing.
+/// The limit: reads the messages, and parses nothing.
 fn bare_loop(port: u16, events: u64, at_end: impl FnOnce() -> Figures) -> Result<Figures> {
     let mut web = bare::subscribe(port)?;
     for _ in 0..events {

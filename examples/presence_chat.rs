@@ -1,6 +1,6 @@
-//! Two members of a presence channel talk by client events. Each has a client of its own, in this one process.
+//! Two members of a presence channel exchange client events. Each has a client of its own in this process.
 //!
-//! Every line is what one of them sees: who comes, who goes, and what is said.
+//! Each line is something that one of them sees: a member joins or leaves, or a message arrives.
 
 use std::{
     error::Error,
@@ -19,16 +19,17 @@ const ROOM: &str = "presence-kitchen";
 /// Clients may only send events whose names begin with `client-`.
 const MESSAGE: &str = "client-message";
 
-/// Longer than anything here takes.
+/// Longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is said. Who says it is not in here, because anybody could write anything there: the server tells it.
+/// The data of a message. The sender is not a part of it, because a client could invent one: the server names the
+/// sender.
 #[derive(Serialize, Deserialize)]
 struct Message {
     text: String,
 }
 
-/// What the backend says about a member.
+/// The data that the backend signs for a member.
 #[derive(Serialize, Deserialize)]
 struct Profile {
     name: String,
@@ -36,7 +37,7 @@ struct Profile {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = server()?;
-    // Handlers run on the threads of two clients. They hand what they see to this thread, which prints it.
+    // Handlers run on the threads of two clients. They send their lines to this thread, which prints them.
     let (screen, lines) = mpsc::channel();
     let show_next_line = || lines.recv_timeout(PATIENCE).map(|line| println!("{line}"));
 
@@ -45,20 +46,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let bob = join(&server, "bob", &screen)?;
     println!("[bob] in the room: {}", everybody(&bob));
-    show_next_line()?; // Ann sees that Bob comes.
+    show_next_line()?; // Ann sees that Bob joins.
 
     say(&bob, "Is there any coffee left?")?;
     show_next_line()?;
     say(&ann, "A cup. Hurry!")?;
     show_next_line()?;
 
-    drop(bob); // It was the client's last handle.
-    show_next_line()?; // Ann sees that Bob goes.
+    drop(bob); // Dropping the last handle ends the client.
+    show_next_line()?; // Ann sees that Bob leaves.
     println!("[ann] in the room: {}", everybody(&ann));
     Ok(())
 }
 
-/// The embedded server, and the backend that tells who a client is. A real one would look at a session or a token.
+/// The embedded server and its backend. A real backend would check a session or another token.
 fn server() -> std::io::Result<TestServer> {
     TestServer::builder()
         .auth_user(|request| match request.header("authorization")? {
@@ -69,7 +70,7 @@ fn server() -> std::io::Result<TestServer> {
         .start()
 }
 
-/// Enters the room. The channel keeps its client alive.
+/// Joins the room. The channel keeps its client alive.
 fn join(server: &TestServer, user: &'static str, screen: &Sender<String>) -> Result<Channel, pusher_channels::Error> {
     let config = server
         .config()
@@ -79,14 +80,14 @@ fn join(server: &TestServer, user: &'static str, screen: &Sender<String>) -> Res
 
     let tell = {
         let screen = screen.clone();
-        // The screen is gone when the program ends.
+        // Sending fails when the program ends.
         move |line: String| drop(screen.send(format!("[{user}] {line}")))
     };
-    let came = tell.clone();
-    room.on_member_added(move |change| came(format!("{} comes", name(&change.member))));
-    let went = tell.clone();
-    room.on_member_removed(move |change| went(format!("{} goes", name(&change.member))));
-    // `{:?}` keeps what others write from controlling the terminal.
+    let joined = tell.clone();
+    room.on_member_added(move |change| joined(format!("{} joins", name(&change.member))));
+    let left = tell.clone();
+    room.on_member_removed(move |change| left(format!("{} leaves", name(&change.member))));
+    // `{:?}` keeps texts of other members from controlling the terminal.
     room.bind(MESSAGE, move |event| match event.json::<Message>() {
         Ok(message) => tell(format!("{} says {:?}", event.user_id().unwrap_or("somebody"), message.text)),
         Err(error) => tell(error.to_string()),
@@ -100,7 +101,7 @@ fn say(room: &Channel, text: &str) -> Result<(), pusher_channels::Error> {
     room.trigger(MESSAGE, &Message { text: text.to_owned() })
 }
 
-/// The members, by name.
+/// The names of the members.
 fn everybody(room: &Channel) -> String {
     let mut names: Vec<_> = room.members().iter().map(name).collect();
     names.sort();

@@ -1,7 +1,7 @@
-//! Subscribes to a private channel, by an auth endpoint, and shows what a refusal looks like.
+//! Subscribes to a private channel by an auth endpoint, and shows a refusal.
 //!
-//! The embedded server plays both the Pusher server and the backend that authorises. A backend of your own: see
-//! `examples/notifications/` for one in Rust, and the README for Node and PHP.
+//! The embedded server is both the Pusher server and the backend that authorises. For a backend of your own see
+//! `examples/notifications/` (Rust) and the README (Node and PHP).
 
 use std::{error::Error, sync::mpsc, time::Duration};
 
@@ -12,21 +12,21 @@ use pusher_channels::{
 
 const CHANNEL: &str = "private-orders";
 
-/// Longer than anything here takes.
+/// Longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = TestServer::builder()
         .auth_user(|request| match request.header("authorization") {
             Some("Bearer ann's token") => Some(AuthUser::new("ann")),
-            _ => None, // answered with 403
+            _ => None, // the answer is 403
         })
         .start()?;
     receive_an_order(&server)?;
     be_refused(&server)
 }
 
-/// How a client of this server proves who it is: by a header of every request to the endpoint.
+/// The configuration of a client that authenticates to the backend by a header of each auth request.
 fn config(server: &TestServer, token: &str) -> Config {
     server.config().auth_endpoint(server.auth_endpoint()).auth_header("Authorization", format!("Bearer {token}"))
 }
@@ -47,23 +47,23 @@ fn receive_an_order(server: &TestServer) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A refusal belongs to its channel alone: the connection stays, and so do the other channels.
+/// A refusal concerns one channel. The connection and the other channels stay.
 fn be_refused(server: &TestServer) -> Result<(), Box<dyn Error>> {
     let pusher = Pusher::new(config(server, "no token of ours")).connect()?;
-    // The handler and `wait_subscribed` tell the same; the handler is for programs that do not wait.
-    let (told, refusal) = mpsc::channel();
+    // The handler and `wait_subscribed` report the same error. The handler is for programs that do not wait.
+    let (sender, refusal) = mpsc::channel();
     pusher.on_subscription_error(move |failed| {
-        let _ = told.send(failed.error.clone());
+        let _ = sender.send(failed.error.clone());
     });
     let orders = pusher.subscribe(CHANNEL)?;
     if orders.wait_subscribed(PATIENCE).is_ok() {
-        return Err("the backend let a stranger in".into());
+        return Err("the backend has authorised an unknown token".into());
     }
     let error = refusal.recv_timeout(PATIENCE)?;
     println!("{error}");
-    println!("a matter of permission: {}; worth another try: {}", error.is_auth(), error.is_retryable());
+    println!("is_auth: {}; is_retryable: {}", error.is_auth(), error.is_retryable());
 
     pusher.subscribe("news")?.wait_subscribed(PATIENCE)?;
-    println!("news: subscribed all the same");
+    println!("news: subscribed nevertheless");
     Ok(())
 }

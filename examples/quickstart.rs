@@ -1,4 +1,4 @@
-//! Connects to the embedded server, subscribes, and prints what is published. Any other server: see `Config`.
+//! Connects to the embedded server, subscribes, and prints an event. For other servers see `Config`.
 
 use std::{error::Error, sync::mpsc, time::Duration};
 

@@ -2,14 +2,13 @@
 # native-tls 0.2.18 (OpenSSL) sends the final dot of a host in the server name of its ClientHello.
 #
 # A final dot marks a name as complete: resolvers accept it, and URLs may have it. RFC 6066, section 3, says that the server
-# name of a ClientHello is sent without a trailing dot. One would expect `TlsConnector::connect` to remove it. Seen with
-# native-tls 0.2.18 on Debian 12, OpenSSL 3.0: the name is sent as it was given, and a server that chooses its certificate by
-# name has none for it.
+# name of a ClientHello is sent without a trailing dot. One would expect `TlsConnector::connect` to remove it. With native-tls
+# 0.2.18 on Debian 12, OpenSSL 3.0, it is sent as it was given. A server that chooses its certificate by name has none for it.
 #
 #   localhost is sent as "localhost"
 #   localhost. is sent as "localhost."
 #
-# Needs cargo, a crate registry, and OpenSSL's headers. Fails when the output changes.
+# This script needs cargo, a crate registry, and OpenSSL's headers. It fails when the output changes.
 set -euo pipefail
 
 work=$(mktemp -d)

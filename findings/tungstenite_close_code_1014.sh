@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# tungstenite 0.30.0 reports close code 1014 as 1002, with a reason of its own.
+# tungstenite 0.30.0 reports close code 1014 as 1002, and replaces the reason.
 #
 # 1014 (Bad Gateway) is in IANA's registry of WebSocket close codes beside 1012 and 1013. One would expect the reader to get
-# the code and the reason that the peer sent, as it does for 1013. Seen with tungstenite 0.30.0 as a client, on the unmasked close
-# frame of a server:
+# the code and the reason that the peer sent, as it does for 1013. A client with tungstenite 0.30.0 reads the unmasked close
+# frames of a server like this:
 #
 #   1013 "try later" is read as 1013 "try later"
 #   1014 "bad gateway" is read as 1002 "Protocol violation"
 #   4200 "reconnect" is read as 4200 "reconnect"
 #
-# Needs cargo and a crate registry. Fails when the output changes.
+# This script needs cargo and a crate registry. It fails when the output changes.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -2,14 +2,14 @@
 # ureq 3.5.2 (ureq-proto 0.7.1) refuses a chunked answer if the line of a chunk size has a long extension.
 #
 # RFC 9112, section 7.1.1: extensions may follow the size of a chunk, and a recipient ignores unknown ones. One would expect the
-# body "ab" for each of these answers. Seen on a loopback connection, all features off: the line of a chunk size may have up to
-# 20 bytes before its line end.
+# body "ab" for each of these answers. With all features off, on a loopback connection, the line of a chunk size may have up
+# to 20 bytes before its line end:
 #
 #   2 is read as Ok("ab")
 #   2;a=b is read as Ok("ab")
 #   2;signature=0123456789abcdef is read as Err("protocol: chunk expected crlf as next character")
 #
-# Needs cargo and a crate registry. Fails when the output changes.
+# This script needs cargo and a crate registry. It fails when the output changes.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -1,5 +1,6 @@
 //! A blocking client for [Pusher Channels](https://pusher.com/channels/) and every server that speaks its protocol:
-//! Laravel Reverb, soketi, Sockudo. For plain Rust programs, worker threads and game loops: there is no async runtime.
+//! Laravel Reverb, soketi, Sockudo. It is made for plain Rust programs, worker threads and game loops, and needs no
+//! async runtime.
 //!
 //! # The smallest program
 //!
@@ -32,68 +33,71 @@
 //!
 //! | way | runs on | when it is slow | good for |
 //! |---|---|---|---|
-//! | closures: [`Pusher::bind`], [`Channel::bind`], [`Channel::bind_as`], [`Pusher::on_event`], ... | the client's dispatch thread | further events wait, and in the end the server does | most programs |
+//! | closures: [`Pusher::bind`], [`Channel::bind`], [`Channel::bind_as`], [`Pusher::on_event`], ... | the client's dispatch thread | later events wait, and in the end the server waits, too | most programs |
 //! | [`Pusher::receiver`], [`Channel::receiver`], polled or waited on | your thread | the oldest events are dropped and counted, or all but the newest are superseded | game loops, windows, worker threads |
-//! | closures with [`Config::manual_dispatch`] and [`Pusher::dispatch`] | the thread that calls `dispatch` | as closures | single-threaded programs, scripting hosts |
-//! | senders of `std::sync::mpsc` and `crossbeam_channel`: [`Channel::bind_sender`], [`Pusher::forward`] | the thread that receives | the channel grows; a bounded one makes further events wait | threads that `select!` |
+//! | closures with [`Config::manual_dispatch`] and [`Pusher::dispatch`] | the thread that calls `dispatch` | as for closures | single-threaded programs, scripting hosts |
+//! | senders of `std::sync::mpsc` and `crossbeam_channel`: [`Channel::bind_sender`], [`Pusher::forward`] | the thread that receives | an unbounded channel grows; a bounded one delays later events | threads that `select!` |
 //!
-//! Everything arrives in the order in which the server sent it, across channels and with the changes of the connection's
-//! state. Inside a closure every call is allowed; those that would wait for the dispatch thread itself
-//! ([`Pusher::connect`], [`Channel::wait_subscribed`]) return [`Error::WouldDeadlock`]. A closure that panics is reported
-//! through [`Pusher::on_error`], after what was waiting already, and harms nobody else.
+//! Everything arrives in the order in which the server sent it, across channels and with the changes of the
+//! connection's state. Inside a closure every call is allowed; calls that would wait for the dispatch thread itself
+//! ([`Pusher::connect`], [`Channel::wait_subscribed`]) return [`Error::WouldDeadlock`]. A closure that panics is
+//! reported through [`Pusher::on_error`], after the notifications that were waiting already; the other closures go on.
 //!
-//! Every queue is bounded, and says by its [`Overflow`] what it does when it is full: [`Block`](Overflow::Block) makes the
-//! server wait, [`DropOldest`](Overflow::DropOldest) and [`DropNewest`](Overflow::DropNewest) count what they drop and tell it
-//! in its place, and [`KeepLatest`](Overflow::KeepLatest) keeps only the newest event of each channel, name and
-//! sender, which is what a game wants of positions.
+//! Every queue is bounded, and its [`Overflow`] decides what happens when it is full: [`Block`](Overflow::Block) makes
+//! the server wait; [`DropOldest`](Overflow::DropOldest) and [`DropNewest`](Overflow::DropNewest) drop notifications,
+//! count them, and report the loss in its place; [`KeepLatest`](Overflow::KeepLatest) keeps only the newest event of
+//! each channel, name and sender, for example the last position of each player.
 //!
 //! The page [`guide::which_way_of_receiving`] compares the ways, and has patterns for plain loops, macroquad, Bevy, windows,
 //! `poll`, and worker threads.
 //!
 //! # Channels
 //!
-//! What a channel is stands in its name, as the protocol has it; the case matters.
+//! The prefix of its name determines the kind of a channel, and its case counts.
 //!
 //! | prefix | kind | needs a permission |
 //! |---|---|---|
 //! | `private-` | private: [`Channel::trigger`] sends events to the other subscribers | yes |
 //! | `presence-` | presence: [`Channel::members`], [`Pusher::on_member_added`], [`Pusher::on_member_removed`] | yes |
-//! | `private-encrypted-` | end-to-end encrypted: what does not decrypt is not delivered, [`Pusher::on_decryption_failure`] | yes |
-//! | `cache-`, `private-cache-`, `presence-cache-`, `private-encrypted-cache-` | begins with the last event, or with [`Pusher::on_cache_miss`] | as without `cache-` |
+//! | `private-encrypted-` | end-to-end encrypted: an event that does not decrypt is reported to [`Pusher::on_decryption_failure`] and not delivered | yes |
+//! | `cache-`, `private-cache-`, `presence-cache-`, `private-encrypted-cache-` | cache: delivers the last event after subscribing, or calls [`Pusher::on_cache_miss`] | as without `cache-` |
 //! | anything else | public | no |
 //!
 //! # Permissions
 //!
-//! Five ways, of which the first that is configured is used: [`Config::authorizer`], a closure for each channel;
-//! [`Config::batch_authorizer`], a closure for many at once; [`Config::auth_endpoint`], an HTTP endpoint of yours;
-//! [`Config::secret`], signatures made here, for programs that may know the app's secret. The fifth,
-//! [`Channel::subscribe_with_auth`], takes a permission that you have already. A permission is for one connection, so that
-//! each connection asks anew. Nothing waits for a slow answer but the channel that needs it; only a sign-in, because channels
-//! may depend on who the user is, is waited for by all channels of a new connection, for the subscription timeout at most.
+//! A [`Config`] offers four ways to get permissions, and the client uses the first one that is set:
+//! [`Config::authorizer`], a closure for one channel; [`Config::batch_authorizer`], a closure for many channels at
+//! once; [`Config::auth_endpoint`], an HTTP endpoint of your backend; [`Config::secret`], for programs that may know
+//! the app's secret and sign by themselves. [`Channel::subscribe_with`] gives one channel a way of its own, and
+//! [`Channel::subscribe_with_auth`] takes a permission that the program has already.
+//!
+//! A permission is for one connection, so the client asks again on each connection. A slow answer delays only its own
+//! channel. A sign-in is different, because permissions may depend on the user: on a new connection all channels wait
+//! for it, for up to the subscription timeout.
 //!
 //! # Users
 //!
-//! [`Pusher::sign_in`] tells the server who the user is; [`Pusher::user`] then gets the events that your servers send to that
-//! user, and hears of watched users who go online or offline.
+//! [`Pusher::sign_in`] signs a user in. [`Pusher::user`] then gets the events that your servers send to that user, and
+//! reports watched users who go online or offline.
 //!
-//! # Ways to the server
+//! # Routes to the server
 //!
-//! | way | by | carries | fails with |
+//! | route | option | carries | fails with |
 //! |---|---|---|---|
-//! | directly, to every address of the host in turn | default | the socket, and requests to auth endpoints | [`Error::Dns`], [`Error::Tcp`] |
-//! | through an HTTP, HTTPS or SOCKS 5 proxy, which resolves the host | [`Config::proxy`] | both | [`Error::Proxy`]; for a proxy that cannot be reached or resolved with [`ProxyProblem::Absent`], for one whose certificate is wrong with [`ProxyProblem::Tls`] |
-//! | through the proxy that `https_proxy`, `all_proxy` and their like name | [`Config::proxy_from_env`] | both | as above |
+//! | directly, to each address of the host in turn | none | the socket, and requests to auth endpoints | [`Error::Dns`], [`Error::Tcp`] |
+//! | through an HTTP, HTTPS or SOCKS 5 proxy, which resolves the host | [`Config::proxy`] | both | [`Error::Proxy`]; with [`ProxyProblem::Absent`] if the proxy cannot be reached or resolved, with [`ProxyProblem::Tls`] if its certificate is wrong |
+//! | through the proxy that `https_proxy`, `all_proxy` and similar variables name | [`Config::proxy_from_env`] | both | as above |
 //! | over a connection that the program makes | [`Config::dialer`] | the socket | [`Error::Dialer`] |
 //!
-//! No connection goes past a proxy, and the environment is read only with `proxy_from_env`. TLS works over each of
-//! these ways, in version 1.2 or 1.3. Certificates are verified with the platform's roots and those of
-//! [`Config::root_certificate_pem`], by the host or by the name in [`Config::tls_server_name`]. A server that wants a
-//! client certificate gets that of [`Config::client_identity_pem`]. The [`TlsProblem`] of [`Error::Tls`] names the
-//! problem; there is no fall-back to plain text. [`Config::connect_timeout`] covers all of it, and
-//! [`Error::ConnectTimeout`] names the [`ConnectPhase`] in which it ran out. When a request to an auth endpoint fails
-//! in one of these ways, that error is the source of [`Error::AuthNetwork`].
+//! No connection bypasses a configured proxy, and the client reads the environment only with `proxy_from_env`. TLS
+//! works over each route, in version 1.2 or 1.3. The client verifies certificates with the platform's roots and those
+//! of [`Config::root_certificate_pem`], for the host or for the name in [`Config::tls_server_name`]. It shows the
+//! certificate of [`Config::client_identity_pem`] to a server that asks for one. The [`TlsProblem`] of [`Error::Tls`]
+//! names the problem; there is no fall-back to plain text. [`Config::connect_timeout`] covers a whole attempt, and
+//! [`Error::ConnectTimeout`] names the [`ConnectPhase`] in which the time ran out. If a request to an auth endpoint
+//! fails with one of these errors, that error is the source of [`Error::AuthNetwork`].
 //!
-//! A dialer may give any two halves that block, such as the pipes of a process:
+//! A dialer may return any reader and writer that block, such as the pipes of a process:
 //!
 //! ```no_run
 //! use std::{io, process::{Command, Stdio}, sync::Mutex};
@@ -111,47 +115,57 @@
 //! });
 //! ```
 //!
-//! # What is promised, and what is not
+//! # Guarantees
 //!
-//! Events are delivered **at most once, in order, and nothing is replayed**: the protocol keeps no history. When a
-//! connection is lost, the client makes it anew and subscribes again, and [`SubscriptionSucceeded::gap`] tells how long
-//! events of that channel were missed, before the first event after the gap. The page [`guide::what_survives_what`] goes
-//! through all faults, from a dead resolver to a hostile server: what the client does, and what the application sees.
+//! Events are delivered **at most once and in order, and nothing is replayed**: the protocol keeps no history. When a
+//! connection is lost, the client connects and subscribes again. [`SubscriptionSucceeded::gap`] is the time in which
+//! events of the channel were missed, and arrives before the first event after the gap. The page
+//! [`guide::what_survives_what`] lists all faults, from a dead resolver to a hostile server, with the reaction of the
+//! client and the effect on the application.
 //!
 //! # Threads
 //!
 //! A connected client has three threads, and none of them polls: `pusher-reader` reads the socket, `pusher-heartbeat`
-//! keeps time and sends, `pusher-dispatch` runs closures. While it connects there are more, one for name resolution and
-//! one for each address that is being tried; while permissions are asked for, there are up to eight `pusher-auth`, on
-//! which your authorizers run; and over the halves of a [`ByteStream::new`] there is a `pusher-writer`. [`Pusher::new`]
-//! starts none; [`Pusher::disconnect`], or dropping the last handle, ends them all within 250 ms, but for a closure
-//! that is running and a name resolution that cannot be interrupted: those threads end by themselves.
+//! keeps time and carries out the calls of your program, `pusher-dispatch` runs closures. Further threads come and go:
+//! while the client connects, `pusher-resolve` and one `pusher-connect` for each address that is tried; while it asks
+//! for permissions, up to eight `pusher-auth`, which run your authorizers; over a [`ByteStream::new`], a
+//! `pusher-writer`.
 //!
-//! `fork` copies no thread but the one that calls it, so a client works in the process that made it alone. In a forked child
-//! every call returns [`Error::Forked`] or, where it returns no error, does nothing, and the parent's connection is not
-//! touched; the child makes a client of its own. Code that the client runs and that forks should not return in the child: mostly
-//! the thread that it runs on is the client's, and ends there. `std::process::Command` is no such fork.
+//! [`Pusher::new`] starts no thread. [`Pusher::disconnect`], or dropping the last handle, ends the threads within 250
+//! ms. A running closure and a name resolution cannot be interrupted: their threads end by themselves afterwards.
+//!
+//! `fork` copies only the thread that calls it, so a client works only in the process that made it. In a forked child
+//! every call returns [`Error::Forked`], or does nothing if it returns no error, and the parent's connection is not
+//! touched. The child can make a client of its own. If a closure that the client runs calls `fork`, it should not
+//! return in the child, because its thread usually belongs to the client and ends there. `std::process::Command` is not
+//! affected.
+//!
+//! # Rules and architecture
+//!
+//! In the repository, `docs/behaviour.md` has the rules of the client's behaviour, each with an id that its tests are
+//! named after, and `docs/architecture.md` describes the threads, the locks and the data flow.
 //!
 //! # Errors
 //!
-//! One enum, [`Error`], names the layer, the operation and the object, and keeps its source. A lost connection is not an
-//! error that a program has to handle: it shows as a [`ConnectionStateChange`] with its cause, and the client goes on by the
-//! [`Reconnect`] policy. What belongs to a subscription goes to [`Pusher::on_subscription_error`], everything else to
-//! [`Pusher::on_error`].
+//! [`Error`] is one enum. Each error names the layer, the operation and the object, and keeps its source. A program
+//! does not have to handle a lost connection: it is reported as a [`ConnectionStateChange`] with its cause, and the
+//! client reconnects by the [`Reconnect`] policy. Errors of a subscription go to [`Pusher::on_subscription_error`], and
+//! all others to [`Pusher::on_error`].
 //!
 //! # Features
 //!
 //! * `native-tls` (default): TLS by the platform's library. Without it, `wss` is an [`Error::Config`].
-//! * `vendored`: builds OpenSSL from source, where the platform's library would be OpenSSL.
+//! * `vendored`: builds OpenSSL from source, on platforms whose TLS library is OpenSSL.
 //! * `capi`: the library for C, see [`guide::other_languages`].
 //! * `test-server`: `testing::TestServer`, an embedded Pusher server for tests and examples.
 //!
 //! # Logging
 //!
-//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections, failed attempts, refusals and
-//! bad messages, `info` for connections made and ended, `debug` for attempts, subscriptions and repeated requests. Every
-//! target begins with `pusher_channels`: filter by it (`RUST_LOG=pusher_channels=debug`). These records name channels. They
-//! never show event data, credentials or the text of an answer.
+//! The crate logs through [`log`]: `error` for panics in handlers, `warn` for lost connections, failed attempts,
+//! refusals and bad messages, `info` for connections made and ended, `debug` for attempts, subscriptions and repeated
+//! requests. Every target begins with `pusher_channels`, which is the part to filter by
+//! (`RUST_LOG=pusher_channels=debug`). These records name channels. They never show event data, credentials or the text
+//! of an answer, except that [`Config::log_events`] logs event data.
 //!
 //! The client is built on tungstenite and ureq. Both log the bytes on the wire at `trace`, credentials included. The
 //! page [`guide::logging`] has the filter for programs that log every crate at `trace`.
@@ -200,17 +214,17 @@ pub mod testing;
 #[doc(hidden)]
 pub mod testability;
 
-/// Pages for questions that no single item answers.
+/// Pages on subjects that concern many items.
 ///
-/// * [`which_way_of_receiving`](guide::which_way_of_receiving): closures, receivers, manual dispatch or channel senders; what
-///   each promises, and patterns for games, windows and worker threads.
-/// * [`what_survives_what`](guide::what_survives_what): for each fault, what the client does about it, and what the
-///   application sees.
+/// * [`which_way_of_receiving`](guide::which_way_of_receiving): closures, receivers, manual dispatch or channel
+///   senders; the guarantees of each, and patterns for games, windows and worker threads.
+/// * [`what_survives_what`](guide::what_survives_what): for each fault, the reaction of the client and the effect on
+///   the application.
 /// * [`coming_from_other_clients`](guide::coming_from_other_clients): the names of `pusher-js` and of the clients for
 ///   Flutter, Dart, Java, Swift and .NET, and their equivalents here.
-/// * [`logging`](guide::logging): the levels, what stays out of the log, and the filter for `trace`.
-/// * [`other_languages`](guide::other_languages): how to build the library for C, and to call it from C, C++, Python, LuaJIT and
-///   Node.
+/// * [`logging`](guide::logging): the levels, the data that is never logged, and the filter for `trace`.
+/// * [`other_languages`](guide::other_languages): how to build the library for C, and how to call it from C, C++,
+///   Python, LuaJIT and Node.
 pub mod guide {
     #[doc = include_str!("guide/which_way_of_receiving.md")]
     pub mod which_way_of_receiving {}

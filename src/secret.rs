@@ -2,6 +2,7 @@
 
 use std::{fmt, io, ops::Deref};
 
+use tungstenite::Bytes;
 use zeroize::Zeroizing;
 
 /// Text that is never printed, and is wiped on drop (X1).
@@ -74,6 +75,11 @@ impl io::Write for Wiped {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A shared copy of the text, which is wiped when its last owner drops it.
+pub(crate) fn wiped_bytes(text: &str) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Rules A: the five ways to authorise, over real sockets.
+//! Rules A: ways to authorise, over real sockets.
 
 mod support;
 
@@ -25,7 +25,7 @@ fn connected(config: Config) -> Pusher {
     Pusher::new(config).connect().expect("the embedded server accepts")
 }
 
-/// Whether an event published on the channel arrives.
+/// Asserts that an event published on the channel arrives.
 fn receives(server: &TestServer, pusher: &Pusher, channel: &str) {
     let receiver = pusher.receiver();
     server.trigger(channel, "e", "x");
@@ -85,14 +85,14 @@ fn a4_each_kind_of_failure_reaches_the_handlers_of_the_channel_and_of_the_client
             None => endpoint.stop_listening(),
         }
         let pusher = connected(config);
-        let (told, tells) = mpsc::channel();
-        let of_client = told.clone();
+        let (report, reports) = mpsc::channel();
+        let of_client = report.clone();
         let channel = pusher.channel("private-room").expect("a valid name");
-        channel.on_subscription_error(move |failed| told.send(failed.error.clone()).unwrap_or_default());
+        channel.on_subscription_error(move |failed| report.send(failed.error.clone()).unwrap_or_default());
         pusher.on_subscription_error(move |failed| of_client.send(failed.error.clone()).unwrap_or_default());
         channel.subscribe();
         for _ in 0..2 {
-            let error = tells.recv_timeout(PATIENCE).expect("told");
+            let error = reports.recv_timeout(PATIENCE).expect("a report");
             assert!(is_expected(&error), "{error:?}");
         }
     }
@@ -163,7 +163,7 @@ fn a4_a_ready_made_permission_serves_one_socket() {
     channel.subscribe_with_auth(ChannelAuth::new(server.sign_channel(&socket_id, "private-room", None)));
     channel.wait_subscribed(PATIENCE).expect("confirmed");
     server.drop_all();
-    // The receiver may still be told of the first connection.
+    // The receiver may still get the change of the first connection.
     next_state(&receiver, ConnectionState::Reconnecting);
     next_state(&receiver, ConnectionState::Connected);
     assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::NoAuthorizer { .. })));
@@ -183,7 +183,7 @@ fn a3_a_slow_endpoint_delays_nothing_else() {
 }
 
 #[test]
-fn a4_what_may_pass_is_tried_four_times_and_what_may_not_once() {
+fn a4_temporary_failures_are_tried_four_times_and_final_ones_once() {
     for (code, requests) in [(500, 4), (429, 4), (403, 1), (302, 1), (404, 1)] {
         let server = server();
         let headers: &[(&str, &str)] = if code == 429 { &[("Retry-After", "0")] } else { &[] };
@@ -203,7 +203,7 @@ fn a4_what_may_pass_is_tried_four_times_and_what_may_not_once() {
 }
 
 #[test]
-fn a4_a_failure_that_passes_is_no_failure() {
+fn a4_a_temporary_failure_is_not_reported() {
     let server = server();
     server.push_auth_fault(status(503, &[]));
     server.push_auth_fault(AuthFault::Drop);
@@ -232,7 +232,7 @@ fn a5_malformed_answers_are_an_error_of_that_channel_alone() {
         assert!(matches!(outcome, Err(Error::AuthMalformed { .. })), "{body:?}: {outcome:?}");
     }
     receives(&server, &pusher, "room");
-    assert_eq!(server.auth_requests().len(), bodies.len() + encrypted.len(), "none is retried");
+    assert_eq!(server.auth_requests().len(), bodies.len() + encrypted.len(), "no request is retried");
 }
 
 #[test]
@@ -251,20 +251,20 @@ fn s6_a_wrong_signature_is_refused_as_each_server_does() {
     for refusals in [Refusals::Soketi, Refusals::Reverb, Refusals::Sockudo] {
         let server = TestServer::builder().refusals(refusals).start().expect("a free port");
         let pusher = connected(quick(&server).authorizer(|_: &AuthRequest| Ok(ChannelAuth::new("app-key:wrong"))));
-        let (told, tells) = mpsc::channel();
-        pusher.on_subscription_error(move |failed| told.send(failed.channel.clone()).unwrap_or_default());
+        let (report, reports) = mpsc::channel();
+        pusher.on_subscription_error(move |failed| report.send(failed.channel.clone()).unwrap_or_default());
         subscribed(&pusher, "room");
         let channel = pusher.subscribe("private-room").expect("a valid name");
         let error = channel.wait_subscribed(PATIENCE).expect_err("a wrong signature");
         assert!(matches!(error, Error::SubscriptionRefused { .. }) && error.is_auth(), "{error:?}");
-        let told = tells.recv_timeout(PATIENCE).expect("told").expect("a channel");
-        assert_eq!(&*told, "private-room");
+        let channel = reports.recv_timeout(PATIENCE).expect("a report").expect("a channel");
+        assert_eq!(&*channel, "private-room");
         receives(&server, &pusher, "room");
     }
 }
 
 #[test]
-fn a_closure_that_refuses_or_panics_is_an_error_of_its_channel() {
+fn a2_a_closure_that_refuses_or_panics_is_an_error_of_its_channel() {
     let server = server();
     let pusher = connected(quick(&server).authorizer(|request: &AuthRequest| match request.channel() {
         "private-panics" => panic!("on purpose"),
@@ -280,7 +280,7 @@ fn a_closure_that_refuses_or_panics_is_an_error_of_its_channel() {
 }
 
 #[test]
-fn h2_what_is_asked_for_a_request_may_panic() {
+fn h2_closures_for_headers_parameters_and_users_may_panic() {
     let server = server();
     let endpoint = || quick(&server).auth_endpoint(server.auth_endpoint());
     let panics = || -> Vec<(String, String)> { panic!("on purpose") };
@@ -292,7 +292,7 @@ fn h2_what_is_asked_for_a_request_may_panic() {
         receives(&server, &pusher, "room");
     }
     let pusher = connected(quick(&server).user_authenticator(|_| panic!("on purpose")));
-    pusher.sign_in().expect("who the user is is configured");
+    pusher.sign_in().expect("an authenticator is configured");
     let panicked = pusher.user().wait_signed_in(PATIENCE);
     assert!(matches!(panicked, Err(Error::AuthRefused { .. })), "{panicked:?}");
     subscribed(&pusher, "room");
@@ -300,14 +300,14 @@ fn h2_what_is_asked_for_a_request_may_panic() {
 }
 
 #[test]
-fn r8_every_connection_is_authorised_anew() {
+fn r8_every_connection_is_authorised_again() {
     let server = server();
     let pusher = connected(quick(&server).auth_endpoint(server.auth_endpoint()));
     let receiver = pusher.receiver();
     subscribed(&pusher, "private-room");
     for round in 2..5 {
         server.drop_all();
-        // Not the state, which may still be that of the first connection on its way to the receiver.
+        // Waiting for the state is not enough: that of the first connection may still be on its way to the receiver.
         next(&receiver, |notification| match notification {
             Notification::SubscriptionSucceeded(succeeded) => succeeded.resubscribed.then_some(()),
             _ => None,
@@ -329,11 +329,11 @@ fn h6_disconnecting_does_not_wait_for_an_endpoint_that_hangs() {
     assert_eq!(pusher.state(), ConnectionState::Disconnected);
     server.set_auth_fault(None);
     pusher.connect().expect("the embedded server accepts");
-    channel.wait_subscribed(PATIENCE).expect("the next connection asks anew");
+    channel.wait_subscribed(PATIENCE).expect("the next connection sends another request");
 }
 
 #[test]
-fn r8_a_late_question_for_an_older_connection_ends_none_of_the_newer_one() {
+fn r8_a_late_auth_request_of_an_older_connection_ends_none_of_the_newer_one() {
     let server = server();
     let (dial, may_dial) = mpsc::channel::<()>();
     let may_dial = Mutex::new(may_dial);
@@ -345,7 +345,7 @@ fn r8_a_late_question_for_an_older_connection_ends_none_of_the_newer_one() {
     let (entered, entry) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let (released, is_first) = (Mutex::new(released), AtomicBool::new(true));
-    // Holds the first reader up between its turn and the orders that the turn left.
+    // Blocks the first reader after its turn, before it carries out the effects of that turn.
     let (woken, wake_ups) = mpsc::channel();
     let hold = move || {
         woken.send(()).unwrap_or_default();
@@ -356,10 +356,10 @@ fn r8_a_late_question_for_an_older_connection_ends_none_of_the_newer_one() {
     };
     let receiver = pusher.receiver_with(ReceiverOptions::new().wake(hold));
     pusher.subscribe("private-a").expect("a valid name");
-    pusher.connect_background().expect("threads can be started");
+    pusher.connect_background().expect("the configuration is valid");
     next_state(&receiver, ConnectionState::Connecting);
-    wake_ups.recv_timeout(PATIENCE).expect("the wake-up for that");
-    assert!(receiver.try_recv().is_err(), "it is woken for what comes next");
+    wake_ups.recv_timeout(PATIENCE).expect("the wake-up for this change");
+    assert!(receiver.try_recv().is_err(), "the receiver is empty, so that the next notification wakes it");
     dial.send(()).expect("the dialer waits");
     entry.recv_timeout(PATIENCE).expect("the first connection is confirmed");
     pusher.disconnect();

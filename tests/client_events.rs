@@ -25,7 +25,7 @@ fn authorized(server: &TestServer) -> Config {
     quick(server).auth_endpoint(server.auth_endpoint())
 }
 
-/// A client in `private-room`, and what another one there gets.
+/// A client in `private-room`, and another one there with its receiver.
 fn pair(server: &TestServer, config: Config) -> (Pusher, Channel, Receiver, Pusher) {
     let pusher = Pusher::new(config).connect().expect("the embedded server accepts");
     let channel = subscribed(&pusher, "private-room");
@@ -34,7 +34,7 @@ fn pair(server: &TestServer, config: Config) -> (Pusher, Channel, Receiver, Push
     (pusher, channel, other.receiver(), other)
 }
 
-/// The errors that have been reported so far.
+/// The errors that were reported so far.
 fn errors(receiver: &Receiver) -> Vec<Error> {
     let all = receiver.try_iter().collect::<Vec<_>>();
     let errors = all.into_iter().filter_map(|notification| match notification {
@@ -62,7 +62,7 @@ fn t2_any_value_goes_out_as_its_json_and_carries_the_users_id() {
     from.trigger("client-large", &"x".repeat(9_000)).expect("sent");
     let expected = [r#"{"x":-1,"name":"ż\""}"#, "plain \"text\"", "7", "null", &"x".repeat(9_000)];
     for data in expected {
-        let event = next(&receiver, |told| match told {
+        let event = next(&receiver, |notification| match notification {
             Notification::Event(event) => Some(event),
             _ => None,
         });
@@ -71,7 +71,7 @@ fn t2_any_value_goes_out_as_its_json_and_carries_the_users_id() {
 }
 
 #[test]
-fn t1_what_cannot_be_sent_is_an_error_before_anything_is_sent() {
+fn t1_an_invalid_client_event_is_an_error_before_anything_is_sent() {
     let server = server();
     let (pusher, channel) = member(&server, "ann");
     subscribed(&pusher, "room");
@@ -88,7 +88,7 @@ fn t1_what_cannot_be_sent_is_an_error_before_anything_is_sent() {
 }
 
 #[test]
-fn t1_while_the_client_connects_or_reconnects_trigger_says_so() {
+fn t1_trigger_is_an_error_while_the_client_connects_or_reconnects() {
     let server = server();
     let is_in = |error: &Error, expected| matches!(error, Error::NotConnected { state } if *state == expected);
     let trigger = |pusher: &Pusher| {
@@ -107,30 +107,30 @@ fn t1_while_the_client_connects_or_reconnects_trigger_says_so() {
     server.set_silent(true);
     let pusher = Pusher::new(config);
     assert!(matches!(trigger(&pusher), Error::Disconnected));
-    pusher.connect_background().expect("threads can be started");
+    pusher.connect_background().expect("the configuration is valid");
     eventually("it connects", || pusher.state() == ConnectionState::Connecting);
     assert!(is_in(&trigger(&pusher), ConnectionState::Connecting));
 }
 
-/// A server that does not count closely. How long the system takes to bring it a message is not up to the client.
+/// A server with a high limit. The client cannot control how long the system takes to deliver a message to it.
 fn generous_server() -> TestServer {
     TestServer::builder().client_event_rate(1000).start().expect("a free port")
 }
 
-/// When which data arrives at a client.
+/// The data of the events of a client, with the times at which they arrive.
 fn arrivals(pusher: &Pusher) -> mpsc::Receiver<(String, Instant)> {
     let (sender, arrivals) = mpsc::channel();
-    // The test may have ended.
+    // Sending fails after the end of the test.
     pusher.on_event(move |event| sender.send((event.data().to_owned(), Instant::now())).unwrap_or_default());
     arrivals
 }
 
-/// Waits for client events whose data are the numbers from 0 on, and asserts that no second held more of them than the limit,
-/// with a tenth of a second for what the system takes to bring a message here.
-fn come_in_order_and_at_the_pace(arrivals: &mpsc::Receiver<(String, Instant)>, count: usize, limit: usize) {
+/// Waits for client events whose data are the numbers from 0 on. Asserts that no second had more of them than the
+/// limit, with a tolerance of a tenth of a second for the delivery.
+fn arrive_in_order_within_the_limit(arrivals: &mpsc::Receiver<(String, Instant)>, count: usize, limit: usize) {
     let mut times = Vec::new();
     for n in 0..count {
-        let (data, at) = arrivals.recv_timeout(PATIENCE).expect("each arrives");
+        let (data, at) = arrivals.recv_timeout(PATIENCE).expect("each event arrives");
         assert_eq!(data, n.to_string(), "in order");
         times.push(at);
     }
@@ -141,20 +141,20 @@ fn come_in_order_and_at_the_pace(arrivals: &mpsc::Receiver<(String, Instant)>, c
 }
 
 #[test]
-fn t1_what_is_over_the_limit_waits_its_turn() {
+fn t1_events_over_the_limit_wait_for_their_turn() {
     let server = generous_server();
     let (pusher, channel, _, other) = pair(&server, authorized(&server));
-    let (told, arrivals) = (pusher.receiver(), arrivals(&other));
+    let (reports, arrivals) = (pusher.receiver(), arrivals(&other));
     let begin = Instant::now();
     let accepted = (0..1000).take_while(|n| channel.trigger("client-x", n).is_ok()).count();
     assert!(begin.elapsed() < Duration::from_secs(1), "trigger does not wait");
-    assert!((20..30).contains(&accepted), "ten at once, ten that wait for a second: {accepted}");
-    come_in_order_and_at_the_pace(&arrivals, accepted, 10);
-    assert!(errors(&told).is_empty());
+    assert!((20..30).contains(&accepted), "ten are sent at once, and ten wait for a second: {accepted}");
+    arrive_in_order_within_the_limit(&arrivals, accepted, 10);
+    assert!(errors(&reports).is_empty());
 }
 
 #[test]
-fn t1_twenty_channels_send_one_event_each() {
+fn t1_the_limit_holds_across_channels() {
     let server = generous_server();
     let pusher = Pusher::new(authorized(&server)).connect().expect("accepted");
     let other = Pusher::new(authorized(&server)).connect().expect("accepted");
@@ -164,30 +164,30 @@ fn t1_twenty_channels_send_one_event_each() {
     }
     let arrivals = arrivals(&other);
     for (n, channel) in channels.iter().enumerate() {
-        channel.trigger("client-x", &n).expect("it waits its turn");
+        channel.trigger("client-x", &n).expect("it waits for its turn");
     }
-    come_in_order_and_at_the_pace(&arrivals, 20, 10);
+    arrive_in_order_within_the_limit(&arrivals, 20, 10);
 }
 
 #[test]
-fn t1_a_loop_exactly_at_the_limit_is_never_refused_here() {
+fn t1_a_loop_exactly_at_the_limit_gets_no_error() {
     let server = generous_server();
     for limit in [10, 12] {
         let (pusher, channel, _, other) = pair(&server, authorized(&server).client_event_limit(Some(limit)));
-        let (told, arrivals) = (pusher.receiver(), arrivals(&other));
+        let (reports, arrivals) = (pusher.receiver(), arrivals(&other));
         let begin = Instant::now();
         for n in 0..3 * limit {
             // The loop keeps its own time, as a game does.
             thread::sleep((begin + Duration::from_secs(1) / limit * n).saturating_duration_since(Instant::now()));
-            channel.trigger("client-x", &n).expect("never refused here");
+            channel.trigger("client-x", &n).expect("no error at the limit");
         }
-        come_in_order_and_at_the_pace(&arrivals, 3 * limit as usize, limit as usize);
-        assert!(errors(&told).is_empty());
+        arrive_in_order_within_the_limit(&arrivals, 3 * limit as usize, limit as usize);
+        assert!(errors(&reports).is_empty());
     }
 }
 
 #[test]
-fn t1_unsubscribing_a_loss_and_disconnect_drop_what_waits_and_report_it() {
+fn t1_unsubscribe_a_loss_and_disconnect_drop_the_events_that_wait_and_report_them() {
     let ways: [fn(&TestServer, &Pusher); 3] = [
         |_, pusher| pusher.unsubscribe("private-room"),
         |server, _| assert_eq!(server.drop_all(), 1),
@@ -195,42 +195,42 @@ fn t1_unsubscribing_a_loss_and_disconnect_drop_what_waits_and_report_it() {
     ];
     for (index, way) in ways.into_iter().enumerate() {
         let server = server();
-        // As long a patience as one likes: what waits ends with its channel or its connection.
+        // Even with a long patience, an event that waits ends with its channel or its connection.
         let config = authorized(&server).client_event_patience(Duration::from_secs(60));
         let pusher = Pusher::new(config).connect().expect("accepted");
         let channel = subscribed(&pusher, "private-room");
-        let told = pusher.receiver();
-        let (sender, heard) = mpsc::channel();
+        let reports = pusher.receiver();
+        let (sender, handled) = mpsc::channel();
         pusher.on_error(support::send_to(sender));
         for n in 0..30 {
-            channel.trigger("client-x", &n).expect("it waits its turn");
+            channel.trigger("client-x", &n).expect("it waits for its turn");
         }
         let sent = |count| move |received: &_| event_number(received) == Some(count);
-        assert!(server.wait_for_received(sent(9), PATIENCE), "the first ten go at once");
+        assert!(server.wait_for_received(sent(9), PATIENCE), "the first ten are sent at once");
         way(&server, &pusher);
         for _ in 0..20 {
-            assert!(matches!(next_error(&told), Error::NotSubscribed { .. }), "way {index}");
-            let heard = heard.recv_timeout(PATIENCE).expect("the handler hears of each");
-            assert!(matches!(heard, Error::NotSubscribed { .. }), "way {index}");
+            assert!(matches!(next_error(&reports), Error::NotSubscribed { .. }), "way {index}");
+            let handled = handled.recv_timeout(PATIENCE).expect("the handler gets an error for each event");
+            assert!(matches!(handled, Error::NotSubscribed { .. }), "way {index}");
         }
         let numbers: Vec<_> = server.received().iter().filter_map(event_number).collect();
         assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "way {index}");
     }
 }
 
-/// The number that a client event has as its data.
+/// The number that is the data of a client event.
 fn event_number(received: &pusher_channels::testing::Received) -> Option<u32> {
     let message: serde_json::Value = serde_json::from_str(&received.text).ok()?;
     message["event"].as_str()?.starts_with("client-").then(|| message["data"].as_u64()).flatten()?.try_into().ok()
 }
 
 #[test]
-fn t1_the_limit_and_the_patience_are_settable() {
+fn t1_the_limit_and_the_patience_are_options() {
     let server = generous_server();
     let impatient = authorized(&server).client_event_limit(Some(3)).client_event_patience(Duration::ZERO);
     let (_pusher, channel, received, _other) = pair(&server, impatient);
     let accepted = (0..100).take_while(|n| channel.trigger("client-x", n).is_ok()).count();
-    assert_eq!(accepted, 3, "only what can be sent at once");
+    assert_eq!(accepted, 3, "only events that are sent at once are accepted");
     assert!(matches!(channel.trigger("client-x", &1), Err(Error::ClientEventRate { limit: 3 })));
     for n in 0..3 {
         assert_eq!(next_event(&received).1, n.to_string());
@@ -255,14 +255,14 @@ fn t1_data_may_be_as_large_as_the_server_allows() {
 }
 
 #[test]
-fn t1_a_number_that_json_cannot_hold_is_an_error_before_anything_is_sent() {
+fn t1_a_number_that_json_does_not_have_is_an_error_before_anything_is_sent() {
     let server = server();
     let (_pusher, channel, received, _other) = pair(&server, authorized(&server));
     for numbers in [[f64::NAN, f64::INFINITY], [0.5, f64::NEG_INFINITY]] {
-        let refused = channel.trigger("client-x", &numbers).expect_err("JSON does not have it");
+        let refused = channel.trigger("client-x", &numbers).expect_err("JSON does not have this number");
         assert!(matches!(refused, Error::Encode { .. }), "{refused:?}");
     }
-    channel.trigger("client-x", &[0.5, 1.0]).expect("these it has");
+    channel.trigger("client-x", &[0.5, 1.0]).expect("JSON has these numbers");
     assert_eq!(next_event(&received).1, "[0.5,1.0]", "nothing was sent before");
 }
 
@@ -276,13 +276,13 @@ fn t1_without_a_limit_the_server_decides() {
         channel.trigger("client-x", &1).expect("the client sets no limit");
     }
     let refused = next_error(&receiver);
-    assert_eq!(refused.code(), Some(4301), "T2: what the server refuses is reported");
+    assert_eq!(refused.code(), Some(4301), "T2: a refusal of the server is reported");
     let Error::ClientEventRefused { channel, event, .. } = &refused else { panic!("{refused:?}") };
     assert_eq!((channel.as_deref(), event.as_deref()), (Some("private-room"), Some("client-x")));
 }
 
 #[test]
-fn t1_what_waits_to_be_sent_is_bounded() {
+fn t1_the_number_of_events_that_wait_is_bounded() {
     let server = server();
     let config = authorized(&server).client_event_limit(None);
     let pusher = Pusher::new(config).connect().expect("accepted");
@@ -294,7 +294,7 @@ fn t1_what_waits_to_be_sent_is_bounded() {
 }
 
 #[test]
-fn t1_unauthorised_clients_are_told_so() {
+fn t1_a_channel_that_is_not_subscribed_is_an_error() {
     let server = server();
     let pusher = connected(&server);
     assert!(matches!(pusher.trigger("private-room", "client-x", "data"), Err(Error::NotSubscribed { .. })));

@@ -1,5 +1,5 @@
-//! The guide's page for people who come from other clients: each row of its tables is code of this file, so that it
-//! compiles. Most of it runs against the embedded server.
+//! The page of the guide for users of other clients. Each row of its tables is code of this file, so that the rows
+//! compile. Most of this code runs against the embedded server.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn over_tls<T: Debug>(result: Result<T, Error>) -> Option<T> {
     None
 }
 
-/// Stands for code of the reader.
+/// Stands for the reader's code.
 fn show(_: impl Debug) {}
 
 fn ask(_socket_id: &str, _channel: &str) -> Result<ChannelAuth, AuthError> {
@@ -151,7 +151,7 @@ fn permissions_by_an_endpoint() -> Result<(), Error> {
     let config = server.config();
     let config = config.http_auth(HttpAuth::new("https://example.com/auth").header("Authorization", "Bearer token"));
     over_tls(Pusher::new(config).connect());
-    // The client requests a permission when it is connected, and this one is not: no request leaves.
+    // The client requests a permission only when it is connected, so that this one sends no request.
     let pusher = Pusher::new(server.config());
     let channel = pusher.channel("private-orders")?;
     let subscribe = || -> Result<(), Error> {
@@ -233,7 +233,7 @@ fn states_have_names() {
     assert_eq!(states.map(|state| state.to_string())[3], "unavailable");
 }
 
-/// The logger is the program's. None is set here, so that this shows nothing.
+/// A program sets a logger. This test sets none, so that nothing is logged.
 #[test]
 fn logging() {
     log::set_max_level(log::LevelFilter::Debug);
@@ -269,7 +269,7 @@ fn channels() -> Result<(), Error> {
     Ok(())
 }
 
-/// One type for all kinds of channels.
+/// All kinds of channels have the same type.
 #[test]
 fn kinds_of_channels() -> Result<(), Error> {
     let pusher = Pusher::new(Config::cluster("app-key", "eu"));
@@ -442,7 +442,7 @@ fn without_trailing_commas<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     (0..tokens.len()).filter(|&index| !is_trailing(index)).map(|index| tokens[index]).collect()
 }
 
-/// The tokens of the rows: this file up to the remark. The code below it does not belong to the page.
+/// The tokens of the rows: this file up to the remark. The code below the remark does not belong to the page.
 fn rows_of_this_file() -> Vec<&'static str> {
     let rows = SOURCE.split_once("\n// From here on,").expect("the remark").0;
     let rows = tokens(rows);
@@ -452,7 +452,7 @@ fn rows_of_this_file() -> Vec<&'static str> {
     rows
 }
 
-/// The cells of each row of the page's tables, without heads and rulers.
+/// The cells of each row of the page's tables, without headings.
 fn rows_of(page: &str) -> Vec<Vec<String>> {
     let lines = page.lines().filter(|line| line.starts_with('|') && !line.starts_with("|---"));
     let cells = lines.map(|line| {
@@ -467,7 +467,7 @@ fn code_of(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// The code that this file does not have, and the rows that are malformed.
+/// The code of the page that this file does not have, and the malformed rows.
 fn problems_of(page: &str) -> Vec<String> {
     let source = rows_of_this_file();
     let mut problems = Vec::new();
@@ -478,7 +478,7 @@ fn problems_of(page: &str) -> Vec<String> {
         };
         let code = code_of(ours);
         if code.is_empty() && !ours.starts_with("no equivalent: ") {
-            problems.push(format!("no code, and no word about it: {ours}"));
+            problems.push(format!("no code and no explanation: {ours}"));
         }
         for code in code {
             let code = tokens(code);
@@ -498,7 +498,7 @@ fn each_row_of_the_page_is_code_of_this_file() {
 }
 
 #[test]
-fn an_invented_row_is_found() {
+fn a_row_that_is_not_in_this_file_is_found() {
     let row = |ours: &str| problems_of(&format!("| theirs | here |\n|---|---|\n| `x()` | {ours} |\n"));
     assert!(row("`pusher.connect()?`, which waits").is_empty());
     assert!(row("`config.authorizer(\\|request\\| ask(request.socket_id(), request.channel()))`").is_empty());
@@ -508,7 +508,7 @@ fn an_invented_row_is_found() {
         "`pusher.connect_now()?`",
         "`pusher.connect()?`, or `pusher.teleport()`",
         "`config.port(6002)`",
-        // In a comment, and in a literal, of the code above.
+        // The next two are in a comment and in a literal of the code above.
         "`embedded server`",
         "`token=t`",
         "see elsewhere",
@@ -519,7 +519,7 @@ fn an_invented_row_is_found() {
 }
 
 #[test]
-fn comments_and_literals_are_no_code() {
+fn comments_and_literals_are_not_code() {
     assert_eq!(
         tokens("a(\"b // c\", 'd', r#\"e \"f\"# /* g */); // h\ni::<'j>"),
         ["a", "(", "\"b // c\"", ",", "'d'", ",", "r#\"e \"f\"#", ")", ";", "i", ":", ":", "<", "'", "j", ">"]

@@ -1,4 +1,4 @@
-//! Rules C: from `connect` to a confirmed connection, or to an error that says what went wrong.
+//! Rules C: from `connect` to a confirmed connection, or to an error that names the problem.
 
 mod support;
 
@@ -23,7 +23,7 @@ fn error_of(config: Config) -> Error {
     Pusher::new(config).connect().expect_err("cannot be connected")
 }
 
-/// A server that does with each connection what it is told.
+/// A server that runs a closure for each connection.
 fn serve(mut conversation: impl FnMut(std::net::TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -69,7 +69,7 @@ fn c1_bad_options_are_an_error_before_any_packet_leaves() {
 fn c2_the_request_is_what_was_configured() {
     let server = server();
     let config = server.config().client_name("my client", "1.2.3");
-    assert!(matches!(error_of(config), Error::Config { .. }), "a space does not belong in a name");
+    assert!(matches!(error_of(config), Error::Config { .. }), "a space is invalid in a name");
     let config = server.config().client_name("my+client", "1.2.3").origin("https://a.example").header("X-Token", "t");
     let _pusher = Pusher::new(config).connect().expect("accepted");
     let request = server.requests().pop().expect("one request");
@@ -90,7 +90,7 @@ fn c2_one_complete_url_is_enough() {
 }
 
 #[test]
-fn c3_one_deadline_covers_all_phases_and_the_error_names_the_one_that_ran_out() {
+fn c3_one_deadline_covers_all_phases_and_the_error_names_the_phase() {
     let server = server();
     let cases = [
         (Fault::NoUpgradeAnswer, ConnectPhase::Upgrade),
@@ -108,12 +108,12 @@ fn c3_one_deadline_covers_all_phases_and_the_error_names_the_one_that_ran_out() 
     }
 }
 
-/// A port where packets are dropped without a word, as the kernel does for a listener with no room for more connections.
+/// A port that silently drops packets, as the kernel does if the queue of a listener is full.
 #[cfg(target_os = "linux")]
 struct DeadPort {
     port: u16,
     _listener: socket2::Socket,
-    _accepted_by_nobody: Vec<std::net::TcpStream>,
+    _not_accepted: Vec<std::net::TcpStream>,
 }
 
 #[cfg(target_os = "linux")]
@@ -125,13 +125,13 @@ impl DeadPort {
         let address = listener.local_addr().expect("bound").as_socket().expect("an IP address");
         let fill = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
         let waiting = std::iter::from_fn(fill).collect();
-        Self { port: address.port(), _listener: listener, _accepted_by_nobody: waiting }
+        Self { port: address.port(), _listener: listener, _not_accepted: waiting }
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn c3_a_port_that_drops_packets_runs_out_too_and_is_no_hindrance_to_disconnecting() {
+fn c3_a_port_that_drops_packets_is_a_timeout_and_does_not_delay_disconnect() {
     let dead = DeadPort::new();
     let error = error_of(local(dead.port).connect_timeout(Duration::from_millis(200)));
     assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Tcp, .. }), "{error}");
@@ -146,7 +146,7 @@ fn c3_a_port_that_drops_packets_runs_out_too_and_is_no_hindrance_to_disconnectin
 
 #[cfg(feature = "native-tls")]
 #[test]
-fn c3_a_tls_handshake_that_never_answers_runs_out_too() {
+fn c3_a_tls_handshake_without_an_answer_is_a_timeout() {
     let (kept, keep) = mpsc::channel();
     let port = serve(move |stream| kept.send(stream).unwrap_or_default());
     let error = error_of(local(port).tls(true).connect_timeout(Duration::from_millis(200)));
@@ -166,21 +166,21 @@ fn c4_connect_returns_a_connected_client() {
 }
 
 #[test]
-fn c4_a_full_queue_does_not_hold_connecting_back() {
+fn c4_a_full_queue_does_not_block_connect() {
     let port = serve(|stream| {
         let mut web = tungstenite::accept(stream).expect("a WebSocket client");
-        // The client sends nothing by which one could know that it waits for the first message already.
+        // The client sends nothing that would show that it waits for the first message already.
         thread::sleep(Duration::from_millis(50));
         let established = r#"{"event":"pusher:connection_established","data":{"socket_id":"1.2"}}"#;
-        web.send(tungstenite::Message::text(established)).expect("the client listens");
+        web.send(tungstenite::Message::text(established)).expect("the client is connected");
         while web.read().is_ok() {}
     });
     let pusher = Pusher::new(local(port).manual_dispatch().queue_capacity(1));
-    pusher.connect().expect("the state change that fills the queue does not matter");
+    pusher.connect().expect("it connects although the state change fills the queue");
 }
 
 #[test]
-fn c4_calls_that_overlap_with_disconnecting_all_return() {
+fn c4_connect_returns_when_another_thread_disconnects() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
     let disconnecting = AtomicBool::new(true);
@@ -198,7 +198,7 @@ fn c4_calls_that_overlap_with_disconnecting_all_return() {
             assert!(matches!(error, Error::Disconnected), "{error}");
         }
     });
-    pusher.connect().expect("nobody disconnects any more");
+    pusher.connect().expect("no other thread disconnects");
     assert_eq!(pusher.state(), ConnectionState::Connected);
 }
 
@@ -243,11 +243,11 @@ fn c4_connect_background_keeps_trying_when_the_first_attempt_fails() {
 }
 
 #[test]
-fn c4_whoever_connects_in_the_background_can_wait_for_the_connection() {
+fn c4_a_program_can_wait_for_a_connection_in_the_background() {
     let server = server();
     server.push_fault(Fault::DropAfterUpgrade);
     let pusher = Pusher::new(quick(&server));
-    let none = pusher.wait_connected(PATIENCE).expect_err("nobody connects");
+    let none = pusher.wait_connected(PATIENCE).expect_err("the client does not connect");
     assert!(matches!(none, Error::Disconnected), "{none}");
     pusher.connect_background().expect("started");
     pusher.wait_connected(PATIENCE).expect("the second attempt succeeds");
@@ -256,7 +256,7 @@ fn c4_whoever_connects_in_the_background_can_wait_for_the_connection() {
     server.stop_listening();
     server.drop_all();
     next_state(&pusher.receiver(), ConnectionState::Reconnecting);
-    let late = pusher.wait_connected(Duration::from_millis(20)).expect_err("nobody listens");
+    let late = pusher.wait_connected(Duration::from_millis(20)).expect_err("the server does not listen");
     assert!(matches!(late, Error::WaitTimeout { what: "connection", .. }), "{late}");
     pusher.disconnect();
     assert!(matches!(pusher.wait_connected(PATIENCE), Err(Error::Disconnected)));
@@ -282,7 +282,7 @@ fn c6_the_answer_to_the_upgrade_is_checked() {
 }
 
 #[test]
-fn c6_an_answer_of_http_1_0_is_told_with_its_status() {
+fn c6_an_answer_of_http_1_0_is_an_error_with_its_status() {
     let server = server();
     server.push_fault(Fault::RawHead("HTTP/1.0 200 OK\r\n\r\n<html>Please log in</html>".into()));
     let error = error_of(server.config());
@@ -308,8 +308,8 @@ fn c6_an_http_status_is_an_error_with_that_status_and_redirects_are_not_followed
         server.push_fault(Fault::HttpStatus { status, body: "<html>portal</html>".into(), headers });
         let attempts = server.attempts();
         match error_of(server.config()) {
-            Error::UpgradeStatus { status: told, body } => {
-                assert_eq!(told, status);
+            Error::UpgradeStatus { status: reported, body } => {
+                assert_eq!(reported, status);
                 assert!(body.starts_with("<html>"), "{body:?}");
             }
             other => panic!("{status}: {other:?}"),
@@ -319,9 +319,9 @@ fn c6_an_http_status_is_an_error_with_that_status_and_redirects_are_not_followed
 }
 
 #[test]
-fn c9_leaving_connected_is_visible_with_the_loss() {
+fn c9_a_loss_is_visible_when_it_is_reported() {
     let server = server();
-    // A long delay, so that the state stays.
+    // The long delay keeps the client in the state `Reconnecting`.
     let policy = Reconnect::default().min_delay(Duration::from_secs(60)).max_delay(Duration::from_secs(60));
     let pusher = Pusher::new(server.config().reconnect(policy)).connect().expect("accepted");
     let (seen, states) = mpsc::channel();
@@ -334,7 +334,7 @@ fn c9_leaving_connected_is_visible_with_the_loss() {
     server.drop_all();
     let (state, socket_id) = states.recv_timeout(PATIENCE).expect("a state change");
     assert_eq!((state, socket_id), (ConnectionState::Reconnecting, None));
-    // The handler holds a handle, so that they would keep each other alive.
+    // The handler has a handle of the client, and the client has the handler. Unbinding breaks that cycle.
     binding.unbind();
     pusher.disconnect();
 }
@@ -359,7 +359,7 @@ fn c10_state_changes_arrive_in_order_with_cause_attempt_and_delay() {
 }
 
 #[test]
-fn a_port_where_nothing_listens_is_named() {
+fn the_error_names_a_port_that_refuses_the_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     drop(listener);
@@ -369,14 +369,14 @@ fn a_port_where_nothing_listens_is_named() {
 }
 
 #[test]
-fn a_host_that_does_not_resolve_is_named() {
+fn the_error_names_a_host_that_does_not_resolve() {
     let error = error_of(Config::host("key", "does-not-exist.invalid").tls(false));
     assert!(matches!(error, Error::Dns { .. }), "{error:?}");
     assert!(error.to_string().contains("does-not-exist.invalid"), "{error}");
 }
 
 #[test]
-fn a_wrong_key_is_a_final_refusal_with_its_code() {
+fn r2_a_wrong_key_is_a_final_refusal_with_its_code() {
     let server = server();
     let pusher = Pusher::new(Config::host("wrong", "127.0.0.1").port(server.port()).tls(false));
     let error = pusher.connect().expect_err("refused");
@@ -386,7 +386,7 @@ fn a_wrong_key_is_a_final_refusal_with_its_code() {
 }
 
 #[test]
-fn an_http_server_that_is_no_websocket_is_told_by_its_status() {
+fn c6_an_http_server_without_websockets_is_an_error_with_its_status() {
     let port = serve(|mut stream| {
         let _ = stream.read(&mut [0; 1024]);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
@@ -396,7 +396,7 @@ fn an_http_server_that_is_no_websocket_is_told_by_its_status() {
 
 #[cfg(feature = "native-tls")]
 #[test]
-fn a_plain_port_that_is_spoken_to_in_tls_is_a_tls_error() {
+fn c8_tls_to_a_plain_port_is_a_tls_error() {
     let server = server();
     let error = error_of(server.config().tls(true));
     assert!(matches!(error, Error::Tls { problem: pusher_channels::TlsProblem::NotTls, .. }), "{error:?}");
@@ -404,8 +404,8 @@ fn a_plain_port_that_is_spoken_to_in_tls_is_a_tls_error() {
 }
 
 #[test]
-fn a_tls_port_that_is_spoken_to_in_plain_text_is_hinted_at() {
-    // What a TLS server answers to an HTTP request: an alert.
+fn plain_text_to_a_tls_port_is_an_error_that_names_tls() {
+    // A TLS server answers an HTTP request with this alert.
     let port = serve(|mut stream| {
         let _ = stream.read(&mut [0; 1024]);
         let _ = stream.write_all(&[0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46]);
@@ -416,7 +416,7 @@ fn a_tls_port_that_is_spoken_to_in_plain_text_is_hinted_at() {
 }
 
 #[test]
-fn a_server_that_ends_the_connection_instead_of_answering_is_worth_another_try() {
+fn a_connection_that_ends_before_the_answer_is_a_retryable_error() {
     for answer in ["", "HTTP/1.1 101 Swit"] {
         let port = serve(move |mut stream| {
             let _ = stream.read(&mut [0; 1024]);
@@ -428,7 +428,7 @@ fn a_server_that_ends_the_connection_instead_of_answering_is_worth_another_try()
 }
 
 #[test]
-fn r5_a_first_message_that_is_another_one_is_a_failed_attempt() {
+fn r5_another_first_message_is_a_failed_attempt() {
     let server = TestServer::start().expect("a free port");
     for text in ["null", "[]", "junk", r#"{"event":"pusher:ping","data":{}}"#] {
         server.push_fault(Fault::FirstFrame(text.into()));
@@ -438,16 +438,16 @@ fn r5_a_first_message_that_is_another_one_is_a_failed_attempt() {
 }
 
 #[test]
-fn h11_the_confirmation_is_an_event_of_the_client() {
+fn the_confirmation_of_the_connection_is_an_event_of_the_client() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
-    let (heard, confirmations) = mpsc::channel();
-    let all = heard.clone();
-    pusher.bind("pusher:connection_established", move |event| heard.send(event.clone()).unwrap_or_default());
+    let (report, confirmations) = mpsc::channel();
+    let all = report.clone();
+    pusher.bind("pusher:connection_established", move |event| report.send(event.clone()).unwrap_or_default());
     pusher.bind_all(move |event| all.send(event.clone()).unwrap_or_default());
     pusher.connect().expect("accepted");
     for _ in 0..2 {
-        let event = confirmations.recv_timeout(PATIENCE).expect("it is told");
+        let event = confirmations.recv_timeout(PATIENCE).expect("an event");
         let data: serde_json::Value = event.json().expect("the data of the server");
         assert_eq!(data["socket_id"].as_str(), pusher.socket_id().as_deref());
         assert_eq!((event.name(), event.channel()), ("pusher:connection_established", None));

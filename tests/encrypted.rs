@@ -1,4 +1,4 @@
-//! Rules E, over real sockets.
+//! Rules E: encrypted channels, over real sockets.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn room() -> (TestServer, Pusher) {
 }
 
 #[test]
-fn e1_events_are_decrypted_and_e5_are_the_publishers_data() {
+fn e5_decrypted_data_is_what_the_publisher_sent() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
     server.trigger(ROOM, "text", "hello, ż");
@@ -58,7 +58,7 @@ fn e6_an_envelope_without_padding_is_delivered() {
     assert_eq!(server.auth_requests().len(), 1);
 }
 
-/// An event as a publisher with the channel's key seals it.
+/// An event, encrypted by the channel's key as a publisher does it.
 fn sealed(shared_secret: &str, plain: &str, padded: bool) -> String {
     let key = STANDARD.decode(shared_secret).expect("base64");
     let cipher = XSalsa20Poly1305::new(key.as_slice().into());
@@ -69,21 +69,21 @@ fn sealed(shared_secret: &str, plain: &str, padded: bool) -> String {
 }
 
 #[test]
-fn e1_what_is_not_encrypted_is_not_delivered() {
+fn e1_an_event_that_is_not_encrypted_is_not_delivered() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
-    let (told, tells) = mpsc::channel();
+    let (report, reports) = mpsc::channel();
     pusher.channel(ROOM).expect("a valid name").on_decryption_failure(move |failure| {
-        told.send((failure.channel.to_string(), failure.event.to_string())).unwrap_or_default();
+        report.send((failure.channel.to_string(), failure.event.to_string())).unwrap_or_default();
     });
     server.send_raw(&format!(r#"{{"event":"forged","channel":"{ROOM}","data":"in clear"}}"#));
     server.trigger(ROOM, "real", "x");
-    assert_eq!(next_event(&receiver), ("real".to_owned(), "x".to_owned()), "the forged one is skipped");
-    assert_eq!(tells.recv_timeout(PATIENCE), Ok((ROOM.to_owned(), "forged".to_owned())));
+    assert_eq!(next_event(&receiver), ("real".to_owned(), "x".to_owned()), "the forged event is skipped");
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok((ROOM.to_owned(), "forged".to_owned())));
 }
 
 #[test]
-fn e2_a_key_that_is_rotated_right_after_the_subscription_loses_nothing() {
+fn e2_no_event_is_lost_if_the_key_is_rotated_after_the_subscription() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
     server.rotate_master_key([2; 32]);
@@ -94,11 +94,11 @@ fn e2_a_key_that_is_rotated_right_after_the_subscription_loses_nothing() {
     for data in published {
         assert_eq!(next_event(&receiver).1, data);
     }
-    assert_eq!(server.auth_requests().len(), 2, "one for the subscription, and one fetch");
+    assert_eq!(server.auth_requests().len(), 2, "one request for the subscription, and one for the new key");
 }
 
 #[test]
-fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
+fn e2_10000_events_that_do_not_decrypt_cause_at_most_2_requests() {
     let (server, pusher) = room();
     let receiver = pusher.receiver();
     server.set_auth_fault(Some(AuthFault::Status { status: 403, body: String::new(), headers: Vec::new() }));
@@ -107,7 +107,7 @@ fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
         server.trigger(ROOM, "e", "x");
     }
     for _ in 0..10_000 {
-        let reason = next(&receiver, |told| match told {
+        let reason = next(&receiver, |notification| match notification {
             Notification::DecryptionFailure(failure) => Some(failure.reason),
             _ => None,
         });
@@ -123,26 +123,26 @@ fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
 }
 
 #[test]
-fn e5_a_decoder_of_the_users_own_reads_what_is_not_utf_8() {
+fn e5_a_decoder_of_the_program_gets_the_decrypted_bytes() {
     let server = TestServer::builder().encryption_master_key([1; 32]).start().expect("a free port");
     let config =
         quick(&server).auth_endpoint(server.auth_endpoint()).encrypted_data_decoder(|bytes: &[u8]| match bytes {
-            b"\"bad\"" => Err("I do not like it".to_owned()),
+            b"\"bad\"" => Err("not acceptable".to_owned()),
             b"\"panic\"" => panic!("on purpose"),
             bytes => Ok(format!("{} bytes", bytes.len())),
         });
     let pusher = Pusher::new(config).connect().expect("accepted");
     subscribed(&pusher, ROOM);
     let receiver = pusher.receiver();
-    let (told, tells) = mpsc::channel();
-    let failed = told.clone();
-    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    let (report, reports) = mpsc::channel();
+    let failed = report.clone();
+    pusher.on_event(move |event| report.send(event.data().to_owned()).unwrap_or_default());
     pusher.on_decryption_failure(move |failure| failed.send(failure.reason.to_string()).unwrap_or_default());
     for data in ["bad", "panic", "good"] {
         server.trigger(ROOM, "e", data);
     }
-    let handled: Vec<_> = (0..3).map(|_| tells.recv_timeout(PATIENCE).expect("handled")).collect();
-    assert!(handled[0].contains("I do not like it") && handled[1].contains("panicked"), "{handled:?}");
+    let handled: Vec<_> = (0..3).map(|_| reports.recv_timeout(PATIENCE).expect("handled")).collect();
+    assert!(handled[0].contains("not acceptable") && handled[1].contains("panicked"), "{handled:?}");
     assert_eq!(handled[2], "6 bytes");
     assert_eq!(next_event(&receiver).1, "6 bytes");
 }

@@ -1,11 +1,11 @@
-//! The examples, run as their users run them: as processes of their own, without arguments and without an environment.
+//! The examples, run as users run them: as processes of their own, without arguments and without environment variables.
 //! `listen` has a test file of its own.
 //!
-//! `cargo test` builds the examples beside the tests. `cargo test --test examples` does not, and runs whatever
-//! `cargo build --examples` has left.
+//! `cargo test` builds the examples, too. `cargo test --test examples` does not, and runs the programs that `cargo
+//! build --examples` has built before.
 #![cfg(feature = "test-server")]
 
-// All modules of `notifications`, with their unit tests. `cargo test` builds examples, but does not look for tests in them.
+// All modules of `notifications`, with their unit tests. `cargo test` does not run the unit tests of examples.
 #[path = "../examples/notifications/backend.rs"]
 mod backend;
 #[path = "../examples/notifications/channels.rs"]
@@ -18,12 +18,12 @@ mod history;
 mod inbox;
 #[path = "../examples/notifications/message.rs"]
 mod message;
-#[allow(dead_code, reason = "the program uses what the tests do not")]
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/notifications/options.rs"]
 mod options;
 #[path = "../examples/notifications/request.rs"]
 mod request;
-#[allow(dead_code, reason = "the program uses what the tests do not")]
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/notifications/session.rs"]
 mod session;
 
@@ -38,7 +38,7 @@ use std::{
 use directory::DataDirectory;
 use support::process::{KilledOnDrop, Lines, example};
 
-/// What a process has left.
+/// The exit code and the output of a process.
 #[derive(Debug, PartialEq)]
 struct Finished {
     code: Option<i32>,
@@ -46,12 +46,12 @@ struct Finished {
     stderr: Vec<String>,
 }
 
-/// Only the directory for temporary files is set, so that a test can see what is left in it.
+/// Starts an example. Only the folder of temporary files is set, so that a test sees the files that are left in it.
 fn spawn(temporary: &Path, name: &str, args: &[&str]) -> KilledOnDrop {
     let mut command = Command::new(example(name));
     command.args(args).env_clear().env("TMPDIR", temporary).env("TMP", temporary);
     if let Some(root) = env::var_os("SystemRoot") {
-        // Windows has no sockets without it.
+        // Sockets on Windows need this variable.
         command.env("SystemRoot", root);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -75,7 +75,7 @@ fn directory() -> DataDirectory {
     DataDirectory::open(None).expect("a directory for temporary files")
 }
 
-/// The lines of an example that does what it should.
+/// The output of an example that succeeds.
 fn prints(name: &str, args: &[&str]) -> String {
     let finished = run(name, args);
     assert_eq!((finished.code, finished.stderr), (Some(0), Vec::new()), "{:?}", finished.stdout);
@@ -93,33 +93,33 @@ fn private_channel_receives_an_event_and_is_refused() {
 private-orders: subscribed
 private-orders: placed {\"id\":1}
 auth: private-orders: refused with 403 (it does not allow this user): \"Forbidden\"
-a matter of permission: true; worth another try: false
-news: subscribed all the same";
+is_auth: true; is_retryable: false
+news: subscribed nevertheless";
     assert_eq!(prints("private_channel", &[]), expected);
 }
 
 #[test]
-fn presence_chat_tells_who_comes_and_goes_and_what_is_said() {
+fn presence_chat_shows_members_and_messages() {
     let expected = "\
 [ann] in the room: Ann
 [bob] in the room: Ann, Bob
-[ann] Bob comes
+[ann] Bob joins
 [ann] bob says \"Is there any coffee left?\"
 [bob] ann says \"A cup. Hurry!\"
-[ann] Bob goes
+[ann] Bob leaves
 [ann] in the room: Ann";
     assert_eq!(prints("presence_chat", &[]), expected);
 }
 
 #[test]
-fn encrypted_decrypts_until_the_key_changes_and_again_after_subscribing_anew() {
+fn encrypted_decrypts_until_the_key_changes_and_again_after_another_subscription() {
     let expected = "\
 decrypted: \"Ann gets 3 % more\"
 the master key is rotated
 decrypted: \"Bob gets 2 % more\"
 the master key is rotated again
 not decrypted: raise on private-encrypted-payroll: the key does not fit
-subscribed anew
+subscribed again
 decrypted: \"Cid gets 1 % more\"";
     assert_eq!(prints("encrypted", &[]), expected);
 }
@@ -127,7 +127,7 @@ decrypted: \"Cid gets 1 % more\"";
 mod notifications {
     use super::*;
 
-    /// What the users have after one run.
+    /// The inboxes of the users after one run.
     const INBOXES: &str = "\
 ann's inbox: 1 of 1 pending
   * #1 from bob: \"Gladly.\"
@@ -145,7 +145,7 @@ bob's inbox: 1 of 2 pending
     fn the_history_survives_the_end_of_the_sessions() {
         let expected = format!(
             "\
-== Ann and Bob are there
+== Ann and Bob are connected
 ann's inbox: 0 of 0 pending
 bob's inbox: 0 of 0 pending
 bob gets #1 from ann: \"Lunch at noon?\"
@@ -153,11 +153,11 @@ ann gets #1 from bob: \"Gladly.\"
 bob gets #2: \"The build is green\"
 bob opens #2
 {INBOXES}
-== Both are gone
+== Both are disconnected
 a notification to bob reaches 0 connections, and is not replayed
-== Ann and Bob are back
+== Ann and Bob are connected again
 {INBOXES}
-== Somebody calls himself Bob
+== Another client claims to be Bob
 auth: private-user-bob: refused with 401 (it does not recognise the user; check the credentials (Config::auth_header), or renew them (auth_headers_with)): \"unknown token\""
         );
         assert_eq!(prints("notifications", &[]), expected);
@@ -176,7 +176,10 @@ auth: private-user-bob: refused with 401 (it does not recognise the user; check 
         let data = ["--data", kept.path().to_str().expect("UTF-8")];
         prints("notifications", &data);
         let second = prints("notifications", &data);
-        assert!(second.starts_with(&format!("== Ann and Bob are there\n{INBOXES}\nbob gets #3 from ann")), "{second}");
+        assert!(
+            second.starts_with(&format!("== Ann and Bob are connected\n{INBOXES}\nbob gets #3 from ann")),
+            "{second}"
+        );
     }
 
     #[test]
@@ -190,13 +193,13 @@ auth: private-user-bob: refused with 401 (it does not recognise the user; check 
     }
 
     #[test]
-    fn a_wrong_option_is_told_on_one_line() {
+    fn the_error_for_a_wrong_option_is_one_line() {
         assert_eq!(complains(&["--colour"], 2), "expected --data DIR or --help, got \"--colour\"");
-        assert_eq!(complains(&["--data"], 2), "--data wants a directory, got none");
+        assert_eq!(complains(&["--data"], 2), "--data needs a directory");
     }
 
     #[test]
-    fn a_closed_output_ends_it_without_a_word() {
+    fn a_closed_output_ends_the_program_silently() {
         let temporary = directory();
         let mut child = spawn(temporary.path(), "notifications", &[]);
         drop(child.0.stdout.take());
@@ -206,7 +209,7 @@ auth: private-user-bob: refused with 401 (it does not recognise the user; check 
     }
 
     #[test]
-    fn help_is_text() {
+    fn help_is_printed() {
         assert!(prints("notifications", &["--help"]).starts_with("notifications: an internal notification service"));
     }
 }

@@ -1,4 +1,4 @@
-//! Rule H7: what is left of a client in a forked child.
+//! Rule H7: a client in a forked child.
 #![cfg(unix)]
 
 mod support;
@@ -24,7 +24,7 @@ use pusher_channels::{
 };
 use support::{PATIENCE, eventually, next_event, quick, run_alone, server, subscribed};
 
-/// Long enough to be sure that nobody waits.
+/// Longer than any test, so that a call that waited would be noticed.
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
 /// A handle of every kind.
@@ -49,13 +49,13 @@ impl Handles {
         }
     }
 
-    /// A handler that was bound before the fork.
+    /// The binding of a handler that was bound before the fork.
     fn bound_before(&self) -> Binding {
-        self.bindings.lock().expect("no panic").pop().expect("enough for all calls")
+        self.bindings.lock().expect("no panic").pop().expect("one binding for each call that needs one")
     }
 }
 
-/// A public call, and whether a forked child gets the answer that it should.
+/// A public call, and whether its result in a forked child is right.
 type Call = (&'static str, fn(&Handles) -> bool);
 
 /// Every public call of a handle that reaches the client.
@@ -177,15 +177,15 @@ fn is_forked<T>(result: Result<T, Error>) -> bool {
     matches!(result, Err(Error::Forked))
 }
 
-/// For calls that can only come back.
+/// For calls whose return is all that can be checked.
 fn returns<T>(call: impl FnOnce() -> T) -> bool {
     let _ = call();
     true
 }
 
-/// The child's part. Its exit code is 0, or the number of the first call that answered otherwise, from 1.
+/// Makes all calls in the child. The exit code is 0, or the number of the first call with a wrong result, from 1.
 fn call_everything(handles: Handles) -> ! {
-    // Whoever waits for a lock that nobody holds any more is ended by this.
+    // Ends a child that waits for a lock whose owner exists only in the parent.
     thread::spawn(|| {
         thread::sleep(PATIENCE);
         process::abort();
@@ -195,7 +195,7 @@ fn call_everything(handles: Handles) -> ! {
     process::exit(wrong.map_or(0, |index| i32::try_from(index).expect("few calls") + 1));
 }
 
-/// What a child says.
+/// The first call with a wrong result in a forked child.
 fn wrong_call_in_a_child(pusher: &Pusher) -> Option<String> {
     let handles = Handles::of(pusher);
     let child = match fork::fork().expect("another process") {
@@ -223,7 +223,7 @@ fn many_children_call_everything() {
     subscribed(&pusher, "room");
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Events all the time, so that the forks find locks held.
+        // Because of the events, some forks happen while a thread holds a lock.
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 server.trigger("room", "e", "flood");
@@ -234,7 +234,7 @@ fn many_children_call_everything() {
         assert_eq!(wrong, None);
     });
     assert_eq!(pusher.socket_id(), socket_id);
-    assert_eq!(server.accepted(), 1, "one connection from first to last");
+    assert_eq!(server.accepted(), 1, "there was only one connection");
     server.trigger("room", "e", "last");
     while next_event(&received).1 != "last" {}
     let from_a_child =
@@ -263,7 +263,7 @@ fn a_wake_up_forks() {
     }));
     server.trigger("room", "e", &0);
     eventually("it forks", || child.load(Ordering::Acquire) != 0);
-    // The child's thread ends, and with it the child, because there is no other one.
+    // The only thread of the child ends, and with it the child.
     let mut end = None;
     eventually("the child ends", || {
         end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
@@ -275,7 +275,7 @@ fn a_wake_up_forks() {
         server.trigger("room", "e", &n);
     }
     let seen: Vec<_> = (0..50).map(|_| next_event(&all).1).collect();
-    assert_eq!(seen, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), "the child has read none of them");
+    assert_eq!(seen, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), "the child has read no event");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn an_authorizer_forks() {
     });
     let pusher = Pusher::new(config).connect().expect("accepted");
     let room = pusher.subscribe("private-room").expect("a valid name");
-    room.wait_subscribed(PATIENCE).expect_err("a signature that is none");
+    room.wait_subscribed(PATIENCE).expect_err("a wrong signature");
     eventually("the child ends", || {
         fork::waitpid_nohang(child.load(Ordering::Acquire)).is_ok_and(|ended| ended.is_some())
     });
@@ -326,9 +326,9 @@ fn closures_fork() {
             if process::id() == in_process { "parent" } else { "child" }
         }
     };
-    let (asked, requests) = mpsc::channel();
+    let (report, requests) = mpsc::channel();
     let server = TestServer::builder().auth_user(move |request| {
-        asked.send(request.header("x-process").map(str::to_owned)).unwrap_or_default();
+        report.send(request.header("x-process").map(str::to_owned)).unwrap_or_default();
         Some(AuthUser::new("ann"))
     });
     let server = server.start().expect("a free port");
@@ -355,7 +355,7 @@ fn closures_fork() {
     for child in children.lock().expect("no panic").drain(..) {
         eventually("the child ends", || fork::waitpid_nohang(child).is_ok_and(|ended| ended.is_some()));
     }
-    let asked: Vec<_> = requests.try_iter().flatten().collect();
-    assert_eq!(asked, ["parent", "parent of one channel"]);
+    let headers: Vec<_> = requests.try_iter().flatten().collect();
+    assert_eq!(headers, ["parent", "parent of one channel"]);
     assert_eq!(server.requests().len(), 1, "one upgrade");
 }

@@ -1,4 +1,4 @@
-//! Rule H10: what a newcomer writes first compiles and does what it says.
+//! Rules of the interface: closures without annotations (H10), handles, and options.
 
 mod support;
 
@@ -19,10 +19,10 @@ use pusher_channels::{
 };
 use support::{PATIENCE, connected, eventually, quick, room, server, subscribed};
 
-/// Takes whatever a closure reads, so that each closure is one expression without a value.
+/// Makes an expression of any value, so that each closure is short.
 fn used<T>(_: T) {}
 
-/// Every method that takes a closure, with a bare one.
+/// Every method that takes a closure, with a closure without annotations.
 #[test]
 fn h10_closures_infer_their_arguments() {
     let server = server();
@@ -80,7 +80,7 @@ fn h10_closures_infer_their_arguments() {
 }
 
 #[test]
-fn a2_errors_of_every_kind_convert_in_an_authorizer() {
+fn a2_an_authorizer_converts_any_error() {
     let server = server();
     let (secret, key) = (server.secret().to_owned(), server.key().to_owned());
     let config = quick(&server).authorizer(move |request| {
@@ -108,32 +108,32 @@ fn h5_handlers_are_unbound_by_name_by_handle_and_by_their_binding() {
     let (last, lasts) = mpsc::channel();
     pusher.user().bind_sender("unused", last.clone());
     let publish = || {
-        // Told after all others.
+        // This handler runs after all others.
         let end = pusher.bind_sender("e", last.clone());
         server.trigger("room", "other", "x");
         server.trigger("room", "e", "x");
-        lasts.recv_timeout(PATIENCE).expect("told in time");
+        lasts.recv_timeout(PATIENCE).expect("the last handler runs");
         end.unbind();
     };
-    let told = || counts.each_ref().map(|count| count.swap(0, Ordering::SeqCst));
+    let called = || counts.each_ref().map(|count| count.swap(0, Ordering::SeqCst));
     publish();
-    assert_eq!(told(), [1, 2, 1, 1, 0]);
+    assert_eq!(called(), [1, 2, 1, 1, 0]);
     channel.unbind_event("e");
     publish();
-    assert_eq!(told(), [0, 2, 1, 1, 0]);
+    assert_eq!(called(), [0, 2, 1, 1, 0]);
     binding.unbind();
     publish();
-    assert_eq!(told(), [0, 0, 1, 1, 0]);
+    assert_eq!(called(), [0, 0, 1, 1, 0]);
     channel.unbind_all();
     publish();
-    assert_eq!(told(), [0, 0, 0, 1, 0], "those of the client stay");
+    assert_eq!(called(), [0, 0, 0, 1, 0], "handlers of the client stay");
     pusher.unbind_event("e");
     channel.bind("e", count(4));
     publish();
-    assert_eq!(told(), [0, 0, 0, 0, 1]);
+    assert_eq!(called(), [0, 0, 0, 0, 1]);
     pusher.unbind_all();
     publish();
-    assert_eq!(told(), [0, 0, 0, 0, 1], "those of channels stay");
+    assert_eq!(called(), [0, 0, 0, 0, 1], "handlers of channels stay");
 }
 
 #[test]
@@ -144,13 +144,13 @@ fn h5_the_binding_of_another_client_is_an_error() {
     let binding = channel.bind_sender("e", sender);
     assert!(matches!(other.unbind(binding), Err(Error::OtherClient)));
     server.trigger("room", "e", "x");
-    events.recv_timeout(PATIENCE).expect("it stays bound");
+    events.recv_timeout(PATIENCE).expect("the handler stays bound");
     let binding = pusher.bind("e", |_| ());
     channel.unbind(binding).expect("any handle of the same client");
 }
 
 #[test]
-fn s2_subscribing_reads_on() {
+fn s2_subscribe_returns_the_channel() {
     let server = server();
     let pusher = connected(&server);
     pusher.channel("news").expect("a valid name").subscribe().wait_subscribed(PATIENCE).expect("confirmed");
@@ -161,7 +161,7 @@ fn s2_subscribing_reads_on() {
 }
 
 #[test]
-fn s4_all_channels_are_waited_for() {
+fn h9_wait_all_subscribed_waits_for_every_channel() {
     let server = server();
     let (key, secret) = (server.key().to_owned(), server.secret().to_owned());
     let config = quick(&server).authorizer(move |request| match request.channel() {
@@ -169,7 +169,7 @@ fn s4_all_channels_are_waited_for() {
         channel => Ok(ChannelAuth::sign(&key, &secret, request.socket_id(), channel)),
     });
     let pusher = Pusher::new(config).connect().expect("accepted");
-    pusher.wait_all_subscribed(Duration::ZERO).expect("there is none");
+    pusher.wait_all_subscribed(Duration::ZERO).expect("there is no channel");
     for number in 0..50 {
         pusher.subscribe(&format!("private-{number}")).expect("a valid name");
     }
@@ -179,18 +179,18 @@ fn s4_all_channels_are_waited_for() {
     pusher.subscribe("private-late").expect("a valid name");
     let error = pusher.wait_all_subscribed(PATIENCE).expect_err("one is refused");
     assert!(matches!(error, Error::AuthRefused { channel: Some(channel), .. } if channel == "private-no"));
-    assert!(pusher.channel("private-late").expect("a valid name").is_subscribed(), "the others were waited for");
+    assert!(pusher.channel("private-late").expect("a valid name").is_subscribed(), "the other channels are subscribed");
     pusher.unsubscribe("private-no");
-    pusher.wait_all_subscribed(PATIENCE).expect("what is not wanted counts no more");
+    pusher.wait_all_subscribed(PATIENCE).expect("the unsubscribed channel does not count");
     server.set_silent(true);
     let silent = pusher.subscribe("silent").expect("a valid name");
     let time = Duration::from_millis(20);
-    let error = pusher.wait_all_subscribed(time).expect_err("the server says nothing");
+    let error = pusher.wait_all_subscribed(time).expect_err("the server is silent");
     assert!(matches!(error, Error::WaitTimeout { what: "subscriptions", after } if after == time), "{error}");
     thread::scope(|scope| {
         let waiting = scope.spawn(|| pusher.wait_all_subscribed(PATIENCE));
         silent.unsubscribe();
-        waiting.join().expect("no panic").expect("an unsubscribed channel is not waited for");
+        waiting.join().expect("no panic").expect("the unsubscribed channel does not count");
     });
     silent.subscribe();
     thread::scope(|scope| {
@@ -210,11 +210,11 @@ fn h5_a_weak_handle_does_not_keep_the_client_alive() {
     assert!(weak.upgrade().expect("alive").socket_id().is_some());
     drop((pusher, channel));
     assert!(weak.upgrade().is_none() && weak_channel.upgrade().is_none());
-    eventually("it has disconnected", || server.connections() == 0);
+    eventually("the client has disconnected", || server.connections() == 0);
 }
 
 #[test]
-fn h4_a_receiver_of_one_event_gets_nothing_else() {
+fn a_receiver_of_one_event_gets_no_other_events() {
     let (server, pusher, channel) = room();
     let placed = channel.events("placed");
     let numbers = channel.events_as::<u32>("placed");
@@ -239,14 +239,14 @@ fn h4_a_receiver_of_one_event_gets_nothing_else() {
     for notification in &of_client {
         match notification {
             Notification::Event(event) => names.push(event.name().to_owned()),
-            // Other kinds are not affected.
+            // The filter by event does not affect other kinds of notifications.
             Notification::Error(_) => break,
             _ => {}
         }
     }
     assert_eq!(names, ["placed", "placed", "sent", "placed"]);
     drop((pusher, channel));
-    assert_eq!(placed.into_iter().count(), 0, "it ends with the client");
+    assert_eq!(placed.into_iter().count(), 0, "the receiver ends with the client");
     assert!(numbers.iter().next().is_none() && numbers.recv().is_err());
     assert!(numbers.is_empty() && numbers.is_closed());
     assert_eq!((numbers.len(), numbers.dropped()), (0, 0));
@@ -254,7 +254,7 @@ fn h4_a_receiver_of_one_event_gets_nothing_else() {
 }
 
 #[test]
-fn c1_the_address_that_is_dialled_can_be_shown() {
+fn c2_dial_url_returns_the_address() {
     let rows = [
         (Config::cluster("app-key", "eu"), "wss://ws-eu.pusher.com/app/app-key"),
         (Config::cluster("app-key", "eu").cluster_domain("example.com"), "wss://ws-eu.example.com/app/app-key"),
@@ -283,8 +283,8 @@ fn c1_the_address_that_is_dialled_can_be_shown() {
     }
 }
 
-/// The URLs with which the server was asked for a WebSocket.
-fn asked_for(server: &TestServer) -> Vec<String> {
+/// The URLs of the upgrade requests that the server has received.
+fn requested_urls(server: &TestServer) -> Vec<String> {
     server.requests().iter().map(|request| request.target.clone()).collect()
 }
 
@@ -315,12 +315,12 @@ fn c1_the_url_is_evaluated_for_each_attempt_and_an_invalid_one_fails_that_attemp
     let invalid: Vec<_> = causes.iter().filter(|cause| matches!(***cause, Error::DialUrl { .. })).collect();
     assert_eq!(invalid.len(), 3, "{causes:?}");
     assert!(invalid.iter().all(|cause| cause.is_retryable() && !cause.to_string().contains("canary")), "{causes:?}");
-    assert_eq!(asked_for(&server), ["/app/app-key?token=0", "/app/app-key?token=4"]);
-    assert_eq!(calls.load(Ordering::SeqCst), 5, "once for each attempt");
+    assert_eq!(requested_urls(&server), ["/app/app-key?token=0", "/app/app-key?token=4"]);
+    assert_eq!(calls.load(Ordering::SeqCst), 5, "one call for each attempt");
 }
 
 #[test]
-fn c1_a_first_attempt_with_an_invalid_url_fails_connect_and_options_that_a_url_has_are_refused() {
+fn c1_an_invalid_url_fails_connect_and_excludes_options_of_the_address() {
     let error = Pusher::new(Config::url_with(|| "ws://".to_owned())).connect().map(drop).expect_err("not valid");
     assert!(matches!(error, Error::DialUrl { .. }), "{error}");
     let good = || Config::url_with(|| "ws://localhost/app/key".to_owned());
@@ -331,8 +331,8 @@ fn c1_a_first_attempt_with_an_invalid_url_fails_connect_and_options_that_a_url_h
 }
 
 #[test]
-fn c1_the_times_of_the_configuration_reach_the_connection() {
-    // Without the options the client waits for 120 s and for 10 s.
+fn c1_timeouts_of_the_configuration_are_used() {
+    // The defaults of these times are 120 s and 10 s.
     let server = TestServer::builder().activity_timeout(Duration::from_secs(120)).start().expect("a free port");
     let config = quick(&server).activity_timeout_override(Duration::from_millis(50));
     let pusher = Pusher::new(config).connect().expect("accepted");
@@ -345,7 +345,7 @@ fn c1_the_times_of_the_configuration_reach_the_connection() {
     let pusher = Pusher::new(config);
     let receiver = pusher.receiver();
     let start = Instant::now();
-    pusher.connect_background().expect("it does not wait");
+    pusher.connect_background().expect("the configuration is valid");
     support::next_state(&receiver, ConnectionState::Unavailable);
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
     for config in
@@ -356,7 +356,7 @@ fn c1_the_times_of_the_configuration_reach_the_connection() {
 }
 
 #[test]
-fn x1_what_is_received_prints_without_its_data() {
+fn x1_notifications_are_printed_without_their_data() {
     let server = TestServer::start().expect("a free port on loopback");
     let pusher = connected(&server);
     let receiver = pusher.receiver();

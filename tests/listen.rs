@@ -1,20 +1,20 @@
-//! The example `listen`, run as its users run it: as a process of its own.
+//! The example `listen`, run as users run it: as a process of its own.
 //!
-//! `cargo test` builds the examples beside the tests. `cargo test --test listen` does not, and runs whatever
-//! `cargo build --example listen` has left.
+//! `cargo test` builds the examples, too. `cargo test --test listen` does not, and runs the program that `cargo build
+//! --example listen` has built before.
 #![cfg(feature = "test-server")]
 
-// The parts of the example that have unit tests. `cargo test` builds examples, but does not look for tests in them.
-#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+// The parts of the example that have unit tests. `cargo test` does not run the unit tests of examples.
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/listen/clock.rs"]
 mod clock;
-#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/listen/options.rs"]
 mod options;
-#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/listen/status.rs"]
 mod status;
-#[allow(dead_code, reason = "the tests of a part need not use all of it")]
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/listen/terminal.rs"]
 mod terminal;
 
@@ -30,15 +30,15 @@ use support::{
     server,
 };
 
-/// A running `listen`. It is killed when it lives too long, and when the test ends before it.
+/// A running `listen`. It is killed when this value is dropped.
 struct Listen {
     child: KilledOnDrop,
-    /// `None` where nobody reads it.
+    /// `None` if the output was closed.
     stdout: Option<Lines>,
     stderr: Lines,
 }
 
-/// What a finished `listen` leaves: its exit code, and the lines that the test has not read yet.
+/// The exit code of `listen`, and the lines that the test has not read yet.
 struct Finished {
     code: Option<i32>,
     stdout: Vec<String>,
@@ -55,14 +55,14 @@ impl Listen {
         Self { stderr: Lines::read(child.stderr.take().expect("piped")), child: KilledOnDrop(child), stdout }
     }
 
-    /// With a standard output that is closed on the reader's side, as by a `head` that has seen enough.
+    /// Starts `listen` with a standard output that its reader has closed, as by `head`.
     fn start_unread(args: &str) -> Self {
         let mut child = spawn(&mut command(args));
         drop(child.stdout.take());
         Self::of(child)
     }
 
-    /// Reads the statuses of `--json` up to the first in which these fields have these values.
+    /// Reads the statuses of `--json` up to the first one that has these values.
     fn await_status(&self, fields: &[(&str, Value)]) -> Value {
         while let Some(line) = self.stderr.next() {
             let status = json(&line);
@@ -118,7 +118,7 @@ mod events {
     use super::*;
 
     #[test]
-    fn count_ends_it_after_so_many_lines() {
+    fn count_is_the_number_of_lines() {
         let finished = Listen::start("--count 5").finish();
         assert_eq!(finished.code, Some(0), "{:?}", finished.stderr);
         assert_eq!(finished.stdout.len(), 5, "{:?}", finished.stdout);
@@ -136,7 +136,7 @@ mod events {
     }
 
     #[test]
-    fn json_is_an_object_a_line() {
+    fn json_prints_an_object_a_line() {
         let finished = Listen::start("--json --count 2").finish();
         assert_eq!(finished.code, Some(0));
         assert_eq!(finished.stdout.len(), 2);
@@ -153,7 +153,7 @@ mod events {
     }
 
     #[test]
-    fn any_server_can_be_listened_to() {
+    fn host_and_port_name_a_server() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room --json --count 3"));
         let status = listen.await_status(&[("state", "subscribed".into())]);
@@ -168,7 +168,7 @@ mod events {
     }
 
     #[test]
-    fn a_url_is_enough_and_channels_repeat() {
+    fn a_url_names_a_server_and_channels_may_be_repeated() {
         let server = server();
         let args = format!("--url {} --channel a --channel b --json --count 2", server.url());
         let listen = Listen::start(&args);
@@ -195,7 +195,7 @@ mod events {
     }
 
     #[test]
-    fn the_sender_is_shown_where_the_server_names_one() {
+    fn the_sender_of_an_event_is_shown_if_the_server_names_it() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room --json --count 1"));
         listen.await_subscription("room");
@@ -204,7 +204,7 @@ mod events {
     }
 
     #[test]
-    fn an_event_is_out_before_the_next_comes() {
+    fn each_event_is_printed_at_once() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room --json"));
         listen.await_subscription("room");
@@ -222,7 +222,7 @@ mod terminals {
     const ATTACK: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\u{9b}31m\u{7f}\u{202e}end";
 
     #[test]
-    fn what_is_published_cannot_control_the_terminal() {
+    fn published_events_cannot_control_the_terminal() {
         for mode in ["", "--json"] {
             let server = server();
             let listen = Listen::start(&at(&server, &format!("--channel room --count 1 {mode}")));
@@ -240,7 +240,7 @@ mod terminals {
     }
 
     #[test]
-    fn what_the_server_says_cannot_control_the_terminal_either() {
+    fn reasons_of_the_server_cannot_control_the_terminal() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room"));
         assert!(server.wait_for_connections(1, PATIENCE));
@@ -274,7 +274,7 @@ mod terminals {
     }
 
     #[test]
-    fn a_closed_output_ends_it_without_a_word() {
+    fn a_closed_output_ends_the_program_silently() {
         let server = server();
         let listen = Listen::start_unread(&at(&server, "--channel room --json"));
         listen.await_subscription("room");
@@ -288,7 +288,7 @@ mod connections {
     use super::*;
 
     #[test]
-    fn it_goes_on_after_a_lost_connection() {
+    fn listen_goes_on_after_a_lost_connection() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room --json --count 2"));
         listen.await_subscription("room");
@@ -305,20 +305,20 @@ mod connections {
     }
 
     #[test]
-    fn it_waits_for_a_server_that_is_not_up_yet() {
+    fn listen_waits_for_a_server_that_is_not_up_yet() {
         let server = server();
         server.stop_listening();
         let listen = Listen::start(&at(&server, "--channel room --json --count 1"));
         let status = listen.await_status(&[("state", "reconnecting".into())]);
         assert!(status["cause"].as_str().is_some_and(|cause| cause.starts_with("tcp: ")), "{status}");
-        server.resume_listening().expect("its own port");
+        server.resume_listening().expect("the port is free");
         listen.await_subscription("room");
         server.trigger("room", "x", "");
         assert_eq!(listen.finish().code, Some(0));
     }
 
     #[test]
-    fn a_final_refusal_ends_it_with_its_code() {
+    fn a_final_refusal_ends_the_program() {
         let server = server();
         let args = format!("--key wrong --host 127.0.0.1 --port {} --no-tls", server.port());
         let finished = Listen::start(&args).finish();
@@ -334,7 +334,7 @@ mod connections {
     }
 
     #[test]
-    fn a_refused_subscription_is_told() {
+    fn a_refused_subscription_is_reported() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel private-room --channel room --json"));
         let status = listen.await_status(&[("state", "subscription_error".into())]);
@@ -343,7 +343,7 @@ mod connections {
     }
 
     #[test]
-    fn it_ends_when_every_channel_is_refused() {
+    fn listen_ends_when_every_channel_is_refused() {
         let server = server();
         let finished = Listen::start(&at(&server, "--channel private-a --channel private-b")).finish();
         assert_eq!(finished.code, Some(1));
@@ -352,7 +352,7 @@ mod connections {
     }
 
     #[test]
-    fn time_is_up_when_nothing_comes() {
+    fn a_timeout_without_an_event_is_a_failure() {
         let server = server();
         let finished = Listen::start(&at(&server, "--channel room --timeout 1")).finish();
         assert_eq!((finished.code, finished.stdout.len()), (Some(1), 0));
@@ -361,14 +361,14 @@ mod connections {
     }
 
     #[test]
-    fn time_is_up_when_too_little_comes() {
+    fn a_timeout_with_too_few_events_is_a_failure() {
         let finished = Listen::start("--count 1000 --timeout 1 --json").finish();
         assert_eq!(finished.code, Some(1));
         assert_eq!(json(finished.stderr.last().expect("a status"))["state"], "timeout");
     }
 
     #[test]
-    fn a_time_in_which_something_came_is_a_success() {
+    fn a_timeout_after_an_event_is_a_success() {
         let server = server();
         let listen = Listen::start(&at(&server, "--channel room --timeout 3 --json"));
         listen.await_subscription("room");
@@ -381,14 +381,14 @@ mod command_line {
     use super::*;
 
     #[test]
-    fn a_wrong_option_ends_it_with_one_line() {
+    fn the_error_for_a_wrong_option_is_one_line() {
         let wrong = [
-            ("--port x", "--port wants a number from 1 to 65535, got \"x\""),
-            ("--count 0", "--count wants a number from 1, got \"0\""),
-            ("--timeout soon", "--timeout wants a number of seconds above 0, got \"soon\""),
-            ("--channel", "--channel wants a value, got none"),
-            ("--key k", "--key wants --cluster or --host beside it, got none"),
-            ("--cluster eu", "--cluster wants --key beside it, got none"),
+            ("--port x", "--port needs a number from 1 to 65535, got \"x\""),
+            ("--count 0", "--count needs a number from 1, got \"0\""),
+            ("--timeout soon", "--timeout needs a number of seconds above 0, got \"soon\""),
+            ("--channel", "--channel needs a value"),
+            ("--key k", "--key needs --cluster or --host"),
+            ("--cluster eu", "--cluster needs --key"),
             ("--cluster eu --host h --key k", "expected either --cluster or --host, got both"),
         ];
         for (args, message) in wrong {
@@ -399,13 +399,13 @@ mod command_line {
     }
 
     #[test]
-    fn what_only_the_library_can_check_is_a_wrong_option_too() {
+    fn an_option_that_the_library_refuses_is_a_wrong_option() {
         assert!(refusal("--url http://h/app/k").contains("ws:// or wss://"));
         assert!(refusal("--key a/b --host h --no-tls").contains("key"));
         assert!(refusal("--channel not,allowed/").contains("not,allowed/"));
     }
 
-    /// The one line that a wrong command line brings.
+    /// The line that a wrong command line causes.
     fn refusal(args: &str) -> String {
         let mut finished = Listen::start(args).finish();
         assert_eq!((finished.code, finished.stdout.len(), finished.stderr.len()), (Some(2), 0, 1), "{args}");
@@ -413,7 +413,7 @@ mod command_line {
     }
 
     #[test]
-    fn help_is_no_error() {
+    fn help_is_not_an_error() {
         let finished = Listen::start("--help").finish();
         assert_eq!((finished.code, finished.stderr.len()), (Some(0), 0));
         assert_eq!(finished.stdout.join("\n"), options::USAGE);

@@ -15,24 +15,24 @@ use support::{PATIENCE, connected, next_state, quick, server};
 
 const LOSS: &str = "reconnecting: ";
 
-/// Keeps the records of every crate up to `debug`, and asks the client about the line that is logged.
-struct Asking {
-    client: OnceLock<(Pusher, mpsc::Sender<Asked>)>,
-    heard: Mutex<Vec<String>>,
+/// Keeps the records of every crate up to `debug`, and calls the client for each of its records.
+struct CallingLogger {
+    client: OnceLock<(Pusher, mpsc::Sender<Logged>)>,
+    records: Mutex<Vec<String>>,
 }
 
-/// A line, and what the client answered while it was logged.
-struct Asked {
+/// A record, and the results of calls of the client while it was logged.
+struct Logged {
     level: log::Level,
     line: String,
     stats: Stats,
-    /// Only where a loss is logged, which is done on a thread that the client needs.
+    /// Only for a record of a loss, which is logged on a thread that the client needs.
     connected: Option<Result<Pusher, Error>>,
 }
 
-static LOGGER: Asking = Asking { client: OnceLock::new(), heard: Mutex::new(Vec::new()) };
+static LOGGER: CallingLogger = CallingLogger { client: OnceLock::new(), records: Mutex::new(Vec::new()) };
 
-/// Both tests call it, in any order.
+/// Installs the logger. All tests call this, in any order.
 fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -41,20 +41,20 @@ fn install() {
     });
 }
 
-impl log::Log for Asking {
+impl log::Log for CallingLogger {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         metadata.level() <= log::Level::Debug
     }
 
     fn log(&self, record: &log::Record<'_>) {
         let line = record.args().to_string();
-        let heard = format!("{}: {line}", record.target());
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(heard);
+        let text = format!("{}: {line}", record.target());
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(text);
         let is_ours = record.target().starts_with("pusher_channels::io");
         if let Some((pusher, lines)) = self.client.get().filter(|_| is_ours) {
             let connected = line.starts_with(LOSS).then(|| pusher.connect());
             let level = record.level();
-            let _ = lines.send(Asked { level, line, stats: pusher.stats(), connected });
+            let _ = lines.send(Logged { level, line, stats: pusher.stats(), connected });
         }
     }
 
@@ -66,37 +66,37 @@ fn pusher_of_the_logger() -> &'static Pusher {
 }
 
 #[test]
-fn h1_a_logger_may_call_the_client_and_is_told_where_it_would_wait_for_itself() {
+fn h1_a_logger_may_call_the_client_and_calls_that_would_wait_for_it_are_errors() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
     let (lines, logged) = mpsc::channel();
     assert!(LOGGER.client.set((pusher, lines)).is_ok(), "once");
     install();
-    // Nobody has bound a handler.
+    // No handler is bound.
     pusher_of_the_logger().subscribe("private-room").expect("a valid name");
     server.send_raw("junk");
     server.send_raw(r#"{"event":"pusher:error","data":{"code":4300,"message":"canary"}}"#);
     let mut beginnings = vec!["auth: private-room", "message: skipped", "server error 4300"];
     while !beginnings.is_empty() {
-        let asked = logged.recv_timeout(PATIENCE).expect("H11: what is refused or bad is logged");
-        if let Some(index) = beginnings.iter().position(|beginning| asked.line.starts_with(beginning)) {
-            assert_eq!(asked.level, log::Level::Warn, "{}", asked.line);
-            assert!(!asked.line.contains("canary"), "X1: {}", asked.line);
+        let record = logged.recv_timeout(PATIENCE).expect("H11: refusals and malformed messages are logged");
+        if let Some(index) = beginnings.iter().position(|beginning| record.line.starts_with(beginning)) {
+            assert_eq!(record.level, log::Level::Warn, "{}", record.line);
+            assert!(!record.line.contains("canary"), "X1: {}", record.line);
             beginnings.remove(index);
         }
     }
     server.drop_all();
-    // What happened before may still be on its way to the log.
+    // Records of earlier events may come first.
     let loss = iter::from_fn(|| logged.recv_timeout(PATIENCE).ok())
-        .find(|asked| asked.line.starts_with(LOSS))
+        .find(|record| record.line.starts_with(LOSS))
         .expect("a loss is logged");
     assert_eq!(loss.stats.connections, 1);
     assert!(matches!(loss.connected, Some(Err(Error::WouldDeadlock { call: "connect" }))), "{:?}", loss.connected);
     next_state(&receiver, ConnectionState::Connected);
 }
 
-/// Subscribes a channel, with secrets wherever an endpoint can be given some.
+/// Subscribes to a channel, with secrets in all parts of the auth request.
 fn authorised_with_secrets(server: &TestServer, url: &str, json: bool) {
     let secret = |place: &str| vec![(format!("X-{place}"), format!("canary-{place}"))];
     let config = quick(server)
@@ -137,12 +137,12 @@ fn x1_at_debug_no_crate_logs_a_secret() {
         authorised_with_secrets(&server, &format!("{}/canary-path", endpoint.auth_endpoint()), json);
     }
     let requests = server.auth_requests();
-    assert!(!requests.is_empty(), "the endpoint was asked");
-    let heard = LOGGER.heard.lock().unwrap_or_else(PoisonError::into_inner);
-    assert!(heard.iter().any(|line| line.starts_with("ureq")), "the library below logs at this level");
-    let seen: Vec<_> = heard.iter().filter(|line| line.contains("canary")).collect();
+    assert!(!requests.is_empty(), "the endpoint has received requests");
+    let records = LOGGER.records.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(records.iter().any(|line| line.starts_with("ureq")), "the library below logs at this level");
+    let seen: Vec<_> = records.iter().filter(|line| line.contains("canary")).collect();
     assert!(seen.is_empty(), "{seen:#?}");
-    // A signature is one of the answers.
+    // The endpoint's answers contain signatures.
     let signatures = requests.iter().filter_map(|request| {
         server
             .sign_channel(request.socket_id(), "private-room", None)
@@ -150,17 +150,17 @@ fn x1_at_debug_no_crate_logs_a_secret() {
             .map(|(_, signature)| signature.to_owned())
     });
     for signature in signatures {
-        assert!(!heard.iter().any(|line| line.contains(&signature)), "{signature}");
+        assert!(!records.iter().any(|line| line.contains(&signature)), "{signature}");
     }
 }
 
 #[test]
-fn x1_events_are_logged_if_the_program_asks_for_it_and_only_then() {
+fn x1_events_are_logged_only_with_log_events() {
     install();
     let server = TestServer::builder().encryption_master_key([1; 32]).start().expect("a free port on loopback");
     let lines = |text: &str| {
-        let heard = LOGGER.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.iter().filter(|line| line.contains(text)).cloned().collect::<Vec<_>>()
+        let records = LOGGER.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().filter(|line| line.contains(text)).cloned().collect::<Vec<_>>()
     };
     for (log, text) in [(false, "never-logged"), (true, "logged-on-request")] {
         let config = quick(&server).auth_endpoint(server.auth_endpoint()).log_events(log);
@@ -171,7 +171,7 @@ fn x1_events_are_logged_if_the_program_asks_for_it_and_only_then() {
             server.trigger(channel, "placed", text);
             assert_eq!(support::next_event(&receiver).1, text);
         }
-        pusher.trigger("private-room", "client-moved", text).expect("it is sent");
+        pusher.trigger("private-room", "client-moved", text).expect("the event is sent");
         let client_event = |received: &pusher_channels::testing::Received| received.text.contains(text);
         assert!(server.wait_for_received(client_event, PATIENCE));
         let expected: &[&str] = if log {
@@ -184,7 +184,7 @@ fn x1_events_are_logged_if_the_program_asks_for_it_and_only_then() {
         } else {
             &[]
         };
-        // A receiver may be faster than the log.
+        // A receiver may get the event before it is logged.
         support::eventually("the records", || lines(text).len() >= expected.len());
         let found = lines(text);
         assert_eq!(found.len(), expected.len(), "{found:#?}");

@@ -1,4 +1,5 @@
-//! The order of events between threads (S11, H9): each race 500 times, with the authorizer held where it hurts.
+//! The order of events between threads (S11, H9). Each race runs 500 times, with an authorizer that waits at the
+//! critical moment.
 
 mod support;
 
@@ -16,7 +17,7 @@ use support::{PATIENCE, eventually, quick, server, subscribed};
 
 const RUNS: usize = 500;
 
-/// Holds an authorizer until the test lets it go on.
+/// Makes an authorizer wait until the test opens the gate.
 #[derive(Default)]
 struct Gate {
     opened: Mutex<usize>,
@@ -36,36 +37,36 @@ impl Gate {
     }
 }
 
-/// A server, and a client whose authorizer tells of each request and waits for the gate of its run, which is the number of
-/// requests before it.
-struct Held {
+/// A server, and a client whose authorizer reports each request and waits at the gate of its run. The number of a run
+/// is the number of the requests before it.
+struct Fixture {
     server: Arc<TestServer>,
     pusher: Pusher,
     gate: Arc<Gate>,
-    asked: mpsc::Receiver<String>,
+    requests: mpsc::Receiver<String>,
 }
 
-impl Held {
-    /// `run_of` tells the run by the channel.
-    fn by(run_of: impl Fn(&str) -> usize + Send + Sync + 'static) -> Self {
+impl Fixture {
+    /// `run_of` returns the run of a channel.
+    fn new(run_of: impl Fn(&str) -> usize + Send + Sync + 'static) -> Self {
         let server = Arc::new(server());
         let gate = Arc::new(Gate::default());
-        let (tell, asked) = mpsc::channel();
-        let (authority, held) = (Arc::clone(&server), Arc::clone(&gate));
+        let (report, requests) = mpsc::channel();
+        let (authority, gate_of_authorizer) = (Arc::clone(&server), Arc::clone(&gate));
         let authorizer = move |request: &AuthRequest| -> Result<ChannelAuth, AuthError> {
-            let _ = tell.send(request.channel().to_owned());
-            held.wait_for(run_of(request.channel()));
+            let _ = report.send(request.channel().to_owned());
+            gate_of_authorizer.wait_for(run_of(request.channel()));
             Ok(ChannelAuth::new(authority.sign_channel(request.socket_id(), request.channel(), None)))
         };
         let pusher = Pusher::new(quick(&server).authorizer(authorizer));
-        Self { server, pusher, gate, asked }
+        Self { server, pusher, gate, requests }
     }
 
-    fn wait_until_asked(&self) -> String {
-        self.asked.recv_timeout(PATIENCE).expect("the authorizer is asked")
+    fn wait_for_request(&self) -> String {
+        self.requests.recv_timeout(PATIENCE).expect("the authorizer is called")
     }
 
-    /// How many messages with this event the server has received for this channel.
+    /// The number of messages with this event that the server has received for this channel.
     fn received(&self, event: &str, channel: &str) -> usize {
         count(&self.server, event, channel)
     }
@@ -90,59 +91,59 @@ fn name_of(run: usize) -> String {
 
 #[test]
 fn s11_after_unsubscribe_a_late_answer_subscribes_nothing() {
-    let held = Held::by(run_of);
-    held.pusher.connect().expect("the embedded server accepts");
+    let fixture = Fixture::new(run_of);
+    fixture.pusher.connect().expect("the embedded server accepts");
     for run in 0..RUNS {
-        let channel = held.pusher.subscribe(&name_of(run)).expect("a valid name");
-        assert_eq!(held.wait_until_asked(), name_of(run));
+        let channel = fixture.pusher.subscribe(&name_of(run)).expect("a valid name");
+        assert_eq!(fixture.wait_for_request(), name_of(run));
         channel.unsubscribe();
-        held.gate.open(run);
+        fixture.gate.open(run);
     }
-    // Nothing of what was answered before comes after this.
-    held.gate.open(RUNS);
-    subscribed(&held.pusher, &name_of(RUNS));
-    held.pusher.disconnect();
+    // This subscription comes after all answers of before.
+    fixture.gate.open(RUNS);
+    subscribed(&fixture.pusher, &name_of(RUNS));
+    fixture.pusher.disconnect();
     for run in 0..RUNS {
-        assert_eq!(held.received("pusher:subscribe", &name_of(run)), 0, "run {run}");
+        assert_eq!(fixture.received("pusher:subscribe", &name_of(run)), 0, "run {run}");
     }
 }
 
 #[test]
 fn s11_an_answer_that_comes_with_unsubscribe_leaves_no_subscription() {
-    let held = Held::by(run_of);
-    held.pusher.connect().expect("the embedded server accepts");
+    let fixture = Fixture::new(run_of);
+    fixture.pusher.connect().expect("the embedded server accepts");
     for run in 0..RUNS {
-        let channel = held.pusher.subscribe(&name_of(run)).expect("a valid name");
-        held.wait_until_asked();
-        held.gate.open(run);
+        let channel = fixture.pusher.subscribe(&name_of(run)).expect("a valid name");
+        fixture.wait_for_request();
+        fixture.gate.open(run);
         channel.unsubscribe();
         assert!(!channel.is_subscribed());
     }
-    held.gate.open(RUNS);
-    subscribed(&held.pusher, &name_of(RUNS));
+    fixture.gate.open(RUNS);
+    subscribed(&fixture.pusher, &name_of(RUNS));
     for run in 0..RUNS {
-        assert!(held.server.wait_for_subscribers(&name_of(run), 0, PATIENCE), "run {run}");
+        assert!(fixture.server.wait_for_subscribers(&name_of(run), 0, PATIENCE), "run {run}");
     }
 }
 
 #[test]
 fn s11_unsubscribe_and_subscribe_during_one_request_are_one_subscribe() {
-    let held = Held::by(run_of);
-    held.pusher.connect().expect("the embedded server accepts");
+    let fixture = Fixture::new(run_of);
+    fixture.pusher.connect().expect("the embedded server accepts");
     for run in 0..RUNS {
-        let channel = held.pusher.subscribe(&name_of(run)).expect("a valid name");
-        held.wait_until_asked();
+        let channel = fixture.pusher.subscribe(&name_of(run)).expect("a valid name");
+        fixture.wait_for_request();
         channel.unsubscribe();
         channel.subscribe();
-        held.gate.open(run);
+        fixture.gate.open(run);
         channel.wait_subscribed(PATIENCE).expect("the embedded server confirms");
-        // A second request is made only where the session followed the first of the two wishes alone.
-        assert!(held.asked.try_iter().count() <= 1);
+        // There is a second request only if the session has seen the first of the two changes alone.
+        assert!(fixture.requests.try_iter().count() <= 1);
     }
-    held.pusher.disconnect();
+    fixture.pusher.disconnect();
     for run in 0..RUNS {
-        assert_eq!(held.received("pusher:subscribe", &name_of(run)), 1, "run {run}");
-        assert_eq!(held.received("pusher:unsubscribe", &name_of(run)), 0, "run {run}");
+        assert_eq!(fixture.received("pusher:subscribe", &name_of(run)), 1, "run {run}");
+        assert_eq!(fixture.received("pusher:unsubscribe", &name_of(run)), 0, "run {run}");
     }
 }
 
@@ -150,24 +151,24 @@ fn s11_unsubscribe_and_subscribe_during_one_request_are_one_subscribe() {
 fn s11_after_disconnect_a_late_answer_subscribes_nothing() {
     let runs = Arc::new(AtomicUsize::new(0));
     let current = Arc::clone(&runs);
-    let held = Held::by(move |_| current.load(Ordering::SeqCst));
-    held.pusher.subscribe("private-room").expect("a valid name");
+    let fixture = Fixture::new(move |_| current.load(Ordering::SeqCst));
+    fixture.pusher.subscribe("private-room").expect("a valid name");
     for run in 0..RUNS {
         runs.store(run, Ordering::SeqCst);
-        held.pusher.connect().expect("the embedded server accepts");
-        held.wait_until_asked();
-        held.pusher.disconnect();
-        held.gate.open(run);
+        fixture.pusher.connect().expect("the embedded server accepts");
+        fixture.wait_for_request();
+        fixture.pusher.disconnect();
+        fixture.gate.open(run);
     }
-    assert_eq!(held.received("pusher:subscribe", "private-room"), 0);
-    held.gate.open(RUNS);
-    held.pusher.connect().expect("the embedded server accepts");
-    subscribed(&held.pusher, "private-room");
-    assert_eq!(held.received("pusher:subscribe", "private-room"), 1, "R8: with the answer for this socket");
+    assert_eq!(fixture.received("pusher:subscribe", "private-room"), 0);
+    fixture.gate.open(RUNS);
+    fixture.pusher.connect().expect("the embedded server accepts");
+    subscribed(&fixture.pusher, "private-room");
+    assert_eq!(fixture.received("pusher:subscribe", "private-room"), 1, "R8: with the answer for this socket");
 }
 
 #[test]
-fn s11_a_second_call_to_sign_in_is_answered_with_the_first() {
+fn a8_two_calls_of_sign_in_are_one_request() {
     let server = Arc::new(server());
     let authority = Arc::clone(&server);
     let authenticator = move |socket_id: &str| -> Result<UserAuth, AuthError> {
@@ -177,22 +178,22 @@ fn s11_a_second_call_to_sign_in_is_answered_with_the_first() {
     let pusher = Pusher::new(quick(&server).user_authenticator(authenticator));
     for _ in 0..RUNS {
         pusher.connect().expect("the embedded server accepts");
-        pusher.sign_in().expect("it is configured");
-        pusher.sign_in().expect("it is configured");
+        pusher.sign_in().expect("an authenticator is configured");
+        pusher.sign_in().expect("an authenticator is configured");
         pusher.user().wait_signed_in(PATIENCE).expect("the embedded server confirms");
         pusher.disconnect();
     }
-    let proofs = server.received().iter().filter(|received| received.text.contains("pusher:signin")).count();
-    assert_eq!(proofs, RUNS, "one for each connection");
+    let requests = server.received().iter().filter(|received| received.text.contains("pusher:signin")).count();
+    assert_eq!(requests, RUNS, "one request for each connection");
 }
 
 fn states(config: Config) -> (Pusher, impl Fn() -> mpsc::Receiver<ConnectionState>) {
     let pusher = Pusher::new(config);
     let handle = pusher.clone();
     let bind = move || {
-        let (told, states) = mpsc::channel();
+        let (report, states) = mpsc::channel();
         handle.on_connection_state_change(move |change| {
-            let _ = told.send(change.current);
+            let _ = report.send(change.current);
         });
         states
     };
@@ -200,20 +201,20 @@ fn states(config: Config) -> (Pusher, impl Fn() -> mpsc::Receiver<ConnectionStat
 }
 
 fn has(receiver: &Receiver, state: ConnectionState) -> bool {
-    let is_that = |told: Notification| matches!(told, Notification::ConnectionStateChange(c) if c.current == state);
+    let is_that = |notification: Notification| matches!(notification, Notification::ConnectionStateChange(c) if c.current == state);
     receiver.try_iter().any(is_that)
 }
 
 fn until_disconnected(states: &mpsc::Receiver<ConnectionState>) -> Vec<ConnectionState> {
-    let mut heard = Vec::new();
-    while heard.last() != Some(&ConnectionState::Disconnected) {
-        heard.push(states.recv_timeout(PATIENCE).expect("the client disconnects"));
+    let mut reported = Vec::new();
+    while reported.last() != Some(&ConnectionState::Disconnected) {
+        reported.push(states.recv_timeout(PATIENCE).expect("the client disconnects"));
     }
-    heard
+    reported
 }
 
 #[test]
-fn h9_after_connect_nothing_older_is_heard() {
+fn h9_handlers_and_receivers_made_after_connect_get_nothing_older() {
     use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting};
     let server = server();
     for run in 0..RUNS {
@@ -222,10 +223,10 @@ fn h9_after_connect_nothing_older_is_heard() {
         if run % 2 == 0 {
             pusher.connect().expect("the embedded server accepts");
         } else {
-            pusher.connect_background().expect("threads can be started");
+            pusher.connect_background().expect("the configuration is valid");
             pusher.wait_connected(PATIENCE).expect("the embedded server accepts");
         }
-        assert!(has(&older, Connected), "it was there when the call returned, run {run}");
+        assert!(has(&older, Connected), "the notification was queued when the call returned, run {run}");
         let (after, newer) = (bind(), pusher.receiver());
         pusher.disconnect();
         assert_eq!(until_disconnected(&before), [Connecting, Connected, Disconnecting, Disconnected], "run {run}");
@@ -235,7 +236,7 @@ fn h9_after_connect_nothing_older_is_heard() {
 }
 
 #[test]
-fn h9_after_connect_a_dispatch_by_hand_tells_new_handlers_nothing_older() {
+fn h9_with_manual_dispatch_new_handlers_get_nothing_older() {
     let server = server();
     for _ in 0..RUNS {
         let (pusher, bind) = states(quick(&server).manual_dispatch());
@@ -253,34 +254,37 @@ fn h9_after_wait_subscribed_only_the_confirmation_is_repeated() {
     for run in 0..RUNS {
         let older = pusher.receiver();
         let channel = subscribed(&pusher, &format!("room-{run}"));
-        assert!(older.try_iter().any(|told| matches!(told, Notification::SubscriptionSucceeded(_))), "run {run}");
-        let (told, events) = mpsc::channel();
-        channel.bind_all(move |event| told.send(event.name().to_owned()).unwrap_or_default());
-        let (told, confirmations) = mpsc::channel();
-        channel.on_subscription_succeeded(move |_| told.send(()).unwrap_or_default());
+        assert!(
+            older.try_iter().any(|notification| matches!(notification, Notification::SubscriptionSucceeded(_))),
+            "run {run}"
+        );
+        let (report, events) = mpsc::channel();
+        channel.bind_all(move |event| report.send(event.name().to_owned()).unwrap_or_default());
+        let (report, confirmations) = mpsc::channel();
+        channel.on_subscription_succeeded(move |_| report.send(()).unwrap_or_default());
         let newer = channel.receiver();
         server.trigger(channel.name(), "e", "x");
-        assert_eq!(events.recv_timeout(PATIENCE).as_deref(), Ok("e"), "nothing older, run {run}");
+        assert_eq!(events.recv_timeout(PATIENCE).as_deref(), Ok("e"), "no older event, run {run}");
         assert_eq!(confirmations.try_iter().count(), 1, "S4, run {run}");
-        eventually("the event waits", || newer.len() == 1);
+        eventually("the event is queued", || newer.len() == 1);
         channel.unsubscribe();
     }
 }
 
 #[test]
-fn h9_a_handler_bound_inside_a_handler_hears_all_that_follows() {
+fn h9_a_handler_bound_inside_a_handler_gets_all_later_events() {
     let server = server();
     let pusher = Pusher::new(quick(&server)).connect().expect("the embedded server accepts");
     let channel = pusher.channel("room").expect("a valid name");
-    let (told, events) = mpsc::channel();
+    let (report, events) = mpsc::channel();
     let inner = channel.clone();
     channel.bind("first", move |_| {
-        let told = told.clone();
-        inner.bind("next", move |event| told.send(event.data().to_owned()).unwrap_or_default());
+        let report = report.clone();
+        inner.bind("next", move |event| report.send(event.data().to_owned()).unwrap_or_default());
     });
     channel.subscribe();
     channel.wait_subscribed(PATIENCE).expect("the embedded server confirms");
-    // In one burst, which is delivered before the first handler runs.
+    // These events arrive in one burst, which is queued before the first handler runs.
     let message = |event: &str, data: usize| format!(r#"{{"event":"{event}","channel":"room","data":"{data}"}}"#);
     server.send_raw(&message("first", 0));
     for n in 0..100 {

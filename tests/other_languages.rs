@@ -1,4 +1,4 @@
-//! The code for other languages that the documentation shows is that of the examples, which are run in CI.
+//! The documentation shows the code of examples in other languages, which CI runs.
 
 use std::{
     fs,
@@ -10,7 +10,15 @@ const README: &str = include_str!("../README.md");
 const HEADER: &str = include_str!("../src/capi/pusher_channels.h");
 const PLAYGROUND: &str = include_str!("../examples/playground/environment.rs");
 
-/// The languages of fenced blocks, with the folder and the ending of their examples.
+/// The bindings, with the language of the fenced blocks in their READMEs and the smallest program of that language.
+const BINDINGS: [(&str, &str, &str); 4] = [
+    ("bindings/cpp", "cpp", include_str!("../examples/cpp/smallest.cpp")),
+    ("bindings/lua", "lua", include_str!("../examples/lua/smallest.lua")),
+    ("bindings/node", "js", include_str!("../examples/node/smallest.mjs")),
+    ("bindings/python", "python", include_str!("../examples/python/smallest.py")),
+];
+
+/// The languages of fenced blocks, with the folder and the extension of their examples.
 const LANGUAGES: [(&str, &str, &str); 5] = [
     ("c", "examples/c", "c"),
     ("cpp", "examples/cpp", "cpp"),
@@ -29,9 +37,9 @@ fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     fenced.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
 }
 
-fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
+fn sources(folder: &str, extension: &str) -> Vec<(PathBuf, String)> {
     let files = fs::read_dir(root().join(folder)).expect("a folder of examples").flatten().map(|entry| entry.path());
-    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == ending));
+    let files = files.filter(|path| path.extension().is_some_and(|e| e == extension));
     files.map(|path| (path.clone(), fs::read_to_string(path).expect("a readable file"))).collect()
 }
 
@@ -43,13 +51,13 @@ fn fenced_blocks_are_found() {
 }
 
 #[test]
-fn the_guide_shows_a_whole_example_of_each_language() {
-    for (language, folder, ending) in LANGUAGES {
-        let sources = sources(folder, ending);
+fn the_guide_shows_complete_examples_of_each_language() {
+    for (language, folder, extension) in LANGUAGES {
+        let sources = sources(folder, extension);
         let blocks = blocks(PAGE, language);
         assert!(!blocks.is_empty(), "{language}");
         for block in blocks {
-            assert!(sources.iter().any(|(_, source)| source == block), "{folder} has no file with this:\n{block}");
+            assert!(sources.iter().any(|(_, source)| source == block), "no file of {folder} has this text:\n{block}");
         }
     }
 }
@@ -60,10 +68,34 @@ fn the_readme_shows_the_smallest_c_program() {
 }
 
 #[test]
-fn the_guide_names_only_what_the_header_has() {
+fn the_readme_of_each_binding_shows_the_smallest_program() {
+    for (folder, language, smallest) in BINDINGS {
+        let readme = fs::read_to_string(root().join(folder).join("README.md")).expect("a README");
+        assert_eq!(blocks(&readme, language), [smallest], "{folder}");
+    }
+}
+
+#[test]
+fn the_readmes_of_the_bindings_name_paths_that_exist() {
+    let folders = ["bindings/", "examples/", "src/", "tests/"];
+    for (folder, ..) in BINDINGS {
+        let readme = fs::read_to_string(root().join(folder).join("README.md")).expect("a README");
+        let code = readme.split('`').skip(1).step_by(2);
+        // Of a command, such as `tests/run languages`, the first word is the path.
+        let words = code.filter_map(|text| text.split_whitespace().next());
+        let paths: Vec<_> = words.filter(|word| folders.iter().any(|start| word.starts_with(start))).collect();
+        assert!(paths.len() >= 2, "{folder}: the paths were found");
+        for path in paths {
+            assert!(root().join(path).exists(), "{folder}/README.md names {path}");
+        }
+    }
+}
+
+#[test]
+fn the_names_in_the_guide_are_in_the_header() {
     let names = PAGE.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let names = names.filter(|name| name.starts_with("pusher_") || name.starts_with("PUSHER_"));
-    // The library itself, variables of the bindings and of the playground, and patterns such as pusher_X_new.
+    // These are other names: the library itself, variables of the bindings and of the playground, and patterns.
     let is_variable = |name: &str| name.starts_with("PUSHER_CHANNELS_") || PLAYGROUND.contains(&format!("\"{name}\""));
     let is_other =
         |name: &str| name == "pusher_channels" || is_variable(name) || name.contains("_X_") || name == "pusher_";
@@ -71,12 +103,12 @@ fn the_guide_names_only_what_the_header_has() {
     assert!(names.len() > 20, "the names were found");
     for name in names {
         let is_there = HEADER.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == name);
-        assert!(is_there, "the header has no {name}");
+        assert!(is_there, "the header does not declare {name}");
     }
 }
 
 #[test]
-fn the_guide_links_to_files_that_are_there() {
+fn the_guide_links_to_existing_files() {
     const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/HEAD/");
     let links: Vec<_> = PAGE.lines().filter_map(|line| line.split_once(REPOSITORY)).map(|(_, path)| path).collect();
     assert!(links.len() > 5, "the links were found");
@@ -88,7 +120,7 @@ fn the_guide_links_to_files_that_are_there() {
 #[test]
 fn the_installed_library_has_the_version_of_the_interface() {
     let manifest = include_str!("../Cargo.toml");
-    let library = manifest.split_once("[package.metadata.capi.library]\n").expect("what cargo-c installs").1;
+    let library = manifest.split_once("[package.metadata.capi.library]\n").expect("the section of cargo-c").1;
     let version = library.lines().find_map(|line| line.strip_prefix("version = \"")).expect("a version");
     let numbers: Vec<u32> = version.split(['.', '"']).map_while(|number| number.parse().ok()).collect();
     let declared = HEADER.split_once("PUSHER_ABI_VERSION = 0x").expect("declared").1;

@@ -1,4 +1,5 @@
-//! A Rust program that has the C interface as well hears of its own panics. It has one hook, so that this is one test.
+//! The panic hook of a Rust program that uses the C interface, too, gets the panics of the program's own code. A
+//! process has one hook, so that this is one test.
 #![cfg(feature = "capi")]
 
 mod support;
@@ -39,12 +40,12 @@ unsafe extern "C" {
 }
 
 /// Calls the library for the first time while the thread unwinds.
-struct CallsAtItsEnd;
+struct CallsWhenDropped;
 
-impl Drop for CallsAtItsEnd {
+impl Drop for CallsWhenDropped {
     fn drop(&mut self) {
         let mut config = ptr::null_mut();
-        // SAFETY: a place for a handle.
+        // SAFETY: `config` is a place for a handle.
         unsafe {
             assert_eq!(pusher_config_new(&mut config), PUSHER_OK);
             pusher_config_free(config);
@@ -60,10 +61,10 @@ unsafe extern "C" fn panic_at_the_end(_: *mut c_void) {
     assert!(panic::catch_unwind(|| panic!("in a destructor")).is_err());
 }
 
-/// Dispatches by hand, so that the callback runs inside of a function of the library.
+/// Dispatches, so that the callback runs inside a function of the library.
 fn call_back() {
     let (mut config, mut client, mut count) = (ptr::null_mut(), ptr::null_mut(), 0);
-    // SAFETY: texts with a NUL at their ends, and places for handles. What is NULL may be.
+    // SAFETY: texts end with a NUL, and there are places for handles. The arguments that are NULL may be.
     unsafe {
         assert_eq!(pusher_config_new(&mut config), PUSHER_OK);
         for (option, value) in [(c"url", c"ws://127.0.0.1:1/app/k"), (c"manual_dispatch", c"1")] {
@@ -75,7 +76,7 @@ fn call_back() {
         let result =
             pusher_on(client, kind, ptr::null(), Some(panic_inside), null, Some(panic_at_the_end), ptr::null_mut());
         assert_eq!(result, PUSHER_OK);
-        // Several changes wait then: to connecting, and back.
+        // Several changes are queued then: to connecting, and back.
         assert_eq!(pusher_connect_background(client), PUSHER_OK);
         assert_eq!(pusher_disconnect(client), PUSHER_OK);
         assert_eq!(pusher_dispatch(client, &mut count), PUSHER_OK);
@@ -84,30 +85,30 @@ fn call_back() {
     }
 }
 
-fn tell(heard: Sender<(String, Option<String>)>) {
+fn report_panics(report: Sender<(String, Option<String>)>) {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        let words = info.payload().downcast_ref::<&str>().copied().unwrap_or_default().to_owned();
-        let _ = heard.send((words, thread::current().name().map(str::to_owned)));
-        // For whoever reads why this test has failed.
+        let text = info.payload().downcast_ref::<&str>().copied().unwrap_or_default().to_owned();
+        let _ = report.send((text, thread::current().name().map(str::to_owned)));
+        // Prints the panic, too, for a test that fails.
         before(info);
     }));
 }
 
 #[test]
-fn a_rust_program_hears_of_the_panics_of_its_own_code() {
-    let (sender, heard) = mpsc::channel();
-    tell(sender);
-    let next = || heard.recv_timeout(PATIENCE).expect("the program's hook is told");
+fn the_hook_of_a_rust_program_gets_the_panics_of_its_own_code() {
+    let (sender, panics) = mpsc::channel();
+    report_panics(sender);
+    let next = || panics.recv_timeout(PATIENCE).expect("the program's hook is called");
     let unwinding = panic::catch_unwind(|| {
-        let _end = CallsAtItsEnd;
+        let _end = CallsWhenDropped;
         panic!("before all others");
     });
     assert!(unwinding.is_err());
     assert_eq!(next().0, "before all others");
     call_back();
-    let mut rest: Vec<_> = std::iter::from_fn(|| heard.try_recv().ok()).map(|(words, _)| words).collect();
-    // One for each change.
+    let mut rest: Vec<_> = std::iter::from_fn(|| panics.try_recv().ok()).map(|(text, _)| text).collect();
+    // The callback panics at each change.
     rest.dedup();
     assert_eq!(rest, ["in a callback", "in a destructor"]);
     let server = server();

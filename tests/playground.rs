@@ -1,10 +1,10 @@
-//! The example `playground`, run as its users run it: as a process of its own, with a program of theirs.
+//! The example `playground`, run as users run it: as a process of its own, with a program.
 //!
-//! The programs are ignored tests of this file, so that they run wherever the tests do. `cargo test` builds the example
-//! beside the tests. `cargo test --test playground` does not, and runs whatever `cargo build --examples` has left.
+//! The programs are ignored tests of this file, so that they run on every platform. `cargo test` builds the example,
+//! too. `cargo test --test playground` does not, and runs the program that `cargo build --examples` has built before.
 #![cfg(feature = "test-server")]
 
-// `cargo test` builds examples, but does not look for tests in them.
+// `cargo test` does not run the unit tests of examples.
 #[path = "../examples/playground/options.rs"]
 mod options;
 
@@ -22,11 +22,11 @@ use support::{
     process::{KilledOnDrop, Lines, example},
 };
 
-/// What a finished `playground` leaves.
+/// The exit code and the output of `playground`.
 struct Finished {
     code: Option<i32>,
-    /// Its own lines, without its name.
-    said: Vec<String>,
+    /// The lines of the playground itself, without its name.
+    lines: Vec<String>,
 }
 
 fn playground(args: &[&str]) -> KilledOnDrop {
@@ -37,23 +37,23 @@ fn playground(args: &[&str]) -> KilledOnDrop {
 
 fn finish(args: &[&str]) -> Finished {
     let mut child = playground(args);
-    // Read, so that no pipe fills up.
+    // Reading keeps the pipes from filling up.
     let stdout = Lines::read(child.0.stdout.take().expect("piped"));
     let stderr = Lines::read(child.0.stderr.take().expect("piped"));
     let own = |line: String| line.strip_prefix("playground: ").map(str::to_owned);
-    let said = stderr.rest().into_iter().filter_map(own).collect();
+    let lines = stderr.rest().into_iter().filter_map(own).collect();
     stdout.rest();
-    Finished { code: child.0.wait().expect("a child of this process").code(), said }
+    Finished { code: child.0.wait().expect("a child of this process").code(), lines }
 }
 
-/// Has the playground run a test of this file.
+/// Runs the playground with a test of this file as its program.
 fn tried(options: &[&str], program: &str) -> Finished {
     let this = env::current_exe().expect("this test");
     let this = this.to_str().expect("a UTF-8 path");
     finish(&[options, &[this, "--ignored", "--exact", program]].concat())
 }
 
-/// What is found of a program that has ended with this code, and has done so much of what it was to do.
+/// The lines about a program that has ended with this code and has done these steps.
 fn findings(code: i32, is_seen: [bool; 4]) -> Vec<String> {
     let whats = [
         "subscribed to all three channels",
@@ -98,18 +98,22 @@ mod programs {
     fn complete() {
         let (pusher, receiver) = connected();
         for channel in ["news", "private-orders", "presence-kitchen"] {
-            pusher.subscribe(channel).expect("a valid name").wait_subscribed(PATIENCE).expect("it is let in");
+            pusher
+                .subscribe(channel)
+                .expect("a valid name")
+                .wait_subscribed(PATIENCE)
+                .expect("the channel is authorised");
         }
         let kitchen = pusher.channel("presence-kitchen").expect("a valid name");
         assert_eq!(kitchen.me().expect("a member").id(), "bob");
         assert_eq!(kitchen.member("ann").expect("a member").id(), "ann");
         kitchen.trigger("client-hello", "hello").expect("a subscribed channel");
         while next_event(&receiver).0 != "client-welcome" {}
-        // The confirmations of before the cut may still wait.
+        // Confirmations from before the cut may come first.
         let renewed = std::iter::repeat_with(|| subscription(&receiver)).filter(|success| success.gap.is_some());
         assert_eq!(renewed.take(3).count(), 3);
         assert_eq!(next_event(&receiver).0, "published");
-        pusher.sign_in().expect("it is connected");
+        pusher.sign_in().expect("an endpoint is configured");
         pusher.user().wait_signed_in(PATIENCE).expect("the endpoint signs");
         assert_eq!(pusher.user().id().as_deref(), Some("bob"));
     }
@@ -119,7 +123,11 @@ mod programs {
     fn without_a_hello() {
         let (pusher, _) = connected();
         for channel in ["news", "private-orders", "presence-kitchen"] {
-            pusher.subscribe(channel).expect("a valid name").wait_subscribed(PATIENCE).expect("it is let in");
+            pusher
+                .subscribe(channel)
+                .expect("a valid name")
+                .wait_subscribed(PATIENCE)
+                .expect("the channel is authorised");
         }
     }
 
@@ -141,43 +149,43 @@ mod programs {
 #[test]
 fn a_program_that_does_everything_passes() {
     let finished = tried(&[], "programs::complete");
-    assert_eq!(finished.said, findings(0, [true; 4]));
+    assert_eq!(finished.lines, findings(0, [true; 4]));
     assert_eq!(finished.code, Some(0));
 }
 
 #[test]
-fn a_program_that_does_too_little_is_told_what_is_missing() {
+fn missing_steps_are_a_failure() {
     let finished = tried(&[], "programs::without_a_hello");
-    assert_eq!(finished.said, findings(0, [true, false, false, true]));
+    assert_eq!(finished.lines, findings(0, [true, false, false, true]));
     assert_eq!(finished.code, Some(1));
 }
 
 #[test]
-fn the_exit_code_is_the_programs() {
+fn the_exit_code_is_that_of_the_program() {
     let finished = tried(&[], "programs::with_a_code");
-    assert_eq!(finished.said, findings(7, [false, false, false, true]));
+    assert_eq!(finished.lines, findings(7, [false, false, false, true]));
     assert_eq!(finished.code, Some(7));
 }
 
 #[test]
 fn a_program_that_does_not_end_is_killed() {
     let finished = tried(&["--seconds", "1"], "programs::without_an_end");
-    assert_eq!(finished.said[0], "the program had not ended after 1s, and was killed");
+    assert_eq!(finished.lines[0], "the program had not ended after 1s, and was killed");
     assert_eq!(finished.code, Some(1));
 }
 
 #[test]
-fn what_cannot_be_run_is_told_on_one_line() {
+fn the_error_for_a_program_that_cannot_run_is_one_line() {
     let absent = finish(&["./no such program"]);
-    assert_eq!((absent.code, absent.said.len()), (Some(1), 1), "{:?}", absent.said);
-    assert!(absent.said[0].starts_with("cannot start \"./no such program\": "), "{:?}", absent.said);
+    assert_eq!((absent.code, absent.lines.len()), (Some(1), 1), "{:?}", absent.lines);
+    assert!(absent.lines[0].starts_with("cannot start \"./no such program\": "), "{:?}", absent.lines);
     let wrong = finish(&["--colour"]);
     assert_eq!(wrong.code, Some(2));
-    assert_eq!(wrong.said, ["expected a program, --seconds N or --help, got \"--colour\""]);
+    assert_eq!(wrong.lines, ["expected a program, --seconds N or --help, got \"--colour\""]);
 }
 
 #[test]
-fn without_a_program_it_prints_the_variables_and_serves() {
+fn without_a_program_the_playground_prints_the_variables_and_serves() {
     let mut child = playground(&[]);
     let stdout = Lines::read(child.0.stdout.take().expect("piped"));
     let names = ["URL", "HOST", "PORT", "KEY", "SECRET", "AUTH_ENDPOINT", "USER_AUTH_ENDPOINT"];
@@ -189,7 +197,7 @@ fn without_a_program_it_prints_the_variables_and_serves() {
     for config in [by_host, Config::url(url)] {
         let pusher = Pusher::new(config);
         let receiver = pusher.receiver();
-        pusher.connect().expect("it serves").subscribe("news").expect("a valid name");
+        pusher.connect().expect("the server accepts").subscribe("news").expect("a valid name");
         assert_eq!(next_event(&receiver).0, "published");
     }
 }

@@ -1,4 +1,4 @@
-//! Rule H4 for receivers that wait among other descriptors.
+//! Rule H4 for receivers that are polled with other descriptors.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -30,7 +30,7 @@ fn is_readable(receiver: &PollableReceiver, patience: i64) -> bool {
 }
 
 #[test]
-fn h4_a_descriptor_is_readable_while_something_waits() {
+fn h4_a_descriptor_is_readable_while_a_notification_waits() {
     let (server, pusher, channel) = room();
     let receiver = pusher.receiver().pollable().expect("two more descriptors");
     assert_eq!(receiver.as_fd().as_raw_fd(), receiver.as_raw_fd());
@@ -43,21 +43,21 @@ fn h4_a_descriptor_is_readable_while_something_waits() {
         assert_eq!(receiver.drain(1).count(), 1);
     }
     drop((pusher, channel));
-    eventually("the end", || {
+    eventually("the receiver is closed", || {
         while receiver.try_recv().is_ok() {}
         receiver.is_closed()
     });
-    assert!(is_readable(&receiver, 0), "that nothing comes any more is worth a look");
+    assert!(is_readable(&receiver, 0), "the descriptor of a closed receiver is readable");
 }
 
 #[test]
-fn h4_what_an_iterator_gives_back_makes_it_readable_again() {
+fn h4_notifications_that_an_iterator_returns_make_the_descriptor_readable() {
     let (server, pusher, _channel) = room();
     let receiver = pusher.receiver();
     publish(&server, 0..3);
     waits(&receiver, 3);
     let receiver = receiver.pollable().expect("two more descriptors");
-    assert!(is_readable(&receiver, 0), "what came before it had a descriptor counts");
+    assert!(is_readable(&receiver, 0), "notifications from before the descriptor count");
     let mut notifications = receiver.try_iter();
     notifications.next();
     drop(notifications);
@@ -67,13 +67,13 @@ fn h4_what_an_iterator_gives_back_makes_it_readable_again() {
 }
 
 #[test]
-fn h6_descriptors_go_with_their_receivers() {
-    support::run_alone("alone_descriptors_go_with_their_receivers");
+fn h6_descriptors_are_closed_with_their_receivers() {
+    support::run_alone("alone_descriptors_are_closed_with_their_receivers");
 }
 
 #[test]
-#[ignore = "run by h6_descriptors_go_with_their_receivers in a process of its own"]
-fn alone_descriptors_go_with_their_receivers() {
+#[ignore = "run by h6_descriptors_are_closed_with_their_receivers in a process of its own"]
+fn alone_descriptors_are_closed_with_their_receivers() {
     let pusher = Pusher::new(Config::host("key", "localhost"));
     let before = support::descriptors();
     let receivers: Vec<_> = (0..100).map(|_| pusher.receiver().pollable().expect("enough descriptors")).collect();

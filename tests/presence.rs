@@ -1,4 +1,4 @@
-//! Rules P: who is in a channel.
+//! Rules P: members of presence channels. And S9: counts and caches.
 
 mod support;
 
@@ -21,17 +21,17 @@ fn set(ids: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn p1_the_list_is_there_when_the_confirmation_is_told() {
+fn p1_the_list_is_complete_when_the_handlers_of_the_confirmation_run() {
     let server = server();
     let ann = member(&server, "ann");
     subscribed(&ann, "presence-room");
     let bob = member(&server, "bob");
     let channel = bob.channel("presence-room").expect("a valid name");
-    let (told, tells) = mpsc::channel();
+    let (report, reports) = mpsc::channel();
     let inside = channel.clone();
-    channel.on_subscription_succeeded(move |_| told.send((ids(&inside), inside.me())).unwrap_or_default());
+    channel.on_subscription_succeeded(move |_| report.send((ids(&inside), inside.me())).unwrap_or_default());
     channel.subscribe();
-    let (members, me) = tells.recv_timeout(PATIENCE).expect("confirmed");
+    let (members, me) = reports.recv_timeout(PATIENCE).expect("confirmed");
     assert_eq!(members, set(&["ann", "bob"]));
     assert_eq!(me.expect("a member").id(), "bob");
     assert_eq!(channel.member("ann").expect("a member").id(), "ann");
@@ -39,15 +39,15 @@ fn p1_the_list_is_there_when_the_confirmation_is_told() {
 }
 
 #[test]
-fn p3_members_come_and_go_and_the_list_is_up_to_date_when_it_is_told() {
+fn p3_the_list_is_up_to_date_when_the_handlers_of_member_changes_run() {
     let server = server();
     let ann = member(&server, "ann");
     let channel = subscribed(&ann, "presence-room");
-    let (told, tells) = mpsc::channel();
+    let (report, reports) = mpsc::channel();
     for added in [true, false] {
-        let (told, inside) = (told.clone(), channel.clone());
+        let (report, inside) = (report.clone(), channel.clone());
         let handler = move |change: &pusher_channels::MemberChange| {
-            told.send((added, change.member.id().to_owned(), ids(&inside))).unwrap_or_default();
+            report.send((added, change.member.id().to_owned(), ids(&inside))).unwrap_or_default();
         };
         let (client, of_channel) = (handler.clone(), handler);
         if added {
@@ -60,33 +60,33 @@ fn p3_members_come_and_go_and_the_list_is_up_to_date_when_it_is_told() {
     }
     let bob = member(&server, "bob");
     subscribed(&bob, "presence-room");
-    let next_told = || tells.recv_timeout(PATIENCE).expect("told");
+    let next_report = || reports.recv_timeout(PATIENCE).expect("a report");
     for _ in 0..2 {
-        assert_eq!(next_told(), (true, "bob".to_owned(), set(&["ann", "bob"])));
+        assert_eq!(next_report(), (true, "bob".to_owned(), set(&["ann", "bob"])));
     }
     drop(bob);
     for _ in 0..2 {
-        assert_eq!(next_told(), (false, "bob".to_owned(), set(&["ann"])));
+        assert_eq!(next_report(), (false, "bob".to_owned(), set(&["ann"])));
     }
 }
 
 #[test]
-fn p1_after_a_reconnect_the_difference_is_told() {
+fn p1_after_a_reconnect_the_difference_is_reported() {
     let server = server();
     let ann = member(&server, "ann");
     let channel = subscribed(&ann, "presence-room");
     let bob = member(&server, "bob");
     subscribed(&bob, "presence-room");
-    eventually("bob is seen", || ids(&channel) == set(&["ann", "bob"]));
+    eventually("bob is a member", || ids(&channel) == set(&["ann", "bob"]));
     let receiver = ann.receiver();
     bob.disconnect();
-    next(&receiver, |told| matches!(told, Notification::MemberRemoved(_)).then_some(()));
-    // Bob comes while Ann is away.
+    next(&receiver, |notification| matches!(notification, Notification::MemberRemoved(_)).then_some(()));
+    // Bob joins while Ann is disconnected.
     ann.disconnect();
     bob.connect().expect("the embedded server accepts");
     assert!(server.wait_for(PATIENCE, |snapshot| snapshot.members("presence-room") == 1));
     ann.connect().expect("the embedded server accepts");
-    let came = next(&receiver, |told| match told {
+    let joined = next(&receiver, |notification| match notification {
         Notification::SubscriptionSucceeded(succeeded) => {
             assert!(succeeded.resubscribed);
             None
@@ -94,11 +94,11 @@ fn p1_after_a_reconnect_the_difference_is_told() {
         Notification::MemberAdded(change) => Some(change.member.id().to_owned()),
         _ => None,
     });
-    assert_eq!(came, "bob");
+    assert_eq!(joined, "bob");
 }
 
 #[test]
-fn members_are_known_while_the_connection_is_lost_and_forgotten_with_the_wish() {
+fn p1_members_are_kept_during_a_loss_and_removed_by_unsubscribe() {
     let server = server();
     let ann = member(&server, "ann");
     let receiver = ann.receiver();
@@ -116,15 +116,15 @@ fn s9_the_subscription_count_is_kept() {
     let server = TestServer::builder().subscription_counts(true).start().expect("a free port");
     let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
     let channel = pusher.subscribe("room").expect("a valid name");
-    eventually("one is counted", || channel.subscription_count() == Some(1));
+    eventually("the count is 1", || channel.subscription_count() == Some(1));
     let other = Pusher::new(quick(&server)).connect().expect("accepted");
-    let (told, tells) = mpsc::channel();
-    other.on_subscription_count(move |count| told.send(count.count).unwrap_or_default());
+    let (report, reports) = mpsc::channel();
+    other.on_subscription_count(move |count| report.send(count.count).unwrap_or_default());
     subscribed(&other, "room");
-    assert_eq!(tells.recv_timeout(PATIENCE), Ok(2));
-    eventually("two are counted", || channel.subscription_count() == Some(2));
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok(2));
+    eventually("the count is 2", || channel.subscription_count() == Some(2));
     drop(other);
-    eventually("one is counted again", || channel.subscription_count() == Some(1));
+    eventually("the count is 1 again", || channel.subscription_count() == Some(1));
     channel.unsubscribe();
     assert_eq!(channel.subscription_count(), None);
 }
@@ -135,17 +135,17 @@ fn s9_every_kind_of_cache_channel_begins_with_its_last_event() {
     let pusher = member(&server, "ann");
     for name in ["cache-a", "private-cache-a", "presence-cache-a", "private-encrypted-cache-a"] {
         let channel = pusher.channel(name).expect("a valid name");
-        let (told, tells) = mpsc::channel();
-        let missed = told.clone();
+        let (report, reports) = mpsc::channel();
+        let missed = report.clone();
         channel.on_cache_miss(move |channel| missed.send(format!("missed {channel}")).unwrap_or_default());
-        channel.bind("e", move |event| told.send(event.data().to_owned()).unwrap_or_default());
+        channel.bind("e", move |event| report.send(event.data().to_owned()).unwrap_or_default());
         channel.subscribe();
-        assert_eq!(tells.recv_timeout(PATIENCE), Ok(format!("missed {name}")));
+        assert_eq!(reports.recv_timeout(PATIENCE), Ok(format!("missed {name}")));
         server.trigger(name, "e", "kept");
-        assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("kept"), "{name}");
+        assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("kept"), "{name}");
         channel.unsubscribe();
         channel.subscribe();
-        assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("kept"), "{name}");
+        assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("kept"), "{name}");
     }
 }
 
@@ -154,11 +154,11 @@ fn s9_a_count_of_zero_is_a_count() {
     let server = server();
     let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
     let channel = subscribed(&pusher, "room");
-    let (told, tells) = mpsc::channel();
-    channel.on_subscription_count(move |count| told.send(count.count).unwrap_or_default());
+    let (report, reports) = mpsc::channel();
+    channel.on_subscription_count(move |count| report.send(count.count).unwrap_or_default());
     server
         .send_raw(r#"{"event":"pusher_internal:subscription_count","channel":"room","data":{"subscription_count":0}}"#);
-    assert_eq!(tells.recv_timeout(PATIENCE), Ok(0));
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok(0));
     assert_eq!(channel.subscription_count(), Some(0));
 }
 
@@ -166,27 +166,27 @@ fn s9_a_count_of_zero_is_a_count() {
 fn s9_a_cache_channel_begins_with_its_last_event_or_with_a_miss() {
     let server = server();
     let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
-    let (told, tells) = mpsc::channel();
-    let missed = told.clone();
+    let (report, reports) = mpsc::channel();
+    let missed = report.clone();
     pusher.on_cache_miss(move |channel| missed.send(format!("missed {channel}")).unwrap_or_default());
-    pusher.on_event(move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    pusher.on_event(move |event| report.send(event.data().to_owned()).unwrap_or_default());
     let channel = subscribed(&pusher, "cache-room");
-    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("missed cache-room"));
+    assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("missed cache-room"));
     server.trigger("cache-room", "e", "kept");
-    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("kept"));
+    assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("kept"));
     channel.unsubscribe();
     channel.subscribe();
-    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("kept"));
+    assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("kept"));
 }
 
 #[test]
-fn p2_ones_own_id_stays_while_subscribed() {
+fn p2_the_own_member_stays_while_subscribed() {
     let server = server();
     let ann = member(&server, "ann");
     let channel = subscribed(&ann, "presence-cache-room");
-    let (told, tells) = mpsc::channel();
+    let (report, reports) = mpsc::channel();
     channel.on_member_removed(move |change: &pusher_channels::MemberChange| {
-        told.send(change.member.id().to_owned()).unwrap_or_default();
+        report.send(change.member.id().to_owned()).unwrap_or_default();
     });
     let receiver = ann.receiver();
     let removed = |id: &str| {
@@ -199,14 +199,14 @@ fn p2_ones_own_id_stays_while_subscribed() {
     );
     removed("ann");
     removed("bob");
-    next(&receiver, |told| matches!(told, Notification::MemberRemoved(_)).then_some(()));
-    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("bob"), "the first one that is told");
+    next(&receiver, |notification| matches!(notification, Notification::MemberRemoved(_)).then_some(()));
+    assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("bob"), "the first reported removal");
     assert_eq!(ids(&channel), set(&["ann"]));
     assert_eq!(channel.me().expect("a member").id(), "ann");
     assert_eq!(ann.stats().ignored, 1);
 }
 
-/// A list as a server sends it with the confirmation, here to a client that has left and comes back.
+/// A confirmation with a list of members, as a server sends it. The client of the test is not in the list.
 fn confirmation(ids: &[String], info: &str) -> String {
     let hash: serde_json::Map<_, _> = ids.iter().map(|id| (id.clone(), info.into())).collect();
     let data = serde_json::json!({ "presence": { "ids": ids, "hash": hash, "count": ids.len() } }).to_string();
@@ -227,7 +227,8 @@ fn p2_100_000_members_are_kept_within_the_defaults() {
     server.send_raw(&confirmation(&ids, &"x".repeat(48)));
     channel.wait_subscribed(PATIENCE).expect("confirmed");
     assert_eq!(channel.members().len(), 100_000);
-    let error = std::iter::from_fn(|| receiver.try_recv().ok()).find(|told| matches!(told, Notification::Error(_)));
+    let error = std::iter::from_fn(|| receiver.try_recv().ok())
+        .find(|notification| matches!(notification, Notification::Error(_)));
     assert!(error.is_none(), "{error:?}");
 }
 
@@ -240,12 +241,12 @@ fn d1_half_of_a_surrogate_pair_in_a_member_is_u_fffd() {
     server.send_raw(
         r#"{"event":"pusher_internal:member_added","channel":"presence-room","data":{"user_id":"b\ud83d","user_info":{"n":"\ude00"}}}"#,
     );
-    let change = next(&receiver, |told| match told {
+    let change = next(&receiver, |notification| match notification {
         Notification::MemberAdded(change) => Some(change),
         _ => None,
     });
     assert_eq!(change.member.id(), "b\u{fffd}");
-    let info: serde_json::Value = change.member.info_as().expect("it is JSON");
+    let info: serde_json::Value = change.member.info_as().expect("JSON");
     assert_eq!(info, serde_json::json!({ "n": "\u{fffd}" }));
     assert!(channel.member("b\u{fffd}").is_some());
 }

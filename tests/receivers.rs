@@ -1,4 +1,5 @@
-//! Rules H4 and S3 for receivers with options: what they get, how much of it, when it ends, who is woken for it.
+//! Rules H4 and S3 for receivers with options: the notifications that they get, their capacity, their end, and their
+//! wake-ups.
 
 mod support;
 
@@ -12,7 +13,7 @@ use pusher_channels::{
     Error, Notification, NotificationKind, Overflow, Pusher, Receiver, ReceiverOptions, TryRecvError,
     testing::TestServer,
 };
-use support::{PATIENCE, dispatched_by_hand, eventually, next, next_error, quick, room, server, subscribed, waits};
+use support::{PATIENCE, eventually, next, next_error, quick, room, server, subscribed, waits, with_manual_dispatch};
 
 fn publish(server: &TestServer, events: impl IntoIterator<Item = (&'static str, usize)>) {
     for (name, data) in events {
@@ -20,13 +21,13 @@ fn publish(server: &TestServer, events: impl IntoIterator<Item = (&'static str, 
     }
 }
 
-/// What was handed out, in short.
+/// A short text for a notification.
 fn short(notification: &Notification) -> String {
     match notification {
         Notification::Event(event) => format!("{}{}", event.name(), event.data()),
         Notification::Lagged(count) => format!("lagged {count}"),
-        Notification::MemberAdded(change) => format!("{} came", change.member.id()),
-        Notification::MemberRemoved(change) => format!("{} went", change.member.id()),
+        Notification::MemberAdded(change) => format!("{} joined", change.member.id()),
+        Notification::MemberRemoved(change) => format!("{} left", change.member.id()),
         Notification::SubscriptionSucceeded(succeeded) => format!("subscribed to {}", &*succeeded.channel),
         other => format!("{:?}", other.kind()),
     }
@@ -36,7 +37,7 @@ fn shorts(notifications: impl Iterator<Item = Notification>) -> Vec<String> {
     notifications.map(|notification| short(&notification)).collect()
 }
 
-/// Takes all that waits.
+/// Takes all notifications, and returns whether the receiver is closed.
 fn is_closed(receiver: &Receiver) -> bool {
     let end = std::iter::repeat_with(|| receiver.try_recv()).find_map(Result::err);
     end == Some(TryRecvError::Closed)
@@ -56,11 +57,11 @@ fn h4_each_receiver_has_a_capacity_and_a_policy_of_its_own() {
     assert_eq!((oldest.dropped(), newest.dropped(), all.dropped()), (3, 3, 0));
     let none = pusher.receiver_with(ReceiverOptions::new().capacity(0));
     publish(&server, [("e", 5)]);
-    assert_eq!(shorts(none.iter().take(1)), ["e5"], "there is room for one at least");
+    assert_eq!(shorts(none.iter().take(1)), ["e5"], "the capacity is at least 1");
 }
 
 #[test]
-fn a_channels_receiver_gets_what_is_the_channels() {
+fn a_receiver_of_a_channel_gets_only_notifications_of_that_channel() {
     let server = server();
     let config = |id: &str| quick(&server).secret(server.secret()).user_data(serde_json::json!({ "id": id }));
     let (pusher, other) = (Pusher::new(config("ann")), Pusher::new(config("bob")));
@@ -76,15 +77,15 @@ fn a_channels_receiver_gets_what_is_the_channels() {
     guest.unsubscribe();
     assert!(server.wait_for_subscribers("presence-room", 1, PATIENCE));
     let seen = shorts(receiver.iter().take(4));
-    assert_eq!(seen, ["subscribed to presence-room", "bob came", "e7", "bob went"]);
+    assert_eq!(seen, ["subscribed to presence-room", "bob joined", "e7", "bob left"]);
     pusher.disconnect();
-    assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Empty), "the connection's changes are no channel's");
+    assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Empty), "changes of state belong to no channel");
     drop((pusher, channel));
     assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Closed));
 }
 
 #[test]
-fn a_receiver_gets_the_kinds_that_it_asked_for() {
+fn a_receiver_gets_only_the_chosen_kinds() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
     let only = |kind| pusher.receiver_with(ReceiverOptions::new().only([kind]));
@@ -100,7 +101,7 @@ fn a_receiver_gets_the_kinds_that_it_asked_for() {
 }
 
 #[test]
-fn what_a_decoder_cannot_decode_is_a_failure_and_no_event() {
+fn an_error_of_the_decoder_is_a_failure_and_not_an_event() {
     let server = TestServer::builder().encryption_master_key([0; 32]).start().expect("a free port");
     let master_key = "A".repeat(43) + "=";
     let config = quick(&server).secret(server.secret()).encryption_master_key(master_key);
@@ -122,7 +123,7 @@ fn what_a_decoder_cannot_decode_is_a_failure_and_no_event() {
 }
 
 #[test]
-fn h4_keep_latest_hands_out_the_newest_event_of_each_name() {
+fn h4_keep_latest_keeps_the_newest_event_of_each_name() {
     let (server, pusher, channel) = room();
     let latest = channel.receiver_with(ReceiverOptions::new().overflow(Overflow::KeepLatest));
     let all = pusher.receiver();
@@ -134,11 +135,11 @@ fn h4_keep_latest_hands_out_the_newest_event_of_each_name() {
     publish(&server, [("x", 100)]);
     assert_eq!(shorts(latest.iter().take(1)), ["x100"]);
     drop(latest);
-    assert_eq!(pusher.stats().superseded, 198, "also when it is gone");
+    assert_eq!(pusher.stats().superseded, 198, "the count outlives the receiver");
 }
 
 #[test]
-fn h4_keep_latest_keeps_each_players_position() {
+fn h4_keep_latest_keeps_an_event_of_each_sender() {
     let (server, pusher, channel) = room();
     let latest = channel.receiver_with(ReceiverOptions::new().overflow(Overflow::KeepLatest));
     let all = pusher.receiver();
@@ -150,9 +151,9 @@ fn h4_keep_latest_keeps_each_players_position() {
     assert_eq!(shorts(latest.try_iter()), ["client-moved2", "client-moved3"]);
 }
 
-/// As Sockudo sends them: without `user_id`, so that who has moved stands in the data only.
+/// Sockudo sends client events without `user_id`, so that the player is only in the data.
 #[test]
-fn h4_client_events_without_a_sender_supersede_nothing_but_by_a_key_of_the_programs_own() {
+fn h4_client_events_without_a_sender_are_superseded_only_by_a_key_of_the_program() {
     let (server, pusher, channel) = room();
     let latest = channel.receiver_with(ReceiverOptions::new().overflow(Overflow::KeepLatest));
     let by_player = channel.receiver_with(ReceiverOptions::new().keep_latest_by(|event| {
@@ -167,7 +168,7 @@ fn h4_client_events_without_a_sender_supersede_nothing_but_by_a_key_of_the_progr
     }
     waits(&all, 4);
     let numbers = |receiver: &Receiver| -> Vec<u64> {
-        let events = receiver.try_iter().filter_map(|told| match told {
+        let events = receiver.try_iter().filter_map(|notification| match notification {
             Notification::Event(event) => event.json::<serde_json::Value>().ok()?["n"].as_u64(),
             _ => None,
         });
@@ -179,7 +180,7 @@ fn h4_client_events_without_a_sender_supersede_nothing_but_by_a_key_of_the_progr
 }
 
 #[test]
-fn h2_a_key_that_panics_is_reported_and_h1_may_call_the_client() {
+fn h2_a_panic_in_a_key_is_reported_and_a_key_may_call_the_client() {
     let (server, pusher, channel) = room();
     let inside = pusher.clone();
     let receiver = channel.receiver_with(ReceiverOptions::new().keep_latest_by(move |event| {
@@ -192,7 +193,7 @@ fn h2_a_key_that_panics_is_reported_and_h1_may_call_the_client() {
     publish(&server, [("a", 1), ("b", 2)]);
     waits(&receiver, 1);
     publish(&server, [("bad", 3), ("x", 4), ("x", 5)]);
-    let reported = next(&all, |told| match told {
+    let reported = next(&all, |notification| match notification {
         Notification::Error(error) => Some(error.to_string()),
         _ => None,
     });
@@ -200,25 +201,25 @@ fn h2_a_key_that_panics_is_reported_and_h1_may_call_the_client() {
     waits(&receiver, 3);
     eventually("two are superseded", || receiver.superseded() == 2);
     assert_eq!(shorts(receiver.try_iter()), ["b2", "bad3", "x5"]);
-    // The closure holds a handle of its own client.
+    // The closure has a handle of its own client.
     drop(receiver);
 }
 
 #[test]
-fn h4_handlers_may_keep_the_latest_only() {
+fn h4_handlers_may_keep_only_the_latest_event() {
     let server = server();
-    let (pusher, channel) = dispatched_by_hand(quick(&server).overflow(Overflow::KeepLatest), "room");
-    let (told, tells) = mpsc::channel();
-    channel.bind_sender("e", told);
+    let (pusher, channel) = with_manual_dispatch(quick(&server).overflow(Overflow::KeepLatest), "room");
+    let (report, reports) = mpsc::channel();
+    channel.bind_sender("e", report);
     let all = pusher.receiver_with(ReceiverOptions::new().overflow(Overflow::Block));
     publish(&server, (0..10).map(|n| ("e", n)));
     waits(&all, 10);
     assert_eq!(pusher.dispatch(), 1);
-    assert_eq!(tells.try_iter().map(|event| event.data().to_owned()).collect::<Vec<_>>(), ["9"]);
+    assert_eq!(reports.try_iter().map(|event| event.data().to_owned()).collect::<Vec<_>>(), ["9"]);
 }
 
 #[test]
-fn h4_a_frame_ends_with_what_waited_when_it_began() {
+fn h4_try_iter_ends_with_the_notifications_that_waited_when_it_began() {
     let (server, pusher, _channel) = room();
     let receiver = pusher.receiver();
     publish(&server, [("e", 0), ("e", 1)]);
@@ -226,17 +227,17 @@ fn h4_a_frame_ends_with_what_waited_when_it_began() {
     let mut seen = Vec::new();
     for notification in receiver.try_iter() {
         seen.push(short(&notification));
-        // More comes with each that is handled, for ever.
+        // Handling a notification causes another one.
         let waiting = receiver.len();
         publish(&server, [("later", seen.len())]);
-        eventually("it has come", || receiver.len() > waiting);
+        eventually("the event is queued", || receiver.len() > waiting);
     }
     assert_eq!(seen, ["e0", "e1"]);
     assert_eq!(shorts(receiver.try_iter()), ["later1", "later2"]);
 }
 
 #[test]
-fn h4_what_is_not_drained_stays_in_its_order() {
+fn h4_notifications_that_are_not_drained_stay_in_order() {
     let (server, pusher, _channel) = room();
     let receiver = pusher.receiver();
     publish(&server, (0..7).map(|n| ("e", n)));
@@ -244,13 +245,13 @@ fn h4_what_is_not_drained_stays_in_its_order() {
     assert_eq!(shorts(receiver.drain(2)), ["e0", "e1"]);
     assert_eq!(shorts(receiver.drain(0)), [""; 0]);
     assert_eq!(shorts(receiver.try_iter().take(1)), ["e2"]);
-    assert_eq!((receiver.len(), short(&receiver.recv().expect("it waits"))), (4, "e3".to_owned()));
+    assert_eq!((receiver.len(), short(&receiver.recv().expect("an event waits"))), (4, "e3".to_owned()));
     assert_eq!(shorts(receiver.drain(100)), ["e4", "e5", "e6"]);
     assert_eq!(receiver.dropped(), 0);
 }
 
 #[test]
-fn s3_an_iterator_that_has_begun_hands_out_nothing_of_a_channel_that_is_unsubscribed() {
+fn s3_an_iterator_returns_no_event_of_a_channel_that_was_unsubscribed_meanwhile() {
     let (server, pusher, channel) = room();
     subscribed(&pusher, "kept");
     let receiver = pusher.receiver();
@@ -264,7 +265,7 @@ fn s3_an_iterator_that_has_begun_hands_out_nothing_of_a_channel_that_is_unsubscr
 }
 
 #[test]
-fn a_wake_up_runs_after_the_item_is_in_the_queue_and_once_until_somebody_looks() {
+fn a_wake_up_runs_after_the_notification_is_queued_and_once_until_the_next_look() {
     let (server, pusher, _channel) = room();
     let (wake, woken) = mpsc::channel();
     let receiver = pusher.receiver_with(ReceiverOptions::new().wake(move || wake.send(()).unwrap_or_default()));
@@ -273,30 +274,30 @@ fn a_wake_up_runs_after_the_item_is_in_the_queue_and_once_until_somebody_looks()
         woken.recv_timeout(PATIENCE).expect("woken");
         assert_eq!(receiver.try_recv().as_ref().map(short), Ok(format!("e{round}")));
     }
-    // Whoever was woken and has not looked is not woken again.
+    // There is no second wake-up before the program looks at the queue.
     publish(&server, [("e", 0)]);
     woken.recv_timeout(PATIENCE).expect("woken");
     publish(&server, [("e", 1), ("e", 2)]);
     waits(&receiver, 3);
     assert_eq!(receiver.try_iter().count(), 3);
     assert!(woken.try_recv().is_err());
-    // An empty look is a look.
+    // A look at an empty queue counts.
     assert!(receiver.try_iter().next().is_none());
     publish(&server, [("e", 3)]);
     woken.recv_timeout(PATIENCE).expect("woken");
     assert_eq!(receiver.try_iter().count(), 1);
     drop((pusher, _channel));
     let last = thread::spawn(move || {
-        // The changes of the end, and the end itself.
+        // The last changes of state, and the end.
         while !is_closed(&receiver) {
             woken.recv_timeout(PATIENCE).expect("woken");
         }
     });
-    last.join().expect("woken for the end");
+    last.join().expect("woken at the end");
 }
 
 #[test]
-fn h2_a_wake_up_that_looks_and_panics_is_reported_once_and_events_go_on() {
+fn h2_a_wake_up_that_panics_is_reported_once_and_events_go_on() {
     let (server, pusher, _channel) = room();
     let receiver = pusher.receiver();
     let broken = Arc::new(OnceLock::<Receiver>::new());
@@ -312,11 +313,11 @@ fn h2_a_wake_up_that_looks_and_panics_is_reported_once_and_events_go_on() {
     assert!(matches!(next_error(&receiver), Error::HandlerPanicked { handler } if handler.contains("receiver")));
     publish(&server, [("e", 1)]);
     assert_eq!(shorts(receiver.iter().take(1)), ["e1"]);
-    assert_eq!(count.strong_count(), 0, "what panics is let go of");
+    assert_eq!(count.strong_count(), 0, "the closure is dropped");
 }
 
 #[test]
-fn h4_what_is_given_back_wakes_again() {
+fn h4_notifications_that_an_iterator_returns_cause_a_wake_up() {
     let (server, pusher, _channel) = room();
     let (wake, woken) = mpsc::channel();
     let receiver = pusher.receiver_with(ReceiverOptions::new().wake(move || wake.send(()).unwrap_or_default()));
@@ -325,82 +326,87 @@ fn h4_what_is_given_back_wakes_again() {
     waits(&receiver, 2);
     let mut notifications = receiver.try_iter();
     notifications.next();
-    // Meanwhile somebody else looks, and finds nothing.
+    // Another consumer looks meanwhile, and finds nothing.
     while receiver.try_recv().is_ok() || woken.try_recv().is_ok() {}
     drop(notifications);
     assert_eq!((woken.try_recv(), shorts(receiver.try_iter())), (Ok(()), vec!["e1".to_owned()]));
 }
 
 #[test]
-fn h4_a_frame_ends_although_each_of_its_notifications_pushes_others_out() {
+fn h4_try_iter_ends_although_each_notification_causes_losses() {
     let (server, pusher, _channel) = room();
     let options = ReceiverOptions::new().capacity(2).overflow(Overflow::KeepLatest);
     let (receiver, all) = (pusher.receiver_with(options), pusher.receiver());
     let names: Vec<String> = (0..100).map(|n| format!("n{n}")).collect();
     let mut published = 0;
-    let mut push = |count: usize| {
+    let mut publish_names = |count: usize| {
         for name in names.iter().cycle().skip(published).take(count) {
             server.trigger("room", name, &0);
         }
         published += count;
         waits(&all, published);
     };
-    push(4);
-    let seen = receiver.try_iter().inspect(|_| push(3)).take(50).count();
-    assert!(seen < 10, "two waited, with a loss between each: {seen}");
+    publish_names(4);
+    let seen = receiver.try_iter().inspect(|_| publish_names(3)).take(50).count();
+    assert!(seen < 10, "two events, and losses between them: {seen}");
 }
 
 #[test]
-fn h4_a_receiver_is_not_closed_while_an_iterator_may_give_something_back() {
+fn h4_a_receiver_is_not_closed_while_an_iterator_has_notifications() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
     let receiver = pusher.receiver();
     pusher.connect().expect("accepted");
     drop(pusher);
     let mut notifications = receiver.try_iter();
-    assert!(notifications.next().is_some() && !receiver.is_closed(), "more than one change is held");
+    assert!(notifications.next().is_some() && !receiver.is_closed(), "the iterator has more than one notification");
     assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Empty));
     thread::scope(|scope| {
         let other = scope.spawn(|| receiver.iter().count());
         drop(notifications);
-        assert_eq!(other.join().expect("no panic"), 3, "who waits gets what is given back, and then the end");
+        assert_eq!(
+            other.join().expect("no panic"),
+            3,
+            "a waiting consumer gets the returned notifications, and then the end"
+        );
     });
     assert!(receiver.is_closed());
 }
 
 #[test]
-fn h4_a_receiver_is_closed_when_the_client_is_gone_and_nothing_waits() {
+fn h4_a_receiver_is_closed_when_the_client_has_ended_and_the_queue_is_empty() {
     let (server, pusher, channel) = room();
     let receiver = pusher.receiver();
     publish(&server, [("e", 0)]);
     waits(&receiver, 1);
     assert!(!receiver.is_closed());
     drop((pusher, channel));
-    assert!(!receiver.is_closed(), "what waits is still handed out");
+    assert!(!receiver.is_closed(), "notifications still wait");
     while receiver.try_iter().count() > 0 {}
     assert!(receiver.is_closed() && receiver.try_recv().err() == Some(TryRecvError::Closed));
 }
 
 #[test]
-fn a_wake_up_goes_with_its_receiver() {
+fn a_wake_up_is_dropped_with_its_receiver() {
     let (_server, pusher, _channel) = room();
     let held = Arc::new(());
     let count = Arc::downgrade(&held);
     let receiver = pusher.receiver_with(ReceiverOptions::new().wake(move || drop(Arc::clone(&held))));
     assert_eq!(count.strong_count(), 1);
     drop(receiver);
-    eventually("it is dropped", || count.strong_count() == 0);
+    eventually("the closure is dropped", || count.strong_count() == 0);
 }
 
 #[test]
-fn h6_the_last_handle_may_go_with_its_thread() {
-    support::run_alone("alone_the_last_handle_goes_with_its_thread");
+fn h6_a_thread_local_may_have_the_last_handle() {
+    support::run_alone("alone_a_thread_local_has_the_last_handle");
 }
 
-/// What marks a thread as one that runs the program's code is made after the client here, and goes before it.
+/// The thread-local mark of threads that run the program's code is made after the client here, and is dropped before
+/// it.
 #[test]
-#[ignore = "run by h6_the_last_handle_may_go_with_its_thread in a process of its own, which would be aborted"]
-fn alone_the_last_handle_goes_with_its_thread() {
+#[ignore = "run by h6_a_thread_local_may_have_the_last_handle in a process of its own, which a failure would abort"]
+fn alone_a_thread_local_has_the_last_handle() {
     thread_local! {
         static CLIENT: OnceCell<Pusher> = const { OnceCell::new() };
     }

@@ -1,4 +1,4 @@
-//! Rules D and H4: what arrives, through a receiver.
+//! Rules D and H4: notifications through a receiver.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn room() -> (TestServer, Pusher, Receiver) {
     (server, pusher, receiver)
 }
 
-fn next_whole_event(receiver: &Receiver) -> Event {
+fn next_full_event(receiver: &Receiver) -> Event {
     next(receiver, |notification| match notification {
         Notification::Event(event) => Some(event),
         _ => None,
@@ -40,27 +40,27 @@ fn d1_data_is_what_the_publisher_sent() {
     ];
     for (data, expected) in cases {
         server.send_raw(&format!(r#"{{"event":"e","channel":"room"{data},"serial":7}}"#));
-        let event = next_whole_event(&receiver);
+        let event = next_full_event(&receiver);
         assert_eq!((event.channel(), event.name(), event.data()), (Some("room"), "e", expected));
         assert_eq!(event.user_id(), None);
     }
     server.send_raw(r#"{"event":"e","channel":"room"}"#);
-    assert_eq!(next_whole_event(&receiver).json::<Option<u8>>().ok(), Some(None), "no data is no value");
+    assert_eq!(next_full_event(&receiver).json::<Option<u8>>().ok(), Some(None), "absent data is no value");
     server.send_raw(r#"{"event":"client-e","channel":"room","data":"{\"n\":[1,2]}","user_id":"u1"}"#);
-    let event = next_whole_event(&receiver);
+    let event = next_full_event(&receiver);
     assert_eq!(event.user_id(), Some("u1"));
     assert_eq!(event.json::<serde_json::Value>().expect("JSON"), serde_json::json!({"n": [1, 2]}));
     let error = event.json::<Vec<u8>>().expect_err("not a list");
     assert!(matches!(&error, Error::Decode { event, .. } if event == "client-e"), "{error:?}");
     assert!(std::error::Error::source(&error).is_some());
     server.trigger("room", "e", &format!("\"{}\"", "x".repeat(100_000)));
-    let error = next_whole_event(&receiver).json::<u8>().expect_err("no number");
-    assert!(error.to_string().len() < 400, "an error does not hold what a peer has sent");
+    let error = next_full_event(&receiver).json::<u8>().expect_err("not a number");
+    assert!(error.to_string().len() < 400, "an error does not contain the data");
 }
 
-/// A browser keeps the half of the same messages, and shows U+FFFD for it.
+/// Browsers keep the half in such messages, and show U+FFFD for it.
 #[test]
-fn d1_half_of_a_surrogate_pair_is_u_fffd_in_the_data_and_in_json_inside_it() {
+fn d1_half_of_a_surrogate_pair_becomes_u_fffd_in_data_and_in_decoded_json() {
     let (server, pusher, receiver) = room();
     let cases = [
         (r#""good morning \ud83d""#, "good morning \u{fffd}"),
@@ -71,32 +71,32 @@ fn d1_half_of_a_surrogate_pair_is_u_fffd_in_the_data_and_in_json_inside_it() {
     ];
     for (data, expected) in cases {
         server.send_raw(&format!(r#"{{"event":"e","channel":"room","data":{data}}}"#));
-        assert_eq!(next_whole_event(&receiver).data(), expected);
+        assert_eq!(next_full_event(&receiver).data(), expected);
     }
     let (sender, decoded) = std::sync::mpsc::channel();
     let channel = pusher.channel("room").expect("a valid name");
     channel.bind_as::<serde_json::Value>("e", move |value| drop(sender.send(value)));
     for data in [r#"{"\ude00":["\ud83d"]}"#, r#""{\"\\ude00\":[\"\\ud83d\"]}""#] {
         server.send_raw(&format!(r#"{{"event":"e","channel":"room","data":{data}}}"#));
-        let event = next_whole_event(&receiver);
-        assert_eq!(event.data(), r#"{"\ude00":["\ud83d"]}"#, "JSON stays as the publisher sent it");
+        let event = next_full_event(&receiver);
+        assert_eq!(event.data(), r#"{"\ude00":["\ud83d"]}"#, "JSON is unchanged");
         let expected = serde_json::json!({ "\u{fffd}": ["\u{fffd}"] });
         assert_eq!(event.json::<serde_json::Value>().ok().as_ref(), Some(&expected));
         assert_eq!(decoded.recv_timeout(PATIENCE).ok(), Some(expected));
     }
     server.send_raw(r#"{"event":"e\ud83d","channel":"room","user_id":"u\ud83d","\ud83d":1}"#);
-    let event = next_whole_event(&receiver);
+    let event = next_full_event(&receiver);
     assert_eq!((event.name(), event.user_id()), ("e\u{fffd}", Some("u\u{fffd}")));
     assert_eq!(pusher.stats().bad_messages, 0);
 }
 
 #[test]
-fn s8_an_application_event_without_a_channel_reaches_the_clients_own_handlers_and_receivers() {
+fn s8_handlers_and_receivers_of_the_client_get_an_application_event_without_a_channel() {
     let (server, pusher, receiver) = room();
     let channel = pusher.channel("room").expect("a valid name");
     let of_channel = channel.receiver();
     let (sender, handled) = std::sync::mpsc::channel();
-    let tell = |what: &'static str| {
+    let handler = |what: &'static str| {
         let sender = sender.clone();
         move |event: &Event| {
             drop(sender.send((
@@ -107,11 +107,11 @@ fn s8_an_application_event_without_a_channel_reaches_the_clients_own_handlers_an
             )));
         }
     };
-    pusher.on_event(tell("on_event"));
-    pusher.bind("notice", tell("bind"));
-    pusher.bind_all(tell("bind_all"));
-    channel.bind_all(tell("of the channel"));
-    pusher.user().bind("notice", tell("of the user"));
+    pusher.on_event(handler("on_event"));
+    pusher.bind("notice", handler("bind"));
+    pusher.bind_all(handler("bind_all"));
+    channel.bind_all(handler("of the channel"));
+    pusher.user().bind("notice", handler("of the user"));
     server.trigger("room", "before", "0");
     server.send_raw(r#"{"event":"notice","data":"1"}"#);
     server.send_raw(r#"{"event":"pusher:notice","data":"x"}"#);
@@ -124,11 +124,11 @@ fn s8_an_application_event_without_a_channel_reaches_the_clients_own_handlers_an
         (None, "client-notice", r#"{"a":2}"#),
         (Some("room"), "after", "3"),
     ] {
-        let event = next_whole_event(&receiver);
+        let event = next_full_event(&receiver);
         assert_eq!((event.channel(), event.name(), event.data()), (channel, name, data));
     }
     for name in ["before", "after"] {
-        assert_eq!(next_event(&of_channel).0, name, "what has no channel is not the channel's");
+        assert_eq!(next_event(&of_channel).0, name, "a receiver of a channel gets no event without a channel");
     }
     let mut calls = Vec::new();
     while !calls.iter().any(|(what, _, name, _): &(&str, _, String, _)| *what == "bind_all" && name == "after") {
@@ -160,7 +160,7 @@ fn d2_a_bad_message_is_reported_and_the_next_event_arrives() {
 }
 
 #[test]
-fn d3_a_message_above_the_limit_ends_the_connection_which_comes_back() {
+fn d3_a_message_over_the_limit_ends_the_connection_and_the_client_reconnects() {
     let server = server();
     let pusher = Pusher::new(quick(&server).max_message_size(10_000)).connect().expect("accepted");
     subscribed(&pusher, "room");
@@ -175,18 +175,18 @@ fn d3_a_message_above_the_limit_ends_the_connection_which_comes_back() {
 }
 
 #[test]
-fn d3_a_length_beyond_all_bounds_and_broken_frames_end_the_connection_which_comes_back() {
+fn d3_a_huge_length_or_a_malformed_frame_ends_the_connection_and_the_client_reconnects() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
-    let too_long_a_ping: &[u8] = &[&[0x89, 0x7e, 0x00, 0x7e][..], &[0; 126]].concat();
+    let long_ping: &[u8] = &[&[0x89, 0x7e, 0x00, 0x7e][..], &[0; 126]].concat();
     let frames: [&[u8]; 6] = [
         &[0x81, 0x7f, 0x40, 0, 0, 0, 0, 0, 0, 0],
         &[0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
         &[0xf1, 0x00],
         &[0x81, 0x02, 0xc3, 0x28],
         &[0x80, 0x01, b'x'],
-        too_long_a_ping,
+        long_ping,
     ];
     for frame in frames {
         server.send_raw_bytes(frame);
@@ -198,7 +198,7 @@ fn d3_a_length_beyond_all_bounds_and_broken_frames_end_the_connection_which_come
 }
 
 #[test]
-fn d3_large_messages_below_the_limit_and_many_small_ones_arrive() {
+fn d3_messages_of_any_size_up_to_the_limit_arrive() {
     let (server, _pusher, receiver) = room();
     for size in [0, 1, 125, 126, 65_535, 65_536, 200_000, 1_000_000] {
         let data = "ż".repeat(size / 2);
@@ -208,7 +208,7 @@ fn d3_large_messages_below_the_limit_and_many_small_ones_arrive() {
 }
 
 #[test]
-fn h4_a_receiver_that_nobody_polls_drops_the_oldest_and_counts_them() {
+fn h4_a_receiver_that_is_not_polled_drops_the_oldest_and_counts_them() {
     let server = server();
     let pusher = Pusher::new(quick(&server).queue_capacity(100)).connect().expect("accepted");
     subscribed(&pusher, "room");
@@ -223,7 +223,7 @@ fn h4_a_receiver_that_nobody_polls_drops_the_oldest_and_counts_them() {
     for notification in receiver.try_iter() {
         match notification {
             Notification::Lagged(count) => {
-                assert!(received.is_empty(), "the loss stands where it happened");
+                assert!(received.is_empty(), "the loss is reported in its place");
                 lagged += count;
             }
             Notification::Event(event) => received.push(event.json::<usize>().expect("a number")),
@@ -236,18 +236,18 @@ fn h4_a_receiver_that_nobody_polls_drops_the_oldest_and_counts_them() {
 }
 
 #[test]
-fn h4_a_single_notification_passes_however_large_it_is() {
+fn h4_a_notification_larger_than_the_queue_is_delivered() {
     let server = TestServer::builder().queue_limit(256 << 20).start().expect("a free port");
     let pusher = Pusher::new(quick(&server).max_message_size(64 << 20)).connect().expect("accepted");
     subscribed(&pusher, "room");
     let receiver = pusher.receiver();
     let data = "x\"".repeat(9 << 20);
     server.trigger("room", "big", &data);
-    assert_eq!(next_whole_event(&receiver).data().len(), data.len());
+    assert_eq!(next_full_event(&receiver).data().len(), data.len());
 }
 
 #[test]
-fn what_a_receiver_dropped_stays_counted_when_it_is_gone() {
+fn h4_dropped_notifications_stay_counted_after_the_receiver() {
     let (server, pusher, receiver) = room();
     let small = Pusher::new(quick(&server).queue_capacity(1)).connect().expect("the embedded server accepts");
     drop(receiver);
@@ -302,7 +302,7 @@ fn h4_state_changes_are_not_dropped_before_events() {
 }
 
 #[test]
-fn a_receiver_that_blocks_loses_nothing() {
+fn h4_a_receiver_that_blocks_loses_nothing() {
     let server = server();
     let config = quick(&server).queue_capacity(16).overflow(Overflow::Block);
     let pusher = Pusher::new(config).connect().expect("accepted");
@@ -322,7 +322,7 @@ fn a_receiver_that_blocks_loses_nothing() {
 }
 
 #[test]
-fn a_receiver_is_closed_once_and_for_good_when_the_client_is_gone() {
+fn a_receiver_stays_closed_after_the_client_has_ended() {
     let (server, pusher, receiver) = room();
     assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Empty));
     assert_eq!(receiver.recv_timeout(Duration::from_millis(1)).err(), Some(RecvTimeoutError::Timeout));
@@ -331,7 +331,7 @@ fn a_receiver_is_closed_once_and_for_good_when_the_client_is_gone() {
         move || receiver.iter().count()
     });
     drop(pusher);
-    assert!(waiting.join().expect("no panic") >= 2, "the state changes of the end, then it ends");
+    assert!(waiting.join().expect("no panic") >= 2, "the last changes of state, and then the end");
     while receiver.try_recv().is_ok() {}
     assert_eq!(receiver.try_recv().err(), Some(TryRecvError::Closed));
     assert!(receiver.recv().is_err());
@@ -343,7 +343,7 @@ fn a_receiver_is_closed_once_and_for_good_when_the_client_is_gone() {
 fn an_event_outlives_the_client() {
     let (server, pusher, receiver) = room();
     server.trigger("room", "e", "kept");
-    let event = next_whole_event(&receiver);
+    let event = next_full_event(&receiver);
     let copy = event.clone();
     drop((pusher, receiver, server, event));
     assert_eq!((copy.channel(), copy.name(), copy.data()), (Some("room"), "e", "kept"));
@@ -353,5 +353,5 @@ fn an_event_outlives_the_client() {
 fn x1_debug_of_an_event_does_not_show_its_data() {
     let (server, _pusher, receiver) = room();
     server.trigger("room", "e", "canary");
-    assert!(!format!("{:?}", next_whole_event(&receiver)).contains("canary"));
+    assert!(!format!("{:?}", next_full_event(&receiver)).contains("canary"));
 }

@@ -1,4 +1,4 @@
-//! Senders that get events and notifications, and closures that get data decoded.
+//! Senders that get events and notifications, and closures that get decoded data.
 
 mod support;
 
@@ -12,20 +12,20 @@ use support::{PATIENCE, connected, eventually, next, next_event, quick, server, 
 
 const USER: &str = "ann";
 
-/// A client of a user who is signed in, with one subscribed channel.
+/// A client that has signed in, with a subscribed channel.
 fn room() -> (TestServer, Pusher, Channel) {
     let server = TestServer::builder().subscription_counts(true).start().expect("a free port on loopback");
     let config = quick(&server).secret(server.secret()).user_data(serde_json::json!({"id": USER}));
     let pusher = Pusher::new(config).connect().expect("the embedded server accepts");
     let channel = subscribed(&pusher, "room");
-    pusher.sign_in().expect("who the user is was configured");
-    // From then on the server has a channel for what is sent to the user.
+    pusher.sign_in().expect("a user is configured");
+    // The server then has the channel of the user's events.
     assert!(server.wait_for_subscribers(&format!("#server-to-user-{USER}"), 1, PATIENCE));
     (server, pusher, channel)
 }
 
-fn told<T: Debug>(tells: &mpsc::Receiver<T>) -> T {
-    tells.recv_timeout(PATIENCE).expect("told in time")
+fn received<T: Debug>(receiver: &mpsc::Receiver<T>) -> T {
+    receiver.recv_timeout(PATIENCE).expect("received in time")
 }
 
 #[test]
@@ -44,11 +44,11 @@ fn h10_senders_of_three_kinds_get_events() {
     }
     let data = |event: Event| (event.name() == "e").then(|| event.json::<u32>().expect("a number"));
     for n in 0..100 {
-        let heard = [told(&unbounded), crossbeam.recv_timeout(PATIENCE).expect("told in time")];
-        assert_eq!(heard.map(data), [Some(n); 2]);
-        // They get the events of the platform, too.
+        let events = [received(&unbounded), crossbeam.recv_timeout(PATIENCE).expect("received in time")];
+        assert_eq!(events.map(data), [Some(n); 2]);
+        // These senders get the events of the platform, too.
         for receiver in [&bounded, &of_client] {
-            assert_eq!(iter::repeat_with(|| told(receiver)).find_map(data), Some(n));
+            assert_eq!(iter::repeat_with(|| received(receiver)).find_map(data), Some(n));
         }
     }
 }
@@ -63,15 +63,15 @@ fn h10_senders_get_the_events_of_the_user() {
     for name in ["other", "e"] {
         server.send_to_user(USER, name, "x");
     }
-    let event = told(&named);
+    let event = received(&named);
     assert_eq!((event.name(), event.data()), ("e", "x"));
     let names =
-        iter::repeat_with(|| told(&all)).filter(|event| event.data() == "x").map(|event| event.name().to_owned());
+        iter::repeat_with(|| received(&all)).filter(|event| event.data() == "x").map(|event| event.name().to_owned());
     assert_eq!(names.take(2).collect::<Vec<_>>(), ["other", "e"]);
 }
 
 #[test]
-fn h10_forward_sends_what_a_receiver_receives_in_the_same_order() {
+fn h10_forward_sends_the_notifications_of_a_receiver_in_the_same_order() {
     let (server, pusher, channel) = room();
     let (sender, forwarded) = mpsc::channel();
     let (receiver, of_channel) = (pusher.receiver(), channel.receiver());
@@ -85,8 +85,8 @@ fn h10_forward_sends_what_a_receiver_receives_in_the_same_order() {
     pusher.subscribe("cache-room").expect("a valid name").wait_subscribed(PATIENCE).expect("confirmed");
     server.trigger("room", "e", "2");
     server.drop_all();
-    eventually("it has reconnected", || server.accepted() == 2);
-    channel.wait_subscribed(PATIENCE).expect("again");
+    eventually("the client has reconnected", || server.accepted() == 2);
+    channel.wait_subscribed(PATIENCE).expect("subscribed again");
     server.trigger("room", "last", "3");
     let is_last = |shown: &String| shown.contains("\"last\"");
     let until_last = |next: &dyn Fn() -> Notification| -> Vec<String> {
@@ -97,17 +97,17 @@ fn h10_forward_sends_what_a_receiver_receives_in_the_same_order() {
         all
     };
     let received = until_last(&|| receiver.recv_timeout(PATIENCE).expect("received in time"));
-    assert_eq!(until_last(&|| told(&forwarded)), received);
+    assert_eq!(until_last(&|| self::received(&forwarded)), received);
     for kind in ["Error", "SubscriptionError", "CacheMiss", "ConnectionStateChange", "SubscriptionSucceeded"] {
         assert!(received.iter().any(|shown| shown.starts_with(kind)), "{kind}: {received:?}");
     }
     let received = until_last(&|| of_channel.recv_timeout(PATIENCE).expect("received in time"));
-    let forwarded = || forwarded_of_channel.recv_timeout(PATIENCE).expect("told in time");
+    let forwarded = || forwarded_of_channel.recv_timeout(PATIENCE).expect("received in time");
     assert_eq!(until_last(&forwarded), received);
 }
 
 #[test]
-fn h10_forward_reports_what_was_dropped() {
+fn h10_forward_reports_losses() {
     let (server, pusher, channel) = {
         let server = server();
         let config = quick(&server).manual_dispatch().queue_capacity(10).overflow(Overflow::DropOldest);
@@ -124,46 +124,46 @@ fn h10_forward_reports_what_was_dropped() {
     }
     eventually("notifications are dropped", || pusher.stats().dropped >= 90);
     pusher.dispatch();
-    assert!(forwarded.try_iter().any(|told| matches!(told, Notification::Lagged(90..))));
+    assert!(forwarded.try_iter().any(|notification| matches!(notification, Notification::Lagged(90..))));
 }
 
 #[test]
-fn h5_a_sender_whose_receiver_is_gone_unbinds_itself() {
-    fn goes(what: &str, sender: impl AnySender<Event>, receiver: impl Send) {
+fn h10_a_sender_without_a_receiver_unbinds_itself() {
+    fn check(what: &str, sender: impl AnySender<Event>, receiver: impl Send) {
         let (server, pusher, channel) = room();
         let (other, others) = mpsc::channel();
         let binding = channel.bind_sender("e", sender);
         channel.bind_sender("e", other);
         server.trigger("room", "e", "1");
-        assert_eq!(told(&others).data(), "1");
-        assert!(format!("{binding:?}").contains("true"), "{what}: while somebody receives");
+        assert_eq!(received(&others).data(), "1");
+        assert!(format!("{binding:?}").contains("true"), "{what}: with a receiver");
         drop(receiver);
         server.trigger("room", "e", "2");
-        assert_eq!(told(&others).data(), "2", "{what}: the others go on");
+        assert_eq!(received(&others).data(), "2", "{what}: other senders go on");
         assert!(format!("{binding:?}").contains("false"), "{what}");
-        // There is nothing left to unbind, and no harm in it.
+        // Unbinding has no effect, and is legal.
         binding.unbind();
         assert_eq!(pusher.stats().dropped, 0);
     }
     let (sender, receiver) = mpsc::channel();
-    goes("Sender", sender, receiver);
+    check("Sender", sender, receiver);
     let (sender, receiver) = mpsc::sync_channel(10);
-    goes("SyncSender", sender, receiver);
+    check("SyncSender", sender, receiver);
     let (sender, receiver) = crossbeam_channel::unbounded();
-    goes("crossbeam's Sender", sender, receiver);
+    check("crossbeam's Sender", sender, receiver);
 }
 
-/// Handlers wait for room, and nobody else does.
+/// Only handlers wait for room in the sender.
 #[test]
-fn h3_a_full_sender_holds_only_the_handlers_up() {
+fn h3_a_full_sender_blocks_only_handlers() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
     let (sender, first) = mpsc::sync_channel::<Event>(1);
-    let (told_second, second) = mpsc::channel::<Event>();
+    let (second_sender, second) = mpsc::channel::<Event>();
     let channel = pusher.channel("room").expect("a valid name");
     channel.bind_sender("e", sender);
-    channel.bind_sender("e", told_second);
+    channel.bind_sender("e", second_sender);
     channel.subscribe();
     channel.wait_subscribed(PATIENCE).expect("confirmed");
     for n in 0..100 {
@@ -175,13 +175,13 @@ fn h3_a_full_sender_holds_only_the_handlers_up() {
     server.send_raw(r#"{"event":"pusher:ping"}"#);
     assert!(server.wait_for_received(|received| received.text.contains("pusher:pong"), PATIENCE));
     // The first event is in the channel, and the handler waits with the next one.
-    assert_eq!(told(&second).data(), "0");
-    assert!(second.try_recv().is_err(), "the second handler has its turn after the first");
+    assert_eq!(received(&second).data(), "0");
+    assert!(second.try_recv().is_err(), "the second handler runs after the first");
     for n in 0..100 {
-        assert_eq!(told(&first).data(), n.to_string());
+        assert_eq!(received(&first).data(), n.to_string());
     }
     for n in 1..100 {
-        assert_eq!(told(&second).data(), n.to_string());
+        assert_eq!(received(&second).data(), n.to_string());
     }
     assert_eq!((pusher.state(), server.accepted()), (ConnectionState::Connected, 1));
 }
@@ -192,24 +192,24 @@ struct Position {
     y: f32,
 }
 
-/// Publishes data, and returns to how many connections.
+/// Publishes data, and returns the number of connections that it reaches.
 type Publish<'a> = &'a dyn Fn(&str) -> usize;
 
 #[test]
-fn bind_as_decodes_and_reports_what_does_not_fit() {
+fn h11_bind_as_decodes_and_reports_data_that_does_not_decode() {
     let (server, pusher, channel) = room();
     let receiver = pusher.receiver();
-    let (told_of, positions) = mpsc::channel();
-    let tell = |handle: &'static str| {
-        let told_of = told_of.clone();
+    let (report, positions) = mpsc::channel();
+    let handler = |handle: &'static str| {
+        let report = report.clone();
         move |position: Position, event: &Event| {
             let place = (event.channel().map(str::to_owned), event.name().to_owned());
-            told_of.send((handle, position, place)).unwrap_or_default();
+            report.send((handle, position, place)).unwrap_or_default();
         }
     };
-    channel.bind_as_with("moved", tell("channel"));
-    pusher.bind_as_with("moved", tell("pusher"));
-    pusher.user().bind_as_with("moved", tell("user"));
+    channel.bind_as_with("moved", handler("channel"));
+    pusher.bind_as_with("moved", handler("pusher"));
+    pusher.user().bind_as_with("moved", handler("user"));
     let undecoded = || {
         next(&receiver, |notification| match notification {
             Notification::Error(error) => match &*error {
@@ -228,17 +228,21 @@ fn bind_as_decodes_and_reports_what_does_not_fit() {
         let place = (Some(channel.to_owned()), "moved".to_owned());
         send(r#"{"x":1.5,"y":-2}"#);
         for handle in handles {
-            assert_eq!(told(&positions), (handle, Position { x: 1.5, y: -2.0 }, place.clone()));
+            assert_eq!(received(&positions), (handle, Position { x: 1.5, y: -2.0 }, place.clone()));
         }
-        for unfit in [r#"{"x":1.5}"#, "no JSON", ""] {
-            send(unfit);
+        for wrong in [r#"{"x":1.5}"#, "no JSON", ""] {
+            send(wrong);
             for handle in handles {
-                assert_eq!(undecoded(), place, "{handle}: {unfit}");
+                assert_eq!(undecoded(), place, "{handle}: {wrong}");
             }
         }
         send(r#"{"x":0,"y":0}"#);
         for handle in handles {
-            assert_eq!(told(&positions), (handle, Position { x: 0.0, y: 0.0 }, place.clone()), "it goes on");
+            assert_eq!(
+                received(&positions),
+                (handle, Position { x: 0.0, y: 0.0 }, place.clone()),
+                "later events are decoded"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Rule H6: how a client ends, and what is left of it. (R10 has the phases of an attempt, C11 the streams of a dialer.)
+//! Rule H6: the end of a client. (R10 has the phases of an attempt, C11 the streams of a dialer.)
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -15,14 +15,14 @@ use pusher_channels::{
 };
 use support::{PATIENCE, connected, eventually, next_state, server, subscribed};
 
-/// What `disconnect` and dropping the last handle may take.
-const AT_MOST: Duration = Duration::from_millis(250);
+/// The time limit of `disconnect` and of dropping the last handle.
+const LIMIT: Duration = Duration::from_millis(250);
 
-/// Between attempts. So long is looked for sockets that are opened after the end.
+/// The delay between attempts, and the time in which no socket may be opened after the end.
 const DELAY: Duration = Duration::from_secs(2);
 
 const STATES: [ConnectionState; 7] = [
-    // It takes 10 s, in which the others are looked at.
+    // This state takes 10 s, in which the others are tested.
     ConnectionState::Unavailable,
     ConnectionState::Disconnected,
     ConnectionState::Connecting,
@@ -39,18 +39,18 @@ enum End {
 }
 
 /// A client on its way to a state.
-struct Subject {
+struct Client {
     state: ConnectionState,
     end: End,
     server: TestServer,
     pusher: Pusher,
     receiver: Receiver,
-    /// A call of `disconnect` that waits for a handler, for as long as it waits for one at all.
+    /// A call of `disconnect` that waits for a handler up to its time limit.
     disconnecting: Option<(JoinHandle<()>, mpsc::Sender<()>)>,
 }
 
-/// What is left of it.
-struct Remains {
+/// The server of an ended client, and the handle that is left.
+struct Ended {
     case: String,
     server: TestServer,
     attempts: u64,
@@ -65,30 +65,30 @@ fn h6_disconnect_and_drop_leave_nothing_behind_in_every_state() {
 #[test]
 #[ignore = "run by h6_disconnect_and_drop_leave_nothing_behind_in_every_state in a process of its own"]
 fn alone_disconnect_and_drop_leave_nothing_behind_in_every_state() {
-    // Once for what is opened lazily.
+    // The first client causes the one-time allocations of the process.
     drop(connected(&server()));
     eventually("no thread is left", || support::client_threads() == 0);
     let descriptors = support::descriptors();
-    let begin = |state: &ConnectionState| [End::Disconnect, End::Drop].map(|end| Subject::begin(*state, end));
+    let begin = |state: &ConnectionState| [End::Disconnect, End::Drop].map(|end| Client::begin(*state, end));
     let (slow, others) = STATES.split_first().expect("seven");
     let slow = begin(slow);
-    let ended = others.iter().flat_map(begin).map(Subject::end);
-    // First those that are there, because each is ended before the next one begins.
-    let mut remains: Vec<Remains> = ended.collect();
-    remains.extend(slow.map(Subject::end));
-    assert_eq!(remains.len(), 2 * STATES.len());
+    let ended = others.iter().flat_map(begin).map(Client::end);
+    // Each of these clients ends before the next one begins. The slow ones follow.
+    let mut clients: Vec<Ended> = ended.collect();
+    clients.extend(slow.map(Client::end));
+    assert_eq!(clients.len(), 2 * STATES.len());
     let deadline = Instant::now() + DELAY + Duration::from_millis(500);
-    for Remains { case, server, attempts, .. } in &remains {
+    for Ended { case, server, attempts, .. } in &clients {
         let left = deadline.saturating_duration_since(Instant::now());
         assert!(!server.wait_for(left, |snapshot| snapshot.attempts() > *attempts), "{case}: another socket");
     }
-    // While the handles of those that were disconnected still exist.
+    // The handles of the clients that were disconnected still exist.
     eventually("no thread is left", || support::client_threads() == 0);
-    drop(remains);
+    drop(clients);
     eventually("no descriptor is left", || support::descriptors() <= descriptors);
 }
 
-impl Subject {
+impl Client {
     fn begin(state: ConnectionState, end: End) -> Self {
         let server = server();
         let policy = Reconnect::default().min_delay(DELAY).max_delay(DELAY);
@@ -120,7 +120,7 @@ impl Subject {
         Self { state, end, server, pusher, receiver, disconnecting }
     }
 
-    fn end(self) -> Remains {
+    fn end(self) -> Ended {
         let Self { state, end, server, pusher, receiver, disconnecting } = self;
         let case = format!("{end:?} while {state}");
         if state != ConnectionState::Disconnected {
@@ -137,20 +137,20 @@ impl Subject {
                 None
             }
         };
-        assert!(start.elapsed() < AT_MOST, "{case}: {:?}", start.elapsed());
+        assert!(start.elapsed() < LIMIT, "{case}: {:?}", start.elapsed());
         if let Some((call, release)) = disconnecting {
-            // It has begun earlier, and its thread has to be scheduled.
+            // The call has begun before, but its thread must be scheduled.
             call.join().expect("no panic");
-            assert!(start.elapsed() < AT_MOST, "{case}: {:?}", start.elapsed());
+            assert!(start.elapsed() < LIMIT, "{case}: {:?}", start.elapsed());
             drop(release);
         }
-        // A socket that is opened all the same finds an open port.
+        // A socket that is opened by mistake would find an open port.
         server.resume_listening().expect("the port is free");
-        Remains { case, attempts: server.attempts(), server, _pusher: kept }
+        Ended { case, attempts: server.attempts(), server, _pusher: kept }
     }
 }
 
-/// Disconnects on another thread, while a handler that is told of it does not return.
+/// Calls `disconnect` on another thread, while a handler of that change blocks.
 fn disconnect_and_wait(pusher: &Pusher) -> (JoinHandle<()>, mpsc::Sender<()>) {
     let (begun, begin) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
@@ -168,15 +168,15 @@ fn disconnect_and_wait(pusher: &Pusher) -> (JoinHandle<()>, mpsc::Sender<()>) {
 }
 
 #[test]
-fn h6_threads_and_descriptors_are_back_at_the_baseline() {
-    support::run_alone("alone_threads_and_descriptors_are_back_at_the_baseline");
+fn h6_200_cycles_leave_no_thread_and_no_descriptor() {
+    support::run_alone("alone_200_cycles_leave_no_thread_and_no_descriptor");
 }
 
 #[test]
-#[ignore = "run by h6_threads_and_descriptors_are_back_at_the_baseline in a process of its own"]
-fn alone_threads_and_descriptors_are_back_at_the_baseline() {
+#[ignore = "run by h6_200_cycles_leave_no_thread_and_no_descriptor in a process of its own"]
+fn alone_200_cycles_leave_no_thread_and_no_descriptor() {
     let server = server();
-    // Once for what is opened lazily.
+    // The first client causes the one-time allocations of the process.
     drop(connected(&server));
     assert!(server.wait_for_connections(0, PATIENCE));
     eventually("no thread is left", || support::client_threads() == 0);
@@ -186,11 +186,11 @@ fn alone_threads_and_descriptors_are_back_at_the_baseline() {
         let channel = pusher.channel("room").expect("a valid name");
         channel.bind_all(|_| {});
         channel.subscribe();
-        eventually("three threads while nothing is dialled", || support::client_threads() == 3);
+        eventually("the client has three threads", || support::client_threads() == 3);
         let start = Instant::now();
         drop(channel);
         drop(pusher);
-        assert!(start.elapsed() < AT_MOST, "cycle {cycle}: {:?}", start.elapsed());
+        assert!(start.elapsed() < LIMIT, "cycle {cycle}: {:?}", start.elapsed());
     }
     assert!(server.wait_for_connections(0, PATIENCE));
     eventually("no thread is left", || support::client_threads() == 0);
@@ -198,29 +198,29 @@ fn alone_threads_and_descriptors_are_back_at_the_baseline() {
 }
 
 #[test]
-fn h6_a_thousand_clients_come_and_go() {
-    support::run_alone("alone_a_thousand_clients_come_and_go");
+fn h6_a_thousand_clients_at_once_end() {
+    support::run_alone("alone_a_thousand_clients_at_once_end");
 }
 
 #[test]
-#[ignore = "run by h6_a_thousand_clients_come_and_go in a process of its own"]
-fn alone_a_thousand_clients_come_and_go() {
+#[ignore = "run by h6_a_thousand_clients_at_once_end in a process of its own"]
+fn alone_a_thousand_clients_at_once_end() {
     const CLIENTS: usize = 1000;
     allow_descriptors(4 * CLIENTS as u64);
     let server = server();
-    // Once for what is opened lazily.
+    // The first client causes the one-time allocations of the process.
     drop(connected(&server));
     assert!(server.wait_for_connections(0, PATIENCE));
     eventually("no thread is left", || support::client_threads() == 0);
     let descriptors = support::descriptors();
-    let (told, tells) = mpsc::channel();
+    let (report, reports) = mpsc::channel();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let pusher = Pusher::new(server.config());
             let channel = pusher.channel("room").expect("a valid name");
-            let told = told.clone();
+            let report = report.clone();
             channel.bind("e", move |event| {
-                told.send((client, event.data().to_owned())).unwrap_or_default();
+                report.send((client, event.data().to_owned())).unwrap_or_default();
             });
             channel.subscribe();
             pusher.connect_background().expect("started");
@@ -229,23 +229,24 @@ fn alone_a_thousand_clients_come_and_go() {
         .collect();
     assert!(server.wait_for_subscribers("room", CLIENTS, 3 * PATIENCE));
     assert_eq!(server.trigger("room", "e", "hello"), CLIENTS);
-    let mut heard: Vec<_> = (0..CLIENTS).map(|_| tells.recv_timeout(PATIENCE).expect("each is told")).collect();
-    heard.sort_unstable();
-    assert_eq!(heard, (0..CLIENTS).map(|client| (client, "hello".to_owned())).collect::<Vec<_>>());
+    let mut events: Vec<_> =
+        (0..CLIENTS).map(|_| reports.recv_timeout(PATIENCE).expect("an event for each client")).collect();
+    events.sort_unstable();
+    assert_eq!(events, (0..CLIENTS).map(|client| (client, "hello".to_owned())).collect::<Vec<_>>());
     assert_eq!(support::client_threads(), 3 * CLIENTS);
     drop(clients);
     assert!(server.wait_for_connections(0, PATIENCE));
     eventually("no thread is left", || support::client_threads() == 0);
     eventually("no descriptor is left", || support::descriptors() <= descriptors);
-    assert!(tells.try_recv().is_err(), "one event each");
+    assert!(reports.try_recv().is_err(), "one event each");
 }
 
-/// Both ends of a connection are in this process, and common limits are lower than what a thousand need.
+/// Raises the limit of descriptors. Both ends of each connection are in this process, and the usual limit is too low.
 fn allow_descriptors(count: u64) {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {
         limit.current = Some(limit.maximum.map_or(count, |maximum| maximum.min(count)));
-        setrlimit(Resource::Nofile, limit).expect("as far as the hard limit everybody may");
+        setrlimit(Resource::Nofile, limit).expect("every process may raise it up to the hard limit");
     }
 }

@@ -1,4 +1,4 @@
-//! What a client counts.
+//! The counters of a client.
 
 mod support;
 
@@ -14,7 +14,7 @@ fn nothing_is_counted_before_the_first_connection() {
 }
 
 #[test]
-fn attempts_and_connections_are_counted_and_those_that_the_client_made_by_itself() {
+fn attempts_reconnects_and_connections_are_counted() {
     let server = server();
     for _ in 0..2 {
         server.push_fault(Fault::DropAfterUpgrade);
@@ -28,11 +28,15 @@ fn attempts_and_connections_are_counted_and_those_that_the_client_made_by_itself
     pusher.disconnect();
     pusher.connect().expect("accepted");
     let stats = pusher.stats();
-    assert_eq!((stats.attempts, stats.reconnect_attempts, stats.connections), (4, 2, 2), "that one was asked for");
+    assert_eq!(
+        (stats.attempts, stats.reconnect_attempts, stats.connections),
+        (4, 2, 2),
+        "a call of connect is not a reconnect"
+    );
 }
 
 #[test]
-fn the_last_close_is_told_with_its_code_and_its_reason() {
+fn the_last_close_has_its_code_and_its_reason() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
@@ -50,11 +54,11 @@ fn the_last_close_is_told_with_its_code_and_its_reason() {
     assert_eq!(code, None);
     assert!(reason.starts_with("connection lost: "), "{reason}");
     pusher.disconnect();
-    assert_eq!(pusher.stats().last_close_reason, reason, "what the user ends is not noted");
+    assert_eq!(pusher.stats().last_close_reason, reason, "a disconnect is not a close");
 }
 
 #[test]
-fn an_attempt_that_was_refused_with_a_code_counts_as_a_close_and_one_without_does_not() {
+fn an_attempt_that_is_refused_with_a_code_is_a_close_and_one_without_is_not() {
     let server = server();
     let pusher = connected(&server);
     server.stop_listening();
@@ -63,21 +67,21 @@ fn an_attempt_that_was_refused_with_a_code_counts_as_a_close_and_one_without_doe
     assert_eq!(pusher.stats().last_close_code, Some(4100));
 
     let unknown = Pusher::new(server.config());
-    unknown.connect().expect_err("nobody listens");
+    unknown.connect().expect_err("the server does not listen");
     assert_eq!(unknown.stats().last_close_reason, "");
 }
 
 #[test]
-fn messages_are_counted_both_ways() {
+fn messages_in_both_directions_are_counted() {
     let server = server();
     let pusher = connected(&server);
     subscribed(&pusher, "room");
     let before = pusher.stats();
-    assert_eq!((before.messages, before.messages_sent), (2, 1), "the two confirmations, and the wish to subscribe");
+    assert_eq!((before.messages, before.messages_sent), (2, 1), "two confirmations, and the subscribe");
     for n in 0..10 {
         server.trigger("room", "e", &n);
     }
-    eventually("all are read", || pusher.stats().events == 10);
+    eventually("all events are read", || pusher.stats().events == 10);
     assert_eq!(pusher.stats().messages, before.messages + 10);
 }
 
@@ -92,7 +96,7 @@ fn the_round_trip_of_a_ping_is_measured() {
 }
 
 #[test]
-fn what_waits_for_a_handler_is_told() {
+fn the_notifications_that_wait_for_handlers_are_counted() {
     let server = server();
     let pusher = connected(&server);
     let room = subscribed(&pusher, "room");
@@ -103,26 +107,26 @@ fn what_waits_for_a_handler_is_told() {
     for n in 0..5 {
         server.trigger("room", "e", &n);
     }
-    // What the handler's thread has taken in one go does not wait in the queue any more.
+    // Notifications that the dispatch thread has taken are not in the queue.
     eventually("the first is handled", || pusher.stats().events == 5);
     server.trigger("room", "e", "later");
-    eventually("the others wait", || pusher.stats().queue_depth > 0);
+    eventually("the event is queued", || pusher.stats().queue_depth > 0);
     drop(go_on);
-    eventually("nothing waits", || pusher.stats().queue_depth == 0);
+    eventually("the queue is empty", || pusher.stats().queue_depth == 0);
 }
 
 #[test]
-fn bytes_are_counted_both_ways_with_the_frames_around_them() {
+fn bytes_in_both_directions_are_counted_with_their_frames() {
     let server = server();
     let pusher = connected(&server);
     subscribed(&pusher, "room");
     let before = pusher.stats();
     let sent: usize = server.received().iter().map(|message| message.text.len()).sum();
-    // At least the request for a WebSocket, the mask of a frame, and the message.
+    // The client has sent at least the upgrade request, the mask of a frame, and the message.
     assert!(before.bytes_sent > 100 + sent as u64, "{before:?}");
     assert!(before.bytes_received > 100, "{before:?}");
     server.trigger("room", "e", &"x".repeat(100_000));
-    eventually("it is read", || pusher.stats().events == 1);
+    eventually("the event is read", || pusher.stats().events == 1);
     let received = pusher.stats().bytes_received - before.bytes_received;
     assert!((100_000..101_000).contains(&received), "{received}");
 }

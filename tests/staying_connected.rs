@@ -1,4 +1,4 @@
-//! Rules R: what happens to a connection after it was made.
+//! Rules R: staying connected.
 
 mod support;
 
@@ -42,7 +42,7 @@ fn r1_never_stays_disconnected_after_a_loss() {
 }
 
 #[test]
-fn r2_a_final_close_code_stops_and_others_come_back() {
+fn r2_the_client_fails_on_a_final_close_code_and_reconnects_on_others() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
@@ -50,7 +50,10 @@ fn r2_a_final_close_code_stops_and_others_come_back() {
         server.close_all(code, "bye");
         let lost = next_state(&receiver, ConnectionState::Reconnecting);
         let cause = lost.cause.expect("a cause");
-        assert!(matches!(&*cause, Error::ConnectionClosed { code: told, .. } if *told == code), "{code}: {cause:?}");
+        assert!(
+            matches!(&*cause, Error::ConnectionClosed { code: reported, .. } if *reported == code),
+            "{code}: {cause:?}"
+        );
         next_state(&receiver, ConnectionState::Connected);
         assert!(server.wait_for_connections(1, PATIENCE));
     }
@@ -63,7 +66,7 @@ fn r2_a_final_close_code_stops_and_others_come_back() {
 }
 
 #[test]
-fn r3_last_error_code_stands_in_when_the_socket_dies_without_one() {
+fn r3_the_code_of_the_last_error_stands_in_for_a_close_code() {
     let server = server();
     server.push_fault(Fault::ErrorThenClose { code: 4001, message: "unknown app".into(), close_code: None });
     let error = Pusher::new(server.config()).connect().expect_err("refused");
@@ -80,7 +83,7 @@ fn r3_last_error_code_stands_in_when_the_socket_dies_without_one() {
 }
 
 #[test]
-fn r3_an_error_about_a_message_does_not_explain_the_end_of_an_open_connection() {
+fn r3_after_the_confirmation_an_error_about_a_message_stands_in_for_no_close_code() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
@@ -95,7 +98,7 @@ fn r3_an_error_about_a_message_does_not_explain_the_end_of_an_open_connection() 
 }
 
 #[test]
-fn r5_a_connection_that_ends_before_the_confirmation_says_so() {
+fn r5_the_error_for_an_unconfirmed_connection_names_the_app_key() {
     let server = server();
     server.push_fault(Fault::DropAfterUpgrade);
     let error = Pusher::new(server.config()).connect().expect_err("never confirmed");
@@ -105,16 +108,16 @@ fn r5_a_connection_that_ends_before_the_confirmation_says_so() {
 }
 
 #[test]
-fn h11_handlers_of_errors_hear_of_what_makes_the_client_failed() {
+fn h11_on_error_gets_the_reason_that_made_the_client_failed() {
     let server = server();
     server.push_fault(Fault::ErrorThenClose { code: 4004, message: "over quota".into(), close_code: Some(4004) });
     let pusher = Pusher::new(quick(&server));
-    let (heard, errors) = mpsc::channel();
-    pusher.on_error(move |error| heard.send(error.clone()).unwrap_or_default());
-    pusher.connect_background().expect("it begins");
-    assert_eq!(errors.recv_timeout(PATIENCE).expect("it is told").code(), Some(4004));
+    let (report, errors) = mpsc::channel();
+    pusher.on_error(move |error| report.send(error.clone()).unwrap_or_default());
+    pusher.connect_background().expect("the configuration is valid");
+    assert_eq!(errors.recv_timeout(PATIENCE).expect("the reason is reported").code(), Some(4004));
     eventually("the client has failed", || pusher.state() == ConnectionState::Failed);
-    assert!(errors.try_recv().is_err(), "once");
+    assert!(errors.try_recv().is_err(), "the reason is reported once");
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn r4_an_error_on_an_open_socket_is_reported_and_changes_nothing() {
 }
 
 #[test]
-fn r6_a_silent_server_is_noticed_in_time() {
+fn r6_a_silent_server_is_detected_in_time() {
     let server = server();
     let (activity, pong) = (Duration::from_millis(150), Duration::from_millis(150));
     let pusher = Pusher::new(quick(&server).activity_timeout(activity).pong_timeout(pong)).connect().expect("accepted");
@@ -169,7 +172,8 @@ fn r6_pings_of_both_forms_are_answered_while_idle() {
     let pusher = connected(&server);
     server.send_raw(r#"{"event":"pusher:ping","data":{}}"#);
     assert!(server.wait_for_received(|received| received.text == r#"{"event":"pusher:pong","data":{}}"#, PATIENCE));
-    // A WebSocket pong is not a text message; a server that closes for lack of it would show here as a loss.
+    // A missing WebSocket pong would not be visible, because it is not a text message. A server that closes because of
+    // it would.
     server.send_ws_ping(b"are you there");
     server.send_raw(r#"{"event":"pusher:ping"}"#);
     assert!(server.wait_for(PATIENCE, |snapshot| {
@@ -179,7 +183,7 @@ fn r6_pings_of_both_forms_are_answered_while_idle() {
 }
 
 #[test]
-fn r7_no_activity_timeout_of_a_server_does_harm() {
+fn r7_an_invalid_activity_timeout_of_a_server_has_no_effect() {
     for value in ["0", "-1", "0.001", "1e400", "99999999999999999999", "\"x\"", "null", "[]"] {
         let server = TestServer::builder().activity_timeout_json(value).start().expect("a free port");
         let pusher = connected(&server);
@@ -208,7 +212,7 @@ fn r8_every_wanted_channel_is_subscribed_once_on_each_connection() {
             Notification::SubscriptionSucceeded(succeeded) => Some(succeeded),
             _ => None,
         });
-        assert_eq!(succeeded.channel, name.as_str(), "in the order in which they were made");
+        assert_eq!(succeeded.channel, name.as_str(), "in the order of the calls");
         assert!(succeeded.resubscribed && succeeded.gap.is_some());
     }
     let second = server.received().iter().map(|received| received.connection).max();
@@ -217,7 +221,7 @@ fn r8_every_wanted_channel_is_subscribed_once_on_each_connection() {
 }
 
 #[test]
-fn r9_and_r10_disconnect_and_connect_again_and_again() {
+fn r10_a_client_connects_and_disconnects_many_times_with_one_socket() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
     let channel = pusher.subscribe("room").expect("a valid name");
@@ -233,8 +237,8 @@ fn r9_and_r10_disconnect_and_connect_again_and_again() {
     }
 }
 
-/// Enough subscriptions to fill the buffers of a peer that reads nothing: some 15 MB.
-fn fill_the_way_to(pusher: &Pusher) {
+/// Sends subscriptions that fill the buffers of a peer that reads nothing: some 15 MB.
+fn fill_the_buffers(pusher: &Pusher) {
     let data = "x".repeat(10_000);
     for n in 0..1000 {
         let channel = pusher.channel(&format!("presence-{n}")).expect("a valid name");
@@ -246,22 +250,22 @@ fn fill_the_way_to(pusher: &Pusher) {
 }
 
 #[test]
-fn r10_disconnect_ends_a_connection_whose_peer_takes_nothing() {
+fn r10_disconnect_ends_a_connection_whose_peer_reads_nothing() {
     let server = server();
     let pusher = connected(&server);
     server.set_stalled(true);
-    fill_the_way_to(&pusher);
+    fill_the_buffers(&pusher);
     pusher.disconnect();
     assert_eq!(pusher.state(), ConnectionState::Disconnected);
 }
 
 #[test]
-fn r6_a_peer_that_takes_nothing_is_given_up_at_the_pong_deadline() {
+fn r6_a_write_to_a_peer_that_reads_nothing_ends_at_the_pong_deadline() {
     let server = server();
     let pusher = Pusher::new(quick(&server).pong_timeout(Duration::from_millis(500))).connect().expect("accepted");
     let receiver = pusher.receiver();
     server.set_stalled(true);
-    fill_the_way_to(&pusher);
+    fill_the_buffers(&pusher);
     let cause = next_state(&receiver, ConnectionState::Reconnecting).cause.expect("a loss has a cause");
     assert!(matches!(*cause, Error::WriteTimeout { .. }), "{cause}");
 }
@@ -296,7 +300,7 @@ fn r10_disconnect_works_in_every_state_and_opens_no_socket_afterwards() {
 }
 
 #[test]
-fn r10_a_connect_that_waits_is_ended_by_disconnect() {
+fn r10_disconnect_ends_a_connect_that_waits() {
     let server = server();
     server.set_fault(Some(Fault::NeverEstablished));
     let pusher = Pusher::new(server.config());
@@ -321,7 +325,7 @@ fn r10_after_disconnect_no_event_of_a_channel_is_delivered() {
         let flag = Arc::clone(&ended);
         channel.bind_all(move |event| {
             let _ = first.send(());
-            // A call that had begun when `disconnect` returned may see the flag; it is one at most.
+            // A call that began before `disconnect` returned may see the flag. That is at most one.
             if flag.load(Ordering::SeqCst) {
                 let _ = late.send(event.name().to_owned());
             }
@@ -341,7 +345,7 @@ fn r10_after_disconnect_no_event_of_a_channel_is_delivered() {
 }
 
 #[test]
-fn reconnect_now_skips_the_delay() {
+fn r10_reconnect_now_skips_the_delay_or_sends_a_ping() {
     let server = server();
     let policy = Reconnect::default().min_delay(Duration::from_secs(3600)).max_delay(Duration::from_secs(3600));
     let pusher = Pusher::new(server.config().reconnect(policy)).connect().expect("accepted");
@@ -356,7 +360,7 @@ fn reconnect_now_skips_the_delay() {
 }
 
 #[test]
-fn a_server_that_was_away_is_found_again() {
+fn r1_the_client_reconnects_after_the_server_was_down() {
     let server = server();
     let pusher = connected(&server);
     subscribed(&pusher, "room");
@@ -374,7 +378,7 @@ fn a_server_that_was_away_is_found_again() {
 }
 
 #[test]
-fn a_peer_that_takes_no_data_is_given_up_at_the_pong_deadline() {
+fn r6_a_peer_that_reads_nothing_is_dropped_at_the_pong_deadline() {
     let server = server();
     let config = quick(&server).activity_timeout(Duration::from_millis(100)).pong_timeout(Duration::from_millis(400));
     let pusher = Pusher::new(config).connect().expect("accepted");

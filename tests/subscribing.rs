@@ -1,4 +1,4 @@
-//! Rules S: what is wished of channels, and what comes of it.
+//! Rules S: subscribing and unsubscribing.
 
 mod support;
 
@@ -11,7 +11,7 @@ use pusher_channels::{
 use support::{PATIENCE, connected, eventually, next, next_event, next_state, quick, server, subscribed};
 
 #[test]
-fn s1_wishes_are_legal_before_connect() {
+fn s1_subscribing_and_binding_are_legal_before_connect() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
     let (received, events) = mpsc::channel();
@@ -26,7 +26,7 @@ fn s1_wishes_are_legal_before_connect() {
 }
 
 #[test]
-fn s1_the_last_wish_wins() {
+fn s1_the_last_call_counts() {
     let server = server();
     let pusher = connected(&server);
     let a = pusher.channel("a").expect("a valid name");
@@ -46,7 +46,7 @@ fn s1_the_last_wish_wins() {
 }
 
 #[test]
-fn s1_thousands_of_wishes_are_followed_in_their_order() {
+fn s1_thousands_of_channels_are_subscribed_and_unsubscribed() {
     let server = server();
     let pusher = connected(&server);
     let channels: Vec<_> = (0..3_500).map(|n| pusher.subscribe(&format!("room-{n}")).expect("a valid name")).collect();
@@ -74,7 +74,7 @@ fn s2_subscribing_twice_is_one_subscription_and_one_delivery() {
 }
 
 #[test]
-fn s3_after_unsubscribe_nothing_of_the_channel_is_delivered() {
+fn s3_after_unsubscribe_no_event_of_the_channel_is_delivered() {
     let server = server();
     let pusher = connected(&server);
     subscribed(&pusher, "other");
@@ -88,35 +88,35 @@ fn s3_after_unsubscribe_nothing_of_the_channel_is_delivered() {
         channel.unsubscribe();
         assert!(!channel.is_subscribed());
         server.trigger("other", "after", &round);
-        assert_eq!(next_event(&receiver).0, "after", "what was queued of the channel is skipped");
+        assert_eq!(next_event(&receiver).0, "after", "queued events of the channel are skipped");
         assert!(server.wait_for_subscribers("room", 0, PATIENCE));
     }
 }
 
 #[test]
-fn s3_a_handler_that_unsubscribes_is_the_last_to_see_the_event() {
+fn s3_a_handler_that_unsubscribes_is_the_last_to_get_the_event() {
     let server = server();
     let pusher = connected(&server);
     let channel = subscribed(&pusher, "room");
-    let (seen, sights) = mpsc::channel();
+    let (report, reports) = mpsc::channel();
     for place in ["first", "second"] {
-        let (seen, channel) = (seen.clone(), channel.clone());
+        let (report, channel) = (report.clone(), channel.clone());
         pusher.on_event(move |_| {
             channel.unsubscribe();
-            seen.send(place).unwrap_or_default();
+            report.send(place).unwrap_or_default();
         });
     }
-    let last = seen.clone();
+    let last = report.clone();
     pusher.on_subscription_succeeded(move |_| last.send("subscribed").unwrap_or_default());
-    assert_eq!(sights.recv_timeout(PATIENCE), Ok("subscribed"), "the handlers are in place");
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok("subscribed"), "the handlers are bound");
     server.trigger("room", "e", "x");
-    assert_eq!(sights.recv_timeout(PATIENCE), Ok("first"));
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok("first"));
     channel.subscribe();
-    assert_eq!(sights.recv_timeout(PATIENCE), Ok("subscribed"), "and nothing of the event before it");
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok("subscribed"), "no other handler got the event before");
 }
 
 #[test]
-fn waiting_right_after_connecting_in_the_background_is_not_hopeless() {
+fn s1_wait_subscribed_waits_for_a_connection_in_the_background() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
     let channel = pusher.subscribe("room").expect("a valid name");
@@ -129,66 +129,67 @@ fn waiting_right_after_connecting_in_the_background_is_not_hopeless() {
 }
 
 #[test]
-fn s4_a_late_handler_hears_at_once_of_what_is_subscribed() {
+fn s4_a_late_handler_runs_for_each_subscribed_channel() {
     let server = server();
     let pusher = connected(&server);
-    let (told, tells) = mpsc::channel();
-    let early = told.clone();
+    let (report, reports) = mpsc::channel();
+    let early = report.clone();
     let binding = pusher.on_subscription_succeeded(move |_| early.send("early".to_owned()).unwrap_or_default());
     let channel = subscribed(&pusher, "room");
     subscribed(&pusher, "second");
     for _ in 0..2 {
-        assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("early"), "from here on a handler is late");
+        assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("early"), "later handlers are late");
     }
     binding.unbind();
     for _ in 0..2 {
-        let told = told.clone();
-        channel.on_subscription_succeeded(move |s| told.send(format!("channel {}", s.channel)).unwrap_or_default());
+        let report = report.clone();
+        channel.on_subscription_succeeded(move |s| report.send(format!("channel {}", s.channel)).unwrap_or_default());
     }
-    let by_name = told.clone();
+    let by_name = report.clone();
     channel.bind("pusher:subscription_succeeded", move |event| {
         by_name.send(format!("event {:?} {}", event.channel(), event.data())).unwrap_or_default();
     });
-    pusher.on_subscription_succeeded(move |s| told.send(format!("client {}", s.channel)).unwrap_or_default());
+    pusher.on_subscription_succeeded(move |s| report.send(format!("client {}", s.channel)).unwrap_or_default());
     let expected =
         ["channel room", "channel room", r#"event Some("room") "#, "client room", "client second"].map(str::to_owned);
-    let heard: Vec<_> = expected.iter().map(|_| tells.recv_timeout(PATIENCE).expect("told at once")).collect();
-    assert_eq!(heard, expected);
+    let reported: Vec<_> =
+        expected.iter().map(|_| reports.recv_timeout(PATIENCE).expect("the handler runs at once")).collect();
+    assert_eq!(reported, expected);
     channel.unsubscribe();
     channel.subscribe();
     channel.wait_subscribed(PATIENCE).expect("confirmed");
-    let again: Vec<_> = (0..4).map(|_| tells.recv_timeout(PATIENCE).expect("told again")).collect();
+    let again: Vec<_> = (0..4).map(|_| reports.recv_timeout(PATIENCE).expect("the handler runs again")).collect();
     assert_eq!(again.iter().filter(|line| line.starts_with("channel")).count(), 2, "{again:?}");
-    assert!(tells.try_recv().is_err(), "once each");
+    assert!(reports.try_recv().is_err(), "each handler runs once");
 }
 
 #[test]
-fn s4_what_is_not_subscribed_any_more_is_not_told() {
+fn s4_a_late_handler_does_not_run_for_an_unsubscribed_channel() {
     let server = server();
     let pusher = connected(&server);
     let gone = subscribed(&pusher, "gone");
     subscribed(&pusher, "room");
     gone.unsubscribe();
-    let (told, tells) = mpsc::channel();
-    pusher.on_subscription_succeeded(move |s| told.send(s.channel.to_string()).unwrap_or_default());
-    assert_eq!(tells.recv_timeout(PATIENCE).expect("told"), "room");
+    let (report, reports) = mpsc::channel();
+    pusher.on_subscription_succeeded(move |s| report.send(s.channel.to_string()).unwrap_or_default());
+    assert_eq!(reports.recv_timeout(PATIENCE).expect("a confirmation"), "room");
 }
 
 #[test]
-fn s5_a_server_that_does_not_answer_is_a_timeout_of_that_subscription() {
+fn s5_a_subscription_without_an_answer_is_a_timeout() {
     let server = server();
     let pusher =
         Pusher::new(quick(&server).subscription_timeout(Duration::from_millis(50))).connect().expect("accepted");
     server.set_silent(true);
-    let (told, tells) = mpsc::channel();
+    let (report, reports) = mpsc::channel();
     pusher.on_subscription_error(move |failed| {
-        told.send((failed.channel.clone(), failed.error.to_string())).unwrap_or_default();
+        report.send((failed.channel.clone(), failed.error.to_string())).unwrap_or_default();
     });
     let channel = pusher.subscribe("room").expect("a valid name");
     let error = channel.wait_subscribed(PATIENCE).expect_err("no answer");
     assert!(matches!(error, Error::SubscriptionTimeout { .. }), "{error:?}");
     assert!(error.is_timeout());
-    let (name, text) = tells.recv_timeout(PATIENCE).expect("told");
+    let (name, text) = reports.recv_timeout(PATIENCE).expect("an error");
     assert_eq!(name.as_deref(), Some("room"));
     assert_eq!(text, "subscription to room: no answer from the server within 50ms");
     server.set_silent(false);
@@ -197,7 +198,7 @@ fn s5_a_server_that_does_not_answer_is_a_timeout_of_that_subscription() {
 }
 
 #[test]
-fn s6_a_refusal_reaches_the_channel_and_whoever_waits() {
+fn s6_a_refusal_reaches_handlers_and_wait_subscribed() {
     let server = server();
     let pusher = connected(&server);
     let channel = pusher.channel("room").expect("a valid name");
@@ -218,7 +219,7 @@ fn s6_a_refusal_reaches_the_channel_and_whoever_waits() {
 }
 
 #[test]
-fn s6_a_refusal_is_forgotten_with_its_connection() {
+fn r8_a_new_connection_subscribes_a_refused_channel_again() {
     let server = server();
     let pusher = connected(&server);
     server.set_silent(true);
@@ -233,7 +234,7 @@ fn s6_a_refusal_is_forgotten_with_its_connection() {
 }
 
 #[test]
-fn c9_a_confirmation_that_comes_together_with_the_end_is_not_kept() {
+fn c9_a_confirmation_that_arrives_with_the_end_of_the_connection_is_dropped() {
     let server = server();
     let pusher = connected(&server);
     server.set_silent(true);
@@ -245,7 +246,7 @@ fn c9_a_confirmation_that_comes_together_with_the_end_is_not_kept() {
     bytes.extend([0x88, 2]);
     bytes.extend(4001u16.to_be_bytes());
     server.send_raw_bytes(&bytes);
-    eventually("refused for good", || pusher.state() == ConnectionState::Failed);
+    eventually("the client fails", || pusher.state() == ConnectionState::Failed);
     assert!(!channel.is_subscribed());
     assert_eq!(channel.wait_subscribed(PATIENCE).expect_err("no connection").code(), Some(4001));
 }
@@ -262,7 +263,7 @@ fn s7_names_are_checked_by_the_call() {
 }
 
 #[test]
-fn s7_a_channel_that_must_be_authorised_fails_by_itself() {
+fn s7_a_private_channel_without_an_authorizer_is_an_error_of_that_channel() {
     let server = server();
     let pusher = connected(&server);
     let error =
@@ -272,7 +273,7 @@ fn s7_a_channel_that_must_be_authorised_fails_by_itself() {
 }
 
 #[test]
-fn s8_what_nobody_asked_for_is_counted_and_ignored() {
+fn s8_unexpected_messages_are_counted_and_ignored() {
     let server = server();
     let pusher = connected(&server);
     let receiver = pusher.receiver();
@@ -286,7 +287,7 @@ fn s8_what_nobody_asked_for_is_counted_and_ignored() {
 }
 
 #[test]
-fn waiting_for_what_cannot_come_is_an_error_at_once() {
+fn wait_subscribed_is_an_error_if_the_channel_cannot_be_subscribed() {
     let server = server();
     let pusher = Pusher::new(quick(&server));
     let channel = pusher.channel("room").expect("a valid name");
@@ -307,7 +308,7 @@ fn waiting_for_what_cannot_come_is_an_error_at_once() {
 }
 
 #[test]
-fn unsubscribe_all_leaves_nothing_wanted() {
+fn s2_unsubscribe_all_unsubscribes_every_channel() {
     let server = server();
     let pusher = connected(&server);
     for n in 0..10 {
@@ -333,7 +334,7 @@ fn r12_a_gap_is_announced_before_the_first_event_of_the_new_socket() {
     server.trigger("room", "after", "x");
     let succeeded = next(&receiver, |notification| match notification {
         Notification::SubscriptionSucceeded(succeeded) => Some(succeeded),
-        Notification::Event(event) => panic!("{event:?} came before the announcement"),
+        Notification::Event(event) => panic!("{event:?} came before the confirmation"),
         _ => None,
     });
     assert!(succeeded.resubscribed && succeeded.gap.is_some());
@@ -341,7 +342,7 @@ fn r12_a_gap_is_announced_before_the_first_event_of_the_new_socket() {
 }
 
 #[test]
-fn s6_channels_that_are_refused_at_once_are_told_so() {
+fn s6_several_channels_that_are_refused_get_their_errors() {
     for refusals in [Refusals::Reverb, Refusals::Sockudo] {
         let server = TestServer::builder().refusals(refusals).start().expect("a free port");
         let config = quick(&server).authorizer(|_: &AuthRequest| Ok(ChannelAuth::new("app-key:bad")));
@@ -353,7 +354,10 @@ fn s6_channels_that_are_refused_at_once_are_told_so() {
             let error = channel.wait_subscribed(PATIENCE).expect_err("refused");
             assert!(matches!(error, Error::SubscriptionRefused { status: Some(4009), .. }), "{error:?}");
         }
-        assert!(receiver.try_iter().all(|told| !matches!(told, Notification::Error(_))), "nothing is told twice");
+        assert!(
+            receiver.try_iter().all(|notification| !matches!(notification, Notification::Error(_))),
+            "no refusal is reported twice"
+        );
         server.drop_all();
         next_state(&receiver, ConnectionState::Connected);
     }

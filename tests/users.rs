@@ -29,28 +29,28 @@ fn signed_in(server: &TestServer) -> Pusher {
 }
 
 #[test]
-fn a8_a_user_gets_what_is_sent_to_that_user() {
+fn a8_a_user_gets_the_events_for_that_user() {
     let server = server();
     let pusher = with_users(&server);
     let user = pusher.user();
-    let (told, tells) = mpsc::channel();
-    let signed_in = told.clone();
-    user.bind("invoice", move |event| told.send(event.data().to_owned()).unwrap_or_default());
+    let (sender, calls) = mpsc::channel();
+    let signed_in = sender.clone();
+    user.bind("invoice", move |event| sender.send(event.data().to_owned()).unwrap_or_default());
     user.on_signed_in(move |id| signed_in.send(format!("signed in as {id}")).unwrap_or_default());
-    // In any state, also before there is a connection.
+    // Allowed in any state, also before there is a connection.
     pusher.sign_in().expect("an endpoint is configured");
     pusher.connect().expect("the embedded server accepts");
     user.wait_signed_in(PATIENCE).expect("the embedded server confirms");
     assert!(user.is_signed_in());
     assert_eq!(user.id().as_deref(), Some("7"));
-    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("signed in as 7"));
+    assert_eq!(calls.recv_timeout(PATIENCE).as_deref(), Ok("signed in as 7"));
     assert!(server.wait_for_subscribers("#server-to-user-7", 1, PATIENCE));
     server.send_to_user("7", "invoice", "paid");
-    assert_eq!(tells.recv_timeout(PATIENCE).as_deref(), Ok("paid"));
+    assert_eq!(calls.recv_timeout(PATIENCE).as_deref(), Ok("paid"));
 }
 
 #[test]
-fn a8_it_is_redone_after_a_reconnect() {
+fn a8_sign_in_is_repeated_after_a_reconnect() {
     let server = server();
     let pusher = signed_in(&server);
     let receiver = pusher.receiver();
@@ -62,7 +62,7 @@ fn a8_it_is_redone_after_a_reconnect() {
 }
 
 #[test]
-fn a8_it_can_be_repeated_after_a_failure() {
+fn a8_sign_in_can_be_repeated_after_a_failure() {
     let server = server();
     server.push_auth_fault(AuthFault::Status { status: 403, body: "no".to_owned(), headers: Vec::new() });
     let pusher = with_users(&server).connect().expect("accepted");
@@ -70,11 +70,11 @@ fn a8_it_can_be_repeated_after_a_failure() {
     let outcome = pusher.user().wait_signed_in(PATIENCE);
     assert!(matches!(outcome, Err(Error::AuthRefused { channel: None, status: Some(403), .. })), "{outcome:?}");
     pusher.sign_in().expect("an endpoint is configured");
-    pusher.user().wait_signed_in(PATIENCE).expect("this time it works");
+    pusher.user().wait_signed_in(PATIENCE).expect("the second sign-in succeeds");
 }
 
 #[test]
-fn a8_a_refusal_of_the_server_is_the_outcome() {
+fn a8_a_refusal_of_the_server_is_the_error_of_the_sign_in() {
     for refusals in [Refusals::Reverb, Refusals::Sockudo] {
         let server = TestServer::builder().refusals(refusals).start().expect("a free port");
         let config = quick(&server).user_authenticator(|_| Ok(UserAuth::new("app-key:wrong", r#"{"id":"7"}"#)));
@@ -87,9 +87,9 @@ fn a8_a_refusal_of_the_server_is_the_outcome() {
 }
 
 #[test]
-fn a8_a_closure_or_the_secret_can_prove_who_the_user_is() {
+fn a8_a_closure_or_the_secret_can_sign_the_user_in() {
     let server = server();
-    let refusing = quick(&server).user_authenticator(|_| Err(AuthError::new("nobody")));
+    let refusing = quick(&server).user_authenticator(|_| Err(AuthError::new("refused")));
     let pusher = Pusher::new(refusing).connect().expect("accepted");
     pusher.sign_in().expect("an authenticator is configured");
     assert!(matches!(pusher.user().wait_signed_in(PATIENCE), Err(Error::AuthRefused { .. })));
@@ -102,7 +102,7 @@ fn a8_a_closure_or_the_secret_can_prove_who_the_user_is() {
 }
 
 #[test]
-fn a8_without_anybody_to_ask_it_is_an_error_of_the_call() {
+fn a8_sign_in_without_an_authenticator_is_an_error_of_the_call() {
     let server = server();
     let pusher = connected(&server);
     assert!(matches!(pusher.sign_in(), Err(Error::Config { .. })));
@@ -110,7 +110,7 @@ fn a8_without_anybody_to_ask_it_is_an_error_of_the_call() {
 }
 
 #[test]
-fn a7_presence_uses_the_signed_in_user_where_the_endpoint_does_not_name_one() {
+fn a7_presence_uses_the_signed_in_user_if_the_endpoint_does_not_name_one() {
     let server = Arc::new(server());
     let signer = Arc::clone(&server);
     let config = quick(&server)
@@ -126,24 +126,24 @@ fn a7_presence_uses_the_signed_in_user_where_the_endpoint_does_not_name_one() {
 }
 
 #[test]
-fn a8_watched_users_come_and_go_in_both_shapes() {
+fn a8_watchlist_events_of_both_shapes_are_reported() {
     for shape in [WatchlistEvents::Pusher, WatchlistEvents::Sockudo] {
         let server = TestServer::builder()
             .watchlist_events(shape)
             .auth_user(|request| {
-                let id = request.parameter("user_id").unwrap_or("nobody");
+                let id = request.parameter("user_id").unwrap_or("unknown");
                 Some(if id == "7" { AuthUser::new(id).watchlist(["ann"]) } else { AuthUser::new(id) })
             })
             .start()
             .expect("a free port");
         let pusher = with_users(&server).connect().expect("accepted");
-        let (told, tells) = mpsc::channel();
+        let (sender, calls) = mpsc::channel();
         pusher.user().on_watchlist(move |event| {
             let ids: Vec<_> = event.user_ids.iter().map(ToString::to_string).collect();
-            told.send((event.name.to_string(), ids)).unwrap_or_default();
+            sender.send((event.name.to_string(), ids)).unwrap_or_default();
         });
         pusher.sign_in().expect("an endpoint is configured");
-        let next = || tells.recv_timeout(PATIENCE).expect("told");
+        let next = || calls.recv_timeout(PATIENCE).expect("a watchlist event");
         let event = |name: &str| (name.to_owned(), vec!["ann".to_owned()]);
         assert_eq!(next(), event("offline"));
         let config = quick(&server).user_auth_endpoint(server.user_auth_endpoint()).auth_param("user_id", "ann");

@@ -1,4 +1,4 @@
-//! The warnings for a program that asks the wrong channel.
+//! Warnings about calls on a channel of the wrong kind.
 
 mod support;
 
@@ -30,7 +30,7 @@ fn warned() -> Vec<String> {
 }
 
 #[test]
-fn p_a_channel_without_members_and_s7_a_prefix_of_another_case_are_warned_about_once() {
+fn s7_members_of_another_kind_of_channel_and_a_prefix_in_another_case_cause_one_warning() {
     log::set_logger(&LOGGER).expect("no other logger");
     log::set_max_level(log::LevelFilter::Warn);
     let pusher = Pusher::new(Config::host("key", "localhost"));

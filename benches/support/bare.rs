@@ -1,4 +1,4 @@
-//! The bare client: tungstenite and nothing else.
+//! The bare client: tungstenite alone.
 
 use std::net::TcpStream;
 
@@ -7,7 +7,7 @@ use tungstenite::{Message, WebSocket, client::client_with_config, protocol::WebS
 
 use super::source::{CHANNEL, LAST_EVENT, Result};
 
-/// A subscribed WebSocket, whose next message is the first event.
+/// A WebSocket that is subscribed. Its next message is the first event.
 pub(crate) fn subscribe(port: u16) -> Result<WebSocket<TcpStream>> {
     let mut web = connect(port)?;
     web.read()?;
@@ -16,7 +16,7 @@ pub(crate) fn subscribe(port: u16) -> Result<WebSocket<TcpStream>> {
     Ok(web)
 }
 
-/// An open WebSocket, on which nothing was said yet.
+/// An open WebSocket on which nothing was sent yet.
 pub(crate) fn connect(port: u16) -> Result<WebSocket<TcpStream>> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_nodelay(true)?;
@@ -33,7 +33,7 @@ pub(crate) fn subscribe_request(channel: &str) -> Message {
     Message::text(json!({ "event": "pusher:subscribe", "data": { "channel": channel } }).to_string())
 }
 
-/// What this crate uses (`src/io/link.rs`), for all clients alike.
+/// The settings of this crate (`src/io/link.rs`), for all clients alike.
 pub(crate) fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(16 * 1024)
@@ -42,10 +42,10 @@ pub(crate) fn websocket_config() -> WebSocketConfig {
         .max_frame_size(Some(1 << 20))
 }
 
-/// Shows that the messages before this one were exactly the events.
+/// Checks that the messages before this one were exactly the events.
 pub(crate) fn expect_last(message: &Message) -> Result<()> {
     if message.to_text()?.contains(LAST_EVENT) {
         return Ok(());
     }
-    Err("the bare loop: another number of messages than of events".into())
+    Err("the bare loop: the number of messages is not that of the events".into())
 }

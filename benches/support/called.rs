@@ -1,6 +1,6 @@
-//! A program that takes events through the C interface, as one in another language does.
+//! A program that takes events through the C interface, as a program in another language does.
 //!
-//! The functions are those of `src/capi/pusher_channels.h`, out of this crate's own library.
+//! The functions are those of `src/capi/pusher_channels.h`, from this crate's own library.
 
 use std::{
     ffi::{CString, c_char, c_void},
@@ -14,7 +14,7 @@ use super::{
     source::{CHANNEL, EVENT, Result},
 };
 
-// Linked into this program, because its functions are what the declarations below mean.
+// Links the crate into this program, because it defines the functions that are declared below.
 use pusher_channels as _;
 
 const PUSHER_OK: i32 = 0;
@@ -47,13 +47,13 @@ pub(crate) struct Called {
 }
 
 impl Called {
-    /// Gets every event.
+    /// A consumer that gets every event.
     pub(crate) fn all() -> Result<Self> {
         let server = Waiting::start()?;
         let url = CString::new(bare::url(server.port()))?;
         let channel = CString::new(CHANNEL)?;
         let (mut config, mut client) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: each handle was made by the call before, and each text ends with a NUL.
+        // SAFETY: the call before has made each handle, and each text ends with a NUL.
         unsafe {
             check(pusher_config_new(&mut config))?;
             check(pusher_config_set(config, c"url".as_ptr(), url.as_ptr()))?;
@@ -64,15 +64,15 @@ impl Called {
             check(pusher_subscribe(client, channel.as_ptr()))?;
         }
         let called = Self { client, feed: server.feed(1)? };
-        // From here on, nothing but events comes.
+        // After the confirmation, only events come.
         while called.next_kind()? != PUSHER_KIND_SUBSCRIPTION_SUCCEEDED {}
         Ok(called)
     }
 
-    /// Waits for a notification, and says what it is.
+    /// Waits for a notification, and returns its kind.
     fn next_kind(&self) -> Result<i32> {
         let (mut notification, mut kind) = (ptr::null_mut(), 0);
-        // SAFETY: the client is there until it is dropped, and the notification until it is freed.
+        // SAFETY: the client is valid until it is dropped, and the notification until it is freed.
         unsafe {
             check(pusher_next(self.client, PATIENCE_MS, &mut notification))?;
             check(pusher_notification_kind(notification, &mut kind))?;
@@ -91,7 +91,7 @@ impl Consumer for Called {
     fn consume(&mut self) -> usize {
         let mut whole = 0;
         let mut notification = ptr::null_mut();
-        // SAFETY: the client is there until it is dropped, and each notification until it is freed.
+        // SAFETY: the client is valid until it is dropped, and each notification until it is freed.
         unsafe {
             while pusher_next(self.client, 0, &mut notification) == PUSHER_OK {
                 whole += usize::from(is_whole(notification));
@@ -104,27 +104,27 @@ impl Consumer for Called {
 
 impl Drop for Called {
     fn drop(&mut self) {
-        // SAFETY: nobody else has it.
+        // SAFETY: this is the only owner of the client.
         unsafe { pusher_client_free(self.client) };
     }
 }
 
 fn waiting(client: *mut c_void) -> usize {
     let mut length = 0;
-    // SAFETY: the client is there as long as its owner.
+    // SAFETY: the client is valid as long as its owner.
     let result = unsafe { pusher_length(client, &mut length) };
-    assert_eq!(result, PUSHER_OK, "the client is there");
+    assert_eq!(result, PUSHER_OK, "the client is valid");
     length
 }
 
-/// Looks at all that an event of a channel has.
+/// Reads the channel, the name and the data of an event.
 ///
 /// # Safety
 ///
 /// The notification is not freed yet.
 unsafe fn is_whole(notification: *const c_void) -> bool {
     let mut kind = 0;
-    // SAFETY: the caller promises it, and the texts stay as long as the notification.
+    // SAFETY: the caller promises that the notification is valid, and the texts are valid as long as it is.
     unsafe {
         pusher_notification_kind(notification, &mut kind) == PUSHER_OK
             && kind == PUSHER_KIND_EVENT
@@ -138,10 +138,10 @@ type Accessor = unsafe extern "C" fn(*const c_void, *mut *const c_char, *mut usi
 
 /// # Safety
 ///
-/// The notification is not freed before the text is done with.
+/// The notification is not freed while the text is in use.
 unsafe fn text<'a>(notification: *const c_void, accessor: Accessor) -> &'a [u8] {
     let (mut text, mut length) = (ptr::null(), 0);
-    // SAFETY: the caller promises the notification; the text has so many bytes.
+    // SAFETY: the caller promises that the notification is valid; the text has `length` bytes.
     unsafe {
         match accessor(notification, &mut text, &mut length) {
             PUSHER_OK => slice::from_raw_parts(text.cast(), length),

@@ -1,7 +1,7 @@
 //! The three clients that turn frames into events, behind one signature.
 //!
-//! Each connects, calls `on_event` with the data of every counted event, and calls `at_end` after the last one, while
-//! all of its threads are alive. So nothing but the client differs between two cases.
+//! Each client connects, calls `on_event` with the data of every counted event, and calls `at_end` after the last one,
+//! while all of its threads are alive. So two cases differ only in the client.
 
 use std::sync::Arc;
 
@@ -67,20 +67,20 @@ pub(crate) fn receiver<T>(port: u16, mut on_event: impl FnMut(&str), at_end: imp
             _ => {}
         }
     }
-    Err("the receiver has ended before the events have".into())
+    Err("the receiver ended before the last event".into())
 }
 
-/// Nothing may be lost, and a lost connection must end the bench.
+/// No event may be dropped, and a lost connection must end the bench.
 fn config(port: u16) -> Config {
     Config::url(bare::url(port)).overflow(Overflow::Block).reconnect(Reconnect::never())
 }
 
-/// The changes that led to the connection may be told late, and are none.
+/// The changes on the way to the connection may be reported late. They are no losses.
 fn is_loss(change: &ConnectionStateChange) -> bool {
     change.previous == ConnectionState::Connected
 }
 
-/// The first answer counts; later ones find nobody.
+/// Reports the end. Only the first report counts.
 fn say(end: &Sender<std::result::Result<(), String>>, how: std::result::Result<(), String>) {
     let _ = end.try_send(how);
 }

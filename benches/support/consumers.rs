@@ -1,4 +1,4 @@
-//! Those who look at a frame's events, behind one trait: a bare channel, a receiver of this crate, and its closures.
+//! The consumers of a frame's events behind one trait: a bare channel, a receiver of this crate, and its closures.
 
 use std::{
     hint::black_box,
@@ -18,24 +18,24 @@ use super::{
     source::{CHANNEL, EVENT, Result},
 };
 
-/// How many things move, where only the newest event of each is wanted.
+/// The number of event names in the case that wants only the newest event of each name.
 pub(crate) const NAMES: usize = 17;
 
 pub(crate) trait Consumer {
-    /// Lets a frame's events come, and returns when all of them wait.
+    /// Makes the events of a frame arrive, and returns when all of them are queued.
     fn fill(&mut self, pace: Pace) -> Result<()>;
 
-    /// Looks at everything that waits. Returns how much of it was as it had been sent.
+    /// Takes everything that is queued. Returns the number of events that arrived unchanged.
     fn consume(&mut self) -> usize;
 }
 
-/// What any client pays at least that has a thread of its own: owned events through a channel.
+/// The least that a client with a thread of its own has to do: send owned events through a channel.
 pub(crate) struct Bare {
     go: Sender<()>,
     events: Receiver<Owned>,
 }
 
-/// As much as this crate tells of an event.
+/// The parts of an event of this crate.
 struct Owned {
     channel: String,
     name: String,
@@ -44,12 +44,12 @@ struct Owned {
 
 impl Bare {
     pub(crate) fn start() -> Self {
-        // As large as the queues of this crate.
+        // The capacity of the queues of this crate.
         let (sender, events) = bounded(16_384);
-        let (go, told) = bounded(0);
+        let (go, started) = bounded(0);
         thread::spawn(move || {
             let (name, data) = (event_name(0), "x".repeat(DATA_LEN - 1) + "}");
-            while let Ok(()) = told.recv() {
+            while let Ok(()) = started.recv() {
                 for _ in 0..EVENTS {
                     let event = Owned { channel: CHANNEL.to_owned(), name: name.clone(), data: data.clone() };
                     let _ = sender.send(event);
@@ -75,19 +75,19 @@ impl Consumer for Bare {
 /// This crate, polled.
 pub(crate) struct Polled {
     receiver: pusher_channels::Receiver,
-    /// Before this frame.
+    /// The count before this frame.
     superseded: u64,
     feed: Feed,
     _pusher: Pusher,
 }
 
 impl Polled {
-    /// Gets every event.
+    /// A consumer that gets every event.
     pub(crate) fn all() -> Result<Self> {
         Self::connect(1, Overflow::DropOldest)
     }
 
-    /// Gets the newest event of each name.
+    /// A consumer that gets the newest event of each name.
     pub(crate) fn latest() -> Result<Self> {
         Self::connect(NAMES, Overflow::KeepLatest)
     }
@@ -95,13 +95,13 @@ impl Polled {
     fn connect(names: usize, overflow: Overflow) -> Result<Self> {
         let (pusher, channel, feed) = connect(|config| config, names)?;
         channel.wait_subscribed(PATIENCE)?;
-        // From here on, nothing but events comes.
+        // After the confirmation, only events come.
         let receiver = channel.receiver_with(ReceiverOptions::new().overflow(overflow));
         Ok(Self { receiver, superseded: 0, feed, _pusher: pusher })
     }
 }
 
-/// As [`Polled`], but each event is asked for by a call of its own.
+/// As [`Polled`], with one call for each event.
 pub(crate) struct OneByOne(Polled);
 
 impl OneByOne {
@@ -143,7 +143,7 @@ pub(crate) struct Dispatched {
 }
 
 impl Dispatched {
-    /// With so many closures on the channel, each for an event of another name. One of them is for the event that comes.
+    /// Binds closures on the channel, each for another event name. One of them is for the event that arrives.
     pub(crate) fn connect(bindings: usize) -> Result<Self> {
         let (pusher, channel, feed) = connect(Config::manual_dispatch, 1)?;
         let intact = Arc::new(AtomicUsize::new(0));
@@ -154,9 +154,9 @@ impl Dispatched {
         for other in 1..bindings {
             channel.bind(&event_name(other), |event| _ = black_box(event));
         }
-        let (told, subscribed) = bounded(1);
-        channel.on_subscription_succeeded(move |_| _ = told.try_send(()));
-        // The confirmation is the last that comes before the events.
+        let (confirmed, subscribed) = bounded(1);
+        channel.on_subscription_succeeded(move |_| _ = confirmed.try_send(()));
+        // The confirmation is the last notification before the events.
         wait_for(|| {
             pusher.dispatch();
             subscribed.try_recv().is_ok()
@@ -177,7 +177,7 @@ impl Consumer for Dispatched {
     }
 }
 
-/// A client that has subscribed, and its server, whose events have so many names in turn.
+/// A subscribed client and its server, whose events have `names` different names in turn.
 fn connect(options: impl FnOnce(Config) -> Config, names: usize) -> Result<(Pusher, Channel, Feed)> {
     let server = Waiting::start()?;
     let config = options(Config::url(bare::url(server.port())).reconnect(Reconnect::never()));
@@ -194,7 +194,7 @@ fn is_whole_event(event: &Event) -> bool {
     is_whole(event.channel(), event.name(), event.data())
 }
 
-/// Looks at all that an event of a channel has.
+/// Checks the channel, the name and the data of an event.
 fn is_whole(channel: Option<&str>, name: &str, data: &str) -> bool {
     channel == Some(CHANNEL) && name.starts_with(EVENT) && is_intact(data)
 }

@@ -1,4 +1,4 @@
-//! The server of one client, and what it sends in each frame.
+//! The server of one client, and the events that it sends in each frame.
 
 use std::{
     net::TcpListener,
@@ -13,19 +13,19 @@ pub(crate) const EVENTS: usize = 170;
 
 pub(crate) const DATA_LEN: usize = 100;
 
-/// No frame's events take so long to arrive.
+/// The longest time that the events of a frame may take to arrive.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How a frame's events come.
+/// How the events of a frame are sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// In one write, after which a client has them in a few reads.
+    /// In one write, which a client receives in a few reads.
     Together,
-    /// Each after the one before has arrived, so that a client has to read each by itself.
+    /// Each after the one before has arrived, so that a client needs a read for each.
     OneByOne,
 }
 
-/// The server of one client, with the frames that it sends again and again.
+/// The server of one client, with the frames that it sends repeatedly.
 pub(crate) struct Feed {
     subscriber: Subscriber,
     frames: Vec<u8>,
@@ -48,7 +48,7 @@ impl Waiting {
         self.port
     }
 
-    /// Waits until the client has subscribed. Its events have so many names in turn.
+    /// Waits until the client has subscribed. The events have `names` different names in turn.
     pub(crate) fn feed(self, names: usize) -> Result<Feed> {
         let subscriber = self.accepting.join().map_err(|_| "the source has panicked")??;
         let names: Vec<String> = (0..names).map(event_name).collect();
@@ -58,7 +58,7 @@ impl Waiting {
 }
 
 impl Feed {
-    /// Lets a frame's events come, and returns when so many wait as were sent.
+    /// Sends the events of a frame, and returns when `waiting` has counted all of them.
     pub(crate) fn send(&mut self, pace: Pace, waiting: impl Fn() -> usize) -> Result<()> {
         match pace {
             Pace::Together => {
@@ -77,12 +77,12 @@ impl Feed {
     }
 }
 
-/// The names of one frame's events are of the same length.
+/// The name of an event. All names have the same length.
 pub(crate) fn event_name(number: usize) -> String {
     format!("{EVENT}{number:02}")
 }
 
-/// Looks at its end too, so that what produces the data cannot be left out.
+/// Whether the data has its length and its last byte, so that the compiler cannot remove the code that produces it.
 pub(crate) fn is_intact(data: &str) -> bool {
     data.len() == DATA_LEN && data.ends_with('}')
 }

@@ -1,4 +1,4 @@
-//! Cases that are measured frame by frame, and compared.
+//! Measures cases frame by frame, and compares them.
 
 use std::time::Instant;
 
@@ -9,20 +9,20 @@ use super::{
     table::{self, Figures, Round},
 };
 
-/// The first frames wake caches and cores, and are not counted.
+/// The first frames warm up caches and cores, and are not counted.
 const WARM_UP: usize = 10;
 
-/// What a case is measured with.
+/// The events of a measurement.
 #[derive(Clone, Copy)]
 pub(crate) struct Frames {
     pub(crate) pace: Pace,
     pub(crate) count: usize,
 }
 
-/// What is measured, by its name.
+/// A case: its name, and the function that measures it.
 pub(crate) type Case<const N: usize> = (&'static str, fn(Frames) -> Result<Figures<N>>);
 
-/// Runs the cases in turn, again and again, so that noise of the machine meets all of them.
+/// Runs the cases in turn, several times, so that noise of the machine affects all of them.
 pub(crate) fn compare<const N: usize>(
     title: &str,
     headings: [&str; N],
@@ -37,7 +37,8 @@ pub(crate) fn compare<const N: usize>(
     Ok(measured)
 }
 
-/// Microseconds of a frame, at the median and at the 99th percentile. In each, so much is to reach the consumer.
+/// Microseconds of a frame, at the median and at the 99th percentile. `expected` events must reach the consumer in each
+/// frame.
 pub(crate) fn frame(consumer: &mut impl Consumer, expected: usize, frames: Frames) -> Result<Figures> {
     let mut times = Vec::with_capacity(frames.count);
     for number in 0..WARM_UP + frames.count {
@@ -57,7 +58,7 @@ pub(crate) fn frame(consumer: &mut impl Consumer, expected: usize, frames: Frame
     Ok([percentile(50), percentile(99)])
 }
 
-/// Nanoseconds of one event, in a frame at the median.
+/// Nanoseconds of one event, in the median frame.
 pub(crate) fn event(consumer: &mut impl Consumer, frames: Frames) -> Result<Figures<1>> {
     let [median, _] = frame(consumer, EVENTS, frames)?;
     Ok([median * 1e3 / EVENTS as f64])

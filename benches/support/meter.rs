@@ -1,10 +1,10 @@
-//! How long a process takes, and how much of its cores.
+//! The time of a run, and its CPU time.
 
 use std::{fs, io, time::Instant};
 
 use super::table::Figures;
 
-/// Running clocks of this process.
+/// The clocks of this process since the start.
 pub(crate) struct Meter {
     start: Instant,
     cpu: Option<u64>,
@@ -15,7 +15,7 @@ impl Meter {
         Self { cpu: cpu_nanos(), start: Instant::now() }
     }
 
-    /// Events per second, and CPU nanoseconds per event. Threads that have ended meanwhile are not counted.
+    /// Events per second, and CPU nanoseconds per event. Threads that have ended are not counted.
     pub(crate) fn stop(self, events: u64) -> Figures {
         let seconds = self.start.elapsed().as_secs_f64();
         let cpu = match (self.cpu, cpu_nanos()) {
@@ -26,14 +26,14 @@ impl Meter {
     }
 }
 
-/// User and system time of all living threads. Linux counts it in nanoseconds there, and in hundredths of a second in
-/// other places; other systems show it to C only.
+/// User and system time of all living threads. Linux counts nanoseconds in `schedstat`, and hundredths of a second
+/// elsewhere. Other systems report the time only to C.
 fn cpu_nanos() -> Option<u64> {
     let threads: io::Result<Vec<_>> = fs::read_dir("/proc/self/task").ok()?.collect();
     threads.ok()?.iter().map(|thread| nanos_of(&thread.path().join("schedstat"))).sum()
 }
 
-/// 0 for a thread that ended while its turn came.
+/// The CPU time of a thread, or 0 if it has just ended.
 fn nanos_of(schedstat: &std::path::Path) -> Option<u64> {
     match fs::read_to_string(schedstat) {
         Ok(text) => text.split_whitespace().next()?.parse().ok(),

@@ -2,17 +2,17 @@
 
 use super::source::Result;
 
-/// What was asked for.
+/// The options of a run.
 pub(crate) struct Options {
     rounds: Option<usize>,
     events: Option<u64>,
-    /// `cargo bench` says `--bench`. Whoever runs a bench without it, like `cargo test --benches`, wants to see that it
-    /// works, and soon.
+    /// `cargo bench` adds `--bench`. Without it, as in `cargo test --benches`, a bench does a short run that shows that
+    /// it works.
     in_full: bool,
 }
 
 impl Options {
-    /// Understands `--rounds N` and `--events N`.
+    /// Parses `--rounds N` and `--events N`.
     pub(crate) fn parse(arguments: &[&str]) -> Result<Self> {
         let mut options = Self { rounds: None, events: None, in_full: false };
         let mut arguments = arguments.iter();
@@ -25,7 +25,9 @@ impl Options {
                 "--bench" => options.in_full = true,
                 "--rounds" => options.rounds = Some(usize::try_from(number()?)?),
                 "--events" => options.events = Some(number()?),
-                other => return Err(format!("{other} is not understood, only --rounds N and --events N are").into()),
+                other => {
+                    return Err(format!("unknown option {other}; the options are --rounds N and --events N").into());
+                }
             }
         }
         Ok(options)

@@ -1,4 +1,4 @@
-//! The event source: a server for one client that sends what was encoded beforehand.
+//! The event source: a server for one client that sends frames encoded in advance.
 
 use std::{
     error::Error,
@@ -23,10 +23,10 @@ pub(crate) const EVENT: &str = "update";
 /// The event after the last one that is counted.
 pub(crate) const LAST_EVENT: &str = "done";
 
-/// The smallest `seq`. All are of the same length, so that all frames are.
+/// The smallest `seq`. All numbers have the same length, so that all frames have.
 const FIRST_SEQ: usize = 100_000;
 
-/// A subscribed client's socket, to be written to as it is.
+/// The socket of a subscribed client.
 pub(crate) struct Subscriber {
     stream: TcpStream,
 }
@@ -48,13 +48,13 @@ impl Subscriber {
         Ok(Self { stream })
     }
 
-    /// Writes encoded frames. Blocks while TCP takes no more.
+    /// Writes encoded frames. Blocks while TCP accepts no more.
     pub(crate) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
         self.stream.write_all(frames)
     }
 
-    /// Sends the last event, and keeps the connection until the client goes: its threads are to be alive while it looks
-    /// at their clocks.
+    /// Sends the last event, and keeps the connection open until the client closes it, because the client's threads
+    /// must be alive when it reads their clocks.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.write(&frame(LAST_EVENT, "{}"))?;
         let mut ignored = [0; 1024];
@@ -67,24 +67,24 @@ impl Subscriber {
     }
 }
 
-/// So many frames of the counted event, one after another. They are all of the same length.
+/// `count` frames of the counted event. All frames have the same length.
 pub(crate) fn frames(count: usize, data_len: usize) -> Vec<u8> {
     frames_of(iter::repeat_n(EVENT, count), data_len)
 }
 
-/// One frame for each of these events, one after another. They are all of the same length, if the names are.
+/// One frame for each of these events. All frames have the same length if the names have.
 pub(crate) fn frames_of<'a>(events: impl Iterator<Item = &'a str>, data_len: usize) -> Vec<u8> {
     (FIRST_SEQ..).zip(events).flat_map(|(seq, event)| frame(event, &data(seq, data_len))).collect()
 }
 
-/// JSON text of exactly that length.
+/// JSON text of exactly this length.
 fn data(seq: usize, len: usize) -> String {
     let bare = json!({ "seq": seq, "pad": "" }).to_string();
     let pad = "x".repeat(len.saturating_sub(bare.len()));
     json!({ "seq": seq, "pad": pad }).to_string()
 }
 
-/// RFC 6455, section 5.2: one text frame, unmasked because it comes from a server.
+/// RFC 6455, section 5.2: one text frame. A server does not mask its frames.
 fn frame(event: &str, data: &str) -> Vec<u8> {
     let text = envelope(event, Some(CHANNEL), data);
     let mut frame = vec![0x81];
@@ -103,7 +103,7 @@ fn message(event: &str, channel: Option<&str>, data: &str) -> Message {
     Message::text(envelope(event, channel, data))
 }
 
-/// With its keys in the order of real servers, and `data` as text that holds JSON.
+/// The keys have the order of real servers, and `data` is text that contains JSON.
 fn envelope(event: &str, channel: Option<&str>, data: &str) -> String {
     let channel = channel.map_or_else(String::new, |channel| format!(r#""channel":{},"#, json!(channel)));
     format!(r#"{{"event":{},{channel}"data":{}}}"#, json!(event), json!(data))

@@ -1,4 +1,4 @@
-//! What one writes without much thought about speed: owned values, one channel send per event, a map of closures.
+//! A client without optimisations: owned values, one channel send per event, a map of closures.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use tungstenite::{Message, WebSocket};
 
 use super::{bare, source::Result};
 
-/// The default of this crate, so that neither side waits for the other earlier.
+/// The default of this crate, so that both clients block at the same length.
 const QUEUE_CAPACITY: usize = 16_384;
 
 /// A client that disconnects when it is dropped.
@@ -88,7 +88,7 @@ fn read(mut web: WebSocket<TcpStream>, channels: Vec<String>, events: &Sender<Ev
         let text = match web.read() {
             Ok(Message::Text(text)) => text,
             Ok(_) => continue,
-            // The connection was dropped, or the source has gone.
+            // The connection was dropped, or the source has ended.
             Err(_) => return Ok(()),
         };
         let event: Event = serde_json::from_str(&text)?;

@@ -1,16 +1,16 @@
-//! From the figures of all rounds to a table of medians.
+//! Prints the figures of all rounds as a table of medians.
 
 use std::{env::consts, fs, thread};
 
-/// What one run of one case measures, in the order of the table's headings. NaN is a figure that this platform does not
-/// give.
+/// The figures of one run of one case, in the order of the table's headings. A figure that this platform does not
+/// provide is NaN.
 pub(crate) type Figures<const N: usize = 2> = [f64; N];
 
-/// The figures of all cases, measured one soon after the other.
+/// The figures of all cases, measured one right after the other.
 pub(crate) type Round<const N: usize = 2> = Vec<Figures<N>>;
 
 /// Prints the median of each figure, and the median over the rounds of its ratio to the first case of the same round.
-/// Ratios are taken within a round because a noisy machine is about equally noisy there.
+/// Ratios are taken within a round, because a noisy machine is about equally noisy there.
 pub(crate) fn print<const N: usize>(title: &str, headings: [&str; N], cases: &[&str], rounds: &[Round<N>]) {
     println!("\n{title}");
     let headings: String = headings.iter().map(|heading| format!("{heading:>14}{:>10}", "ratio")).collect();
@@ -28,14 +28,14 @@ pub(crate) fn median_ratio<const N: usize>(rounds: &[Round<N>], [of, to]: [usize
     median(rounds.iter().map(|round| round[of][column] / round[to][column]))
 }
 
-/// Prints what the figures were measured on.
+/// Prints the machine on which the figures were measured.
 pub(crate) fn print_machine() {
     let cores = thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
     let model = cpu_model().map_or_else(String::new, |model| format!(", {model}"));
     println!("\nmachine: {cores} cores, {} {}{model}", consts::OS, consts::ARCH);
 }
 
-/// Only Linux tells it without a library.
+/// The model of the processor. Other systems than Linux report it only through a library.
 fn cpu_model() -> Option<String> {
     let info = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = info.lines().find(|line| line.starts_with("model name"))?;
@@ -53,7 +53,7 @@ pub(crate) fn fraction(ratio: f64) -> String {
     if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}") }
 }
 
-/// With a decimal where it means something, and with separators where they help.
+/// The figure with one decimal if it is small, and with separators of thousands.
 pub(crate) fn number(figure: f64) -> String {
     if figure.is_nan() {
         return "-".to_owned();

@@ -1,6 +1,6 @@
 /*
  * One thread and no callback: a loop around poll(), which waits for a Pusher server and for lines from the keyboard.
- * What is typed goes to the other members of presence-kitchen.
+ * Typed lines go to the other members of presence-kitchen.
  *
  *     cc -std=c99 -Isrc/capi examples/c/poll.c -o poll -Ltarget/release -lpusher_channels
  *     LD_LIBRARY_PATH=target/release cargo run --example playground -- ./poll

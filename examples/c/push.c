@@ -169,7 +169,8 @@ int main(void)
     pthread_mutex_unlock(&shared.lock);
 
     pusher_client_free(shared.client);
-    /* A callback may still be running. What is shared is on this stack, so the stack waits for the last destructor. */
+    /* A callback may still be running. The shared data is on this stack, so the function waits for the last
+     * destructor. */
     pthread_mutex_lock(&shared.lock);
     while (shared.callbacks > 0) pthread_cond_wait(&shared.changed, &shared.lock);
     pthread_mutex_unlock(&shared.lock);

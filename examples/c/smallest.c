@@ -1,4 +1,4 @@
-/* Prints what is published on the channel `news`: ./smallest ws://127.0.0.1:6001/app/app-key */
+/* Prints the events of the channel `news`: ./smallest ws://127.0.0.1:6001/app/app-key */
 #include <stdio.h>
 
 #include <pusher_channels.h>

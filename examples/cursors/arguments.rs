@@ -6,33 +6,33 @@ use pusher_channels::Config;
 
 use crate::game::profile::Profile;
 
-/// What `--help` prints, and whatever is wrong.
+/// The text that `--help` prints.
 pub(crate) const USAGE: &str = "\
 cursors: everybody's cursor on one field, in the terminal.
 
-Where to play; without any of these, on an embedded server with computer players:
+The server to play on. Without these options it is an embedded server with computer players.
   --key KEY --cluster NAME        an app of the hosted service, for example in the cluster eu
   --key KEY --host HOST [--port N] [--no-tls]
                                   an app on a server of your own
-  and who lets you into the presence channel:
-  --auth-endpoint URL             your backend, which gets user_id and name, and answers with a user_info like
+  The permission for the presence channel:
+  --auth-endpoint URL             your backend, which gets user_id and name, and returns a user_info like
                                   {\"name\": \"Ann\", \"colour\": [255, 107, 107]}
-  --secret SECRET                 the app's secret; only for a machine that nobody else can look into
-  --name NAME                     what you are called; defaults to you
+  --secret SECRET                 the app's secret; only on a machine that nobody else can access
+  --name NAME                     your name; defaults to \"you\"
 
 On the embedded server:
-  --players N                     how many computer players there are, 1 to 50; defaults to 3
-  --headless                      without a terminal: computer players only, whose connections are cut half-way; checks that
-                                  nothing is lost but what the client announces, and measures
-  --frames N                      so many frames, of which a second has 60, and those before everybody is there and after
-                                  the last, until all is seen; defaults to 600
+  --players N                     the number of computer players, 1 to 50; defaults to 3
+  --headless                      without a terminal: computer players only, whose connections are cut half-way. Checks that
+                                  only announced positions are lost, and measures
+  --frames N                      the number of frames, 60 a second; defaults to 600. Frames before all players have joined and
+                                  after the last position, until all have seen it, are not counted
   --help                          this text
 
-Keys: arrows, WASD, hjkl or the mouse move, q quits. On the embedded server + and - let computer players come and go,
+Keys: arrows, WASD, hjkl or the mouse move, q quits. On the embedded server, + adds a computer player, - removes one,
 and c cuts all connections.
-Exit codes: 0 done, 1 something went wrong or is missing, 2 wrong option.";
+Exit codes: 0 success, 1 failure or a lost position, 2 wrong option.";
 
-/// What the user asks for.
+/// The command that the options stand for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Headless { players: usize, frames: u32 },
 }
 
-/// Who plays, and where.
+/// The player's name and server.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Invitation {
     pub(crate) name: String,
@@ -67,7 +67,7 @@ enum Place {
     Host { host: String, port: Option<u16>, tls: bool },
 }
 
-/// Who says that somebody may enter.
+/// The source of the permission to join the presence channel.
 #[derive(Debug, PartialEq)]
 enum Permission {
     Endpoint(String),
@@ -75,7 +75,7 @@ enum Permission {
 }
 
 impl Remote {
-    /// For a client of this server that is somebody.
+    /// The configuration of a client of this server, with this id and profile.
     pub(crate) fn config(&self, id: &str, me: &Profile) -> Config {
         let config = match &self.place {
             Place::Cluster(cluster) => Config::cluster(&self.key, cluster),
@@ -91,12 +91,12 @@ impl Remote {
     }
 }
 
-/// Understands the arguments, without the program's name. An error is one line that says what was expected.
+/// Parses the arguments, without the program's name. An error is one line that names the expected value.
 pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> {
     let mut given = Given::default();
     let mut args = args.into_iter();
     while let Some(option) = args.next() {
-        let mut value = || args.next().ok_or_else(|| format!("{option} wants a value, got none"));
+        let mut value = || args.next().ok_or_else(|| format!("{option} needs a value"));
         match &*option {
             "--key" => fill(&mut given.key, &option, value()?)?,
             "--cluster" => fill(&mut given.cluster, &option, value()?)?,
@@ -119,16 +119,16 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
 fn fill<T>(slot: &mut Option<T>, option: &str, value: T) -> Result<(), String> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(format!("{option} is wanted once, got it twice")),
+        Some(_) => Err(format!("{option} is given twice")),
     }
 }
 
 fn number<T: FromStr + PartialOrd + std::fmt::Display>(option: &str, text: &str, min: T, max: T) -> Result<T, String> {
-    let expected = format!("{option} wants a number from {min} to {max}, got {text:?}");
+    let expected = format!("{option} needs a number from {min} to {max}, got {text:?}");
     text.parse().ok().filter(|number| (min..=max).contains(number)).ok_or(expected)
 }
 
-/// The options as they stand.
+/// The options as they were given.
 #[derive(Default)]
 struct Given {
     key: Option<String>,
@@ -149,12 +149,13 @@ impl Given {
         let is_remote = self.names_a_server();
         match self.headless {
             Some(()) if is_remote || self.name.is_some() => {
-                Err("--headless is for computer players on the embedded server, without a name".to_owned())
+                Err("--headless has only computer players on the embedded server; it takes no server and no name"
+                    .to_owned())
             }
             Some(()) => {
                 Ok(Command::Headless { players: self.players.unwrap_or(4), frames: self.frames.unwrap_or(600) })
             }
-            None if self.frames.is_some() => Err("--frames wants --headless beside it, got none".to_owned()),
+            None if self.frames.is_some() => Err("--frames needs --headless".to_owned()),
             None => {
                 let name = self.name.take().unwrap_or_else(|| "you".to_owned());
                 let server = if is_remote {
@@ -243,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_on_one_line() {
+    fn an_error_is_one_line() {
         let wrong = [
             ("--colour", "there is no option \"--colour\""),
-            ("--name", "--name wants a value, got none"),
-            ("--name a --name b", "--name is wanted once, got it twice"),
-            ("--players 0", "--players wants a number from 1 to 50, got \"0\""),
-            ("--port 65536", "--port wants a number from 1 to 65535, got \"65536\""),
-            ("--frames 9", "--frames wants --headless beside it, got none"),
+            ("--name", "--name needs a value"),
+            ("--name a --name b", "--name is given twice"),
+            ("--players 0", "--players needs a number from 1 to 50, got \"0\""),
+            ("--port 65536", "--port needs a number from 1 to 65535, got \"65536\""),
+            ("--frames 9", "--frames needs --headless"),
             ("--cluster eu --secret s", "--key is missing"),
             ("--key k --secret s", "expected either --cluster or --host"),
             ("--key k --cluster eu --host h", "expected either --cluster or --host"),
@@ -261,11 +262,11 @@ mod tests {
         for (args, expected) in wrong {
             assert_eq!(parsed(args), Err(expected.to_owned()), "{args}");
         }
-        assert!(parsed("--headless --key k").is_err_and(|error| error.starts_with("--headless is for")));
+        assert!(parsed("--headless --key k").is_err_and(|error| error.starts_with("--headless has only")));
     }
 
     #[test]
-    fn the_usage_tells_of_every_option() {
+    fn the_usage_has_every_option() {
         let source = include_str!("arguments.rs");
         let options = source.lines().filter_map(|line| line.trim().strip_prefix("\"--"));
         let names: Vec<_> =

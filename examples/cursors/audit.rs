@@ -1,21 +1,21 @@
-//! Whether everybody has seen everything, and how long that took.
+//! Checks that every player sees every position, and measures how long that takes.
 //!
-//! Positions are counted by their senders. A player must see those of every other player without a hole, except where
-//! the client has said that there is one: over a gap of the player's own connection, or of the sender's.
+//! Senders number their positions. A player must see all positions of every other player, except for those lost over a
+//! gap that the client of the player, or of the sender, has announced.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-/// The book that is kept on all players, who are known by their numbers.
+/// The records of all players, by their numbers.
 #[derive(Default)]
 pub(crate) struct Audit {
-    /// What each player has sent.
+    /// The positions that each player has sent.
     sent: HashMap<usize, Vec<Sent>>,
-    /// How many gaps the client of each player has announced.
+    /// The number of gaps that the client of each player has announced.
     gaps: HashMap<usize, u32>,
-    /// The last that a player has seen of another one.
+    /// The last position that a player, the first number, has seen of another one.
     seen: HashMap<(usize, usize), Seen>,
     latencies: Vec<Duration>,
     missing: u64,
@@ -29,7 +29,7 @@ struct Sent {
 #[derive(Default, Clone, Copy)]
 struct Seen {
     n: u64,
-    /// Of the receiver, at that time.
+    /// The gaps of the receiver at that time.
     gaps: u32,
 }
 
@@ -45,7 +45,7 @@ impl Audit {
         let last = self.seen.get(&(receiver, sender)).copied().unwrap_or_default();
         let gaps = self.gaps_of(receiver);
         let is_announced = gaps != last.gaps || self.gaps_at(sender, n) != self.gaps_at(sender, last.n);
-        // A number that comes twice, or too late, is as wrong as one that never comes.
+        // A number that comes twice or too late is an error, too.
         self.missing += match n.checked_sub(last.n + 1) {
             Some(hole) if !is_announced => hole,
             Some(_) => 0,
@@ -57,7 +57,7 @@ impl Audit {
         }
     }
 
-    /// The client of a player has said that it was away, and that what was sent meanwhile is lost.
+    /// The client of a player has announced a gap, in which positions were lost.
     pub(crate) fn gap(&mut self, player: usize) {
         *self.gaps.entry(player).or_default() += 1;
     }
@@ -67,7 +67,7 @@ impl Audit {
         self.missing += dropped;
     }
 
-    /// How many of the last positions have not been seen yet: each by so many players.
+    /// The number of last positions that were not seen yet, summed over the players who should see them.
     pub(crate) fn pending(&self) -> u64 {
         let players = self.sent.keys();
         let pairs = players.clone().flat_map(|receiver| players.clone().map(move |sender| (*receiver, *sender)));
@@ -76,22 +76,22 @@ impl Audit {
         pairs.filter(|(receiver, sender)| receiver != sender).map(unseen).sum()
     }
 
-    /// How many positions were sent by all.
+    /// The number of positions that all players have sent.
     pub(crate) fn total_sent(&self) -> u64 {
         self.sent.keys().map(|sender| self.total(*sender)).sum()
     }
 
-    /// How many positions were seen by all.
+    /// The number of positions that all players have seen.
     pub(crate) fn total_seen(&self) -> usize {
         self.latencies.len()
     }
 
-    /// What should have been seen, and will not be any more.
+    /// The number of positions that were lost without an announced gap.
     pub(crate) fn missing(&self) -> u64 {
         self.missing
     }
 
-    /// Median and maximum of the time between sending and seeing.
+    /// Median and maximum of the time from sending to seeing a position.
     pub(crate) fn latency(&self) -> (Duration, Duration) {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
@@ -103,7 +103,7 @@ impl Audit {
         self.sent.get(&sender).map_or(0, |sent| sent.len() as u64)
     }
 
-    /// How many gaps the client of a player has announced.
+    /// The number of gaps that the client of a player has announced.
     pub(crate) fn gaps_of(&self, player: usize) -> u32 {
         self.gaps.get(&player).copied().unwrap_or_default()
     }
@@ -125,7 +125,7 @@ mod tests {
     const ANN: usize = 0;
     const BOB: usize = 1;
 
-    /// Ann has sent so many positions; Bob has sent one, and Ann has seen it.
+    /// Ann has sent `count` positions. Bob has sent one, and Ann has seen it.
     fn sent_by_ann(count: u64) -> Audit {
         let mut audit = Audit::default();
         send(&mut audit, count);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn all_seen_is_nothing_missing() {
+    fn nothing_is_missing_if_all_was_seen() {
         let mut audit = sent_by_ann(5);
         seen_by_bob(&mut audit, 1..=5);
         assert_eq!((audit.missing(), audit.pending()), (0, 0));
@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_ones_are_missing_too() {
+    fn the_first_positions_can_be_missing() {
         let mut audit = sent_by_ann(5);
         seen_by_bob(&mut audit, [3, 4, 5]);
         assert_eq!(audit.missing(), 2);
     }
 
     #[test]
-    fn the_last_ones_are_pending_until_they_are_seen() {
+    fn the_last_positions_are_pending_until_they_are_seen() {
         let mut audit = sent_by_ann(5);
         seen_by_bob(&mut audit, 1..=3);
         assert_eq!((audit.missing(), audit.pending()), (0, 2));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_and_too_late_are_wrong() {
+    fn a_position_that_comes_twice_or_too_late_is_an_error() {
         let mut audit = sent_by_ann(3);
         seen_by_bob(&mut audit, [1, 2, 2]);
         assert_eq!(audit.missing(), 1);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_over_a_gap_of_the_receiver_is_announced_and_the_next_one_is_not() {
+    fn a_hole_over_a_gap_of_the_receiver_is_announced_and_the_next_hole_is_not() {
         let mut audit = sent_by_ann(9);
         seen_by_bob(&mut audit, [1, 2]);
         audit.gap(BOB);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_of_somebody_else_is_no_excuse() {
+    fn a_gap_of_a_third_player_does_not_count() {
         let mut audit = sent_by_ann(4);
         audit.gap(2);
         seen_by_bob(&mut audit, [1, 4]);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn lagging_is_missing() {
+    fn dropped_positions_are_missing() {
         let mut audit = sent_by_ann(1);
         audit.lagged(3);
         assert_eq!(audit.missing(), 3);

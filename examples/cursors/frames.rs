@@ -1,4 +1,4 @@
-//! When a frame begins.
+//! The times at which frames begin.
 
 use std::{
     thread,
@@ -8,7 +8,7 @@ use std::{
 /// Sixty frames a second.
 pub(crate) const LENGTH: Duration = Duration::from_nanos(1_000_000_000 / 60);
 
-/// The beat of the main loop.
+/// The clock of the main loop.
 pub(crate) struct Frames {
     next: Instant,
 }
@@ -18,8 +18,8 @@ impl Frames {
         Self { next: Instant::now() }
     }
 
-    /// Waits until the next frame begins, and says when that is. A frame that took too long delays those after it,
-    /// instead of letting them follow without a pause.
+    /// Waits until the next frame begins, and returns that time. A frame that took too long delays the ones after it,
+    /// so that there is always a pause.
     pub(crate) fn next(&mut self) -> Instant {
         thread::sleep(self.next.saturating_duration_since(Instant::now()));
         let now = Instant::now();

@@ -1,5 +1,5 @@
-//! All players in one process, without a terminal: it measures what the client costs a frame, and checks that nothing
-//! is lost except where the client says so.
+//! All players in one process, without a terminal. The run measures the client's part of each frame, and checks that
+//! positions are lost only where the client announces it.
 
 use std::{
     error::Error,
@@ -23,43 +23,43 @@ use crate::{
     stopwatch::Stopwatch,
 };
 
-/// How long the server is not to be reached after the connections were cut.
+/// How long the server is unreachable after the connections were cut.
 const OUTAGE: Duration = Duration::from_millis(250);
 
-/// Longer than coming, coming back, or the arrival of the last position takes.
+/// Longer than it takes to join, to reconnect, or to receive the last position.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const COLUMNS: usize = 80;
 const ROWS: usize = 24;
 
-/// Plays so many frames, in the middle of which all connections are cut.
+/// Plays this number of frames. All connections are cut after the first half.
 ///
 /// # Errors
 ///
-/// When a position is missing, when the client took longer than a frame in one of them, and when somebody does not
-/// come, or come back.
+/// If a position is missing, if the client took longer than a frame in one of the frames, and if a player does not
+/// join, or does not come back.
 pub(crate) fn run(players: usize, frames: u32) -> Result<(), Box<dyn Error>> {
     let mut run = Headless::start(players)?;
-    run.play_until("everybody is there", Headless::are_all_there)?;
+    run.play_until("all players have joined", Headless::are_all_there)?;
     run.phase = Phase::Walking;
     run.play(frames / 2)?;
     run.cut();
     run.play(frames - frames / 2)?;
-    run.play_until("everybody is back", Headless::are_all_back)?;
+    run.play_until("all players are back", Headless::are_all_back)?;
     let picture = run.picture();
     run.phase = Phase::Resting;
-    // What is not seen in time is missing, and told by the verdict.
-    let _ = run.play_until("everything is seen", Headless::is_all_seen);
+    // Positions that are not seen in time are missing, and the verdict reports them.
+    let _ = run.play_until("all positions are seen", Headless::is_all_seen);
     writeln!(io::stdout(), "{picture}\n{}", run.report())?;
     Ok(verdict(run.missing(), run.stopwatch.longest_frame())?)
 }
 
-/// All players, each with a client of its own, polled by this one thread. A frame has the time of all of them together.
+/// All players, each with a client of its own, polled by this thread. A frame has time for all of them together.
 struct Headless {
     arena: Arena,
     players: Vec<Player>,
     frames: Frames,
-    /// How many frames there were, which is what the movement depends on.
+    /// The number of frames so far. The movements depend on it.
     frame: u32,
     phase: Phase,
     audit: Audit,
@@ -70,18 +70,18 @@ struct Headless {
 
 #[derive(Clone, Copy)]
 enum Phase {
-    /// Nobody moves before everybody is there, so that everybody has to see the first position of everybody else.
+    /// No player moves before all have joined, so that each must see the first position of every other player.
     Gathering,
     Walking,
-    /// Everybody goes home, so that there is a last position of each.
+    /// Each player moves to a last position.
     Resting,
 }
 
 struct Player {
     room: Room,
     receiver: Receiver,
-    /// What the others were told last.
-    told: Option<Position>,
+    /// The last position that was sent.
+    sent: Option<Position>,
 }
 
 impl Headless {
@@ -116,12 +116,12 @@ impl Headless {
         Ok(())
     }
 
-    /// The main loop's body, for each of the players.
+    /// The body of the main loop, for each player.
     fn play_frame(&mut self) -> io::Result<()> {
         let now = self.frames.next();
         for number in 0..self.players.len() {
             self.receive(number, now);
-            self.tell(number, now);
+            self.send_position(number, now);
         }
         self.stopwatch.end_frame();
         self.frame += 1;
@@ -141,7 +141,7 @@ impl Headless {
         }
     }
 
-    fn tell(&mut self, number: usize, now: Instant) {
+    fn send_position(&mut self, number: usize, now: Instant) {
         let position = match self.phase {
             Phase::Gathering => return,
             Phase::Walking => walk::position(number, frames::LENGTH * self.frame),
@@ -149,9 +149,9 @@ impl Headless {
         };
         let player = &mut self.players[number];
         let sent_at = Instant::now();
-        if self.stopwatch.time(|| player.room.tell(position, now)).is_some() {
+        if self.stopwatch.time(|| player.room.send_position(position, now)).is_some() {
             self.audit.sent(number, sent_at);
-            player.told = Some(position);
+            player.sent = Some(position);
         }
     }
 
@@ -166,18 +166,18 @@ impl Headless {
         self.players.iter().all(|player| player.room.field.is_joined() && player.room.field.present() == all)
     }
 
-    /// Everybody has noticed the cut, and is there again.
+    /// Whether all players have noticed the cut, and have joined again.
     fn are_all_back(&self) -> bool {
         (0..self.players.len()).all(|number| self.audit.gaps_of(number) > 0) && self.are_all_there()
     }
 
-    /// Everybody has told where home is, and everybody else has heard of it.
+    /// Whether each player has sent its last position, and all others have seen it.
     fn is_all_seen(&self) -> bool {
         let mut players = self.players.iter().enumerate();
-        players.all(|(number, player)| player.told == Some(home(number))) && self.audit.pending() == 0
+        players.all(|(number, player)| player.sent == Some(home(number))) && self.audit.pending() == 0
     }
 
-    /// The frame of this moment, as the first player sees it.
+    /// The current frame, as the first player sees it.
     fn picture(&self) -> String {
         let canvas = Canvas::of(&self.players[0].room.field, Instant::now(), COLUMNS, ROWS, "");
         let rows: Vec<_> = (0..ROWS).map(|row| canvas.row(row, false)).collect();
@@ -213,11 +213,11 @@ impl Player {
     fn join(arena: &Arena, number: usize) -> Result<Self, pusher_channels::Error> {
         let profile = Profile::new(&format!("Player {number}"), Colour::of(number));
         let (room, receiver) = Room::join(arena.config(&id(number), &profile), profile)?;
-        Ok(Self { room, receiver, told: None })
+        Ok(Self { room, receiver, sent: None })
     }
 }
 
-/// Whether the client has done what a game needs.
+/// Whether the client was good enough for a game.
 fn verdict(missing: u64, longest_frame: Duration) -> Result<(), String> {
     if missing > 0 {
         return Err(format!("{missing} positions are missing"));
@@ -228,12 +228,12 @@ fn verdict(missing: u64, longest_frame: Duration) -> Result<(), String> {
     Ok(())
 }
 
-/// What the audit has to know of a notification.
+/// Records a notification in the audit.
 fn note(audit: &mut Audit, receiver: usize, notification: &Notification, at: Instant) {
     match notification {
         Notification::Event(event) => {
-            if let Some((id, told)) = Room::sender_of(event) {
-                audit.seen(receiver, number(&id), told.n, at);
+            if let Some((id, moved)) = Room::sender_of(event) {
+                audit.seen(receiver, number(&id), moved.n, at);
             }
         }
         Notification::SubscriptionSucceeded(success) if success.resubscribed => audit.gap(receiver),
@@ -246,12 +246,12 @@ fn id(number: usize) -> String {
     number.to_string()
 }
 
-/// The other way. The server vouches for the id, which this program has given.
+/// The number of a player. The server vouches for the id, which this program has chosen.
 fn number(id: &str) -> usize {
     id.parse().expect("a player's number")
 }
 
-/// Another place for everybody, where nobody has been before.
+/// The last position of a player. All are different, and away from the curves.
 fn home(number: usize) -> Position {
     Position::new(0.05 + 0.2 * (number % 5) as f32, 0.05 + 0.09 * (number / 5) as f32)
 }
@@ -278,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_queue_has_dropped_is_missing() {
+    fn positions_dropped_by_a_full_queue_are_missing() {
         let mut audit = Audit::default();
         note(&mut audit, 0, &Notification::Lagged(3), Instant::now());
         assert_eq!(audit.missing(), 3);
     }
 
     #[test]
-    fn homes_are_apart_from_each_other() {
+    fn no_two_last_positions_are_the_same() {
         for player in 0..50 {
             assert!((0..player).all(|other| home(other) != home(player)), "player {player}");
         }

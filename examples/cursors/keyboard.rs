@@ -1,4 +1,4 @@
-//! The keys and the mouse: read by a thread of their own, because reading blocks.
+//! The keys and the mouse. A thread of its own reads them, because reading blocks.
 
 use std::{
     io::{self, Read},
@@ -11,26 +11,26 @@ const ESCAPE: u8 = 0x1b;
 /// In raw mode a terminal sends Ctrl-C as this byte, instead of ending the program.
 const CTRL_C: u8 = 3;
 
-/// A longer sequence is no key.
+/// A longer sequence is invalid.
 const LONGEST_SEQUENCE: usize = 32;
 
-/// What the user does.
+/// An action of the user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Input {
     Quit,
-    /// Something is to happen to the embedded server, or to those who play there.
-    World(Change),
-    /// The cursor is to go to the right and downwards, as -1, 0 or 1.
+    /// A change of the embedded server or of its players.
+    Demo(Change),
+    /// Pushes the cursor to the right and downwards, by -1, 0 or 1 each.
     Push {
         x: i8,
         y: i8,
     },
-    /// The mouse is over this cell; both count from 0.
+    /// The mouse is over this cell. Both numbers count from 0.
     Pointer {
         column: usize,
         row: usize,
     },
-    /// The terminal has told its size.
+    /// The terminal has reported its size.
     Size {
         columns: usize,
         rows: usize,
@@ -39,21 +39,21 @@ pub(crate) enum Input {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Change {
-    /// All connections are cut.
+    /// Cut all connections.
     Cut,
-    /// Another computer player comes.
+    /// Add a computer player.
     Come,
-    /// The last one leaves.
+    /// Remove the last computer player.
     Leave,
 }
 
-/// What was typed and not looked at yet.
+/// The inputs that the main loop has not taken yet.
 pub(crate) struct Keyboard {
     inputs: Receiver<Input>,
 }
 
 impl Keyboard {
-    /// The thread ends with the program: nothing else ends a read of the terminal.
+    /// Starts the thread. It ends with the program, because nothing else ends a read of the terminal.
     pub(crate) fn start() -> io::Result<Self> {
         let (sender, inputs) = mpsc::channel();
         let read = move || {
@@ -64,20 +64,20 @@ impl Keyboard {
                     return;
                 }
             }
-            // The terminal is gone, and so is the game, unless it has ended already.
+            // The terminal is closed, which ends the game.
             let _ = sender.send(Input::Quit);
         };
         thread::Builder::new().name("keyboard".to_owned()).spawn(read)?;
         Ok(Self { inputs })
     }
 
-    /// Never blocks.
+    /// The inputs so far. Never blocks.
     pub(crate) fn try_iter(&self) -> impl Iterator<Item = Input> {
         self.inputs.try_iter()
     }
 }
 
-/// Makes inputs of bytes. Arrows, the mouse and the terminal's answers are sequences, which may come in pieces.
+/// Turns bytes into inputs. Arrows, the mouse and the terminal's answers are sequences, which may come in pieces.
 #[derive(Default)]
 struct Keys {
     sequence: Vec<u8>,
@@ -87,7 +87,7 @@ impl Keys {
     fn push(&mut self, byte: u8) -> Option<Input> {
         match self.sequence.as_slice() {
             [] if byte != ESCAPE => return key(byte),
-            // The escape key alone, and then another one.
+            // The escape key alone, followed by another key.
             [ESCAPE] if !matches!(byte, b'[' | b'O' | ESCAPE) => {
                 self.sequence.clear();
                 return key(byte);
@@ -106,9 +106,9 @@ impl Keys {
 fn key(byte: u8) -> Option<Input> {
     match byte {
         b'q' | CTRL_C => Some(Input::Quit),
-        b'c' => Some(Input::World(Change::Cut)),
-        b'+' => Some(Input::World(Change::Come)),
-        b'-' => Some(Input::World(Change::Leave)),
+        b'c' => Some(Input::Demo(Change::Cut)),
+        b'+' => Some(Input::Demo(Change::Come)),
+        b'-' => Some(Input::Demo(Change::Leave)),
         b'h' | b'a' => Some(Input::Push { x: -1, y: 0 }),
         b'l' | b'd' => Some(Input::Push { x: 1, y: 0 }),
         b'k' | b'w' => Some(Input::Push { x: 0, y: -1 }),
@@ -130,12 +130,12 @@ fn sequence(bytes: &[u8]) -> Option<Input> {
         let [_button, column, row] = numbers(mouse.strip_suffix(['M', 'm'])?)?;
         return Some(Input::Pointer { column: column.checked_sub(1)?, row: row.checked_sub(1)? });
     }
-    // The cursor was sent as far to the right and down as it can go, and says where it is.
+    // The answer to `ASK_FOR_SIZE`: the position of the cursor at the lower right.
     let [rows, columns] = numbers(text.strip_suffix('R')?)?;
     Some(Input::Size { columns, rows })
 }
 
-/// So many numbers with semicolons between.
+/// `N` numbers, separated by semicolons.
 fn numbers<const N: usize>(text: &str) -> Option<[usize; N]> {
     let numbers: Option<Vec<usize>> = text.split(';').map(|number| number.parse().ok()).collect();
     numbers?.try_into().ok()
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn three_ways_to_go_left() {
+    fn h_a_and_the_left_arrow_push_to_the_left() {
         let left = Input::Push { x: -1, y: 0 };
         assert_eq!(inputs(b"ha\x1b[D\x1bOD"), [left; 4]);
     }
@@ -162,28 +162,28 @@ mod tests {
     }
 
     #[test]
-    fn the_mouse_counts_from_one() {
+    fn the_cells_of_the_mouse_count_from_one() {
         assert_eq!(inputs(b"\x1b[<35;10;3M"), [Input::Pointer { column: 9, row: 2 }]);
         assert_eq!(inputs(b"\x1b[<35;0;3M"), []);
     }
 
     #[test]
-    fn the_size_is_an_answer_in_rows_and_columns() {
+    fn the_terminal_reports_rows_and_columns() {
         assert_eq!(inputs(b"\x1b[24;80R"), [Input::Size { columns: 80, rows: 24 }]);
     }
 
     #[test]
-    fn the_escape_key_swallows_nothing() {
+    fn a_key_after_the_escape_key_is_read() {
         assert_eq!(inputs(b"\x1bq"), [Input::Quit]);
         assert_eq!(inputs(b"\x1b\x1b[Aq"), [Input::Push { x: 0, y: -1 }, Input::Quit]);
     }
 
     #[test]
-    fn what_is_no_key_is_skipped() {
+    fn other_bytes_are_skipped() {
         let mut noise = b"\x1b[".to_vec();
         noise.extend([b'1'; 100]);
         noise.push(b'q');
         assert_eq!(inputs(b"x \xff\x1b[99~\x1b[1;2;3R"), []);
-        assert_eq!(inputs(&noise), [Input::Quit], "an endless sequence is given up");
+        assert_eq!(inputs(&noise), [Input::Quit], "an endless sequence is dropped");
     }
 }

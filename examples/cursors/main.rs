@@ -3,13 +3,13 @@
 //! ```text
 //! cargo run --example cursors                            # the embedded server, with computer players
 //! cargo run --example cursors -- --key KEY --cluster eu --auth-endpoint URL --name Ann  # an app of the hosted service
-//! cargo run --example cursors -- --headless              # checks that nothing is lost, and measures
+//! cargo run --example cursors -- --headless              # checks that no position is lost, and measures
 //! cargo run --example cursors -- --help                  # the rest
 //! ```
 //!
-//! The loop is [`play`]: input, [`try_iter`](Receiver::try_iter), update, draw. What the game knows of the network is
-//! in [`game::room`], how few positions become smooth movement in [`game::path`] and [`game::moves`]. A window that
-//! draws the same game is in `examples/window`.
+//! The loop is [`play`]: input, [`try_iter`](Receiver::try_iter), update, draw. The network part of the game is
+//! [`game::room`]. [`game::path`] and [`game::moves`] turn few positions into smooth movements. A window that draws the
+//! same game is in `examples/window`.
 
 mod arguments;
 mod audit;
@@ -45,7 +45,7 @@ use screen::Screen;
 use steering::Steering;
 use terminal::Terminal;
 
-/// How long the embedded server is not to be reached after the connections were cut.
+/// How long the embedded server is unreachable after the connections were cut.
 const OUTAGE: Duration = Duration::from_millis(1500);
 
 const HELP: &str = "arrows or the mouse move, q quits";
@@ -53,7 +53,7 @@ const HELP: &str = "arrows or the mouse move, q quits";
 const HELP_EMBEDDED: &str =
     "arrows or the mouse move, + and - let players come and go, c cuts the connections, q quits";
 
-/// The main loop: sixty times a second, with nothing in it that waits for the network.
+/// The main loop: sixty times a second, without a wait for the network.
 fn play(
     mut room: Room,
     receiver: &Receiver,
@@ -65,11 +65,11 @@ fn play(
     let mut me = Steering::default();
     loop {
         let now = frames.next();
-        // Input: what was typed since the last frame.
+        // Input: the keys since the last frame.
         for input in keyboard.try_iter() {
             match input {
                 Input::Quit => return Ok(()),
-                Input::World(change) => {
+                Input::Demo(change) => {
                     if let Some(embedded) = &mut embedded {
                         embedded.change(change, now)?;
                     }
@@ -79,12 +79,12 @@ fn play(
                 Input::Size { columns, rows } => screen.resize(columns, rows),
             }
         }
-        // What came from the network since the last frame. It is there already: this does not block.
+        // The notifications since the last frame. This does not block.
         for notification in receiver.try_iter() {
             room.take(&notification, now);
         }
-        // Update: one's own position is told to the others, as often as the server allows.
-        room.tell(me.step(frames::LENGTH), now);
+        // Update: sends the player's position to the others, as often as the server allows.
+        room.send_position(me.step(frames::LENGTH), now);
         if let Some(embedded) = &mut embedded {
             embedded.update(now)?;
         }
@@ -93,7 +93,7 @@ fn play(
     }
 }
 
-/// The embedded server and those who play on it, all in this process.
+/// The embedded server and its computer players, all in this process.
 struct Embedded {
     arena: Arena,
     crowd: Crowd,
@@ -137,18 +137,18 @@ fn main() -> ExitCode {
 }
 
 fn complain(reason: &str, code: u8) -> ExitCode {
-    // Where standard error is closed, there is nobody left to tell.
+    // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(io::stderr(), "cursors: {reason}");
     ExitCode::from(code)
 }
 
-/// Everything that the main loop needs, and the terminal back in order afterwards.
+/// Sets up the main loop, and restores the terminal afterwards.
 fn interact(invitation: &Invitation) -> Result<(), Box<dyn Error>> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err("this is no terminal to play in; without one there is --headless".into());
+        return Err("standard input and output are not a terminal; without one, use --headless".into());
     }
     let me = Profile::new(&invitation.name, Colour::of(0));
-    // The name alone is not enough: two who call themselves Ann would be one member.
+    // The name alone is not enough: two players called Ann would be one member.
     let id = format!("{}-{}", me.name, process::id());
     let (config, embedded) = match &invitation.server {
         Server::Embedded { players } => {

@@ -1,4 +1,4 @@
-//! The field in characters: plain ANSI, and only the rows that have changed.
+//! Draws the field in characters: with ANSI escapes, and only the rows that have changed.
 
 use std::{
     env,
@@ -13,28 +13,28 @@ use crate::game::{
     profile::{Colour, GREY},
 };
 
-/// The list of players is above the field, the connection's state below.
+/// The rows above and below the field: the list of players, and the state of the connection.
 const EDGES: usize = 2;
 
-/// How often the terminal is asked for its size, so that a resized window is noticed.
+/// How often the terminal is asked for its size, so that the program notices a resized window.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Sends the cursor as far as it goes, and asks where that is. The answer comes as an input.
+/// Moves the cursor to the lower right corner, and asks for its position. The answer is an input.
 const ASK_FOR_SIZE: &str = "\x1b[9999;9999H\x1b[6n";
 
-/// What is on the terminal.
+/// The contents of the terminal.
 pub(crate) struct Screen {
     columns: usize,
     rows: usize,
     help: &'static str,
     has_colours: bool,
-    /// The rows as they were written last.
+    /// The rows as they were last written.
     written: Vec<String>,
     asked: Option<Instant>,
 }
 
 impl Screen {
-    /// `help` tells of the keys.
+    /// `help` is a text about the keys.
     pub(crate) fn new(columns: usize, rows: usize, help: &'static str) -> Self {
         let has_colours = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self { columns, rows, help, has_colours, written: Vec::new(), asked: None }
@@ -47,13 +47,13 @@ impl Screen {
         }
     }
 
-    /// The place on the field that a cell of the terminal shows.
+    /// The position on the field that a cell of the terminal shows.
     pub(crate) fn position_of(&self, column: usize, row: usize) -> Position {
         let part = |cell: usize, cells: usize| cell as f32 / cells.saturating_sub(1).max(1) as f32;
         Position::new(part(column, self.columns), part(row.saturating_sub(1), self.rows.saturating_sub(EDGES)))
     }
 
-    /// Writes what has changed since the last frame, in one call, so that no half frame is seen.
+    /// Writes the changes since the last frame in one call, so that no incomplete frame is visible.
     pub(crate) fn draw(&mut self, field: &Field, now: Instant) -> io::Result<()> {
         let canvas = Canvas::of(field, now, self.columns, self.rows, self.help);
         let mut output = String::new();
@@ -78,7 +78,7 @@ impl Screen {
     }
 }
 
-/// One frame, in cells. A character counts as one cell, which is too little for East Asian scripts and emoji.
+/// One frame, in cells. A character counts as one cell, which is too few for East Asian scripts and emoji.
 pub(crate) struct Canvas {
     columns: usize,
     cells: Vec<Cell>,
@@ -96,7 +96,7 @@ impl Canvas {
     pub(crate) fn of(field: &Field, now: Instant, columns: usize, rows: usize, help: &str) -> Self {
         let mut canvas = Self { columns, cells: vec![BLANK; columns * rows] };
         let cursors = field.cursors(now);
-        // All trails lie under all cursors.
+        // Cursors are drawn over trails.
         for cursor in &cursors {
             canvas.draw_trail(cursor, rows);
         }
@@ -110,7 +110,7 @@ impl Canvas {
         canvas
     }
 
-    /// A row as it is written, without the blanks at its end.
+    /// A row as it is written, without trailing blanks.
     pub(crate) fn row(&self, row: usize, has_colours: bool) -> String {
         let cells = self.cells.get(row * self.columns..(row + 1) * self.columns).unwrap_or_default();
         let end = cells.iter().rposition(|cell| *cell != BLANK).map_or(0, |last| last + 1);
@@ -153,7 +153,7 @@ impl Canvas {
         let (column, row) = self.cell_of(*position, rows);
         let mark = if cursor.is_grey { '○' } else { '●' };
         let text = format!("{mark} {}", cursor.profile.name);
-        // Near the right edge the name would be cut, so it stands on the other side.
+        // Near the right edge, the name is drawn to the left of the cursor, so that it is not cut.
         if column + text.chars().count() <= self.columns {
             self.text(column, row, &text, Some(colour_of(cursor)));
         } else {
@@ -163,13 +163,13 @@ impl Canvas {
         }
     }
 
-    /// The cell between the edges that shows this place.
+    /// The cell that shows this position. It is never in the first or the last row.
     fn cell_of(&self, position: Position, rows: usize) -> (usize, usize) {
         let cell = |part: f32, cells: usize| (part * cells.saturating_sub(1) as f32).round() as usize;
         (cell(position.x, self.columns), 1 + cell(position.y, rows.saturating_sub(EDGES)))
     }
 
-    /// What does not fit into the row is cut.
+    /// Draws text. The part that does not fit into the row is cut.
     fn text(&mut self, column: usize, row: usize, text: &str, colour: Option<Colour>) {
         let room = self.columns.saturating_sub(column);
         let start = row * self.columns + column;
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_drawn_with_a_name() {
+    fn every_player_is_drawn_with_a_name() {
         let now = Instant::now();
         let rows = rows(&field(now), now, 21, 7);
         let expected =
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_gone_is_hollow_and_grey() {
+    fn a_player_who_left_is_hollow_and_grey() {
         let now = Instant::now();
         let mut field = field(now);
         field.went("bob", now);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn no_size_is_too_small() {
+    fn any_size_can_be_drawn() {
         let now = Instant::now();
         for columns in 0..6 {
             for height in 0..4 {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_where_it_is_drawn() {
+    fn a_position_is_drawn_in_its_cell() {
         let screen = Screen::new(21, 7, "");
         let canvas = Canvas { columns: 21, cells: Vec::new() };
         for (column, row) in [(0, 1), (20, 5), (10, 3), (7, 2)] {

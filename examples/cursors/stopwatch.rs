@@ -1,10 +1,10 @@
-//! What a client costs a frame.
+//! Measures the client's part of each frame.
 //!
-//! A frame may take longer for many reasons. One of them is no fault of the program: on a shared machine the system
-//! gives the processor to somebody else, in the middle of a call. Linux tells how long a thread was ready to run, and
-//! waited for a processor (`/proc/thread-self/schedstat`: time on a processor, time waiting for one, both in
-//! nanoseconds). That is taken out, so that what remains is the time that the calls were running, or were blocked: a
-//! lock that is held, a socket that is written to. Where the system does not tell, nothing is taken out.
+//! A frame may take longer for many reasons. One of them does not concern the program: on a shared machine, the system
+//! may give the processor to another thread in the middle of a call. Linux reports how long a thread was ready to run
+//! and waited for a processor (`/proc/thread-self/schedstat`: time on a processor, time waiting for one, both in
+//! nanoseconds). The stopwatch subtracts that time. The rest is the time in which calls ran or were blocked, for
+//! example by a lock or a socket. On other systems, nothing is subtracted.
 
 use std::{
     fs::File,
@@ -20,12 +20,12 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// For the calls of the thread that calls this.
+    /// A stopwatch for the calls of this thread.
     pub(crate) fn start() -> Self {
         Self { waiting: Waiting::of_this_thread(), frame: Duration::ZERO, longest: Duration::ZERO }
     }
 
-    /// Makes a call, and counts its time to this frame.
+    /// Makes a call, and adds its time to this frame.
     pub(crate) fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
         let (start, waited) = (Instant::now(), self.waiting.so_far());
         let outcome = call();
@@ -43,15 +43,15 @@ impl Stopwatch {
         self.frame = Duration::ZERO;
     }
 
-    /// The time of all calls of one frame, where that was most.
+    /// The time of all calls of the longest frame.
     pub(crate) fn longest_frame(&self) -> Duration {
         self.longest
     }
 }
 
-/// How long the thread was ready to run, and another one had the processor.
+/// How long the thread was ready to run while another one had the processor.
 struct Waiting {
-    /// `None` where the system does not tell.
+    /// `None` if the system does not report it.
     schedstat: Option<File>,
 }
 
@@ -107,12 +107,12 @@ mod tests {
         let mut stopwatch = Stopwatch::start();
         let (_sender, never) = std::sync::mpsc::channel::<()>();
         assert!(stopwatch.time(|| never.recv_timeout(MS * 20)).is_err());
-        // It waits for its wake-up, and only then for a processor.
+        // The thread waits for its wake-up, and only then for a processor.
         assert!(stopwatch.longest_frame() >= MS * 10, "{:?}", stopwatch.longest_frame());
     }
 
     #[test]
-    fn the_system_tells_the_waiting_in_its_second_number() {
+    fn the_second_number_is_the_waiting_time() {
         assert_eq!(waited("2042119 3534707 12\n"), Some(Duration::from_nanos(3_534_707)));
         assert_eq!(waited(""), None);
     }

@@ -1,4 +1,4 @@
-//! The terminal in raw mode, by the system's own tool: the standard library cannot, without `unsafe`.
+//! The terminal in raw mode, by `stty`: the standard library cannot change the mode without `unsafe`.
 
 use std::{
     io::{self, Write},
@@ -9,7 +9,7 @@ use std::{
 /// The alternate screen, without a cursor and without wrapping, and the mouse in every cell.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1003h\x1b[?1006h\x1b[2J";
 
-/// Everything back, in the other order.
+/// Undoes `ENTER`, in reverse order.
 const LEAVE: &str = "\x1b[?1006l\x1b[?1003l\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// A terminal in raw mode, until it is dropped. Its settings are also restored before a panic is reported.
@@ -19,18 +19,18 @@ pub(crate) struct Terminal {
     pub(crate) rows: usize,
 }
 
-/// The settings to go back to, in the words of `stty`.
+/// The settings to restore, in the format of `stty`.
 #[derive(Clone)]
 struct Saved(String);
 
 impl Terminal {
     /// # Errors
     ///
-    /// When there is no `stty`, or standard input is no terminal.
+    /// If there is no `stty`, or standard input is not a terminal.
     pub(crate) fn enter() -> io::Result<Self> {
         let saved = Saved(stty(&["-g"])?.trim().to_owned());
         let (rows, columns) = size_of(&stty(&["size"])?).unwrap_or((24, 80));
-        // From here on the drop restores what was changed, also when the rest fails.
+        // From here on, dropping the terminal restores the settings, also after an error.
         let terminal = Self { saved, columns, rows };
         terminal.restore_on_panic();
         stty(&["raw", "-echo"])?;
@@ -38,7 +38,8 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// A panic reports itself before anything is dropped: on a screen that is about to vanish.
+    /// Restores the terminal before a panic is reported. Otherwise the report would be on the alternate screen, which
+    /// vanishes.
     fn restore_on_panic(&self) {
         let saved = self.saved.clone();
         let report = panic::take_hook();
@@ -57,7 +58,7 @@ impl Drop for Terminal {
 
 impl Saved {
     fn restore(&self) {
-        // When the terminal is gone there is nothing to restore.
+        // If the terminal is closed, there is nothing to restore.
         let _ = write(LEAVE);
         let _ = stty(&[&self.0]);
     }
@@ -69,7 +70,7 @@ fn write(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// It works on the terminal that is its standard input, which is that of this program.
+/// Runs `stty` on the terminal that is the standard input of this program.
 fn stty(args: &[&str]) -> io::Result<String> {
     let output = Command::new("stty").args(args).stdin(Stdio::inherit()).stderr(Stdio::null()).output()?;
     if !output.status.success() {
@@ -78,7 +79,7 @@ fn stty(args: &[&str]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Of `ROWS COLUMNS`. A terminal that does not know its size says 0.
+/// Parses `ROWS COLUMNS`. A terminal that does not know its size reports 0.
 fn size_of(answer: &str) -> Option<(usize, usize)> {
     let (rows, columns) = answer.trim().split_once(' ')?;
     Some((rows.parse().ok().filter(|rows| *rows > 0)?, columns.parse().ok().filter(|columns| *columns > 0)?))
@@ -89,14 +90,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stty_tells_rows_and_columns() {
+    fn stty_reports_rows_and_columns() {
         assert_eq!(size_of("24 132\n"), Some((24, 132)));
         assert_eq!(size_of("0 0\n"), None);
         assert_eq!(size_of(""), None);
     }
 
     #[test]
-    fn what_is_entered_is_left() {
+    fn every_mode_that_is_entered_is_left() {
         for mode in ENTER.split("\x1b[?").filter_map(|mode| mode.split_once(['h', 'l']).map(|(mode, _)| mode)) {
             assert!(LEAVE.contains(&format!("\x1b[?{mode}")), "{mode}");
         }

@@ -1,4 +1,4 @@
-//! The time of day and the date in UTC, from nothing but the standard library.
+//! The time of day and the date in UTC, with the standard library alone.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ impl Utc {
         Self { since_epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
     }
 
-    /// As of RFC 3339: `2026-11-21T12:00:00.123Z`.
+    /// The format of RFC 3339: `2026-11-21T12:00:00.123Z`.
     pub(crate) fn date_and_time(self) -> String {
         let (year, month, day) = civil_from_days(self.since_epoch.as_secs() / 86_400);
         format!("{year:04}-{month:02}-{day:02}T{self}Z")
@@ -34,8 +34,8 @@ impl fmt::Display for Utc {
 
 /// Year, month and day of the Gregorian calendar, from the days since 1970-01-01.
 ///
-/// After Howard Hinnant's `civil_from_days`: it counts from 0000-03-01, so that a leap day is the last day of a year, in
-/// eras of 400 years, which all have the same number of days.
+/// The algorithm is Howard Hinnant's `civil_from_days`. It counts from 0000-03-01, so that a leap day is the last day
+/// of a year, in eras of 400 years, which all have the same number of days.
 fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_days_have_their_dates() {
+    fn known_days_have_the_right_dates() {
         let known = [
             (0, (1970, 1, 1)),
             (58, (1970, 2, 28)),

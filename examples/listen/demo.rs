@@ -1,4 +1,4 @@
-//! The embedded server, for those who have no other at hand.
+//! The embedded server, for users without a server of their own.
 
 use std::{
     io,
@@ -15,10 +15,10 @@ use serde::Serialize;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// A server inside this process that publishes `tick` every half second, until it is dropped.
+/// A server inside this process that publishes `tick` every half second until it is dropped.
 pub(crate) struct Demo {
     server: TestServer,
-    /// Both are `Some` until the drop.
+    /// Both fields are `Some` until the drop.
     stop: Option<Sender<()>>,
     publisher: Option<JoinHandle<()>>,
 }
@@ -30,7 +30,7 @@ impl Demo {
         let (stop, stopped) = mpsc::channel();
         let publish = move || {
             let mut n = 0;
-            // It waits for the end instead of sleeping, so that it ends at once.
+            // Waiting for the end, instead of sleeping, ends the thread at once.
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 n += 1;
                 tick(&publisher, channel, n);
@@ -49,7 +49,7 @@ impl Drop for Demo {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(publisher) = self.publisher.take() {
-            // A panic of the thread has been printed by its own panic hook.
+            // The thread's panic hook has printed a panic already.
             let _ = publisher.join();
         }
     }

@@ -29,7 +29,7 @@ struct EventLine<'a> {
     user_id: Option<&'a str>,
 }
 
-/// A line of standard error. Which fields it has depends on the state.
+/// A line of standard error. Its fields depend on the state.
 #[derive(Serialize, Default)]
 struct StatusLine<'a> {
     time: String,
@@ -111,13 +111,14 @@ impl<'a> StatusLine<'a> {
 
     fn write(&self) {
         if let Ok(text) = text_of(self) {
-            // Nobody may be reading, which is no reason to stop printing events.
+            // If standard error is closed, the events go on.
             let _ = io::stderr().write_all(text.as_bytes());
         }
     }
 }
 
-/// The line with its end. JSON escapes the control characters of ASCII only, and the line may end up on a terminal.
+/// The text of a line, with its end. JSON escapes only the control characters of ASCII, and the line may be shown on a
+/// terminal.
 fn text_of(line: &impl Serialize) -> io::Result<String> {
     Ok(terminal::ascii_escaped(&serde_json::to_string(line)?) + "\n")
 }

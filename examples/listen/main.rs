@@ -1,4 +1,4 @@
-//! The `tail -f` of Pusher: prints one line per event, and where the connection stands.
+//! The `tail -f` of Pusher: prints one line per event, and the state of the connection.
 //!
 //! ```text
 //! cargo run --example listen                                          # the embedded server, which ticks on `demo`
@@ -6,8 +6,8 @@
 //! cargo run --example listen -- --help                                # the rest
 //! ```
 //!
-//! It also shows the main loop of a program that has something else to do beside waiting for events (here: counting
-//! down to the next attempt to connect): a [`Receiver`], asked with a timeout. See [`Listener::listen`].
+//! The main loop is that of a program that does something else while it waits for events (here: it counts down to the
+//! next attempt to connect): a [`Receiver`] with a timeout. See [`Listener::listen`].
 
 mod clock;
 mod demo;
@@ -59,39 +59,39 @@ fn run(options: &Options) -> Result<(), Failure> {
         }
     };
     let pusher = Pusher::new(config);
-    // A receiver brings what happens after it was made. Made first, it misses nothing.
+    // A receiver gets only the notifications that come after it was made, so that it is made first.
     let receiver = pusher.receiver();
     for channel in &options.channels {
         pusher.subscribe(channel)?;
     }
     let output: Box<dyn Output> = if options.json { Box::new(Json) } else { Box::new(Text::detect()) };
     let mut listener = Listener::new(options, &pusher, receiver, output);
-    // Unlike `connect`, this also survives a server that is not up yet.
+    // Unlike `connect`, this also works with a server that is not up yet.
     pusher.connect_background()?;
     listener.listen()
 }
 
-/// The main loop and what it keeps from one turn to the next.
+/// The main loop and its state.
 struct Listener<'a> {
     options: &'a Options,
     pusher: &'a Pusher,
     receiver: Receiver,
     output: Box<dyn Output>,
     received: u64,
-    /// The channels that the server, or the client, did not let us listen to.
+    /// The channels that the server or the client has refused.
     refused: HashSet<String>,
-    /// When the time of `--timeout` is over.
+    /// The end of the time of `--timeout`.
     deadline: Option<Instant>,
 }
 
 impl<'a> Listener<'a> {
     fn new(options: &'a Options, pusher: &'a Pusher, receiver: Receiver, output: Box<dyn Output>) -> Self {
-        // A time that no clock can reach is no deadline.
+        // A time beyond the range of the clock is no deadline.
         let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Self { options, pusher, receiver, output, received: 0, refused: HashSet::new(), deadline }
     }
 
-    /// Takes one notification after another, and wakes up without one when a line is to be redrawn or the time is over.
+    /// Takes one notification after another. Also wakes up when a line must be redrawn or the time is over.
     fn listen(&mut self) -> Result<(), Failure> {
         while !self.is_complete() {
             if self.is_time_over() {
@@ -101,7 +101,7 @@ impl<'a> Listener<'a> {
             match self.receiver.recv_timeout(patience) {
                 Ok(notification) => self.take(&notification)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                // Cannot be while there is a `Pusher`: a receiver ends with the client's last handle.
+                // A receiver closes with the client's last handle, and this function has a `Pusher`.
                 Err(RecvTimeoutError::Closed) => return Err(Error::Disconnected.into()),
             }
         }
@@ -116,11 +116,11 @@ impl<'a> Listener<'a> {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// How long to wait for the next notification.
+    /// The time to wait for the next notification.
     fn patience(&mut self) -> Duration {
         let now = Instant::now();
         let until_deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        // While more events wait, drawing a line that each of them has to clear again would only flicker.
+        // While more events wait, the line is not drawn, because each event would clear it again.
         let until_redraw = if self.receiver.is_empty() { self.output.refresh(now) } else { None };
         [until_deadline, until_redraw].into_iter().flatten().min().unwrap_or(Duration::MAX)
     }
@@ -142,13 +142,13 @@ impl<'a> Listener<'a> {
                 self.output.notice(&Notice::SubscriptionError(failure));
                 self.refused.extend(failure.channel.as_ref().map(|channel| channel.to_string()));
                 if self.options.channels.iter().all(|channel| self.refused.contains(channel)) {
-                    // Nothing can come any more.
+                    // No event can arrive.
                     return Err(Failure::Reported);
                 }
             }
             Notification::Error(error) => self.output.notice(&Notice::Error(error)),
             Notification::Lagged(dropped) => self.output.notice(&Notice::Lagged(*dropped)),
-            // The enum grows with the protocol; what this program does not know, it does not show.
+            // The enum grows with the protocol. The program ignores kinds that it does not know.
             _ => {}
         }
         Ok(())
@@ -163,7 +163,7 @@ impl<'a> Listener<'a> {
         Ok(())
     }
 
-    /// Without `--count` a single event is enough.
+    /// Without `--count`, one event is enough.
     fn time_is_over(&mut self) -> Result<(), Failure> {
         if self.options.count.is_none() && self.received > 0 {
             return Ok(());
@@ -180,21 +180,21 @@ impl<'a> Listener<'a> {
     }
 }
 
-/// Why the program does not do what it was asked for.
+/// The reason for an exit code.
 enum Failure {
     /// The arguments are wrong.
     WrongOption(String),
-    /// Something went wrong that the user has not been told yet.
+    /// An error that the user does not know yet.
     Other(String),
-    /// The output has told the user already.
+    /// An error that the output has shown already.
     Reported,
-    /// Nobody reads the output any more, as with `listen | head`. That is how such a program is meant to end.
+    /// The reader of the output has ended, as with `listen | head`. That is a normal end.
     OutputClosed,
 }
 
 impl Failure {
     fn report(&self) -> ExitCode {
-        // Where standard error is closed as well, there is nobody left to tell.
+        // If standard error is closed, there is nowhere to report that.
         if let Self::WrongOption(message) | Self::Other(message) = self {
             let line = format!("listen: {}\n", terminal::printable(message));
             let _ = io::stderr().write_all(line.as_bytes());
@@ -216,7 +216,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What can go wrong with standard output.
+/// An error of standard output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -4,53 +4,53 @@ use std::{str::FromStr, time::Duration};
 
 use pusher_channels::Config;
 
-/// What `--help` prints.
+/// The text that `--help` prints.
 pub(crate) const USAGE: &str = "\
 listen: the `tail -f` of Pusher. Prints one line per event.
 
-Where to listen; without any of these, at an embedded server that publishes `tick` on `demo` every half second:
+The server. Without these options it is an embedded one that publishes `tick` on `demo` every half second.
   --key KEY --cluster NAME                  an app of the hosted service, for example in the cluster eu
   --key KEY --host HOST [--port N] [--no-tls]
                                             an app on a server of your own
   --url URL                                 a complete address: wss://HOST/app/KEY
 
-What to listen to:
+The events:
   --channel NAME    a channel; may be repeated; defaults to demo
   --event NAME      only events of this name; may be repeated; defaults to all
 
-How:
+The output and the end:
   --json            one JSON object a line: events on standard output, the state on standard error
   --count N         exit with 0 after N events
-  --timeout S       after S seconds, exit with 1 if the N events (without --count: an event) have not come, else with 0
+  --timeout S       after S seconds, exit with 0 if N events (without --count: one) have come, and with 1 otherwise
   --help            this text
 
-Exit codes: 0 done, 1 refused by the server or out of time, 2 wrong option.
+Exit codes: 0 success, 1 refused by the server or timeout, 2 wrong option.
 Environment: NO_COLOR turns colours off, COLUMNS sets the width at which lines are cut.";
 
-/// The channel to listen to by default, on which the embedded server publishes.
+/// The default channel, on which the embedded server publishes.
 pub(crate) const DEMO_CHANNEL: &str = "demo";
 
-/// What the user asks for.
+/// The command that the options stand for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
     Listen(Options),
 }
 
-/// What to listen to, and how.
+/// The server, the events, the output and the end.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) server: Server,
     /// At least one.
     pub(crate) channels: Vec<String>,
-    /// None means all.
+    /// An empty list means all events.
     pub(crate) events: Vec<String>,
     pub(crate) json: bool,
     pub(crate) count: Option<u64>,
     pub(crate) timeout: Option<Duration>,
 }
 
-/// Where to listen.
+/// The server to connect to.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Server {
     Embedded,
@@ -60,7 +60,7 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// How to connect to it; `None` for the embedded server, which has to be started first.
+    /// The configuration for this server; `None` for the embedded server, which must be started first.
     pub(crate) fn config(&self) -> Option<Config> {
         match self {
             Self::Embedded => None,
@@ -72,7 +72,7 @@ impl Server {
     }
 }
 
-/// Understands the arguments, without the program's name. An error is one line that says what was expected.
+/// Parses the arguments, without the program's name. An error is one line that names the expected value.
 pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> {
     let mut given = Given::default();
     let mut args = args.into_iter();
@@ -108,10 +108,10 @@ fn is_time(seconds: &f64) -> bool {
     *seconds > 0.0 && Duration::try_from_secs_f64(*seconds).is_ok()
 }
 
-/// One option of the command line, with what follows it.
+/// One option of the command line, and the arguments after it.
 struct Argument<'a, I> {
     name: &'a str,
-    /// Of `--option=value`.
+    /// The value of `--option=value`.
     inline: Option<&'a str>,
     rest: &'a mut I,
 }
@@ -125,15 +125,15 @@ impl<'a, I: Iterator<Item = String>> Argument<'a, I> {
         Self { name, inline, rest }
     }
 
-    /// The value beside the option, or after it. A value that begins like an option has to stand beside it.
+    /// The value of `--option=value` or `--option value`. A value that begins with `--` needs the first form.
     fn value(&mut self) -> Result<String, String> {
         let name = self.name;
         match self.inline {
             Some(value) => Ok(value.to_owned()),
             None => match self.rest.next() {
-                Some(next) if next.starts_with("--") => Err(format!("{name} wants a value, got the option {next:?}")),
+                Some(next) if next.starts_with("--") => Err(format!("{name} needs a value, got the option {next:?}")),
                 Some(value) => Ok(value),
-                None => Err(format!("{name} wants a value, got none")),
+                None => Err(format!("{name} needs a value")),
             },
         }
     }
@@ -152,13 +152,13 @@ impl<'a, I: Iterator<Item = String>> Argument<'a, I> {
         let text = self.value()?;
         match text.parse().ok().filter(is_valid) {
             Some(number) => self.fill(slot, number),
-            None => Err(format!("{} wants {expected}, got {text:?}", self.name)),
+            None => Err(format!("{} needs {expected}, got {text:?}", self.name)),
         }
     }
 
     fn flag_into(&mut self, flag: &mut bool) -> Result<(), String> {
         match self.inline {
-            Some(value) => Err(format!("{} wants no value, got {value:?}", self.name)),
+            Some(value) => Err(format!("{} takes no value, got {value:?}", self.name)),
             None => {
                 *flag = true;
                 Ok(())
@@ -168,13 +168,13 @@ impl<'a, I: Iterator<Item = String>> Argument<'a, I> {
 
     fn fill<T>(&self, slot: &mut Option<T>, value: T) -> Result<(), String> {
         match slot.replace(value) {
-            Some(_) => Err(format!("{} is wanted once, got it twice", self.name)),
+            Some(_) => Err(format!("{} is given twice", self.name)),
             None => Ok(()),
         }
     }
 }
 
-/// What was given, before it is known whether it fits together.
+/// The options as they were given, before their combination is checked.
 #[derive(Default)]
 struct Given {
     key: Option<String>,
@@ -213,22 +213,19 @@ impl Given {
             (Some(url), None, None) if key.is_none() && !of_host => Ok(Server::Url(url)),
             (Some(_), ..) => Err(URL_ALONE.to_owned()),
             (None, Some(_), Some(_)) => Err("expected either --cluster or --host, got both".to_owned()),
-            (None, _, None) if of_host => Err("--port and --no-tls want --host beside them, got none".to_owned()),
-            (None, Some(cluster), None) => Ok(Server::Cluster { key: beside("--cluster", key)?, cluster }),
-            (None, None, Some(host)) => Ok(Server::Host { key: beside("--host", key)?, host, port, tls: !no_tls }),
-            (None, None, None) if key.is_some() => {
-                Err("--key wants --cluster or --host beside it, got none".to_owned())
-            }
+            (None, _, None) if of_host => Err("--port and --no-tls need --host".to_owned()),
+            (None, Some(cluster), None) => Ok(Server::Cluster { key: with_key("--cluster", key)?, cluster }),
+            (None, None, Some(host)) => Ok(Server::Host { key: with_key("--host", key)?, host, port, tls: !no_tls }),
+            (None, None, None) if key.is_some() => Err("--key needs --cluster or --host".to_owned()),
             (None, None, None) => Ok(Server::Embedded),
         }
     }
 }
 
-const URL_ALONE: &str =
-    "--url is a complete address, expected no --key, --cluster, --host, --port or --no-tls beside it";
+const URL_ALONE: &str = "--url is a complete address, and excludes --key, --cluster, --host, --port and --no-tls";
 
-fn beside(option: &str, key: Option<String>) -> Result<String, String> {
-    key.ok_or_else(|| format!("{option} wants --key beside it, got none"))
+fn with_key(option: &str, key: Option<String>) -> Result<String, String> {
+    key.ok_or_else(|| format!("{option} needs --key"))
 }
 
 #[cfg(test)]
@@ -251,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn without_arguments_it_is_the_embedded_server() {
+    fn without_arguments_the_server_is_embedded() {
         let expected = Options {
             server: Server::Embedded,
             channels: vec!["demo".to_owned()],
@@ -265,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_stands_beside_its_option_or_after_it() {
+    fn a_value_follows_an_equals_sign_or_is_the_next_argument() {
         let expected = options("--channel a --channel b --event x --event y --json --count 3 --timeout 0.5");
         assert_eq!(expected.channels, ["a", "b"]);
         assert_eq!(expected.events, ["x", "y"]);
@@ -276,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_name_a_server() {
+    fn a_server_is_a_cluster_a_host_or_a_url() {
         let (key, host) = (String::from("k"), String::from("h"));
         let cluster = Server::Cluster { key: key.clone(), cluster: "eu".to_owned() };
         assert_eq!(options("--key k --cluster eu").server, cluster);
@@ -294,36 +291,36 @@ mod tests {
     fn help_needs_nothing_else() {
         assert_eq!(command("--help"), Ok(Command::Help));
         assert_eq!(command("--json -h"), Ok(Command::Help));
-        assert_eq!(error("--help=me"), r#"--help wants no value, got "me""#);
+        assert_eq!(error("--help=me"), r#"--help takes no value, got "me""#);
         assert!(USAGE.lines().all(|line| line.len() <= 120));
     }
 
     #[test]
-    fn a_wrong_value_is_told_with_what_was_expected() {
+    fn the_error_for_a_wrong_value_names_the_expected_one() {
         for port in ["x", "0", "65536", "-1", ""] {
             assert_eq!(
                 error(&format!("--port={port}")),
-                format!("--port wants a number from 1 to 65535, got {port:?}")
+                format!("--port needs a number from 1 to 65535, got {port:?}")
             );
         }
         for count in ["x", "0", "1.5", "-1"] {
-            assert_eq!(error(&format!("--count {count}")), format!("--count wants a number from 1, got {count:?}"));
+            assert_eq!(error(&format!("--count {count}")), format!("--count needs a number from 1, got {count:?}"));
         }
         for time in ["x", "0", "-1", "inf", "NaN", "1e300"] {
-            let expected = format!("--timeout wants a number of seconds above 0, got {time:?}");
+            let expected = format!("--timeout needs a number of seconds above 0, got {time:?}");
             assert_eq!(error(&format!("--timeout {time}")), expected);
         }
-        assert_eq!(error("--json=yes"), r#"--json wants no value, got "yes""#);
+        assert_eq!(error("--json=yes"), r#"--json takes no value, got "yes""#);
     }
 
     #[test]
-    fn a_missing_value_is_told() {
-        assert_eq!(error("--channel"), "--channel wants a value, got none");
-        assert_eq!(error("--key --json"), r#"--key wants a value, got the option "--json""#);
+    fn a_missing_value_is_an_error() {
+        assert_eq!(error("--channel"), "--channel needs a value");
+        assert_eq!(error("--key --json"), r#"--key needs a value, got the option "--json""#);
     }
 
     #[test]
-    fn an_unknown_argument_is_told_on_one_line() {
+    fn the_error_for_an_unknown_argument_is_one_line() {
         for wrong in ["--colour", "demo", "-x", "--jsonx", "="] {
             let error = error(wrong);
             assert!(
@@ -335,17 +332,17 @@ mod tests {
     }
 
     #[test]
-    fn options_that_do_not_fit_together_are_told() {
+    fn options_that_exclude_each_other_are_an_error() {
         for beside in ["--host h", "--key k", "--cluster eu", "--port 1", "--no-tls", "--key k --host h"] {
             assert_eq!(error(&format!("--url ws://h/app/k {beside}")), URL_ALONE);
         }
         assert_eq!(error("--key k --cluster eu --host h"), "expected either --cluster or --host, got both");
-        assert_eq!(error("--cluster eu"), "--cluster wants --key beside it, got none");
-        assert_eq!(error("--host h --port 1"), "--host wants --key beside it, got none");
-        assert_eq!(error("--key k"), "--key wants --cluster or --host beside it, got none");
+        assert_eq!(error("--cluster eu"), "--cluster needs --key");
+        assert_eq!(error("--host h --port 1"), "--host needs --key");
+        assert_eq!(error("--key k"), "--key needs --cluster or --host");
         for line in ["--port 1", "--no-tls", "--key k --cluster eu --port 1"] {
-            assert_eq!(error(line), "--port and --no-tls want --host beside them, got none");
+            assert_eq!(error(line), "--port and --no-tls need --host");
         }
-        assert_eq!(error("--count 1 --count 2"), "--count is wanted once, got it twice");
+        assert_eq!(error("--count 1 --count 2"), "--count is given twice");
     }
 }

@@ -1,4 +1,4 @@
-//! The status line of a terminal: where the connection stands, with a countdown to the next attempt.
+//! The status line of a terminal: the state of the connection, with a countdown to the next attempt.
 
 use std::{
     io::{self, Write},
@@ -12,7 +12,8 @@ use crate::terminal::{self, Style};
 /// The countdown shows tenths of a second.
 const STEP: Duration = Duration::from_millis(100);
 
-/// A line on standard error that is redrawn in place. Whoever writes something else to the terminal clears it before.
+/// A line on standard error that is redrawn in place. It must be cleared before anything else is written to the
+/// terminal.
 pub(crate) struct StatusLine {
     situation: Option<Situation>,
     colours: bool,
@@ -24,27 +25,27 @@ impl StatusLine {
         Self { situation: None, colours, is_drawn: false }
     }
 
-    /// Changes what it says. The next [`refresh`](Self::refresh) shows it.
+    /// Changes the line. The next [`refresh`](Self::refresh) shows it.
     pub(crate) fn set(&mut self, situation: Situation) {
         self.clear();
         self.situation = Some(situation);
     }
 
-    /// Takes it off the screen, until the next [`refresh`](Self::refresh).
+    /// Removes the line from the screen until the next [`refresh`](Self::refresh).
     pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.is_drawn) {
             write("\r\x1b[K");
         }
     }
 
-    /// Draws it where it is missing or counts down. Returns after what time it has to be drawn again.
+    /// Draws the line if it is missing or counts down. Returns the time after which it must be drawn again.
     pub(crate) fn refresh(&mut self, width: usize, now: Instant) -> Option<Duration> {
         let situation = self.situation.as_ref()?;
         let counts_down = situation.retry_at.is_some_and(|at| now < at);
         if counts_down || !self.is_drawn {
             let text = format!("listen: {}", situation.text(now));
             let parts = [(Style::Dim, &*terminal::printable(&text))];
-            // Many terminals wrap as soon as the last column is written, and would keep half of the line for ever.
+            // Many terminals wrap when the last column is written, and would keep half of the line.
             let line = terminal::line(&parts, Some(width.saturating_sub(1)), self.colours);
             write(&format!("\r{line}\x1b[K"));
             self.is_drawn = true;
@@ -54,18 +55,18 @@ impl StatusLine {
 }
 
 impl Drop for StatusLine {
-    /// Leaves a clean line to the shell.
+    /// Leaves an empty line to the shell.
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-/// In one call, so that nothing comes in between. A status that cannot be written is nobody's concern.
+/// Writes in one call, so that no other output comes in between. Errors are ignored.
 fn write(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Where the connection stands.
+/// The state of the connection.
 #[derive(Debug)]
 pub(crate) struct Situation {
     state: ConnectionState,
@@ -84,7 +85,7 @@ impl Situation {
         }
     }
 
-    /// In words, with the time that is left from now on.
+    /// The state as text, with the remaining time at `now`.
     pub(crate) fn text(&self, now: Instant) -> String {
         let mut text = self.state.to_string();
         if !matches!(self.state, ConnectionState::Connected | ConnectionState::Failed) {
@@ -112,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_needs_no_number() {
+    fn the_state_connected_has_no_attempt() {
         assert_eq!(situation(ConnectionState::Connected).text(Instant::now()), "connected");
         assert_eq!(situation(ConnectionState::Connecting).text(Instant::now()), "connecting, attempt 3");
     }
 
     #[test]
-    fn a_refusal_says_why() {
+    fn a_refusal_has_its_cause() {
         let failed = Situation { cause: Some("code 4001".to_owned()), ..situation(ConnectionState::Failed) };
         assert_eq!(failed.text(Instant::now()), "failed: code 4001");
     }

@@ -1,4 +1,4 @@
-//! What a terminal can show, and what must not reach it.
+//! The abilities of the terminal, and the characters that must not reach it.
 
 use std::{
     borrow::Cow,
@@ -10,13 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The width of a terminal that does not tell it.
+/// The width of a terminal that does not report it.
 const USUAL_WIDTH: usize = 80;
 
-/// How often the terminal is asked for its width, so that a resized window is noticed without a process per event.
+/// How often the terminal is asked for its width, so that the program notices a resized window without a process per
+/// event.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Text in which nothing controls the terminal: whoever may publish would otherwise own the screen of whoever listens.
+/// Text without characters that control the terminal. Publishers of events could otherwise control the user's screen.
 ///
 /// ASCII and C1 controls are escaped as in a Rust literal, and so are the characters that reverse or break a line.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
@@ -30,12 +31,12 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same for a JSON text, which stays the same JSON value.
+/// The same for JSON text. Its value does not change.
 pub(crate) fn ascii_escaped(json: &str) -> String {
     let mut safe = String::with_capacity(json.len() + 1);
     for c in json.chars() {
         if is_hostile(c) {
-            // All of them are below U+10000, and outside of strings JSON has none.
+            // All of these characters are below U+10000, and JSON has none outside strings.
             let _ = write!(safe, "\\u{:04x}", u32::from(c));
         } else {
             safe.push(c);
@@ -50,7 +51,7 @@ fn is_hostile(c: char) -> bool {
     c.is_control() || breaks_lines || reverses
 }
 
-/// How a part of a line looks.
+/// The style of a part of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Plain,
@@ -70,9 +71,10 @@ impl Style {
     }
 }
 
-/// One line of the given parts, which must be printable. More characters than `width` are cut, with an ellipsis.
+/// One line of these parts, which must be printable. A line of more than `width` characters is cut, and ends in an
+/// ellipsis.
 ///
-/// A character counts as one column, which is too little for East Asian scripts and emoji: such lines wrap.
+/// A character counts as one column, which is too few for East Asian scripts and emoji. Such lines wrap.
 pub(crate) fn line(parts: &[(Style, &str)], width: Option<usize>, colours: bool) -> String {
     let length: usize = parts.iter().map(|(_, text)| text.chars().count()).sum();
     let cut_at = width.filter(|width| length > *width).map(|width| width.saturating_sub(1));
@@ -102,10 +104,10 @@ pub(crate) fn has_colours(stream: &impl IsTerminal) -> bool {
     is_capable(stream) && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// The width of the terminal: what `COLUMNS` says, else what `stty` says, else 80.
+/// The width of the terminal: by `COLUMNS`, else by `stty`, else 80.
 pub(crate) struct Width {
     columns: usize,
-    /// When `stty` was asked for it; `None` when `COLUMNS` says it.
+    /// The time at which `stty` was last run; `None` if `COLUMNS` is set.
     asked: Option<Instant>,
 }
 
@@ -117,7 +119,7 @@ impl Width {
         }
     }
 
-    /// Whether the user has set it, which then also holds for what is no terminal.
+    /// Whether the user has set the width. It then holds for other outputs than a terminal, too.
     pub(crate) fn is_set(&self) -> bool {
         self.asked.is_none()
     }
@@ -130,15 +132,15 @@ impl Width {
     }
 }
 
-/// Asks the system's own tool: the standard library cannot, without `unsafe`.
+/// Runs `stty`, because the standard library cannot ask for the width without `unsafe`.
 fn stty_columns() -> Option<usize> {
-    // `stty` asks about its standard input, which for this program may be something else than the terminal.
+    // `stty` uses its standard input, which for this program may be something else than the terminal.
     let terminal = File::open("/dev/tty").ok()?;
     let answer = Command::new("stty").arg("size").stdin(terminal).stderr(Stdio::null()).output().ok()?;
     columns_of(&String::from_utf8(answer.stdout).ok()?)
 }
 
-/// The second of `ROWS COLUMNS`. A terminal without a size, such as a serial line, says 0.
+/// The second number of `ROWS COLUMNS`. A terminal without a size, such as a serial line, reports 0.
 fn columns_of(size: &str) -> Option<usize> {
     size.split_whitespace().nth(1)?.parse().ok().filter(|columns| *columns > 0)
 }
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn stty_tells_rows_and_columns() {
+    fn stty_reports_rows_and_columns() {
         assert_eq!(columns_of("24 132\n"), Some(132));
         assert_eq!(columns_of("0 0\n"), None);
         assert_eq!(columns_of(""), None);

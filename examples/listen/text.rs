@@ -1,4 +1,4 @@
-//! Output for people: one line per event, and a status line that stays below them.
+//! Output for people: one line per event, and a status line below them.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -17,15 +17,15 @@ use crate::{
 /// The output without `--json`.
 pub(crate) struct Text {
     width: Width,
-    /// Whether event lines are cut. What is piped into another program is not, unless `COLUMNS` asks for it.
+    /// Whether lines of events are cut. Output into another program is cut only if `COLUMNS` is set.
     cut: bool,
     colours: bool,
-    /// `None` where nothing can be redrawn in place. Every change then gets a line of its own.
+    /// `None` if lines cannot be redrawn in place. Each change then gets a line of its own.
     status: Option<StatusLine>,
 }
 
 impl Text {
-    /// Looks at where the output goes.
+    /// Chooses the form of the output by its destination.
     pub(crate) fn detect() -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let width = Width::detect(Instant::now());
@@ -34,10 +34,10 @@ impl Text {
         Self { width, cut, colours: terminal::has_colours(&stdout), status }
     }
 
-    /// Writes a line to standard error that stays.
+    /// Writes a permanent line to standard error.
     fn tell(&mut self, message: &str) {
         self.clear_status();
-        // Nobody may be reading, which is no reason to stop printing events.
+        // If standard error is closed, the events go on.
         let line = format!("listen: {}\n", terminal::printable(message));
         let _ = io::stderr().write_all(line.as_bytes());
     }
@@ -62,7 +62,7 @@ impl Output for Text {
     fn state(&mut self, change: &ConnectionStateChange) {
         let situation = Situation::of(change, Instant::now());
         match &mut self.status {
-            // The last state is not cleared with the status line.
+            // The last state stays when the status line is cleared.
             Some(status) if change.current != ConnectionState::Failed => status.set(situation),
             _ => self.tell(&situation.text(Instant::now())),
         }
@@ -78,7 +78,7 @@ impl Output for Text {
     }
 }
 
-/// Time, channel, event and data, with the end of the line.
+/// Time, channel, event name and data, with the end of the line.
 fn event_line(event: &Event, width: Option<usize>, colours: bool) -> String {
     let time = Utc::now().to_string();
     let [channel, name, data] = [event.channel().unwrap_or("-"), event.name(), event.data()].map(terminal::printable);

@@ -1,17 +1,15 @@
 -- Three channels, a client event, and a connection that drops, in a loop of 60 frames a second.
 --
--- LD_LIBRARY_PATH=target/release cargo run --example playground -- luajit examples/lua/demo.lua
+-- export LUA_PATH="bindings/lua/?.lua;;" LD_LIBRARY_PATH=target/release
+-- cargo run --example playground -- luajit examples/lua/demo.lua
 
 local ffi = require "ffi"
-
-local folder = arg[0]:match("^(.*[/\\])") or "./"
-package.path = folder .. "?.lua;" .. package.path
 local pusher = require "pusher_channels"
 
 local CHANNELS = { "news", "private-orders", "presence-kitchen" }
 local FRAMES_A_SECOND, PATIENCE = 60, 30
 
--- In the place of a display, whose vertical sync would make the frames.
+-- Sleeping takes the place of a display, whose vertical sync would make the frames.
 ffi.cdef [[
 struct timespec { long tv_sec; long tv_nsec; };
 int nanosleep(const struct timespec *duration, struct timespec *rest);
@@ -34,7 +32,7 @@ for _, channel in ipairs(CHANNELS) do
 end
 local missing_again = #CHANNELS
 
--- Of events, which come all the time, the first of each kind is enough.
+-- Events come all the time, and the first of each kind is enough.
 local function strike(news, data)
     if not awaited[news] then return false end
     awaited[news] = nil

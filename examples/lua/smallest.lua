@@ -1,4 +1,4 @@
--- Prints what is published on the channel `news`: luajit smallest.lua ws://127.0.0.1:6001/app/app-key
+-- Prints the events of the channel `news`: luajit smallest.lua ws://127.0.0.1:6001/app/app-key
 local pusher = require "pusher_channels"
 
 local client = pusher.client { url = arg[1] }

@@ -1,8 +1,9 @@
 // Three channels, a client event, and a connection that drops.
 //
+// npm --prefix bindings/node ci && npm --prefix examples/node ci
 // LD_LIBRARY_PATH=target/release cargo run --example playground -- node examples/node/demo.mjs
 
-import { Client } from "./pusher_channels.mjs";
+import { Client } from "pusher-channels-koffi";
 
 const CHANNELS = ["news", "private-orders", "presence-kitchen"];
 const PATIENCE_MS = 30_000;
@@ -22,7 +23,7 @@ const awaited = new Set(["presence-kitchen: client-welcome", "an event after tha
 for (const channel of CHANNELS) awaited.add(`${channel}: published`).add(`${channel}: subscribed again`);
 const notYetAgain = new Set(CHANNELS);
 
-// Of events, which come all the time, the first of each kind is enough.
+// Events come all the time, and the first of each kind is enough.
 function strike(news, data = "") {
   if (awaited.delete(news)) console.log(news, data);
 }

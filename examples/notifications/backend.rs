@@ -1,6 +1,7 @@
-//! The application's backend: an HTTP endpoint that tells clients which channels they may enter.
+//! The application's backend: an HTTP endpoint that authorises the channels of clients.
 //!
-//! It is what the README shows for Node and PHP. A real one stands behind TLS and knows its users from a database.
+//! The README shows the same endpoint for Node and PHP. A real one is reached by TLS, and finds its users in a
+//! database.
 
 use std::{
     collections::HashMap,
@@ -24,10 +25,10 @@ use crate::{
 
 const PATH: &str = "/pusher/auth";
 
-/// As many requests are served at once. A client makes up to 8, and others wait in the system's queue meanwhile.
+/// The number of requests that are served at once. A client makes up to 8, and the others wait in the system's queue.
 const WORKERS: usize = 4;
 
-/// The app as the Pusher server knows it. Clients never see the secret.
+/// The app as the Pusher server knows it. Clients never get the secret.
 pub(crate) struct App {
     pub(crate) key: String,
     pub(crate) secret: String,
@@ -41,11 +42,11 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Listens on a free port of this machine, for the bearers of these tokens.
+    /// Listens on a free port of this machine. A request with one of these tokens is one of its user.
     pub(crate) fn start<'a>(app: App, tokens: impl IntoIterator<Item = (&'a str, User)>) -> io::Result<Self> {
         let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
         let policy = Arc::new(Policy::new(app, tokens));
-        // Dropped on the way out when a thread cannot be started, it ends those that could.
+        // If a thread cannot be started, dropping the backend ends the others.
         let mut backend = Self { addr: listener.local_addr()?, stopping: Arc::default(), workers: Vec::new() };
         for _ in 0..WORKERS {
             let (listener, policy, stopping) = (listener.clone(), policy.clone(), backend.stopping.clone());
@@ -55,7 +56,7 @@ impl Backend {
         Ok(backend)
     }
 
-    /// Where clients ask: for [`Config::auth_endpoint`](pusher_channels::Config::auth_endpoint).
+    /// The URL for [`Config::auth_endpoint`](pusher_channels::Config::auth_endpoint).
     pub(crate) fn url(&self) -> String {
         format!("http://{}{PATH}", self.addr)
     }
@@ -64,10 +65,10 @@ impl Backend {
 impl Drop for Backend {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // The standard library cannot interrupt `accept`. One connection wakes one worker.
+        // The standard library cannot interrupt `accept`. Each connection wakes one worker.
         let wakes: Vec<_> = self.workers.iter().map(|_| TcpStream::connect(self.addr)).collect();
         for worker in self.workers.drain(..) {
-            // A panic of the thread has been printed by its own panic hook.
+            // The thread's panic hook has printed a panic already.
             let _ = worker.join();
         }
         drop(wakes);
@@ -77,10 +78,10 @@ impl Drop for Backend {
 fn serve(listener: &TcpListener, policy: &Policy, stopping: &AtomicBool) {
     while !stopping.load(Ordering::SeqCst) {
         match listener.accept() {
-            // A client that went away, or is too slow, needs no answer.
+            // A client that disconnects, or is too slow, gets no answer.
             Ok((mut stream, _)) if !stopping.load(Ordering::SeqCst) => drop(answer(&mut stream, policy)),
             Ok(_) => {}
-            // Usually too many open files. Others have to be closed first.
+            // The usual cause is too many open files. Other connections must be closed first.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
@@ -94,11 +95,11 @@ fn answer(stream: &mut TcpStream, policy: &Policy) -> io::Result<()> {
     answer.send(stream)
 }
 
-/// Who may enter which channel.
+/// The app and its users, by which the backend decides.
 struct Policy {
     app: App,
-    /// By the digest of the token, as a database would have it: it cannot be turned back into a token, and how long a
-    /// look-up takes says nothing about one.
+    /// The users by the digests of their tokens, as in a database: a digest cannot be turned back into a token, and the
+    /// time of a look-up reveals nothing about one.
     users: HashMap<[u8; 32], User>,
 }
 
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bearer_of_a_token_gets_a_signature() {
+    fn a_request_with_a_known_token_gets_a_signature() {
         let (status, body) = asked(&backend(), "POST /pusher/auth", "Bearer t", BODY);
         let auth = ChannelAuth::sign("key", "secret", "1.2", "private-user-ann");
         assert_eq!((status.as_str(), body), ("200", auth.to_json()));
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_else_is_refused() {
+    fn every_other_request_is_refused() {
         let backend = backend();
         let status = |line, authorization, body| asked(&backend, line, authorization, body).0;
         let right = "POST /pusher/auth";

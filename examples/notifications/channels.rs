@@ -1,19 +1,19 @@
-//! The channels of the service, and who may enter them.
+//! The channels of the service, and their members.
 //!
-//! | channel | who is in it | what comes there |
+//! | channel | members | events |
 //! |---|---|---|
-//! | `private-user-bob` | Bob | what the application tells him |
-//! | `private-user-bob-from-ann` | Bob and Ann | what Ann pushes to Bob |
+//! | `private-user-bob` | Bob | notifications of the application for Bob |
+//! | `private-user-bob-from-ann` | Bob and Ann | notifications of Ann for Bob |
 //!
-//! A private channel does not tell who sent a client event, and whoever is in it reads everything. So there is one for each
-//! direction of each pair: its name tells the sender, because the backend lets nobody else in, and no third reads along.
+//! A private channel does not name the sender of a client event, and all its members receive everything. So each
+//! direction of each pair has a channel: its name is the sender, because the backend admits only these two users.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The id of a user: lower-case letters and digits. It goes into names of channels and files, where anything else could
-/// make one user's name another's, or a path.
+/// The id of a user: lower-case letters and digits. It becomes a part of channel names and file names. Other characters
+/// could turn it into the name of another user, or into a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct User(String);
@@ -55,7 +55,7 @@ pub(crate) fn push(from: &User, to: &User) -> String {
     format!("private-user-{to}-from-{from}")
 }
 
-/// Whether a user may subscribe to a channel. The backend asks this; a client's own opinion would count for nothing.
+/// Whether a user may subscribe to a channel. The backend decides that, because a client could lie.
 pub(crate) fn may_enter(user: &User, channel: &str) -> bool {
     let Some(rest) = channel.strip_prefix("private-user-") else { return false };
     match rest.split_once("-from-") {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_can_be_neither_paths_nor_parts_of_other_names() {
+    fn ids_have_only_lower_case_letters_and_digits() {
         for bad in ["", "Ann", "a b", "../ann", "ann-from-bob", "ż", "a\n", &"a".repeat(33)] {
             assert!(User::parse(bad).is_err(), "{bad:?}");
         }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_enters_his_own_channel_and_those_that_he_is_an_end_of() {
+    fn a_user_may_enter_the_own_channel_and_those_of_the_own_pairs() {
         let (ann, bob, cid) = (user("ann"), user("bob"), user("cid"));
         assert!(may_enter(&bob, &own(&bob)));
         assert!(!may_enter(&ann, &own(&bob)));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_enters_a_channel_of_another_form() {
+    fn channels_of_another_form_are_refused() {
         let ann = user("ann");
         let others =
             ["", "ann", "private-ann", "private-user-", "presence-user-ann", "private-user-ann ", "private-user-Ann"];

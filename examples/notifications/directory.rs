@@ -1,4 +1,4 @@
-//! Where the histories lie.
+//! The directory of the histories.
 
 use std::{
     env, fs, io,
@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// A directory that was asked for, or a temporary one that is removed when this is dropped.
+/// The directory that the user has chosen, or a temporary one that is removed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct DataDirectory {
     path: PathBuf,
@@ -29,7 +29,8 @@ impl DataDirectory {
     }
 }
 
-/// Makes a directory that nobody has made before. A name that exists already, as a trap perhaps, is not used.
+/// Makes a new directory. A directory that exists already is not used, because another user of the machine may have
+/// made it.
 fn fresh() -> io::Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -45,7 +46,7 @@ fn fresh() -> io::Result<PathBuf> {
 impl Drop for DataDirectory {
     fn drop(&mut self) {
         if self.is_temporary {
-            // What cannot be removed is left to the system, which empties the directory for temporary files.
+            // A directory that cannot be removed is left to the system, which empties the folder of temporary files.
             let _ = fs::remove_dir_all(&self.path);
         }
     }
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_temporary_directory_is_fresh_and_goes_and_another_stays() {
+    fn a_temporary_directory_is_new_and_is_removed_while_a_chosen_one_stays() {
         let temporary = DataDirectory::open(None).expect("a directory");
         let wanted = temporary.path().join("a/b");
         for _ in 0..2 {
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_directory_is_told_by_name() {
+    fn an_error_names_the_directory() {
         let file = env::current_exe().expect("this test");
         let error = DataDirectory::open(Some(file.join("x"))).expect_err("below a file");
         assert!(error.to_string().starts_with("directory "), "{error}");

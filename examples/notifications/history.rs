@@ -1,4 +1,4 @@
-//! The file in which an inbox survives the program. The protocol keeps no history: what a program does not keep is gone.
+//! The file that keeps an inbox. The protocol has no history, so that a program must keep what it needs.
 
 use std::{
     fmt, fs, io,
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{channels::User, inbox::Inbox};
 
-/// The only form of the file so far. A later program tells by the number what it has before it.
+/// The only version of the format so far. Later programs recognise it by this number.
 const VERSION: u32 = 1;
 
-/// The file of one user. Two programs must not use it at once.
+/// The file of one user. Only one program may use it at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
     path: PathBuf,
@@ -25,12 +25,12 @@ struct Contents {
     notifications: Inbox,
 }
 
-/// Why an inbox could not be loaded or saved.
+/// The reason why an inbox could not be loaded or saved.
 #[derive(Debug)]
 pub(crate) enum HistoryError {
-    /// The operating system has refused.
+    /// An error of the operating system.
     Io { operation: &'static str, path: PathBuf, source: io::Error },
-    /// The file is not what this program writes. It is left as it is, for somebody to look at.
+    /// This program did not write the file. The file is left as it is.
     Corrupted { path: PathBuf, reason: String },
 }
 
@@ -39,7 +39,7 @@ impl History {
         Self { path: directory.join(format!("{user}.json")) }
     }
 
-    /// The inbox as it was last saved; an empty one when it never was.
+    /// The inbox as it was last saved, or an empty one.
     pub(crate) fn load(&self) -> Result<Inbox, HistoryError> {
         let text = match fs::read(&self.path) {
             Ok(text) => text,
@@ -53,8 +53,8 @@ impl History {
         }
     }
 
-    /// Replaces the file. Whenever the program or the machine stops, the file is the old one or the new one, never half of
-    /// it: the new one is written beside it, and takes its name when it is complete.
+    /// Replaces the file. Even if the program or the machine stops, the file is the old one or the new one: the new one
+    /// is written beside it, and gets its name when it is complete.
     pub(crate) fn save(&self, inbox: &Inbox) -> Result<(), HistoryError> {
         let contents = Contents { version: VERSION, notifications: inbox.clone() };
         let text = serde_json::to_vec_pretty(&contents).map_err(|error| self.io("write", error.into()))?;
@@ -65,7 +65,7 @@ impl History {
         let new = self.path.with_extension("json.new");
         let mut file = fs::File::create(&new)?;
         file.write_all(text)?;
-        // Else the name may reach the disk before the contents do.
+        // Without this, the name may reach the disk before the contents.
         file.sync_all()?;
         fs::rename(&new, &self.path)
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_and_nothing_else_is_left() {
+    fn a_saved_inbox_is_loaded_and_no_other_file_is_left() {
         let directory = DataDirectory::open(None).expect("a directory");
         let history = history(&directory);
         assert_eq!(history.load().expect("no file is an empty inbox"), Inbox::default());
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_stays_as_it_was() {
+    fn a_file_that_cannot_be_written_is_unchanged() {
         let directory = DataDirectory::open(None).expect("a directory");
         let history = history(&directory);
         history.save(&Inbox::default()).expect("a writable directory");

@@ -1,4 +1,4 @@
-//! A user's list of notifications. Knows neither the network nor the disk.
+//! A user's list of notifications, without network and disk.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::channels::User;
 
-/// So many are kept, the oldest go first: a list that nobody cleans up must not grow for ever.
+/// The capacity of a list. The oldest notifications are removed first, so that the list does not grow without end.
 const MAX: usize = 500;
 
-/// What somebody told the user.
+/// A notification for the user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Notification {
-    /// Numbers of one list, ascending. They are given on arrival, and mean nothing to others.
+    /// The number in the list of this user. It is assigned on arrival, and ascending.
     pub(crate) id: u64,
-    /// `None` for the application itself.
+    /// `None` if the application itself has sent it.
     pub(crate) from: Option<User>,
     pub(crate) text: String,
     pub(crate) opened: bool,
@@ -28,17 +28,17 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// How many have not been opened.
+    /// The number of notifications that are not opened.
     pub(crate) fn pending(&self) -> usize {
         self.notifications.iter().filter(|notification| !notification.opened).count()
     }
 
-    /// The one that came last.
+    /// The last notification.
     pub(crate) fn latest(&self) -> Option<&Notification> {
         self.notifications.last()
     }
 
-    /// Adds what has come, and returns it as it stands in the list.
+    /// Adds a notification, and returns it.
     pub(crate) fn receive(&mut self, from: Option<User>, text: String) -> Notification {
         let id = self.latest().map_or(1, |latest| latest.id + 1);
         let notification = Notification { id, from, text, opened: false };
@@ -49,7 +49,7 @@ impl Inbox {
         notification
     }
 
-    /// Marks one as opened, and tells whether there is one with this id. Opening twice is opening once.
+    /// Marks a notification as opened. Returns false if no notification has this id. Opening it again changes nothing.
     pub(crate) fn open(&mut self, id: u64) -> bool {
         let found = self.notifications.iter_mut().find(|notification| notification.id == id);
         found.map(|notification| notification.opened = true).is_some()
@@ -61,7 +61,7 @@ impl TryFrom<Vec<Notification>> for Inbox {
 
     fn try_from(notifications: Vec<Notification>) -> Result<Self, Self::Error> {
         let are_in_order = notifications.windows(2).all(|pair| pair[0].id < pair[1].id);
-        // The last id must leave room for those to come.
+        // The ids after the last one must not overflow.
         let has_room = notifications.last().is_none_or(|last| last.id < u64::MAX / 2);
         match (notifications.len() <= MAX, are_in_order && has_room) {
             (true, true) => Ok(Self { notifications }),
@@ -78,7 +78,7 @@ impl From<Inbox> for Vec<Notification> {
 }
 
 impl fmt::Display for Notification {
-    /// The text in quotes and escaped, so that what others write cannot control the terminal.
+    /// The text is quoted and escaped, so that the sender cannot control the terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.from {
             Some(user) => write!(f, "#{} from {user}: {:?}", self.id, self.text),
@@ -88,7 +88,7 @@ impl fmt::Display for Notification {
 }
 
 impl fmt::Display for Inbox {
-    /// A line with the counts, and one for each notification, with a star before those that are pending.
+    /// A line with the counts, and a line for each notification. A star marks a notification that is not opened.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} pending", self.pending(), self.notifications.len())?;
         for notification in &self.notifications {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_is_pending_until_it_is_opened() {
+    fn a_notification_is_pending_until_it_is_opened() {
         let mut inbox = of(2);
         assert_eq!(inbox.pending(), 2);
         assert!(inbox.open(1) && inbox.open(1));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_and_ids_are_never_given_twice() {
+    fn the_oldest_are_removed_first_and_ids_are_unique() {
         let mut inbox = of(MAX + 3);
         assert_eq!(inbox.notifications.len(), MAX);
         assert_eq!(inbox.notifications[0].id, 4);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn others_cannot_control_the_terminal() {
+    fn a_sender_cannot_control_the_terminal() {
         let mut inbox = Inbox::default();
         let line = inbox.receive(User::parse("ann").ok(), "\u{1b}[2J\n\u{202e}".to_owned()).to_string();
         assert!(
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_cannot_be_is_no_inbox() {
+    fn a_list_with_wrong_ids_or_too_many_entries_is_refused() {
         let list = Vec::from(of(2));
         assert_eq!(Inbox::try_from(list.clone()), Ok(of(2)));
         let reversed = list.iter().rev().cloned().collect::<Vec<_>>();

@@ -5,10 +5,10 @@
 //! cargo run --example notifications -- --data DIR   # keeps the histories; run it twice
 //! ```
 //!
-//! Ann and Bob have a [`Session`] each: it receives notifications on private channels, keeps them in an [`Inbox`] with a
-//! count of those that are pending, and pushes to the other by client events. A [`Backend`] of the application authorises
-//! the channels. The protocol replays nothing, so each inbox is [saved](history::History) whenever it changes, and the
-//! sessions are ended and begun again here to show that nothing is forgotten.
+//! Ann and Bob have a [`Session`] each. It receives notifications on private channels, keeps them in an [`Inbox`] with
+//! a count of pending ones, and notifies the other user by client events. A [`Backend`] of the application authorises
+//! the channels. The protocol replays nothing, so that each inbox is [saved](history::History) at every change. The
+//! program ends both sessions and begins them again to show that no notification is lost.
 //!
 //! [`Inbox`]: inbox::Inbox
 
@@ -42,7 +42,7 @@ use message::{FROM_THE_APPLICATION, Message};
 use options::Command;
 use session::{Change, Service, Session};
 
-/// Longer than anything here takes.
+/// Longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const ANNS_TOKEN: &str = "ann-3b1f0a";
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a line. Unlike `println!` it does not panic when nobody reads any more, as with `notifications | head`.
+/// Prints a line. Unlike `println!` it does not panic if the reader has ended, as with `notifications | head`.
 fn show(line: impl Display) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
 }
@@ -72,7 +72,7 @@ fn is_closed_output(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn complain(reason: &str, code: u8) -> ExitCode {
-    // Where standard error is closed, there is nobody left to tell.
+    // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(io::stderr(), "notifications: {reason}");
     ExitCode::from(code)
 }
@@ -86,7 +86,7 @@ fn run(data: &Path) -> Result<(), Box<dyn Error>> {
     let service = Service { config, users: vec![ann.clone(), bob.clone()], patience: PATIENCE };
     let begin = |user: &User, token: &str| Session::begin(&service, user, token, History::of(data, user));
 
-    show("== Ann and Bob are there")?;
+    show("== Ann and Bob are connected")?;
     let (anns, bobs) = (begin(&ann, ANNS_TOKEN)?, begin(&bob, BOBS_TOKEN)?);
     print_inbox(&anns)?;
     print_inbox(&bobs)?;
@@ -95,7 +95,7 @@ fn run(data: &Path) -> Result<(), Box<dyn Error>> {
     print_inbox(&anns)?;
     print_inbox(&bobs)?;
 
-    show("== Both are gone")?;
+    show("== Both are disconnected")?;
     drop((anns, bobs));
     if !server.wait_for_connections(0, PATIENCE) {
         return Err("the connections were not closed".into());
@@ -103,13 +103,13 @@ fn run(data: &Path) -> Result<(), Box<dyn Error>> {
     let reached = server.trigger(&channels::own(&bob), FROM_THE_APPLICATION, &Message::new("Is anybody here?")?);
     show(format_args!("a notification to bob reaches {reached} connections, and is not replayed"))?;
 
-    show("== Ann and Bob are back")?;
+    show("== Ann and Bob are connected again")?;
     print_inbox(&begin(&ann, ANNS_TOKEN)?)?;
     print_inbox(&begin(&bob, BOBS_TOKEN)?)?;
 
-    show("== Somebody calls himself Bob")?;
-    match begin(&bob, "a token that nobody has issued") {
-        Ok(_) => Err("the backend let him in".into()),
+    show("== Another client claims to be Bob")?;
+    match begin(&bob, "an unknown token") {
+        Ok(_) => Err("the backend has authorised an unknown token".into()),
         Err(error) => {
             show(error)?;
             Ok(())
@@ -117,13 +117,13 @@ fn run(data: &Path) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Notifications in all directions; each is awaited, so that the order is the same in every run.
+/// Notifications in all directions. The program waits for each, so that the order is the same in every run.
 fn talk(server: &TestServer, ann: &Session, bob: &Session) -> Result<(), Box<dyn Error>> {
     ann.push(bob.user(), "Lunch at noon?")?;
     print_arrival(bob)?;
     bob.push(ann.user(), "Gladly.")?;
     print_arrival(ann)?;
-    // An application does this by its server library: `pusher.trigger(channel, event, data)` in Node and PHP.
+    // An application uses its server library for this: `pusher.trigger(channel, event, data)` in Node and PHP.
     server.trigger(&channels::own(bob.user()), FROM_THE_APPLICATION, &Message::new("The build is green")?);
     print_arrival(bob)
 }

@@ -1,4 +1,4 @@
-//! What travels: the events, and their data.
+//! The events of the service, and their data.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ pub(crate) const FROM_THE_APPLICATION: &str = "notification";
 /// The event by which one user notifies another.
 pub(crate) const FROM_A_USER: &str = "client-notification";
 
-/// The data of both events, `{"text":"..."}`. The rule for the text holds for what is sent and for what comes.
+/// The data of both events, `{"text":"..."}`. Texts are checked when they are sent and when they arrive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub(crate) struct Message {
@@ -21,7 +21,7 @@ struct Unchecked {
 }
 
 impl Message {
-    /// Leaves room below the 10 KB of a client event, whatever the characters are.
+    /// The longest text. It fits into the 10 KB of a client event with any characters.
     const MAX: usize = 1_000;
 
     pub(crate) fn new(text: impl Into<String>) -> Result<Self, String> {
@@ -50,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_an_object_with_a_text() {
+    fn a_message_is_an_object_with_a_text() {
         let message = Message::new("ż").expect("a valid text");
         assert_eq!(serde_json::to_string(&message).expect("JSON"), r#"{"text":"ż"}"#);
         assert_eq!(serde_json::from_str::<Message>(r#"{"text":"ż","later":1}"#).expect("a message"), message);
     }
 
     #[test]
-    fn what_comes_is_checked_like_what_is_sent() {
+    fn received_messages_are_checked_like_sent_ones() {
         let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(1_001));
         for bad in ["", "null", "[]", "{}", r#"{"text":7}"#, r#"{"text":" "}"#, &long] {
             assert!(serde_json::from_str::<Message>(bad).is_err(), "{bad}");
@@ -65,8 +65,8 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_fits_a_client_event() {
-        // The worst that JSON makes of a character is `\u0001`.
+    fn the_longest_message_fits_into_a_client_event() {
+        // The longest form of a character in JSON is `\u0001`.
         let worst = Message::new("\u{1}".repeat(1_000)).expect("a valid text");
         assert!(serde_json::to_string(&worst).expect("JSON").len() < 10_240);
     }

@@ -2,33 +2,33 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-/// What `--help` prints.
+/// The text that `--help` prints.
 pub(crate) const USAGE: &str = "\
 notifications: an internal notification service, run for two users against an embedded server.
 
   --data DIR   keeps the users' histories in this directory; defaults to a temporary one that is removed at the end
   --help       this text
 
-Exit codes: 0 done, 1 something went wrong, 2 wrong option.";
+Exit codes: 0 success, 1 failure, 2 wrong option.";
 
-/// What the user asks for.
+/// The command that the options stand for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
     Run { data: Option<PathBuf> },
 }
 
-/// Understands the arguments, without the program's name. An error is one line that says what was expected.
+/// Parses the arguments, without the program's name. An error is one line that names the expected value.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut data = None;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         match arg.to_str() {
             Some("--help" | "-h") => return Ok(Command::Help),
-            Some("--data") if data.is_some() => return Err("--data is wanted once, got it twice".to_owned()),
+            Some("--data") if data.is_some() => return Err("--data is given twice".to_owned()),
             Some("--data") => {
                 let directory = args.next().filter(|directory| !directory.is_empty());
-                data = Some(PathBuf::from(directory.ok_or("--data wants a directory, got none")?));
+                data = Some(PathBuf::from(directory.ok_or("--data needs a directory")?));
             }
             _ => return Err(format!("expected --data DIR or --help, got {arg:?}")),
         }
@@ -52,10 +52,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_on_one_line() {
+    fn an_error_is_one_line() {
         for args in [&["x"][..], &["--data"], &["--data", ""], &["--data", "a", "--data", "b"], &["--dat\na"]] {
             let error = parsed(args).expect_err("wrong");
-            assert!(error.contains("got") && !error.contains(char::is_control), "{error}");
+            assert!(error.contains("--data") && !error.contains(char::is_control), "{error}");
         }
     }
 }

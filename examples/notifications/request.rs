@@ -1,4 +1,4 @@
-//! As much of HTTP as the backend needs: one POST with a form, and one answer.
+//! The part of HTTP that the backend needs: a POST with a form, and an answer.
 
 use std::{
     io::{self, Read, Write},
@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A client sends a few hundred bytes. The bound keeps strangers from filling the memory.
+/// The largest request. A client sends a few hundred bytes, and others must not fill the memory.
 const MAX_SIZE: usize = 16 * 1024;
 
-/// For a whole request. The bound keeps strangers from occupying the backend.
+/// The time for a whole request. Others must not occupy the backend.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request to authorise a channel.
@@ -22,7 +22,7 @@ pub(crate) struct Request {
     body: String,
 }
 
-/// What a request gets.
+/// The answer to a request.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -56,7 +56,8 @@ impl Answer {
 }
 
 impl Request {
-    /// Reads one request, or the answer to what is none. An outer error means that there is nobody to answer.
+    /// Reads one request. An inner error is the answer to a malformed request. An outer error means that no answer is
+    /// possible.
     pub(crate) fn read(stream: &mut TcpStream) -> io::Result<Result<Self, Answer>> {
         let deadline = Instant::now() + PATIENCE;
         let mut received = Vec::new();
@@ -96,7 +97,7 @@ impl Request {
         let path = target.split('?').next().unwrap_or_default().to_owned();
         let mut request = Self { method: method.to_owned(), path, headers, body: String::new() };
         let Ok(length) = request.header("content-length").unwrap_or("0").parse::<usize>() else {
-            return Parsed::Wrong("the length of the body is no number");
+            return Parsed::Wrong("the length of the body is not a number");
         };
         let body = &received[end + 4..];
         if body.len() < length {
@@ -132,7 +133,7 @@ impl Request {
     }
 }
 
-/// How far the bytes that have come make a request.
+/// The result of parsing the bytes received so far.
 #[derive(Debug, PartialEq)]
 enum Parsed {
     Complete(Request),
@@ -144,7 +145,7 @@ fn header(line: &str) -> Option<(String, String)> {
     line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
 }
 
-/// Percent-decoding, with `+` for a space, as forms have it. `None` when it is malformed or not UTF-8.
+/// Percent-decoding with `+` for a space, as in forms. `None` if the text is malformed or not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
@@ -169,7 +170,7 @@ mod tests {
                          socket_id=1.2&a=%C5%BC+";
 
     #[test]
-    fn a_request_is_complete_when_its_body_is() {
+    fn a_request_is_complete_with_its_body() {
         for end in 0..WHOLE.len() {
             assert_eq!(Request::parse(&WHOLE.as_bytes()[..end]), Parsed::Partial, "{end}");
         }
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_told_so() {
+    fn malformed_requests_are_refused() {
         let heads: [&[u8]; 6] = [
             b"",
             b"GET /",

@@ -1,4 +1,4 @@
-//! A user who is there: the connection, the channels, and the inbox that their handlers fill.
+//! The session of a user: the connection, the channels, and the inbox that their handlers fill.
 
 use std::{
     fmt,
@@ -19,36 +19,37 @@ use crate::{
     message::{FROM_A_USER, FROM_THE_APPLICATION, Message},
 };
 
-/// What all sessions have in common.
+/// The settings of all sessions.
 pub(crate) struct Service {
-    /// The Pusher server, and the backend that authorises.
+    /// The Pusher server, and the backend that authorises channels.
     pub(crate) config: Config,
-    /// Everybody who may push.
+    /// All users, who may notify each other.
     pub(crate) users: Vec<User>,
-    /// How long the beginning of a session may take.
+    /// The longest time for beginning a session.
     pub(crate) patience: Duration,
 }
 
-/// A user who is there, until it is dropped. A lost connection is made anew without a word; what comes meanwhile is lost.
+/// The session of a user, until it is dropped. The client reconnects by itself. Notifications that are sent meanwhile
+/// are lost.
 pub(crate) struct Session {
     user: User,
-    /// The client lives as long as there is a handle of it.
+    /// The client lives as long as one of its handles.
     _pusher: Pusher,
     outgoing: Vec<(User, Channel)>,
     kept: Arc<Mutex<Kept>>,
     changes: Receiver<Change>,
 }
 
-/// What the user is to be told.
+/// A change that the user should see.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// A notification has come. It is in the inbox.
+    /// A notification has arrived. It is in the inbox.
     Arrived(Notification),
-    /// Something went wrong that the session survives.
+    /// An error that does not end the session.
     Problem(String),
 }
 
-/// Why the session cannot do what it was asked for.
+/// The reason why a call has failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Client(Error),
@@ -59,7 +60,7 @@ pub(crate) enum Failure {
 }
 
 impl Session {
-    /// Loads the inbox, connects, and waits until everything that is pushed arrives.
+    /// Loads the inbox, connects, and waits until all channels are subscribed.
     pub(crate) fn begin(service: &Service, user: &User, token: &str, history: History) -> Result<Self, Failure> {
         let kept = Arc::new(Mutex::new(Kept { inbox: history.load()?, history }));
         let pusher = Pusher::new(service.config.clone().auth_header("Authorization", format!("Bearer {token}")));
@@ -74,7 +75,7 @@ impl Session {
             sink.receive(&pusher.channel(&channels::push(other, user))?, FROM_A_USER, Some(other.clone()));
             outgoing.push((other.clone(), pusher.subscribe(&channels::push(user, other))?));
         }
-        // The handlers are bound already, so that nothing is missed.
+        // The handlers are bound before, so that no event is missed.
         pusher.connect()?;
         pusher.wait_all_subscribed(service.patience)?;
         Ok(Self { user: user.clone(), _pusher: pusher, outgoing, kept, changes })
@@ -84,17 +85,17 @@ impl Session {
         &self.user
     }
 
-    /// The notifications as they stand.
+    /// The notifications so far.
     pub(crate) fn inbox(&self) -> Inbox {
         self.kept.lock().inbox.clone()
     }
 
-    /// What is to be told next; `None` when that is nothing within the time.
+    /// The next change; `None` if there is none within the time.
     pub(crate) fn next_change(&self, patience: Duration) -> Option<Change> {
         self.changes.recv_timeout(patience).ok()
     }
 
-    /// Notifies another user, if that one is there: a client event is not kept for those who are not.
+    /// Notifies another user. Only a connected user gets the notification, because the server stores no client events.
     pub(crate) fn push(&self, to: &User, text: &str) -> Result<(), Failure> {
         let message = Message::new(text).map_err(Failure::Text)?;
         let channel = self.outgoing.iter().find(|(user, _)| user == to).map(|(_, channel)| channel);
@@ -109,14 +110,14 @@ impl Session {
     }
 }
 
-/// An inbox and the file that follows it.
+/// An inbox and its file.
 struct Kept {
     inbox: Inbox,
     history: History,
 }
 
 impl Kept {
-    /// Changes the inbox and saves it. When it cannot be saved, the change stands all the same, and the next one saves it too.
+    /// Changes the inbox and saves it. If that fails, the inbox is changed nevertheless, and the next change saves it.
     fn change<T>(&mut self, change: impl FnOnce(&mut Inbox) -> T) -> Result<T, HistoryError> {
         let outcome = change(&mut self.inbox);
         self.history.save(&self.inbox)?;
@@ -124,19 +125,19 @@ impl Kept {
     }
 }
 
-/// Where the handlers of all channels put what comes.
+/// The inbox that the handlers of all channels fill.
 struct Sink {
     kept: Arc<Mutex<Kept>>,
     tell: Sender<Change>,
 }
 
 impl Sink {
-    /// Binds a handler for notifications, and subscribes. Who sends is told by the channel, not by what is sent.
+    /// Binds a handler for notifications, and subscribes. The sender follows from the channel, and not from the data.
     fn receive(&self, channel: &Channel, event: &str, from: Option<User>) {
         let (kept, tell) = (Arc::clone(&self.kept), self.tell.clone());
-        // It holds no handle of the client, which would keep the session alive for ever.
+        // The handler has no handle of the client, because that would keep the client alive.
         channel.bind(event, move |event| {
-            // Nobody listens any more when the session is being dropped.
+            // Sending fails while the session is dropped.
             let _ = tell.send(match take(&kept, event, from.clone()) {
                 Ok(notification) => Change::Arrived(notification),
                 Err(problem) => Change::Problem(problem),
@@ -146,13 +147,14 @@ impl Sink {
     }
 }
 
-/// Saving takes a moment on the thread that runs the handlers. Further events wait meanwhile, and none is lost.
+/// Adds the notification of an event to the inbox. Saving takes a moment on the thread that runs the handlers; later
+/// events wait, and none is lost.
 fn take(kept: &Mutex<Kept>, event: &Event, from: Option<User>) -> Result<Notification, String> {
     let message: Message = event.json().map_err(|error| error.to_string())?;
     kept.lock().change(|inbox| inbox.receive(from, message.into_text())).map_err(|error| error.to_string())
 }
 
-/// What goes wrong without anybody waiting for it.
+/// Reports the errors that no call returns.
 fn report_problems(pusher: &Pusher, own: &Channel, tell: &Sender<Change>) {
     let reporter = || {
         let tell = tell.clone();
@@ -163,10 +165,10 @@ fn report_problems(pusher: &Pusher, own: &Channel, tell: &Sender<Change>) {
     let report = reporter();
     pusher.on_subscription_error(move |failed| report(failed.error.to_string()));
     let report = reporter();
-    // All channels come back together. One of them tells for all.
+    // All channels are subscribed again together, so that the handler of one is enough.
     own.on_subscription_succeeded(move |success| {
         if let Some(gap) = success.gap {
-            report(format!("the connection was lost for {gap:?}, and so is what was sent meanwhile"));
+            report(format!("the connection was lost for {gap:?}; notifications of that time are lost"));
         }
     });
 }
@@ -217,8 +219,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Everything that Ann and Bob need to be there.
-    struct World {
+    /// The servers and files of the sessions of Ann and Bob.
+    struct Fixture {
         server: TestServer,
         service: Service,
         directory: DataDirectory,
@@ -229,7 +231,7 @@ mod tests {
         User::parse(id).expect("a valid id")
     }
 
-    impl World {
+    impl Fixture {
         fn new() -> Self {
             let server = TestServer::start().expect("a free port");
             let app = App { key: server.key().to_owned(), secret: server.secret().to_owned() };
@@ -248,13 +250,13 @@ mod tests {
 
     #[test]
     fn bad_notifications_are_a_problem_and_the_next_one_arrives() {
-        let world = World::new();
-        let ann = world.begin("ann", "a").expect("a session");
+        let fixture = Fixture::new();
+        let ann = fixture.begin("ann", "a").expect("a session");
         for data in ["", "null", r#"{"text":7}"#, r#"{"text":""}"#] {
-            world.server.trigger("private-user-ann", FROM_THE_APPLICATION, data);
+            fixture.server.trigger("private-user-ann", FROM_THE_APPLICATION, data);
             assert!(matches!(ann.next_change(PATIENCE), Some(Change::Problem(_))), "{data}");
         }
-        world.server.trigger("private-user-ann", FROM_THE_APPLICATION, r#"{"text":"x"}"#);
+        fixture.server.trigger("private-user-ann", FROM_THE_APPLICATION, r#"{"text":"x"}"#);
         match ann.next_change(PATIENCE) {
             Some(Change::Arrived(arrived)) => assert_eq!(ann.inbox().latest(), Some(&arrived)),
             other => panic!("{other:?}"),
@@ -262,21 +264,21 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_told() {
-        let world = World::new();
-        let ann = world.begin("ann", "a").expect("a session");
+    fn calls_that_cannot_succeed_return_errors() {
+        let fixture = Fixture::new();
+        let ann = fixture.begin("ann", "a").expect("a session");
         assert!(matches!(ann.push(&user("cid"), "x"), Err(Failure::NoSuchUser(_))));
         assert!(matches!(ann.push(&user("bob"), " "), Err(Failure::Text(_))));
         assert!(matches!(ann.open(1), Err(Failure::NoSuchNotification(1))));
-        let stolen = world.begin("bob", "a").err().expect("the token is Ann's");
+        let stolen = fixture.begin("bob", "a").err().expect("the token is Ann's");
         assert!(matches!(stolen, Failure::Client(Error::AuthRefused { status: Some(403), .. })), "{stolen}");
     }
 
     #[test]
-    fn a_lost_connection_comes_back_with_a_word_about_the_gap() {
-        let world = World::new();
-        let ann = world.begin("ann", "a").expect("a session");
-        world.server.drop_all();
+    fn a_gap_in_the_connection_is_reported() {
+        let fixture = Fixture::new();
+        let ann = fixture.begin("ann", "a").expect("a session");
+        fixture.server.drop_all();
         match ann.next_change(PATIENCE) {
             Some(Change::Problem(problem)) => assert!(problem.contains("the connection was lost"), "{problem}"),
             other => panic!("{other:?}"),

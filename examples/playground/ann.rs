@@ -1,4 +1,4 @@
-//! Another member of the presence channel, who answers.
+//! A member of the presence channel who answers.
 
 use std::{
     sync::mpsc::{self, Receiver},
@@ -8,23 +8,23 @@ use std::{
 use pusher_channels::{Channel, Error, Event, Pusher, testing::TestServer};
 use serde_json::json;
 
-use crate::{life::KITCHEN, say};
+use crate::{say, script::KITCHEN};
 
-/// What programs say on the presence channel, and what they are answered.
+/// The event that programs send to the presence channel, and the answer.
 pub(crate) const HELLO: &str = "client-hello";
 const WELCOME: &str = "client-welcome";
 
-/// Longer than entering takes.
+/// Longer than joining takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A client of the server's, until it is dropped.
+/// A client of the server, until it is dropped.
 pub(crate) struct Ann {
     kitchen: Channel,
     hellos: Receiver<Event>,
 }
 
 impl Ann {
-    /// She is there when this returns.
+    /// Joins the channel, and returns when that is done.
     pub(crate) fn enter(server: &TestServer) -> Result<Self, Error> {
         let config = server.config().auth_endpoint(server.auth_endpoint()).auth_param("user_id", "ann");
         let kitchen = Pusher::new(config).connect()?.channel(KITCHEN)?;
@@ -34,7 +34,7 @@ impl Ann {
         Ok(Self { kitchen, hellos })
     }
 
-    /// Answers whoever has said hello since the last call, and tells whether anybody has.
+    /// Answers every hello since the last call. Returns whether there was one.
     pub(crate) fn welcome(&self) -> bool {
         let mut is_greeted = false;
         for hello in self.hellos.try_iter() {

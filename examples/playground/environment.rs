@@ -1,20 +1,20 @@
-//! The server, and how programs find it.
+//! The server, and the variables by which programs find it.
 
 use std::io;
 
 use pusher_channels::testing::{AuthUser, TestServer};
 use serde_json::json;
 
-/// Who a program is that does not say so.
-const NOBODY_IN_PARTICULAR: &str = "demo";
+/// The user of a program that gives no `user_id`.
+const DEFAULT_USER: &str = "demo";
 
-/// A server that lets everybody in, as the user whose id is the parameter `user_id` of the request for a permission.
+/// A server that authorises everybody, as the user whose id is the parameter `user_id` of the auth request.
 ///
-/// A backend of yours would look at a session or a token instead, because anybody can write anything there.
+/// A real backend would check a session or a token instead, because every client can set that parameter.
 pub(crate) fn server() -> io::Result<TestServer> {
     let user = |id: &str| AuthUser::new(id).info(&json!({ "name": id }));
     TestServer::builder()
-        .auth_user(move |request| Some(user(request.parameter("user_id").unwrap_or(NOBODY_IN_PARTICULAR))))
+        .auth_user(move |request| Some(user(request.parameter("user_id").unwrap_or(DEFAULT_USER))))
         .start()
 }
 

@@ -1,22 +1,23 @@
-//! A server on which programs of any language can be tried: it lives, cuts its connections, and tells what it has seen.
+//! A server to try programs of any language with: it publishes, cuts its connections, and reports what it has received.
 //!
 //! ```text
-//! cargo run --example playground -- ./poll                 # runs a program against it
+//! cargo run --example playground -- ./poll                 # runs a program with the server
 //! cargo run --example playground -- --seconds 120 python3 demo.py
-//! cargo run --example playground                           # prints the variables, and serves until it is ended
+//! cargo run --example playground                           # prints the variables, and serves until it is killed
 //! ```
 //!
-//! The program finds the server by the [environment](environment::variables). It is to subscribe to `news`,
-//! `private-orders` and `presence-kitchen`, on each of which something is [published](life::Life) twenty times a
-//! second, and to say `client-hello` on the last, where [Ann](ann::Ann) answers by `client-welcome`. A second later all
-//! connections are cut, and the program is to come back. When it has ended, a [verdict](verdict::verdict) tells what of
-//! this the server has seen.
+//! The program finds the server by the [environment](environment::variables). It should subscribe to `news`,
+//! `private-orders` and `presence-kitchen`, on each of which an event is [published](script::Script) twenty times a
+//! second. It should send `client-hello` on the last channel, where [Ann](ann::Ann) answers with `client-welcome`. A
+//! second later, all connections are cut, and the program should reconnect. When it has ended, a
+//! [verdict](verdict::verdict) says which of these
+//! steps the server has seen.
 
 mod ann;
 mod environment;
-mod life;
 mod options;
 mod program;
+mod script;
 mod verdict;
 
 use std::{
@@ -29,9 +30,9 @@ use std::{
 };
 
 use ann::Ann;
-use life::Life;
 use options::Command;
 use program::{End, Program};
+use script::Script;
 
 fn main() -> ExitCode {
     let outcome = match options::parse(env::args_os().skip(1)) {
@@ -52,20 +53,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Standard output is the program's.
+/// Prints a line. Standard output belongs to the program.
 fn say(line: &str) {
-    // Where standard error is closed, there is nobody left to tell.
+    // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(io::stderr(), "playground: {line}");
 }
 
-/// Runs the program to its end, and tells what it has done. The exit code is the program's, unless it did too little.
+/// Runs the program to its end, and reports what it has done. Returns the exit code of the program, or 1 if a step is
+/// missing.
 fn run(command: &[OsString], time: Duration) -> Result<u8, Box<dyn Error>> {
     let server = environment::server()?;
     let ann = Ann::enter(&server)?;
     let mut program = Program::start(command, environment::variables(&server), time)?;
-    let mut life = Life::new(&server, &ann);
+    let mut script = Script::new(&server, &ann);
     let end = loop {
-        life.go_on();
+        script.step();
         if let Some(end) = program.end()? {
             break end;
         }
@@ -79,21 +81,21 @@ fn run(command: &[OsString], time: Duration) -> Result<u8, Box<dyn Error>> {
     }
     Ok(match end {
         End::Code(0) if is_complete => 0,
-        // A code beyond these is of Windows alone, and would come out as another one.
+        // Larger codes exist only on Windows. An exit code here has one byte.
         End::Code(code) if code != 0 => u8::try_from(code).unwrap_or(1),
         _ => 1,
     })
 }
 
-/// Serves programs that others start, until somebody ends this one.
+/// Serves programs that are started elsewhere, until this one is killed.
 fn serve() -> Result<u8, Box<dyn Error>> {
     let server = environment::server()?;
     let ann = Ann::enter(&server)?;
     for (name, value) in environment::variables(&server) {
         writeln!(io::stdout(), "export {name}={value}")?;
     }
-    let mut life = Life::new(&server, &ann);
+    let mut script = Script::new(&server, &ann);
     loop {
-        life.go_on();
+        script.step();
     }
 }

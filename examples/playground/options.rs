@@ -2,29 +2,29 @@
 
 use std::{ffi::OsString, time::Duration};
 
-/// What `--help` prints.
+/// The text that `--help` prints.
 pub(crate) const USAGE: &str = "\
-playground: a server on which programs of any language can be tried.
+playground: a server to try programs of any language with.
 
   playground [--seconds N] [--] PROGRAM ARG...
-                       runs the program, and tells what it has done; kills it after N seconds, 60 by default
-  playground           prints the environment variables as a shell understands them, and serves until it is ended
+                       runs the program, and reports what it has done; kills it after N seconds, 60 by default
+  playground           prints the environment variables in the syntax of a shell, and serves until it is killed
   playground --help    this text
 
 The program finds the server by PUSHER_URL, or by PUSHER_HOST, PUSHER_PORT (without TLS) and PUSHER_KEY; for permissions
 there are PUSHER_SECRET, PUSHER_AUTH_ENDPOINT and PUSHER_USER_AUTH_ENDPOINT, whose parameter user_id names the user. On
-news, private-orders and presence-kitchen there is an event named published, twenty times a second. Ann is in
-presence-kitchen, and answers client-hello by client-welcome. A second after that all connections are cut, and the
-program is to come back.
+news, private-orders and presence-kitchen an event named published comes twenty times a second. Ann is in
+presence-kitchen, and answers client-hello with client-welcome. A second later all connections are cut, and the
+program should reconnect.
 
-Exit codes: the program's; 1 when it did too little, was killed, or could not be started; 2 wrong option.";
+Exit codes: the program's; 1 if a step is missing, or the program was killed or could not be started; 2 wrong option.";
 
-/// What the user asks for.
+/// The command that the options stand for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
     Run {
-        /// At least the program's name.
+        /// The name of the program, and its arguments.
         command: Vec<OsString>,
         time: Duration,
     },
@@ -33,14 +33,14 @@ pub(crate) enum Command {
 
 const DEFAULT_TIME: Duration = Duration::from_secs(60);
 
-/// Understands the arguments, without this program's name. An error is one line that says what was expected.
+/// Parses the arguments, without this program's name. An error is one line that names the expected value.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut args = args.into_iter();
     let mut time = None;
     while let Some(arg) = args.next() {
         match arg.to_str() {
             Some("--help" | "-h") => return Ok(Command::Help),
-            Some("--seconds") if time.is_some() => return Err("--seconds is wanted once, got it twice".to_owned()),
+            Some("--seconds") if time.is_some() => return Err("--seconds is given twice".to_owned()),
             Some("--seconds") => time = Some(seconds(args.next())?),
             Some("--") => return command(args.collect(), time),
             Some(option) if option.starts_with('-') => {
@@ -53,16 +53,16 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
 }
 
 fn seconds(value: Option<OsString>) -> Result<Duration, String> {
-    let value = value.ok_or("--seconds wants a number from 1, got none")?;
+    let value = value.ok_or("--seconds needs a number from 1")?;
     match value.to_str().and_then(|text| text.parse().ok()) {
         Some(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!("--seconds wants a number from 1, got {value:?}")),
+        _ => Err(format!("--seconds needs a number from 1, got {value:?}")),
     }
 }
 
 fn command(command: Vec<OsString>, time: Option<Duration>) -> Result<Command, String> {
     match (command.is_empty(), time) {
-        (true, Some(_)) => Err("--seconds wants a program, got none".to_owned()),
+        (true, Some(_)) => Err("--seconds needs a program".to_owned()),
         (true, None) => Ok(Command::Serve),
         (false, time) => Ok(Command::Run { command, time: time.unwrap_or(DEFAULT_TIME) }),
     }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_program_is_the_programs() {
+    fn arguments_after_the_program_belong_to_it() {
         assert_eq!(parsed("./poll"), run(&["./poll"], 60));
         assert_eq!(parsed("--seconds 7 sh -c x --seconds"), run(&["sh", "-c", "x", "--seconds"], 7));
         assert_eq!(parsed("-- --odd --help"), run(&["--odd", "--help"], 60));
@@ -90,17 +90,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_program_it_serves() {
+    fn without_a_program_the_server_serves() {
         assert_eq!(parsed(""), Ok(Command::Serve));
         assert_eq!(parsed("--"), Ok(Command::Serve));
-        assert_eq!(parsed("--seconds 7"), Err("--seconds wants a program, got none".to_owned()));
+        assert_eq!(parsed("--seconds 7"), Err("--seconds needs a program".to_owned()));
     }
 
     #[test]
-    fn what_is_wrong_is_told_on_one_line() {
+    fn an_error_is_one_line() {
         for line in ["--colour", "-x", "--seconds", "--seconds 0", "--seconds x p", "--seconds 1 --seconds 1 p"] {
             let error = parsed(line).expect_err(line);
-            assert!(error.contains("got") && !error.contains(char::is_control), "{error}");
+            assert!(error.contains('-') && !error.contains(char::is_control), "{error}");
         }
         assert!(USAGE.lines().all(|line| line.len() <= 120));
     }

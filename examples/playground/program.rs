@@ -1,4 +1,4 @@
-//! The program that is tried.
+//! The program that runs with the server.
 
 use std::{
     ffi::OsString,
@@ -7,14 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A running program. It is killed when its time is over, and when this is dropped before.
+/// A running program. It is killed when its time is over, or when this value is dropped.
 pub(crate) struct Program {
     child: Child,
     time: Duration,
     started: Instant,
 }
 
-/// How a program has ended.
+/// The end of a program.
 pub(crate) enum End {
     Code(i32),
     /// By a signal.
@@ -36,7 +36,7 @@ impl Program {
         Ok(Self { child, time, started: Instant::now() })
     }
 
-    /// `None` while it runs.
+    /// The end of the program; `None` while it runs.
     pub(crate) fn end(&mut self) -> io::Result<Option<End>> {
         if let Some(status) = self.child.try_wait()? {
             return Ok(Some(status.code().map_or(End::Abnormal(status), End::Code)));
@@ -52,7 +52,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Either fails when the program has ended, which is what is wanted.
+        // Both calls fail if the program has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

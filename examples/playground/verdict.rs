@@ -1,4 +1,4 @@
-//! What the server has seen of a program.
+//! Checks what a program has sent to the server.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,19 +11,19 @@ use serde_json::Value;
 
 use crate::{
     ann::HELLO,
-    life::{CHANNELS, KITCHEN},
+    script::{CHANNELS, KITCHEN},
 };
 
-/// The operating system closes the connections of a process that is gone; the server hears of it a little later.
+/// The operating system closes the connections of an ended process, and the server notices that a little later.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Something that a program is to do.
+/// A step that a program should have done.
 pub(crate) struct Finding {
     what: &'static str,
     pub(crate) is_seen: bool,
 }
 
-/// Everything that a program is to do, when it has ended and nobody else is connected.
+/// All steps that a program should have done, checked after its end. No other client may be connected.
 pub(crate) fn verdict(server: &TestServer) -> [Finding; 4] {
     let messages: Vec<_> = server.received().iter().filter_map(Message::read).collect();
     let subscribed = subscribed_connections(&messages);
@@ -36,7 +36,7 @@ pub(crate) fn verdict(server: &TestServer) -> [Finding; 4] {
     ]
 }
 
-/// On how many connections all channels were subscribed. Ann subscribes to one alone.
+/// The number of connections on which all channels were subscribed. Ann subscribes to only one channel.
 fn subscribed_connections(messages: &[Message]) -> usize {
     let mut channels: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
     for message in messages.iter().filter(|message| message.event == "pusher:subscribe") {
@@ -45,11 +45,11 @@ fn subscribed_connections(messages: &[Message]) -> usize {
     channels.values().filter(|subscribed| CHANNELS.iter().all(|channel| subscribed.contains(channel))).count()
 }
 
-/// What a client has sent.
+/// A message of a client.
 struct Message {
     connection: u64,
     event: String,
-    /// Of a subscription, the channel that is subscribed to.
+    /// The channel of the event, or the one that is subscribed.
     channel: String,
 }
 

@@ -10,7 +10,7 @@ key = url.rpartition("/")[2]
 
 
 async def authorizer(channel: str, socket_id: str) -> str:
-    # Your program asks your backend here, and returns its answer. Only the backend knows the secret, and signs.
+    # A real program asks its backend here, and returns the answer. Only the backend knows the secret.
     return sign_channel(key, secret, socket_id=socket_id, channel=channel, channel_data={"user_id": me})
 
 

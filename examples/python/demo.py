@@ -1,6 +1,7 @@
-"""Three channels, a client event, and a connection that drops. Polls only, so no other thread calls Python code.
+"""Three channels, a client event, and a connection that drops. It polls, so no other thread calls Python code.
 
-LD_LIBRARY_PATH=target/release cargo run --example playground -- python3 examples/python/demo.py
+pip install ./bindings/python
+cargo run --example playground -- python3 examples/python/demo.py
 """
 
 import os
@@ -49,7 +50,7 @@ def main() -> None:
             elif notification.error:
                 print(notification.error)
 
-            # Events come all the time. The first of each kind is enough.
+            # Events come all the time, and the first of each kind is enough.
             if news in awaited:
                 awaited.remove(news)
                 print(news, notification.data or "")

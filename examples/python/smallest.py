@@ -1,4 +1,4 @@
-"""Prints what is published on the channel `news`: python3 smallest.py ws://127.0.0.1:6001/app/app-key"""
+"""Prints the events of the channel `news`: python3 smallest.py ws://127.0.0.1:6001/app/app-key"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The same in an event loop: python3 smallest_asyncio.py ws://127.0.0.1:6001/app/app-key"""
+"""Prints the events of the channel `news`, in an event loop: python3 smallest_asyncio.py ws://127.0.0.1:6001/app/app-key"""
 
 import asyncio
 import sys

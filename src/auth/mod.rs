@@ -1,6 +1,5 @@
-//! What is asked of those who authorise channels and users, and what they answer.
+//! Requests for permissions, and the answers: the types that authorizers see.
 
-mod decoder;
 mod http_auth;
 mod subscribe_options;
 
@@ -8,15 +7,15 @@ use std::{fmt, sync::Arc};
 
 use crate::{Error, Name, secret::Secret};
 
-pub(crate) use decoder::Decoder;
 pub use http_auth::HttpAuth;
 pub(crate) use http_auth::{Pairs, RequestOptions};
+pub(crate) use subscribe_options::Decoder;
 pub use subscribe_options::SubscribeOptions;
 
 /// The program's closure that authorises channels.
 pub(crate) type Authorize = Arc<dyn Fn(&AuthRequest) -> Result<ChannelAuth, AuthError> + Send + Sync>;
 
-/// The question whether this client may subscribe to a channel.
+/// The request for the permission to subscribe to a channel.
 #[derive(Debug, Clone)]
 pub struct AuthRequest {
     channel: Name,

@@ -1,8 +1,8 @@
-//! The options of one subscription.
+//! The options of one subscription, and the decoder that may be among them.
 
 use std::{fmt, sync::Arc};
 
-use super::{AuthError, AuthRequest, Authorize, ChannelAuth, HttpAuth, decoder::Decoder};
+use super::{AuthError, AuthRequest, Authorize, ChannelAuth, HttpAuth};
 
 /// How one channel is authorised and decoded, in place of what the [`Config`](crate::Config) says for all channels:
 /// [`Channel::subscribe_with`](crate::Channel::subscribe_with).
@@ -62,21 +62,12 @@ impl SubscribeOptions {
         self
     }
 
-    pub(crate) fn own_authorizer(&self) -> Option<&Authorize> {
-        self.authorizer.as_ref()
-    }
-
     pub(crate) fn own_http_auth(&self) -> Option<&HttpAuth> {
         self.http_auth.as_ref()
     }
 
-    pub(crate) fn own_decoder(&self) -> Option<&Decoder> {
-        self.decoder.as_ref()
-    }
-
-    /// Whether the options contain a way to authorise.
-    pub(crate) fn can_authorize(&self) -> bool {
-        self.authorizer.is_some() || self.http_auth.is_some()
+    pub(crate) fn into_closures(self) -> (Option<Authorize>, Option<Decoder>) {
+        (self.authorizer, self.decoder)
     }
 }
 
@@ -87,5 +78,41 @@ impl fmt::Debug for SubscribeOptions {
             .field("http_auth", &self.http_auth)
             .field("decoder", &self.decoder.is_some())
             .finish()
+    }
+}
+
+/// The program's decoder of decrypted data. It returns text, or the reason why the bytes are none. It is user code, so it
+/// runs where events are consumed.
+#[derive(Clone)]
+pub(crate) struct Decoder(Arc<Closure>);
+
+type Closure = dyn Fn(&[u8]) -> Result<String, String> + Send + Sync;
+
+impl Decoder {
+    pub(crate) fn new<E: fmt::Display>(decode: impl Fn(&[u8]) -> Result<String, E> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |bytes| decode(bytes).map_err(|error| error.to_string())))
+    }
+
+    /// Runs the closure.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<String, String> {
+        (self.0)(bytes)
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decoder")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e5_the_error_of_a_decoder_becomes_text() {
+        let decoder = Decoder::new(|bytes| String::from_utf8(bytes.to_vec()));
+        assert_eq!(decoder.decode(b"text").as_deref(), Ok("text"));
+        assert!(decoder.decode(&[255]).is_err_and(|reason| reason.contains("utf-8")));
     }
 }

@@ -25,27 +25,26 @@
  *
  * HANDLES
  *
- * Everything that the library makes is an opaque handle: it is freed by `pusher_X_free`, and what a callback is lent
- * (pusher_pairs, pusher_text) goes when it returns. Freeing NULL does nothing, and so does freeing a handle again.
- * Every other function returns PUSHER_ERR_HANDLE for a handle that was freed; one that waits while another thread
- * frees the handle returns PUSHER_CLOSED, or the error of what it waits for. Handles are numbers in disguise, and
- * nothing may be read or written through them. The exceptions are `pusher_notification` and `pusher_error`, which are
- * plain memory, because one is made for every event: a notification is freed by the program, an error goes with what
- * it was borrowed from, and using one after that is undefined, as with `free`.
+ * Everything that the library makes is an opaque handle, which `pusher_X_free` frees. The handles that a callback
+ * borrows (pusher_pairs, pusher_text) end when the callback returns. Freeing NULL does nothing, and so does freeing a
+ * handle again. Every other function returns PUSHER_ERR_HANDLE for a handle that was freed. A function that waits while
+ * another thread frees the handle returns PUSHER_CLOSED, or the error that ends its wait. Handles are numbers in
+ * disguise: a program must not read or write through them. The exceptions are `pusher_notification` and `pusher_error`,
+ * which are plain memory, because one is made for every event: the program frees a notification, and an error ends with
+ * the object that it was borrowed from. Using either of them afterwards is undefined, as with `free`.
  *
  *
  * RESULTS
  *
  * Functions return an int32_t: PUSHER_OK (0) or one of the PUSHER_... numbers below. The numbers are frozen: none is
- * ever changed or given another meaning, and there may be more, so treat one that you do not know as an error of an
- * unknown kind. Errors are the numbers from 10 on; PUSHER_NOTHING and PUSHER_CLOSED are answers. What a function
- * returns beside its result goes through its last parameters, which are written only when the result is PUSHER_OK.
- * NULL is PUSHER_ERR_NULL for every parameter that is not marked PUSHER_NULLABLE. Functions that free return nothing;
- * pusher_abi_version and pusher_version, which cannot fail, and pusher_last_error_text return what they are asked
- * for.
+ * ever changed or given another meaning. Later versions may have more of them, so treat an unknown number as an error
+ * of an unknown kind. Errors are the numbers from 10 on; PUSHER_NOTHING and PUSHER_CLOSED are answers. Other values are
+ * written through the last parameters, and only when the result is PUSHER_OK. NULL is PUSHER_ERR_NULL for every
+ * parameter that is not marked PUSHER_NULLABLE. Functions that free return nothing. pusher_abi_version and
+ * pusher_version, which cannot fail, and pusher_last_error_text return their values directly.
  *
- * When a function returns an error, the thread that called it can read what went wrong by pusher_last_error_text and
- * pusher_last_error. It stays until the thread's next error; functions that succeed do not touch it.
+ * When a function returns an error, the thread that called it can read the error by pusher_last_error_text and
+ * pusher_last_error. The error stays until the thread's next one; functions that succeed do not touch it.
  *
  * Nothing is ever printed. A panic inside of the library (a bug) becomes PUSHER_ERR_PANIC, or ends the process where
  * the library was built with `panic = "abort"`.
@@ -54,21 +53,21 @@
  * TEXT AND DATA
  *
  * All text is UTF-8; anything else is PUSHER_ERR_UTF8. Text that goes in is copied before the function returns. It
- * ends with a NUL; what is data (JSON, text, bytes) has its length in bytes beside it, and needs none at
- * its end; where that length is 0 it may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length
- * does not count, and because what a peer sends may contain a NUL itself, only the length tells for certain where it
- * ends. Each function says how long the text stays. Booleans are 0 and 1, times are in milliseconds. Where a function
- * waits, a negative time means for ever, and 0 not at all.
+ * ends with a NUL. Data (JSON, text, bytes) has its length in bytes beside it, and needs no NUL at its end; with a
+ * length of 0 the pointer may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length does not
+ * count. A peer may send text that contains a NUL itself, so that only the length tells for certain where it ends. Each
+ * function says how long the text stays. Booleans are 0 and 1, times are in milliseconds. For a function that waits, a
+ * negative time means for ever, and 0 means that it does not wait.
  *
  *
  * RECEIVING
  *
  * By pull: pusher_next gives one notification after another, in the order in which the server sent them, across
  * channels and with the changes of the connection. It may wait, or look only; pusher_descriptor gives a descriptor to
- * wait for it among others. This alone suffices for all that is received and authorised; only a dialer, a decoder and
- * a log are always callbacks. A program that registers no callback has none of its code called. Every client has that
- * queue from its making on; it holds "queue_capacity" notifications, and when nobody takes them the oldest are
- * dropped, and reported, unless "overflow" says otherwise. A program that only uses callbacks turns it off:
+ * wait for it among others. A program can receive and authorise by pull alone; only a dialer, a decoder and a log are
+ * always callbacks. The library calls no code of a program that registers no callback. Every client has that queue from
+ * its making on. It holds "queue_capacity" notifications; when it is full, the oldest are dropped, and reported, unless
+ * "overflow" says otherwise. A program that only uses callbacks turns it off:
  * pusher_config_set_bool(config, "pull", 0).
  *
  * By push: pusher_bind and pusher_on register callbacks. They run on a thread of the client's, one at a time, in
@@ -80,24 +79,23 @@
  * Each has a `user_data`, which is handed to it as it is, and a destructor for that, which may be NULL. The
  * destructor runs exactly once for each registration, on whatever thread, when the callback will never run again and
  * does not run any more: after it was unbound, or its client or config is gone; and if registering it fails, before
- * the registering function returns. It should not wait. Only the destructor says that it is over: when a callback is
- * ended, by whatever function, one that is just about to run on another thread may still do so after that function has
- * returned. So free what a callback uses in its destructor.
+ * the registering function returns. It should not wait. Only the destructor tells that a callback has ended: after a
+ * function that ends it has returned, a run that was just about to begin on another thread may still take place. So
+ * free the memory of a callback in its destructor.
  *
- * Wherever the library calls a callback it holds no lock, so that every function may be called inside it,
- * pusher_client_free of its own client included. Only those that would wait for the thread that they are on
- * (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. Two waits are not noticed: in a callback
- * that authorises, for the subscription or the sign-in that it is asked for, which lasts until
- * subscription_timeout_ms; and in a log or wake callback, for a notification, which may last for ever. A callback
+ * The library holds no lock while it calls a callback, so that every function may be called inside it,
+ * pusher_client_free of its own client included. Only functions that would wait for their own
+ * thread (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. The library does not notice two
+ * waits: that of an authorizer for the subscription or the sign-in that it authorises, which lasts until
+ * subscription_timeout_ms; and that of a log or wake callback for a notification, which may last for ever. A callback
  * returns to its caller: no C++ exception and no longjmp may leave it.
  *
  *
  * THREADS
  *
- * Every function may be called from every thread, at the same time and with the same handles. What is borrowed from a
- * handle is valid as long as nobody frees that handle, where a function does not say otherwise. A notification is
- * shared between threads as any memory is: it is not changed by reading it, and freed by one of them once the others
- * are done.
+ * Every function may be called from every thread, at the same time and with the same handles. A pointer into a handle is
+ * valid until that handle is freed, unless the function says otherwise. A notification is shared between threads as any
+ * memory is: it is not changed by reading it, and freed by one of them once the others are done.
  *
  *
  * SIGNALS
@@ -168,7 +166,7 @@ enum {
     /* The client is gone and nothing waits. This is final. */
     PUSHER_CLOSED = 2,
 
-    /* What is wrong with the call. */
+    /* The call itself is wrong. */
     PUSHER_ERR_NULL = 10,        /* a pointer is NULL that must not be */
     PUSHER_ERR_UTF8 = 11,        /* a text is not UTF-8 */
     PUSHER_ERR_HANDLE = 12,      /* a handle was freed, or never was one of this type */
@@ -182,7 +180,7 @@ enum {
     PUSHER_ERR_TOO_MANY = 20,    /* more than a million handles at a time; 65,535 on 32 bits */
     PUSHER_ERR_NO_QUEUE = 21,    /* the option "pull" is off */
 
-    /* What went wrong in the client, the network, or the server: the variants of the Rust library's `Error`. */
+    /* Errors of the client, the network, or the server: the variants of the Rust library's `Error`. */
     PUSHER_ERR_CONFIG = 100,                  /* an option has a value that cannot work */
     PUSHER_ERR_CHANNEL_NAME = 101,            /* a channel name that the protocol does not allow */
     PUSHER_ERR_CONNECT_TIMEOUT = 102,         /* the option connect_timeout_ms */
@@ -197,7 +195,7 @@ enum {
     PUSHER_ERR_CONNECTION_CLOSED = 111,       /* the server ended the connection, with a code */
     PUSHER_ERR_CONNECTION_LOST = 112,         /* the connection died without a code */
     PUSHER_ERR_PONG_TIMEOUT = 113,            /* the server fell silent */
-    PUSHER_ERR_WRITE_TIMEOUT = 114,           /* the server took nothing of what was to be sent */
+    PUSHER_ERR_WRITE_TIMEOUT = 114,           /* the server read nothing of the data sent to it */
     PUSHER_ERR_MESSAGE_TOO_LARGE = 115,       /* the option max_message_size */
     PUSHER_ERR_BAD_MESSAGE = 116,             /* a message could not be understood, and was skipped */
     PUSHER_ERR_SERVER = 117,                  /* the server reported an error, and the connection stays */
@@ -209,7 +207,7 @@ enum {
     PUSHER_ERR_AUTH_MALFORMED = 123,          /* the answer of the auth endpoint or the authorizer is not valid */
     PUSHER_ERR_SIGN_IN_REFUSED = 124,         /* the server refused a sign-in */
     PUSHER_ERR_SIGN_IN_TIMEOUT = 125,         /* the server did not confirm a sign-in in time */
-    PUSHER_ERR_NOT_SIGNED_IN = 126,           /* nobody has called pusher_sign_in... */
+    PUSHER_ERR_NOT_SIGNED_IN = 126,           /* pusher_sign_in... was not called */
     PUSHER_ERR_CLIENT_EVENT_CHANNEL = 127,    /* client events are for private and presence channels */
     PUSHER_ERR_CLIENT_EVENT_NAME = 128,       /* the name of a client event begins with client- */
     PUSHER_ERR_CLIENT_EVENT_TOO_LARGE = 129,  /* the option client_event_size; or more than the server takes */
@@ -217,7 +215,7 @@ enum {
     PUSHER_ERR_CLIENT_EVENT_QUEUE_FULL = 131, /* more client events wait than the connection takes */
     PUSHER_ERR_ENCODE = 132,                  /* the data of a client event is not JSON */
     PUSHER_ERR_TOO_MANY_MEMBERS = 133,        /* the options max_presence_members and max_presence_bytes */
-    PUSHER_ERR_NO_AUTHORIZER = 134,           /* the channel must be authorised, and nobody is configured to */
+    PUSHER_ERR_NO_AUTHORIZER = 134,           /* the channel must be authorised, and no authorizer is set */
     PUSHER_ERR_NOT_SUBSCRIBED = 135,          /* the channel is not subscribed, or not yet */
     PUSHER_ERR_WAIT_TIMEOUT = 136,            /* a pusher_wait_... function ended because its time was over */
     PUSHER_ERR_DISCONNECTED = 137,            /* there is no connection, and none is being made */
@@ -237,12 +235,12 @@ typedef struct pusher_config pusher_config;                     /* options, to m
 typedef struct pusher_client pusher_client;
 typedef struct pusher_receiver_options pusher_receiver_options;
 typedef struct pusher_receiver pusher_receiver;                 /* a queue beside the client's own */
-typedef struct pusher_notification pusher_notification;         /* an event, or something else that happened */
-typedef struct pusher_error pusher_error;                       /* what went wrong; always borrowed */
+typedef struct pusher_notification pusher_notification;         /* an event, or another notification */
+typedef struct pusher_error pusher_error;                       /* an error; always borrowed */
 typedef struct pusher_binding pusher_binding;                   /* a registered callback */
 typedef struct pusher_list pusher_list;                         /* names, users or members, as they were when made */
 typedef struct pusher_stats pusher_stats;                       /* counters, as they were when made */
-typedef struct pusher_auth_request pusher_auth_request;         /* whether the client may subscribe, or sign in */
+typedef struct pusher_auth_request pusher_auth_request;         /* a question: may the client subscribe, or sign in? */
 typedef struct pusher_pairs pusher_pairs;                       /* headers or parameters that a callback gives */
 typedef struct pusher_text pusher_text;                         /* a text that a callback gives */
 
@@ -263,8 +261,8 @@ int32_t pusher_abi_check(uint32_t program);
 int32_t pusher_result_name(int32_t result, const char **text);
 
 /*
- * The last error of this thread, in words, as by snprintf: at most `size` bytes are written, the NUL at the end
- * included, and the return value is the length that the whole text has without the NUL; 0 when there was no error.
+ * Writes the text of this thread's last error, as snprintf does: up to `size` bytes, the NUL at the end included.
+ * Returns the length that the whole text has without the NUL; 0 when there was no error.
  * With a `size` of 0, `buffer` may be NULL. Text that does not fit is cut at the end of a character.
  */
 int32_t pusher_last_error_text(char *PUSHER_NULLABLE buffer, size_t size);
@@ -275,12 +273,12 @@ int32_t pusher_last_error(const pusher_error **error);
 /* The PUSHER_ERR_... number. */
 int32_t pusher_error_result(const pusher_error *error, int32_t *result);
 
-/* What went wrong, in words, from the layer to the cause. As long as the error. */
+/* The text of the error, from the layer to the cause. Valid as long as the error. */
 int32_t pusher_error_text(const pusher_error *error, const char **text, size_t *PUSHER_NULLABLE length);
 
 /*
- * The channel that it is about, and the bare words of the server, the auth endpoint or the authorizer; PUSHER_NOTHING
- * where there are none. As long as the error.
+ * The channel of the error, and the bare text of the server, the auth endpoint or the authorizer; PUSHER_NOTHING where
+ * there is none. Valid as long as the error.
  */
 int32_t pusher_error_channel(const pusher_error *error, const char **text, size_t *PUSHER_NULLABLE length);
 int32_t pusher_error_message(const pusher_error *error, const char **text, size_t *PUSHER_NULLABLE length);
@@ -296,7 +294,7 @@ int32_t pusher_error_status(const pusher_error *error, int32_t *status);
  * unknown_issuer, self_signed, wrong_host, expired, not_yet_valid, not_valid_now, old_version, refused, not_tls,
  * ended, other. Of PUSHER_ERR_PROXY the problem: credentials, forbidden, unsupported, absent, unreachable,
  * not_a_proxy, tls, ended, other. Of PUSHER_ERR_CONFIG the option, as it is named here. Else PUSHER_NOTHING.
- * There may be more words. As long as the error.
+ * Later versions may have more. Valid as long as the error.
  */
 int32_t pusher_error_detail(const pusher_error *error, const char **text);
 
@@ -324,10 +322,10 @@ enum {
 typedef void (*pusher_log_callback)(void *user_data, int32_t level, const char *target, const char *message);
 
 /*
- * Gives what the library logs, up to this level, to a callback; of the whole process, in place of the one before.
- * NULL ends it, but a callback that runs on another thread, or is just about to, is not waited for. The callback runs
- * on whatever thread has something to say, at several at once. It may call any function, what that logs is not logged
- * again. Credentials are never logged, and the data of events only with the option "log_events".
+ * Sets the log callback of the process, which gets the records of the library up to this level. It replaces the
+ * earlier one. NULL ends it, but does not wait for a run that is under way, or just about to begin, on another thread.
+ * The callback runs on any thread that logs, and on several at once. It may call any function; records of those calls
+ * are not logged. Credentials are never logged, and the data of events only with the option "log_events".
  */
 int32_t pusher_log(int32_t level, pusher_log_callback PUSHER_NULLABLE callback, void *PUSHER_NULLABLE user_data,
                    pusher_destructor PUSHER_NULLABLE destroy);
@@ -345,11 +343,11 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
 
 /*
  * Sets an option by its name. The last value counts. Every option can be set by this function: numbers as decimal
- * digits, booleans as "true" or "false", "1" or "0"; the other two functions are for callers who have the value as a
- * number. PUSHER_ERR_OPTION when there is no option of this name, PUSHER_ERR_VALUE when the value is of another type;
- * whether the values can work together is checked by pusher_client_new. The text of the error says what the option
- * takes, or suggests the nearest option. It never quotes a value, because some are secrets; and it quotes a name only
- * if that looks like the name of an option and is no value that was set before.
+ * digits, booleans as "true" or "false", "1" or "0"; the other two functions take the value as a number.
+ * PUSHER_ERR_OPTION when there is no option of this name, PUSHER_ERR_VALUE when the value is of another type; whether
+ * the values can work together is checked by pusher_client_new. The text of the error says what the option takes, or
+ * suggests the nearest option. It never quotes a value, because some are secrets; and it quotes a name only if that
+ * looks like the name of an option and is no value that was set before.
  *
  * Where the server is:
  *   key                        text      the app's key
@@ -443,12 +441,13 @@ int32_t pusher_config_add(pusher_config *config, const char *option, const char 
 int32_t pusher_config_dial_url(pusher_config *config, const char **text, size_t *PUSHER_NULLABLE length);
 
 /*
- * The question for one channel, or, by pusher_config_user_authenticator, for who the user is. It is answered by
- * pusher_auth_request_grant, ..._grant_user, ..._grant_json or ..._refuse, inside the callback or later, on any
- * thread, which frees the request; freeing it without an answer refuses. A request that is not answered within
- * subscription_timeout_ms is given up: it must be freed all the same, and an answer is of no use, and no error. Up to 8
- * callbacks run at the same time, each on a thread of its own, and a question without an answer keeps one of these 8
- * places. An answer that is an error (a NULL, a text that is not UTF-8) leaves the request as it was.
+ * Gets the question whether the client may subscribe to one channel, or, for pusher_config_user_authenticator, which
+ * user it may sign in. The question is answered by pusher_auth_request_grant, ..._grant_user, ..._grant_json or
+ * ..._refuse, inside the callback or later, on any thread, which frees the request; freeing it without an answer
+ * refuses. The client gives up a request that is not answered within subscription_timeout_ms: a later answer has no
+ * effect, and is no error. Free the request all the same. Up to 8 callbacks run at the same time, each on a thread of
+ * its own, and a question without an answer keeps one of these 8 places. An answer that is an error (a NULL, a text
+ * that is not UTF-8) leaves the request as it was.
  */
 typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
 
@@ -458,25 +457,31 @@ typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *
  */
 typedef void (*pusher_batch_authorize_callback)(void *user_data, pusher_auth_request *const *requests, size_t count);
 
-/* Who authorises channels. Of several, the first that is set answers: this, the next, auth_endpoint, secret. */
+/*
+ * Sets the authorizer of channels. If several of these are set, the first of them answers: this, the next,
+ * auth_endpoint, secret.
+ */
 int32_t pusher_config_authorizer(pusher_config *config, pusher_authorize_callback callback,
                                  void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
 int32_t pusher_config_batch_authorizer(pusher_config *config, pusher_batch_authorize_callback callback,
                                        void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
 
-/* Who signs users in. Of several: this, user_auth_endpoint, secret with user_data. */
+/*
+ * Sets the authenticator of users. If several of these are set, the first of them answers: this, user_auth_endpoint,
+ * secret with user_data.
+ */
 int32_t pusher_config_user_authenticator(pusher_config *config, pusher_authorize_callback callback,
                                          void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
 
-/* The channel; PUSHER_NOTHING for a sign-in. As long as the request. */
+/* The channel; PUSHER_NOTHING for a sign-in. Valid as long as the request. */
 int32_t pusher_auth_request_channel(pusher_auth_request *request, const char **text, size_t *PUSHER_NULLABLE length);
 
-/* The connection that the answer is for. As long as the request. */
+/* The socket id of the connection that the answer is for. Valid as long as the request. */
 int32_t pusher_auth_request_socket_id(pusher_auth_request *request, const char **text, size_t *PUSHER_NULLABLE length);
 
 /*
- * Grants a channel, by what the backend answered: the signature ("app-key:digest"); for presence channels
- * channel_data, who this client is, as signed; for encrypted channels shared_secret, in base64.
+ * Grants a channel, with the answer of the backend: the signature ("app-key:digest"); for presence channels
+ * channel_data, the signed JSON text with the user of this client; for encrypted channels shared_secret, in base64.
  */
 int32_t pusher_auth_request_grant(pusher_auth_request *request, const char *auth,
                                   const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
@@ -492,12 +497,12 @@ int32_t pusher_auth_request_grant_user(pusher_auth_request *request, const char 
 int32_t pusher_auth_request_grant_json(pusher_auth_request *request, const char *PUSHER_NULLABLE json, size_t length);
 
 /*
- * Refuses, in words for a person, and with an HTTP status (100-599), or 0 for none. 408, 429 and 5xx are asked again,
- * up to three times.
+ * Refuses, with a message for a person, and with an HTTP status (100-599), or 0 for none. After 408, 429 and 5xx the
+ * client asks again, up to three times.
  */
 int32_t pusher_auth_request_refuse(pusher_auth_request *request, const char *message, int32_t status);
 
-/* Refuses, where it has not been answered. */
+/* Refuses, unless the request was answered. */
 void pusher_auth_request_free(pusher_auth_request *PUSHER_NULLABLE request);
 
 /*
@@ -514,8 +519,8 @@ int32_t pusher_config_auth_params(pusher_config *config, pusher_pairs_callback c
 int32_t pusher_pairs_add(pusher_pairs *pairs, const char *name, const char *value);
 
 /*
- * Makes text of the decrypted bytes of an encrypted channel, in place of UTF-8. Returns 0 after pusher_text_set,
- * anything else for bytes that it cannot make text of. Both arguments are valid until it returns. It may be called
+ * Makes text of the decrypted bytes of an encrypted channel, in place of UTF-8. Returns 0 after pusher_text_set, and
+ * another number for bytes that it cannot decode. Both arguments are valid until it returns. It may be called
  * more than once for the same event.
  */
 typedef int32_t (*pusher_decode_callback)(void *user_data, const char *data, size_t length, pusher_text *text);
@@ -546,8 +551,8 @@ int32_t pusher_config_dialer(pusher_config *config, pusher_dial_callback callbac
 int32_t pusher_client_new(pusher_config *config, pusher_client **client);
 
 /*
- * Disconnects and ends the client, normally at once, and within 250 ms. Calls of other threads that wait in it return. A callback that is
- * running, or just about to run, is not waited for: its destructor tells when it is over.
+ * Disconnects and ends the client, normally at once, and within 250 ms. Calls of other threads that wait in it return.
+ * It does not wait for a callback that is running, or just about to run: the destructor of the callback tells its end.
  */
 void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
 
@@ -571,12 +576,12 @@ int32_t pusher_connect_background(pusher_client *client);
 int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
 
 /*
- * Disconnects, normally at once, and within 250 ms. After it returns nothing of any channel is delivered. What is subscribed and bound
- * stays so for the next connection.
+ * Disconnects, normally at once, and within 250 ms. After it returns nothing of any channel is delivered. Subscriptions
+ * and callbacks stay for the next connection.
  */
 int32_t pusher_disconnect(pusher_client *client);
 
-/* Skips the delay before the next attempt; while connected, looks whether the connection is alive. */
+/* Skips the delay before the next attempt; while connected, checks whether the connection is alive. */
 int32_t pusher_reconnect_now(pusher_client *client);
 
 enum {
@@ -609,8 +614,8 @@ int32_t pusher_set_auth_param(pusher_client *client, const char *name, const cha
 /* ---- Channels -------------------------------------------------------------------------------------------------- */
 
 /*
- * Subscribes, now or as soon as there is a connection, and again on each new one. What comes of it is told by a
- * notification, or by pusher_wait_subscribed. The kind of the channel stands in its name: private-, presence-,
+ * Subscribes, now or as soon as there is a connection, and again on each new one. The outcome arrives as a
+ * notification; pusher_wait_subscribed waits for it. The kind of the channel stands in its name: private-, presence-,
  * private-encrypted-, cache-, ...
  */
 int32_t pusher_subscribe(pusher_client *client, const char *channel);
@@ -637,7 +642,7 @@ int32_t pusher_unsubscribe_all(pusher_client *client);
 /* Whether the server has confirmed the subscription, on the connection of this moment. */
 int32_t pusher_is_subscribed(pusher_client *client, const char *channel, int32_t *subscribed);
 
-/* Waits until the server has confirmed the subscription; returns what ended it otherwise. */
+/* Waits until the server has confirmed the subscription; otherwise returns the error that ended it. */
 int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms);
 
 /*
@@ -646,19 +651,18 @@ int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32
  */
 int32_t pusher_wait_all_subscribed(pusher_client *client, int32_t timeout_ms);
 
-/* The channels that are, or shall be, subscribed; of each its name. */
+/* The names of the channels that are, or shall be, subscribed. */
 int32_t pusher_channels(pusher_client *client, pusher_list **list);
 
 /*
- * The members of a presence channel: all of them; the one with this id, PUSHER_NOTHING where there is none; the one
- * who this client is. While the connection is lost these are the last ones known. The list is the caller's, who frees
- * it.
+ * The members of a presence channel: all of them; the one with this id, or PUSHER_NOTHING; the member that is the user
+ * of this client. While the connection is lost these are the last known members. The caller frees the list.
  */
 int32_t pusher_members(pusher_client *client, const char *channel, pusher_list **list);
 int32_t pusher_member(pusher_client *client, const char *channel, const char *id, pusher_list **list);
 int32_t pusher_me(pusher_client *client, const char *channel, pusher_list **list);
 
-/* How many connections are subscribed; PUSHER_NOTHING while the server has not told. */
+/* The number of connections that are subscribed; PUSHER_NOTHING before the server has reported it. */
 int32_t pusher_subscription_count(pusher_client *client, const char *channel, uint64_t *count);
 
 /*
@@ -675,14 +679,13 @@ int32_t pusher_trigger_text(pusher_client *client, const char *channel, const ch
 int32_t pusher_list_length(pusher_list *list, size_t *length);
 
 /*
- * Of a list of channels the name, of users and members the id. As long as the list. PUSHER_NOTHING beyond the
- * end.
+ * The name of a channel, or the id of a user or a member. Valid as long as the list. PUSHER_NOTHING beyond the end.
  */
 int32_t pusher_list_id(pusher_list *list, size_t index, const char **text, size_t *PUSHER_NULLABLE length);
 
 /*
- * What the app says about a member, as JSON, "null" when that is nothing. As long as the list. PUSHER_NOTHING for
- * others.
+ * The info that the app gives about a member, as JSON; "null" if there is none. Valid as long as the list.
+ * PUSHER_NOTHING for lists without members.
  */
 int32_t pusher_list_info(pusher_list *list, size_t index, const char **text, size_t *PUSHER_NULLABLE length);
 
@@ -708,10 +711,10 @@ int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const 
 /* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is not one. */
 int32_t pusher_sign_in_with_auth_json(pusher_client *client, const char *PUSHER_NULLABLE json, size_t length);
 
-/* Waits until the server has confirmed the sign-in; returns what ended it otherwise. */
+/* Waits until the server has confirmed the sign-in; otherwise returns the error that ended it. */
 int32_t pusher_wait_signed_in(pusher_client *client, int32_t timeout_ms);
 
-/* The user's id; PUSHER_NOTHING while nobody is signed in. Valid until this thread's next call of this function. */
+/* The user's id; PUSHER_NOTHING while no user is signed in. Valid until this thread's next call of this function. */
 int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_NULLABLE length);
 
 /* ---- Signing --------------------------------------------------------------------------------------------------- */
@@ -742,14 +745,14 @@ int32_t pusher_sign_user(const char *key, const char *secret, const char *socket
  */
 int32_t pusher_next(pusher_client *client, int32_t timeout_ms, pusher_notification **notification);
 
-/* How many notifications wait for pusher_next. */
+/* The number of notifications that wait for pusher_next. */
 int32_t pusher_length(pusher_client *client, size_t *length);
 
 /*
- * A descriptor that is readable while something waits, or the client is gone: for poll, epoll, kqueue, select. It is
- * the client's: nobody else reads from it or closes it. It stays readable until pusher_next returns PUSHER_NOTHING;
- * with EPOLLET, call it until it does. pusher_client_free closes the descriptor, so wake who waits on it first, or
- * let it wait on a `dup`. PUSHER_ERR_UNSUPPORTED on Windows.
+ * A descriptor that is readable while a notification waits, or the client is gone: for poll, epoll, kqueue, select. It
+ * belongs to the client: the program must not read from it or close it. It stays readable until pusher_next returns
+ * PUSHER_NOTHING; with EPOLLET, call pusher_next until it does. pusher_client_free closes the descriptor, so first wake
+ * the thread that waits on it, or let the thread wait on a `dup`. PUSHER_ERR_UNSUPPORTED on Windows.
  */
 int32_t pusher_descriptor(pusher_client *client, int32_t *descriptor);
 
@@ -770,9 +773,9 @@ int32_t pusher_receiver_options_set_int(pusher_receiver_options *options, const 
 void pusher_receiver_options_free(pusher_receiver_options *PUSHER_NULLABLE options);
 
 /*
- * Called after something has come into the queue, or the client is gone; once, and again only after somebody has
- * asked for what waits: to wake an event loop. Runs on whatever thread, mostly on the one that reads from the socket,
- * so it must not wait.
+ * Wakes an event loop. It is called when a notification has come into the queue, or the client is gone, and again only
+ * after the program has looked at the queue. It may run on any thread, mostly on the one that reads from the socket, so
+ * it must not wait.
  */
 typedef void (*pusher_wake_callback)(void *user_data);
 
@@ -789,7 +792,7 @@ int32_t pusher_receiver_next(pusher_receiver *receiver, int32_t timeout_ms, push
 int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descriptor);
 
 /*
- * How many wait; how many were dropped so far, because the queue was full; how many were replaced by newer ones
+ * The number of notifications that wait; that were dropped so far, because the queue was full; that newer ones replaced
  * (keep_latest). A client event without a sender replaces no other. Keys of the program's own exist only in Rust.
  */
 int32_t pusher_receiver_length(pusher_receiver *receiver, size_t *length);
@@ -798,7 +801,7 @@ int32_t pusher_receiver_superseded(pusher_receiver *receiver, uint64_t *supersed
 
 /* ---- Notifications --------------------------------------------------------------------------------------------- */
 
-enum {                                       /* what it has beside its kind: */
+enum {                                       /* the parts of each kind: */
     PUSHER_KIND_EVENT = 1,                   /* channel, name, data, perhaps user_id */
     PUSHER_KIND_CONNECTION_STATE_CHANGE = 2, /* state, previous_state, attempt, perhaps retry_in, perhaps error */
     PUSHER_KIND_SUBSCRIPTION_SUCCEEDED = 3,  /* channel, resubscribed, perhaps gap */
@@ -811,16 +814,16 @@ enum {                                       /* what it has beside its kind: */
     PUSHER_KIND_SIGNED_IN = 10,              /* user_id */
     PUSHER_KIND_WATCHLIST = 11,              /* name (online, offline), users */
     PUSHER_KIND_ERROR = 12,                  /* error */
-    PUSHER_KIND_LAGGED = 13                  /* count: so many were dropped here, because the queue was full */
+    PUSHER_KIND_LAGGED = 13                  /* count: of notifications dropped here, because the queue was full */
 };
 
 /* The name of a kind, such as "subscription_succeeded"; PUSHER_NOTHING for a number without one. Static. */
 int32_t pusher_kind_name(int32_t kind, const char **text);
 
 /*
- * What a notification has. PUSHER_NOTHING where this one has no such thing. Of an event that was sent to the
- * signed-in user, the channel is #server-to-user-ID; an event that a server sent without a channel has none. Text is
- * valid as long as the notification.
+ * The parts of a notification. PUSHER_NOTHING where this notification does not have the part. Of an event that was
+ * sent to the signed-in user, the channel is #server-to-user-ID; an event that a server sent without a channel has
+ * none. Text is valid as long as the notification.
  */
 int32_t pusher_notification_kind(const pusher_notification *notification, int32_t *kind);
 int32_t pusher_notification_channel(const pusher_notification *notification, const char **text,
@@ -836,18 +839,18 @@ int32_t pusher_notification_data(const pusher_notification *notification, const 
 int32_t pusher_notification_user_id(const pusher_notification *notification, const char **text,
                                     size_t *PUSHER_NULLABLE length);
 
-/* What the app says about the member, as JSON, "null" when that is nothing. */
+/* The info that the app gives about the member, as JSON; "null" if there is none. */
 int32_t pusher_notification_user_info(const pusher_notification *notification, const char **text,
                                       size_t *PUSHER_NULLABLE length);
 
-/* The users of a PUSHER_KIND_WATCHLIST. The list is the caller's, who frees it. */
+/* The users of a PUSHER_KIND_WATCHLIST. The caller frees the list. */
 int32_t pusher_notification_users(const pusher_notification *notification, pusher_list **list);
 
 /*
- * Of a PUSHER_KIND_SUBSCRIPTION_COUNT, a PUSHER_KIND_LAGGED, and a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED: how many.
+ * The number in a PUSHER_KIND_SUBSCRIPTION_COUNT, a PUSHER_KIND_LAGGED, and a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED.
  */
 int32_t pusher_notification_count(const pusher_notification *notification, uint64_t *count);
-/* Of a PUSHER_KIND_DECRYPTION_FAILURE, why, in words. */
+/* The reason of a PUSHER_KIND_DECRYPTION_FAILURE, as text. */
 int32_t pusher_notification_reason(const pusher_notification *notification, const char **text,
                                    size_t *PUSHER_NULLABLE length);
 int32_t pusher_notification_state(const pusher_notification *notification, int32_t *state);
@@ -862,20 +865,20 @@ int32_t pusher_notification_retry_in(const pusher_notification *notification, ui
 /* Whether the channel was subscribed on an earlier connection already, and is again. */
 int32_t pusher_notification_resubscribed(const pusher_notification *notification, int32_t *resubscribed);
 
-/* Of a renewed subscription, how long the channel was not subscribed. What was published in that time is lost. */
+/* Of a renewed subscription, how long the channel was not subscribed. Events that were published in that time are lost. */
 int32_t pusher_notification_gap(const pusher_notification *notification, uint64_t *milliseconds);
 
-/* As long as the notification. */
+/* Valid as long as the notification. */
 int32_t pusher_notification_error(const pusher_notification *notification, const pusher_error **error);
 
 /*
- * One line for a person, such as "news: subscribed", without the data of events and without what the app says about
- * members. Its wording may change. Valid until this thread's next call of this function.
+ * One line for a person, such as "news: subscribed", without the data of events and without the info about members. Its
+ * wording may change. Valid until this thread's next call of this function.
  */
 int32_t pusher_notification_text(const pusher_notification *notification, const char **text,
                                  size_t *PUSHER_NULLABLE length);
 
-/* Another one of the same, to keep what a callback has got. Copies no text. */
+/* A copy, to keep a notification that a callback has got. It shares the text. */
 int32_t pusher_notification_clone(const pusher_notification *notification, pusher_notification **copy);
 void pusher_notification_free(pusher_notification *PUSHER_NULLABLE notification);
 
@@ -889,8 +892,8 @@ typedef void (*pusher_callback)(void *user_data, const pusher_notification *noti
  * signed-in user. By name, or for all names, the platform's own events are events, too:
  * pusher:subscription_succeeded, pusher:member_added, ... Channels need not be subscribed yet.
  *
- * Whoever wants to end the callback before the client ends gives a place for the binding. The callback may run, on
- * its own thread, before that place is written. Freeing the binding leaves the callback bound for as long as the
+ * To end the callback before the client ends, pass a place for the binding. The callback may run, on its own thread,
+ * before that place is written. Freeing the binding leaves the callback bound for as long as the
  * client is there.
  */
 int32_t pusher_bind(pusher_client *client, const char *PUSHER_NULLABLE channel, const char *PUSHER_NULLABLE event,
@@ -913,8 +916,8 @@ int32_t pusher_on(pusher_client *client, int32_t kind, const char *PUSHER_NULLAB
                   pusher_binding **PUSHER_NULLABLE binding);
 
 /*
- * Ends the callback, but for a run that is under way, or just about to be; its destructor tells when it is over. Frees
- * the binding.
+ * Ends the callback, but not a run that is under way, or just about to begin; the destructor tells its end. Frees the
+ * binding.
  */
 int32_t pusher_unbind(pusher_binding *binding);
 
@@ -934,9 +937,9 @@ int32_t pusher_unbind_user_all(pusher_client *client);
 void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
 
 /*
- * With the option manual_dispatch: runs the callbacks for all that waits; for at most so many notifications; for at
- * most so long, after which none is begun, and a negative time is PUSHER_ERR_VALUE. Tells for how many it did: 0 also
- * while another thread dispatches. Without the option, PUSHER_ERR_VALUE.
+ * With the option manual_dispatch: runs the callbacks for all notifications that wait; for up to `max` of them; for up
+ * to `time_ms`, after which it begins no other one. A negative time is PUSHER_ERR_VALUE. Writes the number of handled
+ * notifications, which is 0 also while another thread dispatches. Without the option, PUSHER_ERR_VALUE.
  */
 int32_t pusher_dispatch(pusher_client *client, size_t *PUSHER_NULLABLE count);
 int32_t pusher_dispatch_count(pusher_client *client, size_t max, size_t *PUSHER_NULLABLE count);
@@ -955,10 +958,10 @@ void pusher_stats_free(pusher_stats *PUSHER_NULLABLE stats);
  */
 int32_t pusher_stats_get(pusher_stats *stats, const char *counter, uint64_t *value);
 
-/* The server's words with last_close_code. May be empty. As long as the stats. */
+/* The server's text with last_close_code. May be empty. Valid as long as the stats. */
 int32_t pusher_stats_last_close_reason(pusher_stats *stats, const char **text, size_t *PUSHER_NULLABLE length);
 
-/* All counters in one line for a person. Its wording may change. As long as the stats. */
+/* All counters in one line for a person. Its wording may change. Valid as long as the stats. */
 int32_t pusher_stats_text(pusher_stats *stats, const char **text, size_t *PUSHER_NULLABLE length);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-//! Client events: what must be right about them before anything is sent (T1).
+//! Client events, and the checks before anything is sent (T1).
 
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
         return Err(Error::ClientEventChannel { channel: channel.name().to_string() });
     }
     check_name(event)?;
-    let data = checked_data(event, data, core.config.event_size())?;
+    let data = checked_data(event, data, core.config.limits().client_event_size)?;
     let snapshot = &core.fan_out.snapshot;
-    let epoch = channel.epoch();
+    let stamp = channel.stamp();
     let state = snapshot.state();
     if state != ConnectionState::Connected {
         // A call to connect may have returned before its state is published.
@@ -40,13 +40,12 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
     if !snapshot.is_subscribed(channel) {
         return Err(Error::NotSubscribed { channel: channel.name().to_string() });
     }
-    core.trigger(|permit| ClientEvent {
-        channel: Arc::clone(channel),
-        epoch,
+    core.trigger(|triggered| ClientEvent {
+        channel: stamp,
         name: event.into(),
         size: size_of(&data),
         text: frame::client_event(event, channel.name(), &data),
-        permit,
+        triggered,
     })?;
     if core.config.logs_events() {
         log::debug!("sending {event} on {}: {}", channel.name(), data.get());
@@ -65,7 +64,7 @@ fn check_name(event: &str) -> Result<(), Error> {
     Err(Error::ClientEventName { name: excerpt(event), reason })
 }
 
-/// Serialising runs the program's own code. Nothing is locked here.
+/// Serialising runs the program's own code, so no lock is held here.
 fn checked_data<T: Serialize + ?Sized>(event: &str, data: &T, limit: Option<usize>) -> Result<Box<RawValue>, Error> {
     let encoded = to_raw_value(&Finite(data))
         .map_err(|source| Error::Encode { event: event.to_owned(), source: Arc::new(source) })?;
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn t2_data_is_the_json_value_and_what_is_none_is_an_error() {
+    fn t2_data_is_a_json_value_or_an_error() {
         let encoded = |data: &dyn erased::Encode| data.encode();
         assert_eq!(encoded(&"text"), "\"text\"");
         assert_eq!(encoded(&serde_json::json!({"a": [1, null]})), r#"{"a":[1,null]}"#);
@@ -136,7 +135,7 @@ mod tests {
         assert!(matches!(checked_data("client-x", &unencodable, None), Err(Error::Encode { .. })));
     }
 
-    /// Any value that can be sent.
+    /// Erases the type of a value that can be sent.
     mod erased {
         pub(super) trait Encode {
             fn encode(&self) -> String;

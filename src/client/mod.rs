@@ -1,14 +1,22 @@
 //! The handles that a program holds: the client, its channels and its user.
 
-mod channel;
-mod client_event;
+// In reading order, which is that of the documentation; the empty lines keep rustfmt from sorting them.
 mod pusher;
-mod stats;
+
+mod channel;
+
 mod user;
-mod weak;
+
+mod bind;
+
+mod handle;
+
+mod client_event;
+
+mod stats;
 
 pub use channel::Channel;
-pub use pusher::{Binding, Pusher};
+pub use handle::{Binding, WeakChannel, WeakPusher};
+pub use pusher::Pusher;
 pub use stats::Stats;
 pub use user::User;
-pub use weak::{WeakChannel, WeakPusher};

@@ -1,22 +1,13 @@
 //! The client's handle.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
+use super::handle::Owner;
 use crate::{
-    AnySender, Channel, Config, ConnectionState, ConnectionStateChange, DecryptionFailure, DispatchBudget, Error,
-    Event, MemberChange, Notification, Receiver, ReceiverOptions, Stats, SubscriptionCount, SubscriptionError,
-    SubscriptionSucceeded, User, WeakPusher,
-    event::Intent,
-    io::{
-        Core, Scope, Withdrawn,
-        handlers::{Bound, BoundHandler, NoticeHandler, Registration},
-    },
+    Channel, Config, ConnectionState, DispatchBudget, Error, Receiver, ReceiverOptions, Stats, User, WeakPusher,
+    io::Core,
     protocol::channel_name::{self, ChannelKind},
 };
 
@@ -44,50 +35,18 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Pusher {
-    owner: Arc<Owner>,
-}
-
-/// What all handles hold together: with the last of them the client goes.
-pub(crate) struct Owner {
-    core: Arc<Core>,
-}
-
-impl Drop for Owner {
-    /// In a forked child the last handle just goes: shutting the socket down would end the parent's connection.
-    fn drop(&mut self) {
-        if let Ok(core) = self.core() {
-            core.shut_down();
-        }
-    }
-}
-
-impl Owner {
-    /// The only way to what a handle works on. There is none in a forked child (H7).
-    pub(crate) fn core(&self) -> Result<&Arc<Core>, Error> {
-        self.core.process.check()?;
-        Ok(&self.core)
-    }
-}
-
-/// A registered handler. [`unbind`](Self::unbind) takes it away. Dropping the binding changes nothing: the handler stays.
-pub struct Binding {
-    bound: Bound,
-    core: Weak<Core>,
+    pub(super) owner: Arc<Owner>,
 }
 
 impl Pusher {
     /// Makes a client. Does no I/O and starts no thread.
     pub fn new(config: Config) -> Self {
-        Self { owner: Arc::new(Owner { core: Core::new(config) }) }
-    }
-
-    pub(crate) fn of(owner: Arc<Owner>) -> Self {
-        Self { owner }
+        Self { owner: Owner::new(config) }
     }
 
     /// A handle that does not keep the client alive, for handlers that call the client. [`Channel::bind`] shows one in use.
     pub fn downgrade(&self) -> WeakPusher {
-        WeakPusher::new(&self.owner)
+        WeakPusher { owner: Arc::downgrade(&self.owner) }
     }
 
     /// Connects, and waits until the server has confirmed the connection. From then on a lost connection is made anew by
@@ -144,17 +103,17 @@ impl Pusher {
         }
     }
 
-    /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example after
-    /// the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an attempt is being
-    /// made already, nor where no connection is wanted: [`Failed`](ConnectionState::Failed) and
-    /// [`Disconnected`](ConnectionState::Disconnected) are left by `connect`.
+    /// Ends the wait before the next attempt. While connected, checks at once whether the peer is alive, for example
+    /// after the network has changed. Does nothing while [`Connecting`](ConnectionState::Connecting), because an
+    /// attempt is being made already, nor where no connection is wanted: `connect` leaves
+    /// [`Failed`](ConnectionState::Failed) and [`Disconnected`](ConnectionState::Disconnected).
     pub fn reconnect_now(&self) {
         if let Ok(core) = self.core() {
             core.reconnect_now();
         }
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     pub fn state(&self) -> ConnectionState {
         self.core().map_or_else(|_| ConnectionState::default(), |core| core.fan_out.snapshot.state())
     }
@@ -175,7 +134,7 @@ impl Pusher {
         let core = self.core()?;
         channel_name::check(name)?;
         if ChannelKind::of(name) == ChannelKind::ServerToUser {
-            let reason = "the client subscribes it by itself, its events are bound on Pusher::user";
+            let reason = "the client subscribes it by itself, and its events are sent to the user";
             return Err(Error::ChannelName { name: name.to_owned(), reason });
         }
         let intent = core.intents.intent(name);
@@ -224,174 +183,16 @@ impl Pusher {
 
     /// Unsubscribes from all channels.
     pub fn unsubscribe_all(&self) {
-        let Ok(core) = self.core() else { return };
-        let Withdrawn { intents, tell, options: _options } = core.intents.forget_all();
-        if tell {
-            core.wishes_changed();
+        if let Ok(core) = self.core() {
+            core.unsubscribe_all();
         }
-        core.fan_out.snapshot.forget(&intents);
     }
 
-    /// The channels that are subscribed or to be subscribed, in the order in which they became known.
+    /// The channels that are subscribed, or to be subscribed, in the order in which they became known.
     pub fn channels(&self) -> Vec<Channel> {
         let Ok(core) = self.core() else { return Vec::new() };
         let wanted = core.intents.wanted().into_iter();
         wanted.map(|intent| Channel::new(Arc::clone(&self.owner), intent)).collect()
-    }
-
-    /// Runs a handler for events of this name on any channel or on none, and for those that are sent to the user. The
-    /// platform's own events can be named too, for example `pusher:subscription_succeeded`. The event
-    /// `pusher:connection_established` belongs to no channel, and has the server's data:
-    /// `{"socket_id":"1.2","activity_timeout":120}`.
-    pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), BoundHandler::new(bound, handler)))
-    }
-
-    /// Like [`bind`](Self::bind), for a closure that gets the data decoded from JSON. If the data cannot be decoded as `T`,
-    /// the closure does not run, and [`on_error`](Self::on_error) gets an [`Error::Decode`]. Use
-    /// [`bind`](Self::bind) for data that is a plain text: a text is usually not JSON.
-    ///
-    /// ```
-    /// # let pusher = pusher_channels::Pusher::new(pusher_channels::Config::cluster("app-key", "eu"));
-    /// pusher.bind_as::<(f32, f32)>("client-moved", |(x, y)| println!("somebody is at {x}, {y}"));
-    /// ```
-    pub fn bind_as<T: DeserializeOwned + 'static>(
-        &self,
-        event: &str,
-        mut handler: impl FnMut(T) + Send + 'static,
-    ) -> Binding {
-        self.bind_as_with(event, move |data, _| handler(data))
-    }
-
-    /// Like [`bind_as`](Self::bind_as), for a closure that gets the event as well, for example for the id of its sender.
-    pub fn bind_as_with<T: DeserializeOwned + 'static>(
-        &self,
-        event: &str,
-        handler: impl FnMut(T, &Event) + Send + 'static,
-    ) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
-    }
-
-    /// Sends clones of the events that [`bind`](Self::bind) would run a handler for to a channel of the program. The sender
-    /// unbinds itself when the receiving half is gone.
-    pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
-        self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
-    }
-
-    /// Runs a handler for all events of all channels, the platform's own included.
-    pub fn bind_all(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::All(BoundHandler::new(bound, handler)))
-    }
-
-    /// Sends clones of all events of all channels, the platform's own included, to a channel of the program. The sender
-    /// unbinds itself when the receiving half is gone.
-    pub fn bind_all_sender(&self, sender: impl AnySender<Event>) -> Binding {
-        self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
-    }
-
-    /// Sends every [`Notification`] of the client to a channel of the program, as a [`receiver`](Self::receiver) would
-    /// receive them, and in the same order. The sender unbinds itself when the receiving half is gone.
-    pub fn forward(&self, sender: impl AnySender<Notification>) -> Binding {
-        self.register(|bound| Registration::Everything(BoundHandler::sending(bound, sender)))
-    }
-
-    /// Takes a handler away, on whichever handle of this client it was registered. After it returns, the handler does not
-    /// start again. Unlike [`Binding::unbind`], it refuses the binding of another client.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OtherClient`] if the handler was registered on another client; it stays bound there.
-    pub fn unbind(&self, binding: Binding) -> Result<(), Error> {
-        binding.unbind_from(self.core()?)
-    }
-
-    /// Takes away all handlers of events of this name that were registered on this handle or a clone of it, by
-    /// [`bind`](Self::bind) and its variants. Handlers of channels and of the user stay. After it returns, the handlers
-    /// do not start again.
-    pub fn unbind_event(&self, event: &str) {
-        if let Ok(core) = self.core() {
-            core.unbind_event(Scope::Client, event);
-        }
-    }
-
-    /// Takes away all handlers that were registered on this handle or a clone of it: of events and of everything else.
-    /// Handlers of channels and of the user stay. After it returns, the handlers do not start again.
-    pub fn unbind_all(&self) {
-        if let Ok(core) = self.core() {
-            core.unbind_all(Scope::Client);
-        }
-    }
-
-    /// Runs a handler for the application's events of all channels, for those without a channel, and for those that are
-    /// sent to the user.
-    pub fn on_event(&self, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
-        self.register(|bound| Registration::Application(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every change of the connection's state. A handler that is bound before
-    /// [`connect`](Self::connect) gets all changes. One that is bound later gets the later ones: after `connect` has
-    /// returned, [`Connected`](ConnectionState::Connected) is not among them.
-    pub fn on_connection_state_change(&self, handler: impl FnMut(&ConnectionStateChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::State(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for errors that belong to no subscription: errors that the server reports, client events that it
-    /// refuses, messages that could not be understood, sign-ins that failed, handlers that panicked, notifications that
-    /// were dropped. The handler also gets the error that makes the client [`Failed`](crate::ConnectionState::Failed).
-    /// Other ends of the connection are reported by [`on_connection_state_change`](Self::on_connection_state_change).
-    ///
-    /// Some servers refuse a message by an error that names no channel. If only one message is unanswered, or later
-    /// answers prove which one was refused, the error goes to that subscription, sign-in or client event. If it may
-    /// belong to several messages, it waits for such a proof for up to 5 s, and is then reported here as
-    /// [`Error::Server`]. A server that limits messages (4301) is reported once: the client sends the refused
-    /// subscriptions and sign-in again, more slowly.
-    pub fn on_error(&self, handler: impl FnMut(&Error) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Error(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every confirmed subscription; at once for what is subscribed already.
-    pub fn on_subscription_succeeded(&self, handler: impl FnMut(&SubscriptionSucceeded) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Succeeded(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every failed subscription.
-    pub fn on_subscription_error(&self, handler: impl FnMut(&SubscriptionError) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Failed(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler whenever the server tells how many connections are subscribed to a channel, where its app has that
-    /// enabled.
-    pub fn on_subscription_count(&self, handler: impl FnMut(&SubscriptionCount) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::Count(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler with the channel's name when a cache channel has no event to begin with.
-    pub fn on_cache_miss(&self, handler: impl FnMut(&str) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::CacheMiss(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every event of an encrypted channel that could not be decrypted. A key that does not fit any more is
-    /// fetched anew by itself, at most once in 10 s; unsubscribing and subscribing fetches it at once.
-    pub fn on_decryption_failure(&self, handler: impl FnMut(&DecryptionFailure) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::DecryptionFailure(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every user who comes to a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_added(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::MemberAdded(BoundHandler::new(bound, handler)))
-    }
-
-    /// Runs a handler for every user who leaves a presence channel. The list of members is up to date when it runs.
-    pub fn on_member_removed(&self, handler: impl FnMut(&MemberChange) + Send + 'static) -> Binding {
-        self.notice(|bound| NoticeHandler::MemberRemoved(BoundHandler::new(bound, handler)))
-    }
-
-    fn register(&self, registration: impl FnOnce(&Bound) -> Registration) -> Binding {
-        Binding::new(self.core(), Scope::Client, None, registration)
-    }
-
-    fn notice(&self, handler: impl FnOnce(&Bound) -> NoticeHandler) -> Binding {
-        self.register(|bound| Registration::Notice(handler(bound)))
     }
 
     /// Sends an event to the other subscribers of a private or presence channel whose subscription is confirmed. `data` goes
@@ -428,22 +229,10 @@ impl Pusher {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when nothing is configured that tells who the user is
-    /// ([`Config::user_auth_endpoint`], [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
+    /// [`Error::Config`] when no way to sign in is configured ([`Config::user_auth_endpoint`],
+    /// [`Config::user_authenticator`], or [`Config::secret`] with [`Config::user_data`]).
     pub fn sign_in(&self) -> Result<(), Error> {
-        let core = self.core()?;
-        if !core.config.can_authenticate() {
-            return Err(Self::nobody_signs_in());
-        }
-        let call = core.fan_out.snapshot.issue_sign_in();
-        if core.intents.want_sign_in(call) {
-            core.wishes_changed();
-        }
-        Ok(())
-    }
-
-    pub(crate) fn nobody_signs_in() -> Error {
-        Error::config("user_auth_endpoint", "neither this, nor user_authenticator, nor secret with user_data is set")
+        self.core()?.sign_in()
     }
 
     /// The user of this client, signed in or not.
@@ -451,26 +240,22 @@ impl Pusher {
         User::new(Arc::clone(&self.owner))
     }
 
-    /// A queue of its own for everything that happens from now on, in order.
+    /// A queue of its own for all notifications from now on, in order.
     pub fn receiver(&self) -> Receiver {
         self.receiver_with(ReceiverOptions::default())
     }
 
-    /// As [`receiver`](Self::receiver), with a say in what it receives, how much of it waits, and who is woken for it.
+    /// Like [`receiver`](Self::receiver), with options: the notifications to receive, the length of the queue, and a
+    /// closure to wake.
     pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
         self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, None, options))
     }
 
-    /// With [`Config::manual_dispatch`], runs the handlers of what is pending on the calling thread. What comes while they
-    /// run is for the next call. Returns how many notifications were handled; 0 also without that option, and when another
-    /// thread, or a handler further up on this one, is dispatching.
+    /// With [`Config::manual_dispatch`], runs the handlers of all pending notifications on the calling thread.
+    /// Notifications that arrive meanwhile are for the next call. Returns the number of handled notifications, which is
+    /// 0 also without that option, and while another thread, or a handler further up on this one, is dispatching.
     pub fn dispatch(&self) -> usize {
         self.core().map_or(0, |core| core.dispatch(None))
-    }
-
-    #[cfg(feature = "capi")]
-    pub(crate) fn is_dispatched_by_hand(&self) -> bool {
-        self.core().is_ok_and(|core| core.config.is_dispatched_by_hand())
     }
 
     /// Like [`dispatch`](Self::dispatch), but stops after this number of notifications, including those without a handler,
@@ -488,7 +273,7 @@ impl Pusher {
         self.core().map_or(0, |core| core.dispatch(Some(budget.into())))
     }
 
-    /// What the client has counted so far.
+    /// The counters of the client.
     pub fn stats(&self) -> Stats {
         self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
     }
@@ -507,54 +292,17 @@ impl Pusher {
     }
 }
 
-impl Binding {
-    /// In a forked child the handler is dropped, and the binding binds nothing.
-    pub(crate) fn new(
-        core: Result<&Arc<Core>, Error>,
-        scope: Scope,
-        channel: Option<Arc<Intent>>,
-        registration: impl FnOnce(&Bound) -> Registration,
-    ) -> Self {
-        let bound = Bound::new();
-        match core {
-            Ok(core) => {
-                core.bind(scope, channel, registration(&bound));
-                Self { bound, core: Arc::downgrade(core) }
-            }
-            Err(_) => {
-                bound.end();
-                Self { bound, core: Weak::new() }
-            }
-        }
-    }
-
-    /// Takes the handler away. After it returns, the handler does not start again. It does not wait for a running handler.
-    pub fn unbind(self) {
-        self.bound.end();
-        if let Some(core) = self.core.upgrade().filter(|core| core.process.is_current()) {
-            core.unbound();
-        }
-    }
-
-    pub(crate) fn unbind_from(self, core: &Arc<Core>) -> Result<(), Error> {
-        if !std::ptr::eq(self.core.as_ptr(), Arc::as_ptr(core)) {
-            return Err(Error::OtherClient);
-        }
-        self.unbind();
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Binding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Binding").field("is_bound", &self.bound.holds()).finish_non_exhaustive()
+impl WeakPusher {
+    /// The client. `None` after the last handle that keeps it alive was dropped.
+    pub fn upgrade(&self) -> Option<Pusher> {
+        self.owner.upgrade().map(|owner| Pusher { owner })
     }
 }
 
 impl fmt::Debug for Pusher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pusher")
-            .field("config", &self.owner.core.config)
+            .field("config", self.owner.config())
             .field("state", &self.state())
             .finish_non_exhaustive()
     }

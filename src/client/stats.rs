@@ -1,11 +1,11 @@
-//! What a client has counted.
+//! The counters of a client.
 
 use std::{fmt, time::Duration};
 
 use crate::io::Core;
 
-/// Counters, all from the making of the client, and what was last seen of its connections. They lag behind by one burst of
-/// the socket at most.
+/// Counters since the client was made, and facts about its last connection. They lag behind by up to one burst of the
+/// socket.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,45 +22,45 @@ use crate::io::Core;
 pub struct Stats {
     /// Attempts to connect.
     pub attempts: u64,
-    /// Those of the attempts that the client made by itself: after a failed one, and after a lost connection.
+    /// Attempts that the client made by itself: after a failed attempt, and after a lost connection.
     pub reconnect_attempts: u64,
     /// Connections that the server confirmed.
     pub connections: u64,
-    /// The close code of the connection that the server ended last, or the code of the `pusher:error` that stood in for it;
-    /// `None` when that connection was lost without a code, and before the first. What `disconnect` ends is not noted.
+    /// The close code of the connection that the server ended last, or the code of the `pusher:error` that stood in for
+    /// it; `None` when that connection was lost without a code, and before the first. A connection that `disconnect`
+    /// ends is not counted.
     pub last_close_code: Option<u16>,
-    /// The server's words with that code, at most 200 characters; for a connection that was lost without a code, what
-    /// happened to it. May be empty.
+    /// The server's text with that code, up to 200 characters; for a connection that was lost without a code, the
+    /// cause. May be empty.
     pub last_close_reason: String,
-    /// Bytes received on the connections to the server, with those of TLS and of WebSocket. Requests to auth endpoints are
-    /// not counted.
+    /// Bytes received on the connections to the server, TLS and WebSocket included. Requests to auth endpoints are not
+    /// counted.
     pub bytes_received: u64,
-    /// Bytes sent on the connections to the server, counted like those received.
+    /// Bytes sent on the connections to the server, counted in the same way.
     pub bytes_sent: u64,
     /// Text messages received.
     pub messages: u64,
     /// Text messages sent.
     pub messages_sent: u64,
-    /// Application events of subscribed channels, and those without a channel.
+    /// Application events of subscribed channels, and events without a channel.
     pub events: u64,
-    /// Messages that nobody waited for: events of channels that are not subscribed, late or unasked confirmations, the removal
-    /// of one's own user, platform events that this version does not know.
+    /// Messages without effect: events of channels that are not subscribed, late or unexpected confirmations, the
+    /// removal of the client's own user, platform events that this version does not know.
     pub ignored: u64,
     /// Messages that could not be understood.
     pub bad_messages: u64,
-    /// How long the server took from a `pusher:ping` to the `pusher:pong`, the last time that it was measured; `None`
-    /// before the first. Pings are sent after the activity timeout, and by
-    /// [`Pusher::reconnect_now`](crate::Pusher::reconnect_now). They have no numbers: where the server leaves some without
-    /// an answer, a pong that comes late may be taken for that to a later ping.
+    /// The last measured time from a `pusher:ping` to its `pusher:pong`; `None` before the first. Pings are sent after
+    /// the activity timeout, and by [`Pusher::reconnect_now`](crate::Pusher::reconnect_now). Pings have no numbers: if
+    /// the server leaves some without an answer, a late pong may count for a later ping.
     pub ping_round_trip: Option<Duration>,
     /// Requests to auth endpoints and authorizers that failed and were made again.
     pub auth_retries: u64,
-    /// Notifications that wait for handlers at this moment, without those that arrived together with the one that is being
-    /// handled. Each [`Receiver`](crate::Receiver) tells its own number.
+    /// Notifications that wait for handlers, without the rest of the burst that is being handled. Each
+    /// [`Receiver`](crate::Receiver) has its own number.
     pub queue_depth: usize,
     /// Notifications that were dropped because a queue was full, all queues together.
     pub dropped: u64,
-    /// Events that newer ones replaced before anybody took them, all queues with
+    /// Events that newer ones replaced before they were taken, all queues with
     /// [`Overflow::KeepLatest`](crate::Overflow::KeepLatest) together.
     pub superseded: u64,
 }

@@ -1,4 +1,4 @@
-//! Hosts: their check, and their form for resolvers, `Host` headers, TLS and proxies (C1, C8).
+//! Hosts, schemes and ports: their checks, and their forms for resolvers, `Host` headers, TLS and proxies (C1, C8).
 
 use std::{
     borrow::Cow,
@@ -9,11 +9,41 @@ use tungstenite::http::Uri;
 
 use crate::protocol::percent;
 
+/// How a connection is secured. Without the feature `native-tls` no value stands for TLS, so that nothing after the
+/// checks of the configuration has to refuse it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// `ws` and `http`.
+    Plain,
+    /// `wss` and `https`.
+    #[cfg(feature = "native-tls")]
+    Tls,
+}
+
+impl Scheme {
+    /// TLS, or `None` if this build has none.
+    pub fn with_tls() -> Option<Self> {
+        #[cfg(feature = "native-tls")]
+        return Some(Self::Tls);
+        #[cfg(not(feature = "native-tls"))]
+        None
+    }
+
+    /// The scheme with TLS or without. Returns `None` for TLS in a build without it.
+    pub fn of(tls: bool) -> Option<Self> {
+        if tls { Self::with_tls() } else { Some(Self::Plain) }
+    }
+
+    pub fn is_tls(self) -> bool {
+        self != Self::Plain
+    }
+}
+
 /// The longest name of DNS, without a final dot.
 const MAX_NAME: usize = 253;
 
 /// Checks the host of an option and strips its brackets. The error is the reason for the refusal.
-pub(super) fn checked(host: &str) -> Result<String, &'static str> {
+pub(crate) fn checked(host: &str) -> Result<String, &'static str> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if bare.contains(':') {
         return checked_address(bare).map(|()| bare.to_owned());
@@ -25,7 +55,7 @@ pub(super) fn checked(host: &str) -> Result<String, &'static str> {
 }
 
 /// The host of a URL, without brackets. RFC 6874 puts `%25` before a zone; a plain `%` is accepted as well.
-pub(super) fn of_url(uri: &Uri) -> Result<String, &'static str> {
+pub(crate) fn of_url(uri: &Uri) -> Result<String, &'static str> {
     let host = uri.host().unwrap_or_default();
     match host.split_once("%25") {
         Some((address, zone)) if zone != "]" => {
@@ -40,7 +70,9 @@ pub(super) fn of_url(uri: &Uri) -> Result<String, &'static str> {
 fn checked_address(text: &str) -> Result<(), &'static str> {
     let (address, zone) = split_zone(text);
     if address.parse::<Ipv6Addr>().is_err() {
-        return Err("must be a name or an address; the port has an option of its own, and a URL goes to Config::url");
+        return Err(
+            "must be a name or an address; the port has an option of its own, and a URL goes to the option url",
+        );
     }
     let good = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     match zone {
@@ -52,14 +84,14 @@ fn checked_address(text: &str) -> Result<(), &'static str> {
 }
 
 /// Whether the text is a name or an IPv4 address. A final dot, which marks a name as complete, is ignored.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let name = without_dot(text);
     let good = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     name.len() <= MAX_NAME && name.split('.').all(|label| !label.is_empty() && label.chars().all(good))
 }
 
 /// Splits an address from its zone.
-pub(super) fn split_zone(host: &str) -> (&str, Option<&str>) {
+pub(crate) fn split_zone(host: &str) -> (&str, Option<&str>) {
     host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)))
 }
 
@@ -68,25 +100,24 @@ pub(crate) fn without_zone(host: &str) -> &str {
     split_zone(host).0
 }
 
-pub(super) fn without_dot(name: &str) -> &str {
+pub(crate) fn without_dot(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// The host as certificates name it. RFC 6066, section 3: without a final dot.
-#[cfg(any(feature = "native-tls", test))]
+/// The host in the form that certificates have. RFC 6066, section 3: without a final dot.
 pub(crate) fn tls_name(host: &str) -> &str {
     without_dot(without_zone(host)).trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Whether a connection to this host stays on this machine (X2). `localhost` is the only name that counts, because
 /// other names depend on the answer of a resolver.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address: Result<IpAddr, _> = without_zone(host).parse();
     address.map_or_else(|_| without_dot(host).eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 /// The value of a `Host` header, with the port unless it is the default.
-pub(super) fn authority(tls: bool, host: &str, port: u16) -> String {
+pub(crate) fn authority(tls: bool, host: &str, port: u16) -> String {
     let host = without_zone(host);
     if port == default_port(tls) { bracketed(host).into_owned() } else { address(host, port) }
 }
@@ -102,7 +133,7 @@ fn bracketed(host: &str) -> Cow<'_, str> {
 }
 
 /// The port of a URL, or `default` if the URL has none. Returns `None` for text that is not a port.
-pub(super) fn port_of(uri: &Uri, default: u16) -> Option<u16> {
+pub(crate) fn port_of(uri: &Uri, default: u16) -> Option<u16> {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     match authority.strip_prefix(uri.host().unwrap_or_default())? {
         "" => Some(default),
@@ -111,12 +142,12 @@ pub(super) fn port_of(uri: &Uri, default: u16) -> Option<u16> {
 }
 
 /// Parses a port, which is a number of digits other than 0.
-pub(super) fn port(text: &str) -> Option<u16> {
+pub(crate) fn port(text: &str) -> Option<u16> {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_digits && *port != 0)
 }
 
-pub(super) fn default_port(tls: bool) -> u16 {
+pub(crate) fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 

@@ -1,45 +1,51 @@
-//! Every option, its default, and its check.
+//! The options of a client, their defaults, and their checks.
+//!
+//! A [`Config`] keeps the options as the program gave them. [`Config::plan`] checks all of them and parses the texts, once
+//! for a client: everything that needs a parsed option takes it from the [`Plan`].
 
 mod auth;
-mod budget;
 mod dialer;
 mod endpoint;
 mod host;
-mod http_url;
-mod no_proxy;
+mod limits;
+mod plan;
 mod proxy;
 mod reconnect;
 mod tls;
-mod url_source;
 
-use std::{borrow::Cow, fmt, time::Duration};
-
-use tungstenite::http::HeaderName;
+use std::{fmt, time::Duration};
 
 use crate::{
     Error,
-    config::url_source::UrlSource,
+    auth::Decoder,
     secret::Secret,
     session::{Rules, Settings},
 };
+use auth::AuthOptions;
+use dialer::UrlSource;
+use endpoint::Location;
+use proxy::ProxyOption;
 
-pub(crate) use auth::{Auth, Authenticate, AuthorizeBatch, checked_header};
-pub use budget::DispatchBudget;
+pub(crate) use auth::{Authenticate, AuthorizeBatch, checked_header};
 pub use dialer::{ByteStream, DialRequest};
-pub(crate) use dialer::{Dialer, Kind};
-pub(crate) use endpoint::Endpoint;
-pub(crate) use host::{address, without_zone};
-pub(crate) use http_url::HttpUrl;
+pub(crate) use dialer::{Dialer, StreamParts};
+pub(crate) use endpoint::{Endpoint, HttpUrl};
+pub(crate) use host::{Scheme, address, without_zone};
+pub(crate) use limits::Limits;
+pub use limits::{DispatchBudget, Overflow};
+pub(crate) use plan::{AuthEndpoint, AuthPlan, ChannelPlan, Plan, SignedUser, Signer};
 pub(crate) use proxy::{Proxy, ProxyKind};
 pub use reconnect::Reconnect;
+pub(crate) use tls::TlsOptions;
 
 #[cfg(feature = "native-tls")]
 pub(crate) use {host::tls_name, tls::Identity};
 
-/// Where to connect, and how.
+/// The address of the server, and all other options of a client.
 ///
-/// Made by [`cluster`](Config::cluster), [`host`](Config::host) or [`url`](Config::url); every other option has a
-/// default. Options are checked when the client connects, before any packet leaves.
+/// [`cluster`](Config::cluster), [`host`](Config::host), [`url`](Config::url) or [`url_with`](Config::url_with) makes a
+/// `Config`; every other option has a default. The client checks all options when it connects, before any packet leaves:
+/// [`Pusher::connect`](crate::Pusher::connect) returns [`Error::Config`] for the first that is wrong.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,83 +73,62 @@ pub struct Config {
     pong_timeout: Duration,
     subscription_timeout: Duration,
     reconnect: Reconnect,
-    auth: Auth,
-    tls_options: tls::Tls,
-    proxy: proxy::Choice,
+    auth: AuthOptions,
+    tls_options: TlsOptions,
+    proxy: ProxyOption,
     dialer: Option<Dialer>,
-    queue_capacity: usize,
-    overflow: Option<Overflow>,
-    max_message_size: usize,
+    limits: Limits,
+    decoder: Option<Decoder>,
     manual_dispatch: bool,
     log_events: bool,
 }
-
-/// No time is longer, so that no arithmetic with instants overflows.
-const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Debug, Clone)]
 enum Address {
     Cluster(String),
     Host(String),
     Url(String),
-    /// Evaluated for each attempt to connect.
+    /// The closure makes a URL for each attempt to connect.
     UrlWith(UrlSource),
 }
 
-/// What a full queue does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// Reading from the socket waits until there is room. Nothing is lost, and in the end the server waits too.
-    Block,
-    /// The oldest events make room, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
-    DropOldest,
-    /// The newest events are dropped, and the loss is reported as [`Notification::Lagged`](crate::Notification::Lagged).
-    DropNewest,
-    /// Only the newest event with one channel, one name and one sender ([`Event::user_id`](crate::Event::user_id)) waits,
-    /// in its own place in the queue, for example the last position of a player. It supersedes the older one if that still
-    /// waits. [`Receiver::superseded`](crate::Receiver::superseded) counts superseded events; they are not a loss.
-    /// Other notifications wait as usual, and so do client events without a sender: those on private channels, and all of
-    /// Sockudo. For these, [`ReceiverOptions::keep_latest_by`](crate::ReceiverOptions::keep_latest_by) takes keys of the
-    /// program's own. If the queue is full nevertheless, the oldest notifications are dropped, as with `DropOldest`.
-    KeepLatest,
-}
-
 impl Config {
-    /// An app of the hosted service, in a cluster such as `eu`, `us2`, `ap1`: `wss://ws-{cluster}.pusher.com/app/{key}`.
-    /// [`cluster_domain`](Self::cluster_domain) sets another domain.
+    /// An app of the hosted service, in a cluster such as `eu`, `us2` or `ap1`. The client connects to
+    /// `wss://ws-{cluster}.pusher.com/app/{key}`; [`cluster_domain`](Self::cluster_domain) sets another domain.
     pub fn cluster(key: impl Into<String>, cluster: impl Into<String>) -> Self {
         Self::new(Address::Cluster(cluster.into()), key.into())
     }
 
-    /// An app on a server of your own: Reverb, soketi, Sockudo. Uses TLS unless [`tls`](Self::tls) says otherwise, and
-    /// the default port of the scheme unless [`port`](Self::port) sets another.
+    /// An app on a server of your own: Reverb, soketi or Sockudo. Uses TLS unless [`tls`](Self::tls) is `false`, and the
+    /// default port of the scheme unless [`port`](Self::port) sets another.
     ///
-    /// `host` is a name or an address, without a port; anything else is an [`Error::Config`]. A name may end in a dot,
-    /// which marks it as complete for resolvers; TLS and certificates leave the dot out. An IPv6 address may have a
-    /// zone, the interface of this machine that leads to it (`fe80::1%eth0`). The zone is never sent to a server or a
-    /// proxy.
+    /// `host` is a name or an address without a port; other text is an [`Error::Config`]. A name may end in a dot, which
+    /// marks it as complete for resolvers; TLS and certificates leave the dot out. An IPv6 address may have a zone, the
+    /// interface of this machine that leads to it (`fe80::1%eth0`). The zone never leaves this machine.
     pub fn host(key: impl Into<String>, host: impl Into<String>) -> Self {
         Self::new(Address::Host(host.into()), key.into())
     }
 
     /// A complete `ws://` or `wss://` URL, up to and including `/app/{key}`. If the URL has no query, the client adds
     /// `protocol`, `client` and `version`. The host is as with [`host`](Self::host), with an IPv6 address in brackets;
-    /// its zone follows `%25` or `%` alone (`ws://[fe80::1%25eth0]:8080/app/app-key`). A user name or a password in the
-    /// URL is an [`Error::Config`]: send them by [`header`](Self::header), as `Authorization`. So are
-    /// [`port`](Self::port), [`tls`](Self::tls) and [`path_prefix`](Self::path_prefix) beside a URL.
+    /// its zone follows `%25` or `%` alone (`ws://[fe80::1%25eth0]:8080/app/app-key`).
+    ///
+    /// A user name or a password in the URL is an [`Error::Config`]: send them by [`header`](Self::header), as
+    /// `Authorization`. The options [`port`](Self::port), [`tls`](Self::tls) and [`path_prefix`](Self::path_prefix)
+    /// beside a URL are an [`Error::Config`] as well.
     pub fn url(url: impl Into<String>) -> Self {
         Self::new(Address::Url(url.into()), String::new())
     }
 
-    /// Like [`url`](Self::url), with a closure that the client asks before each attempt to connect: for tokens in the URL.
+    /// Like [`url`](Self::url), with a closure that returns a URL for each attempt to connect, for example with a fresh
+    /// token.
     ///
     /// An invalid URL or a panic fails that attempt with [`Error::DialUrl`], and the client tries again by its
-    /// [`Reconnect`] policy. The closure runs on the thread of the attempt and should return soon: it cannot be
-    /// interrupted, and its time counts towards [`connect_timeout`](Self::connect_timeout), in the phase
+    /// [`Reconnect`] policy. The closure runs on the thread of the attempt and cannot be interrupted, so it should return
+    /// soon. Its time counts towards [`connect_timeout`](Self::connect_timeout), in the phase
     /// [`Dns`](crate::ConnectPhase::Dns). Calls that wait for the client, such as
-    /// [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside it. [`secret`](Self::secret)
-    /// needs an app key that is known beforehand, and beside `url_with` it is an [`Error::Config`].
+    /// [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside the closure.
+    /// [`secret`](Self::secret) needs an app key that is known beforehand: beside `url_with` it is an [`Error::Config`].
     ///
     /// ```
     /// use pusher_channels::Config;
@@ -177,13 +162,12 @@ impl Config {
             pong_timeout: Duration::from_secs(30),
             subscription_timeout: Duration::from_secs(30),
             reconnect: Reconnect::default(),
-            auth: Auth::default(),
-            tls_options: tls::Tls::default(),
-            proxy: proxy::Choice::Direct,
+            auth: AuthOptions::default(),
+            tls_options: TlsOptions::default(),
+            proxy: ProxyOption::Direct,
             dialer: None,
-            queue_capacity: 16_384,
-            overflow: None,
-            max_message_size: 1 << 20,
+            limits: Limits::default(),
+            decoder: None,
             manual_dispatch: false,
             log_events: false,
         }
@@ -205,9 +189,9 @@ impl Config {
 
     /// Whether to use TLS. Defaults to `true`.
     ///
-    /// With `false`, a server that closes with 4000 asks for TLS all the same: the client then connects over TLS, on port 443
-    /// where it was on the default 80, else on the same port. From then on TLS stays on until the client is disconnected. When
-    /// that port speaks no TLS, the client gives up: [`Failed`](crate::ConnectionState::Failed).
+    /// A server may ask for TLS by the close code 4000. A client without TLS then connects over TLS until it is
+    /// disconnected: on port 443 if it used the default port 80, else on the same port. If that port does not speak TLS,
+    /// the client gives up and is [`Failed`](crate::ConnectionState::Failed).
     pub fn tls(mut self, tls: bool) -> Self {
         self.tls = Some(tls);
         self
@@ -225,56 +209,58 @@ impl Config {
         self
     }
 
-    /// Another header of the upgrade request. May be called several times. The headers of WebSocket itself cannot be set.
+    /// Adds a header to the upgrade request. May be called several times. The client sets the headers of WebSocket itself;
+    /// setting one of them is an [`Error::Config`].
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), Secret::new(value)));
         self
     }
 
-    /// How the client names itself in the query. Defaults to this crate's name and version. Servers refuse a version that
-    /// does not look like one (4006).
+    /// The name and the version of the client in the query. Defaults to the name and the version of this crate. Servers
+    /// refuse text that does not look like a version, with the close code 4006.
     pub fn client_name(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
         self.metadata = Some((name.into(), version.into()));
         self
     }
 
-    /// Leaves the query `protocol`, `client`, `version` away.
+    /// Leaves out the query with `protocol`, `client` and `version`.
     pub fn without_metadata(mut self) -> Self {
         self.metadata = None;
         self
     }
 
-    /// How long connecting may take in all, from 1 ms to a year: name resolution, TCP and a proxy, or a dialer; TLS, upgrade
-    /// and the server's confirmation. Defaults to 15 s.
+    /// How long connecting may take in all, from 1 ms to a year. Defaults to 15 s. It includes name resolution, TCP and a
+    /// proxy, or a dialer; TLS; the upgrade; and the server's confirmation.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long the connection may be idle in one direction before the client sends a ping, from 1 ms to a year. Defaults to
-    /// 120 s. If the server names a smaller value, that value is used; a server's value below 1 s counts as 1 s.
+    /// How long the connection may be idle in one direction before the client sends a ping, from 1 ms to a year. Defaults
+    /// to 120 s. If the server sends a smaller value, the client uses that one; it takes a server's value below 1 s for
+    /// 1 s.
     pub fn activity_timeout(mut self, timeout: Duration) -> Self {
         self.activity_timeout = timeout;
         self
     }
 
-    /// How long the connection may be idle before the client sends a ping, regardless of the server's value, which it may
-    /// exceed; from 1 ms to a year. Defaults to none: [`activity_timeout`](Self::activity_timeout) and the server's value
-    /// count.
+    /// Replaces [`activity_timeout`](Self::activity_timeout) and the server's value, and may exceed both; from 1 ms to a
+    /// year. Defaults to none.
     pub fn activity_timeout_override(mut self, timeout: Duration) -> Self {
         self.activity_timeout_override = Some(timeout);
         self
     }
 
-    /// How long there may be no connection before the state becomes
-    /// [`Unavailable`](crate::ConnectionState::Unavailable), from 1 ms to a year. Defaults to 10 s. Attempts go on.
+    /// How long the client may be without a connection before its state becomes
+    /// [`Unavailable`](crate::ConnectionState::Unavailable), from 1 ms to a year. Defaults to 10 s. The client goes on
+    /// with its attempts to connect.
     pub fn unavailable_timeout(mut self, timeout: Duration) -> Self {
         self.unavailable_timeout = timeout;
         self
     }
 
-    /// How long after a ping any sign of life may take before the connection is given up, from 1 ms to a year. Defaults to
-    /// 30 s.
+    /// How long the client waits for a message of any kind after a ping, before it gives up the connection; from 1 ms to a
+    /// year. Defaults to 30 s.
     pub fn pong_timeout(mut self, timeout: Duration) -> Self {
         self.pong_timeout = timeout;
         self
@@ -286,196 +272,40 @@ impl Config {
         self
     }
 
-    /// The policy of reconnecting. Defaults to [`Reconnect::default`]: for ever, with back-off.
+    /// The policy of reconnecting. Defaults to [`Reconnect::default`]: trying for ever, with back-off.
     pub fn reconnect(mut self, policy: Reconnect) -> Self {
         self.reconnect = policy;
         self
     }
 
-    /// A proxy for the socket and for the requests to auth endpoints. Defaults to none.
-    ///
-    /// | URL | proxy | default port |
-    /// |---|---|---|
-    /// | `http://[user:password@]host[:port]` | HTTP `CONNECT` | 80 |
-    /// | `https://[user:password@]host[:port]` | HTTP `CONNECT`, over TLS to the proxy | 443 |
-    /// | `socks5://[user:password@]host[:port]` | SOCKS 5 | 1080 |
-    ///
-    /// A URL without a scheme is `http`. `socks5h://` is the same as `socks5://`: the proxy always resolves names.
-    /// Percent-encode special characters of the user name and the password. Everything goes through the proxy, loopback
-    /// included. The certificate of an `https://` proxy is verified by the host in its URL, with the platform's roots
-    /// and those of [`root_certificate_pem`](Self::root_certificate_pem); TLS to the server runs inside the tunnel. A
-    /// URL of another form is an [`Error::Config`], and so is `https://` without the feature `native-tls`.
-    ///
-    /// Of this call and [`proxy_from_env`](Self::proxy_from_env), the last one counts.
-    ///
-    /// If the proxy refuses, or cannot be reached, the error is an [`Error::Proxy`]. The client tries again by the
-    /// [`Reconnect`] policy, even after a wrong password.
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), pusher_channels::Error> {
-    /// use pusher_channels::{Config, Pusher};
-    ///
-    /// // The password is p@ss:word.
-    /// let config = Config::cluster("app-key", "eu").proxy("http://ann:p%40ss%3Aword@proxy.example.com:3128");
-    /// let pusher = Pusher::new(config).connect()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.proxy = proxy::Choice::Always(Secret::new(url));
-        self
-    }
-
-    /// Reads the proxy from the environment, at the time of this call: `https_proxy` for `wss` and `https`,
-    /// `http_proxy` for `ws` and `http`, and `all_proxy` if that one is not set. The values are as with
-    /// [`proxy`](Self::proxy). The hosts in `no_proxy` are reached directly. Without this call the environment is not
-    /// read.
-    ///
-    /// `no_proxy` has entries of these forms, separated by commas or blanks:
-    ///
-    /// | entry | hosts that are reached directly |
-    /// |---|---|
-    /// | `*` | all |
-    /// | `example.com`, `.example.com` | that host and its subdomains |
-    /// | `*.example.com` | its subdomains |
-    /// | `10.0.0.1`, `::1`, `[::1]` | that address, in any spelling |
-    /// | `10.0.0.0/8`, `fd00::/8` | the addresses in that range; host names are not resolved for it |
-    ///
-    /// An entry may end in a port, and then covers that port only: `example.com:8080`, `[::1]:8080`, `10.0.0.0/8:8080`.
-    /// A final dot makes no difference. An entry of another form has no effect, and is logged at `warn`, once for a
-    /// configuration and its clones.
-    ///
-    /// Of this call and [`proxy`](Self::proxy), the last one counts: if the environment names no proxy, there is none.
-    /// An empty variable counts as absent, and the lower-case name comes before the upper-case one. An auth endpoint on
-    /// this machine that the proxy would get in plain text belongs into `no_proxy` (`localhost,127.0.0.1`).
-    ///
-    /// The names of the variables may be upper-case, except for `HTTP_PROXY`, which web servers let clients set. In a
-    /// CGI program, which has a `REQUEST_METHOD`, `http_proxy` is skipped as well: on Windows, where names have no
-    /// case, it is the same variable. A value that is not Unicode is an [`Error::Config`].
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), pusher_channels::Error> {
-    /// use pusher_channels::{Config, Pusher};
-    ///
-    /// let pusher = Pusher::new(Config::cluster("app-key", "eu").proxy_from_env()).connect()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn proxy_from_env(mut self) -> Self {
-        self.proxy = proxy::Choice::Environment(proxy::Environment::read(|name| std::env::var(name)));
-        self
-    }
-
-    /// Makes the connection of the socket by a closure of the program: through a tunnel, to a Unix socket, in memory. It
-    /// takes the place of resolving, TCP and a proxy, for each attempt to connect; TLS and WebSocket go over what it returns.
-    /// Requests to auth endpoints do not use it.
-    ///
-    /// The closure runs on the thread of the attempt, and cannot be interrupted: what it returns after
-    /// [`time_left`](DialRequest::time_left), or after a `disconnect`, is closed. Its error is
-    /// [`Error::Dialer`]; so is, at once, a fifth call while four have not returned. Calls that wait for the client,
-    /// such as [`Pusher::connect`](crate::Pusher::connect), return [`Error::WouldDeadlock`] inside it.
-    ///
-    /// ```no_run
-    /// # #[cfg(unix)]
-    /// # fn config() -> pusher_channels::Config {
-    /// use std::os::unix::net::UnixStream;
-    /// use pusher_channels::{ByteStream, Config};
-    ///
-    /// let config = Config::host("app-key", "localhost")
-    ///     .tls(false)
-    ///     .dialer(|_| UnixStream::connect("/run/soketi.sock").map(ByteStream::unix));
-    /// # config
-    /// # }
-    /// ```
-    pub fn dialer<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
-        mut self,
-        dial: impl Fn(&DialRequest) -> Result<ByteStream, E> + Send + Sync + 'static,
-    ) -> Self {
-        self.dialer = Some(Dialer::new(dial));
-        self
-    }
-
-    /// How many notifications each queue holds, at least 1. Defaults to 16,384. Independently of that, a queue is full with
-    /// 16 MiB; a single larger notification passes.
-    pub fn queue_capacity(mut self, notifications: usize) -> Self {
-        self.queue_capacity = notifications;
-        self
-    }
-
-    /// What full queues do. Defaults to [`Overflow::Block`] for handlers and [`Overflow::DropOldest`] for receivers; this
-    /// sets both.
-    pub fn overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = Some(overflow);
-        self
-    }
-
-    /// The largest message to accept, from 1 byte to 1 GiB. Defaults to 1 MiB. A larger message ends the connection with 1009, and
-    /// the client connects again. A frame that announces more does the same, even if it is a control frame. A
-    /// connection keeps a buffer of the size of its largest message. The headers of a message's fragments may add up to
-    /// 2 MiB.
-    pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.max_message_size = bytes;
-        self
-    }
-
-    /// No dispatch thread: handlers run inside [`Pusher::dispatch`](crate::Pusher::dispatch), on the thread that calls it.
+    /// Runs handlers inside [`Pusher::dispatch`](crate::Pusher::dispatch), on the thread that calls it, instead of on a
+    /// dispatch thread. Defaults to a dispatch thread.
     pub fn manual_dispatch(mut self) -> Self {
         self.manual_dispatch = true;
         self
     }
 
-    /// Whether the client logs the events that it receives and the client events that it accepts for sending, at `debug`:
-    /// their names, their channels and their data. Events of the platform, whose names begin with `pusher:`, are not
-    /// logged. Defaults to `false`: without this option no record contains the data of an event.
+    /// Converts the decrypted bytes of an event on an encrypted channel into text, by a closure. Defaults to UTF-8. The
+    /// client reports an error of the closure as a [`DecryptionFailure`](crate::DecryptionFailure).
+    pub fn encrypted_data_decoder<E: fmt::Display>(
+        mut self,
+        decode: impl Fn(&[u8]) -> Result<String, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.decoder = Some(Decoder::new(decode));
+        self
+    }
+
+    /// Whether the client logs the events that it receives and the client events that it accepts for sending. Defaults to
+    /// `false`: without this option, no log record contains the data of an event. The records have the level `debug`, and
+    /// contain the name, the channel and the data of the event. Events of the protocol, whose names begin with `pusher:`,
+    /// are left out.
     pub fn log_events(mut self, log: bool) -> Self {
         self.log_events = log;
         self
     }
 
-    /// Checks every option.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.address {
-            Address::UrlWith(_) => {
-                endpoint::check_beside_url(self, "url_with")?;
-                endpoint::metadata(self)?;
-            }
-            _ => drop(self.endpoint()?),
-        }
-        self.headers()?;
-        self.check_auth()?;
-        self.proxy.check()?;
-        self.check_tls()?;
-        let durations = [
-            ("connect_timeout", self.connect_timeout),
-            ("activity_timeout", self.activity_timeout),
-            ("activity_timeout_override", self.activity_timeout_override.unwrap_or(self.activity_timeout)),
-            ("unavailable_timeout", self.unavailable_timeout),
-            ("pong_timeout", self.pong_timeout),
-            ("subscription_timeout", self.subscription_timeout),
-            ("auth_timeout", self.auth.timeout),
-        ];
-        for (option, duration) in durations {
-            // The lower bound keeps timers from spinning.
-            if !(Duration::from_millis(1)..=A_YEAR).contains(&duration) {
-                return Err(Error::config(option, "must be between 1 ms and a year"));
-            }
-        }
-        let (min, max) = self.reconnect.delays();
-        if min.max(max) > A_YEAR {
-            return Err(Error::config("reconnect", "a delay must not be longer than a year"));
-        }
-        if !(1..=1 << 30).contains(&self.max_message_size) {
-            return Err(Error::config("max_message_size", "must be between 1 byte and 1 GiB"));
-        }
-        if self.queue_capacity == 0 {
-            return Err(Error::config("queue_capacity", "must be at least 1"));
-        }
-        Ok(())
-    }
-
     /// The address that the client dials, as a `ws://` or `wss://` URL, for logs and tests. It contains the app's key, and
-    /// the tokens that the program has put into [`url`](Self::url). With [`url_with`](Self::url_with), this call runs the
-    /// closure.
+    /// any tokens in the URL of [`url`](Self::url). With [`url_with`](Self::url_with), this call runs the closure.
     ///
     /// ```
     /// use pusher_channels::Config;
@@ -487,40 +317,13 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the options do not make an address; [`Error::DialUrl`] if the closure of
+    /// [`Error::Config`] if the options of the address are not valid; [`Error::DialUrl`] if the closure of
     /// [`url_with`](Self::url_with) panics, or its URL is not valid.
     pub fn dial_url(&self) -> Result<String, Error> {
-        self.for_attempt()?.endpoint().map(|endpoint| endpoint.url())
+        Location::of(self)?.endpoint().map(|endpoint| endpoint.url())
     }
 
-    /// Whether the address is evaluated for each attempt, by the program's own code.
-    pub(crate) fn asks_for_url(&self) -> bool {
-        matches!(self.address, Address::UrlWith(_))
-    }
-
-    /// The configuration of one attempt to connect, in which the address is fixed.
-    pub(crate) fn for_attempt(&self) -> Result<Cow<'_, Self>, Error> {
-        let Address::UrlWith(source) = &self.address else { return Ok(Cow::Borrowed(self)) };
-        let invalid = |error| match error {
-            Error::Config { reason, .. } => Error::DialUrl { reason },
-            other => other,
-        };
-        let fixed = Self { address: Address::Url(source.url()?), ..self.clone() };
-        fixed.endpoint().map_err(invalid)?;
-        Ok(Cow::Owned(fixed))
-    }
-
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, Error> {
-        if self.port == Some(0) {
-            return Err(Error::config("port", "must not be 0"));
-        }
-        Endpoint::of(self)
-    }
-
-    pub(crate) fn headers(&self) -> Result<Vec<(HeaderName, &Secret)>, Error> {
-        endpoint::checked_headers(self)
-    }
-
+    /// The options of the session. Their texts need no parsing, so a session can exist before the first `connect`.
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             connect_timeout: self.connect_timeout,
@@ -531,40 +334,22 @@ impl Config {
             subscriptions: Rules {
                 timeout: self.subscription_timeout,
                 can_authorize: self.can_authorize(),
-                max_members: self.members_kept(),
-                max_member_bytes: self.member_bytes_kept(),
-                has_decoder: self.decoder().is_some(),
+                max_members: self.limits.max_presence_members,
+                max_member_bytes: self.limits.max_presence_bytes,
+                has_decoder: self.decoder.is_some(),
             },
-            reconnect: self.reconnect.clone(),
-            tls: self.endpoint().is_ok_and(|endpoint| endpoint.tls),
-            client_event_limit: self.events_per_second(),
-            client_event_patience: self.event_patience(),
+            reconnect: self.reconnect.policy(),
+            client_event_limit: self.limits.client_event_limit,
+            client_event_patience: self.limits.client_event_patience,
         }
-    }
-
-    /// The proxy on the way to this host; `None` for the direct way.
-    pub(crate) fn proxy_for(&self, tls: bool, host: &str, port: u16) -> Result<Option<Proxy>, Error> {
-        self.proxy.proxy_for(tls, host, port)
-    }
-
-    pub(crate) fn custom_dialer(&self) -> Option<&Dialer> {
-        self.dialer.as_ref()
-    }
-
-    pub(crate) fn max_message(&self) -> usize {
-        self.max_message_size
     }
 
     pub(crate) fn logs_events(&self) -> bool {
         self.log_events
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.queue_capacity
-    }
-
-    pub(crate) fn overflow_or(&self, default: Overflow) -> Overflow {
-        self.overflow.unwrap_or(default)
+    pub(crate) fn decoder(&self) -> Option<&Decoder> {
+        self.decoder.as_ref()
     }
 
     pub(crate) fn is_dispatched_by_hand(&self) -> bool {
@@ -573,8 +358,8 @@ impl Config {
 }
 
 impl fmt::Debug for Config {
-    /// Shows where the client connects. Header values stay hidden, because tokens travel in them, and so do a URL's user and
-    /// its query.
+    /// Shows the address and some options. Hides the values of headers, because tokens travel in them, and the user and the
+    /// query of a URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = match &self.address {
             Address::Url(url) => Address::Url(without_credentials(url).to_owned()),
@@ -592,7 +377,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// The part of a URL in which nothing is secret. A user is refused, but only when the client connects.
+/// The part of a URL without secrets. The client refuses a user in a URL only when it connects.
 fn without_credentials(url: &str) -> &str {
     let before_query = url.split('?').next().unwrap_or_default();
     before_query.rsplit_once('@').map_or(before_query, |(_, rest)| rest)
@@ -607,7 +392,7 @@ mod tests {
     }
 
     fn option_of(config: Config) -> &'static str {
-        match config.check() {
+        match config.plan() {
             Err(Error::Config { option, .. }) => option,
             other => panic!("{other:?}"),
         }
@@ -615,16 +400,13 @@ mod tests {
 
     #[test]
     fn options_that_cannot_work_are_refused_and_named() {
-        assert!(local().check().is_ok());
+        assert!(local().plan().is_ok());
         assert_eq!(option_of(local().connect_timeout(Duration::ZERO)), "connect_timeout");
         assert_eq!(option_of(local().activity_timeout(Duration::ZERO)), "activity_timeout");
         assert_eq!(option_of(local().pong_timeout(Duration::MAX)), "pong_timeout");
         assert_eq!(option_of(local().subscription_timeout(Duration::ZERO)), "subscription_timeout");
         assert_eq!(option_of(local().reconnect(Reconnect::default().min_delay(Duration::MAX))), "reconnect");
         assert_eq!(option_of(local().reconnect(Reconnect::default().max_delay(Duration::MAX))), "reconnect");
-        assert_eq!(option_of(local().max_message_size(0)), "max_message_size");
-        assert_eq!(option_of(local().max_message_size(usize::MAX)), "max_message_size");
-        assert_eq!(option_of(local().queue_capacity(0)), "queue_capacity");
     }
 
     #[test]

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-/// When and how often a lost connection is made anew.
+use super::plan::A_YEAR;
+use crate::{Error, session::ReconnectPolicy};
+
+/// The policy of reconnecting: when, and how often, the client replaces a lost connection.
 ///
-/// The *n*-th delay in a row is drawn evenly from [`min_delay`](Self::min_delay) to the smaller of
-/// [`max_delay`](Self::max_delay) and 1 s x 2^(n-1). The draw keeps thousands of clients from coming back in the same
-/// instant after an outage. The count starts again once a connection has been stable for 10 s.
+/// Before the *n*-th attempt in a row, the client waits for a random time, from [`min_delay`](Self::min_delay) to the
+/// smaller of [`max_delay`](Self::max_delay) and 1 s x 2^(n-1). Random delays keep thousands of clients from coming back
+/// in the same instant after an outage. The count starts again after a connection has been stable for 10 s.
 ///
-/// The server has its say too: close codes 4001-4099 are final, 4100-4199 wait at least a second, 4200-4299 ask for a
-/// reconnect at once.
+/// The close code of the server counts as well: after 4001-4099 the client gives up, after 4100-4199 it waits for at
+/// least a second, and after 4200-4299 it reconnects at once.
 ///
 /// Defaults to trying for ever, with delays from 0 to 30 s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,41 +30,44 @@ impl Default for Reconnect {
 }
 
 impl Reconnect {
-    /// No reconnecting at all: after a loss the client is [`Disconnected`](crate::ConnectionState::Disconnected).
+    /// Never reconnects: after a loss the client is [`Disconnected`](crate::ConnectionState::Disconnected).
     pub fn never() -> Self {
         Self { never: true, ..Self::default() }
     }
 
-    /// After so many failed attempts in a row the client is [`Failed`](crate::ConnectionState::Failed), with the last cause,
-    /// which tells it from a refusal by the server: the cause of that is [`Error::ConnectionClosed`](crate::Error::ConnectionClosed)
-    /// with 4000-4099. Defaults to no limit. A connection that ends within 10 s counts as a failed attempt.
+    /// How many attempts in a row may fail before the client is [`Failed`](crate::ConnectionState::Failed). Defaults to no
+    /// limit. A connection that ends within 10 s counts as a failed attempt.
+    ///
+    /// The cause of the state is the error of the last attempt. After a refusal by the server, the cause is an
+    /// [`Error::ConnectionClosed`] with a code of 4000-4099 instead.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// The shortest delay before an attempt, at most a year; it wins over a smaller upper bound. Defaults to 0.
+    /// The shortest delay before an attempt, up to a year. If it is longer than the upper bound, it counts. Defaults to
+    /// 0.
     pub fn min_delay(mut self, delay: Duration) -> Self {
         self.min_delay = delay;
         self
     }
 
-    /// The longest delay before an attempt, at most a year. Defaults to 30 s.
+    /// The longest delay before an attempt, up to a year. Defaults to 30 s.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    pub(crate) fn is_never(&self) -> bool {
-        self.never
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.min_delay.max(self.max_delay) > A_YEAR {
+            return Err(Error::config("reconnect", "a delay must not be longer than a year"));
+        }
+        Ok(())
     }
 
-    pub(crate) fn attempts(&self) -> Option<u32> {
-        self.max_attempts
-    }
-
-    /// The shortest and the longest delay.
-    pub(crate) fn delays(&self) -> (Duration, Duration) {
-        (self.min_delay, self.max_delay)
+    /// The policy in the form that the session takes.
+    pub(crate) fn policy(&self) -> ReconnectPolicy {
+        let Self { never, max_attempts, min_delay, max_delay } = *self;
+        ReconnectPolicy { never, max_attempts, min_delay, max_delay }
     }
 }

@@ -5,21 +5,42 @@ use zeroize::Zeroizing;
 use super::{Config, host};
 use crate::Error;
 
-/// The options as they were given.
+/// The options of TLS.
 #[derive(Clone, Default)]
-pub(super) struct Tls {
-    roots: Vec<Vec<u8>>,
-    identity: Option<Identity>,
+pub(crate) struct TlsOptions {
+    /// Certificates as PEM.
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
+    pub roots: Vec<Vec<u8>>,
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
+    pub identity: Option<Identity>,
     server_name: Option<String>,
 }
 
-/// A client certificate and its private key, as PEM. Both are wiped, because one file may contain both.
+impl TlsOptions {
+    /// Checks the options that can be checked without a TLS library.
+    pub fn check(&self) -> Result<(), Error> {
+        let bad = "must be a host name or an address, without a port and a scheme";
+        match &self.server_name {
+            Some(name) if name.contains('%') || host::checked(name).is_err() => {
+                Err(Error::config("tls_server_name", bad))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The name to verify in the certificate of the server at this host.
+    pub fn server_name<'a>(&'a self, host: &'a str) -> &'a str {
+        host::tls_name(self.server_name.as_deref().unwrap_or(host))
+    }
+}
+
+/// A client certificate and its private key, as PEM. The memory of both is wiped, because one file may contain both.
 #[derive(Clone)]
 pub(crate) struct Identity {
     #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
-    pub(crate) certificate: Zeroizing<Vec<u8>>,
+    pub certificate: Zeroizing<Vec<u8>>,
     #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
-    pub(crate) key: Zeroizing<Vec<u8>>,
+    pub key: Zeroizing<Vec<u8>>,
 }
 
 /// TLS, for the socket and for the requests to auth endpoints.
@@ -44,8 +65,8 @@ impl Config {
     }
 
     /// A client certificate and its private key, both as PEM text, for servers and auth endpoints that ask for one. The
-    /// certificate comes first, followed by its intermediate certificates, if there are any. An `https://` proxy never
-    /// gets it. The last call counts. Defaults to none.
+    /// certificate comes first, followed by its intermediate certificates, if there are any. The client never sends it to
+    /// an `https://` proxy. The last call counts. Defaults to none.
     ///
     /// The key is PKCS 8 without a password: `-----BEGIN PRIVATE KEY-----`. Convert keys in other formats by
     /// `openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key`. The client wipes its copies of the key when they are
@@ -72,13 +93,14 @@ impl Config {
         self
     }
 
-    /// The name to verify in the server's certificate, if it is not the host: for servers that are reached by an
-    /// address, through a tunnel, or by a [`dialer`](Self::dialer). The name is sent in the handshake (SNI) and
-    /// verified, for the socket and for auth endpoints on the same host. The `Host` header keeps the host that is
-    /// dialled. Auth endpoints on other hosts and an `https://` proxy are verified by their own hosts. Defaults to the
-    /// host, without a final dot.
+    /// The name to verify in the server's certificate, if it is not the host: for connections by an address, through a
+    /// tunnel, or by a [`dialer`](Self::dialer). Defaults to the host, without a final dot.
     ///
-    /// The value is a host name or an address, without port or scheme; anything else is an [`Error::Config`].
+    /// The client sends the name in the handshake (SNI) and verifies it, for the socket and for auth endpoints on the same
+    /// host. The `Host` header keeps the host that is dialled. The certificates of an `https://` proxy and of auth
+    /// endpoints on other hosts must have the names of their own hosts.
+    ///
+    /// The value is a host name or an address, without port or scheme; other text is an [`Error::Config`].
     ///
     /// ```no_run
     /// # fn main() -> Result<(), pusher_channels::Error> {
@@ -94,34 +116,6 @@ impl Config {
         self.tls_options.server_name = Some(name.into());
         self
     }
-
-    /// Checks the options that can be checked without a TLS library.
-    pub(super) fn check_tls(&self) -> Result<(), Error> {
-        let bad = "must be a host name or an address, without a port and a scheme";
-        match &self.tls_options.server_name {
-            Some(name) if name.contains('%') || host::checked(name).is_err() => {
-                Err(Error::config("tls_server_name", bad))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The name to verify in the certificate of the server at this host.
-    #[cfg(feature = "native-tls")]
-    pub(crate) fn server_name<'a>(&'a self, host: &'a str) -> &'a str {
-        let is_server = || self.endpoint().is_ok_and(|endpoint| endpoint.host.eq_ignore_ascii_case(host));
-        host::tls_name(self.tls_options.server_name.as_deref().filter(|_| is_server()).unwrap_or(host))
-    }
-
-    #[cfg(feature = "native-tls")]
-    pub(crate) fn root_certificates(&self) -> &[Vec<u8>] {
-        &self.tls_options.roots
-    }
-
-    #[cfg(feature = "native-tls")]
-    pub(crate) fn client_identity(&self) -> Option<&Identity> {
-        self.tls_options.identity.as_ref()
-    }
 }
 
 #[cfg(test)]
@@ -136,8 +130,9 @@ mod tests {
     #[cfg(feature = "native-tls")]
     fn c8_a_server_name_is_that_of_the_server_alone() {
         let config = Config::host("key", "Tunnel.example").tls_server_name("ws.internal.");
+        let plan = config.plan().expect("valid");
         assert_eq!(
-            ["tunnel.example", "backend.example."].map(|host| config.server_name(host)),
+            ["tunnel.example", "backend.example."].map(|host| plan.tls_name(host)),
             ["ws.internal", "backend.example"]
         );
     }
@@ -145,12 +140,12 @@ mod tests {
     #[test]
     fn c8_a_server_name_is_a_name_or_an_address() {
         for name in ["ws.internal", "WS.internal.", "a_b", "127.0.0.1", "::1", "[::1]"] {
-            assert!(local().tls_server_name(name).check().is_ok(), "{name}");
+            assert!(local().tls_server_name(name).plan().is_ok(), "{name}");
         }
         let bad =
             ["", ".", "a..b", "ws.internal:443", "https://ws.internal", "a b", "a\0b", "a\r\nb", "*.a", "fe80::1%lo"];
         for name in bad {
-            let error = local().tls_server_name(name).check().expect_err(name);
+            let error = local().tls_server_name(name).plan().expect_err(name);
             assert!(matches!(error, Error::Config { option: "tls_server_name", .. }), "{name:?}: {error}");
         }
     }
@@ -161,10 +156,11 @@ mod tests {
         let hosts =
             [("ws.example.", "ws.example"), ("WS.Example", "WS.Example"), ("fe80::1%lo", "fe80::1"), ("::1", "::1")];
         for (host, expected) in hosts {
-            assert_eq!(local().server_name(host), expected);
+            assert_eq!(local().plan().expect("valid").tls_name(host), expected);
         }
         for (name, expected) in [("ws.internal", "ws.internal"), ("ws.internal.", "ws.internal"), ("[::1]", "::1")] {
-            assert_eq!(Config::host("key", "127.0.0.1").tls_server_name(name).server_name("127.0.0.1"), expected);
+            let plan = Config::host("key", "127.0.0.1").tls_server_name(name).plan().expect("valid");
+            assert_eq!([plan.tls_name("127.0.0.1"), plan.tls.server_name("127.0.0.1")], [expected; 2]);
         }
     }
 

@@ -1,40 +1,45 @@
-//! How much memory may be kept of what servers and endpoints send.
+//! Memory budgets for data that servers and endpoints send.
 
 use std::sync::Arc;
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// Up to this many bytes are kept by one client, over all its channels. D3 promises 32 MiB in all, of which members may take
-/// 20 MiB: the rest is for the message that is being read, for what is made of it, and for a list of members that replaces
-/// another one.
-const LIMIT: usize = 4 << 20;
+/// The session of one client keeps up to this many bytes, over all its channels, members aside: events that wait for a
+/// key, and permissions that wait for the answer of the server. D3 promises 32 MiB in all, of which members may take 20
+/// MiB. The rest is for the message that is being read, for the data that is made of it, and for a list of members that
+/// replaces another one.
+const OF_SESSION: usize = 3 << 20;
 
-/// The rest of a memory budget: for members, which have one of their own, or for events that wait for a key, permissions that wait for
-/// the server's answer, and the data of confirmations. A clone is the same budget.
+/// The dispatcher keeps up to this many bytes of confirmations for handlers that are bound later.
+const OF_DISPATCHER: usize = 1 << 20;
+
+/// A memory budget. A clone is the same budget.
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryBudget {
     left: Arc<AtomicUsize>,
 }
 
-/// What one keeper holds of the budget. It is given back when the reservation is dropped, so that nobody has to remember to.
+/// The part of a budget that one owner holds. Dropping the reservation returns it.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     left: Arc<AtomicUsize>,
     bytes: usize,
 }
 
-impl Default for MemoryBudget {
-    fn default() -> Self {
-        Self::of(LIMIT)
-    }
-}
-
 impl MemoryBudget {
+    pub fn of_session() -> Self {
+        Self::of(OF_SESSION)
+    }
+
+    pub fn of_dispatcher() -> Self {
+        Self::of(OF_DISPATCHER)
+    }
+
     pub fn of(bytes: usize) -> Self {
         Self { left: Arc::new(AtomicUsize::new(bytes)) }
     }
 
-    /// A reservation of nothing yet.
+    /// An empty reservation.
     pub fn reservation(&self) -> Reservation {
         Reservation { left: Arc::clone(&self.left), bytes: 0 }
     }
@@ -45,10 +50,11 @@ impl Reservation {
         self.bytes
     }
 
-    /// Makes the reservation so large. False, and no change, when there is not so much left. Making it smaller always works.
+    /// Changes the size of the reservation. Returns false, and changes nothing, if the budget is too small. A smaller
+    /// size always fits.
     pub fn resize(&mut self, bytes: usize) -> bool {
         let held = self.bytes;
-        // Nothing else is read because of this number, so that no order has to be kept.
+        // No other memory depends on this number, so the order is irrelevant.
         let update = |left: usize| (left + held).checked_sub(bytes);
         let fits = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update).is_ok();
         if fits {
@@ -69,17 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn d3_shares_together_never_exceed_the_budget() {
+    fn d3_reservations_together_never_exceed_the_budget() {
         let budget = MemoryBudget::of(10);
         let (mut first, mut second) = (budget.reservation(), budget.reservation());
         assert!(first.resize(6) && second.resize(4));
-        assert!(!first.resize(7), "nothing is left");
+        assert!(!first.resize(7), "the budget is used up");
         assert_eq!((first.bytes(), second.bytes()), (6, 4), "a refusal changes nothing");
         assert!(second.resize(3) && first.resize(7));
     }
 
     #[test]
-    fn d3_a_share_is_given_back_when_it_is_dropped() {
+    fn d3_a_reservation_is_returned_when_it_is_dropped() {
         let budget = MemoryBudget::of(10);
         let mut first = budget.reservation();
         assert!(first.resize(10));

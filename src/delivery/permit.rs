@@ -1,15 +1,15 @@
-//! A place in a bounded number of things that wait.
+//! Permits: a limit for the number of concurrent holders.
 
 use std::sync::Arc;
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// A place that is given back when it is dropped, wherever what held it has come to.
+/// A permit. Dropping it returns it.
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<AtomicUsize>);
 
 impl Permit {
-    /// Takes one of `limit` places; `None` when all are taken.
+    /// Takes one of `limit` permits; `None` if all are taken.
     pub fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
         let update = |count: usize| (count < limit).then_some(count + 1);
         taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update).ok()?;
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_again_once_it_is_dropped() {
+    fn a_dropped_permit_can_be_taken_again() {
         let taken = Arc::default();
         let first = Permit::take(&taken, 1);
         assert!(first.is_some() && Permit::take(&taken, 1).is_none());

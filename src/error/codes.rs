@@ -1,4 +1,5 @@
-//! Hints for the user: the meaning of the codes of servers and endpoints, and remedies.
+//! Hints for the user: the meaning of the codes of servers and endpoints, and remedies. Names of options stand in
+//! braces.
 
 /// The hint for refused signatures.
 pub(super) const BAD_SIGNATURE: &str = "check which backend signs, for which app, and with which secret";
@@ -20,12 +21,12 @@ pub(super) fn close(code: u16) -> Option<&'static str> {
         1011 => "it has an internal error",
         1012 => "it restarts",
         1013 => "it is temporarily overloaded",
-        4000 => "the app accepts only TLS; set Config::tls(true)",
+        4000 => "the app accepts only TLS; set {tls}(true)",
         4001 => "it has no app with this key; check the key, and the cluster or host",
         4003 => "the app is disabled; enable it in the server's settings",
         4004 => "the app has as many connections as its quota allows",
-        4005 => "it does not know the path; check Config::path_prefix, or the URL",
-        4006 => "it cannot read the version of the client; check Config::client_name",
+        4005 => "it does not know the path; check {path_prefix}, or the URL",
+        4006 => "it cannot read the version of the client; check {client_name}",
         4007 => "it does not support this version of the protocol",
         4008 => "the version of the protocol is missing; the URL's query needs protocol=7",
         4009 => "not authorised; check which backend signs, with which secret, and whether the app allows the origin",
@@ -69,7 +70,7 @@ pub(super) fn upgrade_status(status: u16) -> Option<&'static str> {
         200..=299 => "it is not a Pusher server, or a login page of the network answered instead",
         300..=399 => "it redirects to another URL, which the client does not follow; use that URL",
         401 | 403 => "it does not allow this client; check the origin and the headers",
-        404 => "there is no WebSocket at this path; check the host, the port and Config::path_prefix",
+        404 => "there is no WebSocket at this path; check the host, the port and {path_prefix}",
         426 => "it requires another protocol; check the host and the port",
         429 => "it received too many requests",
         500..=599 => "it, or a proxy in front of it, has an internal error",
@@ -82,12 +83,12 @@ pub(super) fn auth_status(status: u16) -> Option<&'static str> {
     Some(match status {
         300..=399 => "it redirects to another URL, which the client does not follow; set that URL in Config",
         401 => {
-            "it does not recognise the user; check the credentials (Config::auth_header), or renew them (auth_headers_with)"
+            "it does not recognise the user; check the credentials ({auth_header}), or renew them (auth_headers_with)"
         }
         403 => "it does not allow this user",
-        404 | 405 => "there is no such endpoint; check Config::auth_endpoint",
-        415 => "it requires another format of the request; see Config::auth_json",
-        419 => "it requires a CSRF token; add it with Config::auth_header",
+        404 | 405 => "there is no such endpoint; check {auth_endpoint}",
+        415 => "it requires another format of the request; see {auth_json}",
+        419 => "it requires a CSRF token; add it with {auth_header}",
         429 => "it received too many requests",
         500..=599 => "it has an internal error",
         _ => return None,

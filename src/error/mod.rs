@@ -2,6 +2,7 @@
 
 mod codes;
 mod display;
+mod names;
 mod proxy;
 mod redact;
 #[cfg(test)]
@@ -11,6 +12,10 @@ mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(feature = "capi")]
+pub(crate) use display::Named;
+#[cfg(feature = "capi")]
+pub(crate) use names::Names;
 pub use proxy::ProxyProblem;
 pub use tls::TlsProblem;
 
@@ -513,6 +518,12 @@ impl Error {
                 | Self::AuthTimeout { .. }
                 | Self::WaitTimeout { .. }
         )
+    }
+
+    /// The error of signing in where the configuration has no way to do that.
+    pub(crate) fn no_way_to_sign_in() -> Self {
+        let reason = "neither this, nor user_authenticator, nor secret with user_data is set";
+        Self::config("user_auth_endpoint", reason)
     }
 
     pub(crate) fn config(option: &'static str, reason: impl Into<String>) -> Self {

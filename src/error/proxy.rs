@@ -76,14 +76,14 @@ impl ProxyProblem {
 impl fmt::Display for ProxyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Credentials => "it refuses the user name and the password, or requires them; check Config::proxy",
+            Self::Credentials => "it refuses the user name and the password, or requires them; check the option proxy",
             Self::Forbidden => "it does not allow this host or port",
             Self::Unsupported => "it does not know the command or the kind of address",
-            Self::Absent => "it cannot be resolved or reached; check Config::proxy",
+            Self::Absent => "it cannot be resolved or reached; check the option proxy",
             Self::Unreachable => "it cannot reach the host",
             Self::Tls => "the TLS handshake with it failed",
             Self::NotAProxy => {
-                "it does not answer like a proxy of this kind; check the scheme and the port in Config::proxy"
+                "it does not answer like a proxy of this kind; check the scheme and the port in the option proxy"
             }
             Self::Ended => "the connection to it ended or broke",
             Self::Other => "it opened no tunnel",
@@ -96,10 +96,10 @@ impl Error {
     pub(crate) fn proxy_tls(address: String, problem: TlsProblem, failure: Source) -> Self {
         let reason = match problem {
             TlsProblem::WrongHost => {
-                "its certificate is for another host; use a host name of the certificate in Config::proxy".to_owned()
+                "its certificate is for another host; use a host name of the certificate in the option proxy".to_owned()
             }
             TlsProblem::NotTls => {
-                "the port does not speak TLS; check the scheme and the port in Config::proxy".to_owned()
+                "the port does not speak TLS; check the scheme and the port in the option proxy".to_owned()
             }
             TlsProblem::Refused => {
                 "it refused: there is no common cipher, or it requires a client certificate, which the client never sends to proxies"

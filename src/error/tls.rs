@@ -1,6 +1,8 @@
 //! The reason of a failed TLS handshake, from the error of the platform's library.
 
-use std::{error::Error, fmt, io};
+use std::{borrow::Cow, error::Error, fmt, io};
+
+use super::names::Names;
 
 /// The reason of a failed TLS handshake, as far as the platform's library reports it.
 ///
@@ -110,27 +112,54 @@ impl TlsProblem {
 impl fmt::Display for TlsProblem {
     /// Completes the sentence "handshake with the host failed: ...".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownIssuer => {
-                "the issuer of its certificate is not trusted; if it should be, add it with Config::root_certificate_pem, or let the server send the intermediate certificates"
+        self.write(f, &Names::RUST)
+    }
+}
+
+impl TlsProblem {
+    pub(super) fn write(self, f: &mut fmt::Formatter<'_>, names: &Names) -> fmt::Result {
+        let option = names.option;
+        let text: Cow<'_, str> = match self {
+            Self::UnknownIssuer => format!(
+                "the issuer of its certificate is not trusted; if it should be, add it with {}, or let the server send the \
+                 intermediate certificates",
+                option("root_certificate_pem")
+            )
+            .into(),
+            Self::SelfSigned => format!(
+                "its certificate is self-signed; if it is the right one, add it with {}",
+                option("root_certificate_pem")
+            )
+            .into(),
+            Self::WrongHost => format!(
+                "its certificate is for another host; connect with a name in the certificate, or set {}",
+                option("tls_server_name")
+            )
+            .into(),
+            Self::Expired => {
+                "its certificate has expired; renew it on the server, or correct the clock of this machine".into()
             }
-            Self::SelfSigned => {
-                "its certificate is self-signed; if it is the right one, add it with Config::root_certificate_pem"
+            Self::NotYetValid => "its certificate is not valid yet; correct the clock of this machine".into(),
+            Self::NotValidNow => "its certificate has expired or is not valid yet; renew it on the server, or correct the \
+                                  clock of this machine"
+                .into(),
+            Self::OldVersion => {
+                "it supports only versions of TLS before 1.2; update the server's software".into()
             }
-            Self::WrongHost => "its certificate is for another host; connect with a name in the certificate, or set Config::tls_server_name",
-            Self::Expired => "its certificate has expired; renew it on the server, or correct the clock of this machine",
-            Self::NotYetValid => "its certificate is not valid yet; correct the clock of this machine",
-            Self::NotValidNow => {
-                "its certificate has expired or is not valid yet; renew it on the server, or correct the clock of this machine"
+            Self::Refused => format!(
+                "it refused: there is no common cipher, or it requires a client certificate that it trusts ({})",
+                option("client_identity_pem")
+            )
+            .into(),
+            Self::NotTls => {
+                format!("the port does not speak TLS; check {} and {}", option("port"), option("tls")).into()
             }
-            Self::OldVersion => "it supports only versions of TLS before 1.2; update the server's software",
-            Self::Refused => {
-                "it refused: there is no common cipher, or it requires a client certificate that it trusts (Config::client_identity_pem)"
+            Self::Ended => {
+                "it ended the connection during the handshake; check whether the port speaks TLS".into()
             }
-            Self::NotTls => "the port does not speak TLS; check Config::port and Config::tls",
-            Self::Ended => "it ended the connection during the handshake; check whether the port speaks TLS",
-            Self::Other => "the TLS library reported an error",
-        })
+            Self::Other => "the TLS library reported an error".into(),
+        };
+        f.write_str(&text)
     }
 }
 

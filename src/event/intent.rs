@@ -1,27 +1,38 @@
-//! Whether somebody still wants what is on its way.
+//! Intents for a channel, for the connection and for the user.
 
 use std::{fmt, sync::Arc};
 
 use super::Name;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// The user's intent in one channel, or in the connection as a whole.
+/// The intent of the program to have one channel, the connection, or the user.
 ///
-/// Every event that is on its way carries the *epoch* of the wish that it answers, and is delivered only while that
-/// epoch is the current one. So nothing of a channel is delivered after `unsubscribe` returns (S3), however much of it
-/// waits in queues, and nobody has to search those queues.
+/// Every event carries the *epoch* of its intent, and is delivered only while the intent still has that epoch. So no
+/// event of a channel is delivered after `unsubscribe` returns (S3), however many are queued, and no code has to search
+/// the queues.
 pub(crate) struct Intent {
     id: u64,
     name: Name,
-    /// With a NUL at its end, for C.
+    /// The name with a NUL at its end, for C.
     #[cfg(feature = "capi")]
     terminated_name: Box<str>,
-    /// Odd while wanted. Each change of mind adds one.
+    /// Odd while the intent is active. Each change adds one.
     epoch: AtomicU64,
 }
 
+/// Numbers the changes of one intent. It is odd while the intent is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Epoch(u64);
+
+/// An intent with its epoch at one time. Events carry it, and are delivered only while it is current.
+#[derive(Debug, Clone)]
+pub(crate) struct Stamp {
+    pub intent: Arc<Intent>,
+    pub epoch: Epoch,
+}
+
 impl Intent {
-    /// The number of the intent in the connection, and of that in the signed-in user. Channels count from 2.
+    /// The ids of the intents for the connection and for the signed-in user. Channels have ids from 2.
     pub const CONNECTION: u64 = 0;
     pub const USER: u64 = 1;
 
@@ -49,40 +60,52 @@ impl Intent {
         &self.terminated_name
     }
 
-    /// Begins to want; true when that is a change. The caller serialises `want` and `forget`.
-    pub fn want(&self) -> bool {
-        self.toggle_unless(Self::wants)
+    /// Makes the intent active. Returns true if it was not. The caller serialises `activate` and `withdraw`.
+    pub fn activate(&self) -> bool {
+        self.toggle_unless(Epoch::is_active)
     }
 
-    /// Ceases to want; true when that is a change. The caller serialises `want` and `forget`.
-    pub fn forget(&self) -> bool {
-        self.toggle_unless(|epoch| !Self::wants(epoch))
+    /// Ends the intent. Returns true if it was active. The caller serialises `activate` and `withdraw`.
+    pub fn withdraw(&self) -> bool {
+        self.toggle_unless(|epoch| !epoch.is_active())
     }
 
-    fn toggle_unless(&self, already: impl Fn(u64) -> bool) -> bool {
-        let change =
-            self.epoch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |epoch| (!already(epoch)).then_some(epoch + 1));
-        change.is_ok()
+    fn toggle_unless(&self, already: impl Fn(Epoch) -> bool) -> bool {
+        let next = |epoch| (!already(Epoch(epoch))).then_some(epoch + 1);
+        self.epoch.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_ok()
     }
 
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::SeqCst))
     }
 
-    pub fn is_wanted(&self) -> bool {
-        Self::wants(self.epoch())
+    pub fn is_active(&self) -> bool {
+        self.epoch().is_active()
     }
 
-    /// Whether an epoch is that of a wish. A caller that goes on with the epoch asks this, because the next look may find
-    /// another one.
-    pub fn wants(epoch: u64) -> bool {
-        epoch % 2 == 1
+    /// The intent with its current epoch.
+    pub fn stamp(self: &Arc<Self>) -> Stamp {
+        Stamp { intent: Arc::clone(self), epoch: self.epoch() }
+    }
+}
+
+impl Epoch {
+    /// Whether the intent was active in this epoch. The intent itself may have another epoch by now.
+    pub fn is_active(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
+
+impl Stamp {
+    /// Whether the intent still has this epoch.
+    pub fn is_current(&self) -> bool {
+        self.intent.epoch() == self.epoch
     }
 }
 
 impl fmt::Debug for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Intent({} {}, epoch {})", self.id, &*self.name, self.epoch())
+        write!(f, "Intent({} {}, epoch {})", self.id, &*self.name, self.epoch().0)
     }
 }
 
@@ -91,16 +114,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanting_twice_is_one_wish_and_wanting_again_is_a_new_one() {
+    fn only_a_change_of_the_intent_changes_the_epoch() {
         let intent = Intent::new(1, "room");
-        assert!(intent.want());
+        assert!(intent.activate());
         let first = intent.epoch();
-        assert!(!intent.want());
+        assert!(!intent.activate());
         assert_eq!(intent.epoch(), first);
-        assert!(intent.forget());
-        assert!(!intent.is_wanted());
-        assert!(!intent.forget());
-        assert!(intent.want());
+        assert!(intent.withdraw());
+        assert!(!intent.is_active());
+        assert!(!intent.withdraw());
+        assert!(intent.activate());
         assert_ne!(intent.epoch(), first);
     }
 }

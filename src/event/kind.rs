@@ -1,75 +1,268 @@
-//! The kinds of notifications, for those who want some of them only.
+//! The kinds of notifications: one table, from which follows all that exists once for each kind.
 
-use super::Notification;
+use std::{fmt, sync::Arc};
 
-/// What kind of [`Notification`] something is, for [`ReceiverOptions::only`](crate::ReceiverOptions::only).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum NotificationKind {
-    /// [`Notification::Event`].
-    Event,
-    /// [`Notification::ConnectionStateChange`].
-    ConnectionStateChange,
-    /// [`Notification::SubscriptionSucceeded`].
-    SubscriptionSucceeded,
-    /// [`Notification::SubscriptionError`].
-    SubscriptionError,
-    /// [`Notification::SubscriptionCount`].
-    SubscriptionCount,
-    /// [`Notification::CacheMiss`].
-    CacheMiss,
-    /// [`Notification::MemberAdded`].
-    MemberAdded,
-    /// [`Notification::MemberRemoved`].
-    MemberRemoved,
-    /// [`Notification::DecryptionFailure`].
-    DecryptionFailure,
-    /// [`Notification::SignedIn`].
-    SignedIn,
-    /// [`Notification::Watchlist`].
-    Watchlist,
-    /// [`Notification::Error`].
-    Error,
-    /// [`Notification::Lagged`].
-    Lagged,
+use super::{
+    ConnectionStateChange, DecryptionFailure, Event, MemberChange, Name, SubscriptionCount, SubscriptionError,
+    SubscriptionSucceeded, WatchlistEvent,
+};
+use crate::Error;
+
+/// The table of kinds. It hands its rows to the macro that `$consumer` names. A row has
+///
+/// * the variant of [`Notification`], with its documentation and its field;
+/// * `text`: how such a notification is printed;
+/// * `of`: the handle that handlers are registered on, as [`BelongsTo`] has it;
+/// * `method`: the method that registers a handler;
+/// * `handlers`: the name of the handlers in the report of a panic;
+/// * `c`: the number and the name in the C interface, which never change, and the [`Parts`] that C can ask for.
+///
+/// A new kind needs a row here, a type for its field in `event/notification.rs`, a method in `client/bind.rs`, and its
+/// documentation in `capi/pusher_channels.h`.
+macro_rules! kinds {
+    ($consumer:ident) => {
+        $consumer! {
+            /// An application event of a subscribed channel.
+            Event(event: Event) => {
+                text: "{event}",
+                of: Channel, method: on_event, handlers: "application events",
+                c: 1, "event" {},
+            }
+            /// The connection changed its state.
+            ConnectionStateChange(change: ConnectionStateChange) => {
+                text: "{change}",
+                of: Client, method: on_connection_state_change, handlers: "connection state changes",
+                c: 2, "connection_state_change" { error: change.cause.clone() },
+            }
+            /// The server confirmed a subscription.
+            SubscriptionSucceeded(succeeded: SubscriptionSucceeded) => {
+                text: "{succeeded}",
+                of: Channel, method: on_subscription_succeeded, handlers: "succeeded subscriptions",
+                c: 3, "subscription_succeeded" { channel: succeeded.channel.as_str() },
+            }
+            /// A subscription failed.
+            SubscriptionError(failed: SubscriptionError) => {
+                text: "{failed}",
+                of: Channel, method: on_subscription_error, handlers: "failed subscriptions",
+                c: 4, "subscription_error" {
+                    channel: failed.channel.as_ref().map(Name::as_str),
+                    error: Arc::new(failed.error.clone()),
+                },
+            }
+            /// The server reported how many connections are subscribed to a channel.
+            SubscriptionCount(count: SubscriptionCount) => {
+                text: "{count}",
+                of: Channel, method: on_subscription_count, handlers: "subscription counts",
+                c: 5, "subscription_count" { channel: count.channel.as_str() },
+            }
+            /// A cache channel has no event to begin with.
+            CacheMiss {
+                /// The channel.
+                channel: Name
+            } => {
+                text: "{channel}: the cache is empty",
+                of: Channel, method: on_cache_miss, handlers: "cache misses",
+                c: 6, "cache_miss" { channel: channel.as_str() },
+            }
+            /// A user came to a presence channel.
+            MemberAdded(change: MemberChange) => {
+                text: "{change} joined",
+                of: Channel, method: on_member_added, handlers: "added members",
+                c: 7, "member_added" {
+                    channel: change.channel.as_str(),
+                    user_id: change.member.id(),
+                    user_info: change.member.info(),
+                },
+            }
+            /// A user left a presence channel.
+            MemberRemoved(change: MemberChange) => {
+                text: "{change} left",
+                of: Channel, method: on_member_removed, handlers: "removed members",
+                c: 8, "member_removed" {
+                    channel: change.channel.as_str(),
+                    user_id: change.member.id(),
+                    user_info: change.member.info(),
+                },
+            }
+            /// An event of an encrypted channel could not be decrypted. It is skipped.
+            DecryptionFailure(failure: DecryptionFailure) => {
+                text: "{failure}",
+                of: Channel, method: on_decryption_failure, handlers: "decryption failures",
+                c: 9, "decryption_failure" {
+                    channel: failure.channel.as_str(),
+                    name: failure.event.as_str(),
+                    reason: failure.reason.to_string(),
+                },
+            }
+            /// The user is signed in.
+            SignedIn {
+                /// The user's id.
+                id: Name
+            } => {
+                text: "signed in as {id}",
+                of: User, method: on_signed_in, handlers: "sign-ins",
+                c: 10, "signed_in" { user_id: id.as_str() },
+            }
+            /// Users of the watchlist went online or offline.
+            Watchlist(event: WatchlistEvent) => {
+                text: "{event}",
+                of: User, method: on_watchlist, handlers: "watchlist events",
+                c: 11, "watchlist" { name: event.name.as_str() },
+            }
+            /// An error that belongs to no single subscription, and did not end the connection.
+            Error(error: Arc<Error>) => {
+                text: "{error}",
+                of: Client, method: on_error, handlers: "errors",
+                c: 12, "error" { error: Arc::clone(error) },
+            }
+            /// This number of notifications was dropped here, because the queue was full.
+            Lagged(count: u64) => {
+                text: "{count} notifications were dropped, because the queue was full",
+                of: Queue, method: on_error, handlers: "errors",
+                c: 13, "lagged" {},
+            }
+        }
+    };
+}
+pub(crate) use kinds;
+
+/// Makes the types of the rows of [`kinds`].
+macro_rules! define {
+    ($(
+        $(#[$about:meta])*
+        $kind:ident $(($field:ident: $type:ty))? $({ $(#[$about_named:meta])* $named:ident: $named_type:ty })? => {
+            text: $text:literal,
+            of: $of:ident, method: $method:ident, handlers: $handlers:literal,
+            c: $number:literal, $name:literal { $($part:ident: $value:expr),* $(,)? },
+        }
+    )*) => {
+        /// Everything that a [`Receiver`](crate::Receiver) can bring, in the order in which it happened.
+        ///
+        /// Each variant wraps the value that the handler of the same name gets. The enum grows with the protocol, so a
+        /// `match` needs a wildcard arm.
+        #[derive(Debug, Clone)]
+        #[non_exhaustive]
+        pub enum Notification {
+            $($(#[$about])* $kind $(($type))? $({ $(#[$about_named])* $named: $named_type })?,)*
+        }
+
+        /// The kind of a [`Notification`], for [`ReceiverOptions::only`](crate::ReceiverOptions::only).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum NotificationKind {
+            $(#[doc = concat!("[`Notification::", stringify!($kind), "`].")] $kind,)*
+        }
+
+        impl Notification {
+            /// The kind of this notification.
+            pub fn kind(&self) -> NotificationKind {
+                match self {
+                    $(Self::$kind { .. } => NotificationKind::$kind,)*
+                }
+            }
+
+            #[cfg(feature = "capi")]
+            pub(crate) fn parts(&self) -> Parts<'_> {
+                #[allow(unused_mut, reason = "some kinds have no parts")]
+                let mut parts = Parts::default();
+                #[allow(unused_variables, reason = "some kinds have no parts")]
+                match self {
+                    $(Self::$kind $(($field))? $({ $named })? => {
+                        $(parts.$part = $value.into();)*
+                    })*
+                }
+                parts
+            }
+        }
+
+        /// One line, without the data of events.
+        impl fmt::Display for Notification {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$kind $(($field))? $({ $named })? => write!(f, $text),)*
+                }
+            }
+        }
+
+        impl NotificationKind {
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind),*];
+
+            pub(crate) fn belongs_to(self) -> BelongsTo {
+                match self {
+                    $(Self::$kind => BelongsTo::$of,)*
+                }
+            }
+
+            /// The name of the handlers of this kind in the report of a panic.
+            pub(crate) fn handlers(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $handlers,)*
+                }
+            }
+        }
+
+        /// The kinds in the C interface.
+        #[cfg(feature = "capi")]
+        impl NotificationKind {
+            pub(crate) fn number(self) -> i32 {
+                match self {
+                    $(Self::$kind => $number,)*
+                }
+            }
+
+            /// The name, with a NUL at its end.
+            pub(crate) fn terminated_name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!($name, "\0"),)*
+                }
+            }
+        }
+    };
 }
 
-impl Notification {
-    /// What kind it is.
-    pub fn kind(&self) -> NotificationKind {
-        match self {
-            Self::Event(_) => NotificationKind::Event,
-            Self::ConnectionStateChange(_) => NotificationKind::ConnectionStateChange,
-            Self::SubscriptionSucceeded(_) => NotificationKind::SubscriptionSucceeded,
-            Self::SubscriptionError(_) => NotificationKind::SubscriptionError,
-            Self::SubscriptionCount(_) => NotificationKind::SubscriptionCount,
-            Self::CacheMiss { .. } => NotificationKind::CacheMiss,
-            Self::MemberAdded(_) => NotificationKind::MemberAdded,
-            Self::MemberRemoved(_) => NotificationKind::MemberRemoved,
-            Self::DecryptionFailure(_) => NotificationKind::DecryptionFailure,
-            Self::SignedIn { .. } => NotificationKind::SignedIn,
-            Self::Watchlist(_) => NotificationKind::Watchlist,
-            Self::Error(_) => NotificationKind::Error,
-            Self::Lagged(_) => NotificationKind::Lagged,
-        }
-    }
+kinds! { define }
+
+/// The handle that handlers of a kind are registered on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BelongsTo {
+    /// A channel, or the client for all channels.
+    Channel,
+    /// The client alone.
+    Client,
+    /// The signed-in user.
+    User,
+    /// Receivers alone. Handlers of errors get an error in its place.
+    Queue,
+}
+
+/// The parts of a notification that C asks for one by one.
+#[cfg(feature = "capi")]
+#[derive(Default)]
+pub(crate) struct Parts<'a> {
+    pub channel: Option<&'a str>,
+    /// The name of an event.
+    pub name: Option<&'a str>,
+    pub user_id: Option<&'a str>,
+    pub user_info: Option<&'a str>,
+    pub reason: Option<String>,
+    pub error: Option<Arc<Error>>,
 }
 
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kinds(u16);
 
-const _: () = assert!((NotificationKind::Lagged as u32) < u16::BITS, "the last kind has a place in the set");
+const _: () = assert!(NotificationKind::ALL.len() <= u16::BITS as usize, "each kind has a bit in the set");
 
 impl Kinds {
-    pub(crate) const ALL: Self = Self(u16::MAX);
+    pub const ALL: Self = Self(u16::MAX);
 
-    /// Losses are always told, because otherwise a count that looks right could be wrong.
-    pub(crate) fn of(kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
+    /// These kinds and [`NotificationKind::Lagged`]: without losses, a count that looks right could be wrong.
+    pub fn of(kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         kinds.into_iter().chain([NotificationKind::Lagged]).fold(Self(0), |set, kind| Self(set.0 | Self::bit(kind)))
     }
 
-    pub(crate) fn has(self, kind: NotificationKind) -> bool {
+    pub fn has(self, kind: NotificationKind) -> bool {
         self.0 & Self::bit(kind) != 0
     }
 
@@ -80,14 +273,75 @@ impl Kinds {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::HashSet, time::Duration};
+
     use super::*;
+    use crate::{ConnectionState, DecryptionError, Member, event::Batch};
 
     #[test]
-    fn a_set_has_what_was_put_in_and_losses() {
+    fn a_set_has_its_kinds_and_losses() {
         let set = Kinds::of([NotificationKind::Event, NotificationKind::Error]);
         assert!(
             set.has(NotificationKind::Event) && set.has(NotificationKind::Error) && set.has(NotificationKind::Lagged)
         );
         assert!(!set.has(NotificationKind::ConnectionStateChange) && Kinds::ALL.has(NotificationKind::CacheMiss));
+    }
+
+    #[test]
+    fn h10_every_notification_can_be_printed() {
+        let channel = || Name::from("room");
+        let change = ConnectionStateChange {
+            previous: ConnectionState::Connected,
+            current: ConnectionState::Reconnecting,
+            cause: Some(Arc::new(Error::Disconnected)),
+            attempt: 2,
+            retry_in: Some(Duration::from_millis(1500)),
+        };
+        let (cause, succeeded) = (Error::Disconnected.to_string(), |resubscribed, gap| SubscriptionSucceeded {
+            channel: channel(),
+            resubscribed,
+            gap,
+        });
+        let member = || MemberChange { channel: channel(), member: Member::new("ann", r#"{"secret":1}"#) };
+        let failure = DecryptionFailure { channel: channel(), event: "e".into(), reason: DecryptionError::WrongKey };
+        let failed =
+            SubscriptionError { channel: Some(channel()), error: Error::NotSubscribed { channel: "room".into() } };
+        let watchlist = WatchlistEvent { name: "online".into(), user_ids: vec!["ann".into(), "bob".into()] };
+        let mut batch = Batch::default();
+        batch.push_event(None, "placed", None, 6, |text| text.push_str("secret"));
+        let rows = [
+            (Notification::Event(Event::new(Arc::new(batch), 0)), "placed (6 bytes)".to_owned()),
+            (
+                Notification::ConnectionStateChange(change),
+                format!("connected -> reconnecting: {cause}; attempt 2 in 1.5s"),
+            ),
+            (Notification::SubscriptionSucceeded(succeeded(false, None)), "room: subscribed".to_owned()),
+            (
+                Notification::SubscriptionSucceeded(succeeded(true, Some(Duration::from_secs(2)))),
+                "room: subscribed again after a gap of 2.0s".to_owned(),
+            ),
+            (Notification::SubscriptionError(failed.clone()), failed.error.to_string()),
+            (
+                Notification::SubscriptionCount(SubscriptionCount { channel: channel(), count: 1 }),
+                "room: 1 connection".to_owned(),
+            ),
+            (Notification::CacheMiss { channel: channel() }, "room: the cache is empty".to_owned()),
+            (Notification::MemberAdded(member()), "room: ann joined".to_owned()),
+            (Notification::MemberRemoved(member()), "room: ann left".to_owned()),
+            (
+                Notification::DecryptionFailure(failure),
+                "room: e could not be decrypted: the key does not fit".to_owned(),
+            ),
+            (Notification::SignedIn { id: "ann".into() }, "signed in as ann".to_owned()),
+            (Notification::Watchlist(watchlist), "online: ann, bob".to_owned()),
+            (Notification::Error(Arc::new(Error::Disconnected)), cause.clone()),
+            (Notification::Lagged(7), "7 notifications were dropped, because the queue was full".to_owned()),
+        ];
+        for (notification, text) in &rows {
+            assert_eq!(notification.to_string(), *text);
+            assert!(!text.contains("secret"), "X1: neither data nor info");
+        }
+        let kinds: HashSet<_> = rows.iter().map(|(notification, _)| notification.kind()).collect();
+        assert_eq!(kinds.len(), NotificationKind::ALL.len());
     }
 }

@@ -6,27 +6,27 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, surrogates};
 
-/// A user who is subscribed to a presence channel, with whatever number of connections. A clone copies no text.
+/// A user who is subscribed to a presence channel, with one or more connections. A clone copies no text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Member {
-    /// The id, and after it the info: one block of memory for both, because a list may have 100,000 members.
+    /// The id, followed by the info. Both share one block of memory, because a list may have 100,000 members.
     text: Arc<str>,
     id_len: u32,
 }
 
 impl Member {
     pub(crate) fn new(id: &str, info: &str) -> Self {
-        // No message is as large as 4 GiB.
+        // A message is always smaller than 4 GiB.
         let id_len = u32::try_from(id.len()).unwrap_or_default();
         Self { text: [id, info].concat().into(), id_len }
     }
 
-    /// The user's id. A number that a server sends is its text.
+    /// The id of the user. If a server sends a number, this is its text.
     pub fn id(&self) -> &str {
         self.parts().0
     }
 
-    /// What the app says about the user, as JSON text; `null` when that is nothing.
+    /// The info about the user, as JSON text; `null` if there is none.
     pub fn info(&self) -> &str {
         self.parts().1
     }
@@ -35,22 +35,29 @@ impl Member {
         self.text.split_at(self.id_len as usize)
     }
 
-    /// The info about the user, decoded from JSON, with U+FFFD for half of a surrogate pair.
+    /// The info about the user, decoded from JSON. Half of a surrogate pair becomes U+FFFD.
     ///
     /// # Errors
     ///
-    /// [`Error::Decode`] when it is not a `T`.
+    /// [`Error::Decode`] if it is not a `T`.
     pub fn info_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
         surrogates::from_json(self.info()).map_err(|source| Error::decode(None, "user_info", &source))
     }
 
-    /// About how many bytes of memory it takes: its texts, their block, and its place in three lists.
+    /// About how many bytes of memory the member takes: its texts, their block, and its entries in three lists.
     pub(crate) fn bytes(&self) -> usize {
-        /// The header of the block, rounded up as allocators do (34), two places in nodes of lists that are half full (49 each),
-        /// one of which belongs to the public calls, and one place in the list that a batch takes from one to the other (24).
-        /// Measured: 100,000 members with ids of 10 and infos of 50 bytes take 20 MB.
-        const PLACE: usize = 132;
-        PLACE + self.text.len()
+        /// The header of the block, rounded up as allocators do (34), two entries in nodes of lists that are half full
+        /// (49 each), one of which belongs to the public calls, and one entry in the list that a batch carries from one
+        /// to the other (24). Measured: 100,000 members with ids of 10 and infos of 50 bytes take 20 MB.
+        const ENTRIES: usize = 132;
+        ENTRIES + self.text.len()
+    }
+}
+
+/// The id alone, because the info may be confidential.
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
     }
 }
 
@@ -61,11 +68,11 @@ impl fmt::Debug for Member {
     }
 }
 
-/// Members in the order of their ids, one of each id.
+/// Members in the order of their ids, one for each id.
 #[derive(Default)]
 pub(crate) struct Members(BTreeSet<ById>);
 
-/// A member that is told from others by the id alone.
+/// A member that is compared by its id alone.
 struct ById(Member);
 
 impl Members {
@@ -77,7 +84,7 @@ impl Members {
         self.0.contains(id)
     }
 
-    /// Adds a member in the place of the one with the same id.
+    /// Adds a member, or replaces the one with the same id.
     pub(crate) fn insert(&mut self, member: Member) {
         self.0.replace(ById(member));
     }
@@ -148,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn p2_a_list_has_one_member_of_each_id() {
+    fn p2_a_list_has_one_member_for_each_id() {
         let mut members: Members = ["b", "a", "b"].map(|id| Member::new(id, "1")).into_iter().collect();
         members.insert(Member::new("b", "2"));
         let seen: Vec<_> = members.iter().map(|member| (member.id(), member.info())).collect();

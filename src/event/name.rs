@@ -1,9 +1,9 @@
-//! The name of a channel or an event inside a notification.
+//! A shared string: the name of a channel or an event, or an id.
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
-/// A name of a channel or an event, or an id: a string whose clones cost no allocation. It dereferences to `str`, so
-/// that it has the methods of `str`, too.
+/// A name of a channel or an event, or an id: a string whose clones need no allocation. It dereferences to `str`, so it
+/// has the methods of `str`, too.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
@@ -21,7 +21,7 @@ impl Name {
     }
 }
 
-// Rustdoc would list all methods of `str` here, and hide the few of the type itself among them.
+// Rustdoc would list all methods of `str` here, and hide the few methods of the type among them.
 #[cfg(not(doc))]
 impl std::ops::Deref for Name {
     type Target = str;

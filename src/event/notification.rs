@@ -1,50 +1,9 @@
-//! What happens besides application events, and the enum that holds them all.
+//! The fields of notifications, beside events and changes of state.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{ConnectionStateChange, Event, Member, Name};
+use super::{Member, Name};
 use crate::Error;
-
-/// Everything that a [`Receiver`](crate::Receiver) can bring, in the order in which it happened.
-///
-/// Each variant wraps what the handler of the same name gets. The enum grows with the protocol, so a `match` needs a
-/// wildcard arm.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Notification {
-    /// An application event of a subscribed channel.
-    Event(Event),
-    /// The connection changed its state.
-    ConnectionStateChange(ConnectionStateChange),
-    /// The server confirmed a subscription.
-    SubscriptionSucceeded(SubscriptionSucceeded),
-    /// A subscription failed.
-    SubscriptionError(SubscriptionError),
-    /// The server told how many connections are subscribed to a channel.
-    SubscriptionCount(SubscriptionCount),
-    /// A cache channel has no event to begin with.
-    CacheMiss {
-        /// The channel.
-        channel: Name,
-    },
-    /// A user came to a presence channel.
-    MemberAdded(MemberChange),
-    /// A user left a presence channel.
-    MemberRemoved(MemberChange),
-    /// An event of an encrypted channel could not be decrypted. It is skipped.
-    DecryptionFailure(DecryptionFailure),
-    /// The user is signed in.
-    SignedIn {
-        /// The user's id.
-        id: Name,
-    },
-    /// Users of the watchlist went online or offline.
-    Watchlist(WatchlistEvent),
-    /// Something went wrong that belongs to no single subscription, and did not end the connection.
-    Error(Arc<Error>),
-    /// So many notifications were dropped here, because the queue was full.
-    Lagged(u64),
-}
 
 /// The server confirmed a subscription: from here on, events of the channel arrive.
 #[derive(Debug, Clone)]
@@ -52,11 +11,25 @@ pub enum Notification {
 pub struct SubscriptionSucceeded {
     /// The channel.
     pub channel: Name,
-    /// Whether the channel was subscribed before, on an earlier connection, and not unsubscribed since.
+    /// Whether the channel was subscribed on an earlier connection, and not unsubscribed since.
     pub resubscribed: bool,
-    /// With `resubscribed`, how long the channel was not subscribed. What was published in that time is lost: the
+    /// With `resubscribed`, the time without a subscription. Events that were published in that time are lost: the
     /// protocol delivers at most once and replays nothing.
     pub gap: Option<Duration>,
+}
+
+/// `news: subscribed`, or `news: subscribed again after a gap of 1.5s`
+impl fmt::Display for SubscriptionSucceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: subscribed", self.channel)?;
+        if self.resubscribed {
+            f.write_str(" again")?;
+        }
+        match self.gap {
+            Some(gap) => write!(f, " after a gap of {gap:.1?}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A subscription failed. It is not retried on this connection; a reconnect or another `subscribe` tries again.
@@ -65,21 +38,36 @@ pub struct SubscriptionSucceeded {
 pub struct SubscriptionError {
     /// The channel, if the failure belongs to one.
     pub channel: Option<Name>,
-    /// What went wrong.
+    /// The error.
     pub error: Error,
 }
 
-/// How many connections are subscribed to a channel, where the server's app has that enabled.
+/// The text of the error, which names the channel.
+impl fmt::Display for SubscriptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+/// The number of connections that are subscribed to a channel, if the app has counts enabled.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SubscriptionCount {
     /// The channel.
     pub channel: Name,
-    /// How many, this client included.
+    /// The number of connections, including this one.
     pub count: u64,
 }
 
-/// A user came to, or left, a presence channel.
+/// `news: 12 connections`
+impl fmt::Display for SubscriptionCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.count == 1 { "" } else { "s" };
+        write!(f, "{}: {} connection{plural}", self.channel, self.count)
+    }
+}
+
+/// A user joined or left a presence channel.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MemberChange {
@@ -87,6 +75,13 @@ pub struct MemberChange {
     pub channel: Name,
     /// The user, as last known.
     pub member: Member,
+}
+
+/// `presence-room: ann`
+impl fmt::Display for MemberChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.channel, self.member)
+    }
 }
 
 /// An event of an encrypted channel could not be decrypted. Neither its data nor its ciphertext is delivered.
@@ -97,21 +92,28 @@ pub struct DecryptionFailure {
     pub channel: Name,
     /// The event's name.
     pub event: Name,
-    /// Why.
+    /// The reason.
     pub reason: DecryptionError,
 }
 
-/// Why an event could not be decrypted.
+/// `private-encrypted-room: order-placed could not be decrypted: REASON`
+impl fmt::Display for DecryptionFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} could not be decrypted: {}", self.channel, self.event, self.reason)
+    }
+}
+
+/// The reason why an event could not be decrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecryptionError {
     /// The data is not an encrypted message at all.
     Malformed(&'static str),
-    /// The channel's key does not fit. When that happens the key is fetched anew, and the event tried again, unless the last
-    /// fetch of this channel was less than 10 s ago. The key that came with the subscription is no fetch.
+    /// The key of the channel is wrong. The client then fetches a new key and tries the event again, unless the last
+    /// fetch for this channel was less than 10 s ago. The key that came with the subscription counts as no fetch.
     WrongKey,
-    /// The decrypted bytes are not what [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) decodes,
-    /// which defaults to UTF-8.
+    /// The decoder could not decode the decrypted bytes. The default decoder of
+    /// [`Config::encrypted_data_decoder`](crate::Config::encrypted_data_decoder) reads UTF-8.
     Undecodable(String),
 }
 
@@ -135,4 +137,12 @@ pub struct WatchlistEvent {
     pub name: Name,
     /// The users.
     pub user_ids: Vec<Name>,
+}
+
+/// `online: ann, bob`
+impl fmt::Display for WatchlistEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<&str> = self.user_ids.iter().map(Name::as_str).collect();
+        write!(f, "{}: {}", self.name, ids.join(", "))
+    }
 }

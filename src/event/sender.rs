@@ -6,10 +6,10 @@ use std::sync::mpsc;
 /// [`Pusher::forward`](crate::Pusher::forward) and similar calls: [`mpsc::Sender`], [`mpsc::SyncSender`] or
 /// [`crossbeam_channel::Sender`].
 ///
-/// A bounded channel that is full holds up the thread that runs the handlers, like a slow closure. So its other half
-/// must not be on the thread that [dispatches](crate::Pusher::dispatch). An unbounded channel grows for as
-/// long as its messages are not received. When the receiving half is gone, the client unbinds the sender by itself.
-/// Messages that are in the channel belong to the program: they stay there when a channel is unsubscribed.
+/// A full bounded channel blocks the thread that runs the handlers, as a slow closure does. So its other half must not
+/// be on the thread that [dispatches](crate::Pusher::dispatch). An unbounded channel grows for as long as its messages
+/// are not received. When the receiving half is gone, the client unbinds the sender by itself. Messages in the channel
+/// belong to the program: they stay there after an `unsubscribe`.
 ///
 /// This trait cannot be implemented outside of this crate. For other kinds of queues, such as the proxy of a window's
 /// event loop, bind a closure that sends.

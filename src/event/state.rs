@@ -1,21 +1,21 @@
-//! The state of the connection, as it is shown to users.
+//! The state of the connection, as programs see it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::Error;
 
-/// Where the connection stands.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ConnectionState {
-    /// There is no connection and none is being made. Every client begins here.
+    /// There is no connection, and no attempt to make one. Every client begins here.
     #[default]
     Disconnected,
     /// An attempt to connect is being made.
     Connecting,
     /// The server has confirmed the connection.
     Connected,
-    /// No connection could be made for 10 s. From then on it takes the place of [`Reconnecting`](Self::Reconnecting) until
-    /// there is a connection: attempts go on by the [`Reconnect`](crate::Reconnect) policy.
+    /// No connection could be made for 10 s. From then on this state replaces [`Reconnecting`](Self::Reconnecting)
+    /// until there is a connection. Attempts go on by the [`Reconnect`](crate::Reconnect) policy.
     Unavailable,
     /// The connection is down, and the client waits before the next attempt.
     Reconnecting,
@@ -47,14 +47,30 @@ pub struct ConnectionStateChange {
     pub previous: ConnectionState,
     /// The state that was entered.
     pub current: ConnectionState,
-    /// Why, where something went wrong: what ended the last connection, or the last attempt. A change to
-    /// [`Unavailable`](ConnectionState::Unavailable) carries the last cause there was, also when it comes in the middle of an
-    /// attempt; there it is `None` only where the first attempt has taken all of the 10 s.
+    /// The reason, if there was an error: it ended the last connection or the last attempt. A change to
+    /// [`Unavailable`](ConnectionState::Unavailable) has the last known cause, also in the middle of an attempt. There
+    /// it is `None` only if the first attempt has taken all of the 10 s.
     pub cause: Option<Arc<Error>>,
-    /// The number of the attempt that is being made, or will be made next; counts from 1 and starts again once a
-    /// connection has been stable for 10 s. With [`Failed`](ConnectionState::Failed) and
-    /// [`Disconnected`](ConnectionState::Disconnected) it is the number of the attempt that would be next.
+    /// The number of the current attempt, or of the next one. It counts from 1, and starts again once a connection has
+    /// been stable for 10 s. With [`Failed`](ConnectionState::Failed) and
+    /// [`Disconnected`](ConnectionState::Disconnected) it is the number that the next attempt would have.
     pub attempt: u32,
-    /// How long the client waits before that attempt; `None` when it does not wait.
+    /// The delay before that attempt; `None` if there is no delay.
     pub retry_in: Option<Duration>,
+}
+
+/// `connected -> reconnecting: CAUSE; attempt 2 in 1.5s`
+impl fmt::Display for ConnectionStateChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(self.cause.as_ref().map(ToString::to_string).as_deref()))
+    }
+}
+
+impl ConnectionStateChange {
+    /// The line that is printed, with this text for the cause.
+    pub(crate) fn line(&self, cause: Option<&str>) -> String {
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        let wait = self.retry_in.map(|delay| format!("; attempt {} in {delay:.1?}", self.attempt));
+        format!("{} -> {}{cause}{}", self.previous, self.current, wait.unwrap_or_default())
+    }
 }

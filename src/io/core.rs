@@ -3,21 +3,21 @@
 use std::{
     hash::{BuildHasher, RandomState},
     panic::{self, AssertUnwindSafe},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use crate::{
     Error, Event,
-    config::Config,
-    delivery::client_event_pacing::{ClientEventPacing, ClientEventPermit},
+    config::{Config, Plan},
+    delivery::client_event_pacing::ClientEventPace,
     event::Intent,
     io::{
         auth::pool::{Asker, AuthPool},
         connect::dial::DialerCalls,
         dispatch::bindings::Scope,
         dispatch::{bindings::Bindings, dispatcher::DispatcherSlot, handlers::Registration},
-        driver::{Driver, Effect, TurnResult},
+        driver::{Driver, TurnResult},
         guard::{
             channel_warnings::Warnings,
             fork::ForkGuard,
@@ -29,20 +29,28 @@ use crate::{
         transport::{byte_counters::ByteCounters, tls},
     },
     protocol::secretbox::data_of,
-    session::{Answer, ChannelQuestion, ClientEvent, Generation, Input, Session},
-    sync::{Mutex, MutexGuard, Receiver, Sender, unbounded},
+    session::{Answer, ChannelQuestion, ClientEvent, Effect, Generation, Input, Session},
+    sync::{ChannelPair, Mutex, MutexGuard},
 };
 
-/// A request of a handle or of another thread to the heartbeat.
+/// A message to the heartbeat, from a handle or from another thread.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// The intents has something for the session, unless another thread's turn has taken it already.
-    Look,
-    /// A turn of another thread left this to be done.
+    /// There are posted requests, or the deadline of the session is earlier than before.
+    Wake,
+    /// Work that a turn of another thread left.
     Effect(Effect),
 }
 
-/// The threads that last as long as the client is, or wants to be, connected.
+/// The work that turns leave to the heartbeat.
+#[derive(Default)]
+pub(crate) struct HeartbeatWork {
+    pub effects: Vec<Effect>,
+    /// The heartbeat must wake up earlier than planned.
+    pub rearms: bool,
+}
+
+/// The threads that run while the client is connected or connects.
 #[derive(Default)]
 pub(crate) struct Threads {
     pub heartbeat: Option<Worker>,
@@ -51,60 +59,76 @@ pub(crate) struct Threads {
     pub dispatch_runs: bool,
     /// The dispatch thread ends when its queue is empty.
     pub dispatch_ends: bool,
-    /// Everything has ended for good. No thread starts any more.
-    pub is_over: bool,
+    /// The client was shut down. No thread starts after that.
+    pub is_shut_down: bool,
 }
 
-/// What all handles and threads of one client share.
+/// The state that all handles and threads of one client share.
 pub(crate) struct Core {
     pub process: ForkGuard,
+    /// The options as the program gave them. Texts in them are parsed in the plan only.
     pub config: Config,
+    /// Made by the first `connect` that finds the configuration without errors.
+    plan: OnceLock<Arc<Plan>>,
     pub fan_out: FanOut,
     pub intents: Intents,
     pub warnings: Warnings,
-    /// How many client events wait, and when the last ones were written.
-    pub client_events: Arc<ClientEventPacing>,
+    /// The pace of client events, for the calls that trigger them.
+    pub client_events: Mutex<ClientEventPace>,
     pub connector: Arc<tls::Connector>,
     pub byte_counters: Arc<ByteCounters>,
     pub dialer_calls: DialerCalls,
     pub auth: AuthPool,
     pub driver: Mutex<Driver>,
-    /// Unbounded, because sending must not block. It stays short: a call is announced once, and effects come only while
-    /// a heartbeat takes them.
-    pub commands: (Sender<Command>, Receiver<Command>),
+    /// Unbounded, because sending must not block. It stays short: there is one wake-up for each call, and effects come
+    /// only while a heartbeat takes them.
+    pub commands: ChannelPair<Command>,
     pub dispatcher_slot: DispatcherSlot,
     pub bindings: Bindings,
     pub threads: Mutex<Threads>,
-    /// The signed-in user, for handlers of what is sent to that user.
+    /// The channel of the signed-in user, for its handlers.
     pub user: Arc<Intent>,
-    /// The wish to be connected. What is delivered answers it, and ends with it.
+    /// The intent to be connected. Events of a connection are delivered only while it lasts.
     pub connection: Arc<Intent>,
 }
 
 impl Core {
     pub fn new(config: Config) -> Arc<Self> {
-        let session = Session::new(config.settings(), RandomState::new().hash_one(0));
+        let settings = config.settings();
+        let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
+        let session = Session::new(settings, RandomState::new().hash_one(0));
         let connector = Arc::<tls::Connector>::default();
-        let dispatcher_slot = DispatcherSlot::new(session.budget());
         Arc::new(Self {
             process: ForkGuard::current(),
-            auth: AuthPool::new(&config, &connector),
+            plan: OnceLock::new(),
+            auth: AuthPool::new(&connector),
             fan_out: FanOut::new(&config),
             intents: Intents::default(),
             warnings: Warnings::default(),
-            client_events: Arc::clone(session.pacing()),
+            client_events: Mutex::new(pace),
             connector,
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
-            driver: Mutex::new(Driver::new(session, config.max_message())),
-            commands: unbounded(),
-            dispatcher_slot,
+            driver: Mutex::new(Driver::new(session, config.limits().max_message_size)),
+            commands: ChannelPair::unbounded(),
+            dispatcher_slot: DispatcherSlot::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),
             user: Intent::new(Intent::USER, ""),
             connection: Intent::new(Intent::CONNECTION, ""),
             config,
         })
+    }
+
+    /// The parsed configuration. The first call checks all options, and loads the certificates.
+    pub fn plan(&self) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(self.config.plan()?);
+        self.connector.check(&plan.tls)?;
+        // If another thread was faster, its plan is used; the two are alike.
+        Ok(Arc::clone(self.plan.get_or_init(|| plan)))
     }
 
     pub fn reconnect_now(&self) {
@@ -114,34 +138,35 @@ impl Core {
         }
     }
 
-    /// Posts a call for the next turn, which is that of the heartbeat unless another thread is faster.
+    /// Posts a call for the next turn, of the heartbeat or of a faster thread.
     pub fn post(&self, call: Input<'static>) {
         self.intents.post(call);
-        self.wishes_changed();
+        self.wake();
     }
 
-    /// Tells the heartbeat that the intents has something for the session.
-    pub fn wishes_changed(&self) {
-        let _ = self.commands.0.send(Command::Look);
+    /// Wakes the heartbeat, because something was posted.
+    pub fn wake(&self) {
+        let _ = self.commands.sender.send(Command::Wake);
     }
 
     /// Posts a client event.
-    pub fn trigger(&self, event: impl FnOnce(ClientEventPermit) -> ClientEvent) -> Result<(), Error> {
+    pub fn trigger(&self, event: impl FnOnce(Instant) -> ClientEvent) -> Result<(), Error> {
         let threads = self.threads.lock();
         if !threads.heartbeat_runs {
             return Err(Error::Disconnected);
         }
-        // Under the lock, so that events are posted in the order of their permits.
-        let permit = self.client_events.reserve(Instant::now())?;
-        self.post(Input::Trigger(event(permit)));
+        // Under the lock, so that events are posted in the order of their places.
+        let now = Instant::now();
+        self.client_events.lock().reserve(now)?;
+        self.post(Input::Trigger(event(now)));
         Ok(())
     }
 
-    /// Binds a handler for one channel, or for all. `scope` is the handle that it was registered on.
+    /// Binds a handler for one channel, or for all. `scope` is the handle on which it was registered.
     pub fn bind(&self, scope: Scope, channel: Option<Arc<Intent>>, registration: Registration) {
         self.bindings.add(scope, registration.event(), registration.bound());
-        // A handler that is bound inside a handler gets everything that follows there, even entries that were
-        // delivered.
+        // A handler that is bound inside a handler gets everything that follows there, including entries that were
+        // delivered before.
         let position = || if self.runs_handlers_here() { 0 } else { self.fan_out.position() };
         self.dispatcher_slot.bind(channel, registration, position);
         self.fan_out.handlers().wake();
@@ -159,74 +184,83 @@ impl Core {
         self.unbound();
     }
 
-    /// A handler was unbound; the dispatcher lets go of it.
+    /// Lets the dispatcher drop the unbound handlers.
     pub fn unbound(&self) {
         let unbound = self.dispatcher_slot.unbound();
         self.fan_out.handlers().wake();
-        // Here, without a lock, because dropping a closure runs user code.
+        // The closures are dropped without a lock, because dropping them runs user code.
         drop(unbound);
     }
 
-    /// Feeds the session with the posted user calls, each in a turn of its own, and then makes this turn. The effects
-    /// are for the heartbeat.
+    /// Feeds the session with the posted calls, each in a turn of its own, and then makes this turn. Returns the work
+    /// for the heartbeat.
     ///
-    /// All that is ever written to the socket is written here. User code that forks on a thread of the client and returns in
-    /// the child writes nothing (H7).
-    pub fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    /// All writes to the socket happen here. User code that forks on a thread of the client, and returns in the child,
+    /// writes nothing (H7).
+    pub fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> HeartbeatWork {
+        let mut work = HeartbeatWork::default();
         let mut last_posted = None;
         while self.process.is_current() {
             let mut driver = self.driver.lock();
             let last = *last_posted.get_or_insert_with(|| driver.take_posted(&self.intents));
-            match driver.next_posted(last, self.connection.is_wanted()) {
-                Some(input) => effects.extend(self.make_turn(driver, |driver, now| driver.handle(input, now))),
+            match driver.next_posted(last, self.connection.is_active()) {
+                Some(input) => self.make_turn(driver, |driver, now| driver.handle(input, now), &mut work),
                 None => {
-                    effects.extend(self.make_turn(driver, act));
+                    self.make_turn(driver, act, &mut work);
                     break;
                 }
             }
         }
-        effects
+        work
     }
 
-    /// One turn under the driver's lock, then its remaining work without the lock.
-    pub fn make_turn(
+    /// Makes one turn under the lock of the driver, and does the rest without it.
+    fn make_turn(
         &self,
         mut driver: MutexGuard<'_, Driver>,
         act: impl FnOnce(&mut Driver, Instant) -> TurnResult,
-    ) -> Vec<Effect> {
-        let TurnResult { batch, effects, mut closed } = act(&mut driver, Instant::now());
-        let has_posted = batch.is_some();
-        if let Some(batch) = batch {
-            // Under the lock, so that batches are posted in the order of the turns.
-            self.fan_out.post(batch);
+        work: &mut HeartbeatWork,
+    ) {
+        let TurnResult { delivery, effects, rearms, mut closed } = act(&mut driver, Instant::now());
+        let has_posted = delivery.is_some();
+        if let Some(delivery) = delivery {
+            // Under the lock, so that deliveries are posted in the order of the turns.
+            self.fan_out.post(delivery);
+        }
+        let notes = driver.session.take_pace_notes();
+        if !notes.is_empty() {
+            let mut pace = self.client_events.lock();
+            notes.into_iter().for_each(|note| pace.apply(note));
         }
         drop(driver);
         closed.iter_mut().for_each(|socket| socket.transport_mut().shutdown());
         if has_posted {
             self.fan_out.deliver();
         }
-        effects
+        work.effects.extend(effects);
+        work.rearms |= rearms;
     }
 
-    /// Asks the session something, after it has taken the posted user calls. False in a forked child.
+    /// Asks the session, after it has taken the posted calls. False in a forked child.
     pub fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
         let mut answer = false;
-        self.turn_and_order(|driver, _| {
+        self.turn_and_command(|driver, _| {
             answer = question(&driver.session);
             TurnResult::default()
         });
         answer
     }
 
-    /// A turn on another thread than the heartbeat's.
-    pub fn turn_and_order(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
-        for effect in self.turn(act) {
-            let _ = self.commands.0.send(Command::Effect(effect));
+    /// Makes a turn on another thread than the heartbeat, which gets the remaining work as commands.
+    pub fn turn_and_command(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
+        let HeartbeatWork { effects, rearms } = self.turn(act);
+        let wake = (rearms && effects.is_empty()).then_some(Command::Wake);
+        for command in effects.into_iter().map(Command::Effect).chain(wake) {
+            let _ = self.commands.sender.send(command);
         }
     }
 
-    /// When the heartbeat has to look again.
+    /// Sets the time at which the heartbeat wakes up by itself, and returns it.
     pub fn arm(&self) -> Option<Instant> {
         self.driver.lock().arm()
     }
@@ -259,12 +293,12 @@ impl Asker for Core {
     }
 
     fn answered(&self, answer: Answer) {
-        self.turn_and_order(|driver, now| driver.handle(Input::Answered(answer), now));
+        self.turn_and_command(|driver, now| driver.handle(Input::Answered(answer), now));
     }
 }
 
 impl Core {
-    /// Waiting calls return an error where they would wait for the very thread that they are on.
+    /// Returns an error if a waiting call would wait for its own thread.
     pub fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
         if reentrancy::is_needed_by(self.identity()) { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
     }
@@ -274,7 +308,7 @@ impl Core {
         reentrancy::runs_handlers_of(self.identity())
     }
 
-    /// Marks this thread as one that this client needs.
+    /// Marks this thread as one that the client needs.
     pub fn inside(&self) -> ReentrancyGuard {
         ReentrancyGuard::of(self.identity())
     }
@@ -286,11 +320,11 @@ impl Core {
 
 impl Core {
     /// The event with its data as text, or the report that the decoder failed. `None` if the data is text already. The
-    /// decoder is the one that the channel has now; if there is none now, the data must be UTF-8.
+    /// channel decides which decoder is used; without a decoder, the data must be UTF-8.
     pub fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
-        let own = options.as_ref().and_then(|options| options.as_options()?.own_decoder());
+        let own = options.as_ref().and_then(|options| options.as_options()?.decoder.as_ref());
         let decoded = match own.or(self.config.decoder()) {
             Some(decoder) => panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),

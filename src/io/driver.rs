@@ -1,8 +1,8 @@
-//! The socket and the session, together behind one lock.
+//! The socket and the session, under one lock.
 //!
-//! The rules of that lock: nobody reads from the network under it, the reader brings what it has read; writing is cut into
-//! slices of 50 ms; no user code and no blocking send under it, and no other locks than those of the intents and of the
-//! pacing.
+//! The rules of that lock: no thread reads from the network under it; the reader hands over the bytes that it has read.
+//! Writing is cut into slices of 50 ms. No user code runs and no call blocks under it. The only locks that are taken
+//! under it are those of the intents and of the pace of client events.
 
 use std::{
     collections::VecDeque,
@@ -19,68 +19,55 @@ use super::{
 };
 use crate::{
     ConnectPhase, Error,
-    event::Batch,
+    delivery::Delivery,
+    event::Stamp,
     secret::Secret,
-    session::{Ending, FromSocket, Generation, Input, Output, Question, Session},
+    session::{Effect, Ending, FromSocket, Generation, Input, Output, Session},
 };
 
-/// How soon writing is tried again when the peer took less than there was. Nobody is woken while nothing is blocked.
+/// The delay before the next try to write, if the peer did not take all bytes.
 const WRITE_AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Driver {
     pub session: Session,
-    socket: Option<Socket>,
-    /// The requests that user calls have posted, in order. The turn that takes it from the intents feeds all of it.
+    socket: Option<OpenSocket>,
+    /// The posted requests, in order. The turn that takes them from the intents feeds all of them.
     posted: VecDeque<Input<'static>>,
-    /// How much was taken from the intents so far, and how much of it the session was fed with.
+    /// The number of requests that were taken from the intents, and the number of those that were fed to the session.
     taken: u64,
     fed: u64,
-    /// Sockets that this turn ended.
+    /// The sockets that this turn has closed.
     closed: Vec<WebSocket>,
-    /// When the heartbeat will look at the session again by itself.
+    /// The time at which the heartbeat wakes up by itself.
     armed: Option<Instant>,
     max_message: usize,
 }
 
-struct Socket {
+struct OpenSocket {
     generation: Generation,
     web: WebSocket,
-    /// When to try again to write what the peer did not take.
+    /// The time of the next try to write, while the peer does not take all bytes.
     blocked: Option<Instant>,
-    /// What the transport had written when it was last blocked.
+    /// The bytes that the transport had written when it was last blocked.
     written: u64,
 }
 
-/// What is to be read of a socket.
-pub(crate) enum Received<'a> {
-    /// What came together with the answer to the upgrade.
+/// The bytes to process.
+pub(crate) enum Incoming<'a> {
+    /// The bytes that came together with the answer to the upgrade.
     First,
-    /// What the reader has read; nothing stands for the end of the stream.
+    /// The bytes that the reader has read. No bytes mean the end of the stream.
     Next(&'a [u8]),
 }
 
-/// What the heartbeat has to do after a turn.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Dial {
-        generation: Generation,
-        tls: bool,
-        deadline: Instant,
-    },
-    /// The reader of this generation is not wanted any more.
-    StopReader(Generation),
-    /// Those who authorise are to be asked.
-    Ask(Question),
-    /// The session's deadline has moved forward.
-    Rearm,
-}
-
-/// What a turn under the lock leaves to be done without it.
+/// The work that a turn leaves to be done without the lock.
 #[derive(Default)]
 pub(crate) struct TurnResult {
-    pub batch: Option<Batch>,
+    pub delivery: Option<Delivery>,
     pub effects: Vec<Effect>,
-    /// Sockets that are to be shut down. The way to do that may be the program's own code.
+    /// The heartbeat must wake up earlier than planned.
+    pub rearms: bool,
+    /// The sockets to shut down. The shutdown may run code of the program.
     pub closed: Vec<WebSocket>,
 }
 
@@ -98,8 +85,8 @@ impl Driver {
         }
     }
 
-    /// Takes what user calls have posted. Returns up to which number a turn that begins now has to [feed](Self::next_posted)
-    /// it before its own input: later calls do not hold it up.
+    /// Takes the posted requests. Returns the number of the last one. A turn that begins now [feeds](Self::next_posted)
+    /// all of them before its own input; later requests do not delay it.
     pub fn take_posted(&mut self, intents: &Intents) -> u64 {
         if intents.has_posted() {
             let posted = intents.take();
@@ -109,51 +96,51 @@ impl Driver {
         self.taken
     }
 
-    /// The next input that was posted, up to that number.
+    /// The next posted request, up to that number.
     pub fn next_posted(&mut self, last: u64, is_connection_wanted: bool) -> Option<Input<'static>> {
         if self.fed >= last {
             return None;
         }
-        let are_wishes = matches!(self.posted.front(), Some(Input::IntentChanges(_)));
-        if are_wishes && !is_connection_wanted && !self.session.is_idle() {
-            // The call waits behind the wishes. Following it early changes nothing but the time.
+        let are_intent_changes = matches!(self.posted.front(), Some(Input::IntentChanges(_)));
+        if are_intent_changes && !is_connection_wanted && !self.session.is_idle() {
+            // The call to disconnect waits behind the changes of intents. It may be handled before them.
             return Some(Input::Disconnect);
         }
         self.fed += 1;
         self.posted.pop_front()
     }
 
-    /// Tells the session something, and does what it wants done.
+    /// Feeds the session with an input, and handles its outputs.
     pub fn handle(&mut self, input: Input<'_>, now: Instant) -> TurnResult {
         self.begin_slice(now);
         self.session.handle(input, now);
         self.finish_turn(now)
     }
 
-    /// Takes over a socket whose WebSocket is open. It is dropped when nobody wants it any more.
+    /// Takes over a socket with an open WebSocket. The socket is closed if its generation is not the current one.
     pub fn install(&mut self, generation: Generation, web: WebSocket, now: Instant) -> TurnResult {
         if self.session.is_current(generation) {
-            self.socket = Some(Socket { generation, web, blocked: None, written: 0 });
+            self.socket = Some(OpenSocket { generation, web, blocked: None, written: 0 });
         } else {
             self.closed.push(web);
         }
         self.handle(Input::Socket(generation, FromSocket::Reached(ConnectPhase::Established)), now)
     }
 
-    /// Takes what the reader has read. `None` when the socket is not the current one any more.
-    pub fn read_burst(&mut self, generation: Generation, burst: Received<'_>, now: Instant) -> Option<TurnResult> {
+    /// Processes bytes of the reader. Returns `None` if the socket is not the current one.
+    pub fn read_burst(&mut self, generation: Generation, burst: Incoming<'_>, now: Instant) -> Option<TurnResult> {
         self.begin_slice(now);
         let Self { session, socket, max_message, .. } = self;
         let socket = socket.as_mut().filter(|socket| socket.generation == generation)?;
         let mut closed = None;
-        // A message may end the session's intent in this socket.
+        // A message may end this connection.
         let each = |message: Message| {
-            closed = pass_on(session, generation, message, now);
+            closed = feed_message(session, generation, message, now);
             closed.is_none() && session.is_current(generation)
         };
         let result = match burst {
-            Received::First => socket.web.begin(each),
-            Received::Next(bytes) => socket.web.receive(bytes, each),
+            Incoming::First => socket.web.begin(each),
+            Incoming::Next(bytes) => socket.web.receive(bytes, each),
         };
         if let Some(code) = result.as_ref().err().and_then(Broken::close_code) {
             // The connection ends even if the close frame cannot be written.
@@ -164,7 +151,7 @@ impl Driver {
         Some(self.finish_turn(now))
     }
 
-    /// The answers to control frames are sent here, so that a peer that does not take them is noticed like with any other
+    /// Sends the answers to control frames here, so that a peer that does not take them is noticed as with any other
     /// message.
     fn after_burst(&mut self, generation: Generation, ending: Option<Ending>, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
@@ -172,18 +159,18 @@ impl Driver {
         self.session.handle(Input::Socket(generation, FromSocket::Bytes), now);
         match ending {
             Some(ending) => self.session.handle(Input::Socket(generation, FromSocket::Ended(ending)), now),
-            None => self.wrote(flushed, now),
+            None => self.after_write(flushed, now),
         }
     }
 
-    /// When the heartbeat has to come back by itself.
+    /// Sets the time at which the heartbeat wakes up by itself, and returns it.
     pub fn arm(&mut self) -> Option<Instant> {
-        self.armed = self.next_look();
+        self.armed = self.next_wake_up();
         self.armed
     }
 
-    /// A turn has one slice of time for writing, whatever it writes, and none while the peer takes nothing and it is not
-    /// yet time to try again.
+    /// Gives a turn one slice of time for all its writes. There is none while writing is blocked and the next try is
+    /// not due.
     fn begin_slice(&mut self, now: Instant) {
         if let Some(socket) = self.socket.as_mut().filter(|socket| socket.may_write(now)) {
             socket.web.transport_mut().begin_slice();
@@ -194,38 +181,39 @@ impl Driver {
         let mut effects = Vec::new();
         while let Some(output) = self.next_output(now) {
             match output {
-                Output::Dial { generation, tls, deadline } => effects.push(Effect::Dial { generation, tls, deadline }),
                 Output::Send(text) => self.send(text, now),
-                Output::Ask(question) => effects.push(Effect::Ask(question)),
+                Output::Effect(effect) => effects.push(effect),
                 Output::Close { generation, code } => {
                     self.close(generation, code);
                     effects.push(Effect::StopReader(generation));
                 }
             }
         }
-        if self.is_to_be_rearmed() {
-            effects.push(Effect::Rearm);
+        TurnResult {
+            delivery: self.session.take_delivery(),
+            effects,
+            closed: std::mem::take(&mut self.closed),
+            rearms: self.must_rearm(),
         }
-        TurnResult { batch: self.session.take_batch(), effects, closed: std::mem::take(&mut self.closed) }
     }
 
-    /// What ends a socket comes before all writing on it. While writing is blocked, messages wait in the session, which
-    /// knows how to merge them, so that one of them at most waits in the socket.
+    /// Closing a socket comes before all writes on it. While writing is blocked, messages wait in the session, which
+    /// can merge them. So at most one message waits in the socket.
     fn next_output(&mut self, now: Instant) -> Option<Output> {
         if let Some(output) = self.session.poll_supervision() {
             return Some(output);
         }
-        self.write_on(now);
+        self.continue_write(now);
         if self.socket.as_ref().is_some_and(|socket| socket.blocked.is_some()) {
             return self.session.poll_supervision();
         }
-        self.session.poll_output(now)
+        self.session.poll_output(now, &Stamp::is_current)
     }
 
-    /// Whether the heartbeat must look earlier than it means to. The earlier time counts as armed at once, so that the
+    /// Whether the heartbeat must wake up earlier than planned. The earlier time is stored at once, so that the
     /// heartbeat is called once and not for every burst.
-    fn is_to_be_rearmed(&mut self) -> bool {
-        let Some(next) = self.next_look() else { return false };
+    fn must_rearm(&mut self) -> bool {
+        let Some(next) = self.next_wake_up() else { return false };
         let earlier = self.armed.is_none_or(|armed| next < armed);
         if earlier {
             self.armed = Some(next);
@@ -233,7 +221,7 @@ impl Driver {
         earlier
     }
 
-    fn next_look(&self) -> Option<Instant> {
+    fn next_wake_up(&self) -> Option<Instant> {
         let again = self.socket.as_ref().and_then(|socket| socket.blocked);
         [self.session.deadline(), again].into_iter().flatten().min()
     }
@@ -244,21 +232,22 @@ impl Driver {
         let Some(socket) = &mut self.socket else { return };
         let generation = socket.generation;
         match socket.web.send(text) {
-            // The time of the write counts for the limit of client events, and a turn may spend a whole slice on others.
+            // The time of the write counts for the limit of client events, and other writes of this turn may have taken
+            // a whole slice.
             Ok(()) => self.session.handle(Input::Socket(generation, FromSocket::Written), Instant::now()),
-            blocked_or_lost => self.wrote(blocked_or_lost, now),
+            blocked_or_lost => self.after_write(blocked_or_lost, now),
         }
     }
 
-    /// Continues what was blocked, when it is time to.
-    fn write_on(&mut self, now: Instant) {
-        let due = |socket: &&mut Socket| socket.blocked.is_some() && socket.may_write(now);
+    /// Continues a blocked write, if the next try is due.
+    fn continue_write(&mut self, now: Instant) {
+        let due = |socket: &&mut OpenSocket| socket.blocked.is_some() && socket.may_write(now);
         let Some(socket) = self.socket.as_mut().filter(due) else { return };
         let result = socket.web.flush();
-        self.wrote(result, now);
+        self.after_write(result, now);
     }
 
-    fn wrote(&mut self, result: io::Result<()>, now: Instant) {
+    fn after_write(&mut self, result: io::Result<()>, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
         let event = match result {
             Ok(()) => {
@@ -271,7 +260,7 @@ impl Driver {
                 let written = socket.web.transport().written();
                 let progress = written > std::mem::replace(&mut socket.written, written);
                 if socket.may_write(now) {
-                    // Counted from the end of the slice, so that most of the time the lock is free.
+                    // The delay counts from the end of the slice, so that the lock is free most of the time.
                     socket.blocked = Some(Instant::now() + WRITE_AGAIN);
                 }
                 FromSocket::WriteBlocked { progress }
@@ -279,12 +268,12 @@ impl Driver {
             Err(error) => FromSocket::Ended(Ending::Lost(lost(error))),
         };
         let generation = socket.generation;
-        // The time of the write counts for the limit of client events, and writing may have taken a whole slice.
+        // The time of the write counts for the limit of client events, and this write may have taken a whole slice.
         let now = if matches!(event, FromSocket::Written) { Instant::now() } else { now };
         self.session.handle(Input::Socket(generation, event), now);
     }
 
-    /// Ends a socket at once. The close frame is sent if the peer takes it without delay.
+    /// Closes a socket at once. The close frame is sent if the peer takes it without delay.
     fn close(&mut self, generation: Generation, code: Option<u16>) {
         let Some(mut socket) = self.socket.take_if(|socket| socket.generation == generation) else { return };
         if let Some(code) = code.filter(|_| socket.blocked.is_none()) {
@@ -294,14 +283,14 @@ impl Driver {
     }
 }
 
-impl Socket {
+impl OpenSocket {
     fn may_write(&self, now: Instant) -> bool {
         self.blocked.is_none_or(|again| again <= now)
     }
 }
 
-/// Hands a message to the session. A close frame is the socket's end.
-fn pass_on(session: &mut Session, generation: Generation, message: Message, now: Instant) -> Option<Ending> {
+/// Feeds the session with a message. A close frame ends the connection.
+fn feed_message(session: &mut Session, generation: Generation, message: Message, now: Instant) -> Option<Ending> {
     let event = match &message {
         Message::Text(text) => FromSocket::Text(text),
         Message::Binary(_) => FromSocket::Binary,
@@ -326,7 +315,7 @@ fn describe(broken: Broken, max_message: usize) -> Error {
     }
 }
 
-/// The operating system's reason, or that of TLS.
+/// The error of the operating system or of TLS.
 pub(crate) fn lost(error: io::Error) -> Error {
     Error::ConnectionLost { reason: error.to_string(), source: Some(Arc::new(error)) }
 }

@@ -1,4 +1,4 @@
-//! The channels that the user knows, and the requests of user calls to the session.
+//! The intents of the program for channels, and the requests of its calls to the session.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,8 +7,10 @@ use std::{
 };
 
 use crate::{
-    Name, SubscribeOptions,
-    event::{CallId, Intent},
+    Name,
+    config::ChannelPlan,
+    delivery::CallId,
+    event::Intent,
     session::{Input, IntentChange, OwnOptions, ReadyAuth},
     sync::{
         Mutex,
@@ -16,24 +18,25 @@ use crate::{
     },
 };
 
-/// The session follows up to this many wishes in one turn, so that neither the reader nor `disconnect` waits long for
-/// the lock of the driver.
-const WISHES_PER_TURN: usize = 1000;
+/// The session follows up to this many changes of intents in one turn, so that neither the reader nor `disconnect`
+/// waits long for the lock of the driver.
+const CHANGES_PER_TURN: usize = 1000;
 
-/// The calls and the wishes of all threads. IntentTable are merged: a turn takes the last wish for each channel (S1),
-/// however often it was changed meanwhile.
+/// The posted calls and changes of intents of all threads. Changes are merged: a turn takes the last one for each
+/// channel (S1).
 #[derive(Default)]
 pub(crate) struct Intents {
-    wishes: Mutex<IntentTable>,
-    /// Whether a turn has something to take: every turn asks, and most find nothing. Set before a user call returns.
+    table: Mutex<IntentTable>,
+    /// Whether there is something to take. Every turn reads it, mostly in vain. It is set before a call of the program
+    /// returns.
     has_posted: AtomicBool,
 }
 
 #[derive(Default)]
 struct IntentTable {
-    /// Every channel that a handle, a handler, a subscription or a queued event still names.
+    /// Every channel that a handle, a handler, a subscription or a queued event names.
     known: HashMap<Name, Weak<Intent>>,
-    /// By their numbers, so that a list of them has the order in which they became known.
+    /// The active intents by id, which is the order in which the program named the channels.
     wanted: BTreeMap<u64, Arc<Intent>>,
     changed: BTreeMap<u64, IntentChange>,
     /// Calls to connect, to disconnect and to trigger, in their order.
@@ -41,154 +44,157 @@ struct IntentTable {
     /// The last call to sign in.
     sign_in: Option<CallId>,
     last_id: u64,
-    /// The options of wanted channels that have some of their own.
-    own: HashMap<Name, Own>,
+    /// The options of active channels that have some of their own.
+    own: HashMap<Name, NumberedOptions>,
     last_options: u64,
-    /// `known` is swept when it has grown to this.
+    /// The size of `known` at which it is swept.
     sweep_at: usize,
 }
 
 impl Intents {
-    /// The one intent of that name.
+    /// The intent of the channel with this name.
     pub fn intent(&self, name: &str) -> Arc<Intent> {
-        let mut wishes = self.wishes.lock();
-        if let Some(intent) = wishes.known.get(name).and_then(Weak::upgrade) {
+        let mut table = self.table.lock();
+        if let Some(intent) = table.known.get(name).and_then(Weak::upgrade) {
             return intent;
         }
-        wishes.last_id += 1;
-        let intent = Intent::new(Intent::USER + wishes.last_id, name);
-        wishes.sweep();
-        wishes.known.insert(intent.name().clone(), Arc::downgrade(&intent));
+        table.last_id += 1;
+        let intent = Intent::new(Intent::USER + table.last_id, name);
+        table.sweep();
+        table.known.insert(intent.name().clone(), Arc::downgrade(&intent));
         intent
     }
 
-    /// Wants a channel, perhaps with a permission that the user has already. True when the heartbeat has to be told.
+    /// Activates the intent for a channel, perhaps with a permission of the program. Returns true if the caller must
+    /// wake the heartbeat.
     pub fn want(&self, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
-        self.wishes.lock().want(self, intent, ready)
+        self.table.lock().want(self, intent, ready)
     }
 
-    /// Wants a channel with options of its own. True when the heartbeat has to be told. Returns the earlier options, too:
-    /// the caller drops them at the end, because the destructors of the program's closures may panic.
-    pub fn want_with(&self, intent: &Arc<Intent>, options: SubscribeOptions) -> (bool, Option<Own>) {
+    /// Activates the intent for a channel, with options of its own. Returns true if the caller must wake the heartbeat,
+    /// and the earlier options. The caller drops these at the end, because the destructors of the program's closures
+    /// may panic.
+    pub fn want_with(&self, intent: &Arc<Intent>, options: ChannelPlan) -> (bool, Option<NumberedOptions>) {
         let options = Arc::new(options);
-        let mut wishes = self.wishes.lock();
-        wishes.last_options += 1;
-        let own = Own { number: wishes.last_options, options };
-        let replaced = wishes.own.insert(intent.name().clone(), own);
-        (wishes.want(self, intent, None), replaced)
+        let mut table = self.table.lock();
+        table.last_options += 1;
+        let own = NumberedOptions { number: table.last_options, options };
+        let replaced = table.own.insert(intent.name().clone(), own);
+        (table.want(self, intent, None), replaced)
     }
 
-    /// The own options of a wanted channel, if it has any.
+    /// The options of an active channel, if it has some of its own.
     pub fn own_options(&self, channel: &str) -> Option<LentOptions> {
-        self.wishes.lock().own.get(channel).map(|own| LentOptions(Some(Arc::clone(&own.options))))
+        self.table.lock().own.get(channel).map(|own| LentOptions(Some(Arc::clone(&own.options))))
     }
 
-    /// Posts a call for the session. The caller notifies the heartbeat.
+    /// Posts a call for the session. The caller wakes the heartbeat.
     pub fn post(&self, call: Input<'static>) {
-        let mut wishes = self.wishes.lock();
-        wishes.calls.push(call);
+        let mut table = self.table.lock();
+        table.calls.push(call);
         self.has_posted.store(true, Ordering::SeqCst);
     }
 
-    /// Wants to be signed in. True when the heartbeat has to be told.
+    /// Posts a call to sign in. Returns true if the caller must wake the heartbeat.
     pub fn want_sign_in(&self, call: CallId) -> bool {
-        let mut wishes = self.wishes.lock();
-        // The last call, whichever of two threads comes here last.
-        wishes.sign_in = wishes.sign_in.max(Some(call));
+        let mut table = self.table.lock();
+        // The call with the highest id counts, in whatever order threads come here.
+        table.sign_in = table.sign_in.max(Some(call));
         self.is_first()
     }
 
-    /// Does not want a channel any more. True when the heartbeat has to be told. The caller drops the options at the end.
-    pub fn forget(&self, intent: &Arc<Intent>) -> (bool, Option<Own>) {
-        let mut wishes = self.wishes.lock();
-        wishes.wanted.remove(&intent.id());
-        let options = wishes.own.remove(&**intent.name());
-        (intent.forget() && self.note(&mut wishes, intent, None), options)
+    /// Withdraws the intent for a channel. Returns true if the caller must wake the heartbeat, and the options, which
+    /// the caller drops at the end.
+    pub fn forget(&self, intent: &Arc<Intent>) -> (bool, Option<NumberedOptions>) {
+        let mut table = self.table.lock();
+        table.wanted.remove(&intent.id());
+        let options = table.own.remove(&**intent.name());
+        (intent.withdraw() && self.record(&mut table, intent, None), options)
     }
 
-    /// Withdraws all channels.
+    /// Withdraws the intents for all channels.
     pub fn forget_all(&self) -> Withdrawn {
-        let mut wishes = self.wishes.lock();
-        let withdrawn: Vec<_> = std::mem::take(&mut wishes.wanted).into_values().collect();
+        let mut table = self.table.lock();
+        let withdrawn: Vec<_> = std::mem::take(&mut table.wanted).into_values().collect();
         let mut tell = false;
         for intent in &withdrawn {
-            tell |= intent.forget() && self.note(&mut wishes, intent, None);
+            tell |= intent.withdraw() && self.record(&mut table, intent, None);
         }
-        let options = std::mem::take(&mut wishes.own).into_values().collect();
+        let options = std::mem::take(&mut table.own).into_values().collect();
         Withdrawn { intents: withdrawn, tell, options }
     }
 
-    /// Whether there is something to [`take`](Self::take). Locks nothing.
+    /// Whether there is something to [`take`](Self::take). Takes no lock.
     pub fn has_posted(&self) -> bool {
         self.has_posted.load(Ordering::SeqCst)
     }
 
-    /// Takes everything that user calls have posted, in the order in which the session is fed with it: the calls first,
-    /// because a client event that was triggered before `unsubscribe` is sent before the channel is given up.
+    /// Takes everything that was posted, in the order in which the session is fed with it. Calls come first, because a
+    /// client event that was triggered before `unsubscribe` is sent before it.
     pub fn take(&self) -> Vec<Input<'static>> {
         let (mut inputs, sign_in, changed) = {
-            let mut wishes = self.wishes.lock();
+            let mut table = self.table.lock();
             self.has_posted.store(false, Ordering::SeqCst);
-            (std::mem::take(&mut wishes.calls), wishes.sign_in.take(), std::mem::take(&mut wishes.changed))
+            (std::mem::take(&mut table.calls), table.sign_in.take(), std::mem::take(&mut table.changed))
         };
         inputs.extend(sign_in.map(Input::SignIn));
         let mut changed = changed.into_values().peekable();
         while changed.peek().is_some() {
-            inputs.push(Input::IntentChanges(changed.by_ref().take(WISHES_PER_TURN).collect()));
+            inputs.push(Input::IntentChanges(changed.by_ref().take(CHANGES_PER_TURN).collect()));
         }
         inputs
     }
 
     pub fn wanted(&self) -> Vec<Arc<Intent>> {
-        self.wishes.lock().wanted.values().cloned().collect()
+        self.table.lock().wanted.values().cloned().collect()
     }
 
-    fn note(&self, wishes: &mut IntentTable, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
-        let before = wishes.changed.remove(&intent.id()).and_then(|wish| wish.ready);
-        // A permission stays good while the channel is wanted again and again, and goes with the wish.
-        let ready = ready.or(before).filter(|_| intent.is_wanted());
-        let own = wishes.own.get(&**intent.name()).map(Own::summary).unwrap_or_default();
-        wishes.changed.insert(intent.id(), IntentChange { intent: Arc::clone(intent), ready, own });
+    fn record(&self, table: &mut IntentTable, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
+        let before = table.changed.remove(&intent.id()).and_then(|change| change.ready);
+        // A permission stays valid over repeated calls of `subscribe`, and is dropped with the intent.
+        let ready = ready.or(before).filter(|_| intent.is_active());
+        let own = table.own.get(&**intent.name()).map(NumberedOptions::summary).unwrap_or_default();
+        table.changed.insert(intent.id(), IntentChange { channel: intent.stamp(), ready, own });
         self.is_first()
     }
 
-    /// Lets the next turn find the posted requests. True if they are the first ones, so that the heartbeat must be
-    /// notified.
+    /// Lets the next turn find the posted requests. Returns true if they are the first ones, so that the caller must
+    /// wake the heartbeat.
     fn is_first(&self) -> bool {
         !self.has_posted.swap(true, Ordering::SeqCst)
     }
 }
 
-/// The channels that were wanted until now.
+/// The result of withdrawing all channels.
 pub(crate) struct Withdrawn {
     pub intents: Vec<Arc<Intent>>,
-    /// The heartbeat has to be told.
+    /// The caller must wake the heartbeat.
     pub tell: bool,
     /// The caller drops them at the end.
-    pub options: Vec<Own>,
+    pub options: Vec<NumberedOptions>,
 }
 
-/// The options of one channel, and the number that distinguishes them from earlier ones.
-pub(crate) struct Own {
+/// The options of one channel, with a number that distinguishes them from earlier ones.
+pub(crate) struct NumberedOptions {
     number: u64,
-    options: Arc<SubscribeOptions>,
+    options: Arc<ChannelPlan>,
 }
 
-impl Own {
+impl NumberedOptions {
     /// The part of the options that the session needs.
     fn summary(&self) -> OwnOptions {
         OwnOptions {
             authorizer: self.options.can_authorize().then_some(self.number),
-            has_decoder: self.options.own_decoder().is_some(),
+            has_decoder: self.options.decoder.is_some(),
         }
     }
 }
 
-/// Options in use. If they were replaced meanwhile, this is the last owner of the program's closures.
-pub(crate) struct LentOptions(Option<Arc<SubscribeOptions>>);
+/// Options in use. If they were replaced meanwhile, this is the last owner of the closures of the program.
+pub(crate) struct LentOptions(Option<Arc<ChannelPlan>>);
 
 impl LentOptions {
-    pub fn as_options(&self) -> Option<&SubscribeOptions> {
+    pub fn as_options(&self) -> Option<&ChannelPlan> {
         self.0.as_deref()
     }
 }
@@ -205,12 +211,12 @@ impl Drop for LentOptions {
 
 impl IntentTable {
     fn want(&mut self, intents: &Intents, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
-        intent.want();
+        intent.activate();
         self.wanted.insert(intent.id(), Arc::clone(intent));
-        intents.note(self, intent, ready)
+        intents.record(self, intent, ready)
     }
 
-    /// Forgets the names that nobody uses any more, so often that it costs nothing on average.
+    /// Forgets unused names. It runs so rarely that it costs nothing on average.
     fn sweep(&mut self) {
         if self.known.len() >= self.sweep_at {
             self.known.retain(|_, intent| intent.strong_count() > 0);
@@ -224,31 +230,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s1_the_last_wish_wins() {
+    fn s1_the_last_change_of_an_intent_counts() {
         let intents = Intents::default();
         let room = intents.intent("room");
-        assert!(intents.want(&room, None), "the heartbeat is told once");
+        assert!(intents.want(&room, None), "the heartbeat is woken once");
         assert!(!intents.forget(&room).0);
         assert!(!intents.want(&room, None));
         let changed = changed(&intents);
         assert_eq!(changed.len(), 1);
-        assert!(changed[0].intent.is_wanted());
+        assert!(changed[0].channel.epoch.is_active());
         assert!(!intents.has_posted() && intents.take().is_empty());
     }
 
-    /// The wishes that a turn would take.
+    /// The changes that a turn would take.
     fn changed(intents: &Intents) -> Vec<IntentChange> {
-        let wishes = intents.take().into_iter().map(|input| match input {
-            Input::IntentChanges(wishes) => wishes,
-            other => panic!("nothing but wishes was posted: {other:?}"),
+        let changes = intents.take().into_iter().map(|input| match input {
+            Input::IntentChanges(changes) => changes,
+            other => panic!("only changes of intents were posted: {other:?}"),
         });
-        wishes.flatten().collect()
+        changes.flatten().collect()
     }
 
     #[test]
-    fn s11_calls_come_before_wishes_and_wishes_in_slices() {
+    fn s11_calls_come_before_changes_of_intents_which_come_in_slices() {
         let intents = Intents::default();
-        for n in 0..=WISHES_PER_TURN {
+        for n in 0..=CHANGES_PER_TURN {
             intents.want(&intents.intent(&format!("room-{n}")), None);
         }
         intents.want_sign_in(CallId(1));
@@ -260,7 +266,7 @@ mod tests {
         else {
             panic!("{taken:?}");
         };
-        assert_eq!((first.len(), rest.len()), (WISHES_PER_TURN, 1));
+        assert_eq!((first.len(), rest.len()), (CHANGES_PER_TURN, 1));
     }
 
     fn ready() -> ReadyAuth {
@@ -268,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_a_ready_permission_goes_with_its_wish() {
+    fn a4_a_ready_permission_is_dropped_with_its_intent() {
         let intents = Intents::default();
         let room = intents.intent("private-room");
         intents.want(&room, Some(ready()));
@@ -288,13 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn names_that_nobody_uses_are_forgotten() {
+    fn unused_names_are_forgotten() {
         let intents = Intents::default();
         let kept = intents.intent("kept");
         for n in 0..10_000 {
             intents.intent(&format!("room-{n}"));
         }
-        assert!(intents.wishes.lock().known.len() < 100);
+        assert!(intents.table.lock().known.len() < 100);
         assert!(Arc::ptr_eq(&kept, &intents.intent("kept")));
     }
 }

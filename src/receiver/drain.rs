@@ -8,31 +8,31 @@ use crate::{
     io::queues::queue::{Step, Taken},
 };
 
-/// Takes what waits many at a time, which spares a look at the process and a lock for each notification. What it has not
-/// handed out when it is dropped goes back, in its place.
+/// Takes many waiting notifications at a time, which saves a lock and a check of the process for each. Its drop puts
+/// notifications that it has not returned back into their place.
 pub(super) struct Drain<'a> {
     receiver: &'a Receiver,
     held: VecDeque<Taken>,
-    /// Of the batch that is handed out: only its index changes.
+    /// The event of the batch that is being returned: only its index changes.
     event: Option<Event>,
-    /// How many of those that waited at the beginning are left. What comes meanwhile is for the next call, so that a frame
-    /// ends however fast the server sends.
+    /// The rest of the notifications that waited at the beginning. Later ones are for the next call, so that a frame of
+    /// a game ends however fast the server sends.
     waiting: usize,
-    /// How many may still be handed out.
+    /// The number of notifications that may still be returned.
     room: usize,
-    /// The number of its look, which is before it takes anything.
-    look: usize,
+    /// The number of its poll, which began before it took anything.
+    poll: usize,
     is_borrower: bool,
 }
 
 impl<'a> Drain<'a> {
     pub(super) fn new(receiver: &'a Receiver, room: usize) -> Self {
-        let look = receiver.queue.look();
+        let poll = receiver.queue.begin_poll();
         let waiting = receiver.queue.len();
-        Self { receiver, held: VecDeque::new(), event: None, waiting, room, look, is_borrower: false }
+        Self { receiver, held: VecDeque::new(), event: None, waiting, room, poll, is_borrower: false }
     }
 
-    /// False when nothing is left to be taken.
+    /// False if there is nothing left to take.
     fn refill(&mut self) -> bool {
         if self.waiting == 0 {
             return false;
@@ -40,14 +40,14 @@ impl<'a> Drain<'a> {
         // Nothing is locked in a forked child (H7).
         let Some(queue) = self.receiver.queue() else { return false };
         if !std::mem::replace(&mut self.is_borrower, true) {
-            queue.borrow();
+            queue.begin_taking();
         }
-        let taken = queue.take_up_to(self.waiting.min(self.room), &mut self.held);
+        let taken = queue.take_batches(self.waiting.min(self.room), &mut self.held);
         self.waiting = self.waiting.saturating_sub(taken);
         taken > 0
     }
 
-    /// The next step of what is held, `None` where nobody wants it any more.
+    /// The next step of the held notifications. `None` if it was unsubscribed meanwhile.
     fn step(&mut self) -> Option<Notification> {
         let taken = self.held.front_mut()?;
         let step = match taken {
@@ -91,17 +91,17 @@ impl Drop for Drain<'_> {
         let gives_back = !self.held.is_empty();
         if gives_back {
             let Some(queue) = self.receiver.queue() else { return };
-            queue.give_back(&mut self.held);
+            queue.return_unused(&mut self.held);
         }
-        // Without a look at the process, because nearly every frame has used up all that it took.
-        let is_the_end = self.is_borrower && self.receiver.queue.settle();
+        // Without a check of the process, because nearly every frame has used all that it took.
+        let is_the_end = self.is_borrower && self.receiver.queue.finish();
         let Some(queue) = (gives_back || is_the_end).then(|| self.receiver.queue()).flatten() else { return };
         if is_the_end {
-            queue.tell_end();
+            queue.notify_end();
         }
         // Another thread may have looked meanwhile, and gone to sleep.
-        if queue.is_to_be_rung_again(self.look) {
-            self.receiver.ring();
+        if queue.must_notify_again(self.poll) {
+            self.receiver.notify();
         }
     }
 }

@@ -1,39 +1,39 @@
-//! Why a receiver brought nothing.
+//! The reasons why a receiver returns no notification.
 
 use std::fmt;
 
-/// The client is gone and nothing waits. This is final.
+/// The client has ended, and no notification waits. This is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 
-/// Why [`Receiver::try_recv`](crate::Receiver::try_recv) brought nothing.
+/// The reason why [`Receiver::try_recv`](crate::Receiver::try_recv) returned no notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
-    /// Nothing waits.
+    /// No notification waits.
     Empty,
-    /// The client is gone and nothing waits. This is final.
+    /// The client has ended, and no notification waits. This is final.
     Closed,
 }
 
-/// Why [`Receiver::recv_timeout`](crate::Receiver::recv_timeout) brought nothing.
+/// The reason why [`Receiver::recv_timeout`](crate::Receiver::recv_timeout) returned no notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecvTimeoutError {
-    /// Nothing came in time.
+    /// No notification arrived in time.
     Timeout,
-    /// The client is gone and nothing waits. This is final.
+    /// The client has ended, and no notification waits. This is final.
     Closed,
 }
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client is gone and nothing waits")
+        f.write_str("the client has ended and no notification waits")
     }
 }
 
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("nothing waits"),
+            Self::Empty => f.write_str("no notification waits"),
             Self::Closed => Closed.fmt(f),
         }
     }
@@ -42,7 +42,7 @@ impl fmt::Display for TryRecvError {
 impl fmt::Display for RecvTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Timeout => f.write_str("nothing came in time"),
+            Self::Timeout => f.write_str("no notification arrived in time"),
             Self::Closed => Closed.fmt(f),
         }
     }

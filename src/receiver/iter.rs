@@ -1,4 +1,4 @@
-//! Iterators that wait.
+//! Iterators over notifications, which wait for each.
 
 use super::Receiver;
 use crate::Notification;

@@ -20,7 +20,7 @@ use crate::{
     io::{
         Core,
         guard::fork::ForkGuard,
-        queues::queue::{Item, Nothing, Queue},
+        queues::queue::{Item, PopError, Queue},
     },
     receiver::drain::Drain,
 };
@@ -32,21 +32,21 @@ pub use options::ReceiverOptions;
 pub use pollable::PollableReceiver;
 pub use typed::{EventReceiver, IntoEvents};
 
-/// Everything that happens to a client, or to one channel, from the making of the receiver on, in order.
+/// All notifications of a client, or of one channel, since the receiver was made, in order.
 ///
-/// A receiver has a queue of its own, so that a slow one delays neither handlers nor other receivers, unless its policy is
-/// [`Overflow::Block`](crate::Overflow::Block). The queue is bounded by
-/// [`Config::queue_capacity`](crate::Config::queue_capacity); what happens when it is full is said by
-/// [`Config::overflow`](crate::Config::overflow), and defaults to dropping the oldest events, which is reported in place
-/// as [`Notification::Lagged`]. Each receiver may have it otherwise: [`ReceiverOptions`].
+/// A receiver has a queue of its own, so that a slow one delays neither handlers nor other receivers, unless its policy
+/// is [`Overflow::Block`](crate::Overflow::Block). [`Config::queue_capacity`](crate::Config::queue_capacity) bounds the
+/// queue. [`Config::overflow`](crate::Config::overflow) sets the policy for a full queue; by default it drops the
+/// oldest events, and reports them in their place as [`Notification::Lagged`]. [`ReceiverOptions`] set both for one
+/// receiver.
 ///
-/// Whatever becomes of it, what was received is what was handed out, [`dropped`](Self::dropped),
-/// [`superseded`](Self::superseded), still waits, or was skipped: because its channel was unsubscribed or the client
-/// disconnected, or because the decoder of the program made another kind of it than the receiver is for.
+/// Every notification is accounted for: it was returned, [`dropped`](Self::dropped) or
+/// [`superseded`](Self::superseded), still waits, or was skipped. It is skipped if its channel was unsubscribed, if the
+/// client disconnected, or if the decoder of the program turned it into a kind that this receiver does not receive.
 ///
-/// A receiver does not keep its client alive, and is closed in a forked child. It can be shared between threads, each
-/// notification then goes to one; what an iterator has taken meanwhile is not there for the others, and when it is dropped
-/// early they get it after what followed it.
+/// A receiver does not keep its client alive, and is closed in a forked child. Threads can share it; each notification
+/// then goes to one of them. Notifications that an iterator has taken are not there for other threads. If the iterator
+/// is dropped early, they get them after newer ones.
 ///
 /// ```
 /// use pusher_channels::{Notification, Pusher, testing::TestServer};
@@ -74,13 +74,13 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Of everything, or of one channel.
+    /// A receiver of all notifications, or of one channel.
     pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Intent>>, options: ReceiverOptions) -> Self {
-        let queue = core.fan_out.add_receiver(options.traits(&core.config, channel));
+        let queue = core.fan_out.add_receiver(options.queue_options(core.config.limits(), channel));
         Self { process: core.process, queue, core: Arc::downgrade(core) }
     }
 
-    /// Of no client, for a forked child, where there is none.
+    /// A receiver without a client, for a forked child.
     pub(crate) fn closed() -> Self {
         Self { process: ForkGuard::current(), queue: Arc::new(Queue::closed()), core: Weak::new() }
     }
@@ -95,9 +95,9 @@ impl Receiver {
         self.take_one()
     }
 
-    /// As [`try_recv`](Self::try_recv), for a caller who knows that this is no forked child.
+    /// Like [`try_recv`](Self::try_recv), for a caller that has checked the process.
     pub(crate) fn take_one(&self) -> Result<Notification, TryRecvError> {
-        self.queue.look();
+        self.queue.begin_poll();
         loop {
             match self.queue.try_pop() {
                 Ok(item) => {
@@ -105,8 +105,8 @@ impl Receiver {
                         return Ok(notification);
                     }
                 }
-                Err(Nothing::Closed) => return Err(TryRecvError::Closed),
-                Err(Nothing::Empty | Nothing::Woken) => return Err(TryRecvError::Empty),
+                Err(PopError::Closed) => return Err(TryRecvError::Closed),
+                Err(PopError::Empty | PopError::Woken) => return Err(TryRecvError::Empty),
             }
         }
     }
@@ -115,14 +115,14 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// [`Closed`] when the client is gone and nothing waits.
+    /// [`Closed`] when the client has ended and no notification waits.
     pub fn recv(&self) -> Result<Notification, Closed> {
         let queue = self.queue().ok_or(Closed)?;
-        queue.look();
+        queue.begin_poll();
         queue.pop_within(None, |item| self.wanted_item(item)).map_err(|_| Closed)
     }
 
-    /// The next notification; waits for it at most so long.
+    /// The next notification; waits for it for up to this time.
     ///
     /// # Errors
     ///
@@ -130,39 +130,39 @@ impl Receiver {
     /// waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
         let queue = self.queue().ok_or(RecvTimeoutError::Closed)?;
-        queue.look();
-        queue.pop_within(Some(time), |item| self.wanted_item(item)).map_err(|nothing| match nothing {
-            Nothing::Closed => RecvTimeoutError::Closed,
-            Nothing::Empty | Nothing::Woken => RecvTimeoutError::Timeout,
+        queue.begin_poll();
+        queue.pop_within(Some(time), |item| self.wanted_item(item)).map_err(|error| match error {
+            PopError::Closed => RecvTimeoutError::Closed,
+            PopError::Empty | PopError::Woken => RecvTimeoutError::Timeout,
         })
     }
 
-    /// The notifications that wait at this moment, one after another, without blocking. What comes meanwhile is for the
-    /// next call, so that a frame of a game ends however fast the server sends. What the iterator does not hand out before
-    /// it is dropped stays.
+    /// The notifications that wait now, one after another, without blocking. Later ones are for the next call, so that
+    /// a frame of a game ends however fast the server sends. Notifications that the iterator has not returned when it
+    /// is dropped stay in the queue.
     pub fn try_iter(&self) -> impl Iterator<Item = Notification> {
         Drain::new(self, usize::MAX)
     }
 
-    /// As [`try_iter`](Self::try_iter), but at most so many: what is beyond that stays. With
-    /// [`Overflow::KeepLatest`](crate::Overflow::KeepLatest) take all instead, because an event that is renewed goes to the
-    /// end of the queue each time, and may stay beyond the number for ever.
+    /// Like [`try_iter`](Self::try_iter), for up to `max` notifications; the others stay. With
+    /// [`Overflow::KeepLatest`](crate::Overflow::KeepLatest) use `try_iter` instead: a renewed event goes to the end of
+    /// the queue each time, and `drain` might never come to it.
     pub fn drain(&self, max: usize) -> impl Iterator<Item = Notification> {
         Drain::new(self, max)
     }
 
-    /// How many notifications wait, without those that an iterator has taken and not handed out yet. Some of them may turn
-    /// out to be of channels that were unsubscribed meanwhile, and are then skipped.
+    /// The number of notifications that wait, without those that an iterator has taken. Some may be skipped later,
+    /// because their channels were unsubscribed meanwhile.
     pub fn len(&self) -> usize {
         self.queue().map_or(0, |queue| queue.len())
     }
 
-    /// Whether the client is gone and nothing waits. This is final.
+    /// Whether the client has ended, and no notification waits. This is final.
     pub fn is_closed(&self) -> bool {
         self.queue().is_none_or(|queue| queue.is_closed())
     }
 
-    /// Whether nothing waits.
+    /// Whether no notification waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -174,7 +174,7 @@ impl Receiver {
         }
     }
 
-    /// In its public form, unless it was for a channel that is not wanted any more (S3).
+    /// The notification, unless its channel was unsubscribed (S3).
     fn wanted(&self, event: &Event) -> Option<Notification> {
         if !event.is_wanted() {
             return None;
@@ -183,23 +183,23 @@ impl Receiver {
         let decoded = event.encoded().and_then(|_| self.core.upgrade()?.decoded(event));
         match decoded {
             None => Some(public(event)),
-            // It may be another kind than it was thought to be.
+            // Decoding may have turned it into another kind.
             Some(decoded) => Some(public(&decoded)).filter(|notification| self.queue.selection().wants(notification)),
         }
     }
 
-    /// How many notifications were dropped so far, because the queue was full.
+    /// The number of notifications that were dropped so far, because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.queue().map_or(0, |queue| queue.dropped())
     }
 
-    /// How many events were superseded so far: with [`Overflow::KeepLatest`](crate::Overflow::KeepLatest), a newer one of
-    /// the same channel, name and sender came before they were taken.
+    /// The number of events that were superseded so far: with [`Overflow::KeepLatest`](crate::Overflow::KeepLatest), a
+    /// newer one of the same channel, name and sender arrived before they were taken.
     pub fn superseded(&self) -> u64 {
         self.queue().map_or(0, |queue| queue.superseded())
     }
 
-    /// A descriptor that is readable while something waits. It lasts as long as the receiver.
+    /// A descriptor that is readable while a notification waits. It lasts as long as the receiver.
     #[cfg(all(unix, feature = "capi"))]
     pub(crate) fn descriptor(&self) -> std::io::Result<std::os::fd::RawFd> {
         use std::os::fd::AsRawFd;
@@ -208,19 +208,19 @@ impl Receiver {
         self.queue.descriptor().map(|descriptor| descriptor.as_raw_fd())
     }
 
-    /// Takes no more in, and ends all waiting. What waits is still handed out.
+    /// Accepts no more notifications, and ends all waiting. Waiting notifications can still be taken.
     pub(crate) fn close(&self) {
         if let Some(core) = self.core.upgrade().filter(|_| self.process.is_current()) {
             core.fan_out.remove_receiver(&self.queue);
         }
     }
 
-    /// Wakes who is woken for this receiver.
-    fn ring(&self) {
+    /// Calls the program's wake-up.
+    fn notify(&self) {
         match self.core.upgrade() {
-            Some(core) => core.fan_out.ring(&self.queue),
-            // A panic is logged, and there is nobody left to report it to.
-            None => drop(self.queue.ring()),
+            Some(core) => core.fan_out.notify(&self.queue),
+            // A panic is logged; the client that would report it has ended.
+            None => drop(self.queue.notify()),
         }
     }
 

@@ -1,15 +1,17 @@
-//! What a receiver gets, how much of it waits, and who is woken for it.
+//! The options of a receiver: its notifications, its queue, and the closure that it wakes.
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use crate::{
-    Config, Event, NotificationKind, Overflow,
+    Event, NotificationKind, Overflow,
+    config::Limits,
     event::{Intent, Kinds},
-    io::queues::queue::{KeyOf, Selection, Traits, WakeUp},
+    io::queues::queue::{KeyOf, QueueOptions, Selection, WakeUp},
 };
 
 /// The options of a receiver, for [`Pusher::receiver_with`](crate::Pusher::receiver_with) and
-/// [`Channel::receiver_with`](crate::Channel::receiver_with). Options that are not set are those of the client's [`Config`].
+/// [`Channel::receiver_with`](crate::Channel::receiver_with). Options that are not set are those of the client's
+/// [`Config`](crate::Config).
 ///
 /// ```
 /// use pusher_channels::{NotificationKind, Overflow, ReceiverOptions};
@@ -33,13 +35,13 @@ impl Default for ReceiverOptions {
 }
 
 impl ReceiverOptions {
-    /// All kinds of notifications, with the options of the client's [`Config`].
+    /// All kinds of notifications, with the options of the client's [`Config`](crate::Config).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Receives these kinds only; the last call counts. What it does not receive takes no place in its queue. Defaults to all
-    /// kinds; [`Lagged`](NotificationKind::Lagged) always comes.
+    /// Receives these kinds only; the last call counts. Other kinds take no place in its queue. Defaults to all kinds;
+    /// [`Lagged`](NotificationKind::Lagged) always comes.
     pub fn only(mut self, kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         self.kinds = Kinds::of(kinds);
         self
@@ -52,15 +54,15 @@ impl ReceiverOptions {
         self
     }
 
-    /// How many notifications wait at most; at least 1. Defaults to [`Config::queue_capacity`]. Independently of that, a
-    /// queue is full with 16 MiB; a single larger notification passes.
+    /// The maximum number of notifications that wait, at least 1. Defaults to [`Config::queue_capacity`]. Independently
+    /// of that, a queue is full with 16 MiB; a single larger notification passes.
     pub fn capacity(mut self, notifications: usize) -> Self {
         self.capacity = Some(notifications.max(1));
         self
     }
 
-    /// The policy for a full queue. Defaults to [`Config::overflow`], and if that is not set, to [`Overflow::DropOldest`].
-    /// With [`Overflow::Block`], a receiver that is not read stops the whole client, including its handlers and other
+    /// The policy for a full queue. Defaults to [`Config::overflow`](crate::Config::overflow), and if that is not set, to
+    /// [`Overflow::DropOldest`]. With [`Overflow::Block`], a receiver that is not read stops the whole client, including its handlers and other
     /// receivers. With [`Overflow::KeepLatest`], events with the same channel, name and sender replace each other. If two
     /// players of a public channel share the name `moved`, only the newest event of both waits: give each player a name,
     /// or a [key](Self::keep_latest_by).
@@ -105,10 +107,10 @@ impl ReceiverOptions {
         self
     }
 
-    /// Runs a closure after a notification was queued, and when the client has ended: to wake an event loop, for example
-    /// with a message. It runs once, and again only after the receiver was asked for notifications (`try_recv`, `recv`,
-    /// `try_iter`, ...), and when the client has ended. So after a wake-up, take everything that waits, and check whether
-    /// the receiver [is closed](crate::Receiver::is_closed).
+    /// Runs a closure after a notification was queued, and when the client has ended: to wake an event loop, for
+    /// example with a message. It runs once, and again only after the receiver was asked for notifications (`try_recv`,
+    /// `recv`, `try_iter`, ...), and when the client has ended. So after a wake-up, take all waiting notifications, and
+    /// check whether the receiver [is closed](crate::Receiver::is_closed).
     ///
     /// The closure usually runs on the thread that reads from the socket, or on the one that keeps time. It must not
     /// block: meanwhile nothing is received, and no ping is answered. It may also run on your own thread: when you drop
@@ -122,10 +124,10 @@ impl ReceiverOptions {
         self
     }
 
-    pub(super) fn traits(self, config: &Config, channel: Option<Arc<Intent>>) -> Traits {
-        Traits {
-            capacity: self.capacity.unwrap_or(config.capacity()),
-            overflow: self.overflow.unwrap_or(config.overflow_or(Overflow::DropOldest)),
+    pub(super) fn queue_options(self, limits: &Limits, channel: Option<Arc<Intent>>) -> QueueOptions {
+        QueueOptions {
+            capacity: self.capacity.unwrap_or(limits.queue_capacity),
+            overflow: self.overflow.or(limits.overflow).unwrap_or(Overflow::DropOldest),
             selection: Selection::new(channel, self.kinds).of_events(self.events),
             wake_up: self.wake_up,
             key_of: self.key_of,

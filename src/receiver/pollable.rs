@@ -1,4 +1,4 @@
-//! A receiver to wait for among other descriptors.
+//! A receiver with a descriptor, to wait for beside other descriptors.
 
 use std::{
     fmt, io,
@@ -12,16 +12,16 @@ use std::{
 
 use super::Receiver;
 
-/// A [`Receiver`] with a descriptor that is readable while something waits, or the client is gone: for `poll`, `epoll`,
-/// `kqueue`, and what is built on them, such as `mio`. Made by [`Receiver::pollable`]; it is used like the receiver that it
-/// was made of.
+/// A [`Receiver`] with a descriptor that is readable while a notification waits, or the client has ended: for `poll`,
+/// `epoll`, `kqueue`, and libraries on top of them, such as `mio`. [`Receiver::pollable`] makes it of a receiver, and
+/// it has the same methods.
 ///
-/// Nobody needs to read from the descriptor, and nobody may. It stays readable until the receiver is empty, so who is told
-/// of changes only (`EPOLLET`, `mio`) takes with [`try_recv`](Receiver::try_recv) until that says
-/// [`Empty`](crate::TryRecvError::Empty) before waiting again: one [`try_iter`](Receiver::try_iter) leaves what came
-/// meanwhile. Who takes by `try_iter` alone asks [`is_closed`](Receiver::is_closed), because at the end the descriptor stays
-/// readable for ever. Now and then it is readable for something that turns out to be of a channel that was unsubscribed
-/// meanwhile. In a forked child the descriptor is the parent's, and says nothing of the child's receiver, which is closed.
+/// Do not read from the descriptor. It stays readable until the receiver is empty. An edge-triggered program
+/// (`EPOLLET`, `mio`) calls [`try_recv`](Receiver::try_recv) until it returns [`Empty`](crate::TryRecvError::Empty),
+/// and then waits again: a single [`try_iter`](Receiver::try_iter) leaves notifications that arrived meanwhile. A
+/// program that only uses `try_iter` also checks [`is_closed`](Receiver::is_closed), because the descriptor stays
+/// readable after the end. It may be readable for a notification that is then skipped, because its channel was
+/// unsubscribed meanwhile. In a forked child the descriptor belongs to the parent, and the child's receiver is closed.
 ///
 /// ```
 /// use std::{os::fd::AsFd, time::Duration};
@@ -49,11 +49,11 @@ pub struct PollableReceiver {
 }
 
 impl Receiver {
-    /// Gives the receiver a descriptor to wait on, beside others. Unix only.
+    /// Gives the receiver a descriptor to wait for, beside others. Unix only.
     ///
     /// # Errors
     ///
-    /// When the process may not open two more descriptors, or is a forked child.
+    /// An error if the process may not open two more descriptors, or is a forked child.
     pub fn pollable(self) -> io::Result<PollableReceiver> {
         let queue = self.queue().ok_or_else(|| io::Error::other("the client belongs to the parent process"))?;
         let descriptor = queue.descriptor()?;

@@ -75,10 +75,10 @@ impl<T: DeserializeOwned> EventReceiver<T> {
     ///
     /// # Errors
     ///
-    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client is gone and nothing
-    /// waits.
+    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client has ended and
+    /// no event waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Result<T, Error>, RecvTimeoutError> {
-        // The receiver gets nothing but events of one name and losses, so that this is one call.
+        // The receiver gets only events of one name and losses, so that this makes one call.
         loop {
             if let Some(decoded) = decoded(self.receiver.recv_timeout(time)?) {
                 return Ok(decoded);
@@ -86,22 +86,22 @@ impl<T: DeserializeOwned> EventReceiver<T> {
         }
     }
 
-    /// How many events wait, losses not counted.
+    /// The number of events that wait, without losses.
     pub fn len(&self) -> usize {
         self.receiver.len()
     }
 
-    /// Whether nothing waits.
+    /// Whether no event waits.
     pub fn is_empty(&self) -> bool {
         self.receiver.is_empty()
     }
 
-    /// Whether the client is gone and nothing waits. This is final.
+    /// Whether the client has ended, and no event waits. This is final.
     pub fn is_closed(&self) -> bool {
         self.receiver.is_closed()
     }
 
-    /// How many events were dropped so far, because the queue was full.
+    /// The number of events that were dropped so far, because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.receiver.dropped()
     }

@@ -1,88 +1,100 @@
 //! Events that this client sends to the other subscribers of a channel.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, time::Instant};
 
-use super::{Session, Settings, Subscriptions, limits::unanswered::Sent};
+use super::{
+    channels::Subscriptions,
+    interface::{ClientEvent, Settings},
+    limits::unanswered::Sent,
+};
 use crate::{
-    Error, Name,
-    delivery::client_event_pacing::{ClientEventPacing, ClientEventPermit},
-    event::{Batch, Intent},
+    Error,
+    delivery::client_event_pacing::{ClientEventPace, PaceNote},
+    event::Batch,
 };
 
-/// A client event that has passed all checks which need no session.
-#[derive(Debug)]
-pub(crate) struct ClientEvent {
-    pub channel: Arc<Intent>,
-    /// The wish for the channel of that moment.
-    pub epoch: u64,
-    /// The name of the event, and the size of its data in bytes: a refusal reports them.
-    pub name: Name,
-    pub size: usize,
-    /// The message as it goes out.
-    pub text: String,
-    /// Given back once the message is handed to the socket, or dropped.
-    pub permit: ClientEventPermit,
-}
-
-/// The client events that wait to be sent, in the order of the calls. The permits bound their number.
-pub(crate) struct Outbox {
+/// The client events that wait to be sent, in the order of the calls. `ClientEventPace::reserve` limits their number.
+pub(crate) struct ClientEventQueue {
     waiting: VecDeque<ClientEvent>,
-    pacing: Arc<ClientEventPacing>,
-    /// Whether the socket is still taking the newest message.
+    pace: ClientEventPace,
+    /// The changes of the pace since the last [`take_notes`](Self::take_notes).
+    notes: Vec<PaceNote>,
+    /// Whether the socket has not yet taken all of the newest message.
     is_writing: bool,
 }
 
-impl Outbox {
+impl ClientEventQueue {
     pub fn new(settings: &Settings) -> Self {
-        let pacing = ClientEventPacing::new(settings.client_event_limit, settings.client_event_patience);
-        Self { waiting: VecDeque::new(), pacing, is_writing: false }
+        let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
+        Self { waiting: VecDeque::new(), pace, notes: Vec::new(), is_writing: false }
     }
 
-    /// The message of the next event that may be written now and whose channel is still subscribed, and its entry for
-    /// the unanswered.
+    /// Adds an event, to be sent in its turn.
+    pub fn push(&mut self, event: ClientEvent) {
+        self.pace.accept();
+        self.waiting.push_back(event);
+    }
+
+    /// The changes of the pace since the last call.
+    pub fn take_notes(&mut self) -> Vec<PaceNote> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn note(&mut self, note: PaceNote) {
+        self.pace.apply(note);
+        self.notes.push(note);
+    }
+
+    /// The next event that may be sent now, if its channel is still subscribed: the message, and its record as
+    /// unanswered.
     pub fn next(&mut self, subscriptions: &Subscriptions, batch: &mut Batch, now: Instant) -> Option<(Sent, String)> {
         while self.deadline()? <= now {
             let event = self.waiting.pop_front()?;
-            if subscriptions.is_subscribed(&event.channel, event.epoch) {
+            if subscriptions.is_subscribed(&event.channel) {
                 let sent = event.sent();
-                event.permit.send(now);
+                self.note(PaceNote::Written { triggered: event.triggered, at: now });
                 self.is_writing = true;
                 return Some((sent, event.text));
             }
             // The server has ended the subscription.
+            self.note(PaceNote::Dropped);
             batch.push_error(not_subscribed(&event));
         }
         None
     }
 
-    /// When the first message that waits may be written.
+    /// The time at which the first waiting event may be sent.
     pub fn deadline(&self) -> Option<Instant> {
         let first = self.waiting.front()?;
-        Some(self.pacing.next_write().unwrap_or(first.permit.triggered()))
+        Some(self.pace.next_write().unwrap_or(first.triggered))
     }
 
-    /// The socket has taken all messages. The limit counts writes, so that this is the time that counts.
+    /// The socket has taken all messages. The limit counts the times of writes, so this is the time of the newest
+    /// event.
     pub fn written(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_writing) {
-            self.pacing.postpone_last_write(now);
+            self.note(PaceNote::Postponed { at: now });
         }
     }
 
-    /// Nothing is sent on a channel after its unsubscribe, and not on a later subscription of it either (T1).
+    /// Drops the events of channels that were unsubscribed. They are not sent on a later subscription either (T1).
     pub fn drop_unsubscribed(&mut self, subscriptions: &Subscriptions, batch: &mut Batch) {
+        let before = self.waiting.len();
         self.waiting.retain(|event| {
-            let is_subscribed = subscriptions.is_subscribed(&event.channel, event.epoch);
+            let is_subscribed = subscriptions.is_subscribed(&event.channel);
             if !is_subscribed {
                 batch.push_error(not_subscribed(event));
             }
             is_subscribed
         });
+        (self.waiting.len()..before).for_each(|_| self.note(PaceNote::Dropped));
     }
 
-    /// Nothing is sent on another connection than the one it was meant for.
+    /// Drops all events, because each was meant for this connection.
     pub fn end_connection(&mut self, batch: &mut Batch) {
         self.is_writing = false;
-        for event in self.waiting.drain(..) {
+        while let Some(event) = self.waiting.pop_front() {
+            self.note(PaceNote::Dropped);
             batch.push_error(not_subscribed(&event));
         }
     }
@@ -95,25 +107,10 @@ impl Outbox {
 
 impl ClientEvent {
     pub fn sent(&self) -> Sent {
-        Sent::ClientEvent { channel: self.channel.name().clone(), event: self.name.clone(), size: self.size }
-    }
-}
-
-impl Session {
-    /// The caller has seen the channel subscribed. If that has changed by the time it would be sent, it is reported (T1).
-    pub fn trigger(&mut self, event: ClientEvent) {
-        self.client_events.waiting.push_back(event);
-        if !self.is_connected() {
-            self.client_events.end_connection(&mut self.batch);
-        }
-    }
-
-    /// The pace of client events, for the threads that trigger them.
-    pub fn pacing(&self) -> &Arc<ClientEventPacing> {
-        &self.client_events.pacing
+        Sent::ClientEvent { channel: self.channel.intent.name().clone(), event: self.name.clone(), size: self.size }
     }
 }
 
 fn not_subscribed(event: &ClientEvent) -> Error {
-    Error::NotSubscribed { channel: event.channel.name().to_string() }
+    Error::NotSubscribed { channel: event.channel.intent.name().to_string() }
 }

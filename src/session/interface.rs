@@ -5,88 +5,95 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::ClientEvent;
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, Reconnect, UserAuth,
-    event::{CallId, Intent},
-    secret::Secret,
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth, delivery::CallId, event::Stamp, secret::Secret,
 };
 
-/// What the session is told by the configuration.
+/// The settings of the session, made from the configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub connect_timeout: Duration,
     pub activity_timeout: Duration,
-    /// Counts in place of that and of the server's value.
+    /// Replaces `activity_timeout` and the value of the server.
     pub activity_timeout_override: Option<Duration>,
-    /// How long there may be no connection before that is reported.
+    /// The time without a connection after which the state becomes `Unavailable`.
     pub unavailable_timeout: Duration,
     pub pong_timeout: Duration,
     pub subscriptions: Rules,
-    pub reconnect: Reconnect,
-    /// Whether the configured endpoint is TLS already.
-    pub tls: bool,
-    /// Client events in any second; `None` for any number.
+    pub reconnect: ReconnectPolicy,
+    /// The maximum number of client events in any second; `None` for no limit.
     pub client_event_limit: Option<u32>,
-    /// How long a client event may wait for its turn.
+    /// The maximum time that a client event waits to be sent.
     pub client_event_patience: Duration,
 }
 
-/// What happens to a session.
+/// When and how often to reconnect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReconnectPolicy {
+    pub never: bool,
+    /// The maximum number of failed attempts in a row; `None` for no limit.
+    pub max_attempts: Option<u32>,
+    /// The minimum delay, even if `max_delay` is shorter.
+    pub min_delay: Duration,
+    pub max_delay: Duration,
+}
+
+/// An input of the session.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
-    /// Connect; if the first attempt fails, give up. The call is settled with the outcome of that attempt. The wish lets
-    /// what is delivered be told from an older one's.
-    ConnectOnce(Arc<Intent>, CallId),
-    /// Connect, and keep trying by the policy.
-    ConnectForGood(Arc<Intent>, CallId),
+    /// Connect, and give up if the first attempt fails. The call id names the waiting call, which gets the result of
+    /// that attempt. The stamp marks the events of this connection, so that they can be distinguished from those of an
+    /// earlier one.
+    ConnectOnce(Stamp, CallId),
+    /// Connect, and keep trying by the reconnect policy.
+    ConnectForGood(Stamp, CallId),
     Disconnect,
     ReconnectNow,
-    /// The user began or ceased to want these channels.
+    /// The program subscribed to or unsubscribed from these channels.
     IntentChanges(Vec<IntentChange>),
-    /// The user wants to be signed in.
+    /// The program called `sign_in`.
     SignIn(CallId),
-    /// The user sends an event to the other subscribers of a channel.
+    /// The program triggered a client event.
     Trigger(ClientEvent),
-    /// Something about the socket of the given generation.
+    /// An event of the socket of the given generation.
     Socket(Generation, FromSocket<'a>),
-    /// Those who authorise have answered.
+    /// A permission has come, or the reason why there is none.
     Answered(Answer),
-    /// The deadline has come.
+    /// The deadline of the session has passed.
     Tick,
 }
 
-/// What the socket of one attempt brings.
+/// An event of the socket of one attempt to connect.
 #[derive(Debug)]
 pub(crate) enum FromSocket<'a> {
-    /// Dialling has come to this phase. With `Established` the WebSocket is open, and the first message is awaited.
+    /// Dialling has reached this phase. With `Established`, the WebSocket is open and the first message is expected.
     Reached(ConnectPhase),
-    /// Dialling failed before there was a WebSocket.
+    /// Dialling failed before the WebSocket was open.
     DialFailed(Error),
-    /// Some bytes arrived, whatever they mean.
+    /// Bytes arrived, whatever their meaning.
     Bytes,
     Text(&'a str),
     Binary,
-    /// The peer closed, the socket died, or its bytes broke the rules of WebSocket.
+    /// The peer closed the connection, the socket failed, or the peer broke the WebSocket protocol.
     Ended(Ending),
-    /// The reader waits for room in a queue and does not read.
+    /// The reader does not read, because a queue is full.
     Paused,
     /// The reader reads again.
     Resumed,
-    /// What was to be sent could not all be written.
+    /// The socket did not take all bytes.
     WriteBlocked {
         progress: bool,
     },
-    /// Everything was written.
+    /// The socket has taken all bytes.
     Written,
 }
 
-/// How a socket ended.
+/// The end of a socket.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// With a close frame.
+    /// The peer sent a close frame.
     Closed { code: u16, reason: String },
-    /// Without one.
+    /// The connection ended without a close frame.
     Lost(Error),
 }
 
@@ -94,23 +101,51 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Generation(pub u64);
 
-/// What a session wants done.
+/// Whether the intent of a channel still has the epoch that the session knows.
+pub(crate) type IsCurrent<'a> = &'a dyn Fn(&Stamp) -> bool;
+
+/// An output of the session.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// Open a WebSocket. `tls` insists on TLS where the configuration has it off.
-    Dial { generation: Generation, tls: bool, deadline: Instant },
     /// Send this text on the current socket. Signatures and user data may be in it.
     Send(Secret),
-    /// Ask those who authorise.
-    Ask(Question),
-    /// End this socket, or the dialling of it: with a close frame where there is a code, else at once.
-    Close { generation: Generation, code: Option<u16> },
+    /// Close this socket, or cancel the dialling of it. A close frame is sent if there is a code.
+    Close {
+        generation: Generation,
+        code: Option<u16>,
+    },
+    Effect(Effect),
 }
 
-/// A channel that the user began or ceased to want; the intent itself says which.
+/// Work for the heartbeat.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Open a WebSocket. `tls` requires TLS even if the configuration has it off.
+    Dial { generation: Generation, tls: bool, deadline: Instant },
+    /// Stop the reader of this generation.
+    StopReader(Generation),
+    /// Ask the authorizers.
+    Authorize(Question),
+}
+
+/// A client event that has passed all checks outside of the session.
+#[derive(Debug)]
+pub(crate) struct ClientEvent {
+    /// The channel, with the stamp of its intent at the time of the call.
+    pub channel: Stamp,
+    /// The name of the event, and the size of its data in bytes. A refusal reports them.
+    pub name: Name,
+    pub size: usize,
+    /// The message text.
+    pub text: String,
+    /// The time of the call.
+    pub triggered: Instant,
+}
+
+/// A change of the intent to have a channel. The stamp tells whether the intent is active.
 #[derive(Debug)]
 pub(crate) struct IntentChange {
-    pub intent: Arc<Intent>,
+    pub channel: Stamp,
     pub ready: Option<ReadyAuth>,
     pub own: OwnOptions,
 }
@@ -118,21 +153,21 @@ pub(crate) struct IntentChange {
 /// A summary of the channel's own options, which replace those of the client.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct OwnOptions {
-    /// The channel is authorised in a way of its own. The number changes with the way.
+    /// Identifies the authorizer of the channel, if it has one of its own. The number changes with the authorizer.
     pub authorizer: Option<u64>,
     pub has_decoder: bool,
 }
 
-/// A permission that the user has already.
+/// A permission that the program has obtained itself.
 #[derive(Debug)]
 pub(crate) struct ReadyAuth {
     pub auth: ChannelAuth,
-    /// The socket of the moment in which it was given; `None` when there was none, and it is meant for the next one.
+    /// The socket at the time of the call. `None` if there was none: the permission is then for the next socket.
     pub socket_id: Option<Arc<str>>,
 }
 
-/// What the session wants to know of those who authorise. The answer carries the number, and the generation of the socket
-/// for which it was asked, so that a late one is dropped.
+/// A request to the authorizers. The answer carries the number and the generation of the request, so that a late answer
+/// is dropped.
 #[derive(Debug, Clone)]
 pub(crate) enum Question {
     Channels(Vec<ChannelQuestion>),
@@ -147,23 +182,28 @@ pub(crate) struct ChannelQuestion {
     pub request: AuthRequest,
 }
 
-/// What those who authorise have answered.
+/// The answer of an authorizer.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Channel { generation: Generation, number: u64, channel: Name, auth: Result<ChannelAuth, Error> },
     User { generation: Generation, number: u64, auth: Result<UserAuth, Error> },
 }
 
-/// What subscriptions are told by the configuration.
+/// The settings of subscriptions, made from the configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
-    /// How long a subscription may take: authorising it, and the server's answer.
+    /// The maximum time for a subscription: for its authorization and for the answer of the server.
     pub timeout: Duration,
-    /// Whether there is anybody to ask for permissions.
+    /// Whether an authorizer is configured.
     pub can_authorize: bool,
     pub max_members: usize,
-    /// How much memory the members of all channels may take.
+    /// The memory limit for the members of all channels.
     pub max_member_bytes: usize,
-    /// Decrypted data is not UTF-8, but what the user's own decoder reads.
+    /// Whether a decoder of the program makes text of decrypted data. Otherwise the data must be UTF-8.
     pub has_decoder: bool,
+}
+
+/// The earliest of these times.
+pub(crate) fn earliest<const N: usize>(instants: [Option<Instant>; N]) -> Option<Instant> {
+    instants.into_iter().flatten().min()
 }

@@ -18,3 +18,23 @@ pub(crate) use {
     model::{Condvar, Mutex, MutexGuard, Receiver, Sender, bounded, select_biased, unbounded},
     shuttle::{sync::atomic, thread, thread_local},
 };
+
+/// Both ends of a channel, for an owner that sends and receives.
+pub(crate) struct ChannelPair<T> {
+    pub sender: Sender<T>,
+    pub receiver: Receiver<T>,
+}
+
+impl<T> ChannelPair<T> {
+    /// A channel that never blocks a sender.
+    pub fn unbounded() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver }
+    }
+
+    /// A channel for one message.
+    pub fn of_one() -> Self {
+        let (sender, receiver) = bounded(1);
+        Self { sender, receiver }
+    }
+}

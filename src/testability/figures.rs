@@ -1,4 +1,4 @@
-//! The results of the long unit tests, for the table that `tests/survival/run` prints.
+//! The results of the long unit tests, for the table that `tests/run survival` prints.
 
 use std::{env, fmt::Display, fs, path::Path};
 

@@ -8,8 +8,9 @@ use std::{
 
 use crate::{
     ConnectPhase, Reconnect,
-    event::{Batch, CallId, Intent},
-    session::{Ending, FromSocket, Generation, Input, IntentChange, Output, Rules, Session, Settings},
+    delivery::{CallId, Delivery, client_event_pacing::ClientEventPace},
+    event::{Intent, Stamp},
+    session::{Effect, Ending, FromSocket, Generation, Input, IntentChange, Output, Rules, Session, Settings},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub(crate) trait Observer {
 
     fn output(&mut self, output: Output, now: Instant);
 
-    fn batch(&mut self, batch: Batch);
+    fn delivery(&mut self, delivery: Delivery);
 
     /// Intents that changed during the turn. They are the input of the next turn.
     fn changed_meanwhile(&mut self) -> Vec<IntentChange> {
@@ -47,7 +48,9 @@ pub(crate) struct SessionDriver<O> {
     /// The generation of the last dial, and of the dial before it.
     pub generation: Generation,
     pub previous_generation: Generation,
-    calls: u64,
+    calls: CallId,
+    /// The pace of client events, as the threads see it that trigger them.
+    pace: ClientEventPace,
     /// The socket accepts no more bytes. The session's messages stay in the session.
     is_blocked: bool,
     observer: O,
@@ -62,8 +65,7 @@ pub(crate) fn settings() -> Settings {
         unavailable_timeout: 10 * SECOND,
         pong_timeout: 30 * SECOND,
         subscriptions: rules(),
-        reconnect: Reconnect::default(),
-        tls: false,
+        reconnect: Reconnect::default().policy(),
         client_event_limit: Some(10),
         client_event_patience: 2 * SECOND,
     }
@@ -83,14 +85,15 @@ impl<O: Observer> SessionDriver<O> {
     /// The seed decides about the random delays.
     pub fn observed_by(observer: O, settings: Settings, seed: u64) -> Self {
         let client = Intent::new(Intent::CONNECTION, "");
-        client.want();
+        client.activate();
         Self {
+            pace: ClientEventPace::new(settings.client_event_limit, settings.client_event_patience),
             session: Session::new(settings, seed),
             now: Instant::now(),
             client,
             generation: Generation::default(),
             previous_generation: Generation::default(),
-            calls: 0,
+            calls: CallId::default(),
             is_blocked: false,
             observer,
         }
@@ -103,25 +106,32 @@ impl<O: Observer> SessionDriver<O> {
     }
 
     pub fn connect_background(&mut self) -> &mut Self {
-        let (intent, call) = (Arc::clone(&self.client), self.call());
+        let (intent, call) = (self.client.stamp(), self.call());
         self.input(Input::ConnectForGood(intent, call))
     }
 
     pub fn connect_once(&mut self) -> &mut Self {
-        let (intent, call) = (Arc::clone(&self.client), self.call());
+        let (intent, call) = (self.client.stamp(), self.call());
         self.input(Input::ConnectOnce(intent, call))
     }
 
     /// The id of a new call.
     pub fn call(&mut self) -> CallId {
-        let call = self.next_call();
-        self.calls += 1;
-        call
+        self.calls = self.calls.next();
+        self.calls
     }
 
     /// The id of the next call.
     pub fn next_call(&self) -> CallId {
-        CallId(self.calls + 1)
+        self.calls.next()
+    }
+
+    /// The pace of client events, with all changes that the session has made.
+    pub fn pace(&mut self) -> &mut ClientEventPace {
+        for note in self.session.take_pace_notes() {
+            self.pace.apply(note);
+        }
+        &mut self.pace
     }
 
     pub fn socket(&mut self, event: FromSocket<'_>) -> &mut Self {
@@ -199,8 +209,8 @@ impl<O: Observer> SessionDriver<O> {
             self.follow(&output);
             self.observer.output(output, self.now);
         }
-        if let Some(batch) = self.session.take_batch() {
-            self.observer.batch(batch);
+        if let Some(delivery) = self.session.take_delivery() {
+            self.observer.delivery(delivery);
         }
         assert!(self.next_output().is_none(), "an output is pending after the turn");
         match self.observer.changed_meanwhile() {
@@ -210,17 +220,21 @@ impl<O: Observer> SessionDriver<O> {
     }
 
     fn next_output(&mut self) -> Option<Output> {
-        if self.is_blocked { self.session.poll_supervision() } else { self.session.poll_output(self.now) }
+        if self.is_blocked {
+            self.session.poll_supervision()
+        } else {
+            self.session.poll_output(self.now, &Stamp::is_current)
+        }
     }
 
     fn follow(&mut self, output: &Output) {
         match output {
-            Output::Dial { generation, .. } => {
+            Output::Effect(Effect::Dial { generation, .. }) => {
                 (self.generation, self.previous_generation) = (*generation, self.generation);
                 self.is_blocked = false;
             }
             Output::Close { .. } => self.is_blocked = false,
-            Output::Send(_) | Output::Ask(_) => {}
+            Output::Send(_) | Output::Effect(_) => {}
         }
     }
 }

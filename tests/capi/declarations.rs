@@ -1,10 +1,10 @@
-//! What the header declares, read out of its text.
+//! Reads the declarations of the header.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path, sync::LazyLock};
 
 /// The header of this working tree.
 pub(crate) static HEADER: LazyLock<Declarations> = LazyLock::new(|| {
-    let text = fs::read_to_string(header_path()).expect("the header is there");
+    let text = fs::read_to_string(header_path()).expect("a readable header");
     Declarations::read(&text)
 });
 
@@ -12,10 +12,10 @@ pub(crate) fn header_path() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/capi/pusher_channels.h")
 }
 
-/// All that a header, or the library's source, declares. Types are written as in C, without needless spaces.
+/// The declarations of a header or of the library's source. Types are written as in C, without spaces before a `*`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Declarations {
-    /// In the order of the header.
+    /// The functions in the order of the header.
     pub(crate) functions: Vec<Function>,
     pub(crate) callbacks: BTreeMap<String, Function>,
     pub(crate) constants: Vec<(String, i64)>,
@@ -66,7 +66,7 @@ impl Declarations {
         self.functions.iter().find(|function| function.name == name).unwrap_or_else(|| panic!("no function {name}"))
     }
 
-    /// The functions whose result is one of the PUSHER_... numbers. Of the others, that it returns is all there is.
+    /// The functions that return one of the PUSHER_... numbers.
     pub(crate) fn with_a_result(&self) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(|function| function.has_a_result())
     }
@@ -87,7 +87,7 @@ impl Function {
     }
 }
 
-/// As it is frozen: without the names of the parameters, which a caller does not see.
+/// The form of `frozen.txt`: without the names of the parameters, which compiled programs do not contain.
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nullable = |parameter: &Parameter| if parameter.is_nullable { " PUSHER_NULLABLE" } else { "" };
@@ -110,22 +110,22 @@ impl Parameter {
         self.type_name.ends_with("_callback")
     }
 
-    /// The type of the handle that goes in, `pusher_client`.
+    /// The type of a handle that is an input: `pusher_client`.
     pub(crate) fn handle(&self) -> Option<&str> {
         let name = self.type_name.strip_suffix('*')?;
         let name = name.strip_prefix("const ").unwrap_or(name);
         (name.starts_with("pusher_") && !name.contains('*')).then_some(name)
     }
 
-    /// The type of what is written through it, `pusher_client*` or `size_t`.
+    /// The type of the value that the function writes through the pointer: `pusher_client*` or `size_t`.
     pub(crate) fn is_out(&self) -> Option<&str> {
         let target = self.type_name.strip_suffix('*')?;
-        let takes_in = self.is_text() || self.handle().is_some() || ["void", "char"].contains(&target);
-        (!takes_in).then_some(target)
+        let is_input = self.is_text() || self.handle().is_some() || ["void", "char"].contains(&target);
+        (!is_input).then_some(target)
     }
 }
 
-/// Without comments, preprocessor lines, and the braces of `extern "C"`.
+/// The text without comments, preprocessor lines, and the braces of `extern "C"`.
 fn code_of(text: &str) -> String {
     let mut code = String::new();
     let mut rest = text;

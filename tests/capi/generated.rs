@@ -1,14 +1,14 @@
-//! Programs in C that are made out of the header: a call of every function, with one argument that is wrong.
+//! Generates C programs from the header: calls of every function, each with one argument replaced.
 
 use std::fmt::Write;
 
 use crate::declarations::{Function, HEADER, Parameter};
 
-/// A call with valid arguments, but for those that are replaced.
+/// A call with valid arguments, except for those that [`Call::with`] replaces.
 #[derive(Clone)]
 pub(crate) struct Call<'a> {
     function: &'a Function,
-    /// What a failed attempt is told by.
+    /// Names the call in the message of a failure.
     label: String,
     arguments: Vec<String>,
 }
@@ -26,7 +26,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// The call fails with this error, writes nothing, and what it was to register is destroyed.
+    /// The call fails with this error, writes nothing, and destroys the `user_data` that it did not register.
     pub(crate) fn fails(&self, error: &str) -> String {
         let label = &self.label;
         let mut checks = format!("expect_error(\"{label}\", result, {error});\n");
@@ -41,7 +41,7 @@ impl<'a> Call<'a> {
         self.block(&checks)
     }
 
-    /// The call does what it does: not an error.
+    /// The call returns no error.
     pub(crate) fn works(&self) -> String {
         let label = &self.label;
         let mut checks = format!("expect(\"{label}\", \"is no error\", result < PUSHER_ERR_NULL ? 0 : result, 0);\n");
@@ -55,7 +55,7 @@ impl<'a> Call<'a> {
         self.block(&checks)
     }
 
-    /// A statement of the call alone, for functions that return nothing.
+    /// The call without checks, for functions that return nothing.
     pub(crate) fn returns(&self) -> String {
         format!("    {}({});\n", self.function.name, self.arguments.join(", "))
     }
@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
         block
     }
 
-    /// The out-parameters that are given a place.
+    /// The out-parameters that point to a variable of the block.
     fn outs(&self) -> impl Iterator<Item = &Parameter> {
         let given = self.function.parameters.iter().zip(&self.arguments);
         given.filter(|(parameter, argument)| **argument == format!("&{}", out_name(parameter))).map(|(out, _)| out)
@@ -86,12 +86,12 @@ fn out_name(parameter: &Parameter) -> String {
     format!("out_{}", parameter.name)
 }
 
-/// Whether who calls frees what is written: a handle that is not `const`.
+/// Whether the caller owns the written value: a handle that is not `const`.
 fn is_owned(out: &Parameter) -> bool {
     out.is_out().is_some_and(|target| target.starts_with("pusher_"))
 }
 
-/// A whole program, which has the valid handles in `world`.
+/// A whole program from these parts. Its variable `world` has valid handles.
 pub(crate) fn program(parts: &[String]) -> String {
     let mut text = String::from("#include \"attempt.h\"\n\nstatic struct world world;\n\n");
     for callback in HEADER.callbacks.values() {
@@ -128,7 +128,7 @@ fn valid(function: &Function, parameter: &Parameter) -> String {
         ("void*", _) => "&world",
         ("char*", _) => "(char[100]){0}",
         (_, "size") => "100",
-        // Of each text that has one beside it.
+        // The valid text beside each length has two bytes.
         (_, "length") => "2",
         (_, "timeout_ms" | "time_ms" | "index" | "status" | "result" | "state") => "0",
         (_, "value" | "max") => "1",
@@ -177,7 +177,7 @@ fn valid_text(function: &str, name: &str) -> &'static str {
     }
 }
 
-/// Each function that returns a result, with each of its parameters for which the condition holds, by its place.
+/// Each function that returns a result, with the index of each of its parameters for which the condition holds.
 pub(crate) fn parameters(
     condition: impl Fn(&Function, &Parameter) -> bool,
 ) -> impl Iterator<Item = (&'static Function, usize)> {

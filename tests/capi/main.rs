@@ -1,36 +1,19 @@
-//! The C interface keeps what its header promises.
+//! The C interface keeps the promises of its header.
 //!
-//! `tests/capi/run` builds the library in the ways that this needs, and runs these tests. Each compiles a program in C,
-//! written by hand (`programs/`) or out of the header (`generated`), and runs it against the embedded server: as it is,
-//! under valgrind, and with AddressSanitizer. A plain `cargo test` leaves them alone, because they need these tools.
+//! `tests/run capi` builds the libraries that these tests need, and runs them. Each test compiles a C program, written by hand
+//! (`programs/`) or generated from the header (`generated`), and runs it against the embedded server: alone, under valgrind,
+//! and with AddressSanitizer. Plain `cargo test` does not run these tests, because they need such tools.
 #![cfg(target_os = "linux")]
 
 mod declarations;
 mod header;
-
-mod frozen;
 mod source;
-mod symbols;
-
-mod program;
-mod world;
 
 mod generated;
+mod program;
 
-mod errors;
-mod freed;
-mod null;
-mod panics;
-mod text;
-
-mod abandoned;
-mod callbacks;
-mod cycles;
-mod flood;
 mod fork;
-mod lent;
-mod logs;
-mod permissions;
-mod proofs;
+mod invalid_arguments;
+mod panics;
 mod quiet;
-mod signals;
+mod written;

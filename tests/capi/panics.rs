@@ -1,13 +1,14 @@
-//! A panic inside of the library does not leave it: it is a result, or, with `panic = "abort"`, the end of the process.
+//! A panic inside the library does not unwind into the program. It is a result, or ends the process if the library was built
+//! with `panic = "abort"`.
 
 use std::{os::unix::process::ExitStatusExt, process::Output};
 
 use crate::{
     declarations::{Function, HEADER, Parameter},
-    program::{Library, Program, Watch},
+    program::{Library, Program, Tool},
 };
 
-/// Constants, which stand behind no boundary because there is nothing in them that could panic.
+/// Functions that return a constant. They cannot panic, so that they need no boundary.
 const CONSTANT: [&str; 2] = ["pusher_abi_version", "pusher_version"];
 
 /// The number of SIGABRT.
@@ -17,12 +18,12 @@ fn functions() -> impl Iterator<Item = &'static Function> {
     HEADER.functions.iter().filter(|function| !CONSTANT.contains(&&*function.name))
 }
 
-/// What is to be destroyed is, also when a panic keeps it from being registered.
+/// A zero for the parameter. A destructor is a real one, because it runs even if a panic prevents the registration.
 fn zero(parameter: &Parameter) -> &'static str {
     if parameter.type_name == "pusher_destructor" { "count_destruction" } else { "0" }
 }
 
-/// Calls the function that its argument names with zeros, and checks what comes of it.
+/// A program that calls the function that its argument names, with zeros, and checks the result.
 fn program() -> String {
     let mut text = String::from(
         "#include \"check.h\"\n\n\
@@ -40,7 +41,7 @@ fn program() -> String {
     }
     text += r#"
     CHECK(result == PUSHER_ERR_PANIC);
-    /* The other functions go on to work; the one that panics always does. */
+    /* The other functions still work. Only the named one panics. */
     if (strstr(name, "last_error") == NULL) {
         char words[500] = "";
         CHECK(pusher_last_error_text(words, sizeof words) > 0);
@@ -63,31 +64,31 @@ fn run(program: &Program, function: &Function, panics: &str) -> Output {
 
 #[test]
 fn a_panic_in_any_function_is_a_result_and_the_process_goes_on() {
-    let program = Program::generated("panics", &program(), Library::Unwind, Watch::Nobody);
+    let program = Program::generated("panics", &program(), Library::Unwind, Tool::Plain);
     for function in functions() {
         let output = run(&program, function, &function.name);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {}\n{said}", function.name, output.status);
-        assert_eq!(said, "", "{}: nothing is printed", function.name);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {}\n{stderr}", function.name, output.status);
+        assert_eq!(stderr, "", "{}: nothing is printed", function.name);
     }
 }
 
 #[test]
-fn a_panic_ends_the_process_where_the_library_was_built_to_abort() {
-    let program = Program::generated("panics", &program(), Library::Abort, Watch::Nobody);
+fn a_panic_ends_the_process_if_the_library_was_built_to_abort() {
+    let program = Program::generated("panics", &program(), Library::Abort, Tool::Plain);
     for function in functions() {
         let output = run(&program, function, &function.name);
-        // `timeout` tells by its exit code, or by its own end, that the program was ended by a signal.
+        // If a signal has ended the program, `timeout` exits with 128 and the signal's number, or ends by the same signal.
         let signal = output.status.signal().or_else(|| Some(output.status.code()? - 128));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(signal, Some(ABORTED), "{}: {}\n{said}", function.name, output.status);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(signal, Some(ABORTED), "{}: {}\n{stderr}", function.name, output.status);
     }
 }
 
 #[test]
 fn a_function_that_is_not_named_does_not_panic() {
-    let program = Program::generated("panics-not", &program(), Library::Unwind, Watch::Nobody);
+    let program = Program::generated("panics-not", &program(), Library::Unwind, Tool::Plain);
     let output = run(&program, HEADER.function("pusher_connect"), "pusher_disconnect");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("result == PUSHER_ERR_PANIC"), "NULL is an error, and no panic: {said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("result == PUSHER_ERR_PANIC"), "NULL is an error and causes no panic: {stderr}");
 }

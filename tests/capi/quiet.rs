@@ -1,5 +1,5 @@
-//! Everything works by polling alone: a program that registers no callback has none of its code called, and nothing is
-//! ever printed.
+//! Everything works by polling alone: the library calls no code of a program that registers no callback, and prints
+//! nothing.
 
 use std::{
     fs,
@@ -12,17 +12,16 @@ use pusher_channels::testing::TestServer;
 
 use crate::{
     declarations::HEADER,
-    program::{Library, Program, Watch, programs},
-    world,
+    program::{Library, Program, Tool, arguments, programs, tests_with_tools},
 };
 
-/// How often the server's thread looks whether the program has ended.
-const LOOK: Duration = Duration::from_millis(100);
+/// The interval at which the server's thread checks whether the program has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What the program asks the server for, by client events, because it says nothing on its output.
+/// Does what the program asks for. It asks by client events, because it prints nothing.
 fn serve(server: &TestServer, done: &AtomicBool) {
     let asked = |event: &'static str| {
-        while !server.wait_for_received(|received| received.text.contains(event), LOOK) {
+        while !server.wait_for_received(|received| received.text.contains(event), POLL_INTERVAL) {
             if done.load(Ordering::Relaxed) {
                 return false;
             }
@@ -37,26 +36,25 @@ fn serve(server: &TestServer, done: &AtomicBool) {
     }
 }
 
-fn run(library: Library, watch: Watch) {
+fn run(library: Library, tool: Tool) {
     let server = TestServer::builder().subscription_counts(true).start().expect("a free port on loopback");
     let name = format!("quiet-{library:?}");
-    // The program's functions look on which thread they are called.
+    // The instrumented functions check the thread that calls them.
     let source = programs().join("quiet.c");
-    let program = Program::compile(&name, &source, library, watch, &["-finstrument-functions"]);
+    let program = Program::compile(&name, &source, library, tool, &["-finstrument-functions"]);
     let done = AtomicBool::new(false);
     let output = thread::scope(|scope| {
         scope.spawn(|| serve(&server, &done));
-        let output =
-            program.command(world::arguments(&server)).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").output();
+        let output = program.command(arguments(&server)).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").output();
         done.store(true, Ordering::Relaxed);
         output.expect("it runs")
     });
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}: {said}\n{complained}", output.status);
-    assert_eq!(format!("{said}{complained}"), "", "nothing is printed");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {stdout}\n{stderr}", output.status);
+    assert_eq!(format!("{stdout}{stderr}"), "", "nothing is printed");
 }
 
-/// The library cannot call what it was never given.
+/// The library cannot call a function that it does not know.
 #[test]
 fn the_program_without_callbacks_gives_the_library_no_function() {
     let code = fs::read_to_string(programs().join("quiet.c")).expect("a readable file");
@@ -71,22 +69,9 @@ fn the_program_without_callbacks_gives_the_library_no_function() {
     }
 }
 
-#[test]
-fn everything_works_by_polling_and_nothing_is_called_or_printed() {
-    run(Library::Shared, Watch::Nobody);
-}
-
-#[test]
-fn everything_works_by_polling_with_the_static_library() {
-    run(Library::Static, Watch::Nobody);
-}
-
-#[test]
-fn everything_works_by_polling_under_valgrind() {
-    run(Library::Shared, Watch::Valgrind);
-}
-
-#[test]
-fn everything_works_by_polling_with_address_sanitizer() {
-    run(Library::Shared, Watch::AddressSanitizer);
+tests_with_tools! {
+    everything_works_by_polling_and_the_library_calls_and_prints_nothing:
+        |tool| run(Library::Shared, tool), [plain, valgrind, address_sanitizer];
+    everything_works_by_polling_with_the_static_library:
+        |tool| run(Library::Static, tool), [plain];
 }

@@ -1,17 +1,23 @@
-//! What the library's source exports, and that all of it stands behind the panic boundary.
+//! The functions that the library exports, by its source and by its symbols: those of the header, each behind the boundary that
+//! catches panics.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use crate::declarations::{Function, HEADER, Parameter, number_of};
+use crate::{
+    declarations::{Function, HEADER, Parameter, number_of},
+    program::Library,
+};
 
-/// What is written out, instead of being made by the macro that puts a body behind the boundary, and why.
+/// The functions that are written out, with the reason. The macro `exports!` makes all others and puts their bodies behind the
+/// boundary.
 const WRITTEN_OUT: [(&str, &str); 3] = [
     ("pusher_abi_version", "returns a constant, which cannot panic"),
-    ("pusher_last_error_text", "returns a length, and not a result; it enters the boundary by itself"),
+    ("pusher_last_error_text", "returns a length, and not a result; it calls the boundary itself"),
     ("pusher_version", "returns a pointer to a static text, which cannot panic"),
 ];
 
@@ -40,13 +46,13 @@ fn collect(folder: &Path, sources: &mut BTreeMap<PathBuf, String>) {
     }
 }
 
-/// All of them but the macros themselves, joined.
+/// All sources but that of the macro, joined.
 fn source() -> String {
     let files = sources().into_iter().filter(|(path, _)| !path.ends_with(BOUNDARY));
     files.map(|(_, code)| code).collect::<Vec<_>>().join("\n")
 }
 
-/// What stands between each `marker` and the brace that closes it.
+/// The text between each `marker` and the brace that closes its block.
 fn blocks<'a>(source: &'a str, marker: &str) -> Vec<&'a str> {
     let starts = source.match_indices(marker).map(|(at, marker)| at + marker.len());
     starts.map(|start| &source[start..start + length_of_block(&source[start..])]).collect()
@@ -81,7 +87,7 @@ fn function(code: &str, default_result: &str) -> Function {
     Function { name: name.to_owned(), result, parameters: parameters_of(parameters) }
 }
 
-/// Between semicolons stands a `user_data`, whose destructor follows in C.
+/// A name between semicolons is a `user_data`. In C, its destructor is the next parameter.
 fn parameters_of(text: &str) -> Vec<Parameter> {
     let mut parts = text.split(';');
     let mut parameters: Vec<_> = separated(parts.next().unwrap_or_default()).map(parameter).collect();
@@ -94,7 +100,7 @@ fn parameters_of(text: &str) -> Vec<Parameter> {
     parameters
 }
 
-/// Splits at commas, but not inside of `Out<'_, i32>`.
+/// Splits at commas, but not inside `Out<'_, i32>`.
 fn separated(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     let parts = text.split(move |character| {
@@ -108,7 +114,7 @@ fn separated(text: &str) -> impl Iterator<Item = &str> {
     parts.map(str::trim).filter(|part| !part.is_empty())
 }
 
-/// `client: Handle<Client>`, or only its type. Of what the names are in C, nothing is known here.
+/// `client: Handle<Client>`, or only its type. The source does not have the names that parameters have in C.
 fn parameter(declaration: &str) -> Parameter {
     let type_name = declaration.split_once(": ").map_or(declaration, |(_, type_name)| type_name).trim();
     // Data of no length may be NULL.
@@ -116,7 +122,7 @@ fn parameter(declaration: &str) -> Parameter {
     Parameter { name: String::new(), type_name: c_type(type_name), is_nullable }
 }
 
-/// What a type of Rust is in C. A callback is told by its name, which is the same in both.
+/// The C type of a Rust type. A callback has the same name in both languages.
 fn c_type(rust: &str) -> String {
     let rust = rust.replace("'_, ", "").replace("<'_>", "");
     if let Some(target) = rust.strip_prefix("*mut ") {
@@ -130,7 +136,7 @@ fn c_type(rust: &str) -> String {
             "Out" | "Handle" | "LastUse" | "Owned" => c_type(target) + "*",
             "Borrowed" => pointer_to_const(&c_type(target)),
             "Option" | "Function" => c_type(target),
-            _ => panic!("what is `{wrapper}` in C?"),
+            _ => panic!("no C type is known for `{wrapper}`"),
         };
     }
     let c = match rust.rsplit("::").next().unwrap_or_default() {
@@ -157,7 +163,7 @@ fn pointer_to_const(target: &str) -> String {
 /// `ReceiverOptions` is `pusher_receiver_options`.
 fn handle(name: &str) -> String {
     if name == "DecodedText" {
-        // Of the two that the header calls texts, the other one is a parameter.
+        // The Rust type `Text` is that of text parameters.
         return "pusher_text".to_owned();
     }
     let words = name.chars().flat_map(|c| [c.is_uppercase().then_some('_'), Some(c.to_ascii_lowercase())]);
@@ -177,7 +183,7 @@ fn without_nullable(function: &Function) -> Function {
     Function { parameters, ..function.clone() }
 }
 
-/// By name.
+/// The exported functions by name.
 fn exported(source: &str) -> BTreeMap<String, Function> {
     let mut exported = Vec::new();
     for block in blocks(source, "exports! {") {
@@ -199,7 +205,7 @@ fn the_library_and_the_header_have_the_same_functions() {
         HEADER.functions.iter().map(|function| (function.name.clone(), unnamed(function))).collect();
     assert_same_names(&exported, &declared);
     for (name, declared) in &declared {
-        // A pointer of a function that is written out does not tell whether it may be NULL.
+        // The Rust types of a function that is written out do not say whether a pointer may be NULL.
         let is_written_out = WRITTEN_OUT.iter().any(|(written_out, _)| written_out == name);
         let declared = if is_written_out { without_nullable(declared) } else { declared.clone() };
         assert_eq!(exported[name].to_string(), declared.to_string(), "the library's function, and the header's");
@@ -214,12 +220,23 @@ fn the_library_and_the_header_have_the_same_constants() {
         let (_, number) = rest.split(';').next()?.split_once("= ")?;
         Some((format!("PUSHER_{name}"), number_of(number)))
     });
-    // The library hands on the numbers of the `log` crate.
+    // The numbers of the levels are those of the `log` crate.
     let levels = log::LevelFilter::iter().map(|level| (format!("PUSHER_LOG_{level}"), level as i64));
-    let constants: BTreeMap<_, _> = constants.chain(levels).collect();
+    let kinds = kinds();
+    assert!(kinds.len() > 5, "the table of kinds was found");
+    let constants: BTreeMap<_, _> = constants.chain(levels).chain(kinds).collect();
     let declared = HEADER.constants.iter().cloned().collect();
     assert_same_names(&constants, &declared);
     assert_eq!(constants, declared);
+}
+
+/// The kinds of notifications, whose table has rows such as `c: 1, "event"`.
+fn kinds() -> Vec<(String, i64)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/event/kind.rs");
+    let table = fs::read_to_string(path).expect("a readable file");
+    let rows = table.lines().filter_map(|line| line.trim().strip_prefix("c: ")?.split_once(", \""));
+    let rows = rows.filter_map(|(number, rest)| Some((number, rest.split_once('"')?.0)));
+    rows.map(|(number, name)| (format!("PUSHER_KIND_{}", name.to_uppercase()), number_of(number))).collect()
 }
 
 #[test]
@@ -242,8 +259,8 @@ fn assert_same_names<T>(library: &BTreeMap<String, T>, header: &BTreeMap<String,
     let lacking = |of: &BTreeMap<String, T>, others: &BTreeMap<String, T>| {
         others.keys().filter(|name| !of.contains_key(*name)).cloned().collect::<Vec<_>>()
     };
-    assert_eq!(lacking(library, header), [""; 0], "the header has what the library does not have");
-    assert_eq!(lacking(header, library), [""; 0], "the library has what the header does not have");
+    assert_eq!(lacking(library, header), [""; 0], "the library lacks declarations of the header");
+    assert_eq!(lacking(header, library), [""; 0], "the header lacks exports of the library");
 }
 
 #[test]
@@ -251,7 +268,7 @@ fn every_exported_function_has_the_panic_boundary() {
     let source = source();
     let mut bare: Vec<_> = written_out(&source).into_iter().map(|function| function.name).collect();
     bare.sort();
-    assert_eq!(bare, WRITTEN_OUT.map(|(name, _)| name), "written out, and not made by `exports!`");
+    assert_eq!(bare, WRITTEN_OUT.map(|(name, _)| name), "functions that `exports!` does not make");
     assert_eq!(source.matches("no_mangle").count(), bare.len(), "nothing else is exported");
     assert!(!source.contains("export_name"), "nothing is exported under another name");
     let sources = sources();
@@ -262,4 +279,52 @@ fn every_exported_function_has_the_panic_boundary() {
         let body = arm.split_once('{').expect("a body").1.split("exports! {").next().unwrap_or_default();
         assert!(body.contains("boundary::run(stringify!($name), move || {"), "{body}");
     }
+}
+
+fn declared() -> BTreeSet<String> {
+    HEADER.functions.iter().map(|function| function.name.clone()).collect()
+}
+
+/// The output of `nm`: lines of "NAME TYPE ...". For an archive, each begins with the name of its object.
+fn nm(flags: &[&str], library: Library) -> Vec<String> {
+    let output = Command::new("nm").args(flags).arg(library.path()).output().expect("nm runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_shared_library_exports_the_functions_of_the_header_and_nothing_else() {
+    let lines = nm(&["-D", "--defined-only", "--format=posix"], Library::Shared);
+    let exported = lines.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned());
+    assert_eq!(exported.collect::<BTreeSet<_>>(), declared());
+}
+
+/// A static library is an archive of all crates, the standard library included, whose objects see each other's symbols. Only
+/// names that are not mangled can collide with those of a program in C. These are the names of the header, those of the
+/// compiler's built-ins, which every compiler has, and those of C libraries that the archive contains.
+#[test]
+fn the_static_library_exports_the_functions_of_the_header_and_no_other_name_of_c() {
+    let lines = nm(&["--print-file-name", "--extern-only", "--defined-only", "--format=posix"], Library::Static);
+    let mut exported = BTreeSet::new();
+    // libpusher_channels.a[pusher_channels-HASH.pusher_channels.HASH-cgu.0.rcgu.o]: NAME TYPE ...
+    for (file, rest) in lines.iter().filter_map(|line| line.split_once("]: ")) {
+        let object = file.split_once('[').expect("an object").1;
+        let name = rest.split(' ').next().unwrap_or_default();
+        let is_of_rust = object.ends_with(".rcgu.o") && !object.starts_with("compiler_builtins-");
+        let is_mangled = name.starts_with("_ZN") || name.starts_with("_R");
+        let is_possible_in_c = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if is_of_rust && !is_mangled && is_possible_in_c {
+            exported.insert(name.to_owned());
+        }
+    }
+    assert_eq!(exported, declared());
+}
+
+/// `cargo rustc --crate-type` makes the libraries for C. With a crate type in the manifest, cargo would make them for every
+/// Rust program that uses this crate, too.
+#[test]
+fn the_manifest_names_no_crate_type() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("readable");
+    assert!(!manifest.lines().any(|line| line.trim_start().starts_with("crate-type")));
+    assert!(!manifest.lines().any(|line| line.trim_start().starts_with("crate_type")));
 }

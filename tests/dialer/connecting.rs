@@ -1,4 +1,4 @@
-//! What a client does over a connection that the program has made.
+//! A client over connections that a dialer of the program has made.
 
 use std::{
     error::Error as _,
@@ -15,7 +15,7 @@ use pusher_channels::{ByteStream, Config, ConnectPhase, ConnectionState, Error, 
 
 use super::{
     pipe::Pipe,
-    support::{PATIENCE, is_as_good_as_a_socket, next_state, server, subscribed},
+    support::{PATIENCE, next_state, server, subscribed, works_like_a_socket},
     ways::Way,
 };
 
@@ -23,13 +23,13 @@ use super::{
 fn c11_a_connection_of_the_program_is_as_good_as_a_socket() {
     for way in Way::ALL {
         let server = server();
-        is_as_good_as_a_socket(&server, way.config(server.addr()));
+        works_like_a_socket(&server, way.config(server.addr()));
     }
 }
 
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 #[test]
-fn c11_tls_goes_over_it_and_is_verified_as_ever() {
+fn c11_tls_works_over_a_dialer_and_is_verified() {
     use super::{
         certificates::{Authority, Certificate, GOOD},
         terminator::terminate_tls,
@@ -39,34 +39,34 @@ fn c11_tls_goes_over_it_and_is_verified_as_ever() {
     for way in Way::ALL {
         let server = server();
         let config = way.config(terminate_tls(&files, server.addr())).tls(true);
-        let error = Pusher::new(config.clone()).connect().expect_err("nobody trusts the root");
+        let error = Pusher::new(config.clone()).connect().expect_err("the root is not trusted");
         assert!(matches!(error, Error::Tls { problem: pusher_channels::TlsProblem::UnknownIssuer, .. }), "{error:?}");
         assert_eq!(server.attempts(), 0, "nothing was sent in plain text");
-        is_as_good_as_a_socket(&server, config.root_certificate_pem(authority.root()));
+        works_like_a_socket(&server, config.root_certificate_pem(authority.root()));
     }
 }
 
 #[test]
-fn c11_a_dialer_is_told_host_port_and_time_and_is_called_for_each_attempt() {
+fn c11_a_dialer_gets_host_port_and_time_and_is_called_for_each_attempt() {
     let server = server();
-    let (told, requests) = mpsc::channel();
+    let (report, requests) = mpsc::channel();
     let config = Config::host("app-key", "nowhere.invalid").port(7).tls(false).dialer(move |request| {
-        told.send((request.host().to_owned(), request.port(), request.time_left())).unwrap_or_default();
+        report.send((request.host().to_owned(), request.port(), request.time_left())).unwrap_or_default();
         std::net::TcpStream::connect(server.addr()).map(ByteStream::tcp)
     });
     let pusher = Pusher::new(config.connect_timeout(Duration::from_secs(60)));
     for _ in 0..3 {
         pusher.connect().expect("the dialer connects");
-        let (host, port, time_left) = requests.try_recv().expect("it was called");
+        let (host, port, time_left) = requests.try_recv().expect("the dialer was called");
         assert_eq!((host.as_str(), port), ("nowhere.invalid", 7));
         assert!(time_left <= Duration::from_secs(60) && time_left > Duration::from_secs(30), "{time_left:?}");
         pusher.disconnect();
     }
-    assert!(requests.try_recv().is_err(), "once for each");
+    assert!(requests.try_recv().is_err(), "the dialer was called once for each connection");
 }
 
 #[test]
-fn c11_reconnecting_calls_the_dialer_again_whatever_it_did_before() {
+fn c11_reconnecting_calls_the_dialer_again_after_an_error_and_after_a_panic() {
     let server = server();
     let (calls, addr) = (Arc::new(AtomicUsize::new(0)), server.addr());
     let count = Arc::clone(&calls);
@@ -92,7 +92,7 @@ fn c11_reconnecting_calls_the_dialer_again_whatever_it_did_before() {
 }
 
 #[test]
-fn c11_a_socket_may_have_been_made_not_to_wait() {
+fn c11_the_socket_of_a_dialer_may_be_non_blocking() {
     let server = server();
     let addr = server.addr();
     let pusher = Pusher::new(Config::host("app-key", "nowhere.invalid").tls(false).dialer(move |_| {
@@ -102,26 +102,25 @@ fn c11_a_socket_may_have_been_made_not_to_wait() {
         Ok::<_, io::Error>(ByteStream::tcp(stream))
     }));
     subscribed(&pusher.connect().expect("the dialer connects"), "room");
-    assert_eq!(server.accepted(), 1, "one connection, which lasted");
+    assert_eq!(server.accepted(), 1, "there was only one connection");
 }
 
 #[test]
-fn c11_an_error_of_the_dialer_is_told_with_its_source() {
+fn c11_an_error_of_the_dialer_is_reported_with_its_source() {
     let config = Config::host("app-key", "nowhere.invalid").tls(false);
     let config = config.dialer(|_| Err::<ByteStream, _>(io::Error::from(io::ErrorKind::HostUnreachable)));
     let error = Pusher::new(config).connect().expect_err("no stream");
     assert!(matches!(error, Error::Dialer { .. }), "{error:?}");
-    let source =
-        error.source().and_then(|source| source.downcast_ref::<io::Error>()).expect("what the dialer returned");
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>()).expect("the error of the dialer");
     assert_eq!(source.kind(), io::ErrorKind::HostUnreachable);
     assert!(error.is_retryable());
 }
 
 #[test]
-fn c6_a_refusal_over_a_stream_without_deadlines_is_not_waited_on() {
+fn c6_a_refusal_without_an_end_is_read_in_time_over_a_stream_without_deadlines() {
     let pipe = Pipe::default();
     let (_from, mut to) = pipe.server_end();
-    // Neither a length nor an end says where the body ends.
+    // Neither a length nor the end of the stream marks the end of the body.
     to.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\nbusy").expect("open");
     let error = Pusher::new(pipe.config().connect_timeout(PATIENCE)).connect().expect_err("refused");
     assert!(matches!(&error, Error::UpgradeStatus { status: 503, body } if body == "busy"), "{error:?}");
@@ -145,7 +144,7 @@ fn c3_the_deadline_holds_over_a_stream_without_deadlines() {
         let error = Pusher::new(config).connect().expect_err(case);
         assert!(matches!(error, Error::ConnectTimeout { phase: p, .. } if p == *phase), "{case}: {error}");
         assert!(start.elapsed() < PATIENCE / 2, "{case}: {:?}", start.elapsed());
-        // Which would not end if the pipe were not shut down.
+        // The copy ends because the client shuts the pipe down.
         io::copy(&mut from, &mut io::sink()).expect("an end");
         assert!(pipe.shutdowns() > 0, "{case}");
     }

@@ -1,4 +1,4 @@
-//! Rules R10 and H6 over connections that the program has made: disconnecting in every phase, and what is left behind.
+//! Rules R10 and H6 over connections that a dialer has made: disconnecting in every phase, and freeing everything.
 
 use std::{
     io::{self, Read, Write},
@@ -18,16 +18,16 @@ use super::{
     ways::Way,
 };
 
-/// What `disconnect` and drop may take.
-const AT_MOST: Duration = Duration::from_millis(250);
+/// The time limit of `disconnect` and of dropping the last handle.
+const LIMIT: Duration = Duration::from_millis(250);
 
 fn ends_in_time(case: &str, end: impl FnOnce()) {
     let start = Instant::now();
     end();
-    assert!(start.elapsed() <= AT_MOST, "{case}: {:?}", start.elapsed());
+    assert!(start.elapsed() <= LIMIT, "{case}: {:?}", start.elapsed());
 }
 
-/// A dialer that tells when it is called, and then waits until it is let go.
+/// A dialer that reports when it is called, and waits until it may return.
 struct Slow {
     config: Config,
     called: Receiver<()>,
@@ -48,7 +48,7 @@ impl Slow {
 }
 
 #[test]
-fn r10_disconnecting_does_not_wait_for_a_dialer_and_what_comes_too_late_is_closed() {
+fn r10_disconnect_does_not_wait_for_a_dialer_and_a_late_stream_is_closed() {
     for case in ["disconnect", "drop"] {
         let pipe = Pipe::default();
         let slow = Slow::giving(&pipe);
@@ -56,28 +56,28 @@ fn r10_disconnecting_does_not_wait_for_a_dialer_and_what_comes_too_late_is_close
         pusher.connect_background().expect("started");
         slow.called.recv_timeout(PATIENCE).expect("the dialer is called");
         ends_in_time(case, || if case == "drop" { drop(pusher) } else { pusher.disconnect() });
-        assert_eq!(pipe.shutdowns(), 0, "{case}: there is nothing yet");
-        slow.go.send(()).expect("it waits");
+        assert_eq!(pipe.shutdowns(), 0, "{case}: there is no stream yet");
+        slow.go.send(()).expect("the dialer waits");
         eventually("the late stream is closed", || pipe.shutdowns() > 0);
         let mut sent = Vec::new();
         pipe.server_end().0.read_to_end(&mut sent).expect("an end");
-        assert!(sent.is_empty(), "{case}: nothing was said on it");
+        assert!(sent.is_empty(), "{case}: nothing was sent");
     }
 }
 
 #[test]
-fn c3_a_dialer_that_takes_too_long_is_a_timeout_and_what_comes_too_late_is_closed() {
+fn c3_a_dialer_that_takes_too_long_is_a_timeout_and_a_late_stream_is_closed() {
     let pipe = Pipe::default();
     let slow = Slow::giving(&pipe);
     let pusher = Pusher::new(slow.config.connect_timeout(Duration::from_millis(100)));
-    let error = pusher.connect().expect_err("it waits for longer");
+    let error = pusher.connect().expect_err("the dialer takes longer");
     assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Tcp, .. }), "{error}");
-    slow.go.send(()).expect("it waits");
+    slow.go.send(()).expect("the dialer waits");
     eventually("the late stream is closed", || pipe.shutdowns() > 0);
 }
 
 #[test]
-fn c11_dialers_that_never_return_do_not_pile_up() {
+fn c11_the_number_of_dialers_that_do_not_return_is_bounded() {
     let (call, called) = mpsc::channel();
     let (release, never) = mpsc::channel::<()>();
     let never = Mutex::new(never);
@@ -101,7 +101,7 @@ fn c11_dialers_that_never_return_do_not_pile_up() {
 }
 
 #[test]
-fn r10_a_client_connects_again_while_an_older_dialer_still_works() {
+fn r10_a_client_connects_again_while_an_older_call_of_the_dialer_runs() {
     let server = server();
     let (pipe, addr) = (Pipe::default(), server.addr());
     let (call, called) = mpsc::channel();
@@ -122,18 +122,18 @@ fn r10_a_client_connects_again_while_an_older_dialer_still_works() {
     called.recv_timeout(PATIENCE).expect("the dialer is called");
     pusher.disconnect();
     pusher.connect().expect("the second call connects");
-    go.send(()).expect("it waits");
+    go.send(()).expect("the dialer waits");
     eventually("the late stream is closed", || pipe.shutdowns() > 0);
     assert_eq!((pusher.state(), server.connections()), (ConnectionState::Connected, 1));
 }
 
-/// A server that reads so far, and answers, and then neither reads nor answers.
-fn serve_until_then(pipe: &Pipe, phase: ConnectPhase) {
+/// A server that answers up to this phase, and then neither reads nor writes.
+fn serve_until(pipe: &Pipe, phase: ConnectPhase) {
     let (mut from, mut to) = pipe.server_end();
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        from.read_exact(&mut byte).expect("the client speaks first");
+        from.read_exact(&mut byte).expect("the client sends first");
         request.extend(byte);
         if phase == ConnectPhase::Tls {
             return;
@@ -161,7 +161,7 @@ fn r10_disconnecting_ends_a_stream_that_blocks_in_every_phase() {
         let pipe = Pipe::default();
         let pusher = Pusher::new(pipe.config().tls(phase == ConnectPhase::Tls));
         pusher.connect_background().expect("started");
-        serve_until_then(&pipe, phase);
+        serve_until(&pipe, phase);
         ends_in_time(&phase.to_string(), || pusher.disconnect());
         assert_eq!(pusher.state(), ConnectionState::Disconnected);
         eventually("the pipe is shut down", || pipe.shutdowns() > 0);
@@ -173,7 +173,7 @@ fn r10_disconnecting_ends_a_writer_that_blocks() {
     let pipe = Pipe::default();
     let pusher = Pusher::new(pipe.config());
     pusher.connect_background().expect("started");
-    serve_until_then(&pipe, ConnectPhase::Established);
+    serve_until(&pipe, ConnectPhase::Established);
     let established = br#"{"event":"pusher:connection_established","data":{"socket_id":"1.2"}}"#;
     let mut frame = vec![0x81, u8::try_from(established.len()).expect("short")];
     frame.extend(established);
@@ -182,13 +182,13 @@ fn r10_disconnecting_ends_a_writer_that_blocks() {
     for n in 0..500 {
         pusher.subscribe(&format!("room-{n}")).expect("a valid name");
     }
-    eventually("the writer waits for room", || pipe.is_full());
+    eventually("the writer blocks", || pipe.is_full());
     ends_in_time("a full pipe", || pusher.disconnect());
     assert_eq!(pusher.state(), ConnectionState::Disconnected);
 }
 
 #[test]
-fn c11_a_shutdown_that_panics_harms_nobody() {
+fn c11_a_panic_in_a_shutdown_has_no_effect() {
     let server = server();
     let (pipe, addr) = (Pipe::default(), server.addr());
     let ends = pipe.clone();
@@ -227,7 +227,9 @@ fn alone_no_thread_and_no_descriptor_is_left() {
             pusher.connect().expect("the dialer connects");
         }
         let stuck = Pipe::default();
-        Pusher::new(stuck.config().connect_timeout(Duration::from_millis(20))).connect().expect_err("nobody answers");
+        Pusher::new(stuck.config().connect_timeout(Duration::from_millis(20)))
+            .connect()
+            .expect_err("the server does not answer");
         let refused = Config::host("app-key", "nowhere.invalid").tls(false).dialer(|_| Err::<ByteStream, _>("no"));
         Pusher::new(refused).connect().expect_err("the dialer refuses");
         assert!(server.wait_for_connections(0, PATIENCE));

@@ -1,4 +1,5 @@
-//! Rule C11: a dialer of the program takes the place of resolving, TCP and a proxy, and everything works over what it makes.
+//! Rule C11: a dialer of the program replaces name resolution, TCP and the proxy. Everything else works over its
+//! streams.
 
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 #[path = "../support/certificates.rs"]

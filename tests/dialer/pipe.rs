@@ -1,4 +1,4 @@
-//! A pipe in memory, of which a client has one end.
+//! A pipe in memory. A client uses one end.
 
 use std::{
     collections::VecDeque,
@@ -11,15 +11,15 @@ use std::{
 
 use pusher_channels::{ByteStream, Config, DialRequest};
 
-/// So little that whoever writes soon waits for whoever reads.
+/// Small, so that a writer soon waits for the reader.
 const CAPACITY: usize = 1024;
 
-/// Two directions. Each half of an end blocks, until somebody shuts the pipe down.
+/// Two directions. Each half of an end blocks until the pipe is shut down.
 #[derive(Clone, Default)]
 pub(crate) struct Pipe {
     to_server: Arc<Direction>,
     to_client: Arc<Direction>,
-    /// How often the client has shut it down.
+    /// The number of times that the client has shut the pipe down.
     shutdowns: Arc<AtomicUsize>,
 }
 
@@ -36,7 +36,7 @@ struct State {
 }
 
 impl Pipe {
-    /// The client's end.
+    /// The stream of the client's end.
     pub(crate) fn byte_stream(&self) -> ByteStream {
         let pipe = self.clone();
         let shutdown = move || {
@@ -46,14 +46,14 @@ impl Pipe {
         ByteStream::new(Half(Arc::clone(&self.to_client)), Half(Arc::clone(&self.to_server)), shutdown)
     }
 
-    /// A configuration without TLS whose dialer gives this pipe, whatever it is asked for.
+    /// A configuration without TLS whose dialer returns this pipe.
     pub(crate) fn config(&self) -> Config {
         let pipe = self.clone();
         let dial = move |_: &DialRequest| Ok::<_, io::Error>(pipe.byte_stream());
         Config::host("app-key", "nowhere.invalid").tls(false).dialer(dial)
     }
 
-    /// The server's end: what it reads, and what it writes.
+    /// The two halves of the server's end.
     pub(crate) fn server_end(&self) -> (impl Read + use<>, impl Write + use<>) {
         (Half(Arc::clone(&self.to_server)), Half(Arc::clone(&self.to_client)))
     }
@@ -67,7 +67,7 @@ impl Pipe {
         self.shutdowns.load(Ordering::SeqCst)
     }
 
-    /// Whether the client's writer waits for room.
+    /// Whether the client's writer blocks.
     pub(crate) fn is_full(&self) -> bool {
         self.to_server.state.lock().expect("no panic").bytes.len() == CAPACITY
     }

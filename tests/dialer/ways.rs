@@ -1,4 +1,4 @@
-//! The ways that dialers of these tests take: a Unix socket, a pipe in memory, a TCP connection of their own.
+//! The streams that dialers of these tests make: a TCP connection, a Unix socket, and a pipe in memory.
 
 use std::{
     io,
@@ -26,7 +26,7 @@ impl Way {
         Self::Pipe,
     ];
 
-    /// A configuration whose host does not exist, and whose dialer leads to this address.
+    /// A configuration whose host does not exist, and whose dialer connects to this address.
     pub(crate) fn config(self, target: SocketAddr) -> Config {
         let config = Config::host("app-key", "nowhere.invalid").tls(false);
         config.dialer(move |_| self.dial(target))
@@ -54,7 +54,7 @@ impl Way {
     }
 }
 
-/// Carries bytes between the other end of a client's stream and a server, until either ends.
+/// Copies bytes between the other end of a client's stream and a server, until either ends.
 fn carry<W: io::Write + Send + 'static>(
     mut from: impl io::Read + Send + 'static,
     mut to: W,

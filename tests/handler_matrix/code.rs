@@ -1,10 +1,10 @@
-//! What the user's code does, whatever it is registered as.
+//! The user's code, independent of the way in which it is registered.
 
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// Clones do the same.
+/// A closure. Its clones run the same one.
 #[derive(Clone)]
 pub(crate) struct Code(Arc<dyn Fn() + Send + Sync>);
 
@@ -18,11 +18,11 @@ impl Code {
     }
 }
 
-/// Runs where it is dropped.
+/// Runs the code when it is dropped.
 pub(crate) struct InDrop(pub(crate) Code);
 
 impl InDrop {
-    /// A closure owns what it calls.
+    /// Makes a closure own this value.
     pub(crate) fn keep(&self) {}
 }
 
@@ -32,7 +32,7 @@ impl Drop for InDrop {
     }
 }
 
-/// Runs where it is serialised.
+/// Runs the code when it is serialised.
 pub(crate) struct InSerialize(pub(crate) Code);
 
 impl Serialize for InSerialize {

@@ -1,4 +1,4 @@
-//! Every kind of code of the user's that a client calls, and how to make it call it.
+//! Every kind of user code that a client calls, and how to make the client call it.
 
 use std::{cell::RefCell, net::TcpStream, sync::mpsc, thread};
 
@@ -8,30 +8,22 @@ use pusher_channels::{
 };
 
 use super::{
+    calls::Place,
     code::{Code, InDrop, InSerialize},
     states,
     support::PATIENCE,
 };
 
-/// Where code of a kind is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// On a thread that the client needs to go on, so that a call that waits would wait for itself.
-    Needed,
-    /// On a thread that the client can do without.
-    Elsewhere,
-}
-
-/// When a client calls it.
+/// The moment at which a client calls the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// While it is connected, for what [`Kind::provoke`] makes happen.
+    /// While it is connected, because of [`Kind::provoke`].
     Connected,
     /// When its state changes.
     Changing,
-    /// When it connects, for the first time.
+    /// When it connects for the first time.
     Dialling,
-    /// When there is something for a receiver.
+    /// When a notification arrives for a receiver.
     Waking,
 }
 
@@ -39,13 +31,13 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) place: Place,
     pub(crate) moment: Moment,
-    /// The channel that it is about.
+    /// The channel that the code concerns.
     pub(crate) room: &'static str,
-    /// Gives the code to the client that is to be made.
+    /// Adds the code to the configuration of the client.
     pub(crate) configure: fn(Config, &TestServer, &Code) -> Config,
-    /// Gives it to the client that is made.
+    /// Binds the code to the client.
     pub(crate) bind: fn(&Scene) -> Option<Binding>,
-    /// Makes a connected client call it.
+    /// Makes a connected client call the code.
     pub(crate) provoke: fn(&mut Scene),
 }
 
@@ -55,13 +47,13 @@ pub(crate) struct Scene {
     pub(crate) pusher: Pusher,
     pub(crate) channel: Channel,
     pub(crate) user: User,
-    /// What is bound next does this.
+    /// The code that the next call of [`Kind::bind`] binds.
     pub(crate) code: Code,
-    /// What binds the code.
+    /// The binding of the code.
     pub(crate) own: Option<Binding>,
-    /// What has to be kept for it to be called.
+    /// A receiver whose wake-up runs the code.
     pub(crate) kept: RefCell<Option<Receiver>>,
-    /// The state in which it is to do something.
+    /// The state in which the calls are made.
     pub(crate) state: ConnectionState,
 }
 
@@ -71,9 +63,9 @@ impl Scene {
         assert!(self.server.wait_for_subscribers(self.channel.name(), 1, PATIENCE));
     }
 
-    /// Makes sure that the server has confirmed the user, who has a channel of his own from then on.
+    /// Waits until the server has confirmed the sign-in and the channel of the user.
     fn signed_in(&self) {
-        self.pusher.sign_in().expect("who the user is was configured");
+        self.pusher.sign_in().expect("a user is configured");
         assert!(self.server.wait_for_subscribers(&format!("#server-to-user-{USER}"), 1, PATIENCE));
     }
 }
@@ -106,8 +98,8 @@ fn runs_decoded_with(scene: &Scene) -> impl FnMut(u32, &Event) + Send + 'static 
     move |_, _| code.run()
 }
 
-/// The change that leads to the state `Disconnecting` is told while that state is; all others may be waited for in a
-/// handler of the first change.
+/// For `Disconnecting`, the code runs in the handler of that change, because the state does not last. For every other
+/// state, it runs in the handler of the first change.
 fn runs_in_change(scene: &Scene) -> impl FnMut(&ConnectionStateChange) + Send + 'static + use<> {
     let (code, state) = (scene.code.clone(), scene.state);
     move |change| {
@@ -117,7 +109,7 @@ fn runs_in_change(scene: &Scene) -> impl FnMut(&ConnectionStateChange) + Send + 
     }
 }
 
-/// Signs for itself, as a program may that knows the app's secret.
+/// A client that signs with the app's secret.
 fn signing(config: Config, server: &TestServer, _: &Code) -> Config {
     config.secret(server.secret()).user_data(serde_json::json!({"id": USER})).encryption_master_key(MASTER_KEY_TEXT)
 }
@@ -138,7 +130,7 @@ const fn configured(
     provoke: fn(&mut Scene),
 ) -> Kind {
     let bind = |_: &Scene| None;
-    Kind { name, place: Place::Elsewhere, moment: Moment::Connected, room, configure, bind, provoke }
+    Kind { name, place: Place::Dispensable, moment: Moment::Connected, room, configure, bind, provoke }
 }
 
 fn publish(scene: &mut Scene) {
@@ -154,7 +146,7 @@ fn subscribe_with_a_wrong_signature(scene: &mut Scene) {
     scene.channel.subscribe_with_auth(ChannelAuth::new("app-key:wrong"));
 }
 
-fn send_what_is_not_encrypted(scene: &mut Scene) {
+fn send_unencrypted_event(scene: &mut Scene) {
     scene.subscribed();
     scene.server.send_raw(&format!(r#"{{"event":"e","channel":"{ENCRYPTED}","data":"in clear"}}"#));
 }
@@ -186,7 +178,7 @@ fn send_to_the_user(scene: &mut Scene) {
 }
 
 fn sign_in(scene: &mut Scene) {
-    scene.pusher.sign_in().expect("who the user is was configured");
+    scene.pusher.sign_in().expect("a user is configured");
 }
 
 fn send_watchlist(scene: &mut Scene) {
@@ -195,27 +187,27 @@ fn send_watchlist(scene: &mut Scene) {
     scene.server.send_raw(&format!(r#"{{"event":"pusher_internal:watchlist_events","data":"{data}"}}"#));
 }
 
-/// On a thread of its own, because that is where the data is serialised.
-fn trigger_what_runs(scene: &mut Scene) {
+/// Triggers data that runs the code. The thread of the caller serialises the data, so that this needs another thread.
+fn trigger_code(scene: &mut Scene) {
     scene.subscribed();
     scene.channel.wait_subscribed(PATIENCE).expect("confirmed");
     let (channel, data) = (scene.channel.clone(), InSerialize(scene.code.clone()));
     thread::spawn(move || channel.trigger("client-e", &data));
 }
 
-/// Once the dispatch thread has taken the handler over, it is where it is dropped. Before that it would be here.
+/// Unbinds the handler after the dispatch thread has taken it over. That thread then drops it; before, this one would.
 fn unbind(scene: &mut Scene) {
-    let (told, tells) = mpsc::channel::<Event>();
-    scene.channel.bind_sender("e", told);
+    let (report, reports) = mpsc::channel::<Event>();
+    scene.channel.bind_sender("e", report);
     publish(scene);
-    tells.recv_timeout(PATIENCE).expect("what was bound later is in place");
+    reports.recv_timeout(PATIENCE).expect("the dispatch thread has taken over later handlers");
     let own = scene.own.take().expect("bound");
     own.unbind();
 }
 
 fn nothing(_: &mut Scene) {}
 
-/// Publishes, and dispatches on another thread for as long as there is the client.
+/// Publishes, and dispatches on another thread as long as the client exists.
 fn publish_and_dispatch(scene: &mut Scene) {
     publish(scene);
     let client = scene.pusher.downgrade();
@@ -242,7 +234,7 @@ fn own_in_options(scene: &mut Scene) -> Channel {
     scene.channel.clone()
 }
 
-/// The request that the embedded server answers.
+/// Requests to the embedded server's auth endpoint.
 fn http_auth(scene: &Scene) -> HttpAuth {
     HttpAuth::new(scene.server.auth_endpoint())
 }
@@ -271,7 +263,7 @@ pub(crate) const KINDS: &[Kind] = &[
         "Channel::on_decryption_failure",
         ENCRYPTED,
         |s| Some(s.channel.on_decryption_failure(runs(s))),
-        send_what_is_not_encrypted,
+        send_unencrypted_event,
     ),
     handler("Channel::on_member_added", PRESENCE, |s| Some(s.channel.on_member_added(runs(s))), add_a_member),
     handler("Channel::on_member_removed", PRESENCE, |s| Some(s.channel.on_member_removed(runs(s))), remove_a_member),
@@ -308,7 +300,7 @@ pub(crate) const KINDS: &[Kind] = &[
         "Pusher::on_decryption_failure",
         ENCRYPTED,
         |s| Some(s.pusher.on_decryption_failure(runs(s))),
-        send_what_is_not_encrypted,
+        send_unencrypted_event,
     ),
     handler("Pusher::on_member_added", PRESENCE, |s| Some(s.pusher.on_member_added(runs(s))), add_a_member),
     handler("Pusher::on_member_removed", PRESENCE, |s| Some(s.pusher.on_member_removed(runs(s))), remove_a_member),
@@ -319,7 +311,7 @@ pub(crate) const KINDS: &[Kind] = &[
     handler("User::on_signed_in", PUBLIC, |s| Some(s.user.on_signed_in(runs::<str>(s))), sign_in),
     handler("User::on_watchlist", PUBLIC, |s| Some(s.user.on_watchlist(runs(s))), send_watchlist),
     handler(
-        "what a handler owns, when it is dropped",
+        "a value of a handler, when it is dropped",
         PUBLIC,
         |s| {
             let owned = InDrop(s.code.clone());
@@ -328,9 +320,9 @@ pub(crate) const KINDS: &[Kind] = &[
         unbind,
     ),
     Kind {
-        place: Place::Elsewhere,
+        place: Place::Dispensable,
         ..handler(
-            "what options of a channel own, when they are replaced",
+            "a value of a channel's options, when they are replaced",
             PUBLIC,
             |_| None,
             |scene| {
@@ -340,9 +332,9 @@ pub(crate) const KINDS: &[Kind] = &[
         )
     },
     Kind {
-        place: Place::Elsewhere,
+        place: Place::Dispensable,
         ..handler(
-            "what options of a channel own, when it is unsubscribed",
+            "a value of a channel's options, when it is unsubscribed",
             PUBLIC,
             |_| None,
             |scene| {
@@ -373,7 +365,7 @@ pub(crate) const KINDS: &[Kind] = &[
             let code = code.clone();
             config.authorizer(move |_| {
                 code.run();
-                Err::<ChannelAuth, _>(AuthError::new("nobody is let in"))
+                Err::<ChannelAuth, _>(AuthError::new("refused"))
             })
         },
         subscribe,
@@ -385,7 +377,7 @@ pub(crate) const KINDS: &[Kind] = &[
             let code = code.clone();
             config.batch_authorizer(move |requests| {
                 code.run();
-                requests.iter().map(|_| Err(AuthError::new("nobody is let in"))).collect()
+                requests.iter().map(|_| Err(AuthError::new("refused"))).collect()
             })
         },
         subscribe,
@@ -421,7 +413,7 @@ pub(crate) const KINDS: &[Kind] = &[
             let code = code.clone();
             config.user_authenticator(move |_| {
                 code.run();
-                Err::<UserAuth, _>(AuthError::new("nobody is let in"))
+                Err::<UserAuth, _>(AuthError::new("refused"))
             })
         },
         sign_in,
@@ -434,7 +426,7 @@ pub(crate) const KINDS: &[Kind] = &[
             let code = scene.code.clone();
             let refuse = move |_: &AuthRequest| {
                 code.run();
-                Err(AuthError::new("nobody is let in"))
+                Err(AuthError::new("refused"))
             };
             subscribe_with(scene, SubscribeOptions::new().authorizer(refuse));
         },
@@ -482,7 +474,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         configure: |config, server, code| signing(config, server, code).manual_dispatch(),
         ..handler(
-            "a handler that is dispatched by hand",
+            "a handler with manual dispatch",
             PUBLIC,
             |s| Some(s.channel.bind("e", runs::<Event>(s))),
             publish_and_dispatch,
@@ -502,8 +494,8 @@ pub(crate) const KINDS: &[Kind] = &[
         )
     },
     Kind {
-        place: Place::Elsewhere,
-        ..handler("what is triggered, when it is serialised", PRIVATE, |_| None, trigger_what_runs)
+        place: Place::Dispensable,
+        ..handler("the data of a client event, when it is serialised", PRIVATE, |_| None, trigger_code)
     },
     Kind {
         place: Place::Needed,

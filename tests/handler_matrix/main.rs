@@ -1,9 +1,10 @@
-//! Rule H1: every public method is legal inside all code of the user's that a client calls, whatever state the client is in.
+//! Rule H1: every public method is legal inside all user code that a client calls, in every state of the client.
 //!
-//! A cell of the matrix is a kind of such code (`kinds`), a state (`states`) and a call (`calls`). The client calls the code,
-//! which parks (`parking`); then the client is brought into the state; then the code is let go and makes the call, under
-//! the eyes of a watchdog. The same kinds of handlers panic for rule H2 (`panics`).
+//! A cell of the matrix is a kind of user code (`kinds`), a state (`states`) and a call (`calls`). The client calls the
+//! code, which waits (`parking`). Then the client gets into the state. Then the code goes on and makes the call, with a
+//! deadline. The same kinds of handlers panic for rule H2 (`panics`).
 
+#[path = "../support/calls.rs"]
 mod calls;
 mod cell;
 mod code;
@@ -25,12 +26,12 @@ use std::{
 
 use pusher_channels::ConnectionState;
 
-use calls::{CALLS, Call, Make};
-use cell::{Cell, Staged};
+use calls::{CALLS, Call};
+use cell::{Cell, Fixture};
 use kinds::{KINDS, Kind};
 use states::STATES;
 
-/// So many clients are brought into their states at once. They wait most of the time.
+/// The number of clients that are tested at the same time. They wait most of the time.
 const AT_ONCE: usize = 8;
 
 /// Calls that are made on one client, in one run of its code.
@@ -40,10 +41,10 @@ struct Run {
     calls: Vec<&'static Call>,
 }
 
-/// All that leave the client as it is in one run, each of the others in a run of its own.
+/// All calls that leave the state as it is in one run, and each of the others in a run of its own.
 fn runs() -> Vec<Run> {
-    let (quiet, others): (Vec<_>, Vec<_>) = CALLS.iter().partition(|call| matches!(call.make, Make::Quietly(_)));
-    let groups: Vec<Vec<&Call>> = std::iter::once(quiet).chain(others.into_iter().map(|call| vec![call])).collect();
+    let (alone, together): (Vec<_>, Vec<_>) = CALLS.iter().partition(|call| call.class.changes_the_state());
+    let groups: Vec<Vec<&Call>> = std::iter::once(together).chain(alone.into_iter().map(|call| vec![call])).collect();
     let kinds = KINDS.iter().flat_map(|kind| STATES.map(|state| (kind, state)));
     kinds.flat_map(|(kind, state)| groups.clone().into_iter().map(move |calls| Run { kind, state, calls })).collect()
 }
@@ -52,31 +53,37 @@ fn runs() -> Vec<Run> {
 fn h1_every_method_is_legal_inside_every_handler_in_every_state() {
     let (slow, fast): (Vec<_>, Vec<_>) = runs().into_iter().partition(|run| run.state == ConnectionState::Unavailable);
     let tally = Tally::default();
-    // What takes ten seconds is begun first, and goes on while the others are played.
-    let staged = Mutex::new(Vec::new());
-    side_by_side(&slow, |run| staged.lock().expect("no panic").push((run, Staged::new(run.kind, run.state))));
-    side_by_side(&fast, |run| {
-        if tally.goes_on() {
-            tally.play(run, Staged::new(run.kind, run.state));
+    // The runs that take ten seconds begin first, and go on during the others.
+    let fixtures = Mutex::new(Vec::new());
+    for_each_in_parallel(&slow, |run| {
+        fixtures.lock().expect("no panic").push((run, Fixture::new(run.kind, run.state)))
+    });
+    for_each_in_parallel(&fast, |run| {
+        if tally.has_few_failures() {
+            tally.run(run, Fixture::new(run.kind, run.state));
         }
     });
-    let staged: Vec<_> =
-        staged.into_inner().expect("no panic").into_iter().map(|pair| Mutex::new(Some(pair))).collect();
-    side_by_side(&staged, |pair| {
-        let (run, staged) = pair.lock().expect("no panic").take().expect("each is played once");
-        if tally.goes_on() {
-            tally.play(run, staged);
+    let fixtures: Vec<_> =
+        fixtures.into_inner().expect("no panic").into_iter().map(|pair| Mutex::new(Some(pair))).collect();
+    for_each_in_parallel(&fixtures, |pair| {
+        let (run, fixture) = pair.lock().expect("no panic").take().expect("each fixture is used once");
+        if tally.has_few_failures() {
+            tally.run(run, fixture);
         }
     });
     let Tally { cells, failures } = tally;
     let failures = failures.into_inner().expect("no panic");
     assert!(failures.is_empty(), "{} cells:\n{}", failures.len(), failures.join("\n"));
     let cells = cells.into_inner().expect("no panic");
-    assert_eq!(cells.len(), KINDS.len() * STATES.len() * CALLS.len(), "each cell was played");
-    assert_eq!((KINDS.len(), STATES.len(), CALLS.len()), (50, 7, 100 + usize::from(cfg!(unix))), "none was taken away");
+    assert_eq!(cells.len(), KINDS.len() * STATES.len() * CALLS.len(), "each cell was tested");
+    assert_eq!(
+        (KINDS.len(), STATES.len(), CALLS.len()),
+        (50, 7, 113 + usize::from(cfg!(unix))),
+        "the size of the matrix is known"
+    );
 }
 
-/// What was played.
+/// The cells that were tested, and the failures.
 #[derive(Default)]
 struct Tally {
     cells: Mutex<HashSet<Cell>>,
@@ -84,20 +91,20 @@ struct Tally {
 }
 
 impl Tally {
-    /// A deadlock takes the watchdog's time, and a few of them tell enough.
-    fn goes_on(&self) -> bool {
+    /// Whether the test should go on. Each deadlock takes as long as the deadline, so that a few failures are enough.
+    fn has_few_failures(&self) -> bool {
         self.failures.lock().expect("no panic").len() < AT_ONCE
     }
 
-    fn play(&self, run: &Run, staged: Staged) {
-        let (played, failure) = staged.play(&run.calls);
-        self.cells.lock().expect("no panic").extend(played);
+    fn run(&self, run: &Run, fixture: Fixture) {
+        let (tested, failure) = fixture.run(&run.calls);
+        self.cells.lock().expect("no panic").extend(tested);
         self.failures.lock().expect("no panic").extend(failure);
     }
 }
 
-/// Does something with each, a few at a time.
-fn side_by_side<'a, T: Sync>(items: &'a [T], act: impl Fn(&'a T) + Sync) {
+/// Calls a closure for each item, on a few threads.
+fn for_each_in_parallel<'a, T: Sync>(items: &'a [T], act: impl Fn(&'a T) + Sync) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {

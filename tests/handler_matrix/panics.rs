@@ -1,4 +1,4 @@
-//! Rule H2: a handler that panics, of every kind.
+//! Rule H2: handlers of every kind that panic.
 
 use std::{
     cell::RefCell,
@@ -20,8 +20,8 @@ use super::{
     support::{PATIENCE, eventually},
 };
 
-/// Each kind of handler, and what a report of its panic says that it was for. A panic in a handler of errors is not
-/// reported, because that would call the handler again.
+/// Each kind of handler, and the name of its handlers in a report of a panic. A panic in a handler of errors is not
+/// reported, because the report would call the same handler again.
 const HANDLERS: &[(&str, Option<&str>)] = &[
     ("Channel::bind", Some("event e")),
     ("Channel::bind_as", Some("event e")),
@@ -58,14 +58,14 @@ const HANDLERS: &[(&str, Option<&str>)] = &[
 ];
 
 #[test]
-fn h2_a_panic_in_a_handler_of_any_kind_is_reported_and_harms_nobody() {
+fn h2_a_panic_in_a_handler_of_any_kind_is_reported_and_affects_no_other_handler() {
     let methods: HashSet<_> = HANDLERS.iter().map(|(name, _)| *name).collect();
     for kind in KINDS.iter().filter(|kind| is_a_method_that_binds(kind)) {
         assert!(methods.contains(kind.name), "{} is missing", kind.name);
     }
-    for (name, what) in HANDLERS {
-        let kind = KINDS.iter().find(|kind| kind.name == *name).unwrap_or_else(|| panic!("{name} is no kind"));
-        panics(kind, *what);
+    for (name, name_in_reports) in HANDLERS {
+        let kind = KINDS.iter().find(|kind| kind.name == *name).unwrap_or_else(|| panic!("{name} is not a kind"));
+        check(kind, *name_in_reports);
     }
 }
 
@@ -73,15 +73,15 @@ fn is_a_method_that_binds(kind: &Kind) -> bool {
     ["Channel::", "Pusher::", "User::"].iter().any(|handle| kind.name.starts_with(handle))
 }
 
-/// Two handlers of the kind, of which the first panics, meet two events, one after another.
-fn panics(kind: &Kind, what: Option<&str>) {
+/// Binds two handlers of the kind, of which the first panics, and makes the client call them twice.
+fn check(kind: &Kind, name_in_reports: Option<&str>) {
     let builder = TestServer::builder().subscription_counts(true).encryption_master_key(MASTER_KEY);
     let server = builder.start().expect("a free port on loopback");
     let nothing = Code::new(|| ());
     let pusher = Pusher::new((kind.configure)(states::config(&server), &server, &nothing));
     let (reported, reports) = mpsc::channel();
     pusher.on_error(move |error| reported.send(error.clone()).unwrap_or_default());
-    let (panicked, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (panicked, called) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (channel, state) = (pusher.channel(kind.room).expect("a valid name"), ConnectionState::Connected);
     let mut scene = Scene {
         server,
@@ -96,34 +96,34 @@ fn panics(kind: &Kind, what: Option<&str>) {
     let count = Arc::clone(&panicked);
     scene.code = Code::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
-        // As `panic!`, but without a word about it among the words of the tests.
+        // Like `panic!`, but the panic hook does not print it.
         panic::resume_unwind(Box::new("on purpose"));
     });
     (kind.bind)(&scene);
-    let count = Arc::clone(&told);
+    let count = Arc::clone(&called);
     scene.code = Code::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
     });
     (kind.bind)(&scene);
     for round in 1..=2 {
-        let before = (panicked.load(Ordering::SeqCst), told.load(Ordering::SeqCst));
+        let before = (panicked.load(Ordering::SeqCst), called.load(Ordering::SeqCst));
         scene.pusher.connect().expect("the embedded server accepts");
         (kind.provoke)(&mut scene);
         eventually(&format!("{}: both run, round {round}", kind.name), || {
-            panicked.load(Ordering::SeqCst) > before.0 && told.load(Ordering::SeqCst) > before.1
+            panicked.load(Ordering::SeqCst) > before.0 && called.load(Ordering::SeqCst) > before.1
         });
         scene.pusher.unsubscribe_all();
         scene.pusher.disconnect();
         assert!(scene.server.wait_for_connections(0, PATIENCE));
     }
-    // The dispatch thread ends when everything is told.
+    // The dispatch thread ends when it has delivered everything.
     drop((scene.channel, scene.user, scene.pusher));
-    let told_to_somebody: Vec<_> = reports.iter().filter_map(words_about_a_panic).collect();
-    let expected = what.map(|what| format!("handler: a handler for {what} panicked"));
+    let reported: Vec<_> = reports.iter().filter_map(text_of_panic).collect();
+    let expected = name_in_reports.map(|name| format!("handler: a handler for {name} panicked"));
     let count = if expected.is_some() { panicked.load(Ordering::SeqCst) } else { 0 };
-    assert_eq!(told_to_somebody, vec![expected.unwrap_or_default(); count], "{}", kind.name);
+    assert_eq!(reported, vec![expected.unwrap_or_default(); count], "{}", kind.name);
 }
 
-fn words_about_a_panic(error: Error) -> Option<String> {
+fn text_of_panic(error: Error) -> Option<String> {
     matches!(error, Error::HandlerPanicked { .. }).then(|| error.to_string())
 }

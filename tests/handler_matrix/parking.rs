@@ -1,4 +1,4 @@
-//! Where the user's code waits, inside a call of the client's, until it is told what to do.
+//! User code that waits inside a call of the client until the test goes on.
 
 use std::sync::{
     Arc, Mutex,
@@ -7,28 +7,28 @@ use std::sync::{
 
 use super::{code::Code, support::PATIENCE};
 
-/// What parked code is told to do.
-pub(crate) type Errand = Box<dyn FnOnce() + Send>;
+/// The work of the code that waits.
+pub(crate) type Task = Box<dyn FnOnce() + Send>;
 
-/// The first call of the [`code`](Self::code) parks, all others return at once.
+/// The first call of the [`code`](Self::code) waits for a task and runs it. All later calls return at once.
 #[derive(Clone)]
-pub(crate) struct Parking(Arc<Place>);
+pub(crate) struct Parking(Arc<Shared>);
 
-struct Place {
+struct Shared {
     entered: Sender<()>,
-    errands: Mutex<Option<Receiver<Errand>>>,
+    tasks: Mutex<Option<Receiver<Task>>>,
 }
 
-/// The other side of a [`Parking`].
-pub(crate) struct Gate {
+/// The test's side of a [`Parking`].
+pub(crate) struct Parked {
     entries: Receiver<()>,
-    errands: Sender<Errand>,
+    tasks: Sender<Task>,
 }
 
 impl Parking {
-    pub(crate) fn new() -> (Self, Gate) {
-        let ((entered, entries), (errands, errand)) = (mpsc::channel(), mpsc::channel());
-        (Self(Arc::new(Place { entered, errands: Mutex::new(Some(errand)) })), Gate { entries, errands })
+    pub(crate) fn new() -> (Self, Parked) {
+        let ((entered, entries), (tasks, task)) = (mpsc::channel(), mpsc::channel());
+        (Self(Arc::new(Shared { entered, tasks: Mutex::new(Some(task)) })), Parked { entries, tasks })
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -37,22 +37,22 @@ impl Parking {
     }
 
     fn enter(&self) {
-        let first = self.0.errands.lock().expect("no panic").take();
-        let Some(errands) = first else { return };
+        let first = self.0.tasks.lock().expect("no panic").take();
+        let Some(tasks) = first else { return };
         self.0.entered.send(()).unwrap_or_default();
-        // Where the test has failed meanwhile, there is none.
-        if let Ok(errand) = errands.recv() {
-            errand();
+        // If the test has failed meanwhile, there is no task.
+        if let Ok(task) = tasks.recv() {
+            task();
         }
     }
 }
 
-impl Gate {
+impl Parked {
     pub(crate) fn wait(&self) {
         self.entries.recv_timeout(PATIENCE).expect("the client calls the user's code");
     }
 
-    pub(crate) fn release(self, errand: impl FnOnce() + Send + 'static) {
-        self.errands.send(Box::new(errand)).unwrap_or_default();
+    pub(crate) fn release(self, task: impl FnOnce() + Send + 'static) {
+        self.tasks.send(Box::new(task)).unwrap_or_default();
     }
 }

@@ -1,4 +1,4 @@
-//! The states of a connection, and how a client gets there while code of the user's is parked.
+//! The states of a connection, and how a client gets into each while user code waits.
 
 use std::{
     thread::{self, JoinHandle},
@@ -19,27 +19,27 @@ pub(crate) const STATES: [ConnectionState; 7] = [
     ConnectionState::Failed,
 ];
 
-/// Longer than the test takes, so that neither an attempt nor the wait before one ends by itself.
+/// Longer than the test takes, so that neither an attempt nor the delay before one ends by itself.
 const STAYS: Duration = Duration::from_secs(300);
 
-/// The configuration of a client that stays in a state until it is called.
+/// The configuration of a client that stays in a state until the next call.
 pub(crate) fn config(server: &TestServer) -> Config {
     staying(server.config())
 }
 
-/// The same client at another address.
+/// The same settings for another address.
 pub(crate) fn staying(config: Config) -> Config {
     config.connect_timeout(STAYS).reconnect(Reconnect::default().min_delay(STAYS).max_delay(STAYS))
 }
 
-/// A call on the way to a state that goes on when the state is there.
+/// A call that leads to the state, and returns later.
 pub(crate) type UnderWay = Option<JoinHandle<()>>;
 
-/// Brings a connected client to where one step is left.
-pub(crate) fn approach(scene: &Scene, watcher: &Receiver) {
+/// Does all steps on the way to the state but the last one.
+pub(crate) fn approach(scene: &Scene, notifications: &Receiver) {
     let lose = || {
         scene.server.drop_all();
-        next_state(watcher, ConnectionState::Reconnecting);
+        next_state(notifications, ConnectionState::Reconnecting);
     };
     match scene.state {
         ConnectionState::Connecting => {
@@ -51,11 +51,10 @@ pub(crate) fn approach(scene: &Scene, watcher: &Receiver) {
     }
 }
 
-/// The last step. A client that is `Unavailable` becomes so by itself.
+/// Does the last step. A client becomes `Unavailable` by itself.
 ///
-/// `Disconnecting` is passed in one step, so that `Pusher::state` never shows it: a session that is told to disconnect is at
-/// rest when that turn is over. What can be met of it is that handlers are told of it, and that a call of `disconnect` is
-/// under way, which waits for a while for the very handler that is parked here.
+/// `Pusher::state` never shows `Disconnecting`, because the session disconnects in one step. In this state, handlers
+/// get the change, and a call of `disconnect` is running, which waits for a moment for the handler that waits here.
 pub(crate) fn enter(scene: &Scene) -> UnderWay {
     let Scene { server, pusher, state, .. } = scene;
     match state {
@@ -72,12 +71,12 @@ pub(crate) fn enter(scene: &Scene) -> UnderWay {
     None
 }
 
-/// Waits until the client is there.
-pub(crate) fn arrive(state: ConnectionState, watcher: &Receiver) {
-    next_state(watcher, shown(state));
+/// Waits until the client is in the state.
+pub(crate) fn arrive(state: ConnectionState, notifications: &Receiver) {
+    next_state(notifications, shown(state));
 }
 
-/// What `Pusher::state` shows then.
+/// The result of `Pusher::state` in this state.
 pub(crate) fn shown(state: ConnectionState) -> ConnectionState {
     if state == ConnectionState::Disconnecting { ConnectionState::Disconnected } else { state }
 }

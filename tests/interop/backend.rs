@@ -1,4 +1,4 @@
-//! An application's backend with the official SDK, driven through `backend.mjs`.
+//! An application's backend with the official SDK: the script `backend.mjs`.
 
 use pusher_channels::Config;
 use serde::Deserialize;
@@ -9,13 +9,13 @@ use crate::{process::Process, publisher::script, soketi::LOOPBACK};
 const AUTHORIZATION: &str = "Authorization";
 const TOKEN: &str = "a token of the application";
 
-/// A running backend. It is killed when the test lets go of it.
+/// A running backend. It is killed when this value is dropped.
 pub(crate) struct Backend {
     process: Process,
     port: u16,
 }
 
-/// A request that the backend has decided on.
+/// A request that the backend has answered.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Request {
     pub(crate) path: String,
@@ -31,7 +31,7 @@ impl Backend {
         Self::launch(&[])
     }
 
-    /// The same, with a key from which those of encrypted channels are derived: 32 bytes in base64.
+    /// The same, with a master key of encrypted channels: 32 bytes in base64.
     pub(crate) fn with_master_key(base64: &str) -> Self {
         Self::launch(&["--master-key", base64])
     }
@@ -39,11 +39,11 @@ impl Backend {
     fn launch(options: &[&str]) -> Self {
         let process = Process::start("backend.mjs", script("backend.mjs").args(["--token", TOKEN]).args(options));
         assert!(process.stdout.wait_until(|lines| !lines.is_empty()), "backend.mjs did not start");
-        let said: Value = serde_json::from_str(&process.stdout.lines()[0]).unwrap();
-        Self { process, port: said["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port") }
+        let report: Value = serde_json::from_str(&process.stdout.lines()[0]).unwrap();
+        Self { process, port: report["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port") }
     }
 
-    /// For a client whose user this is.
+    /// The configuration of a client that this backend authorises as this user.
     pub(crate) fn serve(&self, config: Config, user: &str) -> Config {
         config
             .auth_endpoint(self.channel_endpoint())
@@ -65,7 +65,7 @@ impl Backend {
         json!({AUTHORIZATION: bearer()})
     }
 
-    /// Gives the backend another master key, and returns when it has that.
+    /// Gives the backend another master key, and returns when the backend uses it.
     pub(crate) fn rotate_master_key(&self, base64: &str) {
         let rotations = |lines: &[String]| lines.iter().filter(|line| line.contains("rotated")).count();
         let before = rotations(&self.process.stdout.lines());
@@ -73,7 +73,7 @@ impl Backend {
         assert!(self.process.stdout.wait_until(|lines| rotations(lines) > before), "backend.mjs did not take the key");
     }
 
-    /// The first `count` requests; waits for them.
+    /// Waits for `count` requests, and returns all so far.
     pub(crate) fn requests(&self, count: usize) -> Vec<Request> {
         let requests = |lines: &[String]| -> Vec<Request> {
             lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -83,7 +83,7 @@ impl Backend {
     }
 }
 
-/// What the backend says about a user.
+/// The info that the backend gives a user.
 pub(crate) fn info_of(user: &str) -> Value {
     json!({"name": format!("{user} ☃"), "level": 7})
 }

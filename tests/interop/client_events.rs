@@ -1,4 +1,4 @@
-//! Client events at exactly the rate that a server allows, in its own count.
+//! Client events at exactly the rate that a server allows.
 
 use std::{
     thread,
@@ -17,10 +17,10 @@ use crate::{
 
 const RATE: u32 = 10;
 
-/// A minute, as long as a game round.
+/// A minute.
 const SECONDS: u32 = 60;
 
-/// The JSON text of each kind of data, and what arrives of it.
+/// Data of each kind: its JSON text, and the data that arrives.
 const KINDS: [(&str, &str); 10] = [
     ("null", "null"),
     ("true", "true"),
@@ -35,32 +35,34 @@ const KINDS: [(&str, &str); 10] = [
 ];
 
 #[test]
-fn t1_a_loop_exactly_at_the_rate_is_never_refused_by_soketi() {
-    a_loop_exactly_at_the_rate_is_never_refused(&Server::Soketi(Soketi::start_with_client_event_rate(RATE as i32)));
+fn t1_soketi_refuses_no_event_of_a_loop_exactly_at_the_rate() {
+    no_event_of_a_loop_exactly_at_the_rate_is_refused(&Server::Soketi(Soketi::start_with_client_event_rate(
+        RATE as i32,
+    )));
 }
 
 #[test]
-fn t1_a_loop_exactly_at_the_rate_is_never_refused_by_the_embedded_server() {
+fn t1_the_embedded_server_refuses_no_event_of_a_loop_exactly_at_the_rate() {
     let server = TestServer::builder().app(APP_ID, KEY, SECRET).client_event_rate(RATE);
-    a_loop_exactly_at_the_rate_is_never_refused(&Server::Embedded(server.start().expect("a free port")));
+    no_event_of_a_loop_exactly_at_the_rate_is_refused(&Server::Embedded(server.start().expect("a free port")));
 }
 
-fn a_loop_exactly_at_the_rate_is_never_refused(server: &Server) {
+fn no_event_of_a_loop_exactly_at_the_rate_is_refused(server: &Server) {
     let backend = Backend::start();
     let (ann, channel) = member(server, &backend, "ann");
     let (bob, _channel) = member(server, &backend, "bob");
-    let (told, received) = (ann.receiver(), bob.receiver());
+    let (reports, received) = (ann.receiver(), bob.receiver());
     let begin = Instant::now();
     for (n, (json, _)) in (0..RATE * SECONDS).zip(KINDS.iter().cycle()) {
         // The loop keeps its own time, as a game does.
         thread::sleep((begin + Duration::from_secs(1) / RATE * n).saturating_duration_since(Instant::now()));
         let data: &RawValue = serde_json::from_str(json).expect("JSON");
-        channel.trigger("client-moved", data).expect("it is never refused here");
+        channel.trigger("client-moved", data).expect("the client accepts it");
     }
     for (n, (_, arrives)) in (0..RATE * SECONDS).zip(KINDS.iter().cycle()) {
-        assert_eq!(next_data(&received), *arrives, "event {n}; the sender was told: {:?}", errors(&told));
+        assert_eq!(next_data(&received), *arrives, "event {n}; errors of the sender: {:?}", errors(&reports));
     }
-    assert!(errors(&told).is_empty(), "the server refused none");
+    assert!(errors(&reports).is_empty(), "the server refused no event");
 }
 
 fn member(server: &Server, backend: &Backend, user: &str) -> (Pusher, Channel) {

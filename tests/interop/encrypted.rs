@@ -1,4 +1,4 @@
-//! What the official SDK encrypts, this client decrypts.
+//! This client decrypts events that the official SDK has encrypted.
 
 use std::sync::mpsc;
 
@@ -9,36 +9,36 @@ use crate::{
     message::{KINDS, Message, assert_delivered, messages, text},
     process::DEADLINE,
     publisher::publish_encrypted,
+    recorder::Recorder,
     server::{MASTER_KEY, Server, against_both_servers},
-    tap::Tap,
 };
 
 against_both_servers!(
-    encrypted_events_are_what_the_official_sdk_was_given,
-    a_new_master_key_is_fetched_with_the_next_subscription,
-    a_new_master_key_is_fetched_with_the_next_connection,
-    a_new_master_key_is_fetched_when_the_old_one_does_not_fit,
-    a_master_key_that_changes_right_after_the_subscription_loses_nothing,
+    encrypted_events_have_the_data_of_the_publisher,
+    the_next_subscription_gets_a_new_key,
+    the_next_connection_gets_a_new_key,
+    a_new_key_is_requested_if_the_old_one_does_not_decrypt,
+    no_event_is_lost_if_the_key_changes_after_the_subscription,
 );
 
 const CHANNEL: &str = "private-encrypted-room";
 
-/// Encrypted and in base64 it is just below the 10 KiB that a publisher may send.
+/// The size of the longest data. Encrypted and in base64, it is just below the 10 KiB that a publisher may send.
 const LONGEST: usize = 7_500;
 
 /// Another 32 bytes.
 const SECOND_KEY: &str = "/////////////////////////////////////////+8=";
 
-fn encrypted_events_are_what_the_official_sdk_was_given(server: &Server) {
+fn encrypted_events_have_the_data_of_the_publisher(server: &Server) {
     let backend = Backend::with_master_key(MASTER_KEY);
     let (pusher, channel) = subscribed(server, &backend);
-    let mut from_client = Tap::new("Pusher::on_event");
+    let mut from_client = Recorder::new("Pusher::on_event");
     pusher.on_event(from_client.handler());
-    let mut from_channel = Tap::new("Channel::bind");
+    let mut from_channel = Recorder::new("Channel::bind");
     channel.bind("object-0", from_channel.handler());
 
     let mut published = messages(CHANNEL, LONGEST, 3 * KINDS);
-    // In clear, soketi refuses it.
+    // Soketi refuses an empty text only if it is not encrypted.
     published.push(text(CHANNEL, "empty", ""));
     publish_encrypted(server.port(), MASTER_KEY, &published);
 
@@ -49,21 +49,21 @@ fn encrypted_events_are_what_the_official_sdk_was_given(server: &Server) {
     assert_delivered("Channel::bind", &published[..1], &from_channel.finish());
 }
 
-fn a_new_master_key_is_fetched_with_the_next_subscription(server: &Server) {
+fn the_next_subscription_gets_a_new_key(server: &Server) {
     rotate(server, |_, channel| {
         channel.unsubscribe();
         channel.subscribe();
     });
 }
 
-fn a_new_master_key_is_fetched_with_the_next_connection(server: &Server) {
+fn the_next_connection_gets_a_new_key(server: &Server) {
     rotate(server, |pusher, _| {
         pusher.disconnect();
         pusher.connect().unwrap();
     });
 }
 
-fn a_new_master_key_is_fetched_when_the_old_one_does_not_fit(server: &Server) {
+fn a_new_key_is_requested_if_the_old_one_does_not_decrypt(server: &Server) {
     let published = messages(CHANNEL, LONGEST, 2 * KINDS);
     let (first, second) = published.split_at(KINDS);
     let Listening { backend, pusher, channel: _, mut delivered, failures } = Listening::to(server, first);
@@ -72,11 +72,11 @@ fn a_new_master_key_is_fetched_when_the_old_one_does_not_fit(server: &Server) {
     delivered.wait_for(&published);
     pusher.disconnect();
     assert_delivered("Pusher::on_event", &published, &delivered.finish());
-    assert!(failures.try_recv().is_err(), "nothing was lost to the change");
-    assert_eq!(backend.requests(2).len(), 2, "one key was fetched");
+    assert!(failures.try_recv().is_err(), "no event was lost");
+    assert_eq!(backend.requests(2).len(), 2, "one more key was requested");
 }
 
-fn a_master_key_that_changes_right_after_the_subscription_loses_nothing(server: &Server) {
+fn no_event_is_lost_if_the_key_changes_after_the_subscription(server: &Server) {
     let published = messages(CHANNEL, LONGEST, KINDS);
     let Listening { backend, pusher, channel: _, mut delivered, failures } = Listening::to(server, &[]);
     backend.rotate_master_key(SECOND_KEY);
@@ -84,12 +84,12 @@ fn a_master_key_that_changes_right_after_the_subscription_loses_nothing(server: 
     delivered.wait_for(&published);
     pusher.disconnect();
     assert_delivered("Pusher::on_event", &published, &delivered.finish());
-    assert!(failures.try_recv().is_err(), "nothing was lost to the change");
-    assert_eq!(backend.requests(2).len(), 2, "one key was fetched");
+    assert!(failures.try_recv().is_err(), "no event was lost");
+    assert_eq!(backend.requests(2).len(), 2, "one more key was requested");
 }
 
-/// The key changes twice. After the fetch for the first change none follows for 10 s just because the key does not fit, so
-/// something has to happen.
+/// Changes the key twice. The client requests a new key after the first change. After the second one it requests none
+/// for 10 s, unless `fetch_again` makes it subscribe again.
 fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     let published = messages(CHANNEL, LONGEST, 4 * KINDS);
     let (first, second) = published.split_at(KINDS);
@@ -103,7 +103,7 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     backend.rotate_master_key(MASTER_KEY);
     publish_encrypted(server.port(), MASTER_KEY, lost);
     for message in lost {
-        let failure = failures.recv_timeout(DEADLINE).expect("what cannot be decrypted is reported");
+        let failure = failures.recv_timeout(DEADLINE).expect("an event that does not decrypt is reported");
         assert_eq!((&*failure.channel, &*failure.event), (CHANNEL, &*message.delivery.event));
         assert_eq!(failure.reason, DecryptionError::WrongKey);
     }
@@ -115,16 +115,16 @@ fn rotate(server: &Server, fetch_again: impl FnOnce(&Pusher, &Channel)) {
     delivered.wait_for(&expected);
     pusher.disconnect();
     assert_delivered("Pusher::on_event", &expected, &delivered.finish());
-    assert!(failures.try_recv().is_err(), "with the new key nothing fails");
-    assert_eq!(backend.requests(3).len(), 3, "one key for each subscription, and one fetch");
+    assert!(failures.try_recv().is_err(), "every event decrypts by the new key");
+    assert_eq!(backend.requests(3).len(), 3, "one request for each subscription, and one for a new key");
 }
 
-/// A client that has got something encrypted with the first key.
+/// A client that has received events encrypted by the first key.
 struct Listening {
     backend: Backend,
     pusher: Pusher,
     channel: Channel,
-    delivered: Tap,
+    delivered: Recorder,
     failures: mpsc::Receiver<DecryptionFailure>,
 }
 
@@ -132,7 +132,7 @@ impl Listening {
     fn to(server: &Server, first: &[Message]) -> Self {
         let backend = Backend::with_master_key(MASTER_KEY);
         let (pusher, channel) = subscribed(server, &backend);
-        let delivered = Tap::new("Pusher::on_event");
+        let delivered = Recorder::new("Pusher::on_event");
         pusher.on_event(delivered.handler());
         let failures = failures_of(&channel);
         if !first.is_empty() {
@@ -147,7 +147,7 @@ impl Listening {
 fn failures_of(channel: &Channel) -> mpsc::Receiver<DecryptionFailure> {
     let (sender, failures) = mpsc::channel();
     channel.on_decryption_failure(move |failure| {
-        // The test has failed already when nobody takes it any more.
+        // Sending fails only after the test has failed.
         let _ = sender.send(failure.clone());
     });
     failures

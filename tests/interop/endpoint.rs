@@ -1,4 +1,4 @@
-//! A backend that is written with the official SDK authorises this client, as it does every official one.
+//! A backend with the official SDK authorises this client.
 
 use pusher_channels::Pusher;
 use serde_json::Value;
@@ -8,17 +8,17 @@ use crate::{
     message::text,
     process::DEADLINE,
     publisher::{publish, publish_encrypted},
+    recorder::Recorder,
     server::{MASTER_KEY, Server, against_both_servers},
-    tap::Tap,
 };
 
 against_both_servers!(channels_of_all_kinds_are_authorised_by_an_endpoint_of_the_official_sdk);
 
-/// A form has to encode this.
+/// A user id that a form must encode.
 const USER: &str = "zoë & co+1=100% ☃";
 
 fn channels_of_all_kinds_are_authorised_by_an_endpoint_of_the_official_sdk(server: &Server) {
-    // Every character that the name of a channel may have.
+    // The names contain every character that a channel name may have.
     let names = [
         "private-room_Z-9=@,.;",
         "presence-room",
@@ -29,13 +29,13 @@ fn channels_of_all_kinds_are_authorised_by_an_endpoint_of_the_official_sdk(serve
     ];
     let backend = Backend::with_master_key(MASTER_KEY);
     let pusher = Pusher::new(backend.serve(server.config(), USER)).connect().unwrap();
-    let mut delivered = Tap::new("Pusher::on_event");
+    let mut delivered = Recorder::new("Pusher::on_event");
     pusher.on_event(delivered.handler());
-    let mut asked = Vec::new();
+    let mut expected = Vec::new();
     for name in names {
         let channel = pusher.subscribe(name).unwrap();
         channel.wait_subscribed(DEADLINE).unwrap_or_else(|error| panic!("{name}: {error}"));
-        asked.push(Request {
+        expected.push(Request {
             path: "/channels/auth".to_owned(),
             content_type: "application/x-www-form-urlencoded".to_owned(),
             channel: Some(name.to_owned()),
@@ -46,7 +46,7 @@ fn channels_of_all_kinds_are_authorised_by_an_endpoint_of_the_official_sdk(serve
             assert_eq!((me.id(), me.info_as::<Value>().unwrap()), (USER, info_of(USER)));
         }
     }
-    assert_eq!(backend.requests(names.len()), asked);
+    assert_eq!(backend.requests(names.len()), expected);
 
     let published = names.map(|name| text(name, "greeting", &format!("hello, {name}")));
     for message in published.chunks(1) {

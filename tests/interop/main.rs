@@ -1,7 +1,7 @@
-//! This client and the official libraries understand each other, over a real server and over the embedded one.
+//! This client and the official libraries interoperate, over a real server and over the embedded one.
 //!
-//! `tests/interop/run` installs the server (soketi), the server SDK (`pusher` for Node) and the client (`pusher-js`), builds
-//! the example `listen` and runs these tests. A plain `cargo test` leaves them alone, because they need Node.
+//! `tests/run interop` installs the server (soketi), the server SDK (`pusher` for Node) and the client (`pusher-js`),
+//! builds the example `listen` and runs these tests. Plain `cargo test` does not run them, because they need Node.
 
 mod backend;
 mod client_events;
@@ -13,9 +13,9 @@ mod official_client;
 mod presence;
 mod process;
 mod publisher;
+mod recorder;
 mod refused;
 mod restart;
 mod server;
 mod soketi;
-mod tap;
 mod users;

@@ -1,17 +1,17 @@
-//! The official client as a member of a presence channel, driven through `member.mjs`.
+//! The official client as a member of a presence channel: the script `member.mjs`.
 
 use serde_json::{Value, json};
 
 use crate::{process::Process, publisher::script};
 
-/// A running member. It is killed when the test lets go of it, without a chance to say goodbye.
+/// A running member. It is killed when this value is dropped, without closing its connection.
 pub(crate) struct OfficialMember {
     process: Process,
     seen: usize,
 }
 
 impl OfficialMember {
-    /// Starts the client. It reports when it is subscribed.
+    /// Starts the client. Its first report says that it is subscribed.
     pub(crate) fn start(port: u16, channel: &str, user_id: &Value, user_info: &Value) -> Self {
         let member = json!({"user_id": user_id, "user_info": user_info}).to_string();
         let mut command = script("member.mjs");
@@ -19,10 +19,10 @@ impl OfficialMember {
         Self { process: Process::start("member.mjs", &mut command), seen: 0 }
     }
 
-    /// What it has seen next; waits for it.
+    /// Waits for the next report of the client.
     pub(crate) fn next(&mut self) -> Value {
         let came = self.process.stdout.wait_until(|lines| lines.len() > self.seen);
-        assert!(came, "member.mjs has seen {} things and no more", self.seen);
+        assert!(came, "member.mjs has reported only {} changes", self.seen);
         self.seen += 1;
         serde_json::from_str(&self.process.stdout.lines()[self.seen - 1]).unwrap()
     }

@@ -1,4 +1,4 @@
-//! What is published, and what has to arrive.
+//! The messages that are published, and the events that must arrive.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ pub(crate) struct Delivery {
     pub(crate) data: String,
 }
 
-/// One event as the publisher is given it, with what has to arrive of it.
+/// An event as it is published, and as it must arrive.
 #[derive(Clone)]
 pub(crate) struct Message {
     /// The data as JSON text.
@@ -25,13 +25,13 @@ impl Message {
     }
 }
 
-/// Kinds of data: after so many messages of the sequence each has come up.
+/// The number of kinds of data. Each kind occurs once in this many consecutive messages.
 pub(crate) const KINDS: usize = 11;
 
-/// The first `count` messages of a fixed sequence, in which no two are equal and every kind of data comes up again and
-/// again. The longest of them have about `longest` bytes.
+/// The first `count` messages of a fixed sequence. All are different, and every kind of data occurs repeatedly. The
+/// longest data has about `longest` bytes.
 ///
-/// There is no empty text among them: soketi refuses to publish it.
+/// No data is an empty text, because soketi refuses to publish that.
 pub(crate) fn messages(channel: &str, longest: usize, count: usize) -> Vec<Message> {
     (0..count).map(|n| message(channel, longest, n)).collect()
 }
@@ -40,7 +40,7 @@ fn message(channel: &str, longest: usize, n: usize) -> Message {
     let text = |kind: &str, n: usize, data: &str| text(channel, &format!("{kind}-{n}"), data);
     let value = |kind: &str, n: usize, json: String| value(channel, &format!("{kind}-{n}"), json);
     match n % KINDS {
-        // The keys are not in alphabetical order: one that came back sorted was parsed on its way.
+        // The keys are not in alphabetical order, so that JSON that was parsed and written again is noticed.
         0 => value(
             "object",
             n,
@@ -51,7 +51,7 @@ fn message(channel: &str, longest: usize, n: usize) -> Message {
         3 => text("json-text", n, &json!({"seq": n, "inner": json!({"deep": ["\"", "\\"]}).to_string()}).to_string()),
         4 => value("array", n, format!(r#"[{n},"a\"b\\c",false]"#)),
         5 => text("escapes", n, &format!("{n} \" \\ / \t \r\n \0 \u{1} \u{7f} \u{2028} \u{2029} \u{feff} e\u{301}")),
-        // Texts that look like JSON of another type stay the texts that they are.
+        // Texts that look like other JSON must stay texts.
         6 => text("number-text", n, &n.to_string()),
         7 => text("quoted-text", n, &format!("\"{n}\"")),
         8 => value("null", n, "null".to_owned()),
@@ -61,12 +61,12 @@ fn message(channel: &str, longest: usize, n: usize) -> Message {
     }
 }
 
-/// The SDK sends a text as it stands.
+/// The SDK sends a text unchanged.
 pub(crate) fn text(channel: &str, event: &str, text: &str) -> Message {
     Message { json: json!(text).to_string(), delivery: delivery(channel, event, text) }
 }
 
-/// The SDK sends any other value as its JSON text, which is `json` itself where it is written as JavaScript writes it.
+/// The SDK sends any other value as its JSON text. That is `json` itself if it is written as JavaScript writes it.
 pub(crate) fn value(channel: &str, event: &str, json: String) -> Message {
     Message { delivery: delivery(channel, event, &json), json }
 }

@@ -1,4 +1,4 @@
-//! The official client understands the embedded server, its auth endpoint and its encryption, as it understands soketi with
+//! The official client works with the embedded server, its auth endpoint and its encryption as it works with soketi and
 //! a backend of the official SDK.
 
 use pusher_channels::{
@@ -17,25 +17,25 @@ use crate::{
 };
 
 against_both_servers!(
-    the_official_client_gets_what_is_published_on_every_kind_of_channel,
-    the_official_client_gets_what_is_sent_to_its_user,
+    the_official_client_gets_the_events_of_every_kind_of_channel,
+    the_official_client_gets_the_events_of_its_user,
 );
 
 const USER: &str = "zoë & co";
 
-fn the_official_client_gets_what_is_published_on_every_kind_of_channel(server: &Server) {
+fn the_official_client_gets_the_events_of_every_kind_of_channel(server: &Server) {
     let mut client = OfficialClient::start(server);
     for channel in ["room", "private-room", "presence-room", "private-encrypted-room"] {
         client.subscribe(channel);
         assert_eq!(client.next_name(), (channel.to_owned(), "pusher:subscription_succeeded".to_owned()));
-        client.gets_what_is_published_on(channel, server);
+        client.gets_events_of(channel, server);
     }
     for channel in ["cache-room", "private-cache-room", "presence-cache-room", "private-encrypted-cache-room"] {
         client.subscribe(channel);
         assert_eq!(client.next_name(), (channel.to_owned(), "pusher:subscription_succeeded".to_owned()));
         assert_eq!(client.next_name(), (channel.to_owned(), "pusher:cache_miss".to_owned()));
-        client.gets_what_is_published_on(channel, server);
-        // Who subscribes later begins with the last one.
+        client.gets_events_of(channel, server);
+        // A later subscriber gets the last event.
         let mut late = OfficialClient::start(server);
         late.subscribe(channel);
         assert_eq!(late.next_name(), (channel.to_owned(), "pusher:subscription_succeeded".to_owned()));
@@ -43,7 +43,7 @@ fn the_official_client_gets_what_is_published_on_every_kind_of_channel(server: &
     }
 }
 
-fn the_official_client_gets_what_is_sent_to_its_user(server: &Server) {
+fn the_official_client_gets_the_events_of_its_user(server: &Server) {
     let mut client = OfficialClient::start(server);
     client.sign_in();
     assert_eq!(client.next(), json!({"signedIn": USER}));
@@ -63,7 +63,7 @@ fn the_official_client_gets_what_is_sent_to_its_user(server: &Server) {
 }
 
 #[test]
-fn the_official_client_understands_the_embedded_server_where_soketi_is_silent() {
+fn the_official_client_gets_counts_and_watchlists_of_the_embedded_server() {
     let server = TestServer::builder()
         .app(APP_ID, KEY, SECRET)
         .subscription_counts(true)
@@ -89,9 +89,9 @@ fn the_official_client_understands_the_embedded_server_where_soketi_is_silent() 
     assert_eq!(client.next(), count(1));
 
     client.sign_in();
-    let mut told = [client.next(), client.next()];
-    told.sort_by_key(Value::to_string);
-    assert_eq!(told, [json!({"offline": ["ann"]}), json!({"signedIn": USER})]);
+    let mut reports = [client.next(), client.next()];
+    reports.sort_by_key(Value::to_string);
+    assert_eq!(reports, [json!({"offline": ["ann"]}), json!({"signedIn": USER})]);
     ann.sign_in().unwrap();
     assert_eq!(client.next(), json!({"online": ["ann"]}));
     drop((room, ann));
@@ -99,24 +99,24 @@ fn the_official_client_understands_the_embedded_server_where_soketi_is_silent() 
 }
 
 #[test]
-fn the_official_client_follows_a_new_master_key_of_the_embedded_server() {
+fn the_official_client_gets_a_new_key_of_the_embedded_server() {
     const CHANNEL: &str = "private-encrypted-room";
     let server = Server::embedded();
     let mut client = OfficialClient::start(&server);
     client.subscribe(CHANNEL);
     assert_eq!(client.next_name(), (CHANNEL.to_owned(), "pusher:subscription_succeeded".to_owned()));
-    client.gets_what_is_published_on(CHANNEL, &server);
+    client.gets_events_of(CHANNEL, &server);
     let Server::Embedded(embedded) = &server else { unreachable!() };
     embedded.rotate_master_key([7; 32]);
-    // The official client fetches a key for each event that it cannot decrypt, so that a second one could overtake this. A
-    // text that is JSON stays a text, because what is sealed is its JSON text.
+    // The official client requests a key for each event that it cannot decrypt, so that a second event could overtake
+    // this one. The encrypted text is the JSON of the data, so that a text that looks like JSON stays a text.
     let first = text(CHANNEL, "first", "42");
     embedded.trigger(CHANNEL, "first", "42");
     client.expect(&[first]);
-    client.gets_what_is_published_on(CHANNEL, &server);
+    client.gets_events_of(CHANNEL, &server);
 }
 
-/// No text among them is JSON, because the official client would make of it what it is as JSON.
+/// None of these texts is JSON, because the official client would parse it.
 fn messages(channel: &str) -> Vec<Message> {
     vec![
         value(channel, "object", r#"{"seq":1,"text":"żółć ☃ 𝄞","a":{"b":[1,2.5,null,true,{}]}}"#.to_owned()),
@@ -139,7 +139,7 @@ impl OfficialClient {
         let (channels, users) = match (server, &backend) {
             (Server::Embedded(server), _) => (server.auth_endpoint(), server.user_auth_endpoint()),
             (Server::Soketi(_), backend) => {
-                let backend = backend.as_ref().expect("it was started for soketi");
+                let backend = backend.as_ref().expect("soketi has a backend");
                 (backend.channel_endpoint(), backend.user_endpoint())
             }
         };
@@ -164,7 +164,7 @@ impl OfficialClient {
         self.process.send(json!({"subscribe": channel}).to_string() + "\n");
     }
 
-    fn gets_what_is_published_on(&mut self, channel: &str, server: &Server) {
+    fn gets_events_of(&mut self, channel: &str, server: &Server) {
         let messages = messages(channel);
         match server {
             Server::Embedded(server) => {
@@ -196,7 +196,7 @@ impl OfficialClient {
 
     fn next(&mut self) -> Value {
         let came = self.process.stdout.wait_until(|lines| lines.len() > self.seen);
-        assert!(came, "observer.mjs has got {} things and no more", self.seen);
+        assert!(came, "observer.mjs has reported only {} events", self.seen);
         self.seen += 1;
         serde_json::from_str(&self.process.stdout.lines()[self.seen - 1]).unwrap()
     }

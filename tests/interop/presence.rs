@@ -1,4 +1,4 @@
-//! The official client and this one sit in one presence channel and talk to each other.
+//! The official client and this one in the same presence channel.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -14,17 +14,17 @@ use crate::{
 };
 
 against_both_servers!(
-    members_see_each_other_come_and_go,
-    client_events_arrive_as_they_were_sent_in_both_directions,
-    a_member_whose_id_is_a_number_is_known_by_its_digits,
+    members_see_each_other_join_and_leave,
+    client_events_arrive_unchanged_in_both_directions,
+    a_number_as_an_id_becomes_its_digits,
 );
 
 const CHANNEL: &str = "presence-room";
 const ANN: &str = "ann żółć & co";
 
-fn members_see_each_other_come_and_go(server: &Server) {
+fn members_see_each_other_join_and_leave(server: &Server) {
     let backend = Backend::start();
-    let ann = Here::new(server, &backend, ANN);
+    let ann = ThisClient::new(server, &backend, ANN);
     assert_eq!(ann.members(), members([(ANN, info_of(ANN))]));
 
     let zoe_info = json!({"name": "Zoë ☃", "tags": [1, null, {"a": "\""}]});
@@ -37,15 +37,15 @@ fn members_see_each_other_come_and_go(server: &Server) {
     assert_eq!(ann.next_change(), Change::Added("zoe".to_owned(), zoe_info.clone()));
     assert_eq!(ann.members(), members([(ANN, info_of(ANN)), ("zoe", zoe_info.clone())]));
 
-    let bob = Here::new(server, &backend, "bob");
+    let bob = ThisClient::new(server, &backend, "bob");
     assert_eq!(bob.members(), members([(ANN, info_of(ANN)), ("bob", info_of("bob")), ("zoe", zoe_info.clone())]));
     assert_eq!(bob.channel.me().expect("a member").id(), "bob");
     assert_eq!(ann.next_change(), Change::Added("bob".to_owned(), info_of("bob")));
     assert_eq!(zoe.next(), json!({"added": {"id": "bob", "info": info_of("bob")}}));
 
-    // A second connection of a user is nobody new, and while one of them is left nobody has gone. Were it otherwise, it
-    // would be told before what follows.
-    let second = Here::new(server, &backend, "bob");
+    // A second connection of a user adds no member, and closing one of two connections removes none. A wrong change
+    // would arrive before the next one.
+    let second = ThisClient::new(server, &backend, "bob");
     assert_eq!(second.members(), bob.members());
     drop(second);
 
@@ -57,7 +57,7 @@ fn members_see_each_other_come_and_go(server: &Server) {
     assert_eq!(ann.next_change(), Change::Removed("zoe".to_owned(), zoe_info.clone()));
     assert_eq!(ann.members(), members([(ANN, info_of(ANN))]));
 
-    // One that dies is gone as well.
+    // A client that is killed leaves, too.
     let mut eve = OfficialMember::start(server.port(), CHANNEL, &json!("eve"), &Value::Null);
     assert!(eve.next()["subscribed"].is_object());
     assert_eq!(ann.next_change(), Change::Added("eve".to_owned(), Value::Null));
@@ -65,9 +65,9 @@ fn members_see_each_other_come_and_go(server: &Server) {
     assert_eq!(ann.next_change(), Change::Removed("eve".to_owned(), Value::Null));
 }
 
-fn client_events_arrive_as_they_were_sent_in_both_directions(server: &Server) {
+fn client_events_arrive_unchanged_in_both_directions(server: &Server) {
     let backend = Backend::start();
-    let ann = Here::new(server, &backend, ANN);
+    let ann = ThisClient::new(server, &backend, ANN);
     let mut zoe = OfficialMember::start(server.port(), CHANNEL, &json!("zoe ☃"), &json!({}));
     assert!(zoe.next()["subscribed"].is_object());
 
@@ -82,27 +82,27 @@ fn client_events_arrive_as_they_were_sent_in_both_directions(server: &Server) {
     }
 }
 
-fn a_member_whose_id_is_a_number_is_known_by_its_digits(server: &Server) {
+fn a_number_as_an_id_becomes_its_digits(server: &Server) {
     let backend = Backend::start();
-    let ann = Here::new(server, &backend, ANN);
+    let ann = ThisClient::new(server, &backend, ANN);
     let mut seven = OfficialMember::start(server.port(), CHANNEL, &json!(7), &json!({}));
     assert!(seven.next()["subscribed"].is_object());
     assert_eq!(ann.next_change(), Change::Added("7".to_owned(), json!({})));
     seven.trigger("1");
     assert_eq!(ann.next_event().2.as_deref(), Some("7"));
-    let bob = Here::new(server, &backend, "bob");
+    let bob = ThisClient::new(server, &backend, "bob");
     assert_eq!(bob.channel.member("7").expect("a member").id(), "7");
     drop(seven);
     assert_eq!(bob.next_change(), Change::Removed("7".to_owned(), json!({})));
 }
 
-/// Fewer than the 10 that a client may send in a second. No text among them is JSON, because the official client would make
-/// of it what it is as JSON.
+/// Fewer events than the 10 that a client may send in a second. None of the texts is JSON, because the official client
+/// would parse it.
 fn client_events() -> Vec<Message> {
     let text = |data: &str| text(CHANNEL, "client-message", data);
     let value = |json: &str| value(CHANNEL, "client-message", json.to_owned());
     vec![
-        // The keys are not in alphabetical order: one that came back sorted was parsed on its way.
+        // The keys are not in alphabetical order, so that JSON that was parsed and written again is noticed.
         value(r#"{"seq":1,"text":"żółć ☃ 𝄞","list":[1,2.5,null,true,{}],"a":{"b":[]}}"#),
         text("a text"),
         text("żółć ☃ 𝄞 \" \\ / \t \r\n \0 \u{1} \u{7f} \u{2028} \u{2029} \u{feff} e\u{301}"),
@@ -117,7 +117,7 @@ fn client_events() -> Vec<Message> {
 }
 
 /// This client in the channel.
-struct Here {
+struct ThisClient {
     channel: Channel,
     receiver: Receiver,
     _pusher: Pusher,
@@ -129,7 +129,7 @@ enum Change {
     Removed(String, Value),
 }
 
-impl Here {
+impl ThisClient {
     fn new(server: &Server, backend: &Backend, user: &str) -> Self {
         let pusher = Pusher::new(backend.serve(server.config(), user)).connect().unwrap();
         let receiver = pusher.receiver();
@@ -165,7 +165,7 @@ impl Here {
         })
     }
 
-    /// The next notification for which `pick` has a use; those before it are thrown away.
+    /// The first result of `pick`. Notifications before it are dropped.
     fn next<T>(&self, pick: impl Fn(&Notification) -> Option<T>) -> T {
         let deadline = Instant::now() + DEADLINE;
         loop {

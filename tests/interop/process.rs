@@ -10,43 +10,43 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// How long anything may take that a test waits for. What takes longest is the reconnect: its delay doubles from up to
-/// 1 s with each attempt that fails while the server starts, which takes seconds on a busy machine.
+/// The longest wait for anything. The reconnect takes longest: its delay doubles from up to 1 s with each attempt that
+/// fails while the server starts, which takes seconds on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A child process. It is killed when the test lets go of it, and its last lines are shown when the test has failed
-/// by then.
+/// A child process. It is killed when this value is dropped. If the test has failed by then, its last lines are
+/// printed.
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
-    /// `None` once its input has ended.
+    /// `None` after its input was closed.
     stdin: Option<mpsc::Sender<String>>,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
 }
 
 impl Process {
-    /// Starts the command, which is to read its input from [`send`](Self::send).
+    /// Starts the command. Its input comes from [`send`](Self::send).
     pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let mut stdin = child.stdin.take().unwrap();
         let (sender, input) = mpsc::channel::<String>();
-        // A thread of its own, because a child that hangs would hold the writer for ever. One that died breaks the pipe,
-        // which its exit status tells better.
+        // Another thread writes, because a child that hangs would block the writer. Errors are ignored, because the
+        // exit status of the child says more.
         thread::spawn(move || input.iter().try_for_each(|text| stdin.write_all(text.as_bytes())));
         let stdout = Output::read(child.stdout.take().unwrap());
         let stderr = Output::read(child.stderr.take().unwrap());
         Self { name, child, stdin: Some(sender), stdout, stderr }
     }
 
-    /// Feeds it this text. Does not wait until it is read.
+    /// Sends a text to the process. Does not wait until it is read.
     pub(crate) fn send(&self, text: String) {
-        // It has ended already when nobody takes it; the test fails by what then does not come.
+        // This fails if the process has ended, and the test then misses its output.
         let _ = self.stdin.as_ref().expect("its input has not ended").send(text);
     }
 
-    /// Ends its input, and waits until it exits by itself.
+    /// Closes its input, and waits until it exits.
     pub(crate) fn finish(&mut self) -> ExitStatus {
         self.stdin = None;
         let ended = self.stdout.wait_for_end() && self.stderr.wait_for_end();
@@ -54,9 +54,9 @@ impl Process {
         self.child.wait().unwrap()
     }
 
-    /// Ends it at once, without a chance to say goodbye.
+    /// Kills the process.
     pub(crate) fn kill(&mut self) {
-        // Both fail only for a process that has ended and been waited for.
+        // Both fail only if the process has ended and was waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -74,7 +74,7 @@ impl Drop for Process {
     }
 }
 
-/// What a process has written to one of its streams, line by line.
+/// The output of a process to one of its streams, by lines.
 pub(crate) struct Output {
     shared: Arc<Shared>,
 }
@@ -106,7 +106,7 @@ impl Output {
         Self { shared }
     }
 
-    /// Waits until the condition holds for the lines so far. False when the stream ends or the deadline passes before.
+    /// Waits until the condition holds for the lines so far. Returns false if the stream or the time ends before.
     pub(crate) fn wait_until(&self, mut condition: impl FnMut(&[String]) -> bool) -> bool {
         let mut text = self.shared.text.lock();
         self.wait_while(&mut text, |text| !text.ended && !condition(&text.lines));
@@ -118,7 +118,7 @@ impl Output {
         self.shared.text.lock().lines.clone()
     }
 
-    /// The last lines, each cut to what a terminal can show: some of our events have thousands of characters.
+    /// The last lines, cut to 300 characters each, because some events have thousands.
     fn excerpt(&self) -> String {
         let text = self.shared.text.lock();
         let start = text.lines.len().saturating_sub(30);

@@ -1,4 +1,4 @@
-//! The official server SDK, driven through `publish.mjs`.
+//! The official server SDK: the script `publish.mjs`.
 
 use std::process::Command;
 
@@ -16,13 +16,13 @@ pub(crate) fn publish(port: u16, messages: &[Message]) {
     run(port, &[], messages.iter().map(|message| line(Target::Channel(&message.delivery.channel), message)));
 }
 
-/// The same, encrypted with keys that are derived from this one, 32 bytes in base64.
+/// The same, encrypted with keys derived from this master key, 32 bytes in base64.
 pub(crate) fn publish_encrypted(port: u16, master_key: &str, messages: &[Message]) {
     let lines = messages.iter().map(|message| line(Target::Channel(&message.delivery.channel), message));
     run(port, &["--master-key", master_key], lines);
 }
 
-/// Sends the messages to a user, whatever their channel.
+/// Sends the messages to a user. Their channels are ignored.
 pub(crate) fn send_to_user(port: u16, user: &str, messages: &[Message]) {
     run(port, &[], messages.iter().map(|message| line(Target::User(user), message)));
 }
@@ -37,7 +37,7 @@ fn run(port: u16, options: &[&str], lines: impl ExactSizeIterator<Item = String>
     assert_eq!(sdk.stdout.lines(), vec!["ok"; count]);
 }
 
-/// A script of this folder, with the options that tell it the host and the app.
+/// A script of this folder, with the options for the host and the app.
 pub(crate) fn script(name: &str) -> Command {
     let mut command = Command::new("node");
     command.current_dir(FOLDER).arg(name);
@@ -58,7 +58,7 @@ fn line(target: Target<'_>, message: &Message) -> String {
         #[serde(flatten)]
         target: Target<'a>,
         event: &'a str,
-        // Through a `Value` the keys of an object would come out sorted.
+        // A `Value` would sort the keys of an object.
         data: &'a RawValue,
     }
     let line = Line { target, event: &message.delivery.event, data: serde_json::from_str(&message.json).unwrap() };

@@ -1,4 +1,4 @@
-//! Who is refused is told so, and nothing else is disturbed.
+//! A refusal is reported, and affects only its channel.
 
 use std::sync::mpsc;
 
@@ -9,16 +9,16 @@ use crate::{
     message::text,
     process::DEADLINE,
     publisher::publish,
+    recorder::Recorder,
     server::{MASTER_KEY, Server, against_both_servers},
-    tap::Tap,
 };
 
 against_both_servers!(
-    a_wrong_signature_ends_in_an_error_of_its_channel_alone,
-    what_the_endpoint_refuses_ends_in_an_error_of_its_channel_alone,
+    a_wrong_signature_is_an_error_of_its_channel_alone,
+    a_refusal_of_the_endpoint_is_an_error_of_its_channel_alone,
 );
 
-fn a_wrong_signature_ends_in_an_error_of_its_channel_alone(server: &Server) {
+fn a_wrong_signature_is_an_error_of_its_channel_alone(server: &Server) {
     let names = ["private-missigned", "presence-missigned", "private-encrypted-missigned", "private-cache-missigned"];
     are_refused(server, &names, |name, error| match error {
         Error::SubscriptionRefused { channel, status, .. } => {
@@ -29,7 +29,7 @@ fn a_wrong_signature_ends_in_an_error_of_its_channel_alone(server: &Server) {
     });
 }
 
-fn what_the_endpoint_refuses_ends_in_an_error_of_its_channel_alone(server: &Server) {
+fn a_refusal_of_the_endpoint_is_an_error_of_its_channel_alone(server: &Server) {
     are_refused(server, &["private-forbidden", "presence-forbidden"], |name, error| match error {
         Error::AuthRefused { channel: Some(channel), status: Some(403), message } => {
             assert_eq!(channel, name);
@@ -43,12 +43,13 @@ fn are_refused(server: &Server, names: &[&str], check: impl Fn(&str, &Error)) {
     let backend = Backend::with_master_key(MASTER_KEY);
     let pusher = Pusher::new(backend.serve(server.config(), "ann")).connect().unwrap();
     let socket_id = pusher.socket_id();
-    let mut delivered = Tap::new("Pusher::on_event");
+    let mut delivered = Recorder::new("Pusher::on_event");
     pusher.on_event(delivered.handler());
     let (sender, failures) = mpsc::channel();
     pusher.on_subscription_error(move |failed| {
-        // The test has failed already when nobody takes it any more.
-        let _ = sender.send((failed.channel.clone().expect("it belongs to one").to_string(), failed.error.clone()));
+        // Sending fails only after the test has failed.
+        let _ =
+            sender.send((failed.channel.clone().expect("the error has a channel").to_string(), failed.error.clone()));
     });
     let good = ["room", "private-before", "presence-before", "private-after"];
     let subscribe = |name: &str| pusher.subscribe(name).unwrap().wait_subscribed(DEADLINE);
@@ -58,7 +59,7 @@ fn are_refused(server: &Server, names: &[&str], check: impl Fn(&str, &Error)) {
         let error = subscribe(name).expect_err("it is refused");
         assert!(error.is_auth(), "{error:?}");
         check(name, &error);
-        let (channel, error) = failures.recv_timeout(DEADLINE).expect("it is told");
+        let (channel, error) = failures.recv_timeout(DEADLINE).expect("the error is reported");
         assert_eq!(channel, *name);
         check(name, &error);
         assert!(!pusher.channel(name).unwrap().is_subscribed());
@@ -66,7 +67,7 @@ fn are_refused(server: &Server, names: &[&str], check: impl Fn(&str, &Error)) {
 
     subscribe(good[3]).unwrap();
     let published: Vec<_> = good.iter().map(|name| text(name, "greeting", &format!("hello, {name}"))).collect();
-    // Nobody here gets what is published to those that were refused.
+    // This client gets no event of the channels that were refused.
     let refused: Vec<_> = names.iter().filter(|name| !name.contains("encrypted")).collect();
     publish(server.port(), &refused.iter().map(|name| text(name, "greeting", "not for you")).collect::<Vec<_>>());
     publish(server.port(), &published);

@@ -1,4 +1,4 @@
-//! What an official publisher sends is what this client hands out, also when the real server restarts in the middle.
+//! This client delivers exactly the events of an official publisher, even across a restart of the server.
 
 use std::{
     env::{self, consts::EXE_SUFFIX},
@@ -16,8 +16,8 @@ use crate::{
     message::{Delivery, Message, assert_delivered, messages},
     process::{DEADLINE, Process},
     publisher::publish,
+    recorder::{Recorder, delivery},
     soketi::{KEY, LOOPBACK, Soketi},
-    tap::{Tap, delivery},
 };
 
 const CHANNEL: &str = "room";
@@ -25,30 +25,30 @@ const CHANNEL: &str = "room";
 /// Just below the 10 KiB that a publisher may send.
 const LONGEST: usize = 10_180;
 
-/// Events published before the restart, and as many again after it.
+/// The number of events before the restart, and of those after it.
 const HALF: usize = 200;
 
 #[test]
-fn client_receives_exactly_what_the_official_sdk_publishes_across_a_server_restart() {
+fn the_client_receives_all_events_before_and_after_a_server_restart() {
     let published = messages(CHANNEL, LONGEST, 2 * HALF);
     let (before, after) = published.split_at(HALF);
     let mut server = Soketi::start();
 
     let pusher = Pusher::new(Config::host(KEY, LOOPBACK).port(server.port()).tls(false));
     let mut polled = Polled::new(pusher.receiver());
-    let mut from_client = Tap::new("Pusher::on_event");
+    let mut from_client = Recorder::new("Pusher::on_event");
     pusher.on_event(from_client.handler());
     let channel = pusher.channel(CHANNEL).unwrap();
-    let mut from_channel = Tap::new("Channel::bind_all");
-    let mut tap = from_channel.handler();
+    let mut from_channel = Recorder::new("Channel::bind_all");
+    let mut record = from_channel.handler();
     channel.bind_all(move |event| {
         if !event.name().starts_with("pusher:") {
-            tap(event);
+            record(event);
         }
     });
     let (sender, subscriptions) = mpsc::channel();
     pusher.on_subscription_succeeded(move |subscription| {
-        // The test has failed already when nobody takes it any more.
+        // Sending fails only after the test has failed.
         let _ = sender.send(subscription.clone());
     });
     pusher.connect().unwrap();
@@ -56,7 +56,7 @@ fn client_receives_exactly_what_the_official_sdk_publishes_across_a_server_resta
     let subscription = subscriptions.recv_timeout(DEADLINE).expect("the channel is subscribed");
     assert!(!subscription.resubscribed, "{subscription:?}");
 
-    // What is still on its way when the server dies is lost by design, so everything has to be here before.
+    // Events on their way are lost when the server ends, so that all must have arrived before.
     publish(server.port(), before);
     from_client.wait_for(before);
     from_channel.wait_for(before);
@@ -71,7 +71,7 @@ fn client_receives_exactly_what_the_official_sdk_publishes_across_a_server_resta
     from_channel.wait_for(&published);
     polled.wait_for(&published);
 
-    // No event is delivered after `disconnect` has returned: what is not here now will not come.
+    // No event is delivered after `disconnect` has returned, so that all have arrived.
     pusher.disconnect();
     assert_delivered("Pusher::on_event", &published, &from_client.finish());
     assert_delivered("Channel::bind_all", &published, &from_channel.finish());
@@ -81,7 +81,7 @@ fn client_receives_exactly_what_the_official_sdk_publishes_across_a_server_resta
 }
 
 #[test]
-fn listen_json_prints_exactly_what_the_official_sdk_publishes_across_a_server_restart() {
+fn listen_json_prints_all_events_before_and_after_a_server_restart() {
     let published = messages(CHANNEL, LONGEST, 2 * HALF);
     let (before, after) = published.split_at(HALF);
     let mut server = Soketi::start();
@@ -89,7 +89,7 @@ fn listen_json_prints_exactly_what_the_official_sdk_publishes_across_a_server_re
     let mut listen = Process::start("listen", &mut listen_command(server.port(), published.len()));
     wait_for_subscriptions(&listen, 1);
     publish(server.port(), before);
-    // What is still on its way when the server dies is lost by design, so everything has to be here before.
+    // Events on their way are lost when the server ends, so that all must have arrived before.
     assert_delivered("listen --json", before, &printed_by(&listen, before.len()));
 
     server.restart();
@@ -106,11 +106,11 @@ fn listen_json_prints_exactly_what_the_official_sdk_publishes_across_a_server_re
     }
 }
 
-/// Collects what a [`Receiver`] brings.
+/// Collects the notifications of a [`Receiver`].
 struct Polled {
     receiver: Receiver,
     taken: Vec<Delivery>,
-    /// After how many events each resubscription was announced.
+    /// For each announced resubscription, the number of events before it.
     resubscribed_after: Vec<usize>,
 }
 
@@ -154,12 +154,12 @@ fn listen_command(port: u16, count: usize) -> Command {
     command
 }
 
-/// The example lies beside this test in cargo's output, whatever the target directory, target and profile are: this test
-/// is `<profile>/deps/interop-<hash>`, the example `<profile>/examples/listen`.
+/// The example is in cargo's output, like this test: the test is `<profile>/deps/interop-<hash>`, the example
+/// `<profile>/examples/listen`.
 fn listen_path() -> PathBuf {
     let test = env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(format!("listen{EXE_SUFFIX}"));
-    assert!(path.exists(), "{} is not built: start these tests with tests/interop/run", path.display());
+    assert!(path.exists(), "{} is not built: run these tests by tests/run interop", path.display());
     path
 }
 
@@ -173,7 +173,7 @@ fn wait_for_subscriptions(listen: &Process, count: usize) {
     assert!(subscribed, "listen did not report subscription {count} to {CHANNEL}");
 }
 
-/// What `listen` has printed when it has printed so many events, or else ended, or let the deadline pass.
+/// The events that `listen` has printed. Waits for `count` of them, for the end of the program, or for the deadline.
 fn printed_by(listen: &Process, count: usize) -> Vec<Delivery> {
     listen.stdout.wait_until(|lines| lines.len() >= count);
     listen.stdout.lines().iter().map(|line| parse_event(line)).collect()
@@ -192,7 +192,7 @@ fn parse_event(line: &str) -> Delivery {
         data: String,
     }
     let Line { time, channel, event, data } =
-        serde_json::from_str(line).unwrap_or_else(|error| panic!("listen printed what is no event ({error}): {line}"));
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("listen printed a malformed event ({error}): {line}"));
     assert!(!time.is_null(), "this event has no time: {line}");
     Delivery { channel, event, data }
 }

@@ -1,14 +1,14 @@
-//! The servers that the scenarios run against.
+//! The servers of the interoperability tests.
 
 use pusher_channels::{Config, testing::TestServer};
 
 use crate::soketi::{APP_ID, KEY, LOOPBACK, SECRET, Soketi};
 
-/// A master key of encrypted channels, which the embedded server has for what is published by itself.
+/// The master key of encrypted channels, as base64. The embedded server encrypts its own events by it.
 pub(crate) const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const MASTER_KEY_BYTES: [u8; 32] = *b"0123456789abcdef0123456789abcdef";
 
-/// A running server with the same app, whichever it is.
+/// A running server. Both kinds have the same app.
 pub(crate) enum Server {
     Soketi(Soketi),
     Embedded(TestServer),
@@ -32,14 +32,14 @@ impl Server {
         }
     }
 
-    /// For a client of this server.
+    /// The configuration of a client of this server.
     pub(crate) fn config(&self) -> Config {
         Config::host(KEY, LOOPBACK).port(self.port()).tls(false)
     }
 }
 
-/// Makes two tests of each scenario, a function that takes a [`Server`]: `<scenario>::soketi` and `<scenario>::embedded`.
-/// What holds for the one and not for the other is a mistake in the embedded server.
+/// Makes two tests of each scenario, which is a function of a [`Server`]: `<scenario>::soketi` and
+/// `<scenario>::embedded`. A scenario that fails only with the embedded server shows an error of that server.
 macro_rules! against_both_servers {
     ($($scenario:ident),+ $(,)?) => {$(
         mod $scenario {

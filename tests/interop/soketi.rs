@@ -19,20 +19,20 @@ pub(crate) const APP_ID: &str = "app-id";
 pub(crate) const KEY: &str = "app-key";
 pub(crate) const SECRET: &str = "app-secret";
 
-/// Where `tests/interop/run` has installed the server and the SDK.
+/// The folder in which `tests/run interop` has installed the server and the SDK.
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
 
 const SERVER: &str = "node_modules/@soketi/soketi/bin/server.js";
 
-/// Where servers look for a port. Below those that systems give to outgoing connections and to servers that take any: one of
-/// these could go to another test in the second between the choice and soketi's listening.
+/// The range of candidates for a port. It is below the ports that systems give to outgoing connections and to servers
+/// that take any port: another test could get one of those between the choice and soketi's listening.
 const CANDIDATES: Range<u16> = 20_000..32_000;
 
-/// A running soketi. It is killed when the test lets go of it.
+/// A running soketi. It is killed when this value is dropped.
 pub(crate) struct Soketi {
     ports: Ports,
     config: PathBuf,
-    /// The last one is running; the output of all of them is shown when the test fails.
+    /// The processes so far, of which the last one is running. The output of all is shown if the test fails.
     runs: Vec<Process>,
 }
 
@@ -42,7 +42,7 @@ impl Soketi {
         Self::start_with_client_event_rate(-1)
     }
 
-    /// The same, with this many client events that a connection may send in a second.
+    /// The same, with a limit of client events that a connection may send in a second.
     pub(crate) fn start_with_client_event_rate(per_second: i32) -> Self {
         let ports = Ports::free();
         let config = ports.write_config(per_second);
@@ -51,10 +51,11 @@ impl Soketi {
         server
     }
 
-    /// Kills the server without a word to its clients, starts it again on the same port, and returns when it answers.
+    /// Kills the server, starts it again on the same port, and returns when it answers. No client gets a close code.
     pub(crate) fn restart(&mut self) {
         self.runs.iter_mut().for_each(Process::kill);
-        // soketi sets SO_REUSEPORT: it would silently share its port with another server and get some of the connections.
+        // Soketi sets SO_REUSEPORT: it would silently share its port with another server, and get only some of the
+        // connections.
         if let Err(error) = TcpListener::bind((LOOPBACK, self.ports.main)) {
             panic!("cannot start soketi again: port {} is not free: {error}", self.ports.main);
         }
@@ -71,7 +72,7 @@ impl Soketi {
         let up = |lines: &[String]| lines.iter().any(|line| line.contains("Server is up and running"));
         let stdout = &self.runs[self.runs.len() - 1].stdout;
         assert!(stdout.wait_until(up), "soketi did not start");
-        // It says so as well when it could not listen.
+        // Soketi prints that line even if it could not listen.
         let status = http_status(self.ports.main, "/ready").expect("soketi answers HTTP");
         assert!(status.starts_with("HTTP/1.1 200"), "soketi is not ready: {status}");
     }
@@ -79,11 +80,11 @@ impl Soketi {
     fn command(&self) -> Command {
         let mut command = Command::new("node");
         command.current_dir(FOLDER).arg(SERVER).arg("start").arg(format!("--config={}", self.config.display()));
-        // Each of them would override the configuration.
+        // These variables would override the configuration.
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SOKETI_")) {
             command.env_remove(name);
         }
-        // A library of soketi keeps a folder, which would lie in the user's home.
+        // A library of soketi creates a folder, by default in the user's home.
         command.env("PM2_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/pm2"));
         command
     }
@@ -91,7 +92,7 @@ impl Soketi {
 
 impl Drop for Soketi {
     fn drop(&mut self) {
-        // A file that stays behind in cargo's folder for temporary files harms nobody.
+        // A file that remains in cargo's folder of temporary files does not matter.
         let _ = fs::remove_file(&self.config);
     }
 }
@@ -103,34 +104,36 @@ struct Ports {
 }
 
 impl Ports {
-    /// Ports that nobody uses at this moment.
+    /// Ports that are free at this moment.
     fn free() -> Self {
         let tcp = |port| TcpListener::bind((LOOPBACK, port)).map(drop);
         let udp = |port| UdpSocket::bind((LOOPBACK, port)).map(drop);
         Self { main: free_port(tcp), metrics: free_port(tcp), cluster: free_port(udp) }
     }
 
-    /// Writes the server's configuration. The keys have to be dotted: a nested object replaces all defaults of its group.
+    /// Writes the server's configuration. Its keys have dots, because a nested object would replace all defaults of its
+    /// group.
     fn write_config(&self, client_events_per_second: i32) -> PathBuf {
         assert!(
             PathBuf::from(FOLDER).join(SERVER).exists(),
-            "soketi is not installed: start these tests with tests/interop/run"
+            "soketi is not installed: run these tests by tests/run interop"
         );
         let config = json!({
             "host": LOOPBACK,
             "port": self.main,
             "metrics.host": LOOPBACK,
             "metrics.port": self.metrics,
-            // Without these, soketi listens for other servers on all interfaces and broadcasts to the network each second.
+            // Without these, soketi listens for other servers on all interfaces, and broadcasts to the network each
+            // second.
             "cluster.hostname": LOOPBACK,
             "cluster.address": LOOPBACK,
             "cluster.unicast": LOOPBACK,
             "cluster.port": self.cluster,
             "eventLimits.maxPayloadInKb": 10,
-            // With user authentication on, a connection is closed that has not signed in after this time: longer than any
-            // test, because most of them have no user.
+            // With user authentication, a connection that does not sign in is closed after this time. It is longer than
+            // any test, because most tests have no user.
             "userAuthenticationTimeout": 600_000,
-            // An interrupt at the terminal reaches the server too, and it should not outlive the tests by its default 3 s.
+            // An interrupt at the terminal reaches the server, too. By default it would run for another 3 s.
             "shutdownGracePeriod": 0,
             "appManager.array.apps": [{
                 "id": APP_ID,
@@ -152,11 +155,11 @@ impl Ports {
     }
 }
 
-/// The next candidate that can be bound. No candidate comes twice, so that those which this process has chosen, and perhaps
-/// does not listen on yet, differ.
+/// The next candidate that can be bound. No candidate is chosen twice, because this process may not listen yet on one
+/// that it has chosen.
 fn free_port(bind: impl Fn(u16) -> io::Result<()>) -> u16 {
     static TRIED: AtomicU16 = AtomicU16::new(0);
-    // Other runs of the tests, which choose at the same time, begin elsewhere.
+    // Other runs of the tests begin at other candidates.
     let begin = process::id() as usize * 37;
     loop {
         let tried = TRIED.fetch_add(1, Ordering::Relaxed);

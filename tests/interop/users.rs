@@ -1,4 +1,4 @@
-//! What the official SDK sends to a user reaches that user's clients, and no other.
+//! Events that the official SDK sends to a user reach that user's clients, and no others.
 
 use std::sync::mpsc;
 
@@ -10,19 +10,16 @@ use crate::{
     message::{Message, text, value},
     process::DEADLINE,
     publisher::send_to_user,
+    recorder::Recorder,
     server::{Server, against_both_servers},
     soketi::SECRET,
-    tap::Tap,
 };
 
-against_both_servers!(
-    a_user_gets_what_the_official_sdk_sends_to_that_user,
-    a_wrong_proof_of_who_the_user_is_is_refused
-);
+against_both_servers!(a_user_gets_only_the_events_for_that_user, a_wrong_signature_of_a_user_is_refused);
 
 const EVENT: &str = "invoice";
 
-fn a_user_gets_what_the_official_sdk_sends_to_that_user(server: &Server) {
+fn a_user_gets_only_the_events_for_that_user(server: &Server) {
     let backend = Backend::start();
     let by_endpoint = || backend.serve(server.config(), "ann");
     let by_secret = server.config().secret(SECRET).user_data(json!({"id": "bob", "user_info": {"name": "Bób"}}));
@@ -38,7 +35,7 @@ fn a_user_gets_what_the_official_sdk_sends_to_that_user(server: &Server) {
     ann_again.gets(&for_ann);
     bob.gets(&for_bob);
 
-    // After a new connection the user is signed in again.
+    // On a new connection the client signs in again.
     ann.pusher.disconnect();
     ann.pusher.connect().unwrap();
     ann.wait("ann");
@@ -50,40 +47,40 @@ fn a_user_gets_what_the_official_sdk_sends_to_that_user(server: &Server) {
     bob.gets(&for_bob);
 }
 
-fn a_wrong_proof_of_who_the_user_is_is_refused(server: &Server) {
+fn a_wrong_signature_of_a_user_is_refused(server: &Server) {
     let backend = Backend::start();
     let pusher = Pusher::new(backend.serve(server.config(), "ann-missigned"));
-    let (sender, told) = mpsc::channel();
+    let (sender, reports) = mpsc::channel();
     let errors = sender.clone();
     pusher.on_error(move |error| {
-        // The test has failed already when nobody takes it any more.
-        let _ = errors.send(Told::Error(error.clone()));
+        // Sending fails only after the test has failed.
+        let _ = errors.send(Report::Error(error.clone()));
     });
     pusher.on_connection_state_change(move |change| {
-        let _ = sender.send(Told::State(change.current));
+        let _ = sender.send(Report::State(change.current));
     });
     pusher.connect().unwrap();
     pusher.sign_in().unwrap();
     let error = pusher.user().wait_signed_in(DEADLINE).expect_err("it is refused");
     assert!(error.is_auth() && error.code() == Some(4009), "{error:?}");
 
-    // The error, and then soketi's end of the connection, which is final and so reported, too (H11).
-    let next = || told.recv_timeout(DEADLINE).expect("it is told");
-    assert!(matches!(next(), Told::State(ConnectionState::Connecting)));
-    assert!(matches!(next(), Told::State(ConnectionState::Connected)));
+    // First comes the error. Then soketi closes the connection, which is final and so reported, too (H11).
+    let next = || reports.recv_timeout(DEADLINE).expect("a report");
+    assert!(matches!(next(), Report::State(ConnectionState::Connecting)));
+    assert!(matches!(next(), Report::State(ConnectionState::Connected)));
     match next() {
-        Told::Error(Error::SignInRefused { code: Some(4009), message }) => {
+        Report::Error(Error::SignInRefused { code: Some(4009), message }) => {
             assert_eq!(message, "Connection not authorized.");
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(next(), Told::Error(Error::ConnectionClosed { code: 4009, .. })));
-    assert!(matches!(next(), Told::State(ConnectionState::Failed)));
+    assert!(matches!(next(), Report::Error(Error::ConnectionClosed { code: 4009, .. })));
+    assert!(matches!(next(), Report::State(ConnectionState::Failed)));
     assert!(!pusher.user().is_signed_in());
 }
 
 #[derive(Debug)]
-enum Told {
+enum Report {
     Error(Error),
     State(ConnectionState),
 }
@@ -103,29 +100,29 @@ fn channel_of(user: &str) -> String {
 
 struct SignedIn {
     pusher: Pusher,
-    tap: Tap,
+    events: Recorder,
 }
 
 impl SignedIn {
     fn new(config: Config, id: &str) -> Self {
         let pusher = Pusher::new(config);
-        let tap = Tap::new("User::bind");
-        pusher.user().bind(EVENT, tap.handler());
+        let events = Recorder::new("User::bind");
+        pusher.user().bind(EVENT, events.handler());
         pusher.sign_in().unwrap();
         pusher.connect().unwrap();
-        let signed_in = Self { pusher, tap };
+        let signed_in = Self { pusher, events };
         signed_in.wait(id);
         signed_in
     }
 
-    /// Waits until the user is signed in. From then on nothing that is sent to the user is lost.
+    /// Waits until the user is signed in. From then on, no event for the user is lost.
     fn wait(&self, id: &str) {
         self.pusher.user().wait_signed_in(DEADLINE).unwrap();
         assert_eq!(self.pusher.user().id().as_deref(), Some(id));
     }
 
     fn gets(&mut self, messages: &[Message]) {
-        self.tap.wait_for(messages);
-        self.tap.has(messages);
+        self.events.wait_for(messages);
+        self.events.has(messages);
     }
 }

@@ -1,4 +1,4 @@
-//! What a client and a proxy say to each other before there is a tunnel, from the proxy's side.
+//! The proxy's side of the negotiation before a tunnel.
 
 use std::{
     io::{self, Read, Write},
@@ -9,17 +9,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::proxy::Service;
 
-/// What a proxy is asked to connect to, and by which protocol.
+/// The target that a client gives a proxy, and the protocol.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Target {
-    /// `CONNECT` to this host and port, which are the `Host` header as well.
+    /// `CONNECT` to this host and port, which are also the `Host` header.
     Http(String),
     SocksName(String, u16),
     SocksAddress(IpAddr, u16),
 }
 
 impl Target {
-    /// All names are this machine, which only the proxy knows.
+    /// The address of the target. All names are this machine, which only the proxy knows.
     pub(crate) fn addr(&self) -> SocketAddr {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         match self {
@@ -33,14 +33,14 @@ impl Target {
     }
 }
 
-/// Hears what is wanted; `None` after a refusal.
+/// Reads the target; `None` after a refusal.
 pub(crate) fn target(client: &TcpStream, service: &Service) -> io::Result<Option<Target>> {
     let mut first = [0];
     client.peek(&mut first)?;
     if first == [5] { socks_target(client, service) } else { http_target(client, service) }
 }
 
-/// Says that there is a tunnel.
+/// Answers that the tunnel is open.
 pub(crate) fn accept(mut client: &TcpStream, target: &Target, service: &Service) -> io::Result<()> {
     let answer = match target {
         Target::Http(_) => service.head.as_bytes().to_vec(),
@@ -71,7 +71,7 @@ fn http_target(mut client: &TcpStream, service: &Service) -> io::Result<Option<T
 
 /// RFC 1928, sections 3 and 4.
 fn socks_target(mut client: &TcpStream, service: &Service) -> io::Result<Option<Target>> {
-    let [5, count] = read(client)? else { panic!("version 5 was peeked at") };
+    let [5, count] = read(client)? else { panic!("the version is 5") };
     let methods = read_long(client, count)?;
     match service.user {
         None if methods.contains(&0) => client.write_all(&[5, 0])?,
@@ -90,13 +90,13 @@ fn socks_target(mut client: &TcpStream, service: &Service) -> io::Result<Option<
         1 => Target::SocksAddress(Ipv4Addr::from(read::<4>(client)?).into(), port()?),
         3 => Target::SocksName(read_text(client)?, port()?),
         4 => Target::SocksAddress(Ipv6Addr::from(read::<16>(client)?).into(), port()?),
-        other => panic!("{other} is no kind of address"),
+        other => panic!("{other} is not a kind of address"),
     }))
 }
 
 /// RFC 1929, section 2.
 fn read_user(client: &TcpStream) -> io::Result<(String, String)> {
-    assert_eq!(read(client)?, [1], "the version of the negotiation");
+    assert_eq!(read(client)?, [1], "the version of the authentication");
     Ok((read_text(client)?, read_text(client)?))
 }
 

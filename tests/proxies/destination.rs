@@ -1,4 +1,4 @@
-//! The server and auth endpoint behind the proxies, which sees who comes to it past them.
+//! The server and auth endpoint behind the proxies. It records the connections that bypass them.
 
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Listens on this address.
+    /// Starts the servers on this address.
     pub(crate) fn start(address: &str) -> Self {
         let server = server();
         Self {
@@ -43,7 +43,7 @@ impl Destination {
         }
     }
 
-    /// Without TLS, and with it.
+    /// Without TLS, and with TLS.
     pub(crate) const SCHEMES: &[bool] = &[
         false,
         #[cfg(all(feature = "native-tls", target_os = "linux"))]
@@ -55,12 +55,12 @@ impl Destination {
         relay.unwrap_or(&self.plain).port()
     }
 
-    /// For a client that connects to it by this host, and whose channels are authorised there, too.
+    /// The configuration of a client that connects by this host, and requests its permissions there, too.
     pub(crate) fn config(&self, host: &str, tls: bool) -> Config {
         Self::config_at(host, self.port(tls), &self.root(tls))
     }
 
-    /// The same, in a process that knows no more of it. Without a root there is no TLS.
+    /// The same in another process, which knows only these values. An empty root means no TLS.
     pub(crate) fn config_at(host: &str, port: u16, root: &str) -> Config {
         let tls = !root.is_empty();
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
@@ -70,17 +70,17 @@ impl Destination {
             .tls(tls)
             .reconnect(Reconnect::never())
             .auth_endpoint(format!("{scheme}://{bracketed}:{port}/pusher/auth"))
-            // Behind a proxy, no host is known to be this machine.
+            // Behind a proxy, the client cannot know that a host is this machine.
             .allow_insecure_auth();
         if tls { config.root_certificate_pem(root) } else { config }
     }
 
-    /// The ports from which somebody came.
+    /// The ports of the clients that have connected.
     pub(crate) fn peers(&self) -> Vec<u16> {
         [&self.plain].into_iter().chain(self.secure()).flat_map(Relay::peers).collect()
     }
 
-    /// Whoever came here came from one of these proxies.
+    /// Asserts that all connections came from these proxies.
     pub(crate) fn assert_reached_only_by(&self, proxies: &[Proxy]) {
         let sorted = |mut ports: Vec<u16>| {
             ports.sort_unstable();
@@ -89,10 +89,10 @@ impl Destination {
         let outgoing = sorted(proxies.iter().flat_map(Proxy::outgoing).collect());
         let peers = || sorted(self.peers());
         eventually("all connections are accepted", || peers().len() >= outgoing.len());
-        assert_eq!(peers(), outgoing, "somebody came past the proxies");
+        assert_eq!(peers(), outgoing, "a connection bypassed the proxies");
     }
 
-    /// The address at which this proxy speaks TLS, with a certificate for 127.0.0.1 and proxy.test.
+    /// An address at which this proxy is reached by TLS, with a certificate for 127.0.0.1 and proxy.test.
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
     pub(crate) fn secured(&self, proxy: &Proxy) -> SocketAddr {
         let names = "DNS:proxy.test,IP:127.0.0.1";
@@ -104,7 +104,7 @@ impl Destination {
         &self.tls.1
     }
 
-    /// The certificate that clients have to trust, as PEM.
+    /// The certificate that clients must trust, as PEM.
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
     pub(crate) fn root(&self, tls: bool) -> String {
         let root = || String::from_utf8(self.tls.1.root()).expect("PEM is ASCII");

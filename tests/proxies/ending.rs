@@ -1,4 +1,4 @@
-//! Rule R10 where a proxy says nothing: disconnecting does not wait for it.
+//! Rule R10 with a proxy that stops answering: `disconnect` does not wait for it.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{
     support::eventually,
 };
 
-/// The scheme of a proxy, and what it says before it falls silent.
+/// The scheme of a proxy, and its answers before it becomes silent.
 const ROWS: &[(&str, &[&[u8]])] = &[
     ("http", &[]),
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
@@ -32,14 +32,14 @@ fn ends_in_time(pusher: &Pusher, case: &str) {
 }
 
 #[test]
-fn r10_disconnecting_ends_a_socket_that_waits_for_its_proxy() {
+fn r10_disconnect_ends_a_connection_that_waits_for_its_proxy() {
     let destination = Destination::start("127.0.0.1");
     for (scheme, answers) in ROWS {
         let silent = Script::Answer(answers, Then::Stay);
         let proxy = Proxy::start(silent, silent);
         let pusher = Pusher::new(by(scheme, "", NAME, &proxy, &destination, false));
         pusher.connect_background().expect("started");
-        eventually("the proxy has said all", || proxy.answered() == answers.len() && proxy.connections() == 1);
+        eventually("the proxy has sent all answers", || proxy.answered() == answers.len() && proxy.connections() == 1);
         ends_in_time(&pusher, scheme);
         eventually("the proxy sees the end", || proxy.ended() == 1);
     }
@@ -47,14 +47,14 @@ fn r10_disconnecting_ends_a_socket_that_waits_for_its_proxy() {
 }
 
 #[test]
-fn r10_disconnecting_ends_a_request_that_waits_for_its_proxy() {
+fn r10_disconnect_ends_an_auth_request_that_waits_for_its_proxy() {
     let destination = Destination::start("127.0.0.1");
     for (scheme, answers) in ROWS {
         let proxy = Proxy::start(Script::Serve(Service::OPEN), Script::Answer(answers, Then::Stay));
         let pusher =
-            Pusher::new(by(scheme, "", NAME, &proxy, &destination, false)).connect().expect("the socket comes through");
+            Pusher::new(by(scheme, "", NAME, &proxy, &destination, false)).connect().expect("the proxy opens a tunnel");
         pusher.subscribe("private-room").expect("a valid name");
-        eventually("the proxy has said all", || proxy.answered() == answers.len() && proxy.connections() == 2);
+        eventually("the proxy has sent all answers", || proxy.answered() == answers.len() && proxy.connections() == 2);
         ends_in_time(&pusher, scheme);
         eventually("the proxy sees the end", || proxy.ended() == 2);
     }

@@ -1,5 +1,5 @@
-//! The variables of the environment, which are read only when that is asked for. Each row has a process of its own, because
-//! the environment is everybody's.
+//! The environment variables of proxies, which the client reads only with `proxy_from_env`. Each row has a process of
+//! its own, because a process has one environment.
 
 use std::{
     env,
@@ -15,12 +15,12 @@ use super::{
 };
 
 struct Row {
-    /// The variables that are set. `{}` stands for the address of the proxy, `{tls}` for the address at which it speaks
-    /// TLS, and `{port}` for the port of the destination.
+    /// The variables that are set. `{}` stands for the address of the proxy, `{tls}` for its address with TLS, and
+    /// `{port}` for the port of the destination.
     variables: &'static [(&'static str, &'static str)],
     host: &'static str,
     tls: bool,
-    asks: bool,
+    reads_environment: bool,
     way: Way,
 }
 
@@ -28,18 +28,18 @@ struct Row {
 enum Way {
     ByProxy,
     Direct,
-    /// It is refused with this option, and nothing is reached.
+    /// The client refuses the option, and connects nowhere.
     Refused(&'static str),
 }
 use Way::{ByProxy, Direct, Refused};
 
 const fn plain(variables: &'static [(&'static str, &'static str)], host: &'static str, way: Way) -> Row {
-    Row { variables, host, tls: false, asks: true, way }
+    Row { variables, host, tls: false, reads_environment: true, way }
 }
 
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 const fn secure(variables: &'static [(&'static str, &'static str)], way: Way) -> Row {
-    Row { variables, host: "127.0.0.1", tls: true, asks: true, way }
+    Row { variables, host: "127.0.0.1", tls: true, reads_environment: true, way }
 }
 
 const HERE: &str = "127.0.0.1";
@@ -50,7 +50,7 @@ const ROWS: &[Row] = &[
     plain(&[("all_proxy", "socks5://{}")], NAME, ByProxy),
     plain(&[("ALL_PROXY", "socks5h://{}")], NAME, ByProxy),
     plain(&[("http_proxy", "http://{}"), ("all_proxy", "http://proxy.invalid")], NAME, ByProxy),
-    // Web servers set this one to what a client says.
+    // Web servers set this variable from a header of the client.
     plain(&[("HTTP_PROXY", "http://proxy.invalid")], HERE, Direct),
     plain(&[("http_proxy", "http://proxy.invalid"), ("REQUEST_METHOD", "GET")], HERE, Direct),
     plain(&[("https_proxy", "http://proxy.invalid")], HERE, Direct),
@@ -66,7 +66,10 @@ const ROWS: &[Row] = &[
     plain(&[("http_proxy", "http://{}"), ("no_proxy", "127.0.0.1:1, 127.0.0.0/8:2, 128.0.0.0/1")], HERE, ByProxy),
     plain(&[("http_proxy", "http://{}"), ("no_proxy", "test:1 *.pusher.test http://pusher.test")], NAME, ByProxy),
     plain(&[("http_proxy", "ftp://user:canary@{}")], HERE, Refused("proxy")),
-    Row { asks: false, ..plain(&[("http_proxy", "http://proxy.invalid"), ("all_proxy", "x")], HERE, Direct) },
+    Row {
+        reads_environment: false,
+        ..plain(&[("http_proxy", "http://proxy.invalid"), ("all_proxy", "x")], HERE, Direct)
+    },
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
     secure(&[("https_proxy", "http://{}")], ByProxy),
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
@@ -82,38 +85,41 @@ const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn c7_the_environment_names_the_proxy_for_who_asks_and_for_nobody_else() {
+fn c7_the_environment_is_read_only_with_proxy_from_env() {
     for row in ROWS {
         let destination = Destination::start("127.0.0.1");
         let proxy = Proxy::start(Script::Serve(Service::OPEN), Script::Serve(Service::OPEN));
         let output = run(row, &destination, &proxy);
-        let said = said(&output);
-        let case = format!("{:?}: {said}", row.variables);
-        assert!(!said.contains("canary"), "{case}");
-        let (asked, reached) = (proxy.targets().len(), destination.peers().len());
-        let refused = |option: &str| said.contains(&format!("config: {option}: "));
+        let text = text_of(&output);
+        let case = format!("{:?}: {text}", row.variables);
+        assert!(!text.contains("canary"), "{case}");
+        let (requested, reached) = (proxy.targets().len(), destination.peers().len());
+        let refused = |option: &str| text.contains(&format!("config: {option}: "));
         match row.way {
-            ByProxy => assert!(output.status.success() && (asked, reached) == (2, 2), "{case}"),
-            Direct => assert!(output.status.success() && (asked, reached) == (0, 2), "{case}"),
-            Refused(option) => assert!(refused(option) && (asked, reached) == (0, 0), "{case}"),
+            ByProxy => assert!(output.status.success() && (requested, reached) == (2, 2), "{case}"),
+            Direct => assert!(output.status.success() && (requested, reached) == (0, 2), "{case}"),
+            Refused(option) => assert!(refused(option) && (requested, reached) == (0, 0), "{case}"),
         }
     }
 }
 
-/// The ignored test below, with these variables and no others.
+/// Runs the ignored test below with only these variables.
 fn run(row: &Row, destination: &Destination, proxy: &Proxy) -> Output {
     let mut command = Command::new(env::current_exe().expect("this test"));
-    command.args(["--ignored", "--nocapture", "--exact", "environment::alone_connects_by_the_environment"]).env_clear();
+    command.args(["--ignored", "--nocapture", "--exact", "environment::connects_by_the_environment_alone"]).env_clear();
     for (name, value) in row.variables {
         command.env(name, filled_in(value, row, destination, proxy));
     }
-    let asks = if row.asks { "yes" } else { "no" };
-    command.env("TEST_HOST", row.host).env("TEST_PORT", destination.port(row.tls).to_string()).env("TEST_ASKS", asks);
+    let reads = if row.reads_environment { "yes" } else { "no" };
+    command
+        .env("TEST_HOST", row.host)
+        .env("TEST_PORT", destination.port(row.tls).to_string())
+        .env("TEST_READS_ENVIRONMENT", reads);
     command.env("TEST_ROOT", destination.root(row.tls)).output().expect("this test runs")
 }
 
-fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said)).concat()
+fn text_of(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
 fn filled_in(value: &str, row: &Row, destination: &Destination, proxy: &Proxy) -> String {
@@ -125,7 +131,7 @@ fn filled_in(value: &str, row: &Row, destination: &Destination, proxy: &Proxy) -
 }
 
 #[test]
-fn c7_an_entry_of_no_proxy_without_effect_is_logged_once_without_its_text() {
+fn c7_an_invalid_entry_of_no_proxy_is_logged_once_without_its_text() {
     let unknown = |no_proxy: &'static str| [("http_proxy", "http://proxy.invalid"), ("no_proxy", no_proxy)];
     let rows = [
         ("http://us:canary@h/ 127.0.0.1", vec![1]),
@@ -139,15 +145,15 @@ fn c7_an_entry_of_no_proxy_without_effect_is_logged_once_without_its_text() {
         let proxy = Proxy::start(Script::Serve(Service::OPEN), Script::Serve(Service::OPEN));
         let variables = Box::leak(Box::new(unknown(no_proxy)));
         let output = run(&plain(variables, HERE, Direct), &destination, &proxy);
-        let said = said(&output);
-        assert!(output.status.success() && !said.contains("canary"), "{no_proxy}: {said}");
-        let logged: Vec<_> = said.lines().filter_map(|line| line.split_once("WARN config: no_proxy: entry ")).collect();
+        let text = text_of(&output);
+        assert!(output.status.success() && !text.contains("canary"), "{no_proxy}: {text}");
+        let logged: Vec<_> = text.lines().filter_map(|line| line.split_once("WARN config: no_proxy: entry ")).collect();
         let logged = logged.iter().map(|(_, rest)| rest.split(' ').next().and_then(|place| place.parse().ok()));
         assert_eq!(logged.collect::<Vec<_>>(), places.into_iter().map(Some::<usize>).collect::<Vec<_>>(), "{no_proxy}");
     }
 }
 
-/// Prints records of the client.
+/// Prints the records of the client.
 struct Printer;
 
 impl log::Log for Printer {
@@ -165,16 +171,16 @@ impl log::Log for Printer {
 }
 
 #[test]
-#[ignore = "run by the tests above in a process of its own"]
-fn alone_connects_by_the_environment() {
+#[ignore = "run by the other tests of this module in a process of its own"]
+fn connects_by_the_environment_alone() {
     log::set_logger(&Printer).expect("no other logger");
     log::set_max_level(log::LevelFilter::Trace);
-    let variable = |name: &str| env::var(name).expect("set by the tests above");
+    let variable = |name: &str| env::var(name).expect("set by the parent process");
     let (port, root) = (variable("TEST_PORT").parse().expect("a port"), variable("TEST_ROOT"));
     let config = Destination::config_at(&variable("TEST_HOST"), port, &root);
-    let config = if variable("TEST_ASKS") == "yes" { config.proxy_from_env() } else { config };
+    let config = if variable("TEST_READS_ENVIRONMENT") == "yes" { config.proxy_from_env() } else { config };
     let pusher = Pusher::new(config).connect().unwrap_or_else(|error| panic!("{error}"));
     pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE).expect("authorised");
-    // This checks the options again, and logs nothing.
+    // This checks the options again, and must log nothing more.
     pusher.connect().expect("it is connected");
 }

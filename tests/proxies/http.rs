@@ -1,4 +1,4 @@
-//! Proxies that are asked by HTTP `CONNECT`.
+//! Proxies with HTTP `CONNECT`.
 
 use pusher_channels::ProxyProblem::{Credentials, Ended, Forbidden, NotAProxy, Other, Unreachable};
 
@@ -26,26 +26,26 @@ const fn head(name: &'static str, head: &'static str) -> Row {
 }
 
 const ROWS: [Row; 29] = [
-    row("nobody is asked who he is", Serve(OPEN), Tunnel),
-    with_user("nobody is asked, and one says it all the same", RIGHT, Serve(OPEN), Tunnel),
+    row("no authentication", Serve(OPEN), Tunnel),
+    with_user("a password that the proxy does not need", RIGHT, Serve(OPEN), Tunnel),
     with_user("the right password", RIGHT, Serve(CLOSED), Tunnel),
     with_user("a wrong password", WRONG, Serve(CLOSED), Refused(Some(407), Credentials, "refuses the user name")),
     row(
-        "no password where one is wanted",
+        "no password for a proxy that needs one",
         Serve(CLOSED),
         Refused(Some(407), Credentials, "wants a user name and a password"),
     ),
     head("HTTP 1.0", "HTTP/1.0 200 OK\r\n\r\n"),
     head("any 2xx", "HTTP/1.1 204 No Content\r\n\r\n"),
-    head("a status without words", "HTTP/1.1 200\r\n\r\n"),
+    head("a status without a reason", "HTTP/1.1 200\r\n\r\n"),
     head("lines without a carriage return", "HTTP/1.1 200 OK\nVia: x\n\n"),
     head("a blank before a colon", "HTTP/1.1 200 OK\r\nX-Powered-By : PHP\r\n\r\n"),
-    // RFC 9110, section 9.3.6: a client must ignore either of them.
+    // RFC 9110, section 9.3.6: a client must ignore both headers.
     head("a length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
     head("chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-    // RFC 9110, section 15.2: any number of these may come first.
+    // RFC 9110, section 15.2: any number of interim answers may come first.
     head("an interim answer first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
-    row("the tunnel speaks at once", Serve(Service { early: FORBIDDEN, ..OPEN }), Answered403),
+    row("data of the tunnel right after the head", Serve(Service { early: FORBIDDEN, ..OPEN }), Answered403),
     answer("403", &[FORBIDDEN], Refused(Some(403), Forbidden, "does not allow this host")),
     answer(
         "302",
@@ -61,27 +61,27 @@ const ROWS: [Row; 29] = [
     answer("a switch of protocols", &[b"HTTP/1.1 101 Switching\r\n\r\n"], Refused(Some(101), Other, "HTTP 101")),
     answer("another protocol", &[b"SSH-2.0-OpenSSH_9.2\r\n"], NOT_HTTP),
     answer("an alert of TLS", &[&[0x15, 3, 3, 0, 2, 2, 70, b'\n']], NOT_HTTP),
-    answer("nothing", &[], TimesOut),
+    answer("no answer", &[], TimesOut),
     answer("half a head", &[b"HTTP/1.1 200 OK\r\nVia: "], TimesOut),
-    row("a head in drips", Drip(OPEN.head.as_bytes()), TimesOut),
-    row("an end", Answer(&[], End), ENDED),
-    row("an end in the middle", Answer(&[b"HTTP/1.1 200 OK\r\nVia: "], End), ENDED),
+    row("a head byte by byte", Drip(OPEN.head.as_bytes()), TimesOut),
+    row("the end of the connection", Answer(&[], End), ENDED),
+    row("the end in the middle of a head", Answer(&[b"HTTP/1.1 200 OK\r\nVia: "], End), ENDED),
     row("a reset", Answer(&[b"HTTP/1.1 200 OK\r\n"], Reset), Refused(None, Ended, "connection failed")),
-    row("a line without end", Endless(b"HTTP/1.1 200 OK\r\nVia: ", &[b'x'; 1024]), Refused(None, NotAProxy, "16 KiB")),
-    row("lines without end", Endless(b"HTTP/1.1 200 OK\r\n", b"Via: x\r\n"), Refused(None, NotAProxy, "16 KiB")),
+    row("an endless line", Endless(b"HTTP/1.1 200 OK\r\nVia: ", &[b'x'; 1024]), Refused(None, NotAProxy, "16 KiB")),
+    row("endless lines", Endless(b"HTTP/1.1 200 OK\r\n", b"Via: x\r\n"), Refused(None, NotAProxy, "16 KiB")),
 ];
 
 const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
 
 #[test]
-fn c7_http_proxies_make_tunnels_or_errors() {
+fn c7_an_http_proxy_opens_a_tunnel_or_is_an_error() {
     try_all("http", &ROWS);
 }
 
-/// The TLS end of the test turns a reset into an end, so the row with the reset is left out.
+/// The TLS terminator of the test turns a reset into a normal end, so that the row with the reset is left out.
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 #[test]
-fn c7_proxies_over_tls_make_tunnels_or_errors() {
+fn c7_a_proxy_over_tls_opens_a_tunnel_or_is_an_error() {
     let rows: Vec<_> = ROWS.into_iter().filter(|row| row.name != "a reset").collect();
     try_all("https", &rows);
 }

@@ -1,4 +1,4 @@
-//! Rule C7: a proxy carries both the socket and the requests to auth endpoints, and nothing goes past it.
+//! Rule C7: a proxy carries both the socket and the requests to auth endpoints, and no connection bypasses it.
 
 #[cfg(all(feature = "native-tls", target_os = "linux"))]
 #[path = "../support/certificates.rs"]

@@ -1,4 +1,4 @@
-//! A proxy that does what its script says, and remembers what it was asked for and whom it connected to.
+//! A proxy that follows a script, and records the targets of its clients and its own connections.
 
 use std::{
     io::{self, Read, Write},
@@ -12,38 +12,38 @@ use socket2::SockRef;
 
 use super::conversation::{self, Target};
 
-/// What a proxy does with a connection.
+/// The behaviour of a proxy on a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Script {
-    /// Makes tunnels, by HTTP or SOCKS 5, whichever the client speaks.
+    /// Opens tunnels, by HTTP or SOCKS 5, as the client asks.
     Serve(Service),
-    /// Gives one of these answers to each thing that the client says, without understanding it, and then waits for its end.
+    /// Sends one of these answers after each message of the client, without reading it, and then does this.
     Answer(&'static [&'static [u8]], Then),
-    /// Answers with the first, and then with the second, again and again.
+    /// Sends the first text, and then the second one endlessly.
     Endless(&'static [u8], &'static [u8]),
-    /// One byte of it every 200 ms.
+    /// Sends one byte of this text every 200 ms.
     Drip(&'static [u8]),
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Then {
-    /// Ends its own side.
+    /// Ends its side of the connection.
     End,
     Reset,
-    /// Says nothing more.
+    /// Sends nothing more.
     Stay,
 }
 
-/// How a proxy works that makes tunnels.
+/// The options of a proxy that opens tunnels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Service {
-    /// Name and password of the only one who may use it.
+    /// The name and the password that a client must have.
     pub(crate) user: Option<(&'static str, &'static str)>,
     /// The head of the answer to `CONNECT`.
     pub(crate) head: &'static str,
-    /// The kind of address, address and port in the answer of SOCKS.
+    /// The kind of address, the address and the port in the answer of SOCKS.
     pub(crate) bound: &'static [u8],
-    /// What it sends together with its answer, as if it came out of the tunnel.
+    /// Data that is sent together with the answer, as if it came from the tunnel.
     pub(crate) early: &'static [u8],
 }
 
@@ -64,17 +64,18 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct Seen {
     targets: Vec<Target>,
-    /// The ports from which it connected.
+    /// The local ports of the proxy's own connections.
     outgoing: Vec<u16>,
     connections: usize,
-    /// How many scripted answers it has given.
+    /// The number of answers of a script that were sent.
     answered: usize,
-    /// How many connections have ended.
+    /// The number of connections that have ended.
     ended: usize,
 }
 
 impl Proxy {
-    /// Follows the first script on its first connection, and the other one on all others.
+    /// Starts a proxy that follows the first script on its first connection, and the other one on all later
+    /// connections.
     pub(crate) fn start(first: Script, later: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let proxy = Self { addr: listener.local_addr().expect("bound"), seen: Arc::default() };
@@ -85,7 +86,7 @@ impl Proxy {
                 let seen = Arc::clone(&seen);
                 seen.lock().expect("no panic").connections += 1;
                 thread::spawn(move || {
-                    // What goes wrong here ends the connection, which is for the client to notice.
+                    // An error ends the connection, and the client must notice that.
                     let _ = follow(script, &client, &seen);
                     seen.lock().expect("no panic").ended += 1;
                 });
@@ -102,22 +103,22 @@ impl Proxy {
         self.seen.lock().expect("no panic").connections
     }
 
-    /// How many scripted answers it has given.
+    /// The number of answers of a script that were sent.
     pub(crate) fn answered(&self) -> usize {
         self.seen.lock().expect("no panic").answered
     }
 
-    /// How many connections have ended.
+    /// The number of connections that have ended.
     pub(crate) fn ended(&self) -> usize {
         self.seen.lock().expect("no panic").ended
     }
 
-    /// What it was asked to connect to, in order.
+    /// The targets of the clients, in order.
     pub(crate) fn targets(&self) -> Vec<Target> {
         self.seen.lock().expect("no panic").targets.clone()
     }
 
-    /// The ports from which it connected.
+    /// The local ports of the proxy's own connections.
     pub(crate) fn outgoing(&self) -> Vec<u16> {
         self.seen.lock().expect("no panic").outgoing.clone()
     }
@@ -133,7 +134,7 @@ fn follow(script: Script, mut client: &TcpStream, seen: &Mutex<Seen>) -> io::Res
         }
         Script::Answer(answers, then) => {
             for answer in answers {
-                hear(client)?;
+                read_some(client)?;
                 client.write_all(answer)?;
                 seen.lock().expect("no panic").answered += 1;
             }
@@ -142,7 +143,7 @@ fn follow(script: Script, mut client: &TcpStream, seen: &Mutex<Seen>) -> io::Res
                 Then::Reset => return SockRef::from(client).set_linger(Some(Duration::ZERO)),
                 Then::Stay => {}
             }
-            while hear(client)? > 0 {}
+            while read_some(client)? > 0 {}
         }
         Script::Endless(first, again) => {
             client.write_all(first)?;
@@ -158,7 +159,7 @@ fn follow(script: Script, mut client: &TcpStream, seen: &Mutex<Seen>) -> io::Res
     Ok(())
 }
 
-fn hear(mut client: &TcpStream) -> io::Result<usize> {
+fn read_some(mut client: &TcpStream) -> io::Result<usize> {
     client.read(&mut [0; 4096])
 }
 

@@ -1,4 +1,5 @@
-//! One row is one proxy. It is met by the socket and by the auth endpoint's requests; where there is a tunnel, with TLS in it, too.
+//! A row is one proxy. The connection of the socket and that of an auth request try it, with and without TLS inside a
+//! tunnel.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -17,7 +18,7 @@ use super::{
 
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// `name:password@`, as it stands in the proxy's URL.
+    /// `name:password@`, as in the proxy's URL.
     pub(crate) user: &'static str,
     pub(crate) script: Script,
     pub(crate) outcome: Outcome,
@@ -26,28 +27,28 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Outcome {
     Tunnel,
-    /// With this status, for this, and with these words in the error.
+    /// An error with this status, this problem, and this text.
     Refused(Option<u16>, ProxyProblem, &'static str),
     TimesOut,
-    /// What came early out of the tunnel was taken for the answer of the server.
+    /// Early data of the tunnel was taken for the answer of the server.
     Answered403,
 }
 
-/// Who asks the proxy for a tunnel.
+/// The connection that needs a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
     Socket,
     Auth,
 }
 
-/// Never to be seen in an error, whatever happens.
+/// A password that no error may contain.
 pub(crate) const PASSWORD: &str = "canary:@";
 
-/// A proxy for everybody, and one for a user.
+/// The options of a proxy for everybody, and of one for a user.
 pub(crate) const OPEN: Service = Service::OPEN;
 pub(crate) const CLOSED: Service = Service { user: Some(("us er", PASSWORD)), ..OPEN };
 
-/// Who is that user, and who is not.
+/// The credentials of that user, and wrong ones.
 pub(crate) const RIGHT: &str = "us%20er:canary%3A%40@";
 pub(crate) const WRONG: &str = "us%20er:canary@";
 
@@ -61,9 +62,9 @@ pub(crate) const fn with_user(name: &'static str, user: &'static str, script: Sc
     Row { name, user, script, outcome }
 }
 
-/// Tries all rows at once with proxies of this scheme.
+/// Tries all rows at the same time, with proxies of this scheme.
 pub(crate) fn try_all(scheme: &str, rows: &[Row]) {
-    // One table after another, because some rows measure times.
+    // Only one table runs at a time, because some rows measure times.
     static TABLE: Mutex<()> = Mutex::new(());
     let _table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     let destination = &Destination::start("127.0.0.1");
@@ -72,7 +73,7 @@ pub(crate) fn try_all(scheme: &str, rows: &[Row]) {
         for row in rows {
             for way in [Way::Socket, Way::Auth] {
                 for tls in Destination::SCHEMES.iter().filter(|tls| !**tls || row.makes_a_tunnel()) {
-                    trials.push(scope.spawn(move || row.meet(scheme, way, *tls, destination)));
+                    trials.push(scope.spawn(move || row.check_way(scheme, way, *tls, destination)));
                 }
             }
         }
@@ -82,7 +83,7 @@ pub(crate) fn try_all(scheme: &str, rows: &[Row]) {
 }
 
 impl Row {
-    fn meet(&self, scheme: &str, way: Way, tls: bool, destination: &Destination) -> Proxy {
+    fn check_way(&self, scheme: &str, way: Way, tls: bool, destination: &Destination) -> Proxy {
         let Self { name, user, script, outcome } = *self;
         let (deadline, case) = (self.deadline(way), format!("{name}, {way:?}, TLS {tls}"));
         let first = if way == Way::Socket { script } else { Script::Serve(Service::OPEN) };
@@ -116,8 +117,8 @@ impl Row {
         matches!(self.outcome, Outcome::Tunnel | Outcome::Answered403)
     }
 
-    /// Only who has to wait for its end has a short one. A socket must have come to the proxy by then; a request waits for
-    /// it four times.
+    /// Only a row whose outcome is a timeout has a short deadline. A socket must have reached the proxy by then; an
+    /// auth request waits for the deadline four times.
     fn deadline(&self, way: Way) -> Duration {
         match (self.outcome, way) {
             (Outcome::TimesOut, Way::Socket) => Duration::from_secs(1),
@@ -130,27 +131,27 @@ impl Row {
         let text = error.to_string();
         assert!(!format!("{text} {error:?}").contains("canary"), "{case}: {error:?}");
         match (self.outcome, way) {
-            (Outcome::Refused(status, problem, words), _) => {
-                assert!(text.contains("proxy: 127.0.0.1:") && text.contains(words), "{case}: {text}");
-                let Error::Proxy { status: told, problem: found, source, .. } = cause(error) else {
+            (Outcome::Refused(status, problem, part), _) => {
+                assert!(text.contains("proxy: 127.0.0.1:") && text.contains(part), "{case}: {text}");
+                let Error::Proxy { status: reported, problem: found, source, .. } = cause(error) else {
                     panic!("{case}: {error:?}")
                 };
-                assert_eq!((*told, *found), (status, problem), "{case}");
-                assert_eq!(source.is_some(), words == "connection failed", "{case}: {source:?}");
+                assert_eq!((*reported, *found), (status, problem), "{case}");
+                assert_eq!(source.is_some(), part == "connection failed", "{case}: {source:?}");
             }
             (Outcome::TimesOut, Way::Socket) => {
                 assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Proxy, .. }), "{case}: {error}");
                 assert!(text.starts_with("proxy: "), "{case}: {text}");
             }
             (Outcome::TimesOut, Way::Auth) => assert!(matches!(error, Error::AuthTimeout { .. }), "{case}: {error}"),
-            // Which is no answer in TLS.
+            // With TLS, that answer is a TLS error.
             (Outcome::Answered403, _) => assert!(text.contains("403") || text.contains("tls: "), "{case}: {text}"),
             (Outcome::Tunnel, _) => panic!("{case}: {error}"),
         }
     }
 }
 
-/// A client of the destination that goes through the proxy, over TLS if the scheme is `https`.
+/// The configuration of a client that reaches the destination through the proxy, over TLS if the scheme is `https`.
 pub(crate) fn by(scheme: &str, user: &str, host: &str, proxy: &Proxy, destination: &Destination, tls: bool) -> Config {
     let config = destination.config(host, tls);
     #[cfg(all(feature = "native-tls", target_os = "linux"))]
@@ -161,7 +162,7 @@ pub(crate) fn by(scheme: &str, user: &str, host: &str, proxy: &Proxy, destinatio
     config.proxy(format!("{scheme}://{user}{}", proxy.addr()))
 }
 
-/// What a request to the auth endpoint failed with; for a socket the error itself.
+/// The cause of a failed auth request; for a socket the error itself.
 pub(crate) fn cause(error: &Error) -> &Error {
     match error {
         Error::AuthNetwork { source, .. } => source.downcast_ref().expect("an error of this crate"),

@@ -1,4 +1,4 @@
-//! Certificates for servers on loopback, made by the `openssl` command when a test wants them.
+//! Certificates for servers on loopback. The `openssl` command makes them when a test needs them.
 #![allow(dead_code, reason = "every test target uses its own part of this")]
 
 use std::{
@@ -11,44 +11,44 @@ use std::{
     },
 };
 
-/// What a certificate is like. One of these is one row of a table.
+/// The properties of a certificate.
 #[derive(Clone, Copy)]
 pub(crate) struct Certificate {
-    /// Whom it is for, as OpenSSL writes it: `DNS:localhost`.
+    /// The subject alternative names, in the syntax of OpenSSL: `DNS:localhost`.
     pub(crate) names: &'static str,
     pub(crate) valid: Valid,
     pub(crate) issuer: Issuer,
 }
 
-/// When it is valid.
+/// The period of validity.
 #[derive(Clone, Copy)]
 pub(crate) enum Valid {
     Today,
-    /// It has expired.
+    /// The certificate has expired.
     LongAgo,
-    /// It is not valid yet.
+    /// The certificate is not valid yet.
     FarAhead,
 }
 
-/// By whom it is signed, and what the server sends beside it.
+/// The issuer, and the certificates that the server sends.
 #[derive(Clone, Copy)]
 pub(crate) enum Issuer {
-    /// The authority whose root a client may trust.
+    /// The authority, whose root a client may trust.
     Root,
-    /// An authority between that one and the certificate, which the server sends, or forgets to.
+    /// An authority between the root and the certificate. The server may send its certificate.
     Intermediate {
         sent: bool,
     },
     Itself,
 }
 
-/// What everybody can connect to who trusts the root.
+/// A certificate that a client accepts if it trusts the root.
 pub(crate) const GOOD: Certificate = Certificate { names: "DNS:localhost", valid: Valid::Today, issuer: Issuer::Root };
 
-/// An authority, with another one below it. Its folder is removed with it.
+/// An authority, and an intermediate one below it. The folder is removed when this value is dropped.
 pub(crate) struct Authority {
     folder: PathBuf,
-    /// The number of certificates made for servers and clients. The lock makes one at a time, because they share files.
+    /// The number of certificates made so far. Only one is made at a time, because they share files.
     made: Mutex<usize>,
 }
 
@@ -69,12 +69,12 @@ impl Authority {
         authority
     }
 
-    /// The certificate of the authority itself, as PEM.
+    /// The certificate of the authority, as PEM.
     pub(crate) fn root(&self) -> Vec<u8> {
         self.read("root.pem")
     }
 
-    /// The file of the authority's own certificate.
+    /// The file with the certificate of the authority.
     pub(crate) fn root_file(&self) -> PathBuf {
         self.folder.join("root.pem")
     }
@@ -121,7 +121,7 @@ impl Authority {
         self.write("extensions", extensions);
         let by = ["-cert", &format!("{issuer}.pem"), "-keyfile", &format!("{issuer}.key"), "-extfile", "extensions"];
         let files = ["-in", &request, "-out", &format!("{name}.pem")];
-        // Of all the commands that sign, this one knows dates in every version of OpenSSL.
+        // Unlike other commands that sign, this one takes dates in every version of OpenSSL.
         self.openssl(&[&["ca", "-config", "issuing", "-batch", "-notext", "-create_serial"], &by, dates, &files]);
     }
 
@@ -136,7 +136,7 @@ impl Authority {
     }
 
     fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.folder.join(name)).expect("openssl wrote it")
+        fs::read(self.folder.join(name)).expect("openssl has written it")
     }
 }
 
@@ -146,23 +146,23 @@ impl Drop for Authority {
     }
 }
 
-/// A certificate, with what the server sends beside it, and its key, as PEM.
+/// The certificate chain that the server sends, and the key, as PEM.
 pub(crate) struct Files {
     pub(crate) chain: PathBuf,
     pub(crate) key: PathBuf,
 }
 
 impl Files {
-    /// The certificate and the key, in the form for a client's configuration.
+    /// The certificate and the key, in the form that the configuration of a client takes.
     pub(crate) fn read(&self) -> (Vec<u8>, Vec<u8>) {
-        let [chain, key] = [&self.chain, &self.key].map(|file| fs::read(file).expect("openssl wrote it"));
+        let [chain, key] = [&self.chain, &self.key].map(|file| fs::read(file).expect("openssl has written it"));
         (chain, key)
     }
 }
 
 const NEW_KEY: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
-/// The least that `openssl ca` wants to know.
+/// The smallest configuration for `openssl ca`.
 const ISSUING: &str = "\
 [ca]
 default_ca = issuing

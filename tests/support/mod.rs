@@ -1,4 +1,4 @@
-//! What the tests share: waiting for conditions with a deadline, and clients of the embedded server.
+//! Shared by the tests: waiting for conditions with a deadline, and clients of the embedded server.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub(crate) mod process;
@@ -13,7 +13,7 @@ use pusher_channels::{
     testing::TestServer,
 };
 
-/// Longer than anything here takes, also on a loaded machine. Only a failing test waits so long.
+/// Longer than any step takes, even on a busy machine. Only a failing test waits for this time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether this build has TLS.
@@ -23,7 +23,7 @@ pub(crate) fn server() -> TestServer {
     TestServer::start().expect("a free port on loopback")
 }
 
-/// A configuration that comes back fast, because tests should not wait for the default back-off.
+/// A configuration that reconnects fast, because tests should not wait for the default delays.
 pub(crate) fn quick(server: &TestServer) -> Config {
     server.config().reconnect(Reconnect::default().max_delay(Duration::from_millis(20)))
 }
@@ -38,7 +38,7 @@ pub(crate) fn subscribed(pusher: &Pusher, name: &str) -> Channel {
     channel
 }
 
-/// A connected client with one subscribed channel, whose confirmation is in the queue of no later receiver.
+/// A connected client with a subscribed channel. Receivers that are made later do not get the confirmation.
 pub(crate) fn room() -> (TestServer, Pusher, Channel) {
     let server = server();
     let pusher = connected(&server);
@@ -46,29 +46,30 @@ pub(crate) fn room() -> (TestServer, Pusher, Channel) {
     (server, pusher, channel)
 }
 
-/// A handler that sends what it is told. It does not mind that nobody receives any more.
+/// A handler that sends its argument. After the receiver has ended, it does nothing.
 pub(crate) fn send_to<T: Clone + Send + 'static>(sender: mpsc::Sender<T>) -> impl FnMut(&T) + Send + 'static {
-    move |told| sender.send(told.clone()).unwrap_or_default()
+    move |value| sender.send(value.clone()).unwrap_or_default()
 }
 
-/// A client whose handlers run when it dispatches, and have been told of the beginning: connected, and subscribed.
-pub(crate) fn dispatched_by_hand(config: Config, channel: &str) -> (Pusher, Channel) {
+/// A client with manual dispatch whose handlers have run for the connection and the subscription.
+pub(crate) fn with_manual_dispatch(config: Config, channel: &str) -> (Pusher, Channel) {
     let pusher = Pusher::new(config.manual_dispatch()).connect().expect("the embedded server accepts");
     let channel = pusher.channel(channel).expect("a valid name");
     let (confirmed, confirmation) = mpsc::channel();
     channel.on_subscription_succeeded(send_to(confirmed));
     channel.subscribe();
-    eventually("the confirmation is told", || {
+    eventually("the confirmation is dispatched", || {
         pusher.dispatch();
         confirmation.try_recv().is_ok()
     });
     (pusher, channel)
 }
 
-/// What goes over a connection of this configuration: events, large and many, a ping, a loss and the way back.
-pub(crate) fn is_as_good_as_a_socket(server: &TestServer, config: Config) {
+/// Asserts that a connection of this configuration works: for large and for many events, a ping, a loss and a
+/// reconnect.
+pub(crate) fn works_like_a_socket(server: &TestServer, config: Config) {
     let policy = Reconnect::default().max_delay(Duration::from_millis(20));
-    let pusher = Pusher::new(config.reconnect(policy)).connect().expect("it connects");
+    let pusher = Pusher::new(config.reconnect(policy)).connect().expect("the client connects");
     subscribed(&pusher, "room");
     let receiver = pusher.receiver();
     let large = "ż".repeat(200_000);
@@ -89,7 +90,7 @@ pub(crate) fn is_as_good_as_a_socket(server: &TestServer, config: Config) {
     assert!(server.wait_for_connections(0, PATIENCE), "the server sees the end");
 }
 
-/// The next notification for which `pick` has a use; those before it are thrown away.
+/// The first result of `pick`. Notifications before it are dropped.
 pub(crate) fn next<T>(receiver: &Receiver, mut pick: impl FnMut(Notification) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -108,7 +109,7 @@ pub(crate) fn next_state(receiver: &Receiver, state: ConnectionState) -> Connect
     })
 }
 
-/// Name and data of the next application event.
+/// The name and the data of the next application event.
 pub(crate) fn next_event(receiver: &Receiver) -> (String, String) {
     next(receiver, |notification| match notification {
         Notification::Event(event) => Some((event.name().to_owned(), event.data().to_owned())),
@@ -123,7 +124,7 @@ pub(crate) fn next_error(receiver: &Receiver) -> Error {
     })
 }
 
-/// Waits for a condition that nothing announces. Yields between looks.
+/// Waits for a condition that causes no notification. Yields between checks.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
@@ -132,21 +133,12 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until exactly so many notifications wait.
+/// Waits until exactly this number of notifications is queued.
 pub(crate) fn waits(receiver: &Receiver, count: usize) {
     eventually(&format!("{count} notifications wait"), || receiver.len() == count);
 }
 
-/// Every public method that the source of a handle has, as `Handle::method`.
-pub(crate) fn public_methods(handle: &str, source: &str) -> Vec<String> {
-    let methods = source.lines().filter_map(|line| line.strip_prefix("    pub fn "));
-    let methods = methods.map(|rest| rest.split(['(', '<']).next().unwrap_or_default());
-    let methods: Vec<_> = methods.map(|method| format!("{handle}::{method}")).collect();
-    assert!(!methods.is_empty(), "{handle}");
-    methods
-}
-
-/// How many threads of this crate's clients there are in this process.
+/// The number of threads of clients in this process.
 #[cfg(target_os = "linux")]
 pub(crate) fn client_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
@@ -160,8 +152,8 @@ pub(crate) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("procfs").count()
 }
 
-/// Runs an ignored test of this file in a process of its own, because other tests have clients too.
-/// One after another, because some of them measure times.
+/// Runs an ignored test of this file in a process of its own, because other tests have clients, too. Only one runs at a
+/// time, because some of them measure times.
 pub(crate) fn run_alone(test: &str) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,6 +161,6 @@ pub(crate) fn run_alone(test: &str) {
         .args(["--ignored", "--exact", test])
         .output()
         .expect("this test runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Examples, run as processes of their own.
+//! Examples that run as processes of their own.
 
 use std::{
     env,
@@ -10,31 +10,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a process may run. Only a failing test lasts so long.
+/// The longest time that a process may run. Only in a failing test it runs for this time.
 const WATCHDOG: Duration = Duration::from_secs(30);
 
-/// Where an example is: this test is `target/PROFILE/deps/TEST-HASH`, the example `target/PROFILE/examples/NAME`.
+/// The path of an example: this test is `target/PROFILE/deps/TEST-HASH`, the example `target/PROFILE/examples/NAME`.
 ///
-/// `cargo test` builds the examples beside the tests. `cargo test --test TEST` does not, and runs whatever
-/// `cargo build --examples` has left.
+/// `cargo test` builds the examples, too. `cargo test --test TEST` does not, and runs the programs that `cargo build
+/// --examples` has built before.
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let profile = test.ancestors().nth(2).expect("target/PROFILE");
     profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
-/// A process that does not outlive the test, also when the test fails.
+/// A process that is killed when this value is dropped.
 pub(crate) struct KilledOnDrop(pub(crate) Child);
 
 impl Drop for KilledOnDrop {
     fn drop(&mut self) {
-        // Either fails when the process has ended, which is what is wanted.
+        // Both calls fail if the process has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The lines of a pipe, read by a thread of their own, so that a test can wait for them with a deadline.
+/// The lines of a pipe. A thread reads them, so that a test can wait for them with a deadline.
 pub(crate) struct Lines {
     lines: Receiver<String>,
     deadline: Instant,
@@ -44,7 +44,7 @@ impl Lines {
     pub(crate) fn read(pipe: impl Read + Send + 'static) -> Self {
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
-            // Not `lines`, which would hide a carriage return.
+            // `lines` would hide a carriage return.
             for line in BufReader::new(pipe).split(b'\n') {
                 let line = String::from_utf8(line.expect("a readable pipe")).expect("UTF-8");
                 if sender.send(line).is_err() {
@@ -55,7 +55,7 @@ impl Lines {
         Self { lines, deadline: Instant::now() + WATCHDOG }
     }
 
-    /// `None` when the pipe is closed.
+    /// The next line; `None` after the end of the pipe.
     pub(crate) fn next(&self) -> Option<String> {
         match self.lines.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => Some(line),

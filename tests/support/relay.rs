@@ -1,4 +1,5 @@
-//! A relay in front of a server on loopback. It sees who connects and every byte, and may hold back what the server says.
+//! A relay in front of a server on loopback. It records its clients and every byte, and may hold back the server's
+//! answers.
 #![allow(dead_code, reason = "every test target uses its own part of this")]
 
 use std::{
@@ -10,13 +11,13 @@ use std::{
 
 use super::support::eventually;
 
-/// How much of what the server says comes through on each connection.
+/// The part of the server's answers that the relay passes on, for each connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answers {
     All,
-    /// After so many bytes the connection ends.
+    /// The connection ends after this number of bytes.
     EndAfter(usize),
-    /// After so many bytes nothing more comes, and the connection stays.
+    /// Nothing is passed on after this number of bytes, and the connection stays open.
     HoldAfter(usize),
 }
 
@@ -27,17 +28,17 @@ pub(crate) struct Relay {
 
 #[derive(Default)]
 struct Seen {
-    /// The ports of those who connected.
+    /// The ports of the clients.
     peers: Vec<u16>,
-    /// What all of them wrote.
+    /// The bytes that all clients have sent.
     written: Vec<u8>,
-    /// How many bytes they got.
+    /// The number of bytes that all clients have received.
     answered: usize,
     ended: usize,
 }
 
 impl Relay {
-    /// Listens on this address, which may be of either family.
+    /// Listens on this address, of IPv4 or IPv6.
     pub(crate) fn start(host: &str, target: SocketAddr, answers: Answers) -> Self {
         let listener = TcpListener::bind((host, 0)).expect("a free port");
         let relay = Self { addr: listener.local_addr().expect("bound"), seen: Arc::default() };
@@ -59,29 +60,29 @@ impl Relay {
         self.addr.port()
     }
 
-    /// The ports of those who connected, in order.
+    /// The ports of the clients, in order.
     pub(crate) fn peers(&self) -> Vec<u16> {
         self.seen.lock().expect("no panic").peers.clone()
     }
 
-    /// Whether any client wrote this.
-    pub(crate) fn has_seen(&self, words: &str) -> bool {
+    /// Whether any client has sent this text.
+    pub(crate) fn has_seen(&self, text: &str) -> bool {
         let seen = self.seen.lock().expect("no panic");
-        seen.written.windows(words.len()).any(|window| window == words.as_bytes())
+        seen.written.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// Whether any client wrote anything.
-    pub(crate) fn is_spoken_to(&self) -> bool {
+    /// Whether any client has sent anything.
+    pub(crate) fn has_received(&self) -> bool {
         !self.seen.lock().expect("no panic").written.is_empty()
     }
 
-    /// How many bytes clients got.
+    /// The number of bytes that all clients have received.
     pub(crate) fn answered(&self) -> usize {
         self.seen.lock().expect("no panic").answered
     }
 
-    /// Waits until somebody has connected, and every connection has ended on the client's side.
-    pub(crate) fn wait_for_the_end_of_all(&self) {
+    /// Waits until a client has connected, and all clients have closed their connections.
+    pub(crate) fn wait_for_the_end_of_all_clients(&self) {
         eventually("every connection ends", || {
             let seen = self.seen.lock().expect("no panic");
             seen.ended > 0 && seen.ended == seen.peers.len()

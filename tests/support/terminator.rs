@@ -1,4 +1,4 @@
-//! The end of TLS in front of a server that speaks none.
+//! Terminates TLS in front of a server without it.
 #![allow(dead_code, reason = "every test target uses its own part of this")]
 
 use std::{
@@ -18,13 +18,13 @@ use openssl::ssl::{
 
 use super::certificates::Files;
 
-/// Speaks TLS 1.2 and 1.3. Returns where it listens, on IPv4.
+/// Accepts TLS 1.2 and 1.3. Returns the address, of IPv4.
 pub(crate) fn terminate_tls(files: &Files, behind: SocketAddr) -> SocketAddr {
     terminate(context(files).build(), behind)
 }
 
-/// Speaks one version, and wants a client certificate from the authority in this file. With TLS 1.3 the client gets a
-/// refusal after the handshake.
+/// Accepts one version, and requires a client certificate of the authority in this file. With TLS 1.3, a client without
+/// one is refused after the handshake.
 pub(crate) fn terminate_for_clients_of(
     root: &Path,
     version: SslVersion,
@@ -49,12 +49,12 @@ pub(crate) fn terminate_noting_names(files: &Files, behind: SocketAddr) -> (Sock
     (terminate(context.build(), behind), noted)
 }
 
-/// Speaks nothing but one version. All but the last two are so old that OpenSSL has to be told to forget its standards.
+/// Accepts only one version. Before TLS 1.2, that needs a lower security level of OpenSSL.
 pub(crate) fn terminate_only(version: SslVersion, files: &Files, behind: SocketAddr) -> SocketAddr {
     let mut context = context(files);
     only(version, &mut context);
     let addr = terminate(context.build(), behind);
-    assert_that_it_speaks(version, addr);
+    assert_version(version, addr);
     addr
 }
 
@@ -72,12 +72,13 @@ fn only(version: SslVersion, context: &mut SslContextBuilder) {
     context.set_cipher_list("ALL:@SECLEVEL=0").expect("known");
 }
 
-/// Otherwise a client would be refused for another reason than its version.
-fn assert_that_it_speaks(version: SslVersion, addr: SocketAddr) {
+/// Checks that the server accepts the version. Otherwise a test would fail for another reason than the version.
+fn assert_version(version: SslVersion, addr: SocketAddr) {
     let mut context = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL works");
     only(version, &mut context);
     let ssl = Ssl::new(&context.build()).expect("OpenSSL works");
-    let connected = ssl.connect(TcpStream::connect(addr).expect("it listens")).expect("it speaks this version");
+    let connected =
+        ssl.connect(TcpStream::connect(addr).expect("it listens")).expect("the server accepts this version");
     assert_eq!(connected.ssl().version2(), Some(version));
 }
 
@@ -87,7 +88,7 @@ fn terminate(context: SslContext, behind: SocketAddr) -> SocketAddr {
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let ssl = Ssl::new(&context).expect("OpenSSL works");
-            // What goes wrong here ends the connection, which is for the client to notice.
+            // An error ends the connection, and the client must notice that.
             thread::spawn(move || serve(ssl, client, behind));
         }
     });
@@ -99,7 +100,7 @@ fn serve(ssl: Ssl, client: TcpStream, behind: SocketAddr) -> io::Result<()> {
     let tls = match ssl.accept(client) {
         Ok(tls) => Mutex::new(tls),
         Err(error) => {
-            // To close with unread bytes would reset the connection, and the client would not get the alert.
+            // Closing a socket with unread bytes would reset the connection, and the client would not get the alert.
             waiting.shutdown(Shutdown::Write)?;
             io::copy(&mut &waiting, &mut io::sink())?;
             return Err(io::Error::other(error));
@@ -117,7 +118,7 @@ fn serve(ssl: Ssl, client: TcpStream, behind: SocketAddr) -> io::Result<()> {
     })
 }
 
-/// TLS cannot be split into two halves. So the lock is taken only when something has come.
+/// A TLS stream cannot be split into two halves, so that the lock is taken only when bytes have arrived.
 fn decrypt(waiting: &TcpStream, tls: &Mutex<SslStream<TcpStream>>, mut plain: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     while waiting.peek(&mut [0])? > 0 {

@@ -1,4 +1,4 @@
-//! A server that takes a client in and sends it away at once is not hammered.
+//! A client does not hammer a server that accepts connections and closes them at once.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,34 +10,34 @@ use pusher_channels::{Pusher, testing::TestServer};
 
 use crate::{figures, support::PATIENCE};
 
-/// The codes that ask for a reconnect at once, one that does not, and none at all.
-const SENT_AWAY_WITH: [Option<u16>; 5] = [Some(4200), Some(4201), Some(4299), Some(1006), None];
+/// The close codes: three that ask for a reconnect at once, one that does not, and no code.
+const CLOSE_CODES: [Option<u16>; 5] = [Some(4200), Some(4201), Some(4299), Some(1006), None];
 
-/// Each code gets so many clients, whose delays are drawn apart.
+/// The number of clients for each code. Their delays are random.
 const CLIENTS: usize = 4;
 
 const CHANNEL: &str = "room";
 
-/// How often a server that nobody comes to looks whether the minute is over.
-const LOOK: Duration = Duration::from_millis(100);
+/// The interval at which a server without clients checks whether the minute is over.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A server that confirms each connection and ends it at once, and its client, which has the default policy.
+/// A server that confirms each connection and closes it at once, and a client with the default policy.
 struct Pair {
     server: TestServer,
     client: Pusher,
     code: Option<u16>,
 }
 
-/// A minute, because the first minute after the first connection is the one with the most attempts: delays only grow
-/// while no connection lasts 10 s.
+/// The first minute after the first connection has the most attempts, because delays only grow while no connection
+/// lasts 10 s.
 #[test]
-fn r1_r2_a_server_that_sends_clients_away_with_4200_sees_at_most_60_attempts_a_minute() {
-    let pairs: Vec<Pair> = SENT_AWAY_WITH.iter().flat_map(|code| (0..CLIENTS).map(|_| Pair::new(*code))).collect();
+fn r1_r2_a_server_that_closes_with_4200_gets_at_most_60_attempts_a_minute() {
+    let pairs: Vec<Pair> = CLOSE_CODES.iter().flat_map(|code| (0..CLIENTS).map(|_| Pair::new(*code))).collect();
     let minute = Instant::now() + Duration::from_secs(60);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for pair in &pairs {
-            scope.spawn(|| pair.send_away_until(&over));
+            scope.spawn(|| pair.close_until(&over));
         }
         thread::sleep(minute.saturating_duration_since(Instant::now()));
         over.store(true, Ordering::Relaxed);
@@ -63,12 +63,12 @@ impl Pair {
         Self { server, client, code }
     }
 
-    fn send_away_until(&self, over: &AtomicBool) {
+    fn close_until(&self, over: &AtomicBool) {
         while !over.load(Ordering::Relaxed) {
-            // Who subscribes has been confirmed.
-            if self.server.wait_for(LOOK, |state| state.subscribers(CHANNEL) > 0) {
+            // A client that has subscribed was confirmed.
+            if self.server.wait_for(CHECK_INTERVAL, |state| state.subscribers(CHANNEL) > 0) {
                 match self.code {
-                    Some(code) => self.server.close_all(code, "come again"),
+                    Some(code) => self.server.close_all(code, "reconnect"),
                     None => self.server.drop_all(),
                 };
                 self.server.wait_for_connections(0, PATIENCE);

@@ -4,7 +4,7 @@ import json
 import sys
 
 CASES = 289
-# What Autobahn itself counts as passed.
+# The results that Autobahn itself counts as passed.
 PASSED = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
 report, name = sys.argv[1:]

@@ -1,4 +1,4 @@
-//! R2: every close code from 1000 to 4999, and what the client does after it.
+//! R2: every close code from 1000 to 4999, and the reaction of the client.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,18 +23,18 @@ use crate::{
 
 const CODES: std::ops::RangeInclusive<u16> = 1000..=4999;
 
-/// So many clients at once: most of them wait a second each for nothing.
+/// The number of clients at once. Most of them only wait for a second.
 const CLIENTS: usize = 50;
 
-/// Closes each first connection with the code that its app key is, and is good to all later ones.
-struct Closing {
+/// A server that closes the first connection of each app key with that key as the code, and keeps all later ones.
+struct ClosingServer {
     address: SocketAddr,
     visits: Arc<Mutex<HashMap<u16, u32>>>,
-    /// The clients that came with TLS, by their address.
+    /// The addresses of the clients that connected with TLS.
     tls: Arc<Mutex<HashSet<SocketAddr>>>,
 }
 
-impl Closing {
+impl ClosingServer {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -77,12 +77,12 @@ fn serve(mut stream: TcpStream, visits: &Mutex<HashMap<u16, u32>>, tls: &Mutex<H
     if visit == 1 {
         return stream.write_all(&wire::close(code, b"gone"));
     }
-    // Until the client goes.
+    // Waits until the client disconnects.
     stream.read_to_end(&mut Vec::new()).map(drop)
 }
 
-/// Connects with this code as the app's key, and looks what becomes of it.
-fn check(closing: &Closing, code: u16) {
+/// Connects with this code as the app key, and checks the reaction of the client.
+fn check(closing: &ClosingServer, code: u16) {
     let config = Config::host(code.to_string(), closing.address.ip().to_string())
         .port(closing.address.port())
         .tls(false)
@@ -107,13 +107,13 @@ fn check(closing: &Closing, code: u16) {
             next_state(&receiver, ConnectionState::Connecting);
             let refused = next_state(&receiver, ConnectionState::Reconnecting);
             assert!(!closing.tls.lock().is_empty(), "{code}: no TLS was tried, but {refused:?}");
-            assert_eq!(closing.visits(code), 1, "{code}: never plain again");
+            assert_eq!(closing.visits(code), 1, "{code}: no other attempt without TLS");
         }
         4001..=4099 => {
             assert_eq!(lost.current, ConnectionState::Failed, "{code}");
             assert_eq!(lost.cause.as_ref().and_then(|cause| cause.code()), Some(code));
             assert_eq!((closing.visits(code), pusher.stats().attempts), (1, 1), "{code}");
-            pusher.connect().unwrap_or_else(|error| panic!("{code}: the next good connection: {error}"));
+            pusher.connect().unwrap_or_else(|error| panic!("{code}: the next connection: {error}"));
         }
         _ => {
             let delay = lost.retry_in.unwrap_or_else(|| panic!("{code}: {lost:?}"));
@@ -123,7 +123,10 @@ fn check(closing: &Closing, code: u16) {
                 _ => assert!(delay <= Duration::from_millis(10), "{code}: {delay:?}"),
             }
             next_state(&receiver, ConnectionState::Connected);
-            assert!(end.elapsed() >= delay.saturating_sub(Duration::from_millis(50)), "{code}: sooner than it said");
+            assert!(
+                end.elapsed() >= delay.saturating_sub(Duration::from_millis(50)),
+                "{code}: before the reported delay"
+            );
             assert_eq!(closing.visits(code), 2, "{code}");
         }
     }
@@ -131,7 +134,7 @@ fn check(closing: &Closing, code: u16) {
 
 #[test]
 fn r2_every_close_code_has_the_action_of_its_range() {
-    let closing = Closing::start();
+    let closing = ClosingServer::start();
     let next = AtomicU16::new(*CODES.start());
     thread::scope(|scope| {
         for _ in 0..CLIENTS {

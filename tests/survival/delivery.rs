@@ -1,5 +1,5 @@
-//! Every event arrives once and in order while the client is connected; with a queue that drops, every one is accounted for.
-//! Rules H3, H4, R12.
+//! Rules H3, H4 and R12: every event arrives once and in order while the client is connected. With a queue that drops,
+//! delivered and dropped events together are all events.
 
 use std::{
     sync::{
@@ -19,21 +19,21 @@ use super::{
     support::{PATIENCE, eventually},
 };
 
-/// Numbers go through them in turn.
+/// The channels of the source. Consecutive numbers go through them in turn.
 const CHANNELS: [&str; 4] = ["prices", "scores", "positions", "messages"];
 
 const EVENTS: u64 = 10_000_000;
 
-/// Sent to each slow consumer.
+/// The number of events for each slow consumer.
 const EVENTS_FOR_THE_SLOW: u64 = 2_000_000;
 
-/// The number that an event carries.
+/// The number in an event.
 fn number(event: &Event) -> u64 {
     event.data().parse().expect("a number")
 }
 
-/// Connected to the source and subscribed to its channels, with nothing on its way.
-fn listening(pusher: &Pusher) {
+/// Connects the client, and waits until all channels are confirmed.
+fn connect_and_subscribe(pusher: &Pusher) {
     let confirmed = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&confirmed);
     let binding = pusher.on_subscription_succeeded(move |_| {
@@ -47,7 +47,7 @@ fn listening(pusher: &Pusher) {
     binding.unbind();
 }
 
-/// Every number from `first` on, in steps of `step`, and nothing else.
+/// A handler that expects the numbers from `first` on, in steps of `step`.
 fn in_order(first: u64, step: u64) -> impl FnMut(&Event) {
     let mut next = first;
     move |event| {
@@ -62,7 +62,7 @@ fn h3_ten_million_events_arrive_once_and_in_order() {
     let pusher = Pusher::new(source.config().overflow(Overflow::Block));
     let (failed, failures) = mpsc::channel();
     pusher.on_error(move |error| drop(failed.send(error.clone())));
-    listening(&pusher);
+    connect_and_subscribe(&pusher);
     let receiver = pusher.receiver();
     for (first, name) in (0..).zip(CHANNELS) {
         pusher.channel(name).expect("a valid name").bind(EVENT, in_order(first, CHANNELS.len() as u64));
@@ -80,14 +80,14 @@ fn h3_ten_million_events_arrive_once_and_in_order() {
     source.send(EVENTS);
     let mut check = in_order(0, 1);
     for _ in 0..EVENTS {
-        match receiver.recv().expect("the client lives") {
+        match receiver.recv().expect("the client is alive") {
             Notification::Event(event) => check(&event),
             other => panic!("an event was expected, not {other:?}"),
         }
     }
-    handled.recv_timeout(PATIENCE).expect("the handlers see the last event too");
+    handled.recv_timeout(PATIENCE).expect("the handlers get the last event, too");
     let took = began.elapsed();
-    // A check in a handler that failed is a panic there, which is reported.
+    // A failed check in a handler is a panic, which is reported.
     assert!(failures.try_recv().is_err() && receiver.is_empty());
     let stats = pusher.stats();
     assert_eq!((stats.events, stats.dropped, stats.ignored, stats.bad_messages), (EVENTS, 0, 0, 0));
@@ -97,7 +97,7 @@ fn h3_ten_million_events_arrive_once_and_in_order() {
     figures::record("delivery while connected", measured, "10,000,000 events, none lost, doubled or out of order");
 }
 
-/// What one consumer got. Together with the losses that it was told of, in their places, that is everything.
+/// The events that a consumer got, and the losses that were reported in their places.
 #[derive(Default)]
 struct Account {
     next: u64,
@@ -107,7 +107,7 @@ struct Account {
 
 impl Account {
     fn event(&mut self, event: &Event) {
-        assert_eq!(number(event), self.next, "what is missing before it was told as dropped");
+        assert_eq!(number(event), self.next, "a missing event is reported as dropped in its place");
         self.next += 1;
         self.delivered += 1;
     }
@@ -122,7 +122,7 @@ impl Account {
     }
 }
 
-/// Makes a consumer slow: after some events it takes no more until more have been dropped.
+/// Makes a consumer slow: after some events it takes no more until others were dropped.
 struct Slowness {
     random: u64,
     left: u64,
@@ -134,14 +134,14 @@ impl Slowness {
         Self { random: seed, left: 0, client: client.clone() }
     }
 
-    /// Before each event.
-    fn dawdle(&mut self, dropped: impl Fn() -> u64) {
+    /// Called before each event.
+    fn wait(&mut self, dropped: impl Fn() -> u64) {
         if self.left == 0 {
             // Knuth's linear congruential generator.
             self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             self.left = 1 + (self.random >> 33) % 3000;
             let before = dropped();
-            // Once everything has been received, nothing is dropped any more.
+            // No event is dropped after all were received.
             while dropped() == before && self.client.stats().events < EVENTS_FOR_THE_SLOW {
                 std::thread::yield_now();
             }
@@ -151,31 +151,31 @@ impl Slowness {
 }
 
 #[test]
-fn h4_with_a_slow_consumer_delivered_and_dropped_are_what_was_sent() {
-    let mut told = Vec::new();
+fn h4_with_a_slow_consumer_delivered_and_dropped_events_are_all_events() {
+    let mut measured = Vec::new();
     for (seed, overflow) in [(1, Overflow::DropOldest), (2, Overflow::DropNewest)] {
         let [receiver, handlers] = account_for(seed, overflow);
         for (consumer, account) in [("a receiver", receiver), ("handlers", handlers)] {
             let Account { delivered, dropped, .. } = account;
             assert_eq!(delivered + dropped, EVENTS_FOR_THE_SLOW, "{overflow:?}, {consumer}, seed {seed}");
             assert!(dropped > 1000 && delivered > 1000, "{consumer}: {delivered} delivered, {dropped} dropped");
-            told.push(format!("{overflow:?} {consumer}: {delivered} + {dropped}"));
+            measured.push(format!("{overflow:?} {consumer}: {delivered} + {dropped}"));
         }
     }
-    figures::record("delivery to slow consumers", told.join(", "), "delivered + dropped = 2,000,000 sent");
+    figures::record("delivery to slow consumers", measured.join(", "), "delivered + dropped = 2,000,000 sent");
 }
 
-/// What a slow receiver and slow handlers of one client get.
+/// The events that a slow receiver and slow handlers of one client get.
 fn account_for(seed: u64, overflow: Overflow) -> [Account; 2] {
     let source = Source::start(&CHANNELS);
     let pusher = Pusher::new(source.config().overflow(overflow).queue_capacity(1000));
-    listening(&pusher);
+    connect_and_subscribe(&pusher);
     let receiver = pusher.receiver();
     let handlers = Arc::new(Mutex::new(Account::default()));
     let account = Arc::clone(&handlers);
     let (mut slowness, client) = (Slowness::new(seed, &pusher), pusher.clone());
     pusher.on_event(move |event| {
-        slowness.dawdle(|| client.stats().dropped);
+        slowness.wait(|| client.stats().dropped);
         account.lock().event(event);
     });
     let account = Arc::clone(&handlers);
@@ -189,10 +189,15 @@ fn account_for(seed: u64, overflow: Overflow) -> [Account; 2] {
     let mut slowness = Slowness::new(!seed, &pusher);
     let deadline = Instant::now() + PATIENCE;
     while !account.is_complete() || !handlers.lock().is_complete() {
-        assert!(Instant::now() < deadline, "{overflow:?}: of {} events {} came", account.next, account.delivered);
+        assert!(
+            Instant::now() < deadline,
+            "{overflow:?}: of {} events, {} were delivered",
+            account.next,
+            account.delivered
+        );
         match receiver.try_recv() {
             Ok(Notification::Event(event)) => {
-                slowness.dawdle(|| receiver.dropped());
+                slowness.wait(|| receiver.dropped());
                 account.event(&event);
             }
             Ok(Notification::Lagged(dropped)) => account.lagged(dropped),

@@ -1,5 +1,5 @@
-//! Connection faults at every stage of a connection, from connecting to closing: the client comes back in time, alone on
-//! one socket, with every wanted channel subscribed once.
+//! Faults at every stage of a connection, from connecting to closing: the client reconnects in time with one socket,
+//! and subscribes every wanted channel once.
 
 use std::{
     collections::BTreeMap,
@@ -15,11 +15,11 @@ use pusher_channels::testing::TestServer;
 use crate::{
     fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
     figures,
-    subject::{ACTIVITY, CHANNELS, CONNECT, History, NOTICE, PONG, RECOVERY, Subject, config},
     support::PATIENCE,
+    test_client::{ACTIVITY, CHANNELS, CONNECT, History, NOTICE, PONG, RECOVERY, TestClient, config},
 };
 
-/// A fault, the stages at which it can strike, and what it must lead to.
+/// A fault, the stages at which it can happen, and its effect.
 pub(crate) struct Row {
     pub(crate) action: Action,
     pub(crate) stages: &'static [Stage],
@@ -28,11 +28,11 @@ pub(crate) struct Row {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The client is told the end of the connection.
+    /// The client is notified of the end of the connection.
     Lost,
-    /// The client has to notice by itself.
+    /// The client must detect the end by itself.
     Silent,
-    /// The connection only becomes slow.
+    /// The connection becomes slow.
     Kept,
 }
 
@@ -44,7 +44,7 @@ const WHILE_OPEN: &[Stage] = &[Accepted, Request, Response, Established, Subscri
 const ALL: &[Stage] =
     &[Connecting, Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event, Closing];
 
-/// All faults. A new one is one row.
+/// All faults. A new fault is a new row.
 pub(crate) const ROWS: &[Row] = &[
     Row { action: Action::Reset, stages: AFTER_CONNECTING, effect: Effect::Lost },
     Row { action: Action::Finish, stages: AFTER_CONNECTING, effect: Effect::Lost },
@@ -54,22 +54,23 @@ pub(crate) const ROWS: &[Row] = &[
     Row { action: Action::Stall, stages: AFTER_CONNECTING, effect: Effect::Silent },
     Row { action: Action::LoseToClient, stages: AFTER_CONNECTING, effect: Effect::Silent },
     Row { action: Action::LoseToServer, stages: AFTER_CONNECTING, effect: Effect::Silent },
-    // C3: the deadline is absolute, so that bytes which trickle in do not extend it.
+    // C3: the deadline is absolute, so that single bytes do not extend it.
     Row { action: Action::Drip(SLOW), stages: &[Accepted, Request, Response], effect: Effect::Silent },
     Row { action: Action::Drip(Duration::from_millis(1)), stages: WHILE_OPEN, effect: Effect::Kept },
     Row { action: Action::Delay(Duration::from_millis(50)), stages: WHILE_OPEN, effect: Effect::Kept },
 ];
 
-/// A response at this pace takes several times [`CONNECT`].
+/// At this pace, a response takes several times [`CONNECT`].
 const SLOW: Duration = Duration::from_millis(40);
 
-/// Each fault at each of its stages is tried with so many seeds, which draw the cut, the outage and the host's form.
+/// The number of seeds for each fault at each of its stages. A seed chooses the cut, the outage and the form of the
+/// host.
 const SEEDS: u64 = 18;
 
-/// A fault that has not struck after so long meets another connection.
+/// A fault that has not happened after this time is tried on another connection.
 const ANOTHER_AFTER: Duration = Duration::from_secs(2);
 
-/// So many cases run at once. Nearly all of the time they wait.
+/// The number of cases that run at once. They wait most of the time.
 const AT_ONCE: usize = 32;
 
 #[test]
@@ -82,7 +83,7 @@ fn c3_r6_r8_r9_the_client_recovers_from_every_fault_at_every_stage() {
     figures::record(
         "connection faults",
         format_args!(
-            "{} of {} recovered, at worst {:?} beyond the back-off; silence noticed at worst {:?} after the timeouts",
+            "{} of {} recovered, at worst {:?} beyond the back-off; silence detected at worst {:?} after the timeouts",
             measured.len(),
             cases.len(),
             worst(|m| m.recovery),
@@ -92,7 +93,7 @@ fn c3_r6_r8_r9_the_client_recovers_from_every_fault_at_every_stage() {
     );
 }
 
-/// One run: a client, its server, and what happens between them.
+/// One run: a client, its server, and the fault between them.
 #[derive(Clone, Copy)]
 struct Case {
     fault: Fault,
@@ -100,7 +101,7 @@ struct Case {
     seed: u64,
 }
 
-/// How long what is promised took beyond what is allowed for free.
+/// The time beyond the allowed delays.
 #[derive(Default)]
 struct Measured {
     recovery: Duration,
@@ -121,7 +122,7 @@ fn drawn_cases() -> impl Iterator<Item = Case> {
     })
 }
 
-/// A FIN and an RST after every byte of what the server sends first, and of an event.
+/// A FIN and an RST after every byte of the first messages of the server, and of an event.
 fn byte_by_byte() -> impl Iterator<Item = Case> {
     let lengths = lengths();
     [Response, Established, Confirming, Event].into_iter().flat_map(move |stage| {
@@ -136,14 +137,14 @@ fn byte_by_byte() -> impl Iterator<Item = Case> {
     })
 }
 
-/// How long the messages are, as a connection without a fault has them.
+/// The lengths of the messages on a connection without a fault.
 fn lengths() -> BTreeMap<Stage, usize> {
     let server = TestServer::start().expect("a free port");
     let proxy = FaultProxy::before(server.addr());
-    let subject = Subject::new(config("127.0.0.1", proxy.port()));
-    subject.pusher.connect().expect("nothing is wrong");
-    subject.wait_subscribed();
-    subject.each_event_arrives_once(&server).expect("nothing is wrong");
+    let client = TestClient::new(config("127.0.0.1", proxy.port()));
+    client.pusher.connect().expect("there is no fault");
+    client.wait_subscribed();
+    client.each_event_arrives_once(&server).expect("there is no fault");
     proxy.log().lengths
 }
 
@@ -170,34 +171,34 @@ impl Case {
     fn run(&self) -> Result<Measured, String> {
         let server = TestServer::start().map_err(|error| error.to_string())?;
         let proxy = FaultProxy::before(server.addr());
-        let subject = Subject::new(config(self.host(), proxy.port()));
-        let struck = strike(self.fault, &server, &proxy, &subject, History::is_recovered);
-        let healed = self.heal(&server, &proxy, &subject, struck);
+        let client = TestClient::new(config(self.host(), proxy.port()));
+        let struck = strike(self.fault, &server, &proxy, &client, History::is_recovered);
+        let healed = self.heal(&server, &proxy, &client, struck);
         let measured = match self.effect {
             Effect::Kept => {
-                subject.wait_subscribed();
+                client.wait_subscribed();
                 Measured::default()
             }
-            _ if self.fault.stage == Closing => self.check_return(&subject, healed)?,
-            _ => self.check_recovery(&subject, &proxy, struck, healed)?,
+            _ if self.fault.stage == Closing => self.check_return(&client, healed)?,
+            _ => self.check_recovery(&client, &proxy, struck, healed)?,
         };
-        subject.each_event_arrives_once(&server)?;
-        self.check_kept(&subject, struck)?;
+        client.each_event_arrives_once(&server)?;
+        self.check_kept(&client, struck)?;
         check_subscriptions(&server)?;
-        subject.pusher.disconnect();
+        client.pusher.disconnect();
         match proxy.log().overlaps {
             0 => Ok(measured),
-            overlaps => Err(format!("{overlaps} times there were two sockets at once")),
+            overlaps => Err(format!("there were two sockets at once {overlaps} times")),
         }
     }
 
-    /// Some resolve a name, which has an address too many.
+    /// The host of the server. Some cases use a name that also has an address on which nothing listens.
     fn host(&self) -> &'static str {
         if self.seed % 4 == 3 { "localhost" } else { "127.0.0.1" }
     }
 
-    /// Ends what outlasts the connection: a closed port, a server that is down. Returns when the fault was about to be over.
-    fn heal(&self, server: &TestServer, proxy: &FaultProxy, subject: &Subject, struck: Instant) -> Instant {
+    /// Ends faults that outlast the connection: a closed port, or a server that is down. Returns the time just before.
+    fn heal(&self, server: &TestServer, proxy: &FaultProxy, client: &TestClient, struck: Instant) -> Instant {
         let outage = Duration::from_millis(100 + mix(self.seed) % 300);
         let mut healed = struck;
         match self.fault.action {
@@ -218,21 +219,21 @@ impl Case {
         }
         if self.fault.stage == Closing {
             healed = Instant::now();
-            subject.pusher.connect_background().expect("it was connected before");
+            client.pusher.connect_background().expect("it was connected before");
         }
         healed
     }
 
-    /// R10: what went wrong while closing does not matter to the next connection.
-    fn check_return(&self, subject: &Subject, again: Instant) -> Result<Measured, String> {
-        let history = subject.wait(|history| history.recovered_after(again).is_some());
-        let recovered = history.recovered_after(again).ok_or_else(|| format!("not back: {history}"))?;
+    /// R10: a fault while closing does not affect the next connection.
+    fn check_return(&self, client: &TestClient, again: Instant) -> Result<Measured, String> {
+        let history = client.wait(|history| history.recovered_after(again).is_some());
+        let recovered = history.recovered_after(again).ok_or_else(|| format!("not connected again: {history}"))?;
         in_time(recovered - again, &format!("{history}"))
     }
 
     fn check_recovery(
         &self,
-        subject: &Subject,
+        client: &TestClient,
         proxy: &FaultProxy,
         struck: Instant,
         healed: Instant,
@@ -241,66 +242,65 @@ impl Case {
             let lost = history.losses_since(struck).first()?.at;
             history.recovered_after(lost.max(healed))
         };
-        let history = subject.wait(|history| back(history).is_some());
-        let told = || format!("{history}");
-        let recovered = back(&history).ok_or_else(|| format!("not back: {}", told()))?;
+        let history = client.wait(|history| back(history).is_some());
+        let shown = || format!("{history}");
+        let recovered = back(&history).ok_or_else(|| format!("not connected again: {}", shown()))?;
         let loss = &history.losses_since(struck)[0];
         let (mut notice, mut since) = (Duration::ZERO, healed);
         if self.effect == Effect::Silent {
             if !loss.timed_out {
-                return Err(format!("given up before its time: {}", told()));
+                return Err(format!("dropped before its time: {}", shown()));
             }
             let last_sign = if loss.was_connected { proxy.log().last_byte() } else { loss.attempt_began };
             let silence = loss.at - last_sign.ok_or("silence has a beginning")?;
             let timeouts = if loss.was_connected { ACTIVITY + PONG } else { CONNECT };
             notice = silence.saturating_sub(timeouts);
             if notice > NOTICE {
-                return Err(format!("silence was noticed {notice:?} after the timeouts: {}", told()));
+                return Err(format!("silence was detected {notice:?} after the timeouts: {}", shown()));
             }
             since = loss.at;
         }
-        // Whoever counts the attempts that the client makes for no reason as back-off would forgive them all.
+        // A further loss would count as back-off below, so that it must be excluded first.
         if history.losses_since(since).len() > 1 {
-            return Err(format!("lost again after the fault was over: {}", told()));
+            return Err(format!("lost again after the fault was over: {}", shown()));
         }
         let recovery = (recovered - since).saturating_sub(history.backed_off(since, recovered));
-        Ok(Measured { notice, ..in_time(recovery, &told())? })
+        Ok(Measured { notice, ..in_time(recovery, &shown())? })
     }
 
-    /// A slow connection is not a dead one.
-    fn check_kept(&self, subject: &Subject, struck: Instant) -> Result<(), String> {
-        let history = subject.wait(|_| true);
+    /// A slow connection must not be dropped.
+    fn check_kept(&self, client: &TestClient, struck: Instant) -> Result<(), String> {
+        let history = client.wait(|_| true);
         let lost = self.effect == Effect::Kept && !history.losses_since(struck).is_empty();
-        if lost { Err(format!("a slow connection was given up: {history}")) } else { Ok(()) }
+        if lost { Err(format!("a slow connection was dropped: {history}")) } else { Ok(()) }
     }
 }
 
-/// Connects the client, brings it to the stage, and lets the fault happen. `settled` says whether all is subscribed.
+/// Connects the client, waits for the stage, and causes the fault. `settled` says whether all channels are subscribed.
 pub(crate) fn strike(
     fault: Fault,
     server: &TestServer,
     proxy: &FaultProxy,
-    subject: &Subject,
+    client: &TestClient,
     settled: impl Fn(&History) -> bool,
 ) -> Instant {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(struck) = try_to_strike(fault, server, proxy, subject, &settled) {
+        if let Some(struck) = try_to_strike(fault, server, proxy, client, &settled) {
             return struck;
         }
-        // Among the calls of a program are some that keep a connection from coming to that point. Another one does.
-        assert!(Instant::now() < deadline, "{fault:?} does not strike: {}", account(server, proxy, subject));
-        subject.pusher.disconnect();
+        // Calls of a program may keep a connection from reaching that point. Another connection is tried then.
+        assert!(Instant::now() < deadline, "{fault:?} does not happen: {}", account(server, proxy, client));
+        client.pusher.disconnect();
     }
 }
 
-/// One connection. When it does not meet the fault, none does until the next try, so that a late fault keeps nobody from
-/// settling.
+/// Tries one connection. If the fault does not happen, it is disarmed, so that it cannot happen late.
 fn try_to_strike(
     fault: Fault,
     server: &TestServer,
     proxy: &FaultProxy,
-    subject: &Subject,
+    client: &TestClient,
     settled: impl Fn(&History) -> bool,
 ) -> Option<Instant> {
     if fault.stage == Connecting {
@@ -308,70 +308,70 @@ fn try_to_strike(
     } else if fault.stage < Idle {
         proxy.arm(fault);
     }
-    subject.pusher.connect_background().expect("a good configuration");
+    client.pusher.connect_background().expect("the configuration is valid");
     if fault.stage >= Idle {
-        let is_settled = settled(&subject.wait(&settled));
-        assert!(is_settled, "not subscribed before {fault:?}: {}", account(server, proxy, subject));
+        let is_settled = settled(&client.wait(&settled));
+        assert!(is_settled, "not subscribed before {fault:?}: {}", account(server, proxy, client));
     }
     match fault.stage {
         Idle => proxy.strike(fault.action),
         Event => {
             proxy.arm(fault);
             let deadline = Instant::now() + ANOTHER_AFTER;
-            // Whoever is just not subscribed is sent the next one.
+            // A client that was not subscribed gets the next event.
             while proxy.wait_struck(Duration::from_millis(50)).is_none() && Instant::now() < deadline {
-                server.trigger(CHANNELS[0], "struck", "by the fault");
+                server.trigger(CHANNELS[0], "fault", "an event");
             }
         }
         Closing => {
             proxy.arm(fault);
-            subject.pusher.disconnect();
+            client.pusher.disconnect();
         }
         _ => {}
     }
     proxy.wait_struck_or_disarm(ANOTHER_AFTER)
 }
 
-/// What client, proxy and server have to say when something that was waited for does not come.
-fn account(server: &TestServer, proxy: &FaultProxy, subject: &Subject) -> String {
+/// The states of client, proxy and server, for the message of a failure.
+fn account(server: &TestServer, proxy: &FaultProxy, client: &TestClient) -> String {
     let subscribers = CHANNELS.map(|channel| server.subscribers(channel));
     format!(
-        "the client has {:?}, and was told: {}; the proxy has {:?}; \
-         the server has {} connections of {} so far, subscribers {subscribers:?}",
-        subject.pusher.stats(),
-        subject.wait(|_| true),
+        "client: {:?}, notifications: {}; proxy: {:?}; \
+         server: {} connections of {} so far, subscribers {subscribers:?}",
+        client.pusher.stats(),
+        client.wait(|_| true),
         proxy.log(),
         server.connections(),
         server.attempts(),
     )
 }
 
-fn in_time(recovery: Duration, told: &str) -> Result<Measured, String> {
+fn in_time(recovery: Duration, shown: &str) -> Result<Measured, String> {
     if recovery > RECOVERY {
-        return Err(format!("back {recovery:?} after the back-off: {told}"));
+        return Err(format!("connected again {recovery:?} after the back-off: {shown}"));
     }
     Ok(Measured { recovery, notice: Duration::ZERO })
 }
 
-/// R8: on no connection was a channel asked for twice, and on the last one each was asked for.
+/// R8: no connection subscribed a channel twice, and the last one subscribed every channel.
 fn check_subscriptions(server: &TestServer) -> Result<(), String> {
-    let mut asked: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let mut subscribed: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for received in server.received().iter().filter(|received| received.text.contains("pusher:subscribe")) {
         let message: serde_json::Value = serde_json::from_str(&received.text).map_err(|error| error.to_string())?;
         let channel = message["data"]["channel"].as_str().unwrap_or_default().to_owned();
-        asked.entry(received.connection).or_default().push(channel);
+        subscribed.entry(received.connection).or_default().push(channel);
     }
     let twice = |channels: &&Vec<String>| CHANNELS.iter().any(|c| channels.iter().filter(|name| name == c).count() > 1);
-    if let Some(channels) = asked.values().find(twice) {
+    if let Some(channels) = subscribed.values().find(twice) {
         return Err(format!("subscribed twice on one connection: {channels:?}"));
     }
-    match asked.last_key_value() {
+    match subscribed.last_key_value() {
         Some((_, channels)) if channels.len() == CHANNELS.len() => Ok(()),
         last => Err(format!("the last connection subscribed {last:?}")),
     }
 }
 
-/// The finaliser of SplitMix64: neighbouring seeds give unrelated numbers.
+/// The finaliser of SplitMix64. Consecutive seeds give unrelated numbers.
 pub(crate) fn mix(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,8 +1,8 @@
-//! The figures of a run, one file each, which the script prints as one table at the end.
+//! The figures of a run, one file each. The script prints them as a table at the end.
 
 use std::{fmt::Display, fs, path::Path};
 
-/// Notes what was measured beside what is demanded. The test asserts before it records.
+/// Records a measured figure and its limit. The test asserts the limit before.
 pub(crate) fn record(what: &str, measured: impl Display, demanded: &str) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("figures");
     fs::create_dir_all(&folder).expect("a writable target folder");

@@ -1,5 +1,5 @@
-//! Hostile servers (C3, C6, R2-R7, S6, S8, D1-D3, P2): whatever comes, nothing panics, nothing hangs, memory stays, and the
-//! next good connection works.
+//! Hostile servers (C3, C6, R2 to R7, S6, S8, D1 to D3, P2): no message causes a panic, a hang or unbounded memory, and
+//! the next good connection works.
 
 use std::{
     panic,
@@ -22,24 +22,25 @@ use crate::{
     support::run_alone,
 };
 
-/// No scenario takes a fifth of this.
+/// The deadline of a scenario. Each takes less than a fifth of it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What a client has to show is shown by the time of the next good event, save what is counted or told beside it.
-const SHOWN: Duration = Duration::from_secs(10);
+/// The deadline for the reaction of the client after the next good event.
+const REACTION: Duration = Duration::from_secs(10);
 
-/// What a hostile server may make a client hold, beside what an idle one does (D3).
+/// The memory that a client may hold under a hostile server, beside that of an idle client (D3).
 const MEMORY: usize = 32 << 20;
 
-/// Counted by the panic hook, whatever thread it was.
+/// The panics of all threads, counted by the panic hook.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
-fn d3_no_hostile_server_harms_a_client() {
+fn d3_a_client_survives_every_hostile_server() {
     run_alone("hostile::every_scenario_alone");
 }
 
-/// One after another, because memory is counted for the process as a whole. `HOSTILE=words` runs those whose name has the words.
+/// Runs one scenario after another, because memory is measured for the whole process. The variable `HOSTILE` chooses
+/// scenarios by a part of their names.
 #[test]
 #[ignore = "counts memory and panics, so that it runs in a process of its own"]
 fn every_scenario_alone() {
@@ -71,9 +72,9 @@ fn every_scenario_alone() {
     }
 }
 
-/// What a client showed: how errors begin, at most a few of each kind.
+/// The reports of a client: the beginnings of its errors, up to four of each kind.
 #[derive(Default)]
-struct Shown {
+struct Reports {
     causes: Vec<String>,
     errors: Vec<String>,
     refusals: Vec<String>,
@@ -85,12 +86,12 @@ fn note(notes: &mut Vec<String>, error: &Error) {
     }
 }
 
-/// Runs one scenario. Returns what was wrong, and the memory that was held at most.
+/// Runs one scenario. Returns the failure, and the peak of the memory.
 fn run(scenario: &Scenario) -> (Result<(), String>, usize) {
     let server = Server::start(scenario, !matches!(scenario.shows, Shows::Ends(_)));
     let panics = PANICS.load(Ordering::SeqCst);
     let growth = Growth::since_now();
-    let outcome = Client::of(scenario, &server).stand(scenario, &server);
+    let outcome = Client::of(scenario, &server).run(scenario, &server);
     let peak = growth.peak();
     let outcome = outcome.and_then(|()| match PANICS.load(Ordering::SeqCst) - panics {
         _ if peak > MEMORY => Err(format!("{} KiB were held", peak >> 10)),
@@ -102,27 +103,27 @@ fn run(scenario: &Scenario) -> (Result<(), String>, usize) {
 
 struct Client {
     pusher: Pusher,
-    shown: Arc<Mutex<Shown>>,
-    /// The names of the events by which the servers are told apart.
+    reports: Arc<Mutex<Reports>>,
+    /// The names of the marker events that arrive.
     events: Receiver<&'static str>,
 }
 
 impl Client {
     fn of(scenario: &Scenario, server: &Server) -> Self {
         let pusher = Pusher::new((scenario.options)(config(server)));
-        let shown = Arc::new(Mutex::new(Shown::default()));
+        let reports = Arc::new(Mutex::new(Reports::default()));
         let (sender, events) = channel();
         for name in ["stays", "good"] {
             let sender = sender.clone();
             pusher.bind(name, move |_| sender.send(name).unwrap_or_default());
         }
-        let notes = Arc::clone(&shown);
+        let notes = Arc::clone(&reports);
         pusher.on_connection_state_change(move |change| {
             change.cause.iter().for_each(|cause| note(&mut notes.lock().causes, cause));
         });
-        let notes = Arc::clone(&shown);
+        let notes = Arc::clone(&reports);
         pusher.on_error(move |error| note(&mut notes.lock().errors, error));
-        let notes = Arc::clone(&shown);
+        let notes = Arc::clone(&reports);
         pusher.on_subscription_error(move |failed| note(&mut notes.lock().refusals, &failed.error));
         if scenario.signs_in {
             pusher.sign_in().expect("there is an authenticator");
@@ -130,21 +131,21 @@ impl Client {
         for channel in scenario.channels.iter().map(String::as_str).chain([ROOM]) {
             pusher.subscribe(channel).expect("a valid name");
         }
-        Self { pusher, shown, events }
+        Self { pusher, reports, events }
     }
 
-    /// Stands what the server does, and then connects to it as if nothing had been.
-    fn stand(&self, scenario: &Scenario, server: &Server) -> Result<(), String> {
+    /// Waits until the client has reacted to the hostile server, and then connects it to a good one.
+    fn run(&self, scenario: &Scenario, server: &Server) -> Result<(), String> {
         let deadline = Instant::now() + DEADLINE;
         self.pusher.connect_background().map_err(|error| error.to_string())?;
         let stays = !matches!(scenario.shows, Shows::Ends(_));
         if stays {
             self.await_event("stays", deadline)?;
-            self.await_shown(scenario)?;
-            server.go_on();
+            self.await_reaction(scenario)?;
+            server.end_first();
         }
         self.await_event("good", deadline)?;
-        self.await_shown(scenario)?;
+        self.await_reaction(scenario)?;
         let accepted = server.accepted();
         if stays && accepted != 2 { Err(format!("{accepted} connections instead of 2")) } else { Ok(()) }
     }
@@ -156,15 +157,15 @@ impl Client {
                 Ok(_) | Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
                 _ => return Err(format!("no event {wanted:?}, but {}", self.description())),
             }
-            // What was refused for good is tried again when the user says so.
+            // After a final refusal, the program connects again.
             if self.pusher.state() == ConnectionState::Failed {
                 self.pusher.connect_background().map_err(|error| error.to_string())?;
             }
         }
     }
 
-    fn await_shown(&self, scenario: &Scenario) -> Result<(), String> {
-        let deadline = Instant::now() + SHOWN;
+    fn await_reaction(&self, scenario: &Scenario) -> Result<(), String> {
+        let deadline = Instant::now() + REACTION;
         while !self.shows(scenario.shows) {
             if Instant::now() > deadline || matches!(scenario.shows, Shows::Tolerates) {
                 return Err(format!("{:?} is not shown, but {}", scenario.shows, self.description()));
@@ -175,7 +176,7 @@ impl Client {
     }
 
     fn shows(&self, shows: Shows) -> bool {
-        let Shown { causes, errors, refusals } = &*self.shown.lock();
+        let Reports { causes, errors, refusals } = &*self.reports.lock();
         let has = |notes: &[String], kind: &str| notes.iter().any(|note| note.starts_with(kind));
         match shows {
             Shows::Ends(kind) => has(causes, kind),
@@ -187,7 +188,7 @@ impl Client {
     }
 
     fn description(&self) -> String {
-        let Shown { causes, errors, refusals } = &*self.shown.lock();
+        let Reports { causes, errors, refusals } = &*self.reports.lock();
         format!("causes {causes:?}, errors {errors:?}, refusals {refusals:?}, {:?}", self.pusher.stats())
     }
 }
@@ -199,7 +200,7 @@ fn config(server: &Server) -> Config {
         .tls(false)
         .connect_timeout(Duration::from_secs(10))
         .reconnect(Reconnect::default().max_delay(Duration::from_millis(10)))
-        // The queue is the user's; a short one leaves the rest to be seen.
+        // A short queue, because its memory belongs to the program.
         .queue_capacity(16)
         .authorizer(|request| {
             let auth = ChannelAuth::new("k:s").channel_data(r#"{"user_id":"me"}"#);

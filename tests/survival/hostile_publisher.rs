@@ -1,5 +1,6 @@
-//! A publisher, or a server between, that tampers with encrypted events (E1-E3): what was not sealed with the channel's key is
-//! never delivered, and always reported.
+//! A publisher, or a server between it and the client, that tampers with encrypted events (E1-E3): data that was not
+//! sealed
+//! with the channel's key is never delivered, and always reported.
 
 use std::{
     sync::{
@@ -24,17 +25,17 @@ use crate::{
 const CHANNEL: &str = "private-encrypted-vault";
 const KEY: [u8; 32] = [7; 32];
 
-/// What is tampered with is at least so much.
-const DEMANDED: usize = 100_000;
+/// At least this many events are tampered with.
+const MINIMUM: usize = 100_000;
 
-/// A genuine event stands after so many that are not.
+/// There is one genuine event before every block of this many tampered ones.
 const EVERY: usize = 1000;
 
 #[test]
 fn e1_no_forged_plain_text_is_delivered() {
     let envelopes = tampered();
     let (count, genuine) = (envelopes.len(), envelopes.len().div_ceil(EVERY));
-    assert!(count >= DEMANDED);
+    assert!(count >= MINIMUM);
     let script = vec![Step::Bytes(wire_of(&envelopes))];
     let mut scenario = Scenario::new("tampered events", Stage::Subscribed, script, Shows::Tolerates);
     scenario.channels = vec![CHANNEL.to_owned()];
@@ -43,10 +44,10 @@ fn e1_no_forged_plain_text_is_delivered() {
     let fetches = Arc::new(AtomicUsize::new(0));
     let pusher = Pusher::new(config(&server, &fetches));
     let channel = pusher.channel(CHANNEL).expect("a valid name");
-    let (told, delivered) = mpsc::channel();
+    let (sender, delivered) = mpsc::channel();
     channel.bind_all(move |event| {
         if !event.name().starts_with("pusher:") {
-            told.send((event.name().to_owned(), event.data().to_owned())).unwrap_or_default();
+            sender.send((event.name().to_owned(), event.data().to_owned())).unwrap_or_default();
         }
     });
     let failures = Arc::new(AtomicUsize::new(0));
@@ -54,13 +55,13 @@ fn e1_no_forged_plain_text_is_delivered() {
     channel.on_decryption_failure(move |_| {
         failed.fetch_add(1, Ordering::SeqCst);
     });
-    let (end, ends) = mpsc::channel();
+    let (end, ended) = mpsc::channel();
     pusher.bind("stays", move |_| end.send(()).unwrap_or_default());
     channel.subscribe();
     pusher.subscribe(ROOM).expect("a valid name");
     let start = Instant::now();
-    pusher.connect().expect("a good server");
-    ends.recv_timeout(PATIENCE).expect("the event after all others");
+    pusher.connect().expect("a server that accepts");
+    ended.recv_timeout(PATIENCE).expect("the event after all others");
 
     let delivered: Vec<_> = delivered.try_iter().collect();
     let expected: Vec<_> = (0..genuine).map(|number| ("genuine".to_owned(), number.to_string())).collect();
@@ -68,7 +69,7 @@ fn e1_no_forged_plain_text_is_delivered() {
     assert_eq!(forged, 0, "{delivered:?}");
     assert_eq!(delivered, expected);
     assert_eq!(failures.load(Ordering::SeqCst), count, "each is reported");
-    // That of the subscription, and a fetch every 10 s.
+    // The fetch of the subscription, and one every 10 s.
     let allowed = 2 + start.elapsed().as_secs() / 10;
     assert!(fetches.load(Ordering::SeqCst) as u64 <= allowed, "E2: at most {allowed}");
     figures::record("forged plain texts delivered", format!("{forged} of {count}"), "0 of 100000");
@@ -135,11 +136,11 @@ fn envelope(nonce: &str, ciphertext: &str) -> String {
     json!({"nonce": nonce, "ciphertext": ciphertext}).to_string()
 }
 
-/// Everything that can be done to some messages of several lengths, until it is enough.
+/// Messages of several lengths, each changed in every way, until there are enough.
 fn tampered() -> Vec<String> {
     let mut envelopes = shapes();
     for number in 0.. {
-        if envelopes.len() >= DEMANDED {
+        if envelopes.len() >= MINIMUM {
             break;
         }
         let plain = format!("{{\"pay\":\"{}\"}}", "x".repeat(number % 64));
@@ -160,7 +161,7 @@ fn tampered() -> Vec<String> {
     envelopes
 }
 
-/// At every byte: of the nonce, of the ciphertext, and of the envelope as a text.
+/// Cut at every byte: of the nonce, of the ciphertext, and of the envelope as a text.
 fn truncated(good: &Sealed) -> Vec<String> {
     let nonces = (0..good.nonce.len()).map(|end| Sealed { nonce: good.nonce[..end].to_vec(), ..good.clone() });
     let ciphertexts =
@@ -172,7 +173,7 @@ fn truncated(good: &Sealed) -> Vec<String> {
     nonces.chain(ciphertexts).chain(starts).map(|sealed| sealed.envelope()).chain(texts).collect()
 }
 
-/// Base64 that is none, or another than the standard's.
+/// Invalid base64, and base64 in another alphabet than the standard one.
 fn misencoded(good: &Sealed) -> Vec<String> {
     let (nonce, ciphertext) = (STANDARD.encode(&good.nonce), STANDARD.encode(&good.ciphertext));
     let mut envelopes: Vec<_> = (0..nonce.len())
@@ -187,7 +188,7 @@ fn misencoded(good: &Sealed) -> Vec<String> {
     envelopes
 }
 
-/// Data that is no envelope at all.
+/// Data that is not an envelope.
 fn shapes() -> Vec<String> {
     let good = Sealed::new(&KEY, 0, b"\"x\"");
     let (nonce, ciphertext) = (STANDARD.encode(&good.nonce), STANDARD.encode(&good.ciphertext));

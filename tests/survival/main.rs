@@ -1,6 +1,8 @@
-//! What the client survives: broken networks, hostile servers, time. Run by `tests/survival/run`, in release, because a run
-//! takes minutes.
+//! The survival suite: the client on broken networks, against hostile servers, and over a long time. Run it with
+//! `tests/run survival`, in release, because a run takes minutes.
 
+#[path = "../support/calls.rs"]
+mod calls;
 #[path = "../support/relay.rs"]
 mod relay;
 #[path = "../support/mod.rs"]
@@ -26,4 +28,4 @@ mod resubscription;
 mod secrets;
 mod soak;
 mod source;
-mod subject;
+mod test_client;

@@ -1,8 +1,9 @@
-//! Names and values that nobody in his right mind would choose, through real sockets (C1, C2, S7): refused before any packet,
-//! or on the wire as themselves, encoded.
+//! Hostile names and values through real sockets (C1, C2, S7): the client refuses them before any packet, or sends them
+//! encoded.
 //!
-//! The same for a million of them is a unit test, `survival_c1_hostile_names_are_refused_or_encoded`, which looks at the
-//! bytes before they are sent; both share the source of the names and the readers of the bytes.
+//! A unit test, `survival_c1_hostile_names_are_refused_or_encoded`, does the same for a million of them, and looks at
+//! the
+//! bytes before they are sent. Both share the generator of the names and the parsers of the bytes.
 
 #[path = "../../src/testability/fuzzing/evil.rs"]
 mod evil;
@@ -27,18 +28,18 @@ use strict::{Head, Json, form, percent_decoded};
 
 const SEED: u64 = 5;
 
-/// A server that notes what it is sent, and refuses.
-struct Wire {
+/// A server that records the bytes of each request, and refuses it.
+struct RecordingServer {
     port: u16,
     heads: Receiver<Vec<u8>>,
 }
 
-impl Wire {
+impl RecordingServer {
     fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
         let port = listener.local_addr().expect("it is bound").port();
         let (sender, heads) = mpsc::channel();
-        // Ends with the process: nothing but the test connects, and nothing is owed to anybody.
+        // The thread ends with the process. Only the test connects.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if sender.send(refuse(stream)).is_err() {
@@ -49,16 +50,16 @@ impl Wire {
         Self { port, heads }
     }
 
-    /// What reaches the wire of this configuration; `None` when it is refused before.
+    /// The head of the request with this configuration; `None` when the client refuses it before.
     fn head_of(&self, config: Config) -> Option<Head> {
         let config = config.reconnect(Reconnect::never());
-        match Pusher::new(config).connect().map(drop).expect_err("nobody is let in here") {
+        match Pusher::new(config).connect().map(drop).expect_err("the server refuses everything") {
             Error::Config { .. } => {
                 assert_eq!(self.heads.try_recv(), Err(TryRecvError::Empty), "it is refused before any packet");
                 None
             }
             Error::UpgradeStatus { status: 403, .. } => {
-                let head = self.heads.recv_timeout(PATIENCE).expect("what was answered was noted");
+                let head = self.heads.recv_timeout(PATIENCE).expect("the server records each request that it answers");
                 Some(Head::parse(&head).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&head))))
             }
             other => panic!("{other:?}"),
@@ -70,7 +71,7 @@ impl Wire {
     }
 }
 
-/// Everything up to an empty line, or to the end.
+/// Reads up to an empty line, or to the end.
 fn refuse(mut stream: TcpStream) -> Vec<u8> {
     let (mut head, mut chunk) = (Vec::new(), [0; 4096]);
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -79,14 +80,14 @@ fn refuse(mut stream: TcpStream) -> Vec<u8> {
             _ => return head,
         }
     }
-    // A client that is gone has what it came for: its bytes are noted.
+    // The client may have closed the connection. Its bytes are recorded anyway.
     let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
     head
 }
 
-/// How many headers the client sends of its own.
-fn own_headers(wire: &Wire) -> usize {
-    wire.head_of(wire.config("key")).expect("nothing is wrong with it").headers.len()
+/// The number of headers that the client sends by default.
+fn own_headers(server: &RecordingServer) -> usize {
+    server.head_of(server.config("key")).expect("a valid configuration").headers.len()
 }
 
 /// The path and the parameters of a request.
@@ -98,19 +99,19 @@ fn parts(head: &Head) -> (String, Vec<(String, String)>) {
 #[test]
 fn c1_hostile_names_in_the_upgrade_request_are_refused_or_encoded() {
     const CASES: usize = 4000;
-    let wire = Wire::listen();
-    let (own, mut evil, mut sent) = (own_headers(&wire), Evil::new(SEED), [0; 6]);
+    let server = RecordingServer::listen();
+    let (own, mut generator, mut sent) = (own_headers(&server), Evil::new(SEED), [0; 6]);
     for case in 0..CASES {
-        let (place, value) = (case % sent.len(), evil.text());
+        let (place, value) = (case % sent.len(), generator.text());
         let config = match place {
-            0 => wire.config(&value),
-            1 => wire.config("key").path_prefix(&value),
-            2 => wire.config("key").client_name(&value, &value),
-            3 => wire.config("key").header(&value, "v"),
-            4 => wire.config("key").header("X-N", &value),
-            _ => wire.config("key").origin(&value),
+            0 => server.config(&value),
+            1 => server.config("key").path_prefix(&value),
+            2 => server.config("key").client_name(&value, &value),
+            3 => server.config("key").header(&value, "v"),
+            4 => server.config("key").header("X-N", &value),
+            _ => server.config("key").origin(&value),
         };
-        let Some(head) = wire.head_of(config) else { continue };
+        let Some(head) = server.head_of(config) else { continue };
         sent[place] += 1;
         let (path, query) = parts(&head);
         let decoded = |text: &str| String::from_utf8(percent_decoded(text).expect("no broken escape")).expect("UTF-8");
@@ -118,7 +119,7 @@ fn c1_hostile_names_in_the_upgrade_request_are_refused_or_encoded() {
         match place {
             0 => assert_eq!(path.strip_prefix("/app/").map(decoded), Some(value), "seed {SEED}, case {case}"),
             1 => {
-                let prefix = path.strip_suffix("/app/key").expect("the key stands last");
+                let prefix = path.strip_suffix("/app/key").expect("the key comes last");
                 let given = value.split('/').filter(|part| !part.is_empty());
                 assert!(prefix.split('/').skip(1).map(decoded).eq(given), "seed {SEED}, case {case}: {prefix}");
             }
@@ -141,20 +142,20 @@ fn c1_hostile_names_in_the_upgrade_request_are_refused_or_encoded() {
     figures::record("hostile names in upgrade requests, raw on the wire", format!("0 of {CASES}"), "0");
 }
 
-/// Whether it is an IPv6 address with a zone, which the resolver of this machine would be asked for.
+/// Whether it is an IPv6 address with a zone, which the resolver of this machine would look up.
 fn has_a_zone(value: &str) -> bool {
     let bare = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
     let is_zone = |zone: &str| zone.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
     bare.split_once('%').is_some_and(|(address, zone)| address.parse::<Ipv6Addr>().is_ok() && is_zone(zone))
 }
 
-/// Only those that must be refused: the others would have to be resolved, and not everything stays on this machine then.
+/// Only values that the client must refuse: the others would go to a resolver, and could leave this machine.
 #[test]
 fn c1_hostile_hosts_and_clusters_are_refused_before_any_packet() {
     const CASES: usize = 4000;
-    let (mut evil, mut refused) = (Evil::new(SEED), 0);
+    let (mut generator, mut refused) = (Evil::new(SEED), 0);
     while refused < CASES {
-        let value = evil.text();
+        let value = generator.text();
         let is_host = value.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
         if (is_host && !value.is_empty()) || has_a_zone(&value) {
             continue;
@@ -165,19 +166,19 @@ fn c1_hostile_hosts_and_clusters_are_refused_before_any_packet() {
             refused += 1;
         }
     }
-    figures::record("hostile hosts and clusters, dialled", format!("0 of {refused}"), "0");
+    figures::record("hostile hosts and clusters, connected to", format!("0 of {refused}"), "0");
 }
 
 #[test]
-fn s7_hostile_channel_names_are_refused_or_on_the_wire_as_they_are() {
+fn s7_hostile_channel_names_are_refused_or_sent_unchanged() {
     const CASES: usize = 4000;
     let server = server();
     let pusher = connected(&server);
-    let mut evil = Evil::new(SEED);
+    let mut generator = Evil::new(SEED);
     let mut accepted = Vec::new();
     for _ in 0..CASES {
         // Each name once, public or with the permission that it needs.
-        let name = evil.text();
+        let name = generator.text();
         match pusher.subscribe(&name) {
             Ok(_) if accepted.contains(&name) => {}
             Ok(_) => accepted.push(name),
@@ -193,7 +194,7 @@ fn s7_hostile_channel_names_are_refused_or_on_the_wire_as_they_are() {
     figures::record("hostile channel names, raw on the wire", format!("0 of {CASES}"), "0");
 }
 
-/// The channel that this message asks for, and nothing beside it.
+/// The channel that this message requests. It contains nothing else.
 fn subscribe_of(text: &str) -> String {
     let message = Json::parse(text).unwrap_or_else(|| panic!("{text}"));
     assert_eq!(message.member("event").and_then(Json::text), Some("pusher:subscribe"), "{text}");
@@ -205,9 +206,9 @@ fn subscribe_of(text: &str) -> String {
 fn a1_hostile_parameters_and_headers_reach_the_endpoint_encoded_or_not_at_all() {
     const CASES: usize = 600;
     let server = server();
-    let (mut evil, mut sent) = (Evil::new(SEED), [0; 2]);
+    let (mut generator, mut sent) = (Evil::new(SEED), [0; 2]);
     for case in 0..CASES {
-        let (name, value, json) = (evil.text(), evil.text(), case % 2 == 0);
+        let (name, value, json) = (generator.text(), generator.text(), case % 2 == 0);
         let config = quick(&server).auth_endpoint(server.auth_endpoint()).auth_json(json);
         let config = config.auth_param(&name, &value).auth_header("X-N", &value);
         let before = server.auth_requests().len();
@@ -219,7 +220,7 @@ fn a1_hostile_parameters_and_headers_reach_the_endpoint_encoded_or_not_at_all() 
                 continue;
             }
         };
-        let request = server.auth_requests().pop().expect("it was asked");
+        let request = server.auth_requests().pop().expect("the endpoint was requested");
         assert_eq!(request.header("X-N"), Some(value.trim_matches([' ', '\t'])), "seed {SEED}, case {case}");
         let fields = if json { json_fields(&request.body) } else { form(&request.body).expect("a form") };
         let given = fields.iter().filter(|(field, _)| !["socket_id", "channel_name"].contains(&field.as_str()));

@@ -1,7 +1,8 @@
 //! A million resubscriptions after forced drops: none lost, none doubled. Rules R8, R9, R12, H6.
 //!
-//! Both sides count. The server sees which channels the client asks for on which connection; the client tells what was
-//! confirmed, and whether it was before.
+//! Both sides count. The server records the channels that the client requests on each connection; the client reports
+//! each
+//! confirmation, and whether it is a resubscription.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -26,17 +27,17 @@ const CHANNELS: usize = 1000;
 
 const RESUBSCRIPTIONS: u64 = 1_000_000;
 
-/// Their kinds take turns, because they are subscribed in different ways.
+/// The kinds of channels take turns, because each is subscribed differently.
 const PREFIXES: [&str; 5] = ["", "private-", "presence-", "cache-", "private-encrypted-"];
 
 const MASTER_KEY: [u8; 32] = [7; 32];
 
 const SEED: u64 = 20_260_704;
 
-/// How long one side is waited for before a look at the other.
-const A_MOMENT: Duration = Duration::from_millis(1);
+/// The time between two looks at the other side.
+const POLL: Duration = Duration::from_millis(1);
 
-/// The last subscription, by which the server's side knows that nothing more comes.
+/// The last subscription. After it the server's side knows that nothing else comes.
 const THE_END: &str = "the-end";
 
 #[test]
@@ -49,14 +50,14 @@ fn r8_a_million_resubscriptions_lose_and_double_nothing() {
 fn a_million_resubscriptions() {
     let descriptors_before = descriptors();
     let server = Arc::new(TestServer::builder().encryption_master_key(MASTER_KEY).start().expect("a free port"));
-    let watched = Arc::clone(&server);
-    let witness = thread::spawn(move || Witness::watch(&watched));
+    let shared = Arc::clone(&server);
+    let recorder = thread::spawn(move || Recorder::record(&shared));
     let mut client = Client::connect(&server);
-    client.drop_again_and_again(&server);
+    client.drop_repeatedly(&server);
     client.pusher.subscribe(THE_END).expect("a valid name");
-    let witness = witness.join().expect("the server's side");
-    assert_eq!(witness.doubled, [""; 0], "seed {SEED}");
-    assert!(witness.requests >= client.confirmed + CHANNELS as u64);
+    let recorder = recorder.join().expect("the server's side");
+    assert_eq!(recorder.doubled, [""; 0], "seed {SEED}");
+    assert!(recorder.requests >= client.confirmed + CHANNELS as u64);
     let Client { confirmed, drops, .. } = client;
     drop(client);
     drop(server);
@@ -66,25 +67,25 @@ fn a_million_resubscriptions() {
     figures::record("resubscription", measured, "1,000,000 of 1,000,000, none lost, none doubled");
 }
 
-/// What the server sees.
+/// The record on the server's side.
 #[derive(Default)]
-struct Witness {
-    /// The channels asked for on each connection. A cut one may still be read when the next one is open.
-    asked: BTreeMap<u64, HashSet<String>>,
+struct Recorder {
+    /// The channels requested on each connection. The server may still read a cut connection when the next one is open.
+    requested: BTreeMap<u64, HashSet<String>>,
     requests: u64,
     doubled: Vec<String>,
 }
 
-impl Witness {
-    /// Sees each message once, until the end.
-    fn watch(server: &TestServer) -> Self {
-        let mut witness = Self::default();
-        let ended = server.wait_for_received(|received| witness.sees_the_end(received), Duration::from_secs(3600));
+impl Recorder {
+    /// Records each message once, until the last subscription.
+    fn record(server: &TestServer) -> Self {
+        let mut recorder = Self::default();
+        let ended = server.wait_for_received(|received| recorder.is_the_end(received), Duration::from_secs(3600));
         assert!(ended);
-        witness
+        recorder
     }
 
-    fn sees_the_end(&mut self, received: &Received) -> bool {
+    fn is_the_end(&mut self, received: &Received) -> bool {
         let message: Value = serde_json::from_str(&received.text).expect("JSON");
         if message["event"] != "pusher:subscribe" {
             return false;
@@ -92,25 +93,25 @@ impl Witness {
         let channel = message["data"]["channel"].as_str().expect("a name").to_owned();
         let is_end = channel == THE_END;
         self.requests += 1;
-        if !self.asked.entry(received.connection).or_default().insert(channel.clone()) {
+        if !self.requested.entry(received.connection).or_default().insert(channel.clone()) {
             self.doubled.push(format!("{channel} on connection {}", received.connection));
         }
-        while self.asked.len() > 8 {
-            self.asked.pop_first();
+        while self.requested.len() > 8 {
+            self.requested.pop_first();
         }
         is_end
     }
 }
 
-/// The client, and what it tells.
+/// The client, and the counts of its reports.
 struct Client {
     pusher: Pusher,
     receiver: Receiver,
-    /// By channel: whether it is confirmed on the connection of this moment. Absent until it was confirmed once.
+    /// For each channel that was confirmed: whether it is confirmed on the present connection.
     channels: HashMap<String, bool>,
-    /// How many are, of this moment's connection.
-    here: usize,
-    /// Resubscriptions so far.
+    /// The number of channels that are confirmed on the present connection.
+    present: usize,
+    /// The number of resubscriptions so far.
     confirmed: u64,
     drops: u64,
     random: u64,
@@ -131,11 +132,12 @@ impl Client {
         for name in names() {
             pusher.subscribe(&name).expect("a valid name");
         }
-        Self { pusher, receiver, channels: HashMap::new(), here: 0, confirmed: 0, drops: 0, random: SEED }
+        Self { pusher, receiver, channels: HashMap::new(), present: 0, confirmed: 0, drops: 0, random: SEED }
     }
 
-    /// Every other time everything is subscribed again before the next drop; the other times it comes in between.
-    fn drop_again_and_again(&mut self, server: &TestServer) {
+    /// Half of the time the test waits until everything is subscribed again before the next drop; otherwise it drops
+    /// earlier.
+    fn drop_repeatedly(&mut self, server: &TestServer) {
         self.wait_for_all(server);
         let baseline = (client_threads(), descriptors());
         while self.confirmed < RESUBSCRIPTIONS {
@@ -151,30 +153,30 @@ impl Client {
         eventually("threads and descriptors are at the baseline", || (client_threads(), descriptors()) == baseline);
     }
 
-    /// Everything is confirmed, and the server has exactly one subscriber to each channel: on the connection of this moment,
-    /// because what it cut has none.
+    /// Waits until everything is confirmed, and the server has exactly one subscriber to each channel: on the present
+    /// connection, because a cut one has none.
     fn wait_for_all(&mut self, server: &TestServer) {
         let names: Vec<_> = names().collect();
         let deadline = Instant::now() + PATIENCE;
-        // The loss of a connection may be news to the client yet, and to the thread of the server that reads it.
-        while self.here < CHANNELS || !server.wait_for(A_MOMENT, |state| has_one_of_each(state, &names)) {
-            assert!(Instant::now() < deadline, "{} of {CHANNELS} confirmed, seed {SEED}", self.here);
-            match self.receiver.recv_timeout(A_MOMENT) {
-                Ok(told) => self.learn(told),
+        // The client may not know yet that a connection is lost, nor the thread of the server that reads it.
+        while self.present < CHANNELS || !server.wait_for(POLL, |state| has_one_of_each(state, &names)) {
+            assert!(Instant::now() < deadline, "{} of {CHANNELS} confirmed, seed {SEED}", self.present);
+            match self.receiver.recv_timeout(POLL) {
+                Ok(notification) => self.apply(notification),
                 Err(error) => assert_eq!(error, RecvTimeoutError::Timeout),
             }
         }
     }
 
-    /// In the middle of resubscribing.
+    /// Waits until some of the channels are resubscribed.
     fn wait_for_some(&mut self) {
         let target = self.confirmed + 1 + self.draw(CHANNELS as u64 - 1);
         while self.confirmed < target {
-            self.listen();
+            self.receive();
         }
     }
 
-    /// Wherever the client is then: connecting, being upgraded, resubscribing.
+    /// Waits for a random time, in which the client may be connecting, upgrading or resubscribing.
     fn wait_a_moment(&mut self) {
         let until = Instant::now() + Duration::from_micros(self.draw(3000));
         while Instant::now() < until {
@@ -182,20 +184,22 @@ impl Client {
         }
     }
 
-    fn listen(&mut self) {
-        let told = self.receiver.recv_timeout(PATIENCE);
-        self.learn(told.unwrap_or_else(|error| panic!("{error}: {} of {CHANNELS} confirmed, seed {SEED}", self.here)));
+    fn receive(&mut self) {
+        let result = self.receiver.recv_timeout(PATIENCE);
+        self.apply(
+            result.unwrap_or_else(|error| panic!("{error}: {} of {CHANNELS} confirmed, seed {SEED}", self.present)),
+        );
     }
 
-    fn learn(&mut self, told: Notification) {
-        match told {
+    fn apply(&mut self, notification: Notification) {
+        match notification {
             Notification::SubscriptionSucceeded(succeeded) => self.succeeded(&succeeded),
             Notification::ConnectionStateChange(change) if change.previous == ConnectionState::Connected => {
-                self.channels.values_mut().for_each(|is_here| *is_here = false);
-                self.here = 0;
+                self.channels.values_mut().for_each(|is_present| *is_present = false);
+                self.present = 0;
             }
             Notification::ConnectionStateChange(_) => {}
-            // A cache channel is empty, and the losses are this test's own.
+            // A cache channel is empty.
             Notification::CacheMiss { .. } => {}
             other => panic!("{other:?}, seed {SEED}"),
         }
@@ -206,7 +210,7 @@ impl Client {
         assert_ne!(before, Some(true), "{} is confirmed twice, seed {SEED}", succeeded.channel);
         assert_eq!(succeeded.resubscribed, before.is_some(), "{}, seed {SEED}", succeeded.channel);
         assert_eq!(succeeded.gap.is_some(), before.is_some(), "{}, seed {SEED}", succeeded.channel);
-        self.here += 1;
+        self.present += 1;
         self.confirmed += u64::from(succeeded.resubscribed);
     }
 

@@ -1,6 +1,6 @@
-//! Minutes of faults, one every 50 ms: afterwards the client is as it was, and as small.
+//! Minutes of faults, one every 50 ms: afterwards the client works as before, and uses no more memory.
 //!
-//! The client is alone in a process of its own, so that what is allocated there, its threads and its descriptors are the
+//! The client is alone in its own process, so that all allocations, threads and descriptors of that process are the
 //! client's. The server, the proxy and the faults are in this one.
 
 mod limits;
@@ -24,26 +24,26 @@ use crate::{
     fault_proxy::{Action, FaultProxy},
     faults::{ROWS, mix},
     figures,
-    subject::{CHANNELS, config},
     support::{PATIENCE, process::KilledOnDrop},
+    test_client::{CHANNELS, config},
 };
 
-/// How long the faults go on, in seconds; 180 if it is not set.
+/// The environment variable with the duration of the faults in seconds. The default is 180.
 const DURATION: &str = "SOAK_SECONDS";
 
-/// Tells the process with the client where to connect.
+/// The environment variable with the port to which the process with the client connects.
 const PORT: &str = "SOAK_PORT";
 
-/// A fault this often.
+/// The time between two faults.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// What is allocated at last settles in this time: buffers have grown as far as they do, and names are known.
+/// The time after which the client's allocations are stable: buffers have their full size, and names are known.
 const WARM_UP: Duration = Duration::from_secs(15);
 
-/// Between two events of the publisher.
+/// The time between two events of the publisher.
 const PUBLISH: Duration = Duration::from_millis(2);
 
-/// What the end may have more than the beginning: one burst that waits in a queue, never something for each fault.
+/// The allowed growth: one burst that waits in a queue, but nothing that grows with each fault.
 const GROWTH: i64 = 16 * 1024;
 
 #[test]
@@ -57,10 +57,10 @@ fn h6_after_a_fault_every_50_ms_nothing_has_grown() {
     let (before, after, faults) = thread::scope(|scope| {
         scope.spawn(|| publish_until(&over, &server));
         let mut seed = 0u64;
-        torment(&proxy, WARM_UP, &mut seed);
+        inject_faults(&proxy, WARM_UP, &mut seed);
         let before = client.measure_when_recovered();
         let warm = seed;
-        torment(&proxy, duration, &mut seed);
+        inject_faults(&proxy, duration, &mut seed);
         let after = client.measure_when_recovered();
         over.store(true, Ordering::Relaxed);
         (before, after, i64::try_from(seed - warm).expect("a small number"))
@@ -86,8 +86,8 @@ fn h6_after_a_fault_every_50_ms_nothing_has_grown() {
     );
 }
 
-/// Strikes whatever connection there is, at whatever stage it is.
-fn torment(proxy: &FaultProxy, duration: Duration, seed: &mut u64) {
+/// Applies faults to the present connection, at any stage of it.
+fn inject_faults(proxy: &FaultProxy, duration: Duration, seed: &mut u64) {
     let end = Instant::now() + duration;
     while Instant::now() < end {
         *seed += 1;
@@ -100,7 +100,7 @@ fn torment(proxy: &FaultProxy, duration: Duration, seed: &mut u64) {
             _ => {}
         }
     }
-    // Whatever was struck last is given up, so that a connection without a fault is what follows.
+    // A last fault ends the present connection, so that the next one has no fault.
     proxy.strike(Action::Reset);
 }
 
@@ -112,14 +112,14 @@ fn publish_until(over: &AtomicBool, server: &TestServer) {
     }
 }
 
-/// The process with the client in it.
+/// The process with the client.
 struct Client {
     _process: KilledOnDrop,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
-/// What a client costs, and what it has done.
+/// The resources of a client, and the counts of its work.
 #[derive(Debug, Clone, Copy)]
 struct Measure {
     allocated: i64,
@@ -129,7 +129,7 @@ struct Measure {
     events: i64,
 }
 
-/// Begins the line that tells a measure; the test harness writes to the same pipe.
+/// The start of a line with a measure. The test harness prints other lines to the same pipe.
 const MEASURE: &str = "measure: ";
 
 impl Client {
@@ -146,7 +146,7 @@ impl Client {
         Self { _process: KilledOnDrop(process), input, output }
     }
 
-    /// Waits until every channel is subscribed, and asks what the client costs then.
+    /// Waits until every channel is subscribed, and asks for the client's resources.
     fn measure_when_recovered(&mut self) -> Measure {
         self.input.write_all(b"\n").expect("the client runs");
         let mut lines = self.output.by_ref().lines().map(|line| line.expect("text"));
@@ -160,7 +160,7 @@ impl Client {
 
 /// Answers each line of its input with a measure.
 #[test]
-#[ignore = "run by the test above, in a process of its own"]
+#[ignore = "run by h6_after_a_fault_every_50_ms_nothing_has_grown in a process of its own"]
 fn client() {
     let port = env::var(PORT).expect("the proxy's port").parse().expect("a number");
     let pusher = Pusher::new(config("127.0.0.1", port));
@@ -174,11 +174,11 @@ fn client() {
     for _ in io::stdin().lines() {
         let [allocated, threads, descriptors] = loop {
             for channel in &channels {
-                channel.wait_subscribed(PATIENCE).expect("the client comes back");
+                channel.wait_subscribed(PATIENCE).expect("the client reconnects");
             }
             let socket = pusher.socket_id();
             let costs = costs_at_rest();
-            // The last fault may have struck after the last channel was confirmed.
+            // The last fault may have come after the confirmation of the last channel.
             if socket.is_some() && socket == pusher.socket_id() {
                 break costs;
             }
@@ -188,8 +188,9 @@ fn client() {
     }
 }
 
-/// Bytes, threads and descriptors, each the least of many looks: between two events, and after what is about to end has
-/// ended.
+/// Bytes, threads and descriptors, each the minimum of many readings, to exclude events in progress and resources that
+/// are
+/// about to be released.
 fn costs_at_rest() -> [i64; 3] {
     let entries = |folder: &str| i64::try_from(fs::read_dir(folder).expect("procfs").count()).expect("a small number");
     let mut least = [i64::MAX; 3];

@@ -1,4 +1,4 @@
-//! A source of numbered events: a server for one client, which writes as fast as the client takes them.
+//! A server for one client that sends numbered events as fast as the client reads them.
 
 use std::{
     io::{Read, Write},
@@ -14,10 +14,10 @@ use tungstenite::{Message, WebSocket};
 /// The name of all events. Their data is their number, counted from 0 over all channels.
 pub(crate) const EVENT: &str = "numbered";
 
-/// So many bytes are written at once.
+/// The number of bytes in one write.
 const BLOCK: usize = 64 << 10;
 
-/// All numbers have as many digits, so that all frames are of the same length.
+/// All numbers have this many digits, so that all frames have the same length.
 const DIGITS: usize = 8;
 
 pub(crate) struct Source {
@@ -27,16 +27,16 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Listens, confirms the subscriptions to these channels to the first client, and waits for [`send`](Self::send).
+    /// Listens, confirms the first client's subscriptions to these channels, and waits for [`send`](Self::send).
     pub(crate) fn start(channels: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let (go, gone) = mpsc::channel();
+        let (go, ready) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut stream = greet(&listener, channels.len());
-            let Ok(count) = gone.recv() else { return };
+            let Ok(count) = ready.recv() else { return };
             write_events(&mut stream, channels, count);
-            // Until the client goes.
+            // Until the client closes the connection.
             let mut ignored = [0; 1024];
             while stream.read(&mut ignored).is_ok_and(|read| read > 0) {}
         });
@@ -47,12 +47,12 @@ impl Source {
         Config::host("key", "127.0.0.1").port(self.port).tls(false)
     }
 
-    /// Sends so many events, to one channel after another.
+    /// Sends this many events, to one channel after another.
     pub(crate) fn send(&self, count: u64) {
         self.go.send(count).expect("the source waits");
     }
 
-    /// The client has gone.
+    /// Waits until the client has closed the connection.
     pub(crate) fn end(self) {
         self.thread.join().expect("the source has written everything");
     }
@@ -62,17 +62,17 @@ fn greet(listener: &TcpListener, channels: usize) -> TcpStream {
     let (stream, _) = listener.accept().expect("a client");
     stream.set_nodelay(true).expect("an open socket");
     let mut web = tungstenite::accept(stream.try_clone().expect("a descriptor")).expect("a request for a WebSocket");
-    say(&mut web, json!({ "event": "pusher:connection_established", "data": { "socket_id": "1.1" } }));
+    send(&mut web, json!({ "event": "pusher:connection_established", "data": { "socket_id": "1.1" } }));
     for _ in 0..channels {
         let request = web.read().expect("a subscription");
         let request: Value = serde_json::from_str(request.to_text().expect("text")).expect("JSON");
         let channel = &request["data"]["channel"];
-        say(&mut web, json!({ "event": "pusher_internal:subscription_succeeded", "channel": channel, "data": "{}" }));
+        send(&mut web, json!({ "event": "pusher_internal:subscription_succeeded", "channel": channel, "data": "{}" }));
     }
     stream
 }
 
-fn say(web: &mut WebSocket<TcpStream>, message: Value) {
+fn send(web: &mut WebSocket<TcpStream>, message: Value) {
     web.send(Message::text(message.to_string())).expect("an open socket");
 }
 
@@ -91,7 +91,7 @@ fn write_events(stream: &mut TcpStream, channels: &[&str], count: u64) {
     stream.write_all(&block).expect("the client reads");
 }
 
-/// RFC 6455, section 5.2: one short text frame, unmasked because it comes from a server. The number stands at its end.
+/// RFC 6455, section 5.2: one short text frame, unmasked because a server sends it. It ends with the number.
 fn frame(channel: &str) -> Vec<u8> {
     let text = format!(r#"{{"event":"{EVENT}","channel":"{channel}","data":"{}"}}"#, "0".repeat(DIGITS));
     let mut frame = vec![0x81, u8::try_from(text.len()).ok().filter(|len| *len < 126).expect("a short message")];

@@ -1,4 +1,8 @@
-"""Prints the figures of a run as one table. Argument: the folder with a file of `what TAB measured TAB demanded` for each."""
+"""Prints the figures of a run as one table.
+
+The argument is a folder with files. Each line of a file has a subject, the measured figure and the demanded one, with tabs
+between them.
+"""
 
 import itertools
 import pathlib
@@ -15,7 +19,7 @@ def print_row(cells):
 
 
 print()
-print_row(("what", "measured", "demanded"))
+print_row(("subject", "measured", "demanded"))
 print_row("-" * width for width in WIDTHS)
 for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     for line in file.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Ends TLS in front of a server. Arguments: the port to listen on, the port of the server, certificate, key."""
+"""Terminates TLS in front of a server. Arguments: the port to listen on, the port of the server, certificate, key."""
 
 import asyncio
 import ssl

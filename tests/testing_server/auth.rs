@@ -21,18 +21,18 @@ fn post(url: &str, content_type: &str, body: &str) -> String {
     )
 }
 
-/// A request on its way.
-fn asking(server: &TestServer, url: &str, content_type: &str, body: &str) -> TcpStream {
+/// Sends a request, and returns the connection.
+fn send_request(server: &TestServer, url: &str, content_type: &str, body: &str) -> TcpStream {
     let mut stream = tcp(server);
     stream.write_all(post(url, content_type, body).as_bytes()).unwrap();
     stream
 }
 
 fn ask(server: &TestServer, url: &str, content_type: &str, body: &str) -> (u16, String, String) {
-    read_response(&mut asking(server, url, content_type, body))
+    read_response(&mut send_request(server, url, content_type, body))
 }
 
-/// The JSON of a request that is allowed.
+/// The JSON of the answer to an accepted request.
 fn allowed(server: &TestServer, url: &str, body: &str) -> Value {
     let (status, head, body) = ask(server, url, FORM, body);
     assert_eq!(status, 200, "{body}");
@@ -40,7 +40,7 @@ fn allowed(server: &TestServer, url: &str, body: &str) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
-/// A request that any server lets in.
+/// A request that the server accepts by default.
 fn ask_private(server: &TestServer) -> (u16, String, String) {
     ask(server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x")
 }
@@ -80,7 +80,7 @@ fn an_encrypted_channel_gets_its_key() {
 }
 
 #[test]
-fn a_user_gets_his_data() {
+fn a_user_gets_the_user_data() {
     let server = TestServer::builder()
         .auth_user(|_| Some(AuthUser::new("ann").info(&json!({"name": "Ann"})).watchlist(["bob"])))
         .start()
@@ -91,7 +91,7 @@ fn a_user_gets_his_data() {
 }
 
 #[test]
-fn what_it_signs_is_accepted() {
+fn the_server_accepts_its_own_signatures() {
     let server = start();
     let (mut client, socket_id) = connect(&server);
     let body = format!("socket_id={socket_id}&channel_name=presence-x");
@@ -113,7 +113,7 @@ fn a_json_body_is_understood() {
 }
 
 #[test]
-fn the_test_decides_who_is_let_in() {
+fn the_closure_of_the_test_accepts_or_refuses() {
     let server = TestServer::builder()
         .auth_user(|request| (request.parameter("token") == Some("right")).then(|| AuthUser::with_number(7)))
         .start()
@@ -126,7 +126,7 @@ fn the_test_decides_who_is_let_in() {
 
 #[test]
 fn a_closure_that_panics_is_an_error_of_the_server() {
-    let server = TestServer::builder().auth_user(|_| panic!("as a test may")).start().unwrap();
+    let server = TestServer::builder().auth_user(|_| panic!("a closure of a test panics")).start().unwrap();
     assert_eq!(ask_private(&server).0, 500);
     assert_eq!(ask_private(&server).0, 500);
 }
@@ -135,7 +135,7 @@ fn a_closure_that_panics_is_an_error_of_the_server() {
 fn requests_are_recorded_and_can_be_waited_for() {
     let server = start();
     server.push_auth_fault(AuthFault::Drop);
-    let _ = asking(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x&a=b+c");
+    let _ = send_request(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x&a=b+c");
     assert!(server.wait_for(SOON, |state| state.auth_requests().count() == 1));
     let requests = server.auth_requests();
     assert_eq!(requests[0].target, "/pusher/auth");
@@ -157,7 +157,7 @@ fn malformed_requests_are_refused() {
 }
 
 #[test]
-fn a_fault_gives_any_status() {
+fn a_fault_sets_any_status() {
     let server = start();
     server.push_auth_fault(AuthFault::Status {
         status: 429,
@@ -173,14 +173,14 @@ fn a_fault_gives_any_status() {
 #[test]
 fn a_fault_redirects() {
     let server = start();
-    server.push_auth_fault(AuthFault::Redirect("http://127.0.0.1:1/elsewhere".into()));
+    server.push_auth_fault(AuthFault::Redirect("http://127.0.0.1:1/other".into()));
     let (status, head, _) = ask_private(&server);
     assert_eq!(status, 307);
-    assert!(head.contains("location: http://127.0.0.1:1/elsewhere"), "{head}");
+    assert!(head.contains("location: http://127.0.0.1:1/other"), "{head}");
 }
 
 #[test]
-fn a_fault_gives_any_body() {
+fn a_fault_sets_any_body() {
     let server = start();
     server.push_auth_fault(AuthFault::Body("<html>".into()));
     let (status, _, body) = ask_private(&server);
@@ -200,7 +200,7 @@ fn a_fault_delays_the_answer() {
 fn a_fault_drops_the_connection() {
     let server = start();
     server.push_auth_fault(AuthFault::Drop);
-    let mut stream = asking(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x");
+    let mut stream = send_request(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
 
@@ -217,12 +217,12 @@ fn the_standing_fault_comes_last() {
 }
 
 #[test]
-fn dropping_the_server_waits_for_no_hanging_request() {
+fn dropping_the_server_does_not_wait_for_a_hanging_request() {
     let server = start();
     server.push_auth_fault(AuthFault::Hang);
     server.push_auth_fault(AuthFault::Delay(Duration::from_secs(3600)));
     let streams =
-        [(); 2].map(|()| asking(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x"));
+        [(); 2].map(|()| send_request(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x"));
     assert!(server.wait_for(SOON, |state| state.auth_requests().count() == 2));
     for mut stream in &streams {
         stream.set_read_timeout(Some(QUIET)).unwrap();
@@ -234,10 +234,10 @@ fn dropping_the_server_waits_for_no_hanging_request() {
 }
 
 #[test]
-fn requests_on_their_way_are_not_cut_with_the_clients() {
+fn drop_all_does_not_cut_auth_requests() {
     let server = start();
     server.push_auth_fault(AuthFault::Delay(QUIET));
-    let mut stream = asking(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x");
+    let mut stream = send_request(&server, &server.auth_endpoint(), FORM, "socket_id=1.2&channel_name=private-x");
     assert!(server.wait_for(SOON, |state| state.auth_requests().count() == 1));
     server.drop_all();
     assert_eq!(read_response(&mut stream).0, 200);

@@ -1,4 +1,4 @@
-//! Subscribing to public channels, and what is published there.
+//! Subscribing to public channels, and publishing to them.
 
 use std::thread;
 
@@ -30,7 +30,7 @@ fn data_other_than_a_string_is_sent_as_json_in_a_string() {
 }
 
 #[test]
-fn an_unsubscribed_channel_is_silent() {
+fn an_unsubscribed_channel_gets_no_events() {
     let server = start();
     let (mut client, _) = subscriber(&server, "room");
     send(&mut client, r#"{"event":"pusher:unsubscribe","data":{"channel":"room"}}"#);
@@ -96,7 +96,7 @@ fn a_publisher_outlives_the_server() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_dropped_and_holds_up_nobody() {
+fn a_client_that_does_not_read_is_dropped_and_does_not_delay_others() {
     let server = TestServer::builder().queue_limit(1 << 20).start().unwrap();
     let (_slow, _) = subscriber(&server, "room");
     let (mut quick, _) = subscriber(&server, "room");

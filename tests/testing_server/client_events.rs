@@ -20,7 +20,7 @@ fn pair_with(builder: TestServerBuilder) -> (TestServer, Client, Client) {
 }
 
 #[test]
-fn they_reach_the_others_as_they_were_sent() {
+fn client_events_reach_the_other_subscribers_unchanged() {
     let server = start();
     let (mut a, mut b) = pair(&server);
     // Recorded from soketi.
@@ -39,7 +39,7 @@ fn they_reach_the_others_as_they_were_sent() {
 }
 
 #[test]
-fn on_presence_channels_they_tell_who_sent_them() {
+fn client_events_on_presence_channels_carry_the_user_id() {
     let server = start();
     let (mut a, _) = member(&server, "presence-c", r#"{"user_id":"ua"}"#);
     let (mut b, _) = member(&server, "presence-c", r#"{"user_id":"ub"}"#);
@@ -48,7 +48,7 @@ fn on_presence_channels_they_tell_who_sent_them() {
 }
 
 #[test]
-fn elsewhere_they_are_dropped() {
+fn client_events_on_public_encrypted_and_unsubscribed_channels_are_dropped() {
     let server = start();
     let (mut public, socket_id) = subscriber(&server, "room");
     subscribe_signed(&server, &mut public, &socket_id, "private-encrypted-x");
@@ -66,8 +66,8 @@ fn elsewhere_they_are_dropped() {
 }
 
 #[test]
-fn the_eleventh_within_a_second_is_answered_with_an_error() {
-    // The limit of a second could pass on a slow machine before the eleventh is sent, but not before many more are.
+fn the_eleventh_client_event_within_a_second_is_answered_with_an_error() {
+    // On a slow machine a second could pass before the eleventh is sent, but not before 200 are.
     let server = start();
     let (mut a, mut b) = pair(&server);
     for _ in 0..200 {
@@ -83,7 +83,7 @@ fn the_eleventh_within_a_second_is_answered_with_an_error() {
 }
 
 #[test]
-fn the_rate_is_configurable() {
+fn the_client_event_rate_is_configurable() {
     let (_server, mut a, mut b) = pair_with(TestServer::builder().client_event_rate(0));
     send(&mut a, r#"{"event":"client-x","channel":"private-c","data":1}"#);
     assert_eq!(read_json(&mut a)["data"]["code"], 4301);
@@ -105,14 +105,14 @@ fn data_above_the_limit_is_answered_with_an_error() {
 }
 
 #[test]
-fn the_size_is_configurable() {
+fn the_client_event_size_is_configurable() {
     let (_server, mut a, mut b) = pair_with(TestServer::builder().client_event_size(100_000));
     send(&mut a, &json!({"event": "client-big", "channel": "private-c", "data": "x".repeat(90_000)}).to_string());
     assert_eq!(read_json(&mut b)["event"], "client-big");
 }
 
 #[test]
-fn they_can_be_switched_off() {
+fn client_events_can_be_switched_off() {
     let (_server, mut a, mut b) = pair_with(TestServer::builder().client_events(false));
     send(&mut a, r#"{"event":"client-x","channel":"private-c","data":1}"#);
     let error = read_json(&mut a);
@@ -131,7 +131,7 @@ fn an_unsubscribed_client_cannot_send() {
 }
 
 #[test]
-fn presence_channels_may_leave_the_sender_away() {
+fn the_user_id_of_client_events_can_be_switched_off() {
     let server = TestServer::builder().client_event_user_ids(false).start().unwrap();
     let (mut a, _) = member(&server, "presence-c", r#"{"user_id":"ua"}"#);
     let (mut b, _) = member(&server, "presence-c", r#"{"user_id":"ub"}"#);
@@ -182,7 +182,7 @@ fn reverb_refuses_bare_texts_numbers_and_booleans() {
 }
 
 #[test]
-fn reverb_has_members_of_channels_of_every_kind_send() {
+fn reverb_accepts_client_events_on_channels_of_every_kind() {
     let server = as_reverb().start().unwrap();
     let (mut a, _) = subscriber(&server, "room");
     let (mut b, _) = subscriber(&server, "room");
@@ -192,12 +192,12 @@ fn reverb_has_members_of_channels_of_every_kind_send() {
     assert_eq!(read_text(&mut a), reverb_error(4009, "The client is not a member of the specified channel."));
     for _ in 0..50 {
         send(&mut a, r#"{"event":"client-x","channel":"room","data":{}}"#);
-        assert_eq!(read_json(&mut b)["event"], "client-x", "there is no limit for client events alone");
+        assert_eq!(read_json(&mut b)["event"], "client-x", "there is no limit for client events only");
     }
 }
 
 #[test]
-fn reverb_names_no_channel_when_they_are_switched_off() {
+fn reverb_names_no_channel_when_client_events_are_switched_off() {
     let (_server, mut a, mut b) = pair_with(as_reverb().client_events(false));
     send(&mut a, r#"{"event":"client-x","channel":"private-c","data":{}}"#);
     assert_eq!(read_text(&mut a), reverb_error(4301, "The app does not have client messaging enabled."));

@@ -10,7 +10,7 @@ use crate::http;
 use crate::support::{HANDSHAKE, SOON, connect, open, read_close, read_json, read_text, start, tcp, try_open};
 
 #[test]
-fn the_first_message_tells_socket_id_and_activity_timeout() {
+fn the_first_message_has_the_socket_id_and_the_activity_timeout() {
     let server = start();
     let mut client = open(&server);
     let text = read_text(&mut client);
@@ -132,7 +132,7 @@ fn an_incomplete_handshake_is_refused() {
         ("POST /app/app-key HTTP/1.1\r\n\r\n", "405"),
         ("GET /app/app-key HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "426"),
         ("GET /app/app-key HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n", "400"),
-        ("no HTTP at all\r\n\r\n", "400"),
+        ("not HTTP\r\n\r\n", "400"),
     ] {
         let mut stream = tcp(&server);
         stream.write_all(head.as_bytes()).unwrap();

@@ -15,7 +15,7 @@ fn counting() -> TestServer {
 }
 
 #[test]
-fn each_change_is_told_to_all_subscribers() {
+fn each_change_is_sent_to_all_subscribers() {
     let server = counting();
     let (mut a, _) = subscriber(&server, "room");
     assert_eq!(read_text(&mut a), count("room", 1));
@@ -32,7 +32,7 @@ fn each_change_is_told_to_all_subscribers() {
 }
 
 #[test]
-fn a_repeated_subscription_changes_nothing() {
+fn a_repeated_subscription_does_not_change_the_count() {
     let server = counting();
     let (mut client, _) = subscriber(&server, "room");
     assert_eq!(read_text(&mut client), count("room", 1));
@@ -42,7 +42,7 @@ fn a_repeated_subscription_changes_nothing() {
 }
 
 #[test]
-fn it_follows_the_cached_event() {
+fn the_count_follows_the_cached_event() {
     let server = counting();
     let (mut client, _) = connect(&server);
     subscribe(&mut client, "cache-c");
@@ -52,14 +52,14 @@ fn it_follows_the_cached_event() {
 }
 
 #[test]
-fn presence_channels_have_none() {
+fn presence_channels_have_no_count() {
     let server = counting();
     let (mut client, _) = member(&server, "presence-x", r#"{"user_id":"u"}"#);
     assert_quiet(&mut client);
 }
 
 #[test]
-fn by_default_there_are_none() {
+fn there_are_no_counts_by_default() {
     let server = start();
     let (mut client, _) = subscriber(&server, "room");
     assert_quiet(&mut client);

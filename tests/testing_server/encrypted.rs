@@ -1,4 +1,4 @@
-//! What is published on encrypted channels.
+//! Events on encrypted channels.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -19,7 +19,7 @@ fn encrypting() -> TestServer {
     TestServer::builder().encryption_master_key(MASTER_KEY).start().unwrap()
 }
 
-/// The plain text; `None` if it was not sealed with the key.
+/// The plain text; `None` if it was sealed with another key.
 fn open(secret: &str, data: &Value) -> Option<String> {
     let bytes = |text: &Value| BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap();
     let key = BASE64_STANDARD.decode(secret).unwrap();
@@ -37,7 +37,7 @@ fn the_shared_secret_is_the_one_of_the_official_library() {
 }
 
 #[test]
-fn what_is_triggered_is_sealed_as_json() {
+fn triggered_data_is_sealed_as_json() {
     fn plain(data: &(impl Serialize + ?Sized)) -> String {
         let server = encrypting();
         let (mut client, _) = signed_subscriber(&server, CHANNEL);
@@ -63,7 +63,7 @@ fn no_two_messages_have_the_same_nonce() {
 }
 
 #[test]
-fn a_rotated_key_seals_what_comes_after_it() {
+fn a_rotated_key_seals_later_events() {
     let server = encrypting();
     let (mut client, _) = signed_subscriber(&server, CHANNEL);
     let before = server.shared_secret(CHANNEL).unwrap();

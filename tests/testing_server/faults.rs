@@ -1,4 +1,4 @@
-//! What goes wrong while a client connects.
+//! Faults while a client connects.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -21,13 +21,13 @@ fn with(fault: Fault) -> TestServer {
 }
 
 #[test]
-fn close_after_upgrade() {
+fn close_after_upgrade_sends_the_close_code() {
     let server = with(Fault::CloseAfterUpgrade { code: 4100, reason: "over capacity".into() });
     assert_eq!(read_close(&mut open(&server)), (4100, "over capacity".to_owned()));
 }
 
 #[test]
-fn error_then_close() {
+fn error_then_close_sends_the_error_and_ends() {
     for close_code in [Some(4004), None] {
         let server = with(Fault::ErrorThenClose { code: 4004, message: "over quota".into(), close_code });
         let mut client = open(&server);
@@ -40,14 +40,14 @@ fn error_then_close() {
 }
 
 #[test]
-fn drop_after_upgrade() {
+fn drop_after_upgrade_cuts_the_connection() {
     let server = with(Fault::DropAfterUpgrade);
     assert!(is_cut(&mut open(&server)));
     assert_eq!(server.accepted(), 1);
 }
 
 #[test]
-fn http_status() {
+fn http_status_answers_the_upgrade_request() {
     let server = with(Fault::HttpStatus {
         status: 503,
         body: "later".into(),
@@ -64,7 +64,7 @@ fn http_status() {
 }
 
 #[test]
-fn no_upgrade_answer() {
+fn no_upgrade_answer_leaves_the_request_open() {
     let server = with(Fault::NoUpgradeAnswer);
     let stream = tcp(&server);
     stream.set_read_timeout(Some(QUIET)).unwrap();
@@ -73,7 +73,7 @@ fn no_upgrade_answer() {
 }
 
 #[test]
-fn raw_head() {
+fn raw_head_replaces_the_answer() {
     let server = with(Fault::RawHead("SSH-2.0-OpenSSH_9.2\r\n".into()));
     let mut stream = tcp(&server);
     stream.write_all(b"GET /app/app-key HTTP/1.1\r\nUpgrade: websocket\r\n\r\n").unwrap();
@@ -83,7 +83,7 @@ fn raw_head() {
 }
 
 #[test]
-fn first_frame() {
+fn first_frame_replaces_the_first_message() {
     let server = with(Fault::FirstFrame("surprise".into()));
     let mut client = open(&server);
     assert_eq!(read_text(&mut client), "surprise");
@@ -91,7 +91,7 @@ fn first_frame() {
 }
 
 #[test]
-fn wrong_accept() {
+fn wrong_accept_sends_a_wrong_accept_key() {
     let server = with(Fault::WrongAccept);
     assert!(matches!(
         try_open(&server, &server.url()),
@@ -100,14 +100,14 @@ fn wrong_accept() {
 }
 
 #[test]
-fn extra_upgrade_header() {
+fn extra_upgrade_header_is_in_the_answer() {
     let server = with(Fault::ExtraUpgradeHeader("X-Extra".into(), "yes".into()));
     let (_client, response) = tungstenite::client(server.url(), tcp(&server)).unwrap();
     assert_eq!(response.headers()["x-extra"], "yes");
 }
 
 #[test]
-fn never_established() {
+fn never_established_sends_no_first_message() {
     let server = with(Fault::NeverEstablished);
     let mut client = open(&server);
     assert_quiet(&mut client);
@@ -115,7 +115,7 @@ fn never_established() {
 }
 
 #[test]
-fn drip_head() {
+fn drip_head_sends_the_head_byte_by_byte() {
     let server = with(Fault::DripHead(Duration::from_micros(100)));
     let mut stream = tcp(&server);
     stream.write_all(HANDSHAKE).unwrap();
@@ -127,7 +127,7 @@ fn drip_head() {
 }
 
 #[test]
-fn each_connection_takes_the_next_one_and_the_standing_one_comes_last() {
+fn each_connection_takes_the_next_fault_and_then_the_standing_one() {
     let server = start();
     server.push_fault(Fault::FirstFrame("one".into()));
     server.push_fault(Fault::FirstFrame("two".into()));
@@ -140,7 +140,7 @@ fn each_connection_takes_the_next_one_and_the_standing_one_comes_last() {
 }
 
 #[test]
-fn the_http_api_meets_no_fault() {
+fn faults_do_not_affect_the_http_api() {
     let server = with(Fault::NoUpgradeAnswer);
     let body = r#"{"name":"e","data":"d","channel":"room"}"#;
     assert_eq!(http::publish(&server, body).0, 200);

@@ -25,14 +25,14 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Sends bytes on a new connection, and expects a close frame with this code and some reason.
-fn assert_refused(server: &TestServer, what: &str, bytes: &[u8], code: u16) {
+/// Sends bytes on a new connection, and expects a close frame with this code and a reason.
+fn assert_refused(server: &TestServer, case: &str, bytes: &[u8], code: u16) {
     let (mut client, _) = connect(server);
     client.get_mut().write_all(bytes).unwrap();
     let (closed, reason) = read_close(&mut client);
-    assert_eq!(closed, code, "{what}: {reason}");
-    assert!(!reason.is_empty(), "{what}");
-    assert!(server.wait_for_connections(0, SOON), "{what}");
+    assert_eq!(closed, code, "{case}: {reason}");
+    assert!(!reason.is_empty(), "{case}");
+    assert!(server.wait_for_connections(0, SOON), "{case}");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn frames_that_come_byte_by_byte_are_read() {
 }
 
 #[test]
-fn a_message_of_1_mib_is_taken() {
+fn a_message_of_1_mib_is_accepted() {
     let server = start();
     let (mut client, _) = connect(&server);
     let payload = vec![b'x'; MAX_MESSAGE];
@@ -72,38 +72,38 @@ fn a_message_of_1_mib_is_taken() {
 #[test]
 fn a_broken_rule_is_answered_with_1002() {
     let server = start();
-    for (what, bytes) in [
+    for (case, bytes) in [
         ("a frame that is not masked", vec![0x81, 0x01, b'x']),
         ("a ping that is not masked", vec![0x89, 0x00]),
         ("the first reserved bit", masked(0xc1, b"x")),
         ("the second reserved bit", masked(0xa1, b"x")),
         ("the third reserved bit", masked(0x91, b"x")),
         ("a reserved bit of a ping", masked(0xc9, b"x")),
-        ("a reserved opcode of data", masked(0x83, b"x")),
-        ("a reserved opcode of control", masked(0x8b, b"x")),
-        ("a fragment that continues no message", masked(0x80, b"x")),
-        ("a message inside of another", [masked(0x01, b"x"), masked(0x81, b"y")].concat()),
+        ("a reserved opcode of a data frame", masked(0x83, b"x")),
+        ("a reserved opcode of a control frame", masked(0x8b, b"x")),
+        ("a fragment that does not continue a message", masked(0x80, b"x")),
+        ("a message inside another", [masked(0x01, b"x"), masked(0x81, b"y")].concat()),
         ("a fragmented ping", masked(0x09, b"x")),
         ("a ping of 126 bytes", masked(0x89, &[b'x'; 126])),
         ("a close frame of 126 bytes", masked(0x88, &[0x0f; 126])),
         ("half a close code", masked(0x88, &[0x03])),
     ] {
-        assert_refused(&server, what, &bytes, 1002);
+        assert_refused(&server, case, &bytes, 1002);
     }
 }
 
 #[test]
 fn text_that_is_not_utf8_is_answered_with_1007() {
     let server = start();
-    for (what, bytes) in [
-        ("a byte that is in no character", masked(0x81, b"a\xff")),
+    for (case, bytes) in [
+        ("a byte that UTF-8 never contains", masked(0x81, b"a\xff")),
         ("half a surrogate pair", masked(0x81, b"\xed\xa0\x80")),
-        ("an end inside of a character", masked(0x81, b"\xc5")),
+        ("an end inside a character", masked(0x81, b"\xc5")),
         ("a fragment", masked(0x01, b"a\xff")),
-        ("an end of fragments inside of a character", [masked(0x01, b"a"), masked(0x80, b"\xc5")].concat()),
+        ("an end of fragments inside a character", [masked(0x01, b"a"), masked(0x80, b"\xc5")].concat()),
         ("the reason of a close frame", masked(0x88, b"\x0f\xa0\xff")),
     ] {
-        assert_refused(&server, what, &bytes, 1007);
+        assert_refused(&server, case, &bytes, 1007);
     }
 }
 
@@ -111,22 +111,22 @@ fn text_that_is_not_utf8_is_answered_with_1007() {
 fn a_message_over_1_mib_is_answered_with_1009() {
     let server = start();
     let large = vec![b'x'; MAX_MESSAGE];
-    for (what, bytes) in [
+    for (case, bytes) in [
         ("a text", masked(0x81, &[&large[..], b"y"].concat())),
         ("a binary message", masked(0x82, &[&large[..], b"y"].concat())),
         ("fragments together", [masked(0x01, &large), masked(0x80, b"y")].concat()),
-        ("a header alone", vec![0x81, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("only a header", vec![0x81, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
         ("the longest length", [&[0x82, 0xff][..], &[0xff; 8], &[0; 4]].concat()),
     ] {
-        assert_refused(&server, what, &bytes, 1009);
+        assert_refused(&server, case, &bytes, 1009);
     }
 }
 
 #[test]
-fn frames_after_a_broken_one_are_read_and_not_used() {
+fn frames_after_a_broken_one_are_read_and_ignored() {
     let server = start();
     let (mut client, _) = connect(&server);
-    // More follows than the operating system buffers, so that a server that stopped reading would make the write fail.
+    // More than the operating system buffers, so that the write would fail if the server stopped reading.
     let bytes = [masked(0xc1, b"broken"), masked(0x81, b"late"), vec![0; 8 << 20]].concat();
     client.get_mut().write_all(&bytes).unwrap();
     assert_eq!(read_close(&mut client).0, 1002);
@@ -148,7 +148,7 @@ fn a_close_frame_is_answered_with_its_code_and_no_event_follows() {
 }
 
 #[test]
-fn a_close_code_that_may_not_be_sent_is_answered_with_1002() {
+fn a_close_code_that_is_not_allowed_is_answered_with_1002() {
     let server = start();
     for code in [999_u16, 1004, 1005, 1006, 1015, 2000, 5000] {
         let (mut client, _) = connect(&server);
@@ -158,7 +158,7 @@ fn a_close_code_that_may_not_be_sent_is_answered_with_1002() {
 }
 
 #[test]
-fn a_client_that_does_not_take_its_pongs_is_dropped() {
+fn a_client_that_does_not_read_its_pongs_is_dropped() {
     let server = TestServer::builder().queue_limit(1_000).start().unwrap();
     let (mut client, _) = subscriber(&server, "room");
     // More than the operating system buffers.

@@ -12,10 +12,10 @@ use sha2::Sha256;
 
 use crate::support::{assert_quiet, read_json, read_text, start, subscriber, tcp};
 
-/// What a test may get wrong.
+/// A signed request. Tests change single fields to make it wrong.
 struct Signed<'a> {
     app_id: &'a str,
-    /// The path below the app's.
+    /// The path below that of the app.
     resource: &'a str,
     key: &'a str,
     secret: &'a str,
@@ -69,7 +69,7 @@ pub(crate) fn publish(server: &TestServer, body: &str) -> (u16, String) {
     exchange(server, &Signed::new(server, body).request())
 }
 
-/// Asks the HTTP API to close the connections of a user.
+/// Sends a request to the HTTP API to close the connections of a user.
 pub(crate) fn terminate(server: &TestServer, user_id: &str) -> (u16, String) {
     let resource = format!("users/{user_id}/terminate_connections");
     let signed = Signed { resource: &resource, ..Signed::new(server, "{}") };
@@ -105,7 +105,7 @@ fn a_signed_event_is_delivered_to_all_its_channels() {
 }
 
 #[test]
-fn the_excluded_connection_gets_nothing() {
+fn the_excluded_connection_gets_no_event() {
     let server = start();
     let (mut sender, socket_id) = subscriber(&server, "room");
     let (mut other, _) = subscriber(&server, "room");
@@ -150,7 +150,7 @@ fn a_connection_is_closed_on_request() {
 }
 
 #[test]
-fn what_is_not_signed_by_the_app_is_unauthorized() {
+fn a_request_without_a_valid_signature_is_unauthorized() {
     let server = start();
     let body = r#"{"name":"e","data":"d","channel":"c"}"#;
     let right = || Signed::new(&server, body);

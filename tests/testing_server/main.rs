@@ -1,4 +1,4 @@
-//! The embedded server, seen through a bare WebSocket client and a hand-written HTTP client.
+//! The embedded server, tested with a bare WebSocket client and a hand-written HTTP client.
 #![cfg(feature = "test-server")]
 
 mod auth;

@@ -1,4 +1,4 @@
-//! How many messages a connection may send, and how large they are.
+//! Limits of the number and the size of the messages of a connection.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn messages_of_every_kind_are_counted_together() {
     subscribe_signed(&server, &mut client, &socket_id, "private-c");
     assert_eq!(read_json(&mut client)["event"], "pusher_internal:subscription_succeeded");
     send(&mut client, r#"{"event":"client-x","channel":"private-c","data":1}"#);
-    send(&mut client, "what the server cannot use");
+    send(&mut client, "not a valid message");
     let refusal = r#"{"event":"pusher:error","data":{"code":4301,"message":"Rate limit exceeded"}}"#;
     for _ in 0..2 {
         send(&mut client, PING);
@@ -57,11 +57,11 @@ fn the_refusal_has_the_shape_of_the_server() {
 }
 
 #[test]
-fn a_window_has_an_end() {
+fn the_count_starts_again_with_the_next_window() {
     let server = start(2, Duration::from_millis(50), OverLimit::Refuse);
     let (mut client, _) = connect(&server);
     let mut answers = Vec::new();
-    // Each refusal brings the next window nearer.
+    // The loop sends more messages than one window allows, until the next windows have begun.
     while answers.iter().filter(|event| *event == "pusher:pong").count() < 5 {
         send(&mut client, PING);
         answers.push(read_json(&mut client)["event"].clone());
@@ -81,7 +81,7 @@ fn the_connection_may_end_without_a_frame() {
         send(&mut client, PING);
     }
     for channel in ["a", "b", "c"] {
-        assert_eq!(read_json(&mut client)["channel"], channel, "what was answered arrives");
+        assert_eq!(read_json(&mut client)["channel"], channel, "earlier answers arrive");
     }
     assert!(is_cut(&mut client));
     assert!(server.wait_for_connections(0, SOON));
@@ -89,7 +89,7 @@ fn the_connection_may_end_without_a_frame() {
 }
 
 #[test]
-fn a_silent_server_counts_nothing() {
+fn a_silent_server_does_not_count() {
     let server = start(1, HOUR, OverLimit::Terminate);
     let (mut client, _) = connect(&server);
     server.set_silent(true);

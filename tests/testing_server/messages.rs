@@ -1,4 +1,4 @@
-//! What clients send, and how the server answers.
+//! Messages of clients, and the answers of the server.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn a_websocket_ping_is_answered() {
 }
 
 #[test]
-fn what_cannot_be_used_is_counted_and_ignored() {
+fn invalid_messages_are_counted_and_ignored() {
     let server = start();
     let (mut client, _) = connect(&server);
     for text in ["nonsense", "[1]", r#"{"event":"pusher:subscribe","data":"x"}"#] {

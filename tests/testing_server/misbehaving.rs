@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_silent_server_reads_and_answers_nothing() {
+fn a_silent_server_reads_but_does_not_answer() {
     let server = start();
     let (mut client, _) = subscriber(&server, "room");
     server.set_silent(true);
@@ -28,11 +28,11 @@ fn a_silent_server_reads_and_answers_nothing() {
 }
 
 #[test]
-fn a_silent_server_answers_no_broken_frame() {
+fn a_silent_server_does_not_answer_a_broken_frame() {
     let server = start();
     let (mut client, _) = connect(&server);
     server.set_silent(true);
-    // A text that is not masked.
+    // A text frame that is not masked.
     client.get_mut().write_all(&[0x81, 0x01, b'x']).unwrap();
     assert_quiet(&mut client);
     assert_eq!(server.connections(), 1);
@@ -41,7 +41,7 @@ fn a_silent_server_answers_no_broken_frame() {
 }
 
 #[test]
-fn a_silent_server_can_speak_again() {
+fn a_silent_server_can_answer_again() {
     let server = start();
     let (mut client, _) = subscriber(&server, "room");
     server.set_silent(true);
@@ -64,7 +64,7 @@ fn a_stalled_server_makes_writes_block() {
 }
 
 #[test]
-fn a_stalled_server_reads_on_later_and_delivers_meanwhile() {
+fn a_stalled_server_still_delivers_and_reads_on_later() {
     let server = start();
     let (mut client, _) = subscriber(&server, "room");
     server.set_stalled(true);
@@ -103,7 +103,7 @@ fn dropping_the_server_closes_the_port_and_the_connections() {
 }
 
 #[test]
-fn dropping_the_server_waits_for_nobody() {
+fn dropping_the_server_does_not_wait_for_slow_clients() {
     let server = start();
     server.push_fault(Fault::DripHead(Duration::from_secs(3600)));
     let mut dripping = tcp(&server);
@@ -111,7 +111,7 @@ fn dropping_the_server_waits_for_nobody() {
     assert!(server.wait_for(SOON, |state| state.requests().count() == 1));
     let (_full, _) = subscriber(&server, "room");
     let (mut stalled, _) = connect(&server);
-    let _nothing_said = tcp(&server);
+    let _idle = tcp(&server);
     server.trigger("room", "e", &"x".repeat(20_000_000));
     server.set_stalled(true);
     send(&mut stalled, "x");

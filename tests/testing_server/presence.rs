@@ -70,7 +70,7 @@ fn numeric_ids_pass_through() {
 }
 
 #[test]
-fn who_subscribes_again_may_come_as_another_user() {
+fn a_repeated_subscription_can_change_the_user() {
     let server = start();
     let mut ann = enter(&server, ANN);
     let (mut client, socket_id) = connect(&server);
@@ -107,7 +107,7 @@ fn the_hundred_and_first_member_is_refused() {
 }
 
 #[test]
-fn a_silent_server_tells_of_no_member() {
+fn a_silent_server_does_not_report_members() {
     let server = start();
     let mut ann = enter(&server, ANN);
     let bob = enter(&server, BOB);

@@ -1,4 +1,4 @@
-//! What a test makes the server send.
+//! Messages, close frames and cuts on request of a test.
 
 use std::time::{Duration, Instant};
 

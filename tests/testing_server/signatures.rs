@@ -1,4 +1,4 @@
-//! Channels that need a signature, and how a wrong one is refused.
+//! Channels that need a signature, and the refusals of a wrong one.
 
 use pusher_channels::testing::{Refusals, TestServer};
 use serde_json::json;
@@ -12,7 +12,7 @@ fn refusing(refusals: Refusals) -> TestServer {
     TestServer::builder().refusals(refusals).start().unwrap()
 }
 
-/// A sign-in whose signature is wrong, as in the recorded traffic.
+/// A sign-in with a wrong signature, as in the recorded traffic.
 const BAD_SIGN_IN: &str = r#"{"event":"pusher:signin","data":{"auth":"app-key:bad","user_data":"{\"id\":\"z\"}"}}"#;
 const BAD_SUBSCRIPTION: &str = r#"{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"app-key:0000000000000000000000000000000000000000000000000000000000000000"}}"#;
 
@@ -73,7 +73,7 @@ fn a_signature_for_another_socket_is_refused() {
 }
 
 #[test]
-fn channel_data_that_is_not_what_was_signed_is_refused() {
+fn channel_data_other_than_the_signed_one_is_refused() {
     let server = start();
     let (mut client, socket_id) = connect(&server);
     let auth = server.sign_channel(&socket_id, "presence-x", Some(r#"{"user_id":"1"}"#));
@@ -95,7 +95,7 @@ fn channel_data_without_a_user_is_refused() {
 }
 
 #[test]
-fn names_that_are_not_allowed_are_refused_in_the_words_of_soketi() {
+fn invalid_names_are_refused_with_the_messages_of_soketi() {
     let server = start();
     let (mut client, _) = connect(&server);
     subscribe(&mut client, "bad name!");
@@ -157,7 +157,7 @@ fn soketi_closes_after_a_refused_sign_in() {
 }
 
 #[test]
-fn a_silent_server_refuses_nothing() {
+fn a_silent_server_does_not_refuse() {
     let server = start();
     let (mut client, _) = signed_subscriber(&server, "private-x");
     server.set_silent(true);

@@ -1,4 +1,4 @@
-//! Clients, and what the tests ask of them.
+//! Clients of the embedded server, and helpers for the tests.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -8,9 +8,9 @@ use pusher_channels::testing::TestServer;
 use serde_json::{Value, json};
 use tungstenite::error::ProtocolError;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
-/// Far more than anything here takes.
+/// A time limit far above the duration of anything in these tests.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
-/// Long enough to see that nothing comes.
+/// Long enough to see that no message comes.
 pub(crate) const QUIET: Duration = Duration::from_millis(100);
 
 pub(crate) type Client = WebSocket<TcpStream>;
@@ -65,7 +65,7 @@ pub(crate) fn read_close(client: &mut Client) -> (u16, String) {
     }
 }
 
-/// A client that has been told its socket id.
+/// A client that has received its socket id.
 pub(crate) fn connect(server: &TestServer) -> (Client, String) {
     let mut client = open(server);
     let established = read_json(&mut client);
@@ -114,14 +114,14 @@ pub(crate) fn data_of(event: &Value) -> Value {
     serde_json::from_str(event["data"].as_str().unwrap()).unwrap()
 }
 
-/// Asks for a channel, signed as the app's backend would sign it.
+/// Requests a subscription, signed as the app's backend would sign it.
 pub(crate) fn subscribe_signed(server: &TestServer, client: &mut Client, socket_id: &str, channel: &str) {
     let auth = server.sign_channel(socket_id, channel, None);
     let message = json!({"event": "pusher:subscribe", "data": {"channel": channel, "auth": auth}});
     send(client, &message.to_string());
 }
 
-/// Asks for a presence channel as a member.
+/// Requests a subscription to a presence channel as a member.
 pub(crate) fn join(server: &TestServer, client: &mut Client, socket_id: &str, channel: &str, channel_data: &str) {
     let auth = server.sign_channel(socket_id, channel, Some(channel_data));
     let data = json!({"channel": channel, "auth": auth, "channel_data": channel_data});
@@ -145,7 +145,7 @@ pub(crate) fn member(server: &TestServer, channel: &str, channel_data: &str) -> 
     (client, data_of(&confirmed))
 }
 
-/// Asks for a sign-in, signed as the app's backend would sign it.
+/// Requests a sign-in, signed as the app's backend would sign it.
 pub(crate) fn sign_in(server: &TestServer, client: &mut Client, socket_id: &str, user_data: &str) {
     let auth = server.sign_user(socket_id, user_data);
     let message = json!({"event": "pusher:signin", "data": {"auth": auth, "user_data": user_data}});

@@ -13,7 +13,7 @@ const WATCHING: &str = r#"{"id":"ann","watchlist":["bob","cid"]}"#;
 const BOB: &str = r#"{"id":"bob"}"#;
 
 #[test]
-fn a_sign_in_is_confirmed_with_what_was_sent() {
+fn the_confirmation_of_a_sign_in_repeats_its_data() {
     let server = start();
     let (mut client, socket_id) = connect(&server);
     sign_in(&server, &mut client, &socket_id, ANN);
@@ -36,7 +36,7 @@ fn user_data_without_an_id_is_refused() {
 }
 
 #[test]
-fn events_for_a_user_reach_all_his_connections_once() {
+fn events_for_a_user_reach_each_connection_of_the_user_once() {
     let server = start();
     let (mut a, _) = signed_in(&server, ANN);
     let (mut b, _) = signed_in(&server, r#"{"id":"user-1"}"#);
@@ -65,7 +65,7 @@ fn the_http_api_publishes_to_a_user() {
 }
 
 #[test]
-fn the_channel_of_a_user_is_for_him_alone() {
+fn only_the_user_can_subscribe_to_the_channel_of_the_user() {
     let server = start();
     let (mut client, socket_id) = connect(&server);
     for channel in ["#server-to-user-bob", "#server-to-user-", "#x"] {
@@ -81,7 +81,7 @@ fn the_channel_of_a_user_is_for_him_alone() {
 }
 
 #[test]
-fn who_signs_in_as_another_is_no_longer_the_first() {
+fn a_second_sign_in_replaces_the_user() {
     let server = start();
     let (mut client, socket_id) = signed_in(&server, BOB);
     subscribe(&mut client, "#server-to-user-bob");
@@ -114,7 +114,7 @@ fn terminating_closes_the_connections_of_the_user() {
 }
 
 #[test]
-fn a_watchlist_tells_who_is_there_and_who_comes_and_goes() {
+fn a_watchlist_reports_present_users_and_later_changes() {
     let server = start();
     let (bob, _) = signed_in(&server, BOB);
     let (mut ann, _) = signed_in(&server, WATCHING);
@@ -135,7 +135,7 @@ fn a_watchlist_tells_who_is_there_and_who_comes_and_goes() {
 }
 
 #[test]
-fn sockudo_tells_of_a_watchlist_in_bare_events_before_the_confirmation() {
+fn sockudo_sends_the_watchlist_in_bare_events_before_the_confirmation() {
     let server = TestServer::builder().watchlist_events(WatchlistEvents::Sockudo).start().unwrap();
     let (bob, _) = signed_in(&server, BOB);
     let (mut ann, socket_id) = connect(&server);

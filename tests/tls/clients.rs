@@ -1,4 +1,4 @@
-//! Servers and auth endpoints that want a client certificate.
+//! Servers and auth endpoints that require a client certificate.
 
 use std::{net::SocketAddr, thread};
 
@@ -7,42 +7,42 @@ use pusher_channels::{Config, Error, Pusher, Reconnect, TlsProblem, testing::Tes
 
 use super::{
     certificates::{Authority, Certificate, GOOD, Issuer, Valid},
-    support::{PATIENCE, is_as_good_as_a_socket, server},
+    support::{PATIENCE, server, works_like_a_socket},
     terminator::terminate_for_clients_of,
 };
 
-/// The certificate that the client shows.
+/// The certificate that the client presents.
 #[derive(Clone, Copy)]
-enum Shown {
+enum Presented {
     Nothing,
     /// A certificate signed by the authority that the server trusts, or by another one.
     Signed {
         by_ours: bool,
         certificate: Certificate,
     },
-    /// The key stands between other text, as `openssl pkcs12` writes it.
+    /// The key is surrounded by other text, as in the output of `openssl pkcs12`.
     KeyInText,
     /// Certificate and key are in one file.
     OneFile,
 }
-use Shown::{KeyInText, Nothing, OneFile, Signed};
+use Presented::{KeyInText, Nothing, OneFile, Signed};
 
-const fn ours(certificate: Certificate) -> Shown {
+const fn ours(certificate: Certificate) -> Presented {
     Signed { by_ours: true, certificate }
 }
 
 const CLIENT: Certificate = Certificate { names: "DNS:client.example", ..GOOD };
 const SENT: Certificate = Certificate { issuer: Issuer::Intermediate { sent: true }, ..CLIENT };
-const FORGOTTEN: Certificate = Certificate { issuer: Issuer::Intermediate { sent: false }, ..CLIENT };
+const NOT_SENT: Certificate = Certificate { issuer: Issuer::Intermediate { sent: false }, ..CLIENT };
 const EXPIRED: Certificate = Certificate { valid: Valid::LongAgo, ..CLIENT };
 const SELF_SIGNED: Certificate = Certificate { issuer: Issuer::Itself, ..CLIENT };
 
-/// The name of a row, what the client shows, and whether it is accepted.
-const ROWS: [(&str, Shown, bool); 9] = [
+/// The name of a row, the certificate that the client presents, and whether the server accepts it.
+const ROWS: [(&str, Presented, bool); 9] = [
     ("nothing", Nothing, false),
-    ("the right one", ours(CLIENT), true),
-    ("the right one, and its issuer", ours(SENT), true),
-    ("the right one, without its issuer", ours(FORGOTTEN), false),
+    ("the correct one", ours(CLIENT), true),
+    ("the correct one, and its issuer", ours(SENT), true),
+    ("the correct one, without its issuer", ours(NOT_SENT), false),
     ("one of another authority", Signed { by_ours: false, certificate: CLIENT }, false),
     ("an expired one", ours(EXPIRED), false),
     ("a self-signed one", ours(SELF_SIGNED), false),
@@ -62,10 +62,10 @@ impl Authorities {
         Self { ours: Authority::new(), other: Authority::new() }
     }
 
-    fn showing(&self, config: Config, shown: Shown) -> Config {
+    fn presenting(&self, config: Config, presented: Presented) -> Config {
         let config = config.root_certificate_pem(self.ours.root());
         let right = || self.ours.make(&CLIENT).read();
-        let (certificate, key) = match shown {
+        let (certificate, key) = match presented {
             Nothing => return config,
             Signed { by_ours: true, certificate } => self.ours.make(&certificate).read(),
             Signed { by_ours: false, certificate } => self.other.make(&certificate).read(),
@@ -82,39 +82,39 @@ impl Authorities {
         config.client_identity_pem(certificate, key)
     }
 
-    /// A TLS front of the server, for clients of our authority.
+    /// A TLS terminator before the server, for clients of our authority.
     fn terminate(&self, version: SslVersion, behind: &TestServer) -> SocketAddr {
         terminate_for_clients_of(&self.ours.root_file(), version, &self.ours.make(&GOOD), behind.addr())
     }
 }
 
-/// The error is a refusal of TLS, and its text names the option.
+/// Asserts that the error is a refusal of TLS, and its text names the option.
 fn assert_refused(error: &Error, case: &str) {
     let text = error.to_string();
     assert!(text.contains("tls: ") && text.contains("Config::client_identity_pem"), "{case}: {text}");
     assert!(!format!("{error:?}").contains("PRIVATE"), "{case}: {error:?}");
 }
 
-/// Runs the check for all rows and versions at once.
-fn for_each_row(check: impl Fn(&Authorities, SslVersion, Shown, bool, &str) + Sync) {
+/// Runs the check for all rows and versions in parallel.
+fn for_each_row(check: impl Fn(&Authorities, SslVersion, Presented, bool, &str) + Sync) {
     let authorities = Authorities::new();
     thread::scope(|scope| {
         for version in VERSIONS {
-            for (name, shown, accepted) in ROWS {
+            for (name, presented, accepted) in ROWS {
                 let (check, authorities) = (&check, &authorities);
-                scope.spawn(move || check(authorities, version, shown, accepted, &format!("{name}, {version:?}")));
+                scope.spawn(move || check(authorities, version, presented, accepted, &format!("{name}, {version:?}")));
             }
         }
     });
 }
 
 #[test]
-fn c8_a_server_gets_the_client_certificate_that_it_wants() {
+fn c8_a_server_gets_the_client_certificate_that_it_requires() {
     let server = server();
-    for_each_row(|authorities, version, shown, accepted, case| {
+    for_each_row(|authorities, version, presented, accepted, case| {
         let port = authorities.terminate(version, &server).port();
         let config = Config::host("app-key", "localhost").port(port).reconnect(Reconnect::never());
-        match Pusher::new(authorities.showing(config, shown)).connect() {
+        match Pusher::new(authorities.presenting(config, presented)).connect() {
             Ok(_) => assert!(accepted, "{case}"),
             Err(error) => {
                 assert!(!accepted, "{case}: {error}");
@@ -126,12 +126,13 @@ fn c8_a_server_gets_the_client_certificate_that_it_wants() {
 }
 
 #[test]
-fn c8_an_auth_endpoint_gets_the_client_certificate_that_it_wants() {
+fn c8_an_auth_endpoint_gets_the_client_certificate_that_it_requires() {
     let server = server();
-    for_each_row(|authorities, version, shown, accepted, case| {
+    for_each_row(|authorities, version, presented, accepted, case| {
         let port = authorities.terminate(version, &server).port();
         let config = server.config().auth_endpoint(format!("https://localhost:{port}/pusher/auth"));
-        let pusher = Pusher::new(authorities.showing(config, shown)).connect().expect("the socket needs no TLS");
+        let pusher =
+            Pusher::new(authorities.presenting(config, presented)).connect().expect("the socket does not use TLS");
         match pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE) {
             Ok(()) => assert!(accepted, "{case}"),
             Err(error) => {
@@ -147,11 +148,11 @@ fn c8_events_flow_over_tls_with_a_client_certificate() {
     let (authorities, server) = (Authorities::new(), server());
     let port = authorities.terminate(SslVersion::TLS1_3, &server).port();
     let config = Config::host("app-key", "localhost").port(port);
-    is_as_good_as_a_socket(&server, authorities.showing(config, ours(CLIENT)));
+    works_like_a_socket(&server, authorities.presenting(config, ours(CLIENT)));
 }
 
 #[test]
-fn c8_an_identity_that_cannot_be_used_is_a_config_error_that_says_what_to_do() {
+fn c8_an_unusable_identity_is_a_config_error_that_explains_the_remedy() {
     let (authority, server) = (Authority::new(), server());
     let files = authority.make(&CLIENT);
     let (certificate, key) = files.read();
@@ -175,17 +176,17 @@ fn c8_an_identity_that_cannot_be_used_is_a_config_error_that_says_what_to_do() {
         ("a key in the traditional format", &certificate, &traditional, convert),
         ("a key with a password", &certificate, &encrypted, convert),
         ("a key in DER", &certificate, &der, convert),
-        ("a key whose header speaks of a password", &certificate, with_header, convert),
-        ("a key that was cut", &certificate, cut, convert),
-        ("a key that is none", &certificate, junk, "the key cannot be read"),
+        ("a key whose header names an encryption", &certificate, with_header, convert),
+        ("a truncated key", &certificate, cut, convert),
+        ("an invalid key", &certificate, junk, "the key cannot be read"),
         ("the key of another certificate", &certificate, &other_key, "do not belong together"),
     ];
-    for (name, certificate, key, words) in rows {
+    for (name, certificate, key, expected) in rows {
         // The certificate is checked even without TLS.
         let error = Pusher::new(server.config().client_identity_pem(certificate, key)).connect().expect_err(name);
         assert!(matches!(error, Error::Config { option: "client_identity_pem", .. }), "{name}: {error:?}");
-        let shown = format!("{error} {error:?}");
-        assert!(shown.contains(words) && !shown.contains("canary"), "{name}: {shown}");
+        let texts = format!("{error} {error:?}");
+        assert!(texts.contains(expected) && !texts.contains("canary"), "{name}: {texts}");
     }
-    assert_eq!(server.attempts(), 0, "before any packet leaves");
+    assert_eq!(server.attempts(), 0, "no packet was sent");
 }

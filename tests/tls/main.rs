@@ -1,12 +1,12 @@
-//! Rule C8: TLS by the platform's library, with certificates made for each run; for the socket and for auth endpoints alike.
-// Where the platform's library is OpenSSL, a server of a test can be made to speak what no server should.
+//! Rule C8: TLS by the platform's library, with certificates made for each run, for the socket and for auth endpoints.
+// If the platform's library is OpenSSL, the server of a test can use obsolete versions and wrong certificates.
 #![cfg(all(feature = "native-tls", target_os = "linux"))]
 
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod clients;
 mod flow;
-mod kept;
+mod kept_connections;
 mod matrix;
 mod names;
 #[path = "../support/relay.rs"]

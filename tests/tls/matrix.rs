@@ -26,13 +26,13 @@ struct Row {
     outcome: Outcome,
 }
 
-/// What a client meets where it expects TLS.
+/// The server at an address where the client expects TLS.
 #[derive(Clone, Copy)]
 enum Server {
     Tls,
-    /// Speaks nothing but one version.
+    /// Supports only one version.
     Only(SslVersion),
-    /// Speaks no TLS.
+    /// Does not support TLS.
     Plain,
 }
 
@@ -44,9 +44,9 @@ enum Outcome {
 }
 use Outcome::{Accepted, Refused, TimesOut};
 
-/// What is right. Each row says what is different.
-const RIGHT: Row = Row {
-    name: "right with the user's root",
+/// A correct server. Each row changes something of it.
+const CORRECT: Row = Row {
+    name: "correct, with the user's root",
     host: "localhost",
     certificate: GOOD,
     server: Server::Tls,
@@ -56,19 +56,19 @@ const RIGHT: Row = Row {
 };
 
 const fn certified(name: &'static str, certificate: Certificate, outcome: Outcome) -> Row {
-    Row { name, certificate, outcome, ..RIGHT }
+    Row { name, certificate, outcome, ..CORRECT }
 }
 
 const fn at(name: &'static str, host: &'static str, names: &'static str, outcome: Outcome) -> Row {
-    Row { name, host, certificate: Certificate { names, ..GOOD }, outcome, ..RIGHT }
+    Row { name, host, certificate: Certificate { names, ..GOOD }, outcome, ..CORRECT }
 }
 
 const fn served(name: &'static str, server: Server, outcome: Outcome) -> Row {
-    Row { name, server, outcome, ..RIGHT }
+    Row { name, server, outcome, ..CORRECT }
 }
 
 const fn answered(name: &'static str, answers: Answers, outcome: Outcome) -> Row {
-    Row { name, answers, outcome, ..RIGHT }
+    Row { name, answers, outcome, ..CORRECT }
 }
 
 const UNKNOWN_ISSUER: Outcome = Refused(TlsProblem::UnknownIssuer);
@@ -77,15 +77,20 @@ const OLD_VERSION: Outcome = Refused(TlsProblem::OldVersion);
 const ENDED: Outcome = Refused(TlsProblem::Ended);
 
 const ROWS: [Row; 20] = [
-    RIGHT,
-    Row { name: "right, but nobody trusts the root", trusts_the_root: false, outcome: UNKNOWN_ISSUER, ..RIGHT },
+    CORRECT,
+    Row {
+        name: "correct, but the client does not trust the root",
+        trusts_the_root: false,
+        outcome: UNKNOWN_ISSUER,
+        ..CORRECT
+    },
     certified("an intermediate that is sent", by(Issuer::Intermediate { sent: true }), Accepted),
     certified("an intermediate that is missing", by(Issuer::Intermediate { sent: false }), UNKNOWN_ISSUER),
     certified("self-signed", by(Issuer::Itself), Refused(TlsProblem::SelfSigned)),
     certified("expired", Certificate { valid: Valid::LongAgo, ..GOOD }, Refused(TlsProblem::Expired)),
     certified("not yet valid", Certificate { valid: Valid::FarAhead, ..GOOD }, Refused(TlsProblem::NotYetValid)),
-    at("another host", "localhost", "DNS:elsewhere.example", WRONG_HOST),
-    at("a pattern that does not fit", "localhost", "DNS:*.localhost", WRONG_HOST),
+    at("another host", "localhost", "DNS:other.example", WRONG_HOST),
+    at("a pattern that does not match", "localhost", "DNS:*.localhost", WRONG_HOST),
     at("an address of IPv4", "127.0.0.1", "IP:127.0.0.1", Accepted),
     at("an address of IPv6", "::1", "IP:::1", Accepted),
     at("an address, and a certificate for a name", "127.0.0.1", "DNS:localhost", WRONG_HOST),
@@ -104,8 +109,8 @@ const fn by(issuer: Issuer) -> Certificate {
 }
 
 impl Row {
-    /// The row's server, behind a relay that sees what clients say to it.
-    fn stage(&self, authority: &Authority, behind: &TestServer) -> Relay {
+    /// The row's server, behind a relay that records the bytes of clients.
+    fn start(&self, authority: &Authority, behind: &TestServer) -> Relay {
         let (files, behind) = (authority.make(&self.certificate), behind.addr());
         let server = match self.server {
             Server::Tls => terminate_tls(&files, behind),
@@ -120,12 +125,12 @@ impl Row {
         if self.trusts_the_root { config.root_certificate_pem(authority.root()) } else { config }
     }
 
-    /// Only who has to wait for its end has a short one.
+    /// A row that waits for the end of its deadline gets a short one.
     fn deadline(&self, short: Duration) -> Duration {
         if self.outcome == TimesOut { short } else { PATIENCE }
     }
 
-    /// The error in words, if there has to be one.
+    /// The text of the error, if the row expects one.
     fn check(&self, result: Result<(), Error>) -> Option<String> {
         let name = self.name;
         let error = match result {
@@ -152,10 +157,10 @@ impl Row {
     }
 }
 
-/// Does the same with all rows at once, and gives the errors of those that are refused.
+/// Runs the check for all rows in parallel, and returns the errors of the refused ones.
 fn for_each_row(check: impl Fn(&Row, &Relay, &Authority) -> Option<String> + Sync) -> Vec<(Outcome, String)> {
     let (authority, server) = (Authority::new(), server());
-    let relays: Vec<_> = ROWS.iter().map(|row| (row, row.stage(&authority, &server))).collect();
+    let relays: Vec<_> = ROWS.iter().map(|row| (row, row.start(&authority, &server))).collect();
     thread::scope(|scope| {
         let checks: Vec<_> =
             relays.iter().map(|(row, relay)| (row, scope.spawn(|| check(row, relay, &authority)))).collect();
@@ -164,26 +169,26 @@ fn for_each_row(check: impl Fn(&Row, &Relay, &Authority) -> Option<String> + Syn
     })
 }
 
-/// The server has seen no request but through TLS.
+/// Asserts that the server's side got nothing of a request outside TLS.
 fn assert_nothing_in_clear(row: &Row, relay: &Relay) {
-    assert!(!relay.peers().is_empty(), "{}: somebody connected", row.name);
-    for words in ["HTTP/1.1", "/app/", "POST", "canary"] {
-        assert!(!relay.has_seen(words), "{}: {words} in clear", row.name);
+    assert!(!relay.peers().is_empty(), "{}: a client connected", row.name);
+    for text in ["HTTP/1.1", "/app/", "POST", "canary"] {
+        assert!(!relay.has_seen(text), "{}: {text} in clear", row.name);
     }
 }
 
-/// What goes wrong in different ways reads in different ways.
+/// Asserts that different problems have different texts.
 fn assert_that_kinds_differ(errors: &[(Outcome, String)]) {
     let without_digits = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
     let mut outcome_of = HashMap::new();
     for (outcome, text) in errors {
         let other = outcome_of.insert(without_digits(text), outcome);
-        assert!(other.is_none_or(|other| other == outcome), "{other:?} and {outcome:?} read alike: {text}");
+        assert!(other.is_none_or(|other| other == outcome), "{other:?} and {outcome:?} have the same text: {text}");
     }
 }
 
 #[test]
-fn c8_the_socket_is_opened_to_whom_it_should_and_to_nobody_else() {
+fn c8_the_socket_connects_to_valid_servers_only() {
     let errors = for_each_row(|row, relay, authority| {
         let config =
             Config::host("app-key", row.host).port(relay.port()).connect_timeout(row.deadline(Duration::from_secs(1)));
@@ -199,7 +204,7 @@ fn c8_the_socket_is_opened_to_whom_it_should_and_to_nobody_else() {
 }
 
 #[test]
-fn c8_the_auth_endpoint_is_asked_as_the_socket_is_opened() {
+fn c8_the_auth_endpoint_has_the_same_requirements_as_the_socket() {
     let server = server();
     let errors = for_each_row(|row, relay, authority| {
         let host = if row.host.contains(':') { format!("[{}]", row.host) } else { row.host.to_owned() };
@@ -207,9 +212,9 @@ fn c8_the_auth_endpoint_is_asked_as_the_socket_is_opened() {
             .trusting(server.config(), authority)
             .auth_endpoint(format!("https://{host}:{}/pusher/auth", relay.port()))
             .auth_header("Authorization", "Bearer canary")
-            // It is asked four times.
+            // The endpoint gets four requests.
             .auth_timeout(row.deadline(Duration::from_millis(300)));
-        let pusher = Pusher::new(config).connect().expect("the socket needs no TLS");
+        let pusher = Pusher::new(config).connect().expect("the socket does not use TLS");
         let subscribed = pusher.subscribe("private-room").expect("a valid name").wait_subscribed(PATIENCE);
         if let (TimesOut, Err(error)) = (row.outcome, &subscribed) {
             assert!(matches!(error, Error::AuthTimeout { .. }), "{}: {error}", row.name);
@@ -220,13 +225,13 @@ fn c8_the_auth_endpoint_is_asked_as_the_socket_is_opened() {
     assert_that_kinds_differ(&errors);
 }
 
-/// The other way round: a client that was told not to use TLS meets a server that does.
+/// The reverse: a client without TLS connects to a server with TLS.
 #[test]
-fn c8_a_server_that_speaks_tls_is_told_to_those_who_do_not() {
+fn c8_a_client_without_tls_reports_that_the_server_uses_tls() {
     let (authority, server) = (Authority::new(), server());
-    let relay = RIGHT.stage(&authority, &server);
+    let relay = CORRECT.start(&authority, &server);
     let config = Config::host("app-key", "localhost").port(relay.port()).tls(false);
-    let error = Pusher::new(config.connect_timeout(PATIENCE)).connect().expect_err("no HTTP is spoken there");
+    let error = Pusher::new(config.connect_timeout(PATIENCE)).connect().expect_err("the server does not speak HTTP");
     assert!(matches!(&error, Error::Upgrade { reason, .. } if reason.contains("TLS")), "{error:?}");
 }
 
@@ -234,19 +239,21 @@ fn c8_a_server_that_speaks_tls_is_told_to_those_who_do_not() {
 fn r10_disconnecting_ends_a_handshake_that_stalls() {
     let (authority, server) = (Authority::new(), server());
     for stalls_after in [0, 1, 300] {
-        let row = Row { answers: Answers::HoldAfter(stalls_after), ..RIGHT };
-        let relays = [row.stage(&authority, &server), row.stage(&authority, &server)];
+        let row = Row { answers: Answers::HoldAfter(stalls_after), ..CORRECT };
+        let relays = [row.start(&authority, &server), row.start(&authority, &server)];
         let of_socket = Pusher::new(Config::host("app-key", "localhost").port(relays[0].port()));
         of_socket.connect_background().expect("started");
         let endpoint = format!("https://localhost:{}/pusher/auth", relays[1].port());
         let of_request = Pusher::new(server.config().auth_endpoint(endpoint)).connect().expect("without TLS");
         of_request.subscribe("private-room").expect("a valid name");
         for (pusher, relay) in [of_socket, of_request].iter().zip(&relays) {
-            eventually("the handshake has come so far", || relay.is_spoken_to() && relay.answered() == stalls_after);
+            eventually("the handshake has reached this byte", || {
+                relay.has_received() && relay.answered() == stalls_after
+            });
             let start = Instant::now();
             pusher.disconnect();
             assert!(start.elapsed() <= Duration::from_millis(250), "{stalls_after}: {:?}", start.elapsed());
-            relay.wait_for_the_end_of_all();
+            relay.wait_for_the_end_of_all_clients();
         }
     }
 }

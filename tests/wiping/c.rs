@@ -1,4 +1,4 @@
-//! The same through the C interface, which is given texts and keeps copies of them.
+//! The same through the C interface, which keeps copies of the texts that it gets.
 
 use std::{
     ffi::{c_char, c_void},
@@ -22,13 +22,15 @@ unsafe extern "C" {
     fn pusher_client_free(client: *mut c_void);
 }
 
-/// Makes a client of a user, and gives a secret where a name belongs, the error about which stays until the thread's next one.
+/// Makes a client with a user, and passes a secret where a name belongs. The last error, which quotes the name, stays
+/// until the
+/// thread's next one.
 pub(crate) fn make_a_client(token: Disguised, misplaced: Disguised) {
     let user = user(&token);
     let (swapped, header) = (misplaced.reveal_between("", "\0"), misplaced.reveal_between("Bearer ", "\0"));
     let (swapped, header) = (Zeroizing::new(swapped), Zeroizing::new(header));
     let (mut config, mut client) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: texts with a NUL at their ends, and places for handles.
+    // SAFETY: the texts end with a NUL, and the pointers are valid for a handle.
     unsafe {
         assert_eq!(pusher_config_new(&mut config), PUSHER_OK);
         let options = [(c"key", c"app-key"), (c"host", c"127.0.0.1"), (c"secret", c"secret")];
@@ -47,7 +49,7 @@ pub(crate) fn make_a_client(token: Disguised, misplaced: Disguised) {
     }
 }
 
-/// In one piece: growing would leave copies behind.
+/// Built without reallocation, which would leave copies behind.
 fn user(token: &Disguised) -> Zeroizing<String> {
     let tokens = Zeroizing::new(token.reveal_between("\"", "\","));
     let mut user = Zeroizing::new(String::with_capacity((TOKENS + 1) * tokens.len()));

@@ -1,10 +1,10 @@
-//! A secret that one can know without having it in memory.
+//! A secret that a process can recognise without having it in its memory.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
 pub(crate) struct Disguised(Vec<u8>);
 
-/// Another one for each place, so that no two bytes in a row stay what they are.
+/// A different mask for each position, so that no two consecutive bytes keep their values.
 fn mask(index: usize) -> u8 {
     0x80 | (index as u8).wrapping_mul(37)
 }
@@ -14,17 +14,17 @@ impl Disguised {
         Self(bytes.iter().enumerate().map(|(index, byte)| byte ^ mask(index)).collect())
     }
 
-    /// The bytes as they are, one by one.
+    /// The real bytes, one by one.
     pub(crate) fn bytes(&self) -> impl ExactSizeIterator<Item = u8> {
         self.0.iter().enumerate().map(|(index, byte)| byte ^ mask(index))
     }
 
-    /// A text that whoever gets it has to wipe.
+    /// The real text. The caller must wipe it.
     pub(crate) fn reveal(&self) -> String {
         self.reveal_between("", "")
     }
 
-    /// In one piece: growing would leave copies behind.
+    /// Built without reallocation, which would leave copies behind.
     pub(crate) fn reveal_between(&self, before: &str, after: &str) -> String {
         let mut text = String::with_capacity(before.len() + self.0.len() + after.len());
         text.push_str(before);

@@ -1,19 +1,22 @@
-//! Rule X1: what is secret is wiped. When a client and its configuration are gone, nothing of it is left in the memory of the
-//! process, freed memory and the stacks of ended threads included.
+//! Rule X1: secrets are wiped. When a client and its configuration are dropped, no secret is left in the memory of the
+//! process,
+//! including freed memory and the stacks of ended threads.
 //!
-//! The client has a process of its own, which knows its secrets only in disguise. The servers, which do not wipe, are here.
+//! The client runs in its own process, which knows its secrets only in disguise. The servers, which do not wipe, are in
+//! this
+//! one.
 #![cfg(target_os = "linux")]
 
 #[cfg(feature = "capi")]
 mod c;
 #[path = "../support/certificates.rs"]
 mod certificates;
-#[allow(dead_code, reason = "the proxies' own tests use all of it")]
+#[allow(dead_code, reason = "the proxies' own tests use everything")]
 #[path = "../proxies/conversation.rs"]
 mod conversation;
 mod disguise;
 mod memory;
-#[allow(dead_code, reason = "the proxies' own tests use all of it")]
+#[allow(dead_code, reason = "the proxies' own tests use everything")]
 #[path = "../proxies/proxy.rs"]
 mod proxy;
 #[path = "../support/mod.rs"]
@@ -31,8 +34,8 @@ use disguise::Disguised;
 use proxy::{Proxy, Script, Service};
 use support::{PATIENCE, eventually};
 
-/// What the client is given, or gets.
-const GIVEN: [&str; 13] = [
+/// The secrets that the client gets.
+const SECRETS: [&str; 13] = [
     "auth_header",
     "auth_headers_with",
     "auth_param in a form",
@@ -43,21 +46,21 @@ const GIVEN: [&str; 13] = [
     "password of the proxy",
     "secret",
     "user_data",
-    "user_data by C",
-    "name of an option by C",
+    "user_data in C",
+    "name of an option in C",
     "control",
 ];
 
-const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY-----\n";
-const KEY_ENDS: &str = "-----END PRIVATE KEY-----";
+const KEY_START: &str = "-----BEGIN PRIVATE KEY-----\n";
+const KEY_END: &str = "-----END PRIVATE KEY-----";
 
 const MASTER_KEY: [u8; 32] = [0x42; 32];
 const ENCRYPTED: &str = "private-encrypted-room";
 
-/// So long that the requests outgrow whatever was reserved for them.
+/// Long enough that the requests exceed any reserved buffer.
 const PADDING: usize = 8 * 1024;
 
-/// So many that not all of the memory that they were in is used again at once.
+/// Enough copies that their memory is not all used again at once.
 const TOKENS: usize = 100;
 
 fn canary(name: &str) -> String {
@@ -70,7 +73,7 @@ fn shared_secret() -> [u8; 32] {
 }
 
 #[test]
-fn x1_nothing_secret_is_left_in_memory() {
+fn x1_no_secret_is_left_in_memory() {
     let password: &'static str = canary("password of the proxy").leak();
     let app = TestServer::builder().app("1", "app-key", &canary("secret")).encryption_master_key(MASTER_KEY);
     let server = app.start().expect("a free port");
@@ -78,8 +81,8 @@ fn x1_nothing_secret_is_left_in_memory() {
     let proxy = Proxy::start(service, service);
 
     let mut client = Command::new(env::current_exe().expect("this test"));
-    client.args(["--ignored", "--exact", "alone_with_its_secrets", "--nocapture"]).env_clear();
-    for name in GIVEN {
+    client.args(["--ignored", "--exact", "client_with_secrets", "--nocapture"]).env_clear();
+    for name in SECRETS {
         client.env(format!("TEST {name}"), Disguised::new(canary(name).as_bytes()).to_string());
     }
     let in_base64 = STANDARD.encode(format!("us:{password}"));
@@ -90,7 +93,7 @@ fn x1_nothing_secret_is_left_in_memory() {
     ];
     let (certificate, key) = Authority::new().make(&GOOD).read();
     let key = String::from_utf8(key).expect("PEM is ASCII");
-    let key = key.strip_prefix(KEY_BEGINS).and_then(|key| key.trim_end().strip_suffix(KEY_ENDS)).expect("PKCS 8");
+    let key = key.strip_prefix(KEY_START).and_then(|key| key.trim_end().strip_suffix(KEY_END)).expect("PKCS 8");
     client.env("CERTIFICATE", String::from_utf8(certificate).expect("PEM is ASCII"));
     client.env("TEST key of the client", Disguised::new(key.as_bytes()).to_string());
     for (name, form) in forms {
@@ -99,17 +102,17 @@ fn x1_nothing_secret_is_left_in_memory() {
     client.env("PORT", server.port().to_string()).env("ENDPOINT", server.auth_endpoint());
     let output = client.env("PROXY", proxy.addr().to_string()).output().expect("this test runs");
 
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-    assert!(output.status.success(), "{said}");
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{text}");
     assert_that_all_were_used(&server, &proxy);
 }
 
-/// Who sends nothing, has nothing to wipe.
+/// A secret that the client does not send would prove nothing.
 fn assert_that_all_were_used(server: &TestServer, proxy: &Proxy) {
-    let asked = format!("{:?}", server.auth_requests());
+    let requests = format!("{:?}", server.auth_requests());
     let upgrades = format!("{:?}", server.requests());
-    for name in &GIVEN[..6] {
-        assert!(asked.contains(&canary(name)), "{name} in {asked}");
+    for name in &SECRETS[..6] {
+        assert!(requests.contains(&canary(name)), "{name} in {requests}");
     }
     assert!(upgrades.contains(&canary("header of the upgrade")), "{upgrades}");
     assert_eq!(proxy.targets().len(), 4, "two sockets, and a request for each");
@@ -117,8 +120,8 @@ fn assert_that_all_were_used(server: &TestServer, proxy: &Proxy) {
 }
 
 #[test]
-#[ignore = "run by the test above in a process of its own"]
-fn alone_with_its_secrets() {
+#[ignore = "run by x1_no_secret_is_left_in_memory in a process of its own"]
+fn client_with_secrets() {
     let threads = memory::threads();
     for json in [false, true] {
         drop(subscribed(by_endpoint(json), ENCRYPTED));
@@ -127,14 +130,14 @@ fn alone_with_its_secrets() {
     drop(subscribed(signing(), "private-room"));
     drop(subscribed(signing().user_data(user()), "presence-room"));
     #[cfg(feature = "capi")]
-    c::make_a_client(secret("user_data by C"), secret("name of an option by C"));
+    c::make_a_client(secret("user_data in C"), secret("name of an option in C"));
     eventually("the client's threads end", || memory::threads() == threads);
     let names = env::vars().filter_map(|(name, _)| name.strip_prefix("TEST ").map(str::to_owned));
     let copies = names.filter(|name| name != "control").map(|name| (memory::copies(&secret(&name)), name));
     assert_eq!(copies.filter(|(copies, _)| *copies > 0).collect::<Vec<_>>(), []);
     let control = secret("control");
     drop((0..100).map(|_| control.reveal()).collect::<Vec<_>>());
-    assert!(memory::copies(&control) > 0, "what is dropped without being wiped is found");
+    assert!(memory::copies(&control) > 0, "a secret that is dropped without wiping is found");
 }
 
 fn subscribed(config: Config, channel: &str) -> Pusher {
@@ -150,7 +153,7 @@ fn by_endpoint(json: bool) -> Config {
         move || vec![(name.clone(), value.reveal()), ("padding".to_owned(), "y".repeat(PADDING))]
     };
     at("PORT")
-        .client_identity_pem(variable("CERTIFICATE"), secret("key of the client").reveal_between(KEY_BEGINS, KEY_ENDS))
+        .client_identity_pem(variable("CERTIFICATE"), secret("key of the client").reveal_between(KEY_START, KEY_END))
         .header("X-Token", secret("header of the upgrade").reveal())
         .header("X-Padding", "y".repeat(PADDING))
         .proxy(secret("password of the proxy").reveal_between("http://us:", &format!("@{}", variable("PROXY"))))
@@ -163,7 +166,7 @@ fn by_endpoint(json: bool) -> Config {
         .auth_params_with(fresh("fresh", secret(&format!("auth_params_with in {kind}"))))
 }
 
-/// What is not of the member is not sent.
+/// Fields that are not part of a member are not sent.
 fn user() -> Value {
     let token = secret("user_data");
     let tokens = (0..TOKENS).map(|_| Value::String(token.reveal())).collect();
@@ -179,5 +182,5 @@ fn secret(name: &str) -> Disguised {
 }
 
 fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is set by the test above"))
+    env::var(name).unwrap_or_else(|_| panic!("{name} is set by the parent process"))
 }

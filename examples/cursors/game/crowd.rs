@@ -1,4 +1,4 @@
-//! Computer players, so that nobody has to play alone.
+//! Computer players.
 
 use std::{thread, time::Instant};
 
@@ -13,7 +13,7 @@ use super::{
 
 const NAMES: [&str; 6] = ["Bob", "Cleo", "Dana", "Emil", "Finn", "Gail"];
 
-/// Computer players: each is a client of its own, and all are polled by the thread of the game.
+/// Computer players. Each is a client of its own, and the thread of the game polls all of them.
 pub(crate) struct Crowd {
     walkers: Vec<Walker>,
     since: Instant,
@@ -30,23 +30,24 @@ impl Crowd {
         Self { walkers: Vec::new(), since: now }
     }
 
-    /// Another one comes.
+    /// Adds a player.
     pub(crate) fn come(&mut self, arena: &Arena) -> Result<(), Error> {
         self.walkers.push(Walker::join(arena, self.walkers.len())?);
         Ok(())
     }
 
-    /// Each frame: everybody takes a step.
+    /// Called each frame: moves every player.
     pub(crate) fn update(&mut self, now: Instant) {
         for walker in &mut self.walkers {
             for notification in walker.receiver.try_iter() {
                 walker.room.take(&notification, now);
             }
-            walker.room.tell(walk::position(walker.number, now - self.since), now);
+            walker.room.send_position(walk::position(walker.number, now - self.since), now);
         }
     }
 
-    /// The last one who came leaves. With its last handle a client ends its threads, for which no frame waits.
+    /// Removes the last player. Dropping the last handle ends the client's threads; another thread does that, so that
+    /// the frame does not wait.
     pub(crate) fn leave(&mut self) {
         let leaver = self.walkers.pop();
         thread::spawn(move || drop(leaver));

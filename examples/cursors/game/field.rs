@@ -1,4 +1,4 @@
-//! The field: who is there, where, and how sure that is.
+//! The field: the players, their positions, and whether these are known.
 
 use std::{
     collections::BTreeMap,
@@ -12,39 +12,39 @@ use super::{
     profile::Profile,
 };
 
-/// How long somebody who has left is still shown, in grey. Who has only lost the connection is back by then.
+/// How long a player who has left is still shown, in grey. A player who has only lost the connection is back by then.
 const REMEMBERED: Duration = Duration::from_secs(4);
 
-/// How far apart the points of a trail are.
+/// The time between two points of a trail.
 const TRAIL_STEP: Duration = Duration::from_millis(30);
 
-/// What one player knows of all.
+/// The field as one player knows it.
 pub(crate) struct Field {
     me: Profile,
     way: Path,
-    /// By id.
+    /// The other players by id.
     others: BTreeMap<String, Player>,
     link: Link,
 }
 
-/// Somebody else.
+/// Another player.
 struct Player {
     profile: Profile,
     way: Path,
-    /// Since when the server says that this player is not there.
+    /// The time at which the server reported that this player has left.
     gone_since: Option<Instant>,
 }
 
-/// What connects this player with the others.
+/// The connection to the room.
 #[derive(Debug, PartialEq)]
 enum Link {
-    /// The room is being entered.
+    /// The client is joining the room.
     Joining,
-    /// Everything that happens in the room arrives.
+    /// The client has joined, and receives all events of the room.
     Joined,
-    /// The connection is lost, and is made anew, perhaps at a moment that is known.
+    /// The connection is lost, and the client connects again, at this time if it is known.
     Lost { cause: String, retry_at: Option<Instant> },
-    /// There will be no connection, or no room: somebody has to do something about it.
+    /// The client cannot connect, or may not join the room. Only the player can mend that.
     Refused(String),
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct Cursor<'a> {
     /// The newest position first; empty while none is known.
     pub(crate) trail: Vec<Position>,
     pub(crate) is_me: bool,
-    /// Nobody knows where this player is now: to be drawn in grey.
+    /// The position is out of date, so that the cursor is drawn in grey.
     pub(crate) is_grey: bool,
 }
 
-/// Oneself first, then the others in their order: for a list.
+/// The player's own cursor first, then the others in their order: for a list.
 pub(crate) fn listed<'a, 'f>(cursors: &'a [Cursor<'f>]) -> impl Iterator<Item = &'a Cursor<'f>> {
     let (others, me) = cursors.split_at(cursors.len().saturating_sub(1));
     me.iter().chain(others)
@@ -69,13 +69,13 @@ impl Field {
         Self { me, way: Path::default(), others: BTreeMap::new(), link: Link::Joining }
     }
 
-    /// A frame begins: one's own cursor is here, and who has been gone for long is forgotten.
+    /// Begins a frame: moves the player's own cursor, and removes players who left long ago.
     pub(crate) fn step(&mut self, position: Position, now: Instant) {
         self.way.reach(position, now);
         self.others.retain(|_, player| player.gone_since.is_none_or(|since| now < since + REMEMBERED));
     }
 
-    /// The room is entered, and these are there. Who is not among them went while nobody could tell.
+    /// The room is joined, and these are its members. Players who are not among them left during an outage.
     pub(crate) fn joined(
         &mut self,
         me: Option<&Member>,
@@ -94,7 +94,7 @@ impl Field {
         }
     }
 
-    /// Somebody is there, for the first time or again.
+    /// A player has joined, for the first time or again.
     pub(crate) fn came(&mut self, id: &str, profile: Profile) {
         let new = || Player { profile: profile.clone(), way: Path::default(), gone_since: None };
         let player = self.others.entry(id.to_owned()).or_insert_with(new);
@@ -102,21 +102,22 @@ impl Field {
         player.gone_since = None;
     }
 
-    /// Somebody is not there any more, and turns grey.
+    /// A player has left, and turns grey.
     pub(crate) fn went(&mut self, id: &str, now: Instant) {
         if let Some(player) = self.others.get_mut(id) {
             player.gone_since.get_or_insert(now);
         }
     }
 
-    /// Somebody has moved.
+    /// A player has moved.
     pub(crate) fn moved(&mut self, id: &str, position: Position, now: Instant) {
         if let Some(player) = self.others.get_mut(id) {
             player.way.arrived(position, now);
         }
     }
 
-    /// The connection has changed. Connected is not joined yet, and while an attempt is made it stays what it was.
+    /// The connection has changed. A connected client has not joined yet. While the client connects, the last reason
+    /// stays.
     pub(crate) fn connection_changed(&mut self, change: &ConnectionStateChange, now: Instant) {
         let cause = || change.cause.as_ref().map_or_else(|| "disconnected".to_owned(), ToString::to_string);
         match change.current {
@@ -129,7 +130,7 @@ impl Field {
         }
     }
 
-    /// The server, or the backend, does not let this player in.
+    /// The server or the backend refuses this player.
     pub(crate) fn refused(&mut self, cause: String) {
         self.link = Link::Refused(cause);
     }
@@ -138,13 +139,13 @@ impl Field {
         self.link == Link::Joined
     }
 
-    /// How many are known to be there at this moment, oneself included.
+    /// The number of players known to be in the room, this player included.
     pub(crate) fn present(&self) -> usize {
         let others = self.others.values().filter(|player| player.gone_since.is_none()).count();
         if self.is_joined() { 1 + others } else { 1 }
     }
 
-    /// Everybody as they are now, oneself last, so that it is drawn over the others.
+    /// All cursors as they are now. The player's own is the last, so that it is drawn over the others.
     pub(crate) fn cursors(&self, now: Instant) -> Vec<Cursor<'_>> {
         let others = self.others.values().map(|player| Cursor {
             profile: &player.profile,
@@ -156,7 +157,7 @@ impl Field {
         others.chain([me]).collect()
     }
 
-    /// What the connection does, in words.
+    /// The state of the connection as text.
     pub(crate) fn status(&self, now: Instant) -> String {
         match &self.link {
             Link::Joining => "joining".to_owned(),
@@ -170,7 +171,7 @@ impl Field {
     }
 }
 
-/// From now backwards.
+/// The points of a trail, from now backwards.
 fn trail(way: &Path, now: Instant) -> Vec<Position> {
     let points = (TRAIL.as_millis() / TRAIL_STEP.as_millis()) as u32;
     (0..points).filter_map(|point| way.at(now.checked_sub(TRAIL_STEP * point)?)).collect()
@@ -189,7 +190,7 @@ mod tests {
         (id.to_owned(), profile(id))
     }
 
-    /// A field that Ann has entered, in which Bob is.
+    /// The field of Ann, with Bob on it.
     fn with_bob(now: Instant) -> Field {
         let mut field = Field::new(profile("ann"));
         field.joined(None, [someone("bob")], now);
@@ -200,28 +201,31 @@ mod tests {
         Link::Lost { cause: "connection lost".to_owned(), retry_at: None }
     }
 
-    /// Name and whether in grey, of all others.
+    /// The names of all other players, and whether they are grey.
     fn others(field: &Field, now: Instant) -> Vec<(String, bool)> {
         let cursors = field.cursors(now).into_iter().filter(|cursor| !cursor.is_me);
         cursors.map(|cursor| (cursor.profile.name.clone(), cursor.is_grey)).collect()
     }
 
     #[test]
-    fn the_others_are_grey_while_the_own_connection_is_lost() {
+    fn the_others_are_grey_while_the_connection_is_lost() {
         let now = Instant::now();
         let mut field = with_bob(now);
         assert_eq!(others(&field, now), [("bob".to_owned(), false)]);
         field.link = lost();
         assert_eq!(others(&field, now), [("bob".to_owned(), true)]);
         assert_eq!((field.present(), &*field.status(now)), (1, "reconnecting: connection lost"));
-        assert!(field.cursors(now).iter().any(|cursor| cursor.is_me && !cursor.is_grey), "one sees oneself");
+        assert!(
+            field.cursors(now).iter().any(|cursor| cursor.is_me && !cursor.is_grey),
+            "the player's own cursor stays"
+        );
         field.joined(None, [someone("bob")], now);
         assert_eq!(others(&field, now), [("bob".to_owned(), false)]);
         assert_eq!(field.status(now), "connected, 2 here");
     }
 
     #[test]
-    fn who_goes_is_grey_for_a_while_and_then_forgotten() {
+    fn a_player_who_left_is_grey_for_a_while_and_then_removed() {
         let now = Instant::now();
         let mut field = with_bob(now);
         field.went("bob", now);
@@ -233,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_is_where_he_was() {
+    fn a_player_who_returns_has_the_old_position() {
         let now = Instant::now();
         let mut field = with_bob(now);
         field.moved("bob", Position::new(0.2, 0.3), now);
@@ -246,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn who_went_during_an_outage_is_gone_afterwards() {
+    fn a_player_who_left_during_an_outage_is_grey_afterwards() {
         let now = Instant::now();
         let mut field = with_bob(now);
         field.link = lost();
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_does_not_appear_by_moving() {
+    fn a_move_of_an_unknown_player_adds_nobody() {
         let now = Instant::now();
         let mut field = with_bob(now);
         field.moved("eve", Position::CENTRE, now);

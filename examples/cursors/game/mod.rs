@@ -1,4 +1,4 @@
-//! The game itself, for whatever draws it: the terminal here, a window in `examples/window`.
+//! The game itself, without drawing. The terminal here and the window in `examples/window` draw it.
 
 pub(crate) mod arena;
 pub(crate) mod crowd;

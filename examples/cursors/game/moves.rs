@@ -1,4 +1,4 @@
-//! What is sent of a movement: the newest position, at most every [`INTERVAL`], and always the last one.
+//! The positions that are sent: the newest one, at most every [`INTERVAL`], and always the last one.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::path::Position;
 
-/// The least time between two positions that are sent. Servers allow 10 client events a second, and drop what is more.
-/// They count by when an event arrives, and the network may push two together: a tenth is kept as a reserve for that.
+/// The least time between two positions that are sent. Servers allow 10 client events a second, and drop the rest. They
+/// count by the time of arrival, and the network may push two events together, so that a tenth is kept in reserve.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(110);
 
-/// One position, as it travels.
+/// A position as it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Move {
-    /// Counts what its sender has sent, from 1, so that a loss can be noticed.
+    /// The number of the position, from 1, by which receivers notice a loss.
     pub(crate) n: u64,
     x: f32,
     y: f32,
@@ -29,7 +29,7 @@ impl Move {
     }
 }
 
-/// Holds the newest position until it may be sent. Those that are overtaken while they wait are never sent.
+/// Holds the newest position until it may be sent. A newer position replaces one that waits.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     newest: Option<Position>,
@@ -39,7 +39,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// The position of this frame. Who stands still has nothing to send.
+    /// Puts the position of this frame. A position that did not change is not sent.
     pub(crate) fn put(&mut self, position: Position) {
         if self.newest != Some(position) {
             self.newest = Some(position);
@@ -47,18 +47,19 @@ impl Outbox {
         }
     }
 
-    /// Sends the newest position once more, for somebody who cannot know it.
+    /// Sends the newest position once more, for a player who has just joined.
     pub(crate) fn repeat(&mut self) {
         self.is_waiting = self.newest.is_some();
     }
 
-    /// What may be sent now. It goes on waiting until it is [`sent`](Self::sent), so that a refusal loses nothing.
+    /// The position that may be sent now. It waits until [`sent`](Self::sent) is called, so that a refused event loses
+    /// nothing.
     pub(crate) fn due(&self, now: Instant) -> Option<Move> {
         let is_early = self.last_sent.is_some_and(|sent| now < sent + INTERVAL);
         self.newest.filter(|_| self.is_waiting && !is_early).map(|position| Move::new(self.sent + 1, position))
     }
 
-    /// What was [`due`](Self::due) is on its way.
+    /// The position that was [`due`](Self::due) has been sent.
     pub(crate) fn sent(&mut self, now: Instant) {
         self.is_waiting = false;
         self.sent += 1;
@@ -76,7 +77,8 @@ mod tests {
         Position::new(x, 0.0)
     }
 
-    /// Moves for so many frames, then stands still for a second. Returns what was sent, and when.
+    /// Moves for `frames` frames, then stands still for a second. Returns the positions with the times at which they
+    /// were sent.
     fn sent(frames: u16) -> Vec<(Move, Instant)> {
         let start = Instant::now();
         let mut outbox = Outbox::default();
@@ -115,17 +117,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_gives_way_to_the_newest() {
+    fn a_newer_position_replaces_a_refused_one() {
         let now = Instant::now();
         let mut outbox = Outbox::default();
         outbox.put(x(0.1));
         assert_eq!(outbox.due(now), Some(Move::new(1, x(0.1))));
         outbox.put(x(0.2));
-        assert_eq!(outbox.due(now + FRAME), Some(Move::new(1, x(0.2))), "the first try was not sent");
+        assert_eq!(outbox.due(now + FRAME), Some(Move::new(1, x(0.2))), "the first position was not sent");
     }
 
     #[test]
-    fn who_stands_still_is_silent_until_somebody_comes() {
+    fn a_player_who_stands_still_sends_nothing_until_somebody_joins() {
         let now = Instant::now();
         let later = now + Duration::from_secs(60);
         let mut outbox = Outbox::default();

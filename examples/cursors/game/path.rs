@@ -1,20 +1,20 @@
 //! Smooth movement from the few positions that arrive.
 //!
-//! Others are told of ten positions a second at most, and a screen shows sixty frames. So what is drawn is a little in
-//! the past, at a moment for which the next position is known already, and lies on the line between the two.
+//! A client receives up to ten positions a second, and a screen shows sixty frames. So a cursor is drawn slightly in
+//! the past, at a moment whose next position is known already, on the line between the two.
 
 use std::{collections::VecDeque, time::Duration, time::Instant};
 
 use super::moves::INTERVAL;
 
-/// How far in the past others are drawn. Longer than the time between two positions, by what the network may hold one
-/// back; the longer it is, the later one sees the others.
+/// How far in the past other cursors are drawn: the time between two positions, and a reserve for delays of the
+/// network. A longer delay makes movements smoother and later.
 pub(crate) const DELAY: Duration = Duration::from_millis(160);
 
-/// How far back a path is remembered, for a trail.
+/// The length of a trail in time.
 pub(crate) const TRAIL: Duration = Duration::from_millis(600);
 
-/// A place on the field: from 0 at the left and the top to 1 at the right and the bottom, whatever the size of the
+/// A position on the field: from 0 at the left and the top to 1 at the right and the bottom, for any size of the
 /// window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Position {
@@ -25,18 +25,18 @@ pub(crate) struct Position {
 impl Position {
     pub(crate) const CENTRE: Self = Self { x: 0.5, y: 0.5 };
 
-    /// What lies outside is put on the edge.
+    /// A position outside the field becomes one on its edge.
     pub(crate) fn new(x: f32, y: f32) -> Self {
         Self { x: x.clamp(0.0, 1.0), y: y.clamp(0.0, 1.0) }
     }
 
-    /// A part of the way to another position: 0 is here, 1 is there.
+    /// A point between this position and another: 0 is this one, 1 is the other.
     fn towards(self, other: Self, part: f32) -> Self {
         Self::new(self.x + (other.x - self.x) * part, self.y + (other.y - self.y) * part)
     }
 }
 
-/// Where a cursor was, is, and will be in a moment.
+/// The positions of a cursor in the past and in the next moment.
 #[derive(Debug, Default)]
 pub(crate) struct Path {
     /// In the order of time.
@@ -50,11 +50,11 @@ struct Waypoint {
 }
 
 impl Path {
-    /// A position of somebody else has arrived: it will be reached after [`DELAY`].
+    /// A position of another player has arrived. The cursor reaches it after [`DELAY`].
     pub(crate) fn arrived(&mut self, position: Position, now: Instant) {
         let at = now + DELAY;
         if let Some(last) = self.waypoints.back().copied().filter(|last| at - last.at > 2 * INTERVAL) {
-            // It stood still until the movement began, which was told within an interval.
+            // The cursor stood still until it began to move, at most one interval before this position.
             self.reach(last.position, at - INTERVAL);
         }
         self.reach(position, at);
@@ -63,18 +63,18 @@ impl Path {
     /// The position at this moment, which is not before that of the last call.
     pub(crate) fn reach(&mut self, position: Position, at: Instant) {
         match self.waypoints.back_mut() {
-            // What arrives in one frame is one step: of two places in the same moment, the later one counts.
+            // Of two positions in the same frame, the later one counts.
             Some(last) if last.at >= at => last.position = position,
             _ => self.waypoints.push_back(Waypoint { at, position }),
         }
         let is_forgotten = |waypoint: &Waypoint| waypoint.at + DELAY + TRAIL < at;
-        // The last one that is too old is still the beginning of a line.
+        // The last position that is too old is the beginning of a line that is still needed.
         while self.waypoints.get(1).is_some_and(is_forgotten) {
             self.waypoints.pop_front();
         }
     }
 
-    /// Where the cursor is at a moment, back to [`TRAIL`] before now; `None` before any position is known.
+    /// The position at a moment, back to [`TRAIL`] before now; `None` before any position is known.
     pub(crate) fn at(&self, moment: Instant) -> Option<Position> {
         let reached = self.waypoints.iter().rposition(|waypoint| waypoint.at <= moment);
         let Some(reached) = reached else { return self.waypoints.front().map(|first| first.position) };
@@ -99,7 +99,7 @@ mod tests {
         Position::new(x, 0.5)
     }
 
-    /// How far it moves in each frame from one moment to another.
+    /// The distance of each frame between two moments.
     fn steps(path: &Path, from: Instant, to: Instant) -> Vec<f32> {
         let frames = (to - from).as_micros() / FRAME.as_micros();
         let at = |frame: u32| path.at(from + FRAME * frame).expect("a position").x;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_positions_it_moves_evenly() {
+    fn a_cursor_moves_evenly_between_two_positions() {
         let start = Instant::now();
         let mut path = Path::default();
         for n in 0..5_u8 {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn late_and_early_arrivals_neither_stop_it_nor_let_it_jump() {
+    fn a_cursor_moves_smoothly_when_positions_arrive_late_or_early() {
         let start = Instant::now();
         let mut path = Path::default();
         for (n, late) in [0, 30, 0, 25, 10, 30].into_iter().enumerate() {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_rest_it_sets_off_when_the_movement_began() {
+    fn a_cursor_that_stood_still_moves_again_one_interval_before_the_next_position() {
         let start = Instant::now();
         let mut path = Path::default();
         path.arrived(x(0.0), start);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_where_the_last_position_says() {
+    fn a_cursor_ends_at_the_last_position() {
         let now = Instant::now();
         let mut path = Path::default();
         assert_eq!(path.at(now), None);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_leaves_the_field() {
+    fn positions_are_clamped_to_the_field() {
         assert_eq!(Position::new(-3.0, 1e30), Position { x: 0.0, y: 1.0 });
     }
 }

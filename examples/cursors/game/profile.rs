@@ -1,4 +1,4 @@
-//! What is known of a player from the `user_info` that the backend has signed: a name and a colour.
+//! The name and the colour of a player, from the `user_info` that the backend has signed.
 
 use pusher_channels::Member;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Longer names would cover the field.
 const MAX_NAME: usize = 16;
 
-/// For those whose backend gives them no colour.
+/// The colours of players whose backend gives them none.
 const PALETTE: [Colour; 8] = [
     Colour([255, 107, 107]),
     Colour([78, 205, 196]),
@@ -19,7 +19,7 @@ const PALETTE: [Colour; 8] = [
     Colour([255, 130, 200]),
 ];
 
-/// Of somebody who is not there.
+/// The colour of a player who is not connected.
 pub(crate) const GREY: Colour = Colour([110, 110, 118]);
 
 /// Red, green and blue.
@@ -27,25 +27,25 @@ pub(crate) const GREY: Colour = Colour([110, 110, 118]);
 pub(crate) struct Colour(pub(crate) [u8; 3]);
 
 impl Colour {
-    /// Any number has one, so that players can be told apart.
+    /// A colour for any number, so that players look different.
     pub(crate) fn of(number: usize) -> Self {
         PALETTE[number % PALETTE.len()]
     }
 
-    /// Darker: `part` is what is left of it, from 0 to 1.
+    /// A darker colour: `part` is the remaining brightness, from 0 to 1.
     pub(crate) fn dimmed(self, part: f32) -> Self {
         Self(self.0.map(|channel| (f32::from(channel) * part) as u8))
     }
 }
 
-/// How a player is shown.
+/// The appearance of a player.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) colour: Colour,
 }
 
-/// The `user_info` as it travels.
+/// The `user_info` as it is sent.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Info {
@@ -58,7 +58,7 @@ impl Profile {
         Self { name: shown(name), colour }
     }
 
-    /// A member whose `user_info` says less, or something else, is shown by the id.
+    /// The profile of a member. Without a name in `user_info`, it is the id.
     pub(crate) fn of(member: &Member) -> Self {
         Self::from_info(member.id(), member.info_as().unwrap_or_default())
     }
@@ -74,7 +74,7 @@ impl Profile {
     }
 }
 
-/// What somebody else calls himself must neither control the terminal nor fill it.
+/// A name as it is shown. It must not control the terminal or fill it.
 fn shown(name: &str) -> String {
     let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
     let name: String = name.chars().filter(is_shown).take(MAX_NAME).collect();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_no_name_is_shown_by_the_id_and_always_in_the_same_colour() {
+    fn a_player_without_a_name_has_the_id_and_always_the_same_colour() {
         for info in ["null", "7", "{}", r#"{"name":7}"#, r#"{"colour":"red"}"#] {
             assert_eq!(parsed(info), parsed("{}"), "{info}");
             assert_eq!(parsed(info).name, "ann-1");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_what_others_understand() {
+    fn other_clients_read_the_signed_user_data() {
         let profile = Profile::new("Ann", Colour::of(3));
         let data = profile.user_data("ann-1");
         assert_eq!(data["id"], "ann-1");

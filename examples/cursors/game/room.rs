@@ -1,4 +1,4 @@
-//! The network's part of the game: what is heard of the others, and what they are told.
+//! The network part of the game: sends positions to the other players, and receives theirs.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::{
     profile::Profile,
 };
 
-/// The channel in which everybody meets. A presence channel tells who is there.
+/// The channel of the game. A presence channel has a list of its members.
 pub(crate) const ROOM: &str = "presence-cursors";
 
 /// Clients may only send events whose names begin with `client-`.
@@ -26,7 +26,7 @@ struct Signed {
     moved: Move,
 }
 
-/// A player's place in the room. Dropping it leaves the room, because it holds the client's last handle.
+/// A player in the room. Dropping it leaves the room, because it holds the client's last handle.
 pub(crate) struct Room {
     channel: Channel,
     outbox: Outbox,
@@ -34,12 +34,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Begins to enter, without waiting: the receiver brings what comes of it. A lost connection is made anew by
-    /// itself.
+    /// Begins to join, without waiting. The receiver gets the result. The client reconnects by itself after a loss.
     pub(crate) fn join(config: Config, me: Profile) -> Result<(Self, Receiver), Error> {
         let pusher = Pusher::new(config);
-        // A receiver brings what happens after it was made. Made first, it misses nothing. It keeps every position
-        // until the next frame, which the headless run counts; a game that is not drawn for long sets
+        // A receiver gets only the notifications that come after it was made, so that it is made first. It keeps every
+        // position until the next frame, which the headless run counts. A game that is not drawn for a long time sets
         // `Overflow::KeepLatest`.
         let receiver = pusher.receiver();
         let channel = pusher.subscribe(ROOM)?;
@@ -47,50 +46,52 @@ impl Room {
         Ok((Self { channel, outbox: Outbox::default(), field: Field::new(me) }, receiver))
     }
 
-    /// Takes one notification of the receiver: each frame, all of [`try_iter`](Receiver::try_iter).
+    /// Takes one notification of the receiver. Called each frame, for all of [`try_iter`](Receiver::try_iter).
     pub(crate) fn take(&mut self, notification: &Notification, now: Instant) {
         match notification {
             Notification::Event(event) if event.name() == MOVED => self.moved(event, now),
             Notification::SubscriptionSucceeded(_) => self.joined(now),
             Notification::MemberAdded(change) => {
                 self.field.came(change.member.id(), Profile::of(&change.member));
-                // Who comes cannot know where the others have been standing.
+                // A player who has just joined does not know where the others stand.
                 self.outbox.repeat();
             }
             Notification::MemberRemoved(change) => self.field.went(change.member.id(), now),
             Notification::ConnectionStateChange(change) => self.field.connection_changed(change, now),
             Notification::SubscriptionError(failure) => self.field.refused(failure.error.to_string()),
-            // The enum grows with the protocol; what this game does not know, it does not show.
+            // The enum grows with the protocol. The game ignores kinds that it does not know.
             _ => {}
         }
     }
 
-    /// Moves one's own cursor, and tells the others as soon as that is allowed. Returns what they were told.
-    pub(crate) fn tell(&mut self, position: Position, now: Instant) -> Option<Move> {
+    /// Moves the player's own cursor, and sends the position as soon as that is allowed. Returns the position that was
+    /// sent.
+    pub(crate) fn send_position(&mut self, position: Position, now: Instant) -> Option<Move> {
         self.field.step(position, now);
         self.outbox.put(position);
-        let told = self.outbox.due(now).filter(|_| self.field.is_joined())?;
+        let sent = self.outbox.due(now).filter(|_| self.field.is_joined())?;
         let from = self.channel.me()?.id().to_owned();
-        // While there is no connection it stays in the outbox, until the next position takes its place.
-        self.channel.trigger(MOVED, &Signed { from, moved: told }).ok()?;
+        // Without a connection the position stays in the outbox until a newer one replaces it.
+        self.channel.trigger(MOVED, &Signed { from, moved: sent }).ok()?;
         self.outbox.sent(now);
-        Some(told)
+        Some(sent)
     }
 
-    /// Who sent an event, and how many it is, where it says that somebody has moved.
+    /// The sender and the position of an event, if it says that a player has moved.
     pub(crate) fn sender_of(event: &Event) -> Option<(String, Move)> {
         let Signed { from, moved } = event.json().ok()?;
-        // A server that names the sender is believed, because anybody could write anything into the data. Sockudo names none.
+        // A sender that the server names counts more than the data, which any client can invent. Sockudo names no
+        // sender.
         Some((event.user_id().map_or(from, str::to_owned), moved))
     }
 
     fn moved(&mut self, event: &Event, now: Instant) {
-        if let Some((id, told)) = Self::sender_of(event) {
-            self.field.moved(&id, told.position(), now);
+        if let Some((id, moved)) = Self::sender_of(event) {
+            self.field.moved(&id, moved.position(), now);
         }
     }
 
-    /// Who was there before is in no notification of its own. What was missed meanwhile is lost.
+    /// The members who were there before have no notification of their own. Events that were missed meanwhile are lost.
     fn joined(&mut self, now: Instant) {
         let me = self.channel.me();
         let members = self.channel.members();

@@ -1,10 +1,10 @@
-//! How computer players move: along curves that depend on nothing but the time, so that every run is the same.
+//! The movements of computer players: along curves that depend only on the time, so that every run is the same.
 
 use std::time::Duration;
 
 use super::path::Position;
 
-/// Where a computer player is after so long. Each has a curve of its own (a Lissajous figure).
+/// The position of a computer player at this time. Each has a curve of its own (a Lissajous figure).
 pub(crate) fn position(walker: usize, time: Duration) -> Position {
     let number = walker as f32;
     let angle = time.as_secs_f32() * (0.54 + 0.08 * number) + 1.7 * number;
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_touches_the_edge_and_nobody_stands_still() {
+    fn computer_players_always_move_and_stay_away_from_the_edge() {
         for walker in 0..50 {
             for frame in 0..600_u64 {
                 let at = |frame: u64| position(walker, Duration::from_millis(frame * 17));

@@ -1,4 +1,4 @@
-//! How the field looks.
+//! Draws the field.
 
 use std::time::Instant;
 
@@ -24,22 +24,22 @@ const BAD: Colour = Colour([255, 167, 77]);
 
 const MARGIN: f32 = 16.0;
 
-/// Of the list at the right.
+/// The width of the list at the right.
 const LIST: f32 = 150.0;
 
-/// Between the dots of the field.
+/// The distance between the dots of the field.
 const GRID: f32 = 29.0;
 
 const LETTERS: u16 = 16;
 const SMALL_LETTERS: u16 = 14;
 
-/// How thick a trail begins.
+/// The thickness of a trail at the cursor.
 const TRAIL: f32 = 6.0;
 
-/// The outline of a cursor: from its tip, once around.
+/// The outline of a cursor, from its tip.
 const POINTER: [Vec2; 4] = [vec2(0.0, 0.0), vec2(6.0, 18.5), vec2(9.3, 10.3), vec2(17.5, 7.0)];
 
-/// What is drawn on.
+/// The drawing area of the window.
 pub(crate) struct Canvas {
     font: Font,
 }
@@ -49,7 +49,7 @@ impl Canvas {
         Ok(Self { font: load_ttf_font_from_bytes(epaint_default_fonts::UBUNTU_LIGHT)? })
     }
 
-    /// The place on the field where the mouse is, if it has moved in this frame.
+    /// The position of the mouse on the field, if it has moved in this frame.
     pub(crate) fn pointed_at(&self) -> Option<Position> {
         let (x, y) = mouse_position();
         let (corner, size) = field_area();
@@ -60,7 +60,7 @@ impl Canvas {
         clear_background(color(BACKGROUND));
         draw_field();
         let cursors = field.cursors(now);
-        // All trails lie under all cursors.
+        // Cursors are drawn over trails.
         cursors.iter().for_each(draw_trail);
         for cursor in &cursors {
             self.draw_cursor(cursor);
@@ -81,7 +81,7 @@ impl Canvas {
 
     fn draw_list(&self, cursors: &[Cursor<'_>]) {
         let corner = vec2(screen_width() - LIST, MARGIN + 18.0);
-        self.text("Who is here", corner, LETTERS, TEXT);
+        self.text("Players", corner, LETTERS, TEXT);
         for (row, cursor) in listed(cursors).enumerate() {
             let line = corner + vec2(0.0, 34.0 + 28.0 * row as f32);
             let dot = line + vec2(7.0, -5.0);
@@ -107,7 +107,7 @@ impl Canvas {
         self.text(keys, vec2(start, line.y), SMALL_LETTERS, GREY);
     }
 
-    /// The position is that of the first letter's foot. Only whole pixels are sharp.
+    /// Draws text with its baseline beginning at this point. Text is sharp only at whole pixels.
     fn text(&self, text: &str, at: Vec2, size: u16, colour: Colour) {
         let params =
             TextParams { font: Some(&self.font), font_size: size, color: color(colour), ..TextParams::default() };
@@ -143,7 +143,7 @@ fn draw_field() {
     }
 }
 
-/// Thinner and paler, the older it is.
+/// Draws a trail that becomes thinner and paler with its age.
 fn draw_trail(cursor: &Cursor<'_>) {
     let own = color(colour_of(cursor));
     let length = cursor.trail.len() as f32;
@@ -172,7 +172,7 @@ fn draw_pill(corner: Vec2, size: Vec2, color: Color) {
     draw_disc(corner + vec2(size.x - radius, radius), radius, color);
 }
 
-/// With enough corners to be round.
+/// Draws a disc, as a polygon with many corners.
 fn draw_disc(centre: Vec2, radius: f32, color: Color) {
     draw_poly(centre.x, centre.y, 40, radius, 0.0, color);
 }

@@ -2,15 +2,14 @@
 //!
 //! ```text
 //! cargo run --manifest-path examples/window/Cargo.toml
-//! examples/window/screenshot                         # takes the picture beside this package, also without a screen
+//! examples/window/screenshot                         # takes the picture of this package, also without a screen
 //! ```
 //!
-//! The loop is [`play`]. What it needs of the network is a [`Room`] and the receiver that belongs to it, polled once a
-//! frame by [`Game::update`]; no frame waits for either. Like the whole game they are the terminal's:
-//! `examples/cursors/game`. How to play on a server elsewhere is shown there too; here there is the embedded one, with
-//! computer players.
+//! The loop is [`play`]. Its network part is a [`Room`] and the receiver that belongs to it, which [`Game::update`]
+//! polls once a frame. No frame waits for the network. The whole game is that of the terminal, `examples/cursors/game`.
+//! The example `cursors` also shows how to play on another server; here it is the embedded one, with computer players.
 
-#[allow(dead_code, reason = "the terminal uses what the window does not")]
+#[allow(dead_code, reason = "the terminal uses more of it")]
 #[path = "../../cursors/game/mod.rs"]
 mod game;
 
@@ -46,7 +45,7 @@ use options::Command;
 
 const COMPUTER_PLAYERS: usize = 4;
 
-/// How long the embedded server is not to be reached after the connections were cut.
+/// How long the embedded server is unreachable after the connections were cut.
 const OUTAGE: Duration = Duration::from_millis(1500);
 
 /// The main loop, until the window is closed.
@@ -67,7 +66,7 @@ async fn play() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A player, and the embedded server with those who play there.
+/// A player, and the embedded server with its computer players.
 struct Game {
     room: Room,
     receiver: Receiver,
@@ -85,14 +84,14 @@ impl Game {
         Ok(Self { room, receiver, arena, crowd })
     }
 
-    /// Each frame.
+    /// Called each frame.
     fn update(&mut self, position: Position, now: Instant) -> io::Result<()> {
-        // What came from the network since the last frame. It is there already: this does not block.
+        // The notifications since the last frame. This does not block.
         for notification in self.receiver.try_iter() {
             self.room.take(&notification, now);
         }
-        // One's own position is told to the others, as often as the server allows.
-        self.room.tell(position, now);
+        // Sends the player's position to the others, as often as the server allows.
+        self.room.send_position(position, now);
         self.crowd.update(now);
         self.arena.update(now)
     }
@@ -110,12 +109,12 @@ fn main() -> ExitCode {
             None => play().await,
             Some(file) => photographer::take_picture(&file).await,
         };
-        // The other end is in `main`, which waits for the window.
+        // The receiver is in `main`, which waits for the window.
         let _ = tell.send(outcome.map_err(|error| error.to_string()));
     });
     match outcome.try_recv() {
         Ok(Err(reason)) => complain(&reason, 1),
-        // Without an outcome the window was closed.
+        // There is no outcome if the window was closed.
         Ok(Ok(())) | Err(_) => ExitCode::SUCCESS,
     }
 }
@@ -139,7 +138,7 @@ fn show(text: &str) -> ExitCode {
 }
 
 fn complain(reason: &str, code: u8) -> ExitCode {
-    // Where standard error is closed, there is nobody left to tell.
+    // If standard error is closed, there is nowhere to report that.
     let _ = writeln!(io::stderr(), "cursors-window: {reason}");
     ExitCode::from(code)
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-/// What `--help` prints, and whatever is wrong.
+/// The text that `--help` prints.
 pub(crate) const USAGE: &str = "\
 cursors-window: everybody's cursor on one field, in a window.
 
@@ -10,9 +10,9 @@ cursors-window: everybody's cursor on one field, in a window.
   --help              this text
 
 The mouse moves, c cuts the connections, Escape quits.
-Exit codes: 0 done, 1 something went wrong, 2 wrong option.";
+Exit codes: 0 success, 1 failure, 2 wrong option.";
 
-/// What the user asks for.
+/// The command that the options stand for.
 pub(crate) enum Command {
     Help,
     Play(Options),
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     pub(crate) screenshot: Option<PathBuf>,
 }
 
-/// Understands the arguments, without the program's name. An error is one line that says what was expected.
+/// Parses the arguments, without the program's name. An error is one line that names the expected value.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut screenshot = None;
     let mut args = args.into_iter();
@@ -30,7 +30,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         match arg.to_str() {
             Some("--help" | "-h") => return Ok(Command::Help),
             Some("--screenshot") => {
-                let file = args.next().ok_or("--screenshot wants a file, got none")?;
+                let file = args.next().ok_or("--screenshot needs a file")?;
                 screenshot = Some(PathBuf::from(file));
             }
             _ => return Err(format!("expected --screenshot FILE or --help, got {arg:?}")),

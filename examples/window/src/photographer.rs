@@ -1,4 +1,4 @@
-//! Takes the picture that stands beside this package: everybody in motion, and one who has just left.
+//! Takes the picture of this package: all players in motion, and one who has just left.
 
 use std::{
     error::Error,
@@ -12,23 +12,23 @@ use macroquad::{prelude::next_frame, texture::get_screen_data};
 
 use crate::{COMPUTER_PLAYERS, Game, canvas::Canvas, game::walk};
 
-/// When everybody has a trail, and nobody covers anybody else.
+/// At this time each player has a trail, and no cursor covers another.
 const LEAVES_AFTER: Duration = Duration::from_millis(2600);
 
-/// So that the one who left is grey, and still has a trail.
+/// At this time the player who left is grey, and still has a trail.
 const PICTURE_AFTER: Duration = Duration::from_millis(200);
 
-/// Longer than it takes.
+/// Longer than the picture takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Along which curve the player moves, whom no mouse moves.
+/// The number of the curve along which the player moves.
 const WALK: usize = 8;
 
-/// Plays until somebody has left, and saves what is to be seen then.
+/// Plays until a player has left, and saves the picture of that moment.
 ///
 /// # Errors
 ///
-/// When the players do not come, or the file cannot be written.
+/// If the players do not join, or the file cannot be written.
 pub(crate) async fn take_picture(file: &Path) -> Result<(), Box<dyn Error>> {
     let canvas = Canvas::new()?;
     let mut game = Game::start()?;
@@ -45,8 +45,7 @@ pub(crate) async fn take_picture(file: &Path) -> Result<(), Box<dyn Error>> {
                 left = Some(now);
             }
             Some(left) if left + PICTURE_AFTER <= now && present == COMPUTER_PLAYERS => {
-                // The only frame that is drawn. A slow renderer, as in software, does not hold the game up on the way
-                // here.
+                // No other frame is drawn, so that a slow renderer, as in software, does not delay the game.
                 canvas.draw(&game.room.field, now);
                 return Ok(save_screen(file)?);
             }
@@ -57,10 +56,10 @@ pub(crate) async fn take_picture(file: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn save_screen(file: &Path) -> io::Result<()> {
-    // Told here, because saving the image does not tell what goes wrong.
+    // This reports an error that `export_png` would hide.
     File::create(file)?;
     let mut picture = get_screen_data();
-    // What the screen ignores, a PNG would show as holes.
+    // The screen ignores transparency. In a PNG it would be visible as holes.
     picture.bytes.chunks_exact_mut(4).for_each(|pixel| pixel[3] = u8::MAX);
     picture.export_png(&file.to_string_lossy());
     Ok(())

@@ -1,4 +1,4 @@
-//! Questions of authorising, and how they end.
+//! Questions to authorizers, and their ends.
 
 use std::{ptr, sync::Arc, thread, time::Duration};
 
@@ -6,15 +6,14 @@ use super::c::{self, Pointer};
 use crate::{
     AuthRequest, ChannelAuth, UserAuth,
     capi::{
-        handles::Handle,
-        questions::{self, Answer, Asked, Questions},
-        results,
+        auth::questions::{self, Answer, Asked, Questions},
+        ffi::{handles::Handle, results},
     },
 };
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A handle as it is handed to C.
+/// A handle, as C has it.
 fn pointer(handle: Handle<questions::AuthRequest>) -> Pointer {
     // SAFETY: a handle is a pointer.
     unsafe { std::mem::transmute(handle) }
@@ -76,7 +75,7 @@ fn a_user_is_granted_from_another_thread() {
 }
 
 #[test]
-fn a_refusal_has_words_and_perhaps_a_status() {
+fn a_refusal_has_a_message_and_perhaps_a_status() {
     let with = |status| refusal(ask(LONG, |request| assert_eq!(refuse(request, status), results::PUSHER_OK)));
     assert_eq!(with(0), ("no".to_owned(), None));
     assert_eq!(with(503), ("no".to_owned(), Some(503)));
@@ -84,7 +83,7 @@ fn a_refusal_has_words_and_perhaps_a_status() {
 
 #[test]
 fn freeing_a_question_refuses_it() {
-    // SAFETY: the handle is one.
+    // SAFETY: a handle.
     let (words, status) = refusal(ask(LONG, |request| unsafe { c::pusher_auth_request_free(request) }));
     assert_eq!((words.as_str(), status), ("it was freed without an answer", None));
 }
@@ -116,7 +115,7 @@ fn an_answer_that_is_wrong_leaves_the_question_open() {
 }
 
 #[test]
-fn what_is_not_answered_in_time_is_given_up_and_can_be_freed() {
+fn an_unanswered_question_is_given_up_and_can_be_freed() {
     let mut late = ptr::null_mut();
     let (words, _) = refusal(ask(Duration::ZERO, |request| late = request));
     assert_eq!(words, "it was not answered in time");
@@ -138,7 +137,7 @@ fn waiting_ends_with_the_client_and_nothing_is_asked_afterwards() {
 }
 
 #[test]
-fn several_questions_get_their_own_answers_in_whatever_order_these_come() {
+fn several_questions_get_their_own_answers_in_any_order() {
     let answers =
         Questions::new().ask(vec![asked("private-a"), asked("private-b"), asked("private-c")], LONG, |handles| {
             assert_eq!(refuse(pointer(handles[2]), 403), results::PUSHER_OK);

@@ -1,4 +1,4 @@
-//! Callbacks for notifications: what they are registered for, and when they end.
+//! Callbacks for notifications: their kinds, and their ends.
 
 use std::{ffi::c_void, net::TcpListener, ptr, sync::atomic::AtomicPtr, sync::atomic::Ordering};
 
@@ -6,9 +6,12 @@ use super::{
     c::{self, Pointer},
     counted::{Counted, count, destroy},
 };
-use crate::capi::{notification::Notification, numbers, results};
+use crate::{
+    NotificationKind,
+    capi::{core::events::number, events::notification::Notification, ffi::results},
+};
 
-/// A client that is not connected, to a port at which nobody listens any more. Its callbacks run by hand.
+/// A client that is not connected, for a port without a listener. Its callbacks run by hand.
 fn client() -> Pointer {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let port = std::ffi::CString::new(port.to_string()).expect("digits");
@@ -33,7 +36,7 @@ fn free(client: Pointer) {
 
 fn bind(client: Pointer, counted: &Counted) -> Pointer {
     let mut binding = ptr::null_mut();
-    // SAFETY: what is NULL may be.
+    // SAFETY: these arguments may be NULL.
     let result = unsafe {
         c::pusher_bind(client, ptr::null(), ptr::null(), Some(count), counted.pointer(), Some(destroy), &mut binding)
     };
@@ -47,25 +50,25 @@ fn unbind(binding: Pointer) -> i32 {
 }
 
 #[test]
-fn where_registering_fails_the_destructor_has_run_once() {
+fn a_failed_registration_runs_the_destructor_once() {
     let client = client();
     let freed = self::client();
     free(freed);
     let channel = c"news".as_ptr();
     let cases: [(Pointer, i32, _, c::Callback, i32); 8] = [
-        (ptr::null_mut(), numbers::PUSHER_KIND_EVENT, ptr::null(), Some(count), results::PUSHER_ERR_NULL),
-        (freed, numbers::PUSHER_KIND_EVENT, ptr::null(), Some(count), results::PUSHER_ERR_HANDLE),
-        (client, numbers::PUSHER_KIND_EVENT, ptr::null(), None, results::PUSHER_ERR_NULL),
-        (client, numbers::PUSHER_KIND_EVENT, c"\xff".as_ptr(), Some(count), results::PUSHER_ERR_UTF8),
-        (client, numbers::PUSHER_KIND_EVENT, c"#".as_ptr(), Some(count), results::PUSHER_ERR_CHANNEL_NAME),
-        (client, numbers::PUSHER_KIND_ERROR, channel, Some(count), results::PUSHER_ERR_VALUE),
-        (client, numbers::PUSHER_KIND_LAGGED, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
+        (ptr::null_mut(), number(NotificationKind::Event), ptr::null(), Some(count), results::PUSHER_ERR_NULL),
+        (freed, number(NotificationKind::Event), ptr::null(), Some(count), results::PUSHER_ERR_HANDLE),
+        (client, number(NotificationKind::Event), ptr::null(), None, results::PUSHER_ERR_NULL),
+        (client, number(NotificationKind::Event), c"\xff".as_ptr(), Some(count), results::PUSHER_ERR_UTF8),
+        (client, number(NotificationKind::Event), c"#".as_ptr(), Some(count), results::PUSHER_ERR_CHANNEL_NAME),
+        (client, number(NotificationKind::Error), channel, Some(count), results::PUSHER_ERR_VALUE),
+        (client, number(NotificationKind::Lagged), ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
         (client, 14, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
     ];
     for (index, (client, kind, channel, callback, expected)) in cases.into_iter().enumerate() {
         let counted = Counted::default();
         let mut binding = ptr::without_provenance_mut(1);
-        // SAFETY: the texts end with a NUL, and what may not be NULL is what is tried.
+        // SAFETY: the texts end with a NUL. The test passes NULL on purpose.
         let result =
             unsafe { c::pusher_on(client, kind, channel, callback, counted.pointer(), Some(destroy), &mut binding) };
         assert_eq!((result, counted.destroyed(), binding.addr()), (expected, 1, 1), "{index}");
@@ -77,10 +80,10 @@ fn where_registering_fails_the_destructor_has_run_once() {
 fn every_kind_but_losses_can_be_registered_for() {
     let client = client();
     let of_no_channel = [
-        numbers::PUSHER_KIND_CONNECTION_STATE_CHANGE,
-        numbers::PUSHER_KIND_SIGNED_IN,
-        numbers::PUSHER_KIND_WATCHLIST,
-        numbers::PUSHER_KIND_ERROR,
+        number(NotificationKind::ConnectionStateChange),
+        number(NotificationKind::SignedIn),
+        number(NotificationKind::Watchlist),
+        number(NotificationKind::Error),
     ];
     let counted = Counted::default();
     let on = |kind, channel| {
@@ -88,7 +91,7 @@ fn every_kind_but_losses_can_be_registered_for() {
         // SAFETY: the texts end with a NUL.
         unsafe { c::pusher_on(client, kind, channel, Some(count), pointer, Some(destroy), none) }
     };
-    for kind in numbers::PUSHER_KIND_EVENT..numbers::PUSHER_KIND_LAGGED {
+    for kind in number(NotificationKind::Event)..number(NotificationKind::Lagged) {
         assert_eq!(on(kind, ptr::null()), results::PUSHER_OK, "{kind}");
         let expected = if of_no_channel.contains(&kind) { results::PUSHER_ERR_VALUE } else { results::PUSHER_OK };
         assert_eq!(on(kind, c"news".as_ptr()), expected, "{kind}");
@@ -99,7 +102,7 @@ fn every_kind_but_losses_can_be_registered_for() {
 }
 
 #[test]
-fn what_is_unbound_is_destroyed_and_its_handle_freed() {
+fn unbinding_destroys_the_user_data_and_frees_the_handle() {
     let (client, counted) = (client(), Counted::default());
     let binding = bind(client, &counted);
     assert_eq!(unbind(binding), results::PUSHER_OK);
@@ -140,9 +143,9 @@ unsafe extern "C" fn free_client(user_data: *mut c_void, notification: *const No
 fn no_callback_starts_once_the_client_was_freed_inside_one() {
     let (client, counted) = (client(), Counted::default());
     FREED_INSIDE.store(client, Ordering::SeqCst);
-    let kind = numbers::PUSHER_KIND_CONNECTION_STATE_CHANGE;
+    let kind = number(NotificationKind::ConnectionStateChange);
     let mut handled = 0;
-    // SAFETY: what is NULL may be.
+    // SAFETY: these arguments may be NULL.
     unsafe {
         for callback in [free_client, count] {
             let (none, pointer) = (ptr::null_mut(), counted.pointer());

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use crate::capi::notification::Notification;
+use crate::capi::events::notification::Notification;
 
 /// Any handle.
 pub(super) type Pointer = *mut c_void;

@@ -10,13 +10,11 @@ use super::{
     counted::{Counted, destroy},
 };
 use crate::capi::{
-    callbacks::{Pairs, PairsCallback, Registered},
-    decoder::{self, DecodedText},
-    handles::Handle,
-    results,
+    config::callbacks::{self, DecodedText, Pairs, PairsCallback},
+    ffi::{callback::Registered, handles::Handle, results},
 };
 
-/// A handle as it is handed to C.
+/// A handle, as C has it.
 fn pointer<T>(handle: Handle<T>) -> Pointer {
     // SAFETY: a handle is a pointer, of any type.
     unsafe { std::mem::transmute(handle) }
@@ -25,7 +23,7 @@ fn pointer<T>(handle: Handle<T>) -> Pointer {
 unsafe extern "C" fn ignore(_: *mut c_void, _: Pointer) {}
 
 #[test]
-fn a_callback_goes_when_neither_the_config_nor_a_client_has_it() {
+fn a_callback_is_destroyed_with_the_last_config_or_client_that_has_it() {
     let (replaced, kept) = (Counted::default(), Counted::default());
     let (mut config, mut client) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: texts with a NUL at their ends, and places for handles.
@@ -67,14 +65,14 @@ fn pairs_come_in_the_order_in_which_they_were_added() {
     assert_eq!(counted.calls(), 2);
 }
 
-/// Reverses what begins with an `r`, sets nothing for what begins with an `n`, and refuses everything else.
+/// Reverses data that begins with an `r`, sets no text for data that begins with an `n`, and refuses other data.
 unsafe extern "C" fn decode(_: *mut c_void, data: *const c_char, length: usize, text: Handle<DecodedText>) -> i32 {
-    // SAFETY: so many bytes and a NUL are lent.
+    // SAFETY: the data has this number of bytes, and a NUL after them.
     let bytes = unsafe { slice::from_raw_parts(data.cast::<u8>(), length + 1) };
     assert_eq!(bytes.last(), Some(&0));
     let reversed: Vec<_> = bytes[..length].iter().rev().copied().collect();
     match bytes[0] {
-        // SAFETY: so many bytes.
+        // SAFETY: the vector has this number of bytes.
         b'r' => unsafe { c::pusher_text_set(pointer(text), reversed.as_ptr().cast(), length) },
         b'n' => 0,
         _ => 7,
@@ -84,12 +82,12 @@ unsafe extern "C" fn decode(_: *mut c_void, data: *const c_char, length: usize, 
 #[test]
 fn a_decoder_makes_text_or_says_that_it_cannot() {
     let counted = Counted::default();
-    let callback = Registered::of(decode as decoder::pusher_decode_callback, counted.user_data());
-    assert_eq!(decoder::decode(&callback, b"re\0d").as_deref(), Ok("d\0er"));
-    assert_eq!(decoder::decode(&callback, b"nothing"), Err("the decoder has set no text".to_owned()));
-    assert_eq!(decoder::decode(&callback, b""), Err("the decoder returned 7".to_owned()));
+    let callback = Registered::of(decode as callbacks::pusher_decode_callback, counted.user_data());
+    assert_eq!(callbacks::decode(&callback, b"re\0d").as_deref(), Ok("d\0er"));
+    assert_eq!(callbacks::decode(&callback, b"nothing"), Err("the decoder has set no text".to_owned()));
+    assert_eq!(callbacks::decode(&callback, b""), Err("the decoder returned 7".to_owned()));
     // The result of pusher_text_set is that of the decoder.
-    assert_eq!(decoder::decode(&callback, b"r\xff"), Err("the decoder returned 11".to_owned()));
+    assert_eq!(callbacks::decode(&callback, b"r\xff"), Err("the decoder returned 11".to_owned()));
 }
 
 #[cfg(unix)]
@@ -108,15 +106,15 @@ mod dialer {
     use super::*;
     use crate::{
         DialRequest,
-        capi::dialer::{self, pusher_dial_callback},
-        config::Kind,
+        capi::config::dialer::{self, pusher_dial_callback},
+        config::StreamParts,
     };
 
     static PEER: Mutex<Option<UnixStream>> = Mutex::new(None);
     static READING: Mutex<Option<Child>> = Mutex::new(None);
 
-    /// By the port: 1 gives a socket that does not block, 2 fails, 3 gives none, 4 gives what is no descriptor, 5 a pipe, and 6
-    /// a socket that is no stream.
+    /// By the port: 1 gives a socket that does not block, 2 fails, 3 gives none, 4 gives a number that is no
+    /// descriptor, 5 a pipe, and 6 a socket that is no stream.
     unsafe extern "C" fn dial(
         user_data: *mut c_void,
         host: *const c_char,
@@ -124,7 +122,7 @@ mod dialer {
         timeout: i32,
         socket: *mut isize,
     ) -> i32 {
-        // SAFETY: what is lent is there until this returns.
+        // SAFETY: the borrowed data stays until this returns.
         unsafe {
             Counted::called(user_data);
             assert_eq!((std::ffi::CStr::from_ptr(host), timeout), (c"example.com", 1));
@@ -164,8 +162,8 @@ mod dialer {
         let counted = Counted::default();
         let callback = Registered::of(dial as pusher_dial_callback, counted.user_data());
         let request = |port| DialRequest::new("example.com", port, Duration::from_micros(10));
-        let dialled = dialer::dial(&callback, &request(1)).expect("a socket").into_kind();
-        let Kind::Socket(mut stream) = dialled else { panic!("it was a socket") };
+        let dialled = dialer::dial(&callback, &request(1)).expect("a socket").into_parts();
+        let StreamParts::Socket(mut stream) = dialled else { panic!("it was a socket") };
         #[cfg(target_os = "linux")]
         assert_eq!(rustix::io::fcntl_getfd(&stream), Ok(rustix::io::FdFlags::CLOEXEC));
         let mut peer = PEER.lock().expect("no panic").take().expect("the other end");

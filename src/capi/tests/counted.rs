@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::capi::{notification::Notification, user_data::UserData};
+use crate::capi::{events::notification::Notification, ffi::callback::UserData};
 
 #[derive(Clone, Default)]
 pub(super) struct Counted(Arc<Counts>);
@@ -20,7 +20,7 @@ struct Counts {
 }
 
 impl Counted {
-    /// For as many registrations as one likes: each destructor only counts.
+    /// May be registered any number of times: each destructor only counts.
     pub(super) fn pointer(&self) -> *mut c_void {
         Arc::as_ptr(&self.0).cast_mut().cast()
     }
@@ -37,9 +37,9 @@ impl Counted {
         self.0.destroyed.load(Ordering::SeqCst)
     }
 
-    /// Counts a call. What the pointer points to has to be there still.
+    /// Counts a call. The counter must still exist.
     pub(super) unsafe fn called(user_data: *mut c_void) -> usize {
-        // SAFETY: it comes from `pointer`, and every test keeps what it came from.
+        // SAFETY: the pointer comes from `pointer`, and every test keeps its counter.
         let counts = unsafe { &*user_data.cast_const().cast::<Counts>() };
         counts.calls.fetch_add(1, Ordering::SeqCst) + 1
     }

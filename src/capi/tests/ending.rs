@@ -1,4 +1,4 @@
-//! What is left of a client that was freed while somebody worked with it.
+//! A client that was freed while another thread worked with it.
 
 use crate::{Config, Error, Pusher};
 

@@ -2,10 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{ConnectPhase, Error, Reconnect, capi::errors};
+use crate::{
+    ConnectPhase, Error, Reconnect,
+    capi::{
+        config::options,
+        ffi::{error, error_text},
+    },
+};
 
 fn text(error: Error) -> String {
-    errors::Error::new(Arc::new(error)).text().to_owned()
+    error::Error::new(Arc::new(error)).text().to_owned()
 }
 
 #[test]
@@ -25,8 +31,8 @@ fn an_option_is_named_as_c_names_it() {
 fn a_wrong_option_is_named_as_c_names_it() {
     let config = || crate::Config::cluster("k", "eu");
     let wrong = |config: crate::Config| {
-        let error = errors::Error::new(Arc::new(config.check().expect_err("it is wrong")));
-        (error.text().to_owned(), error.detail().map(str::to_owned))
+        let error = error::Error::new(Arc::new(config.plan().expect_err("it is wrong")));
+        (error.text().to_owned(), error.detail.map(|detail| detail.text().to_owned()))
     };
     let year = Duration::from_secs(366 * 24 * 3600);
     for (config, option) in [
@@ -37,5 +43,16 @@ fn a_wrong_option_is_named_as_c_names_it() {
         let (text, detail) = wrong(config);
         assert!(text.starts_with(&format!("config: {option}: ")), "{text}");
         assert_eq!(detail.as_deref(), Some(option));
+    }
+}
+
+#[test]
+fn every_option_has_the_same_name_in_both_languages_but_for_units_of_time() {
+    // The parts of the policy of reconnecting are options in C only.
+    for name in options::names().filter(|name| !name.starts_with("reconnect_")) {
+        let in_rust = name.strip_suffix("_ms").unwrap_or(name);
+        if in_rust != "reconnect" {
+            assert_eq!(error_text::option_name(in_rust), name);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The log callback. The tests that set it are one, because a process has only one.
+//! The log callback. One test sets it, because a process has only one.
 
 use std::{
     ffi::{CStr, c_char, c_void},
@@ -8,7 +8,7 @@ use std::{
 use ::log::{Level, LevelFilter, Log, Record};
 
 use super::counted::Counted;
-use crate::capi::log::{LOGGER, Outlet, Sink, is_ours, level};
+use crate::capi::library::log::{LOGGER, Outlet, Sink, is_ours, level};
 
 fn say(level: Level, target: &str) {
     LOGGER.log(&Record::builder().level(level).target(target).args(format_args!("words")).build());
@@ -23,7 +23,7 @@ impl fmt::Display for Wordless {
 }
 
 unsafe extern "C" fn hear(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char) {
-    // SAFETY: both texts end with a NUL, and the test keeps what it counts with.
+    // SAFETY: both texts end with a NUL, and the test keeps its counter.
     let (target, message) = unsafe {
         Counted::called(user_data);
         (CStr::from_ptr(target), CStr::from_ptr(message))
@@ -31,12 +31,12 @@ unsafe extern "C" fn hear(user_data: *mut c_void, level: i32, target: *const c_c
     assert_eq!((level, target, message), (3, c"pusher_channels::io", c"words"));
     // Would call this function for ever.
     say(Level::Info, "pusher_channels::io");
-    // It is replaced while it runs, and what it works on stays.
+    // The callback is replaced while it runs, and its `user_data` stays.
     drop(Outlet::own().replace(None));
 }
 
 #[test]
-fn a_callback_hears_of_its_level_and_not_of_itself() {
+fn a_callback_gets_records_of_its_level_and_none_of_its_own() {
     let counted = Counted::default();
     let sink = || Some(std::sync::Arc::new(Sink::new(LevelFilter::Info, hear, counted.user_data())));
     drop(Outlet::own().replace(sink()));
@@ -61,7 +61,7 @@ fn a_callback_hears_of_its_level_and_not_of_itself() {
 }
 
 #[test]
-fn what_others_log_is_not_ours() {
+fn records_of_other_crates_are_not_ours() {
     assert!(is_ours("pusher_channels") && is_ours("pusher_channels::io::reader"));
     assert!(!is_ours("pusher_channels_extra") && !is_ours("tungstenite::protocol") && !is_ours(""));
 }

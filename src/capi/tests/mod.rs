@@ -1,4 +1,4 @@
-//! What becomes of callbacks, seen as C sees it.
+//! Tests of the C interface by its own functions.
 
 mod answers;
 mod bindings;

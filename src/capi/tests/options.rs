@@ -1,9 +1,12 @@
-//! Options that have to do with each other.
+//! Options that depend on each other.
 
 use std::{ffi::CStr, ptr};
 
 use super::c::{self, Pointer};
-use crate::capi::{arguments::Argument, config::Config, handles::Handle, results};
+use crate::capi::{
+    config::Config,
+    ffi::{arguments::Argument, handles::Handle, results},
+};
 
 fn config_with(options: &[(&CStr, &CStr)]) -> Pointer {
     let address = [(c"key", c"k"), (c"host", c"localhost")];
@@ -26,7 +29,7 @@ fn config_of(options: &[(&CStr, &CStr)]) -> Pointer {
 fn dial_url_with(options: &[(&CStr, &CStr)]) -> (i32, Option<String>) {
     let config = config_of(options);
     let (mut client, mut text) = (ptr::null_mut(), ptr::null());
-    // SAFETY: a handle, places for what is asked for, and a text with a NUL at its end.
+    // SAFETY: a handle, places for the values, and a text with a NUL at its end.
     unsafe {
         let made = c::pusher_client_new(config, &mut client);
         let url = match c::pusher_config_dial_url(config, &mut text, ptr::null_mut()) {
@@ -88,7 +91,7 @@ fn a_proxy_is_not_passed_over_because_the_environment_is_read_as_well() {
 }
 
 #[test]
-fn without_metadata_the_name_of_the_client_is_left_away() {
+fn without_metadata_the_url_has_no_client_name() {
     for (metadata, carries) in [(c"true", true), (c"false", false)] {
         let config = config_with(&[(c"metadata", metadata)]);
         // SAFETY: a handle is a pointer, of any type; texts with a NUL at their ends.
@@ -98,7 +101,7 @@ fn without_metadata_the_name_of_the_client_is_left_away() {
             std::mem::transmute::<Pointer, Handle<Config>>(config).value("config")
         };
         let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
-        let target = parts.draft.config.endpoint().expect("an address").target;
+        let target = parts.draft.config.dial_url().expect("an address");
         assert_eq!(target.contains("client=me"), carries, "{target}");
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(config) };
@@ -174,8 +177,8 @@ fn t1_the_options_of_client_events_are_off_with_0_and_have_a_patience_in_millise
         let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(config) };
-        let config = parts.draft.config;
-        (config.events_per_second(), config.event_size(), config.event_patience().as_millis())
+        let limits = parts.draft.config.limits();
+        (limits.client_event_limit, limits.client_event_size, limits.client_event_patience.as_millis())
     };
     assert_eq!(options(c"12", c"102400", c"500"), (Some(12), Some(102_400), 500));
     assert_eq!(options(c"0", c"0", c"0"), (None, None, 0));

@@ -1,4 +1,4 @@
-//! What becomes of panics, and on which threads they are the library's own.
+//! Panics, and the threads on which they count as the library's own.
 
 use std::{
     ffi::c_void,
@@ -8,16 +8,16 @@ use std::{
 
 use crate::{
     Error,
-    capi::{
-        boundary::{self, Failure},
-        results,
-        user_data::UserData,
+    capi::ffi::{
+        boundary,
+        callback::UserData,
+        results::{self, Failure},
     },
     io::guard::worker::Worker,
     panic_hook::is_quiet,
 };
 
-/// Cannot be told, which may be when the words of an error are asked for, and when the error goes.
+/// An error that panics when its text is made, and when it is dropped.
 #[derive(Debug)]
 struct Unspeakable {
     in_words: bool,
@@ -46,7 +46,7 @@ fn fail(in_words: bool) -> i32 {
 }
 
 #[test]
-fn what_an_error_panics_with_stays_behind_the_boundary() {
+fn a_panic_in_the_text_of_an_error_stays_behind_the_boundary() {
     assert_eq!(fail(true), results::PUSHER_ERR_PANIC);
     assert_eq!(fail(false), results::PUSHER_ERR_DIALER);
     assert_eq!(
@@ -57,7 +57,7 @@ fn what_an_error_panics_with_stays_behind_the_boundary() {
     assert_eq!(boundary::run("pusher_connect", || Err(Failure::value("no"))), results::PUSHER_ERR_VALUE);
 }
 
-/// Whether a thread of the library's is quiet.
+/// Whether a thread of the library is quiet.
 fn on_a_thread() -> bool {
     let (sender, receiver) = mpsc::channel();
     Worker::spawn("pusher-test", move || sender.send(is_quiet()).expect("somebody waits")).expect("a thread");

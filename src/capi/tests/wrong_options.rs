@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::c::{self, Pointer};
-use crate::capi::{options, results};
+use crate::capi::{config::options, ffi::results};
 
 /// The text of this thread's last error.
 fn last_error() -> String {
     let mut text = vec![0_u8; 1000];
-    // SAFETY: so many bytes are there.
+    // SAFETY: the buffer has this number of bytes.
     unsafe { c::pusher_last_error_text(text.as_mut_ptr().cast(), text.len()) };
     CStr::from_bytes_until_nul(&text).expect("a NUL").to_str().expect("UTF-8").to_owned()
 }
@@ -144,7 +144,7 @@ fn x1_neither_a_value_nor_a_secret_in_the_place_of_a_name_is_quoted() {
         assert!(!said.contains(text), "{said}");
         assert!(said.starts_with("no such option"), "{said}");
     }
-    // The two arguments are the wrong way round.
+    // The two arguments are in the wrong order.
     assert_eq!(config.set("topsecret", "secret"), results::PUSHER_ERR_OPTION);
     assert!(!last_error().contains("topsecret"), "{}", last_error());
     for (option, value) in [("port", "canary"), ("tls", "canary"), ("overflow", "canary"), ("user_data", "canary")] {
@@ -154,7 +154,7 @@ fn x1_neither_a_value_nor_a_secret_in_the_place_of_a_name_is_quoted() {
 }
 
 #[test]
-fn c1_a_wrong_value_is_answered_with_what_the_option_takes() {
+fn c1_the_error_for_a_wrong_value_names_the_values_of_the_option() {
     let config = Config::new();
     let year = "an integer from 1 to 31536000000, which is a year in milliseconds";
     let policies = "one of the texts block, drop_oldest, drop_newest, keep_latest";
@@ -185,7 +185,7 @@ fn c1_a_wrong_value_is_answered_with_what_the_option_takes() {
 }
 
 #[test]
-fn h4_options_of_receivers_say_what_they_take() {
+fn h4_the_error_for_an_option_of_a_receiver_names_its_values() {
     let mut options = ptr::null_mut();
     // SAFETY: a place for a handle.
     assert_eq!(unsafe { c::pusher_receiver_options_new(&mut options) }, results::PUSHER_OK);
@@ -244,7 +244,7 @@ fn c1_a_counter_that_does_not_exist_is_named_with_the_nearest() {
             assert_eq!(c::pusher_stats_get(stats, counter.as_ptr(), &mut value), results::PUSHER_ERR_OPTION);
             assert!(last_error().ends_with(said), "{}", last_error());
         }
-        for counter in crate::capi::stats::COUNTERS {
+        for counter in crate::capi::client::stats::COUNTERS {
             let name = CString::new(counter).expect("no NUL");
             assert!(c::pusher_stats_get(stats, name.as_ptr(), &mut value) <= results::PUSHER_NOTHING, "{counter}");
         }

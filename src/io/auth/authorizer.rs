@@ -7,19 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::http::{Http, Post};
 use crate::{
-    AuthError, AuthRequest, ChannelAuth, Error, Source, SubscribeOptions, UserAuth,
-    auth::{AuthErrorCause, Authorize, RequestOptions},
-    config::{Auth, Authenticate, AuthorizeBatch, Config},
+    AuthError, AuthRequest, ChannelAuth, Error, Source, UserAuth,
+    auth::{AuthErrorCause, Authorize},
+    config::{AuthEndpoint, AuthPlan, Authenticate, AuthorizeBatch, ChannelPlan, SignedUser, Signer},
     error::{excerpt, is_transient},
     io::intents::LentOptions,
     protocol::{auth_response, channel_name::ChannelKind, secretbox::SharedSecret, signature},
     session::{Answer, ChannelQuestion, Generation, Question},
-    surrogates,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -27,55 +23,48 @@ use crate::{
 enum ForChannels<'a> {
     Closure(&'a Authorize),
     Batch(&'a AuthorizeBatch),
-    /// The URL, and the options of requests to it.
-    Endpoint((&'a str, &'a RequestOptions)),
-    Secret(&'a str),
+    Endpoint(&'a AuthEndpoint),
+    Secret(&'a Signer),
     Nobody,
 }
 
 /// Who answers for users: the first that is configured.
 enum ForUsers<'a> {
     Closure(&'a Authenticate),
-    /// The URL, and the options of requests to it.
-    Endpoint((&'a str, &'a RequestOptions)),
-    Secret {
-        secret: &'a str,
-        user_data: &'a str,
-    },
+    Endpoint(&'a AuthEndpoint),
+    Secret { signer: &'a Signer, user: &'a SignedUser },
     Nobody,
 }
 
 impl<'a> ForChannels<'a> {
-    fn of(auth: &'a Auth) -> Self {
-        match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.secret) {
+    fn of(auth: &'a AuthPlan) -> Self {
+        match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.signer) {
             (Some(closure), ..) => Self::Closure(closure),
             (None, Some(batch), ..) => Self::Batch(batch),
-            (None, None, Some(endpoint), _) => Self::Endpoint(auth.request_to(endpoint)),
-            (None, None, None, Some(secret)) => Self::Secret(secret.expose()),
+            (None, None, Some(endpoint), _) => Self::Endpoint(endpoint),
+            (None, None, None, Some(signer)) => Self::Secret(signer),
             (None, None, None, None) => Self::Nobody,
         }
     }
 
     /// The channel's own options come before those of the client.
-    fn of_channel(auth: &'a Auth, options: Option<&'a SubscribeOptions>) -> Self {
-        let closure = options.and_then(SubscribeOptions::own_authorizer);
-        match (closure, options.and_then(SubscribeOptions::own_http_auth)) {
-            (Some(closure), _) => Self::Closure(closure),
-            (None, Some(own)) => Self::Endpoint((own.url(), own.request())),
-            (None, None) => Self::of(auth),
+    fn of_channel(auth: &'a AuthPlan, options: Option<&'a ChannelPlan>) -> Self {
+        match options.map(|own| (&own.authorizer, &own.endpoint)) {
+            Some((Some(closure), _)) => Self::Closure(closure),
+            Some((None, Some(endpoint))) => Self::Endpoint(endpoint),
+            Some((None, None)) | None => Self::of(auth),
         }
     }
 }
 
 impl<'a> ForUsers<'a> {
-    fn of(auth: &'a Auth) -> Self {
-        match (&auth.user_authenticator, &auth.user_endpoint, &auth.secret, &auth.user_data) {
+    fn of(auth: &'a AuthPlan) -> Self {
+        let signer = auth.signer.as_ref().and_then(|signer| Some((signer, signer.user.as_ref()?)));
+        match (&auth.user_authenticator, &auth.user_endpoint, signer) {
             (Some(closure), ..) => Self::Closure(closure),
-            (None, Some(endpoint), ..) => Self::Endpoint(auth.request_to(endpoint)),
-            (None, None, Some(secret), Some(data)) => {
-                Self::Secret { secret: secret.expose(), user_data: data.expose() }
-            }
-            _ => Self::Nobody,
+            (None, Some(endpoint), _) => Self::Endpoint(endpoint),
+            (None, None, Some((signer, user))) => Self::Secret { signer, user },
+            (None, None, None) => Self::Nobody,
         }
     }
 }
@@ -149,23 +138,22 @@ pub(crate) fn generation_of(question: &Question) -> Option<Generation> {
 
 /// The answers that are there at once (signatures by the app's secret, and errors where no authorizer is configured), and
 /// the work that is left.
-pub(crate) fn at_once(config: &Config, own: OwnOptionsOf<'_>, question: Question) -> (Vec<Answer>, Vec<Work>) {
+pub(crate) fn at_once(auth: &AuthPlan, own: OwnOptionsOf<'_>, question: Question) -> (Vec<Answer>, Vec<Work>) {
     match question {
-        Question::User { generation, number, socket_id } => match user_at_once(config, &socket_id) {
+        Question::User { generation, number, socket_id } => match user_at_once(auth, &socket_id) {
             Some(auth) => (vec![Answer::User { generation, number, auth }], Vec::new()),
             None => (Vec::new(), vec![Work::User { generation, number, socket_id }]),
         },
-        Question::Channels(questions) => channels_at_once(config, own, questions),
+        Question::Channels(questions) => channels_at_once(auth, own, questions),
     }
 }
 
-fn user_at_once(config: &Config, socket_id: &str) -> Option<Result<UserAuth, Error>> {
-    let auth = config.auth();
+fn user_at_once(auth: &AuthPlan, socket_id: &str) -> Option<Result<UserAuth, Error>> {
     match ForUsers::of(auth) {
         ForUsers::Closure(_) | ForUsers::Endpoint(_) => None,
-        ForUsers::Secret { secret, user_data } => {
-            let signature = signature::user(&key(config), secret, socket_id, user_data);
-            Some(Ok(UserAuth::new(signature, user_data)))
+        ForUsers::Secret { signer: Signer { app_key, secret, .. }, user } => {
+            let signature = signature::user(app_key, secret.expose(), socket_id, user.data.expose());
+            Some(Ok(UserAuth::new(signature, user.data.expose())))
         }
         ForUsers::Nobody => {
             let failure = Failure::refused("nothing is configured that signs users in");
@@ -175,14 +163,14 @@ fn user_at_once(config: &Config, socket_id: &str) -> Option<Result<UserAuth, Err
 }
 
 fn channels_at_once(
-    config: &Config,
+    plan: &AuthPlan,
     own: OwnOptionsOf<'_>,
     questions: Vec<ChannelQuestion>,
 ) -> (Vec<Answer>, Vec<Work>) {
     let (mut done, mut works, mut batch) = (Vec::new(), Vec::new(), Vec::new());
     for question in questions {
         let options = own(&question.channel);
-        let auth = match ForChannels::of_channel(config.auth(), options.as_ref().and_then(LentOptions::as_options)) {
+        let auth = match ForChannels::of_channel(plan, options.as_ref().and_then(LentOptions::as_options)) {
             ForChannels::Closure(_) | ForChannels::Endpoint(_) => {
                 works.push(Work::Channel(question));
                 continue;
@@ -191,8 +179,8 @@ fn channels_at_once(
                 batch.push(question);
                 continue;
             }
-            ForChannels::Secret(secret) => sign_channel(config, secret, &question.request)
-                .map_err(|failure| failure.into_error(Some(&question.channel), config.auth().timeout)),
+            ForChannels::Secret(signer) => sign_channel(signer, &question.request)
+                .map_err(|failure| failure.into_error(Some(&question.channel), plan.timeout)),
             ForChannels::Nobody => Err(Error::NoAuthorizer { channel: question.channel.to_string() }),
         };
         done.push(answer(question, auth));
@@ -205,14 +193,13 @@ fn channels_at_once(
 
 /// Asks once. `inside` is set while user code runs.
 pub(crate) fn ask(
-    config: &Config,
+    auth: &AuthPlan,
     own: OwnOptionsOf<'_>,
     http: &Http,
     work: Work,
     retry: Retry,
     inside: &AtomicBool,
 ) -> Outcome {
-    let auth = config.auth();
     let final_error = |failure: Failure, channel: Option<&str>| failure.into_error(channel, auth.timeout);
     match work {
         Work::Channel(question) => match ask_channel(auth, own, http, &question.request, inside) {
@@ -234,7 +221,7 @@ pub(crate) fn ask(
 }
 
 fn ask_channel(
-    auth: &Auth,
+    auth: &AuthPlan,
     own: OwnOptionsOf<'_>,
     http: &Http,
     request: &AuthRequest,
@@ -247,7 +234,7 @@ fn ask_channel(
             let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
             auth_response::checked_channel(answer, channel).map_err(Failure::Malformed)
         }
-        ForChannels::Endpoint((url, options)) => {
+        ForChannels::Endpoint(AuthEndpoint { url, request: options }) => {
             let post = Post { url, options, timeout: auth.timeout, socket_id, channel: Some(channel) };
             http.post(&post, inside, |body| auth_response::channel_from(body, channel))
         }
@@ -255,13 +242,13 @@ fn ask_channel(
     }
 }
 
-fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> Result<UserAuth, Failure> {
+fn ask_user(auth: &AuthPlan, http: &Http, socket_id: &str, inside: &AtomicBool) -> Result<UserAuth, Failure> {
     match ForUsers::of(auth) {
         ForUsers::Closure(closure) => {
             let answer = user_code(inside, || closure(socket_id)).ok_or_else(Failure::panicked)??;
             auth_response::checked_user(answer).map_err(Failure::Malformed)
         }
-        ForUsers::Endpoint((url, options)) => {
+        ForUsers::Endpoint(AuthEndpoint { url, request: options }) => {
             let post = Post { url, options, timeout: auth.timeout, socket_id, channel: None };
             http.post(&post, inside, auth_response::user_from)
         }
@@ -270,7 +257,7 @@ fn ask_user(auth: &Auth, http: &Http, socket_id: &str, inside: &AtomicBool) -> R
 }
 
 /// The channels that may be tried again go on together, without those that have their answer.
-fn ask_batch(auth: &Auth, questions: Vec<ChannelQuestion>, retry: Retry, inside: &AtomicBool) -> Outcome {
+fn ask_batch(auth: &AuthPlan, questions: Vec<ChannelQuestion>, retry: Retry, inside: &AtomicBool) -> Outcome {
     let ForChannels::Batch(closure) = ForChannels::of(auth) else { return Outcome::default() };
     let requests: Vec<_> = questions.iter().map(|question| question.request.clone()).collect();
     let results = user_code(inside, || closure(&requests));
@@ -305,55 +292,23 @@ fn answer(question: ChannelQuestion, auth: Result<ChannelAuth, Error>) -> Answer
 }
 
 /// Signs by the app's secret.
-fn sign_channel(config: &Config, secret: &str, request: &AuthRequest) -> Result<ChannelAuth, Failure> {
-    let (channel, auth) = (request.channel(), config.auth());
-    let sign = |data| signature::channel(&key(config), secret, request.socket_id(), channel, data);
+fn sign_channel(signer: &Signer, request: &AuthRequest) -> Result<ChannelAuth, Failure> {
+    let Signer { app_key, secret, user, master_key } = signer;
+    let channel = request.channel();
+    let sign = |data| signature::channel(app_key, secret.expose(), request.socket_id(), channel, data);
     match ChannelKind::of(channel) {
         kind if kind.is_presence() => {
-            let user = auth.user_data.as_ref().and_then(|data| member_of(data.expose()));
-            let member = user.ok_or_else(|| Failure::refused("a presence channel needs Config::user_data"))?;
-            Ok(ChannelAuth::new(sign(Some(&member))).channel_data(member))
+            let user = user.as_ref().ok_or_else(|| Failure::refused("a presence channel needs Config::user_data"))?;
+            let member = user.member.expose();
+            Ok(ChannelAuth::new(sign(Some(member))).channel_data(member))
         }
         kind if kind.is_encrypted() => {
-            let master = auth.master_key.as_ref().and_then(|key| SharedSecret::from_base64(key.expose()).ok());
-            let master =
-                master.ok_or_else(|| Failure::refused("an encrypted channel needs Config::encryption_master_key"))?;
-            let shared = SharedSecret::derive(channel, &master);
+            let no_key = || Failure::refused("an encrypted channel needs Config::encryption_master_key");
+            let shared = SharedSecret::derive(channel, master_key.as_ref().ok_or_else(no_key)?);
             Ok(ChannelAuth::new(sign(None)).shared_secret(shared.to_base64()))
         }
         _ => Ok(ChannelAuth::new(sign(None))),
     }
-}
-
-/// The member that a user is on a presence channel.
-fn member_of(user_data: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct User<'a> {
-        #[serde(borrow)]
-        id: &'a RawValue,
-        #[serde(borrow)]
-        user_info: Option<&'a RawValue>,
-    }
-    const ID: &str = r#"{"user_id":"#;
-    const INFO: &str = r#","user_info":"#;
-    let repaired = surrogates::repaired(user_data);
-    let user: User<'_> = serde_json::from_str(repaired.as_deref().map_or(user_data, String::as_str)).ok()?;
-    let info = user.user_info.map_or("", RawValue::get);
-    // As long as it gets, because growing would leave a part of it behind in memory, as would a tree of values (X1).
-    let mut member = String::with_capacity(ID.len() + user.id.get().len() + INFO.len() + info.len() + 1);
-    member.push_str(ID);
-    member.push_str(user.id.get());
-    if !info.is_empty() {
-        member.push_str(INFO);
-        member.push_str(info);
-    }
-    member.push('}');
-    Some(member)
-}
-
-/// That there is one has been checked before connecting.
-fn key(config: &Config) -> String {
-    config.app_key().unwrap_or_default()
 }
 
 /// Runs what the user gave. `None` when it panics. The flag says meanwhile that nobody should wait for this thread.

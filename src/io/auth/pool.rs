@@ -15,7 +15,7 @@ use super::{
     http::Http,
 };
 use crate::{
-    config::Config,
+    config::Plan,
     io::{guard::worker::Worker, intents::LentOptions, transport::tls},
     session::{Answer, ChannelQuestion, Generation, Question},
     sync::{
@@ -51,11 +51,8 @@ pub(crate) struct AuthPool {
 }
 
 struct Shared {
-    config: Config,
     connector: Arc<tls::Connector>,
     first_retry: Duration,
-    /// How long the session waits for an answer.
-    answered_within: Duration,
     retries: AtomicU64,
     state: Mutex<State>,
     /// Rung when something becomes due earlier than the thread that waits believes.
@@ -79,6 +76,7 @@ struct State {
 }
 
 struct Job {
+    plan: Arc<Plan>,
     work: Work,
     attempt: u32,
     /// The time of the first request. Its answer is awaited for the timeout of a subscription.
@@ -94,16 +92,14 @@ struct Member {
 }
 
 impl AuthPool {
-    pub fn new(config: &Config, connector: &Arc<tls::Connector>) -> Self {
-        Self::with_retry(config, connector, FIRST_RETRY)
+    pub fn new(connector: &Arc<tls::Connector>) -> Self {
+        Self::with_retry(connector, FIRST_RETRY)
     }
 
-    pub fn with_retry(config: &Config, connector: &Arc<tls::Connector>, first_retry: Duration) -> Self {
+    pub fn with_retry(connector: &Arc<tls::Connector>, first_retry: Duration) -> Self {
         let shared = Shared {
-            config: config.clone(),
             connector: Arc::clone(connector),
             first_retry,
-            answered_within: config.settings().subscriptions.timeout,
             retries: AtomicU64::new(0),
             state: Mutex::default(),
             waker: Condvar::new(),
@@ -112,9 +108,8 @@ impl AuthPool {
     }
 
     /// Asks. Returns the answers that are there at once; all others go to the asker, from threads of the pool.
-    pub fn ask(&self, asker: &Arc<impl Asker>, question: Question) -> Vec<Answer> {
-        let (mut answers, works) =
-            authorizer::at_once(&self.shared.config, &|channel| asker.own_options(channel), question);
+    pub fn ask(&self, plan: &Arc<Plan>, asker: &Arc<impl Asker>, question: Question) -> Vec<Answer> {
+        let (mut answers, works) = authorizer::at_once(&plan.auth, &|channel| asker.own_options(channel), question);
         if works.is_empty() {
             return answers;
         }
@@ -122,8 +117,8 @@ impl AuthPool {
         let mut state = self.shared.state.lock();
         for work in works {
             if state.wants(&work) {
-                let asker = Arc::clone(asker) as Arc<dyn Asker>;
-                state.jobs.push(Job { work, attempt: 1, asked: now, not_before: now, asker });
+                let (plan, asker) = (Arc::clone(plan), Arc::clone(asker) as Arc<dyn Asker>);
+                state.jobs.push(Job { plan, work, attempt: 1, asked: now, not_before: now, asker });
             }
         }
         answers.extend(self.shared.recruit(&mut state, now));
@@ -233,7 +228,7 @@ impl Shared {
                 Some((index, not_before)) if not_before <= now => {
                     let job = state.jobs.remove(index);
                     state.busy += 1;
-                    let http = state.http.get_or_insert_with(|| Arc::new(Http::new(&self.config, &self.connector)));
+                    let http = state.http.get_or_insert_with(|| Arc::new(Http::new(&job.plan, &self.connector)));
                     let http = Arc::clone(http);
                     // This thread lives, so that nothing stays unasked.
                     self.recruit(&mut state, now);
@@ -263,20 +258,20 @@ impl Shared {
 
     /// Asks without a lock. Returns the job when it is to be asked again.
     fn ask(&self, job: Job, http: &Http, inside: &AtomicBool) -> Option<Job> {
-        let Job { work, attempt, asked, asker, .. } = job;
+        let Job { plan, work, attempt, asked, asker, .. } = job;
         let work = still_wanted(work, &*asker)?;
         let delay = self.delay(attempt);
-        let end = asked.checked_add(self.answered_within).filter(|_| attempt < ATTEMPTS);
+        let end = asked.checked_add(plan.subscription_timeout).filter(|_| attempt < ATTEMPTS);
         let retry = Retry { delay, end: end.unwrap_or(asked) };
         let Outcome { answers, again } =
-            authorizer::ask(&self.config, &|channel| asker.own_options(channel), http, work, retry, inside);
+            authorizer::ask(&plan.auth, &|channel| asker.own_options(channel), http, work, retry, inside);
         for answer in answers {
             asker.answered(answer);
         }
         let (work, at_least) = again?;
         self.retries.fetch_add(1, Ordering::Relaxed);
         let delay = delay.max(at_least.unwrap_or_default());
-        Some(Job { work, attempt: attempt + 1, asked, not_before: Instant::now() + delay, asker })
+        Some(Job { plan, work, attempt: attempt + 1, asked, not_before: Instant::now() + delay, asker })
     }
 
     /// Doubles with each attempt, and is up to a quarter longer, so that many clients do not come back together.

@@ -16,9 +16,11 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::pool::{Asker, AuthPool};
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Config, Error, Name, UserAuth,
-    event::{CallId, Intent},
+    config::Plan,
+    delivery::CallId,
+    event::Intent,
     io::{intents::LentOptions, transport::tls},
-    session::{Answer, ChannelQuestion, Generation, Input, Output, Question, Session},
+    session::{Answer, ChannelQuestion, Effect, Generation, Input, Output, Question, Session},
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -116,6 +118,7 @@ impl Asker for Desk {
 }
 
 struct Asking {
+    plan: Arc<Plan>,
     pool: AuthPool,
     desk: Arc<Desk>,
     answers: Receiver<Answer>,
@@ -123,14 +126,14 @@ struct Asking {
 
 impl Asking {
     fn new(config: Config) -> Self {
-        config.check().expect("a good configuration");
+        let plan = Arc::new(config.plan().expect("a good configuration"));
         let (sender, answers) = unbounded();
-        let pool = AuthPool::with_retry(&config, &Arc::<tls::Connector>::default(), Duration::from_millis(1));
-        Self { pool, desk: Arc::new(Desk { answers: sender }), answers }
+        let pool = AuthPool::with_retry(&Arc::<tls::Connector>::default(), Duration::from_millis(1));
+        Self { plan, pool, desk: Arc::new(Desk { answers: sender }), answers }
     }
 
     fn ask(&self, question: Question) {
-        for answer in self.pool.ask(&self.desk, question) {
+        for answer in self.pool.ask(&self.plan, &self.desk, question) {
             self.desk.answered(answer);
         }
     }
@@ -488,9 +491,9 @@ fn a2_the_secret_signs_at_once_and_without_a_thread() {
 fn later_generation() -> Generation {
     let mut session = Session::new(config().settings(), 0);
     let now = Instant::now();
-    session.handle(Input::ConnectForGood(Intent::new(0, ""), CallId::default()), now);
-    match session.poll_output(now) {
-        Some(Output::Dial { generation, .. }) => generation,
+    session.handle(Input::ConnectForGood(Intent::new(0, "").stamp(), CallId::default()), now);
+    match session.poll_output(now, &|_| true) {
+        Some(Output::Effect(Effect::Dial { generation, .. })) => generation,
         other => panic!("{other:?}"),
     }
 }

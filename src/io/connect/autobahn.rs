@@ -1,4 +1,4 @@
-//! The Autobahn cases, run by an echo over this crate's own stream. `tests/survival/autobahn` starts the server and
+//! The Autobahn cases, run by an echo over this crate's own stream. `tests/run survival autobahn` starts the server and
 //! judges.
 
 use std::{env, io, sync::Arc, time::Duration, time::Instant};
@@ -16,7 +16,7 @@ use crate::io::{
 const LIMIT: usize = 64 << 20;
 
 fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is set by tests/survival/autobahn"))
+    env::var(name).unwrap_or_else(|_| panic!("{name} is set by tests/run survival autobahn"))
 }
 
 fn dial(path: &str) -> Dialled {
@@ -24,17 +24,20 @@ fn dial(path: &str) -> Dialled {
     if let Ok(file) = env::var("AUTOBAHN_ROOT") {
         config = config.root_certificate_pem(std::fs::read(file).expect("a readable certificate"));
     }
+    let plan = config.plan().expect("a good configuration");
+    let endpoint = plan.endpoint().expect("a URL");
     let timeout = Duration::from_secs(10);
     let (connector, cancel, byte_counters) = (Connector::default(), Arc::new(CancelToken::new()), Arc::default());
     let dial = Dial {
-        config: &config,
+        plan: &plan,
         connector: &connector,
         deadline: Instant::now() + timeout,
         timeout,
         cancel: &cancel,
         byte_counters: &byte_counters,
     };
-    dial.web_socket(false, &DialerCalls::new(ForkGuard::current()), |_| ()).expect("the server of the cases listens")
+    dial.web_socket(endpoint, false, &DialerCalls::new(ForkGuard::current()), |_| ())
+        .expect("the server of the cases listens")
 }
 
 /// Sends every message back, until the connection ends. Returns the last text.
@@ -80,7 +83,7 @@ fn write(web: &mut WebSocket, begin: impl FnOnce(&mut WebSocket) -> io::Result<(
 }
 
 #[test]
-#[ignore = "needs the server of the cases: tests/survival/autobahn"]
+#[ignore = "needs the server of the cases: tests/run survival autobahn"]
 fn autobahn_cases() {
     let agent = variable("AUTOBAHN_AGENT");
     let count: usize = echo("/getCaseCount").parse().expect("a number of cases");

@@ -1,4 +1,4 @@
-//! From a configuration to an open stream, and on to an open WebSocket, under one absolute deadline (C3).
+//! From the parsed configuration to an open stream, and on to an open WebSocket, under one absolute deadline (C3).
 
 use std::{
     borrow::Cow,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     ConnectPhase, Error, ProxyProblem, Source,
-    config::{ByteStream, Config, DialRequest, Dialer, Endpoint, Proxy, ProxyKind, address, without_zone},
+    config::{ByteStream, DialRequest, Dialer, Endpoint, Plan, Proxy, Scheme, address, without_zone},
     delivery::permit::Permit,
     error::excerpt,
     io::{
@@ -42,7 +42,8 @@ const MAX_REFUSAL: usize = 1024;
 
 /// What an attempt to connect needs to know.
 pub(crate) struct Dial<'a> {
-    pub config: &'a Config,
+    pub plan: &'a Plan,
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
     pub connector: &'a tls::Connector,
     pub deadline: Instant,
     /// How long the deadline was, for the error that it has come.
@@ -56,7 +57,10 @@ pub(crate) struct Dial<'a> {
 pub(crate) struct Target<'a> {
     pub host: &'a str,
     pub port: u16,
-    pub tls: bool,
+    pub scheme: Scheme,
+    /// The name to verify in the certificate.
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
+    pub tls_name: &'a str,
 }
 
 /// An open WebSocket, and the half of its stream that is to be read.
@@ -81,15 +85,15 @@ impl DialerCalls {
         Self { running: Arc::default(), process }
     }
 
-    /// The configuration of one attempt, for which the program's closure may have to make the URL.
-    pub fn config_of_attempt<'a>(&self, config: &'a Config, cancel: &CancelToken) -> Result<Cow<'a, Config>, Error> {
-        if !config.asks_for_url() {
-            return Ok(Cow::Borrowed(config));
+    /// The address for one attempt, which the program's closure may have to make.
+    pub fn endpoint_of_attempt<'a>(&self, plan: &'a Plan, cancel: &CancelToken) -> Result<Cow<'a, Endpoint>, Error> {
+        if !plan.has_url_closure() {
+            return plan.endpoint();
         }
         if cancel.is_set() {
             return Err(Error::Disconnected);
         }
-        self.run(|| config.for_attempt(), |busy| Error::DialUrl { reason: format!("could not be made: {busy}") })
+        self.run(|| plan.endpoint(), |busy| Error::DialUrl { reason: format!("could not be made: {busy}") })
     }
 
     fn dial(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {
@@ -112,13 +116,19 @@ impl DialerCalls {
 }
 
 impl Dial<'_> {
-    /// Opens a WebSocket; calls `reached` at the beginning of each phase. `tls` is for TLS also where the configuration has
-    /// it off.
-    pub fn web_socket(&self, tls: bool, calls: &DialerCalls, reached: impl Fn(ConnectPhase)) -> Result<Dialled, Error> {
-        let endpoint = self.config.endpoint()?;
-        let endpoint = if tls { endpoint.over_tls()? } else { endpoint };
-        let target = Target { host: &endpoint.host, port: endpoint.port, tls: endpoint.tls };
-        let mut stream = match self.config.custom_dialer() {
+    /// Opens a WebSocket; calls `reached` at the beginning of each phase. `tls` insists on TLS if the configuration has it
+    /// off.
+    pub fn web_socket(
+        &self,
+        endpoint: Cow<'_, Endpoint>,
+        tls: bool,
+        calls: &DialerCalls,
+        reached: impl Fn(ConnectPhase),
+    ) -> Result<Dialled, Error> {
+        let endpoint = if tls { Cow::Owned(endpoint.into_owned().over_tls()?) } else { endpoint };
+        let Endpoint { host, port, scheme, .. } = &*endpoint;
+        let target = Target { host, port: *port, scheme: *scheme, tls_name: self.plan.tls.server_name(host) };
+        let mut stream = match &self.plan.dialer {
             Some(dialer) => {
                 reached(ConnectPhase::Tcp);
                 let halves = self.dial_by(dialer, calls, &target)?;
@@ -131,14 +141,14 @@ impl Dial<'_> {
         let failed = |error| Error::Tcp { address: endpoint.address(), source: Arc::new(error) };
         let read_half = stream.transport_mut().close().map_err(failed)?;
         let read_half = read_half.ok_or_else(|| Error::lost("the stream is read already"))?;
-        Ok(Dialled { web: WebSocket::new(stream, early, self.config.max_message()), read_half })
+        Ok(Dialled { web: WebSocket::new(stream, early, self.plan.max_message_size), read_half })
     }
 
     /// Opens a stream, by the proxy where there is one, with TLS where the target has it.
     pub fn stream(&self, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<MaybeTlsStream, Error> {
-        let stream = match self.config.proxy_for(target.tls, target.host, target.port)? {
+        let stream = match self.plan.proxy_for(target.scheme.is_tls(), target.host, target.port) {
             None => MaybeTlsStream::Plain(self.connect(target.host, target.port, reached)?),
-            Some(proxy) => self.tunnel(&proxy, target, reached)?,
+            Some(proxy) => self.tunnel(proxy, target, reached)?,
         };
         self.secure(target, stream, reached)
     }
@@ -153,8 +163,9 @@ impl Dial<'_> {
         let transport = self.connect(&proxy.host, proxy.port, reached).map_err(|error| absent(proxy, error))?;
         reached(ConnectPhase::Proxy);
         let mut stream = MaybeTlsStream::Plain(transport);
-        if proxy.kind == ProxyKind::Https {
-            let secured = self.connector.secure_proxy(&proxy.host, stream, self.config);
+        #[cfg(feature = "native-tls")]
+        if proxy.scheme.is_tls() {
+            let secured = self.connector.secure_proxy(&proxy.host, stream, &self.plan.tls);
             stream = secured.map_err(|error| self.insecure(proxy, error))?;
         }
         let tunnel = proxy::tunnel(proxy, &mut stream, without_zone(target.host), target.port);
@@ -183,7 +194,7 @@ impl Dial<'_> {
             return Err(Error::Disconnected);
         }
         let request = DialRequest::new(target.host, target.port, left(self.deadline));
-        let halves = Halves::of_dialled(calls.dial(dialer, &request)?.into_kind(), self.byte_counters)?;
+        let halves = Halves::of_dialled(calls.dial(dialer, &request)?.into_parts(), self.byte_counters)?;
         if !self.cancel.watch(0, halves.close_handle.clone()) {
             halves.close_handle.close();
             return Err(Error::Disconnected);
@@ -197,20 +208,26 @@ impl Dial<'_> {
         stream: MaybeTlsStream,
         reached: &impl Fn(ConnectPhase),
     ) -> Result<MaybeTlsStream, Error> {
-        if !target.tls {
-            return Ok(stream);
+        if target.scheme.is_tls() {
+            reached(ConnectPhase::Tls);
         }
-        reached(ConnectPhase::Tls);
-        self.connector.secure(target.host, stream, self.config).map_err(|error| match error {
-            Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Tls),
-            other => other,
-        })
+        match target.scheme {
+            Scheme::Plain => Ok(stream),
+            #[cfg(feature = "native-tls")]
+            Scheme::Tls => {
+                let secured = self.connector.secure(target.tls_name, stream, &self.plan.tls);
+                secured.map_err(|error| match error {
+                    Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Tls),
+                    other => other,
+                })
+            }
+        }
     }
 
     /// RFC 6455, section 4. Returns what came after the answer.
     fn upgrade(&self, endpoint: &Endpoint, stream: &mut MaybeTlsStream) -> Result<Vec<u8>, Error> {
         let key = generate_key();
-        let request = upgrade::request(&endpoint.target, &endpoint.authority(), &key, &self.config.headers()?);
+        let request = upgrade::request(&endpoint.target, &endpoint.authority(), &key, &self.plan.headers);
         stream.write_all(&request).map_err(|error| self.upgrade_failed(endpoint, error))?;
         let mut answer = Vec::with_capacity(1024);
         loop {
@@ -304,7 +321,7 @@ fn absent(proxy: &Proxy, error: Error) -> Error {
 
 /// The connection was over before there was an answer.
 fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
-    let hint = if endpoint.tls { "" } else { "; a port that expects TLS does so, too (Config::tls)" };
+    let hint = if endpoint.scheme.is_tls() { "" } else { "; a port that expects TLS does so, too (Config::tls)" };
     let source = io::Error::from(io::ErrorKind::UnexpectedEof);
     let reason = format!("the server {how} the connection instead of answering{hint}");
     Error::Upgrade { reason, source: Some(Arc::new(source)) }

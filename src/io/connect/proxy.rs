@@ -34,7 +34,7 @@ impl From<io::Error> for NoTunnel {
 /// host.
 pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
     match proxy.kind {
-        ProxyKind::Http | ProxyKind::Https => connect(proxy, stream, host, port),
+        ProxyKind::Http => connect(proxy, stream, host, port),
         ProxyKind::Socks5 => socks(proxy, stream, host, port),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The request for a WebSocket. It may contain tokens.
-pub(crate) fn request(target: &str, authority: &str, key: &str, headers: &[(HeaderName, &Secret)]) -> Wiped {
+pub(crate) fn request(target: &str, authority: &str, key: &str, headers: &[(HeaderName, Secret)]) -> Wiped {
     let mut request = Wiped::with_capacity(1024);
     let own = [
         ("Host", authority),
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn c2_the_request_is_exact() {
         let token = Secret::new("t");
-        let request = request("/app/k?protocol=7", "h:1", KEY, &[(HeaderName::from_static("x-token"), &token)]);
+        let request = request("/app/k?protocol=7", "h:1", KEY, &[(HeaderName::from_static("x-token"), token)]);
         let expected = format!(
             "GET /app/k?protocol=7 HTTP/1.1\r\nHost: h:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nx-token: t\r\n\r\n"

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn h5_only_the_handlers_that_are_meant_end() {
+    fn h5_only_the_named_handlers_end() {
         let bindings = Bindings::default();
         let [named, other, all, elsewhere] = [(); 4].map(|()| Bound::new());
         bindings.add(Scope::Client, Some("a"), &named);

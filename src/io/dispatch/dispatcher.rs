@@ -1,9 +1,9 @@
 //! Owns the handlers and runs them, in order, one at a time.
 //!
-//! The [`Dispatcher`] lies in a [`DispatcherSlot`] while nobody runs handlers. The dispatch thread, or a call of
+//! The [`Dispatcher`] lies in a [`DispatcherSlot`] while no thread runs handlers. The dispatch thread, or a call of
 //! `Pusher::dispatch`, takes it out and puts it back, so that no lock is held while user code runs. Handlers that are
-//! bound meanwhile wait in an inbox, which is looked into before every event, and then until the dispatcher has come to the
-//! position in the queue at which they were bound (H9).
+//! bound meanwhile wait in an inbox, which the dispatcher empties before every event. Each of them then waits until the
+//! dispatcher has come to the position in the queue at which it was bound (H9).
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -32,19 +32,19 @@ use crate::{
     },
 };
 
-/// Where the dispatcher lies, and where new handlers are left for it.
+/// The place of the dispatcher, with the inbox for new handlers.
 pub(crate) struct DispatcherSlot {
     dispatcher: Mutex<Option<Box<Dispatcher>>>,
     inbox: Mutex<Vec<NewHandler>>,
-    /// There is something in the inbox, or a handler was unbound.
+    /// The inbox has a handler, or a handler was unbound.
     changed: AtomicBool,
-    /// Told apart from the inbox, because whoever looks for unbound handlers looks at all of them.
+    /// A flag of its own, because looking for unbound handlers means looking at all handlers.
     has_unbound: AtomicBool,
 }
 
-/// A handler that the dispatcher has not come to yet.
+/// A handler whose position the dispatcher has not reached.
 struct NewHandler {
-    /// The number of the first entry that it is for.
+    /// The number of the first entry for it.
     position: u64,
     channel: Option<Arc<Intent>>,
     registration: Registration,
@@ -53,11 +53,11 @@ struct NewHandler {
 pub(crate) struct Dispatcher {
     client: Handlers,
     channels: HashMap<u64, Channel>,
-    /// In the order of their positions.
+    /// Sorted by position.
     new: VecDeque<NewHandler>,
     /// The number after that of the last entry that was handled.
     position: u64,
-    /// The confirmations of what is subscribed, as far as handlers were told: those that are bound later hear of them at
+    /// The confirmations of current subscriptions that handlers have got. A handler that is bound later gets them at
     /// once (S4).
     subscribed: HashMap<u64, Confirmation>,
     /// `subscribed` is swept when it has grown to this.
@@ -65,22 +65,22 @@ pub(crate) struct Dispatcher {
     budget: MemoryBudget,
 }
 
-/// The confirmation of a subscription, and what its data takes of what one client may keep. Where that is too much, it is
-/// without data.
+/// The confirmation of a subscription, with the reservation of memory for its data. If the budget does not allow the
+/// data, the confirmation is kept without it.
 struct Confirmation {
     event: Event,
     _reservation: Reservation,
 }
 
 struct Channel {
-    /// Keeps the channel's number from being given to another one.
-    _interest: Arc<Intent>,
+    /// Keeps the channel's number from being used for another channel.
+    _intent: Arc<Intent>,
     handlers: Handlers,
 }
 
-impl DispatcherSlot {
-    pub fn new(budget: &MemoryBudget) -> Self {
-        let dispatcher = Box::new(Dispatcher::new(budget));
+impl Default for DispatcherSlot {
+    fn default() -> Self {
+        let dispatcher = Box::new(Dispatcher::new());
         Self {
             dispatcher: Mutex::new(Some(dispatcher)),
             inbox: Mutex::default(),
@@ -88,9 +88,11 @@ impl DispatcherSlot {
             has_unbound: AtomicBool::new(false),
         }
     }
+}
 
-    /// Leaves a handler for the dispatcher. The position is a look without a lock, taken here so that the inbox is in the order
-    /// of positions.
+impl DispatcherSlot {
+    /// Leaves a handler for the dispatcher. The position is read here, under the lock of the inbox, so that the inbox
+    /// is sorted by position.
     pub fn bind(&self, channel: Option<Arc<Intent>>, registration: Registration, position: impl FnOnce() -> u64) {
         let mut inbox = self.inbox.lock();
         inbox.push(NewHandler { position: position(), channel, registration });
@@ -98,10 +100,10 @@ impl DispatcherSlot {
         self.changed.store(true, Ordering::Release);
     }
 
-    /// A handler was unbound. Returns it for the caller to drop, unless somebody is running handlers, who then lets go of
-    /// it.
+    /// A handler was unbound. Returns it for the caller to drop, unless another thread is running handlers, which then
+    /// drops it.
     pub fn unbound(&self) -> impl Sized {
-        self.is_to_sweep();
+        self.request_sweep();
         let in_inbox: Vec<_> = {
             let mut inbox = self.inbox.lock();
             let (bound, unbound) = inbox.drain(..).partition(|new| new.registration.is_bound());
@@ -112,13 +114,13 @@ impl DispatcherSlot {
         (in_inbox, in_place)
     }
 
-    /// Somebody who runs handlers lets go of those that are unbound.
-    fn is_to_sweep(&self) {
+    /// Lets the thread that runs handlers drop the unbound ones.
+    fn request_sweep(&self) {
         self.has_unbound.store(true, Ordering::Release);
         self.changed.store(true, Ordering::Release);
     }
 
-    /// Takes the dispatcher out. `None` while somebody else runs handlers.
+    /// Takes the dispatcher out. `None` while another thread runs handlers.
     pub fn take(&self) -> Option<Box<Dispatcher>> {
         self.dispatcher.lock().take()
     }
@@ -132,9 +134,9 @@ impl DispatcherSlot {
     }
 }
 
-/// What running handlers needs beside the handlers.
+/// The parts of the client that the dispatcher needs.
 pub(crate) struct DispatchContext<'a> {
-    /// Makes text of data that the program's own decoder reads; `None` where it is text already.
+    /// Decodes data by the program's own decoder; `None` if the data is text already.
     pub decode: &'a dyn Fn(&Event) -> Option<Event>,
     pub dispatcher_slot: &'a DispatcherSlot,
     pub fan_out: &'a FanOut,
@@ -143,8 +145,7 @@ pub(crate) struct DispatchContext<'a> {
 }
 
 impl Dispatcher {
-    fn new(budget: &MemoryBudget) -> Self {
-        let budget = budget.clone();
+    fn new() -> Self {
         Self {
             client: Handlers::default(),
             channels: HashMap::new(),
@@ -152,12 +153,12 @@ impl Dispatcher {
             position: 0,
             subscribed: HashMap::new(),
             sweep_at: 0,
-            budget,
+            budget: MemoryBudget::of_dispatcher(),
         }
     }
 
-    /// Runs the handlers of what was taken from the queue, as long as it may go on. Returns how many notifications were
-    /// handled.
+    /// Runs the handlers of the taken entries, within the remaining budget. Returns the number of handled
+    /// notifications.
     pub fn run(&mut self, context: &DispatchContext<'_>, taken: &mut Taken, remaining: &mut Remaining) -> usize {
         let _inside = ReentrancyGuard::handlers_of(context.client);
         self.look_into_inbox(context);
@@ -171,7 +172,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes over new handlers although nothing happened. What was taken from the queue has been handled, or is back.
+    /// Takes over new handlers without a new entry. All taken entries have been handled or put back.
     pub fn look(&mut self, context: &DispatchContext<'_>) {
         let _inside = ReentrancyGuard::handlers_of(context.client);
         self.look_into_inbox(context);
@@ -192,10 +193,10 @@ impl Dispatcher {
         while remaining.has_room() {
             let Some(step) = segment.step() else { break };
             if let Step::Entry(index) = step {
-                // A loss, in contrast, is told to the handlers that were bound before the first entry that was lost.
+                // In contrast, a loss goes to the handlers that were bound before the first lost entry.
                 self.position = self.position.max(segment.batch().number(index));
             }
-            if self.is_to_look(context) {
+            if self.has_to_look(context) {
                 self.look_into_inbox(context);
             }
             let is_handled = match step {
@@ -218,7 +219,7 @@ impl Dispatcher {
         handled
     }
 
-    /// False when nobody wants the entry any more.
+    /// False if the entry was unsubscribed meanwhile.
     fn wanted_entry(&mut self, context: &DispatchContext<'_>, event: &Event, effects: &mut HandlerEffects) -> bool {
         let is_wanted = event.is_wanted();
         if is_wanted {
@@ -226,14 +227,14 @@ impl Dispatcher {
                 None => self.entry(event, effects),
                 Some(decoded) => self.entry(&decoded, effects),
             }
-            see_to(context, effects);
+            finish(context, effects);
         }
         is_wanted
     }
 
     fn lagged(&mut self, context: &DispatchContext<'_>, dropped: u64, effects: &mut HandlerEffects) {
         self.error(&Notification::Lagged(dropped), effects);
-        see_to(context, effects);
+        finish(context, effects);
     }
 
     fn entry(&mut self, event: &Event, effects: &mut HandlerEffects) {
@@ -256,13 +257,13 @@ impl Dispatcher {
             handlers.notice(event, notice, effects);
         }
         self.client.notice(event, notice, effects);
-        // What has no name is not seen by handlers of events.
+        // Handlers of events do not see a notice without a name.
         if !event.name().is_empty() {
             self.event(event, effects);
         }
     }
 
-    /// The handlers of (channel, event), of the channel, of the client.
+    /// Runs the handlers of the channel, and then those of the client.
     fn event(&mut self, event: &Event, effects: &mut HandlerEffects) {
         if let Some(handlers) = self.handlers_of(event) {
             handlers.event(event, effects);
@@ -277,81 +278,81 @@ impl Dispatcher {
     /// A panic in a handler of errors is logged only: reporting it would call that handler again.
     fn error(&mut self, notice: &Notification, effects: &mut HandlerEffects) {
         let mut own = HandlerEffects::default();
-        self.client.outside(notice, &mut own);
+        self.client.error(notice, &mut own);
         for error in own.errors {
             log::error!("{}", error.redacted());
         }
         effects.has_unbound |= own.has_unbound;
     }
 
-    /// Sweeps so often that it costs nothing on average.
+    /// Sweeps so seldom that it costs nothing on average.
     fn remember(&mut self, confirmation: &Event) {
         let Some(intent) = confirmation.intent() else { return };
         if self.subscribed.len() >= self.sweep_at {
             self.subscribed.retain(|_, confirmation| confirmation.event.is_wanted());
             self.sweep_at = 2 * self.subscribed.len() + 16;
         }
-        // What is replaced makes room.
+        // First, because the earlier confirmation gives back its memory.
         self.subscribed.remove(&intent.id());
         self.subscribed.insert(intent.id(), Confirmation::within(&self.budget, confirmation));
     }
 
-    fn is_to_look(&self, context: &DispatchContext<'_>) -> bool {
-        context.dispatcher_slot.changed.load(Ordering::Acquire) || self.has_come_to_new()
+    fn has_to_look(&self, context: &DispatchContext<'_>) -> bool {
+        context.dispatcher_slot.changed.load(Ordering::Acquire) || self.has_reached_new()
     }
 
-    /// Whether the first of the new handlers is for what comes next.
-    fn has_come_to_new(&self) -> bool {
+    /// Whether the first of the new handlers is for the next entry.
+    fn has_reached_new(&self) -> bool {
         self.new.front().is_some_and(|new| new.position <= self.position)
     }
 
-    /// Takes over the new handlers whose positions have come, and lets go of those that were unbound.
+    /// Takes over the new handlers whose positions were reached, and drops the unbound ones.
     fn look_into_inbox(&mut self, context: &DispatchContext<'_>) {
         if context.dispatcher_slot.changed.swap(false, Ordering::AcqRel) {
-            self.empty_inbox(context);
+            self.take_over_inbox(context);
         }
-        if !self.has_come_to_new() {
+        if !self.has_reached_new() {
             return;
         }
         let mut effects = HandlerEffects::default();
-        while self.has_come_to_new() {
+        while self.has_reached_new() {
             let Some(new) = self.new.pop_front() else { break };
             self.take_over(new, &mut effects);
         }
-        // One that was told of what had happened before may have had enough of it.
+        // Repeating confirmations may have made a new handler unbind itself.
         if std::mem::take(&mut effects.has_unbound) {
-            self.let_go(&mut effects);
+            self.drop_unbound(&mut effects);
         }
-        see_to(context, &mut effects);
+        finish(context, &mut effects);
     }
 
-    fn empty_inbox(&mut self, context: &DispatchContext<'_>) {
+    fn take_over_inbox(&mut self, context: &DispatchContext<'_>) {
         if context.dispatcher_slot.has_unbound.swap(false, Ordering::AcqRel) {
             let mut effects = HandlerEffects::default();
-            self.let_go(&mut effects);
-            see_to(context, &mut effects);
+            self.drop_unbound(&mut effects);
+            finish(context, &mut effects);
         }
         for new in context.dispatcher_slot.take_inbox() {
-            // Bound inside a handler, it does not wait for those that were bound elsewhere.
-            let place = if new.position <= self.position { self.places_that_have_come() } else { self.new.len() };
+            // A handler that was bound inside a handler does not wait for those that were bound elsewhere.
+            let place = if new.position <= self.position { self.reached_places() } else { self.new.len() };
             self.new.insert(place, new);
         }
     }
 
-    fn places_that_have_come(&self) -> usize {
+    fn reached_places(&self) -> usize {
         self.new.iter().take_while(|new| new.position <= self.position).count()
     }
 
-    /// Drops the handlers that are not bound any more, which runs user code, and may panic as well.
-    fn let_go(&mut self, effects: &mut HandlerEffects) {
+    /// Drops the unbound handlers. Their destructors are user code, and may panic.
+    fn drop_unbound(&mut self, effects: &mut HandlerEffects) {
         let unbound = self.sweep();
         if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
-            let handler = "something, while it was dropped,".to_owned();
+            let handler = "the destructor of a closure".to_owned();
             effects.errors.push(Error::HandlerPanicked { handler });
         }
     }
 
-    /// Takes the handlers out that are not bound any more.
+    /// Takes out the unbound handlers.
     fn sweep(&mut self) -> Vec<Unbound> {
         let mut unbound = Vec::new();
         let (bound, gone): (VecDeque<_>, VecDeque<_>) =
@@ -376,13 +377,13 @@ impl Dispatcher {
                 let channel = self
                     .channels
                     .entry(id)
-                    .or_insert_with(|| Channel { _interest: intent, handlers: Handlers::default() });
+                    .or_insert_with(|| Channel { _intent: intent, handlers: Handlers::default() });
                 channel.handlers.add(registration);
             }
         }
     }
 
-    /// S4: a handler for succeeded subscriptions that comes late hears at once of what is subscribed.
+    /// Repeats the confirmations of current subscriptions to a new handler (S4).
     fn catch_up(&self, channel: Option<&Intent>, registration: &mut Registration, effects: &mut HandlerEffects) {
         let of_channel = |id: &u64| channel.is_none_or(|intent| intent.id() == *id);
         let mut known: Vec<_> = self.subscribed.iter().filter(|(id, _)| of_channel(id)).collect();
@@ -401,9 +402,10 @@ impl Confirmation {
     }
 }
 
-fn see_to(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
+/// Asks for a sweep, and reports the errors.
+fn finish(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
     if std::mem::take(&mut effects.has_unbound) {
-        context.dispatcher_slot.is_to_sweep();
+        context.dispatcher_slot.request_sweep();
     }
     for error in effects.errors.drain(..) {
         if matches!(error, Error::HandlerPanicked { .. }) {

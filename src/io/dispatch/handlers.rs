@@ -1,4 +1,4 @@
-//! The handlers that users registered, by what they are for.
+//! The handlers of users, by the events and notifications that they get.
 
 use std::{
     collections::HashMap,
@@ -10,27 +10,26 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AnySender, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification, SubscriptionCount,
-    SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
+    AnySender, Error, Event, Notification, NotificationKind,
     error::excerpt,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// A user's handler, as long as it is bound.
-pub(crate) struct BoundHandler<T: ?Sized> {
+/// A user's handler, while it is bound.
+pub(crate) struct BoundHandler<T> {
     call: Call<T>,
     bound: Bound,
 }
 
-/// Says whether to go on, or what did not fit.
+/// Calls the handler. Returns whether to go on, or the reason why it could not use the data.
 type Call<T> = Box<dyn FnMut(&T) -> Result<ControlFlow<()>, Error> + Send>;
 
-/// What running handlers leaves to be done.
+/// The work that running handlers leaves to the dispatcher.
 #[derive(Default)]
 pub(crate) struct HandlerEffects {
     /// Handlers that panicked, and data that a handler could not use.
     pub errors: Vec<Error>,
-    /// A handler has unbound itself, and is to be let go of.
+    /// A handler has unbound itself, and has to be dropped.
     pub has_unbound: bool,
 }
 
@@ -43,7 +42,7 @@ impl Bound {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
-    /// From here on the handler does not start again (H5).
+    /// From now on the handler does not start again (H5).
     pub fn end(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
@@ -62,7 +61,7 @@ impl Bound {
     }
 }
 
-impl<T: ?Sized + 'static> BoundHandler<T> {
+impl<T: 'static> BoundHandler<T> {
     pub fn new(bound: &Bound, mut handler: impl FnMut(&T) + Send + 'static) -> Self {
         let call = move |value: &T| {
             handler(value);
@@ -71,8 +70,8 @@ impl<T: ?Sized + 'static> BoundHandler<T> {
         Self { call: Box::new(call), bound: bound.clone() }
     }
 
-    /// Runs it if it is still bound. A panic ends this call and no other (H2).
-    fn run(&mut self, value: &T, effects: &mut HandlerEffects, what: impl Fn() -> String) {
+    /// Runs the handler if it is still bound. A panic ends this call only (H2).
+    fn run(&mut self, value: &T, effects: &mut HandlerEffects, description: impl Fn() -> String) {
         if !self.bound.holds() {
             return;
         }
@@ -83,13 +82,13 @@ impl<T: ?Sized + 'static> BoundHandler<T> {
                 effects.has_unbound = true;
             }
             Ok(Err(error)) => effects.errors.push(error),
-            Err(_) => effects.errors.push(Error::HandlerPanicked { handler: what() }),
+            Err(_) => effects.errors.push(Error::HandlerPanicked { handler: description() }),
         }
     }
 }
 
 impl<T: Clone + 'static> BoundHandler<T> {
-    /// A handler that sends clones, and ends when the receiving half is gone.
+    /// A handler that sends clones, and unbinds itself when the receiving half is gone.
     pub fn sending(bound: &Bound, sender: impl AnySender<T>) -> Self {
         let call = move |value: &T| {
             let is_received = sender.send_message(value.clone());
@@ -100,7 +99,7 @@ impl<T: Clone + 'static> BoundHandler<T> {
 }
 
 impl BoundHandler<Event> {
-    /// One that takes the data apart first.
+    /// A handler that gets the data decoded from JSON.
     pub fn decoding<T: DeserializeOwned>(bound: &Bound, mut handler: impl FnMut(T, &Event) + Send + 'static) -> Self {
         let call = move |event: &Event| {
             handler(event.json()?, event);
@@ -110,33 +109,18 @@ impl BoundHandler<Event> {
     }
 }
 
-/// A handler with what it is for.
+/// A handler, with the events or notifications that it gets.
 pub(crate) enum Registration {
     /// Events of one name.
     Named(Box<str>, BoundHandler<Event>),
-    /// Events of every name, the platform's included.
+    /// Events of every name, those of the platform included.
     All(BoundHandler<Event>),
-    /// The application's events.
+    /// Application events.
     Application(BoundHandler<Event>),
-    /// What is not an application event.
-    Notice(NoticeHandler),
+    /// Notifications of one kind, which is not [`NotificationKind::Event`].
+    Kind(NotificationKind, BoundHandler<Notification>),
     /// All notifications.
     Everything(BoundHandler<Notification>),
-}
-
-/// A handler of one kind of notification.
-pub(crate) enum NoticeHandler {
-    State(BoundHandler<ConnectionStateChange>),
-    Error(BoundHandler<Error>),
-    Succeeded(BoundHandler<SubscriptionSucceeded>),
-    Failed(BoundHandler<SubscriptionError>),
-    Count(BoundHandler<SubscriptionCount>),
-    CacheMiss(BoundHandler<str>),
-    DecryptionFailure(BoundHandler<DecryptionFailure>),
-    MemberAdded(BoundHandler<MemberChange>),
-    MemberRemoved(BoundHandler<MemberChange>),
-    SignedIn(BoundHandler<str>),
-    Watchlist(BoundHandler<WatchlistEvent>),
 }
 
 impl Registration {
@@ -151,8 +135,7 @@ impl Registration {
     pub fn bound(&self) -> &Bound {
         match self {
             Self::Named(_, handler) | Self::All(handler) | Self::Application(handler) => &handler.bound,
-            Self::Notice(handler) => handler.bound(),
-            Self::Everything(handler) => &handler.bound,
+            Self::Kind(_, handler) | Self::Everything(handler) => &handler.bound,
         }
     }
 
@@ -160,72 +143,14 @@ impl Registration {
         self.bound().holds()
     }
 
-    /// Runs it alone, for something that happened before it was registered.
+    /// Runs this handler alone, for a notification from before it was registered.
     pub fn catch_up(&mut self, event: &Event, effects: &mut HandlerEffects) {
-        match self {
-            Self::Named(name, handler) if **name == *event.name() => {
+        match (self, event.notice()) {
+            (Self::Named(name, handler), _) if **name == *event.name() => {
                 handler.run(event, effects, || describe_event(event));
             }
-            Self::Notice(handler) => {
-                if let Some(notice) = event.notice() {
-                    handler.run(notice, effects);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-impl NoticeHandler {
-    fn bound(&self) -> &Bound {
-        match self {
-            Self::State(handler) => &handler.bound,
-            Self::Error(handler) => &handler.bound,
-            Self::Succeeded(handler) => &handler.bound,
-            Self::Failed(handler) => &handler.bound,
-            Self::Count(handler) => &handler.bound,
-            Self::CacheMiss(handler) | Self::SignedIn(handler) => &handler.bound,
-            Self::DecryptionFailure(handler) => &handler.bound,
-            Self::MemberAdded(handler) | Self::MemberRemoved(handler) => &handler.bound,
-            Self::Watchlist(handler) => &handler.bound,
-        }
-    }
-
-    /// Runs it if this is what it is for.
-    fn run(&mut self, notice: &Notification, effects: &mut HandlerEffects) {
-        let what = |what: &'static str| move || what.to_owned();
-        match (self, notice) {
-            (Self::State(handler), Notification::ConnectionStateChange(change)) => {
-                handler.run(change, effects, what("connection state changes"));
-            }
-            (Self::Error(handler), Notification::Error(error)) => handler.run(error, effects, what("errors")),
-            (Self::Error(handler), Notification::Lagged(dropped)) => {
-                handler.run(&Error::Lagged { dropped: *dropped }, effects, what("errors"));
-            }
-            (Self::Succeeded(handler), Notification::SubscriptionSucceeded(succeeded)) => {
-                handler.run(succeeded, effects, what("succeeded subscriptions"));
-            }
-            (Self::Failed(handler), Notification::SubscriptionError(failed)) => {
-                handler.run(failed, effects, what("failed subscriptions"));
-            }
-            (Self::Count(handler), Notification::SubscriptionCount(count)) => {
-                handler.run(count, effects, what("subscription counts"));
-            }
-            (Self::CacheMiss(handler), Notification::CacheMiss { channel }) => {
-                handler.run(channel, effects, what("cache misses"));
-            }
-            (Self::DecryptionFailure(handler), Notification::DecryptionFailure(failure)) => {
-                handler.run(failure, effects, what("decryption failures"));
-            }
-            (Self::MemberAdded(handler), Notification::MemberAdded(change)) => {
-                handler.run(change, effects, what("added members"));
-            }
-            (Self::MemberRemoved(handler), Notification::MemberRemoved(change)) => {
-                handler.run(change, effects, what("removed members"));
-            }
-            (Self::SignedIn(handler), Notification::SignedIn { id }) => handler.run(id, effects, what("sign-ins")),
-            (Self::Watchlist(handler), Notification::Watchlist(event)) => {
-                handler.run(event, effects, what("watchlist events"));
+            (Self::Kind(kind, handler), Some(notice)) if *kind == notice.kind() => {
+                handler.run(notice, effects, || kind.handlers().to_owned());
             }
             _ => {}
         }
@@ -238,11 +163,11 @@ pub(crate) struct Handlers {
     named: HashMap<Box<str>, Vec<BoundHandler<Event>>>,
     all: Vec<BoundHandler<Event>>,
     application: Vec<BoundHandler<Event>>,
-    notices: Vec<NoticeHandler>,
+    by_kind: Vec<(NotificationKind, BoundHandler<Notification>)>,
     everything: Vec<BoundHandler<Notification>>,
 }
 
-/// A handler that is to be dropped where no lock is held, because that runs user code.
+/// A handler to drop without a lock, because that runs user code.
 pub(crate) type Unbound = Box<dyn Send>;
 
 impl Handlers {
@@ -251,19 +176,19 @@ impl Handlers {
             Registration::Named(name, handler) => self.named.entry(name).or_default().push(handler),
             Registration::All(handler) => self.all.push(handler),
             Registration::Application(handler) => self.application.push(handler),
-            Registration::Notice(handler) => self.notices.push(handler),
+            Registration::Kind(kind, handler) => self.by_kind.push((kind, handler)),
             Registration::Everything(handler) => self.everything.push(handler),
         }
     }
 
-    /// Takes the handlers out that are not bound any more. True when none is left.
+    /// Takes out the unbound handlers. True if no handler is left.
     pub fn sweep(&mut self, unbound: &mut Vec<Unbound>) -> bool {
         let is_bound = |handler: &BoundHandler<Event>| handler.bound.holds();
         self.named.retain(|_, list| !sweep(list, is_bound, unbound));
         let lists = [
             sweep(&mut self.all, is_bound, unbound),
             sweep(&mut self.application, is_bound, unbound),
-            sweep(&mut self.notices, |handler| handler.bound().holds(), unbound),
+            sweep(&mut self.by_kind, |(_, handler)| handler.bound.holds(), unbound),
             sweep(&mut self.everything, |handler| handler.bound.holds(), unbound),
         ];
         self.named.is_empty() && lists.iter().all(|empty| *empty)
@@ -285,18 +210,30 @@ impl Handlers {
         }
     }
 
-    /// Runs the handlers of what happened. One that unsubscribes the channel is the last one (S3).
+    /// Runs the handlers of a notice. A handler that unsubscribes the channel is the last one (S3).
     pub fn notice(&mut self, event: &Event, notice: &Notification, effects: &mut HandlerEffects) {
-        for handler in self.notices.iter_mut().take_while(|_| event.is_wanted()) {
-            handler.run(notice, effects);
-        }
+        self.of_kind(notice, effects, || event.is_wanted());
         self.forward(notice, effects, || event.is_wanted());
     }
 
-    /// Runs the handlers of something that did not come in a batch.
-    pub fn outside(&mut self, notice: &Notification, effects: &mut HandlerEffects) {
-        self.notices.iter_mut().for_each(|handler| handler.run(notice, effects));
+    /// Runs the handlers of an error, or of a loss, which handlers of errors get as an error.
+    pub fn error(&mut self, notice: &Notification, effects: &mut HandlerEffects) {
+        match notice {
+            Notification::Lagged(dropped) => {
+                let error = Notification::Error(Arc::new(Error::Lagged { dropped: *dropped }));
+                self.of_kind(&error, effects, || true);
+            }
+            _ => self.of_kind(notice, effects, || true),
+        }
         self.forward(notice, effects, || true);
+    }
+
+    fn of_kind(&mut self, notice: &Notification, effects: &mut HandlerEffects, is_wanted: impl Fn() -> bool) {
+        let kind = notice.kind();
+        let handlers = self.by_kind.iter_mut().take_while(|_| is_wanted());
+        for (_, handler) in handlers.filter(|(of, _)| *of == kind) {
+            handler.run(notice, effects, || kind.handlers().to_owned());
+        }
     }
 
     fn forward(&mut self, notification: &Notification, effects: &mut HandlerEffects, is_wanted: impl Fn() -> bool) {
@@ -306,7 +243,7 @@ impl Handlers {
     }
 }
 
-/// True when the list is empty afterwards.
+/// Returns true if the list is empty afterwards.
 fn sweep<H: Send + 'static>(list: &mut Vec<H>, is_bound: impl Fn(&H) -> bool, unbound: &mut Vec<Unbound>) -> bool {
     if !list.iter().all(&is_bound) {
         let (bound, gone): (Vec<_>, Vec<_>) = std::mem::take(list).into_iter().partition(&is_bound);
@@ -316,15 +253,15 @@ fn sweep<H: Send + 'static>(list: &mut Vec<H>, is_bound: impl Fn(&H) -> bool, un
     list.is_empty()
 }
 
-/// Runs those that are bound at that moment. A handler that unsubscribes the event's channel is the last one (S3).
+/// Runs the handlers that are bound. A handler that unsubscribes the event's channel is the last one (S3).
 fn run_while_wanted(
     list: &mut [BoundHandler<Event>],
     event: &Event,
     effects: &mut HandlerEffects,
-    what: impl Fn() -> String,
+    description: impl Fn() -> String,
 ) {
     for handler in list.iter_mut().take_while(|_| event.is_wanted()) {
-        handler.run(event, effects, &what);
+        handler.run(event, effects, &description);
     }
 }
 

@@ -1,16 +1,16 @@
-//! Queues with keys of the program's own: the closure that makes the keys runs without a lock, between a delivery and the
+//! Queues with keys from the program: the closure that makes the keys runs without a lock, between a delivery and the
 //! consumer.
 
 use std::sync::Arc;
 
-use super::explore;
+use super::{delivery, explore};
 use crate::{
     Config, Event, Overflow,
     event::Batch,
     io::{
         queues::{
             fan_out::FanOut,
-            queue::{Item, KeyOf, Nothing, Queue, Traits},
+            queue::{Item, KeyOf, PopError, Queue, QueueOptions},
         },
         transport::cancel::CancelToken,
     },
@@ -23,12 +23,12 @@ use crate::{
 
 fn fan_out() -> Arc<FanOut> {
     let fan_out = FanOut::new(&Config::host("key", "host"));
-    // The handlers' queue has no consumer here.
+    // The queue of the handlers has no consumer here.
     fan_out.remove_receiver(fan_out.handlers());
     Arc::new(fan_out)
 }
 
-/// The key of each event is its name, noted in the order in which the closure ran.
+/// The key of each event is its name. The keys are recorded in the order of the calls.
 #[derive(Default)]
 struct Keys {
     running: AtomicUsize,
@@ -39,7 +39,7 @@ impl Keys {
     fn closure(self: &Arc<Self>) -> KeyOf {
         let keys = Arc::clone(self);
         Arc::new(move |event: &Event| {
-            assert_eq!(keys.running.fetch_add(1, Ordering::SeqCst), 0, "one thread at a time asks for keys");
+            assert_eq!(keys.running.fetch_add(1, Ordering::SeqCst), 0, "one thread at a time makes keys");
             thread::yield_now();
             keys.seen.lock().push(event.name().to_owned());
             keys.running.fetch_sub(1, Ordering::SeqCst);
@@ -49,7 +49,10 @@ impl Keys {
 }
 
 fn keyed(fan_out: &FanOut, keys: &Arc<Keys>, capacity: usize) -> Arc<Queue> {
-    fan_out.add_receiver(Traits { key_of: Some(keys.closure()), ..Traits::new(capacity, Overflow::KeepLatest) })
+    fan_out.add_receiver(QueueOptions {
+        key_of: Some(keys.closure()),
+        ..QueueOptions::new(capacity, Overflow::KeepLatest)
+    })
 }
 
 /// One event with this name.
@@ -61,7 +64,7 @@ fn event(name: &str) -> Batch {
 
 fn deliver(fan_out: &Arc<FanOut>, name: &'static str) -> JoinHandle<()> {
     let fan_out = Arc::clone(fan_out);
-    fan_out.post(event(name));
+    fan_out.post(delivery(event(name)));
     thread::spawn(move || fan_out.deliver())
 }
 
@@ -72,8 +75,8 @@ fn drain(queue: &Queue) -> Vec<String> {
         match queue.pop_within(None, Some) {
             Ok(Item::Entry(batch, index)) => names.push(batch.name(index).to_owned()),
             Ok(Item::Lagged(count)) => panic!("{count} were dropped"),
-            Err(Nothing::Closed) => return names,
-            Err(nothing) => panic!("nothing calls the consumer: {nothing:?}"),
+            Err(PopError::Closed) => return names,
+            Err(error) => panic!("the consumer is not woken: {error:?}"),
         }
     }
 }
@@ -94,7 +97,7 @@ fn h4_keys_are_made_in_the_order_of_deliveries_by_one_thread_at_a_time() {
 }
 
 #[test]
-fn h4_what_waits_for_its_key_is_received_before_the_end() {
+fn h4_an_event_that_waits_for_its_key_is_received_before_the_end() {
     explore("keys of a queue: deliveries against the end of the client", 5_000, || {
         let (fan_out, keys) = (fan_out(), Arc::new(Keys::default()));
         let queue = keyed(&fan_out, &keys, 10);
@@ -104,7 +107,7 @@ fn h4_what_waits_for_its_key_is_received_before_the_end() {
         };
         let threads = ["a", "b"].map(|name| deliver(&fan_out, name));
         fan_out.deliver();
-        // Both are staged. The closures of the other threads may still run.
+        // Both events are staged. The closures of the other threads may still run.
         fan_out.close();
         assert_eq!(consumer.join().expect("no panic"), ["a", "b"]);
         for thread in threads {
@@ -123,15 +126,15 @@ fn h4_a_reader_that_waits_for_keys_goes_on_when_the_receiver_is_gone() {
             let (fan_out, queue) = (Arc::clone(&fan_out), Arc::clone(&queue));
             thread::spawn(move || fan_out.remove_receiver(&queue))
         };
-        fan_out.post(event("b"));
+        fan_out.post(delivery(event("b")));
         fan_out.deliver();
         fan_out.wait_for_room(&cancel);
         other.join().expect("no panic");
         remover.join().expect("no panic");
         assert!(fan_out.has_room());
-        let asked = keys.seen.lock().len();
-        fan_out.post(event("c"));
+        let made = keys.seen.lock().len();
+        fan_out.post(delivery(event("c")));
         fan_out.deliver();
-        assert_eq!(keys.seen.lock().len(), asked, "a receiver that is gone asks for no keys");
+        assert_eq!(keys.seen.lock().len(), made, "no keys are made for a removed receiver");
     });
 }

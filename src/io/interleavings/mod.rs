@@ -1,8 +1,7 @@
-//! The hand-offs between threads, each run in thousands of orders by a model checker: `tests/survival/interleavings`.
+//! The hand-offs between threads. A model checker runs each in thousands of orders: `tests/run survival interleavings`.
 //!
-//! A wake-up that is lost in some order is found as a deadlock, a thread that outlives its client too. What the model does
-//! not have: a clock (`sync::model`), sockets (`reader` plays the server), and memory orders weaker than sequential
-//! consistency.
+//! A lost wake-up shows as a deadlock, and so does a thread that outlives its client. The model has no clock
+//! (`sync::model`), no sockets (`reader` plays the server), and only sequentially consistent memory.
 
 mod keyed;
 mod lifecycle;
@@ -18,15 +17,17 @@ use shuttle::{
     scheduler::{PctScheduler, RandomScheduler},
 };
 
-use crate::testability::figures;
+use crate::{delivery::Delivery, event::Batch, testability::figures};
 
-/// Enough for a whole client's threads.
+/// Enough for the threads of a whole client.
 const STACK: usize = 512 << 10;
 
-/// With so many changes of the running thread in unlucky places, a schedule of the second kind finds a bug that needs them.
+/// The number of forced changes of the running thread in a schedule of the second kind. Most bugs of this kind need no
+/// more.
 const CHANGES: usize = 3;
 
-/// Runs a hand-off in so many random orders, and in as many that change the running thread seldom, where it hurts most.
+/// Runs a hand-off in this number of random orders, and in as many that change the running thread rarely, at the worst
+/// places.
 fn explore(hand_off: &str, orders: usize, run: impl Fn() + Send + Sync + Clone + 'static) {
     let explored = std::sync::Arc::new(AtomicUsize::new(0));
     let counter = std::sync::Arc::clone(&explored);
@@ -41,4 +42,9 @@ fn explore(hand_off: &str, orders: usize, run: impl Fn() + Send + Sync + Clone +
     let explored = explored.load(Ordering::Relaxed);
     assert_eq!(explored, 2 * orders);
     figures::record(&format!("hand-off: {hand_off}"), format_args!("{explored} orders"), "no order fails");
+}
+
+/// A delivery with a batch alone.
+fn delivery(batch: Batch) -> Delivery {
+    Delivery { batch, ..Delivery::default() }
 }

@@ -1,4 +1,5 @@
-//! The order of events: calls, answers of authorizers and of the server, deliveries, and handlers that are bound (S11, H9).
+//! The order of events: calls, answers of authorizers and of the server, deliveries, and handlers that are bound
+//! meanwhile (S11, H9).
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,17 +7,17 @@ use super::explore;
 use crate::{
     AuthRequest, Channel, ChannelAuth, Config, ConnectionState, ConnectionStateChange, Error, Event, Notification,
     Pusher, Receiver, Reconnect, SubscriptionSucceeded, UserAuth,
-    io::threads::reader::{Server, let_server, log, note},
+    io::threads::reader::{Server, log, note, set_server},
     sync::{Mutex, bounded, model, thread, unbounded},
 };
 
-/// With deadlines that never come, everything that a call waits for has to come by itself.
+/// In most tests deadlines never come, so a call waits for its result alone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A client of a server that confirms everything.
 fn connected(config: Config) -> Pusher {
     model::let_deadlines_come(false);
-    let_server(Server::Confirms);
+    set_server(Server::Confirms);
     Pusher::new(config).connect().expect("the server accepts")
 }
 
@@ -28,23 +29,23 @@ fn permit(_: &AuthRequest) -> Result<ChannelAuth, crate::AuthError> {
     Ok(ChannelAuth::new("key:signature"))
 }
 
-/// Where messages of that kind stand in the log.
-fn places(event: &str) -> Vec<usize> {
+/// The positions of the messages of this kind in the log.
+fn positions(event: &str) -> Vec<usize> {
     let log = log();
-    (0..log.len()).filter(|&place| log[place].contains(event)).collect()
+    (0..log.len()).filter(|&index| log[index].contains(event)).collect()
 }
 
-fn place_of(note: &str) -> usize {
-    places(note)[0]
+fn position_of(note: &str) -> usize {
+    positions(note)[0]
 }
 
-/// Nothing subscribes after that.
+/// Checks that no subscribe follows this note.
 fn assert_no_subscribe_after(note: &str) {
-    let place = place_of(note);
-    assert!(places("pusher:subscribe").iter().all(|subscribe| *subscribe < place), "{:?}", log());
+    let position = position_of(note);
+    assert!(positions("pusher:subscribe").iter().all(|subscribe| *subscribe < position), "{:?}", log());
 }
 
-fn what_waits(receiver: &Receiver) -> Vec<Notification> {
+fn received(receiver: &Receiver) -> Vec<Notification> {
     receiver.try_iter().collect()
 }
 
@@ -56,7 +57,7 @@ fn is_subscribed(notification: &Notification) -> bool {
     matches!(notification, Notification::SubscriptionSucceeded(_))
 }
 
-/// Counts what a handler hears.
+/// A list, and a closure that appends to it.
 fn list<T: Send + 'static>() -> (Arc<Mutex<Vec<T>>>, impl Fn(T) + Send + 'static) {
     let list = Arc::new(Mutex::new(Vec::new()));
     let copy = Arc::clone(&list);
@@ -76,7 +77,7 @@ fn s11_an_answer_of_an_authorizer_does_not_overtake_unsubscribe() {
 }
 
 #[test]
-fn s11_nothing_asks_for_a_channel_that_is_given_up_before() {
+fn s11_no_authorizer_is_asked_for_an_unsubscribed_channel() {
     explore("unsubscribe against the pool that is about to ask", 5_000, || {
         let pusher = connected(config().authorizer(|request| {
             note("asked");
@@ -112,12 +113,12 @@ fn s11_unsubscribe_and_subscribe_during_one_request_are_one_subscribe() {
         is_asked.recv().expect("the authorizer is asked");
         channel.unsubscribe();
         channel.subscribe();
-        // Twice, for a second request where the session has followed `unsubscribe` before `subscribe` was called.
+        // Two answers, for a second request if the session has followed `unsubscribe` before `subscribe` was called.
         let _ = (answer.send(()), answer.send(()));
         channel.wait_subscribed(PATIENCE).expect("the server confirms");
         pusher.disconnect();
-        assert_eq!(places("pusher:subscribe").len(), 1, "{:?}", log());
-        assert_eq!(places("pusher:unsubscribe").len(), 0);
+        assert_eq!(positions("pusher:subscribe").len(), 1, "{:?}", log());
+        assert_eq!(positions("pusher:unsubscribe").len(), 0);
     });
 }
 
@@ -130,8 +131,8 @@ fn s11_unsubscribe_and_subscribe_against_an_answer_leave_one_subscription() {
         channel.subscribe();
         channel.wait_subscribed(PATIENCE).expect("the server confirms");
         pusher.disconnect();
-        // Each subscribe but the last is taken back.
-        assert_eq!(places("pusher:subscribe").len(), places("pusher:unsubscribe").len() + 1, "{:?}", log());
+        // Each subscribe but the last has an unsubscribe.
+        assert_eq!(positions("pusher:subscribe").len(), positions("pusher:unsubscribe").len() + 1, "{:?}", log());
     });
 }
 
@@ -146,7 +147,7 @@ fn s11_a_confirmation_does_not_overtake_unsubscribe() {
         let receiver = channel.receiver();
         assert!(matches!(channel.wait_subscribed(PATIENCE), Err(Error::NotSubscribed { .. })));
         pusher.disconnect();
-        assert!(!channel.is_subscribed() && what_waits(&receiver).is_empty());
+        assert!(!channel.is_subscribed() && received(&receiver).is_empty());
         assert_no_subscribe_after("unsubscribed");
     });
 }
@@ -175,64 +176,64 @@ fn s11_an_answer_serves_the_last_call_to_sign_in() {
         pusher.user().wait_signed_in(PATIENCE).expect("the server confirms");
         assert_eq!(pusher.user().id().as_deref(), Some("7"));
         pusher.disconnect();
-        assert_eq!(places("pusher:signin").len(), 1, "{:?}", log());
+        assert_eq!(positions("pusher:signin").len(), 1, "{:?}", log());
     });
 }
 
 #[test]
-fn h9_handlers_and_receivers_that_are_made_after_connect_hear_nothing_older() {
+fn h9_handlers_and_receivers_made_after_connect_get_nothing_older() {
     explore("connect against bind and receiver", 5_000, || {
         model::let_deadlines_come(false);
-        let_server(Server::Confirms);
+        set_server(Server::Confirms);
         let pusher = Pusher::new(config());
-        let (before, hear) = list();
-        pusher.on_connection_state_change(move |change: &ConnectionStateChange| hear(change.current));
+        let (before, record) = list();
+        pusher.on_connection_state_change(move |change: &ConnectionStateChange| record(change.current));
         let older = pusher.receiver();
         pusher.connect().expect("the server accepts");
-        assert!(what_waits(&older).iter().any(is_connected), "connect has returned");
-        let (after, hear) = list();
-        pusher.on_connection_state_change(move |change: &ConnectionStateChange| hear(change.current));
+        assert!(received(&older).iter().any(is_connected), "connect has returned");
+        let (after, record) = list();
+        pusher.on_connection_state_change(move |change: &ConnectionStateChange| record(change.current));
         let newer = pusher.receiver();
         pusher.disconnect();
         let (connecting, connected) = (ConnectionState::Connecting, ConnectionState::Connected);
         let end = [ConnectionState::Disconnecting, ConnectionState::Disconnected];
         assert_eq!(*before.lock(), [connecting, connected, end[0], end[1]]);
         assert_eq!(*after.lock(), end);
-        assert!(!what_waits(&newer).iter().any(is_connected));
+        assert!(!received(&newer).iter().any(is_connected));
     });
 }
 
 #[test]
-fn h9_handlers_and_receivers_that_are_made_after_wait_subscribed_hear_nothing_older() {
+fn h9_handlers_and_receivers_made_after_wait_subscribed_get_nothing_older() {
     explore("wait_subscribed against bind and receiver", 5_000, || {
         let pusher = connected(config());
         let older = pusher.receiver();
         let channel: Channel = pusher.subscribe("room").expect("a name");
         channel.wait_subscribed(PATIENCE).expect("the server confirms");
-        assert!(what_waits(&older).iter().any(is_subscribed), "wait_subscribed has returned");
-        let (events, hear) = list();
-        channel.bind_all(move |event: &Event| hear(event.name().to_owned()));
-        let (told, confirmations) = unbounded();
+        assert!(received(&older).iter().any(is_subscribed), "wait_subscribed has returned");
+        let (events, record) = list();
+        channel.bind_all(move |event: &Event| record(event.name().to_owned()));
+        let (report, confirmations) = unbounded();
         channel.on_subscription_succeeded(move |_: &SubscriptionSucceeded| {
-            let _ = told.send(());
+            let _ = report.send(());
         });
         let newer = channel.receiver();
         confirmations.recv().expect("S4: it is repeated");
         pusher.disconnect();
         assert!(events.lock().is_empty(), "the confirmation is older");
-        assert!(confirmations.try_recv().is_err(), "once, whatever the thread that runs handlers has come to");
-        assert!(what_waits(&newer).is_empty());
+        assert!(confirmations.try_recv().is_err(), "once, wherever the thread that runs handlers is");
+        assert!(received(&newer).is_empty());
     });
 }
 
 #[test]
-fn h9_handlers_that_are_bound_between_two_dispatches_hear_nothing_older() {
+fn h9_handlers_bound_between_two_dispatches_get_nothing_older() {
     explore("connect against bind, with dispatch by hand", 5_000, || {
         model::let_deadlines_come(false);
-        let_server(Server::Confirms);
+        set_server(Server::Confirms);
         let pusher = Pusher::new(config().manual_dispatch()).connect().expect("the server accepts");
-        let (after, hear) = list();
-        pusher.on_connection_state_change(move |change: &ConnectionStateChange| hear(change.current));
+        let (after, record) = list();
+        pusher.on_connection_state_change(move |change: &ConnectionStateChange| record(change.current));
         pusher.dispatch();
         assert!(after.lock().is_empty());
         pusher.disconnect();

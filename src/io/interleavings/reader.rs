@@ -1,4 +1,4 @@
-//! A reader without a socket: what the server does is played to the session.
+//! A reader without a socket, which plays the server to the session.
 
 use std::{
     cell::{Cell, RefCell},
@@ -6,49 +6,50 @@ use std::{
     time::Instant,
 };
 
-use super::{Core, cancel::CancelToken, worker::Worker};
 use crate::{
     ConnectPhase, Error,
+    config::Plan,
+    io::{core::Core, guard::worker::Worker, transport::cancel::CancelToken},
     session::{Ending, FromSocket, Generation, Input},
     sync::{Receiver, Sender, select_biased, unbounded},
 };
 
-/// What the server does with each connection.
+/// The behaviour of the server on each connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Server {
     Refuses,
-    /// Confirms the connection and sends so many messages.
+    /// Confirms the connection and sends this number of messages.
     Accepts {
         messages: u32,
     },
-    /// Confirms the connection, and every subscription and sign-in that it receives.
+    /// Confirms the connection, and every subscription and sign-in.
     Confirms,
 }
 
 // All threads of a model run on one thread of the operating system, that of the test.
 std::thread_local! {
     static SERVER: Cell<Server> = const { Cell::new(Server::Refuses) };
-    /// Where a server that confirms gets its messages from, while there is a connection.
+    /// The inbox of a server that confirms, while there is a connection.
     static INBOX: RefCell<Option<Sender<String>>> = const { RefCell::new(None) };
-    /// The messages that the server has received, and the notes of a test in between.
+    /// The messages that the server has received, with the notes of a test among them.
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-pub(crate) fn let_server(does: Server) {
-    SERVER.set(does);
+pub(crate) fn set_server(server: Server) {
+    SERVER.set(server);
     LOG.take();
 }
 
-/// Notes something between the messages that the server receives.
-pub(crate) fn note(what: &str) {
-    LOG.with_borrow_mut(|log| log.push(what.to_owned()));
+/// Adds a note between the messages that the server receives.
+pub(crate) fn note(text: &str) {
+    LOG.with_borrow_mut(|log| log.push(text.to_owned()));
 }
 
 pub(crate) fn log() -> Vec<String> {
     LOG.with_borrow(Clone::clone)
 }
 
-/// The client writes this message to its socket.
+/// The client has written this message to its socket.
 pub(crate) fn receive(text: &str) {
     note(text);
     let inbox = INBOX.with_borrow(Clone::clone);
@@ -64,33 +65,39 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub fn start(core: &Arc<Core>, generation: Generation, _tls: bool, _: Instant) -> Result<Self, Error> {
+    pub fn start(
+        core: &Arc<Core>,
+        _: &Arc<Plan>,
+        generation: Generation,
+        _tls: bool,
+        _: Instant,
+    ) -> Result<Self, Error> {
         let cancel = Arc::new(CancelToken::new());
-        let connection = Connection { core: Arc::clone(core), generation, cancel: Arc::clone(&cancel) };
+        let connection = FakeConnection { core: Arc::clone(core), generation, cancel: Arc::clone(&cancel) };
         let worker = Worker::spawn("pusher-reader", move || connection.run())?;
         Ok(Self { generation, cancel, worker })
     }
 }
 
-struct Connection {
+struct FakeConnection {
     core: Arc<Core>,
     generation: Generation,
     cancel: Arc<CancelToken>,
 }
 
-impl Connection {
+impl FakeConnection {
     fn run(self) {
         match SERVER.get() {
-            Server::Refuses => self.tell(FromSocket::DialFailed(Error::lost("refused"))),
+            Server::Refuses => self.report(FromSocket::DialFailed(Error::lost("refused"))),
             Server::Accepts { messages } => self.accept(messages),
             Server::Confirms => self.confirm(),
         }
-        self.tell(FromSocket::Ended(Ending::Lost(Error::lost("the reader has ended"))));
+        self.report(FromSocket::Ended(Ending::Lost(Error::lost("the reader has ended"))));
     }
 
     fn establish(&self) {
-        self.tell(FromSocket::Reached(ConnectPhase::Established));
-        self.tell(FromSocket::Text(r#"{"event":"pusher:connection_established","data":{"socket_id":"1.1"}}"#));
+        self.report(FromSocket::Reached(ConnectPhase::Established));
+        self.report(FromSocket::Text(r#"{"event":"pusher:connection_established","data":{"socket_id":"1.1"}}"#));
     }
 
     fn confirm(&self) {
@@ -99,7 +106,7 @@ impl Connection {
         self.establish();
         while let Some(message) = self.next(&received) {
             if let Some(answer) = answer_to(&message) {
-                self.tell(FromSocket::Text(&answer));
+                self.report(FromSocket::Text(&answer));
             }
         }
         drop(INBOX.take());
@@ -117,14 +124,14 @@ impl Connection {
         self.establish();
         for _ in 0..messages {
             self.core.fan_out.wait_for_room(&self.cancel);
-            self.tell(FromSocket::Text(r#"{"event":"pusher:error","data":{"code":4301,"message":"a message"}}"#));
+            self.report(FromSocket::Text(r#"{"event":"pusher:error","data":{"code":4301,"message":"a message"}}"#));
         }
-        // As `peek` does when the socket is shut down.
+        // As a read does, this returns when the socket is shut down.
         let _ = self.cancel.signal().recv();
     }
 
-    fn tell(&self, event: FromSocket<'_>) {
-        self.core.turn_and_order(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
+    fn report(&self, event: FromSocket<'_>) {
+        self.core.turn_and_command(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
     }
 }
 

@@ -1,16 +1,17 @@
-//! Consumers that are woken, and consumers that give back, against those who fill their queue.
+//! Consumers that sleep until they are woken, and consumers that return notifications, against threads that fill their
+//! queue.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    explore,
+    delivery, explore,
     queues::{batch_of, number_of},
 };
 use crate::{
     Config, Overflow,
     io::queues::{
         fan_out::FanOut,
-        queue::{Item, Nothing, Queue, Step, Taken, Traits, WakeUp},
+        queue::{Item, PopError, Queue, QueueOptions, Step, Taken, WakeUp},
     },
     sync::{
         Receiver,
@@ -22,45 +23,45 @@ use crate::{
 
 fn fan_out() -> Arc<FanOut> {
     let fan_out = FanOut::new(&Config::host("key", "host"));
-    // The handlers' queue has no consumer here.
+    // The queue of the handlers has no consumer here.
     fan_out.remove_receiver(fan_out.handlers());
     Arc::new(fan_out)
 }
 
-fn traits() -> Traits {
-    Traits::new(10, Overflow::DropOldest)
+fn options() -> QueueOptions {
+    QueueOptions::new(10, Overflow::DropOldest)
 }
 
-/// As a reader: delivers so many.
+/// Acts as a reader: delivers these batches.
 fn deliver(fan_out: &Arc<FanOut>, numbers: std::ops::Range<usize>) -> JoinHandle<()> {
     let fan_out = Arc::clone(fan_out);
     thread::spawn(move || {
         for number in numbers {
-            fan_out.post(batch_of(number));
+            fan_out.post(delivery(batch_of(number)));
             fan_out.deliver();
         }
     })
 }
 
-/// A queue whose wake-up says so on a channel.
+/// A queue whose wake-up closure sends on a channel.
 fn with_wake_up(fan_out: &FanOut) -> (Arc<Queue>, Receiver<()>) {
     let (wake, woken) = bounded(1);
     let wake_up: WakeUp = Arc::new(move || {
         let _ = wake.try_send(());
     });
-    (fan_out.add_receiver(Traits { wake_up: Some(wake_up), ..traits() }), woken)
+    (fan_out.add_receiver(QueueOptions { wake_up: Some(wake_up), ..options() }), woken)
 }
 
 #[test]
-fn h4_whoever_sleeps_until_it_is_woken_misses_nothing() {
-    explore("a wake-up against a consumer that looks", 5_000, || {
+fn h4_a_consumer_that_sleeps_until_it_is_woken_misses_nothing() {
+    explore("a wake-up against a consumer that polls", 5_000, || {
         let fan_out = fan_out();
         let (queue, woken) = with_wake_up(&fan_out);
         let producers = [deliver(&fan_out, 0..2), deliver(&fan_out, 2..3)];
         let mut taken = 0;
         while taken < 3 {
             woken.recv().expect("the closure holds the sender");
-            queue.look();
+            queue.begin_poll();
             while queue.try_pop().is_ok() {
                 taken += 1;
             }
@@ -72,7 +73,7 @@ fn h4_whoever_sleeps_until_it_is_woken_misses_nothing() {
 }
 
 #[test]
-fn h4_whoever_sleeps_until_it_is_woken_learns_of_the_end() {
+fn h4_a_consumer_that_sleeps_until_it_is_woken_learns_of_the_end() {
     explore("a wake-up against the end of the client", 5_000, || {
         let fan_out = fan_out();
         let (queue, woken) = with_wake_up(&fan_out);
@@ -83,9 +84,9 @@ fn h4_whoever_sleeps_until_it_is_woken_learns_of_the_end() {
         };
         loop {
             woken.recv().expect("the closure holds the sender");
-            queue.look();
+            queue.begin_poll();
             let end = std::iter::repeat_with(|| queue.try_pop()).find_map(Result::err);
-            if end == Some(Nothing::Closed) {
+            if end == Some(PopError::Closed) {
                 break;
             }
         }
@@ -95,7 +96,7 @@ fn h4_whoever_sleeps_until_it_is_woken_learns_of_the_end() {
 }
 
 #[test]
-fn h5_a_receiver_that_is_gone_wakes_nobody() {
+fn h5_a_removed_receiver_calls_no_wake_up() {
     explore("a wake-up against the end of its receiver", 5_000, || {
         let fan_out = fan_out();
         let (is_gone, late) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -103,7 +104,7 @@ fn h5_a_receiver_that_is_gone_wakes_nobody() {
             let (is_gone, late) = (Arc::clone(&is_gone), Arc::clone(&late));
             Arc::new(move || late.store(is_gone.load(Ordering::SeqCst), Ordering::SeqCst))
         };
-        let queue = fan_out.add_receiver(Traits { wake_up: Some(wake_up), ..traits() });
+        let queue = fan_out.add_receiver(QueueOptions { wake_up: Some(wake_up), ..options() });
         let producer = deliver(&fan_out, 0..1);
         fan_out.remove_receiver(&queue);
         producer.join().expect("no panic");
@@ -114,18 +115,18 @@ fn h5_a_receiver_that_is_gone_wakes_nobody() {
 }
 
 #[test]
-fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
-    explore("a batch that is given back against those that come", 5_000, || {
+fn h4_a_returned_batch_precedes_those_that_came_meanwhile() {
+    explore("a returned batch against those that come", 5_000, || {
         let fan_out = fan_out();
-        let queue = fan_out.add_receiver(traits());
+        let queue = fan_out.add_receiver(options());
         let producer = deliver(&fan_out, 0..3);
         let mut numbers = Vec::new();
         while numbers.len() < 3 {
             match queue.take().expect("the queue is open") {
-                // Every other one is not used at first.
+                // The second batch is returned at first.
                 Taken::Segment(unused) if numbers.len() == 1 => {
-                    queue.give_back(&mut VecDeque::from([Taken::Segment(unused)]));
-                    let Ok(Item::Entry(batch, index)) = queue.try_pop() else { panic!("it was given back") };
+                    queue.return_unused(&mut VecDeque::from([Taken::Segment(unused)]));
+                    let Ok(Item::Entry(batch, index)) = queue.try_pop() else { panic!("it was returned") };
                     numbers.push(number_of(&batch, index));
                 }
                 Taken::Segment(mut segment) => {
@@ -141,11 +142,11 @@ fn h4_what_is_given_back_stands_before_what_came_meanwhile() {
 }
 
 #[test]
-fn h4_the_end_comes_after_what_is_given_back() {
-    explore("a batch that is given back against the end and one who waits for it", 5_000, || {
+fn h4_the_end_comes_after_a_returned_batch() {
+    explore("a returned batch against the end and a consumer that waits for it", 5_000, || {
         let fan_out = fan_out();
-        let queue = fan_out.add_receiver(traits());
-        fan_out.post(batch_of(0));
+        let queue = fan_out.add_receiver(options());
+        fan_out.post(delivery(batch_of(0)));
         fan_out.deliver();
         let other = {
             let queue = Arc::clone(&queue);
@@ -155,15 +156,15 @@ fn h4_the_end_comes_after_what_is_given_back() {
             let fan_out = Arc::clone(&fan_out);
             thread::spawn(move || fan_out.close())
         };
-        queue.borrow();
+        queue.begin_taking();
         let mut held = VecDeque::new();
-        queue.take_up_to(1, &mut held);
-        queue.give_back(&mut held);
-        if queue.settle() {
-            queue.tell_end();
+        queue.take_batches(1, &mut held);
+        queue.return_unused(&mut held);
+        if queue.finish() {
+            queue.notify_end();
         }
         close_handle.join().expect("no panic");
-        assert_eq!(other.join().expect("no panic"), 1, "what was given back, and then the end");
+        assert_eq!(other.join().expect("no panic"), 1, "the returned batch, and then the end");
         assert!(queue.is_closed());
     });
 }

@@ -17,7 +17,7 @@ use crate::{
 struct Peer(UnixStream);
 
 impl Peer {
-    /// Registers a socket for an attempt. `None` when it must not be used.
+    /// Registers a socket for an attempt. `None` if the reader must not use it.
     fn register(cancel: &CancelToken, attempt: usize) -> Option<Self> {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
         theirs.set_nonblocking(true).expect("an open socket");
@@ -34,7 +34,7 @@ impl Peer {
 }
 
 #[test]
-fn r10_no_socket_outlives_a_stop() {
+fn r10_no_socket_outlives_a_cancellation() {
     explore("cancel against a reader that registers sockets", 5_000, || {
         let cancel = Arc::new(CancelToken::new());
         let attempts = [0, 1].map(|attempt| {
@@ -51,9 +51,9 @@ fn r10_no_socket_outlives_a_stop() {
         };
         cancel.set();
         winner.join().expect("no panic");
-        waiting.join().expect("whoever waits for the signal is woken");
+        waiting.join().expect("a thread that waits for the signal is woken");
         for attempt in attempts {
-            // The socket may be registered by now, and is shut down; or it was too late.
+            // The socket was registered in time and is shut down, or it was refused.
             let registered = attempt.join().expect("no panic");
             assert!(registered.is_none_or(Peer::is_shut_down), "a socket stays open");
         }
@@ -62,7 +62,7 @@ fn r10_no_socket_outlives_a_stop() {
 }
 
 #[test]
-fn r9_one_socket_at_most_is_kept() {
+fn r9_at_most_one_socket_is_kept() {
     explore("the winner of two attempts against the other", 5_000, || {
         let cancel = Arc::new(CancelToken::new());
         let attempts = [0, 1].map(|attempt| {
@@ -77,6 +77,6 @@ fn r9_one_socket_at_most_is_kept() {
         });
         let [first, second] = attempts.map(|attempt| attempt.join().expect("no panic"));
         assert!(first.is_some_and(|peer| !peer.is_shut_down()), "the winner's socket is used");
-        assert!(second.is_none_or(Peer::is_shut_down), "the other one's is not");
+        assert!(second.is_none_or(Peer::is_shut_down), "the socket of the other is shut down");
     });
 }

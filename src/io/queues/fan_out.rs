@@ -1,61 +1,64 @@
-//! From the session to everybody who listens: the queues, and the snapshot that the public calls read.
+//! The way of batches to all queues, and to the snapshot that the public calls read.
 
 use std::sync::Arc;
 
 use super::{
-    queue::{Queue, Traits},
+    queue::{Queue, QueueOptions},
     snapshot::Snapshot,
 };
 use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
     config::{Config, Overflow},
+    delivery::Delivery,
     event::Batch,
     io::{
         guard::{fork::ForkGuard, reentrancy::ReentrancyGuard},
         transport::cancel::CancelToken,
     },
     sync::{
-        Mutex, Receiver, Sender,
+        ChannelPair, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        bounded, select_biased, unbounded,
+        select_biased,
     },
 };
 
 /// Distributes batches.
 ///
-/// A batch is posted under the driver's lock, where posting is a push on an unbounded channel that never blocks, and
-/// delivered without it. The thread that delivers takes *all* posted batches in their order, so that the order is that
-/// of the session also when reader and heartbeat deliver at the same time. The channel holds what was posted since the
-/// last delivery, which follows at once.
+/// A batch is posted under the lock of the driver, by a push on an unbounded channel that never blocks, and delivered
+/// without the lock. The thread that delivers takes *all* posted batches in their order. So the order is that of the
+/// session, even if reader and heartbeat deliver at the same time. The channel holds the batches since the last
+/// delivery, and the next delivery follows at once.
 pub(crate) struct FanOut {
-    posted: (Sender<Batch>, Receiver<Batch>),
+    posted: ChannelPair<Delivery>,
     /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
     next_number: AtomicU64,
-    /// Held while batches are delivered, by one thread at a time. Of public calls only those take it that run the program's
-    /// own code and report what that did, `dispatch` first of all: no other one waits for a delivery (R10).
+    /// Held during a delivery, by one thread at a time. Of the public calls, only those take it that run code of the
+    /// program and report its errors, such as `dispatch`. No other public call waits for a delivery (R10).
     delivering: Mutex<()>,
-    /// The handlers' queue first, then one queue for each receiver. Replaced as a whole, and locked for a look only.
+    /// The queue of the handlers, then one queue for each receiver. The list is replaced as a whole, and locked only to
+    /// read or replace it.
     queues: Mutex<Arc<[Arc<Queue>]>>,
-    /// The client has ended. Changed under the lock of `queues`, so that none is added that stays open.
+    /// The client was shut down. Changed under the lock of `queues`, so that every queue that is added later is closed.
     is_closed: AtomicBool,
-    /// What queues had dropped that are gone, and what was superseded in them.
+    /// The counts of queues that were removed.
     dropped_before: AtomicU64,
     superseded_before: AtomicU64,
     handlers: Arc<Queue>,
     logs_events: bool,
     process: ForkGuard,
     pub snapshot: Snapshot,
-    room: (Sender<()>, Receiver<()>),
+    room: ChannelPair<()>,
 }
 
 impl FanOut {
     pub fn new(config: &Config) -> Self {
-        // One token is enough: whoever waits looks at all queues again.
-        let room = bounded(1);
-        let traits = Traits::new(config.capacity(), config.overflow_or(Overflow::Block));
-        let handlers = Arc::new(Queue::new(traits, room.0.clone()));
+        // One token is enough, because a thread that waits checks all queues again.
+        let room = ChannelPair::of_one();
+        let limits = config.limits();
+        let options = QueueOptions::new(limits.queue_capacity, limits.overflow.unwrap_or(Overflow::Block));
+        let handlers = Arc::new(Queue::new(options, room.sender.clone()));
         Self {
-            posted: unbounded(),
+            posted: ChannelPair::unbounded(),
             next_number: AtomicU64::new(0),
             delivering: Mutex::new(()),
             queues: Mutex::new([Arc::clone(&handlers)].into()),
@@ -70,19 +73,19 @@ impl FanOut {
         }
     }
 
-    /// Tells one client from all others.
+    /// Distinguishes this client from all others.
     pub fn identity(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
-    /// The queue that the handlers are run from.
+    /// The queue of the handlers.
     pub fn handlers(&self) -> &Arc<Queue> {
         &self.handlers
     }
 
-    /// A queue of its own for a receiver, filled from now on.
-    pub fn add_receiver(&self, traits: Traits) -> Arc<Queue> {
-        let queue = Arc::new(Queue::new(traits, self.room.0.clone()));
+    /// Adds a queue for a receiver, filled from now on.
+    pub fn add_receiver(&self, options: QueueOptions) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(options, self.room.sender.clone()));
         let mut queues = self.queues.lock();
         *queues = queues.iter().chain([&queue]).cloned().collect();
         let is_closed = self.is_closed.load(Ordering::Relaxed);
@@ -93,9 +96,9 @@ impl FanOut {
         queue
     }
 
-    /// Does nothing for a queue that was removed before.
+    /// Removes a queue. Does nothing if it was removed before.
     pub fn remove_receiver(&self, queue: &Arc<Queue>) {
-        // From here on the queue takes nothing in, and drops nothing. Its closures are dropped at the end, without a
+        // From here on the queue accepts nothing and drops nothing. Its closures are dropped at the end, without a
         // lock.
         let _closures = queue.abandon();
         {
@@ -108,13 +111,13 @@ impl FanOut {
             self.dropped_before.fetch_add(queue.dropped(), Ordering::Relaxed);
             self.superseded_before.fetch_add(queue.superseded(), Ordering::Relaxed);
         }
-        // A reader that waits for room in this queue need not wait any more.
-        let _ = self.room.0.try_send(());
+        // A reader that waits for room in this queue need not wait any longer.
+        let _ = self.room.sender.try_send(());
     }
 
-    /// Hands a batch over for delivery. Never blocks.
-    pub fn post(&self, batch: Batch) {
-        let _ = self.posted.0.send(batch);
+    /// Posts a batch for delivery. Never blocks.
+    pub fn post(&self, delivery: Delivery) {
+        let _ = self.posted.sender.send(delivery);
     }
 
     /// The number of the first entry for a handler that is bound now.
@@ -122,28 +125,28 @@ impl FanOut {
         self.next_number.load(Ordering::SeqCst)
     }
 
-    /// Delivers the posted batches, in order. When it returns, all batches that the caller has posted are delivered, by
-    /// this thread or another.
+    /// Delivers the posted batches, in order. When it returns, this thread or another has delivered all batches that
+    /// the caller has posted.
     pub fn deliver(&self) {
         let (mut to_log, mut to_wake) = (Vec::new(), Vec::new());
         {
             let _delivering = self.delivering.lock();
-            while let Ok(batch) = self.posted.1.try_recv() {
-                // For each batch, the handlers and receivers are fixed before the snapshot shows it: a handler that is
-                // made because of the snapshot must not get the batch again (H9).
+            while let Ok(Delivery { batch, update }) = self.posted.receiver.try_recv() {
+                // The queues of a batch are fixed before the snapshot shows it: a handler that is made because of the
+                // snapshot must not get the batch again (H9).
                 let batch = Arc::new(self.numbered(batch));
                 let queues = self.queues();
-                let is_news = self.snapshot.apply(&batch);
+                let is_news = self.snapshot.apply(&batch, &update);
                 to_wake.extend(queues.iter().filter(|queue| queue.push(&batch)).cloned());
                 if is_news {
-                    self.snapshot.handed_over();
+                    self.snapshot.mark_delivered();
                 }
                 if batch.notices() > 0 || self.logs_events {
                     to_log.push(batch);
                 }
             }
         }
-        // Closures for keys, wake-up closures and loggers are user code, so no lock is held.
+        // Closures for keys, wake-up closures and loggers are user code, so they run without a lock.
         to_wake.iter().for_each(|queue| self.take_in(queue));
         for batch in &to_log {
             log_notices(batch);
@@ -159,14 +162,14 @@ impl FanOut {
         batch.with_number(number)
     }
 
-    /// Lets a queue take in its staged batches, and wakes its consumer.
+    /// Makes the keys of the staged batches of a queue, and wakes its consumer.
     fn take_in(&self, queue: &Queue) {
-        let (is_to_be_rung, outcome) = {
+        let (must_notify, outcome) = {
             let _inside = ReentrancyGuard::of(self.identity());
             queue.take_in()
         };
-        if is_to_be_rung {
-            self.ring(queue);
+        if must_notify {
+            self.notify(queue);
         }
         if outcome.is_err() {
             let handler = "the keys of a receiver's events".to_owned();
@@ -174,20 +177,20 @@ impl FanOut {
         }
     }
 
-    /// Wakes a queue's consumer. What it is woken by may fork, and then there is nobody to wake in the child (H7).
-    pub fn ring(&self, queue: &Queue) {
+    /// Wakes the consumer of a queue. Does nothing in a forked child (H7).
+    pub fn notify(&self, queue: &Queue) {
         let _inside = ReentrancyGuard::of(self.identity());
-        if self.process.is_current() && queue.ring().is_err() {
+        if self.process.is_current() && queue.notify().is_err() {
             let handler = "a receiver's queue".to_owned();
             self.report(Error::HandlerPanicked { handler });
         }
     }
 
-    /// Reports what went wrong outside of the session.
+    /// Reports an error from outside the session.
     pub fn report(&self, error: Error) {
         let mut batch = Batch::default();
         batch.push_notice(Notification::Error(Arc::new(error)));
-        self.post(batch);
+        self.post(Delivery { batch, ..Delivery::default() });
         self.deliver();
     }
 
@@ -195,17 +198,17 @@ impl FanOut {
         self.queues().iter().all(|queue| queue.has_room())
     }
 
-    /// Waits until there is room in every queue that blocks, or until the reader is to cancel.
+    /// Waits until there is room in every queue that blocks, or until the reader is cancelled.
     pub fn wait_for_room(&self, cancel: &CancelToken) {
         while !self.has_room() && !cancel.is_set() {
             select_biased! {
                 recv(cancel.signal()) -> _ => return,
-                recv(self.room.1) -> _ => {}
+                recv(self.room.receiver) -> _ => {}
             }
         }
     }
 
-    /// Nothing will be delivered any more.
+    /// Ends all queues.
     pub fn close(&self) {
         let queues = {
             let queues = self.queues.lock();
@@ -214,10 +217,11 @@ impl FanOut {
         };
         for queue in queues.iter() {
             queue.close();
-            // In any case: whoever is to ring for what came before may find nothing to ring with any more.
-            self.ring(queue);
-            // It may hold the very receiver that it wakes.
-            drop(queue.take_down_closures());
+            // The consumer is always woken: a concurrent push may be about to call the closure, and would find it
+            // removed.
+            self.notify(queue);
+            // The closure may hold the receiver that it wakes.
+            drop(queue.disarm());
         }
     }
 
@@ -233,15 +237,15 @@ impl FanOut {
         self.of_all_queues(&self.superseded_before, Queue::superseded)
     }
 
-    /// A count over the queues that are gone and those that are there. Under the lock, so that one that goes meanwhile counts
-    /// once.
+    /// The sum of a count over removed and current queues. The lock makes sure that a queue that is being removed
+    /// counts once.
     fn of_all_queues(&self, before: &AtomicU64, count: fn(&Queue) -> u64) -> u64 {
         let queues = self.queues.lock();
         before.load(Ordering::Relaxed) + queues.iter().map(|queue| count(queue)).sum::<u64>()
     }
 }
 
-/// Logs notices. Losses and refusals are warnings, whether a handler hears of them or not. The data of events, and text
+/// Logs notices. Errors and refusals are warnings, whether a handler gets them or not. The data of events, and text
 /// from outside, are never logged (X1).
 fn log_notices(batch: &Batch) {
     let notices: Vec<_> = (0..batch.len()).filter_map(|index| batch.notice(index)).collect();
@@ -254,7 +258,7 @@ fn log_notices(batch: &Batch) {
             Notification::Error(error) if notices.get(index + 1).is_some_and(|next| is_caused_by(next, error)) => {}
             Notification::Error(error) => log::warn!("{}", error.redacted()),
             Notification::DecryptionFailure(failure) => {
-                // Without the reason, which may be the words of the user's decoder.
+                // The reason is left out, because it may be text of the program's decoder.
                 log::warn!("{}: an event could not be decrypted", failure.channel);
             }
             _ => {}
@@ -262,7 +266,7 @@ fn log_notices(batch: &Batch) {
     }
 }
 
-/// Logs application events, because the program has asked for it.
+/// Logs application events, if the program has enabled it.
 fn log_events(batch: &Batch) {
     for index in (0..batch.len()).filter(|index| batch.notice(*index).is_none()) {
         let channel = batch.intent(index).map_or("no channel", |intent| intent.name());
@@ -303,12 +307,12 @@ mod tests {
     fn r10_no_public_call_waits_for_a_delivery() {
         let fan_out = FanOut::new(&Config::host("key", "localhost"));
         let delivering = fan_out.delivering.lock();
-        let queue = fan_out.add_receiver(Traits::new(10, Overflow::Block));
+        let queue = fan_out.add_receiver(QueueOptions::new(10, Overflow::Block));
         assert_eq!(fan_out.dropped(), 0);
-        fan_out.post(Batch::default());
+        fan_out.post(Delivery::default());
         drop(delivering);
         fan_out.report(Error::lost("the end"));
-        assert_eq!(queue.len(), 1, "what is posted after the receiver was made is for it");
+        assert_eq!(queue.len(), 1, "the receiver gets what is posted after it was made");
         fan_out.remove_receiver(&queue);
         fan_out.report(Error::lost("the end"));
         assert_eq!(queue.len(), 1);

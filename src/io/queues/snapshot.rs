@@ -1,4 +1,4 @@
-//! What the public calls read instead of asking the threads.
+//! The snapshot: the state that public calls read, so that they need not ask the threads.
 
 use std::{
     cell::Cell,
@@ -7,171 +7,173 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::facts::{ChannelFacts, Channels, UserFacts};
+use super::snapshot_state::{ChannelState, Channels, UserState};
 use crate::{
     ConnectionState, Error, Name, Notification,
-    event::{Batch, CallId, Counters, Intent, LastClose, UserOutcome},
+    delivery::{CallId, Counters, LastClose, SnapshotUpdate, UserOutcome},
+    event::{Batch, Epoch, Intent},
     sync::{Condvar, Mutex, MutexGuard},
 };
 
-/// The state as of the last delivered batch, and a way to wait for a change of it.
+/// The state as of the last delivered batch, and a way to wait for changes.
 #[derive(Default)]
 pub(crate) struct Snapshot {
-    facts: Mutex<Facts>,
-    /// The queues have got what the facts show.
+    current: Mutex<SnapshotState>,
+    /// Signalled when the queues have the batches that the state includes.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Facts {
-    /// How many batches have changed something here, and how many of these are in the queues.
+struct SnapshotState {
+    /// The number of batches that have changed the state, and the number of those that are in the queues.
     applied: u64,
-    handed_over: u64,
+    delivered: u64,
     state: ConnectionState,
-    /// Why the last attempt failed.
+    /// The error of the last attempt.
     cause: Option<Arc<Error>>,
     socket_id: Option<Arc<str>>,
-    /// The last call to connect, and the last one that the session has taken up. While they differ, the state says
-    /// nothing about what the user wants now.
+    /// The last call to connect, and the last one that the session has accepted. While they differ, the connection
+    /// state is older than the last call.
     last_call: CallId,
-    taken_up: CallId,
-    /// What became of calls that wait for it.
-    settled: HashMap<CallId, Result<(), Arc<Error>>>,
+    accepted_call: CallId,
+    /// The results for waiting calls.
+    outcomes: HashMap<CallId, Result<(), Arc<Error>>>,
     subscriptions: HashMap<u64, Subscription>,
     channels: Channels,
-    user: UserFacts,
+    user: UserState,
     counters: Counters,
     last_close: LastClose,
 }
 
 struct Subscription {
-    /// The wish that was answered.
-    epoch: u64,
+    /// The epoch of the intent that has this outcome.
+    epoch: Epoch,
     outcome: Result<(), Error>,
 }
 
 impl Snapshot {
-    /// Learns what a batch brings. True when waiting calls are to be told once it is [handed over](Self::handed_over).
+    /// Applies a delivery. Returns true if waiting calls must learn of it once it is [in the
+    /// queues](Self::mark_delivered).
     #[must_use]
-    pub fn apply(&self, batch: &Batch) -> bool {
-        let mut facts = self.facts.lock();
-        let published = &batch.published;
-        facts.counters = published.counters.unwrap_or(facts.counters);
-        if !batch.is_news() {
+    pub fn apply(&self, batch: &Batch, update: &SnapshotUpdate) -> bool {
+        let mut current = self.current.lock();
+        current.counters = update.counters.unwrap_or(current.counters);
+        if !batch.has_notices() && !update.is_news() {
             return false;
         }
-        facts.applied += 1;
-        facts.taken_up = published.taken_up.unwrap_or(facts.taken_up);
-        facts.settled.extend(published.settled.iter().cloned());
-        if let Some(state) = published.state {
-            facts.state = state;
-            facts.cause = last_cause(batch);
+        current.applied += 1;
+        current.accepted_call = update.accepted_call.unwrap_or(current.accepted_call);
+        current.outcomes.extend(update.outcomes.iter().cloned());
+        if let Some(state) = update.state {
+            current.state = state;
+            current.cause = last_cause(batch);
         }
-        if let Some(socket_id) = &published.socket_id {
-            facts.socket_id.clone_from(socket_id);
+        if let Some(socket_id) = &update.socket_id {
+            current.socket_id.clone_from(socket_id);
         }
-        if let Some(close) = &published.last_close {
-            facts.last_close.clone_from(close);
+        if let Some(close) = &update.last_close {
+            current.last_close.clone_from(close);
         }
-        for (intent, epoch, notice) in batch.notices_of_channels() {
+        for (channel, notice) in batch.notices_of_channels() {
             let outcome = match notice {
                 Notification::SubscriptionSucceeded(_) => Ok(()),
                 Notification::SubscriptionError(failure) => Err(failure.error.clone()),
                 _ => continue,
             };
-            facts.subscriptions.insert(intent.id(), Subscription { epoch, outcome });
+            current.subscriptions.insert(channel.intent.id(), Subscription { epoch: channel.epoch, outcome });
         }
-        facts.channels.apply(batch);
-        facts.user.apply(batch);
-        // After what the same batch confirmed before it told the end.
-        if published.state.is_some_and(|state| state != ConnectionState::Connected) {
-            facts.subscriptions.retain(|_, subscription| subscription.outlives_the_connection());
+        current.channels.apply(batch);
+        current.user.apply(update);
+        // This comes after the confirmations in the same batch, which precede the end.
+        if update.state.is_some_and(|state| state != ConnectionState::Connected) {
+            current.subscriptions.retain(|_, subscription| subscription.outlives_connection());
         }
         true
     }
 
-    /// The queues have got all that was learnt so far: calls that waited for it may return (H9).
-    pub fn handed_over(&self) {
-        let mut facts = self.facts.lock();
-        facts.handed_over = facts.applied;
-        drop(facts);
+    /// The queues have all batches that were applied so far, so calls that waited for them may return (H9).
+    pub fn mark_delivered(&self) {
+        let mut current = self.current.lock();
+        current.delivered = current.applied;
+        drop(current);
         self.changed.notify_all();
     }
 
-    /// The known outcome is the answer of a waiting call, which returns when the queues have got it too. That never takes long,
-    /// because pushing never blocks.
-    fn wait_for_queues(&self, mut facts: MutexGuard<'_, Facts>) {
-        let known = facts.applied;
-        while facts.handed_over < known {
-            self.changed.wait(&mut facts);
+    /// Waits until the queues have all batches that were applied so far, before a waiting call returns. This never
+    /// takes long, because pushing never blocks.
+    fn wait_for_queues(&self, mut current: MutexGuard<'_, SnapshotState>) {
+        let known = current.applied;
+        while current.delivered < known {
+            self.changed.wait(&mut current);
         }
     }
 
     pub fn state(&self) -> ConnectionState {
-        self.facts.lock().state
+        self.current.lock().state
     }
 
     pub fn socket_id(&self) -> Option<Arc<str>> {
-        self.facts.lock().socket_id.clone()
+        self.current.lock().socket_id.clone()
     }
 
     pub fn counted(&self) -> (Counters, LastClose) {
-        let facts = self.facts.lock();
-        (facts.counters, facts.last_close.clone())
+        let current = self.current.lock();
+        (current.counters, current.last_close.clone())
     }
 
-    /// Numbers another call to connect. The caller serialises this with handing the call over.
+    /// Issues the id of another call to connect. The caller posts the call under the same lock.
     pub fn issue_call_id(&self) -> CallId {
-        let mut facts = self.facts.lock();
-        facts.last_call.0 += 1;
-        facts.last_call
+        let mut current = self.current.lock();
+        current.last_call = current.last_call.next();
+        current.last_call
     }
 
-    /// Whether a call to connect was made that no turn has taken up yet.
+    /// Whether the session has not yet accepted the last call to connect.
     pub fn is_about_to_connect(&self) -> bool {
-        let facts = self.facts.lock();
-        facts.taken_up < facts.last_call
+        let current = self.current.lock();
+        current.accepted_call < current.last_call
     }
 
-    /// Waits for the outcome of the attempt that this call asked for.
+    /// Waits for the result of the attempt that this call has started.
     pub fn wait_for_outcome(&self, call: CallId) -> Result<(), Error> {
-        let mut facts = self.facts.lock();
+        let mut current = self.current.lock();
         loop {
-            if let Some(outcome) = facts.settled.remove(&call) {
-                self.wait_for_queues(facts);
+            if let Some(outcome) = current.outcomes.remove(&call) {
+                self.wait_for_queues(current);
                 return outcome.map_err(|error| Error::clone(&error));
             }
-            self.changed.wait(&mut facts);
+            self.changed.wait(&mut current);
         }
     }
 
     /// Waits until there is a connection, or none is being made.
     pub fn wait_connected(&self, time: Duration) -> Result<(), Error> {
-        self.wait("connection", time, |facts| match facts.state {
+        self.wait("connection", time, |current| match current.state {
             ConnectionState::Connected => Some(Ok(())),
-            _ => facts.hopeless().map(Err),
+            _ => current.unreachable_reason().map(Err),
         })
     }
 
-    /// Whether the current wish for the channel is fulfilled.
+    /// Whether the channel is subscribed for the current intent.
     pub fn is_subscribed(&self, intent: &Intent) -> bool {
-        matches!(self.facts.lock().outcome(intent), Some(Ok(())))
+        matches!(self.current.lock().outcome(intent), Some(Ok(())))
     }
 
     /// Waits until the subscription succeeds or fails.
     pub fn wait_subscribed(&self, intent: &Intent, time: Duration) -> Result<(), Error> {
-        self.wait("subscription", time, |facts| {
-            if let Some(outcome) = facts.outcome(intent) {
+        self.wait("subscription", time, |current| {
+            if let Some(outcome) = current.outcome(intent) {
                 return Some(outcome.clone());
             }
-            if !intent.is_wanted() {
+            if !intent.is_active() {
                 return Some(Err(Error::NotSubscribed { channel: intent.name().to_string() }));
             }
-            facts.hopeless().map(Err)
+            current.unreachable_reason().map(Err)
         })
     }
 
-    /// Waits until no wanted channel is pending. Returns the first error, in the order in which the channels became known.
+    /// Waits until no wanted channel is pending. Returns the first error, in the order in which the program named the
+    /// channels.
     pub fn wait_all_subscribed(&self, wanted: impl Fn() -> Vec<Arc<Intent>>, time: Duration) -> Result<(), Error> {
         let start = Instant::now();
         let mut intents = wanted();
@@ -181,7 +183,7 @@ impl Snapshot {
             if matches!(result, Err(Error::WaitTimeout { .. })) {
                 return Err(Error::WaitTimeout { what: "subscriptions", after: time });
             }
-            // Others may have become wanted meanwhile.
+            // The program may have subscribed to other channels meanwhile.
             let now = wanted();
             let known: HashSet<_> = intents.iter().map(|intent| intent.id()).collect();
             if now.iter().all(|intent| known.contains(&intent.id())) {
@@ -191,23 +193,23 @@ impl Snapshot {
         }
     }
 
-    /// Waits for a moment at which none of these is pending.
+    /// Waits for a moment at which none of these channels is pending.
     fn wait_settled(&self, intents: &[Arc<Intent>], time: Duration) -> Result<(), Error> {
-        // Each look goes on where the last one ended, so that many channels cost no more than one look at each.
+        // Each check continues where the last one ended, so that many channels cost one check each.
         let first_pending = Cell::new(0);
-        self.wait("subscriptions", time, |facts| {
-            let is_pending = |intent: &Arc<Intent>| facts.outcome(intent).is_none() && intent.is_wanted();
+        self.wait("subscriptions", time, |current| {
+            let is_pending = |intent: &Arc<Intent>| current.outcome(intent).is_none() && intent.is_active();
             let pending = |rest: &[Arc<Intent>]| rest.iter().position(is_pending);
             let from = first_pending.get();
             let found = pending(intents.get(from..).unwrap_or_default()).map(|at| from + at);
-            // A channel before that may be pending again.
+            // An earlier channel may be pending again.
             match found.or_else(|| pending(intents)) {
                 Some(at) => {
                     first_pending.set(at);
-                    facts.hopeless().map(Err)
+                    current.unreachable_reason().map(Err)
                 }
                 None => {
-                    let mut outcomes = intents.iter().filter_map(|intent| facts.outcome(intent));
+                    let mut outcomes = intents.iter().filter_map(|intent| current.outcome(intent));
                     Some(outcomes.find(|outcome| outcome.is_err()).cloned().unwrap_or(Ok(())))
                 }
             }
@@ -216,97 +218,97 @@ impl Snapshot {
 
     /// Waits until the sign-in succeeds or fails.
     pub fn wait_signed_in(&self, time: Duration) -> Result<(), Error> {
-        self.wait("sign-in", time, |facts| match facts.user.outcome() {
+        self.wait("sign-in", time, |current| match current.user.outcome() {
             UserOutcome::In(_) => Some(Ok(())),
             UserOutcome::Failed(error) => Some(Err(error.clone())),
             UserOutcome::Out => Some(Err(Error::NotSignedIn)),
-            UserOutcome::Pending => facts.hopeless().map(Err),
+            UserOutcome::Pending => current.unreachable_reason().map(Err),
         })
     }
 
-    /// Waits until `answer` has one.
+    /// Waits until `answer` returns a result.
     fn wait(
         &self,
         what: &'static str,
         time: Duration,
-        answer: impl Fn(&Facts) -> Option<Result<(), Error>>,
+        answer: impl Fn(&SnapshotState) -> Option<Result<(), Error>>,
     ) -> Result<(), Error> {
-        // A time that no clock can reach is for ever.
+        // A time beyond the range of the clock means for ever.
         let deadline = Instant::now().checked_add(time);
-        let mut facts = self.facts.lock();
+        let mut current = self.current.lock();
         loop {
-            if let Some(answer) = answer(&facts) {
-                self.wait_for_queues(facts);
+            if let Some(answer) = answer(&current) {
+                self.wait_for_queues(current);
                 return answer;
             }
             let timed_out = match deadline {
-                Some(deadline) => self.changed.wait_until(&mut facts, deadline).timed_out(),
+                Some(deadline) => self.changed.wait_until(&mut current, deadline).timed_out(),
                 None => {
-                    self.changed.wait(&mut facts);
+                    self.changed.wait(&mut current);
                     false
                 }
             };
-            if timed_out && answer(&facts).is_none() {
+            if timed_out && answer(&current).is_none() {
                 return Err(Error::WaitTimeout { what, after: time });
             }
         }
     }
 
-    /// Numbers another call to sign in. Of those that are handed over, the one with the highest number counts.
+    /// Issues the id of another call to sign in. Of the posted calls, the one with the highest id counts.
     pub fn issue_sign_in(&self) -> CallId {
-        self.facts.lock().user.issue_call_id()
+        self.current.lock().user.issue_call_id()
     }
 
-    /// The id of the user, while signed in.
+    /// The id of the signed-in user.
     pub fn user_id(&self) -> Option<Name> {
-        match self.facts.lock().user.outcome() {
+        match self.current.lock().user.outcome() {
             UserOutcome::In(id) => Some(id.clone()),
             _ => None,
         }
     }
 
-    /// Looks at what is known of a channel.
-    pub fn of_channel<T>(&self, intent: &Intent, look: impl FnOnce(&ChannelFacts) -> T) -> Option<T> {
-        self.facts.lock().channels.get(intent.id()).map(look)
+    /// Reads the state of a channel.
+    pub fn of_channel<T>(&self, intent: &Intent, read: impl FnOnce(&ChannelState) -> T) -> Option<T> {
+        self.current.lock().channels.get(intent.id()).map(read)
     }
 
-    /// A wish was withdrawn: what became of it does not matter any more, and those who wait look again.
+    /// Forgets the state of channels whose intent was withdrawn, and lets waiting calls check again.
     pub fn forget(&self, withdrawn: &[Arc<Intent>]) {
-        let mut facts = self.facts.lock();
+        let mut current = self.current.lock();
         for intent in withdrawn {
-            facts.subscriptions.remove(&intent.id());
-            facts.channels.forget(intent.id());
+            current.subscriptions.remove(&intent.id());
+            current.channels.forget(intent.id());
         }
-        drop(facts);
+        drop(current);
         self.changed.notify_all();
     }
 
-    /// Subscribing again awaits a new outcome.
+    /// Forgets a failure, because `subscribe` starts another attempt.
     pub fn forget_failure(&self, intent: &Intent) {
-        let mut facts = self.facts.lock();
-        if matches!(facts.outcome(intent), Some(Err(_))) {
-            facts.subscriptions.remove(&intent.id());
+        let mut current = self.current.lock();
+        if matches!(current.outcome(intent), Some(Err(_))) {
+            current.subscriptions.remove(&intent.id());
         }
     }
 }
 
 impl Subscription {
-    /// A reconnect tries everything again but what cannot be tried at all.
-    fn outlives_the_connection(&self) -> bool {
+    /// A reconnect tries every subscription again, except one without an authorizer.
+    fn outlives_connection(&self) -> bool {
         matches!(self.outcome, Err(Error::NoAuthorizer { .. }))
     }
 }
 
-impl Facts {
+impl SnapshotState {
     fn outcome(&self, intent: &Intent) -> Option<&Result<(), Error>> {
         let subscription = self.subscriptions.get(&intent.id())?;
         (subscription.epoch == intent.epoch()).then_some(&subscription.outcome)
     }
 
-    /// Why waiting for a subscription makes no sense.
-    fn hopeless(&self) -> Option<Error> {
+    /// The reason why waiting is pointless, if there is one.
+    fn unreachable_reason(&self) -> Option<Error> {
         match self.state {
-            _ if self.taken_up < self.last_call => None,
+            _ if self.accepted_call < self.last_call => None,
             ConnectionState::Disconnected | ConnectionState::Disconnecting => Some(Error::Disconnected),
             ConnectionState::Failed => Some(self.cause.as_deref().cloned().unwrap_or(Error::Disconnected)),
             _ => None,

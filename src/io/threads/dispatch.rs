@@ -1,4 +1,4 @@
-//! Who runs handlers: the dispatch thread, or whoever calls `Pusher::dispatch`.
+//! Runs handlers: on the dispatch thread, or in `Pusher::dispatch`.
 
 use std::collections::VecDeque;
 
@@ -10,12 +10,12 @@ use crate::{
             dispatcher::{DispatchContext, Dispatcher},
             remaining::Remaining,
         },
-        queues::queue::Nothing,
+        queues::queue::PopError,
     },
 };
 
 impl Core {
-    /// Runs the pending handlers on this thread, within the budget. Returns how many notifications were handled.
+    /// Runs the pending handlers on this thread, within the budget. Returns the number of handled notifications.
     pub fn dispatch(&self, budget: Option<DispatchBudget>) -> usize {
         if !self.config.is_dispatched_by_hand() {
             return 0;
@@ -30,12 +30,12 @@ impl Core {
         let mut pending = VecDeque::new();
         while remaining.has_room() {
             if pending.is_empty() && remaining.batch_limit() > 0 {
-                remaining.taken(queue.take_up_to(remaining.batch_limit(), &mut pending));
+                remaining.taken(queue.take_batches(remaining.batch_limit(), &mut pending));
             }
             let Some(taken) = pending.front_mut() else { break };
             handled += dispatcher.run(&context, taken, &mut remaining);
             if !self.process.is_current() {
-                // A handler has forked, and returned in the child, where nothing is locked (H7).
+                // A handler has forked and returned in the child, which must take no lock (H7).
                 return handled;
             }
             if taken.is_used_up() {
@@ -43,14 +43,14 @@ impl Core {
             }
         }
         if !pending.is_empty() {
-            queue.give_back(&mut pending);
+            queue.return_unused(&mut pending);
         }
         dispatcher.look(&context);
         self.dispatcher_slot.put_back(dispatcher);
         handled
     }
 
-    /// The dispatch thread.
+    /// Runs the dispatch thread.
     pub fn run_handlers(&self) {
         let decode = |event: &Event| self.decoded(event);
         let context = self.context(&decode);
@@ -64,10 +64,10 @@ impl Core {
                     }
                     dispatcher.look(&context);
                 }
-                Err(nothing) => {
+                Err(error) => {
                     dispatcher.look(&context);
-                    match self.end_of_dispatching(nothing, dispatcher) {
-                        Some(goes_on) => dispatcher = goes_on,
+                    match self.try_end_dispatch(error, dispatcher) {
+                        Some(kept) => dispatcher = kept,
                         None => return,
                     }
                 }
@@ -75,15 +75,15 @@ impl Core {
         }
     }
 
-    /// Puts the dispatcher back when the thread may end; gives it back to the thread when not. Decided under the lock
-    /// under which threads are started, so that a new thread finds the dispatcher in its place.
-    fn end_of_dispatching(&self, nothing: Nothing, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
+    /// Puts the dispatcher back if the thread may end; otherwise returns it. The lock under which threads are started
+    /// protects the decision, so that a new thread finds the dispatcher in its slot.
+    fn try_end_dispatch(&self, error: PopError, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
         let mut threads = self.threads.lock();
-        let told_to = nothing == Nothing::Closed || threads.dispatch_ends;
+        let must_end = error == PopError::Closed || threads.dispatch_ends;
         let queue = self.fan_out.handlers();
-        if !told_to || queue.len() > 0 {
-            if told_to {
-                // The wake-up that told it is used up, and it has to look again after what still waits.
+        if !must_end || queue.len() > 0 {
+            if must_end {
+                // The wake-up is used up, and the thread must check again after the remaining entries.
                 queue.wake();
             }
             return Some(dispatcher);

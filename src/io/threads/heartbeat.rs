@@ -1,4 +1,4 @@
-//! The thread that keeps time, does what the handles ask for, and supervises the readers.
+//! The heartbeat thread: it keeps time, carries out effects, and starts and stops readers.
 
 use std::{
     panic,
@@ -10,61 +10,63 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::reader::Reader;
 use crate::{
+    config::Plan,
     io::{
         auth::authorizer,
         core::{Command, Core},
-        driver::{Driver, Effect, TurnResult},
+        driver::{Driver, TurnResult},
     },
-    session::{FromSocket, Generation, Input, Question},
+    session::{Effect, FromSocket, Generation, Input, Question},
 };
 
-/// How long the last readers are waited for. They end within milliseconds, since their sockets are shut down.
+/// The maximum wait for the last readers. They end within milliseconds, because their sockets are shut down.
 const JOIN_READERS: Duration = Duration::from_millis(150);
 
-/// The thread. Runs until the session is idle and nobody asks for anything.
-pub(crate) fn run(core: Arc<Core>) {
+/// Runs the heartbeat thread until the session is idle and no request is left.
+pub(crate) fn run(core: Arc<Core>, plan: Arc<Plan>) {
     let _inside = core.inside();
-    let mut heartbeat = Heartbeat { core: Arc::clone(&core), readers: Vec::new(), asked: None };
+    let mut heartbeat = Heartbeat { core: Arc::clone(&core), plan, readers: Vec::new(), authorizing_for: None };
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();
     }
     if !core.process.is_current() {
         return;
     }
-    heartbeat.end_asking();
+    heartbeat.end_auth_requests();
     heartbeat.stop_readers();
     core.end_dispatching();
 }
 
 struct Heartbeat {
     core: Arc<Core>,
+    plan: Arc<Plan>,
     readers: Vec<Reader>,
-    /// The newest connection for which somebody was asked.
-    asked: Option<Generation>,
+    /// The newest connection for which a permission was requested.
+    authorizing_for: Option<Generation>,
 }
 
 impl Heartbeat {
     fn keep_time(&mut self) {
-        // Not in a child that a logger, or what wakes a consumer, has forked on this thread and returned in (H7).
+        // The loop ends in a child process that a logger or a wake-up closure has forked on this thread (H7).
         while self.core.process.is_current() {
             let deadline = self.core.arm();
             let command = match deadline {
-                Some(deadline) => self.core.commands.1.recv_deadline(deadline),
+                Some(deadline) => self.core.commands.receiver.recv_deadline(deadline),
                 None if self.core.is_idle() && self.end() => return,
-                None => self.core.commands.1.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.core.commands.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match command {
-                Ok(Command::Look) => self.turn(|_, _| TurnResult::default()),
-                Ok(Command::Effect(order)) => self.carry_out(order),
+                Ok(Command::Wake) => self.turn(|_, _| TurnResult::default()),
+                Ok(Command::Effect(effect)) => self.carry_out(effect),
                 Err(_) => self.feed(Input::Tick),
             }
             self.join_ended_readers();
         }
     }
 
-    /// False when there is something to do again. Requests are interrupted first: the next heartbeat makes its own.
+    /// Returns false if there is something to do again. Auth requests end first: the next heartbeat makes its own.
     fn end(&mut self) -> bool {
-        self.end_asking();
+        self.end_auth_requests();
         self.core.end_heartbeat()
     }
 
@@ -73,56 +75,55 @@ impl Heartbeat {
     }
 
     fn turn(&mut self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
-        for order in self.core.turn(act) {
-            self.carry_out(order);
+        // The loop reads the deadline of the session after every command, so there is no need to rearm.
+        for effect in self.core.turn(act).effects {
+            self.carry_out(effect);
         }
     }
 
-    fn carry_out(&mut self, order: Effect) {
-        match order {
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
             Effect::Dial { generation, tls, deadline } => self.dial(generation, tls, deadline),
             Effect::StopReader(generation) => self.cancel(generation),
-            Effect::Ask(question) => self.ask(question),
-            // The loop looks at the session's deadline after every command.
-            Effect::Rearm => {}
+            Effect::Authorize(question) => self.ask(question),
         }
     }
 
-    /// Asks, and ends the requests for older connections, whose answers are of no use. The order to ask may itself be late:
-    /// it comes from the reader of an older connection if user code has held that up.
+    /// Asks, and ends the requests for older connections, whose answers are of no use. The request may itself be late:
+    /// it comes from the reader of an older connection if user code has held it up.
     fn ask(&mut self, question: Question) {
         let Some(generation) = authorizer::generation_of(&question).filter(|of| self.core.is_current(*of)) else {
             return;
         };
-        if self.asked != Some(generation) {
-            self.end_asking();
-            self.asked = Some(generation);
+        if self.authorizing_for != Some(generation) {
+            self.end_auth_requests();
+            self.authorizing_for = Some(generation);
         }
-        for answer in self.core.auth.ask(&self.core, question) {
+        for answer in self.core.auth.ask(&self.plan, &self.core, question) {
             self.feed(Input::Answered(answer));
         }
     }
 
-    fn end_asking(&mut self) {
-        if let Some(generation) = self.asked.take() {
+    fn end_auth_requests(&mut self) {
+        if let Some(generation) = self.authorizing_for.take() {
             self.core.auth.end(generation);
         }
     }
 
-    /// The order to dial may come after a `disconnect` that another thread's turn has followed.
+    /// Starts a reader, unless the turn of another thread has handled a `disconnect` since.
     fn dial(&mut self, generation: Generation, tls: bool, deadline: Instant) {
         if !self.core.is_current(generation) {
             return;
         }
-        match Reader::start(&self.core, generation, tls, deadline) {
+        match Reader::start(&self.core, &self.plan, generation, tls, deadline) {
             Ok(reader) => self.readers.push(reader),
             Err(error) => self.feed(Input::Socket(generation, FromSocket::DialFailed(error))),
         }
     }
 
     fn cancel(&self, generation: Generation) {
-        let unwanted = self.readers.iter().filter(|reader| reader.generation == generation);
-        unwanted.for_each(|reader| reader.cancel.set());
+        let cancelled = self.readers.iter().filter(|reader| reader.generation == generation);
+        cancelled.for_each(|reader| reader.cancel.set());
     }
 
     fn join_ended_readers(&mut self) {
@@ -139,7 +140,7 @@ impl Heartbeat {
         self.readers.iter().for_each(|reader| reader.cancel.set());
         for reader in self.readers.drain(..) {
             if !reader.worker.join_until(deadline) {
-                log::debug!("a reader of an older connection still ends");
+                log::debug!("a reader of an older connection has not ended yet");
             }
         }
     }

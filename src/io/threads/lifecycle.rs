@@ -1,4 +1,4 @@
-//! From `connect` to `disconnect`: which threads of a client run, and how they end.
+//! The threads of a client, from `connect` to `disconnect`.
 
 use std::{
     mem,
@@ -9,7 +9,8 @@ use std::{
 use super::heartbeat;
 use crate::{
     ConnectionState, Error,
-    event::{CallId, Intent},
+    delivery::CallId,
+    event::Stamp,
     io::{
         core::{Core, Threads},
         guard::worker::{End, Worker},
@@ -18,15 +19,14 @@ use crate::{
     sync::thread,
 };
 
-/// `disconnect` and drop return within 250 ms; this leaves a margin for the scheduler.
+/// `disconnect` and the drop of the last handle return within 250 ms; this leaves a margin for the scheduler.
 const JOIN_WITHIN: Duration = Duration::from_millis(200);
 
-/// How long `disconnect` waits for the last handlers, which usually have run by then. One that takes longer is not
-/// waited for.
+/// The maximum time for which `disconnect` waits for the last handlers, which usually have run by then.
 const DISPATCH_WITHIN: Duration = Duration::from_millis(50);
 
 impl Core {
-    /// Connects, and waits for the outcome of the first attempt.
+    /// Connects, and waits for the result of the first attempt.
     pub fn connect(self: &Arc<Self>) -> Result<(), Error> {
         self.refuse_inside("connect")?;
         let call = self.start(Input::ConnectOnce)?;
@@ -42,27 +42,26 @@ impl Core {
         self.start(Input::ConnectForGood).map(drop)
     }
 
-    /// Starts the threads that do not run, and posts the call. When a thread cannot be started,
-    /// nothing is wished for, and the other one ends by itself.
-    fn start(self: &Arc<Self>, input: impl FnOnce(Arc<Intent>, CallId) -> Input<'static>) -> Result<CallId, Error> {
-        self.config.check()?;
-        self.connector.check(&self.config)?;
+    /// Starts the threads that do not run, and posts the call. If a thread cannot be started, no call is posted, and
+    /// the other thread ends by itself.
+    fn start(self: &Arc<Self>, input: impl FnOnce(Stamp, CallId) -> Input<'static>) -> Result<CallId, Error> {
+        let plan = self.plan()?;
         let mut threads = self.threads.lock();
-        if threads.is_over {
+        if threads.is_shut_down {
             return Err(Error::Disconnected);
         }
         if !threads.heartbeat_runs {
             let core = Arc::clone(self);
-            threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core))?);
+            threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core, plan))?);
             threads.heartbeat_runs = true;
         }
         if !self.config.is_dispatched_by_hand() {
             self.start_dispatching(&mut threads)?;
         }
-        self.connection.want();
-        // Under the lock, so that the numbers are in the order of the calls.
+        self.connection.activate();
+        // Under the lock, so that the ids are in the order of the calls.
         let call = self.fan_out.snapshot.issue_call_id();
-        self.post(input(Arc::clone(&self.connection), call));
+        self.post(input(self.connection.stamp(), call));
         Ok(call)
     }
 
@@ -81,11 +80,11 @@ impl Core {
         self.disconnect_and(|| ());
     }
 
-    /// Disconnects, and lets `meanwhile` let go of what holds up threads that authorise.
+    /// Disconnects. `meanwhile` ends whatever blocks auth threads.
     fn disconnect_and(&self, meanwhile: impl FnOnce()) {
         let heartbeat = {
             let threads = self.threads.lock();
-            self.connection.forget();
+            self.connection.withdraw();
             if threads.heartbeat_runs {
                 self.post(Input::Disconnect);
             }
@@ -94,25 +93,26 @@ impl Core {
         self.join_threads(heartbeat, meanwhile);
     }
 
-    /// Joins the threads that ended by themselves after a failed `connect`, unless somebody has asked to go on trying.
+    /// Joins the threads that ended by themselves after a failed `connect`, unless another call connects.
     fn join_ended(&self) {
-        let at_rest = matches!(self.fan_out.snapshot.state(), ConnectionState::Disconnected | ConnectionState::Failed);
+        let is_idle = matches!(self.fan_out.snapshot.state(), ConnectionState::Disconnected | ConnectionState::Failed);
         let heartbeat = {
             let threads = self.threads.lock();
-            let ends = at_rest || !threads.heartbeat_runs;
+            let ends = is_idle || !threads.heartbeat_runs;
             threads.heartbeat.as_ref().filter(|_| ends).map(Worker::end)
         };
         self.join_threads(heartbeat, || ());
     }
 
-    /// Waits for the heartbeat, then for the dispatch thread; not for the one that this is, and for none too long.
+    /// Waits for the heartbeat, and then for the dispatch thread, unless it is the current thread. Neither wait is
+    /// longer than its limit.
     fn join_threads(&self, heartbeat: Option<End>, meanwhile: impl FnOnce()) {
         let own = thread::current().id();
         let deadline = Instant::now() + JOIN_WITHIN;
         if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
-            log::debug!("the heartbeat goes on: somebody connects again, or it is busy");
+            log::debug!("the heartbeat goes on: another call connects, or it is busy");
         }
-        // Only now, because nobody is left who would tell of a refusal.
+        // This comes after the end of the heartbeat, so that no refusal is reported.
         meanwhile();
         self.auth.join_until(deadline);
         let dispatch = {
@@ -132,39 +132,39 @@ impl Core {
         }
     }
 
-    /// Ends everything for good: no handle is left, or the one who holds them all together wants no more of it.
+    /// Shuts the client down: the last handle is dropped, or the owner of all handles ends it.
     pub fn shut_down(&self) {
         self.shut_down_and(|| ());
     }
 
-    /// As above. `meanwhile` lets go of what holds up threads that authorise; nothing that comes of it is told any more.
+    /// As above. `meanwhile` ends whatever blocks auth threads; no result of it is reported.
     pub fn shut_down_and(&self, meanwhile: impl FnOnce()) {
-        if mem::replace(&mut self.threads.lock().is_over, true) {
+        if mem::replace(&mut self.threads.lock().is_shut_down, true) {
             return;
         }
         self.disconnect_and(meanwhile);
         self.fan_out.close();
     }
 
-    /// True when the heartbeat may end: no user call has been posted since its last turn, and no order is to be carried out.
-    /// From then on a `connect` starts another heartbeat.
+    /// Returns true if the heartbeat may end: no call was posted since its last turn, and no effect is left. From then
+    /// on a `connect` starts another heartbeat.
     pub fn end_heartbeat(&self) -> bool {
         let mut threads = self.threads.lock();
-        let ends = self.commands.1.is_empty();
+        let ends = self.commands.receiver.is_empty();
         if ends {
             threads.heartbeat_runs = false;
         }
         ends
     }
 
-    /// The heartbeat has panicked. Everything ends as after `disconnect`, also what was asked for meanwhile, so that
-    /// nobody waits for ever.
+    /// Ends everything as after `disconnect`, because the heartbeat has panicked. This includes requests that were
+    /// posted meanwhile, so that no call waits for ever.
     pub fn heartbeat_failed(&self) {
         log::error!("the heartbeat has failed, which is a bug");
         self.fan_out.report(Error::lost("the heartbeat has failed, which is a bug"));
         loop {
-            self.commands.1.try_iter().for_each(drop);
-            // It follows the calls that were posted, so that those who wait for their outcome get one.
+            self.commands.receiver.try_iter().for_each(drop);
+            // The turn first feeds the posted calls, so that their callers get a result.
             self.turn(|driver, now| driver.handle(Input::Disconnect, now));
             if self.end_heartbeat() {
                 return;
@@ -172,7 +172,7 @@ impl Core {
         }
     }
 
-    /// The dispatch thread may end once it has told everything.
+    /// Lets the dispatch thread end once its queue is empty.
     pub fn end_dispatching(&self) {
         let mut threads = self.threads.lock();
         if !threads.heartbeat_runs {

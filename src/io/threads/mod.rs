@@ -1,7 +1,7 @@
-//! The threads of a client, and their beginning and end.
+//! The threads of a client.
 
 mod dispatch;
 pub(crate) mod heartbeat;
 pub(crate) mod lifecycle;
 #[cfg_attr(all(test, shuttle), path = "../interleavings/reader.rs")]
-mod reader;
+pub(crate) mod reader;

@@ -1,29 +1,31 @@
-//! The thread of one connection: dials, then reads that one socket until it dies.
+//! The reader thread of one connection: it dials, and then reads that one socket until the end.
 
 use std::{panic, sync::Arc, time::Instant};
 
 use crate::{
     Error,
+    config::Plan,
     io::{
         Core,
         connect::dial::{Dial, Dialled},
-        driver::{Received, lost},
+        driver::{Incoming, lost},
         guard::worker::Worker,
         transport::{BUFFER, cancel::CancelToken, halves::ReadHalf},
     },
     session::{Ending, FromSocket, Generation, Input},
 };
 
-/// One reader, as the heartbeat sees it.
+/// A running reader.
 pub(crate) struct Reader {
     pub generation: Generation,
     pub cancel: Arc<CancelToken>,
     pub worker: Worker,
 }
 
-/// What a reader is made for.
+/// The task of a reader.
 struct ReaderTask {
     core: Arc<Core>,
+    plan: Arc<Plan>,
     generation: Generation,
     tls: bool,
     deadline: Instant,
@@ -31,83 +33,92 @@ struct ReaderTask {
 }
 
 impl Reader {
-    pub fn start(core: &Arc<Core>, generation: Generation, tls: bool, deadline: Instant) -> Result<Self, Error> {
+    pub fn start(
+        core: &Arc<Core>,
+        plan: &Arc<Plan>,
+        generation: Generation,
+        tls: bool,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
         let cancel = Arc::new(CancelToken::new());
-        let task = ReaderTask { core: Arc::clone(core), generation, tls, deadline, cancel: Arc::clone(&cancel) };
+        let (core, plan) = (Arc::clone(core), Arc::clone(plan));
+        let task = ReaderTask { core, plan, generation, tls, deadline, cancel: Arc::clone(&cancel) };
         let worker = Worker::spawn("pusher-reader", move || task.run())?;
         Ok(Self { generation, cancel, worker })
     }
 }
 
 impl ReaderTask {
-    /// However the thread ends, the session is told. When it knows already, that changes nothing.
+    /// Reports the end of the thread to the session, whatever the reason. If the session knows already, the report has
+    /// no effect.
     fn run(self) {
         let _inside = self.core.inside();
         let result = panic::catch_unwind(panic::AssertUnwindSafe(|| self.dial_and_read()));
         let reason = if result.is_ok() { "the reader has ended" } else { "the reader has failed, which is a bug" };
-        self.tell(FromSocket::Ended(Ending::Lost(Error::lost(reason))));
+        self.report(FromSocket::Ended(Ending::Lost(Error::lost(reason))));
     }
 
     fn dial_and_read(&self) {
         let core = &self.core;
-        let config = match core.dialer_calls.config_of_attempt(&core.config, &self.cancel) {
-            Ok(config) => config,
-            Err(error) => return self.tell(FromSocket::DialFailed(error)),
+        let endpoint = match core.dialer_calls.endpoint_of_attempt(&self.plan, &self.cancel) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return self.report(FromSocket::DialFailed(error)),
         };
         let dial = Dial {
-            config: &config,
+            plan: &self.plan,
             connector: &core.connector,
             deadline: self.deadline,
-            timeout: core.config.settings().connect_timeout,
+            timeout: self.plan.connect_timeout,
             cancel: &self.cancel,
             byte_counters: &core.byte_counters,
         };
-        match dial.web_socket(self.tls, &core.dialer_calls, |phase| self.tell(FromSocket::Reached(phase))) {
-            Err(error) => self.tell(FromSocket::DialFailed(error)),
+        let reached = |phase| self.report(FromSocket::Reached(phase));
+        match dial.web_socket(endpoint, self.tls, &core.dialer_calls, reached) {
+            Err(error) => self.report(FromSocket::DialFailed(error)),
             Ok(Dialled { web, read_half }) => {
-                core.turn_and_order(|driver, now| driver.install(self.generation, web, now));
+                core.turn_and_command(|driver, now| driver.install(self.generation, web, now));
                 self.read(read_half);
             }
         }
     }
 
-    /// Waits for the network without the driver's lock, and brings there what has come.
+    /// Reads from the network without the lock of the driver, and hands over the bytes.
     fn read(&self, mut read_half: ReadHalf) {
         let mut buffer = vec![0; BUFFER];
-        let mut current = self.burst(Received::First);
+        let mut current = self.burst(Incoming::First);
         while current && self.wait_for_room() {
             match read_half.read(&mut buffer) {
-                Ok(count) => current = self.burst(Received::Next(buffer.get(..count).unwrap_or_default())),
-                Err(error) => return self.tell(FromSocket::Ended(Ending::Lost(lost(error)))),
+                Ok(count) => current = self.burst(Incoming::Next(buffer.get(..count).unwrap_or_default())),
+                Err(error) => return self.report(FromSocket::Ended(Ending::Lost(lost(error)))),
             }
         }
     }
 
-    /// False when the socket is not the current one any more.
-    fn burst(&self, burst: Received<'_>) -> bool {
-        // Stays so where no turn is made: in a forked child, where the socket is the parent's (H7).
+    /// Returns false if the socket is no longer the current one.
+    fn burst(&self, burst: Incoming<'_>) -> bool {
+        // It stays false if no turn is made: in a forked child, where the socket belongs to the parent (H7).
         let mut current = false;
-        self.core.turn_and_order(|driver, now| {
+        self.core.turn_and_command(|driver, now| {
             let result = driver.read_burst(self.generation, burst, now);
             current = result.is_some();
             result.unwrap_or_default()
         });
-        // What was woken, or has logged, may have forked.
+        // A wake-up closure or a logger may have forked.
         current && self.core.process.is_current()
     }
 
-    /// Holds the reader back while a queue that blocks is full. The session is told, because the silence is ours. An attempt
-    /// to connect is not held back: it has one message to read.
+    /// Waits while a blocking queue is full. The session learns of the pause, because it must ignore the silence. An
+    /// attempt to connect does not wait: it has one message to read.
     fn wait_for_room(&self) -> bool {
         if !self.core.fan_out.has_room() && self.core.is_connected() {
-            self.tell(FromSocket::Paused);
+            self.report(FromSocket::Paused);
             self.core.fan_out.wait_for_room(&self.cancel);
-            self.tell(FromSocket::Resumed);
+            self.report(FromSocket::Resumed);
         }
         !self.cancel.is_set()
     }
 
-    fn tell(&self, event: FromSocket<'_>) {
-        self.core.turn_and_order(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
+    fn report(&self, event: FromSocket<'_>) {
+        self.core.turn_and_command(|driver, now| driver.handle(Input::Socket(self.generation, event), now));
     }
 }

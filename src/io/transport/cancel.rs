@@ -9,10 +9,10 @@ use crate::sync::{Mutex, Receiver, Sender, bounded};
 /// handshakes and reads all end when the stream is closed.
 pub(crate) struct CancelToken {
     signal: Receiver<()>,
-    state: Mutex<State>,
+    state: Mutex<Watched>,
 }
 
-struct State {
+struct Watched {
     /// Dropping it makes the signal ready for everybody. `None` once it is to end.
     pending: Option<Sender<()>>,
     /// The streams that are being connected, by the number of their attempt; later the one that is used.
@@ -24,7 +24,7 @@ struct State {
 impl CancelToken {
     pub fn new() -> Self {
         let (pending, signal) = bounded(0);
-        Self { signal, state: Mutex::new(State { pending: Some(pending), streams: Vec::new(), won: false }) }
+        Self { signal, state: Mutex::new(Watched { pending: Some(pending), streams: Vec::new(), won: false }) }
     }
 
     /// Ends it; again and again is fine.

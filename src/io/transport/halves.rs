@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
 use super::byte_counters::ByteCounters;
-use crate::{Error, config::Kind, io::guard::worker::Worker};
+use crate::{Error, config::StreamParts, io::guard::worker::Worker};
 
 /// What is handed over to the writing thread at once, and how many of these wait: 256 KiB, like the buffer of a socket.
 const CHUNK: usize = 16 * 1024;
@@ -75,14 +75,14 @@ impl Halves {
     }
 
     /// What a dialer has made.
-    pub fn of_dialled(stream: Kind, byte_counters: &Arc<ByteCounters>) -> Result<Self, Error> {
+    pub fn of_dialled(stream: StreamParts, byte_counters: &Arc<ByteCounters>) -> Result<Self, Error> {
         match stream {
-            Kind::Socket(socket) => {
+            StreamParts::Socket(socket) => {
                 // Whatever the program did with it before: here reads and writes wait.
                 socket.set_nonblocking(false).map_err(|source| Error::Dialer { source: Arc::new(source) })?;
                 Ok(Self::of_socket(socket, byte_counters))
             }
-            Kind::Halves { reader, writer, shutdown } => {
+            StreamParts::Halves { reader, writer, shutdown } => {
                 // A panic of the program's own closure harms nobody.
                 let close_handle = CloseHandle::new(move || drop(catch_unwind(AssertUnwindSafe(&shutdown))));
                 let (queue, chunks) = bounded(CHUNKS);
@@ -300,7 +300,8 @@ mod tests {
         }
         let (close, closed) = bounded(1);
         let shutdown = Box::new(move || close.try_send(()).unwrap_or_default());
-        let halves = Kind::Halves { reader: Box::new(Silent(closed)), writer: Box::new(Writer(write)), shutdown };
+        let halves =
+            StreamParts::Halves { reader: Box::new(Silent(closed)), writer: Box::new(Writer(write)), shutdown };
         Halves::of_dialled(halves, &Arc::default()).expect("a thread")
     }
 

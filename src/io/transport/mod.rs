@@ -4,6 +4,8 @@ pub(crate) mod byte_counters;
 pub(crate) mod cancel;
 pub(crate) mod halves;
 pub(crate) mod maybe_tls;
+#[cfg(unix)]
+pub(crate) mod readiness;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 

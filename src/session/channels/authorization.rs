@@ -1,10 +1,10 @@
-//! Permissions: asked for, answered, and what must be right about them.
+//! Permissions of channels: the requests for them, and the answers.
 
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    Subscriptions,
-    subscription::{Permission, Progress, Subscription},
+    subscription::{Permission, Progress, Subscription, User},
+    subscriptions::Subscriptions,
 };
 use crate::{
     AuthRequest, ChannelAuth, Error, Name,
@@ -13,20 +13,11 @@ use crate::{
     session::{ChannelQuestion, Generation},
 };
 
-/// Who the client is, for a presence channel whose permission does not say it (A7).
-#[derive(Clone, Copy)]
-pub(crate) enum User {
-    SignedIn,
-    /// A sign-in is on its way.
-    Pending,
-    Nobody,
-}
-
 impl Subscriptions {
-    /// All questions that have come up, for one call.
+    /// All requests that have come up, for one call.
     pub fn take_questions(&mut self, generation: Generation, socket_id: &Arc<str>) -> Vec<ChannelQuestion> {
         let mut questions = Vec::new();
-        for name in std::mem::take(&mut self.to_ask) {
+        for name in std::mem::take(&mut self.to_authorize) {
             let Some(number) = self.by_name.get(&name).and_then(Subscription::asks) else { continue };
             let request = AuthRequest::new(name.clone(), Arc::clone(socket_id));
             questions.push(ChannelQuestion { generation, number, channel: name, request });
@@ -34,7 +25,7 @@ impl Subscriptions {
         questions
     }
 
-    /// Those who authorise have answered. False when nobody waits for that.
+    /// A request was answered. Returns false if the answer is no longer of use.
     pub fn answered(
         &mut self,
         name: &Name,
@@ -59,7 +50,7 @@ impl Subscriptions {
         true
     }
 
-    /// A permission that the user gave with the wish. It serves the socket of this moment and no other.
+    /// Uses the permission of the program. It serves the current socket only.
     pub fn use_ready_permission(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) {
         let number = self.begin_attempt(name, now);
         let Some(auth) = self.by_name.get_mut(name).and_then(|subscription| subscription.ready.take()) else { return };
@@ -82,14 +73,14 @@ impl Subscriptions {
             let names_user = names_user(kind, &auth).map_err(malformed)?;
             let kept = Permission::within(&self.budget, auth);
             let kept =
-                kept.ok_or_else(|| malformed("is too large to be kept beside all that is kept already".to_owned()))?;
+                kept.ok_or_else(|| malformed("is too large for the memory that is left for permissions".to_owned()))?;
             Ok((kept, names_user))
         });
         match (checked, user) {
             (Err(error), _) => {
                 self.fail(name, "", error, batch);
             }
-            (Ok((_, false)), User::Nobody) => {
+            (Ok((_, false)), User::SignedOut) => {
                 let error = malformed("has no `channel_data`, and nobody is signed in".to_owned());
                 self.fail(name, "", error, batch);
             }
@@ -99,19 +90,19 @@ impl Subscriptions {
                 subscription.progress =
                     if waits { Progress::AwaitingUser(number) } else { Progress::Authorized(number) };
                 if !waits {
-                    self.tell(name);
+                    self.enqueue(name);
                 }
             }
         }
     }
 
-    /// The sign-in has ended, for which presence channels may wait.
-    pub fn user_known(&mut self, user: User, batch: &mut Batch) {
+    /// The sign-in, for which presence channels may wait, has ended.
+    pub fn user_is_known(&mut self, user: User, batch: &mut Batch) {
         let waiting: Vec<_> = self
             .by_name
             .values()
             .filter_map(|subscription| match subscription.progress {
-                Progress::AwaitingUser(number) => Some((subscription.intent.name().clone(), number)),
+                Progress::AwaitingUser(number) => Some((subscription.channel.intent.name().clone(), number)),
                 _ => None,
             })
             .collect();
@@ -125,16 +116,16 @@ impl Subscriptions {
 }
 
 impl Subscription {
-    /// The number of the question that is to be asked.
+    /// The number of the request to make.
     fn asks(&self) -> Option<u64> {
         match self.progress {
             Progress::Authorizing(_) => Some(self.last_question),
-            _ => self.vault.as_ref().and_then(|vault| vault.fetching()),
+            _ => self.channel_key.as_ref().and_then(|channel_key| channel_key.fetching()),
         }
     }
 }
 
-/// Whether the permission says who the client is, where that matters.
+/// Whether the permission names the user, if the channel is a presence channel.
 fn names_user(kind: ChannelKind, auth: &ChannelAuth) -> Result<bool, String> {
     match auth.member().filter(|_| kind.is_presence()) {
         None => Ok(!kind.is_presence()),

@@ -1,12 +1,12 @@
-//! What the server sends on a channel that is subscribed.
+//! Events on subscribed channels.
 
 use std::time::Instant;
 
 use super::{
-    Subscriptions,
-    channel_key::{Opening, Sealed, Vault},
-    members::Coming,
+    channel_key::{ChannelKey, DecryptOutcome, EncryptedEvent},
+    members::AddOutcome,
     subscription::{Progress, Subscription},
+    subscriptions::Subscriptions,
 };
 use crate::{
     ChannelAuth, DecryptionError, Error, MemberChange, Name, Notification, SubscriptionCount,
@@ -19,22 +19,22 @@ use crate::{
 };
 
 impl Subscriptions {
-    /// Servers send to a user from the sign-in on, so that the user's own channel need not be confirmed (A8).
+    /// A subscription that may get events. Servers send to a user from the sign-in on, so the channel of the user need
+    /// not be confirmed (A8).
     fn subscribed(&mut self, channel: &str) -> Option<&mut Subscription> {
         self.by_name.get_mut(channel).filter(|subscription| match subscription.progress {
             Progress::Subscribed => true,
-            Progress::Wanted | Progress::HeldBack | Progress::Requested(_) => subscription.is_users(),
+            Progress::Wanted | Progress::HeldBack | Progress::Requested(_) => subscription.is_user_channel(),
             _ => false,
         })
     }
 
-    /// Takes an application event into the batch. False when its channel is not subscribed.
+    /// Adds an application event to the batch. Returns false if its channel is not subscribed.
     pub fn event(&mut self, channel: &str, frame: &Frame<'_>, batch: &mut Batch, now: Instant) -> bool {
-        let number = self.batch;
         let Some(subscription) = self.subscribed(channel) else { return false };
-        let slot = subscription.slot_in(number, batch);
+        let slot = subscription.slot_in(batch);
         if subscription.kind.is_encrypted() {
-            self.sealed_event(channel, frame, slot, batch, now);
+            self.encrypted_event(channel, frame, slot, batch, now);
         } else {
             let (data, user_id) = (frame.data, frame.user_id.as_deref());
             batch.push_event(Some(slot), &frame.event, user_id, data.max_len(), |text| data.append_to(text));
@@ -42,9 +42,16 @@ impl Subscriptions {
         true
     }
 
-    /// E1: it must decrypt, or it is not delivered.
-    fn sealed_event(&mut self, channel: &str, frame: &Frame<'_>, slot: ChannelSlot, batch: &mut Batch, now: Instant) {
-        let event = Sealed {
+    /// E1: an event that does not decrypt is not delivered.
+    fn encrypted_event(
+        &mut self,
+        channel: &str,
+        frame: &Frame<'_>,
+        slot: ChannelSlot,
+        batch: &mut Batch,
+        now: Instant,
+    ) {
+        let event = EncryptedEvent {
             name: frame.event.to_string(),
             user_id: frame.user_id.as_deref().map(str::to_owned),
             envelope: frame.data.text().into_owned(),
@@ -53,32 +60,32 @@ impl Subscriptions {
         let has_common_decoder = self.rules.has_decoder;
         let Some(subscription) = self.subscribed(channel) else { return };
         let has_decoder = has_common_decoder || subscription.own.has_decoder;
-        let Some(vault) = &mut subscription.vault else { return };
-        match vault.open(event, now) {
-            Opening::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), has_decoder, batch),
-            Opening::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), has_decoder, batch),
-            Opening::Held => {}
-            Opening::Fetch { fits } => {
+        let Some(channel_key) = &mut subscription.channel_key else { return };
+        match channel_key.decrypt(event, now) {
+            DecryptOutcome::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), has_decoder, batch),
+            DecryptOutcome::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), has_decoder, batch),
+            DecryptOutcome::Queued => {}
+            DecryptOutcome::FetchKey { fits } => {
                 if !fits {
-                    give_up(vault, slot, has_decoder, batch);
+                    flush(channel_key, slot, has_decoder, batch);
                 }
-                let name = subscription.intent.name().clone();
+                let name = subscription.channel.intent.name().clone();
                 self.fetch_key(name, now);
             }
-            Opening::Full => give_up(vault, slot, has_decoder, batch),
+            DecryptOutcome::QueueFull => flush(channel_key, slot, has_decoder, batch),
         }
     }
 
     fn fetch_key(&mut self, name: Name, now: Instant) {
         let number = self.begin_attempt(&name, now);
-        if let Some(vault) = self.subscribed(&name).and_then(|subscription| subscription.vault.as_mut()) {
-            vault.fetch(number, now);
+        if let Some(channel_key) = self.subscribed(&name).and_then(|subscription| subscription.channel_key.as_mut()) {
+            channel_key.fetch(number, now);
         }
-        self.to_ask.push(name);
+        self.to_authorize.push(name);
     }
 
-    /// The fetch of a newer key has ended, which is reported when there is none: what waited for it is delivered, or
-    /// reported too.
+    /// The fetch of a newer key has ended. An error is reported, and the events that waited for the key are delivered
+    /// or reported as well.
     pub fn end_of_fetch(
         &mut self,
         name: &Name,
@@ -87,40 +94,43 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) {
-        let (batch_number, has_common_decoder) = (self.batch, self.rules.has_decoder);
+        let has_common_decoder = self.rules.has_decoder;
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         let has_decoder = has_common_decoder || subscription.own.has_decoder;
-        let Some(vault) = subscription.vault.as_mut().filter(|vault| vault.is_fetching(number)) else { return };
+        let Some(channel_key) = subscription.channel_key.as_mut().filter(|channel_key| channel_key.is_fetching(number))
+        else {
+            return;
+        };
         let key = answer.map_err(|error| batch.push_error(error)).ok();
-        let released = vault.fetched(key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok()), now);
-        let slot = subscription.slot_in(batch_number, batch);
-        for (event, opened) in released {
+        let decrypted = channel_key.fetched(key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok()), now);
+        let slot = subscription.slot_in(batch);
+        for (event, opened) in decrypted {
             deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
         }
     }
 
-    /// The connection ends before the keys have come: what waits is tried with those that there are.
-    pub fn give_up_waiting_for_keys(&mut self, batch: &mut Batch) {
-        let (number, has_common_decoder) = (self.batch, self.rules.has_decoder);
+    /// The connection ends while keys are being fetched. The events that wait are tried with the old keys.
+    pub fn flush_waiting_events(&mut self, batch: &mut Batch) {
+        let has_common_decoder = self.rules.has_decoder;
         for subscription in self.by_name.values_mut() {
-            let Some(mut vault) = subscription.vault.take() else { continue };
-            if vault.fetching().is_some() {
+            let Some(mut channel_key) = subscription.channel_key.take() else { continue };
+            if channel_key.fetching().is_some() {
                 let has_decoder = has_common_decoder || subscription.own.has_decoder;
-                give_up(&mut vault, subscription.slot_in(number, batch), has_decoder, batch);
+                flush(&mut channel_key, subscription.slot_in(batch), has_decoder, batch);
             }
-            subscription.vault = Some(vault);
+            subscription.channel_key = Some(channel_key);
         }
     }
 
-    /// False when the channel is not subscribed.
-    pub fn counted(&mut self, channel: &str, data: Data<'_>, count: u64, batch: &mut Batch) -> bool {
+    /// Returns false if the channel is not subscribed.
+    pub fn subscription_count(&mut self, channel: &str, data: Data<'_>, count: u64, batch: &mut Batch) -> bool {
         self.platform_event(channel, "pusher:subscription_count", data, batch, |channel| {
             Notification::SubscriptionCount(SubscriptionCount { channel, count })
         })
     }
 
-    /// False when the channel is not subscribed.
-    pub fn cache_missed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
+    /// Returns false if the channel is not subscribed.
+    pub fn cache_miss(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
         self.platform_event(channel, "pusher:cache_miss", data, batch, |channel| Notification::CacheMiss { channel })
     }
 
@@ -132,25 +142,24 @@ impl Subscriptions {
         batch: &mut Batch,
         notice: impl FnOnce(Name) -> Notification,
     ) -> bool {
-        let number = self.batch;
         let Some(subscription) = self.subscribed(channel) else { return false };
-        let slot = subscription.slot_in(number, batch);
-        let notice = notice(subscription.intent.name().clone());
+        let slot = subscription.slot_in(batch);
+        let notice = notice(subscription.channel.intent.name().clone());
         batch.push_platform_event(slot, name, &data.text(), notice);
         true
     }
 
-    /// False when the channel is not a subscribed presence channel, or the member has no id.
+    /// Returns false if the channel is not a subscribed presence channel, or if the member has no id.
     pub fn member_added(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
-        let (number, max) = (self.batch, self.rules.max_members);
+        let max = self.rules.max_members;
         let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
         let Some((id, info)) = presence::member_of(data) else { return false };
-        let slot = subscription.slot_in(number, batch);
-        match subscription.roster.add(&id, &info, max) {
-            Coming::Known(member) => batch.push_roster_change(slot, MembersChange::Set(member)),
-            Coming::LeftOut => batch.push_error(Error::TooManyMembers { channel: channel.to_owned(), left_out: 1 }),
-            Coming::New(member) => {
-                batch.push_roster_change(slot, MembersChange::Set(member.clone()));
+        let slot = subscription.slot_in(batch);
+        match subscription.members.add(&id, &info, max) {
+            AddOutcome::Known(member) => batch.push_members_change(slot, MembersChange::Set(member)),
+            AddOutcome::LeftOut => batch.push_error(Error::TooManyMembers { channel: channel.to_owned(), left_out: 1 }),
+            AddOutcome::New(member) => {
+                batch.push_members_change(slot, MembersChange::Set(member.clone()));
                 let change = MemberChange { channel: batch.channel_name(slot), member };
                 let notice = Notification::MemberAdded(change);
                 batch.push_platform_event(slot, "pusher:member_added", &data.text(), notice);
@@ -159,19 +168,19 @@ impl Subscriptions {
         true
     }
 
-    /// False when the channel is not a subscribed presence channel, or the member is not known (P2). Nor does the client's own
-    /// user leave while the channel is subscribed: the removal comes with the last connection of the user, and this one is
-    /// there. Reverb keeps the removal that ended an earlier visit in the cache of `presence-cache-` channels.
+    /// Returns false if the channel is not a subscribed presence channel, or if the member is unknown (P2). A removal
+    /// of the client's own user is ignored, too: servers send it with the last connection of the user, and this
+    /// connection is open. Reverb keeps the removal that ended an earlier visit in the cache of `presence-cache-`
+    /// channels.
     pub fn member_removed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
-        let number = self.batch;
         let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
         let Some((id, _)) = presence::member_of(data) else { return false };
-        if subscription.roster.me().is_some_and(|me| *me == *id) {
+        if subscription.members.me().is_some_and(|me| *me == *id) {
             return false;
         }
-        let Some(member) = subscription.roster.remove(&id) else { return false };
-        let slot = subscription.slot_in(number, batch);
-        batch.push_roster_change(slot, MembersChange::Removed(Name::from(member.id())));
+        let Some(member) = subscription.members.remove(&id) else { return false };
+        let slot = subscription.slot_in(batch);
+        batch.push_members_change(slot, MembersChange::Removed(Name::from(member.id())));
         let change = MemberChange { channel: batch.channel_name(slot), member };
         let notice = Notification::MemberRemoved(change);
         batch.push_platform_event(slot, "pusher:member_removed", &data.text(), notice);
@@ -179,14 +188,14 @@ impl Subscriptions {
     }
 }
 
-/// Delivers, or reports, what waits for a key, without the key.
-fn give_up(vault: &mut Vault, slot: ChannelSlot, has_decoder: bool, batch: &mut Batch) {
-    for (event, opened) in vault.give_up() {
+/// Delivers or reports the events that wait for a key, without a new key.
+fn flush(channel_key: &mut ChannelKey, slot: ChannelSlot, has_decoder: bool, batch: &mut Batch) {
+    for (event, opened) in channel_key.flush() {
         deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
     }
 }
 
-/// Puts a decrypted event into the batch, or the report that it could not be decrypted.
+/// Adds a decrypted event to the batch, or reports that it could not be decrypted.
 fn deliver(
     slot: ChannelSlot,
     name: &str,

@@ -10,34 +10,35 @@ use crate::{
     protocol::secretbox::{OpenError, SharedSecret},
 };
 
-/// Between two fetches of one channel's key this time passes, because the next one would bring the same key (E2). The key that
-/// came with the subscription is no fetch.
+/// The minimum time between two fetches of one key, because a fetch that follows at once would bring the same key (E2).
+/// The key that came with the subscription counts as no fetch.
 const FETCH_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// So much may wait for a key. Beyond it the wait is given up, because memory is worth more than a late event.
-const MAX_HELD: usize = 1024;
-const MAX_HELD_BYTES: usize = 1 << 20;
+/// Up to this many events wait for a key. If there are more, the client stops waiting, because memory is worth more
+/// than a late event.
+const MAX_QUEUED: usize = 1024;
+const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-pub(crate) struct Vault {
+pub(crate) struct ChannelKey {
     key: SharedSecret,
-    /// When the last fetch began, or ended, whatever came of it.
+    /// The time at which the last fetch began or ended.
     last_fetch: Option<Instant>,
-    /// The number of the question for a new key.
+    /// The request for a new key, if one is under way.
     fetching: Option<u64>,
-    held: VecDeque<Sealed>,
-    /// What waits takes this of what one client may keep.
+    queue: VecDeque<EncryptedEvent>,
+    /// The part of the memory budget that the queue takes.
     reservation: Reservation,
 }
 
-/// An event as it came.
+/// An event as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sealed {
+pub(crate) struct EncryptedEvent {
     pub name: String,
     pub user_id: Option<String>,
     pub envelope: String,
 }
 
-impl Sealed {
+impl EncryptedEvent {
     /// About how many bytes of memory it holds.
     fn bytes(&self) -> usize {
         let user_id = self.user_id.as_ref().map_or(0, String::len);
@@ -45,41 +46,43 @@ impl Sealed {
     }
 }
 
-/// What becomes of an event.
+/// The result of [`ChannelKey::decrypt`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Opening {
+pub(crate) enum DecryptOutcome {
     Plain(Vec<u8>),
     Failed(OpenError),
-    /// It waits for a key that is being fetched already.
-    Held,
-    /// It waits, and the key must be fetched. Where it does not fit, it is too much that waits, as with `Full`.
-    Fetch {
+    /// The event is queued until the fetch of a newer key ends.
+    Queued,
+    /// The event is queued, and the caller must request a newer key. `fits` is false if the queue is over its limit:
+    /// then the caller must also [`flush`](ChannelKey::flush) it.
+    FetchKey {
         fits: bool,
     },
-    /// It waits, and it is too much that waits: [`give_up`](Vault::give_up).
-    Full,
+    /// The event is queued, and the queue is over its limit: the caller must [`flush`](ChannelKey::flush) it.
+    QueueFull,
 }
 
-impl Vault {
-    /// The key came with the subscription. `last_fetch` is that of the channel's earlier connections: the server decides how
-    /// often the client connects, and must not decide how often an auth endpoint is asked for keys.
+impl ChannelKey {
+    /// The key came with the subscription. `last_fetch` comes from the channel's earlier connections: the server
+    /// decides how often the client connects, and must not decide how often the client requests keys.
     pub fn new(key: SharedSecret, budget: &MemoryBudget, last_fetch: Option<Instant>) -> Self {
-        Self { key, last_fetch, fetching: None, held: VecDeque::new(), reservation: budget.reservation() }
+        Self { key, last_fetch, fetching: None, queue: VecDeque::new(), reservation: budget.reservation() }
     }
 
-    /// Decrypts an event, or keeps it until there is a newer key. Whatever comes after one that waits, waits too.
-    pub fn open(&mut self, event: Sealed, now: Instant) -> Opening {
+    /// Decrypts an event, or queues it until there is a newer key. An event behind a queued one is queued as well.
+    pub fn decrypt(&mut self, event: EncryptedEvent, now: Instant) -> DecryptOutcome {
         if self.fetching.is_some() {
-            let fits = self.hold(event) && self.held.len() <= MAX_HELD && self.reservation.bytes() <= MAX_HELD_BYTES;
-            return if fits { Opening::Held } else { Opening::Full };
+            let fits =
+                self.enqueue(event) && self.queue.len() <= MAX_QUEUED && self.reservation.bytes() <= MAX_QUEUED_BYTES;
+            return if fits { DecryptOutcome::Queued } else { DecryptOutcome::QueueFull };
         }
         match self.key.open(&event.envelope) {
-            Ok(plain) => Opening::Plain(plain),
+            Ok(plain) => DecryptOutcome::Plain(plain),
             Err(OpenError::WrongKey) if self.may_fetch(now) => {
-                // However large it is: the fetch is needed.
-                Opening::Fetch { fits: self.hold(event) }
+                // The key is fetched, however large the event is.
+                DecryptOutcome::FetchKey { fits: self.enqueue(event) }
             }
-            Err(error) => Opening::Failed(error),
+            Err(error) => DecryptOutcome::Failed(error),
         }
     }
 
@@ -87,25 +90,25 @@ impl Vault {
         self.last_fetch.is_none_or(|last| last + FETCH_AGAIN_AFTER <= now)
     }
 
-    /// When the key was last fetched.
+    /// The time of the last fetch.
     pub fn last_fetch(&self) -> Option<Instant> {
         self.last_fetch
     }
 
-    /// False when all channels together keep too much for this one, too.
-    fn hold(&mut self, event: Sealed) -> bool {
+    /// Returns false if the memory budget of all channels is used up.
+    fn enqueue(&mut self, event: EncryptedEvent) -> bool {
         let bytes = self.reservation.bytes() + event.bytes();
-        self.held.push_back(event);
+        self.queue.push_back(event);
         self.reservation.resize(bytes)
     }
 
-    /// The key is being fetched by this question.
+    /// A fetch of the key begins.
     pub fn fetch(&mut self, number: u64, now: Instant) {
         self.fetching = Some(number);
         self.last_fetch = Some(now);
     }
 
-    /// The number of the question for a newer key, while there is one.
+    /// The request for a newer key, if one is under way.
     pub fn fetching(&self) -> Option<u64> {
         self.fetching
     }
@@ -114,29 +117,33 @@ impl Vault {
         self.fetching == Some(number)
     }
 
-    /// The fetch has ended, perhaps with a new key. Returns what waited for it, each with its outcome.
-    pub fn fetched(&mut self, key: Option<SharedSecret>, now: Instant) -> Vec<(Sealed, Result<Vec<u8>, OpenError>)> {
+    /// The fetch has ended, perhaps with a new key. Returns the queued events, each with its result.
+    pub fn fetched(
+        &mut self,
+        key: Option<SharedSecret>,
+        now: Instant,
+    ) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
         if let Some(key) = key {
             self.key = key;
         }
         self.last_fetch = Some(now);
         self.fetching = None;
-        self.release()
+        self.decrypt_queue()
     }
 
-    /// Nothing waits any longer: what does is tried with the key there is. A fetch under way goes on.
-    pub fn give_up(&mut self) -> Vec<(Sealed, Result<Vec<u8>, OpenError>)> {
-        self.release()
+    /// Empties the queue: tries every event with the current key. A fetch that is under way goes on.
+    pub fn flush(&mut self) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
+        self.decrypt_queue()
     }
 
-    fn release(&mut self) -> Vec<(Sealed, Result<Vec<u8>, OpenError>)> {
+    fn decrypt_queue(&mut self) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
         self.reservation.resize(0);
-        let held = std::mem::take(&mut self.held);
-        let open = |event: Sealed| {
+        let queue = std::mem::take(&mut self.queue);
+        let decrypt = |event: EncryptedEvent| {
             let opened = self.key.open(&event.envelope);
             (event, opened)
         };
-        held.into_iter().map(open).collect()
+        queue.into_iter().map(decrypt).collect()
     }
 }
 
@@ -151,103 +158,120 @@ mod tests {
         SharedSecret::from_base64(&STANDARD.encode([byte; 32])).expect("32 bytes")
     }
 
-    fn sealed(byte: u8, plain: &str) -> Sealed {
+    fn encrypted(byte: u8, plain: &str) -> EncryptedEvent {
         let cipher = XSalsa20Poly1305::new(&[byte; 32].into());
         let ciphertext = STANDARD.encode(cipher.encrypt(&[0; 24].into(), plain.as_bytes()).expect("it fits"));
         let nonce = STANDARD.encode([0; 24]);
         let envelope = format!(r#"{{"nonce":"{nonce}","ciphertext":"{ciphertext}"}}"#);
-        Sealed { name: "e".to_owned(), user_id: None, envelope }
+        EncryptedEvent { name: "e".to_owned(), user_id: None, envelope }
     }
 
-    fn plain(text: &str) -> Opening {
-        Opening::Plain(text.as_bytes().to_vec())
+    fn plain(text: &str) -> DecryptOutcome {
+        DecryptOutcome::Plain(text.as_bytes().to_vec())
     }
 
-    fn vault() -> Vault {
-        Vault::new(key(1), &MemoryBudget::default(), None)
+    fn channel_key() -> ChannelKey {
+        ChannelKey::new(key(1), &MemoryBudget::of_session(), None)
     }
 
     #[test]
-    fn e2_a_key_that_does_not_fit_is_fetched_once_and_order_is_kept() {
+    fn e2_after_a_wrong_key_one_fetch_is_made_and_the_order_is_kept() {
         let now = Instant::now();
-        let mut vault = vault();
-        assert_eq!(vault.open(sealed(1, "a"), now), plain("a"));
+        let mut channel_key = channel_key();
+        assert_eq!(channel_key.decrypt(encrypted(1, "a"), now), plain("a"));
         assert_eq!(
-            vault.open(sealed(2, "b"), now),
-            Opening::Fetch { fits: true },
-            "the key of the subscription is no fetch"
+            channel_key.decrypt(encrypted(2, "b"), now),
+            DecryptOutcome::FetchKey { fits: true },
+            "the key of the subscription counts as no fetch"
         );
-        vault.fetch(7, now);
-        assert_eq!(vault.open(sealed(1, "c"), now), Opening::Held, "also what the old key would open");
-        assert_eq!(vault.open(sealed(2, "d"), now), Opening::Held);
-        let opened: Vec<_> = vault.fetched(Some(key(2)), now).into_iter().map(|(_, opened)| opened).collect();
+        channel_key.fetch(7, now);
+        assert_eq!(
+            channel_key.decrypt(encrypted(1, "c"), now),
+            DecryptOutcome::Queued,
+            "also an event that the old key would decrypt"
+        );
+        assert_eq!(channel_key.decrypt(encrypted(2, "d"), now), DecryptOutcome::Queued);
+        let opened: Vec<_> = channel_key.fetched(Some(key(2)), now).into_iter().map(|(_, opened)| opened).collect();
         assert_eq!(opened, [Ok(b"b".to_vec()), Err(OpenError::WrongKey), Ok(b"d".to_vec())]);
-        assert_eq!(vault.open(sealed(2, "e"), now), plain("e"));
+        assert_eq!(channel_key.decrypt(encrypted(2, "e"), now), plain("e"));
     }
 
     #[test]
-    fn e2_between_two_fetches_10_s_pass_whatever_the_first_one_brought() {
-        for brought in [None, Some(key(1)), Some(key(3))] {
+    fn e2_there_are_10_s_between_two_fetches_whatever_the_result_of_the_first() {
+        for result in [None, Some(key(1)), Some(key(3))] {
             let start = Instant::now();
-            let mut vault = vault();
-            assert_eq!(vault.open(sealed(2, "a"), start), Opening::Fetch { fits: true });
-            vault.fetch(1, start);
-            vault.fetched(brought, start);
+            let mut channel_key = channel_key();
+            assert_eq!(channel_key.decrypt(encrypted(2, "a"), start), DecryptOutcome::FetchKey { fits: true });
+            channel_key.fetch(1, start);
+            channel_key.fetched(result, start);
             let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
-            assert_eq!(vault.open(sealed(2, "a"), almost), Opening::Failed(OpenError::WrongKey));
-            assert_eq!(vault.open(sealed(2, "a"), start + FETCH_AGAIN_AFTER), Opening::Fetch { fits: true });
+            assert_eq!(channel_key.decrypt(encrypted(2, "a"), almost), DecryptOutcome::Failed(OpenError::WrongKey));
+            assert_eq!(
+                channel_key.decrypt(encrypted(2, "a"), start + FETCH_AGAIN_AFTER),
+                DecryptOutcome::FetchKey { fits: true }
+            );
         }
     }
 
     #[test]
-    fn e2_another_connection_does_not_hasten_the_next_fetch() {
+    fn e2_another_connection_does_not_bring_the_next_fetch_forward() {
         let start = Instant::now();
-        let mut first = vault();
+        let mut first = channel_key();
         first.fetch(1, start);
-        let mut second = Vault::new(key(1), &MemoryBudget::default(), first.last_fetch());
-        assert_eq!(second.open(sealed(2, "a"), start), Opening::Failed(OpenError::WrongKey));
-        assert_eq!(second.open(sealed(2, "a"), start + FETCH_AGAIN_AFTER), Opening::Fetch { fits: true });
+        let mut second = ChannelKey::new(key(1), &MemoryBudget::of_session(), first.last_fetch());
+        assert_eq!(second.decrypt(encrypted(2, "a"), start), DecryptOutcome::Failed(OpenError::WrongKey));
+        assert_eq!(
+            second.decrypt(encrypted(2, "a"), start + FETCH_AGAIN_AFTER),
+            DecryptOutcome::FetchKey { fits: true }
+        );
     }
 
     #[test]
     fn e3_a_malformed_envelope_fetches_no_key() {
-        let event = Sealed { envelope: "{}".to_owned(), ..sealed(1, "") };
-        assert!(matches!(vault().open(event, Instant::now()), Opening::Failed(OpenError::Malformed(_))));
+        let event = EncryptedEvent { envelope: "{}".to_owned(), ..encrypted(1, "") };
+        assert!(matches!(
+            channel_key().decrypt(event, Instant::now()),
+            DecryptOutcome::Failed(OpenError::Malformed(_))
+        ));
     }
 
     #[test]
-    fn e2_what_waits_for_a_key_is_bounded() {
+    fn e2_the_queue_of_events_that_wait_for_a_key_is_bounded() {
         let now = Instant::now();
-        let mut vault = vault();
-        assert_eq!(vault.open(sealed(2, "x"), now), Opening::Fetch { fits: true });
-        vault.fetch(1, now);
+        let mut channel_key = channel_key();
+        assert_eq!(channel_key.decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: true });
+        channel_key.fetch(1, now);
         let mut waiting = 1;
-        while vault.open(sealed(2, "x"), now) == Opening::Held {
+        while channel_key.decrypt(encrypted(2, "x"), now) == DecryptOutcome::Queued {
             waiting += 1;
         }
-        assert_eq!(waiting, MAX_HELD);
-        assert_eq!(vault.give_up().len(), MAX_HELD + 1);
-        assert_eq!(vault.open(sealed(2, &"x".repeat(MAX_HELD_BYTES)), now), Opening::Full);
-        vault.fetched(None, now);
-        let large = sealed(2, &"x".repeat(MAX_HELD_BYTES));
+        assert_eq!(waiting, MAX_QUEUED);
+        assert_eq!(channel_key.flush().len(), MAX_QUEUED + 1);
+        assert_eq!(channel_key.decrypt(encrypted(2, &"x".repeat(MAX_QUEUED_BYTES)), now), DecryptOutcome::QueueFull);
+        channel_key.fetched(None, now);
+        let large = encrypted(2, &"x".repeat(MAX_QUEUED_BYTES));
         assert_eq!(
-            vault.open(large, now + FETCH_AGAIN_AFTER),
-            Opening::Fetch { fits: true },
-            "a large event fetches a key, too"
+            channel_key.decrypt(large, now + FETCH_AGAIN_AFTER),
+            DecryptOutcome::FetchKey { fits: true },
+            "a large event causes a fetch, too"
         );
     }
 
     #[test]
-    fn d3_what_waits_in_all_channels_shares_one_budget() {
+    fn d3_the_queues_of_all_channels_share_one_budget() {
         let now = Instant::now();
-        let budget = MemoryBudget::of(sealed(2, "x").bytes());
-        let mut vaults = [(); 2].map(|()| Vault::new(key(1), &budget, None));
-        assert_eq!(vaults[0].open(sealed(2, "x"), now), Opening::Fetch { fits: true });
-        assert_eq!(vaults[1].open(sealed(2, "x"), now), Opening::Fetch { fits: false });
-        vaults.iter_mut().for_each(|vault| vault.fetch(1, now));
-        assert_eq!(vaults[1].give_up().len(), 1);
-        assert_eq!(vaults[0].open(sealed(2, "x"), now), Opening::Full);
-        vaults[0].give_up();
-        assert_eq!(vaults[1].open(sealed(2, "x"), now), Opening::Held, "what is released makes room");
+        let budget = MemoryBudget::of(encrypted(2, "x").bytes());
+        let mut channel_keys = [(); 2].map(|()| ChannelKey::new(key(1), &budget, None));
+        assert_eq!(channel_keys[0].decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: true });
+        assert_eq!(channel_keys[1].decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: false });
+        channel_keys.iter_mut().for_each(|channel_key| channel_key.fetch(1, now));
+        assert_eq!(channel_keys[1].flush().len(), 1);
+        assert_eq!(channel_keys[0].decrypt(encrypted(2, "x"), now), DecryptOutcome::QueueFull);
+        channel_keys[0].flush();
+        assert_eq!(
+            channel_keys[1].decrypt(encrypted(2, "x"), now),
+            DecryptOutcome::Queued,
+            "a flushed queue makes room"
+        );
     }
 }

@@ -3,24 +3,28 @@
 use std::time::Instant;
 
 use super::{
-    Subscriptions, User,
-    subscription::{AtServer, Progress, Subscription},
+    subscription::{AtServer, Progress, Subscription, User},
+    subscriptions::Subscriptions,
 };
-use crate::{Name, event::Batch, session::limits::unanswered::Unanswered};
+use crate::{
+    Name,
+    event::Batch,
+    session::{interface::IsCurrent, limits::unanswered::UnansweredMessages},
+};
 
 /// The effect of a refusal because of too many messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Repeated {
-    /// No request was refused by it.
+    /// It refused no request.
     Nothing,
-    /// Requests are sent again. The server was not known to have a limit.
+    /// Requests are sent again. Until now the server was not known to have a limit.
     ForTheFirstTime,
     Again,
 }
 
 impl Subscriptions {
-    /// The requests for these channels were refused because there were too many messages. They are sent again. So is
-    /// the sign-in, if it was refused too. It is certain unless a client event may have been refused in their place.
+    /// The server refused the requests for these channels because of too many messages. They are sent again. So is the
+    /// sign-in, if it was refused too. `is_certain` is false if it may have refused a client event instead.
     pub fn repeat(
         &mut self,
         channels: &[Name],
@@ -40,7 +44,7 @@ impl Subscriptions {
     }
 
     fn repeat_one(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) -> bool {
-        self.has_doubts = true;
+        self.has_ambiguous_error = true;
         let Some(subscription) = self.by_name.get_mut(name) else { return false };
         let (is_requested, is_confirmed_too_early) =
             (subscription.is_requested(), subscription.is_confirmed_too_early());
@@ -51,11 +55,11 @@ impl Subscriptions {
         if is_requested {
             self.hold_back(name);
         } else if is_confirmed_too_early {
-            // Its permission has served already.
+            // The permission was used already.
             subscription.progress = Progress::Wanted;
             self.advance(name, user, batch, now);
         } else {
-            self.remove_answered(name);
+            self.remove_if_done(name);
         }
         is_requested || is_confirmed_too_early
     }
@@ -65,12 +69,12 @@ impl Subscriptions {
         self.pacing.holds_back(now)
     }
 
-    /// Lets time pass.
+    /// Advances to the time `now`.
     pub fn advance_pace(&mut self, now: Instant) {
         self.pacing.advance(now);
     }
 
-    /// When the next turn may begin, where there is a limit.
+    /// The time at which the next turn begins, if the server has a limit.
     pub fn turn(&self) -> Option<Instant> {
         self.pacing.deadline()
     }
@@ -84,7 +88,7 @@ impl Subscriptions {
         self.pacing.answered(now);
     }
 
-    /// Whether this refusal is that of a request that is sent again already.
+    /// Whether this refusal belongs to a request that is being sent again already.
     pub fn expects_refusal(&mut self) -> bool {
         self.pacing.expects_refusal()
     }
@@ -94,10 +98,10 @@ impl Subscriptions {
         self.pacing.cut(now);
     }
 
-    /// How long the list is of those about whom the server has to be told something.
+    /// The length of the queue of messages to the server.
     #[cfg(test)]
-    pub fn untold(&self) -> usize {
-        self.to_tell.len()
+    pub fn queued(&self) -> usize {
+        self.to_send.len()
     }
 
     #[cfg(test)]
@@ -108,14 +112,19 @@ impl Subscriptions {
     pub fn hold_back(&mut self, name: &Name) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         subscription.progress = Progress::HeldBack;
-        self.held_back.insert(subscription.intent.id(), name.clone());
+        self.held_back.insert(subscription.channel.intent.id(), name.clone());
     }
 
     /// The request whose turn it is.
-    pub fn next_held_back(&mut self, unanswered: &mut Unanswered, now: Instant) -> Option<String> {
+    pub fn next_held_back(
+        &mut self,
+        unanswered: &mut UnansweredMessages,
+        is_current: IsCurrent<'_>,
+        now: Instant,
+    ) -> Option<String> {
         while !self.held_back.is_empty() && !self.pacing.holds_back(now) {
             let (_, name) = self.held_back.pop_first()?;
-            let waits = |s: &&Subscription| s.progress == Progress::HeldBack && s.answers_current_wish();
+            let waits = |s: &&Subscription| s.progress == Progress::HeldBack && is_current(&s.channel);
             if self.by_name.get(&name).filter(waits).is_some() {
                 return Some(self.request(&name, unanswered, now));
             }

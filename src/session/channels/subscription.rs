@@ -1,106 +1,118 @@
-//! One channel that is wanted, or that the server must still be told to forget.
+//! One channel that the program wants, or that the server must still unsubscribe.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use super::{MAX_UNANSWERED, Rules, channel_key::Vault, members::Roster};
+use super::{channel_key::ChannelKey, members::MemberList};
 use crate::{
     ChannelAuth,
     delivery::memory_budget::{MemoryBudget, Reservation},
-    event::{Batch, ChannelSlot, Intent},
+    event::{Batch, ChannelSlot, Intent, Stamp},
     protocol::channel_name::ChannelKind,
     session::{
-        OwnOptions,
-        limits::unanswered::{Sent, Unanswered},
+        OwnOptions, Rules,
+        limits::unanswered::{Sent, UnansweredMessages},
     },
 };
 
+/// The maximum number of unanswered requests for one channel. Only a program that unsubscribes and subscribes again and
+/// again, on a silent server, makes more.
+const MAX_UNANSWERED: u32 = 16;
+
 pub(crate) struct Subscription {
-    pub intent: Arc<Intent>,
-    /// The wish that the subscription answers.
-    pub epoch: u64,
+    /// The intent of the program, with the epoch that this subscription follows.
+    pub channel: Stamp,
     pub kind: ChannelKind,
     pub progress: Progress,
-    /// A ready-made permission. It serves one socket.
+    /// A permission of the program. It serves one socket.
     pub ready: Option<ChannelAuth>,
     pub own: OwnOptions,
     /// The permission for the current socket, until the server has confirmed.
     pub permission: Option<Permission>,
     pub at_server: AtServer,
-    /// How many requests the server has not answered. More than one when an unsubscribe has overtaken a request: then the
-    /// next answer is not that to the last one.
+    /// The number of requests that the server has not answered. It is more than one if an unsubscribe has overtaken a
+    /// request. Then the next answer belongs to an older request.
     pub unanswered: u32,
     /// The attempt of the last request.
     pub last_request: u64,
-    /// The number under which a permission was last asked for: that of the attempt, or of one for an older wish whose answer
+    /// The number of the request for a permission that is under way. It may belong to an older intent, whose answer
     /// serves this one too.
     pub last_question: u64,
-    /// It stands in the list of those about whom the server has to be told something.
-    pub to_tell: bool,
-    /// When it was last subscribed, if that ended without the user's will.
+    /// Whether the channel is in `Subscriptions::to_send`.
+    pub is_queued: bool,
+    /// The time at which the connection was lost, if the channel was subscribed then.
     pub lost: Option<Instant>,
-    /// Of a presence channel.
-    pub roster: Roster,
-    /// Of an encrypted channel, once it is subscribed.
-    pub vault: Option<Vault>,
-    /// When the key was last fetched, on earlier connections of the same wish.
+    /// The members, on a presence channel.
+    pub members: MemberList,
+    /// The key, on an encrypted channel that is subscribed.
+    pub channel_key: Option<ChannelKey>,
+    /// The time of the last fetch of the key, on earlier connections of the same intent.
     pub last_fetch: Option<Instant>,
-    slot: Option<(u64, ChannelSlot)>,
+    /// The slot of the channel in the last batch that had one.
+    last_slot: ChannelSlot,
 }
 
-/// Whether the server holds the subscription, as far as this client knows.
+/// The state of the sign-in, for a presence channel whose permission names no user (A7).
+#[derive(Clone, Copy)]
+pub(crate) enum User {
+    SignedIn,
+    /// A sign-in is in progress.
+    Pending,
+    SignedOut,
+}
+
+/// Whether the server has the subscription, as far as the client knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtServer {
-    /// It was not asked to subscribe, it has refused by name, or it was asked to unsubscribe.
+    /// The server was not asked to subscribe, has refused by name, or was asked to unsubscribe.
     No,
-    /// An error that names no channel was taken for its refusal. A confirmation may still come.
+    /// An error without a channel was taken for a refusal. A confirmation may still come.
     Perhaps,
-    /// It was asked to subscribe.
+    /// The server was asked to subscribe.
     Asked,
 }
 
-/// A permission, and what it takes of what one client may keep.
+/// A permission, and the part of the memory budget that it takes.
 pub(crate) struct Permission {
     pub auth: ChannelAuth,
-    _share: Reservation,
+    _reservation: Reservation,
 }
 
-/// The number tells attempts for one channel apart, so that late answers and deadlines find nothing.
+/// The number of the attempt distinguishes the attempts of one channel, so that late answers and deadlines have no
+/// effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// To be requested, now or after the next connect.
+    /// The channel is to be requested, now or after the next connect.
     Wanted,
-    /// Those who authorise are asked.
+    /// The authorizer is asked for a permission.
     Authorizing(u64),
-    /// Authorised as whoever will be signed in.
+    /// The permission is there. The user is not signed in yet.
     AwaitingUser(u64),
-    /// To be requested with the permission.
+    /// The channel is to be requested with the permission.
     Authorized(u64),
-    /// Waits for its turn on a server that limits messages, with its permission where it needs one. Its time stands still
-    /// (S5).
+    /// The request waits for its turn on a server that limits messages. Its deadline pauses (S5).
     HeldBack,
-    /// Requested from the server.
+    /// The server was asked to subscribe.
     Requested(u64),
     Subscribed,
-    /// Refused or timed out. A reconnect or a new wish tries again.
+    /// The subscription was refused or timed out. A reconnect or another `subscribe` tries again.
     Failed,
-    /// The user does not want it any more.
-    Unwanted,
+    /// The program has unsubscribed.
+    Withdrawn,
 }
 
 impl Permission {
-    /// `None` when it does not fit beside what is kept already.
+    /// `None` if the memory budget is used up.
     pub fn within(budget: &MemoryBudget, auth: ChannelAuth) -> Option<Self> {
         let mut reservation = budget.reservation();
-        reservation.resize(auth.bytes()).then_some(Self { auth, _share: reservation })
+        reservation.resize(auth.bytes()).then_some(Self { auth, _reservation: reservation })
     }
 }
 
 impl Subscription {
-    pub fn new(intent: &Arc<Intent>, epoch: u64, members: &MemoryBudget) -> Self {
+    pub fn new(channel: &Stamp, members: &MemoryBudget) -> Self {
         Self {
-            intent: Arc::clone(intent),
-            epoch,
-            kind: ChannelKind::of(intent.name()),
+            channel: channel.clone(),
+            kind: ChannelKind::of(channel.intent.name()),
             progress: Progress::Failed,
             ready: None,
             own: OwnOptions::default(),
@@ -109,36 +121,34 @@ impl Subscription {
             unanswered: 0,
             last_request: 0,
             last_question: 0,
-            to_tell: false,
+            is_queued: false,
             lost: None,
-            roster: Roster::new(members),
-            vault: None,
+            members: MemberList::new(members),
+            channel_key: None,
             last_fetch: None,
-            slot: None,
+            last_slot: ChannelSlot::default(),
         }
     }
 
-    /// Another wish than before: what answered the old one does not answer this.
-    pub fn answer_wish(&mut self, intent: &Arc<Intent>, epoch: u64, members: &MemoryBudget) {
-        self.intent = Arc::clone(intent);
-        self.epoch = epoch;
+    /// The intent has changed: answers for the old one no longer count.
+    pub fn replace_intent(&mut self, channel: &Stamp, members: &MemoryBudget) {
+        self.channel = channel.clone();
         self.lost = None;
-        self.slot = None;
-        self.roster = Roster::new(members);
+        self.members = MemberList::new(members);
         self.ready = None;
         self.forget_secrets();
         self.last_fetch = None;
     }
 
-    /// E4: keys and permissions are wiped, which dropping them does.
+    /// E4: dropping keys and permissions wipes them.
     pub fn forget_secrets(&mut self) {
         self.permission = None;
-        self.last_fetch = self.vault.take().map_or(self.last_fetch, |vault| vault.last_fetch());
+        self.last_fetch = self.channel_key.take().map_or(self.last_fetch, |channel_key| channel_key.last_fetch());
     }
 
-    /// Whether the same wish, uttered again, is worth another attempt: after a failure, or with a permission for which the
-    /// attempt under way still waits.
-    pub fn can_begin_anew(&self, has_permission: bool) -> bool {
+    /// Whether another `subscribe` of the same intent begins another attempt: after a failure, or with a permission for
+    /// which the current attempt waits.
+    pub fn can_retry(&self, has_permission: bool) -> bool {
         match self.progress {
             Progress::Failed => true,
             Progress::Wanted | Progress::Authorizing(_) | Progress::AwaitingUser(_) => has_permission,
@@ -146,95 +156,89 @@ impl Subscription {
         }
     }
 
-    /// Whether it needs no permission, or there is somebody, or something, to get one from.
+    /// Whether the channel needs no permission, or there is a way to get one.
     pub fn can_be_authorized(&self, rules: &Rules) -> bool {
         !self.kind.needs_auth() || rules.can_authorize || self.own.authorizer.is_some() || self.ready.is_some()
     }
 
-    /// Whether the server owes an answer.
+    /// Whether the server was asked and has not answered.
     pub fn is_requested(&self) -> bool {
         matches!(self.progress, Progress::Requested(_))
     }
 
-    /// Whether a confirmation is the answer to the current wish. It wins over an error that was taken for a refusal (S6).
+    /// Whether a confirmation is the answer for the current intent. It wins over an error that was taken for a refusal
+    /// (S6).
     pub fn can_be_confirmed(&self) -> bool {
         match self.progress {
             Progress::Requested(_) => true,
-            Progress::Subscribed | Progress::Unwanted => false,
-            // Also while another attempt is being made: the permission of the last request is still there.
+            Progress::Subscribed | Progress::Withdrawn => false,
+            // This includes another attempt that is in progress: the permission of the last request is still there.
             _ => self.at_server == AtServer::Perhaps && (self.permission.is_some() || !self.kind.needs_auth()),
         }
     }
 
-    /// Whether the confirmation may have been that of an older request, and the answer to the last one is still to come.
+    /// Whether the confirmation may have answered an older request, so that the answer to the last one is still to
+    /// come.
     pub fn is_confirmed_too_early(&self) -> bool {
         self.progress == Progress::Subscribed && self.unanswered > 0
     }
 
-    /// Whether it waits to be sent again.
+    /// Whether the request waits to be sent again.
     pub fn is_repeated(&self) -> bool {
         self.progress == Progress::HeldBack && self.at_server == AtServer::Perhaps
     }
 
-    /// A request goes to the server.
-    pub fn note_request(&mut self, attempt: u64, unanswered: &mut Unanswered, now: Instant) {
-        let channel = self.intent.name().clone();
+    /// Records that a request is sent to the server.
+    pub fn note_request(&mut self, attempt: u64, unanswered: &mut UnansweredMessages, now: Instant) {
+        let channel = self.channel.intent.name().clone();
         if self.unanswered >= MAX_UNANSWERED {
             unanswered.forget(&channel, 1, now);
             self.unanswered -= 1;
         }
-        let is_users = self.is_users();
-        unanswered
-            .sent(if is_users { Sent::UserChannel { channel } } else { Sent::Subscription { channel, attempt } }, now);
+        let is_user_channel = self.is_user_channel();
+        unanswered.sent(
+            if is_user_channel { Sent::UserChannel { channel } } else { Sent::Subscription { channel, attempt } },
+            now,
+        );
         self.at_server = AtServer::Asked;
         self.unanswered += 1;
         self.last_request = attempt;
         self.progress = Progress::Requested(attempt);
     }
 
-    /// Whether that attempt is still under way.
+    /// Whether that attempt is still in progress.
     pub fn is_pending(&self, number: u64) -> bool {
         match self.progress {
             Progress::Authorizing(of)
             | Progress::AwaitingUser(of)
             | Progress::Authorized(of)
             | Progress::Requested(of) => of == number,
-            Progress::Wanted | Progress::HeldBack | Progress::Subscribed | Progress::Failed | Progress::Unwanted => {
+            Progress::Wanted | Progress::HeldBack | Progress::Subscribed | Progress::Failed | Progress::Withdrawn => {
                 false
             }
         }
     }
 
-    /// Whether a permission is still to come as the answer to that question.
+    /// Whether a permission is still to come as the answer to that request.
     pub fn asks_permission(&self, number: u64) -> bool {
         matches!(self.progress, Progress::Authorizing(_)) && self.last_question == number
     }
 
-    /// Whether the end of that attempt, for a permission, an answer or a newer key, is still to come.
+    /// Whether that attempt still waits for a permission, for an answer of the server, or for a newer key.
     pub fn awaits(&self, number: u64) -> bool {
         let is_answered = self.unanswered == 0 || self.last_request != number;
-        self.is_pending(number) || !is_answered || self.vault.as_ref().is_some_and(|vault| vault.is_fetching(number))
+        self.is_pending(number)
+            || !is_answered
+            || self.channel_key.as_ref().is_some_and(|channel_key| channel_key.is_fetching(number))
     }
 
-    /// Whether the user has not changed his mind since.
-    pub fn answers_current_wish(&self) -> bool {
-        self.intent.epoch() == self.epoch
+    /// Whether this is the channel of the signed-in user, to which the client subscribes by itself.
+    pub fn is_user_channel(&self) -> bool {
+        self.channel.intent.id() == Intent::USER
     }
 
-    /// Whether it is the channel of the signed-in user, to which the client subscribes by itself.
-    pub fn is_users(&self) -> bool {
-        self.intent.id() == Intent::USER
-    }
-
-    /// The channel's place in the batch with this number.
-    pub fn slot_in(&mut self, number: u64, batch: &mut Batch) -> ChannelSlot {
-        match self.slot {
-            Some((of, slot)) if of == number => slot,
-            _ => {
-                let slot = batch.add_channel(&self.intent, self.epoch);
-                self.slot = Some((number, slot));
-                slot
-            }
-        }
+    /// The channel's slot in this batch.
+    pub fn slot_in(&mut self, batch: &mut Batch) -> ChannelSlot {
+        batch.slot_of(&self.channel, &mut self.last_slot)
     }
 }

@@ -1,50 +1,50 @@
-//! How long to wait before the next attempt, and when to stop trying (R1, R2).
+//! The delay before the next attempt, and the limit of attempts (R1, R2).
 
 use std::time::{Duration, Instant};
 
-use crate::{Reconnect, protocol::close_code::Advice};
+use crate::{protocol::close_code::Advice, session::ReconnectPolicy};
 
-/// The first delay is drawn from nothing to this; each further one from twice as much.
+/// The first delay is random, up to this time. The bound doubles with each further delay.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 
-/// What 4100-4199 ask for.
+/// The minimum delay after a close code of 4100 to 4199.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
-/// A second "reconnect at once" within this time is not followed at once.
+/// A second "reconnect at once" within this time is delayed like any other.
 const AT_ONCE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 pub(crate) struct Backoff {
-    policy: Reconnect,
+    policy: ReconnectPolicy,
     /// Failed attempts in a row. A connection that was not stable counts as one.
     failures: u32,
     /// Delays in a row.
     delays: u32,
-    at_once: Option<Instant>,
+    last_immediate: Option<Instant>,
     random: SplitMix64,
 }
 
-/// What follows a failure.
+/// The next step after a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     After(Duration),
-    /// The policy allows no reconnecting at all.
+    /// The policy allows no reconnect.
     Never,
-    /// The policy's attempts are used up.
+    /// All attempts that the policy allows have failed.
     UsedUp,
 }
 
 impl Backoff {
-    pub fn new(policy: Reconnect, seed: u64) -> Self {
-        Self { policy, failures: 0, delays: 0, at_once: None, random: SplitMix64(seed) }
+    pub fn new(policy: ReconnectPolicy, seed: u64) -> Self {
+        Self { policy, failures: 0, delays: 0, last_immediate: None, random: SplitMix64(seed) }
     }
 
-    /// A connection was stable, or the user begins anew: what comes is the first attempt.
+    /// A connection was stable, or the program connects again: the next attempt counts as the first.
     pub fn reset(&mut self) {
         self.failures = 0;
         self.delays = 0;
     }
 
-    /// The number of the attempt that is being made or comes next.
+    /// The number of the current attempt, or of the next one.
     pub fn attempt(&self) -> u32 {
         self.failures.saturating_add(1)
     }
@@ -55,28 +55,28 @@ impl Backoff {
     }
 
     pub fn next(&mut self, advice: Advice, now: Instant) -> Next {
-        if self.policy.is_never() {
+        if self.policy.never {
             return Next::Never;
         }
-        if self.policy.attempts().is_some_and(|max| self.failures >= max) {
+        if self.policy.max_attempts.is_some_and(|max| self.failures >= max) {
             return Next::UsedUp;
         }
-        if advice == Advice::AtOnce && self.may_follow_at_once(now) {
+        if advice == Advice::AtOnce && self.may_reconnect_immediately(now) {
             return Next::After(Duration::ZERO);
         }
-        let delay = self.draw();
+        let delay = self.random_delay();
         Next::After(if advice == Advice::WaitLonger { delay.max(AT_LEAST) } else { delay })
     }
 
-    fn may_follow_at_once(&mut self, now: Instant) -> bool {
-        let recently = self.at_once.is_some_and(|last| now < last + AT_ONCE_AGAIN_AFTER);
-        self.at_once = Some(now);
+    fn may_reconnect_immediately(&mut self, now: Instant) -> bool {
+        let recently = self.last_immediate.is_some_and(|last| now < last + AT_ONCE_AGAIN_AFTER);
+        self.last_immediate = Some(now);
         !recently
     }
 
-    /// Delay n is drawn evenly from `min_delay` to min(`max_delay`, 1 s x 2^(n-1)).
-    fn draw(&mut self) -> Duration {
-        let (min, max) = self.policy.delays();
+    /// A random delay. The n-th is from `min_delay` to min(`max_delay`, 1 s x 2^(n-1)).
+    fn random_delay(&mut self) -> Duration {
+        let ReconnectPolicy { min_delay: min, max_delay: max, .. } = self.policy;
         let doubled = FIRST_DELAY.saturating_mul(1u32.checked_shl(self.delays).unwrap_or(u32::MAX));
         self.delays = self.delays.saturating_add(1);
         let span = doubled.min(max).saturating_sub(min);
@@ -84,11 +84,11 @@ impl Backoff {
     }
 }
 
-/// Steele, Lea and Flood's SplitMix64. Delays need to differ between clients, not to be unpredictable.
+/// SplitMix64, by Steele, Lea and Flood. Delays must differ between clients, but need not be unpredictable.
 struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// Evenly from 0 (included) to 1 (excluded).
+    /// A number from 0 (included) to 1 (excluded), evenly distributed.
     fn fraction(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -103,9 +103,10 @@ impl SplitMix64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Reconnect;
 
     fn delays(policy: Reconnect, advice: Advice, n: usize, seed: u64) -> Vec<Duration> {
-        let mut backoff = Backoff::new(policy, seed);
+        let mut backoff = Backoff::new(policy.policy(), seed);
         let mut now = Instant::now();
         (0..n)
             .map(|_| {
@@ -147,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn r1_never_and_max_attempts_end_it() {
+    fn r1_never_and_max_attempts_end_the_attempts() {
         let now = Instant::now();
-        assert_eq!(Backoff::new(Reconnect::never(), 1).next(Advice::AtOnce, now), Next::Never);
-        let mut backoff = Backoff::new(Reconnect::default().max_attempts(2), 1);
+        assert_eq!(Backoff::new(Reconnect::never().policy(), 1).next(Advice::AtOnce, now), Next::Never);
+        let mut backoff = Backoff::new(Reconnect::default().max_attempts(2).policy(), 1);
         backoff.failed();
         assert!(matches!(backoff.next(Advice::BackOff, now), Next::After(_)));
         backoff.failed();
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn r2_a_second_reconnect_at_once_within_ten_seconds_backs_off() {
-        let mut backoff = Backoff::new(Reconnect::default().min_delay(Duration::from_millis(1)), 3);
+        let mut backoff = Backoff::new(Reconnect::default().min_delay(Duration::from_millis(1)).policy(), 3);
         let start = Instant::now();
         assert_eq!(backoff.next(Advice::AtOnce, start), Next::After(Duration::ZERO));
         assert_ne!(backoff.next(Advice::AtOnce, start + Duration::from_secs(9)), Next::After(Duration::ZERO));

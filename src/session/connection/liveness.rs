@@ -1,14 +1,14 @@
-//! Whether the peer is alive (R6).
+//! Detects a dead peer (R6).
 //!
-//! Any inbound byte counts as life. A `pusher:ping` is sent when nothing came in, or nothing went out, for the activity
-//! timeout: some servers only look at what they send, others only at what they receive. When then nothing comes in for
-//! the pong timeout, the socket is given up.
+//! Any inbound byte is a sign of life. The client sends a `pusher:ping` if no byte came in, or no message went out, for
+//! the activity timeout: some servers only count the messages that they send, others only those that they receive. If
+//! no byte comes in for the pong timeout after that, the session gives up the socket.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     protocol::frame::Outgoing,
-    session::{FromSocket, earliest},
+    session::{FromSocket, interface::earliest},
 };
 
 pub(crate) struct Liveness {
@@ -16,19 +16,19 @@ pub(crate) struct Liveness {
     pong_timeout: Duration,
     last_in: Instant,
     last_out: Instant,
-    /// Since when an answer, or any other sign of life, is awaited.
+    /// The time since which a sign of life is awaited, after a ping.
     awaiting: Option<Instant>,
-    /// Since when the peer takes no byte of what is to be written.
+    /// The time since which the peer has taken no byte of the data to write.
     stuck: Option<Instant>,
-    /// Since when the reader does not read, because a queue is full: silence means nothing now (H4).
+    /// The time since which the reader does not read, because a queue is full. The silence means nothing then (H4).
     paused: Option<Instant>,
     ping_due: bool,
     pong_due: bool,
-    /// When the oldest ping was sent that has no answer yet.
+    /// The time of the oldest ping without an answer.
     pinged: Option<Instant>,
 }
 
-/// Why a socket is given up.
+/// The reason to give up a socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
     Silent { silence: Duration },
@@ -51,13 +51,13 @@ impl Liveness {
         }
     }
 
-    /// Learns from what the socket does. What it brings is for others.
+    /// Observes an event of the socket.
     pub fn observe(&mut self, event: &FromSocket<'_>, now: Instant) {
         match event {
             FromSocket::Bytes => self.received(now),
             FromSocket::Paused => {
                 self.paused.get_or_insert(now);
-                // An answer that is read later would measure the pause.
+                // An answer that is read after the pause would measure the pause.
                 self.pinged = None;
             }
             FromSocket::WriteBlocked { progress: true } => self.stuck = Some(now),
@@ -67,7 +67,7 @@ impl Liveness {
         }
     }
 
-    /// The reader reads again. Returns for how long it did not.
+    /// The reader reads again. Returns the length of the pause.
     pub fn resume(&mut self, now: Instant) -> Duration {
         self.received(now);
         self.paused.take().map(|since| now.saturating_duration_since(since)).unwrap_or_default()
@@ -90,17 +90,17 @@ impl Liveness {
         self.last_out = now;
     }
 
-    /// The peer asked. Several questions that could not be answered yet get one answer.
+    /// The peer sent a ping. Several pings that could not be answered yet get one answer.
     pub fn answer_ping(&mut self) {
         self.pong_due = true;
     }
 
-    /// Pings now, and awaits a sign of life.
+    /// Sends a ping, and awaits a sign of life.
     pub fn probe(&mut self, now: Instant) {
         self.ping_due = true;
         if self.awaiting.is_none() {
-            // Something else than its answer was the sign of life after an older ping. That answer may never come, and the
-            // next one is not to be taken for it.
+            // Other data than the answer was the sign of life after an older ping. That answer may never come, and the
+            // next answer must not be taken for it.
             self.pinged = None;
             self.awaiting = Some(now);
         }
@@ -115,8 +115,8 @@ impl Liveness {
         Some(ping)
     }
 
-    /// How long the answer to a ping took. Answers carry no number but come in order, so that the first one is to the oldest
-    /// ping since the last sign of life; of those that were sent meanwhile none is measured.
+    /// The time from a ping to its answer. Answers have no number but come in order, so the first answer belongs to the
+    /// oldest ping since the last sign of life. Pings between the two are not measured.
     pub fn round_trip(&mut self, now: Instant) -> Option<Duration> {
         self.pinged.take().map(|at| now.saturating_duration_since(at))
     }
@@ -125,7 +125,7 @@ impl Liveness {
         earliest([Some(self.ping_at()), self.silent_at(), self.stuck_at()])
     }
 
-    /// Pings where it is time to, and says when all is lost.
+    /// Sends a ping if it is due. Returns the reason if the socket is to be given up.
     pub fn expire(&mut self, now: Instant) -> Option<Expiry> {
         if self.silent_at().is_some_and(|at| at <= now) {
             return Some(Expiry::Silent { silence: now.saturating_duration_since(self.last_in) });
@@ -135,7 +135,8 @@ impl Liveness {
         }
         if self.ping_at() <= now {
             self.probe(now);
-            // Counted from the decision, so that a ping that cannot be written yet is not decided again and again.
+            // The time of the decision counts, so that a ping that cannot be written yet is not decided again and
+            // again.
             self.last_out = now;
         }
         None
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn r6_silence_is_answered_with_a_ping_and_then_given_up() {
+    fn r6_silence_causes_a_ping_and_then_the_end() {
         let (mut liveness, start) = liveness();
         assert_eq!(liveness.deadline(), Some(start + ACTIVITY));
         assert_eq!(liveness.expire(start + ACTIVITY), None);
@@ -202,12 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn h4_silence_while_paused_is_not_taken_for_death() {
+    fn h4_silence_while_paused_does_not_end_the_connection() {
         let (mut liveness, start) = liveness();
         liveness.observe(&FromSocket::Paused, start);
         for step in 1..100 {
             assert_eq!(liveness.expire(start + step * ACTIVITY), None);
-            assert_eq!(liveness.next_message(start), Some(Outgoing::Ping), "pings go on");
+            assert_eq!(liveness.next_message(start), Some(Outgoing::Ping), "pings are still sent");
         }
         assert_eq!(liveness.resume(start + 100 * ACTIVITY), 100 * ACTIVITY);
         assert_eq!(liveness.expire(start + 100 * ACTIVITY + PONG), None);
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn the_answer_to_a_ping_is_measured_once() {
         let (mut liveness, start) = liveness();
-        assert_eq!(liveness.round_trip(start), None, "nobody asked");
+        assert_eq!(liveness.round_trip(start), None, "there was no ping");
         liveness.probe(start);
         assert_eq!(liveness.round_trip(start), None, "not sent yet");
         assert_eq!(liveness.next_message(start), Some(Outgoing::Ping));

@@ -1,4 +1,4 @@
-//! Where the connection stands, with what each stage needs to know.
+//! The phase of the connection, with the data of each phase.
 
 use std::{
     sync::Arc,
@@ -8,27 +8,27 @@ use std::{
 use super::liveness::Liveness;
 use crate::{ConnectPhase, Error, session::Generation};
 
-/// A connection that lasted so long counts as a success. One that is accepted and then closed at once does not, so that
-/// a server that does so is not hammered (R1).
+/// A connection of at least this length counts as a success. A shorter one counts as a failure, so that a server that
+/// accepts and closes at once is not called again and again (R1).
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
-/// A `pusher:error` explains the end of the socket only when the end follows so soon (R3).
+/// A `pusher:error` explains the end of the socket if the end follows within this time (R3).
 const EXPLAINS_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) enum Phase {
-    /// No connection, and none wished for.
+    /// The client has no connection, and makes no attempt.
     Idle,
-    /// An attempt is being made, from resolving the name to awaiting the first message.
+    /// An attempt is in progress, from the resolution of the name to the first message.
     Connecting(Attempt),
     /// The server has confirmed the connection.
     Connected(Online),
-    /// Backing off before the next attempt.
+    /// The client waits before the next attempt.
     Waiting { until: Instant },
 }
 
 pub(crate) struct Attempt {
     pub generation: Generation,
-    /// Absolute, for all phases together (C3).
+    /// The deadline for all phases together (C3).
     pub deadline: Instant,
     pub phase: ConnectPhase,
 }
@@ -42,33 +42,33 @@ pub(crate) struct Online {
 
 /// The last `pusher:error` that was not given to a subscription, a sign-in or a client event.
 pub(crate) struct RememberedError {
-    /// A code that explains an end, if the error has one.
+    /// The code, if it explains the end of a connection.
     pub code: Option<u16>,
     pub message: String,
     pub at: Instant,
 }
 
-/// What a failed first attempt leads to.
+/// The effect of a failed first attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Persistence {
-    /// The end: `connect` reports it.
+    /// The client stops, and `connect` returns the error.
     Once,
-    /// Another attempt, by the policy.
+    /// The client tries again by the policy.
     ForGood,
 }
 
-/// A time without a connection that is wished for.
+/// A time without a connection while the program wants one.
 pub(crate) struct Outage {
-    /// When the state becomes `Unavailable`, as in the official clients.
-    told_at: Instant,
+    /// The time at which the state becomes `Unavailable`, as in the official clients.
+    due_at: Instant,
     /// Whether the state `Unavailable` has been reported in this outage.
-    pub told: bool,
-    /// Why the last attempt failed.
+    pub is_reported: bool,
+    /// The error of the last attempt.
     pub cause: Option<Arc<Error>>,
 }
 
 impl Phase {
-    /// The generation whose socket may speak.
+    /// The generation of the current socket.
     pub fn generation(&self) -> Option<Generation> {
         match self {
             Self::Connecting(attempt) => Some(attempt.generation),
@@ -89,8 +89,8 @@ impl Online {
         self.since + STABLE_AFTER <= now
     }
 
-    /// Remembers an error that belongs to no message. Servers answer single messages on open sockets with 4000-4099, and from 4300
-    /// on, too, so that only 4100-4299 explain an end.
+    /// Remembers an error that belongs to no message. Servers send 4000-4099, and 4300 and above, on sockets that stay
+    /// open, so that only 4100-4299 explain an end.
     pub fn remember(&mut self, code: Option<u16>, message: &str, at: Instant) {
         // An error that waited for its attribution is older than one that was reported at once.
         if self.last_error.as_ref().is_none_or(|last| last.at <= at) {
@@ -99,16 +99,18 @@ impl Online {
         }
     }
 
-    /// R3: the code of the last `pusher:error` stands in for a close code that is missing or not Pusher's. What this
-    /// client ended by itself explains itself.
+    /// R3: the code of the last `pusher:error` replaces a close code that is missing or not one of Pusher. If the
+    /// client has ended the connection, its own error stays.
     pub fn explain(&self, error: Error, now: Instant) -> Error {
-        let is_open = match &error {
+        let is_unexplained = match &error {
             Error::ConnectionLost { .. } => true,
             Error::ConnectionClosed { .. } => error.code().is_none(),
             _ => false,
         };
         match &self.last_error {
-            Some(RememberedError { code: Some(code), message, at }) if is_open && now <= *at + EXPLAINS_WITHIN => {
+            Some(RememberedError { code: Some(code), message, at })
+                if is_unexplained && now <= *at + EXPLAINS_WITHIN =>
+            {
                 Error::ConnectionClosed { code: *code, message: message.clone() }
             }
             _ => error,
@@ -119,14 +121,14 @@ impl Online {
 impl Outage {
     /// An outage that begins now, and is reported after this time.
     pub fn begin(now: Instant, unavailable_timeout: Duration) -> Self {
-        Self { told_at: now + unavailable_timeout, told: false, cause: None }
+        Self { due_at: now + unavailable_timeout, is_reported: false, cause: None }
     }
 
-    pub fn told_at(&self) -> Instant {
-        self.told_at
+    pub fn due_at(&self) -> Instant {
+        self.due_at
     }
 
-    pub fn is_to_be_told(&self, now: Instant) -> bool {
-        !self.told && self.told_at() <= now
+    pub fn is_due(&self, now: Instant) -> bool {
+        !self.is_reported && self.due_at() <= now
     }
 }

@@ -1,5 +1,4 @@
-//! Limits of servers: how fast requests are sent, and which request a refusal belongs to.
+//! Limits of servers: the pace of requests, and the messages without an answer.
 
 pub(crate) mod pacing;
-pub(crate) mod refusals;
 pub(crate) mod unanswered;

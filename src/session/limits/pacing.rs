@@ -1,50 +1,52 @@
 //! The pace of subscriptions on a server that limits messages (S10).
 //!
-//! Servers count every kind of message, many of them in windows of fixed length. Until there is a sign of a limit,
-//! nothing is held back. Then subscriptions are sent in *rounds*: each is answered before the next, which has twice as
-//! many requests. Once the limit is known, they are also sent in *periods*, up to an *allowance* in each of them.
+//! Servers count every kind of message, many of them in windows of fixed length. Until there is a sign of a limit, all
+//! requests are sent at once. Then subscriptions are sent in *rounds*: each round is answered before the next one,
+//! which has twice as many requests. Once the limit is known, they are also sent in *periods*, up to an *allowance* in
+//! each of them.
 //!
-//! * A server that refuses by 4301 tells its allowance by what it answered before. A quarter of that is left to client
-//!   events and pings. After pauses of 1 s, 2 s, 3 s and so on, one request asks whether the window is over; the time
-//!   until that is answered is the length of a period. An allowance that was too small grows with each period.
-//! * A server that ends the connection in the middle of a burst may have a limit, or something else has ended it. The
-//!   next connection sends in rounds, without pauses. If it ends after the same number of answers, that number is the
-//!   limit, unless the server has answered far more requests within one second before. To ask for the length of the
-//!   window would cost a connection. So periods begin long, and are halved after every four periods, until the server
-//!   ends another connection. From then on a period is twice as long as the one that was too short.
+//! * A server that refuses by 4301 reveals its allowance by the number of messages that it answered before. A quarter
+//!   of that is left to client events and pings. After pauses of 1 s, 2 s, 3 s and so on, one request tests whether the
+//!   window is over. The time until a request is answered is the length of a period. An allowance that was too small
+//!   grows with each period.
+//! * A server that ends the connection in the middle of a burst may have a limit, or may have another reason. The next
+//!   connection sends in rounds, without pauses. If it ends after the same number of answers, that number is the limit,
+//!   unless the server has answered far more requests within one second before. A test of the length of the window
+//!   would cost a connection. So periods begin long, and are halved after every four periods, until the server ends
+//!   another connection. From then on a period is twice as long as the one that was too short.
 //!
-//! The limit survives reconnects, and is forgotten ten minutes after the last refusal. A request that is not answered
-//! holds up the next round for 2 s.
+//! The limit outlives reconnects, and is forgotten ten minutes after the last refusal. A request without an answer
+//! delays the next round for 2 s.
 
 use std::time::{Duration, Instant};
 
-/// The first pause after a refusal, and by how much the next one is longer.
+/// The first pause after a refusal. Each further pause is longer by this time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Servers have windows of up to a minute by default, of which such a pause wastes little.
+/// Windows of servers last up to a minute by default, so a pause of this length wastes little.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The length of a period while nothing is known of the server's windows.
+/// The length of a period while the window of the server is unknown.
 const FIRST_PERIOD: Duration = Duration::from_secs(10);
 
-/// If the server's windows are shorter, several of them fit into one period. This costs only time.
+/// If the window of the server is shorter, one period covers several of them. This costs only time.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(2500);
 const LONGEST_PERIOD: Duration = Duration::from_secs(60);
 
-/// A server that ends a connection because of a burst of subscriptions does so at once. The client waits for an answer
-/// up to this time.
+/// A server that ends a connection because of a burst of subscriptions does so within this time. The client waits for
+/// an answer up to this time.
 const SOON: Duration = Duration::from_secs(2);
 
 /// Limits depend on a server and its load, and both change.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
-/// Fewer requests are no burst: nearly all connections that end so soon after them do so for another reason.
+/// The minimum size of a burst. Nearly all connections that end after fewer requests have another reason.
 const BURST: u32 = 5;
 
-/// Enough to fill any connection, and a bound for what grows with each round.
+/// The maximum number of requests in a round, which doubles with each round. It is enough to fill any connection.
 const WIDEST: u32 = 1024;
 
-/// After this number of periods, shorter ones are tried.
+/// Shorter periods are tried after this number of periods.
 const PERIODS_OF_A_LENGTH: u32 = 4;
 
 #[derive(Default)]
@@ -54,61 +56,63 @@ pub(crate) struct Pacing {
     throughput: Throughput,
 }
 
-/// How many requests the server has answered within a second of one connection: its limit is not far less.
+/// The most requests that the server has answered within one second of a connection. Its limit is not far below.
 #[derive(Default)]
 struct Throughput {
-    /// The second that is being counted: its begin, and the answers so far.
+    /// The current second: its beginning, and the number of answers.
     second: Option<(Instant, u32)>,
-    /// The most answers within one second, and the time of that second.
+    /// The time of the best second, and its number of answers.
     most: Option<(Instant, u32)>,
 }
 
-/// The requests of this period, or of the last seconds where no limit is known.
+/// The requests of this period, or of the last seconds if no limit is known.
 #[derive(Default)]
 struct Burst {
-    /// When its first and its last request were sent.
+    /// The times of its first and its last request.
     sent_at: Option<(Instant, Instant)>,
     sent: u32,
     answered: u32,
 }
 
-/// A server's limit, as far as it is known.
+/// The limit of a server, as far as it is known.
 struct Limit {
-    /// How many requests a period may have; `None` until the server has answered some in a window of known begin.
+    /// The number of requests in a period. `None` until the server has answered requests in a window whose beginning is
+    /// known.
     allowance: Option<u32>,
     period: Period,
     turn: Turn,
-    /// How many requests this round has, and how many of them are still to be sent.
+    /// The number of requests in this round, and the number of those that are still to be sent.
     round: (u32, u32),
-    /// When the last refusal came.
+    /// The time of the last refusal.
     refused_at: Instant,
-    /// How many requests were taken for refused at last, and how many of them the server has answered nevertheless.
+    /// The number of requests that the last refusal seemed to refuse, and of those that the server has answered after
+    /// all.
     refused: u32,
-    answered_nevertheless: u32,
-    /// How many further refusals are to come for requests that will be sent again already.
-    owed: u32,
-    /// How many periods have begun on this connection.
+    answered_anyway: u32,
+    /// The number of further refusals to expect, for requests that are being sent again already.
+    expected_refusals: u32,
+    /// The number of periods that have begun on this connection.
     periods: u32,
 }
 
-/// How long a period lasts.
+/// The length of a period.
 #[derive(Clone, Copy)]
 enum Period {
-    /// The last connection ended in the middle of a burst, after this number of answers. Nothing else speaks of a
+    /// The last connection ended in the middle of a burst, after this number of answers. This is the only sign of a
     /// limit.
     Endless { answered: u32 },
-    /// Its end is being asked for, since the first request of a window that is used up.
+    /// The length is being tested, since the first request of a window that is used up.
     Unknown { since: Instant, refusals: u32 },
-    /// From the first request of a window to the first answer in the next one.
+    /// The time from the first request of a window to the first answer in the next one.
     Known(Duration),
-    /// The server ends connections. The next period begins after `length`, this one began after `before`, and none
-    /// becomes shorter than `shortest`. This is the number of periods of this length.
+    /// The server ends connections. The next period begins after `length`; this one began after `before`. No period is
+    /// shorter than `shortest`. `count` is the number of periods of this length.
     Tried { length: Duration, before: Duration, shortest: Duration, count: u32 },
 }
 
 enum Turn {
     Open,
-    /// Nothing is sent until then.
+    /// Requests wait until this time.
     ClosedUntil(Instant),
 }
 
@@ -133,7 +137,7 @@ impl Pacing {
         }
         self.burst.add(now);
         let Some(limit) = &mut self.limit else { return };
-        limit.owed = 0;
+        limit.expected_refusals = 0;
         limit.round.1 = limit.round.1.saturating_sub(1);
         if limit.allowance.is_some_and(|allowance| self.burst.sent >= allowance) {
             let began = self.burst.began().unwrap_or(now);
@@ -141,7 +145,7 @@ impl Pacing {
         }
     }
 
-    /// The server has answered a request, whether well or not: it was within the limit.
+    /// The server has confirmed or refused a request, so the request was within the limit.
     pub fn answered(&mut self, now: Instant) {
         self.throughput.answered(now);
         let Some(limit) = &mut self.limit else {
@@ -149,11 +153,11 @@ impl Pacing {
             return;
         };
         if self.burst.unanswered() == 0 {
-            // It answers a request that was taken for refused.
-            limit.owed = limit.owed.saturating_sub(1);
-            limit.answered_nevertheless = limit.answered_nevertheless.saturating_add(1);
-            if limit.answered_nevertheless >= limit.refused && limit.allowance.is_none() {
-                // The refusal was that of another message, and nothing else speaks of a limit.
+            // This answers a request that seemed to be refused.
+            limit.expected_refusals = limit.expected_refusals.saturating_sub(1);
+            limit.answered_anyway = limit.answered_anyway.saturating_add(1);
+            if limit.answered_anyway >= limit.refused && limit.allowance.is_none() {
+                // The refusal was about another message, and there is no other sign of a limit.
                 self.limit = None;
             }
             return;
@@ -168,22 +172,22 @@ impl Pacing {
         }
     }
 
-    /// The server takes no more messages for now; this number of requests will be sent again. The pauses become longer
-    /// only if it is certain that they were refused. True when no limit was known.
+    /// The server takes no more messages for now; this number of requests will be sent again. The pauses grow only if
+    /// `is_certain`: if these requests were refused for certain. Returns true if no limit was known.
     pub fn refused(&mut self, requests: u32, is_certain: bool, now: Instant) -> bool {
         let burst = std::mem::take(&mut self.burst);
         let began = burst.began().unwrap_or(now);
-        let is_news = self.limit.as_ref().is_none_or(|limit| matches!(limit.period, Period::Endless { .. }));
+        let is_first = self.limit.as_ref().is_none_or(|limit| matches!(limit.period, Period::Endless { .. }));
         let limit = self.limit.get_or_insert_with(|| Limit::new(Period::Unknown { since: began, refusals: 0 }, now));
         if burst.answered > 0 && is_certain {
-            limit.allowance = Some(most_of(burst.answered));
+            limit.allowance = Some(three_quarters(burst.answered));
         }
         let (since, refusals, known) = match limit.period {
             Period::Unknown { since, refusals } if burst.answered == 0 => {
                 (since, refusals + u32::from(is_certain), None)
             }
             Period::Known(length) if burst.answered > 0 => (began, 1, Some(began + length)),
-            // The window that is used up is the one before.
+            // The window before this one is used up.
             Period::Known(length) => (began.checked_sub(length).unwrap_or(began), 1, None),
             _ => (began, 1, None),
         };
@@ -191,20 +195,19 @@ impl Pacing {
         let pause = PAUSE.saturating_mul(refusals.max(1)).min(LONGEST_PAUSE);
         limit.turn = Turn::ClosedUntil(known.unwrap_or(now).max(now + pause));
         limit.begin_round(1);
-        (limit.refused_at, limit.owed) = (now, requests.saturating_sub(1));
-        (limit.refused, limit.answered_nevertheless) = (requests, 0);
-        is_news
+        (limit.refused_at, limit.expected_refusals) = (now, requests.saturating_sub(1));
+        (limit.refused, limit.answered_anyway) = (requests, 0);
+        is_first
     }
 
-    /// Whether this refusal is that of a request that will be sent again already.
+    /// Whether this refusal belongs to a request that is being sent again already.
     pub fn expects_refusal(&mut self) -> bool {
-        let Some(limit) = self.limit.as_mut().filter(|limit| limit.owed > 0) else { return false };
-        limit.owed -= 1;
+        let Some(limit) = self.limit.as_mut().filter(|limit| limit.expected_refusals > 0) else { return false };
+        limit.expected_refusals -= 1;
         true
     }
 
-    /// The server ended the connection without giving a reason. In the middle of a burst of requests, that may be its
-    /// limit.
+    /// The server ended the connection without a reason. In the middle of a burst of requests, this may be its limit.
     pub fn cut(&mut self, now: Instant) {
         let burst = std::mem::take(&mut self.burst);
         let is_soon = burst.sent_at.is_some_and(|(_, last)| now <= last + SOON);
@@ -225,7 +228,7 @@ impl Pacing {
         self.burst = Burst::default();
         self.throughput.second = None;
         let Some(limit) = &mut self.limit else { return };
-        (limit.turn, limit.owed, limit.periods) = (Turn::Open, 0, 0);
+        (limit.turn, limit.expected_refusals, limit.periods) = (Turn::Open, 0, 0);
         limit.begin_round(1);
         match limit.period {
             Period::Unknown { .. } => limit.period = Period::Known(FIRST_PERIOD),
@@ -234,7 +237,7 @@ impl Pacing {
         }
     }
 
-    /// When [`advance`](Self::advance) has something to do.
+    /// The time at which to call [`advance`](Self::advance).
     pub fn deadline(&self) -> Option<Instant> {
         let limit = self.limit.as_ref()?;
         match limit.turn {
@@ -244,7 +247,7 @@ impl Pacing {
         }
     }
 
-    /// Lets time pass.
+    /// Advances to the time `now`.
     pub fn advance(&mut self, now: Instant) {
         let Some(limit) = &mut self.limit else { return };
         if limit.refused_at + FORGOTTEN_AFTER <= now {
@@ -277,7 +280,7 @@ impl Throughput {
         }
     }
 
-    /// Whether the server may have a limit of this number. Windows that end in the same second allow it a little more.
+    /// Whether the server may have this limit. Windows that end in the same second allow a little more.
     fn allows(&self, limit: u32, now: Instant) -> bool {
         self.most(now) <= limit.saturating_add(limit / 4)
     }
@@ -311,13 +314,13 @@ impl Limit {
             round: (1, 1),
             refused_at: now,
             refused: 0,
-            answered_nevertheless: 0,
-            owed: 0,
+            answered_anyway: 0,
+            expected_refusals: 0,
             periods: 0,
         }
     }
 
-    /// A period has passed. Where it was used up and nothing was refused, the next one may have more in the same time.
+    /// A period is over. If it was used up without a refusal, the next one may have more requests in the same time.
     fn begin_period(&mut self) {
         self.turn = Turn::Open;
         self.begin_round(1);
@@ -339,12 +342,12 @@ impl Limit {
         self.round = (requests, requests);
     }
 
-    /// The server ended a connection in spite of the pace. In its first period the allowance was too large, later the
+    /// The server ended a connection in spite of the pace. In the first period the allowance was too large; later the
     /// periods were too short.
     fn cut(&mut self, burst: &Burst, is_plausible: bool, now: Instant) {
-        let allowance = most_of(burst.answered);
+        let allowance = three_quarters(burst.answered);
         match self.period {
-            // This server refuses by errors, so that the end has another reason.
+            // This server refuses by errors, so the end has another reason.
             Period::Unknown { .. } | Period::Known(_) => return,
             Period::Endless { answered } if is_plausible && burst.answered > 0 && burst.answered == answered => {
                 self.allowance = Some(allowance);
@@ -354,7 +357,7 @@ impl Limit {
             Period::Endless { .. } => self.period = Period::Endless { answered: burst.answered },
             Period::Tried { length, .. } if self.periods == 0 => {
                 let before = self.allowance.unwrap_or(burst.sent);
-                self.allowance = Some(allowance.min(most_of(before)));
+                self.allowance = Some(allowance.min(three_quarters(before)));
                 self.period = Period::tried(length.max(FIRST_PERIOD), SHORTEST_PERIOD);
             }
             Period::Tried { before, .. } => {
@@ -380,7 +383,7 @@ impl Period {
 }
 
 /// Three quarters, and at least one.
-fn most_of(count: u32) -> u32 {
+fn three_quarters(count: u32) -> u32 {
     (count - count / 4).max(1)
 }
 
@@ -390,7 +393,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Sends as many requests as it may, each answered at once. Returns how many.
+    /// Sends as many requests as allowed, each answered at once. Returns their number.
     fn send_all(pacing: &mut Pacing, now: Instant) -> u32 {
         let mut count = 0;
         while count < 10_000 && !pacing.holds_back(now) {
@@ -416,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_a_refusal_tells_the_allowance_and_the_pauses_tell_the_period() {
+    fn s10_a_refusal_reveals_the_allowance_and_the_pauses_reveal_the_period() {
         let start = Instant::now();
         let mut pacing = after_burst(100, 60, start);
         assert!(pacing.refused(40, true, start));
@@ -424,8 +427,8 @@ mod tests {
             assert_eq!(pacing.deadline(), Some(start + at * SECOND));
             assert!(!pacing.holds_back(start + at * SECOND));
             pacing.sent(start + at * SECOND);
-            assert!(pacing.holds_back(start + at * SECOND), "one alone");
-            assert!(!pacing.refused(1, true, start + at * SECOND), "no news");
+            assert!(pacing.holds_back(start + at * SECOND), "one request alone");
+            assert!(!pacing.refused(1, true, start + at * SECOND), "the limit was known");
         }
         let next = start + 10 * SECOND;
         assert_eq!(send_all(&mut pacing, next), 45);
@@ -463,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_after_one_cut_nothing_waits_for_more_than_answers() {
+    fn s10_after_one_cut_requests_wait_for_answers_only() {
         let start = Instant::now();
         let mut pacing = after_burst(100, 60, start);
         pacing.cut(start + SECOND);
@@ -476,7 +479,7 @@ mod tests {
         }
         cut_after(&mut pacing, 30, start);
         pacing.begin_connection();
-        assert_eq!(send_all(&mut pacing, start), 10_000, "the numbers differ, so that it is no limit");
+        assert_eq!(send_all(&mut pacing, start), 10_000, "the numbers differ, so there is no limit");
     }
 
     #[test]
@@ -515,7 +518,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(send_all(&mut pacing, now), 45);
             now += 5 * SECOND;
-            assert_eq!(pacing.deadline(), Some(now), "twice what was too short, and no shorter any more");
+            assert_eq!(pacing.deadline(), Some(now), "twice the length that was too short, and never shorter");
         }
     }
 
@@ -549,11 +552,11 @@ mod tests {
         pacing.refused(3, true, now);
         assert!(!pacing.holds_back(now + 2 * SECOND));
         pacing.sent(now + 2 * SECOND);
-        assert!(!pacing.expects_refusal(), "it is that of the new request");
+        assert!(!pacing.expects_refusal(), "it belongs to the new request");
     }
 
     #[test]
-    fn s10_what_was_learned_is_forgotten() {
+    fn s10_a_limit_is_forgotten() {
         let start = Instant::now();
         let mut pacing = after_burst(10, 5, start);
         pacing.refused(5, true, start);

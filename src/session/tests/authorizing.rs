@@ -21,7 +21,7 @@ fn a2_all_channels_of_a_connection_are_asked_in_one_question() {
         s.wants(id, &format!("private-{id}"));
     }
     s.connect_background().establish();
-    let questions = s.outputs.iter().filter(|output| matches!(output, Output::Ask(_))).count();
+    let questions = s.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Authorize(_)))).count();
     assert_eq!((questions, s.asked().len()), (1, 3));
 }
 
@@ -47,7 +47,7 @@ fn r8_a_permission_for_an_older_socket_is_dropped() {
         auth: private(),
     };
     s.lose().reconnect();
-    s.outputs.retain(|output| matches!(output, Output::Ask(_)));
+    s.outputs.retain(|output| matches!(output, Output::Effect(Effect::Authorize(_))));
     s.input(Input::Answered(late));
     assert!(s.sent().is_empty(), "{:?}", s.sent());
     assert_eq!(s.asked().len(), 2, "asked again for the new socket");
@@ -71,7 +71,7 @@ fn s2_a_permission_for_an_older_wish_is_dropped() {
     let room = s.wants(2, "private-room");
     let (generation, number) = (s.session.generation, s.asked()[0].1);
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)]));
     let channel = Name::from("private-room");
     s.input(Input::Answered(Answer::Channel { generation, number, channel, auth: private() }));
@@ -85,8 +85,8 @@ fn s11_unsubscribe_and_subscribe_during_one_question_are_one_subscribe() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     s.pass(29 * SECOND);
-    room.forget();
-    room.want();
+    room.withdraw();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).pass(29 * SECOND);
     assert!(s.errors().is_empty(), "S5: the new wish has a time of its own");
     let number = s.asked()[0].1;
@@ -95,15 +95,15 @@ fn s11_unsubscribe_and_subscribe_during_one_question_are_one_subscribe() {
     assert_eq!(s.asked().len(), 1, "one question");
     assert_eq!(s.sent().iter().filter(|text| **text == subscribe_private("private-room")).count(), 1);
     s.receive(&succeeded("private-room"));
-    assert!(s.session.subscriptions.is_subscribed(&room, room.epoch()));
+    assert!(s.session.subscriptions.is_subscribed(&room.stamp()));
 }
 
 #[test]
 fn s11_a_question_that_serves_a_newer_wish_ends_with_the_time_of_that() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
-    room.forget();
-    room.want();
+    room.withdraw();
+    room.activate();
     s.pass(SECOND).input(Input::IntentChanges(vec![wish(&room)])).pass(31 * SECOND);
     assert!(matches!(s.errors()[..], [Error::AuthTimeout { .. }]), "{:?}", s.errors());
     s.answer("private-room", private());
@@ -114,8 +114,8 @@ fn s11_a_question_that_serves_a_newer_wish_ends_with_the_time_of_that() {
 fn a4_a_permission_that_comes_with_a_newer_wish_serves_it_alone() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
-    room.forget();
-    room.want();
+    room.withdraw();
+    room.activate();
     let ready = Some(ready(ChannelAuth::new("k:ready")));
     s.input(Input::IntentChanges(vec![IntentChange { ready, ..wish(&room) }]));
     s.answer("private-room", private());
@@ -183,7 +183,7 @@ fn a6_the_shared_secret_never_goes_to_the_server() {
 fn a4_a_ready_permission_serves_one_socket() {
     let mut s = Scenario::connected();
     let room = Intent::new(2, "private-room");
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
     assert!(s.asked().is_empty());
@@ -212,7 +212,7 @@ fn a4_a_ready_permission_serves_one_socket() {
 #[test]
 fn a4_a_ready_permission_is_for_the_socket_that_it_was_made_for() {
     let room = Intent::new(2, "private-room");
-    room.want();
+    room.activate();
     let mut s = Scenario::without_authorizer();
     s.connect_background().establish();
     let late = |id: &str| ReadyAuth { auth: ChannelAuth::new("k:s"), socket_id: Some(Arc::from(id)) };
@@ -228,7 +228,7 @@ fn a7_a_ready_permission_may_leave_the_user_to_the_sign_in() {
     let call = s.call();
     s.input(Input::SignIn(call));
     let room = Intent::new(2, "presence-room");
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
     assert!(s.errors().is_empty() && s.sent().is_empty(), "it waits");
 }
@@ -238,9 +238,9 @@ fn s2_a_renewed_wish_that_fails_takes_the_old_subscription_back_from_the_server(
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     s.answer("private-room", private()).receive(&succeeded("private-room"));
-    s.outputs.retain(|output| matches!(output, Output::Ask(_)));
-    room.forget();
-    room.want();
+    s.outputs.retain(|output| matches!(output, Output::Effect(Effect::Authorize(_))));
+    room.withdraw();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).answer("private-room", Err(refused()));
     assert_eq!(s.sent(), [unsubscribe("private-room")]);
 }
@@ -252,7 +252,7 @@ fn s2_the_answer_to_an_older_request_does_not_leave_the_later_one_behind() {
         let mut s = Scenario::connected();
         let room = s.wants(11, "room");
         s.forgets(&room);
-        room.want();
+        room.activate();
         s.input(Input::IntentChanges(vec![wish(&room)]));
         s.forget();
         (s, room)
@@ -261,11 +261,11 @@ fn s2_the_answer_to_an_older_request_does_not_leave_the_later_one_behind() {
     s.receive(refusal);
     assert!(s.errors().is_empty(), "it is the older one that was refused");
     s.receive(&succeeded("room"));
-    assert!(s.session.subscriptions.is_subscribed(&room, room.epoch()));
+    assert!(s.session.subscriptions.is_subscribed(&room.stamp()));
 
     let (mut s, room) = overtaken();
     s.receive(&succeeded("room")).receive(refusal);
-    assert!(!s.session.subscriptions.is_subscribed(&room, room.epoch()), "it was the older one that was confirmed");
+    assert!(!s.session.subscriptions.is_subscribed(&room.stamp()), "it was the older one that was confirmed");
     assert_eq!(s.errors().len(), 1);
 
     let (mut s, room) = overtaken();

@@ -10,10 +10,11 @@ const MS: Duration = Duration::from_millis(1);
 const WINDOW: Duration = Duration::from_millis(1010);
 
 /// An event that the pace of this moment allows.
-fn client_event(s: &Scenario, room: &Arc<Intent>) -> Result<ClientEvent, Error> {
-    let permit = s.session.pacing().reserve(s.now)?;
+fn client_event(s: &mut Scenario, room: &Arc<Intent>) -> Result<ClientEvent, Error> {
+    let triggered = s.now;
+    s.pace().reserve(triggered)?;
     let (name, text) = ("client-e".into(), "the message".to_owned());
-    Ok(ClientEvent { channel: Arc::clone(room), epoch: room.epoch(), name, size: 7, text, permit })
+    Ok(ClientEvent { channel: room.stamp(), name, size: 7, text, triggered })
 }
 
 fn trigger(s: &mut Scenario, room: &Arc<Intent>) -> Result<(), Error> {
@@ -121,9 +122,9 @@ fn t1_an_endless_patience_is_bounded_by_the_places() {
 }
 
 #[test]
-fn t1_what_cannot_be_sent_any_more_is_reported() {
+fn t1_an_event_that_cannot_be_sent_any_more_is_reported() {
     let (mut s, room) = in_private_room();
-    let event = client_event(&s, &room).expect("the first");
+    let event = client_event(&mut s, &room).expect("the first");
     s.forgets(&room).input(Input::Trigger(event));
     are_not_subscribed(&s, 1);
 }
@@ -139,7 +140,7 @@ fn t1_a_loss_and_disconnect_drop_what_waits_and_report_it() {
         are_not_subscribed(&s, 10);
         assert_eq!(s.sent().len(), 10);
         assert!(s.session.client_events.is_empty());
-        assert_eq!(s.session.pacing().next_write(), Some(s.now + WINDOW), "the second is not over");
+        assert_eq!(s.pace().next_write(), Some(s.now + WINDOW), "the second is not over");
     }
 }
 
@@ -187,7 +188,7 @@ fn t1_events_that_the_unsubscribe_dropped_delay_no_other() {
 fn t1_the_order_is_that_of_the_calls() {
     let (mut s, room) = in_private_room();
     for number in 0..20 {
-        let event = client_event(&s, &room).expect("it waits");
+        let event = client_event(&mut s, &room).expect("it waits");
         s.input(Input::Trigger(ClientEvent { text: number.to_string(), ..event }));
     }
     s.pass(2 * WINDOW);
@@ -218,7 +219,7 @@ fn t1_a_blocked_socket_lets_events_wait_and_no_longer_than_the_patience_afterwar
     let mut accepted = 0;
     for _ in 0..100 {
         // The socket is blocked, so that the outputs are not drained.
-        if let Ok(event) = client_event(&s, &room) {
+        if let Ok(event) = client_event(&mut s, &room) {
             s.session.handle(Input::Trigger(event), s.now);
             accepted += 1;
         }
@@ -288,7 +289,7 @@ impl Writer {
     }
 
     fn trigger(&mut self) {
-        match client_event(&self.s, &self.room) {
+        match client_event(&mut self.s, &self.room) {
             Err(_) => self.refused += 1,
             Ok(event) => {
                 let text = format!("client event {}", self.accepted.len());
@@ -301,7 +302,7 @@ impl Writer {
 
     fn write(&mut self) {
         while !self.is_blocked {
-            let Some(output) = self.s.session.poll_output(self.s.now) else { return };
+            let Some(output) = self.s.session.poll_output(self.s.now, &Stamp::is_current) else { return };
             let Output::Send(text) = output else { continue };
             let number = text.expose().strip_prefix("client event ");
             self.writes.extend(number.map(|number| (number.parse().expect("a number"), self.s.now)));
@@ -496,7 +497,7 @@ fn t2_a_close_1009_is_blamed_on_the_largest_client_event_of_the_last_five_second
 }
 
 #[test]
-fn t2_what_is_known_of_sent_client_events_is_bounded() {
+fn t2_the_memory_of_sent_client_events_is_bounded() {
     let (mut s, room) = in_private_room_with(None, SECOND);
     for _ in 0..10_000 {
         triggers(&mut s, &room, "client-a");

@@ -72,9 +72,9 @@ fn c9_socket_id_is_gone_in_the_batch_that_tells_the_loss() {
     let mut s = Scenario::connected();
     let generation = s.session.generation;
     s.session.handle(Input::Socket(generation, FromSocket::Ended(Ending::Lost(Error::lost("x")))), s.now);
-    let batch = s.session.take_batch().expect("a state change");
-    assert_eq!(batch.published.socket_id, Some(None));
-    assert_eq!(batch.published.state, Some(Reconnecting));
+    let Delivery { update, .. } = s.session.take_delivery().expect("a state change");
+    assert_eq!(update.socket_id, Some(None));
+    assert_eq!(update.state, Some(Reconnecting));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn r2_tls_required_is_tried_once_over_tls() {
     s.connect_once().upgrade();
     s.forget();
     s.close(4000);
-    assert!(s.outputs.iter().any(|output| matches!(output, Output::Dial { tls: true, .. })));
+    assert!(s.outputs.iter().any(|output| matches!(output, Output::Effect(Effect::Dial { tls: true, .. }))));
     assert!(s.settled.is_empty(), "it is still the first attempt");
     s.upgrade().close(4000);
     assert_eq!(s.states().last(), Some(&Failed));
@@ -270,7 +270,7 @@ fn r5_a_connection_that_was_not_confirmed_says_so_and_names_the_key() {
 }
 
 #[test]
-fn h11_what_makes_the_client_failed_reaches_handlers_of_errors_once() {
+fn h11_the_reason_for_failed_reaches_handlers_of_errors_once() {
     let causes: [fn(&mut Scenario); 3] = [
         |s| {
             s.connect_background().establish().close(4004);
@@ -305,7 +305,7 @@ fn h11_a_confirmed_connection_is_an_event_with_the_data_of_the_server() {
     let data = r#"{"socket_id":"1.2","activity_timeout":60}"#;
     let text = format!(r#"{{"event":"pusher:connection_established","data":{}}}"#, serde_json::json!(data));
     s.session.handle(Input::Socket(s.session.generation, FromSocket::Text(&text)), s.now);
-    let batch = s.session.take_batch().expect("a change");
+    let Delivery { batch, .. } = s.session.take_delivery().expect("a change");
     let seen: Vec<_> = (0..batch.len()).map(|index| (batch.name(index), batch.data(index))).collect();
     assert_eq!(seen, [("pusher:connection_established", data)]);
     assert!(
@@ -314,7 +314,7 @@ fn h11_a_confirmed_connection_is_an_event_with_the_data_of_the_server() {
 }
 
 #[test]
-fn r3_what_this_client_ended_explains_itself() {
+fn r3_an_end_by_this_client_needs_no_other_explanation() {
     let error = r#"{"event":"pusher:error","data":{"code":4001,"message":"gone"}}"#;
     let mut s = Scenario::connected();
     s.receive(error).socket(FromSocket::Ended(Ending::Lost(Error::MessageTooLarge { limit: 7 })));

@@ -122,7 +122,7 @@ impl Replay {
     fn subscribe(&mut self, channel: &str, data: &Value) {
         let known = self.channels.iter().find(|intent| *intent.name() == channel).cloned();
         let intent = known.unwrap_or_else(|| Intent::new(self.channels.len() as u64 + 2, channel));
-        intent.want();
+        intent.activate();
         // Some recorded clients sent none where one is needed.
         let mut auth = ChannelAuth::new(data["auth"].as_str().unwrap_or("app-key:none").to_owned());
         if let Some(channel_data) = data["channel_data"].as_str() {
@@ -178,7 +178,7 @@ fn string(value: &Value) -> String {
 }
 
 #[test]
-fn what_real_servers_send_is_understood() {
+fn messages_of_real_servers_are_understood() {
     let (mut connections, mut events, mut successes, mut members, mut misses) = (0, 0, 0, 0, 0);
     for (file, lines) in recordings() {
         let mut names: Vec<_> = lines.iter().map(|line| line.connection.clone()).filter(|c| !c.is_empty()).collect();
@@ -230,7 +230,7 @@ fn s6_the_order_in_which_reverb_answers_tells_whom_it_refuses() {
 }
 
 #[test]
-fn s6_what_reverb_refuses_without_a_channel_reaches_the_channel() {
+fn s6_a_refusal_of_reverb_without_a_channel_reaches_the_channel() {
     for connection in ["a", "b"] {
         let s = of_reverb("private_bad_auth", connection);
         assert_eq!(told(&s), ["private-x refused Some(4009)"]);
@@ -242,7 +242,7 @@ fn s6_what_reverb_refuses_without_a_channel_reaches_the_channel() {
 }
 
 #[test]
-fn s10_what_reverb_refuses_because_of_its_limit_is_sent_again() {
+fn s10_a_request_that_reverb_refuses_because_of_its_limit_is_sent_again() {
     let s = of_reverb("rate_limit", "a");
     let told = told(&s);
     assert_eq!(told[0], "private-c confirmed");
@@ -252,7 +252,7 @@ fn s10_what_reverb_refuses_because_of_its_limit_is_sent_again() {
 }
 
 #[test]
-fn t2_what_reverb_refuses_of_client_events_names_them() {
+fn t2_a_refusal_of_a_client_event_by_reverb_names_the_event() {
     let s = of_reverb("client_events", "a");
     let refused: Vec<_> = told(&s).into_iter().filter(|told| told.contains("4200")).collect();
     assert_eq!(refused.len(), 6, "texts, numbers and booleans: {refused:?}");
@@ -267,7 +267,7 @@ fn t2_what_reverb_refuses_of_client_events_names_them() {
 
 /// Section 11 of the protocol's description: what is not recorded, but read in the sources of the servers.
 #[test]
-fn what_other_servers_send_is_understood() {
+fn messages_of_other_servers_are_understood() {
     let room = r#"{"event":"pusher_internal:subscription_succeeded","channel":"room""#;
     for confirmed in [format!("{room}}}"), format!(r#"{room},"data":"{{}}"}}"#), format!(r#"{room},"data":{{}}}}"#)] {
         let mut s = Scenario::connected();

@@ -81,7 +81,7 @@ fn e2_other_channels_do_not_wait() {
 }
 
 #[test]
-fn e2_what_fails_with_the_new_key_too_is_reported_and_skipped() {
+fn e2_an_event_that_fails_with_the_new_key_too_is_reported_and_skipped() {
     let mut s = subscribed();
     s.receive(&sealed(ROOM, 3, b"1")).receive(&sealed(ROOM, 2, b"2"));
     s.answer(ROOM, permission(2));
@@ -174,7 +174,7 @@ fn e2_a_new_wish_fetches_as_the_first_one_did() {
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(1));
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)]));
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forget();
@@ -198,7 +198,7 @@ fn e4_a_key_does_not_outlive_its_subscription() {
     let room = s.wants(2, ROOM);
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)]));
     s.forget_told();
     s.receive(&sealed(ROOM, 1, b"1"));

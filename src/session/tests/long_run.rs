@@ -12,10 +12,10 @@ use crate::testability::figures;
 
 const HOURS: usize = 24;
 
-/// What tables and lists may grow by, while they are never fuller than in the first hour.
+/// The growth that tables and lists may show, although they are never fuller than in the first hour.
 const SLACK: i64 = 4 << 10;
 
-/// So many channels are wanted at a time. Each new one has a name that was never used before.
+/// The number of channels that are wanted at a time. Each new one has a name that was never used before.
 const CHANNELS: usize = 20;
 
 const ENCRYPTED: &str = "private-encrypted-room";
@@ -25,7 +25,7 @@ const REFUSED: &str = "private-refused";
 /// Every how many seconds, and what.
 type Happening = (u64, fn(&mut Day));
 
-/// What happens, and when: prime numbers, so that everything meets everything else in the course of a
+/// The events of the day and their periods: prime numbers, so that everything meets everything else in the course of a
 /// day.
 const HAPPENINGS: [Happening; 17] = [
     (1, Day::an_event_for_every_channel),
@@ -48,7 +48,7 @@ const HAPPENINGS: [Happening; 17] = [
 ];
 
 #[test]
-#[ignore = "takes long: tests/survival/run"]
+#[ignore = "takes long: tests/run survival"]
 fn survival_24_hours_by_an_injected_clock_do_not_grow_the_memory() {
     let mut day = Day::begin();
     let mut grown = 0;
@@ -73,14 +73,14 @@ struct Day {
     channels: VecDeque<Arc<Intent>>,
     /// How many channels there ever were.
     named: u64,
-    /// What encrypted events are sealed with.
+    /// The key of encrypted events.
     key: u8,
     refuses_until: Instant,
     refuses_sign_in: bool,
     seen: Seen,
 }
 
-/// What the user was told, by kind.
+/// The notifications of the user, by kind.
 #[derive(Debug, Default)]
 struct Seen {
     events: u64,
@@ -144,15 +144,15 @@ impl Day {
             for output in std::mem::take(&mut self.s.outputs) {
                 self.inputs += 1;
                 match output {
-                    Output::Dial { .. } if self.s.now < self.refuses_until => {
+                    Output::Effect(Effect::Dial { .. }) if self.s.now < self.refuses_until => {
                         self.s.socket(FromSocket::DialFailed(Error::lost("refused")));
                     }
-                    Output::Dial { .. } => {
+                    Output::Effect(Effect::Dial { .. }) => {
                         self.s.establish();
                     }
                     Output::Send(text) => self.reply(text.expose()),
-                    Output::Ask(question) => self.answer(question),
-                    Output::Close { .. } => {}
+                    Output::Effect(Effect::Authorize(question)) => self.answer(question),
+                    Output::Close { .. } | Output::Effect(Effect::StopReader(_)) => {}
                 }
             }
         }
@@ -221,7 +221,7 @@ impl Day {
     }
 }
 
-/// What happens.
+/// One event of the day.
 impl Day {
     fn receive(&mut self, text: &str) {
         self.inputs += 1;
@@ -257,10 +257,11 @@ impl Day {
 
     fn a_client_event(&mut self) {
         let channel = Arc::clone(&self.channels[self.channels.len() / 2]);
-        let Ok(permit) = self.s.session.pacing().reserve(self.s.now) else { panic!("the permits are given back") };
-        let (epoch, text) = (channel.epoch(), event(channel.name(), "from here"));
+        let triggered = self.s.now;
+        self.s.pace().reserve(triggered).expect("the places are given back");
+        let text = event(channel.name(), "from here");
         let name = "client-e".into();
-        self.s.input(Input::Trigger(ClientEvent { channel, epoch, name, size: 9, text, permit }));
+        self.s.input(Input::Trigger(ClientEvent { channel: channel.stamp(), name, size: 9, text, triggered }));
     }
 
     fn an_event_for_the_user(&mut self) {

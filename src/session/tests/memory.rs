@@ -45,7 +45,7 @@ fn d3_members_of_all_channels_have_one_bound_and_the_excess_is_reported() {
 }
 
 #[test]
-fn d3_what_is_not_kept_any_more_makes_room() {
+fn d3_freed_memory_makes_room() {
     let mut s = Scenario::connected();
     for id in 2..2 + CHANNELS {
         let name = format!("presence-{id}");

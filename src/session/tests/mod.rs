@@ -15,10 +15,16 @@ mod simulation;
 mod subscribing;
 mod users;
 
-use super::*;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{connection::phase::Phase, *};
 use crate::{
-    ChannelAuth, ConnectPhase, Name, Reconnect, UserAuth,
-    event::Event,
+    ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification, Reconnect, UserAuth,
+    delivery::{CallId, Delivery},
+    event::{Event, Intent, Stamp},
     protocol::frame::Outgoing,
     testability::session_driver::{Observer, SessionDriver, rules, settings},
 };
@@ -28,14 +34,14 @@ use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed
 /// A session in some state, with all that it returned.
 type Scenario = SessionDriver<Record>;
 
-/// What the session returned, in order.
+/// The outputs and notifications of a session, in order.
 #[derive(Default)]
 struct Record {
     outputs: Vec<Output>,
     told: Vec<Notification>,
     /// Intents that change while the next input is handled, before its outputs are taken.
     change_meanwhile: Vec<Arc<Intent>>,
-    /// Those that have changed during this turn.
+    /// The intents that have changed during this turn.
     changed: Vec<Arc<Intent>>,
     /// The results of calls that waited for an attempt, in order.
     settled: Vec<(CallId, Result<(), Arc<Error>>)>,
@@ -47,7 +53,7 @@ impl Observer for Record {
     fn handled(&mut self) {
         self.changed = std::mem::take(&mut self.change_meanwhile);
         for intent in &self.changed {
-            let _ = intent.forget() || intent.want();
+            let _ = intent.withdraw() || intent.activate();
         }
     }
 
@@ -55,9 +61,9 @@ impl Observer for Record {
         self.outputs.push(output);
     }
 
-    fn batch(&mut self, batch: Batch) {
+    fn delivery(&mut self, Delivery { batch, update }: Delivery) {
         let batch = Arc::new(batch);
-        self.settled.extend(batch.published.settled.iter().cloned());
+        self.settled.extend(update.outcomes.iter().cloned());
         for index in 0..batch.len() {
             let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
             self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
@@ -75,7 +81,7 @@ impl Scenario {
     }
 
     fn with(reconnect: Reconnect) -> Self {
-        Self::of(Settings { reconnect, ..settings() })
+        Self::of(Settings { reconnect: reconnect.policy(), ..settings() })
     }
 
     fn without_authorizer() -> Self {
@@ -122,13 +128,13 @@ impl Scenario {
 
     fn wants(&mut self, id: u64, name: &str) -> Arc<Intent> {
         let intent = Intent::new(id, name);
-        intent.want();
+        intent.activate();
         self.input(Input::IntentChanges(vec![wish(&intent)]));
         intent
     }
 
     fn forgets(&mut self, intent: &Arc<Intent>) -> &mut Self {
-        intent.forget();
+        intent.withdraw();
         self.input(Input::IntentChanges(vec![wish(intent)]))
     }
 
@@ -171,13 +177,13 @@ impl Scenario {
     }
 
     fn dials(&self) -> usize {
-        self.outputs.iter().filter(|output| matches!(output, Output::Dial { .. })).count()
+        self.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Dial { .. }))).count()
     }
 
     /// The channels about which those who authorise were asked, each with the number of the question.
     fn asked(&self) -> Vec<(&str, u64)> {
         let questions = self.outputs.iter().filter_map(|output| match output {
-            Output::Ask(Question::Channels(questions)) => Some(questions),
+            Output::Effect(Effect::Authorize(Question::Channels(questions))) => Some(questions),
             _ => None,
         });
         questions.flatten().map(|question| (question.request.channel(), question.number)).collect()
@@ -260,7 +266,7 @@ fn subscribe_private(channel: &str) -> String {
 }
 
 fn wish(intent: &Arc<Intent>) -> IntentChange {
-    IntentChange { intent: Arc::clone(intent), ready: None, own: OwnOptions::default() }
+    IntentChange { channel: intent.stamp(), ready: None, own: OwnOptions::default() }
 }
 
 fn succeeded(channel: &str) -> String {

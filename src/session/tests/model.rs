@@ -103,16 +103,16 @@ impl Model {
             Step::Connect => self.connect(),
             Step::Drop => self.drop_connection(),
             Step::Subscribe(n) => {
-                self.intents[n].want();
+                self.intents[n].activate();
                 self.wish(n);
             }
             Step::Unsubscribe(n) => {
-                self.intents[n].forget();
+                self.intents[n].withdraw();
                 self.wish(n);
             }
             Step::UnsubscribeAndSubscribe(n) => {
-                self.intents[n].forget();
-                self.intents[n].want();
+                self.intents[n].withdraw();
+                self.intents[n].activate();
                 self.wish(n);
             }
             Step::ChangeMeanwhile(n) => self.scenario.change_meanwhile.push(Arc::clone(&self.intents[n])),
@@ -217,7 +217,7 @@ impl Model {
 
     fn trigger(&mut self) {
         let room = Arc::clone(&self.intents[1]);
-        if self.scenario.session.subscriptions.is_subscribed(&room, room.epoch()) {
+        if self.scenario.session.subscriptions.is_subscribed(&room.stamp()) {
             client_events::triggers(&mut self.scenario, &room, "client-e");
         }
     }
@@ -238,7 +238,9 @@ impl Model {
         let outputs = &self.scenario.outputs[self.seen..];
         for output in outputs {
             match output {
-                Output::Ask(Question::Channels(questions)) => self.questions.extend(questions.iter().cloned()),
+                Output::Effect(Effect::Authorize(Question::Channels(questions))) => {
+                    self.questions.extend(questions.iter().cloned())
+                }
                 // A client event.
                 Output::Send(text) if text.expose() == "the message" => {
                     self.numbers += 1;
@@ -253,7 +255,7 @@ impl Model {
                             let expected = (channel != "room").then(|| format!("{}.1 {channel}", self.sockets));
                             assert_eq!(data["auth"].as_str(), expected.as_deref(), "the permission is for this socket");
                             // S11: also where the user changed his mind during the turn.
-                            let wanted = self.intents.iter().any(|i| i.is_wanted() && i.name().as_str() == channel);
+                            let wanted = self.intents.iter().any(|i| i.is_active() && i.name().as_str() == channel);
                             assert!(wanted, "{channel} is subscribed although it was given up");
                             self.numbers += 1;
                             let requests = self.subscribed.entry(channel.clone()).or_default();
@@ -282,9 +284,9 @@ impl Model {
         self.serve();
         self.answer_everything();
         self.pass(Duration::from_secs(31));
-        // What has failed before is not tried again by itself, but by the next wish.
+        // A channel that has failed is tried again by the next intent only.
         for n in 0..CHANNELS.len() {
-            if self.intents[n].is_wanted() {
+            if self.intents[n].is_active() {
                 self.wish(n);
                 self.serve();
             }
@@ -318,9 +320,9 @@ impl Model {
         for intent in &self.intents {
             let name = intent.name().as_str();
             let is_held = self.subscribed.get(name).is_some_and(|requests| !requests.is_empty());
-            assert_eq!(is_held, intent.is_wanted(), "the server about {name}");
-            let is_subscribed = self.scenario.session.subscriptions.is_subscribed(intent, intent.epoch());
-            assert_eq!(is_subscribed, intent.is_wanted(), "the session about {name}");
+            assert_eq!(is_held, intent.is_active(), "the server about {name}");
+            let is_subscribed = self.scenario.session.subscriptions.is_subscribed(&intent.stamp());
+            assert_eq!(is_subscribed, intent.is_active(), "the session about {name}");
         }
     }
 

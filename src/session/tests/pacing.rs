@@ -92,7 +92,7 @@ impl Server {
             }
             for output in outputs {
                 match output {
-                    Output::Dial { .. } => {
+                    Output::Effect(Effect::Dial { .. }) => {
                         self.connections += 1;
                         self.current = None;
                         self.requests.clear();
@@ -207,7 +207,7 @@ fn s10_the_time_of_a_subscription_stands_still_while_it_is_held_back() {
 }
 
 #[test]
-fn s10_what_is_wanted_later_waits_behind_what_is_held_back() {
+fn s10_later_channels_wait_behind_those_that_are_held_back() {
     let mut s = Scenario::connected();
     for (id, name) in [(20, "a"), (21, "b")] {
         s.wants(id, name);
@@ -575,7 +575,7 @@ fn s10_a_presence_channel_that_waits_for_a_refused_sign_in_is_not_lost() {
 }
 
 #[test]
-fn d3_what_comes_and_goes_while_a_sign_in_holds_subscriptions_back_is_forgotten() {
+fn d3_channels_that_come_and_go_while_a_sign_in_holds_subscriptions_back_are_forgotten() {
     let mut s = Scenario::new();
     s.sign_in().connect_background().establish();
     for id in 100..10_100 {
@@ -583,14 +583,14 @@ fn d3_what_comes_and_goes_while_a_sign_in_holds_subscriptions_back_is_forgotten(
         s.forgets(&room);
     }
     assert!(s.session.subscriptions.is_empty(), "S1: nobody wants it, and the server does not know of it");
-    assert!(s.session.subscriptions.untold() < 200);
+    assert!(s.session.subscriptions.queued() < 200);
     let room = s.wants(99, "room");
     for _ in 0..1000 {
         s.forgets(&room);
-        room.want();
+        room.activate();
         s.input(Input::IntentChanges(vec![wish(&room)]));
     }
-    assert!(s.session.subscriptions.untold() < 200);
+    assert!(s.session.subscriptions.queued() < 200);
     s.prove(proof()).receive(CONFIRMED);
     assert_eq!(s.sent().iter().filter(|sent| **sent == subscribe("room")).count(), 1, "R8: once");
 }

@@ -22,7 +22,7 @@ fn with_members(ids: &str) -> Scenario {
 }
 
 impl Scenario {
-    /// What was told, in short.
+    /// The notifications, in short.
     fn story(&self) -> Vec<String> {
         let story = self.told.iter().filter_map(|told| match told {
             Notification::SubscriptionSucceeded(_) => Some("succeeded".to_owned()),
@@ -59,7 +59,7 @@ fn p1_a_new_wish_has_no_difference_to_tell() {
     let room = s.wants(2, "presence-room");
     s.answer("presence-room", presence("a")).receive(&list("presence-room", r#""a","b""#));
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).answer("presence-room", presence("a"));
     s.forget_told();
     s.receive(&list("presence-room", r#""a""#));

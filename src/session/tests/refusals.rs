@@ -144,7 +144,7 @@ fn s6_a_confirmation_wins_over_a_guess() {
 }
 
 #[test]
-fn s6_what_was_refused_by_name_or_took_too_long_is_not_confirmed_later() {
+fn s6_a_request_that_was_refused_by_name_or_timed_out_is_not_confirmed_later() {
     let mut s = pending(&["a"]);
     s.receive(r#"{"event":"pusher:subscription_error","channel":"a","data":{}}"#).receive(&succeeded("a"));
     assert_eq!(told(&s), ["a refused None"]);
@@ -178,7 +178,7 @@ fn s6_the_request_before_an_unsubscribe_takes_the_error_and_the_later_one_the_co
     let mut s = Scenario::connected();
     let room = s.wants(30, "room");
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).receive(&error(4009)).receive(&succeeded("room"));
     assert_eq!(told(&s), ["server Some(4009)", "room confirmed"]);
 }
@@ -339,7 +339,7 @@ fn r3_an_error_about_a_message_on_an_open_socket_does_not_explain_the_end() {
     assert_eq!(s.states(), [Reconnecting]);
     assert_eq!(told(&s), ["server Some(4000)"], "nothing is lost with the connection");
     s.pass(SECOND);
-    assert!(s.outputs.iter().all(|output| !matches!(output, Output::Dial { tls: true, .. })));
+    assert!(s.outputs.iter().all(|output| !matches!(output, Output::Effect(Effect::Dial { tls: true, .. }))));
     for code in [4000, 4001, 4009, 4099, 4300, 4301] {
         let mut s = Scenario::connected();
         s.receive(&error(code)).lose();
@@ -376,7 +376,7 @@ fn s10_a_refusal_that_names_a_channel_ends_its_repeats() {
 }
 
 #[test]
-fn s6_what_is_held_is_reported_when_the_client_disconnects() {
+fn s6_a_held_error_is_reported_when_the_client_disconnects() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).input(Input::Disconnect);
     assert_eq!(told(&s), ["server Some(4009)"]);
@@ -402,7 +402,7 @@ fn s6_a_last_request_that_is_never_answered_is_made_again() {
     let mut s = Scenario::connected();
     let room = s.wants(20, "room");
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).receive(&succeeded("room"));
     s.forget();
     s.pass(31 * SECOND);

@@ -1,9 +1,9 @@
-//! What a server sees of many sessions: after an outage, and when it throws them out again and again. Rules R1, R2.
+//! The load of many sessions on a server: after an outage, and when the server closes them again and again. Rules R1, R2.
 
 use super::*;
 use crate::testability::figures;
 
-/// So many clients lose their connection at one instant.
+/// The number of clients that lose their connection at one instant.
 const CLIENTS: u64 = 10_000;
 
 /// In one outage 10,000 delays fall into up to 300 bins, 33 to a bin, of which chance alone puts 50 into some. So that what
@@ -57,12 +57,12 @@ impl Scenario {
     }
 }
 
-/// What is even is the delay before an attempt, the draw that R1 demands, and with it what the server gets once all clients
+/// The delay before an attempt is drawn evenly, as R1 demands, and so the load on the server is even once all clients
 /// draw from the same 30 s. The first attempts can not be even in time: they come from a single instant, so that the
 /// third ones crowd around the sum of their mean delays, however they are drawn. That is why each of the first delays is
 /// looked at by itself, and time from the middle of the outage on.
 #[test]
-#[ignore = "takes long: tests/survival/run"]
+#[ignore = "takes long: tests/run survival"]
 fn survival_r1_ten_thousand_clients_come_back_evenly() {
     // By the number of the attempt; all from the sixth on are drawn from the same 30 s.
     let mut delays = vec![Histogram::default(); 7];
@@ -113,7 +113,7 @@ fn busiest_minute(seed: u64, code: u16, lifetime: Duration) -> usize {
 }
 
 #[test]
-#[ignore = "takes long: tests/survival/run"]
+#[ignore = "takes long: tests/run survival"]
 fn survival_r2_a_server_that_accepts_and_closes_is_not_hammered() {
     let lifetimes = [0, 1, 500, 5_000, 9_999, 10_000].map(Duration::from_millis);
     let mut worst = 0;

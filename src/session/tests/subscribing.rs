@@ -18,7 +18,7 @@ fn r8_every_wanted_channel_is_subscribed_exactly_once_on_each_connection() {
 }
 
 #[test]
-fn r8_what_an_older_socket_brings_is_dropped() {
+fn r8_messages_of_an_older_socket_are_dropped() {
     let (mut s, _room) = Scenario::subscribed("room");
     let old = s.session.generation;
     s.lose().reconnect();
@@ -48,7 +48,7 @@ fn r12_a_subscription_made_by_the_user_is_never_a_resubscription() {
     let (mut s, room) = Scenario::subscribed("room");
     s.lose();
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).reconnect().receive(&succeeded("room"));
     assert_eq!(s.successes(), [(false, None)]);
 }
@@ -78,7 +78,7 @@ fn s2_subscribe_unsubscribe_subscribe_ends_subscribed() {
     let mut s = Scenario::connected();
     let room = s.wants(11, "room");
     s.forgets(&room);
-    room.want();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).receive(&succeeded("room"));
     assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room"), subscribe("room")]);
     assert_eq!(s.successes().len(), 1);
@@ -87,8 +87,8 @@ fn s2_subscribe_unsubscribe_subscribe_ends_subscribed() {
 #[test]
 fn s2_the_same_when_the_wishes_were_merged() {
     let (mut s, room) = Scenario::subscribed("room");
-    room.forget();
-    room.want();
+    room.withdraw();
+    room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)]));
     assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);
 }
@@ -178,7 +178,7 @@ fn s7_a_channel_that_needs_an_authorizer_fails_without_one() {
 }
 
 #[test]
-fn s8_what_nobody_asked_for_is_counted_and_ignored() {
+fn s8_an_unexpected_message_is_counted_and_ignored() {
     let mut s = Scenario::connected();
     for n in 0..1000 {
         s.receive(&succeeded(&format!("room-{n}")));

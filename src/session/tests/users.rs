@@ -1,7 +1,7 @@
 //! Rules A7 and A8: the sign-in, and what depends on it.
 
 use super::*;
-use crate::event::UserOutcome;
+use crate::delivery::UserOutcome;
 
 pub(crate) fn proof() -> Result<UserAuth, Error> {
     Ok(UserAuth::new("key:signature", r#"{"id":"7"}"#))
@@ -19,7 +19,10 @@ impl Scenario {
 
     /// How often it was asked who the user is.
     pub fn asked_who(&self) -> usize {
-        self.outputs.iter().filter(|output| matches!(output, Output::Ask(Question::User { .. }))).count()
+        self.outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Effect(Effect::Authorize(Question::User { .. }))))
+            .count()
     }
 
     pub fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
@@ -49,7 +52,7 @@ fn a8_a_sign_in_is_confirmed_and_the_users_channel_subscribed() {
 }
 
 #[test]
-fn a8_what_is_sent_to_the_user_before_the_channel_is_confirmed_arrives() {
+fn a8_an_event_for_the_user_before_the_channel_is_confirmed_arrives() {
     let mut s = Scenario::connected();
     s.sign_in().prove(proof());
     s.receive(&event("#server-to-user-7", "too early"));
@@ -111,7 +114,7 @@ fn a8_a_refusal_stays_the_outcome_when_the_server_closes_with_it() {
         Input::Socket(s.session.generation, FromSocket::Ended(Ending::Closed { code: 4009, reason: String::new() })),
         s.now,
     );
-    let outcome = s.session.take_batch().and_then(|batch| batch.published.user);
+    let outcome = s.session.take_delivery().and_then(|delivery| delivery.update.user);
     assert!(matches!(outcome, Some((_, UserOutcome::Failed(Error::SignInRefused { .. })))), "{outcome:?}");
 }
 
@@ -173,19 +176,26 @@ fn a8_the_users_own_channel_needs_no_confirmation() {
 fn a8_connecting_again_awaits_a_new_outcome() {
     let mut s = Scenario::connected();
     s.sign_in().prove(Err(refused())).input(Input::Disconnect);
-    let (wish, call) = (Arc::clone(&s.client), s.call());
+    let (wish, call) = (s.client.stamp(), s.call());
     s.session.handle(Input::ConnectForGood(wish, call), s.now);
-    let outcome = s.session.take_batch().and_then(|batch| batch.published.user);
+    let outcome = s.session.take_delivery().and_then(|delivery| delivery.update.user);
     assert!(matches!(outcome, Some((_, UserOutcome::Pending))), "{outcome:?}");
 }
 
 #[test]
-fn a8_who_the_user_is_is_asked_first() {
+fn a8_the_user_is_authenticated_first() {
     let mut s = Scenario::new();
     s.sign_in().wants(2, "private-room");
     s.connect_background().establish();
-    let asks: Vec<_> = s.outputs.iter().filter(|output| matches!(output, Output::Ask(_))).collect();
-    assert!(matches!(asks[..], [Output::Ask(Question::User { .. }), Output::Ask(Question::Channels(_))]));
+    let asks: Vec<_> =
+        s.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Authorize(_)))).collect();
+    assert!(matches!(
+        asks[..],
+        [
+            Output::Effect(Effect::Authorize(Question::User { .. })),
+            Output::Effect(Effect::Authorize(Question::Channels(_)))
+        ]
+    ));
 }
 
 #[test]
@@ -213,8 +223,8 @@ fn a8_the_outcome_of_the_last_call_is_published() {
     let mut s = Scenario::connected();
     let outcome = |s: &mut Scenario, input: Input<'_>| {
         s.session.handle(input, s.now);
-        while s.session.poll_output(s.now).is_some() {}
-        s.session.take_batch().and_then(|batch| batch.published.user)
+        while s.session.poll_output(s.now, &Stamp::is_current).is_some() {}
+        s.session.take_delivery().and_then(|delivery| delivery.update.user)
     };
     let pending = outcome(&mut s, Input::SignIn(CallId(1)));
     assert!(matches!(pending, Some((CallId(1), UserOutcome::Pending))));

@@ -7,7 +7,7 @@ use crate::{
         authorizer::Failure,
         http::{
             Http,
-            scripted::{Scripted, sign_in},
+            scripted::{Scripted, plan_with, sign_in},
         },
     },
     sync::atomic::AtomicBool,
@@ -56,8 +56,8 @@ impl Outcome {
 
 fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
     let http = Http::over(Scripted::new(sent, cuts));
-    let config = Config::host("key", "localhost");
-    let post = sign_in(&config, "http://localhost/auth");
+    let plan = plan_with(&Config::host("key", "localhost"), "http://localhost/auth");
+    let post = sign_in(&plan);
     match http.post(&post, &AtomicBool::new(false), |body| Ok(body.to_vec())) {
         Ok(body) => Outcome::Success(body),
         Err(Failure::Refused { status, message, retry_after }) => {

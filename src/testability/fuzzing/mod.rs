@@ -33,7 +33,11 @@ pub use websocket::websocket;
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{
+        env, fs,
+        path::{Path, PathBuf},
+        process::{self, Command},
+    };
 
     use super::*;
 
@@ -55,13 +59,44 @@ mod tests {
     #[test]
     fn every_kept_input_of_the_fuzzers_passes() {
         for (name, target) in TARGETS {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-            let files: Vec<_> = fs::read_dir(&folder).expect(name).flatten().map(|entry| entry.path()).collect();
-            assert!(files.len() >= 10, "{name} has a corpus");
-            for file in files {
-                println!("{}", file.display());
-                target(&fs::read(&file).expect("a readable file"));
+            let (named, archived) = (named_inputs(name), archived_inputs(name));
+            assert!(named.len() >= 15 && archived.len() >= 10, "{name}: {} and {}", named.len(), archived.len());
+            for (path, input) in named.into_iter().chain(archived) {
+                println!("{}", path.display());
+                target(&input);
             }
         }
+    }
+
+    type Inputs = Vec<(PathBuf, Vec<u8>)>;
+
+    fn fuzz() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+    }
+
+    fn named_inputs(target: &str) -> Inputs {
+        let mut inputs = inputs_in(&fuzz().join("seeds").join(target));
+        let regressions = fuzz().join("regressions").join(target);
+        if regressions.exists() {
+            inputs.extend(inputs_in(&regressions));
+        }
+        inputs
+    }
+
+    fn archived_inputs(target: &str) -> Inputs {
+        let archive = fuzz().join("corpus").join(target).with_extension("tar.gz");
+        let folder = env::temp_dir().join(format!("pusher-channels-fuzz-{target}-{}", process::id()));
+        fs::create_dir(&folder).expect("a new folder");
+        let status = Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder).status();
+        assert!(status.expect("tar is installed").success(), "{}", archive.display());
+        let inputs = inputs_in(&folder);
+        fs::remove_dir_all(&folder).expect("the folder is removed");
+        inputs
+    }
+
+    fn inputs_in(folder: &Path) -> Inputs {
+        let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let paths = files.map(|file| file.expect("a readable folder").path());
+        paths.map(|path| (path.clone(), fs::read(path).expect("a readable file"))).collect()
     }
 }

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     Config, Error,
-    config::HttpUrl,
+    config::Plan,
     io::{
         auth::http::{
             Http,
-            scripted::{Scripted, sign_in},
+            scripted::{Scripted, plan_with, sign_in},
         },
         connect::upgrade,
     },
@@ -98,13 +98,13 @@ fn local() -> Config {
 
 /// The head of the upgrade request. `None` if the configuration is refused.
 fn request(config: Config) -> Option<Head> {
-    let config = config.tls(false);
-    let (endpoint, headers) = match (config.check(), config.endpoint(), config.headers()) {
-        (Ok(()), Ok(endpoint), Ok(headers)) => (endpoint, headers),
-        (Err(Error::Config { .. }), ..) => return None,
-        (checked, ..) => panic!("an invalid value is reported before the client dials: {checked:?}"),
+    let plan = match config.tls(false).plan() {
+        Ok(plan) => plan,
+        Err(Error::Config { .. }) => return None,
+        Err(other) => panic!("an invalid value is an error of the configuration: {other:?}"),
     };
-    let head = upgrade::request(&endpoint.target, &endpoint.authority(), "dGhlIHNhbXBsZSBub25jZQ==", &headers);
+    let endpoint = plan.endpoint().expect("it has been checked");
+    let head = upgrade::request(&endpoint.target, &endpoint.authority(), "dGhlIHNhbXBsZSBub25jZQ==", &plan.headers);
     let head = Head::parse(&head).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&head)));
     assert!(head.target().is_some(), "{head:?}");
     Some(head)
@@ -184,22 +184,18 @@ fn has_header(head: &Head, name: &str, value: &str) -> bool {
 
 /// A complete URL keeps its escapes, and the rest is encoded.
 fn is_accepted_url(url: &str) -> bool {
-    let config = Config::url(url);
-    if !passes(&config, "url") {
-        return false;
-    }
-    let endpoint = config.endpoint().expect("it has been checked");
+    let Some(plan) = accepted(&Config::url(url), "url") else { return false };
+    let endpoint = plan.endpoint().expect("it has been checked");
     assert!(!endpoint.host.is_empty() && endpoint.port != 0);
     is_target_of(&endpoint.target, url)
 }
 
 fn is_accepted_endpoint(url: &str) -> bool {
-    if !passes(&local().auth_endpoint(url).allow_insecure_auth(), "auth_endpoint") {
-        return false;
-    }
-    let parsed = HttpUrl::parse(url).unwrap_or_else(|reason| panic!("{url:?} {reason}"));
+    let config = local().auth_endpoint(url).allow_insecure_auth();
+    let Some(plan) = accepted(&config, "auth_endpoint") else { return false };
+    let parsed = &plan.auth.endpoint.expect("it is set").url;
     assert!(!parsed.host.is_empty() && parsed.port != 0);
-    is_target_of(&parsed.target, url)
+    is_target_of(parsed.uri().path_and_query().expect("a path").as_str(), url)
 }
 
 fn is_target_of(target: &str, url: &str) -> bool {
@@ -225,14 +221,14 @@ fn leniently_decoded(text: &str) -> Vec<u8> {
     pieces.collect::<Vec<_>>().concat()
 }
 
-/// Whether the configuration is accepted. A refusal must name this option.
-fn passes(config: &Config, option: &str) -> bool {
-    match config.check() {
-        Ok(()) => true,
+/// The plan, if the configuration is accepted. A refusal must name this option.
+fn accepted(config: &Config, option: &str) -> Option<Plan> {
+    match config.plan() {
+        Ok(plan) => Some(plan),
         Err(Error::Config { option: refused, .. }) => {
             // A URL may require TLS, which may be missing in this build.
             assert!(refused == option || refused == "tls", "{refused}");
-            false
+            None
         }
         Err(other) => panic!("{other:?}"),
     }
@@ -282,15 +278,14 @@ fn is_accepted_param(text: &str) -> bool {
 /// The head and the body of a request to an auth endpoint. `None` if the configuration is refused.
 fn auth_request(config: Config) -> Option<(Head, String)> {
     let endpoint = "http://localhost/auth";
-    let config = config.auth_endpoint(endpoint);
-    if let Err(error) = config.check() {
+    if let Err(error) = config.clone().auth_endpoint(endpoint).plan() {
         assert!(matches!(error, Error::Config { option: "auth_header" | "auth_param", .. }), "{error:?}");
         return None;
     }
     let script = Scripted::new(b"HTTP/1.1 200 OK\r\n\r\n", &[]);
     let http = Http::over(script.clone());
     let no_closure = AtomicBool::new(false);
-    assert!(http.post(&sign_in(&config, endpoint), &no_closure, |_| Ok(())).is_ok(), "it has been checked");
+    assert!(http.post(&sign_in(&plan_with(&config, endpoint)), &no_closure, |_| Ok(())).is_ok(), "it has been checked");
     let sent = script.sent();
     let end = sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
     let head = Head::parse(&sent[..end]).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&sent)));
@@ -308,7 +303,7 @@ mod tests {
     const SEED: u64 = 4;
 
     #[test]
-    #[ignore = "takes long: tests/survival/run"]
+    #[ignore = "takes long: tests/run survival"]
     fn survival_c1_hostile_names_are_refused_or_encoded() {
         let (mut evil, mut accepted) = (Evil::new(SEED), [0; Place::ALL.len()]);
         for case in 0..CASES {

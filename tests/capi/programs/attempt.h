@@ -1,4 +1,4 @@
-/* What the generated programs try calls with. A failed attempt is told, and the others go on. */
+/* The arguments with which the generated programs try calls. A failed attempt is told, and the others go on. */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 

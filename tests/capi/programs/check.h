@@ -1,4 +1,4 @@
-/* What the programs share: a check that ends them with a line that says where, and the way to the server. */
+/* Shared by the programs: a check that ends a program with its line, and the way to the server. */
 #ifndef CHECK_H
 #define CHECK_H
 

@@ -16,7 +16,7 @@ static int entries(const char *path) {
 /* How many cycles it takes until everything that is made once has been made. */
 enum { BEGINNING = 100 };
 
-/* What the memory in use may differ by between two ends of cycles, because some threads may not have ended yet. */
+/* The allowed difference of the memory in use between two cycles, because some threads may not have ended yet. */
 enum { SLACK = 64 * 1024 };
 
 static void cycle(char **arguments) {
@@ -43,7 +43,7 @@ int main(int count, char **arguments) {
     while (done++ < BEGINNING) cycle(arguments);
     int descriptors = entries("/proc/self/fd");
     int threads = entries("/proc/self/task");
-    /* What valgrind does not call lost, because the library still knows it, shows here. */
+    /* Memory that the library still knows is not lost for valgrind, and shows here. */
     size_t memory = mallinfo2().uordblks;
     while (done++ <= cycles) cycle(arguments);
     CHECK(mallinfo2().uordblks < memory + SLACK);

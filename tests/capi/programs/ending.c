@@ -20,7 +20,7 @@ static void wait_until(atomic_int *number, int wanted) {
     }
 }
 
-/* What the callbacks of one round know. */
+/* The data of the callbacks of one round. */
 struct held {
     atomic_int is_held, is_released, is_freed, dialled_late, destroyed;
 };

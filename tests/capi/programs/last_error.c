@@ -70,7 +70,7 @@ int main(int count, char **arguments) {
     GIVES(pusher_subscribe(client, "\xc5\xbc\xc5\xbc\xc5\xbc"), PUSHER_ERR_CHANNEL_NAME);
     is_cut_as_by_snprintf();
 
-    /* What succeeds, and what only has no answer, leave it; so does what another thread does. */
+    /* A call that succeeds, a call without an answer, and a call on another thread leave the error. */
     OK(pusher_disconnect(client));
     GIVES(pusher_socket_id(client, &text, NULL), PUSHER_NOTHING);
     CHECK(pthread_create(&thread, NULL, another_thread, NULL) == 0);

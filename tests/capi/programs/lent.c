@@ -1,4 +1,4 @@
-/* What a program has borrowed from a request, it may give back in the answer that frees the request. */
+/* A program may pass a pointer into a request to the answer that frees the request. */
 #include "check.h"
 
 static void grant(void *user_data, pusher_auth_request *request) {

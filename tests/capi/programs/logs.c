@@ -25,7 +25,7 @@ static void on_line(void *user_data, int32_t level, const char *target, const ch
         CHECK(level == PUSHER_LOG_DEBUG);
         atomic_fetch_add(&log->events, 1);
     }
-    /* Functions may be called here. What they log is not logged again, or this would never end. */
+    /* Functions may be called here. Their own log records are not logged again, because that would never end. */
     OK(pusher_config_new(&config));
     GIVES(pusher_client_new(config, &(pusher_client *){NULL}), PUSHER_ERR_CONFIG);
     pusher_config_free(config);

@@ -38,7 +38,7 @@ int main(int count, char **arguments) {
     OK(pusher_trigger(sender, "private-room", "client-e", "\"a\\u0000b\"", 10));
     receives(receiver, "a\0b", 3);
 
-    /* What is beyond the length is not looked at: there need not be a NUL. */
+    /* Bytes beyond the length are not read: there need not be a NUL. */
     OK(pusher_trigger(sender, "private-room", "client-e", "{}and more", 2));
     receives(receiver, "{}", 2);
     OK(pusher_trigger_text(sender, "private-room", "client-e", "text and more", 4));

@@ -8,7 +8,7 @@
 static const char *DATA = "{\"user_id\": \"ann\", \"user_info\": {\"name\": \"canary\"}}";
 static const char *USER = "{\"id\": \"ann\", \"user_info\": {\"name\": \"canary\"}}";
 
-/* What is signed with the examples of the protocol's documentation. */
+/* Signatures of the examples in the protocol's documentation. */
 static void signatures_are_the_documented_ones(void) {
     const char *key = "278d425bdf160c739803", *secret = "7ad3773142a6692b25b8", *text, *again;
     size_t length;

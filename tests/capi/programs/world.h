@@ -10,7 +10,7 @@
 
 #include "check.h"
 
-/* Whoever reads the world does so after the callbacks have put in what they have. */
+/* A program reads the world after the callbacks have written their values. */
 struct world {
     pusher_config *config;
     pusher_client *client; /* connected, signed in, and subscribed to "room" and "presence-room" */

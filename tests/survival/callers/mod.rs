@@ -1,9 +1,9 @@
-//! No call holds its caller up, whatever happens to the connection.
+//! No call blocks its caller, whatever happens to the connection.
 
-mod calls;
 mod stopwatch;
 
 use std::{
+    cell::RefCell,
     process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -15,32 +15,32 @@ use pusher_channels::{Error, Pusher, testing::TestServer};
 use rustix::process::setpriority_process;
 
 use crate::{
+    calls::{self, CALLS, Call, Class, Handles, Place, Receivers},
     fault_proxy::{Action, Cut, Fault, FaultProxy},
     faults::{ROWS, strike},
     figures,
-    subject::{CHANNELS, Subject, config},
     support::PATIENCE,
+    test_client::{CHANNELS, TestClient, config},
 };
-use calls::{CALLS, Call, Handles, RARE_CALLS};
 use stopwatch::{Reference, Stopwatch, Timed};
 
-/// What a call may take, waiting ones excepted.
+/// The time limit of a call that does not wait.
 const CALL: Duration = Duration::from_millis(10);
 
-/// What `disconnect`, or dropping the last handle, may take.
+/// The time limit of `disconnect` and of dropping the last handle.
 const END: Duration = Duration::from_millis(250);
 
-/// For so long each fault is in effect and calls are made.
+/// The time for which a fault is in effect and calls are made.
 const WINDOW: Duration = Duration::from_millis(250);
 
-/// Longer than the window, so that a silent fault is not over before it.
+/// Longer than the window, so that a silent fault lasts as long as the window.
 const PONG: Duration = Duration::from_secs(2);
 
-/// So many scenes run at once: callers sleep most of the time, and two processors have to serve them.
+/// The number of scenes that run at once. Callers sleep most of the time, and two processors are enough for three.
 const AT_ONCE: usize = 3;
 
-/// In a process of its own, because of its priority: what else the machine does, other tests included, is not to be
-/// measured here.
+/// Runs the test below in a process of its own with a high priority, so that other work of the machine, such as other
+/// tests, does not affect the measurement.
 #[test]
 fn r10_no_call_takes_more_than_10_ms_and_no_end_more_than_250_ms() {
     let output = Command::new("nice")
@@ -49,13 +49,13 @@ fn r10_no_call_takes_more_than_10_ms_and_no_end_more_than_250_ms() {
         .args(["--ignored", "callers::"])
         .output()
         .expect("nice is part of every system");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("2 passed"), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("2 passed"), "{text}");
 }
 
 #[test]
-#[ignore = "run by the test above, with priority"]
-fn under_every_fault() {
+#[ignore = "run by r10_no_call_takes_more_than_10_ms_and_no_end_more_than_250_ms, with priority"]
+fn calls_under_every_fault() {
     let scenes = scenes();
     let reference = Reference::start();
     let next = AtomicUsize::new(0);
@@ -64,7 +64,7 @@ fn under_every_fault() {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    tally.lock().merge(scene.play(&reference));
+                    tally.lock().merge(scene.run(&reference));
                 }
             });
         }
@@ -87,18 +87,18 @@ fn under_every_fault() {
     );
 }
 
-/// What troubles the client, and how it ends.
+/// A fault that disturbs the client, and the call that ends it.
 struct Scene {
-    trouble: Trouble,
+    disturbance: Disturbance,
     end: End,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Trouble {
+enum Disturbance {
     Fault(Fault),
     /// The server reads nothing.
     Stalled,
-    /// The server says nothing.
+    /// The server sends nothing.
     Silent,
     /// The server sends as fast as it can.
     Flooding,
@@ -110,10 +110,10 @@ enum End {
     Drop,
 }
 
-/// Sets the flag when it goes.
-struct Ended<'a>(&'a AtomicBool);
+/// Sets the flag when it is dropped.
+struct SetOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Ended<'_> {
+impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -130,46 +130,51 @@ struct Tally {
 fn scenes() -> Vec<Scene> {
     let faults = ROWS.iter().flat_map(|row| {
         let fault = |stage| Fault { stage, cut: Cut::Drawn(7), action: row.action };
-        row.stages.iter().map(move |stage| Trouble::Fault(fault(*stage)))
+        row.stages.iter().map(move |stage| Disturbance::Fault(fault(*stage)))
     });
-    let servers = [Trouble::Stalled, Trouble::Silent, Trouble::Flooding];
-    let troubles: Vec<_> = faults.chain(servers).collect();
+    let servers = [Disturbance::Stalled, Disturbance::Silent, Disturbance::Flooding];
+    let disturbances: Vec<_> = faults.chain(servers).collect();
     [End::Disconnect, End::Drop]
         .into_iter()
-        .flat_map(|end| troubles.iter().map(move |trouble| Scene { trouble: *trouble, end }))
+        .flat_map(|end| disturbances.iter().map(move |disturbance| Scene { disturbance: *disturbance, end }))
         .collect()
 }
 
 impl Scene {
-    fn play(&self, reference: &Reference) -> Tally {
-        let (server, proxy) = on_another_machine(|| {
+    fn run(&self, reference: &Reference) -> Tally {
+        let (server, proxy) = with_low_priority(|| {
             let server = TestServer::start().expect("a free port");
             let proxy = FaultProxy::before(server.addr());
             (server, proxy)
         });
-        let port = if matches!(self.trouble, Trouble::Fault(_)) { proxy.port() } else { server.port() };
+        let port = if matches!(self.disturbance, Disturbance::Fault(_)) { proxy.port() } else { server.port() };
         let config = config("127.0.0.1", port).pong_timeout(PONG).connect_timeout(PONG);
-        let subject = Subject::new(config);
+        let client = TestClient::new(config);
         let handles = Handles {
-            channel: subject.pusher.channel(CHANNELS[1]).expect("a valid name"),
-            other: subject.pusher.channel("private-elsewhere").expect("a valid name"),
-            user: subject.pusher.user(),
-            receiver: subject.pusher.receiver(),
-            pusher: subject.pusher.clone(),
+            channel: client.pusher.channel(CHANNELS[1]).expect("a valid name"),
+            other: client.pusher.channel("private-other").expect("a valid name"),
+            again: &CHANNELS,
+            user: client.pusher.user(),
+            receivers: Receivers::Shared(client.pusher.receiver()),
+            event: calls::event(),
+            event_name: "event",
+            pusher: client.pusher.clone(),
             data: large_event(),
+            own: RefCell::default(),
+            place: Place::Program,
         };
-        // A fault strikes while calls are made. A server is made to misbehave first, because calls would undo what that needs.
-        if !matches!(self.trouble, Trouble::Fault(_)) {
-            self.trouble_the_server(&server, &subject.pusher);
+        // A fault happens while calls are made. A server is made to misbehave before, because calls could prevent that.
+        if !matches!(self.disturbance, Disturbance::Fault(_)) {
+            self.disturb_the_server(&server, &client.pusher);
         }
         let over = AtomicBool::new(false);
         let mut tally = thread::scope(|scope| {
-            // Also when what follows panics, or the scope would wait for ever.
-            let _over = Ended(&over);
+            // Without this, a panic below would make the scope wait for ever.
+            let _over = SetOnDrop(&over);
             let caller = scope.spawn(|| self.call_until(&over, handles, reference));
-            let flood = scope.spawn(|| on_another_machine(|| self.flood_until(&over, &server)));
-            if let Trouble::Fault(fault) = self.trouble {
-                strike(fault, &server, &proxy, &subject, |history| history.has_confirmed(CHANNELS[1]));
+            let flood = scope.spawn(|| with_low_priority(|| self.flood_until(&over, &server)));
+            if let Disturbance::Fault(fault) = self.disturbance {
+                strike(fault, &server, &proxy, &client, |history| history.has_confirmed(CHANNELS[1]));
                 if fault.action == Action::Hold {
                     server.stop_listening();
                     server.drop_all();
@@ -183,36 +188,36 @@ impl Scene {
         });
         let stopwatch = Stopwatch::new(reference);
         let ((), timed) = match self.end {
-            End::Disconnect => stopwatch.time(|| subject.pusher.disconnect()),
-            End::Drop => stopwatch.time(|| drop(subject)),
+            End::Disconnect => stopwatch.time(|| client.pusher.disconnect()),
+            End::Drop => stopwatch.time(|| drop(client)),
         };
         tally.slowest_end = timed;
         if timed.own > END {
-            tally.late.push(format!("{:?} took {timed:?} under {:?}", self.end, self.trouble));
+            tally.late.push(format!("{:?} took {timed:?} under {:?}", self.end, self.disturbance));
         }
         tally
     }
 
-    fn trouble_the_server(&self, server: &TestServer, pusher: &Pusher) {
+    fn disturb_the_server(&self, server: &TestServer, pusher: &Pusher) {
         pusher.connect_background().expect("a good configuration");
         assert!(server.wait_for_subscribers(CHANNELS[1], 1, PATIENCE));
-        match self.trouble {
-            Trouble::Stalled => {
+        match self.disturbance {
+            Disturbance::Stalled => {
                 server.set_stalled(true);
                 pusher
                     .channel(CHANNELS[1])
                     .and_then(|c| c.wait_subscribed(PATIENCE))
                     .expect("the server has confirmed");
-                fill_the_way_to_the_server(pusher);
+                fill_the_buffers(pusher);
             }
-            Trouble::Silent => server.set_silent(true),
-            Trouble::Flooding | Trouble::Fault(_) => {}
+            Disturbance::Silent => server.set_silent(true),
+            Disturbance::Flooding | Disturbance::Fault(_) => {}
         }
     }
 
     fn flood_until(&self, over: &AtomicBool, server: &TestServer) {
         let data = "x".repeat(1000);
-        while matches!(self.trouble, Trouble::Flooding) && !over.load(Ordering::Relaxed) {
+        while matches!(self.disturbance, Disturbance::Flooding) && !over.load(Ordering::Relaxed) {
             server.trigger(CHANNELS[0], "flood", &data);
         }
     }
@@ -220,51 +225,63 @@ impl Scene {
     fn call_until(&self, over: &AtomicBool, handles: Handles, reference: &Reference) -> Tally {
         let stopwatch = Stopwatch::new(reference);
         let mut tally = Tally::default();
-        let mut make = |Call { methods, make }: &Call| {
+        let mut make = |Call { methods, make, .. }: &Call| {
             let ((), timed) = stopwatch.time(|| make(&handles));
             tally.calls += 1;
             tally.slowest = tally.slowest.max((timed, methods));
             if timed.own > CALL {
-                tally.late.push(format!("{methods} took {timed:?} under {:?}", self.trouble));
+                tally.late.push(format!("{methods} took {timed:?} under {:?}", self.disturbance));
             }
         };
         for round in 1.. {
             if over.load(Ordering::Relaxed) {
                 break;
             }
-            CALLS.iter().for_each(&mut make);
+            CALLS.iter().filter(|call| call.class == Class::Immediate).for_each(&mut make);
             if round % 16 == 0 {
-                RARE_CALLS.iter().for_each(&mut make);
+                CALLS.iter().filter(|call| is_rare(call.class)).for_each(&mut make);
             }
-            // Programs do something between their calls, and a client that is only called never gets to its peer.
+            // Programs do other work between their calls. Without a pause, the client would never get the processor.
             thread::sleep(Duration::from_millis(1));
         }
         tally
     }
 }
 
-/// As large as a client event may be.
+/// Whether calls of this class are made only in one of many rounds, because each changes the connection or all
+/// subscriptions.
+///
+/// Calls that wait are not timed. Calls of [`Class::Unbinding`] would remove the handlers of this test. `disconnect`
+/// and dropping the last handle have a limit of their own.
+fn is_rare(class: Class) -> bool {
+    match class {
+        Class::Subscribing | Class::Connecting => true,
+        Class::Immediate | Class::Waiting | Class::Unbinding | Class::Ending => false,
+    }
+}
+
+/// Data of a client event, about as large as it may be.
 fn large_event() -> String {
     "x".repeat(10_000)
 }
 
-/// Sends until the buffers on the way are full, and the queue of the client behind them.
-fn fill_the_way_to_the_server(pusher: &Pusher) {
+/// Sends until the buffers of both sockets and the queue of the client are full.
+fn fill_the_buffers(pusher: &Pusher) {
     let (data, deadline) = (large_event(), Instant::now() + PATIENCE);
     while !matches!(pusher.trigger(CHANNELS[1], "client-event", &data), Err(Error::ClientEventQueueFull { .. })) {
-        assert!(Instant::now() < deadline, "a server that reads nothing takes no end of events");
+        assert!(Instant::now() < deadline, "the buffers are full");
     }
 }
 
-/// The server's threads, and those of the proxy, yield to the client's as if they ran elsewhere. Threads that are started
-/// inside inherit that.
-fn on_another_machine<T: Send>(start: impl FnOnce() -> T + Send) -> T {
+/// Starts threads of the server and the proxy with a low priority, so that the client's threads get the processor as if
+/// the others ran on another machine. Threads that they start inherit the priority.
+fn with_low_priority<T: Send>(start: impl FnOnce() -> T + Send) -> T {
     let started = thread::scope(|scope| {
-        let elsewhere = scope.spawn(|| {
-            setpriority_process(None, 10).expect("whoever may be nicer may be so");
+        let thread = scope.spawn(|| {
+            setpriority_process(None, 10).expect("every process may lower its priority");
             start()
         });
-        elsewhere.join()
+        thread.join()
     });
     started.expect("the start does not panic")
 }

@@ -1,12 +1,12 @@
-//! Times calls on a machine that does other things too.
+//! Times calls on a machine that does other work, too.
 //!
-//! The wall clock of a call has three parts: the thread runs, it waits for a processor, it is blocked. The first is the
-//! call's own in full. The second the kernel counts for each thread (`/proc/thread-self/schedstat`), and it is no fault of
-//! the call: it is taken off. The third may still be the machine's doing, when the thread that holds a lock waits for a
-//! processor, or when the whole virtual machine stands still. For that a reference thread does nothing but wake up every
-//! millisecond: as long as it was due and did not run, no other thread could be expected to, and that is taken off what was
-//! blocked. A call that computes fails all the same, and so does one that waits for the network, for a lock that is held too
-//! long or for a thread that does something else, because the reference thread is on time then.
+//! The time of a call has three parts: its thread runs, waits for a processor, or is blocked. The first part belongs to
+//! the call. The kernel measures the second part for each thread (`/proc/thread-self/schedstat`), and it is subtracted.
+//! The third part may still be caused by the machine: the thread that holds a lock may wait for a processor, or the
+//! whole virtual machine may stand still. To detect that, a reference thread wakes up every millisecond. While it is
+//! late, no other thread can be expected to run, and that time is subtracted from the blocked time. A call that
+//! computes still fails, and so does one that waits for the network, for a lock or for
+//! another thread, because the reference thread is on time then.
 
 use std::{
     fs::File,
@@ -22,7 +22,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
-/// The reference thread wakes up so often.
+/// The interval of the reference thread.
 const TICK: Duration = Duration::from_millis(1);
 
 /// Times the calls of one thread.
@@ -31,22 +31,22 @@ pub(super) struct Stopwatch {
     reference: Arc<Overdue>,
 }
 
-/// How long a call took.
+/// The time of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Timed {
-    /// What the call itself is to blame for.
+    /// The part that belongs to the call.
     pub(super) own: Duration,
     pub(super) wall: Duration,
 }
 
 impl Stopwatch {
-    /// For the thread that this is.
+    /// A stopwatch for the current thread.
     pub(super) fn new(reference: &Reference) -> Self {
         let schedstat = File::open("/proc/thread-self/schedstat").expect("a kernel that counts");
         Self { schedstat, reference: Arc::clone(&reference.overdue) }
     }
 
-    /// Calls that are fast by the wall clock are not looked into.
+    /// Times a call. The time of a call within [`TICK`] is not split into its parts.
     pub(super) fn time<T>(&self, call: impl FnOnce() -> T) -> (T, Timed) {
         let (ran, waited) = (ran(), self.waited());
         let begin = Instant::now();
@@ -57,14 +57,14 @@ impl Stopwatch {
             return (result, Timed { own: wall, wall });
         }
         let (ran, waited) = (self::ran() - ran, self.waited() - waited);
-        // A late tick is noted when it comes, so that the last one may still be missing.
+        // A late tick is recorded when it happens, so that the last one may still be missing.
         thread::sleep(2 * TICK);
         let blocked = wall.saturating_sub(ran).saturating_sub(waited);
         let own = ran + blocked.saturating_sub(self.reference.within(begin, end));
         (result, Timed { own, wall })
     }
 
-    /// How long this thread has waited for a processor in all its life.
+    /// The total time for which this thread has waited for a processor.
     fn waited(&self) -> Duration {
         let mut text = [0; 64];
         let length = self.schedstat.read_at(&mut text, 0).expect("a readable file");
@@ -74,12 +74,12 @@ impl Stopwatch {
     }
 }
 
-/// How long this thread has run in all its life.
+/// The total time for which this thread has run.
 fn ran() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().expect("a time since its beginning")
 }
 
-/// The thread that shows what the machine is up to.
+/// The thread that shows whether the machine stands still.
 pub(super) struct Reference {
     overdue: Arc<Overdue>,
     thread: Option<JoinHandle<()>>,
@@ -87,7 +87,7 @@ pub(super) struct Reference {
 
 #[derive(Default)]
 struct Overdue {
-    /// From when a tick was due until it came, for those that were late.
+    /// For each late tick, the time at which it was due, and the time at which it happened.
     times: Mutex<Vec<(Instant, Instant)>>,
     ended: AtomicBool,
 }
@@ -101,7 +101,7 @@ impl Reference {
                 let due = Instant::now() + TICK;
                 thread::sleep(TICK);
                 let woken = Instant::now();
-                // Sleeping less exactly than this is what timers do.
+                // A smaller delay is the usual inaccuracy of timers.
                 if woken > due + TICK / 2 {
                     shared.times.lock().push((due, woken));
                 }
@@ -126,10 +126,10 @@ impl Overdue {
     }
 }
 
-/// What is blamed on the machine must not hide a call that blocks, nor one that computes.
+/// Subtracting the time of the machine must not hide a call that blocks or computes.
 #[test]
-#[ignore = "run with priority, like what it vouches for"]
-fn a_call_that_takes_long_by_itself_is_found() {
+#[ignore = "run with the priority of the calls"]
+fn a_call_that_blocks_or_computes_for_long_is_found() {
     let reference = Reference::start();
     let stopwatch = Stopwatch::new(&reference);
     let limit = Duration::from_millis(10);

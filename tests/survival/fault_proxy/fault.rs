@@ -1,8 +1,8 @@
-//! What can go wrong on the way between a client and its server, and where.
+//! The faults of a connection between a client and its server, and their places.
 
 use std::time::Duration;
 
-/// One row of a table of faults: the connection that comes to this point meets this action.
+/// One row of a table of faults: the connection that reaches this point suffers this action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) stage: Stage,
@@ -10,69 +10,69 @@ pub(crate) struct Fault {
     pub(crate) action: Action,
 }
 
-/// How far a connection has come. From `Request` on, all but `Idle` are named by the message that is on its way.
+/// The progress of a connection. From `Request` on, each stage except `Idle` is the message that is being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// The port is being connected to.
+    /// The client connects to the port.
     Connecting,
-    /// TCP is connected, and nothing has been sent.
+    /// TCP is connected, and nothing was sent.
     Accepted,
-    /// The client asks for a WebSocket.
+    /// The client's upgrade request.
     Request,
-    /// The server agrees to it.
+    /// The server's answer to the upgrade request.
     Response,
     /// `pusher:connection_established`.
     Established,
-    /// `pusher:subscribe`, from the client.
+    /// `pusher:subscribe` of the client.
     Subscribing,
     /// `pusher_internal:subscription_succeeded`.
     Confirming,
-    /// Nothing is on its way.
+    /// No message is being sent.
     Idle,
-    /// An application's event, from the server.
+    /// An application event of the server.
     Event,
-    /// The client's close frame.
+    /// The close frame of the client.
     Closing,
 }
 
-/// How much of the message passes before the action.
+/// The part of the message that passes before the action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
     Before,
     After,
-    /// So many bytes, and never more than there are.
+    /// This number of bytes, or the whole message if it is shorter.
     Byte(usize),
-    /// A place inside, drawn by this seed.
+    /// A position in the message, chosen by this seed.
     Drawn(u64),
 }
 
-/// What happens to the connection.
+/// The action on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// The connection ends by RST.
     Reset,
     /// The connection ends by FIN.
     Finish,
-    /// Nothing passes any more, in neither direction, and both sockets stay open.
+    /// No bytes pass in either direction, and both sockets stay open.
     Stall,
-    /// One-way loss: what the server sends is swallowed.
+    /// One-way loss: bytes of the server are dropped.
     LoseToClient,
-    /// One-way loss: what the client sends is swallowed.
+    /// One-way loss: bytes of the client are dropped.
     LoseToServer,
-    /// The first byte after the cut has a bit flipped that HTTP and WebSocket both forbid.
+    /// A bit of the first byte after the cut is flipped. Both HTTP and WebSocket forbid the result.
     Corrupt,
-    /// From now on a byte at a time goes to the client, after this pause.
+    /// From now on, bytes pass to the client one at a time, each after this pause.
     Drip(Duration),
-    /// From now on everything that goes to the client is this late.
+    /// From now on, all bytes to the client are late by this time.
     Delay(Duration),
     /// The connection ends by RST and the port is closed, until [`reopen`](super::FaultProxy::reopen).
     Refuse,
-    /// Nothing passes until [`release`](super::FaultProxy::release).
+    /// No bytes pass until [`release`](super::FaultProxy::release).
     Hold,
 }
 
 impl Cut {
-    /// How many bytes of a message of this length pass.
+    /// The number of bytes of a message of this length that pass.
     pub(super) fn of(self, length: usize) -> usize {
         match self {
             Self::Before => 0,

@@ -1,4 +1,4 @@
-//! A stream cut into the messages that it carries, so that a fault can strike at a byte of one of them.
+//! Splits a stream into its messages, so that a fault can happen at a byte of one of them.
 
 use super::fault::Stage;
 
@@ -8,10 +8,10 @@ pub(super) enum Direction {
     ToServer,
 }
 
-/// One direction of one connection. Holds back what is not a whole message yet.
+/// One direction of a connection. Keeps the bytes of an incomplete message.
 pub(super) struct Messages {
     direction: Direction,
-    /// Whether the head of HTTP has passed, and frames follow.
+    /// Whether the HTTP head has passed, and frames follow.
     upgraded: bool,
     buffer: Vec<u8>,
 }
@@ -25,7 +25,7 @@ impl Messages {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, and the stage that it names; `None` for one that names none.
+    /// The next complete message, and its stage; `None` for a message that is not a stage.
     pub(super) fn next(&mut self) -> Option<(Option<Stage>, Vec<u8>)> {
         if self.upgraded {
             let Frame { length, opcode, payload } = Frame::first_of(&self.buffer)?;
@@ -58,7 +58,7 @@ impl Messages {
 
 /// A frame of RFC 6455, section 5.2, unmasked.
 struct Frame {
-    /// Of the whole frame.
+    /// The length of the whole frame.
     length: usize,
     opcode: u8,
     payload: Vec<u8>,
@@ -84,10 +84,10 @@ impl Frame {
 }
 
 #[test]
-fn a_stream_is_cut_into_the_messages_that_name_its_stages() {
+fn a_stream_is_split_into_messages_with_their_stages() {
     let mut messages = Messages::new(Direction::ToServer);
     messages.push(b"GET / HTTP/1.1\r\n\r");
-    assert!(messages.next().is_none(), "the head is not whole yet");
+    assert!(messages.next().is_none(), "the head is incomplete");
     let subscribe = br#"{"event":"pusher:subscribe"}"#;
     let mask = [1, 2, 3, 4];
     let mut frame = vec![0x81, 0x80 | u8::try_from(subscribe.len()).expect("a short message")];

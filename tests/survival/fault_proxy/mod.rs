@@ -1,12 +1,12 @@
-//! A TCP proxy between one client and its server that does to the connection what a row of a table says.
+//! A TCP proxy between one client and its server that causes the faults of a table.
 //!
-//! It follows the messages of the connection, so that a [`Fault`] names its place by what is on its way: a FIN after
-//! seven bytes of `pusher:connection_established` is one row. Only the connection that meets the armed fault suffers it;
-//! those that follow pass unharmed until the next one is armed. A new kind of fault is one [`Action`].
+//! The proxy parses the messages of the connection, so that a [`Fault`] names its place by a message: a FIN after seven
+//! bytes of `pusher:connection_established` is one row. Only the connection that reaches the armed fault suffers it.
+//! Later connections pass until another fault is armed. A new kind of fault is a new [`Action`].
 
+mod connection;
 mod fault;
 mod messages;
-mod passage;
 mod port;
 
 use std::{
@@ -18,18 +18,18 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
+use connection::Command;
 pub(crate) use fault::{Action, Cut, Fault, Stage};
-use passage::Command;
 use port::Port;
 
 use crate::support::PATIENCE;
 
-/// In front of one server, for one client. Dropping it ends all connections and joins its threads.
+/// A proxy for one server and one client. Dropping it ends all connections and joins its threads.
 pub(crate) struct FaultProxy {
     shared: Arc<Shared>,
 }
 
-/// What the port and the connections share.
+/// The state that the port and the connections share.
 struct Shared {
     server: SocketAddr,
     port: Port,
@@ -38,18 +38,18 @@ struct Shared {
     changed: Condvar,
 }
 
-/// What the proxy saw.
+/// The observations of the proxy.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Log {
-    /// When the last fault struck.
+    /// The time of the last fault.
     pub(crate) struck: Option<Instant>,
-    /// When each connection last brought the client a byte, by its number.
+    /// The time of the last byte that each connection passed to the client, by the number of the connection.
     last_bytes: BTreeMap<u64, Instant>,
     struck_connection: u64,
     pub(crate) accepted: u64,
-    /// How often the client still had an older socket when a new one had been accepted (R9).
+    /// The number of new connections at which the client still had an older socket (R9).
     pub(crate) overlaps: u64,
-    /// How long the last message of each stage was.
+    /// The length of the last message of each stage.
     pub(crate) lengths: BTreeMap<Stage, usize>,
 }
 
@@ -67,7 +67,7 @@ impl FaultProxy {
         Self { shared }
     }
 
-    /// In front of a server of this machine.
+    /// A proxy for a server on this machine.
     pub(crate) fn before(server: SocketAddr) -> Self {
         Self::listen([127, 0, 0, 1], server)
     }
@@ -76,34 +76,34 @@ impl FaultProxy {
         self.shared.port.number()
     }
 
-    /// The next connection that comes to the fault's place meets it.
+    /// Arms a fault: the next connection that reaches its place suffers it.
     pub(crate) fn arm(&self, fault: Fault) {
         *self.shared.armed.lock() = Some(fault);
     }
 
-    /// Strikes the connection that there is, whatever it is doing.
+    /// Causes the action on the current connection at once.
     pub(crate) fn strike(&self, action: Action) {
         self.arm(Fault { stage: Stage::Idle, cut: Cut::Before, action });
         self.shared.port.command(&Command::Strike);
     }
 
-    /// Lets what [`Action::Hold`] holds go on.
+    /// Passes on the bytes that [`Action::Hold`] holds.
     pub(crate) fn release(&self) {
         self.shared.port.command(&Command::Release);
     }
 
-    /// Closes the port; connections stay.
+    /// Closes the port. Connections stay.
     pub(crate) fn refuse(&self) {
         self.shared.struck(0);
         self.shared.port.close();
     }
 
-    /// Opens the port that was closed.
+    /// Opens the closed port.
     pub(crate) fn reopen(&self) {
         self.shared.open_port();
     }
 
-    /// When the fault struck; `None` if it does not within this time.
+    /// The time of the fault; `None` if it does not happen within the timeout.
     pub(crate) fn wait_struck(&self, timeout: Duration) -> Option<Instant> {
         let deadline = Instant::now() + timeout;
         let mut log = self.shared.log.lock();
@@ -111,11 +111,11 @@ impl FaultProxy {
         log.struck
     }
 
-    /// When the fault struck. One that is not about to within this time does not any more, until it is armed again.
+    /// The time of the fault. A fault that does not happen within the timeout is disarmed.
     pub(crate) fn wait_struck_or_disarm(&self, timeout: Duration) -> Option<Instant> {
         let struck = self.wait_struck(timeout);
         let is_disarmed = self.shared.armed.lock().take().is_some();
-        // What was neither met nor disarmed has just been taken by the connection that it strikes.
+        // A fault that was neither suffered nor disarmed is happening right now.
         if struck.is_some() || is_disarmed { struck } else { self.wait_struck(PATIENCE) }
     }
 
@@ -135,7 +135,7 @@ impl Shared {
         self.port.open(self);
     }
 
-    /// The fault that a message of this stage meets.
+    /// Takes the armed fault if a message of this stage suffers it.
     fn take(&self, stage: Stage, length: usize) -> Option<Fault> {
         self.log.lock().lengths.insert(stage, length);
         self.armed.lock().take_if(|fault| fault.stage == stage)
@@ -150,29 +150,29 @@ impl Shared {
 }
 
 impl Log {
-    /// When the connection that the fault struck last brought the client a byte.
+    /// The time of the last byte that the connection with the fault passed to the client.
     pub(crate) fn last_byte(&self) -> Option<Instant> {
         self.last_bytes.get(&self.struck_connection).copied()
     }
 }
 
 #[test]
-fn a_fault_that_does_not_strike_in_time_is_met_by_nobody() {
+fn a_fault_that_does_not_happen_in_time_is_disarmed() {
     use pusher_channels::{Pusher, testing::TestServer};
 
-    use crate::subject::config;
+    use crate::test_client::config;
 
     let server = TestServer::start().expect("a free port");
     let proxy = FaultProxy::before(server.addr());
     let closing = Fault { stage: Stage::Closing, cut: Cut::Before, action: Action::Refuse };
     proxy.arm(closing);
-    assert!(proxy.wait_struck_or_disarm(Duration::ZERO).is_none(), "nobody has connected");
+    assert!(proxy.wait_struck_or_disarm(Duration::ZERO).is_none(), "no client has connected");
     let connect_and_close = || {
         Pusher::new(config("127.0.0.1", proxy.port())).connect().expect("the port is open").disconnect();
-        assert!(server.wait_for_connections(0, PATIENCE), "the proxy passes the end on");
+        assert!(server.wait_for_connections(0, PATIENCE), "the proxy passes on the end");
     };
     connect_and_close();
-    assert!(proxy.log().struck.is_none(), "the close frame met nothing");
+    assert!(proxy.log().struck.is_none(), "the close frame has passed");
     proxy.arm(closing);
     connect_and_close();
     assert!(proxy.wait_struck_or_disarm(PATIENCE).is_some());

@@ -13,22 +13,22 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
     Shared,
-    passage::{self, Command, Passage},
+    connection::{self, Command, Connection},
 };
 
 pub(super) struct Port {
-    /// Bound and never listening: keeps the number while the port is closed.
+    /// Bound but not listening. It keeps the number while the port is closed.
     reserved: Socket,
     listener: Mutex<Option<Arc<TcpListener>>>,
-    /// Those that accept, or accepted before the port was closed.
+    /// The threads that accept connections, or did so before the port was closed.
     threads: Mutex<Vec<JoinHandle<()>>>,
-    passages: Mutex<Vec<passage::Handle>>,
+    connections: Mutex<Vec<connection::Handle>>,
 }
 
 impl Port {
     pub(super) fn reserve(address: [u8; 4]) -> Self {
         let reserved = bound((address, 0).into());
-        Self { reserved, listener: Mutex::default(), threads: Mutex::default(), passages: Mutex::default() }
+        Self { reserved, listener: Mutex::default(), threads: Mutex::default(), connections: Mutex::default() }
     }
 
     fn address(&self) -> SocketAddr {
@@ -39,7 +39,7 @@ impl Port {
         self.address().port()
     }
 
-    /// Does nothing when it is open.
+    /// Opens the port, unless it is open.
     pub(super) fn open(&self, shared: &Arc<Shared>) {
         let mut open = self.listener.lock();
         if open.is_some() {
@@ -51,21 +51,21 @@ impl Port {
         *open = Some(Arc::clone(&listener));
         let shared = Arc::clone(shared);
         self.threads.lock().push(thread::spawn(move || {
-            // A listener that was shut down accepts nothing any more.
+            // A listener that was shut down accepts no more connections.
             while let Ok((client, _)) = listener.accept() {
                 shared.port.admit(&shared, client);
             }
         }));
     }
 
-    /// Whoever connects is refused. Connections stay.
+    /// Closes the port, so that new connections are refused. Existing ones stay.
     pub(super) fn close(&self) {
         if let Some(listener) = self.listener.lock().take() {
             SockRef::from(&*listener).shutdown(Shutdown::Both).expect("a listening socket");
         }
     }
 
-    /// A client has one connection, so that a new one retires those before it.
+    /// Starts a connection. A client has only one, so that all older ones must end.
     fn admit(&self, shared: &Arc<Shared>, client: TcpStream) {
         let number = {
             let mut log = shared.log.lock();
@@ -73,12 +73,12 @@ impl Port {
             log.accepted
         };
         let Ok(server) = TcpStream::connect(shared.server) else {
-            // As it would be without a proxy.
+            // Without the proxy, the client would get a reset, too.
             let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
             return;
         };
-        let older = std::mem::take(&mut *self.passages.lock());
-        self.passages.lock().push(Passage::start(shared, number, client, server));
+        let older = std::mem::take(&mut *self.connections.lock());
+        self.connections.lock().push(Connection::start(shared, number, client, server));
         for handle in older {
             handle.command(Command::Retire);
             handle.join();
@@ -86,7 +86,7 @@ impl Port {
     }
 
     pub(super) fn command(&self, command: &Command) {
-        self.passages.lock().iter().for_each(|handle| handle.command(command.clone()));
+        self.connections.lock().iter().for_each(|handle| handle.command(command.clone()));
     }
 
     pub(super) fn end(&self) {
@@ -94,7 +94,7 @@ impl Port {
         for thread in std::mem::take(&mut *self.threads.lock()) {
             thread.join().expect("the accepting thread does not panic");
         }
-        for handle in std::mem::take(&mut *self.passages.lock()) {
+        for handle in std::mem::take(&mut *self.connections.lock()) {
             handle.command(Command::End);
             handle.join();
         }
@@ -103,7 +103,7 @@ impl Port {
 
 fn bound(address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-    // For both: the reservation and the listener have the number together.
+    // Both sockets, the reservation and the listener, have the same port.
     set_socket_reuseport(&socket, true).expect("an option that every system has");
     socket.bind(&address.into()).expect("a free port");
     socket

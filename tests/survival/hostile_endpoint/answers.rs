@@ -1,18 +1,18 @@
-//! Answers that are no HTTP, too much of it, too slow, or a status that refuses (A1, A4).
+//! Answers that are not HTTP, too large or too slow, and refusals (A1, A4).
 
 use std::time::Duration;
 
 use super::{GOOD, Scenario, Shows, Step, answer, ok};
 
-use Shows::{Any, Final, Retried, RetriedUnheard, Subscribed};
+use Shows::{Any, Final, Retried, RetriedAndResent, Subscribed};
 
 const MALFORMED: Shows = Final("AuthMalformed");
 const NETWORK: Shows = Retried("AuthNetwork");
-const UNHEARD: Shows = RetriedUnheard("AuthNetwork");
+const UNHEARD: Shows = RetriedAndResent("AuthNetwork");
 const TIMEOUT: Shows = Retried("AuthTimeout");
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [junk(), lengths(), careless(), floods(), slow(), cuts(), connections(), redirects(), statuses()]
+    [junk(), lengths(), mistakes(), floods(), slow(), cuts(), connections(), redirects(), statuses()]
         .into_iter()
         .flatten()
         .collect()
@@ -27,30 +27,30 @@ fn bytes(text: &str) -> Step {
 }
 
 fn junk() -> Vec<Scenario> {
-    let says = |name: &str, text: &str, shows| row(name, vec![bytes(text)], shows);
+    let sends = |name: &str, text: &str, shows| row(name, vec![bytes(text)], shows);
     vec![
-        says("junk", "junk\r\n\r\n", MALFORMED),
-        says("binary junk", "\0\u{1}\u{2}\r\n\r\n", MALFORMED),
-        says("an HTTP/0.9 answer", GOOD, Any("Auth")),
-        says("a TLS alert", "\u{15}\u{3}\u{3}\0\u{2}\u{2}(", Any("Auth")),
-        says(
+        sends("junk", "junk\r\n\r\n", MALFORMED),
+        sends("binary junk", "\0\u{1}\u{2}\r\n\r\n", MALFORMED),
+        sends("an HTTP/0.9 answer", GOOD, Any("Auth")),
+        sends("a TLS alert", "\u{15}\u{3}\u{3}\0\u{2}\u{2}(", Any("Auth")),
+        sends(
             "a WebSocket handshake",
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
             Any("Auth"),
         ),
-        says("HTTP/2", &format!("HTTP/2 200 OK\r\nContent-Length: 14\r\n\r\n{GOOD}"), Any("Auth")),
-        says("HTTP/1.0", &format!("HTTP/1.0 200 OK\r\nContent-Length: 14\r\n\r\n{GOOD}"), Subscribed),
-        says("HTTP/1.0 until the end", &format!("HTTP/1.0 200 OK\r\n\r\n{GOOD}"), Subscribed),
-        says("a status that is no number", "HTTP/1.1 abc\r\n\r\n", MALFORMED),
-        says("a status of one digit", "HTTP/1.1 2 OK\r\n\r\n", MALFORMED),
-        says(
+        sends("HTTP/2", &format!("HTTP/2 200 OK\r\nContent-Length: 14\r\n\r\n{GOOD}"), Any("Auth")),
+        sends("HTTP/1.0", &format!("HTTP/1.0 200 OK\r\nContent-Length: 14\r\n\r\n{GOOD}"), Subscribed),
+        sends("HTTP/1.0 until the end", &format!("HTTP/1.0 200 OK\r\n\r\n{GOOD}"), Subscribed),
+        sends("a status that is not a number", "HTTP/1.1 abc\r\n\r\n", MALFORMED),
+        sends("a status of one digit", "HTTP/1.1 2 OK\r\n\r\n", MALFORMED),
+        sends(
             "a header without a colon",
             &format!("HTTP/1.1 200 OK\r\njunk\r\nContent-Length: 14\r\n\r\n{GOOD}"),
             MALFORMED,
         ),
-        says("a NUL in a header", &format!("HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 14\r\n\r\n{GOOD}"), MALFORMED),
-        says(
-            "gzip that is not",
+        sends("a NUL in a header", &format!("HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 14\r\n\r\n{GOOD}"), MALFORMED),
+        sends(
+            "a plain body with gzip as its encoding",
             &format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 14\r\n\r\n{GOOD}"),
             Subscribed,
         ),
@@ -67,54 +67,54 @@ fn junk() -> Vec<Scenario> {
 }
 
 fn lengths() -> Vec<Scenario> {
-    let says = |name: &str, headers: &str, body: &str, shows| {
+    let sends = |name: &str, headers: &str, body: &str, shows| {
         row(name, vec![bytes(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n{body}"))], shows)
     };
     vec![
-        says("a length too long", "Content-Length: 99\r\n", GOOD, NETWORK),
-        says("a length too short", "Content-Length: 5\r\n", GOOD, MALFORMED),
-        says("a length of zero", "Content-Length: 0\r\n", GOOD, MALFORMED),
-        says("a negative length", "Content-Length: -1\r\n", GOOD, MALFORMED),
-        says("a huge length", "Content-Length: 18446744073709551615\r\n", GOOD, Any("Auth")),
-        says("a length beyond 64 bits", "Content-Length: 99999999999999999999999\r\n", GOOD, MALFORMED),
-        says("a length that is no number", "Content-Length: x\r\n", GOOD, MALFORMED),
-        says("two lengths that differ", "Content-Length: 14\r\nContent-Length: 15\r\n", GOOD, MALFORMED),
-        says("two lengths that agree", "Content-Length: 14\r\nContent-Length: 14\r\n", GOOD, Any("")),
-        says(
+        sends("a length too long", "Content-Length: 99\r\n", GOOD, NETWORK),
+        sends("a length too short", "Content-Length: 5\r\n", GOOD, MALFORMED),
+        sends("a length of zero", "Content-Length: 0\r\n", GOOD, MALFORMED),
+        sends("a negative length", "Content-Length: -1\r\n", GOOD, MALFORMED),
+        sends("a huge length", "Content-Length: 18446744073709551615\r\n", GOOD, Any("Auth")),
+        sends("a length beyond 64 bits", "Content-Length: 99999999999999999999999\r\n", GOOD, MALFORMED),
+        sends("a length that is not a number", "Content-Length: x\r\n", GOOD, MALFORMED),
+        sends("two lengths that differ", "Content-Length: 14\r\nContent-Length: 15\r\n", GOOD, MALFORMED),
+        sends("two lengths that agree", "Content-Length: 14\r\nContent-Length: 14\r\n", GOOD, Any("")),
+        sends(
             "a length and chunks",
             "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
             "e\r\n{\"auth\":\"k:s\"}\r\n0\r\n\r\n",
             Any(""),
         ),
-        says("no length", "", GOOD, Subscribed),
-        says("a good answer and junk", "Content-Length: 14\r\n", &format!("{GOOD}junk"), Subscribed),
-        says(
+        sends("no length", "", GOOD, Subscribed),
+        sends("a good answer and junk", "Content-Length: 14\r\n", &format!("{GOOD}junk"), Subscribed),
+        sends(
             "two good answers",
             "Content-Length: 14\r\n",
             &format!("{GOOD}HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{GOOD}"),
             Subscribed,
         ),
-        says(
+        sends(
             "good chunks",
             "Transfer-Encoding: chunked\r\n",
             "7\r\n{\"auth\"\r\n7\r\n:\"k:s\"}\r\n0\r\n\r\n",
             Subscribed,
         ),
-        says("chunks of junk", "Transfer-Encoding: chunked\r\n", "junk\r\nx\r\n", MALFORMED),
-        says("a negative chunk", "Transfer-Encoding: chunked\r\n", "-1\r\nx\r\n", MALFORMED),
-        says("a chunk of 2^64 bytes", "Transfer-Encoding: chunked\r\n", "10000000000000000\r\nx", MALFORMED),
-        says(
+        sends("chunks of junk", "Transfer-Encoding: chunked\r\n", "junk\r\nx\r\n", MALFORMED),
+        sends("a negative chunk", "Transfer-Encoding: chunked\r\n", "-1\r\nx\r\n", MALFORMED),
+        sends("a chunk of 2^64 bytes", "Transfer-Encoding: chunked\r\n", "10000000000000000\r\nx", MALFORMED),
+        sends(
             "a chunk without its end",
             "Transfer-Encoding: chunked\r\n",
             "e\r\n{\"auth\":\"k:s\"}junk\r\n0\r\n\r\n",
             MALFORMED,
         ),
-        says("chunks that end early", "Transfer-Encoding: chunked\r\n", "e\r\n{\"auth\"", NETWORK),
+        sends("chunks that end early", "Transfer-Encoding: chunked\r\n", "e\r\n{\"auth\"", NETWORK),
     ]
 }
 
-/// Mistakes of real servers and proxies. The status counts before anything else in the answer.
-fn careless() -> Vec<Scenario> {
+/// Mistakes of real servers and proxies. The status is judged before anything else in the answer.
+fn mistakes() -> Vec<Scenario> {
     const CODINGS: [&str; 6] = ["gzip", "br", "deflate", "zstd", "UTF-8", "x-unknown"];
     const PACKED: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
     const LENGTHS: [&str; 7] = [
@@ -218,9 +218,9 @@ fn floods() -> Vec<Scenario> {
             b"X: y\r\n",
             Any("Auth"),
         )
-        .hasty(),
-        endless("endless interim answers", "", b"HTTP/1.1 100 Continue\r\n\r\n", Any("Auth")).hasty(),
-        endless("endless early hints", "", b"HTTP/1.1 103 Early Hints\r\n\r\n", Any("Auth")).hasty(),
+        .with_short_deadline(),
+        endless("endless interim answers", "", b"HTTP/1.1 100 Continue\r\n\r\n", Any("Auth")).with_short_deadline(),
+        endless("endless early hints", "", b"HTTP/1.1 103 Early Hints\r\n\r\n", Any("Auth")).with_short_deadline(),
         row("an interim answer first", vec![bytes("HTTP/1.1 100 Continue\r\n\r\n"), ok(GOOD).remove(0)], Any("")),
     ]
 }
@@ -228,39 +228,39 @@ fn floods() -> Vec<Scenario> {
 fn slow() -> Vec<Scenario> {
     let drip = |text: &str| Step::Drip(text.as_bytes().to_vec(), Duration::from_millis(20));
     vec![
-        row("silence", vec![Step::Hold], TIMEOUT).hasty(),
-        row("a slow drip of the head", vec![drip(&format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(10)))], TIMEOUT)
-            .hasty(),
+        row("no answer", vec![Step::Hold], TIMEOUT).with_short_deadline(),
+        row("a head byte by byte", vec![drip(&format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(10)))], TIMEOUT)
+            .with_short_deadline(),
         row(
-            "a slow drip of the body",
+            "a body byte by byte",
             vec![bytes("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"), drip(&" ".repeat(100))],
             TIMEOUT,
         )
-        .hasty(),
+        .with_short_deadline(),
         row(
-            "a slow drip of chunks",
+            "chunks byte by byte",
             vec![bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), drip(&"1\r\n \r\n".repeat(20))],
             TIMEOUT,
         )
-        .hasty(),
-        row("a head and silence", vec![bytes("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n"), Step::Hold], TIMEOUT)
-            .hasty(),
-        row("half of a head and silence", vec![bytes("HTTP/1.1 200 OK\r\nCont"), Step::Hold], TIMEOUT).hasty(),
+        .with_short_deadline(),
+        row("a head without a body", vec![bytes("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n"), Step::Hold], TIMEOUT)
+            .with_short_deadline(),
+        row("half of a head", vec![bytes("HTTP/1.1 200 OK\r\nCont"), Step::Hold], TIMEOUT).with_short_deadline(),
         row(
-            "a refusal and silence",
+            "a refusal without its body",
             vec![bytes("HTTP/1.1 403 No\r\nContent-Length: 14\r\n\r\n"), Step::Hold],
             Any("Auth"),
         )
-        .hasty(),
+        .with_short_deadline(),
     ]
 }
 
-/// The end comes at every byte of a good answer.
+/// The connection ends after each byte of a good answer.
 fn cuts() -> Vec<Scenario> {
     let good = format!("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{GOOD}");
     let cut = |end| {
         let shows = if end == 0 { UNHEARD } else { NETWORK };
-        row(format!("the end after {end} bytes"), vec![bytes(&good[..end])], shows)
+        row(format!("an end after {end} bytes"), vec![bytes(&good[..end])], shows)
     };
     (0..good.len()).map(cut).collect()
 }
@@ -269,7 +269,7 @@ fn connections() -> Vec<Scenario> {
     let good = || ok(GOOD).remove(0);
     vec![
         row("a reset", vec![Step::Reset], UNHEARD),
-        row("a reset inside of the head", vec![bytes("HTTP/1.1 200"), Step::Reset], NETWORK),
+        row("a reset inside the head", vec![bytes("HTTP/1.1 200"), Step::Reset], NETWORK),
         row("a good answer before the request is read", vec![Step::Unread, good(), Step::Hold], Subscribed),
         row("junk before the request is read", vec![Step::Unread, bytes("junk\r\n\r\n"), Step::Hold], MALFORMED),
         row("a kept connection", vec![good(), Step::Keep], Subscribed),
@@ -299,7 +299,7 @@ fn redirects() -> Vec<Scenario> {
 fn statuses() -> Vec<Scenario> {
     let row = |status: u16| {
         let shows = match status {
-            // A body does not belong there, and is left or read.
+            // Such an answer has no body; a body may be ignored or read.
             204 | 205 => Any(""),
             200..=299 => Subscribed,
             408 | 429 | 500..=599 => Retried("AuthRefused"),

@@ -1,4 +1,4 @@
-//! Bodies that give no permission, or another one than was asked for (A5-A7).
+//! Bodies without a valid permission (A5 to A7).
 
 use super::{Scenario, Shows, ok};
 
@@ -70,7 +70,7 @@ fn wrapped() -> Vec<Scenario> {
         ("an object after a mark in a string", r#""\ufeff{\"auth\":\"k:s\"}""#),
     ];
     let bad = [
-        ("nothing but a byte order mark", "\u{FEFF}"),
+        ("only a byte order mark", "\u{FEFF}"),
         ("two byte order marks", "\u{FEFF}\u{FEFF}{\"auth\":\"k:s\"}"),
         ("a byte order mark at the end", "{\"auth\":\"k:s\"}\u{FEFF}"),
         ("a string in a string", r#""\"{\\\"auth\\\":\\\"k:s\\\"}\"""#),
@@ -96,10 +96,10 @@ fn types() -> Vec<Scenario> {
     }
     for (name, data) in [
         ("empty", ""),
-        ("no JSON", "junk"),
+        ("not JSON", "junk"),
         ("null", "null"),
         ("a list", "[]"),
-        ("nobody", "{}"),
+        ("without a user_id", "{}"),
         ("user_id of null", r#"{\"user_id\":null}"#),
         ("an empty user_id", r#"{\"user_id\":\"\"}"#),
         ("user_id of a list", r#"{\"user_id\":[7]}"#),

@@ -1,4 +1,4 @@
-//! Plays a script to the requests about one channel, and answers all others well.
+//! An auth endpoint that follows a script for one channel, and answers requests for all others well.
 
 use std::{
     io::{self, Read, Write},
@@ -21,21 +21,21 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn start(scenario: &Scenario, elsewhere: &Elsewhere) -> Self {
+    pub(crate) fn start(scenario: &Scenario, elsewhere: &OtherHost) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let requests = Arc::new(AtomicUsize::new(0));
-        let play = Play {
+        let responder = Responder {
             script: scenario.script.clone(),
             marker: format!("channel_name={}&", scenario.channel),
             elsewhere: elsewhere.address,
             requests: Arc::clone(&requests),
         };
-        let play = Arc::new(play);
+        let responder = Arc::new(responder);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let play = Arc::clone(&play);
-                thread::spawn(move || play.serve(stream));
+                let responder = Arc::clone(&responder);
+                thread::spawn(move || responder.serve(stream));
             }
         });
         Self { address, requests }
@@ -45,21 +45,21 @@ impl Endpoint {
         format!("http://{}/auth?token=canary-query", self.address)
     }
 
-    /// How often the channel was asked for.
+    /// The number of requests for the channel.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
 
-struct Play {
+struct Responder {
     script: Vec<Step>,
-    /// What stands in the requests that are answered by the script.
+    /// A part of the requests that are answered by the script.
     marker: String,
     elsewhere: SocketAddr,
     requests: Arc<AtomicUsize>,
 }
 
-impl Play {
+impl Responder {
     fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
         loop {
             if matches!(self.script.first(), Some(Step::Unread)) && self.is_about_target(&stream)? {
@@ -79,7 +79,7 @@ impl Play {
         }
     }
 
-    /// Looks at the request without taking it.
+    /// Peeks at the request, and returns whether it is for the channel of the script.
     fn is_about_target(&self, stream: &TcpStream) -> io::Result<bool> {
         let mut seen = [0; 4096];
         loop {
@@ -108,7 +108,7 @@ impl Play {
             }),
             Step::Hold => stream.read_to_end(&mut Vec::new()).map(drop),
             Step::Redirect(status) => {
-                let head = format!("HTTP/1.1 {status} Elsewhere\r\nLocation: http://{}/auth\r\n", self.elsewhere);
+                let head = format!("HTTP/1.1 {status} OtherHost\r\nLocation: http://{}/auth\r\n", self.elsewhere);
                 stream.write_all(head.as_bytes())?;
                 stream.write_all(b"Content-Length: 0\r\n\r\n")
             }
@@ -118,7 +118,7 @@ impl Play {
     }
 }
 
-/// The head and the body, which is as long as the client says.
+/// Reads the head and the body of a request.
 fn read_request(stream: &mut TcpStream) -> io::Result<String> {
     let head = wire::read_head(stream)?;
     let is_length = |line: &&str| line.to_ascii_lowercase().starts_with("content-length:");
@@ -128,13 +128,13 @@ fn read_request(stream: &mut TcpStream) -> io::Result<String> {
     Ok(format!("{head}{}&", String::from_utf8_lossy(&body)))
 }
 
-/// Another host, which nobody has a reason to talk to. Every byte that it gets is counted.
-pub(crate) struct Elsewhere {
+/// Another host. No request may reach it. It counts every byte and every connection.
+pub(crate) struct OtherHost {
     address: SocketAddr,
     bytes: Arc<AtomicUsize>,
 }
 
-impl Elsewhere {
+impl OtherHost {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -142,7 +142,7 @@ impl Elsewhere {
         let count = Arc::clone(&bytes);
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
-                // A connection alone tells something, too.
+                // A connection alone counts, too.
                 count.fetch_add(1, Ordering::SeqCst);
                 let mut got = Vec::new();
                 let _ = stream.read_to_end(&mut got);

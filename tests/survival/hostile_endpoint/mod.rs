@@ -1,4 +1,5 @@
-//! Auth endpoints that answer what no endpoint should. A [`Scenario`] is one row: the answer, and what becomes of the channel.
+//! Auth endpoints with wrong, hostile or missing answers. A [`Scenario`] is one row: the answer, and the result for the
+//! channel.
 
 mod answers;
 mod bodies;
@@ -8,52 +9,53 @@ use std::time::Duration;
 
 use pusher_channels::Config;
 
-pub(crate) use endpoint::{Elsewhere, Endpoint};
+pub(crate) use endpoint::{Endpoint, OtherHost};
 
-/// The answer that would be right.
+/// A correct answer.
 pub(crate) const GOOD: &str = r#"{"auth":"k:s"}"#;
 
 pub(crate) struct Scenario {
     pub(crate) name: String,
-    /// The channel that is answered so. All others are answered well.
+    /// The channel whose requests get the script. Requests for all other channels are answered well.
     pub(crate) channel: &'static str,
     pub(crate) script: Vec<Step>,
     pub(crate) shows: Shows,
     pub(crate) options: fn(Config) -> Config,
 }
 
-/// What the endpoint does next with a request. Afterwards it ends the connection.
+/// The next step of the endpoint in its answer to a request. After the last step it ends the connection.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Bytes(Vec<u8>),
-    /// The same bytes until the client goes.
+    /// The same bytes until the client closes the connection.
     Endless(Vec<u8>),
     /// Byte after byte, with this pause.
     Drip(Vec<u8>, Duration),
-    /// Nothing until the client goes.
+    /// Nothing until the client closes the connection.
     Hold,
-    /// A redirect with this status, to where every byte is recorded.
+    /// A redirect with this status to another host, where every byte is recorded.
     Redirect(u16),
     /// Resets the connection.
     Reset,
-    /// Answers without having read the request.
+    /// Answers without reading the request.
     Unread,
     /// Keeps the connection for the next request.
     Keep,
 }
 
-/// What becomes of the channel.
+/// The result for the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shows {
     Subscribed,
-    /// An error whose `Debug` begins so, after one request.
+    /// An error whose `Debug` starts with this text, after one request.
     Final(&'static str),
-    /// An error whose `Debug` begins so, after the three retries of A4.
+    /// An error whose `Debug` starts with this text, after the three retries of A4.
     Retried(&'static str),
-    /// The same. But the end of a kept connection before any byte is not told from one that came before the request, which
-    /// then goes out again on a new connection.
-    RetriedUnheard(&'static str),
-    /// Either, because no rule says which.
+    /// The same. But when a kept connection ends before any byte of the answer, the client cannot know whether the
+    /// endpoint
+    /// got the request, so it sends it again on a new connection.
+    RetriedAndResent(&'static str),
+    /// Either, because no rule decides it.
     Any(&'static str),
 }
 
@@ -67,14 +69,14 @@ impl Scenario {
         self
     }
 
-    /// So that the deadline is met soon.
-    fn hasty(mut self) -> Self {
+    /// With a short deadline, so that the test is quick.
+    fn with_short_deadline(mut self) -> Self {
         self.options = |config| config.auth_timeout(Duration::from_millis(300));
         self
     }
 }
 
-/// All of them.
+/// All scenarios.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     [answers::scenarios(), bodies::scenarios()].into_iter().flatten().collect()
 }

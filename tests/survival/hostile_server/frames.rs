@@ -1,4 +1,4 @@
-//! Frames that RFC 6455 does not allow, and floods of those that it does (D2, D3).
+//! Frames that RFC 6455 forbids, and floods of frames that it allows (D2, D3).
 
 use super::{ROOM, Scenario, Shows, Stage, Step, wire};
 use wire::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame, head};
@@ -11,7 +11,7 @@ fn row(name: impl Into<String>, script: Vec<Step>, shows: Shows) -> Scenario {
     Scenario::new(format!("frame: {}", name.into()), Stage::Subscribed, script, shows)
 }
 
-/// The protocol is broken, so that the connection ends.
+/// A broken frame, at which the connection ends.
 fn ends(name: impl Into<String>, bytes: Vec<u8>) -> Scenario {
     row(name, vec![Step::Bytes(bytes)], Shows::Ends("ConnectionLost"))
 }
@@ -98,11 +98,11 @@ fn fragments() -> Vec<Scenario> {
         good("a ping between fragments", split(frame(FIN | PING, b"p"))),
         good("a pong between fragments", split(frame(FIN | PONG, b"p"))),
         good("an empty fragment between fragments", split(frame(CONTINUATION, b""))),
-        ends("a continuation of nothing", frame(CONTINUATION, b"x")),
-        ends("the end of nothing", frame(FIN | CONTINUATION, b"x")),
-        ends("a second end", [split(vec![]), frame(FIN | CONTINUATION, b"")].concat()),
-        ends("a message inside of a message", split(wire::text("{}"))),
-        ends("a binary message inside of a message", split(frame(FIN | BINARY, b""))),
+        ends("a continuation without a start", frame(CONTINUATION, b"x")),
+        ends("a last fragment without a start", frame(FIN | CONTINUATION, b"x")),
+        ends("a second last fragment", [split(vec![]), frame(FIN | CONTINUATION, b"")].concat()),
+        ends("a message inside a message", split(wire::text("{}"))),
+        ends("a binary message inside a message", split(frame(FIN | BINARY, b""))),
         ends("a second start", split(frame(TEXT, b"x"))),
         row(
             "a close between fragments",
@@ -115,22 +115,18 @@ fn fragments() -> Vec<Scenario> {
             Shows::Reports("BadMessage"),
         ),
         row(
-            "the end inside of a message",
+            "an end inside a message",
             vec![Step::Bytes(frame(TEXT, start)), Step::Close],
             Shows::Ends("ConnectionLost"),
         ),
         row(
-            "the end inside of a frame",
+            "an end inside a frame",
             vec![Step::Bytes(head(FIN | TEXT, 100)), Step::Bytes(b"{".to_vec()), Step::Close],
             Shows::Ends("ConnectionLost"),
         ),
+        row("an end inside a head", vec![Step::Bytes(vec![FIN | TEXT]), Step::Close], Shows::Ends("ConnectionLost")),
         row(
-            "the end inside of a head",
-            vec![Step::Bytes(vec![FIN | TEXT]), Step::Close],
-            Shows::Ends("ConnectionLost"),
-        ),
-        row(
-            "the end inside of a length",
+            "an end inside a length",
             vec![Step::Bytes(vec![FIN | TEXT, 127, 0, 0]), Step::Close],
             Shows::Ends("ConnectionLost"),
         ),
@@ -147,7 +143,11 @@ fn controls() -> Vec<Scenario> {
         rows.push(ends(format!("a {name} in fragments"), frame(opcode, &[3, 0xE8])));
     }
     rows.push(row("a ping of 125 bytes", vec![Step::Bytes(frame(FIN | PING, &[1; 125]))], Shows::Tolerates));
-    rows.push(row("a pong of 125 bytes unasked", vec![Step::Bytes(frame(FIN | PONG, &[1; 125]))], Shows::Tolerates));
+    rows.push(row(
+        "an unrequested pong of 125 bytes",
+        vec![Step::Bytes(frame(FIN | PONG, &[1; 125]))],
+        Shows::Tolerates,
+    ));
     rows
 }
 
@@ -159,7 +159,7 @@ fn closes() -> Vec<Scenario> {
         closed("a close without a code", b"", "ConnectionClosed { code: 1005"),
         closed("a close of one byte", b"\x03", "ConnectionLost"),
         closed("a close whose reason is not UTF-8", b"\x03\xE8\xFF\xFE", "ConnectionLost"),
-        closed("a close whose reason ends inside of a character", b"\x03\xE8\xC3", "ConnectionLost"),
+        closed("a close whose reason ends inside a character", b"\x03\xE8\xC3", "ConnectionLost"),
         closed(
             "a close with the longest reason",
             &[&[3, 0xE8], [b'x'; 123].as_slice()].concat(),
@@ -169,7 +169,7 @@ fn closes() -> Vec<Scenario> {
         closed("a close with code 65535", &[0xFF; 2], "Connection"),
     ];
     rows.push(row(
-        "a close and then more",
+        "more frames after a close",
         vec![Step::Bytes([wire::close(1000, b""), wire::text("{}"), wire::close(4001, b"")].concat())],
         Shows::Ends("ConnectionClosed { code: 1000"),
     ));
@@ -190,7 +190,7 @@ fn floods() -> Vec<Scenario> {
         flood("100,000 full pings", frame(FIN | PING, &[7; 125]), 100_000, Shows::Tolerates),
         flood("a million pongs", frame(FIN | PONG, b""), 1_000_000, Shows::Tolerates),
         flood("300,000 empty messages", wire::text(""), 300_000, Shows::Reports("BadMessage")),
-        flood("a million events for nobody", wire::event("e", "x"), 1_000_000, Shows::Ignores),
+        flood("a million events for an unknown channel", wire::event("e", "x"), 1_000_000, Shows::Ignores),
         flood("a million events", wire::event("e", ROOM), 1_000_000, Shows::Tolerates),
         flood(
             "200 large events",
@@ -199,7 +199,7 @@ fn floods() -> Vec<Scenario> {
             Shows::Tolerates,
         ),
         flood(
-            "200 large events for nobody",
+            "200 large events for an unknown channel",
             wire::text(&format!(r#"{{"event":"e","channel":"x","data":"{}"}}"#, "x".repeat(1_000_000))),
             200,
             Shows::Ignores,
@@ -220,13 +220,13 @@ fn text() -> Vec<Scenario> {
         ends(name, [frame(TEXT, first), frame(FIN | CONTINUATION, second)].concat())
     };
     vec![
-        whole("a byte that no UTF-8 has", b"{\"event\":\"\xFF\"}"),
+        whole("a byte that UTF-8 never contains", b"{\"event\":\"\xFF\"}"),
         whole("half of a character", b"\xC3"),
         whole("an overlong character", b"\xC0\xAF"),
         whole("a surrogate", b"\xED\xA0\x80"),
         whole("a character above U+10FFFF", b"\xF4\x90\x80\x80"),
         split("half of a character in the last fragment", b"{", b"\xC3"),
-        split("a character that goes on wrongly in the next fragment", b"\xC3", b"x"),
+        split("a character with a wrong byte in the next fragment", b"\xC3", b"x"),
         row(
             "a character split over fragments",
             vec![Step::Bytes({

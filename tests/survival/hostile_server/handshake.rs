@@ -1,23 +1,23 @@
-//! What comes instead of a good answer to the upgrade request (C3, C6).
+//! Wrong answers to the upgrade request (C3, C6).
 
 use std::time::Duration;
 
 use super::{Scenario, Shows, Stage, Step, wire};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [answers(), careless(), statuses(), floods(), slow()].into_iter().flatten().collect()
+    [answers(), mistakes(), statuses(), floods(), slow()].into_iter().flatten().collect()
 }
 
 fn row(name: impl Into<String>, script: Vec<Step>, kind: &'static str) -> Scenario {
     Scenario::new(format!("upgrade: {}", name.into()), Stage::Upgrade, script, Shows::Ends(kind))
 }
 
-/// Sent, and then the stream ends.
+/// The answer, and the end of the stream.
 fn whole(answer: &str) -> Vec<Step> {
     vec![Step::Bytes(answer.as_bytes().to_vec()), Step::Close]
 }
 
-/// A 101 with a right accept key, between the two parts.
+/// A 101 with a correct accept key between the two parts.
 fn accepted(before: &str, after: &str) -> Vec<Step> {
     vec![Step::Bytes(before.as_bytes().to_vec()), Step::Accept, Step::Bytes(after.as_bytes().to_vec())]
 }
@@ -28,7 +28,7 @@ const ACCEPT: &str = "Sec-WebSocket-Accept: ";
 fn answers() -> Vec<Scenario> {
     let upgrade = |headers: &str| format!("HTTP/1.1 101 Switching Protocols\r\n{headers}{ACCEPT}");
     vec![
-        row("nothing, and the end", vec![Step::Close], "Upgrade {"),
+        row("an end without an answer", vec![Step::Close], "Upgrade {"),
         row("an empty line", whole("\r\n\r\n"), "Upgrade {"),
         row("junk", whole("\u{1}\u{2}\u{3} junk \r\n\r\n"), "Upgrade {"),
         row("junk without an end of line", whole(&"junk".repeat(1000)), "Upgrade {"),
@@ -37,7 +37,7 @@ fn answers() -> Vec<Scenario> {
         row("WebSocket frames at once", vec![Step::Bytes(wire::text(wire::ESTABLISHED)), Step::Close], "Upgrade {"),
         row("half of the status line", whole("HTTP/1.1 10"), "Upgrade {"),
         row("half of the head", whole(UPGRADE), "Upgrade {"),
-        row("a status that is no number", whole("HTTP/1.1 abc Junk\r\n\r\n"), "Upgrade {"),
+        row("a status that is not a number", whole("HTTP/1.1 abc Junk\r\n\r\n"), "Upgrade {"),
         row("HTTP/1.0 with 101", accepted(&upgrade("").replace("1.1", "1.0"), "\r\n\r\n"), "Upgrade {"),
         row("HTTP/1.0 with 200", whole("HTTP/1.0 200 OK\r\n\r\n<html>"), "UpgradeStatus { status: 200"),
         row("HTTP/0.9", whole("<html>hello</html>\r\n\r\n"), "Upgrade {"),
@@ -59,24 +59,29 @@ fn answers() -> Vec<Scenario> {
             "Upgrade {",
         ),
         row(
-            "an extension unasked",
+            "an extension that was not requested",
             vec![Step::Upgrade("Sec-WebSocket-Extensions: permessage-deflate\r\n")],
             "Upgrade {",
         ),
-        row("a subprotocol unasked", vec![Step::Upgrade("Sec-WebSocket-Protocol: mqtt\r\n")], "Upgrade {"),
+        row(
+            "a subprotocol that was not requested",
+            vec![Step::Upgrade("Sec-WebSocket-Protocol: mqtt\r\n")],
+            "Upgrade {",
+        ),
         row("a header without a colon", vec![Step::Upgrade("junk\r\n")], "Upgrade {"),
         row("a NUL in a header", vec![Step::Upgrade("X: \0\r\n")], "Upgrade {"),
         row("a header name with a space", vec![Step::Upgrade("X Y: z\r\n")], "Upgrade {"),
-        row("101 and the end", vec![Step::Upgrade(""), Step::Close], "ConnectionLost"),
+        row("101 and an end", vec![Step::Upgrade(""), Step::Close], "ConnectionLost"),
         row("101 and junk", vec![Step::Upgrade(""), Step::Bytes(vec![0xFF; 100])], "ConnectionLost"),
         row("101 and an HTML page", vec![Step::Upgrade(""), Step::Bytes(b"<html><body>".to_vec())], "ConnectionLost"),
         row("101 twice", vec![Step::Upgrade(""), Step::Upgrade("")], "ConnectionLost"),
     ]
 }
 
-/// Heads that real servers and proxies send, and a strict parser refuses. Each is accepted: the close code of the
+/// Heads that real servers and proxies send, and a strict parser refuses. The client accepts each: the close code of
+/// the
 /// connection shows it.
-fn careless() -> Vec<Scenario> {
+fn mistakes() -> Vec<Scenario> {
     let accepted = |name: &str, headers: String| {
         let script = vec![
             Step::Bytes(format!("{UPGRADE}{headers}{ACCEPT}").into_bytes()),
@@ -108,30 +113,29 @@ fn careless() -> Vec<Scenario> {
     rows
 }
 
-/// Further headers, up to this number together with those of the WebSocket. They are leaked, because a step borrows
-/// them.
+/// More headers, up to this number together with those of the WebSocket. They are leaked, because a step borrows them.
 fn more_headers(count: usize) -> &'static str {
     "X: y\r\n".repeat(count - 3).leak()
 }
 
 fn statuses() -> Vec<Scenario> {
-    let with = |status: u16, more: &str, shown| {
+    let with = |status: u16, more: &str, kind| {
         let body = "<html>Log in to this network</html>";
         let head = format!("HTTP/1.1 {status} X\r\n{more}Content-Length: {}\r\n\r\n{body}", body.len());
-        row(format!("status {status} {}", more.trim_end()), whole(&head), shown)
+        row(format!("status {status} {}", more.trim_end()), whole(&head), kind)
     };
-    let elsewhere = "Location: ws://127.0.0.1:9/app/key\r\n";
+    let redirect = "Location: ws://127.0.0.1:9/app/key\r\n";
     vec![
         with(200, "", "UpgradeStatus { status: 200, body: \"<html>Log in"),
         with(201, "", "UpgradeStatus { status: 201"),
         with(204, "", "UpgradeStatus { status: 204"),
         with(206, "", "UpgradeStatus { status: 206"),
-        with(301, elsewhere, "UpgradeStatus { status: 301"),
-        with(302, elsewhere, "UpgradeStatus { status: 302"),
-        with(303, elsewhere, "UpgradeStatus { status: 303"),
+        with(301, redirect, "UpgradeStatus { status: 301"),
+        with(302, redirect, "UpgradeStatus { status: 302"),
+        with(303, redirect, "UpgradeStatus { status: 303"),
         with(304, "", "UpgradeStatus { status: 304"),
-        with(307, elsewhere, "UpgradeStatus { status: 307"),
-        with(308, elsewhere, "UpgradeStatus { status: 308"),
+        with(307, redirect, "UpgradeStatus { status: 307"),
+        with(308, redirect, "UpgradeStatus { status: 308"),
         with(302, "Location: junk\r\n", "UpgradeStatus { status: 302"),
         with(400, "", "UpgradeStatus { status: 400"),
         with(401, "WWW-Authenticate: Basic\r\n", "UpgradeStatus { status: 401"),
@@ -157,12 +161,12 @@ fn statuses() -> Vec<Scenario> {
             "UpgradeStatus { status: 404",
         ),
         row(
-            "a body shorter than said",
+            "a body shorter than its announced length",
             whole("HTTP/1.1 404 X\r\nContent-Length: 99\r\n\r\nshort"),
             "UpgradeStatus { status: 404",
         ),
         row(
-            "a length that is no number",
+            "a length that is not a number",
             whole("HTTP/1.1 404 X\r\nContent-Length: -1\r\n\r\nx"),
             "UpgradeStatus { status: 404",
         ),
@@ -225,20 +229,21 @@ fn slow() -> Vec<Scenario> {
     let upgrade = "ConnectTimeout { phase: Upgrade";
     let established = "ConnectTimeout { phase: Established";
     vec![
-        row("silence", vec![], upgrade).hasty(),
-        row("a slow drip of the head", drip(UPGRADE.as_bytes()), upgrade).hasty(),
-        row("a slow drip of headers", drip(format!("{UPGRADE}{}", "X: y\r\n".repeat(20)).as_bytes()), upgrade).hasty(),
-        row("a slow drip of empty lines", drip(&b"\r\n".repeat(100)), "").hasty(),
-        row("silence after 101", vec![Step::Upgrade("")], established).hasty(),
+        row("no answer", vec![], upgrade).with_short_deadline(),
+        row("a head byte by byte", drip(UPGRADE.as_bytes()), upgrade).with_short_deadline(),
+        row("headers byte by byte", drip(format!("{UPGRADE}{}", "X: y\r\n".repeat(20)).as_bytes()), upgrade)
+            .with_short_deadline(),
+        row("empty lines byte by byte", drip(&b"\r\n".repeat(100)), "").with_short_deadline(),
+        row("no message after 101", vec![Step::Upgrade("")], established).with_short_deadline(),
         row(
-            "a slow drip of the first message",
+            "a first message byte by byte",
             {
                 let message = Step::Drip(wire::text(wire::ESTABLISHED), Duration::from_millis(20));
                 vec![Step::Upgrade(""), message]
             },
             established,
         )
-        .hasty(),
+        .with_short_deadline(),
         row(
             "pings instead of a first message",
             {
@@ -247,15 +252,15 @@ fn slow() -> Vec<Scenario> {
             },
             established,
         )
-        .hasty(),
+        .with_short_deadline(),
         row(
-            "a slow drip of a refusal",
+            "a refusal byte by byte",
             {
                 let head = Step::Bytes(b"HTTP/1.1 503 Busy\r\nContent-Length: 1000\r\n\r\n".to_vec());
                 vec![head, Step::Drip(vec![b'x'; 1000], Duration::from_millis(20))]
             },
             "",
         )
-        .hasty(),
+        .with_short_deadline(),
     ]
 }

@@ -1,4 +1,4 @@
-//! JSON that is none, that is too much, or that has another type than it should (D1, D2, R5, S8).
+//! Messages that are not JSON, JSON that is too large, and values of a wrong type (D1, D2, R5, S8).
 
 use super::{Scenario, Shows, Stage, Step, wire};
 
@@ -32,7 +32,7 @@ fn texts() -> Vec<Scenario> {
         row("a comma at the end", r#"{"event":"e",}"#, BAD),
         row("a comment", r#"{/* */"event":"e"}"#, BAD),
         row("single quotes", "{'event':'e'}", BAD),
-        row("a key that is no string", r#"{1:2,"event":"e"}"#, BAD),
+        row("a key that is not a string", r#"{1:2,"event":"e"}"#, BAD),
         row("NaN", event("NaN"), BAD),
         row("Infinity", event("-Infinity"), BAD),
         row("a number with a zero first", event("01"), BAD),
@@ -46,7 +46,7 @@ fn texts() -> Vec<Scenario> {
         row("half of a pair in a name", r#"{"event":"\uD800","channel":"room"}"#, Tolerates),
         row("half of a pair in a channel", r#"{"event":"e","channel":"\uDFFF"}"#, Ignores),
         row("half of a pair in a user id", r#"{"event":"e","channel":"room","user_id":"\uD800"}"#, Tolerates),
-        row("half of a pair inside of an object", event(r#"{"a":"\uD800"}"#), Tolerates),
+        row("half of a pair inside an object", event(r#"{"a":"\uD800"}"#), Tolerates),
         row(
             "half of a pair in a platform event",
             r#"{"event":"pusher:error","data":{"message":"\uD800"}}"#,
@@ -132,7 +132,7 @@ fn sizes() -> Vec<Scenario> {
         ("a list of members", "pusher_internal:subscription_succeeded"),
     ] {
         let objects = format!("[{}0]", r#"{"":0},"#.repeat(140_000));
-        let message = format!(r#"{{"event":"{event}","channel":"nobody","data":{{"message":{objects}}}}}"#);
+        let message = format!(r#"{{"event":"{event}","channel":"unknown","data":{{"message":{objects}}}}}"#);
         rows.push(row(
             format!("{name} of 140,000 objects"),
             message,
@@ -142,11 +142,11 @@ fn sizes() -> Vec<Scenario> {
     rows
 }
 
-/// What stands where something else should. `None`: nothing at all.
+/// Values of a wrong type for a field. `None`: the field is missing.
 const WRONG: [Option<&str>; 8] =
     [None, Some("null"), Some("true"), Some("7"), Some("-1.5e300"), Some("\"x\""), Some("[]"), Some("{}")];
 
-/// A message with one field left open, and what the client must show for each value in its place.
+/// A message with one field left open, and the expected reaction of the client to each value.
 struct Field {
     name: &'static str,
     stage: Stage,
@@ -206,7 +206,7 @@ const FIELDS: [Field; 29] = [
         stage: Stage::Subscribed,
         message: r#"{"event":"e"%}"#,
         key: "channel",
-        // Without a channel it is an event for the client itself (S8).
+        // An event without a channel is for the client itself (S8).
         shows: |value| match value {
             None | Some("null") => Tolerates,
             value if is_text(value) => Ignores,
@@ -382,7 +382,7 @@ fn types() -> Vec<Scenario> {
         for value in WRONG {
             let field = value.map_or(String::new(), |value| format!(r#","{key}":{value}"#));
             let message = message.replace('%', &field);
-            let mut row = row(format!("{name}: {}", value.unwrap_or("nothing")), message, shows(value));
+            let mut row = row(format!("{name}: {}", value.unwrap_or("missing")), message, shows(value));
             row.stage = stage;
             rows.push(if stage == Stage::First { row } else { row.with(&["presence-target"]) });
         }

@@ -1,13 +1,15 @@
-//! Servers that do what no server should. A [`Scenario`] is one row of a table: what the server sends, at which stage, and
-//! what the client must show.
+//! Servers that break the protocol or flood the client. A [`Scenario`] is one row of a table: the bytes of the server,
+//! the
+//! stage at which it sends them, and the expected reaction of the client.
 //!
-//! The first connection to a [`Server`] gets the scenario's script; every later one gets what a good server does. So the
-//! same port, and the same client, show that nothing is broken for good.
+//! The first connection to a [`Server`] gets the scenario's script; every later one gets a correct server. So the test
+//! sees
+//! whether the same client recovers on the same port.
 
 mod frames;
 mod handshake;
-mod hoards;
 mod json;
+mod memory;
 mod protocol;
 mod server;
 pub(crate) mod wire;
@@ -18,7 +20,7 @@ use pusher_channels::Config;
 
 pub(crate) use server::Server;
 
-/// The channel that is always subscribed, and on which it is seen whether the connection still works.
+/// The channel that is always subscribed. An event on it shows whether the connection still works.
 pub(crate) const ROOM: &str = "room";
 
 pub(crate) struct Scenario {
@@ -26,56 +28,58 @@ pub(crate) struct Scenario {
     pub(crate) stage: Stage,
     pub(crate) script: Vec<Step>,
     pub(crate) shows: Shows,
-    /// Channels beside [`ROOM`].
+    /// Channels besides [`ROOM`].
     pub(crate) channels: Vec<String>,
     pub(crate) options: fn(Config) -> Config,
     pub(crate) signs_in: bool,
 }
 
-/// When the script begins.
+/// The moment at which the script begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Instead of an answer to the upgrade request.
     Upgrade,
     /// Instead of the first message.
     First,
-    /// When all subscriptions are requested, and that of [`ROOM`] is confirmed.
+    /// When all subscriptions are requested, and the one to [`ROOM`] is confirmed.
     Requested,
     /// When all subscriptions are confirmed.
     Subscribed,
 }
 
-/// What the server does next. Large things are made before the memory is measured, or made of small ones while they are sent.
+/// The next step of the server. Large messages are built before the memory is measured, or in small pieces while they
+/// are
+/// sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Bytes(Vec<u8>),
-    /// The same bytes so often.
+    /// The same bytes this many times.
     Repeat(Vec<u8>, u64),
-    /// A text message for each number below the last, which stands between the two parts.
+    /// A text message for each number below this one, with the number between the two texts.
     Count(String, u32, String),
     /// Byte after byte, with this pause.
     Drip(Vec<u8>, Duration),
     /// A correct answer to the upgrade request, with more headers.
     Upgrade(&'static str),
-    /// The accept key alone, which is made of what the client sent.
+    /// The accept key alone, which depends on the client's request.
     Accept,
     /// Ends the stream.
     Close,
 }
 
-/// What the client must show.
+/// The expected reaction of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shows {
-    /// The attempt, or the connection, ends with such an error, and the next connection is good. Errors are told by how their
-    /// `Debug` begins.
+    /// The attempt or the connection ends with an error whose `Debug` starts with this text, and the next connection
+    /// works.
     Ends(&'static str),
-    /// Such an error is reported, and the connection stays.
+    /// An error whose `Debug` starts with this text is reported, and the connection stays.
     Reports(&'static str),
     /// The subscription of the first of the channels ends with such an error, and the connection stays.
     Refuses(&'static str),
-    /// It is counted and nothing else.
+    /// The message is counted as ignored. It has no other effect.
     Ignores,
-    /// Nothing is wrong with it.
+    /// The client accepts it without an error.
     Tolerates,
 }
 
@@ -92,13 +96,13 @@ impl Scenario {
         }
     }
 
-    /// With so many channels, whose names end in their numbers.
+    /// With this many channels, whose names end in their numbers.
     fn with_numbered(mut self, prefix: &str, count: u32) -> Self {
         self.channels = (0..count).map(|number| format!("{prefix}{number}")).collect();
         self
     }
 
-    /// With these channels beside [`ROOM`].
+    /// With these channels besides [`ROOM`].
     fn with(mut self, channels: &[&str]) -> Self {
         self.channels = channels.iter().map(|channel| (*channel).to_owned()).collect();
         self
@@ -109,8 +113,8 @@ impl Scenario {
         self
     }
 
-    /// So that a deadline is met soon.
-    fn hasty(self) -> Self {
+    /// With a short deadline, so that the test is quick.
+    fn with_short_deadline(self) -> Self {
         self.configured(|config| config.connect_timeout(Duration::from_millis(300)))
     }
 
@@ -120,9 +124,9 @@ impl Scenario {
     }
 }
 
-/// All of them.
+/// All scenarios.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let tables =
-        [handshake::scenarios(), frames::scenarios(), json::scenarios(), protocol::scenarios(), hoards::scenarios()];
+        [handshake::scenarios(), frames::scenarios(), json::scenarios(), protocol::scenarios(), memory::scenarios()];
     tables.into_iter().flatten().collect()
 }

@@ -1,11 +1,11 @@
-//! Correct frames, correct JSON, and nothing that a Pusher server would say (R3-R5, R7, S6, S8, P2, A8).
+//! Correct frames and correct JSON with messages that no Pusher server sends (R3-R5, R7, S6, S8, P2, A8).
 
 use super::{Scenario, Shows, Stage, Step, wire};
 
 use Shows::{Ends, Ignores, Refuses, Reports, Tolerates};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [first(), timeouts(), unasked(), errors(), members(), users()].into_iter().flatten().collect()
+    [first(), timeouts(), unrequested(), errors(), members(), users()].into_iter().flatten().collect()
 }
 
 fn row(name: impl Into<String>, stage: Stage, message: impl AsRef<str>, shows: Shows) -> Scenario {
@@ -13,39 +13,39 @@ fn row(name: impl Into<String>, stage: Stage, message: impl AsRef<str>, shows: S
     Scenario::new(format!("protocol: {}", name.into()), stage, script, shows)
 }
 
-fn says(name: impl Into<String>, message: impl AsRef<str>, shows: Shows) -> Scenario {
+fn sends(name: impl Into<String>, message: impl AsRef<str>, shows: Shows) -> Scenario {
     row(name, Stage::Subscribed, message, shows)
 }
 
 fn first() -> Vec<Scenario> {
-    let says = |name, message: &str, kind| row(name, Stage::First, message, Ends(kind));
+    let sends = |name, message: &str, kind| row(name, Stage::First, message, Ends(kind));
     let wrong = "UnexpectedFirstMessage";
     vec![
-        says("an event first", r#"{"event":"e","channel":"room"}"#, wrong),
-        says("a ping first", r#"{"event":"pusher:ping"}"#, wrong),
-        says("a confirmation first", r#"{"event":"pusher_internal:subscription_succeeded","channel":"room"}"#, wrong),
-        says("a sign-in first", r#"{"event":"pusher:signin_success","data":{}}"#, wrong),
-        says("junk first", "junk", wrong),
-        says("an empty message first", "", wrong),
-        says("an empty socket id", r#"{"event":"pusher:connection_established","data":{"socket_id":""}}"#, wrong),
-        says("an endless socket id", &wire::ESTABLISHED.replace("1.2", &"1".repeat(500_000)), wrong),
-        says(
+        sends("an event first", r#"{"event":"e","channel":"room"}"#, wrong),
+        sends("a ping first", r#"{"event":"pusher:ping"}"#, wrong),
+        sends("a confirmation first", r#"{"event":"pusher_internal:subscription_succeeded","channel":"room"}"#, wrong),
+        sends("a sign-in first", r#"{"event":"pusher:signin_success","data":{}}"#, wrong),
+        sends("junk first", "junk", wrong),
+        sends("an empty message first", "", wrong),
+        sends("an empty socket id", r#"{"event":"pusher:connection_established","data":{"socket_id":""}}"#, wrong),
+        sends("an endless socket id", &wire::ESTABLISHED.replace("1.2", &"1".repeat(500_000)), wrong),
+        sends(
             "an error first",
             r#"{"event":"pusher:error","data":{"code":4100,"message":"m"}}"#,
             "ConnectionClosed { code: 4100",
         ),
-        says("an error without a code first", r#"{"event":"pusher:error","data":{"message":"m"}}"#, wrong),
-        says(
+        sends("an error without a code first", r#"{"event":"pusher:error","data":{"message":"m"}}"#, wrong),
+        sends(
             "a final error first",
             r#"{"event":"pusher:error","data":{"code":4001}}"#,
             "ConnectionClosed { code: 4001",
         ),
-        says(
+        sends(
             "an error with code 65535 first",
             r#"{"event":"pusher:error","data":{"code":65535}}"#,
             "ConnectionClosed { code: 65535",
         ),
-        says("an error with code 65536 first", r#"{"event":"pusher:error","data":{"code":65536}}"#, wrong),
+        sends("an error with code 65536 first", r#"{"event":"pusher:error","data":{"code":65536}}"#, wrong),
         Scenario::new(
             "protocol: a binary message first",
             Stage::First,
@@ -87,7 +87,7 @@ fn timeouts() -> Vec<Scenario> {
     values.into_iter().map(row).collect()
 }
 
-fn unasked() -> Vec<Scenario> {
+fn unrequested() -> Vec<Scenario> {
     let succeeded = |channel: &str| {
         format!(r#"{{"event":"pusher_internal:subscription_succeeded","channel":"{channel}","data":"{{}}"}}"#)
     };
@@ -97,65 +97,69 @@ fn unasked() -> Vec<Scenario> {
         )
     };
     let mut rows = vec![
-        says("a confirmation for nobody", succeeded("other"), Ignores),
-        says("a second confirmation", succeeded("room"), Ignores),
-        says("a confirmation of a user's channel", succeeded("#server-to-user-me"), Ignores),
-        says("a confirmation of an impossible name", succeeded("a b/c?d#e"), Ignores),
-        says("a confirmation of another case", succeeded("ROOM"), Ignores),
-        says("a second connection_established", wire::ESTABLISHED, Ignores),
-        says("an event of another channel", r#"{"event":"e","channel":"other","data":"x"}"#, Ignores),
-        says("an event of no channel", r#"{"event":"e","data":"x"}"#, Tolerates),
-        says("an event of a user's channel", r##"{"event":"e","channel":"#server-to-user-me"}"##, Ignores),
-        says(
-            "a refusal for nobody",
+        sends("a confirmation of an unknown channel", succeeded("other"), Ignores),
+        sends("a second confirmation", succeeded("room"), Ignores),
+        sends("a confirmation of the channel of a user", succeeded("#server-to-user-me"), Ignores),
+        sends("a confirmation of an impossible name", succeeded("a b/c?d#e"), Ignores),
+        sends("a confirmation of another case", succeeded("ROOM"), Ignores),
+        sends("a second connection_established", wire::ESTABLISHED, Ignores),
+        sends("an event of another channel", r#"{"event":"e","channel":"other","data":"x"}"#, Ignores),
+        sends("an event of no channel", r#"{"event":"e","data":"x"}"#, Tolerates),
+        sends("an event of the channel of a user", r##"{"event":"e","channel":"#server-to-user-me"}"##, Ignores),
+        sends(
+            "a refusal of an unknown channel",
             r#"{"event":"pusher:subscription_error","channel":"other","data":{"status":401}}"#,
             Ignores,
         ),
-        says(
-            "a refusal of what is subscribed",
+        sends(
+            "a refusal of a subscribed channel",
             r#"{"event":"pusher:subscription_error","channel":"room","data":{"status":401}}"#,
             Ignores,
         ),
-        says(
+        sends(
             "the public form of a confirmation",
             r#"{"event":"pusher:subscription_succeeded","channel":"room","data":"{}"}"#,
             Ignores,
         ),
-        says(
+        sends(
             "the public form of a member",
             r#"{"event":"pusher:member_added","channel":"room","data":{"user_id":"a"}}"#,
             Ignores,
         ),
-        says("an unknown platform event", r#"{"event":"pusher:new","channel":"room"}"#, Ignores),
-        says("an unknown internal event", r#"{"event":"pusher_internal:new","channel":"room"}"#, Ignores),
-        says("pusher: alone", r#"{"event":"pusher:","channel":"room"}"#, Ignores),
-        says("pusher_internal: alone", r#"{"event":"pusher_internal:","channel":"room"}"#, Ignores),
-        says("a platform event of another case", r#"{"event":"Pusher:error","channel":"room"}"#, Tolerates),
-        says("a platform event after a blank", r#"{"event":" pusher:error","channel":"room"}"#, Tolerates),
-        says(
+        sends("an unknown platform event", r#"{"event":"pusher:new","channel":"room"}"#, Ignores),
+        sends("an unknown internal event", r#"{"event":"pusher_internal:new","channel":"room"}"#, Ignores),
+        sends("pusher: alone", r#"{"event":"pusher:","channel":"room"}"#, Ignores),
+        sends("pusher_internal: alone", r#"{"event":"pusher_internal:","channel":"room"}"#, Ignores),
+        sends("a platform event of another case", r#"{"event":"Pusher:error","channel":"room"}"#, Tolerates),
+        sends("a platform event after a blank", r#"{"event":" pusher:error","channel":"room"}"#, Tolerates),
+        sends(
             "a client event with a platform's name",
             r#"{"event":"client-pusher:error","channel":"room","data":{"code":4001}}"#,
             Tolerates,
         ),
-        says(
+        sends(
             "a client event with an internal name",
             r#"{"event":"client-pusher_internal:member_added","channel":"room"}"#,
             Tolerates,
         ),
-        says("a client's request", r#"{"event":"pusher:subscribe","data":{"channel":"other"}}"#, Ignores),
-        says("a client's sign-in", r#"{"event":"pusher:signin","data":{"auth":"k:s"}}"#, Ignores),
-        says("a member of a public channel", internal("member_added", "room"), Ignores),
-        says("a member of an unknown channel", internal("member_added", "presence-other"), Ignores),
-        says("a member who leaves a public channel", internal("member_removed", "room"), Ignores),
-        says("a count of an unknown channel", internal("subscription_count", "other"), Ignores),
-        says("a cache miss of an unknown channel", r#"{"event":"pusher:cache_miss","channel":"other"}"#, Ignores),
-        says(
+        sends(
+            "a subscription request of a client",
+            r#"{"event":"pusher:subscribe","data":{"channel":"other"}}"#,
+            Ignores,
+        ),
+        sends("a sign-in of a client", r#"{"event":"pusher:signin","data":{"auth":"k:s"}}"#, Ignores),
+        sends("a member of a public channel", internal("member_added", "room"), Ignores),
+        sends("a member of an unknown channel", internal("member_added", "presence-other"), Ignores),
+        sends("a member who leaves a public channel", internal("member_removed", "room"), Ignores),
+        sends("a count of an unknown channel", internal("subscription_count", "other"), Ignores),
+        sends("a cache miss of an unknown channel", r#"{"event":"pusher:cache_miss","channel":"other"}"#, Ignores),
+        sends(
             "a cache miss of a channel without a cache",
             r#"{"event":"pusher:cache_miss","channel":"room"}"#,
             Tolerates,
         ),
-        says("a cache miss of nothing", r#"{"event":"pusher:cache_miss"}"#, Ignores),
-        says(
+        sends("a cache miss without a channel", r#"{"event":"pusher:cache_miss"}"#, Ignores),
+        sends(
             "clear text on an encrypted channel",
             r#"{"event":"e","channel":"private-encrypted-a","data":"clear"}"#,
             Tolerates,
@@ -165,10 +169,10 @@ fn unasked() -> Vec<Scenario> {
             .with(&["target"]),
     ];
     rows.extend(["-1", "-9223372036854775809", "18446744073709551616", "1e30", "0.5", "\"7\"", "null", "[]"].map(|count| {
-        says(format!("a subscription count of {count}"), format!(r#"{{"event":"pusher_internal:subscription_count","channel":"room","data":{{"subscription_count":{count}}}}}"#), Ignores)
+        sends(format!("a subscription count of {count}"), format!(r#"{{"event":"pusher_internal:subscription_count","channel":"room","data":{{"subscription_count":{count}}}}}"#), Ignores)
     }));
     rows.extend(["0", "18446744073709551615"].map(|count| {
-        says(format!("a subscription count of {count}"), format!(r#"{{"event":"pusher_internal:subscription_count","channel":"room","data":{{"subscription_count":{count}}}}}"#), Tolerates)
+        sends(format!("a subscription count of {count}"), format!(r#"{{"event":"pusher_internal:subscription_count","channel":"room","data":{{"subscription_count":{count}}}}}"#), Tolerates)
     }));
     rows
 }
@@ -181,27 +185,27 @@ fn errors() -> Vec<Scenario> {
     let error = |code: &str| format!(r#"{{"event":"pusher:error","data":{{"code":{code},"message":"m"}}}}"#);
     let mut rows: Vec<_> = codes
         .iter()
-        .map(|code| says(format!("error {code} on an open connection"), error(code), Reports("Server")))
+        .map(|code| sends(format!("error {code} on an open connection"), error(code), Reports("Server")))
         .collect();
     rows.extend([
-        says(
+        sends(
             "an error of a megabyte",
             format!(r#"{{"event":"pusher:error","data":{{"message":"{}"}}}}"#, "ż".repeat(500_000)),
             Reports("Server"),
         ),
-        says(
+        sends(
             "an error of an unknown channel",
             r#"{"event":"pusher:error","channel":"other","data":{"code":4009}}"#,
             Reports("Server"),
         ),
-        row("an error to the one request", Stage::Requested, error("4009"), Refuses("SubscriptionRefused"))
+        row("an error with one request pending", Stage::Requested, error("4009"), Refuses("SubscriptionRefused"))
             .with(&["target"]),
-        row("an error to one of two requests", Stage::Requested, error("4009"), Reports("Server"))
+        row("an error with two requests pending", Stage::Requested, error("4009"), Reports("Server"))
             .with(&["target", "other"]),
-        row("an error of a client event while one is requested", Stage::Requested, error("4301"), Reports("Server"))
+        row("an error about a client event with a request pending", Stage::Requested, error("4301"), Reports("Server"))
             .with(&["target"]),
         row(
-            "a refusal by the internal name",
+            "a refusal under the internal name",
             Stage::Requested,
             r#"{"event":"pusher_internal:subscription_error","channel":"target"}"#,
             Refuses("SubscriptionRefused"),
@@ -223,8 +227,8 @@ fn errors() -> Vec<Scenario> {
         Scenario::new(format!("protocol: {name}"), Stage::Subscribed, script, Ends(kind))
     };
     rows.extend([
-        then("an error and the end", "4200", vec![Step::Close], "ConnectionClosed { code: 4200"),
-        then("an error about a message and the end", "4001", vec![Step::Close], "ConnectionLost"),
+        then("an error and an end", "4200", vec![Step::Close], "ConnectionClosed { code: 4200"),
+        then("an error about a message and an end", "4001", vec![Step::Close], "ConnectionLost"),
         then(
             "an error and a close with 1000",
             "4100",
@@ -237,7 +241,7 @@ fn errors() -> Vec<Scenario> {
             vec![Step::Bytes(wire::close(4200, b""))],
             "ConnectionClosed { code: 4200",
         ),
-        then("a client event's error and the end", "4301", vec![Step::Close], "ConnectionLost"),
+        then("an error about a client event and an end", "4301", vec![Step::Close], "ConnectionLost"),
     ]);
     rows
 }
@@ -264,7 +268,7 @@ fn members() -> Vec<Scenario> {
         listed("150,000 members", format!(r#"{{"ids":[{}]}}"#, ids(150_000)), many),
         listed("500,000 members as a list", format!(r#"{{"hash":[0{}]}}"#, ",0".repeat(500_000)), many),
         listed(
-            // As many as can be reported to have gone, once the channel is subscribed anew without them.
+            // As many as can be reported as removed, once the channel is subscribed again without them.
             "9,000 members twice",
             format!(r#"{{"ids":[{}],"hash":[0{}]}}"#, ids(9_000), ",0".repeat(9_000)),
             Tolerates,
@@ -280,10 +284,10 @@ fn members() -> Vec<Scenario> {
         ),
         listed("the same member 100,000 times", format!(r#"{{"ids":[7{}]}}"#, ",7".repeat(100_000)), Tolerates),
         listed("an empty id", r#"{"ids":["",null],"hash":{"":{}}}"#.to_owned(), Tolerates),
-        listed("ids that are no ids", r#"{"ids":[null,true,[],{},1.5]}"#.to_owned(), Tolerates),
+        listed("ids of wrong types", r#"{"ids":[null,true,[],{},1.5]}"#.to_owned(), Tolerates),
         listed("a count that is wrong", r#"{"ids":["a"],"hash":{},"count":-1}"#.to_owned(), Tolerates),
         listed(
-            "members that nest 100 levels",
+            "members nested 100 levels deep",
             format!(r#"{{"hash":{{"a":{}{}}}}}"#, "[".repeat(100), "]".repeat(100)),
             Tolerates,
         ),
@@ -297,9 +301,9 @@ fn members() -> Vec<Scenario> {
             vec![Step::Repeat(wire::text(&format!("{ADDED}7}}}}")), 300_000)],
             Tolerates,
         ),
-        added("100 large infos of one member", vec![Step::Repeat(wire::text(&large), 100)], Tolerates),
+        added("one member with 100 large infos", vec![Step::Repeat(wire::text(&large), 100)], Tolerates),
         added(
-            "300,000 who were never there leave",
+            "300,000 removals of unknown members",
             vec![Step::Repeat(wire::text(&format!("{}7}}}}", ADDED.replace("added", "removed"))), 300_000)],
             Ignores,
         ),
@@ -313,20 +317,20 @@ fn users() -> Vec<Scenario> {
     let online = |ids: &str| watchlist(&format!(r#"[{{"name":"online","user_ids":{ids}}}]"#));
     let success = |data: &str| format!(r#"{{"event":"pusher:signin_success","data":{data}}}"#);
     let mut rows = vec![
-        says("a sign-in unasked", wire::SIGNED_IN, Ignores),
-        says("a watchlist unasked", online(r#"["a"]"#), Ignores),
-        says("a bare watchlist unasked", r#"{"event":"online","data":{"user_ids":["a"]}}"#, Ignores),
-        says("a second sign-in", wire::SIGNED_IN, Ignores).signed_in(),
-        says("a sign-in of somebody else", success(r#"{"user_data":"{\"id\":\"eve\"}"}"#), Ignores).signed_in(),
-        says("a watchlist of a megabyte", online(&format!("[{ids}]")), Ignores).signed_in(),
-        says(
+        sends("an unrequested sign-in", wire::SIGNED_IN, Ignores),
+        sends("an unrequested watchlist", online(r#"["a"]"#), Ignores),
+        sends("an unrequested bare watchlist", r#"{"event":"online","data":{"user_ids":["a"]}}"#, Ignores),
+        sends("a second sign-in", wire::SIGNED_IN, Ignores).signed_in(),
+        sends("a sign-in of another user", success(r#"{"user_data":"{\"id\":\"eve\"}"}"#), Ignores).signed_in(),
+        sends("a watchlist of a megabyte", online(&format!("[{ids}]")), Ignores).signed_in(),
+        sends(
             "a bare watchlist of a megabyte",
             format!(r#"{{"event":"online","data":{{"user_ids":[{ids}]}}}}"#),
             Ignores,
         )
         .signed_in(),
-        says("a watchlist of 500,000 equal ids", online(&format!("[7{}]", ",7".repeat(500_000))), Ignores).signed_in(),
-        says(
+        sends("a watchlist of 500,000 equal ids", online(&format!("[7{}]", ",7".repeat(500_000))), Ignores).signed_in(),
+        sends(
             "a watchlist of 9,000 changes",
             watchlist(&format!("[{}]", [r#"{"name":"x","user_ids":[]}"#; 9_000].join(","))),
             Tolerates,
@@ -334,12 +338,12 @@ fn users() -> Vec<Scenario> {
         .signed_in(),
     ];
     for value in ["null", "7", "\"x\"", "[]", "{}", "true", "[null]", "[7]"] {
-        rows.push(says(format!("watchlist events of {value}"), watchlist(value), Ignores).signed_in());
+        rows.push(sends(format!("watchlist events of {value}"), watchlist(value), Ignores).signed_in());
         let ids = if value.starts_with('[') { Tolerates } else { Ignores };
-        rows.push(says(format!("watchlist ids of {value}"), online(value), ids).signed_in());
-        rows.push(says(format!("sign-in data of {value}"), success(value), Ignores).signed_in());
+        rows.push(sends(format!("watchlist ids of {value}"), online(value), ids).signed_in());
+        rows.push(sends(format!("sign-in data of {value}"), success(value), Ignores).signed_in());
         rows.push(
-            says(format!("sign-in user data of {value}"), success(&format!(r#"{{"user_data":{value}}}"#)), Ignores)
+            sends(format!("sign-in user data of {value}"), success(&format!(r#"{{"user_data":{value}}}"#)), Ignores)
                 .signed_in(),
         );
     }

@@ -1,4 +1,4 @@
-//! Plays a script to the first connection, and is a good server to all others.
+//! A server that runs a script on the first connection, and serves all others correctly.
 
 use std::{
     io::{self, Write},
@@ -17,42 +17,47 @@ pub(crate) struct Server {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     ended: Arc<AtomicBool>,
-    goes_on: Sender<()>,
+    next: Sender<()>,
 }
 
-/// What the first connection gets.
-struct Play {
+/// The task for the first connection.
+struct Script {
     stage: Stage,
-    script: Vec<Step>,
-    /// How many subscriptions the client asks for.
+    steps: Vec<Step>,
+    /// The number of subscriptions that the client requests.
     channels: usize,
-    /// Whether the connection is to survive the script.
+    /// Whether the connection should survive the script.
     stays: bool,
-    /// Told when that was seen.
-    seen: Receiver<()>,
+    /// Receives a message when the test has seen that.
+    checked: Receiver<()>,
 }
 
 impl Server {
     pub(crate) fn start(scenario: &Scenario, stays: bool) -> Self {
-        let (goes_on, seen) = channel();
-        let (stage, script) = (scenario.stage, scenario.script.clone());
-        let play =
-            Play { stage, script, channels: 1 + scenario.channels.len() + usize::from(scenario.signs_in), stays, seen };
-        Self::with(Some(play), goes_on)
+        let (next, checked) = channel();
+        let (stage, steps) = (scenario.stage, scenario.script.clone());
+        let script = Script {
+            stage,
+            steps,
+            channels: 1 + scenario.channels.len() + usize::from(scenario.signs_in),
+            stays,
+            checked,
+        };
+        Self::with(Some(script), next)
     }
 
-    /// A server that is good to everybody.
+    /// A server that serves every connection correctly.
     pub(crate) fn good() -> Self {
         Self::with(None, channel().0)
     }
 
-    fn with(play: Option<Play>, goes_on: Sender<()>) -> Self {
+    fn with(script: Option<Script>, next: Sender<()>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (accepted, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, over) = (Arc::clone(&accepted), Arc::clone(&ended));
-        thread::spawn(move || serve(&listener, play, &count, &over));
-        Self { address, accepted, ended, goes_on }
+        thread::spawn(move || serve(&listener, script, &count, &over));
+        Self { address, accepted, ended, next }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -63,9 +68,9 @@ impl Server {
         self.accepted.load(Ordering::SeqCst)
     }
 
-    /// The first connection has survived, and may end.
-    pub(crate) fn go_on(&self) {
-        let _ = self.goes_on.send(());
+    /// Ends the first connection, which has survived.
+    pub(crate) fn end_first(&self) {
+        let _ = self.next.send(());
     }
 }
 
@@ -77,8 +82,8 @@ impl Drop for Server {
     }
 }
 
-/// A connection that goes wrong for the server is one that the client has ended.
-fn serve(listener: &TcpListener, mut play: Option<Play>, accepted: &AtomicUsize, ended: &AtomicBool) {
+/// An error on the server's side of a connection is ignored: then the client has ended it.
+fn serve(listener: &TcpListener, mut script: Option<Script>, accepted: &AtomicUsize, ended: &AtomicBool) {
     for stream in listener.incoming().flatten() {
         if ended.load(Ordering::SeqCst) {
             return;
@@ -86,16 +91,16 @@ fn serve(listener: &TcpListener, mut play: Option<Play>, accepted: &AtomicUsize,
         accepted.fetch_add(1, Ordering::SeqCst);
         // Otherwise small messages would wait for the acknowledgement of those before them.
         let _ = stream.set_nodelay(true);
-        let play = play.take();
-        thread::spawn(move || match play {
-            Some(play) => play.perform(stream),
-            None => be_good(stream),
+        let script = script.take();
+        thread::spawn(move || match script {
+            Some(script) => script.run(stream),
+            None => serve_well(stream),
         });
     }
 }
 
-impl Play {
-    fn perform(self, mut stream: TcpStream) -> io::Result<()> {
+impl Script {
+    fn run(self, mut stream: TcpStream) -> io::Result<()> {
         let request = wire::read_head(&mut stream)?;
         if self.stage != Stage::Upgrade {
             stream.write_all(wire::switching_protocols(&request).as_bytes())?;
@@ -106,18 +111,18 @@ impl Play {
         }
         let comes_first = self.stage == Stage::First && self.stays;
         if comes_first {
-            self.play(&mut stream, &request)?;
+            self.send(&mut stream, &request)?;
             self.confirm_room(&mut stream)?;
         }
         let mut client = stream.try_clone()?;
-        // The client may say what it likes, so that neither side waits for the other.
+        // The client may send anything, so that neither side waits for the other.
         let drain = thread::spawn(move || io::copy(&mut client, &mut io::sink()));
         if !comes_first {
-            self.play(&mut stream, &request)?;
+            self.send(&mut stream, &request)?;
         }
         if self.stays {
             stream.write_all(&wire::event("stays", ROOM))?;
-            let _ = self.seen.recv();
+            let _ = self.checked.recv();
             stream.write_all(&wire::close(1001, b""))?;
         } else {
             let _ = drain.join();
@@ -125,8 +130,8 @@ impl Play {
         Ok(())
     }
 
-    fn play(&self, stream: &mut TcpStream, request: &str) -> io::Result<()> {
-        self.script.iter().try_for_each(|step| step.perform(stream, request))
+    fn send(&self, stream: &mut TcpStream, request: &str) -> io::Result<()> {
+        self.steps.iter().try_for_each(|step| step.perform(stream, request))
     }
 
     fn confirm_room(&self, stream: &mut TcpStream) -> io::Result<()> {
@@ -172,7 +177,7 @@ impl Step {
     }
 }
 
-/// In blocks, because the many calls would take longer than the bytes.
+/// In blocks, because many small writes would take longer.
 fn repeat(stream: &mut TcpStream, bytes: &[u8], times: u64) -> io::Result<()> {
     let in_block = (65_536 / bytes.len().max(1)).max(1) as u64;
     let block = bytes.repeat(usize::try_from(in_block.min(times)).expect("a small number"));
@@ -194,7 +199,7 @@ fn count(stream: &mut TcpStream, before: &str, end: u32, after: &str) -> io::Res
     Ok(())
 }
 
-fn be_good(mut stream: TcpStream) -> io::Result<()> {
+fn serve_well(mut stream: TcpStream) -> io::Result<()> {
     let request = wire::read_head(&mut stream)?;
     stream.write_all(wire::switching_protocols(&request).as_bytes())?;
     stream.write_all(&wire::text(wire::ESTABLISHED))?;
@@ -207,7 +212,7 @@ fn be_good(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The channel of the next subscription that the client asks for. A sign-in is confirmed, other messages are passed over.
+/// The channel of the next subscription that the client requests. A sign-in is confirmed, other messages are ignored.
 fn next_subscription(stream: &mut TcpStream) -> io::Result<Option<String>> {
     while let Some((opcode, payload)) = wire::read_frame(stream)? {
         if opcode == wire::CLOSE {

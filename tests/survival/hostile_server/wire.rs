@@ -13,7 +13,7 @@ pub(crate) const PONG: u8 = 0xA;
 
 pub(crate) const FIN: u8 = 0x80;
 
-/// The first message of a good server.
+/// The first message of a correct server.
 pub(crate) const ESTABLISHED: &str =
     r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":30}"}"#;
 
@@ -25,14 +25,14 @@ pub(crate) fn text(message: &str) -> Vec<u8> {
     frame(FIN | TEXT, message.as_bytes())
 }
 
-/// A frame whose first byte (FIN, reserved bits, opcode) is up to the caller.
+/// A frame with this first byte (FIN, reserved bits, opcode).
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = head(first, payload.len() as u64);
     frame.extend_from_slice(payload);
     frame
 }
 
-/// A frame that says it is so long, without its payload.
+/// The head of a frame with this length, without a payload.
 pub(crate) fn head(first: u8, len: u64) -> Vec<u8> {
     let mut head = vec![first];
     match len {
@@ -63,7 +63,7 @@ pub(crate) fn event(name: &str, channel: &str) -> Vec<u8> {
     text(&format!(r#"{{"event":"{name}","channel":"{channel}","data":"x"}}"#))
 }
 
-/// The answer to an upgrade request that accepts it.
+/// The answer that accepts an upgrade request.
 pub(crate) fn switching_protocols(request: &str) -> String {
     let accept = accept_of(request);
     format!(
@@ -71,7 +71,7 @@ pub(crate) fn switching_protocols(request: &str) -> String {
     )
 }
 
-/// What proves that the request was read as one for a WebSocket.
+/// The proof that the server has read the request as one for a WebSocket.
 pub(crate) fn accept_of(request: &str) -> String {
     let is_key = |line: &&str| line.to_ascii_lowercase().starts_with("sec-websocket-key:");
     let key = request.lines().find(is_key).and_then(|line| line.split_once(':')).map_or("", |(_, key)| key.trim());
@@ -91,7 +91,7 @@ pub(crate) fn read_head(stream: &mut impl Read) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-/// The next frame of a client: its opcode and what it carries. `None` at the end of the stream.
+/// The next frame of a client: its opcode and its payload. `None` at the end of the stream.
 pub(crate) fn read_frame(stream: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
     let mut start = [0; 2];
     if stream.read(&mut start[..1])? == 0 {
@@ -116,7 +116,7 @@ fn read_array<const N: usize>(stream: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(array)
 }
 
-/// FIPS 180-4, section 6.1. The client's own is not asked, because it is on trial here.
+/// FIPS 180-4, section 6.1. The client's own implementation is not used, because it is under test.
 fn sha1(message: &[u8]) -> [u8; 20] {
     let mut padded = message.to_vec();
     padded.push(0x80);

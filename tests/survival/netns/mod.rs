@@ -1,6 +1,6 @@
-//! Real packets that are really lost: a client and a server in two network namespaces, and rules between them.
+//! Real packet loss: a client and a server in two network namespaces, with rules of the firewall between them.
 //!
-//! Where the fault proxy of this folder stands between them, it only holds a message back until the rule is in place.
+//! The fault proxy between them only holds a message back until the rule is active.
 
 mod network;
 mod zones;
@@ -15,14 +15,14 @@ use pusher_channels::testing::TestServer;
 use crate::{
     fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
     figures,
-    subject::{ACTIVITY, History, NOTICE, PONG, RECOVERY, Subject, config},
     support::PATIENCE,
+    test_client::{ACTIVITY, History, NOTICE, PONG, RECOVERY, TestClient, config},
 };
 use network::{Network, SERVER_ADDRESS, SERVER_NAME, at_server, run};
 
-/// What is done to the network, and how it is undone.
+/// A change of the network, and how it is undone.
 struct Row {
-    what: &'static str,
+    name: &'static str,
     begin: &'static str,
     end: &'static str,
     stages: &'static [Stage],
@@ -35,85 +35,86 @@ const ALL: &[Stage] = &[Connecting, Response, Established, Confirming, Idle, Clo
 /// A new fault is one row.
 const ROWS: &[Row] = &[
     Row {
-        what: "what the server sends is dropped",
+        name: "packets from the server are dropped",
         begin: "iptables -A INPUT -s 10.77.0.1 -j DROP",
         end: "iptables -F",
         stages: ALL,
     },
     Row {
-        what: "what the client sends is dropped",
+        name: "packets from the client are dropped",
         begin: "iptables -A OUTPUT -d 10.77.0.1 -j DROP",
         end: "iptables -F",
         stages: ALL,
     },
     Row {
-        what: "everything is dropped",
+        name: "all packets are dropped",
         begin: "iptables -A INPUT -s 10.77.0.1 -j DROP; iptables -A OUTPUT -d 10.77.0.1 -j DROP",
         end: "iptables -F",
         stages: ALL,
     },
     Row {
-        what: "the server's side answers with RST",
+        name: "the server's host answers with RST",
         begin: "$AT_SERVER iptables -A INPUT -i cable -p tcp -j REJECT --reject-with tcp-reset",
         end: "$AT_SERVER iptables -F",
         stages: ALL,
     },
     Row {
-        what: "the way is administratively prohibited",
+        name: "the network is administratively prohibited",
         begin: "$AT_SERVER iptables -A INPUT -i cable -j REJECT --reject-with icmp-admin-prohibited",
         end: "$AT_SERVER iptables -F",
         stages: &[Connecting, Established, Idle],
     },
     Row {
-        what: "there is no route",
+        name: "there is no route",
         begin: "ip route delete 10.77.0.0/24",
         end: "ip route add 10.77.0.0/24 dev cable",
         stages: ALL,
     },
     Row {
-        what: "the cable is pulled",
+        name: "the cable is pulled",
         begin: "ip link set cable down",
         end: "ip link set cable up",
         stages: &[Connecting, Confirming, Idle, Closing],
     },
     Row {
-        what: "the route is a black hole",
+        name: "the route is a black hole",
         begin: "ip route add blackhole 10.77.0.1/32",
         end: "ip route delete blackhole 10.77.0.1/32",
         stages: &[Connecting, Established, Idle],
     },
     Row {
-        what: "the name is not known",
+        name: "the name is not known",
         begin: ": > /etc/hosts",
         end: "echo 10.77.0.1 server.test > /etc/hosts",
         stages: &[Connecting],
     },
     Row {
-        what: "the resolver does not answer",
+        name: "the resolver does not answer",
         begin: ": > /etc/hosts; iptables -A OUTPUT -p udp --dport 53 -j DROP",
         end: "echo 10.77.0.1 server.test > /etc/hosts; iptables -F",
         stages: &[Connecting],
     },
 ];
 
-/// Shorter than the second after which TCP repeats a SYN that was lost, so that an attempt that began in the last moment of
-/// a fault is over in time.
+/// Shorter than the second after which TCP repeats a lost SYN, so that an attempt that began just before the end of a
+/// fault
+/// ends in time.
 const CONNECT: Duration = Duration::from_millis(500);
 
-/// How long a fault lasts after it was noticed: for some attempts in vain.
+/// How long a fault lasts after the client has noticed it: long enough for some failed attempts.
 const OUTAGE: Duration = Duration::from_millis(200);
 
 #[test]
 fn r6_r8_the_client_survives_packets_that_are_really_lost() {
     let network = Network::set_up();
-    let output = network.run_in_client("netns::in_the_clients_namespace");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let output = network.run_in_client("netns::inside_the_client_namespace");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
 }
 
 #[test]
-#[ignore = "run by the test above, in the client's namespace"]
-fn in_the_clients_namespace() {
+#[ignore = "run by r6_r8_the_client_survives_packets_that_are_really_lost in the client's namespace"]
+fn inside_the_client_namespace() {
     let each = |row: &'static Row| row.stages.iter().map(move |stage| Case { row, stage: *stage });
     let cases: Vec<Case> = ROWS.iter().flat_map(each).collect();
     assert!(cases.len() >= 20, "only {} cases", cases.len());
@@ -134,38 +135,38 @@ struct Case {
 }
 
 impl Case {
-    /// Returns how long the client took to come back, beyond the back-off.
+    /// Returns how long the client took to reconnect, without its back-off.
     fn run(&self) -> Result<Duration, String> {
         let (server, proxy) = at_server(|| {
             let server = TestServer::start().expect("a free port");
             let proxy = FaultProxy::listen(SERVER_ADDRESS, server.addr());
             (server, proxy)
         });
-        let subject = Subject::new(config(SERVER_NAME, proxy.port()).connect_timeout(CONNECT));
-        let begun = self.begin(&proxy, &subject);
-        let lost = self.wait_lost(&subject, begun);
+        let client = TestClient::new(config(SERVER_NAME, proxy.port()).connect_timeout(CONNECT));
+        let begun = self.begin(&proxy, &client);
+        let lost = self.wait_lost(&client, begun);
         thread::sleep(OUTAGE);
         let [ending, ended] = run(self.row.end);
         lost?;
         if self.stage == Closing {
-            subject.pusher.connect_background().map_err(|error| error.to_string())?;
+            client.pusher.connect_background().map_err(|error| error.to_string())?;
         }
-        let history = subject.wait(|history| history.recovered_after(ending).is_some());
-        let recovered = history.recovered_after(ending).ok_or_else(|| format!("not back: {history}"))?;
+        let history = client.wait(|history| history.recovered_after(ending).is_some());
+        let recovered = history.recovered_after(ending).ok_or_else(|| format!("not reconnected: {history}"))?;
         let recovery = (recovered - ended).saturating_sub(history.backed_off(ended, recovered));
         if recovery > RECOVERY || history.losses_since(ended).len() > 1 {
-            return Err(format!("back {recovery:?} after the back-off: {history}"));
+            return Err(format!("reconnected {recovery:?} after the back-off: {history}"));
         }
-        subject.each_event_arrives_once(&server)?;
+        client.each_event_arrives_once(&server)?;
         match sockets_to(proxy.port()) {
             1 => Ok(recovery),
             sockets => Err(format!("{sockets} sockets are open")),
         }
     }
 
-    /// Brings the client to the stage, and lets the fault begin.
-    fn begin(&self, proxy: &FaultProxy, subject: &Subject) -> [Instant; 2] {
-        let connect = || drop(subject.pusher.connect_background().expect("a good configuration"));
+    /// Brings the client to the stage, and starts the fault.
+    fn begin(&self, proxy: &FaultProxy, client: &TestClient) -> [Instant; 2] {
+        let connect = || drop(client.pusher.connect_background().expect("a good configuration"));
         match self.stage {
             Connecting => {
                 let begun = run(self.row.begin);
@@ -174,13 +175,13 @@ impl Case {
             }
             Idle | Closing => {
                 connect();
-                subject.wait_subscribed();
+                client.wait_subscribed();
                 run(self.row.begin)
             }
             stage => {
                 proxy.arm(Fault { stage, cut: Cut::Before, action: Action::Hold });
                 connect();
-                proxy.wait_struck(PATIENCE).expect("the client comes to the stage");
+                proxy.wait_struck(PATIENCE).expect("the client reaches the stage");
                 let begun = run(self.row.begin);
                 proxy.release();
                 begun
@@ -188,32 +189,32 @@ impl Case {
         }
     }
 
-    /// Waits until the client has noticed, which has its time; while closing, until `disconnect` has returned.
-    fn wait_lost(&self, subject: &Subject, [beginning, begun]: [Instant; 2]) -> Result<(), String> {
+    /// Waits until the client has noticed the fault, within its limit; at [`Closing`], until `disconnect` has returned.
+    fn wait_lost(&self, client: &TestClient, [beginning, begun]: [Instant; 2]) -> Result<(), String> {
         if self.stage == Closing {
             let begin = Instant::now();
-            subject.pusher.disconnect();
+            client.pusher.disconnect();
             let took = begin.elapsed();
             let limit = Duration::from_millis(250);
             return if took > limit { Err(format!("disconnect took {took:?}")) } else { Ok(()) };
         }
         let lost =
             |history: &History| history.losses_since(beginning).first().map(|loss| (loss.at, loss.was_connected));
-        let history = subject.wait(|history| lost(history).is_some());
+        let history = client.wait(|history| lost(history).is_some());
         let (at, was_connected) = lost(&history).ok_or_else(|| format!("not noticed: {history}"))?;
-        // Nothing arrives while the rule stands, so that the last byte is older still.
+        // Nothing arrives while the rule is active, so that the last byte is even older.
         let limit = NOTICE + if was_connected { ACTIVITY + PONG } else { CONNECT };
         if at - begun > limit { Err(format!("noticed {:?} after it began: {history}", at - begun)) } else { Ok(()) }
     }
 }
 
-/// How many sockets of this process are connected, or being connected, to this port. R9.
+/// The number of sockets of this process that are connected or connecting to this port (R9).
 fn sockets_to(port: u16) -> usize {
     let table = fs::read_to_string("/proc/self/net/tcp").expect("procfs");
     let remote = format!(":{port:04X}");
     let is_open = |line: &&str| {
         let columns: Vec<&str> = line.split_whitespace().collect();
-        // Established, being connected, and ended by the peer alone; a socket without an inode is closed already.
+        // Established, connecting, and ended by the peer only; a socket without an inode is closed already.
         columns[2].ends_with(&remote) && ["01", "02", "08"].contains(&columns[3]) && columns[9] != "0"
     };
     table.lines().skip(1).filter(is_open).count()
@@ -221,6 +222,6 @@ fn sockets_to(port: u16) -> usize {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {:?}", self.row.what, self.stage)
+        write!(f, "{} at {:?}", self.row.name, self.stage)
     }
 }

@@ -1,4 +1,4 @@
-//! Two network namespaces with a cable between them, as root on Linux.
+//! Two network namespaces with a virtual cable between them. Needs root on Linux.
 
 use std::{
     fs::{self, File},
@@ -14,13 +14,13 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub(super) const SERVER_ADDRESS: [u8; 4] = [10, 77, 0, 1];
 
-/// What the server is called in the client's `/etc/hosts`.
+/// The name of the server in the client's `/etc/hosts`.
 pub(super) const SERVER_NAME: &str = "server.test";
 
-/// Tells the process in the client's namespace the name of the server's.
+/// The environment variable with the name of the server's namespace, for the process in the client's namespace.
 const SERVER_NAMESPACE: &str = "SERVER_NAMESPACE";
 
-/// Sets the network up; `$SERVER` and `$CLIENT` are the namespaces.
+/// The commands that set the network up; `$SERVER` and `$CLIENT` are the namespaces.
 const SET_UP: &str = "
 ip netns add $SERVER
 ip netns add $CLIENT
@@ -35,7 +35,7 @@ ip -n $SERVER link set cable up
 ip -n $CLIENT link set cable up
 ";
 
-/// The two namespaces. They go when this is dropped, also when the test has failed.
+/// The two namespaces. They are deleted when this is dropped, also after a failed test.
 pub(super) struct Network {
     server: String,
     client: String,
@@ -46,7 +46,7 @@ impl Network {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let id = format!("{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let network = Self { server: format!("pusher-server-{id}"), client: format!("pusher-client-{id}") };
-        // `ip netns exec` puts these files in place of the system's own.
+        // `ip netns exec` mounts these files over those of the system.
         fs::create_dir_all(network.files()).expect("this test needs root, and the packages iproute2 and iptables");
         fs::write(network.files().join("hosts"), format!("10.77.0.1 {SERVER_NAME}\n")).expect("a writable folder");
         let resolver = "nameserver 10.77.0.1\noptions timeout:1 attempts:1\n";
@@ -83,7 +83,7 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // The cable goes with either of its ends.
+        // Deleting either end deletes the cable.
         for namespace in [&self.server, &self.client] {
             let _ = Command::new("ip").args(["netns", "delete", namespace]).output();
         }
@@ -91,8 +91,8 @@ impl Drop for Network {
     }
 }
 
-/// Runs a command of the table in the client's namespace, where this process is. `$AT_SERVER` before a command has it run in
-/// the server's. Returns when it began and when it was through; in between it took effect.
+/// Runs a command of the table in the client's namespace, which is that of this process. With `$AT_SERVER` before it, a
+/// command runs in the server's namespace. Returns the times before and after it; it took effect in between.
 pub(super) fn run(command: &str) -> [Instant; 2] {
     let before = Instant::now();
     let server = std::env::var(SERVER_NAMESPACE).expect("this process was started by the test");
@@ -105,15 +105,15 @@ pub(super) fn run(command: &str) -> [Instant; 2] {
     [before, Instant::now()]
 }
 
-/// Runs this in the server's namespace. The threads that it starts stay there.
+/// Runs `start` in the server's namespace. The threads that it starts stay there.
 pub(super) fn at_server<T: Send>(start: impl FnOnce() -> T + Send) -> T {
     let server = std::env::var(SERVER_NAMESPACE).expect("this process was started by the test");
     let namespace = File::open(format!("/run/netns/{server}")).expect("a namespace");
     thread::scope(|scope| {
-        let elsewhere = scope.spawn(|| {
+        let thread = scope.spawn(|| {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may move");
             start()
         });
-        elsewhere.join().expect("the start does not panic")
+        thread.join().expect("the start does not panic")
     })
 }

@@ -1,4 +1,4 @@
-//! Rule C1 on a real link: addresses that have a meaning only together with an interface.
+//! Rule C1 on a real link: addresses that are valid only together with an interface.
 
 use pusher_channels::{Config, Error, Pusher, Reconnect, testing::TestServer};
 
@@ -12,16 +12,16 @@ use crate::{
 const SERVER: &str = "fe80::77:1%cable";
 
 #[test]
-fn c1_an_address_with_a_zone_is_dialled_by_its_interface() {
+fn c1_an_address_with_a_zone_connects_through_its_interface() {
     let network = Network::set_up();
-    let output = network.run_in_client("netns::zones::in_the_clients_namespace");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let output = network.run_in_client("netns::zones::inside_the_client_namespace");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
 }
 
 #[test]
-#[ignore = "run by the test above, in the client's namespace"]
-fn in_the_clients_namespace() {
+#[ignore = "run by c1_an_address_with_a_zone_connects_through_its_interface in the client's namespace"]
+fn inside_the_client_namespace() {
     let (server, relay) = at_server(|| {
         let server = TestServer::start().expect("a free port");
         let relay = Relay::start(SERVER, server.addr(), Answers::All);
@@ -48,7 +48,7 @@ fn in_the_clients_namespace() {
     for headers in upgrades.chain(requests) {
         let host =
             headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.to_lowercase());
-        assert_eq!(host, Some(at("[fe80::77:1]:{}")), "the zone is known on this machine only");
+        assert_eq!(host, Some(at("[fe80::77:1]:{}")), "the zone has a meaning on this machine only");
     }
     for zone in ["nope", "lo", "4294967295"] {
         let config = by_host(&format!("fe80::77:1%{zone}")).reconnect(Reconnect::never());

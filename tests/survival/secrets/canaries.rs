@@ -1,15 +1,15 @@
-//! The secrets that are looked for, and every form in which they could be seen.
+//! The secrets that the test looks for, and every form in which they could appear.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// One secret. Its core is of letters and digits, which no escaping changes, and stands in it several times, so that a dump in
-/// rows has it in one piece.
+/// One secret. Its core consists of letters and digits, which no escaping changes. The secret contains its core several
+/// times, so that a hex dump in rows contains at least one in one piece.
 pub(super) struct Canary {
     pub(super) core: &'static str,
 }
 
-/// What an endpoint says to people.
-pub(super) const WORDS: &str = "Wq4hYz9T";
+/// A text of an auth endpoint for people.
+pub(super) const ENDPOINT_TEXT: &str = "Wq4hYz9T";
 
 impl Canary {
     pub(super) const APP_SECRET: Self = Self { core: "Ap7kXw2Q" };
@@ -32,7 +32,7 @@ impl Canary {
         Self::MASTER_KEY,
     ];
 
-    /// With characters between that each escaping changes in its way.
+    /// The secret, with characters between the cores that each kind of escaping changes.
     pub(super) fn text(&self) -> String {
         format!("{0}/{0}+{0}%20{0}", self.core)
     }
@@ -43,8 +43,9 @@ impl Canary {
     }
 }
 
-/// Where each of these is seen in a text, in any form: as it is, in base64, in hexadecimal digits with whatever between them,
-/// as a list of numbers.
+/// Every line in which one of these appears in any form: as it is, in base64, in hexadecimal digits with anything
+/// between
+/// them, or as a list of numbers.
 pub(super) fn found<'a>(cores: impl IntoIterator<Item = &'a str>, text: &str) -> Vec<String> {
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
     let mut hits = Vec::new();
@@ -63,7 +64,7 @@ pub(super) fn found<'a>(cores: impl IntoIterator<Item = &'a str>, text: &str) ->
     hits
 }
 
-/// The letters that encode nothing but the core, whatever stands before it.
+/// The characters of base64 that encode only the core, for each position in a group of three bytes.
 fn in_base64(core: &str) -> [String; 3] {
     [0, 1, 2].map(|before| {
         let text = format!("{}{core}", "x".repeat(before));

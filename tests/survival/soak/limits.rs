@@ -1,4 +1,4 @@
-//! Rule S10: 200 channels on servers that limit messages, by an error or by a cut.
+//! Rule S10: 200 channels on servers that limit messages, with an error or by closing the connection.
 
 use std::{
     thread,
@@ -12,8 +12,9 @@ use pusher_channels::{
 
 use crate::support::{PATIENCE, quick};
 
-/// Where the server answers, 200 channels take the 40 s that the limit needs. Where it cuts, the length of its window is not known,
-/// and the client finds it from above.
+/// If the server answers, 200 channels take the 40 s that the limit requires. If it closes the connection, the client
+/// does not
+/// know the length of the window, and finds it from above.
 const LONG: Duration = Duration::from_secs(400);
 
 /// Subscribes 200 channels on a server with this limit. Returns the number of connections that this took.
@@ -43,6 +44,6 @@ fn s10_two_hundred_channels_are_subscribed_on_a_server_that_limits_messages() {
         let (refused, cut) = (run(OverLimit::Refuse), run(OverLimit::Terminate));
         [refused, cut].map(|threads| threads.map(|thread| thread.join().expect("no panic")))
     });
-    assert_eq!(counts[0], [1, 1], "one connection where the server answers");
-    assert!(counts[1].iter().all(|count| *count <= 4), "at most 3 reconnections where the server cuts: {counts:?}");
+    assert_eq!(counts[0], [1, 1], "one connection if the server answers");
+    assert!(counts[1].iter().all(|count| *count <= 4), "at most 3 reconnections if the server closes: {counts:?}");
 }

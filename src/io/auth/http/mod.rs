@@ -35,7 +35,7 @@ use super::http::{
 use crate::{
     Error, Source,
     auth::RequestOptions,
-    config::{Config, HttpUrl},
+    config::{HttpUrl, Plan},
     error::excerpt,
     io::{connect::happy_eyeballs::left, guard::fork::ForkGuard, transport::tls},
     secret::Wiped,
@@ -62,7 +62,7 @@ const CHUNK: usize = 4096;
 
 /// A question to an auth endpoint.
 pub(crate) struct Post<'a> {
-    pub url: &'a str,
+    pub url: &'a HttpUrl,
     pub options: &'a RequestOptions,
     pub timeout: Duration,
     pub socket_id: &'a str,
@@ -77,9 +77,9 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub fn new(config: &Config, connector: &Arc<tls::Connector>) -> Self {
-        let (config, connector) = (config.clone(), Arc::clone(connector));
-        Self::over(Network { config, connector, byte_counters: Arc::default() })
+    pub fn new(plan: &Arc<Plan>, connector: &Arc<tls::Connector>) -> Self {
+        let (plan, connector) = (Arc::clone(plan), Arc::clone(connector));
+        Self::over(Network { plan, connector, byte_counters: Arc::default() })
     }
 
     /// A client that gets its connections from this connector.
@@ -112,12 +112,11 @@ impl Http {
         inside: &AtomicBool,
         make: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, Failure> {
-        let url = HttpUrl::parse(post.url).map_err(|_| Failure::refused("the endpoint is not a URL"))?;
-        let (request, body) = request::build(post, &url, inside)?;
+        let (request, body) = request::build(post, inside)?;
         // A closure may have forked. In the child, the connections still belong to the parent (H7).
         self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
         let deadline = Instant::now() + post.timeout;
-        let failed = |error| failure(error, &url, deadline);
+        let failed = |error| failure(error, post.url, deadline);
         let mut response = self.send(&request, &body, deadline).map_err(failed)?;
         if !response.status().is_success() {
             return Err(refusal(&mut response));

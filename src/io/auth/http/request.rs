@@ -2,23 +2,21 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use tungstenite::Bytes;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
-use zeroize::Zeroizing;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use super::Post;
 use crate::{
     auth::Pairs,
-    config::{HttpUrl, checked_header},
+    config::checked_header,
     io::auth::authorizer::{Failure, user_code},
     protocol::percent::encode_to,
-    secret::{Secret, Wiped},
+    secret::{Secret, Wiped, wiped_bytes},
     sync::atomic::AtomicBool,
 };
 
-/// Builds the request to this URL, with the question, and the fields and headers of the options. `inside` is set while
+/// Builds the request, with the question, and the fields and headers of the options. `inside` is set while
 /// user code runs.
-pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Result<(Request<()>, Wiped), Failure> {
+pub(crate) fn build(post: &Post<'_>, inside: &AtomicBool) -> Result<(Request<()>, Wiped), Failure> {
     let options = post.options;
     let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));
     let own = || [Some((options.socket_field.as_str(), post.socket_id)), channel].into_iter().flatten();
@@ -32,10 +30,10 @@ pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Resu
     } else {
         ("application/x-www-form-urlencoded", form(fields))
     };
-    let uri = uri(post.url, &url.target).ok_or_else(|| Failure::refused("the URL of the endpoint is too long"))?;
-    let mut request = Request::post(uri).body(()).map_err(|_| Failure::refused("the request cannot be made"))?;
+    let mut request =
+        Request::post(post.url.uri()).body(()).map_err(|_| Failure::refused("the request cannot be made"))?;
     let headers = request.headers_mut();
-    add(headers, header::HOST, &url.authority())?;
+    add(headers, header::HOST, &post.url.authority())?;
     add(headers, header::CONTENT_TYPE, kind)?;
     let fresh = evaluate(&options.headers_with, inside, "headers")?;
     for (name, value) in options.headers.iter().chain(&fresh) {
@@ -45,24 +43,12 @@ pub(crate) fn build(post: &Post<'_>, url: &HttpUrl, inside: &AtomicBool) -> Resu
     Ok((request, body))
 }
 
-/// The URL with the target as it is sent. It may contain tokens.
-fn uri(text: &str, target: &str) -> Option<Uri> {
-    let mut parts = Uri::from_maybe_shared(wiped(text)).ok()?.into_parts();
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(wiped(target)).ok()?);
-    Uri::from_parts(parts).ok()
-}
-
 /// Any value may be a credential. ureq logs no value that is marked as sensitive.
 fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Failure> {
     let refused = || Failure::refused("a header cannot be sent");
-    let mut value = HeaderValue::from_maybe_shared(wiped(value)).map_err(|_| refused())?;
+    let mut value = HeaderValue::from_maybe_shared(wiped_bytes(value)).map_err(|_| refused())?;
     value.set_sensitive(true);
     headers.try_append(name, value).map(drop).map_err(|_| refused())
-}
-
-/// A copy that is wiped when its last owner drops it.
-fn wiped(text: &str) -> Bytes {
-    Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 /// The pairs that the user's closure returns for this request.

@@ -17,12 +17,17 @@ use super::{
     Post,
     transport::{Connection, Socket},
 };
-use crate::{Config, io::transport::cancel::CancelToken};
+use crate::{Config, config::Plan, io::transport::cancel::CancelToken};
 
-/// Asks this URL who the user of the connection 1.2 is, with the options of the configuration.
-pub(crate) fn sign_in<'a>(config: &'a Config, url: &'a str) -> Post<'a> {
-    let auth = config.auth();
-    Post { url, options: &auth.request, timeout: auth.timeout, socket_id: "1.2", channel: None }
+/// The options of the configuration with this endpoint, and without TLS for the socket.
+pub(crate) fn plan_with(config: &Config, url: &str) -> Plan {
+    config.clone().tls(false).user_auth_endpoint(url).plan().expect("a good configuration")
+}
+
+/// A request that signs the user of the connection 1.2 in at the endpoint of the plan.
+pub(crate) fn sign_in(plan: &Plan) -> Post<'_> {
+    let endpoint = plan.auth.user_endpoint.as_ref().expect("an endpoint");
+    Post { url: &endpoint.url, options: &endpoint.request, timeout: plan.auth.timeout, socket_id: "1.2", channel: None }
 }
 
 /// The answers of an endpoint, and the requests that it received. Clones share them.

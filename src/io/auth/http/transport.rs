@@ -21,7 +21,7 @@ use zeroize::Zeroize;
 
 use super::head_filter::{self, Filtered};
 use crate::{
-    config::{Config, HttpUrl},
+    config::{HttpUrl, Plan},
     io::{
         connect::dial::{Dial, Target},
         transport::{byte_counters::ByteCounters, cancel::CancelToken, maybe_tls::MaybeTlsStream, tls},
@@ -43,7 +43,7 @@ const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
 
 /// Makes the connections of one agent.
 pub(crate) struct Network {
-    pub config: Config,
+    pub plan: Arc<Plan>,
     pub connector: Arc<tls::Connector>,
     /// Separate from the counters of the client's socket.
     pub byte_counters: Arc<ByteCounters>,
@@ -57,13 +57,13 @@ impl Connector for Network {
         let cancel = Arc::new(CancelToken::new());
         let handle: Weak<dyn ShutdownHandle> = Arc::downgrade(&cancel) as Weak<dyn ShutdownHandle>;
         (details.register_shutdown)(handle)?;
-        let (config, connector, byte_counters) = (&self.config, &*self.connector, &self.byte_counters);
-        let (deadline, timeout) = (end_of(&details.timeout), config.auth().timeout);
-        let dial = Dial { config, connector, deadline, timeout, cancel: &cancel, byte_counters };
+        let (plan, connector, byte_counters) = (&*self.plan, &*self.connector, &self.byte_counters);
+        let (deadline, timeout) = (end_of(&details.timeout), plan.auth.timeout);
+        let dial = Dial { plan, connector, deadline, timeout, cancel: &cancel, byte_counters };
         let (scheme, authority) = (details.uri.scheme_str(), details.uri.authority().map(Authority::as_str));
         let origin = format!("{}://{}/", scheme.unwrap_or_default(), authority.unwrap_or_default());
         let url = HttpUrl::parse(&origin).map_err(|reason| Failed::BadUri(reason.to_owned()))?;
-        let target = Target { host: &url.host, port: url.port, tls: url.tls };
+        let target = Target { host: &url.host, port: url.port, scheme: url.scheme, tls_name: plan.tls_name(&url.host) };
         let stream = dial.stream(&target, &|_| ()).map_err(|error| Failed::Other(Box::new(error)))?;
         let is_tls = stream.is_tls();
         Ok(Some(Connection::new(stream, is_tls, cancel)))

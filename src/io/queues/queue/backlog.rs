@@ -1,4 +1,4 @@
-//! What waits in the order in which it came, and what is dropped of it when it is too much. A plain data structure.
+//! The contents of a queue in the order of arrival, and a policy for drops. A plain data structure.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -8,27 +8,27 @@ use super::{
 };
 use crate::event::Batch;
 
-/// The notifications that wait, batch by batch, and what was lost between them.
+/// The waiting notifications, batch by batch, and the losses between them.
 pub(crate) struct Backlog {
-    drops: Drops,
-    /// Each has something to hand out.
+    drop_policy: DropPolicy,
+    /// Each segment has at least one entry.
     segments: VecDeque<Segment>,
     counts: Counts,
-    /// Dropped, and not yet told, before the first segment and after the last.
+    /// Losses that are not reported yet, before the first segment and after the last.
     lost_first: u64,
     lost_last: u64,
 }
 
-/// What makes room.
+/// The notifications that are dropped to make room.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Drops {
+pub(crate) enum DropPolicy {
     Oldest,
     Newest,
 }
 
 impl Backlog {
-    pub fn new(drops: Drops) -> Self {
-        Self { drops, segments: VecDeque::new(), counts: Counts::default(), lost_first: 0, lost_last: 0 }
+    pub fn new(drop_policy: DropPolicy) -> Self {
+        Self { drop_policy, segments: VecDeque::new(), counts: Counts::default(), lost_first: 0, lost_last: 0 }
     }
 }
 
@@ -49,7 +49,7 @@ impl Store for Backlog {
         };
         let batch = Arc::clone(segment.batch());
         self.counts.len -= 1;
-        self.counts.bytes -= segment.share();
+        self.counts.bytes -= segment.entry_bytes();
         if segment.left() == 0 {
             self.lost_first = segment.cut_loss_at_the_end();
             self.segments.pop_front();
@@ -80,7 +80,7 @@ impl Store for Backlog {
             }
             Taken::Segment(segment) => segment,
         };
-        // What was lost meanwhile was lost after it.
+        // A loss since then comes after it.
         let lost = std::mem::take(&mut self.lost_first);
         match self.segments.front_mut() {
             Some(after) => after.lose_before(lost),
@@ -92,13 +92,13 @@ impl Store for Backlog {
     }
 
     fn drop_one(&mut self) -> bool {
-        let mut places = 0..self.segments.len();
-        let found = match self.drops {
-            Drops::Oldest => places.find(|&place| self.segments[place].drop_first()),
-            Drops::Newest => places.rfind(|&place| self.segments[place].drop_last()),
+        let mut indices = 0..self.segments.len();
+        let found = match self.drop_policy {
+            DropPolicy::Oldest => indices.find(|&index| self.segments[index].drop_first()),
+            DropPolicy::Newest => indices.rfind(|&index| self.segments[index].drop_last()),
         };
         match found {
-            Some(place) => self.dropped_in(place),
+            Some(index) => self.dropped_in(index),
             None => return self.drop_front(),
         }
         true
@@ -119,23 +119,24 @@ impl Backlog {
         (lost > 0).then_some(lost)
     }
 
-    /// One entry of that segment has been dropped. Of a segment that has nothing more to hand out, only the loss is kept.
-    fn dropped_in(&mut self, place: usize) {
-        let segment = &mut self.segments[place];
-        self.counts.bytes -= segment.share();
+    /// One entry of that segment was dropped. If no entry is left in it, only its loss is kept.
+    fn dropped_in(&mut self, index: usize) {
+        let segment = &mut self.segments[index];
+        self.counts.bytes -= segment.entry_bytes();
         self.counts.len -= 1;
         self.counts.dropped += 1;
         if segment.left() == 0 {
             let lost = segment.cut_loss_at_the_end();
-            self.segments.remove(place);
-            match self.segments.get_mut(place) {
+            self.segments.remove(index);
+            match self.segments.get_mut(index) {
                 Some(after) => after.lose_before(lost),
                 None => self.lost_last += lost,
             }
         }
     }
 
-    /// Even state changes go when nothing else is left, because a consumer that never looks must not cost ever more.
+    /// Drops state changes when nothing else is left, because a consumer that never reads must not use more and more
+    /// memory.
     fn drop_front(&mut self) -> bool {
         match self.pop() {
             Some(Item::Entry(..)) => {
@@ -144,7 +145,7 @@ impl Backlog {
                 true
             }
             Some(Item::Lagged(lost)) => {
-                // Reports of losses merge with the loss that is about to be added.
+                // This loss merges with the loss that is about to be added.
                 let more = self.drop_front();
                 self.lost_first += lost;
                 more

@@ -1,7 +1,7 @@
-//! Keys of the program's own, by which events supersede each other.
+//! Keys from the program, by which events replace each other.
 //!
-//! The closure that makes the keys is user code, and runs without a lock. A batch is staged under the queue's lock. The
-//! thread that delivers it takes it in afterwards, unless another thread is already doing so.
+//! The closure that makes the keys is user code, and runs without a lock. A batch is staged under the lock of the
+//! queue. The thread that delivers it then moves it into the queue, unless another thread is doing so already.
 
 use std::{
     collections::VecDeque,
@@ -9,13 +9,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{Panicked, Queue};
+use super::waker::Panicked;
 use crate::{Event, event::Batch, sync::Mutex};
 
-/// The closure: the key of an event, `None` for the queue's own rule.
+/// The closure: the key of an event, or `None` for the rule of the queue.
 pub(crate) type KeyOf = Arc<dyn Fn(&Event) -> Option<String> + Send + Sync>;
 
-/// The closure of one queue, and the batches that it has not seen yet.
+/// The closure of one queue, and the batches that have no keys yet.
 pub(crate) struct Keyed {
     key_of: Mutex<Option<KeyOf>>,
     staged: Mutex<Staged>,
@@ -24,10 +24,10 @@ pub(crate) struct Keyed {
 #[derive(Default)]
 struct Staged {
     batches: VecDeque<Arc<Batch>>,
-    /// The entries of these batches, and their size.
+    /// The number of entries in these batches, and their size.
     entries: usize,
     bytes: usize,
-    /// A thread takes them in, one after another, so that they stay in order.
+    /// A thread makes the keys, one batch after another, so that the order is kept.
     is_taking_in: bool,
 }
 
@@ -43,15 +43,15 @@ impl Keyed {
         staged.batches.push_back(batch);
     }
 
-    /// Whether the staged batches are so large that the reader waits: the events arrive faster than the closure handles
-    /// them.
+    /// Whether the staged batches are so large that the reader waits: events arrive faster than the closure makes their
+    /// keys.
     pub fn is_full(&self, entries: usize, bytes: usize) -> bool {
         let staged = self.staged.lock();
         staged.entries >= entries || staged.bytes >= bytes
     }
 
-    /// The next batch to take in. `None` when there is none, or another thread takes them in.
-    fn begin(&self) -> Option<Arc<Batch>> {
+    /// The next batch to make keys for. `None` if there is none, or if another thread makes keys.
+    pub fn begin(&self) -> Option<Arc<Batch>> {
         let mut staged = self.staged.lock();
         if staged.is_taking_in {
             return None;
@@ -63,12 +63,12 @@ impl Keyed {
         Some(next)
     }
 
-    fn end(&self) {
+    pub fn end(&self) {
         self.staged.lock().is_taking_in = false;
     }
 
-    /// The entries of a batch, each alone with its key. A closure that panics is not run again.
-    fn entries(&self, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), Panicked>) {
+    /// The entries of a batch, each alone with its key. A closure that panics is not called again.
+    pub fn entries(&self, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), Panicked>) {
         let key_of = self.key_of.lock().clone();
         let mut outcome = Ok(());
         let entry = |index| {
@@ -83,35 +83,14 @@ impl Keyed {
             Arc::new(batch.single_with_key(index, key))
         };
         let entries = (0..batch.len()).map(entry).collect();
-        let closures = (key_of, if outcome.is_err() { self.take_down() } else { None });
-        // It may be the last to hold what the closure holds, and dropping that is user code, too.
+        let closures = (key_of, if outcome.is_err() { self.disarm() } else { None });
+        // This may be the last owner of the values in the closure, and dropping them is user code, too.
         let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(closures)));
         (entries, outcome.and(dropped.map_err(|_| Panicked)))
     }
 
-    /// From here on it gives no keys. Returns the closure, for the caller to drop without a lock.
-    pub fn take_down(&self) -> Option<KeyOf> {
+    /// Stops making keys. Returns the closure, which the caller drops without a lock.
+    pub fn disarm(&self) -> Option<KeyOf> {
         self.key_of.lock().take()
-    }
-}
-
-impl Queue {
-    /// Takes in the staged batches. That runs user code, so it is done without a lock. True when the consumer is to be
-    /// [woken](Self::ring).
-    pub fn take_in(&self) -> (bool, Result<(), Panicked>) {
-        let Some(keyed) = &self.keyed else { return (true, Ok(())) };
-        let (mut is_to_be_rung, mut outcome) = (false, Ok(()));
-        while let Some(batch) = keyed.begin() {
-            let (entries, result) = keyed.entries(&batch);
-            outcome = outcome.and(result);
-            is_to_be_rung |= self.put_in(entries);
-            keyed.end();
-            // The reader may wait for room among the staged batches.
-            let _ = self.room.try_send(());
-            if self.settle() {
-                self.tell_end();
-            }
-        }
-        (is_to_be_rung, outcome)
     }
 }

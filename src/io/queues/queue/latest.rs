@@ -1,4 +1,4 @@
-//! What waits when only the newest event of each name counts. A plain data structure.
+//! The contents of a queue that keeps only the newest event of each name. A plain data structure.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -13,30 +13,29 @@ use super::{
 };
 use crate::event::Batch;
 
-/// The notifications that wait, in the order in which they came; of the events with one channel, one name and one sender, or
-/// with one key of the program's own, only the newest. Senders are told apart because players who share a channel send their
-/// positions by the same name. A client event whose sender the server does not name may be anybody's, so that none supersedes
-/// it.
+/// The waiting notifications, in the order of arrival. Of the events with the same channel, name and sender, or with
+/// the same key from the program, only the newest is kept. The sender counts because players who share a channel send
+/// their positions by the same name. A client event without a sender may come from any user, so it replaces nothing.
 ///
-/// Each lies in a block of its own, so that a single position that nobody replaces does not hold the thousand that arrived
-/// with it.
+/// Each event has a block of its own, so that a single old position does not keep the thousand events that arrived with
+/// it.
 #[derive(Default)]
 pub(crate) struct Latest {
-    waiting: BTreeMap<u64, Slot>,
-    /// Where the event waits that the next one like it supersedes.
-    newest: HashMap<Like, u64>,
-    last: u64,
+    waiting: BTreeMap<u64, Queued>,
+    /// The number of the event that the next one with the same key replaces.
+    newest: HashMap<ByKey, u64>,
+    last_number: u64,
     counts: Counts,
 }
 
-/// An event, equal to all events that supersede it.
-struct Like(Arc<Batch>);
+/// An event that is compared by its key alone.
+struct ByKey(Arc<Batch>);
 
-/// What waits in one place.
-enum Slot {
-    /// A batch of one.
+/// A waiting entry or a loss.
+enum Queued {
+    /// A batch of one entry.
     Entry(Arc<Batch>),
-    /// So many were dropped here.
+    /// This number of notifications was dropped here.
     Lost(u64),
 }
 
@@ -45,8 +44,8 @@ impl Store for Latest {
         let survives = survivors(&batch);
         for (index, survives) in survives.into_iter().enumerate() {
             if survives {
-                let alone = if batch.len() == 1 { Arc::clone(&batch) } else { Arc::new(batch.single(index)) };
-                self.add(alone);
+                let single = if batch.len() == 1 { Arc::clone(&batch) } else { Arc::new(batch.single(index)) };
+                self.add(single);
             } else {
                 self.counts.superseded += 1;
             }
@@ -55,45 +54,45 @@ impl Store for Latest {
 
     fn pop(&mut self) -> Option<Item> {
         match self.waiting.pop_first()?.1 {
-            Slot::Lost(count) => Some(Item::Lagged(count)),
-            Slot::Entry(alone) => {
-                self.forget(&alone);
-                Some(Item::Entry(alone, 0))
+            Queued::Lost(count) => Some(Item::Lagged(count)),
+            Queued::Entry(single) => {
+                self.forget(&single);
+                Some(Item::Entry(single, 0))
             }
         }
     }
 
     fn take(&mut self) -> Option<Taken> {
         self.pop().map(|item| match item {
-            Item::Entry(alone, _) => Taken::Segment(Segment::new(alone, 0)),
+            Item::Entry(single, _) => Taken::Segment(Segment::new(single, 0)),
             Item::Lagged(count) => Taken::Lagged(count),
         })
     }
 
     fn take_loss(&mut self) -> Option<u64> {
-        let first = self.waiting.first_entry().filter(|first| matches!(first.get(), Slot::Lost(_)))?;
+        let first = self.waiting.first_entry().filter(|first| matches!(first.get(), Queued::Lost(_)))?;
         match first.remove() {
-            Slot::Lost(count) => Some(count),
-            Slot::Entry(_) => None,
+            Queued::Lost(count) => Some(count),
+            Queued::Entry(_) => None,
         }
     }
 
     fn put_back(&mut self, unused: Taken) {
-        // What is put back was the first when it was taken out, so that the numbers before are free.
-        let number = self.waiting.first_key_value().map_or(self.last, |(first, _)| first - 1);
+        // The entry was the first when it was taken, so the numbers before are free.
+        let number = self.waiting.first_key_value().map_or(self.last_number, |(first, _)| first - 1);
         match unused {
             Taken::Segment(segment) if segment.left() == 0 => {}
             Taken::Segment(segment) => {
-                let alone = Arc::clone(segment.batch());
-                if key(&alone, 0).is_some() && self.newest.contains_key(&Like(Arc::clone(&alone))) {
+                let single = Arc::clone(segment.batch());
+                if key(&single, 0).is_some() && self.newest.contains_key(&ByKey(Arc::clone(&single))) {
                     self.counts.superseded += 1;
                 } else {
-                    self.insert(number, alone);
+                    self.insert(number, single);
                 }
             }
             Taken::Lagged(0) => {}
             Taken::Lagged(count) => {
-                self.waiting.insert(number, Slot::Lost(count));
+                self.waiting.insert(number, Queued::Lost(count));
                 self.merge_losses_at(number);
             }
         }
@@ -102,11 +101,11 @@ impl Store for Latest {
     fn drop_one(&mut self) -> bool {
         let entry = |may: fn(&Batch) -> bool| {
             let mut entries = self.waiting.iter();
-            entries.find_map(|(number, slot)| matches!(slot, Slot::Entry(alone) if may(alone)).then_some(*number))
+            entries.find_map(|(number, slot)| matches!(slot, Queued::Entry(single) if may(single)).then_some(*number))
         };
-        let Some(number) = entry(|alone| !is_kept(alone, 0)).or_else(|| entry(|_| true)) else { return false };
-        if let Some(Slot::Entry(alone)) = self.waiting.insert(number, Slot::Lost(1)) {
-            self.forget(&alone);
+        let Some(number) = entry(|single| !is_kept(single, 0)).or_else(|| entry(|_| true)) else { return false };
+        if let Some(Queued::Entry(single)) = self.waiting.insert(number, Queued::Lost(1)) {
+            self.forget(&single);
             self.counts.dropped += 1;
         }
         self.merge_losses_at(number);
@@ -123,44 +122,44 @@ impl Store for Latest {
 }
 
 impl Latest {
-    fn add(&mut self, alone: Arc<Batch>) {
-        self.last += 1;
-        let older = key(&alone, 0).is_some().then(|| self.newest.remove(&Like(Arc::clone(&alone)))).flatten();
-        if let Some(Slot::Entry(old)) = older.and_then(|number| self.waiting.remove(&number)) {
-            self.counts.bytes -= weight(&old);
+    fn add(&mut self, single: Arc<Batch>) {
+        self.last_number += 1;
+        let older = key(&single, 0).is_some().then(|| self.newest.remove(&ByKey(Arc::clone(&single)))).flatten();
+        if let Some(Queued::Entry(old)) = older.and_then(|number| self.waiting.remove(&number)) {
+            self.counts.bytes -= entry_bytes(&old);
             self.counts.len -= 1;
             self.counts.superseded += 1;
         }
-        self.insert(self.last, alone);
+        self.insert(self.last_number, single);
     }
 
-    fn insert(&mut self, number: u64, alone: Arc<Batch>) {
-        if key(&alone, 0).is_some() {
-            self.newest.insert(Like(Arc::clone(&alone)), number);
+    fn insert(&mut self, number: u64, single: Arc<Batch>) {
+        if key(&single, 0).is_some() {
+            self.newest.insert(ByKey(Arc::clone(&single)), number);
         }
-        self.counts.bytes += weight(&alone);
+        self.counts.bytes += entry_bytes(&single);
         self.counts.len += 1;
-        self.waiting.insert(number, Slot::Entry(alone));
+        self.waiting.insert(number, Queued::Entry(single));
     }
 
-    /// An entry does not wait any more.
-    fn forget(&mut self, alone: &Arc<Batch>) {
-        self.counts.bytes -= weight(alone);
+    /// Updates the counters for an entry that was removed.
+    fn forget(&mut self, single: &Arc<Batch>) {
+        self.counts.bytes -= entry_bytes(single);
         self.counts.len -= 1;
-        if key(alone, 0).is_some() {
-            self.newest.remove(&Like(Arc::clone(alone)));
+        if key(single, 0).is_some() {
+            self.newest.remove(&ByKey(Arc::clone(single)));
         }
     }
 
-    /// A loss next to another one is told in one.
+    /// Merges a loss with adjacent losses.
     fn merge_losses_at(&mut self, number: u64) {
         let before = self.waiting.range(..number).next_back().map(|(number, _)| *number);
         let after = self.waiting.range(number + 1..).next().map(|(number, _)| *number);
         for neighbour in [before, after].into_iter().flatten() {
-            if let Some(Slot::Lost(count)) = self.waiting.get(&neighbour) {
+            if let Some(Queued::Lost(count)) = self.waiting.get(&neighbour) {
                 let count = *count;
                 self.waiting.remove(&neighbour);
-                if let Some(Slot::Lost(own)) = self.waiting.get_mut(&number) {
+                if let Some(Queued::Lost(own)) = self.waiting.get_mut(&number) {
                     *own += count;
                 }
             }
@@ -168,30 +167,30 @@ impl Latest {
     }
 }
 
-impl Like {
+impl ByKey {
     fn key(&self) -> Option<Key<'_>> {
         key(&self.0, 0)
     }
 }
 
-impl PartialEq for Like {
+impl PartialEq for ByKey {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Like {}
+impl Eq for ByKey {}
 
-impl Hash for Like {
+impl Hash for ByKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.key().hash(state);
     }
 }
 
-/// The key by which a newer event supersedes an older one.
+/// The key by which a newer event replaces an older one.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
-    /// The program says so.
+    /// A key from the program.
     Own(&'a str),
     Alike {
         channel: Option<u64>,
@@ -200,7 +199,7 @@ enum Key<'a> {
     },
 }
 
-/// `None` for entries that nothing supersedes: notices, and client events without a sender.
+/// `None` for entries that are never replaced: notices, and client events without a sender.
 fn key(batch: &Batch, index: usize) -> Option<Key<'_>> {
     if batch.notice(index).is_some() {
         return None;
@@ -215,7 +214,7 @@ fn key(batch: &Batch, index: usize) -> Option<Key<'_>> {
     Some(Key::Alike { channel: batch.intent(index).map(|intent| intent.id()), name, sender })
 }
 
-/// Which entries of a batch no later one of the same batch supersedes.
+/// For each entry of a batch, whether no later entry of the batch replaces it.
 fn survivors(batch: &Batch) -> Vec<bool> {
     let mut newer = HashSet::new();
     let is_newest = |index| key(batch, index).is_none_or(|key| newer.insert(key));
@@ -224,8 +223,8 @@ fn survivors(batch: &Batch) -> Vec<bool> {
     survives
 }
 
-/// With the nodes of the maps.
-fn weight(alone: &Batch) -> usize {
+/// The size of an entry, including the nodes of the maps.
+fn entry_bytes(single: &Batch) -> usize {
     const NODES: usize = 128;
-    NODES + alone.bytes()
+    NODES + single.bytes()
 }

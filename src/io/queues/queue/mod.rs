@@ -1,15 +1,12 @@
-//! A bounded queue of notifications that says what it does when it is full.
+//! A bounded queue of notifications, with a policy for a full queue.
 
 mod backlog;
+mod batches;
 mod keyed;
 mod latest;
-mod lending;
-#[cfg(unix)]
-mod readiness;
 mod segment;
 mod selection;
 mod store;
-mod taken;
 #[cfg(test)]
 mod tests;
 mod waker;
@@ -19,13 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::queue::{
-    backlog::{Backlog, Drops},
-    keyed::Keyed,
-    latest::Latest,
-    store::{Counts, Store},
-    waker::Waker,
-};
+#[cfg(unix)]
+use crate::io::transport::readiness::Readiness;
+
 use crate::{
     config::Overflow,
     event::Batch,
@@ -35,74 +28,78 @@ use crate::{
         bounded,
     },
 };
+use backlog::{Backlog, DropPolicy};
+use keyed::Keyed;
+use latest::Latest;
+use store::{Counts, Store};
+use waker::Waker;
 
-pub(crate) use super::queue::keyed::KeyOf;
-pub(crate) use super::queue::waker::{Panicked, WakeUp};
+pub(crate) use keyed::KeyOf;
+pub(crate) use segment::{Segment, Step};
+pub(crate) use selection::Selection;
+pub(crate) use store::{Item, PopError, Taken};
+pub(crate) use waker::{Panicked, WakeUp};
 
-pub(crate) use super::queue::segment::{Segment, Step};
-pub(crate) use super::queue::selection::Selection;
-
-pub(crate) use super::queue::taken::{Item, Nothing, Taken};
-
-/// The second bound, beside the number of notifications: what a queue holds is at most this, whatever the events' size.
+/// The maximum size of the contents in bytes, beside the maximum number of notifications.
 const MAX_BYTES: usize = 16 << 20;
 
-/// One consumer's queue. It is filled with whole batches and emptied one notification, or one batch, at a time.
+/// The queue of one consumer. It is filled with whole batches, and emptied by single notifications or whole batches.
 ///
-/// Pushing never blocks. With [`Overflow::Block`] it is the reader that asks [`has_room`](Self::has_room) before it reads
-/// on, so that a queue is exceeded at most by one burst of the socket, and by what its consumer puts back.
+/// Pushing never blocks. With [`Overflow::Block`] the reader checks [`has_room`](Self::has_room) before it reads on. So
+/// a queue exceeds its capacity by at most one burst of the socket, and by the notifications that its consumer returns.
 pub(crate) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     filled: Condvar,
     capacity: usize,
     overflow: Overflow,
     selection: Selection,
-    /// With keys of the program's own.
+    /// The keys from the program, if the queue has them.
     keyed: Option<Keyed>,
     waker: Waker,
-    /// Told when room is made in a queue that was full.
+    /// Signalled when a full queue gets room.
     room: Sender<()>,
-    /// The number of waiting notifications, readable without the lock: a game loop asks sixty times a second.
+    /// The number of waiting notifications, which can be read without the lock: a game loop reads it sixty times a
+    /// second.
     len: AtomicUsize,
-    /// How many consumers may give something back. While there are any, the end has not come.
-    borrowers: AtomicUsize,
-    /// Nothing more is taken in.
+    /// The number of consumers that may return notifications. The queue does not end before they finish.
+    takers: AtomicUsize,
+    /// The queue accepts nothing more.
     is_shut: AtomicBool,
 }
 
-/// What a queue is like.
-pub(crate) struct Traits {
+/// The options of a queue.
+pub(crate) struct QueueOptions {
     pub capacity: usize,
     pub overflow: Overflow,
     pub selection: Selection,
     pub wake_up: Option<WakeUp>,
-    /// With [`Overflow::KeepLatest`], keys of the program's own.
+    /// With [`Overflow::KeepLatest`], the closure that makes keys.
     pub key_of: Option<KeyOf>,
 }
 
-impl Traits {
-    /// One that takes everything in, and wakes nobody but those who wait.
+impl QueueOptions {
+    /// Options of a queue that accepts every notification, without a wake-up closure.
     pub fn new(capacity: usize, overflow: Overflow) -> Self {
         Self { capacity, overflow, selection: Selection::everything(), wake_up: None, key_of: None }
     }
 }
 
-struct State {
-    held: Box<dyn Store>,
-    /// The number after that of the last entry that came.
+struct QueueState {
+    store: Box<dyn Store>,
+    /// The number that follows that of the last entry.
     next_number: u64,
     closed: bool,
-    /// The consumer is to return although nothing may wait.
+    /// The consumer must return, even if nothing waits.
     wake: bool,
     #[cfg(unix)]
-    readiness: Option<readiness::Readiness>,
+    readiness: Option<Readiness>,
 }
 
 impl Queue {
-    pub fn new(traits: Traits, room: Sender<()>) -> Self {
-        let Traits { capacity, overflow, selection, wake_up, key_of } = traits;
+    pub fn new(options: QueueOptions, room: Sender<()>) -> Self {
+        let QueueOptions { capacity, overflow, selection, wake_up, key_of } = options;
         Self {
-            state: Mutex::new(State::new(overflow)),
+            state: Mutex::new(QueueState::new(overflow)),
             filled: Condvar::new(),
             capacity,
             overflow,
@@ -111,79 +108,79 @@ impl Queue {
             waker: Waker::new(wake_up),
             room,
             len: AtomicUsize::new(0),
-            borrowers: AtomicUsize::new(0),
+            takers: AtomicUsize::new(0),
             is_shut: AtomicBool::new(false),
         }
     }
 
-    /// One that never holds anything.
+    /// A queue that is always empty.
     pub fn closed() -> Self {
-        let (nobody, _) = bounded(0);
-        let queue = Self::new(Traits::new(1, Overflow::DropNewest), nobody);
+        let (room, _) = bounded(0);
+        let queue = Self::new(QueueOptions::new(1, Overflow::DropNewest), room);
         queue.close();
         queue
     }
 
-    /// Takes a batch in, and drops by the policy what there is no room for. True when the rest is to be
-    /// [taken in](Self::take_in), and then the consumer [woken](Self::ring), without a lock.
+    /// Adds a batch, and drops notifications by the policy if there are too many. Returns true if the caller must then,
+    /// without a lock, [process staged batches](Self::take_in) and [wake](Self::notify) the consumer.
     #[must_use]
     pub fn push(&self, batch: &Arc<Batch>) -> bool {
         let Some(part) = self.selection.part_of(batch) else { return false };
-        let Some(keyed) = &self.keyed else { return self.put_in([part]) };
+        let Some(keyed) = &self.keyed else { return self.insert([part]) };
         let state = self.state.lock();
         if state.closed {
             return false;
         }
-        // As long as it is staged, the end has not come.
-        self.borrow();
+        // The queue does not end while the batch is staged.
+        self.begin_taking();
         keyed.stage(part);
         true
     }
 
-    /// True when the consumer is to be woken. Batches that were staged before the end are taken in after it.
-    fn put_in(&self, batches: impl IntoIterator<Item = Arc<Batch>>) -> bool {
+    /// Returns true if the consumer must be woken. Batches that were staged before the end are inserted after it.
+    fn insert(&self, batches: impl IntoIterator<Item = Arc<Batch>>) -> bool {
         let mut state = self.state.lock();
         if state.closed && self.keyed.is_none() {
             return false;
         }
         for batch in batches {
             state.next_number = batch.next_number();
-            state.held.push(batch);
+            state.store.push(batch);
         }
         self.drop_excess(&mut state);
         self.changed(&mut state);
         drop(state);
-        // All, because several threads may share a receiver, and a batch may hold something for each of them.
+        // All threads are woken, because several may share a receiver, and a batch may have an entry for each.
         self.filled.notify_all();
-        self.waker.is_to_be_rung()
+        self.waker.must_notify()
     }
 
-    fn drop_excess(&self, state: &mut State) {
-        while self.overflow != Overflow::Block && self.is_exceeded(state.held.counts()) && state.held.drop_one() {}
+    fn drop_excess(&self, state: &mut QueueState) {
+        while self.overflow != Overflow::Block && self.is_exceeded(state.store.counts()) && state.store.drop_one() {}
     }
 
-    fn is_exceeded(&self, held: &Counts) -> bool {
+    fn is_exceeded(&self, counts: &Counts) -> bool {
         // A single notification is kept, however large it is, because otherwise it could never be delivered.
-        held.len > self.capacity || (held.bytes > MAX_BYTES && held.len > 1)
+        counts.len > self.capacity || (counts.bytes > MAX_BYTES && counts.len > 1)
     }
 
-    fn is_full(&self, held: &Counts) -> bool {
-        held.len >= self.capacity || held.bytes >= MAX_BYTES
+    fn is_full(&self, counts: &Counts) -> bool {
+        counts.len >= self.capacity || counts.bytes >= MAX_BYTES
     }
 
-    /// What waits has changed: those who look without the lock see it.
-    fn changed(&self, state: &mut State) {
-        let waiting = state.held.waiting();
+    /// Publishes the new number of waiting notifications for threads that read it without the lock.
+    fn changed(&self, state: &mut QueueState) {
+        let waiting = state.store.waiting();
         self.len.store(waiting, Ordering::SeqCst);
-        state.show_readiness(waiting > 0 || self.is_over(state));
+        state.set_readiness(waiting > 0 || self.is_over(state));
     }
 
-    /// Whether nothing waits, and nothing will come any more.
-    fn is_over(&self, state: &State) -> bool {
-        state.closed && self.borrowers.load(Ordering::SeqCst) == 0 && state.held.waiting() == 0
+    /// Whether nothing waits, and nothing will come.
+    fn is_over(&self, state: &QueueState) -> bool {
+        state.closed && self.takers.load(Ordering::SeqCst) == 0 && state.store.waiting() == 0
     }
 
-    /// False while the producer has to wait before it reads on.
+    /// False while the reader must wait before it reads on.
     pub fn has_room(&self) -> bool {
         if self.keyed.as_ref().is_some_and(|keyed| keyed.is_full(self.capacity, MAX_BYTES)) {
             return false;
@@ -192,62 +189,66 @@ impl Queue {
             return true;
         }
         let state = self.state.lock();
-        state.closed || !self.is_full(state.held.counts())
+        state.closed || !self.is_full(state.store.counts())
     }
 
     /// The next notification, if one waits.
-    pub fn try_pop(&self) -> Result<Item, Nothing> {
-        self.hand_out(&mut self.state.lock(), |held| held.pop())
+    pub fn try_pop(&self) -> Result<Item, PopError> {
+        self.take_from(&mut self.state.lock(), |store| store.pop())
     }
 
-    /// The next notification for which `pick` has a use; waits for it so long at most, or for ever.
-    pub fn pop_within<T>(&self, time: Option<Duration>, mut pick: impl FnMut(Item) -> Option<T>) -> Result<T, Nothing> {
-        // A time that no clock can reach is for ever.
+    /// The next notification that `pick` accepts. Waits for it up to the given time, or for ever.
+    pub fn pop_within<T>(
+        &self,
+        time: Option<Duration>,
+        mut pick: impl FnMut(Item) -> Option<T>,
+    ) -> Result<T, PopError> {
+        // A time beyond the range of the clock means for ever.
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         loop {
-            if let Some(picked) = pick(self.wait(deadline, |held| held.pop())?) {
+            if let Some(picked) = pick(self.wait(deadline, |store| store.pop())?) {
                 return Ok(picked);
             }
         }
     }
 
-    /// All that is left of the oldest batch; waits for it.
-    pub fn take(&self) -> Result<Taken, Nothing> {
-        self.wait(None, |held| held.take())
+    /// The rest of the oldest batch. Waits for it.
+    pub fn take(&self) -> Result<Taken, PopError> {
+        self.wait(None, |store| store.take())
     }
 
-    fn wait<T>(&self, deadline: Option<Instant>, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
+    fn wait<T>(&self, deadline: Option<Instant>, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, PopError> {
         let mut state = self.state.lock();
         loop {
-            match self.hand_out(&mut state, from) {
-                Err(Nothing::Empty) => {}
+            match self.take_from(&mut state, from) {
+                Err(PopError::Empty) => {}
                 result => return result,
             }
             match deadline {
                 None => self.filled.wait(&mut state),
                 Some(deadline) if self.filled.wait_until(&mut state, deadline).timed_out() => {
-                    return self.hand_out(&mut state, from);
+                    return self.take_from(&mut state, from);
                 }
                 Some(_) => {}
             }
         }
     }
 
-    fn hand_out<T>(&self, state: &mut State, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, Nothing> {
-        let was_full = self.is_full(state.held.counts());
-        let item = from(&mut *state.held);
+    fn take_from<T>(&self, state: &mut QueueState, from: fn(&mut dyn Store) -> Option<T>) -> Result<T, PopError> {
+        let was_full = self.is_full(state.store.counts());
+        let item = from(&mut *state.store);
         self.changed(state);
-        self.tell_room(was_full, state);
+        self.notify_room(was_full, state);
         item.ok_or_else(|| match std::mem::take(&mut state.wake) {
-            _ if self.is_over(state) => Nothing::Closed,
-            true => Nothing::Woken,
-            false => Nothing::Empty,
+            _ if self.is_over(state) => PopError::Closed,
+            true => PopError::Woken,
+            false => PopError::Empty,
         })
     }
 
-    /// Tells a producer that waits.
-    fn tell_room(&self, was_full: bool, state: &State) {
-        if was_full && !self.is_full(state.held.counts()) {
+    /// Signals a reader that waits for room.
+    fn notify_room(&self, was_full: bool, state: &QueueState) {
+        if was_full && !self.is_full(state.store.counts()) {
             let _ = self.room.try_send(());
         }
     }
@@ -256,10 +257,10 @@ impl Queue {
         self.len.load(Ordering::SeqCst)
     }
 
-    /// The number of the next entry that comes; `None` while earlier ones wait.
+    /// The number of the next entry to come; `None` while earlier entries wait.
     pub fn next_number(&self) -> Option<u64> {
         let state = self.state.lock();
-        (state.held.waiting() == 0).then_some(state.next_number)
+        (state.store.waiting() == 0).then_some(state.next_number)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -267,46 +268,46 @@ impl Queue {
     }
 
     pub fn dropped(&self) -> u64 {
-        self.state.lock().held.counts().dropped
+        self.state.lock().store.counts().dropped
     }
 
     pub fn superseded(&self) -> u64 {
-        self.state.lock().held.counts().superseded
+        self.state.lock().store.counts().superseded
     }
 
     pub fn selection(&self) -> &Selection {
         &self.selection
     }
 
-    /// A consumer is about to look: from here on it is woken again. Returns how many looks there have been.
-    pub fn look(&self) -> usize {
-        self.waker.look()
+    /// A consumer is about to poll, and must be woken for later entries. Returns the number of polls.
+    pub fn begin_poll(&self) -> usize {
+        self.waker.begin_poll()
     }
 
-    /// Whether somebody has to be woken who has looked since, and found nothing because it was taken.
-    pub fn is_to_be_rung_again(&self, since: usize) -> bool {
-        self.waker.is_to_be_rung_again(since)
+    /// Whether another consumer has polled since, found nothing because the entries were taken, and must be woken.
+    pub fn must_notify_again(&self, since: usize) -> bool {
+        self.waker.must_notify_again(since)
     }
 
-    /// Wakes the consumer. That is user code, so it is done without a lock.
-    pub fn ring(&self) -> Result<(), Panicked> {
-        self.waker.ring()
+    /// Wakes the consumer. This runs user code, so the caller holds no lock.
+    pub fn notify(&self) -> Result<(), Panicked> {
+        self.waker.notify()
     }
 
-    /// From here on nobody is woken, and no key asked for. Returns the closures, to be dropped without a lock.
-    pub fn take_down_closures(&self) -> impl Sized + use<> {
-        (self.waker.take_down(), self.keyed.as_ref().map(Keyed::take_down))
+    /// Stops waking the consumer and making keys. Returns the closures, which the caller drops without a lock.
+    pub fn disarm(&self) -> impl Sized + use<> {
+        (self.waker.disarm(), self.keyed.as_ref().map(Keyed::disarm))
     }
 
-    /// Nobody consumes any more. From here on nothing is taken in, and nobody woken. Returns the closures, to be dropped without
-    /// a lock.
+    /// The consumer is gone: the queue accepts nothing more and wakes no thread. Returns the closures, which the caller
+    /// drops without a lock.
     pub fn abandon(&self) -> impl Sized + use<> {
-        let closures = self.take_down_closures();
+        let closures = self.disarm();
         self.close();
         closures
     }
 
-    /// Nothing more is taken in. What waits is still handed out.
+    /// Closes the queue: it accepts nothing more. Waiting notifications are still delivered.
     pub fn close(&self) {
         self.is_shut.store(true, Ordering::SeqCst);
         {
@@ -317,34 +318,34 @@ impl Queue {
         self.filled.notify_all();
     }
 
-    /// Makes the consumer return, also when nothing waits.
+    /// Makes the consumer return, even if nothing waits.
     pub fn wake(&self) {
         self.state.lock().wake = true;
         self.filled.notify_all();
     }
 
-    /// A descriptor that is readable while something waits, or nothing will come any more.
+    /// A descriptor that is readable while something waits, and after the end of the queue.
     #[cfg(unix)]
     pub fn descriptor(&self) -> std::io::Result<Arc<std::os::unix::net::UnixStream>> {
         let mut state = self.state.lock();
         if state.readiness.is_none() {
-            state.readiness = Some(readiness::Readiness::new()?);
+            state.readiness = Some(Readiness::new()?);
         }
         self.changed(&mut state);
-        let descriptor = state.readiness.as_ref().map(readiness::Readiness::descriptor);
+        let descriptor = state.readiness.as_ref().map(Readiness::descriptor);
         descriptor.ok_or_else(|| std::io::ErrorKind::Other.into())
     }
 }
 
-impl State {
+impl QueueState {
     fn new(overflow: Overflow) -> Self {
-        let held: Box<dyn Store> = match overflow {
+        let store: Box<dyn Store> = match overflow {
             Overflow::KeepLatest => Box::new(Latest::default()),
-            Overflow::DropNewest => Box::new(Backlog::new(Drops::Newest)),
-            Overflow::Block | Overflow::DropOldest => Box::new(Backlog::new(Drops::Oldest)),
+            Overflow::DropNewest => Box::new(Backlog::new(DropPolicy::Newest)),
+            Overflow::Block | Overflow::DropOldest => Box::new(Backlog::new(DropPolicy::Oldest)),
         };
         Self {
-            held,
+            store,
             next_number: 0,
             closed: false,
             wake: false,
@@ -354,12 +355,33 @@ impl State {
     }
 
     #[cfg(unix)]
-    fn show_readiness(&mut self, is_readable: bool) {
+    fn set_readiness(&mut self, is_readable: bool) {
         if let Some(readiness) = &mut self.readiness {
             readiness.set(is_readable);
         }
     }
 
     #[cfg(not(unix))]
-    fn show_readiness(&mut self, _is_readable: bool) {}
+    fn set_readiness(&mut self, _is_readable: bool) {}
+}
+
+impl Queue {
+    /// Makes the keys of the staged batches and inserts them. This runs user code, so the caller holds no lock. Returns
+    /// whether the consumer must be [woken](Self::notify).
+    pub fn take_in(&self) -> (bool, Result<(), Panicked>) {
+        let Some(keyed) = &self.keyed else { return (true, Ok(())) };
+        let (mut must_notify, mut outcome) = (false, Ok(()));
+        while let Some(batch) = keyed.begin() {
+            let (entries, result) = keyed.entries(&batch);
+            outcome = outcome.and(result);
+            must_notify |= self.insert(entries);
+            keyed.end();
+            // The reader may wait for room among the staged batches.
+            let _ = self.room.try_send(());
+            if self.finish() {
+                self.notify_end();
+            }
+        }
+        (must_notify, outcome)
+    }
 }

@@ -1,67 +1,67 @@
-//! What is left of one batch, and what of it was dropped.
+//! The rest of one batch, and the record of the entries that were dropped from it.
 
 use std::{ops::Range, sync::Arc};
 
 use crate::{Notification, event::Batch};
 
-/// The entries of a batch that are still to be handed out, one step after another.
+/// The entries of a batch that still wait, to be taken step by step.
 #[derive(Debug)]
 pub(crate) struct Segment {
     batch: Arc<Batch>,
-    /// How many entries are still to be handed out.
+    /// The number of entries that wait.
     left: usize,
-    /// The bytes of one entry on average. They count as given back with the entry, although the batch goes as a whole:
-    /// otherwise nothing less than a whole batch could be dropped.
-    share: usize,
-    /// The entries before this one have been handed out, or told as lost.
+    /// The average size of an entry in bytes. An entry that is taken or dropped frees this size, although the memory is
+    /// freed with the whole batch. Otherwise only a whole batch could be dropped.
+    entry_bytes: usize,
+    /// The index of the next entry. The entries before it were taken, or reported as lost.
     next: usize,
-    /// What follows is told as lost elsewhere.
+    /// The end. Losses after it are reported by the next segment.
     end: usize,
-    /// The entries outside this range are dropped, unless they must be kept.
+    /// Entries outside this range were dropped, unless they must be kept.
     live: Range<usize>,
-    /// How many notifications were dropped between this segment and the one before.
+    /// The number of notifications that were dropped between the segment before and this one.
     lost_before: u64,
 }
 
-/// What a segment hands out.
+/// A step through a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The entry with this index in the batch.
     Entry(usize),
-    /// So many were dropped here.
+    /// This number of notifications was dropped here.
     Lost(u64),
 }
 
 impl Segment {
     pub fn new(batch: Arc<Batch>, lost_before: u64) -> Self {
         let left = batch.len();
-        let share = batch.bytes() / left.max(1);
-        Self { batch, left, share, next: 0, end: left, live: 0..left, lost_before }
+        let entry_bytes = batch.bytes() / left.max(1);
+        Self { batch, left, entry_bytes, next: 0, end: left, live: 0..left, lost_before }
     }
 
     pub fn batch(&self) -> &Arc<Batch> {
         &self.batch
     }
 
-    /// How many entries are still to be handed out.
+    /// The number of entries that wait.
     pub fn left(&self) -> usize {
         self.left
     }
 
-    /// Whether all steps have been made.
+    /// Whether there are no more steps.
     pub fn is_used_up(&self) -> bool {
         self.left == 0 && self.lost_before == 0 && self.next == self.end
     }
 
     pub fn bytes(&self) -> usize {
-        self.share * self.left
+        self.entry_bytes * self.left
     }
 
-    pub fn share(&self) -> usize {
-        self.share
+    pub fn entry_bytes(&self) -> usize {
+        self.entry_bytes
     }
 
-    /// The next entry, or the loss that is to be told before it. A loss is told in one, where it happened.
+    /// The next entry, or the loss before it. Adjacent losses are one loss, at the place where they happened.
     pub fn step(&mut self) -> Option<Step> {
         let mut lost = std::mem::take(&mut self.lost_before);
         while self.next < self.end {
@@ -79,7 +79,7 @@ impl Segment {
         (lost > 0).then_some(Step::Lost(lost))
     }
 
-    /// The loss that comes next, if the next step is one.
+    /// The loss, if the next step is one.
     pub fn take_loss(&mut self) -> Option<u64> {
         let has_lost = self.lost_before > 0 || (self.next < self.end && !self.waits(self.next));
         match has_lost.then(|| self.step())? {
@@ -92,7 +92,7 @@ impl Segment {
         self.lost_before += count;
     }
 
-    /// Drops the oldest entry that may be dropped. False when there is none.
+    /// Drops the oldest entry that may be dropped. Returns false if there is none.
     pub fn drop_first(&mut self) -> bool {
         let first = self.droppable().next();
         self.live.start = first.map_or(self.live.end, |index| index + 1);
@@ -100,7 +100,7 @@ impl Segment {
         first.is_some()
     }
 
-    /// Drops the newest entry that may be dropped. False when there is none.
+    /// Drops the newest entry that may be dropped. Returns false if there is none.
     pub fn drop_last(&mut self) -> bool {
         let last = self.droppable().next_back();
         self.live.end = last.unwrap_or(self.live.start);
@@ -108,7 +108,7 @@ impl Segment {
         last.is_some()
     }
 
-    /// What was dropped after the last entry that is handed out, to be told before what follows.
+    /// Removes the loss after the last entry from this segment, and returns it. The next segment reports it.
     pub fn cut_loss_at_the_end(&mut self) -> u64 {
         let first = (self.next..self.end).rev().take_while(|index| !self.waits(*index)).last();
         let Some(first) = first else { return 0 };
@@ -120,19 +120,19 @@ impl Segment {
         lost
     }
 
-    /// The entries that may be dropped and have neither been dropped nor handed out.
+    /// The entries that may be dropped and still wait.
     fn droppable(&self) -> impl DoubleEndedIterator<Item = usize> {
         let range = self.live.start.max(self.next)..self.live.end;
         range.filter(|index| !is_kept(&self.batch, *index))
     }
 
-    /// Whether the entry is to be handed out.
+    /// Whether the entry is still to be delivered.
     fn waits(&self, index: usize) -> bool {
         self.live.contains(&index) || is_kept(&self.batch, index)
     }
 }
 
-/// State changes are not dropped before anything else.
+/// State changes are dropped last.
 pub(crate) fn is_kept(batch: &Batch, index: usize) -> bool {
     matches!(batch.notice(index), Some(Notification::ConnectionStateChange(_)))
 }

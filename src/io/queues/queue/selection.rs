@@ -1,4 +1,4 @@
-//! Which notifications a receiver is for.
+//! The selection of notifications for one receiver.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -7,13 +7,13 @@ use crate::{
     event::{Batch, Intent, Kinds},
 };
 
-/// What a receiver wants of all that happens. What it does not want never gets into its queue.
+/// The notifications that a receiver wants. Others never get into its queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Selection {
-    /// Kept, not only its number, so that the number is not given to another channel.
+    /// The intent is kept, and not only its id, so that no other channel gets the same id.
     channel: Option<Arc<Intent>>,
     kinds: Kinds,
-    /// The names of the application events that are wanted; `None` for all.
+    /// The names of the wanted application events; `None` for all.
     events: Option<Arc<HashSet<Box<str>>>>,
 }
 
@@ -31,7 +31,7 @@ impl Selection {
         Self::new(None, Kinds::ALL)
     }
 
-    /// The part of a batch that is wanted, in a block of its own: a queue should not hold what nobody will get from it.
+    /// The wanted part of a batch, in a block of its own, so that a queue does not keep unwanted entries.
     pub fn part_of(&self, batch: &Arc<Batch>) -> Option<Arc<Batch>> {
         if self.channel.is_none() && self.kinds == Kinds::ALL && self.events.is_none() {
             return Some(Arc::clone(batch)).filter(|batch| batch.len() > 0);
@@ -54,12 +54,12 @@ impl Selection {
             return false;
         }
         let kind = batch.notice(index).map_or(NotificationKind::Event, Notification::kind);
-        // The user's decoder may fail on it when it is handed out.
+        // The decoder of the program may fail when the event is taken.
         let may_fail = batch.encoded(index).is_some() && self.kinds.has(NotificationKind::DecryptionFailure);
         self.kinds.has(kind) || may_fail
     }
 
-    /// Whether it is wanted, now that it is known what it is.
+    /// Whether a notification is wanted, now that its kind is known.
     pub fn wants(&self, notification: &Notification) -> bool {
         self.kinds.has(notification.kind())
     }

@@ -1,4 +1,4 @@
-//! Tells a consumer that something waits.
+//! Wakes a consumer when its queue has entries.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -10,69 +10,69 @@ use crate::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-/// The user's wake-up closure.
+/// The wake-up closure of the program.
 pub(crate) type WakeUp = Arc<dyn Fn() + Send + Sync>;
 
 /// A wake-up closure has panicked.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// Rung after something is in the queue: once, until the consumer looks again.
+/// Calls the wake-up closure after entries were pushed: once, until the consumer polls again.
 ///
-/// The consumer says that it looks before it looks, and the producer fills the queue before it rings: so either the consumer
-/// sees what was put in, or the producer sees that it has to ring.
+/// The consumer announces a poll before it reads the queue, and the producer fills the queue before it checks for a
+/// poll. So either the consumer sees the entries, or the producer sees that it must call the closure.
 pub(crate) struct Waker {
     wake_up: Mutex<Option<WakeUp>>,
-    /// There is a closure, or there was one.
-    is_hung: bool,
-    has_rung: AtomicBool,
-    looks: AtomicUsize,
+    /// Whether there is a closure, or there was one.
+    is_armed: bool,
+    is_notified: AtomicBool,
+    polls: AtomicUsize,
 }
 
 impl Waker {
     pub fn new(wake_up: Option<WakeUp>) -> Self {
         Self {
-            is_hung: wake_up.is_some(),
+            is_armed: wake_up.is_some(),
             wake_up: Mutex::new(wake_up),
-            has_rung: AtomicBool::new(false),
-            looks: AtomicUsize::new(0),
+            is_notified: AtomicBool::new(false),
+            polls: AtomicUsize::new(0),
         }
     }
 
-    /// Whether somebody has to be woken for what is in the queue now.
-    pub fn is_to_be_rung(&self) -> bool {
-        self.is_hung && !self.has_rung.swap(true, Ordering::SeqCst)
+    /// Whether the consumer must be woken for the current entries.
+    pub fn must_notify(&self) -> bool {
+        self.is_armed && !self.is_notified.swap(true, Ordering::SeqCst)
     }
 
-    /// A consumer is about to look. Returns how many looks there have been.
-    pub fn look(&self) -> usize {
-        if !self.is_hung {
+    /// A consumer is about to poll. Returns the number of polls.
+    pub fn begin_poll(&self) -> usize {
+        if !self.is_armed {
             return 0;
         }
-        self.has_rung.store(false, Ordering::SeqCst);
-        self.looks.fetch_add(1, Ordering::SeqCst) + 1
+        self.is_notified.store(false, Ordering::SeqCst);
+        self.polls.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Whether somebody has looked since that look, and has to be woken now. Who gives back what he took himself is not woken
-    /// for it: inside of the closure that would never end.
-    pub fn is_to_be_rung_again(&self, since: usize) -> bool {
-        self.is_hung && self.looks.load(Ordering::SeqCst) != since && self.is_to_be_rung()
+    /// Whether another consumer has polled after the poll `since`, and must be woken. A consumer is not woken for
+    /// entries that it returned itself: inside the wake-up closure this would never end.
+    pub fn must_notify_again(&self, since: usize) -> bool {
+        self.is_armed && self.polls.load(Ordering::SeqCst) != since && self.must_notify()
     }
 
-    /// Runs the closure, on whatever thread this is, without a lock. One that panics is not run again, because it may have
-    /// been called for the report of its last panic.
-    pub fn ring(&self) -> Result<(), Panicked> {
+    /// Calls the closure, on the current thread and without a lock. A closure that panics is not called again, because
+    /// the call may be for the report of its last panic.
+    pub fn notify(&self) -> Result<(), Panicked> {
         let Some(wake_up) = self.wake_up.lock().clone() else { return Ok(()) };
-        // Dropped in there, too: it may be the last to hold what the closure holds.
+        // The call drops the closure as well, because it may be the last owner of the values in the closure.
         panic::catch_unwind(AssertUnwindSafe(move || wake_up())).map_err(|_| {
             log::error!("a handler for a receiver's queue panicked");
-            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.take_down()))));
+            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.disarm()))));
             Panicked
         })
     }
 
-    /// From here on it does not ring. Returns the closure, for the caller to drop without a lock.
-    pub fn take_down(&self) -> Option<WakeUp> {
+    /// Stops waking. Returns the closure, which the caller drops without a lock.
+    pub fn disarm(&self) -> Option<WakeUp> {
         self.wake_up.lock().take()
     }
 }

@@ -6,7 +6,7 @@ use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector};
 
 use crate::{
     Error,
-    config::{Config, Identity},
+    config::{Identity, TlsOptions},
     io::transport::maybe_tls::{MaybeTlsStream, Secured},
 };
 
@@ -18,15 +18,15 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    pub fn for_servers(&self, config: &Config) -> Result<&TlsConnector, Error> {
-        loaded(&self.for_servers, || load(config, config.client_identity()))
+    pub fn for_servers(&self, options: &TlsOptions) -> Result<&TlsConnector, Error> {
+        loaded(&self.for_servers, || load(options, options.identity.as_ref()))
     }
 
     /// The same, without a client certificate.
-    pub fn for_proxies(&self, config: &Config) -> Result<&TlsConnector, Error> {
-        match config.client_identity() {
-            None => self.for_servers(config),
-            Some(_) => loaded(&self.for_proxies, || load(config, None)),
+    pub fn for_proxies(&self, options: &TlsOptions) -> Result<&TlsConnector, Error> {
+        match options.identity {
+            None => self.for_servers(options),
+            Some(_) => loaded(&self.for_proxies, || load(options, None)),
         }
     }
 }
@@ -45,10 +45,10 @@ fn loaded(
     }
 }
 
-fn load(config: &Config, identity: Option<&Identity>) -> Result<TlsConnector, Error> {
+fn load(options: &TlsOptions, identity: Option<&Identity>) -> Result<TlsConnector, Error> {
     let mut builder = TlsConnector::builder();
     builder.min_protocol_version(Some(Protocol::Tlsv12));
-    for pem in config.root_certificates() {
+    for pem in &options.roots {
         for root in roots(pem)? {
             builder.add_root_certificate(root);
         }

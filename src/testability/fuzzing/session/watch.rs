@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::{message::SEALED, world::key_in_base64};
 use crate::{
     ConnectionState, Notification,
-    event::{Batch, CallId},
+    delivery::{CallId, Delivery},
+    event::Batch,
     protocol::channel_name::ChannelKind,
-    session::{Generation, Output, Question},
+    session::{Effect, Generation, Output, Question},
 };
 
 /// Checks all outputs and notifications of a session.
@@ -85,7 +86,7 @@ impl Watch {
 
     pub fn output(&mut self, output: &Output, now: Instant) {
         match output {
-            Output::Dial { generation, deadline, .. } => {
+            Output::Effect(Effect::Dial { generation, deadline, .. }) => {
                 assert!(!self.is_live, "R9: at most one live socket");
                 assert!(*generation > self.generation && *deadline > now);
                 (self.generation, self.is_live, self.last_ping) = (*generation, true, None);
@@ -97,7 +98,8 @@ impl Watch {
                 self.is_live = false;
             }
             Output::Send(text) => self.sent(text.expose(), now),
-            Output::Ask(question) => self.asked(question),
+            Output::Effect(Effect::Authorize(question)) => self.asked(question),
+            Output::Effect(Effect::StopReader(_)) => {}
         }
     }
 
@@ -153,11 +155,11 @@ impl Watch {
         assert!(!socket_id.is_empty());
     }
 
-    pub fn told(&mut self, batch: &Batch) {
-        if let Some(socket_id) = &batch.published.socket_id {
+    pub fn told(&mut self, Delivery { batch, update }: &Delivery) {
+        if let Some(socket_id) = &update.socket_id {
             self.socket_id = socket_id.clone();
         }
-        for (call, _) in &batch.published.settled {
+        for (call, _) in &update.outcomes {
             assert!(self.waiting.remove(&call.0), "a call has two results");
         }
         for index in 0..batch.len() {

@@ -11,10 +11,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{super::bytes::Bytes, watch::Watch};
 use crate::{
     ChannelAuth, Error, Reconnect, UserAuth,
+    delivery::Delivery,
     event::{Batch, Intent},
     session::{
-        Answer, ChannelQuestion, ClientEvent, Ending, FromSocket, Input, IntentChange, Output, Question, ReadyAuth,
-        Rules, Settings,
+        Answer, ChannelQuestion, ClientEvent, Effect, Ending, FromSocket, Input, IntentChange, Output, Question,
+        ReadyAuth, Rules, Settings,
     },
     testability::session_driver::{self, Observer, SessionDriver},
 };
@@ -52,19 +53,19 @@ impl Observer for Environment {
     fn output(&mut self, output: Output, now: Instant) {
         self.watch.output(&output, now);
         match output {
-            Output::Dial { .. } => self.requests.clear(),
+            Output::Effect(Effect::Dial { .. }) => self.requests.clear(),
             Output::Send(text) => self.requests.extend(self.watch.request_in(text.expose())),
-            Output::Ask(Question::Channels(questions)) => {
+            Output::Effect(Effect::Authorize(Question::Channels(questions))) => {
                 self.questions.extend(questions.into_iter().map(|question| Question::Channels(vec![question])));
             }
-            Output::Ask(question) => self.questions.push_back(question),
-            Output::Close { .. } => {}
+            Output::Effect(Effect::Authorize(question)) => self.questions.push_back(question),
+            Output::Close { .. } | Output::Effect(Effect::StopReader(_)) => {}
         }
     }
 
-    fn batch(&mut self, batch: Batch) {
-        self.watch.told(&batch);
-        self.batch = Some(batch);
+    fn delivery(&mut self, delivery: Delivery) {
+        self.watch.told(&delivery);
+        self.batch = Some(delivery.batch);
     }
 }
 
@@ -87,7 +88,7 @@ pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
     let ordinary = ordinary_settings();
     let can_authorize = choice & 4 == 0;
     let rules = Rules { can_authorize, has_decoder: choice & 8 != 0, ..ordinary.subscriptions.clone() };
-    Settings { reconnect, subscriptions: rules, tls: choice & 16 != 0, ..ordinary }
+    Settings { reconnect: reconnect.policy(), subscriptions: rules, ..ordinary }
 }
 
 fn ordinary_settings() -> Settings {
@@ -132,19 +133,19 @@ impl World {
     }
 
     pub fn connect_once(&mut self) {
-        self.driver.client.want();
+        self.driver.client.activate();
         let call = self.driver.next_call();
         self.driver.watch.waits(call);
         self.driver.connect_once();
     }
 
     pub fn connect_for_good(&mut self) {
-        self.driver.client.want();
+        self.driver.client.activate();
         self.driver.connect_background();
     }
 
     pub fn disconnect(&mut self) {
-        self.driver.client.forget();
+        self.driver.client.withdraw();
         self.driver.input(Input::Disconnect);
     }
 
@@ -166,14 +167,22 @@ impl World {
                 Some(ReadyAuth { auth: allowed(intent.name(), "any socket"), socket_id: None })
             }
         };
-        intent.want();
-        self.driver.input(Input::IntentChanges(vec![IntentChange { intent, ready, own: Default::default() }]));
+        intent.activate();
+        self.driver.input(Input::IntentChanges(vec![IntentChange {
+            channel: intent.stamp(),
+            ready,
+            own: Default::default(),
+        }]));
     }
 
     pub fn forget(&mut self, number: u8) {
         let intent = Arc::clone(self.channel(number));
-        intent.forget();
-        self.driver.input(Input::IntentChanges(vec![IntentChange { intent, ready: None, own: Default::default() }]));
+        intent.withdraw();
+        self.driver.input(Input::IntentChanges(vec![IntentChange {
+            channel: intent.stamp(),
+            ready: None,
+            own: Default::default(),
+        }]));
     }
 
     pub fn sign_in(&mut self) {
@@ -183,10 +192,13 @@ impl World {
 
     pub fn trigger(&mut self, number: u8) {
         let channel = Arc::clone(self.channel(number));
-        let Ok(permit) = self.driver.session.pacing().reserve(self.driver.now) else { return };
+        let triggered = self.driver.now;
+        if self.driver.pace().reserve(triggered).is_err() {
+            return;
+        }
         let text = format!(r#"{{"event":"client-x","channel":"{}","data":1}}"#, channel.name());
-        let (epoch, name) = (channel.epoch(), "client-x".into());
-        self.driver.input(Input::Trigger(ClientEvent { channel, epoch, name, size: 1, text, permit }));
+        let name = "client-x".into();
+        self.driver.input(Input::Trigger(ClientEvent { channel: channel.stamp(), name, size: 1, text, triggered }));
     }
 
     /// The socket that is being dialled opens, and the server confirms the connection.

@@ -1,4 +1,5 @@
-//! Whatever is pushed, taken, put back and dropped: nothing is told twice, or in another place.
+//! For every order of pushes, takes, returns and drops: each notification is delivered or reported as lost once, in its
+//! place.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -6,10 +7,10 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Act {
-    /// A batch, with a state change wherever it says so.
+    /// A batch, with a state change for each `true`.
     Push(Vec<bool>),
     Pop(usize),
-    /// Takes so many, uses some of them, and puts the rest back after the next act.
+    /// Takes `wanted` notifications, uses some of them, and returns the rest after the next act.
     Take {
         wanted: usize,
         used: usize,
@@ -24,18 +25,18 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What was handed out, in its order: the numbers that entries have, and losses.
+/// The delivered notifications, in order: the numbers of entries, and losses.
 #[derive(Default)]
-struct Told {
+struct Received {
     next: u64,
     lost: u64,
     delivered: u64,
     lagged: u64,
 }
 
-impl Told {
+impl Received {
     fn entry(&mut self, number: u64) {
-        assert_eq!(self.next + self.lost, number, "the loss before it is told exactly, and nothing comes twice");
+        assert_eq!(self.next + self.lost, number, "the loss before it is exact, and nothing comes twice");
         (self.next, self.lost) = (number + 1, 0);
         self.delivered += 1;
     }
@@ -61,7 +62,7 @@ impl Told {
     }
 }
 
-/// Events have their number as their name, and state changes as that of the attempt.
+/// The name of an event is its number; the attempt of a state change is its number.
 fn number_of(batch: &Batch, index: usize) -> u64 {
     match batch.notice(index) {
         Some(Notification::ConnectionStateChange(change)) => u64::from(change.attempt),
@@ -72,7 +73,7 @@ fn number_of(batch: &Batch, index: usize) -> u64 {
 fn numbered(kinds: &[bool], first: u64) -> Batch {
     let room = Intent::new(2, "room");
     let mut batch = Batch::default();
-    let slot = batch.add_channel(&room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for (number, is_change) in (first..).zip(kinds) {
         if *is_change {
             let attempt = u32::try_from(number).expect("few");
@@ -86,14 +87,14 @@ fn numbered(kinds: &[bool], first: u64) -> Batch {
     batch
 }
 
-/// As an iterator does.
-fn use_one(unused: &mut VecDeque<Taken>, told: &mut Told) {
+/// Uses one notification, as an iterator does.
+fn use_one(unused: &mut VecDeque<Taken>, received: &mut Received) {
     match unused.front_mut() {
         None => return,
-        Some(Taken::Lagged(count)) => told.lagged(std::mem::take(count)),
+        Some(Taken::Lagged(count)) => received.lagged(std::mem::take(count)),
         Some(Taken::Segment(segment)) => {
             if let Some(step) = segment.step() {
-                told.step(segment.batch(), step);
+                received.step(segment.batch(), step);
             }
         }
     }
@@ -104,7 +105,7 @@ fn use_one(unused: &mut VecDeque<Taken>, told: &mut Told) {
 
 fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
     let (queue, _) = queue(capacity, overflow);
-    let mut told = Told::default();
+    let mut received = Received::default();
     let (mut pushed, mut unused) = (0, VecDeque::new());
     for act in acts {
         let mut to_put_back = std::mem::take(&mut unused);
@@ -113,31 +114,31 @@ fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
                 fill(&queue, numbered(kinds, pushed));
                 pushed += kinds.len() as u64;
             }
-            // What is out comes before what would be popped now.
+            // The notifications that are out come before those that would be popped now.
             _ if !to_put_back.is_empty() => {}
-            Act::Pop(count) => (0..*count).map_while(|_| queue.try_pop().ok()).for_each(|item| told.item(item)),
+            Act::Pop(count) => (0..*count).map_while(|_| queue.try_pop().ok()).for_each(|item| received.item(item)),
             Act::Take { wanted, used } => {
-                queue.take_up_to(*wanted, &mut unused);
-                (0..*used).for_each(|_| use_one(&mut unused, &mut told));
+                queue.take_batches(*wanted, &mut unused);
+                (0..*used).for_each(|_| use_one(&mut unused, &mut received));
             }
         }
         if !to_put_back.is_empty() {
-            queue.give_back(&mut to_put_back);
+            queue.return_unused(&mut to_put_back);
         }
         assert!(overflow == Overflow::Block || queue.len() <= capacity);
     }
-    queue.give_back(&mut unused);
+    queue.return_unused(&mut unused);
     while let Ok(item) = queue.try_pop() {
-        told.item(item);
+        received.item(item);
     }
-    assert_eq!(told.next + told.lost, pushed, "the loss at the end is told, too");
-    assert_eq!((told.delivered + told.lagged, told.lagged), (pushed, queue.dropped()));
-    assert_eq!((queue.state.lock().held.counts().bytes, queue.len()), (0, 0));
+    assert_eq!(received.next + received.lost, pushed, "the loss at the end is reported, too");
+    assert_eq!((received.delivered + received.lagged, received.lagged), (pushed, queue.dropped()));
+    assert_eq!((queue.state.lock().store.counts().bytes, queue.len()), (0, 0));
 }
 
 proptest! {
     #[test]
-    fn h4_losses_are_told_exactly_and_in_their_place(
+    fn h4_losses_are_reported_exactly_and_in_their_place(
         capacity in 1..8_usize,
         acts in vec(act(), 1..40),
     ) {

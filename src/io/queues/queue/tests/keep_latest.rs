@@ -1,4 +1,4 @@
-//! What a game wants of positions.
+//! Queues that keep the latest event of each name, as games need for positions.
 
 use super::*;
 use crate::Event;
@@ -6,7 +6,7 @@ use crate::Event;
 /// Events by their channel, name and sender.
 fn events(room: &Arc<Intent>, events: &[(&str, Option<&str>)]) -> Batch {
     let mut batch = Batch::default();
-    let slot = batch.add_channel(room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for (name, user) in events {
         batch.push_text(slot, name, *user, "");
     }
@@ -24,7 +24,7 @@ fn h4_only_the_newest_event_of_a_name_waits_in_its_own_place() {
     assert_eq!(drain(&queue), ["a", "a", "b", "c"]);
     assert_eq!((queue.superseded(), queue.dropped()), (2, 0));
     fill(&queue, events(&room, &[("a", None)]));
-    assert_eq!(drain(&queue), ["a"], "what was taken is not superseded any more");
+    assert_eq!(drain(&queue), ["a"], "an event that was taken is not superseded");
     assert_eq!(queue.superseded(), 2);
 }
 
@@ -50,7 +50,7 @@ fn h4_state_changes_and_other_notices_are_not_superseded() {
 }
 
 #[test]
-fn h4_when_there_are_too_many_names_the_oldest_go_and_are_told() {
+fn h4_with_too_many_names_the_oldest_are_dropped_and_reported() {
     let (queue, _) = queue(3, Overflow::KeepLatest);
     let room = Intent::new(2, "room");
     let mut batch = events(&room, &[("a", None), ("b", None)]);
@@ -66,7 +66,7 @@ fn h4_the_bytes_are_bounded_and_a_small_event_does_not_hold_its_neighbours() {
     let (queue, _) = queue(usize::MAX, Overflow::KeepLatest);
     let room = Intent::new(2, "room");
     let mut batch = Batch::default();
-    let slot = batch.add_channel(&room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for name in 0..40 {
         batch.push_text(slot, &name.to_string(), None, &"x".repeat(1 << 20));
     }
@@ -76,11 +76,11 @@ fn h4_the_bytes_are_bounded_and_a_small_event_does_not_hold_its_neighbours() {
     assert!((15..=17).contains(&queue.len()), "{}", queue.len());
     let last = std::iter::from_fn(|| queue.try_pop().ok()).last();
     assert!(matches!(last, Some(Item::Entry(small, 0)) if small.bytes() < 1_000));
-    assert_eq!(queue.state.lock().held.counts().bytes, 0);
+    assert_eq!(queue.state.lock().store.counts().bytes, 0);
 }
 
 #[test]
-fn h4_what_is_put_back_yields_to_what_came_meanwhile() {
+fn h4_a_returned_event_is_superseded_by_one_that_came_meanwhile() {
     let (queue, _) = queue(10, Overflow::KeepLatest);
     let room = Intent::new(2, "room");
     fill(&queue, events(&room, &[("a", None), ("b", None)]));
@@ -105,25 +105,25 @@ fn h4_client_events_without_a_sender_supersede_nothing() {
     let unused = take_one(&queue);
     fill(&queue, events(&room, &[moved]));
     put_back(&queue, unused);
-    assert_eq!((queue.len(), queue.superseded()), (6, 2), "nor what is put back");
+    assert_eq!((queue.len(), queue.superseded()), (6, 2), "nor does a returned event");
     drain(&queue);
-    assert_eq!(queue.state.lock().held.counts().bytes, 0);
+    assert_eq!(queue.state.lock().store.counts().bytes, 0);
 }
 
-/// A queue whose events have the keys that this closure gives.
+/// A queue with keys from this closure.
 fn keyed(capacity: usize, key_of: impl Fn(&Event) -> Option<String> + Send + Sync + 'static) -> Queue {
-    let traits = Traits { key_of: Some(Arc::new(key_of)), ..Traits::new(capacity, Overflow::KeepLatest) };
-    Queue::new(traits, bounded(1).0)
+    let options = QueueOptions { key_of: Some(Arc::new(key_of)), ..QueueOptions::new(capacity, Overflow::KeepLatest) };
+    Queue::new(options, bounded(1).0)
 }
 
-/// Fills it as a delivery does.
+/// Fills the queue as a delivery does.
 fn deliver(queue: &Queue, batch: Batch) -> bool {
     queue.push(&Arc::new(batch)) && queue.take_in().1.is_ok()
 }
 
 #[test]
-fn h4_a_key_of_the_programs_own_decides_across_names_and_channels() {
-    // By the name's end: `a1` and `b1` are the same thing.
+fn h4_a_key_from_the_program_counts_across_names_and_channels() {
+    // The key is the end of the name: `a1` and `b1` have the same key.
     let queue = keyed(10, |event| event.name().strip_prefix(['a', 'b']).map(str::to_owned));
     let (room, other) = (Intent::new(2, "room"), Intent::new(3, "other"));
     assert!(deliver(&queue, events(&room, &[("a1", None), ("a2", None), ("c", None), ("b1", None)])));
@@ -133,10 +133,14 @@ fn h4_a_key_of_the_programs_own_decides_across_names_and_channels() {
     let unused = take_one(&queue);
     assert!(deliver(&queue, events(&room, &[("a1", None)])));
     put_back(&queue, unused);
-    assert_eq!(queue.superseded(), 4, "also what is put back");
-    assert_eq!(drain(&queue), ["b2", "c", "client-x", "c", "client-x", "a1"], "None is the queue's own rule");
+    assert_eq!(queue.superseded(), 4, "a returned event, too");
+    assert_eq!(
+        drain(&queue),
+        ["b2", "c", "client-x", "c", "client-x", "a1"],
+        "without a key, the rule of the queue counts"
+    );
     assert_eq!((queue.superseded(), queue.dropped()), (4, 0));
-    assert_eq!(queue.state.lock().held.counts().bytes, 0);
+    assert_eq!(queue.state.lock().store.counts().bytes, 0);
 }
 
 #[test]
@@ -150,12 +154,12 @@ fn h2_a_closure_that_panics_is_reported_and_not_run_again() {
 }
 
 #[test]
-fn h4_what_is_staged_is_handed_out_although_the_queue_was_closed_meanwhile() {
+fn h4_staged_events_are_delivered_although_the_queue_was_closed_meanwhile() {
     let queue = keyed(10, |event| Some(event.name().to_owned()));
     let room = Intent::new(2, "room");
     assert!(queue.push(&Arc::new(events(&room, &[("a", None)]))));
     queue.close();
-    assert!(!queue.is_closed(), "there is something to come");
+    assert!(!queue.is_closed(), "an event is still staged");
     assert!(queue.take_in().1.is_ok() && !queue.push(&Arc::new(events(&room, &[("b", None)]))));
     assert_eq!(drain(&queue), ["a"]);
     assert!(queue.is_closed());
@@ -168,7 +172,7 @@ fn h1_a_closure_may_deliver_to_its_own_queue() {
         let (queue, room) = (queue.clone(), Arc::clone(&room));
         keyed(10, move |event| {
             if let Some(queue) = queue.upgrade().filter(|_| event.name() == "first") {
-                // Another thread, or this one, delivers while keys are being given.
+                // Another thread, or this one, delivers while keys are being made.
                 assert!(queue.push(&Arc::new(events(&room, &[("second", None)]))) && !queue.take_in().0);
             }
             Some(event.name().to_owned())

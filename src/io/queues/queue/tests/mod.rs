@@ -1,4 +1,4 @@
-//! What queues promise, by policy.
+//! The guarantees of queues, for each policy.
 
 mod exactness;
 mod keep_latest;
@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use super::*;
 use crate::{
     ConnectionState, ConnectionStateChange, Notification,
-    event::Intent,
+    event::{ChannelSlot, Intent},
     sync::{Receiver, bounded},
 };
 
 fn events(names: std::ops::Range<u32>) -> Batch {
     let room = Intent::new(1, "room");
     let mut batch = Batch::default();
-    let slot = batch.add_channel(&room, room.epoch());
+    let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for name in names {
         batch.push_text(slot, &name.to_string(), None, "");
     }
@@ -35,15 +35,15 @@ fn state_change(batch: &mut Batch) {
 
 fn queue(capacity: usize, overflow: Overflow) -> (Queue, Receiver<()>) {
     let (room, made) = bounded(1);
-    (Queue::new(Traits::new(capacity, overflow), room), made)
+    (Queue::new(QueueOptions::new(capacity, overflow), room), made)
 }
 
-/// Nobody is to be woken where nobody wants to be.
+/// Fills a queue without a wake-up closure.
 fn fill(queue: &Queue, batch: Batch) {
     assert!(!queue.push(&Arc::new(batch)));
 }
 
-/// Everything that waits: names of events, `state`, `lagged n`.
+/// All waiting notifications: names of events, `state`, `lagged n`.
 fn drain(queue: &Queue) -> Vec<String> {
     let mut seen = Vec::new();
     while let Ok(item) = queue.try_pop() {
@@ -57,7 +57,7 @@ fn drain(queue: &Queue) -> Vec<String> {
     seen
 }
 
-fn taken(taken: Result<Taken, Nothing>) -> Segment {
+fn taken(taken: Result<Taken, PopError>) -> Segment {
     match taken {
         Ok(Taken::Segment(segment)) => segment,
         other => panic!("{other:?}"),
@@ -67,13 +67,13 @@ fn taken(taken: Result<Taken, Nothing>) -> Segment {
 /// The oldest batch alone.
 fn take_one(queue: &Queue) -> Segment {
     let mut into = VecDeque::new();
-    queue.take_up_to(1, &mut into);
+    queue.take_batches(1, &mut into);
     assert_eq!(into.len(), 1);
-    taken(into.pop_front().ok_or(Nothing::Empty))
+    taken(into.pop_front().ok_or(PopError::Empty))
 }
 
 fn put_back(queue: &Queue, segment: Segment) {
-    queue.give_back(&mut VecDeque::from([Taken::Segment(segment)]));
+    queue.return_unused(&mut VecDeque::from([Taken::Segment(segment)]));
 }
 
 fn steps(segment: &mut Segment) -> Vec<Step> {
@@ -81,7 +81,7 @@ fn steps(segment: &mut Segment) -> Vec<Step> {
 }
 
 #[test]
-fn h4_drop_oldest_tells_the_loss_where_it_happened() {
+fn h4_drop_oldest_reports_the_loss_where_it_happened() {
     let (queue, _) = queue(3, Overflow::DropOldest);
     fill(&queue, events(0..2));
     fill(&queue, events(2..7));
@@ -90,7 +90,7 @@ fn h4_drop_oldest_tells_the_loss_where_it_happened() {
 }
 
 #[test]
-fn h4_drop_newest_tells_the_loss_where_it_happened() {
+fn h4_drop_newest_reports_the_loss_where_it_happened() {
     let (queue, _) = queue(3, Overflow::DropNewest);
     fill(&queue, events(0..2));
     fill(&queue, events(2..7));
@@ -118,7 +118,7 @@ fn h4_state_changes_are_kept_before_events_in_both_policies() {
 }
 
 #[test]
-fn h4_even_state_changes_go_when_nothing_else_is_left() {
+fn h4_even_state_changes_are_dropped_when_nothing_else_is_left() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let (queue, _) = queue(5, overflow);
         for _ in 0..100 {
@@ -133,7 +133,7 @@ fn h4_even_state_changes_go_when_nothing_else_is_left() {
 }
 
 #[test]
-fn h4_delivered_and_dropped_are_what_was_received() {
+fn h4_delivered_and_dropped_notifications_are_the_received_ones() {
     for (overflow, capacity) in [(Overflow::DropOldest, 1), (Overflow::DropOldest, 7), (Overflow::DropNewest, 5)] {
         let (queue, _) = queue(capacity, overflow);
         let (mut pushed, mut popped, mut lagged) = (0u64, 0u64, 0u64);
@@ -167,7 +167,7 @@ fn h4_the_bytes_are_bounded_too() {
     let data = "x".repeat(1 << 20);
     for _ in 0..100 {
         let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
+        let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
         batch.push_text(slot, "e", None, &data);
         fill(&queue, batch);
     }
@@ -193,7 +193,7 @@ fn h4_of_a_batch_that_is_too_large_as_much_as_fits_is_kept() {
         let (queue, _) = queue(usize::MAX, overflow);
         let room = Intent::new(2, "room");
         let mut batch = Batch::default();
-        let slot = batch.add_channel(&room, room.epoch());
+        let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
         let data = "x".repeat(1 << 20);
         for _ in 0..40 {
             batch.push_text(slot, "e", None, &data);
@@ -202,12 +202,12 @@ fn h4_of_a_batch_that_is_too_large_as_much_as_fits_is_kept() {
         assert!((9..=16).contains(&queue.len()), "{overflow:?}: {}", queue.len());
         assert_eq!(queue.dropped() as usize + queue.len(), 40);
         while queue.try_pop().is_ok() {}
-        assert_eq!(queue.state.lock().held.counts().bytes, 0);
+        assert_eq!(queue.state.lock().store.counts().bytes, 0);
     }
 }
 
 #[test]
-fn everybody_who_waits_gets_something_of_one_batch() {
+fn every_waiting_thread_gets_an_entry_of_one_batch() {
     for _ in 0..100 {
         let (queue, _) = queue(10, Overflow::Block);
         std::thread::scope(|scope| {
@@ -219,7 +219,7 @@ fn everybody_who_waits_gets_something_of_one_batch() {
 }
 
 #[test]
-fn h4_a_queue_that_blocks_tells_when_there_is_room_again() {
+fn h4_a_queue_that_blocks_signals_when_there_is_room_again() {
     let (queue, made) = queue(2, Overflow::Block);
     fill(&queue, events(0..3));
     assert!(!queue.has_room());
@@ -233,15 +233,15 @@ fn h4_a_queue_that_blocks_tells_when_there_is_room_again() {
 }
 
 #[test]
-fn a_closed_queue_hands_out_what_waits_and_takes_nothing_in() {
+fn a_closed_queue_delivers_its_contents_and_accepts_nothing() {
     let (queue, _) = queue(10, Overflow::Block);
     fill(&queue, events(0..1));
     queue.close();
     fill(&queue, events(1..2));
     assert_eq!(drain(&queue), ["0"]);
-    assert_eq!(queue.try_pop().err(), Some(Nothing::Closed));
-    assert_eq!(queue.pop_within(None, Some).err(), Some(Nothing::Closed));
-    assert_eq!(queue.take().err(), Some(Nothing::Closed));
+    assert_eq!(queue.try_pop().err(), Some(PopError::Closed));
+    assert_eq!(queue.pop_within(None, Some).err(), Some(PopError::Closed));
+    assert_eq!(queue.take().err(), Some(PopError::Closed));
 }
 
 #[test]
@@ -253,12 +253,12 @@ fn a_whole_batch_is_taken_at_once() {
     assert_eq!(steps(&mut segment), [Step::Entry(1), Step::Entry(2)]);
     assert!(queue.has_room() && made.try_recv().is_ok());
     queue.wake();
-    assert_eq!(queue.take().err(), Some(Nothing::Woken));
-    assert_eq!(queue.take_up_to(1, &mut VecDeque::new()), 0);
+    assert_eq!(queue.take().err(), Some(PopError::Woken));
+    assert_eq!(queue.take_batches(1, &mut VecDeque::new()), 0);
 }
 
 #[test]
-fn h4_a_loss_stands_between_what_was_before_it_and_what_was_after_it() {
+fn h4_a_loss_is_reported_between_the_entries_around_it() {
     let (queue, _) = queue(3, Overflow::DropOldest);
     let mut batch = events(0..2);
     state_change(&mut batch);
@@ -271,7 +271,7 @@ fn h4_a_loss_stands_between_what_was_before_it_and_what_was_after_it() {
 }
 
 #[test]
-fn h4_what_a_consumer_puts_back_comes_first_again() {
+fn h4_returned_entries_come_first_again() {
     for overflow in [Overflow::Block, Overflow::DropOldest, Overflow::DropNewest] {
         let (queue, _) = queue(5, overflow);
         fill(&queue, events(0..3));
@@ -285,7 +285,7 @@ fn h4_what_a_consumer_puts_back_comes_first_again() {
 }
 
 #[test]
-fn h4_what_is_put_back_into_a_full_queue_is_dropped_by_its_policy() {
+fn h4_entries_returned_to_a_full_queue_are_dropped_by_its_policy() {
     let outcome = |overflow| {
         let (queue, _) = queue(3, overflow);
         fill(&queue, events(0..3));

@@ -1,12 +1,12 @@
-//! Receivers of a channel, or of some kinds.
+//! Receivers of one channel, or of some kinds.
 
 use super::*;
 use crate::{NotificationKind, event::Kinds};
 
-/// Events of two channels in turn, with a state change between them.
+/// Events of two channels in turn, with a state change among them.
 fn mixed(rooms: &[Arc<Intent>; 2]) -> Arc<Batch> {
     let mut batch = Batch::default();
-    let slots = rooms.each_ref().map(|room| batch.add_channel(room, room.epoch()));
+    let slots = rooms.each_ref().map(|room| batch.slot_of(&room.stamp(), &mut ChannelSlot::default()));
     for name in 0..6_usize {
         batch.push_text(slots[name % 2], &name.to_string(), Some("7"), "data");
         if name == 2 {
@@ -18,11 +18,11 @@ fn mixed(rooms: &[Arc<Intent>; 2]) -> Arc<Batch> {
 
 fn queue_for(channel: Option<Arc<Intent>>, kinds: Kinds) -> Queue {
     let selection = Selection::new(channel, kinds);
-    Queue::new(Traits { selection, ..Traits::new(10, Overflow::DropOldest) }, bounded(1).0)
+    Queue::new(QueueOptions { selection, ..QueueOptions::new(10, Overflow::DropOldest) }, bounded(1).0)
 }
 
 #[test]
-fn a_channels_queue_takes_in_what_is_the_channels() {
+fn a_queue_of_a_channel_accepts_only_entries_of_that_channel() {
     let rooms = [Intent::new(2, "a"), Intent::new(3, "b")];
     let queue = queue_for(Some(Arc::clone(&rooms[1])), Kinds::ALL);
     assert!(!queue.push(&mixed(&rooms)));
@@ -30,7 +30,7 @@ fn a_channels_queue_takes_in_what_is_the_channels() {
 }
 
 #[test]
-fn a_queue_of_some_kinds_takes_in_those() {
+fn a_queue_of_some_kinds_accepts_only_those() {
     let rooms = [Intent::new(2, "a"), Intent::new(3, "b")];
     let queue = queue_for(None, Kinds::of([NotificationKind::ConnectionStateChange]));
     assert!(!queue.push(&mixed(&rooms)) && !queue.push(&Arc::new(events(0..3))));
@@ -38,7 +38,7 @@ fn a_queue_of_some_kinds_takes_in_those() {
 }
 
 #[test]
-fn what_is_taken_in_holds_nothing_else_and_keeps_its_texts() {
+fn selected_entries_keep_their_texts_and_hold_no_others() {
     let rooms = [Intent::new(2, "a"), Intent::new(3, "b")];
     let whole = mixed(&rooms);
     let queue = queue_for(Some(Arc::clone(&rooms[0])), Kinds::ALL);

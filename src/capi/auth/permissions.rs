@@ -1,0 +1,78 @@
+//! Permissions: signed by a backend in C, or given by the program for signing in.
+
+use std::{ffi::c_char, sync::Arc};
+
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
+
+use crate::{
+    AuthError, ChannelAuth, UserAuth,
+    capi::{
+        core,
+        ffi::{
+            arguments::{OptionalOut, OptionalText, Out, Text},
+            text::Lent,
+        },
+    },
+};
+
+/// The permission that the program's backend gave for its user, with the socket id of its connection.
+#[derive(Default)]
+pub(crate) struct Proof {
+    given: Mutex<Option<(String, UserAuth)>>,
+}
+
+impl Proof {
+    /// Lets the client sign in by a given permission, if the config has no other way.
+    pub fn for_want_of_others(config: crate::Config) -> (crate::Config, Option<Arc<Self>>) {
+        if core::config::can_sign_in(&config) {
+            return (config, None);
+        }
+        let proof = Arc::new(Self::default());
+        let given = Arc::clone(&proof);
+        (config.user_authenticator(move |socket_id| given.take(socket_id)), Some(proof))
+    }
+
+    pub fn give(&self, socket_id: String, auth: UserAuth) {
+        *self.given.lock() = Some((socket_id, auth));
+    }
+
+    fn take(&self, socket_id: &str) -> Result<UserAuth, AuthError> {
+        let fits = |given: &mut (String, UserAuth)| given.0 == socket_id;
+        let given = self.given.lock().take_if(fits);
+        let none = || AuthError::new("there is no proof for this connection yet: call pusher_sign_in_with_auth again");
+        given.map(|(_, auth)| auth).ok_or_else(none)
+    }
+}
+
+exports! {
+    fn pusher_sign_channel(
+        key: Text<'_>,
+        secret: Text<'_>,
+        socket_id: Text<'_>,
+        channel: Text<'_>,
+        channel_data: OptionalText<'_>,
+        shared_secret: OptionalText<'_>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        let auth = match channel_data {
+            Some(data) => ChannelAuth::sign_presence(key, secret, socket_id, channel, data),
+            None => ChannelAuth::sign(key, secret, socket_id, channel),
+        };
+        let auth = shared_secret.into_iter().fold(auth, ChannelAuth::shared_secret);
+        Lent::SignedChannel.lend(&Zeroizing::new(auth.to_json()), (text, length))
+    }
+
+    fn pusher_sign_user(
+        key: Text<'_>,
+        secret: Text<'_>,
+        socket_id: Text<'_>,
+        user_data: Text<'_>,
+        text: Out<'_, *const c_char>,
+        length: OptionalOut<'_, usize>,
+    ) {
+        let auth = UserAuth::sign(key, secret, socket_id, user_data);
+        Lent::SignedUser.lend(&Zeroizing::new(auth.to_json()), (text, length))
+    }
+}

@@ -1,0 +1,149 @@
+//! The four doors by which the C interface enters private parts of the library. No other file of the C interface names a
+//! private part.
+//!
+//! 1. [`config`] checks a configuration before a client is made of it, and tells how the client will behave.
+//! 2. [`client`] registers a callback by its kind, ends a client or a receiver while other threads use it, and takes from a
+//!    receiver without asking for the process id.
+//! 3. [`events`] lends texts where they lie in memory, takes notifications apart, and writes texts with the names of C.
+//! 4. [`panics`] marks the threads of C calls, so that their panics go to the log.
+
+/// The first door.
+pub(crate) mod config {
+    use std::time::Duration;
+
+    use crate::{Config, Error, config::checked_header, secret::Secret};
+
+    pub(crate) fn check(config: &Config) -> Result<(), Error> {
+        config.plan().map(drop)
+    }
+
+    /// The time for which the client waits for a subscription, and thus for an authorizer.
+    pub(crate) fn subscription_timeout(config: &Config) -> Duration {
+        config.settings().subscriptions.timeout
+    }
+
+    /// Whether the client has a way to sign its user in.
+    pub(crate) fn can_sign_in(config: &Config) -> bool {
+        config.can_authenticate()
+    }
+
+    /// Returns the reason if the header cannot be sent.
+    pub(crate) fn check_header(name: &str, value: &str) -> Result<(), String> {
+        checked_header(name, value).map(drop)
+    }
+
+    /// Sets the user's data to JSON as it was written, because a parsed copy could have another order.
+    pub(crate) fn user_data(config: Config, json: &str) -> Config {
+        config.user_data_text(Secret::new(json))
+    }
+}
+
+/// The second door.
+pub(crate) mod client {
+    use crate::{
+        Binding, Channel, ConnectionState, Error, Notification, NotificationKind, Pusher, Receiver, TryRecvError,
+    };
+
+    /// Registers a handler for the notifications of a kind other than events, of one channel or of all.
+    pub(crate) fn on_kind(
+        pusher: &Pusher,
+        kind: NotificationKind,
+        channel: Option<&Channel>,
+        handler: impl FnMut(&Notification) + Send + 'static,
+    ) -> Binding {
+        pusher.on_kind(kind, channel, handler)
+    }
+
+    /// Ends the client for good, even if other handles of it exist. `meanwhile` runs during the shutdown, and releases the
+    /// threads that wait for the program.
+    pub(crate) fn end(pusher: &Pusher, meanwhile: impl FnOnce()) {
+        pusher.end(meanwhile);
+    }
+
+    pub(crate) fn not_connected(state: ConnectionState) -> Error {
+        Error::without_connection(state)
+    }
+
+    pub(crate) fn no_way_to_sign_in() -> Error {
+        Error::no_way_to_sign_in()
+    }
+
+    /// The next notification, for a caller that has looked at the process already.
+    pub(crate) fn take_one(receiver: &Receiver) -> Result<Notification, TryRecvError> {
+        receiver.take_one()
+    }
+
+    /// Ends all waiting for a receiver, while other threads use it.
+    pub(crate) fn close(receiver: &Receiver) {
+        receiver.close();
+    }
+
+    /// The descriptor of a receiver, which stays usable as a receiver.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(receiver: &Receiver) -> std::io::Result<std::os::fd::RawFd> {
+        receiver.descriptor()
+    }
+}
+
+/// The third door.
+pub(crate) mod events {
+    use crate::{ConnectionStateChange, Error, Event, Notification, NotificationKind, error::Named};
+
+    pub(crate) use crate::{
+        error::Names,
+        event::{BelongsTo, Parts},
+    };
+
+    pub(crate) fn error_text(error: &Error, names: &Names) -> String {
+        Named(error, names).to_string()
+    }
+
+    /// The texts of an event, each with the NUL that follows it in memory.
+    pub(crate) struct Texts<'a>(pub &'a Event);
+
+    impl<'a> Texts<'a> {
+        pub fn channel(self) -> Option<&'a str> {
+            self.0.terminated_channel()
+        }
+
+        pub fn name(self) -> &'a str {
+            self.0.terminated_name()
+        }
+
+        pub fn data(self) -> &'a str {
+            self.0.terminated_data()
+        }
+
+        pub fn user_id(self) -> Option<&'a str> {
+            self.0.terminated_user_id()
+        }
+    }
+
+    pub(crate) const KINDS: &[NotificationKind] = NotificationKind::ALL;
+
+    pub(crate) fn number(kind: NotificationKind) -> i32 {
+        kind.number()
+    }
+
+    pub(crate) fn terminated_name(kind: NotificationKind) -> &'static str {
+        kind.terminated_name()
+    }
+
+    pub(crate) fn belongs_to(kind: NotificationKind) -> BelongsTo {
+        kind.belongs_to()
+    }
+
+    pub(crate) fn parts(notification: &Notification) -> Parts<'_> {
+        notification.parts()
+    }
+
+    /// The line for a change of state, with another text for its cause.
+    pub(crate) fn line(change: &ConnectionStateChange, cause: Option<&str>) -> String {
+        change.line(cause)
+    }
+}
+
+/// The fourth door.
+pub(crate) mod panics {
+    pub(crate) use crate::panic_hook::{Quiet, is_quiet};
+}

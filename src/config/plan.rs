@@ -1,0 +1,167 @@
+//! The parsed configuration. `connect` makes it once, and the threads of the client see only it.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use tungstenite::http::HeaderName;
+
+use super::{
+    Authenticate, AuthorizeBatch, Config, Dialer, Endpoint, HttpUrl, Proxy,
+    endpoint::{Location, checked_headers},
+    host::tls_name,
+    proxy::Route,
+    tls::TlsOptions,
+};
+use crate::{
+    Error,
+    auth::{Authorize, Decoder, RequestOptions},
+    protocol::secretbox::SharedSecret,
+    secret::Secret,
+};
+
+/// The longest time of an option, so that arithmetic with instants cannot overflow.
+pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// A configuration without errors, whose texts are parsed.
+pub(crate) struct Plan {
+    location: Location,
+    /// Further headers of the upgrade request.
+    pub headers: Vec<(HeaderName, Secret)>,
+    route: Route,
+    pub dialer: Option<Dialer>,
+    pub tls: TlsOptions,
+    pub auth: AuthPlan,
+    pub connect_timeout: Duration,
+    pub subscription_timeout: Duration,
+    pub max_message_size: usize,
+}
+
+/// The authorizers of channels and of users. The client uses the first of those that are set, in the order of the fields.
+pub(crate) struct AuthPlan {
+    pub authorizer: Option<Authorize>,
+    pub batch_authorizer: Option<AuthorizeBatch>,
+    pub endpoint: Option<AuthEndpoint>,
+    pub user_authenticator: Option<Authenticate>,
+    pub user_endpoint: Option<AuthEndpoint>,
+    pub signer: Option<Signer>,
+    /// The limit for each request to an endpoint.
+    pub timeout: Duration,
+}
+
+/// An auth endpoint, and the options of requests to it.
+#[derive(Clone)]
+pub(crate) struct AuthEndpoint {
+    pub url: HttpUrl,
+    pub request: RequestOptions,
+}
+
+/// The secrets with which the client signs by itself.
+pub(crate) struct Signer {
+    pub app_key: String,
+    pub secret: Secret,
+    pub user: Option<SignedUser>,
+    /// For the keys of encrypted channels.
+    pub master_key: Option<SharedSecret>,
+}
+
+/// The user that the client signs in by itself.
+pub(crate) struct SignedUser {
+    /// JSON text.
+    pub data: Secret,
+    /// The `channel_data` on presence channels.
+    pub member: Secret,
+}
+
+/// The options of one channel without errors. They take precedence over those of all channels.
+#[derive(Clone, Default)]
+pub(crate) struct ChannelPlan {
+    pub authorizer: Option<Authorize>,
+    pub endpoint: Option<AuthEndpoint>,
+    pub decoder: Option<Decoder>,
+}
+
+impl ChannelPlan {
+    pub fn can_authorize(&self) -> bool {
+        self.authorizer.is_some() || self.endpoint.is_some()
+    }
+}
+
+impl Config {
+    /// Checks every option, and parses the texts. The error names the first option that is wrong.
+    pub(crate) fn plan(&self) -> Result<Plan, Error> {
+        let location = Location::of(self)?;
+        let headers = checked_headers(self)?;
+        let auth = self.auth_plan()?;
+        let route = self.proxy.route()?;
+        self.tls_options.check()?;
+        self.check_durations()?;
+        self.reconnect.check()?;
+        self.limits.check_sizes()?;
+        Ok(Plan {
+            location,
+            headers,
+            route,
+            dialer: self.dialer.clone(),
+            tls: self.tls_options.clone(),
+            auth,
+            connect_timeout: self.connect_timeout,
+            subscription_timeout: self.subscription_timeout,
+            max_message_size: self.limits.max_message_size,
+        })
+    }
+
+    fn check_durations(&self) -> Result<(), Error> {
+        let durations = [
+            ("connect_timeout", self.connect_timeout),
+            ("activity_timeout", self.activity_timeout),
+            ("activity_timeout_override", self.activity_timeout_override.unwrap_or(self.activity_timeout)),
+            ("unavailable_timeout", self.unavailable_timeout),
+            ("pong_timeout", self.pong_timeout),
+            ("subscription_timeout", self.subscription_timeout),
+            ("auth_timeout", self.auth.timeout),
+        ];
+        for (option, duration) in durations {
+            // The lower bound keeps timers from spinning.
+            if !(Duration::from_millis(1)..=A_YEAR).contains(&duration) {
+                return Err(Error::config(option, "must be between 1 ms and a year"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// The address for one attempt to connect. With [`Config::url_with`], this runs the closure of the program.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DialUrl`] if the closure panics, or its URL is not valid.
+    pub fn endpoint(&self) -> Result<Cow<'_, Endpoint>, Error> {
+        self.location.endpoint()
+    }
+
+    /// Whether a closure of the program makes the address.
+    pub fn has_url_closure(&self) -> bool {
+        matches!(self.location, Location::Changing { .. })
+    }
+
+    /// The proxy for connections to this host, or `None` for a direct connection.
+    pub fn proxy_for(&self, tls: bool, host: &str, port: u16) -> Option<&Proxy> {
+        self.route.proxy_for(tls, host, port)
+    }
+
+    /// The name to verify in the certificate of an auth endpoint at this host. [`Config::tls_server_name`] counts if the
+    /// server has the same host.
+    pub fn tls_name<'a>(&'a self, host: &'a str) -> &'a str {
+        match &self.location {
+            Location::Fixed(server) if server.host.eq_ignore_ascii_case(host) => self.tls.server_name(host),
+            _ => tls_name(host),
+        }
+    }
+}
+
+/// Shows nothing, because secrets are in it.
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plan")
+    }
+}

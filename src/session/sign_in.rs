@@ -1,0 +1,258 @@
+//! The sign-in of the user (A8).
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    Error, Name, UserAuth,
+    delivery::{CallId, UserOutcome},
+    protocol::{auth_response, frame::Outgoing},
+};
+
+pub(crate) struct SignIn {
+    stage: Stage,
+    /// The last call to sign in.
+    call: CallId,
+    /// The number of the last request to the authenticator.
+    number: u64,
+    timeout: Duration,
+    /// The user of the last request, if an error without a channel was taken for its refusal. A confirmation may still
+    /// come, and wins.
+    maybe_refused: Option<String>,
+    /// The time since which subscriptions wait for the sign-in, which comes first on this connection.
+    holds_since: Option<Instant>,
+}
+
+enum Stage {
+    /// The program does not want to be signed in.
+    Out,
+    /// The sign-in begins with the next connection.
+    Wanted,
+    /// The authenticator makes the proof.
+    Authenticating {
+        deadline: Instant,
+    },
+    /// The proof is ready to be sent. Without a deadline it waits for its turn (S10).
+    Proven {
+        auth: UserAuth,
+        id: String,
+        deadline: Option<Instant>,
+    },
+    /// The proof was sent. It is kept because a server that limits messages may refuse it.
+    Requested {
+        auth: UserAuth,
+        id: String,
+        deadline: Instant,
+    },
+    In(Name),
+    /// The sign-in failed. Another call or another connection tries again.
+    Failed,
+}
+
+impl SignIn {
+    pub fn new(timeout: Duration) -> Self {
+        Self { stage: Stage::Out, call: CallId::default(), number: 0, timeout, maybe_refused: None, holds_since: None }
+    }
+
+    /// The program calls `sign_in`. Returns true if a request to the authenticator is to be made.
+    pub fn begin(&mut self, call: CallId, connected: bool, now: Instant) -> bool {
+        self.call = call;
+        let begins = matches!(self.stage, Stage::Out | Stage::Failed);
+        if begins && connected {
+            self.begin_attempt(now);
+        } else if begins {
+            self.stage = Stage::Wanted;
+        }
+        begins && connected
+    }
+
+    /// A connection begins. Returns true if a request to the authenticator is to be made.
+    pub fn begin_connection(&mut self, now: Instant) -> bool {
+        let wanted = matches!(self.stage, Stage::Wanted);
+        if wanted {
+            self.begin_attempt(now);
+            self.holds_since = Some(now);
+        }
+        wanted
+    }
+
+    fn begin_attempt(&mut self, now: Instant) {
+        self.number += 1;
+        self.stage = Stage::Authenticating { deadline: now + self.timeout };
+    }
+
+    /// The connection has ended. A user who was signed in, or was signing in, is signed in again on the next
+    /// connection. Returns true if the state changed.
+    pub fn end_connection(&mut self) -> bool {
+        (self.holds_since, self.maybe_refused) = (None, None);
+        // A failure stays the outcome until the next try: servers may close the connection after a refusal.
+        let is_changed = self.is_pending() || self.user().is_some();
+        if !matches!(self.stage, Stage::Out) {
+            self.stage = Stage::Wanted;
+        }
+        is_changed
+    }
+
+    /// The authenticator has answered. `None` if the answer is no longer of use.
+    pub fn answered(&mut self, number: u64, answer: Result<UserAuth, Error>) -> Option<Result<(), Error>> {
+        let Stage::Authenticating { deadline } = self.stage else { return None };
+        if !self.awaits(number) {
+            return None;
+        }
+        let proven = answer.and_then(|auth| {
+            let id = auth_response::user_of(&auth).map_err(|reason| Error::AuthMalformed { channel: None, reason })?;
+            Ok(Stage::Proven { auth, id, deadline: Some(deadline) })
+        });
+        Some(proven.map(|stage| self.stage = stage))
+    }
+
+    /// The message to the server, if the proof is ready.
+    pub fn next_message(&mut self, now: Instant) -> Option<String> {
+        match std::mem::replace(&mut self.stage, Stage::Out) {
+            Stage::Proven { auth, id, deadline } => {
+                let message = Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }.to_text();
+                let deadline = deadline.unwrap_or(now + self.timeout);
+                self.stage = Stage::Requested { auth, id, deadline };
+                Some(message)
+            }
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    /// Lets the proof wait for its turn, on a server that limits messages. Its timeout begins when it is sent. Returns
+    /// false if there is no proof to send.
+    pub fn wait_for_turn(&mut self) -> bool {
+        let Stage::Proven { deadline, .. } = &mut self.stage else { return false };
+        *deadline = None;
+        true
+    }
+
+    /// S10: the server refused the request because of too many messages. The proof waits for its turn. Returns false if
+    /// no answer is expected.
+    pub fn repeat(&mut self) -> bool {
+        match std::mem::replace(&mut self.stage, Stage::Out) {
+            Stage::Requested { auth, id, .. } => {
+                self.stage = Stage::Proven { auth, id, deadline: None };
+                true
+            }
+            other => {
+                self.stage = other;
+                false
+            }
+        }
+    }
+
+    /// Whether the proof waits for its turn.
+    pub fn waits_for_turn(&self) -> bool {
+        matches!(self.stage, Stage::Proven { deadline: None, .. })
+    }
+
+    /// The server confirms. Returns the id of the user, or `None` if no confirmation is expected.
+    pub fn succeeded(&mut self, id: Option<String>) -> Option<Name> {
+        let own = match &self.stage {
+            Stage::Requested { id, .. } => Some(id),
+            // The error was about the limit of messages, but did not refuse this request.
+            Stage::Proven { id, deadline: None, .. } => Some(id),
+            Stage::In(_) | Stage::Out | Stage::Wanted => None,
+            _ => self.maybe_refused.as_ref(),
+        };
+        let id = Name::from(id.as_deref().unwrap_or(own?));
+        (self.stage, self.maybe_refused) = (Stage::In(id.clone()), None);
+        Some(id)
+    }
+
+    /// An error without a channel refuses the request. Returns false if no answer is expected.
+    pub fn refuse(&mut self) -> bool {
+        let Stage::Requested { id, .. } = &mut self.stage else { return false };
+        self.maybe_refused = Some(std::mem::take(id));
+        self.stage = Stage::Failed;
+        true
+    }
+
+    pub fn fail(&mut self) {
+        self.stage = Stage::Failed;
+    }
+
+    /// Lets subscriptions continue. Returns the time that they have waited.
+    pub fn release(&mut self, now: Instant) -> Duration {
+        self.holds_since.take().map(|since| now.saturating_duration_since(since)).unwrap_or_default()
+    }
+
+    /// The error, if the deadline has passed.
+    pub fn expired(&self, now: Instant) -> Option<Error> {
+        self.deadline().filter(|deadline| *deadline <= now)?;
+        let after = self.timeout;
+        Some(match self.stage {
+            Stage::Authenticating { .. } => Error::AuthTimeout { channel: None, after },
+            _ => Error::SignInTimeout { after },
+        })
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Authenticating { deadline } | Stage::Requested { deadline, .. } => Some(*deadline),
+            Stage::Proven { deadline, .. } => *deadline,
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
+        }
+    }
+
+    pub fn postpone(&mut self, pause: Duration, now: Instant) {
+        let deadline = match &mut self.stage {
+            Stage::Authenticating { deadline } | Stage::Requested { deadline, .. } => Some(deadline),
+            Stage::Proven { deadline, .. } => deadline.as_mut(),
+            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
+        };
+        if let Some(deadline) = deadline {
+            *deadline = (*deadline + pause).min(now + self.timeout);
+        }
+    }
+
+    /// Whether the sign-in is in progress on this connection.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.stage, Stage::Authenticating { .. } | Stage::Proven { .. } | Stage::Requested { .. })
+    }
+
+    /// Whether an answer of the server is expected.
+    pub fn awaits_answer(&self) -> bool {
+        matches!(self.stage, Stage::Requested { .. }) || self.waits_for_turn()
+    }
+
+    /// The time at which subscriptions stop waiting for the sign-in.
+    pub fn hold_deadline(&self) -> Option<Instant> {
+        self.holds_since.map(|since| since + self.timeout)
+    }
+
+    /// Whether subscriptions wait for the sign-in.
+    pub fn holds_subscriptions_back(&self) -> bool {
+        self.holds_since.is_some()
+    }
+
+    /// The signed-in user.
+    pub fn user(&self) -> Option<&Name> {
+        match &self.stage {
+            Stage::In(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer to this request is still of use.
+    pub fn awaits(&self, number: u64) -> bool {
+        matches!(self.stage, Stage::Authenticating { .. }) && number == self.number
+    }
+
+    /// Whether the sign-in begins with the next connection.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self.stage, Stage::Wanted)
+    }
+
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The outcome, as the answer to the last call.
+    pub fn answer_call(&self, outcome: UserOutcome) -> (CallId, UserOutcome) {
+        (self.call, outcome)
+    }
+}

@@ -1,0 +1,83 @@
+//! The core is pure, only `io` reads the clock, and only the C interface is unsafe.
+
+use crate::{
+    measure::{lexer::Kind, scopes::Scope, sources::Source},
+    repository::{library, production},
+};
+
+/// Names that a pure module does not use: sockets, threads, channels, locks, clocks.
+const IMPURE: [&str; 16] = [
+    "std::net",
+    "std::thread",
+    "std::io",
+    "std::fs",
+    "Mutex",
+    "RwLock",
+    "Condvar",
+    "Atomic",
+    "crossbeam",
+    "parking_lot",
+    "Instant::now",
+    "SystemTime",
+    "tungstenite",
+    "native_tls",
+    "socket2",
+    "sleep",
+];
+
+/// Every path and every name of the code, with the members of a `use` group as a path each.
+fn names(source: &Source) -> Vec<String> {
+    let mut names: Vec<String> =
+        source.code.iter().filter(|token| token.kind == Kind::Word).map(|token| token.text.to_owned()).collect();
+    for section in source.sections() {
+        let scope = Scope::new(&section.code);
+        let uses = scope.uses.iter().map(|import| &import.path);
+        names.extend(uses.chain(&scope.paths).map(|path| path.join("::")));
+    }
+    names
+}
+
+#[test]
+fn the_core_is_pure() {
+    for source in production().filter(|source| ["protocol", "session"].contains(&source.top())) {
+        for name in names(source) {
+            let impure = IMPURE.iter().find(|impure| name.contains(**impure));
+            assert_eq!(impure, None, "{} names `{name}`", source.path);
+        }
+    }
+}
+
+#[test]
+fn only_io_reads_the_clock() {
+    // Beside those that are no part of the client, the C interface: it waits for answers of the program.
+    let may_read = |source: &Source| {
+        ["io", "capi", "testing", "fuzzing"].contains(&source.top()) || source.path.starts_with("session/tests/")
+    };
+    for source in library().iter().filter(|source| !may_read(source)) {
+        assert!(!names(source).iter().any(|name| name.contains("Instant::now")), "{}", source.path);
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    for source in library() {
+        for pair in source.tokens.windows(2) {
+            let is_left = ["todo", "unimplemented", "dbg"].contains(&pair[0].text) && pair[1].is("!");
+            assert!(!is_left, "{}:{}: `{}!`", source.path, pair[0].line, pair[0].text);
+        }
+    }
+}
+
+#[test]
+fn only_the_c_interface_is_unsafe() {
+    for source in library().iter().filter(|source| source.top() != "capi") {
+        let words = source.tokens.iter().filter(|token| token.kind == Kind::Word);
+        let is_root = source.module.is_empty();
+        let mut refused = words.filter(|word| word.text == "unsafe" || word.text == "unsafe_code" && !is_root);
+        assert_eq!(refused.next(), None, "{}", source.path);
+    }
+    let root = library().iter().find(|source| source.module.is_empty()).expect("the root").text;
+    assert!(root.contains("#![cfg_attr(not(feature = \"capi\"), forbid(unsafe_code))]"));
+    assert!(root.contains("#![cfg_attr(feature = \"capi\", deny(unsafe_code))]"));
+    assert_eq!(root.matches("unsafe_code").count(), 2);
+}
