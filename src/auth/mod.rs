@@ -27,6 +27,10 @@ impl AuthRequest {
         Self { channel, socket_id }
     }
 
+    pub(crate) fn name(&self) -> &Name {
+        &self.channel
+    }
+
     /// The channel to be subscribed.
     pub fn channel(&self) -> &str {
         &self.channel

@@ -1,8 +1,6 @@
 //! The state that all handles and threads of one client share.
 
 use std::{
-    hash::{BuildHasher, RandomState},
-    panic::{self, AssertUnwindSafe},
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -13,7 +11,7 @@ use crate::{
     delivery::client_event_pacing::ClientEventPace,
     event::Intent,
     io::{
-        auth::pool::{Asker, AuthPool},
+        auth::pool::{AuthPool, Requester},
         connect::dial::DialerCalls,
         dispatch::bindings::Scope,
         dispatch::{bindings::Bindings, dispatcher::DispatcherSlot, handlers::Registration},
@@ -21,7 +19,9 @@ use crate::{
         guard::{
             channel_warnings::Warnings,
             fork::ForkGuard,
+            random,
             reentrancy::{self, ReentrancyGuard},
+            user_code,
             worker::Worker,
         },
         intents::{Intents, LentOptions},
@@ -29,7 +29,7 @@ use crate::{
         transport::{byte_counters::ByteCounters, tls},
     },
     protocol::secretbox::data_of,
-    session::{Answer, ChannelQuestion, ClientEvent, Effect, Generation, Input, Session},
+    session::{AuthAnswer, ClientEvent, Effect, Generation, Input, PendingAuth, Session},
     sync::{ChannelPair, Mutex, MutexGuard},
 };
 
@@ -96,7 +96,7 @@ impl Core {
     pub fn new(config: Config) -> Arc<Self> {
         let settings = config.settings();
         let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
-        let session = Session::new(settings, RandomState::new().hash_one(0));
+        let session = Session::new(settings, random::seed());
         let connector = Arc::<tls::Connector>::default();
         Arc::new(Self {
             process: ForkGuard::current(),
@@ -278,21 +278,16 @@ impl Core {
     }
 }
 
-impl Asker for Core {
+impl Requester for Core {
     fn own_options(&self, channel: &str) -> Option<LentOptions> {
         self.intents.own_options(channel)
     }
 
-    fn awaits_channel(&self, question: &ChannelQuestion) -> bool {
-        let ChannelQuestion { generation, number, channel, .. } = question;
-        self.asks(|session| session.awaits_channel(*generation, channel, *number))
+    fn awaits(&self, request: &PendingAuth) -> bool {
+        self.asks(|session| session.awaits(request))
     }
 
-    fn awaits_user(&self, generation: Generation, number: u64) -> bool {
-        self.asks(|session| session.awaits_user(generation, number))
-    }
-
-    fn answered(&self, answer: Answer) {
+    fn answered(&self, answer: AuthAnswer) {
         self.turn_and_command(|driver, now| driver.handle(Input::Answered(answer), now));
     }
 }
@@ -326,7 +321,7 @@ impl Core {
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
         let own = options.as_ref().and_then(|options| options.as_options()?.decoder.as_ref());
         let decoded = match own.or(self.config.decoder()) {
-            Some(decoder) => panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(bytes).map(data_of)))
+            Some(decoder) => user_code::catch(|| decoder.decode(bytes).map(data_of))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),
             None => String::from_utf8(bytes.to_vec()).map(data_of).map_err(|_| "it is not UTF-8".to_owned()),
         };

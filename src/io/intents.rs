@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    panic::{self, AssertUnwindSafe},
     sync::{Arc, Weak},
 };
 
@@ -11,6 +10,7 @@ use crate::{
     config::ChannelPlan,
     delivery::CallId,
     event::Intent,
+    io::guard::user_code,
     session::{Input, IntentChange, OwnOptions, ReadyAuth},
     sync::{
         Mutex,
@@ -203,7 +203,7 @@ impl Drop for LentOptions {
     /// A panic in a destructor of the program must not end a thread of the client.
     fn drop(&mut self) {
         let options = self.0.take();
-        if panic::catch_unwind(AssertUnwindSafe(|| drop(options))).is_err() {
+        if user_code::catch(|| drop(options)).is_err() {
             log::error!("the destructor of a closure in SubscribeOptions panicked");
         }
     }

@@ -1,4 +1,4 @@
-//! The responses of authorizers, checked before their use (A5).
+//! Answers of authorizers: read from JSON, and checked before their use (A5).
 //!
 //! A reason completes the sentence "the answer ...", and never quotes the answer.
 
@@ -42,7 +42,9 @@ impl UserAuth {
     /// [`Error::InvalidPermission`] if the text is not such an object, or the user has no id. The error never repeats the
     /// text.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        user_from(text.as_bytes()).map_err(malformed)
+        let auth = user_from(text.as_bytes()).map_err(malformed)?;
+        user_of(&auth).map_err(malformed)?;
+        Ok(auth)
     }
 
     /// The JSON object that a user authentication endpoint returns, as [`from_json`](Self::from_json) reads it. It contains
@@ -61,7 +63,7 @@ fn to_json<const N: usize>(fields: [(&str, Option<&str>); N]) -> String {
     serde_json::to_string(&fields).expect("strings under string keys always serialise")
 }
 
-/// The permission for a channel in the body of an endpoint's answer.
+/// The permission for a channel in the body of an endpoint's answer. It is not [checked](check_channel).
 pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
     AuthResponse::read(body, |answer| {
         let mut auth = signed(answer.auth, answer.channel_data)?;
@@ -69,7 +71,7 @@ pub(crate) fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, St
         if ChannelKind::of(channel).is_encrypted() {
             auth = auth.shared_secret(required(answer.shared_secret, "shared_secret")?);
         }
-        checked_channel(auth, channel)
+        Ok(auth)
     })
 }
 
@@ -79,32 +81,26 @@ fn signed(auth: Option<&RawValue>, channel_data: Option<&RawValue>) -> Result<Ch
     Ok(text(channel_data, "channel_data")?.into_iter().fold(auth, ChannelAuth::channel_data))
 }
 
-/// The proof of the user's identity in the body of an endpoint's answer.
+/// The proof of the user's identity in the body of an endpoint's answer. It is not [checked](user_of).
 pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
     AuthResponse::read(body, |answer| {
         let auth = required(answer.auth, "auth")?;
-        checked_user(UserAuth::new(auth, required(answer.user_data, "user_data")?))
+        Ok(UserAuth::new(auth, required(answer.user_data, "user_data")?))
     })
 }
 
 /// Checks that a permission is usable for this channel. A presence channel may lack `channel_data`, because a sign-in
 /// can replace it (A7).
-pub(crate) fn checked_channel(auth: ChannelAuth, channel: &str) -> Result<ChannelAuth, String> {
+pub(crate) fn check_channel(auth: &ChannelAuth, channel: &str) -> Result<(), String> {
     check_signature(auth.signature())?;
     if ChannelKind::of(channel).is_encrypted() {
         let key = auth.key().ok_or("has no `shared_secret`")?;
         SharedSecret::from_base64(key).map_err(|reason| format!("has a `shared_secret` that {reason}"))?;
     }
-    Ok(auth)
+    Ok(())
 }
 
-/// Checks that the `user_data` of a proof has a user id.
-pub(crate) fn checked_user(auth: UserAuth) -> Result<UserAuth, String> {
-    user_of(&auth)?;
-    Ok(auth)
-}
-
-/// The user id of a proof.
+/// The id of the user in a proof, which is checked.
 pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
     check_signature(auth.signature())?;
     #[derive(Deserialize)]
@@ -214,6 +210,17 @@ mod tests {
 
     const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
+    /// As a request to an endpoint reads and checks its answer.
+    fn channel_from(body: &[u8], channel: &str) -> Result<ChannelAuth, String> {
+        let auth = super::channel_from(body, channel)?;
+        check_channel(&auth, channel).map(|()| auth)
+    }
+
+    fn user_from(body: &[u8]) -> Result<UserAuth, String> {
+        let auth = super::user_from(body)?;
+        user_of(&auth).map(|_| auth)
+    }
+
     fn reason(body: &str, channel: &str) -> String {
         channel_from(body.as_bytes(), channel).map(drop).expect_err(body)
     }
@@ -299,7 +306,7 @@ mod tests {
             assert_eq!(channel_from(good.as_bytes(), channel).expect("whole").key(), Some(KEY));
         }
         assert!(channel_from(br#"{"auth":"k:s","shared_secret":7}"#, "private-a").is_ok(), "other channels ignore it");
-        assert!(checked_channel(ChannelAuth::new("k:s"), "private-encrypted-a").is_err());
+        assert!(check_channel(&ChannelAuth::new("k:s"), "private-encrypted-a").is_err());
     }
 
     #[test]

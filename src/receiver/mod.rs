@@ -19,7 +19,7 @@ use crate::{
     event::Intent,
     io::{
         Core,
-        guard::fork::ForkGuard,
+        guard::{fork::ForkGuard, user_code::CallContext},
         queues::queue::{Item, PopError, Queue},
     },
     receiver::drain::Drain,
@@ -220,7 +220,9 @@ impl Receiver {
         match self.core.upgrade() {
             Some(core) => core.fan_out.notify(&self.queue),
             // A panic is logged; the client that would report it has ended.
-            None => drop(self.queue.notify()),
+            None => {
+                let _ = self.queue.notify(CallContext::new(self.process));
+            }
         }
     }
 

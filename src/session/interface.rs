@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth, delivery::CallId, event::Stamp, secret::Secret,
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth, delivery::CallId, event::Stamp,
+    protocol::auth_response, secret::Secret,
 };
 
 /// The settings of the session, made from the configuration.
@@ -58,7 +59,7 @@ pub(crate) enum Input<'a> {
     /// An event of the socket of the given generation.
     Socket(Generation, FromSocket<'a>),
     /// A permission has come, or the reason why there is none.
-    Answered(Answer),
+    Answered(AuthAnswer),
     /// The deadline of the session has passed.
     Tick,
 }
@@ -124,8 +125,8 @@ pub(crate) enum Effect {
     Dial { generation: Generation, tls: bool, deadline: Instant },
     /// Stop the reader of this generation.
     StopReader(Generation),
-    /// Ask the authorizers.
-    Authorize(Question),
+    /// Ask for these permissions, all for the current socket. There is at least one.
+    Authorize(Vec<PendingAuth>),
 }
 
 /// A client event that has passed all checks outside of the session.
@@ -166,27 +167,101 @@ pub(crate) struct ReadyAuth {
     pub socket_id: Option<Arc<str>>,
 }
 
-/// A request to the authorizers. The answer carries the number and the generation of the request, so that a late answer
-/// is dropped.
-#[derive(Debug, Clone)]
-pub(crate) enum Question {
-    Channels(Vec<ChannelQuestion>),
-    User { generation: Generation, number: u64, socket_id: Arc<str> },
-}
+/// Numbers the attempts to get a permission, so that a late answer to an earlier attempt is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct AttemptId(pub u64);
 
+/// A permission that the session waits for.
 #[derive(Debug, Clone)]
-pub(crate) struct ChannelQuestion {
+pub(crate) struct PendingAuth {
+    /// The socket that it is for.
     pub generation: Generation,
-    pub number: u64,
-    pub channel: Name,
-    pub request: AuthRequest,
+    pub attempt: AttemptId,
+    pub subject: AuthSubject,
 }
 
-/// The answer of an authorizer.
+#[derive(Debug, Clone)]
+pub(crate) enum AuthSubject {
+    Channel(AuthRequest),
+    /// The user of this socket signs in.
+    User {
+        socket_id: Arc<str>,
+    },
+}
+
+/// The answer to a [`PendingAuth`].
 #[derive(Debug)]
-pub(crate) enum Answer {
-    Channel { generation: Generation, number: u64, channel: Name, auth: Result<ChannelAuth, Error> },
-    User { generation: Generation, number: u64, auth: Result<UserAuth, Error> },
+pub(crate) struct AuthAnswer {
+    pub generation: Generation,
+    pub attempt: AttemptId,
+    pub outcome: AuthOutcome,
+}
+
+/// A permission, or the reason why there is none. The constructors check the permission, so that the session does not (A5).
+#[derive(Debug)]
+pub(crate) enum AuthOutcome {
+    Channel { channel: Name, auth: Result<ChannelAuth, Error> },
+    User(Result<Proof, Error>),
+}
+
+/// A proof of the user's identity, and the id in it.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub auth: UserAuth,
+    pub id: String,
+}
+
+impl PendingAuth {
+    pub fn answered(self, outcome: AuthOutcome) -> AuthAnswer {
+        AuthAnswer { generation: self.generation, attempt: self.attempt, outcome }
+    }
+
+    pub fn failed(self, error: Error) -> AuthAnswer {
+        let outcome = match &self.subject {
+            AuthSubject::Channel(request) => AuthOutcome::Channel { channel: request.name().clone(), auth: Err(error) },
+            AuthSubject::User { .. } => AuthOutcome::User(Err(error)),
+        };
+        self.answered(outcome)
+    }
+}
+
+impl AuthSubject {
+    /// The request, for a channel.
+    pub fn request(&self) -> Option<&AuthRequest> {
+        match self {
+            Self::Channel(request) => Some(request),
+            Self::User { .. } => None,
+        }
+    }
+
+    /// The channel. `None` for a sign-in.
+    pub fn channel(&self) -> Option<&str> {
+        self.request().map(AuthRequest::channel)
+    }
+}
+
+impl AuthOutcome {
+    /// The outcome for a channel, once its authorizer has given a permission.
+    pub fn channel(request: &AuthRequest, auth: ChannelAuth) -> Self {
+        let channel = request.name().clone();
+        Self::Channel { auth: checked(auth, &channel), channel }
+    }
+
+    /// The outcome for the user, once the authenticator has given a proof.
+    pub fn user(auth: UserAuth) -> Self {
+        Self::User(match auth_response::user_of(&auth) {
+            Ok(id) => Ok(Proof { auth, id }),
+            Err(reason) => Err(Error::AuthMalformed { channel: None, reason }),
+        })
+    }
+}
+
+/// A permission that can be used for this channel.
+pub(crate) fn checked(auth: ChannelAuth, channel: &Name) -> Result<ChannelAuth, Error> {
+    match auth_response::check_channel(&auth, channel) {
+        Ok(()) => Ok(auth),
+        Err(reason) => Err(Error::AuthMalformed { channel: Some(channel.to_string()), reason }),
+    }
 }
 
 /// The settings of subscriptions, made from the configuration.

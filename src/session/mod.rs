@@ -22,9 +22,11 @@ mod state;
 mod tests;
 mod transitions;
 
+#[cfg(test)]
+pub(crate) use interface::AttemptId;
 pub(crate) use interface::{
-    Answer, ChannelQuestion, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange, Output,
-    OwnOptions, Question, ReadyAuth, ReconnectPolicy, Rules, Settings,
+    AuthAnswer, AuthOutcome, AuthSubject, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange,
+    Output, OwnOptions, PendingAuth, ReadyAuth, ReconnectPolicy, Rules, Settings,
 };
 
 pub(crate) use state::Session;

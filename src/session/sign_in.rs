@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use crate::{
     Error, Name, UserAuth,
     delivery::{CallId, UserOutcome},
-    protocol::{auth_response, frame::Outgoing},
+    protocol::frame::Outgoing,
+    session::interface::{AttemptId, Proof},
 };
 
 pub(crate) struct SignIn {
     stage: Stage,
     /// The last call to sign in.
     call: CallId,
-    /// The number of the last request to the authenticator.
-    number: u64,
+    /// The last request to the authenticator.
+    attempt: AttemptId,
     timeout: Duration,
     /// The user of the last request, if an error without a channel was taken for its refusal. A confirmation may still
     /// come, and wins.
@@ -50,7 +51,14 @@ enum Stage {
 
 impl SignIn {
     pub fn new(timeout: Duration) -> Self {
-        Self { stage: Stage::Out, call: CallId::default(), number: 0, timeout, maybe_refused: None, holds_since: None }
+        Self {
+            stage: Stage::Out,
+            call: CallId::default(),
+            attempt: AttemptId::default(),
+            timeout,
+            maybe_refused: None,
+            holds_since: None,
+        }
     }
 
     /// The program calls `sign_in`. Returns true if a request to the authenticator is to be made.
@@ -76,7 +84,7 @@ impl SignIn {
     }
 
     fn begin_attempt(&mut self, now: Instant) {
-        self.number += 1;
+        self.attempt.0 += 1;
         self.stage = Stage::Authenticating { deadline: now + self.timeout };
     }
 
@@ -93,16 +101,12 @@ impl SignIn {
     }
 
     /// The authenticator has answered. `None` if the answer is no longer of use.
-    pub fn answered(&mut self, number: u64, answer: Result<UserAuth, Error>) -> Option<Result<(), Error>> {
+    pub fn answered(&mut self, attempt: AttemptId, proof: Result<Proof, Error>) -> Option<Result<(), Error>> {
         let Stage::Authenticating { deadline } = self.stage else { return None };
-        if !self.awaits(number) {
+        if !self.awaits(attempt) {
             return None;
         }
-        let proven = answer.and_then(|auth| {
-            let id = auth_response::user_of(&auth).map_err(|reason| Error::AuthMalformed { channel: None, reason })?;
-            Ok(Stage::Proven { auth, id, deadline: Some(deadline) })
-        });
-        Some(proven.map(|stage| self.stage = stage))
+        Some(proof.map(|Proof { auth, id }| self.stage = Stage::Proven { auth, id, deadline: Some(deadline) }))
     }
 
     /// The message to the server, if the proof is ready.
@@ -238,8 +242,8 @@ impl SignIn {
     }
 
     /// Whether the answer to this request is still of use.
-    pub fn awaits(&self, number: u64) -> bool {
-        matches!(self.stage, Stage::Authenticating { .. }) && number == self.number
+    pub fn awaits(&self, attempt: AttemptId) -> bool {
+        matches!(self.stage, Stage::Authenticating { .. }) && attempt == self.attempt
     }
 
     /// Whether the sign-in begins with the next connection.
@@ -247,8 +251,8 @@ impl SignIn {
         matches!(self.stage, Stage::Wanted)
     }
 
-    pub fn number(&self) -> u64 {
-        self.number
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
     }
 
     /// The outcome, as the answer to the last call.

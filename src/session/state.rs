@@ -13,7 +13,7 @@ use super::{
         phase::{Outage, Persistence, Phase},
     },
     interface::{
-        ClientEvent, Effect, Generation, Input, IntentChange, IsCurrent, Output, Question, ReadyAuth, Settings,
+        ClientEvent, Effect, Generation, Input, IntentChange, IsCurrent, Output, PendingAuth, ReadyAuth, Settings,
         earliest,
     },
     limits::unanswered::UnansweredMessages,
@@ -57,7 +57,7 @@ pub(crate) struct Session {
     pub to_close: Vec<(Generation, Option<u16>)>,
     pub to_dial: bool,
     /// The next request to the authenticator.
-    pub to_authenticate: Option<Question>,
+    pub to_authenticate: Option<PendingAuth>,
 }
 
 impl Session {
@@ -164,11 +164,11 @@ impl Session {
             }
             Phase::Connected(online) => {
                 // The authentication comes first, because subscriptions may wait for it.
-                if let Some(question) = self.to_authenticate.take() {
-                    return Some(Output::Effect(Effect::Authorize(question)));
+                if let Some(request) = self.to_authenticate.take() {
+                    return Some(Output::Effect(Effect::Authorize(vec![request])));
                 }
-                let questions = self.subscriptions.take_questions(online.generation, &self.socket_id);
-                (!questions.is_empty()).then_some(Output::Effect(Effect::Authorize(Question::Channels(questions))))
+                let requests = self.subscriptions.take_auth_requests(online.generation, &self.socket_id);
+                (!requests.is_empty()).then_some(Output::Effect(Effect::Authorize(requests)))
             }
             _ => None,
         }

@@ -1,297 +1,264 @@
-//! Who authorises, and what comes of asking once.
+//! The sources of permissions, and one request to them (A2).
 
-use std::{
-    fmt,
-    panic::{self, AssertUnwindSafe},
-    sync::Arc,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use super::{
+    failure::Failure,
+    http::{Http, Post},
 };
-
-use super::http::{Http, Post};
 use crate::{
-    AuthError, AuthRequest, ChannelAuth, Error, Source, UserAuth,
-    auth::{AuthErrorCause, Authorize},
+    AuthRequest, ChannelAuth, Error, UserAuth,
+    auth::Authorize,
     config::{AuthEndpoint, AuthPlan, Authenticate, AuthorizeBatch, ChannelPlan, SignedUser, Signer},
-    error::{excerpt, is_transient},
-    io::intents::LentOptions,
+    io::{guard::user_code::CallContext, intents::LentOptions},
     protocol::{auth_response, channel_name::ChannelKind, secretbox::SharedSecret, signature},
-    session::{Answer, ChannelQuestion, Generation, Question},
-    sync::atomic::{AtomicBool, Ordering},
+    session::{AuthAnswer, AuthOutcome, AuthSubject, PendingAuth},
 };
 
-/// Who answers for channels: the first that is configured.
-enum ForChannels<'a> {
+/// The name of the program's closures, in errors and log records.
+const CLOSURE: &str = "the authorizer";
+
+/// The source of permissions for channels: the first that is configured.
+enum ChannelSource<'a> {
     Closure(&'a Authorize),
     Batch(&'a AuthorizeBatch),
     Endpoint(&'a AuthEndpoint),
     Secret(&'a Signer),
-    Nobody,
+    None,
 }
 
-/// Who answers for users: the first that is configured.
-enum ForUsers<'a> {
+/// The source of sign-ins: the first that is configured.
+enum UserSource<'a> {
     Closure(&'a Authenticate),
     Endpoint(&'a AuthEndpoint),
     Secret { signer: &'a Signer, user: &'a SignedUser },
-    Nobody,
+    None,
 }
 
-impl<'a> ForChannels<'a> {
-    fn of(auth: &'a AuthPlan) -> Self {
+impl<'a> ChannelSource<'a> {
+    /// The channel's own options come before those of the client.
+    fn of(auth: &'a AuthPlan, own: Option<&'a ChannelPlan>) -> Self {
+        match own.map(|own| (&own.authorizer, &own.endpoint)) {
+            Some((Some(closure), _)) => Self::Closure(closure),
+            Some((None, Some(endpoint))) => Self::Endpoint(endpoint),
+            Some((None, None)) | None => Self::of_client(auth),
+        }
+    }
+
+    fn of_client(auth: &'a AuthPlan) -> Self {
         match (&auth.authorizer, &auth.batch_authorizer, &auth.endpoint, &auth.signer) {
             (Some(closure), ..) => Self::Closure(closure),
             (None, Some(batch), ..) => Self::Batch(batch),
             (None, None, Some(endpoint), _) => Self::Endpoint(endpoint),
             (None, None, None, Some(signer)) => Self::Secret(signer),
-            (None, None, None, None) => Self::Nobody,
-        }
-    }
-
-    /// The channel's own options come before those of the client.
-    fn of_channel(auth: &'a AuthPlan, options: Option<&'a ChannelPlan>) -> Self {
-        match options.map(|own| (&own.authorizer, &own.endpoint)) {
-            Some((Some(closure), _)) => Self::Closure(closure),
-            Some((None, Some(endpoint))) => Self::Endpoint(endpoint),
-            Some((None, None)) | None => Self::of(auth),
+            (None, None, None, None) => Self::None,
         }
     }
 }
 
-impl<'a> ForUsers<'a> {
+impl<'a> UserSource<'a> {
     fn of(auth: &'a AuthPlan) -> Self {
         let signer = auth.signer.as_ref().and_then(|signer| Some((signer, signer.user.as_ref()?)));
         match (&auth.user_authenticator, &auth.user_endpoint, signer) {
             (Some(closure), ..) => Self::Closure(closure),
             (None, Some(endpoint), _) => Self::Endpoint(endpoint),
             (None, None, Some((signer, user))) => Self::Secret { signer, user },
-            (None, None, None) => Self::Nobody,
+            (None, None, None) => Self::None,
         }
     }
 }
 
-/// Returns the channel's own options, if it has any.
-pub(crate) type OwnOptionsOf<'a> = &'a dyn Fn(&str) -> Option<LentOptions>;
-
-/// What is asked in one go: one request, or one call of a closure.
-#[derive(Debug, Clone)]
-pub(crate) enum Work {
-    Channel(ChannelQuestion),
-    Batch(Vec<ChannelQuestion>),
-    User { generation: Generation, number: u64, socket_id: Arc<str> },
-}
-
-impl Work {
-    pub fn generation(&self) -> Generation {
-        match self {
-            Self::Channel(question) => question.generation,
-            Self::Batch(questions) => questions.first().map_or(Generation::default(), |first| first.generation),
-            Self::User { generation, .. } => *generation,
-        }
-    }
-
-    /// The answers to all of it, when it could not even be asked.
-    pub fn failed(self, error: &Error) -> Vec<Answer> {
-        match self {
-            Self::Channel(question) => vec![answer(question, Err(error.clone()))],
-            Self::Batch(questions) => {
-                questions.into_iter().map(|question| answer(question, Err(error.clone()))).collect()
-            }
-            Self::User { generation, number, .. } => {
-                vec![Answer::User { generation, number, auth: Err(error.clone()) }]
-            }
-        }
-    }
-}
-
-/// Whether and when a request may be made again.
+/// The time limits for another request after a failure (A4).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retry {
     /// The wait before it, unless the answer asks for a longer one.
     pub delay: Duration,
-    /// From then on nobody waits for the answer. After the last request, that is over already.
+    /// The session waits for the answer until then. After the last request this is over already.
     pub end: Instant,
 }
 
 impl Retry {
-    /// A4: a failure that may pass is no answer yet. It is one if the next request would come too late.
+    /// A transient failure becomes the answer only if the next request would come too late.
     fn allows(&self, failure: &Failure) -> bool {
         let delay = failure.retry_after().unwrap_or_default().max(self.delay);
         failure.is_transient() && delay < self.end.saturating_duration_since(Instant::now())
     }
 }
 
-/// What comes of asking once.
+/// The result of one request.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub answers: Vec<Answer>,
-    /// What may be asked again, and after how long at least.
-    pub again: Option<(Work, Option<Duration>)>,
+pub(crate) struct Exchange {
+    pub answers: Vec<AuthAnswer>,
+    /// Requests that may be made again.
+    pub to_repeat: Vec<PendingAuth>,
+    /// The shortest wait before that.
+    pub retry_after: Duration,
 }
 
-/// The connection for which it is asked. `None` when nothing is.
-pub(crate) fn generation_of(question: &Question) -> Option<Generation> {
-    match question {
-        Question::Channels(questions) => questions.first().map(|question| question.generation),
-        Question::User { generation, .. } => Some(*generation),
-    }
+/// Asks the configured sources for permissions.
+pub(crate) struct Authorizer<'a> {
+    pub auth: &'a AuthPlan,
+    /// Returns the channel's own options, if it has any.
+    pub own_options: &'a dyn Fn(&str) -> Option<LentOptions>,
+    /// For the closures of the program.
+    pub context: CallContext,
 }
 
-/// The answers that are there at once (signatures by the app's secret, and errors where no authorizer is configured), and
-/// the work that is left.
-pub(crate) fn at_once(auth: &AuthPlan, own: OwnOptionsOf<'_>, question: Question) -> (Vec<Answer>, Vec<Work>) {
-    match question {
-        Question::User { generation, number, socket_id } => match user_at_once(auth, &socket_id) {
-            Some(auth) => (vec![Answer::User { generation, number, auth }], Vec::new()),
-            None => (Vec::new(), vec![Work::User { generation, number, socket_id }]),
-        },
-        Question::Channels(questions) => channels_at_once(auth, own, questions),
-    }
-}
-
-fn user_at_once(auth: &AuthPlan, socket_id: &str) -> Option<Result<UserAuth, Error>> {
-    match ForUsers::of(auth) {
-        ForUsers::Closure(_) | ForUsers::Endpoint(_) => None,
-        ForUsers::Secret { signer: Signer { app_key, secret, .. }, user } => {
-            let signature = signature::user(app_key, secret.expose(), socket_id, user.data.expose());
-            Some(Ok(UserAuth::new(signature, user.data.expose())))
-        }
-        ForUsers::Nobody => {
-            let failure = Failure::refused("nothing is configured that signs users in");
-            Some(Err(failure.into_error(None, auth.timeout)))
-        }
-    }
-}
-
-fn channels_at_once(
-    plan: &AuthPlan,
-    own: OwnOptionsOf<'_>,
-    questions: Vec<ChannelQuestion>,
-) -> (Vec<Answer>, Vec<Work>) {
-    let (mut done, mut works, mut batch) = (Vec::new(), Vec::new(), Vec::new());
-    for question in questions {
-        let options = own(&question.channel);
-        let auth = match ForChannels::of_channel(plan, options.as_ref().and_then(LentOptions::as_options)) {
-            ForChannels::Closure(_) | ForChannels::Endpoint(_) => {
-                works.push(Work::Channel(question));
-                continue;
+impl Authorizer<'_> {
+    /// Returns the answers that need no waiting: signatures with the app's secret, and errors if no source is configured.
+    /// The other requests come in groups, each for one HTTP request or one call of a closure.
+    pub fn answer_at_once(&self, requests: Vec<PendingAuth>) -> (Vec<AuthAnswer>, Vec<Vec<PendingAuth>>) {
+        let (mut answers, mut groups, mut batch) = (Vec::new(), Vec::new(), Vec::new());
+        for pending in requests {
+            match self.outcome_at_once(&pending.subject) {
+                AtOnce::Answer(Ok(outcome)) => answers.push(pending.answered(outcome)),
+                AtOnce::Answer(Err(error)) => answers.push(pending.failed(error)),
+                AtOnce::Group => groups.push(vec![pending]),
+                AtOnce::Batch => batch.push(pending),
             }
-            ForChannels::Batch(_) => {
-                batch.push(question);
-                continue;
-            }
-            ForChannels::Secret(signer) => sign_channel(signer, &question.request)
-                .map_err(|failure| failure.into_error(Some(&question.channel), plan.timeout)),
-            ForChannels::Nobody => Err(Error::NoAuthorizer { channel: question.channel.to_string() }),
+        }
+        groups.extend(Some(batch).filter(|batch| !batch.is_empty()));
+        (answers, groups)
+    }
+
+    fn outcome_at_once(&self, subject: &AuthSubject) -> AtOnce {
+        match subject {
+            AuthSubject::Channel(request) => self.channel_at_once(request),
+            AuthSubject::User { socket_id } => match UserSource::of(self.auth) {
+                UserSource::Closure(_) | UserSource::Endpoint(_) => AtOnce::Group,
+                UserSource::Secret { signer, user } => {
+                    AtOnce::Answer(Ok(AuthOutcome::user(sign_user(signer, user, socket_id))))
+                }
+                UserSource::None => {
+                    let failure = Failure::refused("nothing is configured that signs users in");
+                    AtOnce::Answer(Err(self.error(failure, subject)))
+                }
+            },
+        }
+    }
+
+    fn channel_at_once(&self, request: &AuthRequest) -> AtOnce {
+        let own = (self.own_options)(request.channel());
+        match ChannelSource::of(self.auth, own.as_ref().and_then(LentOptions::as_options)) {
+            ChannelSource::Closure(_) | ChannelSource::Endpoint(_) => AtOnce::Group,
+            ChannelSource::Batch(_) => AtOnce::Batch,
+            ChannelSource::Secret(signer) => AtOnce::Answer(match sign_channel(signer, request) {
+                Ok(auth) => Ok(AuthOutcome::channel(request, auth)),
+                Err(failure) => Err(failure.into_error(Some(request.channel()), self.auth.timeout)),
+            }),
+            ChannelSource::None => AtOnce::Answer(Err(Error::NoAuthorizer { channel: request.channel().to_owned() })),
+        }
+    }
+
+    /// Makes one HTTP request, or calls one closure, for this group. Blocks.
+    pub fn ask(&self, http: &Http, group: Vec<PendingAuth>, retry: Retry) -> Exchange {
+        let results = match &group[..] {
+            [pending] => vec![self.ask_for(http, &pending.subject)],
+            _ => self.ask_for_batch(&group),
         };
-        done.push(answer(question, auth));
-    }
-    if !batch.is_empty() {
-        works.push(Work::Batch(batch));
-    }
-    (done, works)
-}
-
-/// Asks once. `inside` is set while user code runs.
-pub(crate) fn ask(
-    auth: &AuthPlan,
-    own: OwnOptionsOf<'_>,
-    http: &Http,
-    work: Work,
-    retry: Retry,
-    inside: &AtomicBool,
-) -> Outcome {
-    let final_error = |failure: Failure, channel: Option<&str>| failure.into_error(channel, auth.timeout);
-    match work {
-        Work::Channel(question) => match ask_channel(auth, own, http, &question.request, inside) {
-            Err(failure) if retry.allows(&failure) => failure.again(Work::Channel(question)),
-            result => {
-                let auth = result.map_err(|failure| final_error(failure, Some(&question.channel)));
-                Outcome { answers: vec![answer(question, auth)], again: None }
+        let mut exchange = Exchange::default();
+        for (pending, result) in group.into_iter().zip(results) {
+            match result {
+                Ok(outcome) => exchange.answers.push(pending.answered(outcome)),
+                Err(failure) if retry.allows(&failure) => {
+                    log::debug!("auth: {}: {failure}", pending.subject.channel().unwrap_or("sign-in"));
+                    exchange.retry_after = exchange.retry_after.max(failure.retry_after().unwrap_or_default());
+                    exchange.to_repeat.push(pending);
+                }
+                Err(failure) => {
+                    let error = self.error(failure, &pending.subject);
+                    exchange.answers.push(pending.failed(error));
+                }
             }
-        },
-        Work::Batch(questions) => ask_batch(auth, questions, retry, inside),
-        Work::User { generation, number, socket_id } => match ask_user(auth, http, &socket_id, inside) {
-            Err(failure) if retry.allows(&failure) => failure.again(Work::User { generation, number, socket_id }),
-            result => {
-                let auth = result.map_err(|failure| final_error(failure, None));
-                Outcome { answers: vec![Answer::User { generation, number, auth }], again: None }
+        }
+        exchange
+    }
+
+    fn ask_for(&self, http: &Http, subject: &AuthSubject) -> Result<AuthOutcome, Failure> {
+        match subject {
+            AuthSubject::Channel(request) => {
+                self.ask_for_channel(http, request).map(|auth| AuthOutcome::channel(request, auth))
             }
-        },
+            AuthSubject::User { socket_id } => self.ask_for_user(http, socket_id).map(AuthOutcome::user),
+        }
     }
-}
 
-fn ask_channel(
-    auth: &AuthPlan,
-    own: OwnOptionsOf<'_>,
-    http: &Http,
-    request: &AuthRequest,
-    inside: &AtomicBool,
-) -> Result<ChannelAuth, Failure> {
-    let (channel, socket_id) = (request.channel(), request.socket_id());
-    let options = own(channel);
-    match ForChannels::of_channel(auth, options.as_ref().and_then(LentOptions::as_options)) {
-        ForChannels::Closure(closure) => {
-            let answer = user_code(inside, || closure(request)).ok_or_else(Failure::panicked)??;
-            auth_response::checked_channel(answer, channel).map_err(Failure::Malformed)
+    fn ask_for_channel(&self, http: &Http, request: &AuthRequest) -> Result<ChannelAuth, Failure> {
+        let channel = request.channel();
+        let own = (self.own_options)(channel);
+        match ChannelSource::of(self.auth, own.as_ref().and_then(LentOptions::as_options)) {
+            ChannelSource::Closure(closure) => Ok(Failure::of_call(self.context, CLOSURE, || closure(request))??),
+            ChannelSource::Batch(closure) => {
+                let results = self.call_batch(closure, std::slice::from_ref(request));
+                results.into_iter().next().unwrap_or_else(|| Err(not_configured()))
+            }
+            ChannelSource::Endpoint(AuthEndpoint { url, request: options }) => {
+                let (timeout, socket_id) = (self.auth.timeout, request.socket_id());
+                let post = Post { url, options, timeout, socket_id, channel: Some(channel) };
+                http.post(&post, |body| auth_response::channel_from(body, channel))
+            }
+            ChannelSource::Secret(signer) => sign_channel(signer, request),
+            ChannelSource::None => Err(not_configured()),
         }
-        ForChannels::Endpoint(AuthEndpoint { url, request: options }) => {
-            let post = Post { url, options, timeout: auth.timeout, socket_id, channel: Some(channel) };
-            http.post(&post, inside, |body| auth_response::channel_from(body, channel))
-        }
-        _ => Err(Failure::refused("nobody is configured to be asked")),
     }
-}
 
-fn ask_user(auth: &AuthPlan, http: &Http, socket_id: &str, inside: &AtomicBool) -> Result<UserAuth, Failure> {
-    match ForUsers::of(auth) {
-        ForUsers::Closure(closure) => {
-            let answer = user_code(inside, || closure(socket_id)).ok_or_else(Failure::panicked)??;
-            auth_response::checked_user(answer).map_err(Failure::Malformed)
+    fn ask_for_user(&self, http: &Http, socket_id: &str) -> Result<UserAuth, Failure> {
+        match UserSource::of(self.auth) {
+            UserSource::Closure(closure) => Ok(Failure::of_call(self.context, CLOSURE, || closure(socket_id))??),
+            UserSource::Endpoint(AuthEndpoint { url, request: options }) => {
+                let post = Post { url, options, timeout: self.auth.timeout, socket_id, channel: None };
+                http.post(&post, auth_response::user_from)
+            }
+            UserSource::Secret { .. } | UserSource::None => Err(not_configured()),
         }
-        ForUsers::Endpoint(AuthEndpoint { url, request: options }) => {
-            let post = Post { url, options, timeout: auth.timeout, socket_id, channel: None };
-            http.post(&post, inside, auth_response::user_from)
-        }
-        _ => Err(Failure::refused("nobody is configured to be asked")),
     }
-}
 
-/// The channels that may be tried again go on together, without those that have their answer.
-fn ask_batch(auth: &AuthPlan, questions: Vec<ChannelQuestion>, retry: Retry, inside: &AtomicBool) -> Outcome {
-    let ForChannels::Batch(closure) = ForChannels::of(auth) else { return Outcome::default() };
-    let requests: Vec<_> = questions.iter().map(|question| question.request.clone()).collect();
-    let results = user_code(inside, || closure(&requests));
-    let panicked = results.is_none();
-    let mut results = results.unwrap_or_default().into_iter();
-    let mut again = Vec::new();
-    let mut answers = Vec::new();
-    for question in questions {
-        let result = match results.next() {
-            Some(Ok(auth)) => auth_response::checked_channel(auth, &question.channel).map_err(Failure::Malformed),
-            Some(Err(error)) => Err(error.into()),
-            None if panicked => Err(Failure::panicked()),
-            None => Err(Failure::Malformed("of the batch authorizer does not have this channel".to_owned())),
+    /// The channels of a group belong to the batch authorizer.
+    fn ask_for_batch(&self, group: &[PendingAuth]) -> Vec<Result<AuthOutcome, Failure>> {
+        let requests: Vec<_> = group.iter().filter_map(|pending| pending.subject.request().cloned()).collect();
+        let results = match ChannelSource::of_client(self.auth) {
+            ChannelSource::Batch(closure) => self.call_batch(closure, &requests),
+            _ => requests.iter().map(|_| Err(not_configured())).collect(),
         };
-        match result {
-            Err(failure) if retry.allows(&failure) => {
-                log::debug!("auth: {}: {failure}", question.channel);
-                again.push(question);
-            }
-            result => {
-                let auth = result.map_err(|failure| failure.into_error(Some(&question.channel), auth.timeout));
-                answers.push(answer(question, auth));
-            }
-        }
+        let outcomes = requests.iter().zip(results);
+        outcomes.map(|(request, result)| result.map(|auth| AuthOutcome::channel(request, auth))).collect()
     }
-    Outcome { answers, again: (!again.is_empty()).then_some((Work::Batch(again), None)) }
+
+    /// Returns one result for each request.
+    fn call_batch(&self, closure: &AuthorizeBatch, requests: &[AuthRequest]) -> Vec<Result<ChannelAuth, Failure>> {
+        let absent = || Failure::Malformed("of the batch authorizer does not have this channel".to_owned());
+        let (results, absent) = match Failure::of_call(self.context, CLOSURE, || closure(requests)) {
+            Ok(results) => (results, absent()),
+            Err(failure) => (Vec::new(), failure),
+        };
+        let mut results = results.into_iter().map(|result| result.map_err(Failure::from));
+        requests.iter().map(|_| results.next().unwrap_or_else(|| Err(absent.clone()))).collect()
+    }
+
+    fn error(&self, failure: Failure, subject: &AuthSubject) -> Error {
+        failure.into_error(subject.channel(), self.auth.timeout)
+    }
 }
 
-fn answer(question: ChannelQuestion, auth: Result<ChannelAuth, Error>) -> Answer {
-    let ChannelQuestion { generation, number, channel, .. } = question;
-    Answer::Channel { generation, number, channel, auth }
+/// How a request is answered.
+enum AtOnce {
+    Answer(Result<AuthOutcome, Error>),
+    /// By a group of its own.
+    Group,
+    /// Together with others, by the batch authorizer.
+    Batch,
 }
 
-/// Signs by the app's secret.
+/// The channel's own options were withdrawn since it was grouped.
+fn not_configured() -> Failure {
+    Failure::refused("no authorizer is configured")
+}
+
+fn sign_user(signer: &Signer, user: &SignedUser, socket_id: &str) -> UserAuth {
+    let data = user.data.expose();
+    UserAuth::new(signature::user(&signer.app_key, signer.secret.expose(), socket_id, data), data)
+}
+
 fn sign_channel(signer: &Signer, request: &AuthRequest) -> Result<ChannelAuth, Failure> {
     let Signer { app_key, secret, user, master_key } = signer;
     let channel = request.channel();
@@ -308,108 +275,5 @@ fn sign_channel(signer: &Signer, request: &AuthRequest) -> Result<ChannelAuth, F
             Ok(ChannelAuth::new(sign(None)).shared_secret(shared.to_base64()))
         }
         _ => Ok(ChannelAuth::new(sign(None))),
-    }
-}
-
-/// Runs what the user gave. `None` when it panics. The flag says meanwhile that nobody should wait for this thread.
-pub(crate) fn user_code<T>(inside: &AtomicBool, code: impl FnOnce() -> T) -> Option<T> {
-    inside.store(true, Ordering::Release);
-    let result = panic::catch_unwind(AssertUnwindSafe(code));
-    inside.store(false, Ordering::Release);
-    if result.is_err() {
-        log::error!("a closure of the program that authorises panicked");
-    }
-    result.ok()
-}
-
-/// Why there is no permission.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// No answer from this host and port.
-    Network {
-        endpoint: String,
-        source: Source,
-    },
-    Timeout,
-    Refused {
-        status: Option<u16>,
-        message: String,
-        retry_after: Option<Duration>,
-    },
-    Malformed(String),
-    /// A temporary error in an authorizer of the program.
-    Temporary(String),
-}
-
-impl Failure {
-    pub fn refused(message: &str) -> Self {
-        Self::Refused { status: None, message: excerpt(message), retry_after: None }
-    }
-
-    fn panicked() -> Self {
-        Self::refused("the authorizer panicked")
-    }
-
-    /// Whether asking again may help (A4).
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Network { .. } | Self::Timeout | Self::Temporary(_) => true,
-            Self::Refused { status, .. } => status.is_some_and(is_transient),
-            Self::Malformed(_) => false,
-        }
-    }
-
-    fn again(self, work: Work) -> Outcome {
-        match &work {
-            Work::Channel(question) => log::debug!("auth: {}: {self}", question.channel),
-            _ => log::debug!("auth: sign-in: {self}"),
-        }
-        Outcome { answers: Vec::new(), again: Some((work, self.retry_after())) }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-
-    fn into_error(self, channel: Option<&str>, after: Duration) -> Error {
-        let channel = channel.map(str::to_owned);
-        match self {
-            Self::Network { endpoint, source } => Error::AuthNetwork { channel, endpoint, source },
-            Self::Timeout => Error::AuthTimeout { channel, after },
-            Self::Refused { status, message, .. } => Error::AuthRefused { channel, status, message },
-            Self::Malformed(reason) => Error::AuthMalformed { channel, reason },
-            Self::Temporary(message) => Error::AuthRefused { channel, status: None, message },
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    /// For logs, so without the words of an endpoint, in which anything may stand.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Network { endpoint, source } => write!(f, "no connection to {endpoint}: {source}"),
-            Self::Timeout => f.write_str("no answer in time"),
-            Self::Refused { status: Some(status), .. } => write!(f, "refused with {status}"),
-            Self::Refused { status: None, .. } => f.write_str("refused"),
-            Self::Malformed(reason) => write!(f, "the answer {reason}"),
-            Self::Temporary(_) => f.write_str("an error that may pass"),
-        }
-    }
-}
-
-impl From<AuthError> for Failure {
-    fn from(error: AuthError) -> Self {
-        let cause = error.cause();
-        let (message, status) = error.into_parts();
-        match cause {
-            AuthErrorCause::Malformed => Self::Malformed(excerpt(&message)),
-            AuthErrorCause::Io if status.is_none() => Self::Temporary(excerpt(&message)),
-            AuthErrorCause::Io | AuthErrorCause::Refusal => {
-                Self::Refused { status, message: excerpt(&message), retry_after: None }
-            }
-        }
     }
 }

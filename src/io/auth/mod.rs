@@ -1,6 +1,7 @@
-//! Permissions for channels and users: from endpoints, from the program's closures, or signed here.
+//! Permissions for channels and users: from endpoints, from closures of the program, or signed here.
 
-pub(crate) mod authorizer;
+mod authorizer;
+pub(crate) mod failure;
 pub(crate) mod http;
 pub(crate) mod pool;
 #[cfg(test)]

@@ -1,49 +1,50 @@
-//! The threads that ask those who authorise: on demand, at most 8, and gone when there is nothing to do (A3, H8).
+//! The threads that ask for permissions: started on demand, up to 8, and ended when nothing is left to do (A3, H8).
 //!
-//! What is asked waits in one list. A thread takes what is due, asks without any lock, and hands the answer back. What failed
-//! and may be asked again goes back into the list with a time before which it is not due (A4); while nothing is due, one
-//! thread waits for the earliest of these times, and all others end.
+//! Requests wait in one list. A thread takes a job that is due, asks without a lock, and passes the answers on. A job that
+//! failed and may be repeated goes back into the list, with a time before which it is not due (A4). While no job is due,
+//! one thread waits for the earliest of these times, and all others end.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    authorizer::{self, Outcome, Retry, Work},
+    authorizer::{Authorizer, Exchange, Retry},
     http::Http,
 };
 use crate::{
     config::Plan,
-    io::{guard::worker::Worker, intents::LentOptions, transport::tls},
-    session::{Answer, ChannelQuestion, Generation, Question},
+    io::{
+        guard::{fork::ForkGuard, random, user_code::CallContext, worker::Worker},
+        intents::LentOptions,
+        transport::tls,
+    },
+    session::{AuthAnswer, Generation, PendingAuth},
     sync::{
         Condvar, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 /// Enough to hide the latency of an endpoint, and few enough not to flood it after a reconnect.
-const PLACES: usize = 8;
+const MAX_THREADS: usize = 8;
 
-/// One request, and three more.
-const ATTEMPTS: u32 = 4;
+/// The first request and three more.
+const MAX_ATTEMPTS: u32 = 4;
 
-/// Before the second request; each further one waits twice as long.
+/// The wait before the second request. Each further wait is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 
-/// Who gets the answers.
-pub(crate) trait Asker: Send + Sync + 'static {
+/// The client that the pool works for.
+pub(crate) trait Requester: Send + Sync + 'static {
     /// The channel's own options, if it has any.
     fn own_options(&self, channel: &str) -> Option<LentOptions>;
 
-    /// Whether the answer is still of use: for the connection there is, and for a wish that was not withdrawn.
-    fn awaits_channel(&self, question: &ChannelQuestion) -> bool;
+    /// Whether the answer is still of use: the connection exists, and the request was not withdrawn.
+    fn awaits(&self, request: &PendingAuth) -> bool;
 
-    fn awaits_user(&self, generation: Generation, number: u64) -> bool;
-
-    fn answered(&self, answer: Answer);
+    fn answered(&self, answer: AuthAnswer);
 }
 
 pub(crate) struct AuthPool {
@@ -51,44 +52,41 @@ pub(crate) struct AuthPool {
 }
 
 struct Shared {
+    process: ForkGuard,
     connector: Arc<tls::Connector>,
     first_retry: Duration,
     retries: AtomicU64,
-    state: Mutex<State>,
-    /// Rung when something becomes due earlier than the thread that waits believes.
-    waker: Condvar,
+    jobs: Mutex<Jobs>,
+    /// Notified when a job becomes due earlier than the waiting thread expects.
+    changed: Condvar,
 }
 
+/// The requests and the threads of a pool.
 #[derive(Default)]
-struct State {
-    jobs: Vec<Job>,
-    threads: Vec<Member>,
-    /// Threads that have not left. The others in `threads` only have to be joined.
+struct Jobs {
+    list: Vec<Job>,
+    threads: Vec<Worker>,
+    /// The number of threads that have not left. The others in `threads` only have to be joined.
     alive: usize,
-    /// Threads that are asking.
+    /// The number of threads that are asking.
     busy: usize,
-    /// One of the others waits for what is not due yet.
-    waits: bool,
+    /// One of the other threads waits until a job is due.
+    is_waited_for: bool,
     /// Exists while there are threads. Idle connections end with it.
     http: Option<Arc<Http>>,
-    /// Everything up to this generation is over.
-    over: Option<Generation>,
+    /// This generation and all before it have ended.
+    ended: Option<Generation>,
 }
 
+/// Requests that one HTTP request, or one call of a closure, answers.
 struct Job {
     plan: Arc<Plan>,
-    work: Work,
+    group: Vec<PendingAuth>,
     attempt: u32,
-    /// The time of the first request. Its answer is awaited for the timeout of a subscription.
-    asked: Instant,
+    /// The time of the first attempt. The session waits for the answer for the timeout of a subscription.
+    begun: Instant,
     not_before: Instant,
-    asker: Arc<dyn Asker>,
-}
-
-struct Member {
-    worker: Worker,
-    /// It runs user code, which nobody waits for.
-    inside: Arc<AtomicBool>,
+    requester: Arc<dyn Requester>,
 }
 
 impl AuthPool {
@@ -98,58 +96,66 @@ impl AuthPool {
 
     pub fn with_retry(connector: &Arc<tls::Connector>, first_retry: Duration) -> Self {
         let shared = Shared {
+            process: ForkGuard::current(),
             connector: Arc::clone(connector),
             first_retry,
             retries: AtomicU64::new(0),
-            state: Mutex::default(),
-            waker: Condvar::new(),
+            jobs: Mutex::default(),
+            changed: Condvar::new(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Asks. Returns the answers that are there at once; all others go to the asker, from threads of the pool.
-    pub fn ask(&self, plan: &Arc<Plan>, asker: &Arc<impl Asker>, question: Question) -> Vec<Answer> {
-        let (mut answers, works) = authorizer::at_once(&plan.auth, &|channel| asker.own_options(channel), question);
-        if works.is_empty() {
+    /// Asks for permissions. Returns the answers that need no waiting. The requester gets the others from threads of the
+    /// pool.
+    pub fn ask(
+        &self,
+        plan: &Arc<Plan>,
+        requester: &Arc<impl Requester>,
+        requests: Vec<PendingAuth>,
+    ) -> Vec<AuthAnswer> {
+        let own_options = |channel: &str| requester.own_options(channel);
+        let (mut answers, groups) = self.shared.authorizer(plan, &own_options).answer_at_once(requests);
+        if groups.is_empty() {
             return answers;
         }
         let now = Instant::now();
-        let mut state = self.shared.state.lock();
-        for work in works {
-            if state.wants(&work) {
-                let (plan, asker) = (Arc::clone(plan), Arc::clone(asker) as Arc<dyn Asker>);
-                state.jobs.push(Job { plan, work, attempt: 1, asked: now, not_before: now, asker });
+        let mut jobs = self.shared.jobs.lock();
+        for group in groups {
+            let (plan, requester) = (Arc::clone(plan), Arc::clone(requester) as Arc<dyn Requester>);
+            let job = Job { plan, group, attempt: 1, begun: now, not_before: now, requester };
+            if jobs.is_current(&job) {
+                jobs.list.push(job);
             }
         }
-        answers.extend(self.shared.recruit(&mut state, now));
-        drop(state);
+        answers.extend(self.shared.start_threads(&mut jobs, now));
+        drop(jobs);
         answers
     }
 
-    /// Drops what is asked for this generation and older ones, and interrupts the requests under way.
+    /// Drops the requests of this generation and older ones, and interrupts those under way.
     pub fn end(&self, generation: Generation) {
         let dropped = {
-            let mut state = self.shared.state.lock();
-            state.over = state.over.max(Some(generation));
-            let jobs = std::mem::take(&mut state.jobs);
-            let (dropped, kept): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| !state.wants(&job.work));
-            state.jobs = kept;
-            // What a newer generation asks with the same connections is asked again.
-            (dropped, state.http.take())
+            let mut jobs = self.shared.jobs.lock();
+            jobs.ended = jobs.ended.max(Some(generation));
+            let (kept, dropped): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut jobs.list).into_iter().partition(|job| jobs.is_current(job));
+            jobs.list = kept;
+            // A request of a newer generation that uses the same connections is interrupted too, and repeated.
+            (dropped, jobs.http.take())
         };
         if let Some(http) = &dropped.1 {
             http.end();
         }
-        self.shared.waker.notify_all();
+        self.shared.changed.notify_all();
     }
 
-    /// Joins the threads that end until then. Those that run user code are not waited for.
+    /// Joins the threads that end before the deadline. Threads that run code of the program are not waited for.
     pub fn join_until(&self, deadline: Instant) {
         let ending: Vec<_> = {
-            let state = self.shared.state.lock();
-            let waitable = |member: &&Member| !member.inside.load(Ordering::Acquire);
-            if state.jobs.is_empty() {
-                state.threads.iter().filter(waitable).map(|m| m.worker.end()).collect()
+            let jobs = self.shared.jobs.lock();
+            if jobs.list.is_empty() {
+                jobs.threads.iter().filter(|worker| !worker.runs_user_code()).map(Worker::end).collect()
             } else {
                 Vec::new()
             }
@@ -157,47 +163,49 @@ impl AuthPool {
         for end in ending {
             end.wait_until(deadline);
         }
-        let ended = self.shared.state.lock().take_ended();
-        for member in ended {
-            member.worker.join_until(deadline);
+        let ended = self.shared.jobs.lock().take_ended_threads();
+        for worker in ended {
+            worker.join_until(deadline);
         }
     }
 
     #[cfg(test)]
     pub fn threads(&self) -> usize {
-        self.shared.state.lock().alive
+        self.shared.jobs.lock().alive
     }
 
-    /// How often something was asked again.
+    /// The number of requests that were repeated.
     pub fn retries(&self) -> u64 {
         self.shared.retries.load(Ordering::Relaxed)
     }
 }
 
 impl Shared {
-    /// Starts as many threads as there is work due for. Returns the answers to what nobody could be started for.
-    fn recruit(self: &Arc<Self>, state: &mut State, now: Instant) -> Vec<Answer> {
-        let due = state.jobs.iter().filter(|job| job.not_before <= now).count();
-        if state.waits {
-            self.waker.notify_all();
+    fn authorizer<'a>(&self, plan: &'a Plan, own_options: &'a dyn Fn(&str) -> Option<LentOptions>) -> Authorizer<'a> {
+        Authorizer { auth: &plan.auth, own_options, context: CallContext::new(self.process) }
+    }
+
+    /// Starts a thread for each job that is due, up to the limit. Returns the answers to requests for which no thread
+    /// could be started.
+    fn start_threads(self: &Arc<Self>, jobs: &mut Jobs, now: Instant) -> Vec<AuthAnswer> {
+        let due = jobs.list.iter().filter(|job| job.not_before <= now).count();
+        if jobs.is_waited_for {
+            self.changed.notify_all();
         }
-        let free = state.alive - state.busy;
-        let wanted = due.saturating_sub(free).min(PLACES - state.alive);
+        let free = jobs.alive - jobs.busy;
+        let wanted = due.saturating_sub(free).min(MAX_THREADS - jobs.alive);
         for _ in 0..wanted {
-            let inside = Arc::new(AtomicBool::new(false));
-            let (shared, flag) = (Arc::clone(self), Arc::clone(&inside));
-            match Worker::spawn("pusher-auth", move || shared.work(&flag)) {
+            let shared = Arc::clone(self);
+            match Worker::spawn("pusher-auth", move || shared.run()) {
                 Ok(worker) => {
-                    state.alive += 1;
-                    state.threads.push(Member { worker, inside });
+                    jobs.alive += 1;
+                    jobs.threads.push(worker);
                 }
-                Err(error) if state.alive == 0 => {
-                    return std::mem::take(&mut state.jobs)
-                        .into_iter()
-                        .flat_map(|job| job.work.failed(&error))
-                        .collect();
+                Err(error) if jobs.alive == 0 => {
+                    let unasked = std::mem::take(&mut jobs.list).into_iter().flat_map(|job| job.group);
+                    return unasked.map(|pending| pending.failed(error.clone())).collect();
                 }
-                // The others do its work.
+                // The other threads do its work.
                 Err(_) => break,
             }
         }
@@ -205,103 +213,100 @@ impl Shared {
     }
 
     /// The thread.
-    fn work(self: &Arc<Self>, inside: &AtomicBool) {
+    fn run(self: &Arc<Self>) {
         while let Some((job, http)) = self.next_job() {
-            let back = self.ask(job, &http, inside);
-            let mut state = self.state.lock();
-            state.busy -= 1;
-            let (kept, dropped) = back.into_iter().partition::<Vec<_>, _>(|job| state.wants(&job.work));
-            state.jobs.extend(kept);
-            // Without the lock, because the last handle of a client may go with it.
-            drop(state);
+            let repeated = self.ask(job, &http);
+            if !self.process.is_current() {
+                // A closure has forked, and returned in the child, where nothing is locked (H7).
+                return;
+            }
+            let mut jobs = self.jobs.lock();
+            jobs.busy -= 1;
+            let (kept, dropped): (Vec<_>, Vec<_>) = repeated.into_iter().partition(|job| jobs.is_current(job));
+            jobs.list.extend(kept);
+            // Without the lock, because a job may own the last handle of a client.
+            drop(jobs);
             drop(dropped);
         }
     }
 
-    /// What is due. `None` when the thread is not needed any more, and has left.
+    /// Takes a job that is due. `None` when the thread is no longer needed, and has left.
     fn next_job(self: &Arc<Self>) -> Option<(Job, Arc<Http>)> {
-        let mut state = self.state.lock();
+        let mut jobs = self.jobs.lock();
         loop {
             let now = Instant::now();
-            let earliest = state.jobs.iter().enumerate().min_by_key(|(_, job)| job.not_before);
+            let earliest = jobs.list.iter().enumerate().min_by_key(|(_, job)| job.not_before);
             match earliest.map(|(index, job)| (index, job.not_before)) {
                 Some((index, not_before)) if not_before <= now => {
-                    let job = state.jobs.remove(index);
-                    state.busy += 1;
-                    let http = state.http.get_or_insert_with(|| Arc::new(Http::new(&job.plan, &self.connector)));
+                    let job = jobs.list.remove(index);
+                    jobs.busy += 1;
+                    let http = jobs.http.get_or_insert_with(|| Arc::new(Http::new(&job.plan, &self.connector)));
                     let http = Arc::clone(http);
-                    // This thread lives, so that nothing stays unasked.
-                    self.recruit(&mut state, now);
+                    // No answers: this thread is alive.
+                    self.start_threads(&mut jobs, now);
                     return Some((job, http));
                 }
-                Some((_, not_before)) if !state.waits => {
-                    state.waits = true;
-                    self.waker.wait_until(&mut state, not_before);
-                    state.waits = false;
+                Some((_, not_before)) if !jobs.is_waited_for => {
+                    jobs.is_waited_for = true;
+                    self.changed.wait_until(&mut jobs, not_before);
+                    jobs.is_waited_for = false;
                 }
                 _ => break,
             }
         }
-        self.leave(state);
+        self.leave(jobs);
         None
     }
 
-    fn leave(&self, mut state: MutexGuard<'_, State>) {
-        state.alive -= 1;
-        // The one that waits may wait for something later than what this thread has brought back.
-        self.waker.notify_all();
-        let ended = state.take_ended();
-        let http = if state.alive == 0 { state.http.take() } else { None };
-        drop(state);
+    fn leave(&self, mut jobs: MutexGuard<'_, Jobs>) {
+        jobs.alive -= 1;
+        // The thread that waits may wait for a later time than that of the job that this thread has put back.
+        self.changed.notify_all();
+        let ended = jobs.take_ended_threads();
+        let http = if jobs.alive == 0 { jobs.http.take() } else { None };
+        drop(jobs);
         drop((ended, http));
     }
 
-    /// Asks without a lock. Returns the job when it is to be asked again.
-    fn ask(&self, job: Job, http: &Http, inside: &AtomicBool) -> Option<Job> {
-        let Job { plan, work, attempt, asked, asker, .. } = job;
-        let work = still_wanted(work, &*asker)?;
+    /// Asks, without a lock. Returns the job if it is to be repeated.
+    fn ask(&self, job: Job, http: &Http) -> Option<Job> {
+        let Job { plan, mut group, attempt, begun, requester, .. } = job;
+        group.retain(|request| requester.awaits(request));
+        if group.is_empty() {
+            return None;
+        }
         let delay = self.delay(attempt);
-        let end = asked.checked_add(plan.subscription_timeout).filter(|_| attempt < ATTEMPTS);
-        let retry = Retry { delay, end: end.unwrap_or(asked) };
-        let Outcome { answers, again } =
-            authorizer::ask(&plan.auth, &|channel| asker.own_options(channel), http, work, retry, inside);
+        let end = begun.checked_add(plan.subscription_timeout).filter(|_| attempt < MAX_ATTEMPTS);
+        let retry = Retry { delay, end: end.unwrap_or(begun) };
+        let own_options = |channel: &str| requester.own_options(channel);
+        let Exchange { answers, to_repeat, retry_after } = self.authorizer(&plan, &own_options).ask(http, group, retry);
         for answer in answers {
-            asker.answered(answer);
+            requester.answered(answer);
         }
-        let (work, at_least) = again?;
+        if to_repeat.is_empty() {
+            return None;
+        }
         self.retries.fetch_add(1, Ordering::Relaxed);
-        let delay = delay.max(at_least.unwrap_or_default());
-        Some(Job { plan, work, attempt: attempt + 1, asked, not_before: Instant::now() + delay, asker })
+        let not_before = Instant::now() + delay.max(retry_after);
+        Some(Job { plan, group: to_repeat, attempt: attempt + 1, begun, not_before, requester })
     }
 
-    /// Doubles with each attempt, and is up to a quarter longer, so that many clients do not come back together.
+    /// The wait doubles with each attempt. A random quarter on top keeps many clients from coming back together.
     fn delay(&self, attempt: u32) -> Duration {
-        let delay = self.first_retry * 2u32.pow(attempt.saturating_sub(1).min(ATTEMPTS));
-        let random = RandomState::new().hash_one(attempt) % 1000;
-        delay + delay.mul_f64(random as f64 / 4000.0)
+        let delay = self.first_retry * 2u32.pow(attempt.saturating_sub(1).min(MAX_ATTEMPTS));
+        delay + delay.mul_f64(random::fraction() / 4.0)
     }
 }
 
-/// What is still wanted of it.
-fn still_wanted(work: Work, asker: &dyn Asker) -> Option<Work> {
-    match work {
-        Work::Channel(question) => asker.awaits_channel(&question).then_some(Work::Channel(question)),
-        Work::Batch(mut questions) => {
-            questions.retain(|question| asker.awaits_channel(question));
-            (!questions.is_empty()).then_some(Work::Batch(questions))
-        }
-        Work::User { generation, number, .. } => asker.awaits_user(generation, number).then_some(work),
-    }
-}
-
-impl State {
-    fn wants(&self, work: &Work) -> bool {
-        Some(work.generation()) > self.over
+impl Jobs {
+    /// Whether the generation of the job has not ended.
+    fn is_current(&self, job: &Job) -> bool {
+        job.group.first().is_some_and(|request| Some(request.generation) > self.ended)
     }
 
-    /// Those that have done their work, to be joined or let go without a lock.
-    fn take_ended(&mut self) -> Vec<Member> {
-        let (ended, running) = std::mem::take(&mut self.threads).into_iter().partition(|m| m.worker.is_done());
+    /// Threads that have done their work, to be joined or dropped without a lock.
+    fn take_ended_threads(&mut self) -> Vec<Worker> {
+        let (ended, running) = std::mem::take(&mut self.threads).into_iter().partition(Worker::is_done);
         self.threads = running;
         ended
     }

@@ -1,5 +1,5 @@
-//! The Autobahn cases, run by an echo over this crate's own stream. `tests/run survival autobahn` starts the server and
-//! judges.
+//! The Autobahn cases, run by an echo client over this crate's stream. `tests/run survival autobahn` starts the server,
+//! and checks the reports.
 
 use std::{env, io, sync::Arc, time::Duration, time::Instant};
 

@@ -1,8 +1,8 @@
-//! From the parsed configuration to an open stream, and on to an open WebSocket, under one absolute deadline (C3).
+//! Opens a stream and then a WebSocket, before one absolute deadline (C3).
 
 use std::{
     borrow::Cow,
-    io::{self, Read, Write},
+    io::{self, Write},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,18 +11,20 @@ use socket2::Socket;
 use tungstenite::handshake::client::generate_key;
 
 use super::{
-    chunked,
     happy_eyeballs::{self, ConnectError, left},
     proxy::{self, NoTunnel},
+    refusal,
     upgrade::{self, Answer},
 };
 use crate::{
     ConnectPhase, Error, ProxyProblem, Source,
     config::{ByteStream, DialRequest, Dialer, Endpoint, Plan, Proxy, Scheme, address, without_zone},
     delivery::permit::Permit,
-    error::excerpt,
     io::{
-        guard::fork::ForkGuard,
+        guard::{
+            fork::ForkGuard,
+            user_code::{self, CallContext, UserCodeError},
+        },
         transport::{
             Transport,
             byte_counters::ByteCounters,
@@ -36,24 +38,19 @@ use crate::{
     sync::atomic::AtomicUsize,
 };
 
-/// The limits for reading the body of a refusal. The error quotes up to 200 characters of it.
-const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
-const MAX_REFUSAL: usize = 1024;
-
-/// What an attempt to connect needs to know.
+/// The circumstances of one attempt to connect.
 pub(crate) struct Dial<'a> {
     pub plan: &'a Plan,
     #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
     pub connector: &'a tls::Connector,
     pub deadline: Instant,
-    /// How long the deadline was, for the error that it has come.
+    /// The whole time of the attempt, for the error about the deadline.
     pub timeout: Duration,
     pub cancel: &'a Arc<CancelToken>,
-    /// Where its bytes are counted.
     pub byte_counters: &'a Arc<ByteCounters>,
 }
 
-/// Where a stream leads.
+/// The peer at the end of a stream.
 pub(crate) struct Target<'a> {
     pub host: &'a str,
     pub port: u16,
@@ -63,18 +60,18 @@ pub(crate) struct Target<'a> {
     pub tls_name: &'a str,
 }
 
-/// An open WebSocket, and the half of its stream that is to be read.
+/// An open WebSocket, and the read half of its stream.
 pub(crate) struct Dialled {
     pub web: WebSocket,
     pub read_half: ReadHalf,
 }
 
-/// Up to this many calls of the program's closures may run at once: that of the current attempt, and those of abandoned
-/// ones.
+/// The limit for calls of the program's closures that run at the same time: one of the current attempt, the others of
+/// abandoned ones.
 const MAX_CALLS: usize = 4;
 
-/// The calls of the closures that dial and that make URLs, few at a time, so that closures that never return do not pile
-/// up.
+/// Calls the closures that dial and that make URLs. Only a few calls run at a time, so that closures that never return do
+/// not pile up.
 pub(crate) struct DialerCalls {
     running: Arc<AtomicUsize>,
     process: ForkGuard,
@@ -93,25 +90,31 @@ impl DialerCalls {
         if cancel.is_set() {
             return Err(Error::Disconnected);
         }
-        self.run(|| plan.endpoint(), |busy| Error::DialUrl { reason: format!("could not be made: {busy}") })
+        let refused = |reason| Error::DialUrl { reason: format!("could not be made: {reason}") };
+        self.run("the closure that makes URLs", || plan.endpoint(), refused)
     }
 
     fn dial(&self, dialer: &Dialer, request: &DialRequest) -> Result<ByteStream, Error> {
-        self.run(|| dialer.dial(request), |busy| Error::Dialer { source: Arc::new(io::Error::other(busy)) })
+        let refused = |reason| Error::Dialer { source: Arc::new(io::Error::other(reason)) };
+        self.run("the dialer", || dialer.dial(request), refused)
     }
 
     fn run<T>(
         &self,
+        name: &str,
         closure: impl FnOnce() -> Result<T, Error>,
         refused: impl FnOnce(&'static str) -> Error,
     ) -> Result<T, Error> {
-        let place = Permit::take(&self.running, MAX_CALLS);
-        let place = place.ok_or_else(|| refused("it has not returned from earlier attempts"))?;
-        let result = closure();
-        drop(place);
-        // The closure may have forked, and this may be the child, where the client does nothing (H7).
-        self.process.check()?;
-        result
+        let Some(permit) = Permit::take(&self.running, MAX_CALLS) else {
+            return Err(refused("it has not returned from earlier attempts"));
+        };
+        let result = user_code::call(CallContext::new(self.process), name, closure);
+        drop(permit);
+        match result {
+            Ok(result) => result,
+            Err(UserCodeError::Panicked) => Err(refused("it panicked")),
+            Err(UserCodeError::Forked) => Err(Error::Forked),
+        }
     }
 }
 
@@ -132,19 +135,19 @@ impl Dial<'_> {
             Some(dialer) => {
                 reached(ConnectPhase::Tcp);
                 let halves = self.dial_by(dialer, calls, &target)?;
-                self.secure(&target, MaybeTlsStream::Plain(Transport::open(halves, self.deadline)), &reached)?
+                self.secure(&target, MaybeTlsStream::Plain(Transport::new(halves, self.deadline)), &reached)?
             }
             None => self.stream(&target, &reached)?,
         };
         reached(ConnectPhase::Upgrade);
         let early = self.upgrade(&endpoint, &mut stream)?;
         let failed = |error| Error::Tcp { address: endpoint.address(), source: Arc::new(error) };
-        let read_half = stream.transport_mut().close().map_err(failed)?;
+        let read_half = stream.transport_mut().take_read_half().map_err(failed)?;
         let read_half = read_half.ok_or_else(|| Error::lost("the stream is read already"))?;
         Ok(Dialled { web: WebSocket::new(stream, early, self.plan.max_message_size), read_half })
     }
 
-    /// Opens a stream, by the proxy where there is one, with TLS where the target has it.
+    /// Opens a stream to the target, through the proxy if there is one, and with TLS if the target has it.
     pub fn stream(&self, target: &Target<'_>, reached: &impl Fn(ConnectPhase)) -> Result<MaybeTlsStream, Error> {
         let stream = match self.plan.proxy_for(target.scheme.is_tls(), target.host, target.port) {
             None => MaybeTlsStream::Plain(self.connect(target.host, target.port, reached)?),
@@ -153,7 +156,7 @@ impl Dial<'_> {
         self.secure(target, stream, reached)
     }
 
-    /// A stream through the proxy to the target.
+    /// Opens a stream through the proxy to the target.
     fn tunnel(
         &self,
         proxy: &Proxy,
@@ -182,14 +185,14 @@ impl Dial<'_> {
         let failed = |source: Source| Error::Tcp { address: address(host, port), source };
         let socket: Socket = happy_eyeballs::connect(addresses, self.cancel, self.deadline)
             .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
-        // Events are small and wait for no more to come.
+        // Events are small, and are sent at once.
         socket.set_tcp_nodelay(true).map_err(|error| failed(Arc::new(error)))?;
-        Ok(Transport::open(Halves::of_socket(socket.into(), self.byte_counters), self.deadline))
+        Ok(Transport::new(Halves::of_socket(socket.into(), self.byte_counters), self.deadline))
     }
 
-    /// What the program's own closure returns too late is closed.
+    /// Calls the program's closure. A stream that it returns too late is closed.
     fn dial_by(&self, dialer: &Dialer, calls: &DialerCalls, target: &Target<'_>) -> Result<Halves, Error> {
-        // The closure is the program's own, and nothing of it is begun any more once the client has ended.
+        // The program's closure is not called after the client has ended.
         if self.cancel.is_set() {
             return Err(Error::Disconnected);
         }
@@ -224,7 +227,7 @@ impl Dial<'_> {
         }
     }
 
-    /// RFC 6455, section 4. Returns what came after the answer.
+    /// Makes the WebSocket upgrade (RFC 6455, section 4). Returns the bytes that came after the answer.
     fn upgrade(&self, endpoint: &Endpoint, stream: &mut MaybeTlsStream) -> Result<Vec<u8>, Error> {
         let key = generate_key();
         let request = upgrade::request(&endpoint.target, &endpoint.authority(), &key, &self.plan.headers);
@@ -233,7 +236,7 @@ impl Dial<'_> {
         loop {
             let mut meaning = upgrade::read(&answer, &key)?;
             if matches!(meaning, Answer::Incomplete)
-                && read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(endpoint, error))? == 0
+                && refusal::read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(endpoint, error))? == 0
             {
                 meaning = upgrade::cut_off(&answer).ok_or_else(|| unanswered(endpoint, "ended"))?;
             }
@@ -241,9 +244,9 @@ impl Dial<'_> {
                 Answer::Incomplete => {}
                 Answer::Accepted { head } => return Ok(answer.split_off(head)),
                 Answer::Refused { status, head, body, is_chunked } => {
-                    stream.transport_mut().set_deadline(self.deadline.min(Instant::now() + REFUSAL_WITHIN));
-                    let more = if stream.transport().keeps_deadlines() { body.unwrap_or(MAX_REFUSAL) } else { 0 };
-                    let body = read_refusal(stream, answer.split_off(head), more, is_chunked);
+                    stream.transport_mut().set_deadline(self.deadline.min(Instant::now() + refusal::READ_WITHIN));
+                    let more = if stream.transport().keeps_deadlines() { body.unwrap_or(refusal::MAX_BODY) } else { 0 };
+                    let body = refusal::read(stream, answer.split_off(head), more, is_chunked);
                     return Err(Error::UpgradeStatus { status, body });
                 }
             }
@@ -293,7 +296,7 @@ impl Dial<'_> {
 
     fn error(&self, unreached: ConnectError, phase: ConnectPhase, failed: impl FnOnce(Source) -> Error) -> Error {
         match unreached {
-            ConnectError::Stopped => Error::Disconnected,
+            ConnectError::Cancelled => Error::Disconnected,
             ConnectError::TimedOut => self.timed_out(phase),
             ConnectError::Failed(source) => failed(Arc::new(source)),
             ConnectError::Thread(error) => error,
@@ -305,7 +308,7 @@ impl Dial<'_> {
     }
 }
 
-/// That the proxy itself cannot be reached is no failure of the server's address.
+/// Turns an error about the proxy's own address into a proxy error.
 fn absent(proxy: &Proxy, error: Error) -> Error {
     match error {
         Error::Dns { source, .. } | Error::Tcp { source, .. } => Error::Proxy {
@@ -319,7 +322,7 @@ fn absent(proxy: &Proxy, error: Error) -> Error {
     }
 }
 
-/// The connection was over before there was an answer.
+/// The error for a connection that ended before the answer.
 fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
     let hint = if endpoint.scheme.is_tls() { "" } else { "; a port that expects TLS does so, too (Config::tls)" };
     let source = io::Error::from(io::ErrorKind::UnexpectedEof);
@@ -327,20 +330,18 @@ fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
     Error::Upgrade { reason, source: Some(Arc::new(source)) }
 }
 
-/// The beginning of a body that says why. What does not come soon is not waited for: the status says enough.
-fn read_refusal(stream: &mut MaybeTlsStream, mut body: Vec<u8>, length: usize, is_chunked: bool) -> String {
-    let is_whole =
-        |body: &[u8]| body.len() >= length.min(MAX_REFUSAL) || (is_chunked && chunked::content(body).is_whole);
-    while !is_whole(&body) && read_some(stream, &mut body).is_ok_and(|count| count > 0) {}
-    if is_chunked {
-        body = chunked::content(&body).bytes;
-    }
-    excerpt(String::from_utf8_lossy(&body).trim())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
 
-fn read_some(stream: &mut MaybeTlsStream, into: &mut Vec<u8>) -> io::Result<usize> {
-    let mut chunk = [0; 1024];
-    let count = stream.read(&mut chunk)?;
-    into.extend_from_slice(chunk.get(..count).unwrap_or_default());
-    Ok(count)
+    #[test]
+    fn c11_a_panic_of_a_dialer_fails_the_attempt() {
+        let config = Config::host("key", "host").dialer(|_| -> Result<ByteStream, io::Error> { panic!("on purpose") });
+        let plan = config.plan().expect("a good configuration");
+        let dialer = plan.dialer.as_ref().expect("it was configured");
+        let request = DialRequest::new("example.com", 443, Duration::from_secs(1));
+        let error = DialerCalls::new(ForkGuard::current()).dial(dialer, &request).expect_err("no stream");
+        assert_eq!(error.to_string(), "dialer: it panicked");
+    }
 }

@@ -1,4 +1,4 @@
-//! From a host and a port to a TCP connection.
+//! Resolves a host, and connects to its addresses by TCP (RFC 8305).
 
 use std::{
     io,
@@ -17,24 +17,23 @@ use crate::{
     sync::{Receiver, Sender, bounded, select_biased, unbounded},
 };
 
-/// RFC 8305, section 5: how long one address may keep the next one waiting.
+/// The delay between the attempts of two addresses (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 pub(crate) enum ConnectError {
-    /// It is not wanted any more.
-    Stopped,
-    /// The deadline has come.
+    /// The attempt was cancelled.
+    Cancelled,
     TimedOut,
     Failed(io::Error),
-    /// A thread that is needed for it could not be started.
+    /// A thread could not be started.
     Thread(Error),
 }
 
-/// All addresses of a host, in the order in which they are to be tried.
+/// All addresses of a host, in the order in which they are tried.
 ///
-/// The resolver of the operating system cannot be interrupted, so it runs on a thread of its own, which is left behind when
-/// the time is over and ends when the resolver does.
+/// The resolver of the operating system cannot be interrupted. It runs on a thread of its own, which is left behind at the
+/// deadline, and ends when the resolver returns.
 pub(crate) fn resolve(
     host: &str,
     port: u16,
@@ -53,7 +52,7 @@ pub(crate) fn resolve(
         let _ = answer.send(found);
     })?;
     select_biased! {
-        recv(cancel.signal()) -> _ => Err(ConnectError::Stopped),
+        recv(cancel.signal()) -> _ => Err(ConnectError::Cancelled),
         recv(answered) -> found => match found {
             Ok(Ok(found)) if !found.is_empty() => Ok(alternate(found)),
             Ok(Err(error)) => Err(ConnectError::Failed(error)),
@@ -63,8 +62,8 @@ pub(crate) fn resolve(
     }
 }
 
-/// Tries the addresses one after another, each 250 ms after the one before, or at once when that has failed. The first that
-/// connects wins, and `cancel` reaches no other afterwards.
+/// Tries the addresses one after another: each 250 ms after the one before, or at once after that has failed. The first
+/// connection wins, and `cancel` closes the others.
 pub(crate) fn connect(
     addresses: Vec<SocketAddr>,
     cancel: &Arc<CancelToken>,
@@ -99,14 +98,14 @@ pub(crate) fn connect(
     }
 }
 
-/// The attempts that are under way.
+/// The running attempts.
 struct Race<'a> {
     cancel: &'a Arc<CancelToken>,
     deadline: Instant,
     results: (Sender<Connected>, Receiver<Connected>),
 }
 
-/// The number of the attempt, and what became of it.
+/// The number of the attempt, and its result.
 type Connected = (usize, io::Result<Socket>);
 
 impl Race<'_> {
@@ -117,12 +116,12 @@ impl Race<'_> {
         })
     }
 
-    /// `None` when it is time for the next address.
+    /// Waits for a result. `None` if it is time for the next address.
     fn first_result(&self, another_may_follow: bool) -> Result<Option<Connected>, ConnectError> {
         let time_left = left(self.deadline);
         let patience = if another_may_follow { time_left.min(NEXT_ADDRESS_AFTER) } else { time_left };
         select_biased! {
-            recv(self.cancel.signal()) -> _ => Err(ConnectError::Stopped),
+            recv(self.cancel.signal()) -> _ => Err(ConnectError::Cancelled),
             recv(self.results.1) -> result => Ok(result.ok()),
             default(patience) => {
                 if left(self.deadline).is_zero() { Err(ConnectError::TimedOut) } else { Ok(None) }
@@ -136,7 +135,7 @@ fn connect_one(attempt: usize, address: SocketAddr, deadline: Instant, cancel: &
     if !cancel.watch(attempt, close_handle_of(&socket)?) {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    // A little more than there is, so that it is the caller's clock that runs out, which names the phase.
+    // A little more time than is left, because the caller's own deadline makes the better error, which names the phase.
     socket.connect_timeout(&address.into(), left(deadline) + Duration::from_secs(1))?;
     Ok(socket)
 }
@@ -146,7 +145,7 @@ fn close_handle_of(socket: &Socket) -> io::Result<CloseHandle> {
     Ok(CloseHandle::new(move || drop(socket.shutdown(Shutdown::Both))))
 }
 
-/// RFC 8305, section 4: the families take turns, beginning with the one that the resolver put first.
+/// RFC 8305, section 4: the address families alternate, beginning with the one that the resolver put first.
 fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
@@ -193,17 +192,17 @@ mod tests {
         (listener, address)
     }
 
-    /// Where nobody listens.
+    /// An address without a listener.
     fn refusing(address: IpAddr) -> SocketAddr {
         live(address).1
     }
 
-    /// An address that drops packets without a word, as the kernel does for a listener with no room for more connections.
+    /// An address that drops packets, as the kernel does for a listener with a full backlog.
     #[cfg(target_os = "linux")]
     struct Dead {
         address: SocketAddr,
         _listener: Socket,
-        _accepted_by_nobody: Vec<TcpStream>,
+        _backlog: Vec<TcpStream>,
     }
 
     #[cfg(target_os = "linux")]
@@ -217,12 +216,12 @@ mod tests {
             let fill = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
             let waiting = std::iter::from_fn(fill).take(100).collect::<Vec<_>>();
             assert!(waiting.len() < 100, "it is full");
-            Self { address, _listener: listener, _accepted_by_nobody: waiting }
+            Self { address, _listener: listener, _backlog: waiting }
         }
     }
 
     #[test]
-    fn c5_address_families_take_turns() {
+    fn c5_address_families_alternate() {
         let parse = |text: &str| -> Vec<SocketAddr> { text.split(' ').map(|a| a.parse().expect(a)).collect() };
         let mixed = parse("[::1]:1 [::2]:1 [::3]:1 1.0.0.1:1 1.0.0.2:1");
         assert_eq!(alternate(mixed), parse("[::1]:1 1.0.0.1:1 [::2]:1 1.0.0.2:1 [::3]:1"));
@@ -262,7 +261,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn c3_dead_addresses_run_out_of_time_and_refusals_do_not_wait_for_it() {
+    fn c3_dead_addresses_time_out_and_refusals_fail_at_once() {
         let dead = Dead::at(LOOPBACK[1]);
         let refusing = LOOPBACK.map(refusing);
         for addresses in [vec![dead.address], vec![dead.address, refusing[0]], vec![refusing[0], dead.address]] {
@@ -275,14 +274,14 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn r10_connecting_to_dead_addresses_can_be_stopped() {
+    fn r10_connecting_to_dead_addresses_can_be_cancelled() {
         let dead = LOOPBACK.map(Dead::at);
         let cancel = Arc::new(CancelToken::new());
         thread::scope(|scope| {
             let addresses = dead.iter().map(|dead| dead.address).collect();
             let connecting = scope.spawn(|| connect(addresses, &cancel, Instant::now() + PATIENCE));
             cancel.set();
-            assert!(matches!(connecting.join().expect("no panic"), Err(ConnectError::Stopped)));
+            assert!(matches!(connecting.join().expect("no panic"), Err(ConnectError::Cancelled)));
         });
     }
 }

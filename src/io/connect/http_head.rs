@@ -86,7 +86,7 @@ fn is_refusal(status: u16) -> bool {
     status >= 300
 }
 
-/// As the parser skips them before the status line.
+/// The bytes after the empty lines that the parser skips before the status line.
 fn after_empty_lines(mut bytes: &[u8]) -> &[u8] {
     while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
         bytes = rest;

@@ -2,9 +2,9 @@
 
 #[cfg(test)]
 mod autobahn;
-mod chunked;
 pub(crate) mod dial;
 pub(crate) mod happy_eyeballs;
 pub(crate) mod http_head;
 pub(crate) mod proxy;
+mod refusal;
 pub(crate) mod upgrade;

@@ -188,7 +188,7 @@ fn read_socks_reply(stream: &mut impl Read) -> Result<(), NoTunnel> {
 }
 
 fn socks_reason(reply: u8) -> String {
-    let words = match reply {
+    let reason = match reply {
         1 => "general failure",
         2 => "not allowed by its rules",
         3 => "the network cannot be reached",
@@ -199,7 +199,7 @@ fn socks_reason(reply: u8) -> String {
         8 => "it does not know the kind of address",
         other => return format!("code {other}"),
     };
-    words.to_owned()
+    reason.to_owned()
 }
 
 fn refused(problem: ProxyProblem, reason: &str) -> NoTunnel {

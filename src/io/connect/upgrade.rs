@@ -1,4 +1,4 @@
-//! From HTTP to WebSocket, RFC 6455, section 4: the request, and the check of the answer (C2, C6).
+//! The WebSocket upgrade (RFC 6455, section 4): the request, and the check of the answer (C2, C6).
 
 use tungstenite::{handshake::derive_accept_key, http::HeaderName};
 
@@ -38,8 +38,7 @@ pub(crate) enum Answer {
     Incomplete,
     /// The connection is a WebSocket. Its frames follow the head of this length.
     Accepted { head: usize },
-    /// The server refuses. The body follows the head of this length. It has the length `body` if the head names one, or is in
-    /// chunks.
+    /// The server refuses. The body follows the head of this length. `body` is its length, if the head names one.
     Refused { status: u16, head: usize, body: Option<usize>, is_chunked: bool },
 }
 
@@ -148,9 +147,9 @@ mod tests {
             ("Connection", "Sec-WebSocket-Protocol: chat\r\nConnection", "subprotocol"),
             ("HTTP/1.1 101", "\u{15}\u{3}\u{1}", "not HTTP"),
         ];
-        for (from, to, words) in rows {
+        for (from, to, part) in rows {
             let answer = GOOD.replacen(from, to, 1);
-            assert!(refused(&answer).contains(words), "{answer}: {}", refused(&answer));
+            assert!(refused(&answer).contains(part), "{answer}: {}", refused(&answer));
         }
     }
 

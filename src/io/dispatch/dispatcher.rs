@@ -7,7 +7,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -20,7 +19,7 @@ use crate::{
     delivery::memory_budget::{MemoryBudget, Reservation},
     event::Intent,
     io::{
-        guard::reentrancy::ReentrancyGuard,
+        guard::{reentrancy::ReentrancyGuard, user_code},
         queues::{
             fan_out::FanOut,
             queue::{Segment, Step, Taken},
@@ -346,7 +345,7 @@ impl Dispatcher {
     /// Drops the unbound handlers. Their destructors are user code, and may panic.
     fn drop_unbound(&mut self, effects: &mut HandlerEffects) {
         let unbound = self.sweep();
-        if catch_unwind(AssertUnwindSafe(|| drop(unbound))).is_err() {
+        if user_code::catch(|| drop(unbound)).is_err() {
             let handler = "the destructor of a closure".to_owned();
             effects.errors.push(Error::HandlerPanicked { handler });
         }

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     ops::ControlFlow,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
 };
 
@@ -12,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     AnySender, Error, Event, Notification, NotificationKind,
     error::excerpt,
+    io::guard::user_code,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -75,7 +75,7 @@ impl<T: 'static> BoundHandler<T> {
         if !self.bound.holds() {
             return;
         }
-        match catch_unwind(AssertUnwindSafe(|| (self.call)(value))) {
+        match user_code::catch(|| (self.call)(value)) {
             Ok(Ok(ControlFlow::Continue(()))) => {}
             Ok(Ok(ControlFlow::Break(()))) => {
                 self.bound.end();

@@ -1,10 +1,10 @@
-//! Warnings about channels that a program probably did not mean.
+//! Warnings about calls that probably name the wrong channel.
 
 use std::collections::HashSet;
 
 use crate::{Name, protocol::channel_name, sync::Mutex};
 
-/// Names beyond this number are not warned about, because a program may make them up.
+/// The limit for warnings. A program may make up any number of names.
 const MAX_NAMES: usize = 1_000;
 
 /// The warnings given so far: one for each channel and reason, however often the program asks.
@@ -33,7 +33,7 @@ impl Warnings {
         }
     }
 
-    /// Nothing is logged under the lock, because a logger is code of the program.
+    /// Whether this warning is new. The caller logs it without the lock, because a logger is code of the program.
     fn is_news(&self, reason: Reason, channel: &Name) -> bool {
         let mut known = self.0.lock();
         known.len() < MAX_NAMES && known.insert((reason, channel.clone()))

@@ -1,9 +1,9 @@
-//! In which process a client lives.
+//! The process that a client belongs to.
 //!
-//! `fork` copies the memory of a process, but only the thread that calls it. The copy of a client has the descriptors of the
-//! connection, which still belongs to the parent, and locks that nobody may ever open, because the threads that held them
-//! are not there. So the way from a handle to what it works on leads through [`ForkGuard::check`]: in a child nothing is
-//! locked, sent or shut down (H7).
+//! `fork` copies the memory of a process, but only the thread that calls it. The copy of a client has the descriptors of
+//! the connection, which still belongs to the parent. Its locks may stay locked for ever, because the threads that held
+//! them are missing. So every call of a handle begins with [`ForkGuard::check`], and in a child the client locks, sends
+//! and shuts down nothing (H7).
 
 use std::process;
 
@@ -20,8 +20,8 @@ impl ForkGuard {
         Self { id: process::id() }
     }
 
-    /// Asks the operating system each time, which takes about 0.1 µs: nothing else that is safe can tell, because a child
-    /// remembers all that its parent knew.
+    /// Asks the operating system each time, which takes about 0.1 µs. Memory cannot tell, because the child has a copy of
+    /// it.
     pub fn is_current(self) -> bool {
         self.id == process::id()
     }

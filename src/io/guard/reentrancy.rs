@@ -1,8 +1,8 @@
-//! The threads that a client needs to go on: a call that waits for the client must not be made on one of them (H1).
+//! Marks of the threads that a client needs. A call that waits for the client fails on such a thread (H1).
 //!
-//! These are the thread that runs handlers, while it does, the heartbeat, and the readers. On the latter two user code runs as
-//! well: a dialer, the end of a stream that a dialer has made, a logger. What wakes a consumer may run on any thread, and is
-//! marked by itself.
+//! The client needs the heartbeat, the readers, and a thread that runs handlers. It also needs every thread on which a
+//! wake-up closure or a closure for keys runs, for the time of that call. On the heartbeat and on readers, dialers, the
+//! streams of dialers and loggers run as well.
 
 use std::cell::RefCell;
 
@@ -17,13 +17,13 @@ thread_local! {
 struct Mark {
     /// The address that identifies the client.
     client: usize,
-    /// The code that runs here is a handler.
+    /// The thread runs handlers.
     runs_handlers: bool,
 }
 
-/// Marks this thread as one that a client needs, until it is dropped.
+/// Marks this thread as one that a client needs, until the guard is dropped.
 ///
-/// A thread that is ending may have no place for the mark any more, and drop the last handle then. Nothing is marked there.
+/// A thread that is ending may have lost its thread-local variables, and drops the last handle then. It gets no mark.
 pub(crate) struct ReentrancyGuard {
     is_marked: bool,
 }

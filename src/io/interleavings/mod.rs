@@ -3,6 +3,7 @@
 //! A lost wake-up shows as a deadlock, and so does a thread that outlives its client. The model has no clock
 //! (`sync::model`), no sockets (`reader` plays the server), and only sequentially consistent memory.
 
+mod auth;
 mod keyed;
 mod lifecycle;
 mod order;

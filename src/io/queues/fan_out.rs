@@ -12,7 +12,10 @@ use crate::{
     delivery::Delivery,
     event::Batch,
     io::{
-        guard::{fork::ForkGuard, reentrancy::ReentrancyGuard},
+        guard::{
+            fork::ForkGuard,
+            user_code::{CallContext, UserCodeError},
+        },
         transport::cancel::CancelToken,
     },
     sync::{
@@ -147,7 +150,12 @@ impl FanOut {
             }
         }
         // Closures for keys, wake-up closures and loggers are user code, so they run without a lock.
-        to_wake.iter().for_each(|queue| self.take_in(queue));
+        for queue in to_wake {
+            self.take_in(&queue);
+            if !self.process.is_current() {
+                return;
+            }
+        }
         for batch in &to_log {
             log_notices(batch);
             if self.logs_events {
@@ -164,14 +172,11 @@ impl FanOut {
 
     /// Makes the keys of the staged batches of a queue, and wakes its consumer.
     fn take_in(&self, queue: &Queue) {
-        let (must_notify, outcome) = {
-            let _inside = ReentrancyGuard::of(self.identity());
-            queue.take_in()
-        };
+        let (must_notify, outcome) = queue.take_in(self.call_context());
         if must_notify {
             self.notify(queue);
         }
-        if outcome.is_err() {
+        if outcome == Err(UserCodeError::Panicked) {
             let handler = "the keys of a receiver's events".to_owned();
             self.report(Error::HandlerPanicked { handler });
         }
@@ -179,11 +184,15 @@ impl FanOut {
 
     /// Wakes the consumer of a queue. Does nothing in a forked child (H7).
     pub fn notify(&self, queue: &Queue) {
-        let _inside = ReentrancyGuard::of(self.identity());
-        if self.process.is_current() && queue.notify().is_err() {
+        if self.process.is_current() && queue.notify(self.call_context()) == Err(UserCodeError::Panicked) {
             let handler = "a receiver's queue".to_owned();
             self.report(Error::HandlerPanicked { handler });
         }
+    }
+
+    /// A closure of a receiver runs on a thread that delivers, which the client needs, or in a call of the program.
+    fn call_context(&self) -> CallContext {
+        CallContext::new(self.process).needed_by(self.identity())
     }
 
     /// Reports an error from outside the session.

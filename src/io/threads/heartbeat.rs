@@ -12,11 +12,10 @@ use super::reader::Reader;
 use crate::{
     config::Plan,
     io::{
-        auth::authorizer,
         core::{Command, Core},
         driver::{Driver, TurnResult},
     },
-    session::{Effect, FromSocket, Generation, Input, Question},
+    session::{Effect, FromSocket, Generation, Input, PendingAuth},
 };
 
 /// The maximum wait for the last readers. They end within milliseconds, because their sockets are shut down.
@@ -85,21 +84,20 @@ impl Heartbeat {
         match effect {
             Effect::Dial { generation, tls, deadline } => self.dial(generation, tls, deadline),
             Effect::StopReader(generation) => self.cancel(generation),
-            Effect::Authorize(question) => self.ask(question),
+            Effect::Authorize(requests) => self.ask(requests),
         }
     }
 
-    /// Asks, and ends the requests for older connections, whose answers are of no use. The request may itself be late:
-    /// it comes from the reader of an older connection if user code has held it up.
-    fn ask(&mut self, question: Question) {
-        let Some(generation) = authorizer::generation_of(&question).filter(|of| self.core.is_current(*of)) else {
-            return;
-        };
+    /// Asks, and ends the requests for older connections, whose answers are of no use. The requests may themselves be late:
+    /// they come from the reader of an older connection if user code has held it up.
+    fn ask(&mut self, requests: Vec<PendingAuth>) {
+        let generation = requests.first().map(|request| request.generation);
+        let Some(generation) = generation.filter(|of| self.core.is_current(*of)) else { return };
         if self.authorizing_for != Some(generation) {
             self.end_auth_requests();
             self.authorizing_for = Some(generation);
         }
-        for answer in self.core.auth.ask(&self.plan, &self.core, question) {
+        for answer in self.core.auth.ask(&self.plan, &self.core, requests) {
             self.feed(Input::Answered(answer));
         }
     }

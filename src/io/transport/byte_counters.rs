@@ -1,8 +1,8 @@
-//! The bytes that have gone over the network.
+//! Counters of the bytes on the network.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// Counted at the socket, so that what TLS and WebSocket add is in it: it is what a bill for byte_counters counts, too.
+/// The bytes at the socket, with those that TLS and WebSocket add.
 #[derive(Debug, Default)]
 pub(crate) struct ByteCounters {
     received: AtomicU64,

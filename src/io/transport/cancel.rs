@@ -1,40 +1,40 @@
-//! The way to end an attempt to connect, and the connection that comes of it, wherever it waits.
+//! Cancellation of an attempt to connect, and of its connection.
 
 use super::halves::CloseHandle;
 use crate::sync::{Mutex, Receiver, Sender, bounded};
 
-/// Shared by a thread that connects and reads, and those who may end that.
+/// Shared by a thread that connects and reads, and by the threads that may end it.
 ///
-/// It waits in name resolution or for room in a queue, which watch the [`signal`](Self::signal), or on a stream: connecting,
-/// handshakes and reads all end when the stream is closed.
+/// Name resolution and the wait for room in a queue watch the [`signal`](Self::signal). Connecting, handshakes and reads
+/// wait on a stream, and end when the token closes it.
 pub(crate) struct CancelToken {
     signal: Receiver<()>,
     state: Mutex<Watched>,
 }
 
 struct Watched {
-    /// Dropping it makes the signal ready for everybody. `None` once it is to end.
+    /// Dropping it makes the signal ready for every receiver. `None` once the token is set.
     pending: Option<Sender<()>>,
-    /// The streams that are being connected, by the number of their attempt; later the one that is used.
+    /// The streams that are being connected, by the number of their attempt. Later only the stream in use.
     streams: Vec<(usize, CloseHandle)>,
-    /// One of them is used, so that no other may be connected.
-    won: bool,
+    /// One of them is in use, so that no other may be connected.
+    has_winner: bool,
 }
 
 impl CancelToken {
     pub fn new() -> Self {
         let (pending, signal) = bounded(0);
-        Self { signal, state: Mutex::new(Watched { pending: Some(pending), streams: Vec::new(), won: false }) }
+        Self { signal, state: Mutex::new(Watched { pending: Some(pending), streams: Vec::new(), has_winner: false }) }
     }
 
-    /// Ends it; again and again is fine.
+    /// Cancels. Further calls have no effect.
     pub fn set(&self) {
         let streams = {
             let mut state = self.state.lock();
             state.pending = None;
             std::mem::take(&mut state.streams)
         };
-        // Without the lock, because the program's own closure may be among them.
+        // Without the lock, because closing a stream may call the program's own closure.
         streams.iter().for_each(|(_, stream)| stream.close());
     }
 
@@ -42,26 +42,26 @@ impl CancelToken {
         self.state.lock().pending.is_none()
     }
 
-    /// Ready, by being disconnected, once it is to end.
+    /// Disconnected, and so ready, once the token is set.
     pub fn signal(&self) -> &Receiver<()> {
         &self.signal
     }
 
-    /// Lets `set` close this stream too. False when it is too late, and the stream must not be used.
+    /// Lets [`set`](Self::set) close this stream too. False if that is too late, and the stream must not be used.
     pub fn watch(&self, attempt: usize, stream: CloseHandle) -> bool {
         let mut state = self.state.lock();
-        if state.pending.is_none() || state.won {
+        if state.pending.is_none() || state.has_winner {
             return false;
         }
         state.streams.push((attempt, stream));
         true
     }
 
-    /// One attempt has won. The streams of all others are closed.
+    /// The stream of this attempt is in use. Closes the streams of all other attempts.
     pub fn keep_only(&self, winner: usize) {
         let others: Vec<_> = {
             let mut state = self.state.lock();
-            state.won = true;
+            state.has_winner = true;
             let (kept, others) = std::mem::take(&mut state.streams).into_iter().partition(|(n, _)| *n == winner);
             state.streams = kept;
             others
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn r9_once_an_attempt_has_won_no_other_socket_may_be_connected() {
+    fn r9_after_one_attempt_has_won_no_other_socket_may_be_connected() {
         let cancel = CancelToken::new();
         assert!(cancel.watch(0, stream()));
         assert!(cancel.watch(1, stream()));

@@ -1,27 +1,31 @@
-//! A connected stream of bytes, in the parts that different threads need: one reads, one writes, anybody ends it.
+//! A connected byte stream in parts for different threads: a read half, a write half, and a handle that closes it.
 //!
-//! Sockets have timeouts and write for themselves. Anything else that a dialer has made is written by a thread of its own,
-//! because a write that blocks would hold the driver's lock.
+//! Sockets have timeouts, and the thread with the write half writes to them directly. A dialer's stream that is not a
+//! socket has a thread of its own for writing, because a write that blocks would hold the driver's lock.
 
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
-use parking_lot::Mutex;
+use crossbeam_channel::SendTimeoutError;
 
 use super::byte_counters::ByteCounters;
-use crate::{Error, config::StreamParts, io::guard::worker::Worker};
+use crate::{
+    Error,
+    config::StreamParts,
+    io::guard::{user_code, worker::Worker},
+    sync::{Mutex, Receiver, Sender, bounded},
+};
 
-/// What is handed over to the writing thread at once, and how many of these wait: 256 KiB, like the buffer of a socket.
+/// The size of the blocks for the writing thread, and the number of blocks that may wait: 256 KiB, like the buffer of a
+/// socket.
 const CHUNK: usize = 16 * 1024;
 const CHUNKS: usize = 16;
 
-/// How long the writing thread may take for the last of what waits, which is a close frame.
+/// The time that the writing thread has for the last blocks, which contain a close frame.
 const FINISH_WITHIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Halves {
@@ -30,7 +34,6 @@ pub(crate) struct Halves {
     pub close_handle: CloseHandle,
 }
 
-/// The half that is read.
 pub(crate) struct ReadHalf {
     source: Source,
     byte_counters: Arc<ByteCounters>,
@@ -41,7 +44,6 @@ enum Source {
     Reader { reader: Box<dyn Read + Send>, write_error: WriteError },
 }
 
-/// The half that is written.
 pub(crate) struct WriteHalf {
     sink: Sink,
     byte_counters: Arc<ByteCounters>,
@@ -49,42 +51,44 @@ pub(crate) struct WriteHalf {
 
 enum Sink {
     Socket(Arc<TcpStream>),
-    /// To the thread that writes.
+    /// A queue to the writing thread.
     Writer {
         queue: Sender<Box<[u8]>>,
         thread: Worker,
     },
-    /// Nothing more is written.
+    /// No more bytes are written.
     Finished,
 }
 
-/// Why the writing thread ended the stream. It is told where the stream is read.
+/// The error that ended the writing thread. The read half returns it.
 type WriteError = Arc<Mutex<Option<io::Error>>>;
 
-/// Ends a stream for everybody. Reads and writes that block return.
+/// Closes a stream. Reads and writes that block return.
 #[derive(Clone)]
 pub(crate) struct CloseHandle(Arc<dyn Fn() + Send + Sync>);
 
 impl Halves {
-    /// What goes over it is counted in `byte_counters`. The standard library's socket, because it asks for no SIGPIPE, and no
-    /// timeout of it is rounded down to none.
+    /// The halves of a socket. `byte_counters` count its bytes. The standard library's socket never raises SIGPIPE, and never
+    /// rounds a timeout down to zero.
     pub fn of_socket(socket: TcpStream, byte_counters: &Arc<ByteCounters>) -> Self {
         let socket = Arc::new(socket);
         let halves = (Source::Socket(Arc::clone(&socket)), Sink::Socket(Arc::clone(&socket)));
         Self::new(halves, CloseHandle::new(move || drop(socket.shutdown(Shutdown::Both))), byte_counters)
     }
 
-    /// What a dialer has made.
+    /// The halves of a dialer's stream.
     pub fn of_dialled(stream: StreamParts, byte_counters: &Arc<ByteCounters>) -> Result<Self, Error> {
         match stream {
             StreamParts::Socket(socket) => {
-                // Whatever the program did with it before: here reads and writes wait.
+                // The program may have set it to non-blocking.
                 socket.set_nonblocking(false).map_err(|source| Error::Dialer { source: Arc::new(source) })?;
                 Ok(Self::of_socket(socket, byte_counters))
             }
             StreamParts::Halves { reader, writer, shutdown } => {
-                // A panic of the program's own closure harms nobody.
-                let close_handle = CloseHandle::new(move || drop(catch_unwind(AssertUnwindSafe(&shutdown))));
+                // A panic in the program's own closure is ignored: the stream counts as closed.
+                let close_handle = CloseHandle::new(move || {
+                    let _ = user_code::catch(&shutdown);
+                });
                 let (queue, chunks) = bounded(CHUNKS);
                 let (ends, write_error) = (close_handle.clone(), WriteError::default());
                 let ended_by = Arc::clone(&write_error);
@@ -101,14 +105,14 @@ impl Halves {
     }
 }
 
-/// Ends when nobody sends any more, or nothing can be written, and then ends the stream.
+/// The writing thread. Ends when the write half is finished, or after an error, which also closes the stream.
 fn write_chunks(
     mut writer: Box<dyn Write + Send>,
     chunks: &Receiver<Box<[u8]>>,
     close_handle: &CloseHandle,
     ended_by: &Mutex<Option<io::Error>>,
 ) {
-    for chunk in chunks {
+    while let Ok(chunk) = chunks.recv() {
         if let Err(error) = guarded("writer", || writer.write_all(&chunk).and_then(|()| writer.flush())) {
             *ended_by.lock() = Some(error);
             return close_handle.close();
@@ -116,18 +120,18 @@ fn write_chunks(
     }
 }
 
-/// Runs a half of the program's own. A panic of it is an error of the stream.
+/// Calls a half that the program made. A panic in it is an error of the stream.
 fn guarded<T>(half: &str, code: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let panicked = |_| Err(io::Error::other(format!("the {half} of the dialer's stream panicked")));
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(panicked)
+    user_code::catch(code).unwrap_or_else(panicked)
 }
 
 impl ReadHalf {
-    /// Waits for as long as it takes until there is something, the end of the stream, or an error.
+    /// Waits, without a limit, for bytes, the end of the stream, or an error.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = loop {
             match self.read_once(buffer) {
-                // A signal that is handled on this thread says nothing about the stream.
+                // A signal was handled on this thread. The stream is unaffected.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result?,
             }
@@ -136,7 +140,7 @@ impl ReadHalf {
         Ok(count)
     }
 
-    /// Like `read`, but until the deadline where the stream can be told; what cannot be is ended by its close_handle.
+    /// Like `read`, but a read from a socket ends at the deadline.
     pub fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         let count = loop {
             let left = time_left(deadline)?;
@@ -162,12 +166,12 @@ impl ReadHalf {
         }
     }
 
-    /// Whether `read_until` ends by itself.
+    /// Whether `read_until` ends at its deadline.
     pub fn keeps_deadlines(&self) -> bool {
         matches!(&self.source, Source::Socket(_))
     }
 
-    /// From here on reads have no deadline.
+    /// Removes the deadline of reads.
     pub fn wait_for_ever(&self) -> io::Result<()> {
         match &self.source {
             Source::Socket(socket) => socket.set_read_timeout(None),
@@ -175,7 +179,7 @@ impl ReadHalf {
         }
     }
 
-    /// Whether nothing has come, not even the end of the stream.
+    /// Whether the peer has sent nothing, not even the end of the stream.
     pub fn is_silent(&self) -> bool {
         let Source::Socket(socket) = &self.source else { return false };
         let silent = socket.set_nonblocking(true).is_ok()
@@ -185,12 +189,12 @@ impl ReadHalf {
 }
 
 impl WriteHalf {
-    /// Writes some of it. `WouldBlock` when the time is over and nothing could be written.
+    /// Writes some of the bytes. `WouldBlock` if none could be written in time.
     pub fn write(&mut self, data: &[u8], until: Instant) -> io::Result<usize> {
         let count = loop {
             match self.write_once(data, time_left(until).map_err(would_block)?) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Some platforms report the timeout of a write as `TimedOut`, which the layers above take for fatal.
+                // Some platforms report the timeout of a write as `TimedOut`, which is fatal for the layers above.
                 result => break result.map_err(would_block)?,
             }
         };
@@ -216,7 +220,7 @@ impl WriteHalf {
         }
     }
 
-    /// Nothing more is written. What waits for the writing thread is written, if that takes no time.
+    /// Ends writing. Blocks that wait for the writing thread are written if that is quick.
     pub fn finish(&mut self) {
         if let Sink::Writer { queue, thread } = std::mem::replace(&mut self.sink, Sink::Finished) {
             drop(queue);
@@ -235,13 +239,13 @@ impl CloseHandle {
     }
 }
 
-/// What is left until a deadline; an error when nothing is, because sockets take a timeout of zero for none at all.
+/// The time until a deadline. An error if it is over, because a timeout of zero means none to sockets.
 fn time_left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// `WouldBlock` would tell the layers above to come again, but the deadline is over.
+/// With `WouldBlock` the layers above would try again, although the deadline is over.
 pub(crate) fn timed_out(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
@@ -269,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closer_wakes_a_read_that_blocks() {
+    fn a_close_handle_wakes_a_read_that_blocks() {
         let (ours, _peer) = pair();
         let Halves { mut read_half, close_handle, .. } = Halves::of_socket(ours, &Arc::default());
         let waiting = thread::spawn(move || read_half.read(&mut [0]));
@@ -277,7 +281,7 @@ mod tests {
         assert_eq!(waiting.join().expect("no panic").expect("end of stream"), 0);
     }
 
-    /// Does with each write what the closure says.
+    /// A writer whose closure handles each write.
     struct Writer<F>(F);
 
     impl<F: FnMut(&[u8]) -> io::Result<usize>> Write for Writer<F> {
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn c11_a_writer_that_takes_nothing_does_not_hold_up_who_writes() {
+    fn c11_a_writer_that_blocks_does_not_delay_the_write_half() {
         let (release, stuck) = bounded::<()>(0);
         let mut halves =
             connection(move |_| Err(stuck.recv().map_or_else(io::Error::other, |()| io::ErrorKind::Other.into())));
@@ -321,14 +325,11 @@ mod tests {
         };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         drop(release);
-        assert!(
-            halves.read_half.read(&mut [0]).is_err(),
-            "what cannot be written is closed, and the reader is told why"
-        );
+        assert!(halves.read_half.read(&mut [0]).is_err(), "the stream is closed, and the read half returns the error");
     }
 
     #[test]
-    fn c11_the_end_of_the_writer_is_told_where_the_stream_is_read() {
+    fn c11_the_read_half_returns_the_error_of_the_writer() {
         let mut halves = connection(|_| Err(io::ErrorKind::StorageFull.into()));
         halves.write_half.write(b"x", soon()).expect("it is only queued");
         assert_eq!(halves.read_half.read(&mut [0]).expect_err("closed").kind(), io::ErrorKind::StorageFull);
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn c11_what_waits_is_written_before_the_end() {
+    fn c11_waiting_blocks_are_written_before_the_end() {
         let (taken, all) = crossbeam_channel::unbounded();
         let mut halves = connection(move |data| taken.send(data.len()).map(|()| data.len()).map_err(io::Error::other));
         for _ in 0..3 {
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn c3_a_deadline_that_has_nearly_come_is_no_deadline_that_never_comes() {
+    fn c3_a_deadline_that_is_nearly_over_is_kept() {
         let (ours, _peer) = pair();
         ours.set_read_timeout(Some(Duration::from_nanos(1))).expect("a socket");
         assert!(ours.read_timeout().expect("a socket").is_some(), "not rounded down to none");

@@ -1,4 +1,4 @@
-//! Plain or TLS, over the transport. Through an `https://` proxy it is TLS inside TLS.
+//! A stream with or without TLS over a transport. Through an `https://` proxy it is TLS inside TLS.
 
 use std::io::{self, Read, Write};
 
@@ -81,8 +81,8 @@ pub(crate) fn late_refusal(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref().filter(|error| matches!(error, Error::Tls { .. }))
 }
 
-#[cfg(feature = "native-tls")]
 /// A stream after its handshake.
+#[cfg(feature = "native-tls")]
 pub(crate) struct Secured {
     pub stream: TlsStream<MaybeTlsStream>,
     /// The name that was verified.
@@ -107,7 +107,7 @@ impl Secured {
 
     /// Puts an [`Error::Tls`] inside the error if the peer refuses. An end of the stream without a `close_notify` alert
     /// becomes `UnexpectedEof`.
-    fn told(&self, error: io::Error) -> io::Error {
+    fn explained(&self, error: io::Error) -> io::Error {
         use io::ErrorKind::{TimedOut, UnexpectedEof, WouldBlock};
         if matches!(error.kind(), WouldBlock | TimedOut) || late_refusal(&error).is_some() {
             return error;
@@ -123,7 +123,7 @@ impl Secured {
 #[cfg(feature = "native-tls")]
 impl Read for Secured {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buffer).map_err(|error| self.told(error))
+        self.stream.read(buffer).map_err(|error| self.explained(error))
     }
 }
 

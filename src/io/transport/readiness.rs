@@ -1,4 +1,4 @@
-//! A descriptor that is readable while something waits.
+//! A descriptor that is readable while notifications wait.
 
 use std::{
     io::{self, Read, Write},
@@ -6,11 +6,10 @@ use std::{
     sync::Arc,
 };
 
-/// The queue's side of it. One byte lies in the pair of sockets, or none: so neither side ever blocks, and nobody has to
-/// count.
+/// A pair of sockets that holds one byte or none. So neither side ever blocks, and no count is needed.
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    /// The end that the user waits on, and that nobody else reads from.
+    /// The end that the program waits on. Only [`set`](Self::set) reads from it.
     readable: Arc<UnixStream>,
     writable: UnixStream,
     is_readable: bool,
@@ -28,8 +27,8 @@ impl Readiness {
         Arc::clone(&self.readable)
     }
 
-    /// Makes the descriptor readable, or not. Where it would block, somebody else has been at it, and it is so already. Any
-    /// other failure, of which none is known, is made up for by the next change.
+    /// Makes the descriptor readable, or ends that. `WouldBlock` means that the program has changed the pair itself, which is
+    /// as wanted already. After any other failure the next change tries again.
     pub fn set(&mut self, is_readable: bool) {
         if self.is_readable == is_readable {
             return;

@@ -9,27 +9,27 @@ use super::{
 use crate::{
     AuthRequest, ChannelAuth, Error, Name,
     event::Batch,
-    protocol::{auth_response, channel_name::ChannelKind, presence},
-    session::{ChannelQuestion, Generation},
+    protocol::{channel_name::ChannelKind, presence},
+    session::interface::{self, AttemptId, AuthSubject, Generation, PendingAuth},
 };
 
 impl Subscriptions {
     /// All requests that have come up, for one call.
-    pub fn take_questions(&mut self, generation: Generation, socket_id: &Arc<str>) -> Vec<ChannelQuestion> {
-        let mut questions = Vec::new();
+    pub fn take_auth_requests(&mut self, generation: Generation, socket_id: &Arc<str>) -> Vec<PendingAuth> {
+        let mut requests = Vec::new();
         for name in std::mem::take(&mut self.to_authorize) {
-            let Some(number) = self.by_name.get(&name).and_then(Subscription::asks) else { continue };
-            let request = AuthRequest::new(name.clone(), Arc::clone(socket_id));
-            questions.push(ChannelQuestion { generation, number, channel: name, request });
+            let Some(attempt) = self.by_name.get(&name).and_then(Subscription::asks) else { continue };
+            let subject = AuthSubject::Channel(AuthRequest::new(name, Arc::clone(socket_id)));
+            requests.push(PendingAuth { generation, attempt, subject });
         }
-        questions
+        requests
     }
 
     /// A request was answered. Returns false if the answer is no longer of use.
     pub fn answered(
         &mut self,
         name: &Name,
-        number: u64,
+        attempt: AttemptId,
         answer: Result<ChannelAuth, Error>,
         user: User,
         batch: &mut Batch,
@@ -37,14 +37,11 @@ impl Subscriptions {
     ) -> bool {
         let Some(subscription) = self.by_name.get(name) else { return false };
         match subscription.progress {
-            Progress::Authorizing(attempt) if subscription.asks_permission(number) => {
-                self.authorized(name, attempt, answer, user, batch);
+            // The answer may be that to an earlier attempt for the same socket.
+            Progress::Authorizing(current) if subscription.asks_permission(attempt) => {
+                self.authorized(name, current, answer, user, batch);
             }
-            _ if subscription.awaits(number) => {
-                let malformed = |reason| Error::AuthMalformed { channel: Some(name.to_string()), reason };
-                let checked = answer.and_then(|auth| auth_response::checked_channel(auth, name).map_err(malformed));
-                self.end_of_fetch(name, number, checked, batch, now);
-            }
+            _ if subscription.awaits(attempt) => self.end_of_fetch(name, attempt, answer, batch, now),
             _ => return false,
         }
         true
@@ -52,15 +49,15 @@ impl Subscriptions {
 
     /// Uses the permission of the program. It serves the current socket only.
     pub fn use_ready_permission(&mut self, name: &Name, user: User, batch: &mut Batch, now: Instant) {
-        let number = self.begin_attempt(name, now);
+        let attempt = self.begin_attempt(name, now);
         let Some(auth) = self.by_name.get_mut(name).and_then(|subscription| subscription.ready.take()) else { return };
-        self.authorized(name, number, Ok(auth), user, batch);
+        self.authorized(name, attempt, interface::checked(auth, name), user, batch);
     }
 
     fn authorized(
         &mut self,
         name: &Name,
-        number: u64,
+        attempt: AttemptId,
         answer: Result<ChannelAuth, Error>,
         user: User,
         batch: &mut Batch,
@@ -69,7 +66,6 @@ impl Subscriptions {
         let kind = subscription.kind;
         let malformed = |reason| Error::AuthMalformed { channel: Some(name.to_string()), reason };
         let checked = answer.and_then(|auth| {
-            let auth = auth_response::checked_channel(auth, name).map_err(malformed)?;
             let names_user = names_user(kind, &auth).map_err(malformed)?;
             let kept = Permission::within(&self.budget, auth);
             let kept =
@@ -88,7 +84,7 @@ impl Subscriptions {
                 subscription.permission = Some(permission);
                 let waits = !names_user && matches!(user, User::Pending);
                 subscription.progress =
-                    if waits { Progress::AwaitingUser(number) } else { Progress::Authorized(number) };
+                    if waits { Progress::AwaitingUser(attempt) } else { Progress::Authorized(attempt) };
                 if !waits {
                     self.enqueue(name);
                 }
@@ -102,24 +98,24 @@ impl Subscriptions {
             .by_name
             .values()
             .filter_map(|subscription| match subscription.progress {
-                Progress::AwaitingUser(number) => Some((subscription.channel.intent.name().clone(), number)),
+                Progress::AwaitingUser(attempt) => Some((subscription.channel.intent.name().clone(), attempt)),
                 _ => None,
             })
             .collect();
-        for (name, number) in waiting {
+        for (name, attempt) in waiting {
             let permission = self.by_name.get_mut(&name).and_then(|subscription| subscription.permission.take());
             if let Some(permission) = permission {
-                self.authorized(&name, number, Ok(permission.auth), user, batch);
+                self.authorized(&name, attempt, Ok(permission.auth), user, batch);
             }
         }
     }
 }
 
 impl Subscription {
-    /// The number of the request to make.
-    fn asks(&self) -> Option<u64> {
+    /// The attempt whose request is to be made.
+    fn asks(&self) -> Option<AttemptId> {
         match self.progress {
-            Progress::Authorizing(_) => Some(self.last_question),
+            Progress::Authorizing(_) => Some(self.last_auth_request),
             _ => self.channel_key.as_ref().and_then(|channel_key| channel_key.fetching()),
         }
     }

@@ -16,6 +16,7 @@ use crate::{
         presence,
         secretbox::{OpenError, SharedSecret, data_of},
     },
+    session::interface::AttemptId,
 };
 
 impl Subscriptions {
@@ -77,9 +78,9 @@ impl Subscriptions {
     }
 
     fn fetch_key(&mut self, name: Name, now: Instant) {
-        let number = self.begin_attempt(&name, now);
+        let attempt = self.begin_attempt(&name, now);
         if let Some(channel_key) = self.subscribed(&name).and_then(|subscription| subscription.channel_key.as_mut()) {
-            channel_key.fetch(number, now);
+            channel_key.fetch(attempt, now);
         }
         self.to_authorize.push(name);
     }
@@ -89,7 +90,7 @@ impl Subscriptions {
     pub fn end_of_fetch(
         &mut self,
         name: &Name,
-        number: u64,
+        attempt: AttemptId,
         answer: Result<ChannelAuth, Error>,
         batch: &mut Batch,
         now: Instant,
@@ -97,7 +98,8 @@ impl Subscriptions {
         let has_common_decoder = self.rules.has_decoder;
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         let has_decoder = has_common_decoder || subscription.own.has_decoder;
-        let Some(channel_key) = subscription.channel_key.as_mut().filter(|channel_key| channel_key.is_fetching(number))
+        let Some(channel_key) =
+            subscription.channel_key.as_mut().filter(|channel_key| channel_key.is_fetching(attempt))
         else {
             return;
         };

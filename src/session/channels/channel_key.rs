@@ -8,6 +8,7 @@ use std::{
 use crate::{
     delivery::memory_budget::{MemoryBudget, Reservation},
     protocol::secretbox::{OpenError, SharedSecret},
+    session::interface::AttemptId,
 };
 
 /// The minimum time between two fetches of one key, because a fetch that follows at once would bring the same key (E2).
@@ -24,7 +25,7 @@ pub(crate) struct ChannelKey {
     /// The time at which the last fetch began or ended.
     last_fetch: Option<Instant>,
     /// The request for a new key, if one is under way.
-    fetching: Option<u64>,
+    fetching: Option<AttemptId>,
     queue: VecDeque<EncryptedEvent>,
     /// The part of the memory budget that the queue takes.
     reservation: Reservation,
@@ -103,18 +104,18 @@ impl ChannelKey {
     }
 
     /// A fetch of the key begins.
-    pub fn fetch(&mut self, number: u64, now: Instant) {
-        self.fetching = Some(number);
+    pub fn fetch(&mut self, attempt: AttemptId, now: Instant) {
+        self.fetching = Some(attempt);
         self.last_fetch = Some(now);
     }
 
     /// The request for a newer key, if one is under way.
-    pub fn fetching(&self) -> Option<u64> {
+    pub fn fetching(&self) -> Option<AttemptId> {
         self.fetching
     }
 
-    pub fn is_fetching(&self, number: u64) -> bool {
-        self.fetching == Some(number)
+    pub fn is_fetching(&self, attempt: AttemptId) -> bool {
+        self.fetching == Some(attempt)
     }
 
     /// The fetch has ended, perhaps with a new key. Returns the queued events, each with its result.
@@ -184,7 +185,7 @@ mod tests {
             DecryptOutcome::FetchKey { fits: true },
             "the key of the subscription counts as no fetch"
         );
-        channel_key.fetch(7, now);
+        channel_key.fetch(AttemptId(7), now);
         assert_eq!(
             channel_key.decrypt(encrypted(1, "c"), now),
             DecryptOutcome::Queued,
@@ -202,7 +203,7 @@ mod tests {
             let start = Instant::now();
             let mut channel_key = channel_key();
             assert_eq!(channel_key.decrypt(encrypted(2, "a"), start), DecryptOutcome::FetchKey { fits: true });
-            channel_key.fetch(1, start);
+            channel_key.fetch(AttemptId(1), start);
             channel_key.fetched(result, start);
             let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
             assert_eq!(channel_key.decrypt(encrypted(2, "a"), almost), DecryptOutcome::Failed(OpenError::WrongKey));
@@ -217,7 +218,7 @@ mod tests {
     fn e2_another_connection_does_not_bring_the_next_fetch_forward() {
         let start = Instant::now();
         let mut first = channel_key();
-        first.fetch(1, start);
+        first.fetch(AttemptId(1), start);
         let mut second = ChannelKey::new(key(1), &MemoryBudget::of_session(), first.last_fetch());
         assert_eq!(second.decrypt(encrypted(2, "a"), start), DecryptOutcome::Failed(OpenError::WrongKey));
         assert_eq!(
@@ -240,7 +241,7 @@ mod tests {
         let now = Instant::now();
         let mut channel_key = channel_key();
         assert_eq!(channel_key.decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: true });
-        channel_key.fetch(1, now);
+        channel_key.fetch(AttemptId(1), now);
         let mut waiting = 1;
         while channel_key.decrypt(encrypted(2, "x"), now) == DecryptOutcome::Queued {
             waiting += 1;
@@ -264,7 +265,7 @@ mod tests {
         let mut channel_keys = [(); 2].map(|()| ChannelKey::new(key(1), &budget, None));
         assert_eq!(channel_keys[0].decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: true });
         assert_eq!(channel_keys[1].decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: false });
-        channel_keys.iter_mut().for_each(|channel_key| channel_key.fetch(1, now));
+        channel_keys.iter_mut().for_each(|channel_key| channel_key.fetch(AttemptId(1), now));
         assert_eq!(channel_keys[1].flush().len(), 1);
         assert_eq!(channel_keys[0].decrypt(encrypted(2, "x"), now), DecryptOutcome::QueueFull);
         channel_keys[0].flush();

@@ -17,6 +17,7 @@ use crate::{
         presence,
         secretbox::SharedSecret,
     },
+    session::interface::AttemptId,
 };
 
 impl Subscriptions {
@@ -140,7 +141,7 @@ impl Subscriptions {
     pub fn refused_in_order(
         &mut self,
         channel: &Name,
-        (attempt, is_a_guess): (u64, bool),
+        (attempt, is_a_guess): (AttemptId, bool),
         error: &ServerError,
         batch: &mut Batch,
         now: Instant,

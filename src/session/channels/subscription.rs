@@ -10,6 +10,7 @@ use crate::{
     protocol::channel_name::ChannelKind,
     session::{
         OwnOptions, Rules,
+        interface::AttemptId,
         limits::unanswered::{Sent, UnansweredMessages},
     },
 };
@@ -33,10 +34,10 @@ pub(crate) struct Subscription {
     /// request. Then the next answer belongs to an older request.
     pub unanswered: u32,
     /// The attempt of the last request.
-    pub last_request: u64,
-    /// The number of the request for a permission that is under way. It may belong to an older intent, whose answer
+    pub last_request: AttemptId,
+    /// The attempt whose request for a permission is under way. It may belong to an older intent, whose answer
     /// serves this one too.
-    pub last_question: u64,
+    pub last_auth_request: AttemptId,
     /// Whether the channel is in `Subscriptions::to_send`.
     pub is_queued: bool,
     /// The time at which the connection was lost, if the channel was subscribed then.
@@ -77,22 +78,22 @@ pub(crate) struct Permission {
     _reservation: Reservation,
 }
 
-/// The number of the attempt distinguishes the attempts of one channel, so that late answers and deadlines have no
+/// The attempt distinguishes the attempts of one channel, so that late answers and deadlines have no
 /// effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// The channel is to be requested, now or after the next connect.
     Wanted,
     /// The authorizer is asked for a permission.
-    Authorizing(u64),
+    Authorizing(AttemptId),
     /// The permission is there. The user is not signed in yet.
-    AwaitingUser(u64),
+    AwaitingUser(AttemptId),
     /// The channel is to be requested with the permission.
-    Authorized(u64),
+    Authorized(AttemptId),
     /// The request waits for its turn on a server that limits messages. Its deadline pauses (S5).
     HeldBack,
     /// The server was asked to subscribe.
-    Requested(u64),
+    Requested(AttemptId),
     Subscribed,
     /// The subscription was refused or timed out. A reconnect or another `subscribe` tries again.
     Failed,
@@ -119,8 +120,8 @@ impl Subscription {
             permission: None,
             at_server: AtServer::No,
             unanswered: 0,
-            last_request: 0,
-            last_question: 0,
+            last_request: AttemptId::default(),
+            last_auth_request: AttemptId::default(),
             is_queued: false,
             lost: None,
             members: MemberList::new(members),
@@ -189,7 +190,7 @@ impl Subscription {
     }
 
     /// Records that a request is sent to the server.
-    pub fn note_request(&mut self, attempt: u64, unanswered: &mut UnansweredMessages, now: Instant) {
+    pub fn note_request(&mut self, attempt: AttemptId, unanswered: &mut UnansweredMessages, now: Instant) {
         let channel = self.channel.intent.name().clone();
         if self.unanswered >= MAX_UNANSWERED {
             unanswered.forget(&channel, 1, now);
@@ -207,12 +208,12 @@ impl Subscription {
     }
 
     /// Whether that attempt is still in progress.
-    pub fn is_pending(&self, number: u64) -> bool {
+    pub fn is_pending(&self, attempt: AttemptId) -> bool {
         match self.progress {
             Progress::Authorizing(of)
             | Progress::AwaitingUser(of)
             | Progress::Authorized(of)
-            | Progress::Requested(of) => of == number,
+            | Progress::Requested(of) => of == attempt,
             Progress::Wanted | Progress::HeldBack | Progress::Subscribed | Progress::Failed | Progress::Withdrawn => {
                 false
             }
@@ -220,16 +221,16 @@ impl Subscription {
     }
 
     /// Whether a permission is still to come as the answer to that request.
-    pub fn asks_permission(&self, number: u64) -> bool {
-        matches!(self.progress, Progress::Authorizing(_)) && self.last_question == number
+    pub fn asks_permission(&self, attempt: AttemptId) -> bool {
+        matches!(self.progress, Progress::Authorizing(_)) && self.last_auth_request == attempt
     }
 
     /// Whether that attempt still waits for a permission, for an answer of the server, or for a newer key.
-    pub fn awaits(&self, number: u64) -> bool {
-        let is_answered = self.unanswered == 0 || self.last_request != number;
-        self.is_pending(number)
+    pub fn awaits(&self, attempt: AttemptId) -> bool {
+        let is_answered = self.unanswered == 0 || self.last_request != attempt;
+        self.is_pending(attempt)
             || !is_answered
-            || self.channel_key.as_ref().is_some_and(|channel_key| channel_key.is_fetching(number))
+            || self.channel_key.as_ref().is_some_and(|channel_key| channel_key.is_fetching(attempt))
     }
 
     /// Whether this is the channel of the signed-in user, to which the client subscribes by itself.

@@ -7,7 +7,7 @@ use std::{
 
 use super::subscription::{AtServer, Progress, Subscription, User};
 use crate::session::{
-    interface::{IsCurrent, OwnOptions, Rules, earliest},
+    interface::{AttemptId, IsCurrent, OwnOptions, Rules, earliest},
     limits::{pacing::Pacing, unanswered::UnansweredMessages},
 };
 use crate::{
@@ -34,8 +34,9 @@ pub(crate) struct Subscriptions {
     pub pacing: Pacing,
     /// The deadlines of attempts, in order, because every attempt has the same timeout. Ended attempts stay until their
     /// deadline.
-    pub deadlines: VecDeque<(Instant, Name, u64)>,
-    pub attempts: u64,
+    pub deadlines: VecDeque<(Instant, Name, AttemptId)>,
+    /// The newest attempt.
+    pub attempts: AttemptId,
     pub connected: bool,
     /// An error without a channel came on this connection. It may have refused another request than the client thinks.
     pub has_ambiguous_error: bool,
@@ -53,7 +54,7 @@ impl Subscriptions {
             held_back: BTreeMap::new(),
             pacing: Pacing::default(),
             deadlines: VecDeque::new(),
-            attempts: 0,
+            attempts: AttemptId::default(),
             connected: false,
             has_ambiguous_error: false,
         }
@@ -89,8 +90,8 @@ impl Subscriptions {
         if is_asked && subscription.ready.is_none() {
             // The authorizer is being asked for the same socket, and its answer serves the new intent, too (S11). The
             // new intent has a deadline of its own.
-            let number = self.begin_attempt(&name, now);
-            return self.set_progress(&name, Progress::Authorizing(number));
+            let attempt = self.begin_attempt(&name, now);
+            return self.set_progress(&name, Progress::Authorizing(attempt));
         }
         subscription.progress = Progress::Wanted;
         self.advance(&name, user, batch, now);
@@ -123,11 +124,11 @@ impl Subscriptions {
         } else if subscription.ready.is_some() {
             self.use_ready_permission(name, user, batch, now);
         } else {
-            let number = self.begin_attempt(name, now);
+            let attempt = self.begin_attempt(name, now);
             self.to_authorize.push(name.clone());
             if let Some(subscription) = self.by_name.get_mut(name) {
-                subscription.progress = Progress::Authorizing(number);
-                subscription.last_question = number;
+                subscription.progress = Progress::Authorizing(attempt);
+                subscription.last_auth_request = attempt;
             }
         }
     }
@@ -140,8 +141,8 @@ impl Subscriptions {
 
     /// Begins another attempt for this channel, with a deadline. The channel of the user has no deadline: servers send
     /// on it from the sign-in on, so nothing waits for its confirmation.
-    pub fn begin_attempt(&mut self, name: &Name, now: Instant) -> u64 {
-        self.attempts += 1;
+    pub fn begin_attempt(&mut self, name: &Name, now: Instant) -> AttemptId {
+        self.attempts.0 += 1;
         self.forget_ended_attempts();
         if !self.by_name.get(name).is_some_and(Subscription::is_user_channel) {
             self.deadlines.push_back((now + self.rules.timeout, name.clone(), self.attempts));
@@ -154,7 +155,7 @@ impl Subscriptions {
     pub fn forget_ended_attempts(&mut self) {
         if self.deadlines.len() > 2 * self.by_name.len() + 64 {
             let by_name = &self.by_name;
-            self.deadlines.retain(|(_, name, number)| by_name.get(name).is_some_and(|s| s.awaits(*number)));
+            self.deadlines.retain(|(_, name, attempt)| by_name.get(name).is_some_and(|s| s.awaits(*attempt)));
         }
     }
 
@@ -263,12 +264,12 @@ impl Subscriptions {
     }
 
     pub fn request(&mut self, name: &Name, unanswered: &mut UnansweredMessages, now: Instant) -> String {
-        let number = match self.by_name.get(name).map(|subscription| subscription.progress) {
-            Some(Progress::Authorized(number)) => number,
+        let attempt = match self.by_name.get(name).map(|subscription| subscription.progress) {
+            Some(Progress::Authorized(attempt)) => attempt,
             _ => self.begin_attempt(name, now),
         };
         let permission = self.by_name.get_mut(name).and_then(|subscription| {
-            subscription.note_request(number, unanswered, now);
+            subscription.note_request(attempt, unanswered, now);
             if !subscription.is_user_channel() {
                 self.pacing.sent(now);
             }
@@ -285,15 +286,15 @@ impl Subscriptions {
     /// A channel that waits for the sign-in of the `user` has no deadline of its own.
     pub fn expire(&mut self, user: User, unanswered: &mut UnansweredMessages, batch: &mut Batch, now: Instant) {
         while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
-            let Some((_, name, number)) = self.deadlines.pop_front() else { return };
+            let Some((_, name, attempt)) = self.deadlines.pop_front() else { return };
             // Most attempts have ended long before.
-            let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(number)) else { continue };
-            if subscription.progress == Progress::AwaitingUser(number) && matches!(user, User::Pending) {
-                self.deadlines.push_back((now + self.rules.timeout, name, number));
+            let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(attempt)) else { continue };
+            if subscription.progress == Progress::AwaitingUser(attempt) && matches!(user, User::Pending) {
+                self.deadlines.push_back((now + self.rules.timeout, name, attempt));
                 continue;
             }
             let is_confirmed_too_early = subscription.is_confirmed_too_early();
-            if subscription.last_request == number {
+            if subscription.last_request == attempt {
                 // The answers are no longer expected.
                 unanswered.forget(&name, std::mem::take(&mut subscription.unanswered), now);
                 if is_confirmed_too_early {
@@ -305,12 +306,12 @@ impl Subscriptions {
             }
             let (channel, after) = (name.to_string(), self.rules.timeout);
             let auth_timeout = Error::AuthTimeout { channel: Some(channel.clone()), after };
-            if subscription.progress == Progress::Authorizing(number) {
+            if subscription.progress == Progress::Authorizing(attempt) {
                 self.fail(&name, "", auth_timeout, batch);
-            } else if subscription.is_pending(number) {
+            } else if subscription.is_pending(attempt) {
                 self.fail(&name, "", Error::SubscriptionTimeout { channel, after }, batch);
             } else {
-                self.end_of_fetch(&name, number, Err(auth_timeout), batch, now);
+                self.end_of_fetch(&name, attempt, Err(auth_timeout), batch, now);
             }
             self.remove_if_done(&name);
         }
@@ -334,8 +335,8 @@ impl Subscriptions {
     }
 
     /// Whether that attempt, or that fetch of a key, is still in progress.
-    pub fn awaits(&self, channel: &str, number: u64) -> bool {
-        self.by_name.get(channel).is_some_and(|s| s.asks_permission(number) || s.awaits(number))
+    pub fn awaits(&self, channel: &str, attempt: AttemptId) -> bool {
+        self.by_name.get(channel).is_some_and(|s| s.asks_permission(attempt) || s.awaits(attempt))
     }
 
     /// Whether the channel is subscribed for this very intent, so that client events may be sent.

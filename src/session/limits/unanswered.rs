@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Name, protocol::message::ServerError};
+use crate::{Name, protocol::message::ServerError, session::interface::AttemptId};
 
 /// A server refuses a client event within this time, or accepts it. An error is held for this time.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ struct Entry {
 pub(crate) enum Sent {
     Subscription {
         channel: Name,
-        attempt: u64,
+        attempt: AttemptId,
     },
     /// The subscription of the channel of the user. Servers may leave it unanswered, so no error is attributed to it.
     UserChannel {
@@ -91,7 +91,7 @@ pub(crate) struct Attribution {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    Subscription { channel: Name, attempt: u64 },
+    Subscription { channel: Name, attempt: AttemptId },
     SignIn,
     ClientEvent(RefusedClientEvent),
     Unknown,
@@ -493,7 +493,7 @@ mod tests {
     }
 
     fn subscription(channel: &str, attempt: u64) -> Sent {
-        Sent::Subscription { channel: channel.into(), attempt }
+        Sent::Subscription { channel: channel.into(), attempt: AttemptId(attempt) }
     }
 
     fn client_event(event: &str) -> Sent {
@@ -521,7 +521,7 @@ mod tests {
         let either = RefusedClientEvent { channel: Some("private-room".into()), event: None };
         let expected = [
             (Refused::ClientEvent(either), "0".to_owned()),
-            (Refused::Subscription { channel: "x".into(), attempt: 1 }, "1".to_owned()),
+            (Refused::Subscription { channel: "x".into(), attempt: AttemptId(1) }, "1".to_owned()),
         ];
         assert_eq!(attributions(&mut unanswered), expected);
         assert!(unanswered.is_empty(), "the other client event was accepted");
@@ -537,7 +537,7 @@ mod tests {
         unanswered.answered("x", now);
         assert_eq!(
             attributions(&mut unanswered),
-            [(Refused::Subscription { channel: "x".into(), attempt: 1 }, "0".to_owned())]
+            [(Refused::Subscription { channel: "x".into(), attempt: AttemptId(1) }, "0".to_owned())]
         );
         assert!(unanswered.is_empty());
     }

@@ -40,12 +40,7 @@ fn a6_channel_data_goes_out_byte_for_byte() {
 fn r8_a_permission_for_an_older_socket_is_dropped() {
     let mut s = Scenario::connected();
     s.wants(2, "private-room");
-    let late = Answer::Channel {
-        generation: s.session.generation,
-        number: s.asked()[0].1,
-        channel: Name::from("private-room"),
-        auth: private(),
-    };
+    let late = permit(s.request_of("private-room"), private());
     s.lose().reconnect();
     s.outputs.retain(|output| matches!(output, Output::Effect(Effect::Authorize(_))));
     s.input(Input::Answered(late));
@@ -69,13 +64,12 @@ fn s2_unsubscribing_while_it_is_authorised_wins_at_once() {
 fn s2_a_permission_for_an_older_wish_is_dropped() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
-    let (generation, number) = (s.session.generation, s.asked()[0].1);
+    let late = permit(s.request_of("private-room"), private());
     s.forgets(&room);
     room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)]));
-    let channel = Name::from("private-room");
-    s.input(Input::Answered(Answer::Channel { generation, number, channel, auth: private() }));
-    assert!(s.sent().is_empty(), "the second wish has a question of its own");
+    s.input(Input::Answered(late));
+    assert!(s.sent().is_empty(), "the second wish has a request of its own");
     s.answer("private-room", private());
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
 }
@@ -89,8 +83,7 @@ fn s11_unsubscribe_and_subscribe_during_one_question_are_one_subscribe() {
     room.activate();
     s.input(Input::IntentChanges(vec![wish(&room)])).pass(29 * SECOND);
     assert!(s.errors().is_empty(), "S5: the new wish has a time of its own");
-    let number = s.asked()[0].1;
-    assert!(s.session.awaits_channel(s.session.generation, "private-room", number));
+    assert!(s.session.awaits(&s.request_of("private-room")));
     s.answer("private-room", private());
     assert_eq!(s.asked().len(), 1, "one question");
     assert_eq!(s.sent().iter().filter(|text| **text == subscribe_private("private-room")).count(), 1);

@@ -93,8 +93,8 @@ impl Replay {
                 let auth = UserAuth::new(string(&data["auth"]), string(&data["user_data"]));
                 let call = self.scenario.call();
                 self.scenario.input(Input::SignIn(call));
-                let (generation, number) = (self.scenario.session.generation, self.scenario.session.sign_in.number());
-                self.scenario.input(Input::Answered(Answer::User { generation, number, auth: Ok(auth) }));
+                let answer = vouch(self.scenario.request_of_user(), Ok(auth));
+                self.scenario.input(Input::Answered(answer));
             }
             (Some(event), _) if event.starts_with("client-") => {
                 let channel = message["channel"].as_str().unwrap_or_default();

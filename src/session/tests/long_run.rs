@@ -151,7 +151,7 @@ impl Day {
                         self.s.establish();
                     }
                     Output::Send(text) => self.reply(text.expose()),
-                    Output::Effect(Effect::Authorize(question)) => self.answer(question),
+                    Output::Effect(Effect::Authorize(requests)) => self.answer(requests),
                     Output::Close { .. } | Output::Effect(Effect::StopReader(_)) => {}
                 }
             }
@@ -174,24 +174,17 @@ impl Day {
         };
     }
 
-    fn answer(&mut self, question: Question) {
-        let answers = match question {
-            Question::User { generation, number, .. } => vec![Answer::User { generation, number, auth: proof() }],
-            Question::Channels(questions) => questions.into_iter().map(|question| self.permit(question)).collect(),
-        };
-        for answer in answers {
+    fn answer(&mut self, requests: Vec<PendingAuth>) {
+        for request in requests {
+            let answer = match request.subject.channel() {
+                None => vouch(request, proof()),
+                Some(ENCRYPTED) => permit(request, permission(self.key)),
+                Some(LOBBY) => permit(request, presence("1")),
+                Some(REFUSED) => permit(request, Err(refused())),
+                Some(_) => permit(request, private()),
+            };
             self.s.input(Input::Answered(answer));
         }
-    }
-
-    fn permit(&self, ChannelQuestion { generation, number, channel, .. }: ChannelQuestion) -> Answer {
-        let auth = match &*channel {
-            ENCRYPTED => permission(self.key),
-            LOBBY => presence("1"),
-            REFUSED => Err(refused()),
-            _ => private(),
-        };
-        Answer::Channel { generation, number, channel, auth }
     }
 
     /// Counts what the user is told, and keeps nothing of it.

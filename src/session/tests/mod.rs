@@ -22,7 +22,7 @@ use std::{
 
 use super::{connection::phase::Phase, *};
 use crate::{
-    ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Name, Notification, Reconnect, UserAuth,
+    ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Notification, Reconnect, UserAuth,
     delivery::{CallId, Delivery},
     event::{Event, Intent, Stamp},
     protocol::frame::Outgoing,
@@ -180,21 +180,40 @@ impl Scenario {
         self.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Dial { .. }))).count()
     }
 
-    /// The channels about which those who authorise were asked, each with the number of the question.
-    fn asked(&self) -> Vec<(&str, u64)> {
-        let questions = self.outputs.iter().filter_map(|output| match output {
-            Output::Effect(Effect::Authorize(Question::Channels(questions))) => Some(questions),
+    /// The requests for permissions, of channels and of the user.
+    fn auth_requests(&self) -> impl DoubleEndedIterator<Item = &PendingAuth> {
+        let requests = self.outputs.iter().filter_map(|output| match output {
+            Output::Effect(Effect::Authorize(requests)) => Some(requests),
             _ => None,
         });
-        questions.flatten().map(|question| (question.request.channel(), question.number)).collect()
+        requests.flatten()
     }
 
-    /// Answers the last question about a channel.
+    /// The channels for which a permission was asked, each with the attempt.
+    fn asked(&self) -> Vec<(&str, u64)> {
+        let channels = self.auth_requests().filter_map(|request| Some((request.subject.channel()?, request.attempt.0)));
+        channels.collect()
+    }
+
+    /// The last request for this channel.
+    fn request_of(&self, channel: &str) -> PendingAuth {
+        let request = self.auth_requests().rfind(|request| request.subject.channel() == Some(channel));
+        request.expect("it was asked").clone()
+    }
+
+    /// Answers the last request for a channel, on the current socket.
     fn answer(&mut self, channel: &str, auth: Result<ChannelAuth, Error>) -> &mut Self {
-        let (_, number) = *self.asked().iter().rfind(|(asked, _)| *asked == channel).expect("it was asked");
-        let generation = self.session.generation;
-        let channel = Name::from(channel);
-        self.input(Input::Answered(Answer::Channel { generation, number, channel, auth }))
+        let request = PendingAuth { generation: self.session.generation, ..self.request_of(channel) };
+        self.input(Input::Answered(permit(request, auth)))
+    }
+
+    /// The request for a proof that the session waits for, or would wait for.
+    fn request_of_user(&self) -> PendingAuth {
+        PendingAuth {
+            generation: self.session.generation,
+            attempt: self.session.sign_in.attempt(),
+            subject: AuthSubject::User { socket_id: Arc::clone(&self.session.socket_id) },
+        }
     }
 
     fn states(&self) -> Vec<ConnectionState> {
@@ -240,6 +259,25 @@ impl Scenario {
                 _ => None,
             })
             .collect()
+    }
+}
+
+/// The answer of an authorizer of channels.
+fn permit(pending: PendingAuth, auth: Result<ChannelAuth, Error>) -> AuthAnswer {
+    match auth {
+        Ok(auth) => {
+            let outcome = AuthOutcome::channel(pending.subject.request().expect("it is for a channel"), auth);
+            pending.answered(outcome)
+        }
+        Err(error) => pending.failed(error),
+    }
+}
+
+/// The answer of an authenticator.
+fn vouch(pending: PendingAuth, auth: Result<UserAuth, Error>) -> AuthAnswer {
+    match auth {
+        Ok(auth) => pending.answered(AuthOutcome::user(auth)),
+        Err(error) => pending.failed(error),
     }
 }
 

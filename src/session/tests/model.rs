@@ -19,7 +19,7 @@ enum Step {
     UnsubscribeAndSubscribe(usize),
     /// The user changes his mind during the turn that comes next.
     ChangeMeanwhile(usize),
-    /// The oldest question is answered with a permission.
+    /// The oldest request is answered with a permission.
     Allow,
     /// It is answered with a refusal.
     Refuse,
@@ -33,7 +33,7 @@ enum Step {
     /// A client event is sent on the first of the private channels, if that is subscribed.
     Trigger,
     Pass(u64),
-    /// The oldest question of an older connection is answered yet.
+    /// The oldest request of an older connection is answered yet.
     AnswerLate,
 }
 
@@ -76,8 +76,8 @@ struct Model {
     /// One of either came on this connection. It may have been taken for the refusal of another message than it was.
     doubts: bool,
     numbers: u64,
-    questions: Vec<ChannelQuestion>,
-    late: Vec<ChannelQuestion>,
+    pending: Vec<PendingAuth>,
+    late: Vec<PendingAuth>,
 }
 
 impl Model {
@@ -93,7 +93,7 @@ impl Model {
             nameless: 0,
             doubts: false,
             numbers: 0,
-            questions: Vec::new(),
+            pending: Vec::new(),
             late: Vec::new(),
         }
     }
@@ -125,8 +125,8 @@ impl Model {
             Step::Trigger => self.trigger(),
             Step::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
             Step::AnswerLate => {
-                if let Some(question) = self.late.pop() {
-                    self.answer(&question, true);
+                if let Some(request) = self.late.pop() {
+                    self.answer(request, true);
                 }
             }
         }
@@ -152,7 +152,7 @@ impl Model {
         self.scenario.lose();
         self.subscribed.clear();
         self.requests.clear();
-        self.late.append(&mut self.questions);
+        self.late.append(&mut self.pending);
         self.scenario.wait_for_attempt();
         self.accept();
     }
@@ -169,17 +169,17 @@ impl Model {
     }
 
     fn answer_oldest(&mut self, allowed: bool) {
-        if !self.questions.is_empty() {
-            let question = self.questions.remove(0);
-            self.answer(&question, allowed);
+        if !self.pending.is_empty() {
+            let request = self.pending.remove(0);
+            self.answer(request, allowed);
         }
     }
 
-    fn answer(&mut self, question: &ChannelQuestion, allowed: bool) {
-        let ChannelQuestion { generation, number, channel, request, .. } = question.clone();
+    fn answer(&mut self, pending: PendingAuth, allowed: bool) {
+        let request = pending.subject.request().expect("it is for a channel");
         let auth = ChannelAuth::new(format!("{} {}", request.socket_id(), request.channel()));
         let auth = if allowed { Ok(auth.channel_data(r#"{"user_id":"me"}"#)) } else { Err(refused()) };
-        self.scenario.input(Input::Answered(Answer::Channel { generation, number, channel, auth }));
+        self.scenario.input(Input::Answered(permit(pending, auth)));
     }
 
     fn confirm(&mut self, confirmed: bool) {
@@ -238,9 +238,7 @@ impl Model {
         let outputs = &self.scenario.outputs[self.seen..];
         for output in outputs {
             match output {
-                Output::Effect(Effect::Authorize(Question::Channels(questions))) => {
-                    self.questions.extend(questions.iter().cloned())
-                }
+                Output::Effect(Effect::Authorize(requests)) => self.pending.extend(requests.iter().cloned()),
                 // A client event.
                 Output::Send(text) if text.expose() == "the message" => {
                     self.numbers += 1;
@@ -302,7 +300,7 @@ impl Model {
     }
 
     fn answer_everything(&mut self) {
-        while !self.questions.is_empty() || !self.requests.is_empty() {
+        while !self.pending.is_empty() || !self.requests.is_empty() {
             self.answer_oldest(true);
             self.serve();
             self.confirm(true);

@@ -19,16 +19,12 @@ impl Scenario {
 
     /// How often it was asked who the user is.
     pub fn asked_who(&self) -> usize {
-        self.outputs
-            .iter()
-            .filter(|output| matches!(output, Output::Effect(Effect::Authorize(Question::User { .. }))))
-            .count()
+        self.auth_requests().filter(|request| request.subject.channel().is_none()).count()
     }
 
     pub fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
-        let generation = self.session.generation;
-        let number = self.session.sign_in.number();
-        self.input(Input::Answered(Answer::User { generation, number, auth }))
+        let answer = vouch(self.request_of_user(), auth);
+        self.input(Input::Answered(answer))
     }
 
     pub fn signed_in_as(&self) -> Vec<&str> {
@@ -187,24 +183,17 @@ fn a8_the_user_is_authenticated_first() {
     let mut s = Scenario::new();
     s.sign_in().wants(2, "private-room");
     s.connect_background().establish();
-    let asks: Vec<_> =
-        s.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Authorize(_)))).collect();
-    assert!(matches!(
-        asks[..],
-        [
-            Output::Effect(Effect::Authorize(Question::User { .. })),
-            Output::Effect(Effect::Authorize(Question::Channels(_)))
-        ]
-    ));
+    let asked: Vec<_> = s.auth_requests().map(|request| request.subject.channel()).collect();
+    assert_eq!(asked, [None, Some("private-room")]);
 }
 
 #[test]
 fn a8_a_proof_for_an_older_socket_is_dropped() {
     let mut s = Scenario::connected();
     s.sign_in();
-    let (generation, number) = (s.session.generation, s.session.sign_in.number());
+    let late = vouch(s.request_of_user(), proof());
     s.lose().reconnect();
-    s.input(Input::Answered(Answer::User { generation, number, auth: proof() }));
+    s.input(Input::Answered(late));
     assert!(!s.sent().contains(&SIGN_IN));
     assert_eq!(s.asked_who(), 2);
 }
@@ -228,9 +217,9 @@ fn a8_the_outcome_of_the_last_call_is_published() {
     };
     let pending = outcome(&mut s, Input::SignIn(CallId(1)));
     assert!(matches!(pending, Some((CallId(1), UserOutcome::Pending))));
-    let (generation, number) = (s.session.generation, s.session.sign_in.number());
+    let refusal = vouch(s.request_of_user(), Err(refused()));
     outcome(&mut s, Input::SignIn(CallId(2)));
-    let failed = outcome(&mut s, Input::Answered(Answer::User { generation, number, auth: Err(refused()) }));
+    let failed = outcome(&mut s, Input::Answered(refusal));
     assert!(matches!(failed, Some((CallId(2), UserOutcome::Failed(_)))));
 }
 

@@ -11,8 +11,8 @@ use crate::{
         message::{ServerError, WatchlistChange},
     },
     session::{
-        Answer, Generation, OwnOptions, Question, Session, channels::User, connection::phase::Phase,
-        limits::unanswered::Sent, sign_in::SignIn,
+        AuthAnswer, AuthOutcome, AuthSubject, OwnOptions, PendingAuth, Session, channels::User,
+        connection::phase::Phase, limits::unanswered::Sent, sign_in::SignIn,
     },
 };
 
@@ -61,8 +61,9 @@ impl Session {
     }
 
     fn request_authentication(&mut self) {
-        let (number, socket_id) = (self.sign_in.number(), Arc::clone(&self.socket_id));
-        self.to_authenticate = Some(Question::User { generation: self.generation, number, socket_id });
+        let subject = AuthSubject::User { socket_id: Arc::clone(&self.socket_id) };
+        let attempt = self.sign_in.attempt();
+        self.to_authenticate = Some(PendingAuth { generation: self.generation, attempt, subject });
     }
 
     fn publish_user(&mut self, outcome: UserOutcome) {
@@ -70,18 +71,21 @@ impl Session {
     }
 
     /// A request for a permission was answered. An answer for an older socket is dropped (R8).
-    pub fn answered(&mut self, answer: Answer, now: Instant) {
-        match answer {
-            Answer::Channel { generation, number, channel, auth } if self.is_current(generation) => {
+    pub fn answered(&mut self, answer: AuthAnswer, now: Instant) {
+        let AuthAnswer { generation, attempt, outcome } = answer;
+        if !self.is_current(generation) {
+            return;
+        }
+        match outcome {
+            AuthOutcome::Channel { channel, auth } => {
                 let user = User::from(&self.sign_in);
-                self.subscriptions.answered(&channel, number, auth, user, &mut self.batch, now);
+                self.subscriptions.answered(&channel, attempt, auth, user, &mut self.batch, now);
             }
-            Answer::User { generation, number, auth } if self.is_current(generation) => {
-                if let Some(Err(error)) = self.sign_in.answered(number, auth) {
+            AuthOutcome::User(proof) => {
+                if let Some(Err(error)) = self.sign_in.answered(attempt, proof) {
                     self.sign_in_failed(error, now);
                 }
             }
-            Answer::Channel { .. } | Answer::User { .. } => {}
         }
     }
 
@@ -167,13 +171,13 @@ impl Session {
     }
 
     /// Whether the answer to this request is still of use.
-    pub fn awaits_channel(&self, generation: Generation, channel: &str, number: u64) -> bool {
-        self.is_current(generation) && self.subscriptions.awaits(channel, number)
-    }
-
-    /// Whether the answer to this request is still of use.
-    pub fn awaits_user(&self, generation: Generation, number: u64) -> bool {
-        self.is_current(generation) && self.sign_in.awaits(number)
+    pub fn awaits(&self, request: &PendingAuth) -> bool {
+        let PendingAuth { generation, attempt, subject } = request;
+        let is_awaited = || match subject {
+            AuthSubject::Channel(request) => self.subscriptions.awaits(request.channel(), *attempt),
+            AuthSubject::User { .. } => self.sign_in.awaits(*attempt),
+        };
+        self.is_current(*generation) && is_awaited()
     }
 
     /// Reports a watchlist event. It is ignored unless a user is signed in or signs in.

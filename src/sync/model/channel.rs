@@ -1,8 +1,12 @@
 //! The channel, with the interface of crossbeam.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crossbeam_channel::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
+use crossbeam_channel::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use shuttle::thread;
 
 use super::lock::{Condvar, Mutex};
@@ -68,6 +72,22 @@ impl<T> Sender<T> {
             TrySendError::Disconnected(message) => SendError(message),
             TrySendError::Full(_) => panic!("a send would have to wait"),
         })
+    }
+
+    /// Tries again and again, because a receiver notifies no sender of room.
+    pub fn send_timeout(&self, message: T, _: Duration) -> Result<(), SendTimeoutError<T>> {
+        let mut message = message;
+        loop {
+            message = match self.try_send(message) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(message)) => return Err(SendTimeoutError::Disconnected(message)),
+                Err(TrySendError::Full(message)) if super::deadline_has_come() => {
+                    return Err(SendTimeoutError::Timeout(message));
+                }
+                Err(TrySendError::Full(message)) => message,
+            };
+            thread::yield_now();
+        }
     }
 
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {

@@ -26,6 +26,10 @@ impl<T> Mutex<T> {
         MutexGuard { mutex: self, held: Some(self.hold()) }
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn hold(&self) -> sync::MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

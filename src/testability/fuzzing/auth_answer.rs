@@ -1,4 +1,4 @@
-//! The answers of auth endpoints, as bodies (A5).
+//! The answers of authorizers (A5).
 
 use std::{collections::BTreeMap, str};
 
@@ -19,7 +19,8 @@ pub fn auth_answer(input: &[u8]) {
 }
 
 fn check_channel(body: &[u8], channel: &str) {
-    let auth = match auth_response::channel_from(body, channel) {
+    let read = auth_response::channel_from(body, channel);
+    let auth = match read.and_then(|auth| auth_response::check_channel(&auth, channel).map(|()| auth)) {
         Ok(auth) => auth,
         Err(reason) => return check_reason(&reason),
     };
@@ -41,14 +42,14 @@ fn check_channel(body: &[u8], channel: &str) {
 }
 
 fn check_user(body: &[u8]) {
-    let auth = match auth_response::user_from(body) {
-        Ok(auth) => auth,
+    let read = auth_response::user_from(body);
+    let (auth, id) = match read.and_then(|auth| auth_response::user_of(&auth).map(|id| (auth, id))) {
+        Ok(proof) => proof,
         Err(reason) => return check_reason(&reason),
     };
     let answer = fields(body);
     check_signature(auth.signature(), &answer);
     assert_eq!(answer["user_data"].as_str(), Some(auth.data()));
-    let id = auth_response::user_of(&auth).expect("it has been checked");
     assert!(!id.is_empty());
     assert_eq!(fields(auth.data().as_bytes())["id"].as_str(), Some(&*id));
     check_message(Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }, |data| {

@@ -4,13 +4,12 @@ use super::bytes::Bytes;
 use crate::{
     Config,
     io::auth::{
-        authorizer::Failure,
+        failure::Failure,
         http::{
             Http,
             scripted::{Scripted, plan_with, sign_in},
         },
     },
-    sync::atomic::AtomicBool,
 };
 
 /// The first bytes are the positions at which the stream is cut, the others are its content.
@@ -57,8 +56,7 @@ impl Outcome {
 fn outcome(sent: &[u8], cuts: &[u8]) -> Outcome {
     let http = Http::over(Scripted::new(sent, cuts));
     let plan = plan_with(&Config::host("key", "localhost"), "http://localhost/auth");
-    let post = sign_in(&plan);
-    match http.post(&post, &AtomicBool::new(false), |body| Ok(body.to_vec())) {
+    match http.post(&sign_in(&plan), |body| Ok(body.to_vec())) {
         Ok(body) => Outcome::Success(body),
         Err(Failure::Refused { status, message, retry_after }) => {
             let status = status.expect("the endpoint was asked");

@@ -15,7 +15,6 @@ use crate::{
         connect::upgrade,
     },
     protocol::{channel_name, frame::Outgoing},
-    sync::atomic::AtomicBool,
 };
 
 /// The number of headers in each upgrade request, and in each request to an auth endpoint.
@@ -284,8 +283,7 @@ fn auth_request(config: Config) -> Option<(Head, String)> {
     }
     let script = Scripted::new(b"HTTP/1.1 200 OK\r\n\r\n", &[]);
     let http = Http::over(script.clone());
-    let no_closure = AtomicBool::new(false);
-    assert!(http.post(&sign_in(&plan_with(&config, endpoint)), &no_closure, |_| Ok(())).is_ok(), "it has been checked");
+    assert!(http.post(&sign_in(&plan_with(&config, endpoint)), |_| Ok(())).is_ok(), "it has been checked");
     let sent = script.sent();
     let end = sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
     let head = Head::parse(&sent[..end]).unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&sent)));

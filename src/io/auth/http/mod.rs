@@ -27,20 +27,22 @@ use ureq::{
 };
 use zeroize::Zeroizing;
 
-pub(crate) use super::authorizer::Failure;
-use super::http::{
-    head_filter::CODING,
-    transport::{Network, NoNames},
-};
+use super::failure::Failure;
 use crate::{
     Error, Source,
-    auth::RequestOptions,
     config::{HttpUrl, Plan},
     error::excerpt,
-    io::{connect::happy_eyeballs::left, guard::fork::ForkGuard, transport::tls},
+    io::{
+        connect::happy_eyeballs::left,
+        guard::{fork::ForkGuard, user_code::CallContext},
+        transport::tls,
+    },
     secret::Wiped,
-    sync::atomic::AtomicBool,
 };
+
+use head_filter::CODING;
+pub(crate) use request::Post;
+use transport::{Network, NoNames};
 
 /// The limit for the body of a success. A permission has a few hundred bytes.
 const MAX_BODY: u64 = 1 << 20;
@@ -60,20 +62,11 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 /// The most bytes that one read of a body takes.
 const CHUNK: usize = 4096;
 
-/// A question to an auth endpoint.
-pub(crate) struct Post<'a> {
-    pub url: &'a HttpUrl,
-    pub options: &'a RequestOptions,
-    pub timeout: Duration,
-    pub socket_id: &'a str,
-    /// The channel to authorise. `None` for signing a user in.
-    pub channel: Option<&'a str>,
-}
-
 /// The HTTP client for the auth endpoints. It lives as long as requests are pending.
 pub(crate) struct Http {
     agent: Agent,
-    process: ForkGuard,
+    /// For the closures of the program that give headers and parameters.
+    context: CallContext,
 }
 
 impl Http {
@@ -96,7 +89,8 @@ impl Http {
             .accept_encoding("")
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "-rust/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: Agent::with_parts(settings, connector, NoNames), process: ForkGuard::current() }
+        let context = CallContext::new(ForkGuard::current());
+        Self { agent: Agent::with_parts(settings, connector, NoNames), context }
     }
 
     /// Interrupts all requests under way, and refuses every request from now on.
@@ -104,17 +98,9 @@ impl Http {
         self.agent.clone().shutdown();
     }
 
-    /// Sends one request, and returns the result of `make` for the body of a success. `inside` is set while user code
-    /// runs.
-    pub fn post<T>(
-        &self,
-        post: &Post<'_>,
-        inside: &AtomicBool,
-        make: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T, Failure> {
-        let (request, body) = request::build(post, inside)?;
-        // A closure may have forked. In the child, the connections still belong to the parent (H7).
-        self.process.check().map_err(|error| Failure::refused(&error.to_string()))?;
+    /// Sends one request, and returns the result of `make` for the body of a success.
+    pub fn post<T>(&self, post: &Post<'_>, make: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<T, Failure> {
+        let (request, body) = request::build(post, self.context)?;
         let deadline = Instant::now() + post.timeout;
         let failed = |error| failure(error, post.url, deadline);
         let mut response = self.send(&request, &body, deadline).map_err(failed)?;

@@ -1,26 +1,33 @@
 //! A request to an auth endpoint (A1). Its credentials are wiped when ureq drops it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
-use super::Post;
 use crate::{
-    auth::Pairs,
-    config::checked_header,
-    io::auth::authorizer::{Failure, user_code},
+    auth::{Pairs, RequestOptions},
+    config::{HttpUrl, checked_header},
+    io::{auth::failure::Failure, guard::user_code::CallContext},
     protocol::percent::encode_to,
     secret::{Secret, Wiped, wiped_bytes},
-    sync::atomic::AtomicBool,
 };
 
-/// Builds the request, with the question, and the fields and headers of the options. `inside` is set while
-/// user code runs.
-pub(crate) fn build(post: &Post<'_>, inside: &AtomicBool) -> Result<(Request<()>, Wiped), Failure> {
+/// A request to an auth endpoint.
+pub(crate) struct Post<'a> {
+    pub url: &'a HttpUrl,
+    pub options: &'a RequestOptions,
+    pub timeout: Duration,
+    pub socket_id: &'a str,
+    /// The channel to authorise. `None` for a sign-in.
+    pub channel: Option<&'a str>,
+}
+
+/// Builds the request, with the socket, the channel, and the fields and headers of the options.
+pub(crate) fn build(post: &Post<'_>, context: CallContext) -> Result<(Request<()>, Wiped), Failure> {
     let options = post.options;
     let channel = post.channel.map(|channel| (options.channel_field.as_str(), channel));
     let own = || [Some((options.socket_field.as_str(), post.socket_id)), channel].into_iter().flatten();
-    let fresh = evaluate(&options.params_with, inside, "parameters")?;
+    let fresh = evaluate(&options.params_with, context, "the closure for the parameters")?;
     let fixed = options.params.iter().chain(&fresh);
     let params = fixed.map(|(name, value)| (name.as_str(), value.expose()));
     // The options cannot replace the client's own fields.
@@ -35,7 +42,7 @@ pub(crate) fn build(post: &Post<'_>, inside: &AtomicBool) -> Result<(Request<()>
     let headers = request.headers_mut();
     add(headers, header::HOST, &post.url.authority())?;
     add(headers, header::CONTENT_TYPE, kind)?;
-    let fresh = evaluate(&options.headers_with, inside, "headers")?;
+    let fresh = evaluate(&options.headers_with, context, "the closure for the headers")?;
     for (name, value) in options.headers.iter().chain(&fresh) {
         let name = checked_header(name, value.expose()).map_err(|reason| Failure::refused(&reason))?;
         add(headers, name, value.expose())?;
@@ -51,11 +58,10 @@ fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Fai
     headers.try_append(name, value).map(drop).map_err(|_| refused())
 }
 
-/// The pairs that the user's closure returns for this request.
-fn evaluate(closure: &Option<Pairs>, inside: &AtomicBool, what: &str) -> Result<Vec<(String, Secret)>, Failure> {
+/// The pairs that the program's closure returns for this request.
+fn evaluate(closure: &Option<Pairs>, context: CallContext, name: &str) -> Result<Vec<(String, Secret)>, Failure> {
     let Some(closure) = closure else { return Ok(Vec::new()) };
-    let evaluated = user_code(inside, || closure());
-    let pairs = evaluated.ok_or_else(|| Failure::refused(&format!("the closure for the {what} panicked")))?;
+    let pairs = Failure::of_call(context, name, || closure())?;
     Ok(pairs.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
 }
 

@@ -3,21 +3,25 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Instant,
 };
 
-use parking_lot::Mutex;
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
 use super::{
-    Post,
+    request::Post,
     transport::{Connection, Socket},
 };
-use crate::{Config, config::Plan, io::transport::cancel::CancelToken};
+use crate::{
+    Config,
+    config::Plan,
+    io::transport::cancel::CancelToken,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 /// The options of the configuration with this endpoint, and without TLS for the socket.
 pub(crate) fn plan_with(config: &Config, url: &str) -> Plan {

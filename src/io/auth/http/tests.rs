@@ -14,14 +14,13 @@ use super::{
     Http,
     scripted::{Scripted, plan_with, sign_in},
 };
-use crate::{Config, io::auth::authorizer::Failure, protocol::auth_response, sync::atomic::AtomicBool};
+use crate::{Config, io::auth::failure::Failure, protocol::auth_response};
 
 const GOOD: &str = "{\"auth\":\"k:s\"}";
 
 /// Asks this URL for the body of the answer.
 fn ask_at(http: &Http, config: &Config, url: &str) -> Result<Vec<u8>, Failure> {
-    let no_closure = AtomicBool::new(false);
-    http.post(&sign_in(&plan_with(config, url)), &no_closure, |body| Ok(body.to_vec()))
+    http.post(&sign_in(&plan_with(config, url)), |body| Ok(body.to_vec()))
 }
 
 fn ask(http: &Http) -> Result<Vec<u8>, Failure> {
@@ -264,7 +263,7 @@ fn a5_the_error_for_an_encoded_body_names_the_coding() {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n");
             let http = Http::over(Scripted::new(&[head.as_bytes(), body].concat(), &[]));
             let plan = plan_with(&Config::host("key", "localhost"), "http://localhost/");
-            let made = http.post(&sign_in(&plan), &AtomicBool::new(false), auth_response::user_from);
+            let made = http.post(&sign_in(&plan), auth_response::user_from);
             let expected = format!("is not JSON; its Content-Encoding is {named}");
             assert!(matches!(&made, Err(Failure::Malformed(reason)) if *reason == expected), "{made:?}");
         }
@@ -294,7 +293,7 @@ fn a1_a_success_may_have_a_mebibyte_and_120_headers() {
 }
 
 #[test]
-fn a1_a_request_has_only_what_it_was_given() {
+fn a1_a_request_has_no_headers_and_fields_beyond_its_options() {
     let script = Scripted::new(b"HTTP/1.1 200 OK\r\n\r\n", &[]);
     let http = Http::over(script.clone());
     let config = Config::host("key", "localhost")
@@ -375,12 +374,12 @@ const RESET: &str = "reset";
 /// Plays these connections one after the other: answers each request, or ends the connection without an answer.
 fn play(listener: &TcpListener, connections: &[&[&str]]) {
     for answers in connections {
-        let mut stream = listener.accept().expect("somebody connects").0;
+        let mut stream = listener.accept().expect("a client connects").0;
         for answer in *answers {
             read_request(&mut stream);
             match *answer {
                 RESET => SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket"),
-                answer => stream.write_all(answer.as_bytes()).expect("somebody reads"),
+                answer => stream.write_all(answer.as_bytes()).expect("the client reads"),
             }
         }
     }
@@ -438,9 +437,9 @@ fn a1_the_status_of_a_refusal_does_not_wait_for_its_body() {
         let config = Config::host("key", "host").auth_timeout(Duration::from_secs(3600));
         let (asked, connection) = mpsc::channel();
         let server = thread::spawn(move || {
-            let mut stream = listener.accept().expect("somebody connects").0;
+            let mut stream = listener.accept().expect("a client connects").0;
             read_request(&mut stream);
-            stream.write_all(answer.as_bytes()).expect("somebody reads");
+            stream.write_all(answer.as_bytes()).expect("the client reads");
             asked.send(stream).expect("the test waits");
         });
         let http = Http::new(&Arc::new(plan_with(&config, &url)), &Arc::default());

@@ -1,5 +1,5 @@
-//! The connections of ureq. They are made like the socket's, so that every wait ends at the deadline and can be
-//! interrupted (C7, C8, H6).
+//! The connections of ureq. They are made like those for the WebSocket, so that every wait ends at the deadline and can
+//! be interrupted (C7, C8, H6).
 
 use std::{
     fmt,
@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
 use ureq::{
     Error as Failed,
     http::{Uri, uri::Authority},
@@ -27,6 +26,7 @@ use crate::{
         transport::{byte_counters::ByteCounters, cancel::CancelToken, maybe_tls::MaybeTlsStream, tls},
     },
     secret::Wiped,
+    sync::Mutex,
 };
 
 /// The buffer of answers has room for the largest head, the bytes that came with its end, and the rewritten head.

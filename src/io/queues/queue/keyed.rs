@@ -3,14 +3,14 @@
 //! The closure that makes the keys is user code, and runs without a lock. A batch is staged under the lock of the
 //! queue. The thread that delivers it then moves it into the queue, unless another thread is doing so already.
 
-use std::{
-    collections::VecDeque,
-    panic::{self, AssertUnwindSafe},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
-use super::waker::Panicked;
-use crate::{Event, event::Batch, sync::Mutex};
+use crate::{
+    Event,
+    event::Batch,
+    io::guard::user_code::{self, CallContext, UserCodeError},
+    sync::Mutex,
+};
 
 /// The closure: the key of an event, or `None` for the rule of the queue.
 pub(crate) type KeyOf = Arc<dyn Fn(&Event) -> Option<String> + Send + Sync>;
@@ -67,26 +67,31 @@ impl Keyed {
         self.staged.lock().is_taking_in = false;
     }
 
-    /// The entries of a batch, each alone with its key. A closure that panics is not called again.
-    pub fn entries(&self, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), Panicked>) {
-        let key_of = self.key_of.lock().clone();
-        let mut outcome = Ok(());
-        let entry = |index| {
-            let closure = key_of.as_ref().filter(|_| outcome.is_ok() && batch.notice(index).is_none());
-            let event = Event::new(Arc::clone(batch), index);
-            let key = closure.map(|closure| panic::catch_unwind(AssertUnwindSafe(|| closure(&event))));
-            let key = key.unwrap_or(Ok(None)).unwrap_or_else(|_| {
-                log::error!("a closure that gives keys to a receiver's events panicked");
-                outcome = Err(Panicked);
-                None
-            });
-            Arc::new(batch.single_with_key(index, key))
-        };
-        let entries = (0..batch.len()).map(entry).collect();
-        let closures = (key_of, if outcome.is_err() { self.disarm() } else { None });
+    /// The entries of a batch, each alone with its key.
+    pub fn entries(&self, context: CallContext, batch: &Arc<Batch>) -> (Vec<Arc<Batch>>, Result<(), UserCodeError>) {
+        let (keys, result) = self.keys(context, batch);
+        let mut keys = keys.into_iter();
+        let entry = |index| Arc::new(batch.single_with_key(index, keys.next().flatten()));
+        ((0..batch.len()).map(entry).collect(), result)
+    }
+
+    /// The keys of a batch, as far as the closure made them. A closure that panics is not called again.
+    fn keys(&self, context: CallContext, batch: &Arc<Batch>) -> (Vec<Option<String>>, Result<(), UserCodeError>) {
+        let Some(key_of) = self.key_of.lock().clone() else { return (Vec::new(), Ok(())) };
+        let mut keys = Vec::with_capacity(batch.len());
+        let called = user_code::call(context, "a closure that gives keys to a receiver's events", || {
+            for index in 0..batch.len() {
+                let is_event = batch.notice(index).is_none();
+                keys.push(if is_event { key_of(&Event::new(Arc::clone(batch), index)) } else { None });
+            }
+        });
+        if called == Err(UserCodeError::Forked) {
+            return (keys, called);
+        }
+        let closures = (key_of, if called.is_err() { self.disarm() } else { None });
         // This may be the last owner of the values in the closure, and dropping them is user code, too.
-        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(closures)));
-        (entries, outcome.and(dropped.map_err(|_| Panicked)))
+        let dropped = user_code::catch(|| drop(closures));
+        (keys, called.and(dropped))
     }
 
     /// Stops making keys. Returns the closure, which the caller drops without a lock.

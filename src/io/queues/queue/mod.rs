@@ -22,6 +22,7 @@ use crate::io::transport::readiness::Readiness;
 use crate::{
     config::Overflow,
     event::Batch,
+    io::guard::user_code::{CallContext, UserCodeError},
     sync::{
         Condvar, Mutex, Sender,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -38,7 +39,7 @@ pub(crate) use keyed::KeyOf;
 pub(crate) use segment::{Segment, Step};
 pub(crate) use selection::Selection;
 pub(crate) use store::{Item, PopError, Taken};
-pub(crate) use waker::{Panicked, WakeUp};
+pub(crate) use waker::WakeUp;
 
 /// The maximum size of the contents in bytes, beside the maximum number of notifications.
 const MAX_BYTES: usize = 16 << 20;
@@ -290,8 +291,8 @@ impl Queue {
     }
 
     /// Wakes the consumer. This runs user code, so the caller holds no lock.
-    pub fn notify(&self) -> Result<(), Panicked> {
-        self.waker.notify()
+    pub fn notify(&self, context: CallContext) -> Result<(), UserCodeError> {
+        self.waker.notify(context)
     }
 
     /// Stops waking the consumer and making keys. Returns the closures, which the caller drops without a lock.
@@ -368,11 +369,14 @@ impl QueueState {
 impl Queue {
     /// Makes the keys of the staged batches and inserts them. This runs user code, so the caller holds no lock. Returns
     /// whether the consumer must be [woken](Self::notify).
-    pub fn take_in(&self) -> (bool, Result<(), Panicked>) {
+    pub fn take_in(&self, context: CallContext) -> (bool, Result<(), UserCodeError>) {
         let Some(keyed) = &self.keyed else { return (true, Ok(())) };
         let (mut must_notify, mut outcome) = (false, Ok(()));
         while let Some(batch) = keyed.begin() {
-            let (entries, result) = keyed.entries(&batch);
+            let (entries, result) = keyed.entries(context, &batch);
+            if result == Err(UserCodeError::Forked) {
+                return (false, result);
+            }
             outcome = outcome.and(result);
             must_notify |= self.insert(entries);
             keyed.end();

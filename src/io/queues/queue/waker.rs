@@ -1,21 +1,17 @@
 //! Wakes a consumer when its queue has entries.
 
-use std::{
-    panic::{self, AssertUnwindSafe},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use crate::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use crate::{
+    io::guard::user_code::{self, CallContext, UserCodeError},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 /// The wake-up closure of the program.
 pub(crate) type WakeUp = Arc<dyn Fn() + Send + Sync>;
-
-/// A wake-up closure has panicked.
-#[derive(Debug)]
-pub(crate) struct Panicked;
 
 /// Calls the wake-up closure after entries were pushed: once, until the consumer polls again.
 ///
@@ -61,14 +57,14 @@ impl Waker {
 
     /// Calls the closure, on the current thread and without a lock. A closure that panics is not called again, because
     /// the call may be for the report of its last panic.
-    pub fn notify(&self) -> Result<(), Panicked> {
+    pub fn notify(&self, context: CallContext) -> Result<(), UserCodeError> {
         let Some(wake_up) = self.wake_up.lock().clone() else { return Ok(()) };
         // The call drops the closure as well, because it may be the last owner of the values in the closure.
-        panic::catch_unwind(AssertUnwindSafe(move || wake_up())).map_err(|_| {
-            log::error!("a handler for a receiver's queue panicked");
-            drop(panic::catch_unwind(AssertUnwindSafe(|| drop(self.disarm()))));
-            Panicked
-        })
+        let result = user_code::call(context, "a handler for a receiver's queue", move || wake_up());
+        if result == Err(UserCodeError::Panicked) {
+            let _ = user_code::catch(|| drop(self.disarm()));
+        }
+        result
     }
 
     /// Stops waking. Returns the closure, which the caller drops without a lock.

@@ -1,4 +1,4 @@
-//! TLS by the platform's library, verified by the platform's roots and by those that the user adds (C8).
+//! TLS with the platform's library. The platform's roots and those of the configuration verify the peer (C8).
 
 #[cfg(feature = "native-tls")]
 mod native;

@@ -1,4 +1,4 @@
-//! WebSocket over a gated stream, RFC 6455. tungstenite does all framing, in both directions.
+//! WebSocket (RFC 6455) over a fed transport. tungstenite does the framing in both directions.
 
 mod codec;
 
@@ -21,7 +21,7 @@ pub(crate) struct WebSocket {
 }
 
 impl WebSocket {
-    /// Takes a stream after the upgrade, with a closed transport. `early` are the bytes that arrived after the upgrade. A
+    /// Takes a stream after the upgrade, whose transport is fed. `early` are the bytes that arrived after the upgrade. A
     /// message may have up to `limit` bytes.
     pub fn new(stream: MaybeTlsStream, early: Vec<u8>, limit: usize) -> Self {
         Self { stream, codec: Codec::new(early, limit) }
@@ -45,7 +45,7 @@ impl WebSocket {
     /// end of the stream. The next [`flush`](Self::flush) answers Pings and close frames.
     pub fn receive(&mut self, bytes: &[u8], each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
         if self.stream.is_tls() {
-            self.stream.transport_mut().bring(bytes);
+            self.stream.transport_mut().feed(bytes);
             return self.codec.read(&mut self.stream, each);
         }
         // Without TLS the bytes need no copy in the transport.

@@ -14,7 +14,7 @@ use crate::{
     delivery::{CallId, Delivery},
     event::Batch,
     protocol::channel_name::ChannelKind,
-    session::{Effect, Generation, Output, Question},
+    session::{AuthSubject, Effect, Generation, Output, PendingAuth},
 };
 
 /// Checks all outputs and notifications of a session.
@@ -98,7 +98,7 @@ impl Watch {
                 self.is_live = false;
             }
             Output::Send(text) => self.sent(text.expose(), now),
-            Output::Effect(Effect::Authorize(question)) => self.asked(question),
+            Output::Effect(Effect::Authorize(requests)) => requests.iter().for_each(|request| self.asked(request)),
             Output::Effect(Effect::StopReader(_)) => {}
         }
     }
@@ -145,13 +145,13 @@ impl Watch {
         assert!(rest == Some(socket_id) || rest == Some("any socket"), "R8: {auth} on {socket_id}");
     }
 
-    fn asked(&self, question: &Question) {
+    fn asked(&self, request: &PendingAuth) {
         assert!(self.is_live, "a request to an authorizer needs a socket");
-        let (generation, socket_id) = match question {
-            Question::Channels(questions) => (questions[0].generation, questions[0].request.socket_id()),
-            Question::User { generation, socket_id, .. } => (*generation, &**socket_id),
+        let socket_id = match &request.subject {
+            AuthSubject::Channel(request) => request.socket_id(),
+            AuthSubject::User { socket_id } => socket_id,
         };
-        assert_eq!(generation, self.generation);
+        assert_eq!(request.generation, self.generation);
         assert!(!socket_id.is_empty());
     }
 

@@ -14,8 +14,8 @@ use crate::{
     delivery::Delivery,
     event::{Batch, Intent},
     session::{
-        Answer, ChannelQuestion, ClientEvent, Effect, Ending, FromSocket, Input, IntentChange, Output, Question,
-        ReadyAuth, Rules, Settings,
+        AuthAnswer, AuthOutcome, AuthSubject, ClientEvent, Effect, Ending, FromSocket, Input, IntentChange, Output,
+        PendingAuth, ReadyAuth, Rules, Settings,
     },
     testability::session_driver::{self, Observer, SessionDriver},
 };
@@ -32,13 +32,13 @@ pub(crate) struct World {
     driver: SessionDriver<Environment>,
     channels: Vec<Arc<Intent>>,
     socket_ids: u64,
-    answered: Option<Question>,
+    answered: Option<PendingAuth>,
 }
 
 /// The pending requests to the server and to the authorizers, and the checks.
 struct Environment {
     watch: Watch,
-    questions: VecDeque<Question>,
+    pending: VecDeque<PendingAuth>,
     /// The requests to subscribe that the server has not answered.
     requests: VecDeque<String>,
     /// The last batch that the session returned.
@@ -55,10 +55,7 @@ impl Observer for Environment {
         match output {
             Output::Effect(Effect::Dial { .. }) => self.requests.clear(),
             Output::Send(text) => self.requests.extend(self.watch.request_in(text.expose())),
-            Output::Effect(Effect::Authorize(Question::Channels(questions))) => {
-                self.questions.extend(questions.into_iter().map(|question| Question::Channels(vec![question])));
-            }
-            Output::Effect(Effect::Authorize(question)) => self.questions.push_back(question),
+            Output::Effect(Effect::Authorize(requests)) => self.pending.extend(requests),
             Output::Close { .. } | Output::Effect(Effect::StopReader(_)) => {}
         }
     }
@@ -104,7 +101,7 @@ impl World {
     pub fn new(settings: Settings) -> Self {
         let environment = Environment {
             watch: Watch::new(settings.subscriptions.has_decoder),
-            questions: VecDeque::new(),
+            pending: VecDeque::new(),
             requests: VecDeque::new(),
             batch: None,
         };
@@ -254,16 +251,15 @@ impl World {
 
     /// The authorizers answer their oldest request, with a permission or a refusal.
     pub fn answer(&mut self, bytes: &mut Bytes<'_>) {
-        let Some(question) = self.driver.questions.pop_front() else { return };
-        let answer = answer(&question, bytes);
-        self.answered = Some(question);
-        self.driver.input(Input::Answered(answer));
+        let Some(request) = self.driver.pending.pop_front() else { return };
+        self.answered = Some(request.clone());
+        self.driver.input(Input::Answered(answer(request, bytes)));
     }
 
     /// The authorizers repeat their last answer.
     pub fn answer_again(&mut self) {
-        let Some(question) = self.answered.take() else { return };
-        self.driver.input(Input::Answered(answer(&question, &mut Bytes::new(&[]))));
+        let Some(request) = self.answered.take() else { return };
+        self.driver.input(Input::Answered(answer(request, &mut Bytes::new(&[]))));
     }
 
     /// Lets time pass, from deadline to deadline.
@@ -295,29 +291,31 @@ impl World {
 }
 
 /// The answer of an authorizer. About half of the answers are permissions.
-fn answer(question: &Question, bytes: &mut Bytes<'_>) -> Answer {
-    let refused = || Error::AuthRefused { channel: None, status: Some(403), message: String::new() };
-    match question {
-        Question::Channels(questions) => {
-            let ChannelQuestion { generation, number, channel, request, .. } = questions[0].clone();
-            let good = allowed(&channel, request.socket_id());
+fn answer(pending: PendingAuth, bytes: &mut Bytes<'_>) -> AuthAnswer {
+    let outcome = match &pending.subject {
+        AuthSubject::Channel(request) => {
+            let good = allowed(request.channel(), request.socket_id());
             let auth = match bytes.below(8) {
-                0 => Err(refused()),
-                1 => Ok(ChannelAuth::new("")),
-                2 => Ok(ChannelAuth::new(good.signature())),
-                3 => Ok(good.shared_secret("AAAA")),
-                key => Ok(good.shared_secret(key_in_base64(u8::try_from(key).unwrap_or_default() % 4))),
+                0 => None,
+                1 => Some(ChannelAuth::new("")),
+                2 => Some(ChannelAuth::new(good.signature())),
+                3 => Some(good.shared_secret("AAAA")),
+                key => Some(good.shared_secret(key_in_base64(u8::try_from(key).unwrap_or_default() % 4))),
             };
-            Answer::Channel { generation, number, channel, auth }
+            auth.map(|auth| AuthOutcome::channel(request, auth))
         }
-        Question::User { generation, number, .. } => {
+        AuthSubject::User { .. } => {
             let auth = match bytes.below(4) {
-                0 => Err(refused()),
-                1 => Ok(UserAuth::new("canary", "{}")),
-                _ => Ok(UserAuth::new("canary", format!(r#"{{"id":"{USER}"}}"#))),
+                0 => None,
+                1 => Some(UserAuth::new("canary", "{}")),
+                _ => Some(UserAuth::new("canary", format!(r#"{{"id":"{USER}"}}"#))),
             };
-            Answer::User { generation: *generation, number: *number, auth }
+            auth.map(AuthOutcome::user)
         }
+    };
+    match outcome {
+        Some(outcome) => pending.answered(outcome),
+        None => pending.failed(Error::AuthRefused { channel: None, status: Some(403), message: String::new() }),
     }
 }
 

@@ -1,7 +1,14 @@
 //! Queues that keep the latest event of each name, as games need for positions.
 
 use super::*;
-use crate::Event;
+use crate::{
+    Event,
+    io::guard::{fork::ForkGuard, user_code::CallContext},
+};
+
+fn context() -> CallContext {
+    CallContext::new(ForkGuard::current())
+}
 
 /// Events by their channel, name and sender.
 fn events(room: &Arc<Intent>, events: &[(&str, Option<&str>)]) -> Batch {
@@ -118,7 +125,7 @@ fn keyed(capacity: usize, key_of: impl Fn(&Event) -> Option<String> + Send + Syn
 
 /// Fills the queue as a delivery does.
 fn deliver(queue: &Queue, batch: Batch) -> bool {
-    queue.push(&Arc::new(batch)) && queue.take_in().1.is_ok()
+    queue.push(&Arc::new(batch)) && queue.take_in(context()).1.is_ok()
 }
 
 #[test]
@@ -160,7 +167,7 @@ fn h4_staged_events_are_delivered_although_the_queue_was_closed_meanwhile() {
     assert!(queue.push(&Arc::new(events(&room, &[("a", None)]))));
     queue.close();
     assert!(!queue.is_closed(), "an event is still staged");
-    assert!(queue.take_in().1.is_ok() && !queue.push(&Arc::new(events(&room, &[("b", None)]))));
+    assert!(queue.take_in(context()).1.is_ok() && !queue.push(&Arc::new(events(&room, &[("b", None)]))));
     assert_eq!(drain(&queue), ["a"]);
     assert!(queue.is_closed());
 }
@@ -173,7 +180,7 @@ fn h1_a_closure_may_deliver_to_its_own_queue() {
         keyed(10, move |event| {
             if let Some(queue) = queue.upgrade().filter(|_| event.name() == "first") {
                 // Another thread, or this one, delivers while keys are being made.
-                assert!(queue.push(&Arc::new(events(&room, &[("second", None)]))) && !queue.take_in().0);
+                assert!(queue.push(&Arc::new(events(&room, &[("second", None)]))) && !queue.take_in(context()).0);
             }
             Some(event.name().to_owned())
         })

@@ -1,21 +1,52 @@
-//! The content of a chunked body (RFC 9112, section 7.1), for a person to read. The bodies of auth endpoints are read
-//! by ureq.
+//! The body of an answer that refuses the upgrade, for the error message.
 
-/// The beginning of a chunked body.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub bytes: Vec<u8>,
-    /// The last chunk has come. Only trailers follow it.
-    pub is_whole: bool,
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
+
+use crate::{error::excerpt, io::transport::maybe_tls::MaybeTlsStream};
+
+/// The time for reading the body. The status is known already.
+pub(crate) const READ_WITHIN: Duration = Duration::from_secs(1);
+
+/// The most bytes of a body that are read. The error quotes up to 200 characters.
+pub(crate) const MAX_BODY: usize = 1024;
+
+/// Reads up to `length` bytes of the body, until an error or the deadline of the stream. `body` has the bytes that came with
+/// the head.
+pub(crate) fn read(stream: &mut MaybeTlsStream, mut body: Vec<u8>, length: usize, is_chunked: bool) -> String {
+    let is_whole = |body: &[u8]| body.len() >= length.min(MAX_BODY) || (is_chunked && content(body).is_whole);
+    while !is_whole(&body) && read_some(stream, &mut body).is_ok_and(|count| count > 0) {}
+    if is_chunked {
+        body = content(&body).bytes;
+    }
+    excerpt(String::from_utf8_lossy(&body).trim())
 }
 
-/// Takes the sizes of the chunks out, wherever the body is cut. Bytes that are not a chunk are content as they stand: a
-/// server that is wrong about its body still says why it refuses.
-pub(crate) fn content(mut body: &[u8]) -> Content {
+/// Adds the bytes of one read. Returns 0 at the end of the stream.
+pub(crate) fn read_some(stream: &mut MaybeTlsStream, into: &mut Vec<u8>) -> io::Result<usize> {
+    let mut chunk = [0; 1024];
+    let count = stream.read(&mut chunk)?;
+    into.extend_from_slice(chunk.get(..count).unwrap_or_default());
+    Ok(count)
+}
+
+/// The beginning of a chunked body (RFC 9112, section 7.1).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Content {
+    bytes: Vec<u8>,
+    /// The last chunk has come. Only trailers follow it.
+    is_whole: bool,
+}
+
+/// Removes the sizes of the chunks. The body may be cut anywhere. Bytes that are not a chunk stay as they are, because a
+/// server that frames its body wrongly still explains its refusal.
+fn content(mut body: &[u8]) -> Content {
     let mut content = Content::default();
     loop {
         let Some((line, rest)) = split_line(body) else {
-            // A line without an end is the beginning of a size; but the first line may be the whole text of the server.
+            // A line without an end is the beginning of a size. The first line may also be the whole text of the server.
             if content.bytes.is_empty() || size(body).is_none() {
                 content.bytes.extend_from_slice(body);
             }
@@ -61,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_the_sizes_of_chunks_are_no_content() {
+    fn c6_the_sizes_of_chunks_are_removed() {
         assert_eq!(content(b"9\r\nforbidden\r\n0\r\n\r\n"), Content { bytes: b"forbidden".to_vec(), is_whole: true });
         let cases = [
             ("4\r\nforb\r\n5\r\nidden\r\n0\r\n\r\n", "forbidden"),
@@ -86,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_what_is_no_chunk_is_shown_as_it_stands() {
+    fn c6_bytes_that_are_not_a_chunk_stay_as_they_are() {
         let cases = [
             ("forbidden", "forbidden"),
             ("Bad", "Bad"),
