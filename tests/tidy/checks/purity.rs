@@ -51,7 +51,7 @@ fn the_core_is_pure() {
 fn only_io_reads_the_clock() {
     // Beside those that are no part of the client, the C interface: it waits for answers of the program.
     let may_read = |source: &Source| {
-        ["io", "capi", "testing", "fuzzing"].contains(&source.top()) || source.path.starts_with("session/tests/")
+        ["io", "capi", "testing", "testability"].contains(&source.top()) || source.path.starts_with("session/tests/")
     };
     for source in library().iter().filter(|source| !may_read(source)) {
         assert!(!names(source).iter().any(|name| name.contains("Instant::now")), "{}", source.path);

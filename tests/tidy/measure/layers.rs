@@ -2,7 +2,7 @@
 
 /// From the bottom: top-level modules. A file may use its own layer and those below.
 pub(crate) const LAYERS: [&[&str]; 12] = [
-    &["surrogates", "secret", "wiped", "panic_hook", "quiet", "sync", "survival_figures"],
+    &["surrogates", "secret", "wiped", "panic_hook", "quiet", "sync"],
     // The types that users receive: changes of state carry errors, and an error names the state.
     &["error", "event"],
     &["auth"],
@@ -14,7 +14,7 @@ pub(crate) const LAYERS: [&[&str]; 12] = [
     &["client", "channel", "user", "client_event", "receiver", "stats", "weak"],
     &["capi"],
     &["testing"],
-    &["fuzzing"],
+    &["testability"],
 ];
 
 pub(crate) fn layer_of(module: &str) -> Option<usize> {
