@@ -85,7 +85,7 @@ fn h2_a_panic_is_caught_and_reported_and_other_handlers_go_on() {
     for n in 0..3 {
         server.trigger("room", "e", &n);
         assert_eq!(events.recv_timeout(PATIENCE).expect("the other handler runs"), n.to_string());
-        assert_eq!(reports.recv_timeout(PATIENCE).expect("reported"), "handler: one for event e panicked");
+        assert_eq!(reports.recv_timeout(PATIENCE).expect("reported"), "handler: a handler for event e panicked");
         assert!(matches!(next_error(&receiver), Error::HandlerPanicked { .. }));
     }
 }

@@ -119,7 +119,7 @@ fn check(kind: &Kind, name_in_reports: Option<&str>) {
     // The dispatch thread ends when it has delivered everything.
     drop((scene.channel, scene.user, scene.pusher));
     let reported: Vec<_> = reports.iter().filter_map(text_of_panic).collect();
-    let expected = name_in_reports.map(|name| format!("handler: one for {name} panicked"));
+    let expected = name_in_reports.map(|name| format!("handler: a handler for {name} panicked"));
     let count = if expected.is_some() { panicked.load(Ordering::SeqCst) } else { 0 };
     assert_eq!(reported, vec![expected.unwrap_or_default(); count], "{}", kind.name);
 }
