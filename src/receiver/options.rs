@@ -54,7 +54,8 @@ impl ReceiverOptions {
         self
     }
 
-    /// The maximum number of notifications that wait, at least 1. Defaults to [`Config::queue_capacity`]. Independently
+    /// The maximum number of notifications that wait, at least 1. Defaults to
+    /// [`Config::queue_capacity`](crate::Config::queue_capacity). Independently
     /// of that, a queue is full with 16 MiB; a single larger notification passes.
     pub fn capacity(mut self, notifications: usize) -> Self {
         self.capacity = Some(notifications.max(1));

@@ -337,7 +337,9 @@ mod tests {
 
     #[test]
     fn c11_a_panic_of_a_dialer_fails_the_attempt() {
-        let config = Config::host("key", "host").dialer(|_| -> Result<ByteStream, io::Error> { panic!("on purpose") });
+        let config = Config::host("key", "host")
+            .tls(false)
+            .dialer(|_| -> Result<ByteStream, io::Error> { panic!("on purpose") });
         let plan = config.plan().expect("a good configuration");
         let dialer = plan.dialer.as_ref().expect("it was configured");
         let request = DialRequest::new("example.com", 443, Duration::from_secs(1));
