@@ -247,8 +247,8 @@ pub use client::{Binding, Channel, Pusher, Stats, User, WeakChannel, WeakPusher}
 pub use config::{ByteStream, Config, DialRequest, DispatchBudget, Overflow, Reconnect};
 pub use error::{ConnectPhase, Error, ProxyProblem, Source, TlsProblem};
 pub use event::{
-    AnySender, ConnectionState, ConnectionStateChange, DecryptionError, DecryptionFailure, Event, Member, MemberChange,
-    Name, Notification, NotificationKind, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, WatchlistEvent,
+    AnySender, ConnectionState, ConnectionStateChange, Event, Member, Name, Notification, NotificationKind,
+    notification::*,
 };
 #[cfg(unix)]
 pub use receiver::PollableReceiver;

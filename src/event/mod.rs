@@ -5,7 +5,7 @@ mod intent;
 mod kind;
 mod member;
 mod name;
-mod notification;
+pub(crate) mod notification;
 mod sender;
 mod state;
 
@@ -22,10 +22,7 @@ pub use kind::{Notification, NotificationKind};
 pub use member::Member;
 pub(crate) use member::Members;
 pub use name::Name;
-pub use notification::{
-    DecryptionError, DecryptionFailure, MemberChange, SubscriptionCount, SubscriptionError, SubscriptionSucceeded,
-    WatchlistEvent,
-};
+pub use notification::*;
 pub use sender::AnySender;
 pub use state::{ConnectionState, ConnectionStateChange};
 

@@ -1,4 +1,4 @@
-//! The fields of notifications, beside events and changes of state.
+//! The fields of notifications, beside events and changes of state. All types here are public.
 
 use std::{fmt, time::Duration};
 
