@@ -108,7 +108,7 @@ impl Error {
             }
             Self::SignInTimeout { after } => write!(f, "sign-in: no answer from the server within {after:?}"),
             Self::NotSignedIn => {
-                write!(f, "sign-in: no user is signed in; {} has not been called", (names.function)("sign_in"))
+                write!(f, "sign-in: no user is signed in; call {} first", (names.function)("sign_in"))
             }
             Self::ClientEventChannel { channel } => {
                 write!(f, "client event: {channel} is not a private or presence channel, or it is encrypted")

@@ -67,7 +67,7 @@ impl<T> State<T> {
 
 impl<T> Sender<T> {
     /// Panics if it would have to wait: the crate uses `try_send` in this case.
-    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
+    pub(crate) fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.try_send(message).map_err(|error| match error {
             TrySendError::Disconnected(message) => SendError(message),
             TrySendError::Full(_) => panic!("a send would have to wait"),
@@ -75,7 +75,7 @@ impl<T> Sender<T> {
     }
 
     /// Tries again and again, because a receiver notifies no sender of room.
-    pub fn send_timeout(&self, message: T, _: Duration) -> Result<(), SendTimeoutError<T>> {
+    pub(crate) fn send_timeout(&self, message: T, _: Duration) -> Result<(), SendTimeoutError<T>> {
         let mut message = message;
         loop {
             message = match self.try_send(message) {
@@ -90,7 +90,7 @@ impl<T> Sender<T> {
         }
     }
 
-    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+    pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.0.change(|state| {
             if state.receivers == 0 {
                 return Err(TrySendError::Disconnected(message));
@@ -105,7 +105,7 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    pub fn recv(&self) -> Result<T, RecvError> {
+    pub(crate) fn recv(&self) -> Result<T, RecvError> {
         let mut state = self.0.state.lock();
         loop {
             match state.poll() {
@@ -115,7 +115,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+    pub(crate) fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         let mut state = self.0.state.lock();
         loop {
             match state.poll() {
@@ -131,22 +131,22 @@ impl<T> Receiver<T> {
         }
     }
 
-    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.poll() {
             Some(result) => result.map_err(|RecvError| TryRecvError::Disconnected),
             None => Err(TryRecvError::Empty),
         }
     }
 
-    pub fn try_iter(&self) -> impl Iterator<Item = T> {
+    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
         std::iter::from_fn(|| self.try_recv().ok())
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.state.lock().messages.is_empty()
     }
 
-    pub fn poll(&self) -> Option<Result<T, RecvError>> {
+    pub(crate) fn poll(&self) -> Option<Result<T, RecvError>> {
         self.0.state.lock().poll()
     }
 }
