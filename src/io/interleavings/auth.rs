@@ -128,8 +128,9 @@ fn h6_the_end_of_a_generation_ends_its_threads_and_leaves_the_next_one_alone() {
         };
         pool.ask(&plan, &client, vec![request(2, AttemptId(4), "private-a")]);
         ending.join().expect("no panic");
-        pool.ask(&plan, &client, vec![request(1, AttemptId(5), "private-late")]);
         wait_for_end(&pool);
+        pool.ask(&plan, &client, vec![request(1, AttemptId(5), "private-late")]);
+        assert_eq!(pool.threads(), 0, "a late request starts no thread");
         let answers: Vec<_> = answers.try_iter().collect();
         let count = |attempt| answers.iter().filter(|(_, of)| *of == AttemptId(attempt)).count();
         assert_eq!((count(4), count(5)), (1, 0), "the next generation is answered, and a late request is not");
