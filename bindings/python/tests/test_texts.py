@@ -116,7 +116,7 @@ class Texts(unittest.TestCase):
     def test_errors_name_no_function_of_the_library(self):
         client = client_with()
         for call, reason in {
-            lambda: client.trigger("news", "client-a", {}): "client event: news is neither private nor presence",
+            lambda: client.trigger("news", "client-a", {}): "client event: news is not a private or presence channel",
             lambda: client.trigger("private-a", "client-a", {}): "; Client.connect connects it",
             lambda: client.wait_connected(0): "; Client.connect connects it",
             lambda: client.wait_signed_in(0): "Client.sign_in has not been called",
