@@ -92,12 +92,19 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, UserCodeError> {
     panic::catch_unwind(AssertUnwindSafe(code)).map_err(dispose)
 }
 
+/// The number of panics in a row for which [`dispose`] drops the payload. The payload of the next one is leaked.
+const MAX_PAYLOADS: usize = 8;
+
 /// Drops what a panic carries. Its destructor may be the program's own, and may panic as well.
 #[cold]
-fn dispose(payload: Box<dyn Any + Send>) -> UserCodeError {
-    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(second);
+fn dispose(mut payload: Box<dyn Any + Send>) -> UserCodeError {
+    for _ in 0..MAX_PAYLOADS {
+        match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return UserCodeError::Panicked,
+            Err(next) => payload = next,
+        }
     }
+    mem::forget(payload);
     UserCodeError::Panicked
 }
 
