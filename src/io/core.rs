@@ -74,22 +74,22 @@ pub(crate) struct Core {
     pub intents: Intents,
     pub warnings: Warnings,
     /// The pace of client events, for the calls that trigger them.
-    pub client_events: Mutex<ClientEventPace>,
-    pub connector: Arc<tls::Connector>,
+    pub(super) client_events: Mutex<ClientEventPace>,
+    pub(super) connector: Arc<tls::Connector>,
     pub byte_counters: Arc<ByteCounters>,
-    pub dialer_calls: DialerCalls,
+    pub(super) dialer_calls: DialerCalls,
     pub auth: AuthPool,
-    pub driver: Mutex<Driver>,
+    pub(super) driver: Mutex<Driver>,
     /// Unbounded, because sending must not block. It stays short: there is one wake-up for each call, and effects come
     /// only while a heartbeat takes them.
-    pub commands: ChannelPair<Command>,
-    pub dispatcher_slot: DispatcherSlot,
-    pub bindings: Bindings,
-    pub threads: Mutex<Threads>,
+    pub(super) commands: ChannelPair<Command>,
+    pub(super) dispatcher_slot: DispatcherSlot,
+    pub(super) bindings: Bindings,
+    pub(super) threads: Mutex<Threads>,
     /// The channel of the signed-in user, for its handlers.
     pub user: Arc<Intent>,
     /// The intent to be connected. Events of a connection are delivered only while it lasts.
-    pub connection: Arc<Intent>,
+    pub(super) connection: Arc<Intent>,
 }
 
 impl Core {
@@ -197,7 +197,7 @@ impl Core {
     ///
     /// All writes to the socket happen here. User code that forks on a thread of the client, and returns in the child,
     /// writes nothing (H7).
-    pub fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> HeartbeatWork {
+    pub(super) fn turn(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) -> HeartbeatWork {
         let mut work = HeartbeatWork::default();
         let mut last_posted = None;
         while self.process.is_current() {
@@ -242,7 +242,7 @@ impl Core {
     }
 
     /// Asks the session, after it has taken the posted calls. False in a forked child.
-    pub fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
+    pub(super) fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
         let mut answer = false;
         self.turn_and_command(|driver, _| {
             answer = question(&driver.session);
@@ -252,7 +252,7 @@ impl Core {
     }
 
     /// Makes a turn on another thread than the heartbeat, which gets the remaining work as commands.
-    pub fn turn_and_command(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
+    pub(super) fn turn_and_command(&self, act: impl FnOnce(&mut Driver, Instant) -> TurnResult) {
         let HeartbeatWork { effects, rearms } = self.turn(act);
         let wake = (rearms && effects.is_empty()).then_some(Command::Wake);
         for command in effects.into_iter().map(Command::Effect).chain(wake) {
@@ -261,19 +261,19 @@ impl Core {
     }
 
     /// Sets the time at which the heartbeat wakes up by itself, and returns it.
-    pub fn arm(&self) -> Option<Instant> {
+    pub(super) fn arm(&self) -> Option<Instant> {
         self.driver.lock().arm()
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.driver.lock().session.is_idle()
     }
 
-    pub fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.driver.lock().session.is_connected()
     }
 
-    pub fn is_current(&self, generation: Generation) -> bool {
+    pub(super) fn is_current(&self, generation: Generation) -> bool {
         self.driver.lock().session.is_current(generation)
     }
 }

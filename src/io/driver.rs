@@ -29,7 +29,7 @@ use crate::{
 const WRITE_AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Driver {
-    pub session: Session,
+    pub(super) session: Session,
     socket: Option<OpenSocket>,
     /// The posted requests, in order. The turn that takes them from the intents feeds all of them.
     posted: VecDeque<Input<'static>>,

@@ -28,36 +28,36 @@ use crate::{
 
 /// The state of one client. The documentation of `session` has its rules.
 pub(crate) struct Session {
-    pub settings: Settings,
-    pub phase: Phase,
-    pub generation: Generation,
-    pub state: ConnectionState,
-    pub persistence: Persistence,
-    pub backoff: Backoff,
+    pub(super) settings: Settings,
+    pub(super) phase: Phase,
+    pub(super) generation: Generation,
+    pub(super) state: ConnectionState,
+    pub(super) persistence: Persistence,
+    pub(super) backoff: Backoff,
     /// The current time without a connection, if there should be one.
-    pub outage: Option<Outage>,
+    pub(super) outage: Option<Outage>,
     /// The server asked for TLS (4000).
-    pub insists_on_tls: bool,
+    pub(super) insists_on_tls: bool,
     /// Whether the current attempt or connection uses TLS: its handshake has begun, or the server asked for TLS.
-    pub is_over_tls: bool,
-    pub subscriptions: Subscriptions,
-    pub sign_in: SignIn,
-    pub client_events: ClientEventQueue,
+    pub(super) is_over_tls: bool,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) sign_in: SignIn,
+    pub(super) client_events: ClientEventQueue,
     /// The messages that the server of this connection has not answered.
-    pub unanswered: UnansweredMessages,
-    pub socket_id: Arc<str>,
-    pub connection: Option<Stamp>,
+    pub(super) unanswered: UnansweredMessages,
+    pub(super) socket_id: Arc<str>,
+    pub(super) connection: Option<Stamp>,
     /// The calls that wait for the result of the current attempt.
-    pub waiting: Vec<CallId>,
-    pub batch: Batch,
-    pub update: SnapshotUpdate,
-    pub counters: Counters,
+    pub(super) waiting: Vec<CallId>,
+    pub(super) batch: Batch,
+    pub(super) update: SnapshotUpdate,
+    pub(super) counters: Counters,
     /// The counters as of the last delivery.
-    pub published_counters: Counters,
-    pub to_close: Vec<(Generation, Option<u16>)>,
-    pub to_dial: bool,
+    pub(super) published_counters: Counters,
+    pub(super) to_close: Vec<(Generation, Option<u16>)>,
+    pub(super) to_dial: bool,
     /// The next request to the authenticator.
-    pub to_authenticate: Option<PendingAuth>,
+    pub(super) to_authenticate: Option<PendingAuth>,
 }
 
 impl Session {
