@@ -45,6 +45,13 @@ impl Proof {
     }
 }
 
+/// A permission as C passes it: the signature, and the parts that some kinds of channels need.
+pub(crate) fn permission(auth: &str, channel_data: Option<&str>, shared_secret: Option<&str>) -> ChannelAuth {
+    let auth = ChannelAuth::new(auth);
+    let auth = channel_data.into_iter().fold(auth, ChannelAuth::channel_data);
+    shared_secret.into_iter().fold(auth, ChannelAuth::shared_secret)
+}
+
 exports! {
     fn pusher_sign_channel(
         key: Text<'_>,

@@ -13,6 +13,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use parking_lot::Mutex;
 
+use super::permissions::permission;
 use crate::capi::ffi::{
     arguments::{Data, OptionalOut, OptionalText, Out, Text},
     handles::{Freed, Handle, LastUse, OptionalHandle},
@@ -188,10 +189,7 @@ exports! {
         };
         let answer = answer.clone();
         let _request = request.take()?;
-        let granted = ChannelAuth::new(auth);
-        let granted = channel_data.into_iter().fold(granted, ChannelAuth::channel_data);
-        let granted = shared_secret.into_iter().fold(granted, ChannelAuth::shared_secret);
-        drop(answer.try_send(Ok(granted)));
+        drop(answer.try_send(Ok(permission(auth, channel_data, shared_secret))));
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use crate::capi::{
+    auth::permissions::permission,
     client::Client,
     events::list::List,
     ffi::{
@@ -112,12 +113,6 @@ exports! {
     ) {
         Ok(client.pusher()?.trigger(channel, event, text.text(length)?)?)
     }
-}
-
-fn permission(auth: &str, channel_data: Option<&str>, shared_secret: Option<&str>) -> ChannelAuth {
-    let auth = ChannelAuth::new(auth);
-    let auth = channel_data.into_iter().fold(auth, ChannelAuth::channel_data);
-    shared_secret.into_iter().fold(auth, ChannelAuth::shared_secret)
 }
 
 fn of_one(member: Option<Member>) -> Result<Handle<List>, Failure> {
