@@ -472,13 +472,9 @@ impl fmt::Debug for AuthOptions {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::tests::local, *};
 
     const MASTER: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-
-    fn local() -> Config {
-        Config::host("key", "localhost").tls(false)
-    }
 
     fn refused(config: Config) -> (&'static str, String) {
         match config.plan() {

@@ -212,18 +212,10 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn local() -> Config {
-        Config::host("key", "localhost").tls(false)
-    }
-
-    fn option_of(config: Config) -> &'static str {
-        match config.plan() {
-            Err(Error::Config { option, .. }) => option,
-            other => panic!("{other:?}"),
-        }
-    }
+    use super::{
+        super::tests::{local, option_of},
+        *,
+    };
 
     #[test]
     fn limits_of_zero_are_refused() {

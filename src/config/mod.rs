@@ -387,11 +387,13 @@ fn without_credentials(url: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn local() -> Config {
+    /// A configuration without errors.
+    pub(super) fn local() -> Config {
         Config::host("key", "localhost").tls(false)
     }
 
-    fn option_of(config: Config) -> &'static str {
+    /// The option that the error is about.
+    pub(super) fn option_of(config: Config) -> &'static str {
         match config.plan() {
             Err(Error::Config { option, .. }) => option,
             other => panic!("{other:?}"),

@@ -120,11 +120,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn local() -> Config {
-        Config::host("key", "localhost").tls(false)
-    }
+    use super::{super::tests::local, *};
 
     #[test]
     #[cfg(feature = "native-tls")]
