@@ -14,7 +14,7 @@ use crate::{
     Error,
     io::transport::{cancel::CancelToken, halves::CloseHandle},
     panic_hook,
-    sync::{Receiver, Sender, bounded, select_biased, unbounded},
+    sync::{ChannelPair, bounded, select_biased},
 };
 
 /// The delay between the attempts of two addresses (RFC 8305, section 5).
@@ -69,7 +69,7 @@ pub(crate) fn connect(
     cancel: &Arc<CancelToken>,
     deadline: Instant,
 ) -> Result<Socket, ConnectError> {
-    let race = Race { cancel, deadline, results: unbounded() };
+    let race = Race { cancel, deadline, results: ChannelPair::unbounded() };
     let mut addresses = addresses.into_iter().enumerate();
     let mut running = 0usize;
     let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -102,7 +102,7 @@ pub(crate) fn connect(
 struct Race<'a> {
     cancel: &'a Arc<CancelToken>,
     deadline: Instant,
-    results: (Sender<Connected>, Receiver<Connected>),
+    results: ChannelPair<Connected>,
 }
 
 /// The number of the attempt, and its result.
@@ -110,7 +110,7 @@ type Connected = (usize, io::Result<Socket>);
 
 impl Race<'_> {
     fn start(&self, attempt: usize, address: SocketAddr) -> Result<(), ConnectError> {
-        let (cancel, deadline, result) = (Arc::clone(self.cancel), self.deadline, self.results.0.clone());
+        let (cancel, deadline, result) = (Arc::clone(self.cancel), self.deadline, self.results.sender.clone());
         spawn("pusher-connect", move || {
             let _ = result.send((attempt, connect_one(attempt, address, deadline, &cancel)));
         })
@@ -122,7 +122,7 @@ impl Race<'_> {
         let patience = if another_may_follow { time_left.min(NEXT_ADDRESS_AFTER) } else { time_left };
         select_biased! {
             recv(self.cancel.signal()) -> _ => Err(ConnectError::Cancelled),
-            recv(self.results.1) -> result => Ok(result.ok()),
+            recv(self.results.receiver) -> result => Ok(result.ok()),
             default(patience) => {
                 if left(self.deadline).is_zero() { Err(ConnectError::TimedOut) } else { Ok(None) }
             }

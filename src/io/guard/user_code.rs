@@ -26,7 +26,7 @@
 //!    which makes it once for many calls, because it is a system call.
 //! 5. **Drop the last handle** of the client.
 //!
-//! The panic hook of the C interface needs no mark here: `capi::user_data` sets it around the callbacks of C programs.
+//! The panic hook of the C interface needs no mark here: `capi::ffi::callback` sets it around the callbacks of C programs.
 
 use std::{
     any::Any,
