@@ -142,8 +142,11 @@
 //!
 //! # Rules and architecture
 //!
-//! In the repository, `docs/behaviour.md` has the rules of the client's behaviour, each with an id that its tests are
-//! named after, and `docs/architecture.md` describes the threads, the locks and the data flow.
+//! In the repository, [docs/behaviour.md] has the rules of the client's behaviour, each with an id that its tests are
+//! named after, and [docs/architecture.md] describes the threads, the locks and the data flow.
+//!
+//! [docs/behaviour.md]: https://github.com/pusher-channels/pusher-channels-rust/blob/main/docs/behaviour.md
+//! [docs/architecture.md]: https://github.com/pusher-channels/pusher-channels-rust/blob/main/docs/architecture.md
 //!
 //! # Errors
 //!
