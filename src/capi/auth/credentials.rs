@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use crate::capi::{core, ffi::results::Failure};
+use crate::capi::{ffi::results::Failure, internals};
 
 /// A text that is wiped before it is freed (X1).
 pub(crate) type Secret = Zeroizing<String>;
@@ -25,7 +25,7 @@ impl Credentials {
     }
 
     pub fn add_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        core::config::check_header(name, value).map_err(Failure::value)?;
+        internals::config::check_header(name, value).map_err(Failure::value)?;
         self.headers.push((name.to_owned(), Secret::new(value.to_owned())));
         Ok(())
     }

@@ -15,7 +15,6 @@ use crate::{
     capi::{
         auth::{credentials::Shared, permissions::Proof, questions::Questions},
         config::{Config, Parts},
-        core,
         events::{numbers, queue::Queue},
         ffi::{
             arguments::{OptionalOut, Out, Text, within},
@@ -23,6 +22,7 @@ use crate::{
             results::{self, Failure},
             text::Lent,
         },
+        internals,
     },
 };
 
@@ -49,7 +49,7 @@ impl Client {
         let config = credentials.apply(config, headers, params);
         let config = callbacks.apply(config, &questions);
         let (config, proof) = Proof::for_want_of_others(config);
-        core::config::check(&config)?;
+        internals::config::check(&config)?;
         let pusher = Pusher::new(config);
         let queue = draft.pull.then(|| Queue::new(pusher.receiver()));
         let is_dispatched_by_hand = draft.manual_dispatch;
@@ -80,7 +80,7 @@ impl Client {
     /// Ends the client, also while other threads wait in its functions, which then return.
     fn end(&self) {
         let Some(pusher) = self.pusher.write().take() else { return };
-        core::client::end(&pusher, || self.questions.close());
+        internals::client::end(&pusher, || self.questions.close());
     }
 }
 

@@ -14,11 +14,11 @@ use crate::{
     capi::{
         auth::questions::{Asked, AuthRequest, Questions},
         config::dialer::{self, pusher_dial_callback},
-        core,
         ffi::{
             callback::{Registered, callbacks},
             handles::{Freed, Handle, Loan},
         },
+        internals,
     },
 };
 
@@ -52,7 +52,7 @@ impl Callbacks {
     /// Sets all callbacks but the ones for headers and parameters in a configuration. The questions end with the
     /// client.
     pub fn apply(&self, config: crate::Config, questions: &Arc<Questions>) -> crate::Config {
-        let timeout = core::config::subscription_timeout(&config);
+        let timeout = internals::config::subscription_timeout(&config);
         let mut config = config;
         if let Some(callback) = self.authorizer.clone() {
             let questions = Arc::clone(questions);

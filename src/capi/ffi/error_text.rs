@@ -2,7 +2,7 @@
 
 use crate::{
     ConnectPhase, ProxyProblem, TlsProblem,
-    capi::core::events::{self, Names},
+    capi::internals::texts::{self, Names},
 };
 
 /// The channel of the error.
@@ -52,7 +52,7 @@ pub(crate) fn detail(error: &crate::Error) -> Option<String> {
 
 /// The text of an error, with the names of options and functions in C.
 pub(crate) fn text(error: &crate::Error) -> String {
-    events::error_text(error, &NAMES)
+    texts::error_text(error, &NAMES)
 }
 
 const NAMES: Names = Names { option: option_name, bare_option: option_name, function: |name| format!("pusher_{name}") };

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     NotificationKind,
-    capi::{core::events::number, events::notification::Notification, ffi::results},
+    capi::{
+        events::{notification::Notification, numbers::number},
+        ffi::results,
+    },
 };
 
 /// A client that is not connected, for a port without a listener. Its callbacks run by hand.
