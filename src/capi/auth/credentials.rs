@@ -82,9 +82,9 @@ impl Shared {
             .auth_params_with(move || of_params.current(|credentials| &credentials.params, params()))
     }
 
-    fn current(&self, of: fn(&Credentials) -> &SecretPairs, asked: Vec<(String, String)>) -> Vec<(String, String)> {
+    fn current(&self, of: fn(&Credentials) -> &SecretPairs, added: Vec<(String, String)>) -> Vec<(String, String)> {
         let plain = |(name, value): &(String, Secret)| (name.clone(), value.to_string());
         let known: Vec<_> = of(&self.0.lock()).iter().map(plain).collect();
-        known.into_iter().chain(asked).collect()
+        known.into_iter().chain(added).collect()
     }
 }

@@ -157,7 +157,7 @@ exports! {
             BelongsTo::Client | BelongsTo::User if channel.is_none() => {}
             BelongsTo::Client | BelongsTo::User => return Err(Failure::value("this kind belongs to no channel")),
             BelongsTo::Queue => {
-                return Err(Failure::value("callbacks are told of lost notifications by PUSHER_KIND_ERROR"));
+                return Err(Failure::value("lost notifications are reported to callbacks of PUSHER_KIND_ERROR"));
             }
         }
         let channel = channel.map(|name| pusher.channel(name)).transpose()?;

@@ -39,9 +39,9 @@ pub(crate) struct Other {
     users: Option<Vec<Name>>,
 }
 
-/// The parts that C asks for one by one, as the column `c` of [`kinds`] gives them.
+/// The fields that C asks for one by one, as the column `c` of [`kinds`] gives them.
 #[derive(Default)]
-struct Parts<'a> {
+struct Fields<'a> {
     channel: Option<&'a str>,
     name: Option<&'a str>,
     user_id: Option<&'a str>,
@@ -62,15 +62,15 @@ macro_rules! define {
             c: $number:literal, $name:literal { $($part:ident: $value:expr),* $(,)? },
         }
     )*) => {
-        #[allow(unused_variables, reason = "some kinds have no parts")]
-        fn parts(notification: &crate::Notification) -> Parts<'_> {
-            let mut parts = Parts::default();
+        #[allow(unused_variables, reason = "some kinds have no fields")]
+        fn fields(notification: &crate::Notification) -> Fields<'_> {
+            let mut fields = Fields::default();
             match notification {
                 $(crate::Notification::$kind $(($field))? $({ $named })? => {
-                    $(parts.$part = $value.into();)*
+                    $(fields.$part = $value.into();)*
                 })*
             }
-            parts
+            fields
         }
     };
 }
@@ -137,7 +137,7 @@ impl Notification {
 
 impl Other {
     fn new(notification: crate::Notification) -> Self {
-        let Parts { channel, name, user_id, user_info, reason, error, count, users } = parts(&notification);
+        let Fields { channel, name, user_id, user_info, reason, error, count, users } = fields(&notification);
         let users = users.map(<[Name]>::to_vec);
         let terminated = |text: Option<&str>| text.map(Terminated::new);
         Self {

@@ -2,10 +2,7 @@
 
 use std::{ffi::c_void, net::TcpListener, ptr, sync::atomic::AtomicPtr, sync::atomic::Ordering};
 
-use super::{
-    c::{self, Pointer},
-    counted::{Counted, count, destroy},
-};
+use super::c::{self, Counted, Pointer, count, destroy};
 use crate::{
     NotificationKind,
     capi::{

@@ -7,7 +7,7 @@ use std::{
 
 use ::log::{Level, LevelFilter, Log, Record};
 
-use super::counted::Counted;
+use super::c::Counted;
 use crate::capi::library::log::{LOGGER, Outlet, Sink, is_ours, level};
 
 fn say(level: Level, target: &str) {
