@@ -69,7 +69,7 @@ pub(crate) const CERTIFICATE: &str = "root_certificate_pem";
 const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 
 /// Every other option, in the order of the header.
-const TABLE: [(&str, Takes, Set); 42] = [
+const TABLE: &[(&str, Takes, Set)] = &[
     ("key", Takes::Text, |draft, _| Some(draft)),
     ("cluster", Takes::Text, |draft, _| Some(draft)),
     ("host", Takes::Text, |draft, _| Some(draft)),

@@ -6,7 +6,10 @@ use super::c::{self, Counted, Pointer, count, destroy};
 use crate::{
     NotificationKind,
     capi::{
-        events::{notification::Notification, numbers::number},
+        events::{
+            notification::Notification,
+            numbers::{kind_names, number},
+        },
         ffi::results,
     },
 };
@@ -159,4 +162,17 @@ fn no_callback_starts_once_the_client_was_freed_inside_one() {
     }
     assert!(handled > 0);
     assert_eq!((counted.calls(), counted.destroyed()), (1, 2));
+}
+
+#[test]
+fn the_header_has_every_kind_with_its_number() {
+    let header = include_str!("../pusher_channels.h");
+    let declared = |declaration: &str| {
+        let after = header.split_once(declaration).and_then(|(_, rest)| rest.chars().next());
+        after.is_some_and(|after| !after.is_ascii_digit())
+    };
+    for (kind, name) in NotificationKind::ALL.iter().zip(kind_names().split(", ")) {
+        let declaration = format!("PUSHER_KIND_{} = {}", name.to_uppercase(), number(*kind));
+        assert!(declared(&declaration), "{declaration}");
+    }
 }
