@@ -66,7 +66,7 @@ fn a_failed_registration_runs_the_destructor_once() {
         (client, number(NotificationKind::Event), c"#".as_ptr(), Some(count), results::PUSHER_ERR_CHANNEL_NAME),
         (client, number(NotificationKind::Error), channel, Some(count), results::PUSHER_ERR_VALUE),
         (client, number(NotificationKind::Lagged), ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
-        (client, 14, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
+        (client, i32::MAX, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
     ];
     for (index, (client, kind, channel, callback, expected)) in cases.into_iter().enumerate() {
         let counted = Counted::default();
