@@ -3,6 +3,7 @@
 
 pub(crate) mod figures;
 pub(crate) mod graph;
+pub(crate) mod impls;
 pub(crate) mod imports;
 pub(crate) mod layers;
 pub(crate) mod lexer;
