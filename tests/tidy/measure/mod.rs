@@ -8,5 +8,6 @@ pub(crate) mod imports;
 pub(crate) mod layers;
 pub(crate) mod lexer;
 pub(crate) mod scopes;
+pub(crate) mod scripts;
 pub(crate) mod sentences;
 pub(crate) mod sources;
