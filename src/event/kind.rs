@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use log::Level;
 
-use super::{ConnectionStateChange, Event, Name, notification::*};
+use super::{Event, Name, notification::*};
 use crate::Error;
 
 /// The table of kinds. It hands its rows to the macro that `$consumer` names. A row has
