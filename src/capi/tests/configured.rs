@@ -77,7 +77,7 @@ unsafe extern "C" fn decode(_: *mut c_void, data: *const c_char, length: usize, 
 }
 
 #[test]
-fn a_decoder_makes_text_or_says_that_it_cannot() {
+fn a_decoder_makes_text_or_returns_an_error() {
     let counted = Counted::default();
     let callback = Registered::of(decode as callbacks::pusher_decode_callback, counted.user_data());
     assert_eq!(callbacks::decode(&callback, b"re\0d").as_deref(), Ok("d\0er"));
