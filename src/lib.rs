@@ -197,6 +197,8 @@ mod surrogates;
 
 mod panic_hook;
 
+mod user_code;
+
 mod sync;
 
 mod protocol;

@@ -10,7 +10,7 @@ pub(crate) const CROWDED_FOLDERS: [(&str, &str); 5] = [
 ];
 
 /// Files of fewer than 60 lines that are a concept of their own.
-pub(crate) const SMALL_CONCEPTS: [(&str, &str); 15] = [
+pub(crate) const SMALL_CONCEPTS: [(&str, &str); 16] = [
     ("capi/client/users.rs", "functions of the signed-in user"),
     ("capi/library/version.rs", "versions of the library"),
     ("delivery/permit.rs", "a limit for concurrent holders"),
@@ -26,4 +26,5 @@ pub(crate) const SMALL_CONCEPTS: [(&str, &str); 15] = [
     ("protocol/close_code.rs", "close codes"),
     ("receiver/errors.rs", "one error for each way to receive"),
     ("receiver/iter.rs", "iterators over a receiver"),
+    ("user_code.rs", "panics of the program's code"),
 ];
