@@ -199,6 +199,8 @@ mod panic_hook;
 
 mod user_code;
 
+mod random;
+
 mod sync;
 
 mod protocol;

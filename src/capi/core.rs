@@ -1,8 +1,8 @@
 //! The four doors by which the C interface enters private parts of the library. No other file of the C interface names a
 //! private part.
 //!
-//! 1. [`config`] checks a configuration before a client is made of it, and tells how the client will behave.
-//! 2. [`client`] registers a callback by its kind, ends a client or a receiver while other threads use it, and takes from a
+//! 1. [`config`] tells how a client of a configuration will behave, and checks headers.
+//! 2. [`client`] checks the configuration of a client before it connects, registers a callback by its kind, ends a client or a receiver while other threads use it, and takes from a
 //!    receiver without asking for the process id.
 //! 3. [`events`] lends texts where they lie in memory, takes notifications apart, and writes texts with the names of C.
 //! 4. [`panics`] marks the threads of C calls, so that their panics go to the log.
@@ -11,11 +11,7 @@
 pub(crate) mod config {
     use std::time::Duration;
 
-    use crate::{Config, Error, config::checked_header, secret::Secret};
-
-    pub(crate) fn check(config: &Config) -> Result<(), Error> {
-        config.plan().map(drop)
-    }
+    use crate::{Config, config::checked_header, secret::Secret};
 
     /// The time for which the client waits for a subscription, and thus for an authorizer.
     pub(crate) fn subscription_timeout(config: &Config) -> Duration {
@@ -43,6 +39,11 @@ pub(crate) mod client {
     use crate::{
         Binding, Channel, ConnectionState, Error, Notification, NotificationKind, Pusher, Receiver, TryRecvError,
     };
+
+    /// Checks the configuration. A call to connect uses the result, so that the options are parsed once.
+    pub(crate) fn check(pusher: &Pusher) -> Result<(), Error> {
+        pusher.check()
+    }
 
     /// Registers a handler for the notifications of a kind other than events, of one channel or of all.
     pub(crate) fn on_kind(

@@ -10,7 +10,6 @@ use crate::{
     WeakChannel,
     event::Intent,
     io::{ChannelState, Core},
-    protocol::channel_name::ChannelKind,
 };
 
 /// A channel of one client. A cheap handle: clones, and handles of the same name, are the same channel.
@@ -99,7 +98,7 @@ impl Channel {
     /// the reason of a final refusal, when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_subscribed(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
-        core.refuse_inside("wait_subscribed")?;
+        core.deny_reentrant("wait_subscribed")?;
         core.fan_out.snapshot.wait_subscribed(&self.intent, time)
     }
 
@@ -138,9 +137,10 @@ impl Channel {
         self.facts(|facts| facts.subscription_count).flatten()
     }
 
+    /// Logs a warning if this is not a presence channel.
     fn expect_members(&self) {
-        if let Ok(core) = self.core() {
-            expect_members(core, &self.intent);
+        if let Ok(warnings) = self.owner.warnings() {
+            warnings.check_has_members(self.intent.name());
         }
     }
 
@@ -205,13 +205,6 @@ impl Channel {
 
     fn core(&self) -> Result<&Arc<Core>, Error> {
         self.owner.core()
-    }
-}
-
-/// Logs a warning if this is not a presence channel: it will never have members.
-pub(super) fn expect_members(core: &Core, channel: &Intent) {
-    if !ChannelKind::of(channel.name()).is_presence() {
-        core.warnings.has_no_members(channel.name());
     }
 }
 

@@ -263,7 +263,6 @@ impl Config {
         if let Some(option) = auth.request.first_set().filter(|_| is_unused) {
             return Err(Error::config(option, "has no effect beside an HttpAuth; give it to the HttpAuth"));
         }
-        self.limits.check_traffic()?;
         Ok(AuthPlan {
             authorizer: auth.authorizer.clone(),
             batch_authorizer: auth.batch_authorizer.clone(),

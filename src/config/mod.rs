@@ -33,7 +33,7 @@ pub(crate) use endpoint::{Endpoint, HttpUrl};
 pub(crate) use host::{Scheme, address, without_zone};
 pub(crate) use limits::Limits;
 pub use limits::{DispatchBudget, Overflow};
-pub(crate) use plan::{AuthEndpoint, AuthPlan, ChannelPlan, Plan, SignedUser, Signer};
+pub(crate) use plan::{AuthEndpoint, AuthPlan, ChannelPlan, ClientOptions, Plan, SignedUser, Signer};
 pub(crate) use proxy::{Proxy, ProxyKind};
 pub use reconnect::Reconnect;
 pub(crate) use tls::TlsOptions;
@@ -344,16 +344,15 @@ impl Config {
         }
     }
 
-    pub(crate) fn logs_events(&self) -> bool {
-        self.log_events
-    }
-
-    pub(crate) fn decoder(&self) -> Option<&Decoder> {
-        self.decoder.as_ref()
-    }
-
-    pub(crate) fn is_dispatched_by_hand(&self) -> bool {
-        self.manual_dispatch
+    /// The options that the handles need. Their texts need no parsing either.
+    pub(crate) fn client_options(&self) -> ClientOptions {
+        ClientOptions {
+            limits: self.limits.clone(),
+            decoder: self.decoder.clone(),
+            manual_dispatch: self.manual_dispatch,
+            log_events: self.log_events,
+            can_authenticate: self.can_authenticate(),
+        }
     }
 }
 

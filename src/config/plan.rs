@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use tungstenite::http::HeaderName;
 
 use super::{
-    Authenticate, AuthorizeBatch, Config, Dialer, Endpoint, HttpUrl, Proxy,
+    Authenticate, AuthorizeBatch, Config, Dialer, Endpoint, HttpUrl, Limits, Proxy,
     endpoint::{Location, checked_headers},
     host::tls_name,
     proxy::Route,
@@ -20,6 +20,18 @@ use crate::{
 
 /// The longest time of an option, so that arithmetic with instants cannot overflow.
 pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// The options without texts to parse. A client has them from the beginning, even if its configuration has an error.
+pub(crate) struct ClientOptions {
+    pub limits: Limits,
+    /// The decoder of all channels without a decoder of their own.
+    pub decoder: Option<Decoder>,
+    /// Handlers run inside `Pusher::dispatch`.
+    pub manual_dispatch: bool,
+    pub log_events: bool,
+    /// There is a way to sign users in.
+    pub can_authenticate: bool,
+}
 
 /// A configuration without errors, whose texts are parsed.
 pub(crate) struct Plan {
@@ -95,7 +107,7 @@ impl Config {
         self.tls_options.check()?;
         self.check_durations()?;
         self.reconnect.check()?;
-        self.limits.check_sizes()?;
+        self.limits.check()?;
         Ok(Plan {
             location,
             headers,

@@ -49,8 +49,8 @@ impl Client {
         let config = credentials.apply(config, headers, params);
         let config = callbacks.apply(config, &questions);
         let (config, proof) = Proof::for_want_of_others(config);
-        core::config::check(&config)?;
         let pusher = Pusher::new(config);
+        core::client::check(&pusher)?;
         let queue = draft.pull.then(|| Queue::new(pusher.receiver()));
         let is_dispatched_by_hand = draft.manual_dispatch;
         Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, questions, proof, is_dispatched_by_hand })

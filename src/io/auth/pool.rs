@@ -16,10 +16,11 @@ use super::{
 use crate::{
     config::Plan,
     io::{
-        guard::{fork::ForkGuard, random, user_code::CallContext, worker::Worker},
+        guard::{fork::ForkGuard, user_code::CallContext, worker::Worker},
         intents::LentOptions,
         transport::tls,
     },
+    random,
     session::{AuthAnswer, Generation, PendingAuth},
     sync::{
         Condvar, Mutex, MutexGuard,

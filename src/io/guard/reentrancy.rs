@@ -10,7 +10,7 @@ use crate::sync::thread_local;
 
 thread_local! {
     /// The clients that need this thread.
-    static INSIDE: RefCell<Vec<Mark>> = const { RefCell::new(Vec::new()) };
+    static MARKS: RefCell<Vec<Mark>> = const { RefCell::new(Vec::new()) };
 }
 
 #[derive(Clone, Copy)]
@@ -38,14 +38,14 @@ impl ReentrancyGuard {
     }
 
     fn marked(mark: Mark) -> Self {
-        Self { is_marked: INSIDE.try_with(|inside| inside.borrow_mut().push(mark)).is_ok() }
+        Self { is_marked: MARKS.try_with(|marks| marks.borrow_mut().push(mark)).is_ok() }
     }
 }
 
 impl Drop for ReentrancyGuard {
     fn drop(&mut self) {
         if self.is_marked {
-            let _ = INSIDE.try_with(|inside| inside.borrow_mut().pop());
+            let _ = MARKS.try_with(|marks| marks.borrow_mut().pop());
         }
     }
 }
@@ -61,5 +61,5 @@ pub(crate) fn runs_handlers_of(client: usize) -> bool {
 }
 
 fn is_marked(fits: impl Fn(&Mark) -> bool) -> bool {
-    INSIDE.try_with(|inside| inside.borrow().iter().any(fits)).unwrap_or_default()
+    MARKS.try_with(|marks| marks.borrow().iter().any(fits)).unwrap_or_default()
 }

@@ -52,7 +52,7 @@ impl ReaderTask {
     /// Reports the end of the thread to the session, whatever the reason. If the session knows already, the report has
     /// no effect.
     fn run(self) {
-        let _inside = self.core.inside();
+        let _mark = self.core.mark_thread();
         let result = panic::catch_unwind(panic::AssertUnwindSafe(|| self.dial_and_read()));
         let reason = if result.is_ok() { "the reader has ended" } else { "the reader has failed, which is a bug" };
         self.report(FromSocket::Ended(Ending::Lost(Error::lost(reason))));

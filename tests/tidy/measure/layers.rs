@@ -2,7 +2,7 @@
 
 /// From the bottom: top-level modules. A file may use its own layer and those below.
 pub(crate) const LAYERS: [&[&str]; 12] = [
-    &["surrogates", "secret", "panic_hook", "user_code", "sync"],
+    &["surrogates", "secret", "panic_hook", "user_code", "random", "sync"],
     // The types that users receive: changes of state carry errors, and an error names the state.
     &["error", "event"],
     &["auth"],
