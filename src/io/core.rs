@@ -14,7 +14,7 @@ use crate::{
         auth::pool::{AuthPool, Requester},
         connect::dial::DialerCalls,
         dispatch::bindings::Scope,
-        dispatch::{bindings::Bindings, dispatcher::DispatcherSlot, handlers::Registration},
+        dispatch::{bindings::Bindings, dispatcher::DispatcherCell, handlers::Registration},
         driver::{Driver, TurnResult},
         guard::{
             fork::ForkGuard,
@@ -82,7 +82,7 @@ pub(crate) struct Core {
     /// Unbounded, because sending must not block. It stays short: there is one wake-up for each call, and effects come
     /// only while a heartbeat takes them.
     pub(super) commands: ChannelPair<Command>,
-    pub(super) dispatcher_slot: DispatcherSlot,
+    pub(super) dispatcher_cell: DispatcherCell,
     pub(super) bindings: Bindings,
     pub(super) threads: Mutex<Threads>,
     /// The channel of the signed-in user, for its handlers.
@@ -109,7 +109,7 @@ impl Core {
             dialer_calls: DialerCalls::new(ForkGuard::current()),
             driver: Mutex::new(Driver::new(session, options.limits.max_message_size)),
             commands: ChannelPair::unbounded(),
-            dispatcher_slot: DispatcherSlot::default(),
+            dispatcher_cell: DispatcherCell::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),
             user: Intent::new(Intent::USER, ""),
@@ -178,7 +178,7 @@ impl Core {
         // A handler that is bound inside a handler gets everything that follows there, including entries that were
         // delivered before.
         let position = || if self.runs_handlers_here() { 0 } else { self.fan_out.position() };
-        self.dispatcher_slot.bind(channel, registration, position);
+        self.dispatcher_cell.bind(channel, registration, position);
         self.fan_out.handlers().wake();
     }
 
@@ -196,7 +196,7 @@ impl Core {
 
     /// Lets the dispatcher drop the unbound handlers.
     pub fn unbound(&self) {
-        let unbound = self.dispatcher_slot.unbound();
+        let unbound = self.dispatcher_cell.unbound();
         self.fan_out.handlers().wake();
         // The closures are dropped without a lock, because dropping them runs user code.
         drop(unbound);

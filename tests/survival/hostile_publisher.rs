@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     figures,
-    hostile_server::{ROOM, Scenario, Server, Shows, Stage, Step, wire},
+    hostile_server::{ROOM, Scenario, Server, Shows, Stage, Step, raw_frames},
     support::PATIENCE,
 };
 
@@ -86,7 +86,7 @@ fn config(server: &Server, fetches: &Arc<AtomicUsize>) -> Config {
 /// The frames, with the genuine events between them.
 fn wire_of(envelopes: &[String]) -> Vec<u8> {
     let message = |name: &str, envelope: &str| {
-        wire::text(&json!({"event": name, "channel": CHANNEL, "data": envelope}).to_string())
+        raw_frames::text(&json!({"event": name, "channel": CHANNEL, "data": envelope}).to_string())
     };
     let mut bytes = Vec::new();
     for (number, envelopes) in envelopes.chunks(EVERY).enumerate() {

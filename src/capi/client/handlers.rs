@@ -16,7 +16,7 @@ use crate::{
         core::{self, events::BelongsTo},
         events::{notification::Notification, numbers},
         ffi::{
-            arguments::{OptionalOut, OptionalText, Place, Text},
+            arguments::{OptionalOut, OptionalText, OutPointer, Text},
             callback::{UserData, callbacks},
             handles::{Freed, Handle, LastUse, OptionalHandle},
             results::Failure,
@@ -76,15 +76,18 @@ impl Callback {
 }
 
 /// Registers a callback. Its handle is made first: without one, the callback must not be bound.
-fn bind(place: Option<Place<'_, Handle<Binding>>>, register: impl FnOnce() -> crate::Binding) -> Result<(), Failure> {
-    let Some(place) = place else {
+fn bind(
+    out: Option<OutPointer<'_, Handle<Binding>>>,
+    register: impl FnOnce() -> crate::Binding,
+) -> Result<(), Failure> {
+    let Some(out) = out else {
         register();
         return Ok(());
     };
     let binding = Arc::new(Binding { bound: Mutex::default() });
     let handle = Handle::of(Arc::clone(&binding))?;
     *binding.bound.lock() = Some(register());
-    place.put(handle);
+    out.put(handle);
     Ok(())
 }
 
@@ -157,7 +160,7 @@ exports! {
             BelongsTo::Client | BelongsTo::User if channel.is_none() => {}
             BelongsTo::Client | BelongsTo::User => return Err(Failure::value("this kind belongs to no channel")),
             BelongsTo::Queue => {
-                return Err(Failure::value("callbacks are told of lost notifications by PUSHER_KIND_ERROR"));
+                return Err(Failure::value("lost notifications are reported by PUSHER_KIND_ERROR"));
             }
         }
         let channel = channel.map(|name| pusher.channel(name)).transpose()?;

@@ -12,7 +12,7 @@ use tungstenite::handshake::client::generate_key;
 
 use super::{
     happy_eyeballs::{self, ConnectError, left},
-    proxy::{self, NoTunnel},
+    proxy::{self, TunnelError},
     refusal,
     upgrade::{self, Answer},
 };
@@ -82,7 +82,7 @@ impl DialerCalls {
         Self { running: Arc::default(), process }
     }
 
-    /// The address for one attempt, which the program's closure may have to make.
+    /// The address for one attempt. The program's closure makes it, if there is one.
     pub fn endpoint_of_attempt<'a>(&self, plan: &'a Plan, cancel: &CancelToken) -> Result<Cow<'a, Endpoint>, Error> {
         if !plan.has_url_closure() {
             return plan.endpoint();
@@ -119,8 +119,8 @@ impl DialerCalls {
 }
 
 impl Dial<'_> {
-    /// Opens a WebSocket; calls `reached` at the beginning of each phase. `tls` insists on TLS if the configuration has it
-    /// off.
+    /// Opens a WebSocket, and calls `reached` at the beginning of each phase. With `tls`, the connection uses TLS even if
+    /// the configuration has it off.
     pub fn web_socket(
         &self,
         endpoint: Cow<'_, Endpoint>,
@@ -274,11 +274,11 @@ impl Dial<'_> {
         }
     }
 
-    fn no_tunnel(&self, reason: NoTunnel, proxy: &Proxy) -> Error {
+    fn no_tunnel(&self, reason: TunnelError, proxy: &Proxy) -> Error {
         let address = proxy.address();
         match reason {
-            NoTunnel::Io(_) if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
-            NoTunnel::Io(error) => match maybe_tls::late_refusal(&error) {
+            TunnelError::Io(_) if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
+            TunnelError::Io(error) => match maybe_tls::late_refusal(&error) {
                 Some(refusal) => self.insecure(proxy, refusal.clone()),
                 None => Error::Proxy {
                     address,
@@ -288,7 +288,7 @@ impl Dial<'_> {
                     source: Some(Arc::new(error)),
                 },
             },
-            NoTunnel::Refused { status, problem, reason } => {
+            TunnelError::Refused { status, problem, reason } => {
                 Error::Proxy { address, status, problem, reason, source: None }
             }
         }

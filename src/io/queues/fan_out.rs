@@ -1,4 +1,4 @@
-//! The way of batches to all queues, and to the snapshot that the public calls read.
+//! Delivers batches to all queues, and to the snapshot that the public calls read.
 
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ pub(crate) struct FanOut {
     posted: ChannelPair<Delivery>,
     /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
     next_number: AtomicU64,
-    /// Held during a delivery, by one thread at a time. Of the public calls, only those take it that run code of the
-    /// program and report its errors, such as `dispatch`. No other public call waits for a delivery (R10).
+    /// Held during a delivery, by one thread at a time. Only the public calls that report errors of user code take it,
+    /// such as `dispatch`. No other public call waits for a delivery (R10).
     delivering: Mutex<()>,
     /// The queue of the handlers, then one queue for each receiver. The list is replaced as a whole, and locked only to
     /// read or replace it.

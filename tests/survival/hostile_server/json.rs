@@ -1,6 +1,6 @@
 //! Messages that are not JSON, JSON that is too large, and values of a wrong type (D1, D2, R5, S8).
 
-use super::{Scenario, Shows, Stage, Step, wire};
+use super::{Scenario, Shows, Stage, Step, raw_frames};
 
 use Shows::{Ends, Ignores, Refuses, Reports, Tolerates};
 
@@ -11,7 +11,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 const BAD: Shows = Reports("BadMessage");
 
 fn row(name: impl Into<String>, message: impl AsRef<str>, shows: Shows) -> Scenario {
-    let script = vec![Step::Bytes(wire::text(message.as_ref()))];
+    let script = vec![Step::Bytes(raw_frames::text(message.as_ref()))];
     Scenario::new(format!("json: {}", name.into()), Stage::Subscribed, script, shows)
 }
 

@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pusher_channels::{ChannelAuth, Config};
 
-use super::{Scenario, Shows, Stage, Step, wire};
+use super::{Scenario, Shows, Stage, Step, raw_frames};
 
 const CHANNELS: u32 = 1000;
 
@@ -66,7 +66,7 @@ fn permissions() -> Scenario {
     fn large(config: Config) -> Config {
         config.authorizer(|_| Ok(ChannelAuth::new("k".repeat(100_000)).channel_data(r#"{"user_id":"me"}"#)))
     }
-    let script = vec![Step::Bytes(wire::text(wire::ESTABLISHED))];
+    let script = vec![Step::Bytes(raw_frames::text(raw_frames::ESTABLISHED))];
     row("permissions", Stage::First, script, Shows::Refuses("AuthMalformed"))
         .with_numbered("presence-", CHANNELS)
         .configured(large)

@@ -11,8 +11,8 @@ mod handshake;
 mod json;
 mod memory;
 mod protocol;
+pub(crate) mod raw_frames;
 mod server;
-pub(crate) mod wire;
 
 use std::time::Duration;
 

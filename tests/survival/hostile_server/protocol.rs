@@ -1,6 +1,6 @@
 //! Correct frames and correct JSON with messages that no Pusher server sends (R3-R5, R7, S6, S8, P2, A8).
 
-use super::{Scenario, Shows, Stage, Step, wire};
+use super::{Scenario, Shows, Stage, Step, raw_frames};
 
 use Shows::{Ends, Ignores, Refuses, Reports, Tolerates};
 
@@ -9,7 +9,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 fn row(name: impl Into<String>, stage: Stage, message: impl AsRef<str>, shows: Shows) -> Scenario {
-    let script = vec![Step::Bytes(wire::text(message.as_ref()))];
+    let script = vec![Step::Bytes(raw_frames::text(message.as_ref()))];
     Scenario::new(format!("protocol: {}", name.into()), stage, script, shows)
 }
 
@@ -28,7 +28,7 @@ fn first() -> Vec<Scenario> {
         sends("junk first", "junk", wrong),
         sends("an empty message first", "", wrong),
         sends("an empty socket id", r#"{"event":"pusher:connection_established","data":{"socket_id":""}}"#, wrong),
-        sends("an endless socket id", &wire::ESTABLISHED.replace("1.2", &"1".repeat(500_000)), wrong),
+        sends("an endless socket id", &raw_frames::ESTABLISHED.replace("1.2", &"1".repeat(500_000)), wrong),
         sends(
             "an error first",
             r#"{"event":"pusher:error","data":{"code":4100,"message":"m"}}"#,
@@ -49,7 +49,7 @@ fn first() -> Vec<Scenario> {
         Scenario::new(
             "protocol: a binary message first",
             Stage::First,
-            vec![Step::Bytes(wire::frame(wire::FIN | wire::BINARY, b"x"))],
+            vec![Step::Bytes(raw_frames::frame(raw_frames::FIN | raw_frames::BINARY, b"x"))],
             Ends(wrong),
         ),
     ]
@@ -102,7 +102,7 @@ fn unrequested() -> Vec<Scenario> {
         sends("a confirmation of the channel of a user", succeeded("#server-to-user-me"), Ignores),
         sends("a confirmation of an impossible name", succeeded("a b/c?d#e"), Ignores),
         sends("a confirmation of another case", succeeded("ROOM"), Ignores),
-        sends("a second connection_established", wire::ESTABLISHED, Ignores),
+        sends("a second connection_established", raw_frames::ESTABLISHED, Ignores),
         sends("an event of another channel", r#"{"event":"e","channel":"other","data":"x"}"#, Ignores),
         sends("an event of no channel", r#"{"event":"e","data":"x"}"#, Tolerates),
         sends("an event of the channel of a user", r##"{"event":"e","channel":"#server-to-user-me"}"##, Ignores),
@@ -223,7 +223,7 @@ fn errors() -> Vec<Scenario> {
         .with(&["target"]),
     ]);
     let then = |name: &str, code: &str, end: Vec<Step>, kind| {
-        let script = [vec![Step::Bytes(wire::text(&error(code)))], end].concat();
+        let script = [vec![Step::Bytes(raw_frames::text(&error(code)))], end].concat();
         Scenario::new(format!("protocol: {name}"), Stage::Subscribed, script, Ends(kind))
     };
     rows.extend([
@@ -232,13 +232,13 @@ fn errors() -> Vec<Scenario> {
         then(
             "an error and a close with 1000",
             "4100",
-            vec![Step::Bytes(wire::close(1000, b""))],
+            vec![Step::Bytes(raw_frames::close(1000, b""))],
             "ConnectionClosed { code: 4100",
         ),
         then(
             "an error and a close with another code",
             "4001",
-            vec![Step::Bytes(wire::close(4200, b""))],
+            vec![Step::Bytes(raw_frames::close(4200, b""))],
             "ConnectionClosed { code: 4200",
         ),
         then("an error about a client event and an end", "4301", vec![Step::Close], "ConnectionLost"),
@@ -298,13 +298,13 @@ fn members() -> Vec<Scenario> {
         ),
         added(
             "the same member 300,000 times",
-            vec![Step::Repeat(wire::text(&format!("{ADDED}7}}}}")), 300_000)],
+            vec![Step::Repeat(raw_frames::text(&format!("{ADDED}7}}}}")), 300_000)],
             Tolerates,
         ),
-        added("one member with 100 large infos", vec![Step::Repeat(wire::text(&large), 100)], Tolerates),
+        added("one member with 100 large infos", vec![Step::Repeat(raw_frames::text(&large), 100)], Tolerates),
         added(
             "300,000 removals of unknown members",
-            vec![Step::Repeat(wire::text(&format!("{}7}}}}", ADDED.replace("added", "removed"))), 300_000)],
+            vec![Step::Repeat(raw_frames::text(&format!("{}7}}}}", ADDED.replace("added", "removed"))), 300_000)],
             Ignores,
         ),
     ]
@@ -317,10 +317,10 @@ fn users() -> Vec<Scenario> {
     let online = |ids: &str| watchlist(&format!(r#"[{{"name":"online","user_ids":{ids}}}]"#));
     let success = |data: &str| format!(r#"{{"event":"pusher:signin_success","data":{data}}}"#);
     let mut rows = vec![
-        sends("an unrequested sign-in", wire::SIGNED_IN, Ignores),
+        sends("an unrequested sign-in", raw_frames::SIGNED_IN, Ignores),
         sends("an unrequested watchlist", online(r#"["a"]"#), Ignores),
         sends("an unrequested bare watchlist", r#"{"event":"online","data":{"user_ids":["a"]}}"#, Ignores),
-        sends("a second sign-in", wire::SIGNED_IN, Ignores).signed_in(),
+        sends("a second sign-in", raw_frames::SIGNED_IN, Ignores).signed_in(),
         sends("a sign-in of another user", success(r#"{"user_data":"{\"id\":\"eve\"}"}"#), Ignores).signed_in(),
         sends("a watchlist of a megabyte", online(&format!("[{ids}]")), Ignores).signed_in(),
         sends(

@@ -16,7 +16,7 @@ use crate::{Error, config::TlsOptions};
 #[derive(Default)]
 pub(crate) struct Connector {
     #[cfg(feature = "native-tls")]
-    loaded: native::Loaded,
+    connectors: native::Connectors,
     /// The certificates of the options are without errors.
     #[cfg(feature = "native-tls")]
     is_checked: OnceLock<()>,
@@ -26,7 +26,7 @@ pub(crate) struct Connector {
 impl Connector {
     /// Does the handshake with the server of this name.
     pub fn secure(&self, name: &str, stream: MaybeTlsStream, options: &TlsOptions) -> Result<MaybeTlsStream, Error> {
-        native::handshake(self.loaded.for_servers(options)?, name, stream)
+        native::handshake(self.connectors.for_servers(options)?, name, stream)
     }
 
     /// Does the handshake with the proxy at `host`, which never gets a client certificate.
@@ -36,10 +36,11 @@ impl Connector {
         stream: MaybeTlsStream,
         options: &TlsOptions,
     ) -> Result<MaybeTlsStream, Error> {
-        native::handshake(self.loaded.for_proxies(options)?, tls_name(host), stream)
+        native::handshake(self.connectors.for_proxies(options)?, tls_name(host), stream)
     }
 
-    /// Checks the certificates of the options, until the first success. The platform's roots are loaded only if there is a client certificate.
+    /// Checks the certificates of the options, until the first success. The platform's roots are loaded only if there
+    /// is a client certificate.
     pub fn check(&self, options: &TlsOptions) -> Result<(), Error> {
         if self.is_checked.get().is_some() {
             return Ok(());
@@ -47,7 +48,7 @@ impl Connector {
         options.roots.iter().try_for_each(|pem| native::roots(pem).map(drop))?;
         // Only a connector that was built shows whether the certificate and the key belong together.
         if options.identity.is_some() {
-            self.loaded.for_servers(options)?;
+            self.connectors.for_servers(options)?;
         }
         self.is_checked.get_or_init(|| ());
         Ok(())
