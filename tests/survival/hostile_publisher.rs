@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     figures,
-    hostile_server::{ROOM, Scenario, Server, Shows, Stage, Step, raw_frames},
+    hostile_server::{Phase, ROOM, Scenario, Server, Shows, Step, raw_frames},
     support::PATIENCE,
 };
 
@@ -37,7 +37,7 @@ fn e1_no_forged_plain_text_is_delivered() {
     let (count, genuine) = (envelopes.len(), envelopes.len().div_ceil(EVERY));
     assert!(count >= MINIMUM);
     let script = vec![Step::Bytes(wire_of(&envelopes))];
-    let mut scenario = Scenario::new("tampered events", Stage::Subscribed, script, Shows::Tolerates);
+    let mut scenario = Scenario::new("tampered events", Phase::Subscribed, script, Shows::Tolerates);
     scenario.channels = vec![CHANNEL.to_owned()];
     let server = Server::start(&scenario, true);
 

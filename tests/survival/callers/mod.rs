@@ -129,8 +129,8 @@ struct Totals {
 
 fn scenes() -> Vec<Scene> {
     let faults = ROWS.iter().flat_map(|row| {
-        let fault = |stage| Fault { stage, cut: Cut::Drawn(7), action: row.action };
-        row.stages.iter().map(move |stage| Disturbance::Fault(fault(*stage)))
+        let fault = |phase| Fault { phase, cut: Cut::Drawn(7), action: row.action };
+        row.phases.iter().map(move |phase| Disturbance::Fault(fault(*phase)))
     });
     let servers = [Disturbance::Stalled, Disturbance::Silent, Disturbance::Flooding];
     let disturbances: Vec<_> = faults.chain(servers).collect();

@@ -1,6 +1,6 @@
 //! Frames that RFC 6455 forbids, and floods of frames that it allows (D2, D3).
 
-use super::{ROOM, Scenario, Shows, Stage, Step, raw_frames};
+use super::{Phase, ROOM, Scenario, Shows, Step, raw_frames};
 use raw_frames::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame, head};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -8,7 +8,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 fn row(name: impl Into<String>, script: Vec<Step>, shows: Shows) -> Scenario {
-    Scenario::new(format!("frame: {}", name.into()), Stage::Subscribed, script, shows)
+    Scenario::new(format!("frame: {}", name.into()), Phase::Subscribed, script, shows)
 }
 
 /// A broken frame, at which the connection ends.

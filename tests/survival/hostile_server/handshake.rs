@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Scenario, Shows, Stage, Step, raw_frames};
+use super::{Phase, Scenario, Shows, Step, raw_frames};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     [answers(), mistakes(), statuses(), floods(), slow()].into_iter().flatten().collect()
 }
 
 fn row(name: impl Into<String>, script: Vec<Step>, kind: &'static str) -> Scenario {
-    Scenario::new(format!("upgrade: {}", name.into()), Stage::Upgrade, script, Shows::Ends(kind))
+    Scenario::new(format!("upgrade: {}", name.into()), Phase::Upgrade, script, Shows::Ends(kind))
 }
 
 /// The answer, and the end of the stream.

@@ -1,6 +1,6 @@
 //! Correct frames and correct JSON with messages that no Pusher server sends (R3-R5, R7, S6, S8, P2, A8).
 
-use super::{Scenario, Shows, Stage, Step, raw_frames};
+use super::{Phase, Scenario, Shows, Step, raw_frames};
 
 use Shows::{Ends, Ignores, Refuses, Reports, Tolerates};
 
@@ -8,17 +8,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     [first(), timeouts(), unrequested(), errors(), members(), users()].into_iter().flatten().collect()
 }
 
-fn row(name: impl Into<String>, stage: Stage, message: impl AsRef<str>, shows: Shows) -> Scenario {
+fn row(name: impl Into<String>, phase: Phase, message: impl AsRef<str>, shows: Shows) -> Scenario {
     let script = vec![Step::Bytes(raw_frames::text(message.as_ref()))];
-    Scenario::new(format!("protocol: {}", name.into()), stage, script, shows)
+    Scenario::new(format!("protocol: {}", name.into()), phase, script, shows)
 }
 
 fn sends(name: impl Into<String>, message: impl AsRef<str>, shows: Shows) -> Scenario {
-    row(name, Stage::Subscribed, message, shows)
+    row(name, Phase::Subscribed, message, shows)
 }
 
 fn first() -> Vec<Scenario> {
-    let sends = |name, message: &str, kind| row(name, Stage::First, message, Ends(kind));
+    let sends = |name, message: &str, kind| row(name, Phase::First, message, Ends(kind));
     let wrong = "UnexpectedFirstMessage";
     vec![
         sends("an event first", r#"{"event":"e","channel":"room"}"#, wrong),
@@ -48,7 +48,7 @@ fn first() -> Vec<Scenario> {
         sends("an error with code 65536 first", r#"{"event":"pusher:error","data":{"code":65536}}"#, wrong),
         Scenario::new(
             "protocol: a binary message first",
-            Stage::First,
+            Phase::First,
             vec![Step::Bytes(raw_frames::frame(raw_frames::FIN | raw_frames::BINARY, b"x"))],
             Ends(wrong),
         ),
@@ -82,7 +82,7 @@ fn timeouts() -> Vec<Scenario> {
         let message = format!(
             r#"{{"event":"pusher:connection_established","data":{{"socket_id":"1.2","activity_timeout":{value}}}}}"#
         );
-        row(format!("activity_timeout of {value}"), Stage::First, message, Tolerates)
+        row(format!("activity_timeout of {value}"), Phase::First, message, Tolerates)
     };
     values.into_iter().map(row).collect()
 }
@@ -165,7 +165,7 @@ fn unrequested() -> Vec<Scenario> {
             Tolerates,
         )
         .with(&["private-encrypted-a"]),
-        row("an event before the confirmation", Stage::Requested, r#"{"event":"e","channel":"target"}"#, Ignores)
+        row("an event before the confirmation", Phase::Requested, r#"{"event":"e","channel":"target"}"#, Ignores)
             .with(&["target"]),
     ];
     rows.extend(["-1", "-9223372036854775809", "18446744073709551616", "1e30", "0.5", "\"7\"", "null", "[]"].map(|count| {
@@ -198,22 +198,22 @@ fn errors() -> Vec<Scenario> {
             r#"{"event":"pusher:error","channel":"other","data":{"code":4009}}"#,
             Reports("Server"),
         ),
-        row("an error with one request pending", Stage::Requested, error("4009"), Refuses("SubscriptionRefused"))
+        row("an error with one request pending", Phase::Requested, error("4009"), Refuses("SubscriptionRefused"))
             .with(&["target"]),
-        row("an error with two requests pending", Stage::Requested, error("4009"), Reports("Server"))
+        row("an error with two requests pending", Phase::Requested, error("4009"), Reports("Server"))
             .with(&["target", "other"]),
-        row("an error about a client event with a request pending", Stage::Requested, error("4301"), Reports("Server"))
+        row("an error about a client event with a request pending", Phase::Requested, error("4301"), Reports("Server"))
             .with(&["target"]),
         row(
             "a refusal under the internal name",
-            Stage::Requested,
+            Phase::Requested,
             r#"{"event":"pusher_internal:subscription_error","channel":"target"}"#,
             Refuses("SubscriptionRefused"),
         )
         .with(&["target"]),
         row(
             "a refusal of a megabyte",
-            Stage::Requested,
+            Phase::Requested,
             format!(
                 r#"{{"event":"pusher:subscription_error","channel":"target","data":{{"error":"{}"}}}}"#,
                 "x".repeat(1_000_000)
@@ -224,7 +224,7 @@ fn errors() -> Vec<Scenario> {
     ]);
     let then = |name: &str, code: &str, end: Vec<Step>, kind| {
         let script = [vec![Step::Bytes(raw_frames::text(&error(code)))], end].concat();
-        Scenario::new(format!("protocol: {name}"), Stage::Subscribed, script, Ends(kind))
+        Scenario::new(format!("protocol: {name}"), Phase::Subscribed, script, Ends(kind))
     };
     rows.extend([
         then("an error and an end", "4200", vec![Step::Close], "ConnectionClosed { code: 4200"),
@@ -252,12 +252,12 @@ const ADDED: &str = r#"{"event":"pusher_internal:member_added","channel":"presen
 
 fn members() -> Vec<Scenario> {
     let listed = |name: &str, presence: String, shows| {
-        row(name, Stage::Requested, format!("{MEMBERS}{presence}}}}}"), shows).with(&["presence-target"])
+        row(name, Phase::Requested, format!("{MEMBERS}{presence}}}}}"), shows).with(&["presence-target"])
     };
     let ids = |end: usize| (0..end).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
     let many = Reports("TooManyMembers");
     let added = |name: &str, script, shows| {
-        Scenario::new(format!("protocol: {name}"), Stage::Subscribed, script, shows).with(&["presence-target"])
+        Scenario::new(format!("protocol: {name}"), Phase::Subscribed, script, shows).with(&["presence-target"])
     };
     let large = format!(
         r#"{{"event":"pusher_internal:member_added","channel":"presence-target","data":{{"user_id":"a","user_info":"{}"}}}}"#,

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use super::{ROOM, Scenario, Stage, Step, raw_frames};
+use super::{Phase, ROOM, Scenario, Step, raw_frames};
 
 pub(crate) struct Server {
     address: SocketAddr,
@@ -22,7 +22,7 @@ pub(crate) struct Server {
 
 /// The task for the first connection.
 struct Script {
-    stage: Stage,
+    phase: Phase,
     steps: Vec<Step>,
     /// The number of subscriptions that the client requests.
     channels: usize,
@@ -35,9 +35,9 @@ struct Script {
 impl Server {
     pub(crate) fn start(scenario: &Scenario, stays: bool) -> Self {
         let (next, checked) = channel();
-        let (stage, steps) = (scenario.stage, scenario.script.clone());
+        let (phase, steps) = (scenario.phase, scenario.script.clone());
         let script = Script {
-            stage,
+            phase,
             steps,
             channels: 1 + scenario.channels.len() + usize::from(scenario.signs_in),
             stays,
@@ -102,14 +102,14 @@ fn serve(listener: &TcpListener, mut script: Option<Script>, accepted: &AtomicUs
 impl Script {
     fn run(self, mut stream: TcpStream) -> io::Result<()> {
         let request = raw_frames::read_head(&mut stream)?;
-        if self.stage != Stage::Upgrade {
+        if self.phase != Phase::Upgrade {
             stream.write_all(raw_frames::switching_protocols(&request).as_bytes())?;
         }
-        if matches!(self.stage, Stage::Requested | Stage::Subscribed) {
+        if matches!(self.phase, Phase::Requested | Phase::Subscribed) {
             stream.write_all(&raw_frames::text(raw_frames::ESTABLISHED))?;
             self.await_subscriptions(&mut stream)?;
         }
-        let comes_first = self.stage == Stage::First && self.stays;
+        let comes_first = self.phase == Phase::First && self.stays;
         if comes_first {
             self.send(&mut stream, &request)?;
             self.confirm_room(&mut stream)?;
@@ -146,7 +146,7 @@ impl Script {
     fn await_subscriptions(&self, stream: &mut TcpStream) -> io::Result<()> {
         for _ in 0..self.channels {
             let Some(channel) = next_subscription(stream)? else { return Ok(()) };
-            if channel == ROOM || self.stage == Stage::Subscribed {
+            if channel == ROOM || self.phase == Phase::Subscribed {
                 stream.write_all(&raw_frames::succeeded(&channel))?;
             }
         }
