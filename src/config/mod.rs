@@ -6,6 +6,7 @@
 mod auth;
 mod dialer;
 mod endpoint;
+mod headers;
 mod host;
 mod limits;
 mod plan;
@@ -26,14 +27,19 @@ use dialer::UrlSource;
 use endpoint::Location;
 use proxy::ProxyOption;
 
-pub(crate) use auth::{Authenticate, AuthorizeBatch, checked_header};
+pub(crate) use auth::{
+    Authenticate, AuthorizeBatch,
+    http_url::HttpUrl,
+    plan::{AuthEndpoint, AuthPlan, ChannelPlan, SignedUser, Signer},
+};
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, StreamParts};
-pub(crate) use endpoint::{Endpoint, HttpUrl};
+pub(crate) use endpoint::Endpoint;
+pub(crate) use headers::checked_header;
 pub(crate) use host::{Scheme, address, without_zone};
 pub(crate) use limits::Limits;
 pub use limits::{DispatchBudget, Overflow};
-pub(crate) use plan::{AuthEndpoint, AuthPlan, ChannelPlan, ClientOptions, Plan, SignedUser, Signer};
+pub(crate) use plan::{ClientOptions, Plan};
 pub(crate) use proxy::{Proxy, ProxyKind};
 pub use reconnect::Reconnect;
 pub(crate) use tls::TlsOptions;
@@ -393,8 +399,13 @@ mod tests {
 
     /// The option that the error is about.
     pub(super) fn option_of(config: Config) -> &'static str {
+        refused(config).0
+    }
+
+    /// The option that the error is about, and the reason.
+    pub(super) fn refused(config: Config) -> (&'static str, String) {
         match config.plan() {
-            Err(Error::Config { option, .. }) => option,
+            Err(Error::Config { option, reason }) => (option, reason),
             other => panic!("{other:?}"),
         }
     }

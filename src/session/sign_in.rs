@@ -215,7 +215,10 @@ impl SignIn {
 
     /// Whether the sign-in is in progress on this connection.
     pub fn is_pending(&self) -> bool {
-        matches!(self.state, SignInState::Authenticating { .. } | SignInState::Proven { .. } | SignInState::Requested { .. })
+        matches!(
+            self.state,
+            SignInState::Authenticating { .. } | SignInState::Proven { .. } | SignInState::Requested { .. }
+        )
     }
 
     /// Whether an answer of the server is expected.
