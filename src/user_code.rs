@@ -7,7 +7,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
 };
 
-/// A call of the program's code has panicked. What the panic carried is dropped.
+/// A call of the program's code has panicked. The payload of the panic is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Panicked;
 

@@ -1,12 +1,17 @@
-//! The calls of handles that change what the client subscribes to. Each posts the new intent, and wakes the heartbeat.
+//! The calls of handles that post a request to the session.
 
-use std::{slice, sync::Arc};
+use std::{slice, sync::Arc, time::Instant};
 
 use super::{
     Core,
-    intents::{Intents, Withdrawn},
+    core::Command,
+    intents::{Intents, Posted, Withdrawn},
 };
-use crate::{ChannelAuth, Error, SubscribeOptions, event::Intent, session::ReadyAuth};
+use crate::{
+    ChannelAuth, Error, SubscribeOptions,
+    event::Intent,
+    session::{ClientEvent, Input, ReadyAuth},
+};
 
 impl Core {
     /// Subscribes to a channel, perhaps with a permission that the program has already.
@@ -20,7 +25,7 @@ impl Core {
 
     /// Subscribes to a channel, with options that replace all earlier ones of the channel.
     pub fn subscribe_with(&self, channel: &Arc<Intent>, options: SubscribeOptions) -> Result<(), Error> {
-        let options = self.channel_plan(options)?;
+        let options = self.config().channel_plan(options)?;
         self.fan_out.snapshot.forget_failure(channel);
         // The earlier options are dropped last, because that may run the program's own code.
         let _earlier_options = self.post(|intents| intents.activate_with(channel, options));
@@ -46,5 +51,39 @@ impl Core {
         let call = self.fan_out.snapshot.issue_sign_in();
         self.post(|intents| intents.post_sign_in(call));
         Ok(())
+    }
+
+    pub fn reconnect_now(&self) {
+        let threads = self.threads.lock();
+        if threads.heartbeat_runs {
+            self.post_call(Input::ReconnectNow);
+        }
+    }
+
+    /// Posts a client event.
+    pub fn trigger(&self, event: impl FnOnce(Instant) -> ClientEvent) -> Result<(), Error> {
+        let threads = self.threads.lock();
+        if !threads.heartbeat_runs {
+            return Err(Error::Disconnected);
+        }
+        // Under the lock, so that events are posted in the order of their places.
+        let now = Instant::now();
+        self.client_events.lock().reserve(now)?;
+        self.post_call(Input::Trigger(event(now)));
+        Ok(())
+    }
+
+    /// Posts a call for the next turn, of the heartbeat or of a faster thread.
+    pub fn post_call(&self, call: Input<'static>) {
+        self.post(|intents| intents.post_call(call));
+    }
+
+    /// Posts requests, and wakes the heartbeat unless it is woken already.
+    pub(super) fn post<T>(&self, request: impl FnOnce(&Intents) -> Posted<T>) -> T {
+        let Posted { must_wake, value } = request(&self.intents);
+        if must_wake {
+            let _ = self.commands.sender.send(Command::Wake);
+        }
+        value
     }
 }

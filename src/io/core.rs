@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    Error, Event, SubscribeOptions,
-    config::{ChannelPlan, ClientOptions, Config, Plan},
+    Error, Event,
+    config::{ClientOptions, Config, Plan},
     delivery::client_event_pacing::ClientEventPace,
     event::Intent,
     io::{
@@ -22,13 +22,13 @@ use crate::{
             user_code,
             worker::Worker,
         },
-        intents::{Intents, LentOptions, Posted},
+        intents::{Intents, LentOptions},
         queues::fan_out::FanOut,
         transport::{byte_counters::ByteCounters, tls},
     },
     protocol::secretbox::data_of,
     random,
-    session::{AuthAnswer, ClientEvent, Effect, Generation, Input, PendingAuth, Session},
+    session::{AuthAnswer, Effect, Generation, Input, PendingAuth, Session},
     sync::{ChannelPair, Mutex, MutexGuard},
 };
 
@@ -123,11 +123,6 @@ impl Core {
         &self.config
     }
 
-    /// The parsed options of one channel.
-    pub(super) fn channel_plan(&self, options: SubscribeOptions) -> Result<ChannelPlan, Error> {
-        self.config.channel_plan(options)
-    }
-
     /// The parsed configuration. The first call checks all options. It does no I/O: `connect` checks the certificates.
     pub fn plan(&self) -> Result<Arc<Plan>, Error> {
         if let Some(plan) = self.plan.get() {
@@ -136,40 +131,6 @@ impl Core {
         let plan = Arc::new(self.config.plan()?);
         // If another thread was faster, its plan is used; the two are alike.
         Ok(Arc::clone(self.plan.get_or_init(|| plan)))
-    }
-
-    pub fn reconnect_now(&self) {
-        let threads = self.threads.lock();
-        if threads.heartbeat_runs {
-            self.post_call(Input::ReconnectNow);
-        }
-    }
-
-    /// Posts a call for the next turn, of the heartbeat or of a faster thread.
-    pub fn post_call(&self, call: Input<'static>) {
-        self.post(|intents| intents.post_call(call));
-    }
-
-    /// Posts requests, and wakes the heartbeat unless it is woken already.
-    pub(super) fn post<T>(&self, request: impl FnOnce(&Intents) -> Posted<T>) -> T {
-        let Posted { must_wake, value } = request(&self.intents);
-        if must_wake {
-            let _ = self.commands.sender.send(Command::Wake);
-        }
-        value
-    }
-
-    /// Posts a client event.
-    pub fn trigger(&self, event: impl FnOnce(Instant) -> ClientEvent) -> Result<(), Error> {
-        let threads = self.threads.lock();
-        if !threads.heartbeat_runs {
-            return Err(Error::Disconnected);
-        }
-        // Under the lock, so that events are posted in the order of their places.
-        let now = Instant::now();
-        self.client_events.lock().reserve(now)?;
-        self.post_call(Input::Trigger(event(now)));
-        Ok(())
     }
 
     /// Binds a handler for one channel, or for all. `scope` is the handle on which it was registered.

@@ -5,7 +5,7 @@
 //! | `core` | the state that all handles and threads of one client share |
 //! | `driver` | the socket and the session under one lock |
 //! | `intents` | the active intents for channels, and the posted requests of calls |
-//! | `calls` | the calls of handles that change intents |
+//! | `calls` | the calls of handles that post a request |
 //! | `threads` | the reader, the heartbeat, the dispatch thread; their beginning and end |
 //! | `dispatch` | handlers, and the way to run them |
 //! | `queues` | from the session to the consumers: queues, and the snapshot for public calls |

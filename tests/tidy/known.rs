@@ -10,10 +10,9 @@ pub(crate) const CROWDED_FOLDERS: [(&str, &str); 5] = [
 ];
 
 /// Files of fewer than 60 lines that are a concept of their own.
-pub(crate) const SMALL_CONCEPTS: [(&str, &str); 16] = [
+pub(crate) const SMALL_CONCEPTS: [(&str, &str); 15] = [
     ("capi/client/users.rs", "functions of the signed-in user"),
     ("capi/library/version.rs", "versions of the library"),
-    ("client/channel_warnings.rs", "warnings about names of channels"),
     ("delivery/permit.rs", "a limit for concurrent holders"),
     ("error/names.rs", "names of options in the texts of errors"),
     ("event/sender.rs", "the public trait of senders"),
