@@ -117,24 +117,24 @@ impl Channel {
     /// and for other kinds of channels, for which a warning is logged.
     pub fn members(&self) -> Vec<Member> {
         self.expect_members();
-        self.facts(|facts| facts.members.iter().cloned().collect()).unwrap_or_default()
+        self.read_state(|state| state.members.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// The member with this id.
     pub fn member(&self, id: &str) -> Option<Member> {
         self.expect_members();
-        self.facts(|facts| facts.members.get(id).cloned()).flatten()
+        self.read_state(|state| state.members.get(id).cloned()).flatten()
     }
 
     /// The member that is the user of this client.
     pub fn me(&self) -> Option<Member> {
         self.expect_members();
-        self.facts(|facts| facts.me().cloned()).flatten()
+        self.read_state(|state| state.me().cloned()).flatten()
     }
 
     /// The number of connections that are subscribed, as the server last reported it; `None` if it did not.
     pub fn subscription_count(&self) -> Option<u64> {
-        self.facts(|facts| facts.subscription_count).flatten()
+        self.read_state(|state| state.subscription_count).flatten()
     }
 
     /// Logs a warning if this is not a presence channel.
@@ -144,8 +144,8 @@ impl Channel {
         }
     }
 
-    fn facts<T>(&self, look: impl FnOnce(&ChannelState) -> T) -> Option<T> {
-        self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, look)
+    fn read_state<T>(&self, read: impl FnOnce(&ChannelState) -> T) -> Option<T> {
+        self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, read)
     }
 
     /// A queue of its own for all notifications of this channel from now on, in order: events, confirmations and

@@ -1,7 +1,8 @@
 //! The options of a client, their defaults, and their checks.
 //!
-//! A [`Config`] keeps the options as the program gave them. [`Config::plan`] checks all of them and parses the texts, once
-//! for a client: everything that needs a parsed option takes it from the [`Plan`].
+//! A [`Config`] keeps the options as the program gave them. A client makes two values of them, once each. [`ClientOptions`]
+//! has the options without texts to parse; the client has them from the beginning. [`Config::plan`] checks all options and
+//! parses the texts: everything that needs a parsed option takes it from the [`Plan`].
 
 mod auth;
 mod dialer;

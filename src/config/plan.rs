@@ -1,4 +1,5 @@
-//! The parsed configuration. `connect` makes it once, and the threads of the client see only it.
+//! The parsed configuration, which the threads of the client see. The first `connect` makes it, or the C interface when it
+//! makes a client.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
