@@ -67,6 +67,7 @@ pub(crate) struct Core {
     pub process: ForkGuard,
     /// The options as the program gave them. Only plans are made from them.
     config: Config,
+    /// The options without texts to parse.
     pub options: ClientOptions,
     /// Made by the first call that finds the configuration without errors.
     plan: OnceLock<Arc<Plan>>,
@@ -276,7 +277,7 @@ impl Core {
 
     /// Marks this thread as one that the client needs.
     pub fn mark_thread(&self) -> ReentrancyGuard {
-        ReentrancyGuard::of(self.identity())
+        ReentrancyGuard::mark(self.identity())
     }
 
     pub fn identity(&self) -> usize {

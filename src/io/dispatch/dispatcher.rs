@@ -159,7 +159,7 @@ impl Dispatcher {
     /// Runs the handlers of the taken entries, within the remaining budget. Returns the number of handled
     /// notifications.
     pub fn run(&mut self, context: &DispatchContext<'_>, taken: &mut Taken, remaining: &mut Remaining) -> usize {
-        let _mark = ReentrancyGuard::handlers_of(context.client);
+        let _mark = ReentrancyGuard::mark_handlers(context.client);
         self.receive_handlers(context);
         match taken {
             Taken::Segment(segment) => self.segment(context, segment, remaining),
@@ -173,7 +173,7 @@ impl Dispatcher {
 
     /// Takes over new handlers without a new entry. All taken entries have been handled or put back.
     pub fn receive_new(&mut self, context: &DispatchContext<'_>) {
-        let _mark = ReentrancyGuard::handlers_of(context.client);
+        let _mark = ReentrancyGuard::mark_handlers(context.client);
         self.receive_handlers(context);
         if self.new.is_empty() {
             return;

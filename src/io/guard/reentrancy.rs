@@ -1,8 +1,8 @@
 //! Marks of the threads that a client needs. A call that waits for the client fails on such a thread (H1).
 //!
 //! The client needs the heartbeat, the readers, and a thread that runs handlers. It also needs every thread on which a
-//! wake-up closure or a closure for keys runs, for the time of that call. On the heartbeat and on readers, dialers, the
-//! streams of dialers and loggers run as well.
+//! wake-up closure or a closure for keys runs, for the time of that call. Loggers, and the closures that shut streams
+//! down, run on these threads as well. Dialers and their streams run on readers.
 
 use std::cell::RefCell;
 
@@ -29,15 +29,16 @@ pub(crate) struct ReentrancyGuard {
 }
 
 impl ReentrancyGuard {
-    pub fn of(client: usize) -> Self {
-        Self::marked(Mark { client, runs_handlers: false })
+    pub fn mark(client: usize) -> Self {
+        Self::push(Mark { client, runs_handlers: false })
     }
 
-    pub fn handlers_of(client: usize) -> Self {
-        Self::marked(Mark { client, runs_handlers: true })
+    /// The mark of a thread that runs handlers.
+    pub fn mark_handlers(client: usize) -> Self {
+        Self::push(Mark { client, runs_handlers: true })
     }
 
-    fn marked(mark: Mark) -> Self {
+    fn push(mark: Mark) -> Self {
         Self { is_marked: MARKS.try_with(|marks| marks.borrow_mut().push(mark)).is_ok() }
     }
 }

@@ -75,7 +75,7 @@ impl CallContext {
 
 /// Runs code of the program. `name` is the subject of the log record about a panic.
 pub(crate) fn call<T>(context: CallContext, name: &str, code: impl FnOnce() -> T) -> Result<T, UserCodeError> {
-    let _mark = context.client.map(ReentrancyGuard::of);
+    let _mark = context.client.map(ReentrancyGuard::mark);
     let result = {
         let _busy = BusyGuard::new();
         catch(code)
