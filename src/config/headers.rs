@@ -18,7 +18,7 @@ const RESERVED_FOR_UPGRADE: [&str; 7] = [
 
 /// Checks and parses the program's headers. Errors never show a value, because it may be a token. They leave an invalid
 /// name out as well: it may be a value in the wrong place (X1).
-pub(crate) fn checked_headers(config: &Config) -> Result<Vec<(HeaderName, Secret)>, Error> {
+pub(crate) fn checked_upgrade_headers(config: &Config) -> Result<Vec<(HeaderName, Secret)>, Error> {
     let origin = config.origin.iter().map(|origin| ("origin", "Origin", origin));
     let headers = config.headers.iter().map(|(name, value)| ("header", name.as_str(), value));
     origin
@@ -44,7 +44,8 @@ pub(crate) fn is_field_value(value: &str) -> bool {
     value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
-/// The headers that describe the body and the connection. The client sets them.
+/// The headers of requests to auth endpoints that the client sets itself, because they describe the body and the
+/// connection.
 const RESERVED_FOR_ENDPOINTS: [&str; 6] =
     ["host", "connection", "content-length", "content-type", "transfer-encoding", "expect"];
 
@@ -79,12 +80,18 @@ mod tests {
         let bad = [("X-A", "a\r\nX-B: b"), ("X\r\nA", "a"), ("", "a"), ("Host", "evil"), ("sec-websocket-key", "x")];
         for (name, value) in bad {
             assert!(
-                matches!(checked_headers(&config().header(name, value)), Err(Error::Config { option: "header", .. })),
+                matches!(
+                    checked_upgrade_headers(&config().header(name, value)),
+                    Err(Error::Config { option: "header", .. })
+                ),
                 "{name:?}"
             );
         }
-        assert!(matches!(checked_headers(&config().origin("a\nb")), Err(Error::Config { option: "origin", .. })));
-        let good = checked_headers(&config().origin("https://a.example").header("X-A", "b"));
+        assert!(matches!(
+            checked_upgrade_headers(&config().origin("a\nb")),
+            Err(Error::Config { option: "origin", .. })
+        ));
+        let good = checked_upgrade_headers(&config().origin("https://a.example").header("X-A", "b"));
         assert_eq!(good.expect("valid").len(), 2);
     }
 

@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 use tungstenite::http::HeaderName;
 
 use super::{
-    AuthPlan, Config, Dialer, Endpoint, Limits, Proxy, endpoint::Location, headers::checked_headers, host::tls_name,
-    proxy::Route, tls::TlsOptions,
+    AuthPlan, Config, Dialer, Endpoint, Limits, Proxy, endpoint::Location, headers::checked_upgrade_headers,
+    host::tls_name, proxy::Route, tls::TlsOptions,
 };
 use crate::{Error, auth::Decoder, secret::Secret};
 
@@ -44,7 +44,7 @@ impl Config {
     /// Checks every option, and parses the texts. The error names the first option that is wrong.
     pub(crate) fn plan(&self) -> Result<Plan, Error> {
         let location = Location::of(self)?;
-        let headers = checked_headers(self)?;
+        let headers = checked_upgrade_headers(self)?;
         let auth = self.auth_plan()?;
         let route = self.proxy.route()?;
         self.tls_options.check()?;
