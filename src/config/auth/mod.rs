@@ -78,13 +78,15 @@ impl Config {
     /// Any 2xx status is success, and redirects are not followed. The body may have up to 1 MiB. After a network error, a
     /// timeout, 408, 429 or 5xx, the client asks again, up to three times. The status of a refusal counts even if the
     /// rest of the response is malformed. The body of a success may begin with a byte order mark, may be encoded twice as
-    /// JSON, and may have a wrong `Content-Encoding`. A body that is really compressed is an [`Error::AuthMalformed`].
+    /// JSON, and may have a wrong `Content-Encoding`. A body that is really compressed is an
+    /// [`Error::AuthMalformed`](crate::Error::AuthMalformed).
     ///
     /// Hosts and TLS work as for the socket: see [`host`](Self::host),
     /// [`root_certificate_pem`](Self::root_certificate_pem), [`client_identity_pem`](Self::client_identity_pem) and
     /// [`tls_server_name`](Self::tls_server_name). An `http://` URL must have a loopback host that is reached without a
-    /// proxy, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set; other hosts are an [`Error::Config`]. So
-    /// is a user name or a password in the URL: send them by [`auth_header`](Self::auth_header), as `Authorization`.
+    /// proxy, unless [`allow_insecure_auth`](Self::allow_insecure_auth) is set; other hosts are an
+    /// [`Error::Config`](crate::Error::Config). So is a user name or a password in the URL: send them by
+    /// [`auth_header`](Self::auth_header), as `Authorization`.
     pub fn auth_endpoint(mut self, url: impl Into<String>) -> Self {
         self.auth.endpoint = Some(EndpointOption::Url(Secret::new(url)));
         self
@@ -94,7 +96,7 @@ impl Config {
     /// [`auth_endpoint`](Self::auth_endpoint): the last call of the two counts. Defaults to none.
     ///
     /// Options such as [`auth_header`](Self::auth_header) have no effect on this request. They are an
-    /// [`Error::Config`] if no endpoint uses them.
+    /// [`Error::Config`](crate::Error::Config) if no endpoint uses them.
     pub fn http_auth(mut self, auth: HttpAuth) -> Self {
         self.auth.endpoint = Some(EndpointOption::Complete(auth));
         self
@@ -110,7 +112,7 @@ impl Config {
     /// Adds a header to every request to [`auth_endpoint`](Self::auth_endpoint) and
     /// [`user_auth_endpoint`](Self::user_auth_endpoint). May be called several times. An [`HttpAuth`] has headers of its
     /// own. A header may have up to 60 KiB, and `Authorization` must be ASCII. The headers that describe the body and the
-    /// connection are set by the client; setting one of them is an [`Error::Config`].
+    /// connection are set by the client; setting one of them is an [`Error::Config`](crate::Error::Config).
     pub fn auth_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.auth.request.headers.push((name.into(), Secret::new(value)));
         self
