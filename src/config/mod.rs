@@ -25,7 +25,7 @@ use crate::{
 };
 use auth::AuthOptions;
 use dialer::UrlSource;
-use endpoint::Location;
+use endpoint::{Address, Location};
 use proxy::ProxyOption;
 
 pub(crate) use auth::{
@@ -88,15 +88,6 @@ pub struct Config {
     decoder: Option<Decoder>,
     manual_dispatch: bool,
     log_events: bool,
-}
-
-#[derive(Debug, Clone)]
-enum Address {
-    Cluster(String),
-    Host(String),
-    Url(String),
-    /// The closure makes a URL for each attempt to connect.
-    UrlWith(UrlSource),
 }
 
 impl Config {

@@ -9,7 +9,7 @@ use super::{Authenticate, AuthorizeBatch, EndpointOption, http_url::HttpUrl};
 use crate::{
     Error, HttpAuth, SubscribeOptions,
     auth::{Authorize, Decoder, RequestOptions},
-    config::{Address, Config, headers::checked_header, host::is_loopback},
+    config::{Config, endpoint::Address, headers::checked_header, host::is_loopback},
     protocol::{percent, secretbox::SharedSecret},
     secret::Secret,
     surrogates,
