@@ -199,6 +199,10 @@ mod surrogates;
 
 mod panic_hook;
 
+mod user_code;
+
+mod random;
+
 mod sync;
 
 mod protocol;

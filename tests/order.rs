@@ -17,15 +17,15 @@ use support::{PATIENCE, eventually, quick, server, subscribed};
 
 const RUNS: usize = 500;
 
-/// Makes an authorizer wait until the test opens the gate.
+/// Makes an authorizer wait until the test opens the latch.
 #[derive(Default)]
-struct Gate {
+struct Latch {
     opened: Mutex<usize>,
     changed: Condvar,
 }
 
-impl Gate {
-    /// Waits until the gate is open for this run.
+impl Latch {
+    /// Waits until the latch is open for this run.
     fn wait_for(&self, run: usize) {
         let opened = self.opened.lock().expect("no panic");
         drop(self.changed.wait_while(opened, |opened| *opened <= run).expect("no panic"));
@@ -37,12 +37,12 @@ impl Gate {
     }
 }
 
-/// A server, and a client whose authorizer reports each request and waits at the gate of its run. The number of a run
+/// A server, and a client whose authorizer reports each request and waits at the latch of its run. The number of a run
 /// is the number of the requests before it.
 struct Fixture {
     server: Arc<TestServer>,
     pusher: Pusher,
-    gate: Arc<Gate>,
+    latch: Arc<Latch>,
     requests: mpsc::Receiver<String>,
 }
 
@@ -50,16 +50,16 @@ impl Fixture {
     /// `run_of` returns the run of a channel.
     fn new(run_of: impl Fn(&str) -> usize + Send + Sync + 'static) -> Self {
         let server = Arc::new(server());
-        let gate = Arc::new(Gate::default());
+        let latch = Arc::new(Latch::default());
         let (report, requests) = mpsc::channel();
-        let (authority, gate_of_authorizer) = (Arc::clone(&server), Arc::clone(&gate));
+        let (authority, latch_of_authorizer) = (Arc::clone(&server), Arc::clone(&latch));
         let authorizer = move |request: &AuthRequest| -> Result<ChannelAuth, AuthError> {
             let _ = report.send(request.channel().to_owned());
-            gate_of_authorizer.wait_for(run_of(request.channel()));
+            latch_of_authorizer.wait_for(run_of(request.channel()));
             Ok(ChannelAuth::new(authority.sign_channel(request.socket_id(), request.channel(), None)))
         };
         let pusher = Pusher::new(quick(&server).authorizer(authorizer));
-        Self { server, pusher, gate, requests }
+        Self { server, pusher, latch, requests }
     }
 
     fn wait_for_request(&self) -> String {
@@ -97,10 +97,10 @@ fn s11_after_unsubscribe_a_late_answer_subscribes_nothing() {
         let channel = fixture.pusher.subscribe(&name_of(run)).expect("a valid name");
         assert_eq!(fixture.wait_for_request(), name_of(run));
         channel.unsubscribe();
-        fixture.gate.open(run);
+        fixture.latch.open(run);
     }
     // This subscription comes after all answers of before.
-    fixture.gate.open(RUNS);
+    fixture.latch.open(RUNS);
     subscribed(&fixture.pusher, &name_of(RUNS));
     fixture.pusher.disconnect();
     for run in 0..RUNS {
@@ -115,11 +115,11 @@ fn s11_an_answer_that_comes_with_unsubscribe_leaves_no_subscription() {
     for run in 0..RUNS {
         let channel = fixture.pusher.subscribe(&name_of(run)).expect("a valid name");
         fixture.wait_for_request();
-        fixture.gate.open(run);
+        fixture.latch.open(run);
         channel.unsubscribe();
         assert!(!channel.is_subscribed());
     }
-    fixture.gate.open(RUNS);
+    fixture.latch.open(RUNS);
     subscribed(&fixture.pusher, &name_of(RUNS));
     for run in 0..RUNS {
         assert!(fixture.server.wait_for_subscribers(&name_of(run), 0, PATIENCE), "run {run}");
@@ -135,7 +135,7 @@ fn s11_unsubscribe_and_subscribe_during_one_request_are_one_subscribe() {
         fixture.wait_for_request();
         channel.unsubscribe();
         channel.subscribe();
-        fixture.gate.open(run);
+        fixture.latch.open(run);
         channel.wait_subscribed(PATIENCE).expect("the embedded server confirms");
         // There is a second request only if the session has seen the first of the two changes alone.
         assert!(fixture.requests.try_iter().count() <= 1);
@@ -158,10 +158,10 @@ fn s11_after_disconnect_a_late_answer_subscribes_nothing() {
         fixture.pusher.connect().expect("the embedded server accepts");
         fixture.wait_for_request();
         fixture.pusher.disconnect();
-        fixture.gate.open(run);
+        fixture.latch.open(run);
     }
     assert_eq!(fixture.received("pusher:subscribe", "private-room"), 0);
-    fixture.gate.open(RUNS);
+    fixture.latch.open(RUNS);
     fixture.pusher.connect().expect("the embedded server accepts");
     subscribed(&fixture.pusher, "private-room");
     assert_eq!(fixture.received("pusher:subscribe", "private-room"), 1, "R8: with the answer for this socket");

@@ -1,8 +1,9 @@
 //! The four internal interfaces of the client that the C interface needs, because the public interface has no equal of
 //! them. No other file of the C interface uses a private part of the client.
 //!
-//! 1. [`config`] checks a configuration before a client is made of it, and reads two of its options.
-//! 2. [`client`] registers a callback by its kind, and ends a client or a receiver while other threads use it.
+//! 1. [`config`] reads two options of a configuration, and checks headers.
+//! 2. [`client`] checks the configuration of a client before it connects, registers a callback by its kind, and ends a
+//!    client or a receiver while other threads use it.
 //! 3. [`texts`] has the table of kinds, the texts of events where they lie in memory, and errors with the names of C.
 //! 4. [`panics`] marks the threads of C calls, so that their panics go to the log.
 
@@ -10,12 +11,7 @@
 pub(crate) mod config {
     use std::time::Duration;
 
-    use crate::{Config, Error, config::checked_header, secret::Secret};
-
-    /// Reports the errors that `connect` would report.
-    pub(crate) fn check(config: &Config) -> Result<(), Error> {
-        config.plan().map(drop)
-    }
+    use crate::{Config, config::checked_header, secret::Secret};
 
     /// The time for which the client waits for a subscription, and thus for an authorizer.
     pub(crate) fn subscription_timeout(config: &Config) -> Duration {
@@ -40,7 +36,12 @@ pub(crate) mod config {
 
 /// The second interface: clients and receivers.
 pub(crate) mod client {
-    use crate::{Binding, Channel, Notification, NotificationKind, Pusher, Receiver, TryRecvError};
+    use crate::{Binding, Channel, Error, Notification, NotificationKind, Pusher, Receiver, TryRecvError};
+
+    /// Checks the configuration. A call to connect uses the result, so that the options are parsed once.
+    pub(crate) fn check(pusher: &Pusher) -> Result<(), Error> {
+        pusher.check()
+    }
 
     /// Registers a handler for the notifications of a kind other than events, of one channel or of all.
     pub(crate) fn on_kind(

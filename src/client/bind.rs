@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{
-    channel::expect_members,
-    handle::{Binding, Owner},
-};
+use super::handle::{Binding, Owner};
 use crate::{
     AnySender, Channel, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification,
     NotificationKind, Pusher, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User, WatchlistEvent,
@@ -35,14 +32,14 @@ trait BindTarget {
 
     /// Registers a handler for the notifications of one kind, which is not [`NotificationKind::Event`].
     fn register_kind(&self, kind: NotificationKind, handler: impl FnMut(&Notification) + Send + 'static) -> Binding {
-        let core = self.owner().core();
+        let owner = self.owner();
         let channel = self.channel().filter(|_| kind.belongs_to() == BelongsTo::Channel);
         let is_about_members = matches!(kind, NotificationKind::MemberAdded | NotificationKind::MemberRemoved);
-        if let (true, Ok(core), Some(channel)) = (is_about_members, &core, &channel) {
-            expect_members(core, channel);
+        if let (true, Ok(warnings), Some(channel)) = (is_about_members, owner.warnings(), &channel) {
+            warnings.check_has_members(channel.name());
         }
         let registration = |bound: &Bound| Registration::Kind(kind, BoundHandler::new(bound, handler));
-        Binding::new(core, self.scope(), channel, registration)
+        Binding::new(owner.core(), self.scope(), channel, registration)
     }
 
     /// Registers a handler for the value that `project` finds in the notifications of one kind.

@@ -10,7 +10,6 @@ use crate::{
     WeakChannel,
     event::Intent,
     io::{ChannelState, Core},
-    protocol::channel_name::ChannelKind,
 };
 
 /// A channel of one client. A cheap handle: clones, and handles of the same name, are the same channel.
@@ -99,7 +98,7 @@ impl Channel {
     /// the reason of a final refusal, when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_subscribed(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
-        core.refuse_inside("wait_subscribed")?;
+        core.deny_reentrant("wait_subscribed")?;
         core.fan_out.snapshot.wait_subscribed(&self.intent, time)
     }
 
@@ -118,34 +117,35 @@ impl Channel {
     /// and for other kinds of channels, for which a warning is logged.
     pub fn members(&self) -> Vec<Member> {
         self.expect_members();
-        self.facts(|facts| facts.members.iter().cloned().collect()).unwrap_or_default()
+        self.read_state(|state| state.members.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// The member with this id.
     pub fn member(&self, id: &str) -> Option<Member> {
         self.expect_members();
-        self.facts(|facts| facts.members.get(id).cloned()).flatten()
+        self.read_state(|state| state.members.get(id).cloned()).flatten()
     }
 
     /// The member that is the user of this client.
     pub fn me(&self) -> Option<Member> {
         self.expect_members();
-        self.facts(|facts| facts.me().cloned()).flatten()
+        self.read_state(|state| state.me().cloned()).flatten()
     }
 
     /// The number of connections that are subscribed, as the server last reported it; `None` if it did not.
     pub fn subscription_count(&self) -> Option<u64> {
-        self.facts(|facts| facts.subscription_count).flatten()
+        self.read_state(|state| state.subscription_count).flatten()
     }
 
+    /// Logs a warning if this is not a presence channel.
     fn expect_members(&self) {
-        if let Ok(core) = self.core() {
-            expect_members(core, &self.intent);
+        if let Ok(warnings) = self.owner.warnings() {
+            warnings.check_has_members(self.intent.name());
         }
     }
 
-    fn facts<T>(&self, look: impl FnOnce(&ChannelState) -> T) -> Option<T> {
-        self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, look)
+    fn read_state<T>(&self, read: impl FnOnce(&ChannelState) -> T) -> Option<T> {
+        self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, read)
     }
 
     /// A queue of its own for all notifications of this channel from now on, in order: events, confirmations and
@@ -205,13 +205,6 @@ impl Channel {
 
     fn core(&self) -> Result<&Arc<Core>, Error> {
         self.owner.core()
-    }
-}
-
-/// Logs a warning if this is not a presence channel: it will never have members.
-pub(super) fn expect_members(core: &Core, channel: &Intent) {
-    if !ChannelKind::of(channel.name()).is_presence() {
-        core.warnings.has_no_members(channel.name());
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use super::channel_warnings::ChannelWarnings;
 use crate::{
     Config, Error,
     event::Intent,
@@ -17,11 +18,12 @@ use crate::{
 /// Keeps the client alive. All handles of a client share one owner, and the client ends with the last of them.
 pub(crate) struct Owner {
     core: Arc<Core>,
+    warnings: ChannelWarnings,
 }
 
 impl Owner {
     pub fn new(config: Config) -> Arc<Self> {
-        Arc::new(Self { core: Core::new(config) })
+        Arc::new(Self { core: Core::new(config), warnings: ChannelWarnings::default() })
     }
 
     /// The core of the client, by which a handle does everything. An error in a forked child (H7).
@@ -30,8 +32,14 @@ impl Owner {
         Ok(&self.core)
     }
 
+    /// The warnings about names of channels. An error in a forked child (H7).
+    pub fn warnings(&self) -> Result<&ChannelWarnings, Error> {
+        self.core.process.check()?;
+        Ok(&self.warnings)
+    }
+
     pub fn config(&self) -> &Config {
-        &self.core.config
+        self.core.config()
     }
 }
 

@@ -11,6 +11,8 @@ mod bind;
 
 mod handle;
 
+mod channel_warnings;
+
 mod client_event;
 
 mod stats;

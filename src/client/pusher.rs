@@ -90,7 +90,7 @@ impl Pusher {
     /// connection is being made; [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_connected(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
-        core.refuse_inside("wait_connected")?;
+        core.deny_reentrant("wait_connected")?;
         core.fan_out.snapshot.wait_connected(time)
     }
 
@@ -138,7 +138,7 @@ impl Pusher {
             return Err(Error::ChannelName { name: name.to_owned(), reason });
         }
         let intent = core.intents.intent(name);
-        core.warnings.look_at_prefix(intent.name());
+        self.owner.warnings()?.check_prefix(intent.name());
         Ok(Channel::new(Arc::clone(&self.owner), intent))
     }
 
@@ -168,8 +168,8 @@ impl Pusher {
     /// [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_all_subscribed(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
-        core.refuse_inside("wait_all_subscribed")?;
-        core.fan_out.snapshot.wait_all_subscribed(|| core.intents.wanted(), time)
+        core.deny_reentrant("wait_all_subscribed")?;
+        core.fan_out.snapshot.wait_all_subscribed(|| core.intents.active(), time)
     }
 
     /// Unsubscribes from a channel. After it returns, no further event of the channel is delivered, and no subscribe is
@@ -191,8 +191,8 @@ impl Pusher {
     /// The channels that are subscribed, or to be subscribed, in the order in which they became known.
     pub fn channels(&self) -> Vec<Channel> {
         let Ok(core) = self.core() else { return Vec::new() };
-        let wanted = core.intents.wanted().into_iter();
-        wanted.map(|intent| Channel::new(Arc::clone(&self.owner), intent)).collect()
+        let active = core.intents.active().into_iter();
+        active.map(|intent| Channel::new(Arc::clone(&self.owner), intent)).collect()
     }
 
     /// Sends an event to the other subscribers of a private or presence channel whose subscription is confirmed. `data` goes
@@ -276,6 +276,12 @@ impl Pusher {
     /// The counters of the client.
     pub fn stats(&self) -> Stats {
         self.core().map_or_else(|_| Stats::default(), |core| Stats::of(core))
+    }
+
+    /// Checks all options, as the first call to connect does.
+    #[cfg(feature = "capi")]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.core()?.plan().map(drop)
     }
 
     /// Ends the client for good, even if other handles of it exist. `meanwhile` runs during the shutdown, and releases

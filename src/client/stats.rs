@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::io::Core;
 
-/// Counters since the client was made, and facts about its last connection. They lag behind by up to one burst of the
+/// Counters since the client was made, and facts about its last connection. They lag behind by up to one read of the
 /// socket.
 ///
 /// ```

@@ -55,7 +55,7 @@ impl User {
     /// refusal, when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_signed_in(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
-        core.refuse_inside("wait_signed_in")?;
+        core.deny_reentrant("wait_signed_in")?;
         core.fan_out.snapshot.wait_signed_in(time)
     }
 

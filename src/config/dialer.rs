@@ -5,13 +5,12 @@ use std::{
     fmt,
     io::{Read, Write},
     net::TcpStream,
-    panic::{self, AssertUnwindSafe},
     sync::Arc,
     time::Duration,
 };
 
 use super::Config;
-use crate::{Error, Source};
+use crate::{Error, Source, user_code};
 
 type Closure = dyn Fn(&DialRequest) -> Result<ByteStream, Source> + Send + Sync;
 
@@ -160,7 +159,7 @@ impl UrlSource {
 
     /// Runs the program's closure. A panic in it fails the attempt.
     pub fn url(&self) -> Result<String, Error> {
-        panic::catch_unwind(AssertUnwindSafe(|| (self.0)()))
+        user_code::catch(|| (self.0)())
             .map_err(|_| Error::DialUrl { reason: "could not be made: the closure panicked".to_owned() })
     }
 }

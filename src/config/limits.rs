@@ -38,8 +38,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks the limits of client events and of members.
-    pub fn check_traffic(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         if self.client_event_limit == Some(0) {
             return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
         }
@@ -49,11 +48,6 @@ impl Limits {
         if self.max_presence_members == 0 {
             return Err(Error::config("max_presence_members", "must be at least 1"));
         }
-        Ok(())
-    }
-
-    /// Checks the limits of messages and of queues.
-    pub fn check_sizes(&self) -> Result<(), Error> {
         if !(1..=1 << 30).contains(&self.max_message_size) {
             return Err(Error::config("max_message_size", "must be between 1 byte and 1 GiB"));
         }
@@ -204,10 +198,6 @@ impl Config {
         self.limits.max_presence_bytes = bytes;
         self
     }
-
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
 }
 
 #[cfg(test)]
@@ -236,9 +226,9 @@ mod tests {
     #[test]
     fn limits_have_their_documented_defaults() {
         let (defaults, unlimited) = (local(), local().client_event_limit(None).client_event_size(None));
-        let limits = defaults.limits();
+        let limits = &defaults.limits;
         assert_eq!((limits.client_event_limit, limits.client_event_size), (Some(10), Some(10_240)));
-        assert_eq!((unlimited.limits().client_event_limit, unlimited.limits().client_event_size), (None, None));
+        assert_eq!((unlimited.limits.client_event_limit, unlimited.limits.client_event_size), (None, None));
         assert_eq!(limits.client_event_patience, Duration::from_secs(2));
         assert_eq!((limits.max_presence_members, limits.max_presence_bytes), (100_000, 20 << 20));
         assert_eq!((limits.queue_capacity, limits.max_message_size, limits.overflow), (16_384, 1 << 20, None));

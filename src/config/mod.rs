@@ -1,11 +1,13 @@
 //! The options of a client, their defaults, and their checks.
 //!
-//! A [`Config`] keeps the options as the program gave them. [`Config::plan`] checks all of them and parses the texts, once
-//! for a client: everything that needs a parsed option takes it from the [`Plan`].
+//! A [`Config`] keeps the options as the program gave them. A client makes two values of them, once each. [`ClientOptions`]
+//! has the options without texts to parse; the client has them from the beginning. [`Config::plan`] checks all options and
+//! parses the texts: everything that needs a parsed option takes it from the [`Plan`].
 
 mod auth;
 mod dialer;
 mod endpoint;
+mod headers;
 mod host;
 mod limits;
 mod plan;
@@ -27,15 +29,18 @@ use endpoint::{Address, Location};
 use proxy::ProxyOption;
 
 pub(crate) use auth::{
-    AuthEndpoint, AuthPlan, Authenticate, AuthorizeBatch, ChannelPlan, SignedUser, Signer, checked_header,
+    Authenticate, AuthorizeBatch,
+    http_url::HttpUrl,
+    plan::{AuthEndpoint, AuthPlan, ChannelPlan, SignedUser, Signer},
 };
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, StreamParts};
-pub(crate) use endpoint::{Endpoint, HttpUrl};
+pub(crate) use endpoint::Endpoint;
+pub(crate) use headers::checked_header;
 pub(crate) use host::{Scheme, address, without_zone};
 pub(crate) use limits::Limits;
 pub use limits::{DispatchBudget, Overflow};
-pub(crate) use plan::Plan;
+pub(crate) use plan::{ClientOptions, Plan};
 pub(crate) use proxy::{Proxy, ProxyKind};
 pub use reconnect::Reconnect;
 pub(crate) use tls::TlsOptions;
@@ -342,16 +347,15 @@ impl Config {
         self.subscription_timeout
     }
 
-    pub(crate) fn logs_events(&self) -> bool {
-        self.log_events
-    }
-
-    pub(crate) fn decoder(&self) -> Option<&Decoder> {
-        self.decoder.as_ref()
-    }
-
-    pub(crate) fn is_dispatched_by_hand(&self) -> bool {
-        self.manual_dispatch
+    /// The options that the handles need. Their texts need no parsing either.
+    pub(crate) fn client_options(&self) -> ClientOptions {
+        ClientOptions {
+            limits: self.limits.clone(),
+            decoder: self.decoder.clone(),
+            manual_dispatch: self.manual_dispatch,
+            log_events: self.log_events,
+            can_authenticate: self.can_authenticate(),
+        }
     }
 }
 
@@ -392,8 +396,13 @@ mod tests {
 
     /// The option that the error is about.
     pub(super) fn option_of(config: Config) -> &'static str {
+        refused(config).0
+    }
+
+    /// The option that the error is about, and the reason.
+    pub(super) fn refused(config: Config) -> (&'static str, String) {
         match config.plan() {
-            Err(Error::Config { option, .. }) => option,
+            Err(Error::Config { option, reason }) => (option, reason),
             other => panic!("{other:?}"),
         }
     }

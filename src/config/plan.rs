@@ -1,20 +1,30 @@
-//! The parsed configuration. `connect` makes it once, and the threads of the client see only it.
+//! The parsed configuration, which the threads of the client see. The first `connect` makes it, or the C interface when it
+//! makes a client.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
 use tungstenite::http::HeaderName;
 
 use super::{
-    AuthPlan, Config, Dialer, Endpoint, Proxy,
-    endpoint::{Location, checked_headers},
-    host::tls_name,
-    proxy::Route,
-    tls::TlsOptions,
+    AuthPlan, Config, Dialer, Endpoint, Limits, Proxy, endpoint::Location, headers::checked_upgrade_headers,
+    host::tls_name, proxy::Route, tls::TlsOptions,
 };
-use crate::{Error, secret::Secret};
+use crate::{Error, auth::Decoder, secret::Secret};
 
 /// The longest time of an option, so that arithmetic with instants cannot overflow.
 pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// The options without texts to parse. A client has them from the beginning, even if its configuration has an error.
+pub(crate) struct ClientOptions {
+    pub limits: Limits,
+    /// The decoder of all channels without a decoder of their own.
+    pub decoder: Option<Decoder>,
+    /// Handlers run inside `Pusher::dispatch`.
+    pub manual_dispatch: bool,
+    pub log_events: bool,
+    /// There is a way to sign users in.
+    pub can_authenticate: bool,
+}
 
 /// A configuration without errors, whose texts are parsed.
 pub(crate) struct Plan {
@@ -34,13 +44,13 @@ impl Config {
     /// Checks every option, and parses the texts. The error names the first option that is wrong.
     pub(crate) fn plan(&self) -> Result<Plan, Error> {
         let location = Location::of(self)?;
-        let headers = checked_headers(self)?;
+        let headers = checked_upgrade_headers(self)?;
         let auth = self.auth_plan()?;
         let route = self.proxy.route()?;
         self.tls_options.check()?;
         self.check_durations()?;
         self.reconnect.check()?;
-        self.limits.check_sizes()?;
+        self.limits.check()?;
         Ok(Plan {
             location,
             headers,

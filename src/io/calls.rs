@@ -1,9 +1,17 @@
-//! The calls of handles that change what the client subscribes to. Each posts the new intent, and wakes the heartbeat.
+//! The calls of handles that post a request to the session.
 
-use std::{slice, sync::Arc};
+use std::{slice, sync::Arc, time::Instant};
 
-use super::{Core, intents::Withdrawn};
-use crate::{ChannelAuth, Error, SubscribeOptions, event::Intent, session::ReadyAuth};
+use super::{
+    Core,
+    core::Command,
+    intents::{Intents, Posted, Withdrawn},
+};
+use crate::{
+    ChannelAuth, Error, SubscribeOptions,
+    event::Intent,
+    session::{ClientEvent, Input, ReadyAuth},
+};
 
 impl Core {
     /// Subscribes to a channel, perhaps with a permission that the program has already.
@@ -12,49 +20,70 @@ impl Core {
         let ready = permission.map(|auth| ReadyAuth { auth, socket_id: snapshot.socket_id() });
         // Before the new intent is known, because its own failure must stay.
         snapshot.forget_failure(channel);
-        if self.intents.want(channel, ready) {
-            self.wake();
-        }
+        self.post(|intents| intents.activate(channel, ready));
     }
 
     /// Subscribes to a channel, with options that replace all earlier ones of the channel.
     pub fn subscribe_with(&self, channel: &Arc<Intent>, options: SubscribeOptions) -> Result<(), Error> {
-        let options = self.config.channel_plan(options)?;
+        let options = self.config().channel_plan(options)?;
         self.fan_out.snapshot.forget_failure(channel);
         // The earlier options are dropped last, because that may run the program's own code.
-        let (is_first, _earlier_options) = self.intents.want_with(channel, options);
-        if is_first {
-            self.wake();
-        }
+        let _earlier_options = self.post(|intents| intents.activate_with(channel, options));
         Ok(())
     }
 
     pub fn unsubscribe(&self, channel: &Arc<Intent>) {
-        let (is_first, _options) = self.intents.forget(channel);
-        if is_first {
-            self.wake();
-        }
+        let _options = self.post(|intents| intents.withdraw(channel));
         // Afterwards, so that nothing that was on its way for the old intent is remembered.
         self.fan_out.snapshot.forget(slice::from_ref(channel));
     }
 
     pub fn unsubscribe_all(&self) {
-        let Withdrawn { intents, tell, options: _options } = self.intents.forget_all();
-        if tell {
-            self.wake();
-        }
+        let Withdrawn { intents, options: _options } = self.post(Intents::withdraw_all);
         self.fan_out.snapshot.forget(&intents);
     }
 
     /// Signs the user in. An error if the configuration has no way to do that.
     pub fn sign_in(&self) -> Result<(), Error> {
-        if !self.config.can_authenticate() {
+        if !self.options.can_authenticate {
             return Err(Error::no_way_to_sign_in());
         }
         let call = self.fan_out.snapshot.issue_sign_in();
-        if self.intents.want_sign_in(call) {
-            self.wake();
-        }
+        self.post(|intents| intents.post_sign_in(call));
         Ok(())
+    }
+
+    pub fn reconnect_now(&self) {
+        let threads = self.threads.lock();
+        if threads.heartbeat_runs {
+            self.post_call(Input::ReconnectNow);
+        }
+    }
+
+    /// Posts a client event.
+    pub fn trigger(&self, event: impl FnOnce(Instant) -> ClientEvent) -> Result<(), Error> {
+        let threads = self.threads.lock();
+        if !threads.heartbeat_runs {
+            return Err(Error::Disconnected);
+        }
+        // Under the lock, so that events are posted in the order of their places.
+        let now = Instant::now();
+        self.client_events.lock().reserve(now)?;
+        self.post_call(Input::Trigger(event(now)));
+        Ok(())
+    }
+
+    /// Posts a call for the next turn, of the heartbeat or of a faster thread.
+    pub fn post_call(&self, call: Input<'static>) {
+        self.post(|intents| intents.post_call(call));
+    }
+
+    /// Posts requests, and wakes the heartbeat unless it is woken already.
+    pub(super) fn post<T>(&self, request: impl FnOnce(&Intents) -> Posted<T>) -> T {
+        let Posted { must_wake, value } = request(&self.intents);
+        if must_wake {
+            let _ = self.commands.sender.send(Command::Wake);
+        }
+        value
     }
 }

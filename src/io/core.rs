@@ -7,19 +7,17 @@ use std::{
 
 use crate::{
     Error, Event,
-    config::{Config, Plan},
+    config::{ClientOptions, Config, Plan},
     delivery::client_event_pacing::ClientEventPace,
     event::Intent,
     io::{
         auth::pool::{AuthPool, Requester},
         connect::dial::DialerCalls,
         dispatch::bindings::Scope,
-        dispatch::{bindings::Bindings, dispatcher::DispatcherSlot, handlers::Registration},
+        dispatch::{bindings::Bindings, dispatcher::DispatcherCell, handlers::Registration},
         driver::{Driver, TurnResult},
         guard::{
-            channel_warnings::Warnings,
             fork::ForkGuard,
-            random,
             reentrancy::{self, ReentrancyGuard},
             user_code,
             worker::Worker,
@@ -29,7 +27,8 @@ use crate::{
         transport::{byte_counters::ByteCounters, tls},
     },
     protocol::secretbox::data_of,
-    session::{AuthAnswer, ClientEvent, Effect, Generation, Input, PendingAuth, Session},
+    random,
+    session::{AuthAnswer, Effect, Generation, Input, PendingAuth, Session},
     sync::{ChannelPair, Mutex, MutexGuard},
 };
 
@@ -66,13 +65,14 @@ pub(crate) struct Threads {
 /// The state that all handles and threads of one client share.
 pub(crate) struct Core {
     pub process: ForkGuard,
-    /// The options as the program gave them. Texts in them are parsed in the plan only.
-    pub config: Config,
-    /// Made by the first `connect` that finds the configuration without errors.
+    /// The options as the program gave them. Only plans are made from them.
+    config: Config,
+    /// The options without texts to parse.
+    pub options: ClientOptions,
+    /// Made by the first call that finds the configuration without errors.
     plan: OnceLock<Arc<Plan>>,
     pub fan_out: FanOut,
     pub intents: Intents,
-    pub warnings: Warnings,
     /// The pace of client events, for the calls that trigger them.
     pub(super) client_events: Mutex<ClientEventPace>,
     pub(super) connector: Arc<tls::Connector>,
@@ -83,7 +83,7 @@ pub(crate) struct Core {
     /// Unbounded, because sending must not block. It stays short: there is one wake-up for each call, and effects come
     /// only while a heartbeat takes them.
     pub(super) commands: ChannelPair<Command>,
-    pub(super) dispatcher_slot: DispatcherSlot,
+    pub(super) dispatcher_cell: DispatcherCell,
     pub(super) bindings: Bindings,
     pub(super) threads: Mutex<Threads>,
     /// The channel of the signed-in user, for its handlers.
@@ -94,7 +94,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub fn new(config: Config) -> Arc<Self> {
-        let settings = config.settings();
+        let (settings, options) = (config.settings(), config.client_options());
         let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
         let session = Session::new(settings, random::seed());
         let connector = Arc::<tls::Connector>::default();
@@ -102,64 +102,36 @@ impl Core {
             process: ForkGuard::current(),
             plan: OnceLock::new(),
             auth: AuthPool::new(&connector),
-            fan_out: FanOut::new(&config),
+            fan_out: FanOut::new(&options),
             intents: Intents::default(),
-            warnings: Warnings::default(),
             client_events: Mutex::new(pace),
             connector,
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
-            driver: Mutex::new(Driver::new(session, config.limits().max_message_size)),
+            driver: Mutex::new(Driver::new(session, options.limits.max_message_size)),
             commands: ChannelPair::unbounded(),
-            dispatcher_slot: DispatcherSlot::default(),
+            dispatcher_cell: DispatcherCell::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),
             user: Intent::new(Intent::USER, ""),
             connection: Intent::new(Intent::CONNECTION, ""),
+            options,
             config,
         })
     }
 
-    /// The parsed configuration. The first call checks all options, and loads the certificates.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The parsed configuration. The first call checks all options. It does no I/O: `connect` checks the certificates.
     pub fn plan(&self) -> Result<Arc<Plan>, Error> {
         if let Some(plan) = self.plan.get() {
             return Ok(Arc::clone(plan));
         }
         let plan = Arc::new(self.config.plan()?);
-        self.connector.check(&plan.tls)?;
         // If another thread was faster, its plan is used; the two are alike.
         Ok(Arc::clone(self.plan.get_or_init(|| plan)))
-    }
-
-    pub fn reconnect_now(&self) {
-        let threads = self.threads.lock();
-        if threads.heartbeat_runs {
-            self.post(Input::ReconnectNow);
-        }
-    }
-
-    /// Posts a call for the next turn, of the heartbeat or of a faster thread.
-    pub fn post(&self, call: Input<'static>) {
-        self.intents.post(call);
-        self.wake();
-    }
-
-    /// Wakes the heartbeat, because something was posted.
-    pub fn wake(&self) {
-        let _ = self.commands.sender.send(Command::Wake);
-    }
-
-    /// Posts a client event.
-    pub fn trigger(&self, event: impl FnOnce(Instant) -> ClientEvent) -> Result<(), Error> {
-        let threads = self.threads.lock();
-        if !threads.heartbeat_runs {
-            return Err(Error::Disconnected);
-        }
-        // Under the lock, so that events are posted in the order of their places.
-        let now = Instant::now();
-        self.client_events.lock().reserve(now)?;
-        self.post(Input::Trigger(event(now)));
-        Ok(())
     }
 
     /// Binds a handler for one channel, or for all. `scope` is the handle on which it was registered.
@@ -168,7 +140,7 @@ impl Core {
         // A handler that is bound inside a handler gets everything that follows there, including entries that were
         // delivered before.
         let position = || if self.runs_handlers_here() { 0 } else { self.fan_out.position() };
-        self.dispatcher_slot.bind(channel, registration, position);
+        self.dispatcher_cell.bind(channel, registration, position);
         self.fan_out.handlers().wake();
     }
 
@@ -186,7 +158,7 @@ impl Core {
 
     /// Lets the dispatcher drop the unbound handlers.
     pub fn unbound(&self) {
-        let unbound = self.dispatcher_slot.unbound();
+        let unbound = self.dispatcher_cell.unbound();
         self.fan_out.handlers().wake();
         // The closures are dropped without a lock, because dropping them runs user code.
         drop(unbound);
@@ -242,7 +214,7 @@ impl Core {
     }
 
     /// Asks the session, after it has taken the posted calls. False in a forked child.
-    pub(super) fn asks(&self, question: impl FnOnce(&Session) -> bool) -> bool {
+    pub(super) fn query(&self, question: impl FnOnce(&Session) -> bool) -> bool {
         let mut answer = false;
         self.turn_and_command(|driver, _| {
             answer = question(&driver.session);
@@ -284,7 +256,7 @@ impl Requester for Core {
     }
 
     fn awaits(&self, request: &PendingAuth) -> bool {
-        self.asks(|session| session.awaits(request))
+        self.query(|session| session.awaits(request))
     }
 
     fn answered(&self, answer: AuthAnswer) {
@@ -294,7 +266,7 @@ impl Requester for Core {
 
 impl Core {
     /// Returns an error if a waiting call would wait for its own thread.
-    pub fn refuse_inside(&self, call: &'static str) -> Result<(), Error> {
+    pub fn deny_reentrant(&self, call: &'static str) -> Result<(), Error> {
         if reentrancy::is_needed_by(self.identity()) { Err(Error::WouldDeadlock { call }) } else { Ok(()) }
     }
 
@@ -304,8 +276,8 @@ impl Core {
     }
 
     /// Marks this thread as one that the client needs.
-    pub fn inside(&self) -> ReentrancyGuard {
-        ReentrancyGuard::of(self.identity())
+    pub fn mark_thread(&self) -> ReentrancyGuard {
+        ReentrancyGuard::mark(self.identity())
     }
 
     pub fn identity(&self) -> usize {
@@ -320,7 +292,7 @@ impl Core {
         let bytes = event.encoded()?;
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
         let own = options.as_ref().and_then(|options| options.as_options()?.decoder.as_ref());
-        let decoded = match own.or(self.config.decoder()) {
+        let decoded = match own.or(self.options.decoder.as_ref()) {
             Some(decoder) => user_code::catch(|| decoder.decode(bytes).map(data_of))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),
             None => String::from_utf8(bytes.to_vec()).map(data_of).map_err(|_| "it is not UTF-8".to_owned()),

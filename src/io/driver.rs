@@ -15,7 +15,7 @@ use tungstenite::Message;
 
 use super::{
     intents::Intents,
-    transport::websocket::{Broken, WebSocket},
+    transport::websocket::{ReadError, WebSocket},
 };
 use crate::{
     ConnectPhase, Error,
@@ -128,7 +128,7 @@ impl Driver {
     }
 
     /// Processes bytes of the reader. Returns `None` if the socket is not the current one.
-    pub fn read_burst(&mut self, generation: Generation, burst: Incoming<'_>, now: Instant) -> Option<TurnResult> {
+    pub fn receive(&mut self, generation: Generation, incoming: Incoming<'_>, now: Instant) -> Option<TurnResult> {
         self.begin_slice(now);
         let Self { session, socket, max_message, .. } = self;
         let socket = socket.as_mut().filter(|socket| socket.generation == generation)?;
@@ -138,22 +138,22 @@ impl Driver {
             closed = feed_message(session, generation, message, now);
             closed.is_none() && session.is_current(generation)
         };
-        let result = match burst {
+        let result = match incoming {
             Incoming::First => socket.web.begin(each),
             Incoming::Next(bytes) => socket.web.receive(bytes, each),
         };
-        if let Some(code) = result.as_ref().err().and_then(Broken::close_code) {
+        if let Some(code) = result.as_ref().err().and_then(ReadError::close_code) {
             // The connection ends even if the close frame cannot be written.
             let _ = socket.web.close(code);
         }
         let ending = closed.or_else(|| result.err().map(|broken| Ending::Lost(describe(broken, *max_message))));
-        self.after_burst(generation, ending, now);
+        self.after_receive(generation, ending, now);
         Some(self.finish_turn(now))
     }
 
     /// Sends the answers to control frames here, so that a peer that does not take them is noticed as with any other
     /// message.
-    fn after_burst(&mut self, generation: Generation, ending: Option<Ending>, now: Instant) {
+    fn after_receive(&mut self, generation: Generation, ending: Option<Ending>, now: Instant) {
         let Some(socket) = &mut self.socket else { return };
         let flushed = socket.web.flush();
         self.session.handle(Input::Socket(generation, FromSocket::Bytes), now);
@@ -211,7 +211,7 @@ impl Driver {
     }
 
     /// Whether the heartbeat must wake up earlier than planned. The earlier time is stored at once, so that the
-    /// heartbeat is called once and not for every burst.
+    /// heartbeat is called once and not for every read.
     fn must_rearm(&mut self) -> bool {
         let Some(next) = self.next_wake_up() else { return false };
         let earlier = self.armed.is_none_or(|armed| next < armed);
@@ -305,13 +305,13 @@ fn feed_message(session: &mut Session, generation: Generation, message: Message,
     None
 }
 
-fn describe(broken: Broken, max_message: usize) -> Error {
+fn describe(broken: ReadError, max_message: usize) -> Error {
     match broken {
-        Broken::Ended => Error::lost("the server ended the connection without a close frame"),
-        Broken::TooLarge => Error::MessageTooLarge { limit: max_message },
-        Broken::NotUtf8 => Error::lost("the server sent a text message that is not UTF-8"),
-        Broken::Protocol(rule) => Error::lost(format!("the server broke the WebSocket protocol: {rule}")),
-        Broken::Io(error) => lost(error),
+        ReadError::Ended => Error::lost("the server ended the connection without a close frame"),
+        ReadError::TooLarge => Error::MessageTooLarge { limit: max_message },
+        ReadError::NotUtf8 => Error::lost("the server sent a text message that is not UTF-8"),
+        ReadError::Protocol(rule) => Error::lost(format!("the server broke the WebSocket protocol: {rule}")),
+        ReadError::Io(error) => lost(error),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 const CHANGES_PER_TURN: usize = 1000;
 
 /// The posted calls and changes of intents of all threads. Changes are merged: a turn takes the last one for each
-/// channel (S1).
+/// channel (S1). [`Core::post`](super::Core::post) is the way to change it.
 #[derive(Default)]
 pub(crate) struct Intents {
     table: Mutex<IntentTable>,
@@ -37,7 +37,7 @@ struct IntentTable {
     /// Every channel that a handle, a handler, a subscription or a queued event names.
     known: HashMap<Name, Weak<Intent>>,
     /// The active intents by id, which is the order in which the program named the channels.
-    wanted: BTreeMap<u64, Arc<Intent>>,
+    active: BTreeMap<u64, Arc<Intent>>,
     changed: BTreeMap<u64, IntentChange>,
     /// Calls to connect, to disconnect and to trigger, in their order.
     calls: Vec<Input<'static>>,
@@ -65,22 +65,20 @@ impl Intents {
         intent
     }
 
-    /// Activates the intent for a channel, perhaps with a permission of the program. Returns true if the caller must
-    /// wake the heartbeat.
-    pub fn want(&self, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
-        self.table.lock().want(self, intent, ready)
+    /// Activates the intent for a channel, perhaps with a permission of the program.
+    pub fn activate(&self, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> Posted<()> {
+        self.table.lock().activate(self, intent, ready)
     }
 
-    /// Activates the intent for a channel, with options of its own. Returns true if the caller must wake the heartbeat,
-    /// and the earlier options. The caller drops these at the end, because the destructors of the program's closures
-    /// may panic.
-    pub fn want_with(&self, intent: &Arc<Intent>, options: ChannelPlan) -> (bool, Option<NumberedOptions>) {
+    /// Activates the intent for a channel, with options of its own. Returns the earlier options. The caller drops these
+    /// at the end, because the destructors of the program's closures may panic.
+    pub fn activate_with(&self, intent: &Arc<Intent>, options: ChannelPlan) -> Posted<Option<NumberedOptions>> {
         let options = Arc::new(options);
         let mut table = self.table.lock();
         table.last_options += 1;
         let own = NumberedOptions { number: table.last_options, options };
         let replaced = table.own.insert(intent.name().clone(), own);
-        (table.want(self, intent, None), replaced)
+        table.activate(self, intent, None).with(replaced)
     }
 
     /// The options of an active channel, if it has some of its own.
@@ -88,40 +86,40 @@ impl Intents {
         self.table.lock().own.get(channel).map(|own| LentOptions(Some(Arc::clone(&own.options))))
     }
 
-    /// Posts a call for the session. The caller wakes the heartbeat.
-    pub fn post(&self, call: Input<'static>) {
+    /// Posts a call for the session. The heartbeat is woken for each call, because it ends only if no wake-up is left.
+    pub fn post_call(&self, call: Input<'static>) -> Posted<()> {
         let mut table = self.table.lock();
         table.calls.push(call);
         self.has_posted.store(true, Ordering::SeqCst);
+        Posted { must_wake: true, value: () }
     }
 
-    /// Posts a call to sign in. Returns true if the caller must wake the heartbeat.
-    pub fn want_sign_in(&self, call: CallId) -> bool {
+    /// Posts a call to sign in.
+    pub fn post_sign_in(&self, call: CallId) -> Posted<()> {
         let mut table = self.table.lock();
         // The call with the highest id counts, in whatever order threads come here.
         table.sign_in = table.sign_in.max(Some(call));
-        self.is_first()
+        self.mark_posted()
     }
 
-    /// Withdraws the intent for a channel. Returns true if the caller must wake the heartbeat, and the options, which
-    /// the caller drops at the end.
-    pub fn forget(&self, intent: &Arc<Intent>) -> (bool, Option<NumberedOptions>) {
+    /// Withdraws the intent for a channel. Returns the options, which the caller drops at the end.
+    pub fn withdraw(&self, intent: &Arc<Intent>) -> Posted<Option<NumberedOptions>> {
         let mut table = self.table.lock();
-        table.wanted.remove(&intent.id());
+        table.active.remove(&intent.id());
         let options = table.own.remove(&**intent.name());
-        (intent.withdraw() && self.record(&mut table, intent, None), options)
+        self.record_withdrawal(&mut table, intent).with(options)
     }
 
     /// Withdraws the intents for all channels.
-    pub fn forget_all(&self) -> Withdrawn {
+    pub fn withdraw_all(&self) -> Posted<Withdrawn> {
         let mut table = self.table.lock();
-        let withdrawn: Vec<_> = std::mem::take(&mut table.wanted).into_values().collect();
-        let mut tell = false;
-        for intent in &withdrawn {
-            tell |= intent.withdraw() && self.record(&mut table, intent, None);
+        let intents: Vec<_> = std::mem::take(&mut table.active).into_values().collect();
+        let mut must_wake = false;
+        for intent in &intents {
+            must_wake |= self.record_withdrawal(&mut table, intent).must_wake;
         }
         let options = std::mem::take(&mut table.own).into_values().collect();
-        Withdrawn { intents: withdrawn, tell, options }
+        Posted { must_wake, value: Withdrawn { intents, options } }
     }
 
     /// Whether there is something to [`take`](Self::take). Takes no lock.
@@ -145,31 +143,47 @@ impl Intents {
         inputs
     }
 
-    pub fn wanted(&self) -> Vec<Arc<Intent>> {
-        self.table.lock().wanted.values().cloned().collect()
+    /// The active intents, in the order in which the program named their channels.
+    pub fn active(&self) -> Vec<Arc<Intent>> {
+        self.table.lock().active.values().cloned().collect()
     }
 
-    fn record(&self, table: &mut IntentTable, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
+    /// Withdraws the intent. The session learns of it, unless it was withdrawn before.
+    fn record_withdrawal(&self, table: &mut IntentTable, intent: &Arc<Intent>) -> Posted<()> {
+        if intent.withdraw() { self.record(table, intent, None) } else { Posted { must_wake: false, value: () } }
+    }
+
+    fn record(&self, table: &mut IntentTable, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> Posted<()> {
         let before = table.changed.remove(&intent.id()).and_then(|change| change.ready);
         // A permission stays valid over repeated calls of `subscribe`, and is dropped with the intent.
         let ready = ready.or(before).filter(|_| intent.is_active());
         let own = table.own.get(&**intent.name()).map(NumberedOptions::summary).unwrap_or_default();
         table.changed.insert(intent.id(), IntentChange { channel: intent.stamp(), ready, own });
-        self.is_first()
+        self.mark_posted()
     }
 
-    /// Lets the next turn find the posted requests. Returns true if they are the first ones, so that the caller must
-    /// wake the heartbeat.
-    fn is_first(&self) -> bool {
-        !self.has_posted.swap(true, Ordering::SeqCst)
+    /// Lets the next turn find the posted requests. The first of them wakes the heartbeat.
+    fn mark_posted(&self) -> Posted<()> {
+        Posted { must_wake: !self.has_posted.swap(true, Ordering::SeqCst), value: () }
     }
 }
 
-/// The result of withdrawing all channels.
+/// The result of posting a request.
+#[must_use = "the heartbeat may have to be woken"]
+pub(crate) struct Posted<T> {
+    pub must_wake: bool,
+    pub value: T,
+}
+
+impl Posted<()> {
+    fn with<T>(self, value: T) -> Posted<T> {
+        Posted { must_wake: self.must_wake, value }
+    }
+}
+
+/// The withdrawn intents of all channels, and the options of these channels.
 pub(crate) struct Withdrawn {
     pub intents: Vec<Arc<Intent>>,
-    /// The caller must wake the heartbeat.
-    pub tell: bool,
     /// The caller drops them at the end.
     pub options: Vec<NumberedOptions>,
 }
@@ -210,9 +224,9 @@ impl Drop for LentOptions {
 }
 
 impl IntentTable {
-    fn want(&mut self, intents: &Intents, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> bool {
+    fn activate(&mut self, intents: &Intents, intent: &Arc<Intent>, ready: Option<ReadyAuth>) -> Posted<()> {
         intent.activate();
-        self.wanted.insert(intent.id(), Arc::clone(intent));
+        self.active.insert(intent.id(), Arc::clone(intent));
         intents.record(self, intent, ready)
     }
 
@@ -233,9 +247,9 @@ mod tests {
     fn s1_the_last_change_of_an_intent_counts() {
         let intents = Intents::default();
         let room = intents.intent("room");
-        assert!(intents.want(&room, None), "the heartbeat is woken once");
-        assert!(!intents.forget(&room).0);
-        assert!(!intents.want(&room, None));
+        assert!(intents.activate(&room, None).must_wake, "the heartbeat is woken once");
+        assert!(!intents.withdraw(&room).must_wake);
+        assert!(!intents.activate(&room, None).must_wake);
         let changed = changed(&intents);
         assert_eq!(changed.len(), 1);
         assert!(changed[0].channel.epoch.is_active());
@@ -255,10 +269,10 @@ mod tests {
     fn s11_calls_come_before_changes_of_intents_which_come_in_slices() {
         let intents = Intents::default();
         for n in 0..=CHANGES_PER_TURN {
-            intents.want(&intents.intent(&format!("room-{n}")), None);
+            let _ = intents.activate(&intents.intent(&format!("room-{n}")), None);
         }
-        intents.want_sign_in(CallId(1));
-        intents.post(Input::ReconnectNow);
+        let _ = intents.post_sign_in(CallId(1));
+        assert!(intents.post_call(Input::ReconnectNow).must_wake);
         assert!(intents.has_posted());
         let taken = intents.take();
         let [Input::ReconnectNow, Input::SignIn(CallId(1)), Input::IntentChanges(first), Input::IntentChanges(rest)] =
@@ -277,12 +291,12 @@ mod tests {
     fn a4_a_ready_permission_is_dropped_with_its_intent() {
         let intents = Intents::default();
         let room = intents.intent("private-room");
-        intents.want(&room, Some(ready()));
-        intents.want(&room, None);
+        let _ = intents.activate(&room, Some(ready()));
+        let _ = intents.activate(&room, None);
         assert!(changed(&intents)[0].ready.is_some());
-        intents.want(&room, Some(ready()));
-        intents.forget(&room);
-        intents.want(&room, None);
+        let _ = intents.activate(&room, Some(ready()));
+        let _ = intents.withdraw(&room);
+        let _ = intents.activate(&room, None);
         assert!(changed(&intents)[0].ready.is_none());
     }
 

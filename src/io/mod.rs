@@ -4,14 +4,15 @@
 //! |---|---|
 //! | `core` | the state that all handles and threads of one client share |
 //! | `driver` | the socket and the session under one lock |
-//! | `intents` | the channels that the program wants, and the requests of its calls |
+//! | `intents` | the active intents for channels, and the posted requests of calls |
+//! | `calls` | the calls of handles that post a request |
 //! | `threads` | the reader, the heartbeat, the dispatch thread; their beginning and end |
 //! | `dispatch` | handlers, and the way to run them |
 //! | `queues` | from the session to the consumers: queues, and the snapshot for public calls |
 //! | `auth` | permissions: endpoints, closures, signatures |
 //! | `connect` | from a host name to an open WebSocket |
 //! | `transport` | byte streams, TLS and WebSocket |
-//! | `guard` | guards against forks, re-entrant calls, and threads that do not end |
+//! | `guard` | protection against user code: panics, forks, re-entrant calls, threads that do not end |
 
 pub(crate) mod auth;
 mod calls;

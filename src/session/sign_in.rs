@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(crate) struct SignIn {
-    stage: Stage,
+    state: SignInState,
     /// The last call to sign in.
     call: CallId,
     /// The last request to the authenticator.
@@ -23,7 +23,7 @@ pub(crate) struct SignIn {
     holds_since: Option<Instant>,
 }
 
-enum Stage {
+enum SignInState {
     /// The program does not want to be signed in.
     Out,
     /// The sign-in begins with the next connection.
@@ -52,7 +52,7 @@ enum Stage {
 impl SignIn {
     pub fn new(timeout: Duration) -> Self {
         Self {
-            stage: Stage::Out,
+            state: SignInState::Out,
             call: CallId::default(),
             attempt: AttemptId::default(),
             timeout,
@@ -64,18 +64,18 @@ impl SignIn {
     /// The program calls `sign_in`. Returns true if a request to the authenticator is to be made.
     pub fn begin(&mut self, call: CallId, connected: bool, now: Instant) -> bool {
         self.call = call;
-        let begins = matches!(self.stage, Stage::Out | Stage::Failed);
+        let begins = matches!(self.state, SignInState::Out | SignInState::Failed);
         if begins && connected {
             self.begin_attempt(now);
         } else if begins {
-            self.stage = Stage::Wanted;
+            self.state = SignInState::Wanted;
         }
         begins && connected
     }
 
     /// A connection begins. Returns true if a request to the authenticator is to be made.
     pub fn begin_connection(&mut self, now: Instant) -> bool {
-        let wanted = matches!(self.stage, Stage::Wanted);
+        let wanted = matches!(self.state, SignInState::Wanted);
         if wanted {
             self.begin_attempt(now);
             self.holds_since = Some(now);
@@ -85,7 +85,7 @@ impl SignIn {
 
     fn begin_attempt(&mut self, now: Instant) {
         self.attempt.0 += 1;
-        self.stage = Stage::Authenticating { deadline: now + self.timeout };
+        self.state = SignInState::Authenticating { deadline: now + self.timeout };
     }
 
     /// The connection has ended. A user who was signed in, or was signing in, is signed in again on the next
@@ -94,32 +94,32 @@ impl SignIn {
         (self.holds_since, self.maybe_refused) = (None, None);
         // A failure stays the outcome until the next try: servers may close the connection after a refusal.
         let is_changed = self.is_pending() || self.user().is_some();
-        if !matches!(self.stage, Stage::Out) {
-            self.stage = Stage::Wanted;
+        if !matches!(self.state, SignInState::Out) {
+            self.state = SignInState::Wanted;
         }
         is_changed
     }
 
     /// The authenticator has answered. `None` if the answer is no longer of use.
     pub fn answered(&mut self, attempt: AttemptId, proof: Result<Proof, Error>) -> Option<Result<(), Error>> {
-        let Stage::Authenticating { deadline } = self.stage else { return None };
+        let SignInState::Authenticating { deadline } = self.state else { return None };
         if !self.awaits(attempt) {
             return None;
         }
-        Some(proof.map(|Proof { auth, id }| self.stage = Stage::Proven { auth, id, deadline: Some(deadline) }))
+        Some(proof.map(|Proof { auth, id }| self.state = SignInState::Proven { auth, id, deadline: Some(deadline) }))
     }
 
     /// The message to the server, if the proof is ready.
     pub fn next_message(&mut self, now: Instant) -> Option<String> {
-        match std::mem::replace(&mut self.stage, Stage::Out) {
-            Stage::Proven { auth, id, deadline } => {
+        match std::mem::replace(&mut self.state, SignInState::Out) {
+            SignInState::Proven { auth, id, deadline } => {
                 let message = Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }.to_text();
                 let deadline = deadline.unwrap_or(now + self.timeout);
-                self.stage = Stage::Requested { auth, id, deadline };
+                self.state = SignInState::Requested { auth, id, deadline };
                 Some(message)
             }
             other => {
-                self.stage = other;
+                self.state = other;
                 None
             }
         }
@@ -128,7 +128,7 @@ impl SignIn {
     /// Lets the proof wait for its turn, on a server that limits messages. Its timeout begins when it is sent. Returns
     /// false if there is no proof to send.
     pub fn wait_for_turn(&mut self) -> bool {
-        let Stage::Proven { deadline, .. } = &mut self.stage else { return false };
+        let SignInState::Proven { deadline, .. } = &mut self.state else { return false };
         *deadline = None;
         true
     }
@@ -136,13 +136,13 @@ impl SignIn {
     /// S10: the server refused the request because of too many messages. The proof waits for its turn. Returns false if
     /// no answer is expected.
     pub fn repeat(&mut self) -> bool {
-        match std::mem::replace(&mut self.stage, Stage::Out) {
-            Stage::Requested { auth, id, .. } => {
-                self.stage = Stage::Proven { auth, id, deadline: None };
+        match std::mem::replace(&mut self.state, SignInState::Out) {
+            SignInState::Requested { auth, id, .. } => {
+                self.state = SignInState::Proven { auth, id, deadline: None };
                 true
             }
             other => {
-                self.stage = other;
+                self.state = other;
                 false
             }
         }
@@ -150,33 +150,33 @@ impl SignIn {
 
     /// Whether the proof waits for its turn.
     pub fn waits_for_turn(&self) -> bool {
-        matches!(self.stage, Stage::Proven { deadline: None, .. })
+        matches!(self.state, SignInState::Proven { deadline: None, .. })
     }
 
     /// The server confirms. Returns the id of the user, or `None` if no confirmation is expected.
     pub fn succeeded(&mut self, id: Option<String>) -> Option<Name> {
-        let own = match &self.stage {
-            Stage::Requested { id, .. } => Some(id),
+        let own = match &self.state {
+            SignInState::Requested { id, .. } => Some(id),
             // The error was about the limit of messages, but did not refuse this request.
-            Stage::Proven { id, deadline: None, .. } => Some(id),
-            Stage::In(_) | Stage::Out | Stage::Wanted => None,
+            SignInState::Proven { id, deadline: None, .. } => Some(id),
+            SignInState::In(_) | SignInState::Out | SignInState::Wanted => None,
             _ => self.maybe_refused.as_ref(),
         };
         let id = Name::from(id.as_deref().unwrap_or(own?));
-        (self.stage, self.maybe_refused) = (Stage::In(id.clone()), None);
+        (self.state, self.maybe_refused) = (SignInState::In(id.clone()), None);
         Some(id)
     }
 
     /// An error without a channel refuses the request. Returns false if no answer is expected.
     pub fn refuse(&mut self) -> bool {
-        let Stage::Requested { id, .. } = &mut self.stage else { return false };
+        let SignInState::Requested { id, .. } = &mut self.state else { return false };
         self.maybe_refused = Some(std::mem::take(id));
-        self.stage = Stage::Failed;
+        self.state = SignInState::Failed;
         true
     }
 
     pub fn fail(&mut self) {
-        self.stage = Stage::Failed;
+        self.state = SignInState::Failed;
     }
 
     /// Lets subscriptions continue. Returns the time that they have waited.
@@ -188,25 +188,25 @@ impl SignIn {
     pub fn expired(&self, now: Instant) -> Option<Error> {
         self.deadline().filter(|deadline| *deadline <= now)?;
         let after = self.timeout;
-        Some(match self.stage {
-            Stage::Authenticating { .. } => Error::AuthTimeout { channel: None, after },
+        Some(match self.state {
+            SignInState::Authenticating { .. } => Error::AuthTimeout { channel: None, after },
             _ => Error::SignInTimeout { after },
         })
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.stage {
-            Stage::Authenticating { deadline } | Stage::Requested { deadline, .. } => Some(*deadline),
-            Stage::Proven { deadline, .. } => *deadline,
-            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
+        match &self.state {
+            SignInState::Authenticating { deadline } | SignInState::Requested { deadline, .. } => Some(*deadline),
+            SignInState::Proven { deadline, .. } => *deadline,
+            SignInState::Out | SignInState::Wanted | SignInState::In(_) | SignInState::Failed => None,
         }
     }
 
     pub fn postpone(&mut self, pause: Duration, now: Instant) {
-        let deadline = match &mut self.stage {
-            Stage::Authenticating { deadline } | Stage::Requested { deadline, .. } => Some(deadline),
-            Stage::Proven { deadline, .. } => deadline.as_mut(),
-            Stage::Out | Stage::Wanted | Stage::In(_) | Stage::Failed => None,
+        let deadline = match &mut self.state {
+            SignInState::Authenticating { deadline } | SignInState::Requested { deadline, .. } => Some(deadline),
+            SignInState::Proven { deadline, .. } => deadline.as_mut(),
+            SignInState::Out | SignInState::Wanted | SignInState::In(_) | SignInState::Failed => None,
         };
         if let Some(deadline) = deadline {
             *deadline = (*deadline + pause).min(now + self.timeout);
@@ -215,12 +215,15 @@ impl SignIn {
 
     /// Whether the sign-in is in progress on this connection.
     pub fn is_pending(&self) -> bool {
-        matches!(self.stage, Stage::Authenticating { .. } | Stage::Proven { .. } | Stage::Requested { .. })
+        matches!(
+            self.state,
+            SignInState::Authenticating { .. } | SignInState::Proven { .. } | SignInState::Requested { .. }
+        )
     }
 
     /// Whether an answer of the server is expected.
     pub fn awaits_answer(&self) -> bool {
-        matches!(self.stage, Stage::Requested { .. }) || self.waits_for_turn()
+        matches!(self.state, SignInState::Requested { .. }) || self.waits_for_turn()
     }
 
     /// The time at which subscriptions stop waiting for the sign-in.
@@ -235,20 +238,20 @@ impl SignIn {
 
     /// The signed-in user.
     pub fn user(&self) -> Option<&Name> {
-        match &self.stage {
-            Stage::In(id) => Some(id),
+        match &self.state {
+            SignInState::In(id) => Some(id),
             _ => None,
         }
     }
 
     /// Whether the answer to this request is still of use.
     pub fn awaits(&self, attempt: AttemptId) -> bool {
-        matches!(self.stage, Stage::Authenticating { .. }) && attempt == self.attempt
+        matches!(self.state, SignInState::Authenticating { .. }) && attempt == self.attempt
     }
 
     /// Whether the sign-in begins with the next connection.
     pub fn is_wanted(&self) -> bool {
-        matches!(self.stage, Stage::Wanted)
+        matches!(self.state, SignInState::Wanted)
     }
 
     pub fn attempt(&self) -> AttemptId {

@@ -19,7 +19,7 @@ use super::{
         snapshot::Snapshot,
         state::journal::{Received, UpgradeRequest},
     },
-    protocol::{channel_kind, wire},
+    protocol::{channel_kind, frames},
     publisher::{self, Publisher},
 };
 
@@ -104,7 +104,7 @@ impl TestServer {
     ///
     /// This and the other `send_` methods work on a [silent](Self::set_silent) server, too.
     pub fn send_raw(&self, text: &str) -> usize {
-        self.hub.send_to_all(&wire::text(text))
+        self.hub.send_to_all(&frames::text(text))
     }
 
     /// Sends exactly these bytes, for example half a frame, over the TCP connection of every open WebSocket, and
@@ -115,14 +115,14 @@ impl TestServer {
 
     /// Sends a binary message to every open connection, and returns the number of connections.
     pub fn send_binary(&self, payload: &[u8]) -> usize {
-        self.hub.send_to_all(&wire::binary(payload))
+        self.hub.send_to_all(&frames::binary(payload))
     }
 
     /// Sends a WebSocket ping frame to every open connection, and returns the number of connections.
     ///
     /// The payload may be longer than the 125 bytes that RFC 6455 allows, as a test of the client.
     pub fn send_ws_ping(&self, payload: &[u8]) -> usize {
-        self.hub.send_to_all(&wire::ping(payload))
+        self.hub.send_to_all(&frames::ping(payload))
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use pusher_channels::{ConnectionState, Pusher, Receiver, testing::TestServer};
 
 use super::{
-    calls::{self, CONNECT, Call, Handles, Place, RECEIVERS, Receivers},
+    calls::{self, CONNECT, Call, CallingThread, Handles, RECEIVERS, Receivers},
     kinds::{Kind, MASTER_KEY, Moment, Scene},
     parking::{Parked, Parking},
     states::{self, UnderWay},
@@ -69,7 +69,7 @@ impl Fixture {
             parked.wait();
         }
         // Another thread must end a `connect` that waits. All other calls are made on the last handles.
-        let waits = kind.place == Place::Dispensable && calls.iter().any(|call| call.methods == CONNECT);
+        let waits = kind.thread == CallingThread::Dispensable && calls.iter().any(|call| call.methods == CONNECT);
         let disconnector = waits.then(|| pusher.clone());
         let handles = Handles {
             pusher,
@@ -82,7 +82,7 @@ impl Fixture {
             event_name: "e",
             data: "data".to_owned(),
             own: RefCell::new(own),
-            place: kind.place,
+            thread: kind.thread,
         };
         let (report, answers) = mpsc::channel();
         let calls_to_make = calls.to_vec();

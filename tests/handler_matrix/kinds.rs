@@ -8,7 +8,7 @@ use pusher_channels::{
 };
 
 use super::{
-    calls::Place,
+    calls::CallingThread,
     code::{Code, InDrop, InSerialize},
     states,
     support::PATIENCE,
@@ -29,7 +29,7 @@ pub(crate) enum Moment {
 
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    pub(crate) place: Place,
+    pub(crate) thread: CallingThread,
     pub(crate) moment: Moment,
     /// The channel that the code concerns.
     pub(crate) room: &'static str,
@@ -120,7 +120,7 @@ const fn handler(
     bind: fn(&Scene) -> Option<Binding>,
     provoke: fn(&mut Scene),
 ) -> Kind {
-    Kind { name, place: Place::Needed, moment: Moment::Connected, room, configure: signing, bind, provoke }
+    Kind { name, thread: CallingThread::Needed, moment: Moment::Connected, room, configure: signing, bind, provoke }
 }
 
 const fn configured(
@@ -130,7 +130,7 @@ const fn configured(
     provoke: fn(&mut Scene),
 ) -> Kind {
     let bind = |_: &Scene| None;
-    Kind { name, place: Place::Dispensable, moment: Moment::Connected, room, configure, bind, provoke }
+    Kind { name, thread: CallingThread::Dispensable, moment: Moment::Connected, room, configure, bind, provoke }
 }
 
 fn publish(scene: &mut Scene) {
@@ -320,7 +320,7 @@ pub(crate) const KINDS: &[Kind] = &[
         unbind,
     ),
     Kind {
-        place: Place::Dispensable,
+        thread: CallingThread::Dispensable,
         ..handler(
             "a value of a channel's options, when they are replaced",
             PUBLIC,
@@ -332,7 +332,7 @@ pub(crate) const KINDS: &[Kind] = &[
         )
     },
     Kind {
-        place: Place::Dispensable,
+        thread: CallingThread::Dispensable,
         ..handler(
             "a value of a channel's options, when it is unsubscribed",
             PUBLIC,
@@ -344,7 +344,7 @@ pub(crate) const KINDS: &[Kind] = &[
         )
     },
     Kind {
-        place: Place::Needed,
+        thread: CallingThread::Needed,
         ..configured(
             "Config::encrypted_data_decoder",
             ENCRYPTED,
@@ -494,11 +494,11 @@ pub(crate) const KINDS: &[Kind] = &[
         )
     },
     Kind {
-        place: Place::Dispensable,
+        thread: CallingThread::Dispensable,
         ..handler("the data of a client event, when it is serialised", PRIVATE, |_| None, trigger_code)
     },
     Kind {
-        place: Place::Needed,
+        thread: CallingThread::Needed,
         moment: Moment::Dialling,
         ..configured(
             "Config::url_with",
@@ -514,7 +514,7 @@ pub(crate) const KINDS: &[Kind] = &[
         )
     },
     Kind {
-        place: Place::Needed,
+        thread: CallingThread::Needed,
         moment: Moment::Dialling,
         ..configured(
             "Config::dialer",

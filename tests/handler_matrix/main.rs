@@ -52,26 +52,26 @@ fn runs() -> Vec<Run> {
 #[test]
 fn h1_every_method_is_legal_inside_every_handler_in_every_state() {
     let (slow, fast): (Vec<_>, Vec<_>) = runs().into_iter().partition(|run| run.state == ConnectionState::Unavailable);
-    let tally = Tally::default();
+    let results = Results::default();
     // The runs that take ten seconds begin first, and go on during the others.
     let fixtures = Mutex::new(Vec::new());
     for_each_in_parallel(&slow, |run| {
         fixtures.lock().expect("no panic").push((run, Fixture::new(run.kind, run.state)))
     });
     for_each_in_parallel(&fast, |run| {
-        if tally.has_few_failures() {
-            tally.run(run, Fixture::new(run.kind, run.state));
+        if results.has_few_failures() {
+            results.run(run, Fixture::new(run.kind, run.state));
         }
     });
     let fixtures: Vec<_> =
         fixtures.into_inner().expect("no panic").into_iter().map(|pair| Mutex::new(Some(pair))).collect();
     for_each_in_parallel(&fixtures, |pair| {
         let (run, fixture) = pair.lock().expect("no panic").take().expect("each fixture is used once");
-        if tally.has_few_failures() {
-            tally.run(run, fixture);
+        if results.has_few_failures() {
+            results.run(run, fixture);
         }
     });
-    let Tally { cells, failures } = tally;
+    let Results { cells, failures } = results;
     let failures = failures.into_inner().expect("no panic");
     assert!(failures.is_empty(), "{} cells:\n{}", failures.len(), failures.join("\n"));
     let cells = cells.into_inner().expect("no panic");
@@ -85,12 +85,12 @@ fn h1_every_method_is_legal_inside_every_handler_in_every_state() {
 
 /// The cells that were tested, and the failures.
 #[derive(Default)]
-struct Tally {
+struct Results {
     cells: Mutex<HashSet<Cell>>,
     failures: Mutex<Vec<String>>,
 }
 
-impl Tally {
+impl Results {
     /// Whether the test should go on. Each deadlock takes as long as the deadline, so that a few failures are enough.
     fn has_few_failures(&self) -> bool {
         self.failures.lock().expect("no panic").len() < AT_ONCE

@@ -28,7 +28,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 
 /// The thread on which the calls are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum CallingThread {
     /// A thread that the client needs. A call that waits returns an error at once. The state does not change by itself.
     Needed,
     /// A thread of the client that the client can do without. The state does not change by itself.
@@ -56,7 +56,7 @@ pub(crate) struct Handles {
     pub(crate) data: String,
     /// The binding of the handler that makes the calls.
     pub(crate) own: RefCell<Option<Binding>>,
-    pub(crate) place: Place,
+    pub(crate) thread: CallingThread,
 }
 
 pub(crate) enum Receivers {
@@ -101,7 +101,7 @@ impl Class {
 impl Handles {
     /// Whether the state changes only by the calls themselves.
     fn is_still(&self) -> bool {
-        self.place != Place::Program
+        self.thread != CallingThread::Program
     }
 
     /// A receiver that the call may consume.
@@ -129,9 +129,9 @@ impl Handles {
     /// On a thread that the client needs, a call that waits returns an error at once. On other threads it waits for the time
     /// that it was given.
     fn waited(&self, call: &str, result: Result<(), Error>) {
-        match (self.place, result) {
-            (Place::Needed, Err(Error::WouldDeadlock { call: named })) => assert_eq!(named, call),
-            (Place::Needed, other) => panic!("{call} returned {other:?}"),
+        match (self.thread, result) {
+            (CallingThread::Needed, Err(Error::WouldDeadlock { call: named })) => assert_eq!(named, call),
+            (CallingThread::Needed, other) => panic!("{call} returned {other:?}"),
             (_, result) => assert!(!matches!(result, Err(Error::WouldDeadlock { .. })), "{result:?}"),
         }
     }

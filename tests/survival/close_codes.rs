@@ -17,7 +17,7 @@ use pusher_channels::{Config, ConnectionState, Pusher, Reconnect};
 
 use crate::{
     figures,
-    hostile_server::wire,
+    hostile_server::raw_frames,
     support::{PATIENCE, next, next_state},
 };
 
@@ -63,7 +63,7 @@ fn serve(mut stream: TcpStream, visits: &Mutex<HashMap<u16, u32>>, tls: &Mutex<H
         tls.lock().insert(stream.peer_addr()?);
         return Ok(());
     }
-    let request = wire::read_head(&mut stream)?;
+    let request = raw_frames::read_head(&mut stream)?;
     let key = request.split(['/', '?']).nth(2).unwrap_or_default();
     let code = key.parse().expect("the key is a code");
     let visit = {
@@ -72,10 +72,11 @@ fn serve(mut stream: TcpStream, visits: &Mutex<HashMap<u16, u32>>, tls: &Mutex<H
         *visit += 1;
         *visit
     };
-    let answer = [wire::switching_protocols(&request).into_bytes(), wire::text(wire::ESTABLISHED)].concat();
+    let answer =
+        [raw_frames::switching_protocols(&request).into_bytes(), raw_frames::text(raw_frames::ESTABLISHED)].concat();
     stream.write_all(&answer)?;
     if visit == 1 {
-        return stream.write_all(&wire::close(code, b"gone"));
+        return stream.write_all(&raw_frames::close(code, b"gone"));
     }
     // Waits until the client disconnects.
     stream.read_to_end(&mut Vec::new()).map(drop)

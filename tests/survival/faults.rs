@@ -1,4 +1,4 @@
-//! Faults at every stage of a connection, from connecting to closing: the client reconnects in time with one socket,
+//! Faults at every phase of a connection, from connecting to closing: the client reconnects in time with one socket,
 //! and subscribes every wanted channel once.
 
 use std::{
@@ -13,16 +13,16 @@ use parking_lot::Mutex;
 use pusher_channels::testing::TestServer;
 
 use crate::{
-    fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
+    fault_proxy::{Action, Cut, Fault, FaultProxy, Phase},
     figures,
     support::PATIENCE,
     test_client::{ACTIVITY, CHANNELS, CONNECT, History, NOTICE, PONG, RECOVERY, TestClient, config},
 };
 
-/// A fault, the stages at which it can happen, and its effect.
+/// A fault, the phases at which it can happen, and its effect.
 pub(crate) struct Row {
     pub(crate) action: Action,
-    pub(crate) stages: &'static [Stage],
+    pub(crate) phases: &'static [Phase],
     pub(crate) effect: Effect,
 }
 
@@ -36,34 +36,34 @@ pub(crate) enum Effect {
     Kept,
 }
 
-use Stage::{Accepted, Closing, Confirming, Connecting, Established, Event, Idle, Request, Response, Subscribing};
+use Phase::{Accepted, Closing, Confirming, Connecting, Established, Event, Idle, Request, Response, Subscribing};
 
-const AFTER_CONNECTING: &[Stage] =
+const AFTER_CONNECTING: &[Phase] =
     &[Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event, Closing];
-const WHILE_OPEN: &[Stage] = &[Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event];
-const ALL: &[Stage] =
+const WHILE_OPEN: &[Phase] = &[Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event];
+const ALL: &[Phase] =
     &[Connecting, Accepted, Request, Response, Established, Subscribing, Confirming, Idle, Event, Closing];
 
 /// All faults. A new fault is a new row.
 pub(crate) const ROWS: &[Row] = &[
-    Row { action: Action::Reset, stages: AFTER_CONNECTING, effect: Effect::Lost },
-    Row { action: Action::Finish, stages: AFTER_CONNECTING, effect: Effect::Lost },
-    Row { action: Action::Refuse, stages: ALL, effect: Effect::Lost },
-    Row { action: Action::Hold, stages: AFTER_CONNECTING, effect: Effect::Lost },
-    Row { action: Action::Corrupt, stages: &[Response, Established, Confirming, Event], effect: Effect::Lost },
-    Row { action: Action::Stall, stages: AFTER_CONNECTING, effect: Effect::Silent },
-    Row { action: Action::LoseToClient, stages: AFTER_CONNECTING, effect: Effect::Silent },
-    Row { action: Action::LoseToServer, stages: AFTER_CONNECTING, effect: Effect::Silent },
+    Row { action: Action::Reset, phases: AFTER_CONNECTING, effect: Effect::Lost },
+    Row { action: Action::Finish, phases: AFTER_CONNECTING, effect: Effect::Lost },
+    Row { action: Action::Refuse, phases: ALL, effect: Effect::Lost },
+    Row { action: Action::Hold, phases: AFTER_CONNECTING, effect: Effect::Lost },
+    Row { action: Action::Corrupt, phases: &[Response, Established, Confirming, Event], effect: Effect::Lost },
+    Row { action: Action::Stall, phases: AFTER_CONNECTING, effect: Effect::Silent },
+    Row { action: Action::LoseToClient, phases: AFTER_CONNECTING, effect: Effect::Silent },
+    Row { action: Action::LoseToServer, phases: AFTER_CONNECTING, effect: Effect::Silent },
     // C3: the deadline is absolute, so that single bytes do not extend it.
-    Row { action: Action::Drip(SLOW), stages: &[Accepted, Request, Response], effect: Effect::Silent },
-    Row { action: Action::Drip(Duration::from_millis(1)), stages: WHILE_OPEN, effect: Effect::Kept },
-    Row { action: Action::Delay(Duration::from_millis(50)), stages: WHILE_OPEN, effect: Effect::Kept },
+    Row { action: Action::Drip(SLOW), phases: &[Accepted, Request, Response], effect: Effect::Silent },
+    Row { action: Action::Drip(Duration::from_millis(1)), phases: WHILE_OPEN, effect: Effect::Kept },
+    Row { action: Action::Delay(Duration::from_millis(50)), phases: WHILE_OPEN, effect: Effect::Kept },
 ];
 
 /// At this pace, a response takes several times [`CONNECT`].
 const SLOW: Duration = Duration::from_millis(40);
 
-/// The number of seeds for each fault at each of its stages. A seed chooses the cut, the outage and the form of the
+/// The number of seeds for each fault at each of its phases. A seed chooses the cut, the outage and the form of the
 /// host.
 const SEEDS: u64 = 18;
 
@@ -74,7 +74,7 @@ const ANOTHER_AFTER: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 32;
 
 #[test]
-fn c3_r6_r8_r9_the_client_recovers_from_every_fault_at_every_stage() {
+fn c3_r6_r8_r9_the_client_recovers_from_every_fault_in_every_phase() {
     let cases: Vec<Case> = drawn_cases().chain(byte_by_byte()).collect();
     assert!(cases.len() >= 2000, "only {} cases", cases.len());
     let (failures, measured) = run_all(&cases);
@@ -109,15 +109,15 @@ struct Measured {
 }
 
 fn drawn_cases() -> impl Iterator<Item = Case> {
-    let each = |row: &'static Row| row.stages.iter().map(move |stage| (row, *stage));
-    ROWS.iter().flat_map(each).flat_map(|(row, stage)| {
+    let each = |row: &'static Row| row.phases.iter().map(move |phase| (row, *phase));
+    ROWS.iter().flat_map(each).flat_map(|(row, phase)| {
         (0..SEEDS).map(move |seed| {
             let cut = match (row.action, seed % 3) {
                 (Action::Corrupt, _) | (_, 0) => Cut::Before,
                 (_, 1) => Cut::After,
                 _ => Cut::Drawn(mix(seed)),
             };
-            Case { fault: Fault { stage, cut, action: row.action }, effect: row.effect, seed }
+            Case { fault: Fault { phase, cut, action: row.action }, effect: row.effect, seed }
         })
     })
 }
@@ -125,11 +125,11 @@ fn drawn_cases() -> impl Iterator<Item = Case> {
 /// A FIN and an RST after every byte of the first messages of the server, and of an event.
 fn byte_by_byte() -> impl Iterator<Item = Case> {
     let lengths = lengths();
-    [Response, Established, Confirming, Event].into_iter().flat_map(move |stage| {
-        let bytes = 0..=lengths[&stage];
+    [Response, Established, Confirming, Event].into_iter().flat_map(move |phase| {
+        let bytes = 0..=lengths[&phase];
         bytes.flat_map(move |byte| {
             [Action::Finish, Action::Reset].map(|action| Case {
-                fault: Fault { stage, cut: Cut::Byte(byte), action },
+                fault: Fault { phase, cut: Cut::Byte(byte), action },
                 effect: Effect::Lost,
                 seed: byte as u64,
             })
@@ -138,7 +138,7 @@ fn byte_by_byte() -> impl Iterator<Item = Case> {
 }
 
 /// The lengths of the messages on a connection without a fault.
-fn lengths() -> BTreeMap<Stage, usize> {
+fn lengths() -> BTreeMap<Phase, usize> {
     let server = TestServer::start().expect("a free port");
     let proxy = FaultProxy::before(server.addr());
     let client = TestClient::new(config("127.0.0.1", proxy.port()));
@@ -179,7 +179,7 @@ impl Case {
                 client.wait_subscribed();
                 Measured::default()
             }
-            _ if self.fault.stage == Closing => self.check_return(&client, healed)?,
+            _ if self.fault.phase == Closing => self.check_return(&client, healed)?,
             _ => self.check_recovery(&client, &proxy, struck, healed)?,
         };
         client.each_event_arrives_once(&server)?;
@@ -217,7 +217,7 @@ impl Case {
             }
             _ => {}
         }
-        if self.fault.stage == Closing {
+        if self.fault.phase == Closing {
             healed = Instant::now();
             client.pusher.connect_background().expect("it was connected before");
         }
@@ -276,7 +276,7 @@ impl Case {
     }
 }
 
-/// Connects the client, waits for the stage, and causes the fault. `settled` says whether all channels are subscribed.
+/// Connects the client, waits for the phase, and causes the fault. `settled` says whether all channels are subscribed.
 pub(crate) fn strike(
     fault: Fault,
     server: &TestServer,
@@ -303,17 +303,17 @@ fn try_to_strike(
     client: &TestClient,
     settled: impl Fn(&History) -> bool,
 ) -> Option<Instant> {
-    if fault.stage == Connecting {
+    if fault.phase == Connecting {
         proxy.refuse();
-    } else if fault.stage < Idle {
+    } else if fault.phase < Idle {
         proxy.arm(fault);
     }
     client.pusher.connect_background().expect("the configuration is valid");
-    if fault.stage >= Idle {
+    if fault.phase >= Idle {
         let is_settled = settled(&client.wait(&settled));
         assert!(is_settled, "not subscribed before {fault:?}: {}", account(server, proxy, client));
     }
-    match fault.stage {
+    match fault.phase {
         Idle => proxy.strike(fault.action),
         Event => {
             proxy.arm(fault);
@@ -381,7 +381,7 @@ pub(crate) fn mix(seed: u64) -> u64 {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fault { stage, cut, action } = self.fault;
-        write!(f, "{action:?} at {stage:?}, {cut:?}, seed {}", self.seed)
+        let Fault { phase, cut, action } = self.fault;
+        write!(f, "{action:?} at {phase:?}, {cut:?}, seed {}", self.seed)
     }
 }

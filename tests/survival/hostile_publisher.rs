@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     figures,
-    hostile_server::{ROOM, Scenario, Server, Shows, Stage, Step, wire},
+    hostile_server::{Phase, ROOM, Scenario, Server, Shows, Step, raw_frames},
     support::PATIENCE,
 };
 
@@ -37,7 +37,7 @@ fn e1_no_forged_plain_text_is_delivered() {
     let (count, genuine) = (envelopes.len(), envelopes.len().div_ceil(EVERY));
     assert!(count >= MINIMUM);
     let script = vec![Step::Bytes(wire_of(&envelopes))];
-    let mut scenario = Scenario::new("tampered events", Stage::Subscribed, script, Shows::Tolerates);
+    let mut scenario = Scenario::new("tampered events", Phase::Subscribed, script, Shows::Tolerates);
     scenario.channels = vec![CHANNEL.to_owned()];
     let server = Server::start(&scenario, true);
 
@@ -86,7 +86,7 @@ fn config(server: &Server, fetches: &Arc<AtomicUsize>) -> Config {
 /// The frames, with the genuine events between them.
 fn wire_of(envelopes: &[String]) -> Vec<u8> {
     let message = |name: &str, envelope: &str| {
-        wire::text(&json!({"event": name, "channel": CHANNEL, "data": envelope}).to_string())
+        raw_frames::text(&json!({"event": name, "channel": CHANNEL, "data": envelope}).to_string())
     };
     let mut bytes = Vec::new();
     for (number, envelopes) in envelopes.chunks(EVERY).enumerate() {

@@ -86,7 +86,7 @@ fn h6_after_a_fault_every_50_ms_nothing_has_grown() {
     );
 }
 
-/// Applies faults to the present connection, at any stage of it.
+/// Applies faults to the present connection, at any phase of it.
 fn inject_faults(proxy: &FaultProxy, duration: Duration, seed: &mut u64) {
     let end = Instant::now() + duration;
     while Instant::now() < end {

@@ -16,14 +16,14 @@ pub(crate) const SMALL_CONCEPTS: [(&str, &str); 14] = [
     ("error/names.rs", "names of options in the texts of errors"),
     ("event/sender.rs", "the public trait of senders"),
     ("io/dispatch/remaining.rs", "the rest of a budget for handlers"),
-    ("io/guard/channel_warnings.rs", "warnings about names of channels"),
     ("io/guard/fork.rs", "the guard against forks"),
-    ("io/guard/random.rs", "the source of random numbers"),
     ("io/transport/byte_counters.rs", "counters of bytes"),
     ("io/transport/readiness.rs", "a descriptor to wait on"),
     ("panic_hook.rs", "marks for the panic hook"),
     ("protocol/close_code.rs", "close codes"),
+    ("random.rs", "the source of random numbers"),
     ("receiver/errors.rs", "one error for each way to receive"),
+    ("user_code.rs", "panics of the program's code"),
 ];
 
 /// Types that the files of their folder are a part of: their file, their name, and the reason. An import of one of them

@@ -15,7 +15,7 @@ use crate::{
         client::Client,
         events::{notification::Notification, numbers},
         ffi::{
-            arguments::{OptionalOut, OptionalText, Place, Text},
+            arguments::{OptionalOut, OptionalText, OutPointer, Text},
             callback::{UserData, callbacks},
             handles::{Freed, Handle, LastUse, OptionalHandle},
             results::Failure,
@@ -76,15 +76,18 @@ impl Callback {
 }
 
 /// Registers a callback. Its handle is made first: without one, the callback must not be bound.
-fn bind(place: Option<Place<'_, Handle<Binding>>>, register: impl FnOnce() -> crate::Binding) -> Result<(), Failure> {
-    let Some(place) = place else {
+fn bind(
+    out: Option<OutPointer<'_, Handle<Binding>>>,
+    register: impl FnOnce() -> crate::Binding,
+) -> Result<(), Failure> {
+    let Some(out) = out else {
         register();
         return Ok(());
     };
     let binding = Arc::new(Binding { bound: Mutex::default() });
     let handle = Handle::of(Arc::clone(&binding))?;
     *binding.bound.lock() = Some(register());
-    place.put(handle);
+    out.put(handle);
     Ok(())
 }
 

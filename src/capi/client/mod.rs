@@ -49,8 +49,8 @@ impl Client {
         let config = credentials.apply(config, headers, params);
         let config = callbacks.apply(config, &pending);
         let (config, proof) = Proof::for_want_of_others(config);
-        internals::config::check(&config)?;
         let pusher = Pusher::new(config);
+        internals::client::check(&pusher)?;
         let queue = draft.pull.then(|| Queue::new(pusher.receiver()));
         let is_dispatched_by_hand = draft.manual_dispatch;
         Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, pending, proof, is_dispatched_by_hand })

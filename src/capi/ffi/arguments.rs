@@ -123,7 +123,7 @@ fn checked<'a>(bytes: &'a [u8], name: &'static str) -> Result<&'a str, Failure> 
     str::from_utf8(bytes).map_err(|_| Failure::Misuse(results::PUSHER_ERR_UTF8, format!("{name} is not UTF-8").into()))
 }
 
-/// `T *`: a place for a value.
+/// `T *`: an out-parameter.
 #[repr(transparent)]
 pub(crate) struct Out<'a, T> {
     pointer: *mut T,
@@ -131,10 +131,10 @@ pub(crate) struct Out<'a, T> {
 }
 
 impl<'a, T> Argument for Out<'a, T> {
-    type Value = Place<'a, T>;
+    type Value = OutPointer<'a, T>;
 
-    fn value(self, name: &'static str) -> Result<Place<'a, T>, Failure> {
-        if self.pointer.is_null() { Err(null(name)) } else { Ok(Place { out: self }) }
+    fn value(self, name: &'static str) -> Result<OutPointer<'a, T>, Failure> {
+        if self.pointer.is_null() { Err(null(name)) } else { Ok(OutPointer { out: self }) }
     }
 }
 
@@ -145,19 +145,19 @@ pub(crate) struct OptionalOut<'a, T> {
 }
 
 impl<'a, T> Argument for OptionalOut<'a, T> {
-    type Value = Option<Place<'a, T>>;
+    type Value = Option<OutPointer<'a, T>>;
 
-    fn value(self, _: &'static str) -> Result<Option<Place<'a, T>>, Failure> {
-        Ok((!self.out.pointer.is_null()).then_some(Place { out: self.out }))
+    fn value(self, _: &'static str) -> Result<Option<OutPointer<'a, T>>, Failure> {
+        Ok((!self.out.pointer.is_null()).then_some(OutPointer { out: self.out }))
     }
 }
 
-/// A place for a value, which is written when the function has succeeded. It may hold anything before.
-pub(crate) struct Place<'a, T> {
+/// An out-parameter, which is written when the function has succeeded. It may hold anything before.
+pub(crate) struct OutPointer<'a, T> {
     out: Out<'a, T>,
 }
 
-impl<T> Place<'_, T> {
+impl<T> OutPointer<'_, T> {
     pub fn put(self, value: T) {
         // SAFETY: the caller promises a place for a T, which no other code uses until the function returns.
         unsafe { ptr::write(self.out.pointer, value) };

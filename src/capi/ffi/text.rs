@@ -4,7 +4,7 @@ use std::{cell::RefCell, ffi::c_char};
 
 use zeroize::Zeroizing;
 
-use crate::capi::ffi::{arguments::Place, results::Failure};
+use crate::capi::ffi::{arguments::OutPointer, results::Failure};
 
 /// Text with a NUL at its end, for C to borrow. The text itself may contain a NUL, too.
 #[derive(Debug, Clone)]
@@ -28,11 +28,11 @@ impl Terminated {
     }
 }
 
-/// The places for a text: for the pointer, and perhaps for the length.
-pub(crate) type Places<'a> = (Place<'a, *const c_char>, Option<Place<'a, usize>>);
+/// The out-parameters for a text: for its address, and perhaps for its length.
+pub(crate) type TextPointers<'a> = (OutPointer<'a, *const c_char>, Option<OutPointer<'a, usize>>);
 
 /// Lends a text that ends with a NUL. Its owner keeps it for as long as the header says.
-pub(crate) fn lend(terminated: &str, (text, length): Places<'_>) {
+pub(crate) fn lend(terminated: &str, (text, length): TextPointers<'_>) {
     debug_assert!(terminated.ends_with('\0'), "C looks for the end");
     text.put(terminated.as_ptr().cast());
     if let Some(length) = length {
@@ -60,13 +60,13 @@ thread_local! {
 }
 
 impl Lent {
-    pub fn lend(self, text: &str, places: Places<'_>) -> Result<(), Failure> {
+    pub fn lend(self, text: &str, pointers: TextPointers<'_>) -> Result<(), Failure> {
         let mut terminated = Zeroizing::new(String::with_capacity(text.len() + 1));
         terminated.push_str(text);
         terminated.push('\0');
         let keep_and_lend = |slots: &RefCell<[Option<Zeroizing<String>>; LENDABLE]>| {
             // From its place: a pointer that was taken before the text moved there would be invalid.
-            lend(slots.borrow_mut()[self as usize].insert(terminated).as_str(), places);
+            lend(slots.borrow_mut()[self as usize].insert(terminated).as_str(), pointers);
         };
         // A thread that is ending has no place for it.
         LENT.try_with(keep_and_lend).map_err(|_| Failure::Nothing)

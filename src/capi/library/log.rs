@@ -49,31 +49,32 @@ impl Sink {
 }
 
 /// The sink of a process.
-pub(crate) struct Outlet {
+pub(crate) struct ProcessSink {
     process: u32,
     sink: RwLock<Option<Arc<Sink>>>,
 }
 
-impl Outlet {
-    /// The outlet of this process. `None` until `own` has made it.
+impl ProcessSink {
+    /// The process_sink of this process. `None` until `own` has made it.
     fn current() -> Option<&'static Self> {
-        // SAFETY: the outlet was leaked by `own`.
-        let outlet = unsafe { LOGGER.outlet.load(Ordering::Acquire).as_ref() };
-        outlet.filter(|outlet| outlet.process == process::id())
+        // SAFETY: the process_sink was leaked by `own`.
+        let process_sink = unsafe { LOGGER.process_sink.load(Ordering::Acquire).as_ref() };
+        process_sink.filter(|process_sink| process_sink.process == process::id())
     }
 
-    /// The outlet of this process, which it makes if there is none. The outlet of the parent is left alone.
+    /// The process_sink of this process, which it makes if there is none. The process_sink of the parent is left alone.
     pub fn own() -> &'static Self {
         loop {
-            let before = LOGGER.outlet.load(Ordering::Acquire);
-            if let Some(outlet) = Self::current() {
-                return outlet;
+            let before = LOGGER.process_sink.load(Ordering::Acquire);
+            if let Some(process_sink) = Self::current() {
+                return process_sink;
             }
-            let outlet = Box::into_raw(Box::new(Self { process: process::id(), sink: RwLock::default() }));
-            let placed = LOGGER.outlet.compare_exchange(before, outlet, Ordering::AcqRel, Ordering::Acquire);
+            let process_sink = Box::into_raw(Box::new(Self { process: process::id(), sink: RwLock::default() }));
+            let placed =
+                LOGGER.process_sink.compare_exchange(before, process_sink, Ordering::AcqRel, Ordering::Acquire);
             if placed.is_err() {
                 // SAFETY: it was made above, and no other thread has seen it.
-                drop(unsafe { Box::from_raw(outlet) });
+                drop(unsafe { Box::from_raw(process_sink) });
             }
         }
     }
@@ -89,10 +90,10 @@ impl Outlet {
 
 /// The logger of the process, if this library is the one that has set it.
 pub(crate) struct Logger {
-    outlet: AtomicPtr<Outlet>,
+    process_sink: AtomicPtr<ProcessSink>,
 }
 
-pub(crate) static LOGGER: Logger = Logger { outlet: AtomicPtr::new(ptr::null_mut()) };
+pub(crate) static LOGGER: Logger = Logger { process_sink: AtomicPtr::new(ptr::null_mut()) };
 
 impl Logger {
     /// Whether the `log` crate uses this logger, which its address tells.
@@ -109,7 +110,7 @@ impl Logger {
 
     /// Without a lock held, so that the callback may call every function.
     fn sink(metadata: &Metadata<'_>) -> Option<Arc<Sink>> {
-        let sink = if is_ours(metadata.target()) { Outlet::current()?.sink.read().clone()? } else { return None };
+        let sink = if is_ours(metadata.target()) { ProcessSink::current()?.sink.read().clone()? } else { return None };
         (metadata.level() <= sink.level).then_some(sink)
     }
 }
@@ -169,9 +170,9 @@ exports! {
         let before = match callback {
             Some(function) => {
                 Logger::set()?;
-                Outlet::own().replace(Some(Arc::new(Sink::new(level, function, user_data))))
+                ProcessSink::own().replace(Some(Arc::new(Sink::new(level, function, user_data))))
             }
-            None if Logger::is_set() => Outlet::own().replace(None),
+            None if Logger::is_set() => ProcessSink::own().replace(None),
             None => None,
         };
         drop(before);

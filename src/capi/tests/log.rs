@@ -8,7 +8,7 @@ use std::{
 use ::log::{Level, LevelFilter, Log, Record};
 
 use super::c::Counted;
-use crate::capi::library::log::{LOGGER, Outlet, Sink, is_ours, level};
+use crate::capi::library::log::{LOGGER, ProcessSink, Sink, is_ours, level};
 
 fn log_record(level: Level, target: &str) {
     LOGGER.log(&Record::builder().level(level).target(target).args(format_args!("a message")).build());
@@ -32,14 +32,14 @@ unsafe extern "C" fn check_record(user_data: *mut c_void, level: i32, target: *c
     // Would call this function for ever.
     log_record(Level::Info, "pusher_channels::io");
     // The callback is replaced while it runs, and its `user_data` stays.
-    drop(Outlet::own().replace(None));
+    drop(ProcessSink::own().replace(None));
 }
 
 #[test]
 fn a_callback_gets_records_of_its_level_and_none_of_its_own() {
     let counted = Counted::default();
     let sink = || Some(std::sync::Arc::new(Sink::new(LevelFilter::Info, check_record, counted.user_data())));
-    drop(Outlet::own().replace(sink()));
+    drop(ProcessSink::own().replace(sink()));
     log_record(Level::Debug, "pusher_channels::io");
     log_record(Level::Error, "somebody_else");
     assert_eq!((counted.calls(), counted.destroyed()), (0, 0));
@@ -47,10 +47,10 @@ fn a_callback_gets_records_of_its_level_and_none_of_its_own() {
     assert_eq!((counted.calls(), counted.destroyed()), (1, 1));
     log_record(Level::Info, "pusher_channels::io");
     assert_eq!(counted.calls(), 1);
-    drop(Outlet::own().replace(sink()));
+    drop(ProcessSink::own().replace(sink()));
     log_record(Level::Info, "pusher_channels::io");
     assert_eq!((counted.calls(), counted.destroyed()), (2, 2));
-    drop(Outlet::own().replace(sink()));
+    drop(ProcessSink::own().replace(sink()));
     let logged = std::panic::catch_unwind(|| {
         let record = &mut Record::builder();
         LOGGER.log(

@@ -67,7 +67,7 @@ fn x1_events_are_logged_only_if_the_option_says_so() {
         let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(config) };
-        parts.draft.config.logs_events()
+        parts.draft.config.client_options().log_events
     };
     assert!(logs(&[(c"log_events", c"true")]));
     assert!(!logs(&[(c"log_events", c"false")]));
@@ -177,7 +177,7 @@ fn t1_the_options_of_client_events_are_off_with_0_and_have_a_patience_in_millise
         let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(config) };
-        let limits = parts.draft.config.limits();
+        let limits = parts.draft.config.client_options().limits;
         (limits.client_event_limit, limits.client_event_size, limits.client_event_patience.as_millis())
     };
     assert_eq!(options(c"12", c"102400", c"500"), (Some(12), Some(102_400), 500));

@@ -16,10 +16,11 @@ use super::{
 use crate::{
     config::Plan,
     io::{
-        guard::{fork::ForkGuard, random, user_code::CallContext, worker::Worker},
+        guard::{fork::ForkGuard, user_code::CallContext, worker::Worker},
         intents::LentOptions,
         transport::tls,
     },
+    random,
     session::{AuthAnswer, Generation, PendingAuth},
     sync::{
         Condvar, Mutex, MutexGuard,
@@ -30,8 +31,8 @@ use crate::{
 /// Enough to hide the latency of an endpoint, and few enough not to flood it after a reconnect.
 const MAX_THREADS: usize = 8;
 
-/// The first request and three more.
-const MAX_ATTEMPTS: u32 = 4;
+/// The number of requests after the first one.
+const MAX_RETRIES: u32 = 3;
 
 /// The wait before the second request. Each further wait is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -82,8 +83,9 @@ struct Jobs {
 struct Job {
     plan: Arc<Plan>,
     group: Vec<PendingAuth>,
-    attempt: u32,
-    /// The time of the first attempt. The session waits for the answer for the timeout of a subscription.
+    /// The number of requests that have failed.
+    retries: u32,
+    /// The time of the first request. The session waits for the answer for the timeout of a subscription.
     begun: Instant,
     not_before: Instant,
     requester: Arc<dyn Requester>,
@@ -123,7 +125,7 @@ impl AuthPool {
         let mut jobs = self.shared.jobs.lock();
         for group in groups {
             let (plan, requester) = (Arc::clone(plan), Arc::clone(requester) as Arc<dyn Requester>);
-            let job = Job { plan, group, attempt: 1, begun: now, not_before: now, requester };
+            let job = Job { plan, group, retries: 0, begun: now, not_before: now, requester };
             if jobs.is_current(&job) {
                 jobs.list.push(job);
             }
@@ -135,7 +137,7 @@ impl AuthPool {
 
     /// Drops the requests of this generation and older ones, and interrupts those under way.
     pub fn end(&self, generation: Generation) {
-        let dropped = {
+        let (dropped, http) = {
             let mut jobs = self.shared.jobs.lock();
             jobs.ended = jobs.ended.max(Some(generation));
             let (kept, dropped): (Vec<_>, Vec<_>) =
@@ -144,10 +146,12 @@ impl AuthPool {
             // A request of a newer generation that uses the same connections is interrupted too, and repeated.
             (dropped, jobs.http.take())
         };
-        if let Some(http) = &dropped.1 {
+        if let Some(http) = &http {
             http.end();
         }
         self.shared.changed.notify_all();
+        // Without the lock, because a job may own the last handle of a client.
+        drop((dropped, http));
     }
 
     /// Joins the threads that end before the deadline. Threads that run code of the program are not waited for.
@@ -270,13 +274,13 @@ impl Shared {
 
     /// Asks, without a lock. Returns the job if it is to be repeated.
     fn ask(&self, job: Job, http: &Http) -> Option<Job> {
-        let Job { plan, mut group, attempt, begun, requester, .. } = job;
+        let Job { plan, mut group, retries, begun, requester, .. } = job;
         group.retain(|request| requester.awaits(request));
         if group.is_empty() {
             return None;
         }
-        let delay = self.delay(attempt);
-        let end = begun.checked_add(plan.subscription_timeout).filter(|_| attempt < MAX_ATTEMPTS);
+        let delay = self.delay(retries);
+        let end = begun.checked_add(plan.subscription_timeout).filter(|_| retries < MAX_RETRIES);
         let retry = Retry { delay, end: end.unwrap_or(begun) };
         let own_options = |channel: &str| requester.own_options(channel);
         let Exchange { answers, to_repeat, retry_after } = self.authorizer(&plan, &own_options).ask(http, group, retry);
@@ -288,12 +292,12 @@ impl Shared {
         }
         self.retries.fetch_add(1, Ordering::Relaxed);
         let not_before = Instant::now() + delay.max(retry_after);
-        Some(Job { plan, group: to_repeat, attempt: attempt + 1, begun, not_before, requester })
+        Some(Job { plan, group: to_repeat, retries: retries + 1, begun, not_before, requester })
     }
 
-    /// The wait doubles with each attempt. A random quarter on top keeps many clients from coming back together.
-    fn delay(&self, attempt: u32) -> Duration {
-        let delay = self.first_retry * 2u32.pow(attempt.saturating_sub(1).min(MAX_ATTEMPTS));
+    /// The wait doubles with each retry. A random quarter on top keeps many clients from coming back together.
+    fn delay(&self, retries: u32) -> Duration {
+        let delay = self.first_retry * 2u32.pow(retries.min(MAX_RETRIES));
         delay + delay.mul_f64(random::fraction() / 4.0)
     }
 }

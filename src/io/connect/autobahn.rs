@@ -51,7 +51,7 @@ fn echo(path: &str) -> String {
             last = message.to_text().unwrap_or_default().to_owned();
             write(&mut web, |web| web.codec.write(&mut web.stream, message));
         }
-        if let Some(code) = result.as_ref().err().and_then(Broken::close_code) {
+        if let Some(code) = result.as_ref().err().and_then(ReadError::close_code) {
             write(&mut web, |web| web.close(code));
         }
         write(&mut web, WebSocket::flush);

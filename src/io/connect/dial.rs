@@ -12,7 +12,7 @@ use tungstenite::handshake::client::generate_key;
 
 use super::{
     happy_eyeballs::{self, ConnectError, left},
-    proxy::{self, NoTunnel},
+    proxy::{self, TunnelError},
     refusal,
     upgrade::{self, Answer},
 };
@@ -82,7 +82,7 @@ impl DialerCalls {
         Self { running: Arc::default(), process }
     }
 
-    /// The address for one attempt, which the program's closure may have to make.
+    /// The address for one attempt. The program's closure makes it, if there is one.
     pub fn endpoint_of_attempt<'a>(&self, plan: &'a Plan, cancel: &CancelToken) -> Result<Cow<'a, Endpoint>, Error> {
         if !plan.has_url_closure() {
             return plan.endpoint();
@@ -119,8 +119,8 @@ impl DialerCalls {
 }
 
 impl Dial<'_> {
-    /// Opens a WebSocket; calls `reached` at the beginning of each phase. `tls` insists on TLS if the configuration has it
-    /// off.
+    /// Opens a WebSocket, and calls `reached` at the beginning of each phase. With `tls`, the connection uses TLS even if
+    /// the configuration has it off.
     pub fn web_socket(
         &self,
         endpoint: Cow<'_, Endpoint>,
@@ -163,28 +163,29 @@ impl Dial<'_> {
         target: &Target<'_>,
         reached: &impl Fn(ConnectPhase),
     ) -> Result<MaybeTlsStream, Error> {
-        let transport = self.connect(&proxy.host, proxy.port, reached).map_err(|error| absent(proxy, error))?;
+        let transport =
+            self.connect(&proxy.host, proxy.port, reached).map_err(|error| proxy_unreachable(proxy, error))?;
         reached(ConnectPhase::Proxy);
         let mut stream = MaybeTlsStream::Plain(transport);
         #[cfg(feature = "native-tls")]
         if proxy.scheme.is_tls() {
             let secured = self.connector.secure_proxy(&proxy.host, stream, &self.plan.tls);
-            stream = secured.map_err(|error| self.insecure(proxy, error))?;
+            stream = secured.map_err(|error| self.proxy_tls_error(proxy, error))?;
         }
         let tunnel = proxy::tunnel(proxy, &mut stream, without_zone(target.host), target.port);
-        tunnel.map_err(|reason| self.no_tunnel(reason, proxy))?;
+        tunnel.map_err(|reason| self.tunnel_error(reason, proxy))?;
         Ok(stream)
     }
 
     fn connect(&self, host: &str, port: u16, reached: &impl Fn(ConnectPhase)) -> Result<Transport, Error> {
         reached(ConnectPhase::Dns);
-        let addresses = happy_eyeballs::resolve(host, port, self.cancel, self.deadline).map_err(|unreached| {
-            self.error(unreached, ConnectPhase::Dns, |source| Error::Dns { host: host.to_owned(), source })
+        let addresses = happy_eyeballs::resolve(host, port, self.cancel, self.deadline).map_err(|error| {
+            self.connect_error(error, ConnectPhase::Dns, |source| Error::Dns { host: host.to_owned(), source })
         })?;
         reached(ConnectPhase::Tcp);
         let failed = |source: Source| Error::Tcp { address: address(host, port), source };
         let socket: Socket = happy_eyeballs::connect(addresses, self.cancel, self.deadline)
-            .map_err(|unreached| self.error(unreached, ConnectPhase::Tcp, failed))?;
+            .map_err(|error| self.connect_error(error, ConnectPhase::Tcp, failed))?;
         // Events are small, and are sent at once.
         socket.set_tcp_nodelay(true).map_err(|error| failed(Arc::new(error)))?;
         Ok(Transport::new(Halves::of_socket(socket.into(), self.byte_counters), self.deadline))
@@ -238,7 +239,7 @@ impl Dial<'_> {
             if matches!(meaning, Answer::Incomplete)
                 && refusal::read_some(stream, &mut answer).map_err(|error| self.upgrade_failed(endpoint, error))? == 0
             {
-                meaning = upgrade::cut_off(&answer).ok_or_else(|| unanswered(endpoint, "ended"))?;
+                meaning = upgrade::cut_off(&answer).ok_or_else(|| no_answer(endpoint, "ended"))?;
             }
             match meaning {
                 Answer::Incomplete => {}
@@ -256,8 +257,8 @@ impl Dial<'_> {
     fn upgrade_failed(&self, endpoint: &Endpoint, error: io::Error) -> Error {
         match error.kind() {
             _ if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Upgrade),
-            io::ErrorKind::ConnectionReset => unanswered(endpoint, "reset"),
-            io::ErrorKind::UnexpectedEof => unanswered(endpoint, "ended"),
+            io::ErrorKind::ConnectionReset => no_answer(endpoint, "reset"),
+            io::ErrorKind::UnexpectedEof => no_answer(endpoint, "ended"),
             _ => maybe_tls::late_refusal(&error).cloned().unwrap_or_else(|| Error::Upgrade {
                 reason: format!("the connection failed: {error}"),
                 source: Some(Arc::new(error)),
@@ -266,7 +267,7 @@ impl Dial<'_> {
     }
 
     /// The error for a failed handshake with the proxy.
-    fn insecure(&self, proxy: &Proxy, error: Error) -> Error {
+    fn proxy_tls_error(&self, proxy: &Proxy, error: Error) -> Error {
         match error {
             Error::Tls { .. } if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
             Error::Tls { problem, .. } => Error::proxy_tls(proxy.address(), problem, Arc::new(error)),
@@ -274,12 +275,12 @@ impl Dial<'_> {
         }
     }
 
-    fn no_tunnel(&self, reason: NoTunnel, proxy: &Proxy) -> Error {
+    fn tunnel_error(&self, reason: TunnelError, proxy: &Proxy) -> Error {
         let address = proxy.address();
         match reason {
-            NoTunnel::Io(_) if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
-            NoTunnel::Io(error) => match maybe_tls::late_refusal(&error) {
-                Some(refusal) => self.insecure(proxy, refusal.clone()),
+            TunnelError::Io(_) if left(self.deadline).is_zero() => self.timed_out(ConnectPhase::Proxy),
+            TunnelError::Io(error) => match maybe_tls::late_refusal(&error) {
+                Some(refusal) => self.proxy_tls_error(proxy, refusal.clone()),
                 None => Error::Proxy {
                     address,
                     status: None,
@@ -288,14 +289,14 @@ impl Dial<'_> {
                     source: Some(Arc::new(error)),
                 },
             },
-            NoTunnel::Refused { status, problem, reason } => {
+            TunnelError::Refused { status, problem, reason } => {
                 Error::Proxy { address, status, problem, reason, source: None }
             }
         }
     }
 
-    fn error(&self, unreached: ConnectError, phase: ConnectPhase, failed: impl FnOnce(Source) -> Error) -> Error {
-        match unreached {
+    fn connect_error(&self, error: ConnectError, phase: ConnectPhase, failed: impl FnOnce(Source) -> Error) -> Error {
+        match error {
             ConnectError::Cancelled => Error::Disconnected,
             ConnectError::TimedOut => self.timed_out(phase),
             ConnectError::Failed(source) => failed(Arc::new(source)),
@@ -309,7 +310,7 @@ impl Dial<'_> {
 }
 
 /// Turns an error about the proxy's own address into a proxy error.
-fn absent(proxy: &Proxy, error: Error) -> Error {
+fn proxy_unreachable(proxy: &Proxy, error: Error) -> Error {
     match error {
         Error::Dns { source, .. } | Error::Tcp { source, .. } => Error::Proxy {
             address: proxy.address(),
@@ -323,7 +324,7 @@ fn absent(proxy: &Proxy, error: Error) -> Error {
 }
 
 /// The error for a connection that ended before the answer.
-fn unanswered(endpoint: &Endpoint, how: &str) -> Error {
+fn no_answer(endpoint: &Endpoint, how: &str) -> Error {
     let hint = if endpoint.scheme.is_tls() { "" } else { "; a port that expects TLS does so, too (the option tls)" };
     let source = io::Error::from(io::ErrorKind::UnexpectedEof);
     let reason = format!("the server {how} the connection instead of answering{hint}");

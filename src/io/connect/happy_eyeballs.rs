@@ -62,8 +62,8 @@ pub(crate) fn resolve(
     }
 }
 
-/// Tries the addresses one after another: each 250 ms after the one before, or at once after that has failed. The first
-/// connection wins, and `cancel` closes the others.
+/// Tries the addresses one after another. Each attempt begins 250 ms after the one before it, or at once when that one
+/// fails. The first connection wins, and `cancel` closes the others.
 pub(crate) fn connect(
     addresses: Vec<SocketAddr>,
     cancel: &Arc<CancelToken>,
@@ -135,7 +135,7 @@ fn connect_one(attempt: usize, address: SocketAddr, deadline: Instant, cancel: &
     if !cancel.watch(attempt, close_handle_of(&socket)?) {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    // A little more time than is left, because the caller's own deadline makes the better error, which names the phase.
+    // A little more than the remaining time: the caller's own deadline comes first, and its error names the phase.
     socket.connect_timeout(&address.into(), left(deadline) + Duration::from_secs(1))?;
     Ok(socket)
 }
@@ -199,14 +199,14 @@ mod tests {
 
     /// An address that drops packets, as the kernel does for a listener with a full backlog.
     #[cfg(target_os = "linux")]
-    struct Dead {
+    struct DeadAddress {
         address: SocketAddr,
         _listener: Socket,
         _backlog: Vec<TcpStream>,
     }
 
     #[cfg(target_os = "linux")]
-    impl Dead {
+    impl DeadAddress {
         fn at(address: IpAddr) -> Self {
             let any_port = SocketAddr::new(address, 0);
             let listener = Socket::new(Domain::for_address(any_port), Type::STREAM, None).expect("a socket");
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn c5_a_dead_address_costs_at_most_300_ms() {
         for (dead, alive) in [(LOOPBACK[0], LOOPBACK[1]), (LOOPBACK[1], LOOPBACK[0])] {
-            let (dead, (_listener, live)) = (Dead::at(dead), live(alive));
+            let (dead, (_listener, live)) = (DeadAddress::at(dead), live(alive));
             let start = Instant::now();
             assert!(matches!(connect_within(&[dead.address, live], PATIENCE), Ok(to) if to == live));
             assert!(start.elapsed() >= NEXT_ADDRESS_AFTER, "the first one has its chance");
@@ -253,7 +253,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn c5_all_addresses_are_tried_inside_the_deadline() {
-        let dead: Vec<_> = LOOPBACK.into_iter().chain(LOOPBACK).map(Dead::at).collect();
+        let dead: Vec<_> = LOOPBACK.into_iter().chain(LOOPBACK).map(DeadAddress::at).collect();
         let (_listener, live) = live(LOOPBACK[1]);
         let addresses: Vec<_> = dead.iter().map(|dead| dead.address).chain([refusing(LOOPBACK[0]), live]).collect();
         assert!(matches!(connect_within(&addresses, PATIENCE), Ok(to) if to == live));
@@ -262,7 +262,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn c3_dead_addresses_time_out_and_refusals_fail_at_once() {
-        let dead = Dead::at(LOOPBACK[1]);
+        let dead = DeadAddress::at(LOOPBACK[1]);
         let refusing = LOOPBACK.map(refusing);
         for addresses in [vec![dead.address], vec![dead.address, refusing[0]], vec![refusing[0], dead.address]] {
             let result = connect_within(&addresses, Duration::from_millis(400));
@@ -275,7 +275,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn r10_connecting_to_dead_addresses_can_be_cancelled() {
-        let dead = LOOPBACK.map(Dead::at);
+        let dead = LOOPBACK.map(DeadAddress::at);
         let cancel = Arc::new(CancelToken::new());
         thread::scope(|scope| {
             let addresses = dead.iter().map(|dead| dead.address).collect();

@@ -17,14 +17,14 @@ use crate::{
 
 /// The reason why there is no tunnel.
 #[derive(Debug)]
-pub(crate) enum NoTunnel {
+pub(crate) enum TunnelError {
     /// The stream to the proxy broke, or the deadline came.
     Io(io::Error),
     /// The proxy refuses, with a status if it speaks HTTP, or the peer is not a proxy of this kind.
     Refused { status: Option<u16>, problem: ProxyProblem, reason: String },
 }
 
-impl From<io::Error> for NoTunnel {
+impl From<io::Error> for TunnelError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
@@ -32,14 +32,19 @@ impl From<io::Error> for NoTunnel {
 
 /// Asks for a tunnel to this host, and leaves the name to the proxy to resolve. On success the stream leads to the
 /// host.
-pub(crate) fn tunnel(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
+pub(crate) fn tunnel(
+    proxy: &Proxy,
+    stream: &mut (impl Read + Write),
+    host: &str,
+    port: u16,
+) -> Result<(), TunnelError> {
     match proxy.kind {
         ProxyKind::Http => connect(proxy, stream, host, port),
         ProxyKind::Socks5 => socks(proxy, stream, host, port),
     }
 }
 
-fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
+fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), TunnelError> {
     let target = address(host, port);
     let mut request = Wiped::with_capacity(1024);
     for part in ["CONNECT ", &target, " HTTP/1.1\r\nHost: ", &target, "\r\n"] {
@@ -55,7 +60,7 @@ fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u1
     stream.write_all(&request)?;
     match read_status(stream)? {
         200..=299 => Ok(()),
-        status => Err(NoTunnel::Refused {
+        status => Err(TunnelError::Refused {
             status: Some(status),
             problem: ProxyProblem::of_status(status),
             reason: format!("answered HTTP {status} to CONNECT{}", advice(status, proxy)),
@@ -68,7 +73,7 @@ fn connect(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u1
 /// The head is read byte by byte, because the bytes after it belong to the tunnel; the stream is buffered. The first
 /// line is parsed as soon as it is complete, so that a peer of another protocol is refused at once. The rest is parsed
 /// once, at its end: to parse after every line would take quadratic time.
-fn read_status(stream: &mut impl Read) -> Result<u16, NoTunnel> {
+fn read_status(stream: &mut impl Read) -> Result<u16, TunnelError> {
     let mut answer = Vec::with_capacity(512);
     let mut is_first_line = true;
     loop {
@@ -111,7 +116,7 @@ fn advice(status: u16, proxy: &Proxy) -> &'static str {
 const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 
-fn socks(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), NoTunnel> {
+fn socks(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16) -> Result<(), TunnelError> {
     let methods: &[u8] = match &proxy.user {
         Some(_) => &[5, 2, NO_AUTHENTICATION, USER_AND_PASSWORD],
         None => &[5, 1, NO_AUTHENTICATION],
@@ -129,7 +134,7 @@ fn socks(proxy: &Proxy, stream: &mut (impl Read + Write), host: &str, port: u16)
 }
 
 /// RFC 1929. The check of the options ensures that both lengths fit into a byte.
-fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) -> Result<(), NoTunnel> {
+fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) -> Result<(), TunnelError> {
     let mut request = Zeroizing::new(Vec::with_capacity(3 + name.len() + password.len()));
     request.push(1);
     for part in [name, password] {
@@ -166,7 +171,7 @@ fn socks_request(host: &str, port: u16) -> Vec<u8> {
 }
 
 /// RFC 1928, section 6.
-fn read_socks_reply(stream: &mut impl Read) -> Result<(), NoTunnel> {
+fn read_socks_reply(stream: &mut impl Read) -> Result<(), TunnelError> {
     let [version, reply, _, kind] = read_array(stream)?;
     if version != 5 {
         return Err(refused(ProxyProblem::NotAProxy, "its answer is not SOCKS 5"));
@@ -202,15 +207,15 @@ fn socks_reason(reply: u8) -> String {
     reason.to_owned()
 }
 
-fn refused(problem: ProxyProblem, reason: &str) -> NoTunnel {
-    NoTunnel::Refused { status: None, problem, reason: reason.to_owned() }
+fn refused(problem: ProxyProblem, reason: &str) -> TunnelError {
+    TunnelError::Refused { status: None, problem, reason: reason.to_owned() }
 }
 
-fn read_byte(stream: &mut impl Read) -> Result<u8, NoTunnel> {
+fn read_byte(stream: &mut impl Read) -> Result<u8, TunnelError> {
     read_array(stream).map(|[byte]| byte)
 }
 
-fn read_array<const N: usize>(stream: &mut impl Read) -> Result<[u8; N], NoTunnel> {
+fn read_array<const N: usize>(stream: &mut impl Read) -> Result<[u8; N], TunnelError> {
     let mut array = [0; N];
     match stream.read_exact(&mut array) {
         Ok(()) => Ok(array),

@@ -1,6 +1,6 @@
 //! Owns the handlers and runs them, in order, one at a time.
 //!
-//! The [`Dispatcher`] lies in a [`DispatcherSlot`] while no thread runs handlers. The dispatch thread, or a call of
+//! The [`Dispatcher`] lies in a [`DispatcherCell`] while no thread runs handlers. The dispatch thread, or a call of
 //! `Pusher::dispatch`, takes it out and puts it back, so that no lock is held while user code runs. Handlers that are
 //! bound meanwhile wait in an inbox, which the dispatcher empties before every event. Each of them then waits until the
 //! dispatcher has come to the position in the queue at which it was bound (H9).
@@ -31,13 +31,13 @@ use crate::{
     },
 };
 
-/// The place of the dispatcher, with the inbox for new handlers.
-pub(crate) struct DispatcherSlot {
+/// Holds the dispatcher while no thread runs handlers, with the inbox for new handlers.
+pub(crate) struct DispatcherCell {
     dispatcher: Mutex<Option<Box<Dispatcher>>>,
     inbox: Mutex<Vec<NewHandler>>,
     /// The inbox has a handler, or a handler was unbound.
     changed: AtomicBool,
-    /// A flag of its own, because looking for unbound handlers means looking at all handlers.
+    /// A separate flag, because the search for unbound handlers goes through all handlers.
     has_unbound: AtomicBool,
 }
 
@@ -77,7 +77,7 @@ struct Channel {
     handlers: Handlers,
 }
 
-impl Default for DispatcherSlot {
+impl Default for DispatcherCell {
     fn default() -> Self {
         let dispatcher = Box::new(Dispatcher::new());
         Self {
@@ -89,7 +89,7 @@ impl Default for DispatcherSlot {
     }
 }
 
-impl DispatcherSlot {
+impl DispatcherCell {
     /// Leaves a handler for the dispatcher. The position is read here, under the lock of the inbox, so that the inbox
     /// is sorted by position.
     pub fn bind(&self, channel: Option<Arc<Intent>>, registration: Registration, position: impl FnOnce() -> u64) {
@@ -137,7 +137,7 @@ impl DispatcherSlot {
 pub(crate) struct DispatchContext<'a> {
     /// Decodes data by the program's own decoder; `None` if the data is text already.
     pub decode: &'a dyn Fn(&Event) -> Option<Event>,
-    pub dispatcher_slot: &'a DispatcherSlot,
+    pub dispatcher_cell: &'a DispatcherCell,
     pub fan_out: &'a FanOut,
     /// Identifies the client whose handlers run.
     pub client: usize,
@@ -159,8 +159,8 @@ impl Dispatcher {
     /// Runs the handlers of the taken entries, within the remaining budget. Returns the number of handled
     /// notifications.
     pub fn run(&mut self, context: &DispatchContext<'_>, taken: &mut Taken, remaining: &mut Remaining) -> usize {
-        let _inside = ReentrancyGuard::handlers_of(context.client);
-        self.look_into_inbox(context);
+        let _mark = ReentrancyGuard::mark_handlers(context.client);
+        self.receive_handlers(context);
         match taken {
             Taken::Segment(segment) => self.segment(context, segment, remaining),
             Taken::Lagged(dropped) => {
@@ -172,15 +172,15 @@ impl Dispatcher {
     }
 
     /// Takes over new handlers without a new entry. All taken entries have been handled or put back.
-    pub fn look(&mut self, context: &DispatchContext<'_>) {
-        let _inside = ReentrancyGuard::handlers_of(context.client);
-        self.look_into_inbox(context);
+    pub fn receive_new(&mut self, context: &DispatchContext<'_>) {
+        let _mark = ReentrancyGuard::mark_handlers(context.client);
+        self.receive_handlers(context);
         if self.new.is_empty() {
             return;
         }
         if let Some(next) = context.fan_out.handlers().next_number() {
             self.position = self.position.max(next);
-            self.look_into_inbox(context);
+            self.receive_handlers(context);
         }
     }
 
@@ -195,8 +195,8 @@ impl Dispatcher {
                 // In contrast, a loss goes to the handlers that were bound before the first lost entry.
                 self.position = self.position.max(segment.batch().number(index));
             }
-            if self.has_to_look(context) {
-                self.look_into_inbox(context);
+            if self.must_receive(context) {
+                self.receive_handlers(context);
             }
             let is_handled = match step {
                 Step::Entry(index) => {
@@ -303,8 +303,8 @@ impl Dispatcher {
         self.subscribed.insert(intent.id(), Confirmation::within(&self.budget, confirmation));
     }
 
-    fn has_to_look(&self, context: &DispatchContext<'_>) -> bool {
-        context.dispatcher_slot.changed.load(Ordering::Acquire) || self.has_reached_new()
+    fn must_receive(&self, context: &DispatchContext<'_>) -> bool {
+        context.dispatcher_cell.changed.load(Ordering::Acquire) || self.has_reached_new()
     }
 
     /// Whether the first of the new handlers is for the next entry.
@@ -313,9 +313,9 @@ impl Dispatcher {
     }
 
     /// Takes over the new handlers whose positions were reached, and drops the unbound ones.
-    fn look_into_inbox(&mut self, context: &DispatchContext<'_>) {
-        if context.dispatcher_slot.changed.swap(false, Ordering::AcqRel) {
-            self.take_over_inbox(context);
+    fn receive_handlers(&mut self, context: &DispatchContext<'_>) {
+        if context.dispatcher_cell.changed.swap(false, Ordering::AcqRel) {
+            self.empty_inbox(context);
         }
         if !self.has_reached_new() {
             return;
@@ -332,20 +332,20 @@ impl Dispatcher {
         finish(context, &mut effects);
     }
 
-    fn take_over_inbox(&mut self, context: &DispatchContext<'_>) {
-        if context.dispatcher_slot.has_unbound.swap(false, Ordering::AcqRel) {
+    fn empty_inbox(&mut self, context: &DispatchContext<'_>) {
+        if context.dispatcher_cell.has_unbound.swap(false, Ordering::AcqRel) {
             let mut effects = HandlerEffects::default();
             self.drop_unbound(&mut effects);
             finish(context, &mut effects);
         }
-        for new in context.dispatcher_slot.take_inbox() {
+        for new in context.dispatcher_cell.take_inbox() {
             // A handler that was bound inside a handler does not wait for those that were bound elsewhere.
-            let place = if new.position <= self.position { self.reached_places() } else { self.new.len() };
-            self.new.insert(place, new);
+            let index = if new.position <= self.position { self.count_reached() } else { self.new.len() };
+            self.new.insert(index, new);
         }
     }
 
-    fn reached_places(&self) -> usize {
+    fn count_reached(&self) -> usize {
         self.new.iter().take_while(|new| new.position <= self.position).count()
     }
 
@@ -411,7 +411,7 @@ impl Confirmation {
 /// Asks for a sweep, and reports the errors.
 fn finish(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
     if std::mem::take(&mut effects.has_unbound) {
-        context.dispatcher_slot.request_sweep();
+        context.dispatcher_cell.request_sweep();
     }
     for error in effects.errors.drain(..) {
         if matches!(error, Error::HandlerPanicked { .. }) {

@@ -1,8 +1,8 @@
 //! Marks of the threads that a client needs. A call that waits for the client fails on such a thread (H1).
 //!
 //! The client needs the heartbeat, the readers, and a thread that runs handlers. It also needs every thread on which a
-//! wake-up closure or a closure for keys runs, for the time of that call. On the heartbeat and on readers, dialers, the
-//! streams of dialers and loggers run as well.
+//! wake-up closure or a closure for keys runs, for the time of that call. Loggers, and the closures that shut streams
+//! down, run on these threads as well. Dialers and their streams run on readers.
 
 use std::cell::RefCell;
 
@@ -10,7 +10,7 @@ use crate::sync::thread_local;
 
 thread_local! {
     /// The clients that need this thread.
-    static INSIDE: RefCell<Vec<Mark>> = const { RefCell::new(Vec::new()) };
+    static MARKS: RefCell<Vec<Mark>> = const { RefCell::new(Vec::new()) };
 }
 
 #[derive(Clone, Copy)]
@@ -29,23 +29,24 @@ pub(crate) struct ReentrancyGuard {
 }
 
 impl ReentrancyGuard {
-    pub fn of(client: usize) -> Self {
-        Self::marked(Mark { client, runs_handlers: false })
+    pub fn mark(client: usize) -> Self {
+        Self::push(Mark { client, runs_handlers: false })
     }
 
-    pub fn handlers_of(client: usize) -> Self {
-        Self::marked(Mark { client, runs_handlers: true })
+    /// The mark of a thread that runs handlers.
+    pub fn mark_handlers(client: usize) -> Self {
+        Self::push(Mark { client, runs_handlers: true })
     }
 
-    fn marked(mark: Mark) -> Self {
-        Self { is_marked: INSIDE.try_with(|inside| inside.borrow_mut().push(mark)).is_ok() }
+    fn push(mark: Mark) -> Self {
+        Self { is_marked: MARKS.try_with(|marks| marks.borrow_mut().push(mark)).is_ok() }
     }
 }
 
 impl Drop for ReentrancyGuard {
     fn drop(&mut self) {
         if self.is_marked {
-            let _ = INSIDE.try_with(|inside| inside.borrow_mut().pop());
+            let _ = MARKS.try_with(|marks| marks.borrow_mut().pop());
         }
     }
 }
@@ -61,5 +62,5 @@ pub(crate) fn runs_handlers_of(client: usize) -> bool {
 }
 
 fn is_marked(fits: impl Fn(&Mark) -> bool) -> bool {
-    INSIDE.try_with(|inside| inside.borrow().iter().any(fits)).unwrap_or_default()
+    MARKS.try_with(|marks| marks.borrow().iter().any(fits)).unwrap_or_default()
 }

@@ -11,7 +11,8 @@
 //! | destructors of these closures | the thread that drops the last owner | a log record or `Error::HandlerPanicked` |
 //!
 //! A logger of the program is called directly, and so is the destructor of a closure that the program's own call drops.
-//! `Config` catches a panic in the closure of `url_with` itself, because a public method calls it as well.
+//! `Config` is below this module: it catches a panic in the closure of `url_with` by [`crate::user_code`], because
+//! `Config::dial_url` calls the closure as well.
 //!
 //! # What this code may do
 //!
@@ -28,19 +29,15 @@
 //!
 //! The panic hook of the C interface needs no mark here: `capi::ffi::callback` sets it around the callbacks of C programs.
 
-use std::{
-    any::Any,
-    cell::RefCell,
-    mem,
-    panic::{self, AssertUnwindSafe},
-    sync::Arc,
-};
+use std::{cell::RefCell, sync::Arc};
 
 use super::{fork::ForkGuard, reentrancy::ReentrancyGuard};
 use crate::sync::{
     atomic::{AtomicBool, Ordering},
     thread_local,
 };
+
+pub(crate) use crate::user_code::{Panicked, catch};
 
 /// The reason why a call of the program's code has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +46,12 @@ pub(crate) enum UserCodeError {
     Panicked,
     /// It forked, and this is the child. The client must not lock or send anything here.
     Forked,
+}
+
+impl From<Panicked> for UserCodeError {
+    fn from(_: Panicked) -> Self {
+        Self::Panicked
+    }
 }
 
 /// The circumstances of a call.
@@ -72,7 +75,7 @@ impl CallContext {
 
 /// Runs code of the program. `name` is the subject of the log record about a panic.
 pub(crate) fn call<T>(context: CallContext, name: &str, code: impl FnOnce() -> T) -> Result<T, UserCodeError> {
-    let _mark = context.client.map(ReentrancyGuard::of);
+    let _mark = context.client.map(ReentrancyGuard::mark);
     let result = {
         let _busy = BusyGuard::new();
         catch(code)
@@ -80,32 +83,10 @@ pub(crate) fn call<T>(context: CallContext, name: &str, code: impl FnOnce() -> T
     if !context.process.is_current() {
         return Err(UserCodeError::Forked);
     }
-    if result.is_err() {
+    result.map_err(|panicked| {
         log::error!("{name} panicked");
-    }
-    result
-}
-
-/// Runs code of the program, and only catches a panic. The caller sets the marks and checks the process for several
-/// calls at once. Handlers run millions of times a second.
-pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, UserCodeError> {
-    panic::catch_unwind(AssertUnwindSafe(code)).map_err(dispose)
-}
-
-/// The number of panics in a row for which [`dispose`] drops the payload. The payload of the next one is leaked.
-const MAX_PAYLOADS: usize = 8;
-
-/// Drops what a panic carries. Its destructor may be the program's own, and may panic as well.
-#[cold]
-fn dispose(mut payload: Box<dyn Any + Send>) -> UserCodeError {
-    for _ in 0..MAX_PAYLOADS {
-        match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            Ok(()) => return UserCodeError::Panicked,
-            Err(next) => payload = next,
-        }
-    }
-    mem::forget(payload);
-    UserCodeError::Panicked
+        panicked.into()
+    })
 }
 
 thread_local! {
@@ -176,7 +157,7 @@ mod tests {
                 panic!("on purpose");
             }
         }
-        let result: Result<(), _> = call(context(), "a closure", || panic::panic_any(Payload));
+        let result: Result<(), _> = call(context(), "a closure", || std::panic::panic_any(Payload));
         assert_eq!(result, Err(UserCodeError::Panicked));
     }
 

@@ -1,4 +1,4 @@
-//! The way of batches to all queues, and to the snapshot that the public calls read.
+//! Delivers batches to all queues, and to the snapshot that the public calls read.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error, Notification,
-    config::{Config, Overflow},
+    config::{ClientOptions, Overflow},
     delivery::Delivery,
     event::Batch,
     io::{
@@ -35,8 +35,8 @@ pub(crate) struct FanOut {
     posted: ChannelPair<Delivery>,
     /// The number of the next entry. The thread that delivers changes it before the batch becomes visible.
     next_number: AtomicU64,
-    /// Held during a delivery, by one thread at a time. Of the public calls, only those take it that run code of the
-    /// program and report its errors, such as `dispatch`. No other public call waits for a delivery (R10).
+    /// Held during a delivery, by one thread at a time. Only the public calls that report errors of user code take it,
+    /// such as `dispatch`. No other public call waits for a delivery (R10).
     delivering: Mutex<()>,
     /// The queue of the handlers, then one queue for each receiver. The list is replaced as a whole, and locked only to
     /// read or replace it.
@@ -47,19 +47,19 @@ pub(crate) struct FanOut {
     dropped_before: AtomicU64,
     superseded_before: AtomicU64,
     handlers: Arc<Queue>,
-    logs_events: bool,
+    log_events: bool,
     process: ForkGuard,
     pub snapshot: Snapshot,
     room: ChannelPair<()>,
 }
 
 impl FanOut {
-    pub fn new(config: &Config) -> Self {
+    pub fn new(options: &ClientOptions) -> Self {
         // One token is enough, because a thread that waits checks all queues again.
         let room = ChannelPair::of_one();
-        let limits = config.limits();
-        let options = QueueOptions::new(limits.queue_capacity, limits.overflow.unwrap_or(Overflow::Block));
-        let handlers = Arc::new(Queue::new(options, room.sender.clone()));
+        let limits = &options.limits;
+        let queue_options = QueueOptions::new(limits.queue_capacity, limits.overflow.unwrap_or(Overflow::Block));
+        let handlers = Arc::new(Queue::new(queue_options, room.sender.clone()));
         Self {
             posted: ChannelPair::unbounded(),
             next_number: AtomicU64::new(0),
@@ -68,7 +68,7 @@ impl FanOut {
             is_closed: AtomicBool::new(false),
             dropped_before: AtomicU64::new(0),
             superseded_before: AtomicU64::new(0),
-            logs_events: config.logs_events(),
+            log_events: options.log_events,
             process: ForkGuard::current(),
             handlers,
             snapshot: Snapshot::default(),
@@ -144,7 +144,7 @@ impl FanOut {
                 if is_news {
                     self.snapshot.mark_delivered();
                 }
-                if batch.notices() > 0 || self.logs_events {
+                if batch.notices() > 0 || self.log_events {
                     to_log.push(batch);
                 }
             }
@@ -158,7 +158,7 @@ impl FanOut {
         }
         for batch in &to_log {
             log_notices(batch);
-            if self.logs_events {
+            if self.log_events {
                 log_events(batch);
             }
         }
@@ -287,10 +287,11 @@ fn is_cause_of(notice: &Notification, next: &Notification) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
 
     #[test]
     fn r10_no_public_call_waits_for_a_delivery() {
-        let fan_out = FanOut::new(&Config::host("key", "localhost"));
+        let fan_out = FanOut::new(&Config::host("key", "localhost").client_options());
         let delivering = fan_out.delivering.lock();
         let queue = fan_out.add_receiver(QueueOptions::new(10, Overflow::Block));
         assert_eq!(fan_out.dropped(), 0);

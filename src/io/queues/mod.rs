@@ -1,4 +1,4 @@
-//! The way of events from the session to the program: queues for handlers and receivers, and the snapshot for public
+//! Brings events from the session to the program, by queues for handlers and receivers, and by the snapshot for public
 //! calls.
 
 pub(crate) mod fan_out;

@@ -17,14 +17,14 @@ use crate::{
 impl Core {
     /// Runs the pending handlers on this thread, within the budget. Returns the number of handled notifications.
     pub fn dispatch(&self, budget: Option<DispatchBudget>) -> usize {
-        if !self.config.is_dispatched_by_hand() {
+        if !self.options.manual_dispatch {
             return 0;
         }
         let decode = |event: &Event| self.decoded(event);
         let context = self.context(&decode);
-        let Some(mut dispatcher) = self.dispatcher_slot.take() else { return 0 };
+        let Some(mut dispatcher) = self.dispatcher_cell.take() else { return 0 };
         let queue = self.fan_out.handlers();
-        dispatcher.look(&context);
+        dispatcher.receive_new(&context);
         let mut handled = 0;
         let mut remaining = Remaining::new(queue.len(), budget);
         let mut pending = VecDeque::new();
@@ -45,8 +45,8 @@ impl Core {
         if !pending.is_empty() {
             queue.return_unused(&mut pending);
         }
-        dispatcher.look(&context);
-        self.dispatcher_slot.put_back(dispatcher);
+        dispatcher.receive_new(&context);
+        self.dispatcher_cell.put_back(dispatcher);
         handled
     }
 
@@ -54,7 +54,7 @@ impl Core {
     pub fn run_handlers(&self) {
         let decode = |event: &Event| self.decoded(event);
         let context = self.context(&decode);
-        let Some(mut dispatcher) = self.dispatcher_slot.take() else { return };
+        let Some(mut dispatcher) = self.dispatcher_cell.take() else { return };
         loop {
             match self.fan_out.handlers().take() {
                 Ok(mut taken) => {
@@ -62,10 +62,10 @@ impl Core {
                     if !self.process.is_current() {
                         return;
                     }
-                    dispatcher.look(&context);
+                    dispatcher.receive_new(&context);
                 }
                 Err(error) => {
-                    dispatcher.look(&context);
+                    dispatcher.receive_new(&context);
                     match self.try_end_dispatch(error, dispatcher) {
                         Some(kept) => dispatcher = kept,
                         None => return,
@@ -76,7 +76,7 @@ impl Core {
     }
 
     /// Puts the dispatcher back if the thread may end; otherwise returns it. The lock under which threads are started
-    /// protects the decision, so that a new thread finds the dispatcher in its slot.
+    /// protects the decision, so that a new thread finds the dispatcher in its cell.
     fn try_end_dispatch(&self, error: PopError, dispatcher: Box<Dispatcher>) -> Option<Box<Dispatcher>> {
         let mut threads = self.threads.lock();
         let must_end = error == PopError::Closed || threads.dispatch_ends;
@@ -88,7 +88,7 @@ impl Core {
             }
             return Some(dispatcher);
         }
-        self.dispatcher_slot.put_back(dispatcher);
+        self.dispatcher_cell.put_back(dispatcher);
         threads.dispatch_runs = false;
         None
     }
@@ -96,7 +96,7 @@ impl Core {
     fn context<'a>(&'a self, decode: &'a dyn Fn(&Event) -> Option<Event>) -> DispatchContext<'a> {
         DispatchContext {
             decode,
-            dispatcher_slot: &self.dispatcher_slot,
+            dispatcher_cell: &self.dispatcher_cell,
             fan_out: &self.fan_out,
             client: self.identity(),
         }

@@ -23,7 +23,7 @@ const JOIN_READERS: Duration = Duration::from_millis(150);
 
 /// Runs the heartbeat thread until the session is idle and no request is left.
 pub(crate) fn run(core: Arc<Core>, plan: Arc<Plan>) {
-    let _inside = core.inside();
+    let _mark = core.mark_thread();
     let mut heartbeat = Heartbeat { core: Arc::clone(&core), plan, readers: Vec::new(), authorizing_for: None };
     if panic::catch_unwind(panic::AssertUnwindSafe(|| heartbeat.keep_time())).is_err() {
         core.heartbeat_failed();

@@ -28,7 +28,7 @@ const DISPATCH_WITHIN: Duration = Duration::from_millis(50);
 impl Core {
     /// Connects, and waits for the result of the first attempt.
     pub fn connect(self: &Arc<Self>) -> Result<(), Error> {
-        self.refuse_inside("connect")?;
+        self.deny_reentrant("connect")?;
         let call = self.start(Input::ConnectOnce)?;
         let outcome = self.fan_out.snapshot.wait_for_outcome(call);
         if outcome.is_err() {
@@ -46,6 +46,7 @@ impl Core {
     /// the other thread ends by itself.
     fn start(self: &Arc<Self>, input: impl FnOnce(Stamp, CallId) -> Input<'static>) -> Result<CallId, Error> {
         let plan = self.plan()?;
+        self.connector.check(&plan.tls)?;
         let mut threads = self.threads.lock();
         if threads.is_shut_down {
             return Err(Error::Disconnected);
@@ -55,13 +56,13 @@ impl Core {
             threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core, plan))?);
             threads.heartbeat_runs = true;
         }
-        if !self.config.is_dispatched_by_hand() {
+        if !self.options.manual_dispatch {
             self.start_dispatching(&mut threads)?;
         }
         self.connection.activate();
         // Under the lock, so that the ids are in the order of the calls.
         let call = self.fan_out.snapshot.issue_call_id();
-        self.post(input(self.connection.stamp(), call));
+        self.post_call(input(self.connection.stamp(), call));
         Ok(call)
     }
 
@@ -86,7 +87,7 @@ impl Core {
             let threads = self.threads.lock();
             self.connection.withdraw();
             if threads.heartbeat_runs {
-                self.post(Input::Disconnect);
+                self.post_call(Input::Disconnect);
             }
             threads.heartbeat.as_ref().map(Worker::end)
         };

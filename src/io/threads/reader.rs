@@ -52,7 +52,7 @@ impl ReaderTask {
     /// Reports the end of the thread to the session, whatever the reason. If the session knows already, the report has
     /// no effect.
     fn run(self) {
-        let _inside = self.core.inside();
+        let _mark = self.core.mark_thread();
         let result = panic::catch_unwind(panic::AssertUnwindSafe(|| self.dial_and_read()));
         let reason = if result.is_ok() { "the reader has ended" } else { "the reader has failed, which is a bug" };
         self.report(FromSocket::Ended(Ending::Lost(Error::lost(reason))));
@@ -85,21 +85,21 @@ impl ReaderTask {
     /// Reads from the network without the lock of the driver, and hands over the bytes.
     fn read(&self, mut read_half: ReadHalf) {
         let mut buffer = vec![0; BUFFER];
-        let mut current = self.burst(Incoming::First);
+        let mut current = self.process(Incoming::First);
         while current && self.wait_for_room() {
             match read_half.read(&mut buffer) {
-                Ok(count) => current = self.burst(Incoming::Next(buffer.get(..count).unwrap_or_default())),
+                Ok(count) => current = self.process(Incoming::Next(buffer.get(..count).unwrap_or_default())),
                 Err(error) => return self.report(FromSocket::Ended(Ending::Lost(lost(error)))),
             }
         }
     }
 
     /// Returns false if the socket is no longer the current one.
-    fn burst(&self, burst: Incoming<'_>) -> bool {
+    fn process(&self, incoming: Incoming<'_>) -> bool {
         // It stays false if no turn is made: in a forked child, where the socket belongs to the parent (H7).
         let mut current = false;
         self.core.turn_and_command(|driver, now| {
-            let result = driver.read_burst(self.generation, burst, now);
+            let result = driver.receive(self.generation, incoming, now);
             current = result.is_some();
             result.unwrap_or_default()
         });

@@ -27,8 +27,8 @@ impl Readiness {
         Arc::clone(&self.readable)
     }
 
-    /// Makes the descriptor readable, or ends that. `WouldBlock` means that the program has changed the pair itself, which is
-    /// as wanted already. After any other failure the next change tries again.
+    /// Makes the descriptor readable or unreadable. `WouldBlock` means that the descriptor has this state already, because
+    /// the program has used the pair itself. After any other failure the next change tries again.
     pub fn set(&mut self, is_readable: bool) {
         if self.is_readable == is_readable {
             return;

@@ -77,7 +77,7 @@ impl Subscriptions {
                 self.fail(name, "", error, batch);
             }
             (Ok((_, false)), User::SignedOut) => {
-                let error = malformed("has no `channel_data`, and nobody is signed in".to_owned());
+                let error = malformed("needs `channel_data`, because no user is signed in".to_owned());
                 self.fail(name, "", error, batch);
             }
             (Ok((permission, names_user)), user) => {

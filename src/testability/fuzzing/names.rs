@@ -23,7 +23,7 @@ const AUTH_HEADERS: usize = 5;
 
 /// The option or call that takes the name or the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Parameter {
     Key,
     Cluster,
     Host,
@@ -41,7 +41,7 @@ pub(super) enum Place {
     AuthParam,
 }
 
-impl Place {
+impl Parameter {
     pub(super) const ALL: [Self; 15] = [
         Self::Key,
         Self::Cluster,
@@ -61,33 +61,37 @@ impl Place {
     ];
 }
 
-/// The first byte chooses the place of the name, the others are the name.
+/// The first byte chooses the parameter, the others are its value.
 pub fn names(input: &[u8]) {
     let mut bytes = Bytes::new(input);
-    let place = bytes.pick(&Place::ALL);
-    is_accepted(place, &String::from_utf8_lossy(bytes.rest()));
+    let parameter = bytes.pick(&Parameter::ALL);
+    is_accepted(parameter, &String::from_utf8_lossy(bytes.rest()));
 }
 
 /// False if the value is refused. Panics if the value on the wire is not the encoded value.
-pub(super) fn is_accepted(place: Place, value: &str) -> bool {
-    match place {
-        Place::Key => request(Config::host(value, "localhost")).is_some_and(|head| is_key(&head, value)),
-        Place::Cluster => request(Config::cluster("key", value)).is_some_and(|head| is_cluster(&head, value)),
-        Place::Host => request(Config::host("key", value)).is_some_and(|head| is_host(&head, value)),
-        Place::PathPrefix => request(local().path_prefix(value)).is_some_and(|head| is_prefix(&head, value)),
-        Place::ClientName => request(local().client_name(value, "1")).is_some_and(|head| is_client(&head, value, "1")),
-        Place::ClientVersion => {
+pub(super) fn is_accepted(parameter: Parameter, value: &str) -> bool {
+    match parameter {
+        Parameter::Key => request(Config::host(value, "localhost")).is_some_and(|head| is_key(&head, value)),
+        Parameter::Cluster => request(Config::cluster("key", value)).is_some_and(|head| is_cluster(&head, value)),
+        Parameter::Host => request(Config::host("key", value)).is_some_and(|head| is_host(&head, value)),
+        Parameter::PathPrefix => request(local().path_prefix(value)).is_some_and(|head| is_prefix(&head, value)),
+        Parameter::ClientName => {
+            request(local().client_name(value, "1")).is_some_and(|head| is_client(&head, value, "1"))
+        }
+        Parameter::ClientVersion => {
             request(local().client_name("name", value)).is_some_and(|head| is_client(&head, "name", value))
         }
-        Place::Url => is_accepted_url(value),
-        Place::HeaderName => request(local().header(value, "v")).is_some_and(|head| has_header(&head, value, "v")),
-        Place::HeaderValue => request(local().header("X-N", value)).is_some_and(|head| has_header(&head, "X-N", value)),
-        Place::Origin => request(local().origin(value)).is_some_and(|head| has_header(&head, "Origin", value)),
-        Place::Channel => is_accepted_channel(value),
-        Place::AuthEndpoint => is_accepted_endpoint(value),
-        Place::AuthHeaderName => is_accepted_auth_header(value, "v"),
-        Place::AuthHeaderValue => is_accepted_auth_header("X-N", value),
-        Place::AuthParam => is_accepted_param(value),
+        Parameter::Url => is_accepted_url(value),
+        Parameter::HeaderName => request(local().header(value, "v")).is_some_and(|head| has_header(&head, value, "v")),
+        Parameter::HeaderValue => {
+            request(local().header("X-N", value)).is_some_and(|head| has_header(&head, "X-N", value))
+        }
+        Parameter::Origin => request(local().origin(value)).is_some_and(|head| has_header(&head, "Origin", value)),
+        Parameter::Channel => is_accepted_channel(value),
+        Parameter::AuthEndpoint => is_accepted_endpoint(value),
+        Parameter::AuthHeaderName => is_accepted_auth_header(value, "v"),
+        Parameter::AuthHeaderValue => is_accepted_auth_header("X-N", value),
+        Parameter::AuthParam => is_accepted_param(value),
     }
 }
 
@@ -303,23 +307,23 @@ mod tests {
     #[test]
     #[ignore = "takes long: tests/run survival"]
     fn survival_c1_hostile_names_are_refused_or_encoded() {
-        let (mut evil, mut accepted) = (Evil::new(SEED), [0; Place::ALL.len()]);
+        let (mut evil, mut accepted) = (Evil::new(SEED), [0; Parameter::ALL.len()]);
         for case in 0..CASES {
-            let place = case % Place::ALL.len();
-            let value = value(Place::ALL[place], &mut evil);
-            accepted[place] += usize::from(is_accepted(Place::ALL[place], &value));
+            let parameter = case % Parameter::ALL.len();
+            let value = value(Parameter::ALL[parameter], &mut evil);
+            accepted[parameter] += usize::from(is_accepted(Parameter::ALL[parameter], &value));
         }
-        println!("seed {SEED}, accepted: {:?}", Place::ALL.iter().zip(accepted).collect::<Vec<_>>());
-        // Both results occur at every place, so that the test covers both.
+        println!("seed {SEED}, accepted: {:?}", Parameter::ALL.iter().zip(accepted).collect::<Vec<_>>());
+        // Both results occur for every parameter, so that the test covers both.
         assert!(accepted.iter().all(|accepted| *accepted > 100), "{accepted:?}");
         figures::record("hostile names raw on the wire", format_args!("0 of {CASES}"), "0 of 1000000");
     }
 
     /// URLs have a valid beginning: otherwise nearly all would fail at the first check.
-    fn value(place: Place, evil: &mut Evil) -> String {
-        let beginnings: &[&str] = match place {
-            Place::Url => &["ws://localhost/app/", "ws://", "wss://h/", ""],
-            Place::AuthEndpoint => &["http://localhost/", "https://", "http://127.0.0.1:80", ""],
+    fn value(parameter: Parameter, evil: &mut Evil) -> String {
+        let beginnings: &[&str] = match parameter {
+            Parameter::Url => &["ws://localhost/app/", "ws://", "wss://h/", ""],
+            Parameter::AuthEndpoint => &["http://localhost/", "https://", "http://127.0.0.1:80", ""],
             _ => &[""],
         };
         beginnings[evil.below(beginnings.len())].to_owned() + &evil.text()

@@ -4,7 +4,7 @@ use super::{bytes::Bytes, strict::Head};
 use crate::{
     Config,
     config::{Proxy, ProxyKind},
-    io::connect::proxy::{NoTunnel, tunnel},
+    io::connect::proxy::{TunnelError, tunnel},
     testing::in_memory::MemoryStream,
 };
 
@@ -33,10 +33,10 @@ pub fn proxy_answer(input: &[u8]) {
                 "the rest belongs to the tunnel"
             );
         }
-        Err(NoTunnel::Refused { reason, .. }) => {
+        Err(TunnelError::Refused { reason, .. }) => {
             assert!(reason.is_ascii() && reason.len() < 120 && !reason.contains("canary"), "X1: {reason}");
         }
-        Err(NoTunnel::Io(error)) => panic!("the stream has no errors: {error}"),
+        Err(TunnelError::Io(error)) => panic!("the stream has no errors: {error}"),
     }
 }
 

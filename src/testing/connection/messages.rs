@@ -5,7 +5,7 @@ use crate::testing::{
     hub::{core::Hub, settings::OverLimit, state::client::Connection},
     protocol::{
         client_message::{self, ClientMessage, SubscribeRequest},
-        wire,
+        frames,
     },
 };
 
@@ -41,7 +41,7 @@ fn refuse(hub: &Hub, connection: &Connection, over_limit: OverLimit) -> bool {
 
 fn handle(hub: &Hub, connection: &Connection, text: &str) {
     match client_message::parse(text) {
-        Some(ClientMessage::Ping) => hub.answer(connection, wire::pong()),
+        Some(ClientMessage::Ping) => hub.answer(connection, frames::pong()),
         Some(ClientMessage::Pong) => {}
         Some(ClientMessage::Subscribe(request)) => subscribe(hub, connection, &request),
         Some(ClientMessage::Unsubscribe { channel }) => hub.unsubscribe(connection, &channel),

@@ -8,7 +8,7 @@ use std::{
 
 use tungstenite::Bytes;
 
-use super::websocket::{self, Opening};
+use super::websocket::{self, UpgradedConnection};
 use crate::testing::{
     http::{
         api::{self, Command},
@@ -145,8 +145,8 @@ fn answer_upgrade(
                 Some(pause) if drip(hub, id, socket, head.as_bytes(), pause)? => Bytes::new(),
                 Some(_) => return Ok(()),
             };
-            let opening = Opening { head, greeting, read_ahead: requests.into_rest() };
-            return websocket::run(hub, id, socket, opening);
+            let upgraded = UpgradedConnection { head, greeting, read_ahead: requests.into_rest() };
+            return websocket::run(hub, id, socket, upgraded);
         }
         UpgradeResponse::Http(response) => respond_last(requests, &response),
         UpgradeResponse::Raw(text) => {

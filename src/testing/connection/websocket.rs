@@ -26,7 +26,7 @@ use crate::testing::{
             outbox::{Outbox, Push, WRITE_TIMEOUT, write_out},
         },
     },
-    protocol::wire,
+    protocol::frames,
 };
 
 /// The size of the read buffer. Clients send small messages.
@@ -35,7 +35,7 @@ const READ_BUFFER: usize = 16 * 1024;
 const MAX_CONTROL_FRAME: usize = 127;
 
 /// The state of a connection when the upgrade is done.
-pub(crate) struct Opening {
+pub(crate) struct UpgradedConnection {
     /// The unsent part of the `101` response.
     pub head: Bytes,
     pub greeting: Greeting,
@@ -44,7 +44,7 @@ pub(crate) struct Opening {
 }
 
 /// Serves a WebSocket until it ends.
-pub(crate) fn run(hub: &Hub, id: u64, socket: &TcpStream, opening: Opening) -> io::Result<()> {
+pub(crate) fn run(hub: &Hub, id: u64, socket: &TcpStream, upgraded: UpgradedConnection) -> io::Result<()> {
     socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
     let (outbox, queue) = Outbox::new(hub.settings.queue_limit);
     let connection = Arc::new(Connection { id, socket_id: hub.socket_id(id), outbox });
@@ -54,8 +54,8 @@ pub(crate) fn run(hub: &Hub, id: u64, socket: &TcpStream, opening: Opening) -> i
             hub.cut(id);
         };
         thread::Builder::new().name(format!("pusher-server-write-{id}")).spawn_scoped(scope, writer)?;
-        hub.open(&connection, opening.head, opening.greeting);
-        read_messages(hub, &connection, socket, opening.read_ahead);
+        hub.open(&connection, upgraded.head, upgraded.greeting);
+        read_messages(hub, &connection, socket, upgraded.read_ahead);
         hub.leave(id);
         connection.outbox.end();
         Ok(())
@@ -115,14 +115,14 @@ fn receive(hub: &Hub, connection: &Connection, message: &Message) -> Next {
         Message::Text(text) if !messages::receive(hub, connection, text) => return Next::Terminate,
         Message::Binary(_) => hub.ignore(),
         Message::Ping(payload) if !hub.is_silent() => {
-            if connection.outbox.push(wire::ws_pong(payload)) == Push::Full {
+            if connection.outbox.push(frames::ws_pong(payload)) == Push::Full {
                 return Next::Leave;
             }
         }
         Message::Close(frame) if !hub.is_silent() => {
             // The echo is the last frame.
             hub.leave(connection.id);
-            connection.outbox.close(wire::close_echo(frame.as_ref().map(|frame| frame.code)));
+            connection.outbox.close(frames::close_echo(frame.as_ref().map(|frame| frame.code)));
             return Next::Leave;
         }
         Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
@@ -140,7 +140,7 @@ fn refusal(error: &Error) -> Option<Bytes> {
         Error::Capacity(_) => CloseCode::Size,
         _ => return None,
     };
-    Some(wire::close(code.into(), &error.to_string()))
+    Some(frames::close(code.into(), &error.to_string()))
 }
 
 /// Reads until the connection ends. Closing a socket with unread bytes would reset it, and the client would lose the
@@ -200,6 +200,6 @@ mod tests {
         assert_eq!(refusal(&Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)), None);
         let refused = refusal(&Error::Protocol(ProtocolError::UnmaskedFrameFromClient));
         let reason = "WebSocket protocol error: Received an unmasked frame from client";
-        assert_eq!(refused, Some(wire::close(1002, reason)));
+        assert_eq!(refused, Some(frames::close(1002, reason)));
     }
 }

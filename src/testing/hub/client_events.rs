@@ -11,7 +11,7 @@ use super::{
 use crate::testing::protocol::{
     channel_kind::{Access, ChannelKind},
     client_event::{ClientEvent, ClientEventRules, REFUSED, SWITCHED_OFF, TOO_MANY},
-    wire,
+    frames,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ impl Hub {
     ) {
         let presence = change.channels.presence(&event.channel).filter(|_| self.settings.client_events.user_ids);
         let sender = presence.and_then(|presence| presence.user_of(connection.id));
-        let frame = wire::client_event(&event.channel, &event.event, data, sender);
+        let frame = frames::client_event(&event.channel, &event.event, data, sender);
         change.deliver(&event.channel, &frame, |other| other.id != connection.id);
     }
 }

@@ -23,7 +23,7 @@ use crate::testing::{
         fault::{AuthFault, Fault},
         upgrade::Greeting,
     },
-    protocol::wire,
+    protocol::frames,
 };
 
 /// Each connection has two threads and a descriptor. A test with more connections has a mistake.
@@ -76,18 +76,18 @@ impl Hub {
         }
         if let Greeting::Refusal { error, close } = greeting {
             if let Some((code, message)) = error {
-                outbox.push(wire::error(code, &message));
+                outbox.push(frames::error(code, &message));
             }
             match close {
                 Some((code, reason)) => {
-                    outbox.close(wire::close(code, &reason));
+                    outbox.close(frames::close(code, &reason));
                 }
                 None => outbox.end(),
             }
         } else if !self.is_silent() {
             let first = match greeting {
-                Greeting::Established => wire::established(&connection.socket_id, &self.settings.activity_timeout),
-                Greeting::Text(text) => wire::text(&text),
+                Greeting::Established => frames::established(&connection.socket_id, &self.settings.activity_timeout),
+                Greeting::Text(text) => frames::text(&text),
                 _ => return,
             };
             outbox.push(first);
@@ -126,7 +126,7 @@ impl Hub {
 
     /// Sends a close frame to every open WebSocket. Returns the number of connections that were not closing yet.
     pub fn close_all(&self, code: u16, reason: &str) -> usize {
-        let frame = wire::close(code, reason);
+        let frame = frames::close(code, reason);
         let state = self.state.lock();
         let closed = state.open.values().filter(|client| client.connection.outbox.close(frame.clone()));
         closed.count()

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::testing::protocol::{
     channel_kind::{Access, ChannelKind, user_of},
+    frames,
     presence::Member,
     refusal::Refusal,
-    wire,
 };
 
 /// Limit for one client: more than any test needs, and few enough to protect the memory.
@@ -24,11 +24,11 @@ impl Hub {
         };
         match member {
             Some(member) => change.join(connection, channel, &member),
-            None => change.send(connection, wire::subscription_succeeded(channel)),
+            None => change.send(connection, frames::subscription_succeeded(channel)),
         }
         if ChannelKind::of(channel).cached {
             let cached = change.cache.get(channel).cloned();
-            change.send(connection, cached.unwrap_or_else(|| wire::cache_miss(channel)));
+            change.send(connection, cached.unwrap_or_else(|| frames::cache_miss(channel)));
         }
         if is_new {
             change.count(channel);
@@ -48,7 +48,7 @@ impl Hub {
         if self.is_silent() {
             return 0;
         }
-        let frame = wire::event(channel, event, data);
+        let frame = frames::event(channel, event, data);
         let is_cached = ChannelKind::of(channel).cached;
         let mut change = self.quiet_change();
         if is_cached {
@@ -92,13 +92,13 @@ impl Change<'_> {
         let is_same = presence.user_of(connection.id) == Some(&member.user_id);
         let removed = if is_same { None } else { presence.leave(connection.id) };
         let is_first = presence.join(connection.id, member);
-        let succeeded = wire::presence_succeeded(name, presence);
+        let succeeded = frames::presence_succeeded(name, presence);
         let other = |other: &Connection| other.id != connection.id;
         if let Some(removed) = removed {
-            self.deliver(name, &wire::member_removed(name, &removed), other);
+            self.deliver(name, &frames::member_removed(name, &removed), other);
         }
         if is_first {
-            let added = wire::platform_event("pusher_internal:member_added", Some(name), member);
+            let added = frames::platform_event("pusher_internal:member_added", Some(name), member);
             self.deliver(name, &added, other);
         }
         self.send(connection, succeeded);
@@ -107,7 +107,7 @@ impl Change<'_> {
     /// Removes a connection from a channel, and notifies the others.
     pub fn depart(&mut self, id: u64, name: &str) {
         if let Some(removed) = self.channels.remove(name, id) {
-            self.deliver(name, &wire::member_removed(name, &removed), |_| true);
+            self.deliver(name, &frames::member_removed(name, &removed), |_| true);
         }
         self.count(name);
     }
@@ -116,7 +116,7 @@ impl Change<'_> {
     fn count(&mut self, channel: &str) {
         let has_count = !matches!(ChannelKind::of(channel).access, Access::Presence | Access::User);
         if self.hub.settings.subscription_counts && has_count {
-            let frame = wire::subscription_count(channel, self.channels.subscribers(channel));
+            let frame = frames::subscription_count(channel, self.channels.subscribers(channel));
             self.deliver(channel, &frame, |_| true);
         }
     }

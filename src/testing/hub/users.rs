@@ -9,8 +9,8 @@ use crate::testing::{
     protocol::{
         channel_kind::channel_of,
         client_message::{SignIn, UserData},
+        frames,
         watchlist::Statuses,
-        wire,
     },
 };
 
@@ -50,7 +50,7 @@ impl Hub {
         let connections = change.connections_of(user, |_| true);
         change.send_to(&connections, &error);
         let clients = connections.iter().filter_map(|id| change.open.get(id));
-        clients.filter(|client| client.connection.outbox.close(wire::close(TERMINATED, ""))).count()
+        clients.filter(|client| client.connection.outbox.close(frames::close(TERMINATED, ""))).count()
     }
 }
 
@@ -76,7 +76,7 @@ impl Change<'_> {
         let has_come = self.users.sign_in(id, user);
         let shape = self.hub.settings.watchlist_events;
         let watched = shape.frames(&self.users.statuses(&watchlist));
-        let success = wire::signin_success(&request.auth, &request.user_data);
+        let success = frames::signin_success(&request.auth, &request.user_data);
         let frames: Vec<_> = if shape.precede_success() {
             watched.into_iter().chain([success]).collect()
         } else {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tungstenite::Bytes;
 
-use super::wire;
+use super::frames;
 
 /// Code of the error for a forbidden request.
 const UNAUTHORIZED: u16 = 4009;
@@ -81,7 +81,7 @@ pub(crate) struct SignInRefusal {
 impl Refusals {
     pub(crate) fn subscription(self, channel: &str, refusal: &Refusal) -> Bytes {
         match self {
-            Self::Soketi => wire::object_event("pusher:subscription_error", Some(channel), refusal),
+            Self::Soketi => frames::object_event("pusher:subscription_error", Some(channel), refusal),
             Self::Reverb => self.error(None, UNAUTHORIZED, "Connection is unauthorized"),
             Self::Sockudo => self.error(None, UNAUTHORIZED, refusal.error),
         }
@@ -92,16 +92,16 @@ impl Refusals {
             Self::Soketi | Self::Sockudo => (UNAUTHORIZED, "Connection not authorized."),
             Self::Reverb => (4200, "Invalid message format"),
         };
-        let close = (self == Self::Soketi).then(|| wire::close(UNAUTHORIZED, ""));
+        let close = (self == Self::Soketi).then(|| frames::close(UNAUTHORIZED, ""));
         SignInRefusal { error: self.error(None, code, message), close }
     }
 
     /// A `pusher:error` with `data` in the form of this server.
     pub(crate) fn error(self, channel: Option<&str>, code: u16, message: &str) -> Bytes {
-        let data = wire::ErrorData { code, message };
+        let data = frames::ErrorData { code, message };
         match self {
-            Self::Soketi | Self::Sockudo => wire::object_event("pusher:error", channel, &data),
-            Self::Reverb => wire::platform_event("pusher:error", channel, &data),
+            Self::Soketi | Self::Sockudo => frames::object_event("pusher:error", channel, &data),
+            Self::Reverb => frames::platform_event("pusher:error", channel, &data),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tungstenite::Bytes;
 
-use super::wire;
+use super::frames;
 
 /// The shape of the events about the users of a watchlist, see
 /// [`TestServerBuilder::watchlist_events`](crate::testing::TestServerBuilder::watchlist_events).
@@ -35,10 +35,11 @@ impl WatchlistEvents {
         match self {
             Self::Pusher if events.is_empty() => Vec::new(),
             Self::Pusher => {
-                vec![wire::platform_event("pusher_internal:watchlist_events", None, &Events { events })]
+                vec![frames::platform_event("pusher_internal:watchlist_events", None, &Events { events })]
             }
             Self::Sockudo => {
-                let bare = |event: &Event<'_>| wire::object_event(event.name, None, &Bare { user_ids: event.user_ids });
+                let bare =
+                    |event: &Event<'_>| frames::object_event(event.name, None, &Bare { user_ids: event.user_ids });
                 events.iter().map(bare).collect()
             }
         }

@@ -15,7 +15,7 @@ use pusher_channels::{Error, Pusher, testing::TestServer};
 use rustix::process::setpriority_process;
 
 use crate::{
-    calls::{self, CALLS, Call, Class, Handles, Place, Receivers},
+    calls::{self, CALLS, Call, CallingThread, Class, Handles, Receivers},
     fault_proxy::{Action, Cut, Fault, FaultProxy},
     faults::{ROWS, strike},
     figures,
@@ -59,17 +59,17 @@ fn calls_under_every_fault() {
     let scenes = scenes();
     let reference = Reference::start();
     let next = AtomicUsize::new(0);
-    let tally = Mutex::new(Tally::default());
+    let totals = Mutex::new(Totals::default());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    tally.lock().merge(scene.run(&reference));
+                    totals.lock().merge(scene.run(&reference));
                 }
             });
         }
     });
-    let Tally { calls, slowest, slowest_end, late, .. } = &*tally.lock();
+    let Totals { calls, slowest, slowest_end, late, .. } = &*totals.lock();
     assert!(late.is_empty(), "{} of {calls} calls:\n{}", late.len(), late.join("\n"));
     assert!(*calls > 10_000, "{calls} calls");
     figures::record(
@@ -120,7 +120,7 @@ impl Drop for SetOnDrop<'_> {
 }
 
 #[derive(Default)]
-struct Tally {
+struct Totals {
     calls: usize,
     slowest: (Timed, &'static str),
     slowest_end: Timed,
@@ -129,8 +129,8 @@ struct Tally {
 
 fn scenes() -> Vec<Scene> {
     let faults = ROWS.iter().flat_map(|row| {
-        let fault = |stage| Fault { stage, cut: Cut::Drawn(7), action: row.action };
-        row.stages.iter().map(move |stage| Disturbance::Fault(fault(*stage)))
+        let fault = |phase| Fault { phase, cut: Cut::Drawn(7), action: row.action };
+        row.phases.iter().map(move |phase| Disturbance::Fault(fault(*phase)))
     });
     let servers = [Disturbance::Stalled, Disturbance::Silent, Disturbance::Flooding];
     let disturbances: Vec<_> = faults.chain(servers).collect();
@@ -141,7 +141,7 @@ fn scenes() -> Vec<Scene> {
 }
 
 impl Scene {
-    fn run(&self, reference: &Reference) -> Tally {
+    fn run(&self, reference: &Reference) -> Totals {
         let (server, proxy) = with_low_priority(|| {
             let server = TestServer::start().expect("a free port");
             let proxy = FaultProxy::before(server.addr());
@@ -161,14 +161,14 @@ impl Scene {
             pusher: client.pusher.clone(),
             data: large_event(),
             own: RefCell::default(),
-            place: Place::Program,
+            thread: CallingThread::Program,
         };
         // A fault happens while calls are made. A server is made to misbehave before, because calls could prevent that.
         if !matches!(self.disturbance, Disturbance::Fault(_)) {
             self.disturb_the_server(&server, &client.pusher);
         }
         let over = AtomicBool::new(false);
-        let mut tally = thread::scope(|scope| {
+        let mut totals = thread::scope(|scope| {
             // Without this, a panic below would make the scope wait for ever.
             let _over = SetOnDrop(&over);
             let caller = scope.spawn(|| self.call_until(&over, handles, reference));
@@ -191,11 +191,11 @@ impl Scene {
             End::Disconnect => stopwatch.time(|| client.pusher.disconnect()),
             End::Drop => stopwatch.time(|| drop(client)),
         };
-        tally.slowest_end = timed;
+        totals.slowest_end = timed;
         if timed.own > END {
-            tally.late.push(format!("{:?} took {timed:?} under {:?}", self.end, self.disturbance));
+            totals.late.push(format!("{:?} took {timed:?} under {:?}", self.end, self.disturbance));
         }
-        tally
+        totals
     }
 
     fn disturb_the_server(&self, server: &TestServer, pusher: &Pusher) {
@@ -222,15 +222,15 @@ impl Scene {
         }
     }
 
-    fn call_until(&self, over: &AtomicBool, handles: Handles, reference: &Reference) -> Tally {
+    fn call_until(&self, over: &AtomicBool, handles: Handles, reference: &Reference) -> Totals {
         let stopwatch = Stopwatch::new(reference);
-        let mut tally = Tally::default();
+        let mut totals = Totals::default();
         let mut make = |Call { methods, make, .. }: &Call| {
             let ((), timed) = stopwatch.time(|| make(&handles));
-            tally.calls += 1;
-            tally.slowest = tally.slowest.max((timed, methods));
+            totals.calls += 1;
+            totals.slowest = totals.slowest.max((timed, methods));
             if timed.own > CALL {
-                tally.late.push(format!("{methods} took {timed:?} under {:?}", self.disturbance));
+                totals.late.push(format!("{methods} took {timed:?} under {:?}", self.disturbance));
             }
         };
         for round in 1.. {
@@ -244,7 +244,7 @@ impl Scene {
             // Programs do other work between their calls. Without a pause, the client would never get the processor.
             thread::sleep(Duration::from_millis(1));
         }
-        tally
+        totals
     }
 }
 
@@ -286,7 +286,7 @@ fn with_low_priority<T: Send>(start: impl FnOnce() -> T + Send) -> T {
     started.expect("the start does not panic")
 }
 
-impl Tally {
+impl Totals {
     fn merge(&mut self, other: Self) {
         self.calls += other.calls;
         self.slowest = self.slowest.max(other.slowest);

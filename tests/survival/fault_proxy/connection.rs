@@ -21,7 +21,7 @@ use socket2::SockRef;
 
 use super::{
     Shared,
-    fault::{Action, Fault, Stage},
+    fault::{Action, Fault, Phase},
     messages::{Direction, Messages},
 };
 
@@ -88,7 +88,7 @@ impl Handle {
 
 impl Connection {
     pub(super) fn start(shared: &Arc<Shared>, number: u64, client: TcpStream, server: TcpStream) -> Handle {
-        let fault = shared.take(Stage::Accepted, 0);
+        let fault = shared.take(Phase::Accepted, 0);
         for socket in [&client, &server] {
             socket.set_nodelay(true).expect("a connected socket");
         }
@@ -143,7 +143,7 @@ impl Connection {
         let _ = self.waker.read(&mut [0]);
         match self.commands.try_recv() {
             Ok(Command::Strike) => {
-                let fault = self.shared.take(Stage::Idle, 0);
+                let fault = self.shared.take(Phase::Idle, 0);
                 fault.map_or(Continue(()), |fault| self.strike(fault.action))
             }
             Ok(Command::Release) => {
@@ -225,8 +225,8 @@ impl Connection {
 
     fn pass(&mut self, direction: Direction, bytes: &[u8]) -> ControlFlow<()> {
         self.messages(direction).push(bytes);
-        while let Some((stage, message)) = self.messages(direction).next() {
-            match stage.and_then(|stage| self.shared.take(stage, message.len())) {
+        while let Some((phase, message)) = self.messages(direction).next() {
+            match phase.and_then(|phase| self.shared.take(phase, message.len())) {
                 Some(fault) => self.suffer(fault, direction, message)?,
                 None => self.send(direction, &message)?,
             }

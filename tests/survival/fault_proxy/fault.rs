@@ -5,14 +5,14 @@ use std::time::Duration;
 /// One row of a table of faults: the connection that reaches this point suffers this action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
-    pub(crate) stage: Stage,
+    pub(crate) phase: Phase,
     pub(crate) cut: Cut,
     pub(crate) action: Action,
 }
 
-/// The progress of a connection. From `Request` on, each stage except `Idle` is the message that is being sent.
+/// The progress of a connection. From `Request` on, each phase except `Idle` is the message that is being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
+pub(crate) enum Phase {
     /// The client connects to the port.
     Connecting,
     /// TCP is connected, and nothing was sent.

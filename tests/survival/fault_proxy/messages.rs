@@ -1,6 +1,6 @@
 //! Splits a stream into its messages, so that a fault can happen at a byte of one of them.
 
-use super::fault::Stage;
+use super::fault::Phase;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -25,32 +25,32 @@ impl Messages {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next complete message, and its stage; `None` for a message that is not a stage.
-    pub(super) fn next(&mut self) -> Option<(Option<Stage>, Vec<u8>)> {
+    /// The next complete message, and its phase; `None` for a message that is not a phase.
+    pub(super) fn next(&mut self) -> Option<(Option<Phase>, Vec<u8>)> {
         if self.upgraded {
             let Frame { length, opcode, payload } = Frame::first_of(&self.buffer)?;
-            let stage = self.stage_of_frame(opcode, &payload);
-            return Some((stage, self.buffer.drain(..length).collect()));
+            let phase = self.phase_of_frame(opcode, &payload);
+            return Some((phase, self.buffer.drain(..length).collect()));
         }
         let end = self.buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
         self.upgraded = true;
-        let stage = match self.direction {
-            Direction::ToClient => Stage::Response,
-            Direction::ToServer => Stage::Request,
+        let phase = match self.direction {
+            Direction::ToClient => Phase::Response,
+            Direction::ToServer => Phase::Request,
         };
-        Some((Some(stage), self.buffer.drain(..end).collect()))
+        Some((Some(phase), self.buffer.drain(..end).collect()))
     }
 
-    fn stage_of_frame(&self, opcode: u8, payload: &[u8]) -> Option<Stage> {
+    fn phase_of_frame(&self, opcode: u8, payload: &[u8]) -> Option<Phase> {
         const TEXT: u8 = 1;
         const CLOSE: u8 = 8;
         let text = std::str::from_utf8(payload).unwrap_or_default();
         match (self.direction, opcode) {
-            (Direction::ToServer, CLOSE) => Some(Stage::Closing),
-            (Direction::ToServer, TEXT) => text.contains("pusher:subscribe").then_some(Stage::Subscribing),
-            (Direction::ToClient, TEXT) if text.contains("pusher:connection_established") => Some(Stage::Established),
-            (Direction::ToClient, TEXT) if text.contains(":subscription_succeeded") => Some(Stage::Confirming),
-            (Direction::ToClient, TEXT) if !text.starts_with(r#"{"event":"pusher"#) => Some(Stage::Event),
+            (Direction::ToServer, CLOSE) => Some(Phase::Closing),
+            (Direction::ToServer, TEXT) => text.contains("pusher:subscribe").then_some(Phase::Subscribing),
+            (Direction::ToClient, TEXT) if text.contains("pusher:connection_established") => Some(Phase::Established),
+            (Direction::ToClient, TEXT) if text.contains(":subscription_succeeded") => Some(Phase::Confirming),
+            (Direction::ToClient, TEXT) if !text.starts_with(r#"{"event":"pusher"#) => Some(Phase::Event),
             _ => None,
         }
     }
@@ -84,7 +84,7 @@ impl Frame {
 }
 
 #[test]
-fn a_stream_is_split_into_messages_with_their_stages() {
+fn a_stream_is_split_into_messages_with_their_phases() {
     let mut messages = Messages::new(Direction::ToServer);
     messages.push(b"GET / HTTP/1.1\r\n\r");
     assert!(messages.next().is_none(), "the head is incomplete");
@@ -94,9 +94,9 @@ fn a_stream_is_split_into_messages_with_their_stages() {
     frame.extend(mask);
     frame.extend(subscribe.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     messages.push(&[b"\n", &*frame, &[0x88]].concat());
-    assert_eq!(messages.next(), Some((Some(Stage::Request), b"GET / HTTP/1.1\r\n\r\n".to_vec())));
-    assert_eq!(messages.next(), Some((Some(Stage::Subscribing), frame)));
+    assert_eq!(messages.next(), Some((Some(Phase::Request), b"GET / HTTP/1.1\r\n\r\n".to_vec())));
+    assert_eq!(messages.next(), Some((Some(Phase::Subscribing), frame)));
     assert!(messages.next().is_none());
     messages.push(&[0x80, 0, 0, 0, 0]);
-    assert_eq!(messages.next().and_then(|(stage, _)| stage), Some(Stage::Closing));
+    assert_eq!(messages.next().and_then(|(phase, _)| phase), Some(Phase::Closing));
 }

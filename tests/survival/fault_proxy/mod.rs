@@ -19,7 +19,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use connection::Command;
-pub(crate) use fault::{Action, Cut, Fault, Stage};
+pub(crate) use fault::{Action, Cut, Fault, Phase};
 use port::Port;
 
 use crate::support::PATIENCE;
@@ -49,8 +49,8 @@ pub(crate) struct Log {
     pub(crate) accepted: u64,
     /// The number of new connections at which the client still had an older socket (R9).
     pub(crate) overlaps: u64,
-    /// The length of the last message of each stage.
-    pub(crate) lengths: BTreeMap<Stage, usize>,
+    /// The length of the last message of each phase.
+    pub(crate) lengths: BTreeMap<Phase, usize>,
 }
 
 impl FaultProxy {
@@ -83,7 +83,7 @@ impl FaultProxy {
 
     /// Causes the action on the current connection at once.
     pub(crate) fn strike(&self, action: Action) {
-        self.arm(Fault { stage: Stage::Idle, cut: Cut::Before, action });
+        self.arm(Fault { phase: Phase::Idle, cut: Cut::Before, action });
         self.shared.port.command(&Command::Strike);
     }
 
@@ -135,10 +135,10 @@ impl Shared {
         self.port.open(self);
     }
 
-    /// Takes the armed fault if a message of this stage suffers it.
-    fn take(&self, stage: Stage, length: usize) -> Option<Fault> {
-        self.log.lock().lengths.insert(stage, length);
-        self.armed.lock().take_if(|fault| fault.stage == stage)
+    /// Takes the armed fault if a message of this phase suffers it.
+    fn take(&self, phase: Phase, length: usize) -> Option<Fault> {
+        self.log.lock().lengths.insert(phase, length);
+        self.armed.lock().take_if(|fault| fault.phase == phase)
     }
 
     fn struck(&self, connection: u64) {
@@ -164,7 +164,7 @@ fn a_fault_that_does_not_happen_in_time_is_disarmed() {
 
     let server = TestServer::start().expect("a free port");
     let proxy = FaultProxy::before(server.addr());
-    let closing = Fault { stage: Stage::Closing, cut: Cut::Before, action: Action::Refuse };
+    let closing = Fault { phase: Phase::Closing, cut: Cut::Before, action: Action::Refuse };
     proxy.arm(closing);
     assert!(proxy.wait_struck_or_disarm(Duration::ZERO).is_none(), "no client has connected");
     let connect_and_close = || {

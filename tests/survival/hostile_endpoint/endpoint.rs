@@ -13,7 +13,7 @@ use std::{
 use socket2::SockRef;
 
 use super::{GOOD, Scenario, Step, answer};
-use crate::hostile_server::wire;
+use crate::hostile_server::raw_frames;
 
 pub(crate) struct Endpoint {
     address: SocketAddr,
@@ -120,7 +120,7 @@ impl Responder {
 
 /// Reads the head and the body of a request.
 fn read_request(stream: &mut TcpStream) -> io::Result<String> {
-    let head = wire::read_head(stream)?;
+    let head = raw_frames::read_head(stream)?;
     let is_length = |line: &&str| line.to_ascii_lowercase().starts_with("content-length:");
     let length = head.lines().find(is_length).and_then(|line| line[15..].trim().parse().ok()).unwrap_or_default();
     let mut body = vec![0; length];

@@ -1,14 +1,14 @@
 //! Frames that RFC 6455 forbids, and floods of frames that it allows (D2, D3).
 
-use super::{ROOM, Scenario, Shows, Stage, Step, wire};
-use wire::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame, head};
+use super::{Phase, ROOM, Scenario, Shows, Step, raw_frames};
+use raw_frames::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame, head};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     [lengths(), bits(), fragments(), controls(), closes(), floods(), text()].into_iter().flatten().collect()
 }
 
 fn row(name: impl Into<String>, script: Vec<Step>, shows: Shows) -> Scenario {
-    Scenario::new(format!("frame: {}", name.into()), Stage::Subscribed, script, shows)
+    Scenario::new(format!("frame: {}", name.into()), Phase::Subscribed, script, shows)
 }
 
 /// A broken frame, at which the connection ends.
@@ -35,8 +35,8 @@ fn lengths() -> Vec<Scenario> {
         row("2^64 - 1 bytes", announced(u64::MAX), Shows::Ends("")),
         row("a binary gigabyte", vec![Step::Bytes(head(FIN | BINARY, 1 << 30)), larger()], TOO_LARGE),
         row("an unfinished gigabyte", vec![Step::Bytes(head(TEXT, 1 << 30)), larger()], TOO_LARGE),
-        row("a large message", vec![Step::Bytes(wire::text(&" ".repeat(1 << 20)))], Shows::Reports("BadMessage")),
-        row("an empty message", vec![Step::Bytes(wire::text(""))], Shows::Reports("BadMessage")),
+        row("a large message", vec![Step::Bytes(raw_frames::text(&" ".repeat(1 << 20)))], Shows::Reports("BadMessage")),
+        row("an empty message", vec![Step::Bytes(raw_frames::text(""))], Shows::Reports("BadMessage")),
         row(
             "a long length for a short message",
             vec![Step::Bytes({
@@ -101,12 +101,12 @@ fn fragments() -> Vec<Scenario> {
         ends("a continuation without a start", frame(CONTINUATION, b"x")),
         ends("a last fragment without a start", frame(FIN | CONTINUATION, b"x")),
         ends("a second last fragment", [split(vec![]), frame(FIN | CONTINUATION, b"")].concat()),
-        ends("a message inside a message", split(wire::text("{}"))),
+        ends("a message inside a message", split(raw_frames::text("{}"))),
         ends("a binary message inside a message", split(frame(FIN | BINARY, b""))),
         ends("a second start", split(frame(TEXT, b"x"))),
         row(
             "a close between fragments",
-            vec![Step::Bytes(split(wire::close(1000, b"")))],
+            vec![Step::Bytes(split(raw_frames::close(1000, b"")))],
             Shows::Ends("ConnectionClosed { code: 1000"),
         ),
         row(
@@ -135,7 +135,7 @@ fn fragments() -> Vec<Scenario> {
 
 fn controls() -> Vec<Scenario> {
     let mut rows = Vec::new();
-    for (name, opcode) in [("ping", PING), ("pong", PONG), ("close", wire::CLOSE)] {
+    for (name, opcode) in [("ping", PING), ("pong", PONG), ("close", raw_frames::CLOSE)] {
         rows.push(ends(format!("a {name} of 126 bytes"), frame(FIN | opcode, &[3; 126])));
         rows.push(ends(format!("a {name} of 70,000 bytes"), frame(FIN | opcode, &[3; 70_000])));
         let endless = vec![Step::Bytes(head(FIN | opcode, 1 << 62))];
@@ -153,7 +153,7 @@ fn controls() -> Vec<Scenario> {
 
 fn closes() -> Vec<Scenario> {
     let closed = |name: &str, payload: &[u8], kind| {
-        row(name, vec![Step::Bytes(frame(FIN | wire::CLOSE, payload))], Shows::Ends(kind))
+        row(name, vec![Step::Bytes(frame(FIN | raw_frames::CLOSE, payload))], Shows::Ends(kind))
     };
     let mut rows = vec![
         closed("a close without a code", b"", "ConnectionClosed { code: 1005"),
@@ -170,7 +170,9 @@ fn closes() -> Vec<Scenario> {
     ];
     rows.push(row(
         "more frames after a close",
-        vec![Step::Bytes([wire::close(1000, b""), wire::text("{}"), wire::close(4001, b"")].concat())],
+        vec![Step::Bytes(
+            [raw_frames::close(1000, b""), raw_frames::text("{}"), raw_frames::close(4001, b"")].concat(),
+        )],
         Shows::Ends("ConnectionClosed { code: 1000"),
     ));
     for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 9999] {
@@ -189,25 +191,25 @@ fn floods() -> Vec<Scenario> {
         flood("a million pings", frame(FIN | PING, b""), 1_000_000, Shows::Tolerates),
         flood("100,000 full pings", frame(FIN | PING, &[7; 125]), 100_000, Shows::Tolerates),
         flood("a million pongs", frame(FIN | PONG, b""), 1_000_000, Shows::Tolerates),
-        flood("300,000 empty messages", wire::text(""), 300_000, Shows::Reports("BadMessage")),
-        flood("a million events for an unknown channel", wire::event("e", "x"), 1_000_000, Shows::Ignores),
-        flood("a million events", wire::event("e", ROOM), 1_000_000, Shows::Tolerates),
+        flood("300,000 empty messages", raw_frames::text(""), 300_000, Shows::Reports("BadMessage")),
+        flood("a million events for an unknown channel", raw_frames::event("e", "x"), 1_000_000, Shows::Ignores),
+        flood("a million events", raw_frames::event("e", ROOM), 1_000_000, Shows::Tolerates),
         flood(
             "200 large events",
-            wire::text(&format!(r#"{{"event":"e","channel":"{ROOM}","data":"{}"}}"#, "x".repeat(1_000_000))),
+            raw_frames::text(&format!(r#"{{"event":"e","channel":"{ROOM}","data":"{}"}}"#, "x".repeat(1_000_000))),
             200,
             Shows::Tolerates,
         ),
         flood(
             "200 large events for an unknown channel",
-            wire::text(&format!(r#"{{"event":"e","channel":"x","data":"{}"}}"#, "x".repeat(1_000_000))),
+            raw_frames::text(&format!(r#"{{"event":"e","channel":"x","data":"{}"}}"#, "x".repeat(1_000_000))),
             200,
             Shows::Ignores,
         ),
-        flood("300,000 Pusher pings", wire::text(r#"{"event":"pusher:ping"}"#), 300_000, Shows::Tolerates),
+        flood("300,000 Pusher pings", raw_frames::text(r#"{"event":"pusher:ping"}"#), 300_000, Shows::Tolerates),
         flood(
             "300,000 errors",
-            wire::text(r#"{"event":"pusher:error","data":{"code":4301}}"#),
+            raw_frames::text(r#"{"event":"pusher:error","data":{"code":4301}}"#),
             300_000,
             Shows::Reports("Server"),
         ),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Scenario, Shows, Stage, Step, wire};
+use super::{Phase, Scenario, Shows, Step, raw_frames};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     [answers(), mistakes(), statuses(), floods(), slow()].into_iter().flatten().collect()
 }
 
 fn row(name: impl Into<String>, script: Vec<Step>, kind: &'static str) -> Scenario {
-    Scenario::new(format!("upgrade: {}", name.into()), Stage::Upgrade, script, Shows::Ends(kind))
+    Scenario::new(format!("upgrade: {}", name.into()), Phase::Upgrade, script, Shows::Ends(kind))
 }
 
 /// The answer, and the end of the stream.
@@ -34,7 +34,11 @@ fn answers() -> Vec<Scenario> {
         row("junk without an end of line", whole(&"junk".repeat(1000)), "Upgrade {"),
         row("a TLS alert", vec![Step::Bytes(b"\x15\x03\x03\x00\x02\x02\x28".to_vec()), Step::Close], "Upgrade {"),
         row("an SSH banner", whole("SSH-2.0-OpenSSH_9.2\r\n"), "Upgrade {"),
-        row("WebSocket frames at once", vec![Step::Bytes(wire::text(wire::ESTABLISHED)), Step::Close], "Upgrade {"),
+        row(
+            "WebSocket frames at once",
+            vec![Step::Bytes(raw_frames::text(raw_frames::ESTABLISHED)), Step::Close],
+            "Upgrade {",
+        ),
         row("half of the status line", whole("HTTP/1.1 10"), "Upgrade {"),
         row("half of the head", whole(UPGRADE), "Upgrade {"),
         row("a status that is not a number", whole("HTTP/1.1 abc Junk\r\n\r\n"), "Upgrade {"),
@@ -87,8 +91,8 @@ fn mistakes() -> Vec<Scenario> {
             Step::Bytes(format!("{UPGRADE}{headers}{ACCEPT}").into_bytes()),
             Step::Accept,
             Step::Bytes(b"\r\n\r\n".to_vec()),
-            Step::Bytes(wire::text(wire::ESTABLISHED)),
-            Step::Bytes(wire::close(4200, b"")),
+            Step::Bytes(raw_frames::text(raw_frames::ESTABLISHED)),
+            Step::Bytes(raw_frames::close(4200, b"")),
         ];
         row(name, script, "ConnectionClosed { code: 4200")
     };
@@ -238,7 +242,7 @@ fn slow() -> Vec<Scenario> {
         row(
             "a first message byte by byte",
             {
-                let message = Step::Drip(wire::text(wire::ESTABLISHED), Duration::from_millis(20));
+                let message = Step::Drip(raw_frames::text(raw_frames::ESTABLISHED), Duration::from_millis(20));
                 vec![Step::Upgrade(""), message]
             },
             established,
@@ -247,7 +251,10 @@ fn slow() -> Vec<Scenario> {
         row(
             "pings instead of a first message",
             {
-                let ping = Step::Drip(wire::frame(wire::FIN | wire::PING, b"").repeat(50), Duration::from_millis(10));
+                let ping = Step::Drip(
+                    raw_frames::frame(raw_frames::FIN | raw_frames::PING, b"").repeat(50),
+                    Duration::from_millis(10),
+                );
                 vec![Step::Upgrade(""), ping]
             },
             established,

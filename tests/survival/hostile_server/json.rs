@@ -1,6 +1,6 @@
 //! Messages that are not JSON, JSON that is too large, and values of a wrong type (D1, D2, R5, S8).
 
-use super::{Scenario, Shows, Stage, Step, wire};
+use super::{Phase, Scenario, Shows, Step, raw_frames};
 
 use Shows::{Ends, Ignores, Refuses, Reports, Tolerates};
 
@@ -11,8 +11,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 const BAD: Shows = Reports("BadMessage");
 
 fn row(name: impl Into<String>, message: impl AsRef<str>, shows: Shows) -> Scenario {
-    let script = vec![Step::Bytes(wire::text(message.as_ref()))];
-    Scenario::new(format!("json: {}", name.into()), Stage::Subscribed, script, shows)
+    let script = vec![Step::Bytes(raw_frames::text(message.as_ref()))];
+    Scenario::new(format!("json: {}", name.into()), Phase::Subscribed, script, shows)
 }
 
 /// An event whose data is this JSON.
@@ -149,7 +149,7 @@ const WRONG: [Option<&str>; 8] =
 /// A message with one field left open, and the expected reaction of the client to each value.
 struct Field {
     name: &'static str,
-    stage: Stage,
+    phase: Phase,
     /// `%` stands for the field and the comma before it.
     message: &'static str,
     key: &'static str,
@@ -168,42 +168,42 @@ fn is_id(value: Option<&str>) -> bool {
 const FIELDS: [Field; 29] = [
     Field {
         name: "connection_established, socket_id",
-        stage: Stage::First,
+        phase: Phase::First,
         message: r#"{"event":"pusher:connection_established","data":{"activity_timeout":30%}}"#,
         key: "socket_id",
         shows: |value| if is_id(value) { Tolerates } else { Ends("UnexpectedFirstMessage") },
     },
     Field {
         name: "connection_established, activity_timeout",
-        stage: Stage::First,
+        phase: Phase::First,
         message: r#"{"event":"pusher:connection_established","data":{"socket_id":"1.2"%}}"#,
         key: "activity_timeout",
         shows: |_| Tolerates,
     },
     Field {
         name: "connection_established, data",
-        stage: Stage::First,
+        phase: Phase::First,
         message: r#"{"event":"pusher:connection_established"%}"#,
         key: "data",
         shows: |_| Ends("UnexpectedFirstMessage"),
     },
     Field {
         name: "first message, event",
-        stage: Stage::First,
+        phase: Phase::First,
         message: r#"{"data":{"socket_id":"1.2"}%}"#,
         key: "event",
         shows: |_| Ends("UnexpectedFirstMessage"),
     },
     Field {
         name: "event, event",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"channel":"room"%}"#,
         key: "event",
         shows: |value| if is_text(value) { Tolerates } else { BAD },
     },
     Field {
         name: "event, channel",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"e"%}"#,
         key: "channel",
         // An event without a channel is for the client itself (S8).
@@ -215,161 +215,161 @@ const FIELDS: [Field; 29] = [
     },
     Field {
         name: "event, data",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"e","channel":"room"%}"#,
         key: "data",
         shows: |_| Tolerates,
     },
     Field {
         name: "event, user_id",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"e","channel":"room"%}"#,
         key: "user_id",
         shows: |_| Tolerates,
     },
     Field {
         name: "error, data",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher:error"%}"#,
         key: "data",
         shows: |_| Reports("Server"),
     },
     Field {
         name: "error, code",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher:error","data":{"message":"m"%}}"#,
         key: "code",
         shows: |_| Reports("Server"),
     },
     Field {
         name: "error, message",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher:error","data":{"code":4301%}}"#,
         key: "message",
         shows: |_| Reports("Server { code: Some(4301)"),
     },
     Field {
         name: "ping, data",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher:ping"%}"#,
         key: "data",
         shows: |_| Tolerates,
     },
     Field {
         name: "pong, data",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher:pong"%}"#,
         key: "data",
         shows: |_| Tolerates,
     },
     Field {
         name: "confirmation, channel",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher_internal:subscription_succeeded"%}"#,
         key: "channel",
         shows: |value| if is_text(value) || matches!(value, None | Some("null")) { Ignores } else { BAD },
     },
     Field {
         name: "confirmation, data",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher_internal:subscription_succeeded","channel":"presence-target"%}"#,
         key: "data",
         shows: |_| Tolerates,
     },
     Field {
         name: "confirmation, presence",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher_internal:subscription_succeeded","channel":"presence-target","data":{"x":0%}}"#,
         key: "presence",
         shows: |_| Tolerates,
     },
     Field {
         name: "confirmation, ids",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher_internal:subscription_succeeded","channel":"presence-target","data":{"presence":{"count":1%}}}"#,
         key: "ids",
         shows: |_| Tolerates,
     },
     Field {
         name: "confirmation, hash",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher_internal:subscription_succeeded","channel":"presence-target","data":{"presence":{"count":1%}}}"#,
         key: "hash",
         shows: |_| Tolerates,
     },
     Field {
         name: "confirmation, count",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher_internal:subscription_succeeded","channel":"presence-target","data":{"presence":{"ids":["a"]%}}}"#,
         key: "count",
         shows: |_| Tolerates,
     },
     Field {
         name: "refusal, data",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher:subscription_error","channel":"presence-target"%}"#,
         key: "data",
         shows: |_| Refuses("SubscriptionRefused"),
     },
     Field {
         name: "refusal, type",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher:subscription_error","channel":"presence-target","data":{"error":"no"%}}"#,
         key: "type",
         shows: |_| Refuses("SubscriptionRefused"),
     },
     Field {
         name: "refusal, error",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher:subscription_error","channel":"presence-target","data":{"type":"AuthError"%}}"#,
         key: "error",
         shows: |_| Refuses("SubscriptionRefused"),
     },
     Field {
         name: "refusal, status",
-        stage: Stage::Requested,
+        phase: Phase::Requested,
         message: r#"{"event":"pusher:subscription_error","channel":"presence-target","data":{"error":"no"%}}"#,
         key: "status",
         shows: |_| Refuses("SubscriptionRefused"),
     },
     Field {
         name: "count, data",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher_internal:subscription_count","channel":"room"%}"#,
         key: "data",
         shows: |_| Ignores,
     },
     Field {
         name: "count, subscription_count",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher_internal:subscription_count","channel":"room","data":{"x":0%}}"#,
         key: "subscription_count",
         shows: |value| if value == Some("7") { Tolerates } else { Ignores },
     },
     Field {
         name: "member_added, user_id",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher_internal:member_added","channel":"presence-target","data":{"user_info":{}%}}"#,
         key: "user_id",
         shows: |value| if is_id(value) { Tolerates } else { Ignores },
     },
     Field {
         name: "member_added, user_info",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher_internal:member_added","channel":"presence-target","data":{"user_id":"a"%}}"#,
         key: "user_info",
         shows: |_| Tolerates,
     },
     Field {
         name: "member_removed, user_id",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher_internal:member_removed","channel":"presence-target","data":{"x":0%}}"#,
         key: "user_id",
         shows: |_| Ignores,
     },
     Field {
         name: "cache_miss, data",
-        stage: Stage::Subscribed,
+        phase: Phase::Subscribed,
         message: r#"{"event":"pusher:cache_miss","channel":"room"%}"#,
         key: "data",
         shows: |_| Tolerates,
@@ -378,13 +378,13 @@ const FIELDS: [Field; 29] = [
 
 fn types() -> Vec<Scenario> {
     let mut rows = Vec::new();
-    for Field { name, stage, message, key, shows } in FIELDS {
+    for Field { name, phase, message, key, shows } in FIELDS {
         for value in WRONG {
             let field = value.map_or(String::new(), |value| format!(r#","{key}":{value}"#));
             let message = message.replace('%', &field);
             let mut row = row(format!("{name}: {}", value.unwrap_or("missing")), message, shows(value));
-            row.stage = stage;
-            rows.push(if stage == Stage::First { row } else { row.with(&["presence-target"]) });
+            row.phase = phase;
+            rows.push(if phase == Phase::First { row } else { row.with(&["presence-target"]) });
         }
     }
     rows

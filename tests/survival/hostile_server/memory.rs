@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pusher_channels::{ChannelAuth, Config};
 
-use super::{Scenario, Shows, Stage, Step, wire};
+use super::{Phase, Scenario, Shows, Step, raw_frames};
 
 const CHANNELS: u32 = 1000;
 
@@ -17,8 +17,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     vec![members(), confirmations(), held_events(), permissions()]
 }
 
-fn row(name: &str, stage: Stage, script: Vec<Step>, shows: Shows) -> Scenario {
-    Scenario::new(format!("memory: {name}"), stage, script, shows)
+fn row(name: &str, phase: Phase, script: Vec<Step>, shows: Shows) -> Scenario {
+    Scenario::new(format!("memory: {name}"), phase, script, shows)
 }
 
 /// 50 members with a kilobyte of info on each channel: 50 MB.
@@ -28,7 +28,7 @@ fn members() -> Scenario {
         let after = format!(r#"","data":{{"user_id":"{member}","user_info":"{}"}}}}"#, "x".repeat(1000));
         Step::Count(before, CHANNELS, after)
     });
-    row("members", Stage::Subscribed, script.collect(), Shows::Reports("TooManyMembers"))
+    row("members", Phase::Subscribed, script.collect(), Shows::Reports("TooManyMembers"))
         .with_numbered("presence-", CHANNELS)
 }
 
@@ -37,7 +37,7 @@ fn confirmations() -> Scenario {
     let before = r#"{"event":"pusher_internal:subscription_succeeded","channel":"room-"#.to_owned();
     let after = format!(r#"","data":"{}"}}"#, "x".repeat(100_000));
     let script = vec![Step::Count(before, CHANNELS, after)];
-    row("data of confirmations", Stage::Requested, script, Shows::Tolerates).with_numbered("room-", CHANNELS)
+    row("data of confirmations", Phase::Requested, script, Shows::Tolerates).with_numbered("room-", CHANNELS)
 }
 
 /// 200 KB on each channel that the key does not open, while newer keys do not come: 200 MB.
@@ -56,7 +56,7 @@ fn held_events() -> Scenario {
     let after = format!(r#"","data":{{"nonce":"{nonce}","ciphertext":"{ciphertext}"}}}}"#);
     let round = Step::Count(before.to_owned(), CHANNELS, after);
     let script = vec![round.clone(), round];
-    row("events that wait for keys", Stage::Subscribed, script, Shows::Tolerates)
+    row("events that wait for keys", Phase::Subscribed, script, Shows::Tolerates)
         .with_numbered("private-encrypted-", CHANNELS)
         .configured(slow)
 }
@@ -66,8 +66,8 @@ fn permissions() -> Scenario {
     fn large(config: Config) -> Config {
         config.authorizer(|_| Ok(ChannelAuth::new("k".repeat(100_000)).channel_data(r#"{"user_id":"me"}"#)))
     }
-    let script = vec![Step::Bytes(wire::text(wire::ESTABLISHED))];
-    row("permissions", Stage::First, script, Shows::Refuses("AuthMalformed"))
+    let script = vec![Step::Bytes(raw_frames::text(raw_frames::ESTABLISHED))];
+    row("permissions", Phase::First, script, Shows::Refuses("AuthMalformed"))
         .with_numbered("presence-", CHANNELS)
         .configured(large)
 }

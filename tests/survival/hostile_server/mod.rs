@@ -1,6 +1,6 @@
 //! Servers that break the protocol or flood the client. A [`Scenario`] is one row of a table: the bytes of the server,
 //! the
-//! stage at which it sends them, and the expected reaction of the client.
+//! phase at which it sends them, and the expected reaction of the client.
 //!
 //! The first connection to a [`Server`] gets the scenario's script; every later one gets a correct server. So the test
 //! sees
@@ -11,8 +11,8 @@ mod handshake;
 mod json;
 mod memory;
 mod protocol;
+pub(crate) mod raw_frames;
 mod server;
-pub(crate) mod wire;
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) const ROOM: &str = "room";
 
 pub(crate) struct Scenario {
     pub(crate) name: String,
-    pub(crate) stage: Stage,
+    pub(crate) phase: Phase,
     pub(crate) script: Vec<Step>,
     pub(crate) shows: Shows,
     /// Channels besides [`ROOM`].
@@ -36,7 +36,7 @@ pub(crate) struct Scenario {
 
 /// The moment at which the script begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum Phase {
     /// Instead of an answer to the upgrade request.
     Upgrade,
     /// Instead of the first message.
@@ -84,10 +84,10 @@ pub(crate) enum Shows {
 }
 
 impl Scenario {
-    pub(crate) fn new(name: impl Into<String>, stage: Stage, script: Vec<Step>, shows: Shows) -> Self {
+    pub(crate) fn new(name: impl Into<String>, phase: Phase, script: Vec<Step>, shows: Shows) -> Self {
         Self {
             name: name.into(),
-            stage,
+            phase,
             script,
             shows,
             channels: Vec::new(),

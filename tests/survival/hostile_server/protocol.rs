@@ -1,6 +1,6 @@
 //! Correct frames and correct JSON with messages that no Pusher server sends (R3-R5, R7, S6, S8, P2, A8).
 
-use super::{Scenario, Shows, Stage, Step, wire};
+use super::{Phase, Scenario, Shows, Step, raw_frames};
 
 use Shows::{Ends, Ignores, Refuses, Reports, Tolerates};
 
@@ -8,17 +8,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     [first(), timeouts(), unrequested(), errors(), members(), users()].into_iter().flatten().collect()
 }
 
-fn row(name: impl Into<String>, stage: Stage, message: impl AsRef<str>, shows: Shows) -> Scenario {
-    let script = vec![Step::Bytes(wire::text(message.as_ref()))];
-    Scenario::new(format!("protocol: {}", name.into()), stage, script, shows)
+fn row(name: impl Into<String>, phase: Phase, message: impl AsRef<str>, shows: Shows) -> Scenario {
+    let script = vec![Step::Bytes(raw_frames::text(message.as_ref()))];
+    Scenario::new(format!("protocol: {}", name.into()), phase, script, shows)
 }
 
 fn sends(name: impl Into<String>, message: impl AsRef<str>, shows: Shows) -> Scenario {
-    row(name, Stage::Subscribed, message, shows)
+    row(name, Phase::Subscribed, message, shows)
 }
 
 fn first() -> Vec<Scenario> {
-    let sends = |name, message: &str, kind| row(name, Stage::First, message, Ends(kind));
+    let sends = |name, message: &str, kind| row(name, Phase::First, message, Ends(kind));
     let wrong = "UnexpectedFirstMessage";
     vec![
         sends("an event first", r#"{"event":"e","channel":"room"}"#, wrong),
@@ -28,7 +28,7 @@ fn first() -> Vec<Scenario> {
         sends("junk first", "junk", wrong),
         sends("an empty message first", "", wrong),
         sends("an empty socket id", r#"{"event":"pusher:connection_established","data":{"socket_id":""}}"#, wrong),
-        sends("an endless socket id", &wire::ESTABLISHED.replace("1.2", &"1".repeat(500_000)), wrong),
+        sends("an endless socket id", &raw_frames::ESTABLISHED.replace("1.2", &"1".repeat(500_000)), wrong),
         sends(
             "an error first",
             r#"{"event":"pusher:error","data":{"code":4100,"message":"m"}}"#,
@@ -48,8 +48,8 @@ fn first() -> Vec<Scenario> {
         sends("an error with code 65536 first", r#"{"event":"pusher:error","data":{"code":65536}}"#, wrong),
         Scenario::new(
             "protocol: a binary message first",
-            Stage::First,
-            vec![Step::Bytes(wire::frame(wire::FIN | wire::BINARY, b"x"))],
+            Phase::First,
+            vec![Step::Bytes(raw_frames::frame(raw_frames::FIN | raw_frames::BINARY, b"x"))],
             Ends(wrong),
         ),
     ]
@@ -82,7 +82,7 @@ fn timeouts() -> Vec<Scenario> {
         let message = format!(
             r#"{{"event":"pusher:connection_established","data":{{"socket_id":"1.2","activity_timeout":{value}}}}}"#
         );
-        row(format!("activity_timeout of {value}"), Stage::First, message, Tolerates)
+        row(format!("activity_timeout of {value}"), Phase::First, message, Tolerates)
     };
     values.into_iter().map(row).collect()
 }
@@ -102,7 +102,7 @@ fn unrequested() -> Vec<Scenario> {
         sends("a confirmation of the channel of a user", succeeded("#server-to-user-me"), Ignores),
         sends("a confirmation of an impossible name", succeeded("a b/c?d#e"), Ignores),
         sends("a confirmation of another case", succeeded("ROOM"), Ignores),
-        sends("a second connection_established", wire::ESTABLISHED, Ignores),
+        sends("a second connection_established", raw_frames::ESTABLISHED, Ignores),
         sends("an event of another channel", r#"{"event":"e","channel":"other","data":"x"}"#, Ignores),
         sends("an event of no channel", r#"{"event":"e","data":"x"}"#, Tolerates),
         sends("an event of the channel of a user", r##"{"event":"e","channel":"#server-to-user-me"}"##, Ignores),
@@ -165,7 +165,7 @@ fn unrequested() -> Vec<Scenario> {
             Tolerates,
         )
         .with(&["private-encrypted-a"]),
-        row("an event before the confirmation", Stage::Requested, r#"{"event":"e","channel":"target"}"#, Ignores)
+        row("an event before the confirmation", Phase::Requested, r#"{"event":"e","channel":"target"}"#, Ignores)
             .with(&["target"]),
     ];
     rows.extend(["-1", "-9223372036854775809", "18446744073709551616", "1e30", "0.5", "\"7\"", "null", "[]"].map(|count| {
@@ -198,22 +198,22 @@ fn errors() -> Vec<Scenario> {
             r#"{"event":"pusher:error","channel":"other","data":{"code":4009}}"#,
             Reports("Server"),
         ),
-        row("an error with one request pending", Stage::Requested, error("4009"), Refuses("SubscriptionRefused"))
+        row("an error with one request pending", Phase::Requested, error("4009"), Refuses("SubscriptionRefused"))
             .with(&["target"]),
-        row("an error with two requests pending", Stage::Requested, error("4009"), Reports("Server"))
+        row("an error with two requests pending", Phase::Requested, error("4009"), Reports("Server"))
             .with(&["target", "other"]),
-        row("an error about a client event with a request pending", Stage::Requested, error("4301"), Reports("Server"))
+        row("an error about a client event with a request pending", Phase::Requested, error("4301"), Reports("Server"))
             .with(&["target"]),
         row(
             "a refusal under the internal name",
-            Stage::Requested,
+            Phase::Requested,
             r#"{"event":"pusher_internal:subscription_error","channel":"target"}"#,
             Refuses("SubscriptionRefused"),
         )
         .with(&["target"]),
         row(
             "a refusal of a megabyte",
-            Stage::Requested,
+            Phase::Requested,
             format!(
                 r#"{{"event":"pusher:subscription_error","channel":"target","data":{{"error":"{}"}}}}"#,
                 "x".repeat(1_000_000)
@@ -223,8 +223,8 @@ fn errors() -> Vec<Scenario> {
         .with(&["target"]),
     ]);
     let then = |name: &str, code: &str, end: Vec<Step>, kind| {
-        let script = [vec![Step::Bytes(wire::text(&error(code)))], end].concat();
-        Scenario::new(format!("protocol: {name}"), Stage::Subscribed, script, Ends(kind))
+        let script = [vec![Step::Bytes(raw_frames::text(&error(code)))], end].concat();
+        Scenario::new(format!("protocol: {name}"), Phase::Subscribed, script, Ends(kind))
     };
     rows.extend([
         then("an error and an end", "4200", vec![Step::Close], "ConnectionClosed { code: 4200"),
@@ -232,13 +232,13 @@ fn errors() -> Vec<Scenario> {
         then(
             "an error and a close with 1000",
             "4100",
-            vec![Step::Bytes(wire::close(1000, b""))],
+            vec![Step::Bytes(raw_frames::close(1000, b""))],
             "ConnectionClosed { code: 4100",
         ),
         then(
             "an error and a close with another code",
             "4001",
-            vec![Step::Bytes(wire::close(4200, b""))],
+            vec![Step::Bytes(raw_frames::close(4200, b""))],
             "ConnectionClosed { code: 4200",
         ),
         then("an error about a client event and an end", "4301", vec![Step::Close], "ConnectionLost"),
@@ -252,12 +252,12 @@ const ADDED: &str = r#"{"event":"pusher_internal:member_added","channel":"presen
 
 fn members() -> Vec<Scenario> {
     let listed = |name: &str, presence: String, shows| {
-        row(name, Stage::Requested, format!("{MEMBERS}{presence}}}}}"), shows).with(&["presence-target"])
+        row(name, Phase::Requested, format!("{MEMBERS}{presence}}}}}"), shows).with(&["presence-target"])
     };
     let ids = |end: usize| (0..end).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
     let many = Reports("TooManyMembers");
     let added = |name: &str, script, shows| {
-        Scenario::new(format!("protocol: {name}"), Stage::Subscribed, script, shows).with(&["presence-target"])
+        Scenario::new(format!("protocol: {name}"), Phase::Subscribed, script, shows).with(&["presence-target"])
     };
     let large = format!(
         r#"{{"event":"pusher_internal:member_added","channel":"presence-target","data":{{"user_id":"a","user_info":"{}"}}}}"#,
@@ -298,13 +298,13 @@ fn members() -> Vec<Scenario> {
         ),
         added(
             "the same member 300,000 times",
-            vec![Step::Repeat(wire::text(&format!("{ADDED}7}}}}")), 300_000)],
+            vec![Step::Repeat(raw_frames::text(&format!("{ADDED}7}}}}")), 300_000)],
             Tolerates,
         ),
-        added("one member with 100 large infos", vec![Step::Repeat(wire::text(&large), 100)], Tolerates),
+        added("one member with 100 large infos", vec![Step::Repeat(raw_frames::text(&large), 100)], Tolerates),
         added(
             "300,000 removals of unknown members",
-            vec![Step::Repeat(wire::text(&format!("{}7}}}}", ADDED.replace("added", "removed"))), 300_000)],
+            vec![Step::Repeat(raw_frames::text(&format!("{}7}}}}", ADDED.replace("added", "removed"))), 300_000)],
             Ignores,
         ),
     ]
@@ -317,10 +317,10 @@ fn users() -> Vec<Scenario> {
     let online = |ids: &str| watchlist(&format!(r#"[{{"name":"online","user_ids":{ids}}}]"#));
     let success = |data: &str| format!(r#"{{"event":"pusher:signin_success","data":{data}}}"#);
     let mut rows = vec![
-        sends("an unrequested sign-in", wire::SIGNED_IN, Ignores),
+        sends("an unrequested sign-in", raw_frames::SIGNED_IN, Ignores),
         sends("an unrequested watchlist", online(r#"["a"]"#), Ignores),
         sends("an unrequested bare watchlist", r#"{"event":"online","data":{"user_ids":["a"]}}"#, Ignores),
-        sends("a second sign-in", wire::SIGNED_IN, Ignores).signed_in(),
+        sends("a second sign-in", raw_frames::SIGNED_IN, Ignores).signed_in(),
         sends("a sign-in of another user", success(r#"{"user_data":"{\"id\":\"eve\"}"}"#), Ignores).signed_in(),
         sends("a watchlist of a megabyte", online(&format!("[{ids}]")), Ignores).signed_in(),
         sends(

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use super::{ROOM, Scenario, Stage, Step, wire};
+use super::{Phase, ROOM, Scenario, Step, raw_frames};
 
 pub(crate) struct Server {
     address: SocketAddr,
@@ -22,7 +22,7 @@ pub(crate) struct Server {
 
 /// The task for the first connection.
 struct Script {
-    stage: Stage,
+    phase: Phase,
     steps: Vec<Step>,
     /// The number of subscriptions that the client requests.
     channels: usize,
@@ -35,9 +35,9 @@ struct Script {
 impl Server {
     pub(crate) fn start(scenario: &Scenario, stays: bool) -> Self {
         let (next, checked) = channel();
-        let (stage, steps) = (scenario.stage, scenario.script.clone());
+        let (phase, steps) = (scenario.phase, scenario.script.clone());
         let script = Script {
-            stage,
+            phase,
             steps,
             channels: 1 + scenario.channels.len() + usize::from(scenario.signs_in),
             stays,
@@ -101,15 +101,15 @@ fn serve(listener: &TcpListener, mut script: Option<Script>, accepted: &AtomicUs
 
 impl Script {
     fn run(self, mut stream: TcpStream) -> io::Result<()> {
-        let request = wire::read_head(&mut stream)?;
-        if self.stage != Stage::Upgrade {
-            stream.write_all(wire::switching_protocols(&request).as_bytes())?;
+        let request = raw_frames::read_head(&mut stream)?;
+        if self.phase != Phase::Upgrade {
+            stream.write_all(raw_frames::switching_protocols(&request).as_bytes())?;
         }
-        if matches!(self.stage, Stage::Requested | Stage::Subscribed) {
-            stream.write_all(&wire::text(wire::ESTABLISHED))?;
+        if matches!(self.phase, Phase::Requested | Phase::Subscribed) {
+            stream.write_all(&raw_frames::text(raw_frames::ESTABLISHED))?;
             self.await_subscriptions(&mut stream)?;
         }
-        let comes_first = self.stage == Stage::First && self.stays;
+        let comes_first = self.phase == Phase::First && self.stays;
         if comes_first {
             self.send(&mut stream, &request)?;
             self.confirm_room(&mut stream)?;
@@ -121,9 +121,9 @@ impl Script {
             self.send(&mut stream, &request)?;
         }
         if self.stays {
-            stream.write_all(&wire::event("stays", ROOM))?;
+            stream.write_all(&raw_frames::event("stays", ROOM))?;
             let _ = self.checked.recv();
-            stream.write_all(&wire::close(1001, b""))?;
+            stream.write_all(&raw_frames::close(1001, b""))?;
         } else {
             let _ = drain.join();
         }
@@ -137,7 +137,7 @@ impl Script {
     fn confirm_room(&self, stream: &mut TcpStream) -> io::Result<()> {
         while let Some(channel) = next_subscription(stream)? {
             if channel == ROOM {
-                return stream.write_all(&wire::succeeded(ROOM));
+                return stream.write_all(&raw_frames::succeeded(ROOM));
             }
         }
         Ok(())
@@ -146,8 +146,8 @@ impl Script {
     fn await_subscriptions(&self, stream: &mut TcpStream) -> io::Result<()> {
         for _ in 0..self.channels {
             let Some(channel) = next_subscription(stream)? else { return Ok(()) };
-            if channel == ROOM || self.stage == Stage::Subscribed {
-                stream.write_all(&wire::succeeded(&channel))?;
+            if channel == ROOM || self.phase == Phase::Subscribed {
+                stream.write_all(&raw_frames::succeeded(&channel))?;
             }
         }
         Ok(())
@@ -165,13 +165,13 @@ impl Step {
                 stream.write_all(&[*byte])
             }),
             Self::Upgrade(headers) => {
-                let good = wire::switching_protocols(request);
+                let good = raw_frames::switching_protocols(request);
                 stream.write_all(good.trim_end().as_bytes())?;
                 stream.write_all(b"\r\n")?;
                 stream.write_all(headers.as_bytes())?;
                 stream.write_all(b"\r\n")
             }
-            Self::Accept => stream.write_all(wire::accept_of(request).as_bytes()),
+            Self::Accept => stream.write_all(raw_frames::accept_of(request).as_bytes()),
             Self::Close => stream.shutdown(std::net::Shutdown::Write),
         }
     }
@@ -190,7 +190,7 @@ fn repeat(stream: &mut TcpStream, bytes: &[u8], times: u64) -> io::Result<()> {
 fn count(stream: &mut TcpStream, before: &str, end: u32, after: &str) -> io::Result<()> {
     let mut block = Vec::with_capacity(128 << 10);
     for number in 0..end {
-        block.extend_from_slice(&wire::text(&format!("{before}{number}{after}")));
+        block.extend_from_slice(&raw_frames::text(&format!("{before}{number}{after}")));
         if block.len() > 64 << 10 || number + 1 == end {
             stream.write_all(&block)?;
             block.clear();
@@ -200,13 +200,13 @@ fn count(stream: &mut TcpStream, before: &str, end: u32, after: &str) -> io::Res
 }
 
 fn serve_well(mut stream: TcpStream) -> io::Result<()> {
-    let request = wire::read_head(&mut stream)?;
-    stream.write_all(wire::switching_protocols(&request).as_bytes())?;
-    stream.write_all(&wire::text(wire::ESTABLISHED))?;
+    let request = raw_frames::read_head(&mut stream)?;
+    stream.write_all(raw_frames::switching_protocols(&request).as_bytes())?;
+    stream.write_all(&raw_frames::text(raw_frames::ESTABLISHED))?;
     while let Some(channel) = next_subscription(&mut stream)? {
-        stream.write_all(&wire::succeeded(&channel))?;
+        stream.write_all(&raw_frames::succeeded(&channel))?;
         if channel == ROOM {
-            stream.write_all(&wire::event("good", ROOM))?;
+            stream.write_all(&raw_frames::event("good", ROOM))?;
         }
     }
     Ok(())
@@ -214,13 +214,13 @@ fn serve_well(mut stream: TcpStream) -> io::Result<()> {
 
 /// The channel of the next subscription that the client requests. A sign-in is confirmed, other messages are ignored.
 fn next_subscription(stream: &mut TcpStream) -> io::Result<Option<String>> {
-    while let Some((opcode, payload)) = wire::read_frame(stream)? {
-        if opcode == wire::CLOSE {
+    while let Some((opcode, payload)) = raw_frames::read_frame(stream)? {
+        if opcode == raw_frames::CLOSE {
             return Ok(None);
         }
         let message: serde_json::Value = serde_json::from_slice(&payload).unwrap_or_default();
         if message["event"] == "pusher:signin" {
-            stream.write_all(&wire::text(wire::SIGNED_IN))?;
+            stream.write_all(&raw_frames::text(raw_frames::SIGNED_IN))?;
         }
         if message["event"] == "pusher:subscribe" {
             return Ok(message["data"]["channel"].as_str().map(str::to_owned));

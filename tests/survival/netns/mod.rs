@@ -13,7 +13,7 @@ use std::{
 use pusher_channels::testing::TestServer;
 
 use crate::{
-    fault_proxy::{Action, Cut, Fault, FaultProxy, Stage},
+    fault_proxy::{Action, Cut, Fault, FaultProxy, Phase},
     figures,
     support::PATIENCE,
     test_client::{ACTIVITY, History, NOTICE, PONG, RECOVERY, TestClient, config},
@@ -25,12 +25,12 @@ struct Row {
     name: &'static str,
     begin: &'static str,
     end: &'static str,
-    stages: &'static [Stage],
+    phases: &'static [Phase],
 }
 
-use Stage::{Closing, Confirming, Connecting, Established, Idle, Response};
+use Phase::{Closing, Confirming, Connecting, Established, Idle, Response};
 
-const ALL: &[Stage] = &[Connecting, Response, Established, Confirming, Idle, Closing];
+const ALL: &[Phase] = &[Connecting, Response, Established, Confirming, Idle, Closing];
 
 /// A new fault is one row.
 const ROWS: &[Row] = &[
@@ -38,61 +38,61 @@ const ROWS: &[Row] = &[
         name: "packets from the server are dropped",
         begin: "iptables -A INPUT -s 10.77.0.1 -j DROP",
         end: "iptables -F",
-        stages: ALL,
+        phases: ALL,
     },
     Row {
         name: "packets from the client are dropped",
         begin: "iptables -A OUTPUT -d 10.77.0.1 -j DROP",
         end: "iptables -F",
-        stages: ALL,
+        phases: ALL,
     },
     Row {
         name: "all packets are dropped",
         begin: "iptables -A INPUT -s 10.77.0.1 -j DROP; iptables -A OUTPUT -d 10.77.0.1 -j DROP",
         end: "iptables -F",
-        stages: ALL,
+        phases: ALL,
     },
     Row {
         name: "the server's host answers with RST",
         begin: "$AT_SERVER iptables -A INPUT -i cable -p tcp -j REJECT --reject-with tcp-reset",
         end: "$AT_SERVER iptables -F",
-        stages: ALL,
+        phases: ALL,
     },
     Row {
         name: "the network is administratively prohibited",
         begin: "$AT_SERVER iptables -A INPUT -i cable -j REJECT --reject-with icmp-admin-prohibited",
         end: "$AT_SERVER iptables -F",
-        stages: &[Connecting, Established, Idle],
+        phases: &[Connecting, Established, Idle],
     },
     Row {
         name: "there is no route",
         begin: "ip route delete 10.77.0.0/24",
         end: "ip route add 10.77.0.0/24 dev cable",
-        stages: ALL,
+        phases: ALL,
     },
     Row {
         name: "the cable is pulled",
         begin: "ip link set cable down",
         end: "ip link set cable up",
-        stages: &[Connecting, Confirming, Idle, Closing],
+        phases: &[Connecting, Confirming, Idle, Closing],
     },
     Row {
         name: "the route is a black hole",
         begin: "ip route add blackhole 10.77.0.1/32",
         end: "ip route delete blackhole 10.77.0.1/32",
-        stages: &[Connecting, Established, Idle],
+        phases: &[Connecting, Established, Idle],
     },
     Row {
         name: "the name is not known",
         begin: ": > /etc/hosts",
         end: "echo 10.77.0.1 server.test > /etc/hosts",
-        stages: &[Connecting],
+        phases: &[Connecting],
     },
     Row {
         name: "the resolver does not answer",
         begin: ": > /etc/hosts; iptables -A OUTPUT -p udp --dport 53 -j DROP",
         end: "echo 10.77.0.1 server.test > /etc/hosts; iptables -F",
-        stages: &[Connecting],
+        phases: &[Connecting],
     },
 ];
 
@@ -118,7 +118,7 @@ fn r6_r8_the_client_survives_packets_that_are_really_lost() {
 #[test]
 #[ignore = "run by r6_r8_the_client_survives_packets_that_are_really_lost in the client's namespace"]
 fn inside_the_client_namespace() {
-    let each = |row: &'static Row| row.stages.iter().map(move |stage| Case { row, stage: *stage });
+    let each = |row: &'static Row| row.phases.iter().map(move |phase| Case { row, phase: *phase });
     let cases: Vec<Case> = ROWS.iter().flat_map(each).collect();
     assert!(cases.len() >= 20, "only {} cases", cases.len());
     let results: Vec<_> = cases.iter().map(|case| case.run().map_err(|failure| format!("{case}: {failure}"))).collect();
@@ -134,7 +134,7 @@ fn inside_the_client_namespace() {
 
 struct Case {
     row: &'static Row,
-    stage: Stage,
+    phase: Phase,
 }
 
 impl Case {
@@ -151,7 +151,7 @@ impl Case {
         thread::sleep(OUTAGE);
         let [ending, ended] = run(self.row.end);
         lost?;
-        if self.stage == Closing {
+        if self.phase == Closing {
             client.pusher.connect_background().map_err(|error| error.to_string())?;
         }
         let history = client.wait(|history| history.recovered_after(ending).is_some());
@@ -172,10 +172,10 @@ impl Case {
         }
     }
 
-    /// Brings the client to the stage, and starts the fault.
+    /// Brings the client to the phase, and starts the fault.
     fn begin(&self, proxy: &FaultProxy, client: &TestClient) -> [Instant; 2] {
         let connect = || drop(client.pusher.connect_background().expect("a good configuration"));
-        match self.stage {
+        match self.phase {
             Connecting => {
                 let begun = run(self.row.begin);
                 connect();
@@ -186,10 +186,10 @@ impl Case {
                 client.wait_subscribed();
                 run(self.row.begin)
             }
-            stage => {
-                proxy.arm(Fault { stage, cut: Cut::Before, action: Action::Hold });
+            phase => {
+                proxy.arm(Fault { phase, cut: Cut::Before, action: Action::Hold });
                 connect();
-                proxy.wait_struck(PATIENCE).expect("the client reaches the stage");
+                proxy.wait_struck(PATIENCE).expect("the client reaches the phase");
                 let begun = run(self.row.begin);
                 proxy.release();
                 begun
@@ -199,7 +199,7 @@ impl Case {
 
     /// Waits until the client has noticed the fault, within its limit; at [`Closing`], until `disconnect` has returned.
     fn wait_lost(&self, client: &TestClient, [beginning, begun]: [Instant; 2]) -> Result<(), String> {
-        if self.stage == Closing {
+        if self.phase == Closing {
             let begin = Instant::now();
             client.pusher.disconnect();
             let took = begin.elapsed();
@@ -230,6 +230,6 @@ fn sockets_to(port: u16) -> usize {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {:?}", self.row.name, self.stage)
+        write!(f, "{} at {:?}", self.row.name, self.phase)
     }
 }

@@ -1,6 +1,9 @@
-//! The core is pure, only `io` reads the clock, and only the C interface is unsafe.
+//! The core is pure, only `io` reads the clock, few files catch panics, and only the C interface is unsafe.
+
+use std::collections::BTreeSet;
 
 use crate::{
+    assert_known,
     measure::{lexer::Kind, scopes::Scope, sources::Source},
     repository::{library, production},
 };
@@ -56,6 +59,23 @@ fn only_io_reads_the_clock() {
     for source in library().iter().filter(|source| !may_read(source)) {
         assert!(!names(source).iter().any(|name| name.contains("Instant::now")), "{}", source.path);
     }
+}
+
+/// The files that catch panics: one for the program's code, and the last frames of the threads and of C calls.
+const CATCHING: [&str; 5] = [
+    "user_code.rs",
+    "io/threads/heartbeat.rs",
+    "io/threads/reader.rs",
+    "capi/ffi/boundary.rs",
+    // The server runs closures of its own users.
+    "testing/http/auth_endpoint.rs",
+];
+
+#[test]
+fn panics_are_caught_in_one_place() {
+    let catches = |source: &&Source| names(source).iter().any(|name| name.contains("catch_unwind"));
+    let catching: BTreeSet<_> = production().filter(|source| catches(source)).map(|source| source.path).collect();
+    assert_known(catching, CATCHING);
 }
 
 #[test]

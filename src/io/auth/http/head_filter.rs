@@ -41,7 +41,7 @@ pub(crate) fn cut_off(bytes: &[u8]) -> Option<Filtered> {
 fn in_order(head: &Head<'_>) -> Result<String, String> {
     let (mut lines, is_clear) = framing(head);
     if !is_clear && !head.is_refusal() {
-        return Err("has a body whose length cannot be told".to_owned());
+        return Err("has a body of unknown length".to_owned());
     }
     let is_asked_to_stay = head.minor_version > 0 || head.has_token("connection", "keep-alive");
     if !is_clear || !is_asked_to_stay || head.has_token("connection", "close") {
@@ -57,7 +57,7 @@ fn in_order(head: &Head<'_>) -> Result<String, String> {
 }
 
 /// Returns the header that frames the body (RFC 9112, section 6.3), and whether all headers agree on it. If they
-/// disagree, the body of a refusal is read in the likeliest way, and the connection is closed after it.
+/// disagree, the body of a refusal is read in the likeliest way, and then the connection is closed.
 fn framing(head: &Head<'_>) -> (String, bool) {
     let codings = head.values("transfer-encoding").flat_map(|value| value.split(|byte| *byte == b',')).count();
     let chunks = head.has_token("transfer-encoding", "chunked").then(|| "Transfer-Encoding: chunked\r\n".to_owned());

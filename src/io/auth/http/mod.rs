@@ -42,7 +42,7 @@ use crate::{
 
 use head_filter::CODING;
 pub(crate) use request::Post;
-use transport::{Network, NoNames};
+use transport::{Network, NoResolver};
 
 /// The limit for the body of a success. A permission has a few hundred bytes.
 const MAX_BODY: u64 = 1 << 20;
@@ -90,7 +90,7 @@ impl Http {
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "-rust/", env!("CARGO_PKG_VERSION")))
             .build();
         let context = CallContext::new(ForkGuard::current());
-        Self { agent: Agent::with_parts(settings, connector, NoNames), context }
+        Self { agent: Agent::with_parts(settings, connector, NoResolver), context }
     }
 
     /// Interrupts all requests under way, and refuses every request from now on.
@@ -121,12 +121,12 @@ impl Http {
     /// A server may close an idle connection at the moment of the request. If the connection ends before the first byte
     /// of an answer, the request is sent once more, on a new connection.
     fn send(&self, request: &Request<()>, body: &[u8], deadline: Instant) -> Result<Response<Body>, ureq::Error> {
-        let attempt = |idle_age| {
-            let attempt = self.agent.configure_request(request.clone().map(|()| body));
-            self.agent.run(attempt.timeout_global(Some(left(deadline))).max_idle_age(idle_age).build())
+        let send = |idle_age| {
+            let request = self.agent.configure_request(request.clone().map(|()| body));
+            self.agent.run(request.timeout_global(Some(left(deadline))).max_idle_age(idle_age).build())
         };
-        match attempt(MAX_IDLE_AGE) {
-            Err(ureq::Error::ConnectionFailed) => attempt(Duration::ZERO),
+        match send(MAX_IDLE_AGE) {
+            Err(ureq::Error::ConnectionFailed) => send(Duration::ZERO),
             result => result,
         }
     }

@@ -178,7 +178,7 @@ fn a5_an_answer_that_breaks_the_rules_is_malformed() {
         assert!(reason(&text).contains(expected), "{expected}: {}", reason(&text));
     }
     for headers in UNCLEAR {
-        assert_eq!(reason(unclear(headers, "200 OK")), "has a body whose length cannot be told", "{headers:?}");
+        assert_eq!(reason(unclear(headers, "200 OK")), "has a body of unknown length", "{headers:?}");
     }
 }
 

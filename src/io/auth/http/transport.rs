@@ -84,9 +84,9 @@ impl ShutdownHandle for CancelToken {
 
 /// Keeps ureq from resolving names: the connector or a proxy does.
 #[derive(Debug)]
-pub(crate) struct NoNames;
+pub(crate) struct NoResolver;
 
-impl Resolver for NoNames {
+impl Resolver for NoResolver {
     fn resolve(&self, _: &Uri, _: &ureq::config::Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Failed> {
         Ok(self.empty())
     }

@@ -91,7 +91,7 @@ impl Keyed {
         let closures = (key_of, if called.is_err() { self.disarm() } else { None });
         // This may be the last owner of the values in the closure, and dropping them is user code, too.
         let dropped = user_code::catch(|| drop(closures));
-        (keys, called.and(dropped))
+        (keys, called.and(dropped.map_err(UserCodeError::from)))
     }
 
     /// Stops making keys. Returns the closure, which the caller drops without a lock.

@@ -47,7 +47,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// The queue of one consumer. It is filled with whole batches, and emptied by single notifications or whole batches.
 ///
 /// Pushing never blocks. With [`Overflow::Block`] the reader checks [`has_room`](Self::has_room) before it reads on. So
-/// a queue exceeds its capacity by at most one burst of the socket, and by the notifications that its consumer returns.
+/// a queue exceeds its capacity by at most the notifications of one read of the socket, and by those that its consumer returns.
 pub(crate) struct Queue {
     state: Mutex<QueueState>,
     filled: Condvar,

@@ -12,35 +12,35 @@ use crate::{
 
 /// The connectors. Each is built at its first use.
 #[derive(Default)]
-pub(crate) struct Loaded {
+pub(crate) struct Connectors {
     for_servers: OnceLock<TlsConnector>,
     for_proxies: OnceLock<TlsConnector>,
 }
 
-impl Loaded {
+impl Connectors {
     pub fn for_servers(&self, options: &TlsOptions) -> Result<&TlsConnector, Error> {
-        loaded(&self.for_servers, || load(options, options.identity.as_ref()))
+        get_or_load(&self.for_servers, || load(options, options.identity.as_ref()))
     }
 
     /// The same, without a client certificate.
     pub fn for_proxies(&self, options: &TlsOptions) -> Result<&TlsConnector, Error> {
         match options.identity {
             None => self.for_servers(options),
-            Some(_) => loaded(&self.for_proxies, || load(options, None)),
+            Some(_) => get_or_load(&self.for_proxies, || load(options, None)),
         }
     }
 }
 
-fn loaded(
-    place: &OnceLock<TlsConnector>,
+fn get_or_load(
+    cell: &OnceLock<TlsConnector>,
     load: impl FnOnce() -> Result<TlsConnector, Error>,
 ) -> Result<&TlsConnector, Error> {
-    match place.get() {
+    match cell.get() {
         Some(connector) => Ok(connector),
         None => {
             let connector = load()?;
             // If another thread was faster, its connector is used; the two are alike.
-            Ok(place.get_or_init(|| connector))
+            Ok(cell.get_or_init(|| connector))
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Codec {
 
 /// The reason why reading ended.
 #[derive(Debug)]
-pub(crate) enum Broken {
+pub(crate) enum ReadError {
     /// The peer ended the stream without a close frame.
     Ended,
     /// A message is larger than the limit.
@@ -59,7 +59,7 @@ pub(crate) enum Broken {
     Io(io::Error),
 }
 
-impl Broken {
+impl ReadError {
     /// The close code that tells the peer which rule it broke, RFC 6455, section 7.4.1.
     pub fn close_code(&self) -> Option<u16> {
         match self {
@@ -87,7 +87,7 @@ impl Codec {
 
     /// Passes every message of the source to `each`, until the source has no more bytes for now (`WouldBlock`) or
     /// `each` returns false.
-    pub fn read(&mut self, source: &mut impl Read, mut each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
+    pub fn read(&mut self, source: &mut impl Read, mut each: impl FnMut(Message) -> bool) -> Result<(), ReadError> {
         let mut source = ReadOnly { source, count: 0 };
         loop {
             let result = self.context.read(&mut source);
@@ -116,12 +116,12 @@ impl Codec {
     }
 
     /// tungstenite limits the payload of a message, but not the number of its fragments.
-    fn check_unfinished(&self) -> Result<(), Broken> {
+    fn check_unfinished(&self) -> Result<(), ReadError> {
         let headers = self.limit.saturating_mul(2).min(MAX_FRAGMENT_HEADERS) + MAX_EMPTY;
         if self.unfinished <= self.limit.saturating_add(headers) {
             return Ok(());
         }
-        Err(Broken::Protocol("too many fragments are empty".to_owned()))
+        Err(ReadError::Protocol("too many fragments are empty".to_owned()))
     }
 
     /// Sends a text. `WouldBlock` means that the rest of it waits for the next [`flush`](Self::flush).
@@ -155,16 +155,16 @@ impl Codec {
     }
 }
 
-fn broken(error: Error) -> Broken {
+fn broken(error: Error) -> ReadError {
     match error {
-        Error::Io(error) => Broken::Io(error),
-        Error::Capacity(_) => Broken::TooLarge,
-        Error::Utf8(_) => Broken::NotUtf8,
+        Error::Io(error) => ReadError::Io(error),
+        Error::Capacity(_) => ReadError::TooLarge,
+        Error::Utf8(_) => ReadError::NotUtf8,
         Error::ConnectionClosed
         | Error::AlreadyClosed
-        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Broken::Ended,
-        Error::Protocol(rule) => Broken::Protocol(rule.to_string()),
-        other => Broken::Io(io::Error::other(other)),
+        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => ReadError::Ended,
+        Error::Protocol(rule) => ReadError::Protocol(rule.to_string()),
+        other => ReadError::Io(io::Error::other(other)),
     }
 }
 

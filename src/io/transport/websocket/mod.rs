@@ -12,7 +12,7 @@ use tungstenite::Message;
 use super::{Transport, maybe_tls::MaybeTlsStream};
 use crate::secret::Secret;
 
-pub(crate) use codec::{Broken, Codec};
+pub(crate) use codec::{Codec, ReadError};
 
 /// The client's end of an open WebSocket.
 pub(crate) struct WebSocket {
@@ -37,13 +37,13 @@ impl WebSocket {
 
     /// Passes on every message that arrived together with the handshakes, until `each` returns false. Call it once,
     /// before [`receive`](Self::receive).
-    pub fn begin(&mut self, each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
+    pub fn begin(&mut self, each: impl FnMut(Message) -> bool) -> Result<(), ReadError> {
         self.codec.read(&mut self.stream, each)
     }
 
     /// Takes the bytes of one read, and passes on every message in them until `each` returns false. No bytes mean the
     /// end of the stream. The next [`flush`](Self::flush) answers Pings and close frames.
-    pub fn receive(&mut self, bytes: &[u8], each: impl FnMut(Message) -> bool) -> Result<(), Broken> {
+    pub fn receive(&mut self, bytes: &[u8], each: impl FnMut(Message) -> bool) -> Result<(), ReadError> {
         if self.stream.is_tls() {
             self.stream.transport_mut().feed(bytes);
             return self.codec.read(&mut self.stream, each);

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use tungstenite::Message;
 
 use super::{
-    codec::{Broken, Codec},
+    codec::{Codec, ReadError},
     *,
 };
 use crate::secret::Secret;
@@ -194,7 +194,7 @@ fn the_end_of_the_stream_differs_from_a_pause() {
     let mut codec = Codec::new(Vec::new(), LIMIT);
     assert!(codec.read(&mut piece(b""), |_| true).is_ok());
     let mut end = Received { bytes: b"", is_end: true };
-    assert!(matches!(codec.read(&mut end, |_| true), Err(Broken::Ended)));
+    assert!(matches!(codec.read(&mut end, |_| true), Err(ReadError::Ended)));
 }
 
 /// A peer that takes a number of bytes, then no more.

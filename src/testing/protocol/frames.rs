@@ -1,4 +1,4 @@
-//! The frames that the server sends, as bytes on the wire.
+//! The frames that the server sends, as bytes.
 //!
 //! Every function returns a complete WebSocket frame in [`Bytes`], so that one encoding is shared by all receivers.
 
