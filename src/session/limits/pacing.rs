@@ -81,8 +81,7 @@ struct Limit {
     allowance: Option<u32>,
     period: Period,
     turn: Turn,
-    /// The number of requests in this round, and the number of those that are still to be sent.
-    round: (u32, u32),
+    round: Round,
     /// The time of the last refusal.
     refused_at: Instant,
     /// The number of requests that the last refusal seemed to refuse, and of those that the server has answered after
@@ -93,6 +92,14 @@ struct Limit {
     expected_refusals: u32,
     /// The number of periods that have begun on this connection.
     periods: u32,
+}
+
+/// Requests that are all answered before the next round begins.
+struct Round {
+    /// The number of requests in this round.
+    size: u32,
+    /// The number of those that are still to be sent.
+    left: u32,
 }
 
 /// The length of a period.
@@ -121,7 +128,7 @@ impl Pacing {
     pub fn holds_back(&mut self, now: Instant) -> bool {
         self.advance(now);
         let Some(limit) = &self.limit else { return false };
-        matches!(limit.turn, Turn::ClosedUntil(_)) || limit.round.1 == 0
+        matches!(limit.turn, Turn::ClosedUntil(_)) || limit.round.left == 0
     }
 
     /// Whether there is a sign of a limit.
@@ -138,7 +145,7 @@ impl Pacing {
         self.burst.add(now);
         let Some(limit) = &mut self.limit else { return };
         limit.expected_refusals = 0;
-        limit.round.1 = limit.round.1.saturating_sub(1);
+        limit.round.left = limit.round.left.saturating_sub(1);
         if limit.allowance.is_some_and(|allowance| self.burst.sent >= allowance) {
             let began = self.burst.began().unwrap_or(now);
             limit.turn = Turn::ClosedUntil(began + limit.period.length());
@@ -164,7 +171,7 @@ impl Pacing {
         }
         self.burst.answered += 1;
         if self.burst.unanswered() == 0 {
-            limit.begin_round((limit.round.0 * 2).min(WIDEST));
+            limit.begin_round((limit.round.size * 2).min(WIDEST));
         }
         if let (Period::Unknown { since, .. }, Some(began)) = (limit.period, self.burst.began()) {
             let length = began.saturating_duration_since(since);
@@ -242,7 +249,7 @@ impl Pacing {
         let limit = self.limit.as_ref()?;
         match limit.turn {
             Turn::ClosedUntil(until) => Some(until),
-            Turn::Open if limit.round.1 > 0 => None,
+            Turn::Open if limit.round.left > 0 => None,
             Turn::Open => self.burst.sent_at.map(|(_, last)| last + SOON),
         }
     }
@@ -259,7 +266,7 @@ impl Pacing {
                 limit.begin_period();
                 self.burst = Burst::default();
             }
-            Turn::Open if limit.round.1 == 0 => {
+            Turn::Open if limit.round.left == 0 => {
                 let is_late = self.burst.sent_at.is_none_or(|(_, last)| last + SOON <= now);
                 if is_late {
                     limit.begin_round(1);
@@ -311,7 +318,7 @@ impl Limit {
             allowance: None,
             period,
             turn: Turn::Open,
-            round: (1, 1),
+            round: Round::of(1),
             refused_at: now,
             refused: 0,
             answered_anyway: 0,
@@ -339,7 +346,7 @@ impl Limit {
     }
 
     fn begin_round(&mut self, requests: u32) {
-        self.round = (requests, requests);
+        self.round = Round::of(requests);
     }
 
     /// The server ended a connection in spite of the pace. In the first period the allowance was too large; later the
@@ -366,6 +373,12 @@ impl Limit {
             }
         }
         self.refused_at = now;
+    }
+}
+
+impl Round {
+    fn of(size: u32) -> Self {
+        Self { size, left: size }
     }
 }
 
