@@ -10,10 +10,9 @@ pub(crate) const CROWDED_FOLDERS: [(&str, &str); 5] = [
 ];
 
 /// Files of fewer than 60 lines that are a concept of their own.
-pub(crate) const SMALL_CONCEPTS: [(&str, &str); 15] = [
+pub(crate) const SMALL_CONCEPTS: [(&str, &str); 14] = [
     ("capi/client/users.rs", "functions of the signed-in user"),
     ("capi/library/version.rs", "versions of the library"),
-    ("delivery/permit.rs", "a limit for concurrent holders"),
     ("error/names.rs", "names of options in the texts of errors"),
     ("event/sender.rs", "the public trait of senders"),
     ("io/dispatch/remaining.rs", "the rest of a budget for handlers"),

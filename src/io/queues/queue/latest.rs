@@ -11,7 +11,7 @@ use super::{
     segment::is_kept,
     store::{Counts, Store},
 };
-use crate::event::Batch;
+use crate::event::{Batch, IntentId};
 
 /// The waiting notifications, in the order of arrival. Of the events with the same channel, name and sender, or with
 /// the same key from the program, only the newest is kept. The sender counts because players who share a channel send
@@ -193,7 +193,7 @@ enum Key<'a> {
     /// A key from the program.
     Own(&'a str),
     Alike {
-        channel: Option<u64>,
+        channel: Option<IntentId>,
         name: &'a str,
         sender: Option<&'a str>,
     },
