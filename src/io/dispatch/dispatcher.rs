@@ -430,3 +430,37 @@ fn finish(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
         context.fan_out.report(error);
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::{
+        SubscriptionSucceeded,
+        event::{Batch, ChannelSlot},
+    };
+
+    fn confirmation(channel: &Arc<Intent>, data: &str) -> Event {
+        let mut batch = Batch::default();
+        let slot = batch.slot_of(&channel.stamp(), &mut ChannelSlot::default());
+        let succeeded = SubscriptionSucceeded { channel: channel.name().clone(), resubscribed: false, gap: None };
+        batch.push_subscription_succeeded(slot, data, succeeded);
+        Event::new(Arc::new(batch), 0)
+    }
+
+    #[test]
+    fn d3_confirmations_that_are_dropped_return_their_memory() {
+        let mut dispatcher = Dispatcher::new();
+        let rooms = [1, 2].map(|number| Intent::of_channel(number, "room"));
+        for room in rooms.iter().cycle().take(4) {
+            dispatcher.remember(&confirmation(room, "12345"));
+        }
+        assert_eq!(dispatcher.budget.reserved(), 10, "a later confirmation replaces the earlier one");
+        dispatcher.remember(&confirmation(&rooms[0], &"x".repeat(DISPATCHER_BYTES)));
+        assert_eq!(dispatcher.budget.reserved(), 5, "data that does not fit is not kept");
+        rooms[1].activate();
+        dispatcher.keep_confirmations(Event::is_wanted);
+        assert_eq!((dispatcher.budget.reserved(), dispatcher.subscribed.len()), (0, 1));
+        dispatcher.keep_confirmations(|_| false);
+        assert!(dispatcher.subscribed.is_empty());
+    }
+}

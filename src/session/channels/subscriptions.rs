@@ -35,12 +35,19 @@ pub(crate) struct Subscriptions {
     pub pacing: Pacing,
     /// The deadlines of attempts, in order, because every attempt has the same timeout. Ended attempts stay until their
     /// deadline.
-    pub deadlines: VecDeque<(Instant, Name, AttemptId)>,
+    pub deadlines: VecDeque<Deadline>,
     /// The newest attempt.
     pub attempts: AttemptId,
     pub connected: bool,
     /// An error without a channel came on this connection. It may have refused another request than the client thinks.
     pub has_ambiguous_error: bool,
+}
+
+/// The deadline of one attempt.
+pub(crate) struct Deadline {
+    at: Instant,
+    channel: Name,
+    attempt: AttemptId,
 }
 
 impl Subscriptions {
@@ -145,7 +152,8 @@ impl Subscriptions {
         self.attempts = self.attempts.next();
         self.forget_ended_attempts();
         if !self.by_name.get(name).is_some_and(Subscription::is_user_channel) {
-            self.deadlines.push_back((now + self.settings.timeout, name.clone(), self.attempts));
+            let at = now + self.settings.timeout;
+            self.deadlines.push_back(Deadline { at, channel: name.clone(), attempt: self.attempts });
         }
         self.attempts
     }
@@ -155,7 +163,8 @@ impl Subscriptions {
     pub fn forget_ended_attempts(&mut self) {
         if self.deadlines.len() > 2 * self.by_name.len() + 64 {
             let by_name = &self.by_name;
-            self.deadlines.retain(|(_, name, attempt)| by_name.get(name).is_some_and(|s| s.awaits(*attempt)));
+            let is_awaited = |of: &Deadline| by_name.get(&of.channel).is_some_and(|s| s.awaits(of.attempt));
+            self.deadlines.retain(is_awaited);
         }
     }
 
@@ -296,12 +305,12 @@ impl Subscriptions {
     ///
     /// A channel that waits for the sign-in of the `user` has no deadline of its own.
     pub fn expire(&mut self, user: User, unanswered: &mut UnansweredMessages, batch: &mut Batch, now: Instant) {
-        while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
-            let Some((_, name, attempt)) = self.deadlines.pop_front() else { return };
+        while self.deadlines.front().is_some_and(|deadline| deadline.at <= now) {
+            let Some(Deadline { channel: name, attempt, .. }) = self.deadlines.pop_front() else { return };
             // Most attempts have ended long before.
             let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(attempt)) else { continue };
             if subscription.progress == Progress::AwaitingUser(attempt) && matches!(user, User::Pending) {
-                self.deadlines.push_back((now + self.settings.timeout, name, attempt));
+                self.deadlines.push_back(Deadline { at: now + self.settings.timeout, channel: name, attempt });
                 continue;
             }
             let is_confirmed_too_early = subscription.is_confirmed_too_early();
@@ -332,12 +341,12 @@ impl Subscriptions {
     /// that the deadlines stay in order.
     pub fn postpone(&mut self, pause: Duration, now: Instant) {
         let latest = now + self.settings.timeout;
-        self.deadlines.iter_mut().for_each(|(deadline, ..)| *deadline = (*deadline + pause).min(latest));
+        self.deadlines.iter_mut().for_each(|deadline| deadline.at = (deadline.at + pause).min(latest));
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         let turn = self.pacing.deadline().filter(|_| !self.held_back.is_empty());
-        earliest([self.deadlines.front().map(|(deadline, ..)| *deadline), turn])
+        earliest([self.deadlines.front().map(|deadline| deadline.at), turn])
     }
 
     #[cfg(any(fuzzing, test))]

@@ -192,6 +192,21 @@ fn e2_a_lost_connection_reports_the_events_that_wait_for_a_key() {
     assert_eq!(s.events(), [("e", "2")], "the new connection has the new key");
 }
 
+/// The driver checks the budget after each turn.
+#[test]
+fn d3_a_key_that_a_repeated_subscription_replaces_returns_its_memory() {
+    let mut s = Scenario::connected();
+    s.wants(3, "room");
+    s.receive(&refusals::error(4009));
+    s.wants(2, ROOM);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM)).receive(&sealed(ROOM, 2, b"1"));
+    assert_eq!(s.requested().len(), 2, "the event waits for a key");
+    // After an error without a channel, the confirmation may have been that of an older request.
+    s.receive(&format!(r#"{{"event":"pusher:subscription_error","channel":"{ROOM}","data":{{}}}}"#));
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
+    assert_eq!(s.successes().len(), 2);
+}
+
 #[test]
 fn e4_a_key_does_not_outlive_its_subscription() {
     let mut s = Scenario::connected();
