@@ -169,7 +169,7 @@ pub(crate) struct ClientEvent {
     pub triggered: Instant,
 }
 
-/// A change of the intent to have a channel. The stamp tells whether the intent is active.
+/// A change of the intent to have a channel. The epoch of the stamp says whether the intent is active.
 #[derive(Debug)]
 pub(crate) struct IntentChange {
     pub channel: Stamp,
