@@ -191,6 +191,8 @@ mod receiver;
 
 mod error;
 
+mod connection_state;
+
 mod secret;
 
 mod surrogates;
@@ -248,11 +250,9 @@ pub mod guide {
 pub use auth::{AuthError, AuthRequest, ChannelAuth, HttpAuth, SubscribeOptions, UserAuth};
 pub use client::{Binding, Channel, Pusher, Stats, User, WeakChannel, WeakPusher};
 pub use config::{ByteStream, Config, DialRequest, DispatchBudget, Overflow, Reconnect};
+pub use connection_state::ConnectionState;
 pub use error::{ConnectPhase, Error, ProxyProblem, Source, TlsProblem};
-pub use event::{
-    AnySender, ConnectionState, ConnectionStateChange, Event, Member, Name, Notification, NotificationKind,
-    notification::*,
-};
+pub use event::{AnySender, Event, Member, Name, Notification, NotificationKind, notification::*};
 #[cfg(unix)]
 pub use receiver::PollableReceiver;
 pub use receiver::{

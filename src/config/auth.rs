@@ -8,14 +8,13 @@ use tungstenite::http::HeaderName;
 use zeroize::Zeroize;
 
 use super::{
-    Address, Config,
-    endpoint::{HttpUrl, is_field_value},
+    Config,
+    endpoint::{Address, HttpUrl, is_field_value},
     host::is_loopback,
-    plan::{AuthEndpoint, AuthPlan, ChannelPlan, SignedUser, Signer},
 };
 use crate::{
     AuthError, AuthRequest, ChannelAuth, Error, HttpAuth, SubscribeOptions, UserAuth,
-    auth::{Authorize, RequestOptions},
+    auth::{Authorize, Decoder, RequestOptions},
     protocol::{percent, secretbox::SharedSecret},
     secret::{Secret, Wiped},
     surrogates,
@@ -23,6 +22,56 @@ use crate::{
 
 pub(crate) type AuthorizeBatch = Arc<dyn Fn(&[AuthRequest]) -> Vec<Result<ChannelAuth, AuthError>> + Send + Sync>;
 pub(crate) type Authenticate = Arc<dyn Fn(&str) -> Result<UserAuth, AuthError> + Send + Sync>;
+
+/// The authorizers of channels and of users. The client uses the first of those that are set, in the order of the fields.
+pub(crate) struct AuthPlan {
+    pub authorizer: Option<Authorize>,
+    pub batch_authorizer: Option<AuthorizeBatch>,
+    pub endpoint: Option<AuthEndpoint>,
+    pub user_authenticator: Option<Authenticate>,
+    pub user_endpoint: Option<AuthEndpoint>,
+    pub signer: Option<Signer>,
+    /// The limit for each request to an endpoint.
+    pub timeout: Duration,
+}
+
+/// An auth endpoint, and the options of requests to it.
+#[derive(Clone)]
+pub(crate) struct AuthEndpoint {
+    pub url: HttpUrl,
+    pub request: RequestOptions,
+}
+
+/// The secrets with which the client signs by itself.
+pub(crate) struct Signer {
+    pub app_key: String,
+    pub secret: Secret,
+    pub user: Option<SignedUser>,
+    /// For the keys of encrypted channels.
+    pub master_key: Option<SharedSecret>,
+}
+
+/// The user that the client signs in by itself.
+pub(crate) struct SignedUser {
+    /// JSON text.
+    pub data: Secret,
+    /// The `channel_data` on presence channels.
+    pub member: Secret,
+}
+
+/// The options of one channel without errors. They take precedence over those of all channels.
+#[derive(Clone, Default)]
+pub(crate) struct ChannelPlan {
+    pub authorizer: Option<Authorize>,
+    pub endpoint: Option<AuthEndpoint>,
+    pub decoder: Option<Decoder>,
+}
+
+impl ChannelPlan {
+    pub fn can_authorize(&self) -> bool {
+        self.authorizer.is_some() || self.endpoint.is_some()
+    }
+}
 
 /// The options of authorising, as the program gave them.
 #[derive(Clone)]

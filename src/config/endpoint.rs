@@ -6,7 +6,7 @@ use tungstenite::http::{HeaderName, Uri, uri::PathAndQuery};
 use zeroize::Zeroizing;
 
 use super::{
-    Address, Config,
+    Config,
     dialer::UrlSource,
     host::{self, Scheme, address, authority, default_port, port, port_of},
 };
@@ -16,7 +16,17 @@ use crate::{
     secret::{Secret, wiped_bytes},
 };
 
-/// The server's address, or the closure that knows it.
+/// The server's address as the program gave it.
+#[derive(Debug, Clone)]
+pub(super) enum Address {
+    Cluster(String),
+    Host(String),
+    Url(String),
+    /// The closure makes a URL for each attempt to connect.
+    UrlWith(UrlSource),
+}
+
+/// The server's parsed address, or the closure that knows it.
 pub(crate) enum Location {
     Fixed(Endpoint),
     /// The closure makes a URL for each attempt to connect. The client adds the query if the URL has none.

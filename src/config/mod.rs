@@ -23,17 +23,19 @@ use crate::{
 };
 use auth::AuthOptions;
 use dialer::UrlSource;
-use endpoint::Location;
+use endpoint::{Address, Location};
 use proxy::ProxyOption;
 
-pub(crate) use auth::{Authenticate, AuthorizeBatch, checked_header};
+pub(crate) use auth::{
+    AuthEndpoint, AuthPlan, Authenticate, AuthorizeBatch, ChannelPlan, SignedUser, Signer, checked_header,
+};
 pub use dialer::{ByteStream, DialRequest};
 pub(crate) use dialer::{Dialer, StreamParts};
 pub(crate) use endpoint::{Endpoint, HttpUrl};
 pub(crate) use host::{Scheme, address, without_zone};
 pub(crate) use limits::Limits;
 pub use limits::{DispatchBudget, Overflow};
-pub(crate) use plan::{AuthEndpoint, AuthPlan, ChannelPlan, Plan, SignedUser, Signer};
+pub(crate) use plan::Plan;
 pub(crate) use proxy::{Proxy, ProxyKind};
 pub use reconnect::Reconnect;
 pub(crate) use tls::TlsOptions;
@@ -81,15 +83,6 @@ pub struct Config {
     decoder: Option<Decoder>,
     manual_dispatch: bool,
     log_events: bool,
-}
-
-#[derive(Debug, Clone)]
-enum Address {
-    Cluster(String),
-    Host(String),
-    Url(String),
-    /// The closure makes a URL for each attempt to connect.
-    UrlWith(UrlSource),
 }
 
 impl Config {

@@ -5,18 +5,13 @@ use std::{borrow::Cow, fmt, time::Duration};
 use tungstenite::http::HeaderName;
 
 use super::{
-    Authenticate, AuthorizeBatch, Config, Dialer, Endpoint, HttpUrl, Proxy,
+    AuthPlan, Config, Dialer, Endpoint, Proxy,
     endpoint::{Location, checked_headers},
     host::tls_name,
     proxy::Route,
     tls::TlsOptions,
 };
-use crate::{
-    Error,
-    auth::{Authorize, Decoder, RequestOptions},
-    protocol::secretbox::SharedSecret,
-    secret::Secret,
-};
+use crate::{Error, secret::Secret};
 
 /// The longest time of an option, so that arithmetic with instants cannot overflow.
 pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -33,56 +28,6 @@ pub(crate) struct Plan {
     pub connect_timeout: Duration,
     pub subscription_timeout: Duration,
     pub max_message_size: usize,
-}
-
-/// The authorizers of channels and of users. The client uses the first of those that are set, in the order of the fields.
-pub(crate) struct AuthPlan {
-    pub authorizer: Option<Authorize>,
-    pub batch_authorizer: Option<AuthorizeBatch>,
-    pub endpoint: Option<AuthEndpoint>,
-    pub user_authenticator: Option<Authenticate>,
-    pub user_endpoint: Option<AuthEndpoint>,
-    pub signer: Option<Signer>,
-    /// The limit for each request to an endpoint.
-    pub timeout: Duration,
-}
-
-/// An auth endpoint, and the options of requests to it.
-#[derive(Clone)]
-pub(crate) struct AuthEndpoint {
-    pub url: HttpUrl,
-    pub request: RequestOptions,
-}
-
-/// The secrets with which the client signs by itself.
-pub(crate) struct Signer {
-    pub app_key: String,
-    pub secret: Secret,
-    pub user: Option<SignedUser>,
-    /// For the keys of encrypted channels.
-    pub master_key: Option<SharedSecret>,
-}
-
-/// The user that the client signs in by itself.
-pub(crate) struct SignedUser {
-    /// JSON text.
-    pub data: Secret,
-    /// The `channel_data` on presence channels.
-    pub member: Secret,
-}
-
-/// The options of one channel without errors. They take precedence over those of all channels.
-#[derive(Clone, Default)]
-pub(crate) struct ChannelPlan {
-    pub authorizer: Option<Authorize>,
-    pub endpoint: Option<AuthEndpoint>,
-    pub decoder: Option<Decoder>,
-}
-
-impl ChannelPlan {
-    pub fn can_authorize(&self) -> bool {
-        self.authorizer.is_some() || self.endpoint.is_some()
-    }
 }
 
 impl Config {

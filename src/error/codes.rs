@@ -1,5 +1,4 @@
-//! Hints for the user: the meaning of the codes of servers and endpoints, and remedies. Names of options stand in
-//! braces.
+//! The meaning of the codes of servers and endpoints, and hints for the user. Names of options stand in braces.
 
 /// The hint for refused signatures.
 pub(super) const BAD_SIGNATURE: &str = "check which backend signs, for which app, and with which secret";
@@ -93,6 +92,11 @@ pub(super) fn auth_status(status: u16) -> Option<&'static str> {
         500..=599 => "it has an internal error",
         _ => return None,
     })
+}
+
+/// Whether the same request may succeed later after this HTTP status.
+pub(crate) fn is_transient(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub(crate) use codes::is_transient;
 #[cfg(feature = "capi")]
 pub(crate) use display::Named;
 #[cfg(feature = "capi")]
@@ -543,14 +544,20 @@ impl Error {
         Self::Tls { host: host.to_owned(), problem: TlsProblem::of(&source), source: Arc::new(source) }
     }
 
+    /// The [`Error::Proxy`](Self::Proxy) for a failed TLS handshake with the proxy at this address.
+    pub(crate) fn proxy_tls(address: String, problem: TlsProblem, failure: Source) -> Self {
+        Self::Proxy {
+            address,
+            status: None,
+            problem: ProxyProblem::of_tls(problem),
+            reason: format!("the TLS handshake failed: {}", proxy::tls_failure(problem, &failure)),
+            source: Some(failure),
+        }
+    }
+
     pub(crate) fn lost(reason: impl Into<String>) -> Self {
         Self::ConnectionLost { reason: reason.into(), source: None }
     }
-}
-
-/// Whether the same request may succeed later after this HTTP status.
-pub(crate) fn is_transient(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500..=599)
 }
 
 /// The beginning of a text from outside, at most 200 characters: enough to read, and too little to fill the memory.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Error, Source, TlsProblem};
+use super::{TlsProblem, codes};
 
 /// The reason why a proxy opened no tunnel, for both HTTP `CONNECT` and SOCKS.
 ///
@@ -21,7 +21,7 @@ pub enum ProxyProblem {
     Absent,
     /// The proxy cannot reach the host. The host may be reachable later.
     Unreachable,
-    /// The TLS handshake with the proxy failed. The source is an [`Error::Tls`], and its [`TlsProblem`] gives the
+    /// The TLS handshake with the proxy failed. The source is an [`Error::Tls`](crate::Error::Tls), and its [`TlsProblem`] gives the
     /// reason: an unknown issuer, another host, an expired certificate.
     Tls,
     /// The peer is not a proxy of this kind. Usually the port or the scheme is wrong.
@@ -34,7 +34,7 @@ pub enum ProxyProblem {
 
 impl ProxyProblem {
     /// The problem of a proxy after a failed TLS handshake.
-    fn of_tls(problem: TlsProblem) -> Self {
+    pub(super) fn of_tls(problem: TlsProblem) -> Self {
         match problem {
             TlsProblem::NotTls => Self::NotAProxy,
             TlsProblem::Ended => Self::Ended,
@@ -68,7 +68,7 @@ impl ProxyProblem {
         match self {
             Self::Credentials | Self::Forbidden | Self::Unsupported | Self::Tls | Self::NotAProxy => false,
             Self::Absent | Self::Unreachable | Self::Ended => true,
-            Self::Other => status.is_none_or(super::is_transient),
+            Self::Other => status.is_none_or(codes::is_transient),
         }
     }
 }
@@ -91,29 +91,18 @@ impl fmt::Display for ProxyProblem {
     }
 }
 
-impl Error {
-    /// The [`Error::Proxy`](Self::Proxy) for a failed TLS handshake with the proxy at this address.
-    pub(crate) fn proxy_tls(address: String, problem: TlsProblem, failure: Source) -> Self {
-        let reason = match problem {
-            TlsProblem::WrongHost => {
-                "its certificate is for another host; use a host name of the certificate in the option proxy".to_owned()
-            }
-            TlsProblem::NotTls => {
-                "the port does not speak TLS; check the scheme and the port in the option proxy".to_owned()
-            }
-            TlsProblem::Refused => {
-                "it refused: there is no common cipher, or it requires a client certificate, which the client never sends to proxies"
-                    .to_owned()
-            }
-            TlsProblem::Other => failure.to_string(),
-            problem => problem.to_string(),
-        };
-        Self::Proxy {
-            address,
-            status: None,
-            problem: ProxyProblem::of_tls(problem),
-            reason: format!("the TLS handshake failed: {reason}"),
-            source: Some(failure),
+/// The reason why the TLS handshake with a proxy failed.
+pub(super) fn tls_failure(problem: TlsProblem, failure: &dyn fmt::Display) -> String {
+    let reason = match problem {
+        TlsProblem::WrongHost => {
+            "its certificate is for another host; use a host name of the certificate in the option proxy"
         }
-    }
+        TlsProblem::NotTls => "the port does not speak TLS; check the scheme and the port in the option proxy",
+        TlsProblem::Refused => {
+            "it refused: there is no common cipher, or it requires a client certificate, which the client never sends to proxies"
+        }
+        TlsProblem::Other => return failure.to_string(),
+        problem => return problem.to_string(),
+    };
+    reason.to_owned()
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{ConnectionStateChange, Event, Name, notification::*};
+use super::{Event, Name, notification::*};
 use crate::Error;
 
 /// The table of kinds. It hands its rows to the macro that `$consumer` names. A row has

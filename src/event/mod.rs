@@ -1,4 +1,4 @@
-//! Events, notifications and states, and the block of memory in which events are delivered.
+//! Events and notifications, and the block of memory in which events are delivered.
 
 mod batch;
 mod intent;
@@ -7,7 +7,6 @@ mod member;
 mod name;
 pub(crate) mod notification;
 mod sender;
-mod state;
 
 use std::{fmt, sync::Arc};
 
@@ -24,7 +23,6 @@ pub(crate) use member::Members;
 pub use name::Name;
 pub use notification::*;
 pub use sender::AnySender;
-pub use state::{ConnectionState, ConnectionStateChange};
 
 use crate::{Error, surrogates};
 

@@ -1,9 +1,45 @@
-//! The fields of notifications, beside events and changes of state. All types here are public.
+//! The fields of notifications, beside events. All types here are public.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Member, Name};
-use crate::Error;
+use crate::{ConnectionState, Error};
+
+/// One change of the [`ConnectionState`]. Changes arrive in order, and `previous` never equals `current`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectionStateChange {
+    /// The state that was left.
+    pub previous: ConnectionState,
+    /// The state that was entered.
+    pub current: ConnectionState,
+    /// The reason, if there was an error: it ended the last connection or the last attempt. A change to
+    /// [`Unavailable`](ConnectionState::Unavailable) has the last known cause, also in the middle of an attempt. There
+    /// it is `None` only if the first attempt has taken all of the 10 s.
+    pub cause: Option<Arc<Error>>,
+    /// The number of the current attempt, or of the next one. It counts from 1, and starts again once a connection has
+    /// been stable for 10 s. With [`Failed`](ConnectionState::Failed) and
+    /// [`Disconnected`](ConnectionState::Disconnected) it is the number that the next attempt would have.
+    pub attempt: u32,
+    /// The delay before that attempt; `None` if there is no delay.
+    pub retry_in: Option<Duration>,
+}
+
+/// `connected -> reconnecting: CAUSE; attempt 2 in 1.5s`
+impl fmt::Display for ConnectionStateChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(self.cause.as_ref().map(ToString::to_string).as_deref()))
+    }
+}
+
+impl ConnectionStateChange {
+    /// The line that is printed, with this text for the cause.
+    pub(crate) fn line(&self, cause: Option<&str>) -> String {
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        let wait = self.retry_in.map(|delay| format!("; attempt {} in {delay:.1?}", self.attempt));
+        format!("{} -> {}{cause}{}", self.previous, self.current, wait.unwrap_or_default())
+    }
+}
 
 /// The server confirmed a subscription: from here on, events of the channel arrive.
 #[derive(Debug, Clone)]

@@ -1,6 +1,5 @@
 //! A queue to poll, for game loops and for threads of one's own.
 
-mod drain;
 mod errors;
 mod iter;
 mod options;
@@ -22,7 +21,6 @@ use crate::{
         guard::{fork::ForkGuard, user_code::CallContext},
         queues::queue::{Item, PopError, Queue},
     },
-    receiver::drain::Drain,
 };
 
 pub use errors::{Closed, RecvTimeoutError, TryRecvError};
@@ -135,20 +133,6 @@ impl Receiver {
             PopError::Closed => RecvTimeoutError::Closed,
             PopError::Empty | PopError::Woken => RecvTimeoutError::Timeout,
         })
-    }
-
-    /// The notifications that wait now, one after another, without blocking. Later ones are for the next call, so that
-    /// a frame of a game ends however fast the server sends. Notifications that the iterator has not returned when it
-    /// is dropped stay in the queue.
-    pub fn try_iter(&self) -> impl Iterator<Item = Notification> {
-        Drain::new(self, usize::MAX)
-    }
-
-    /// Like [`try_iter`](Self::try_iter), for up to `max` notifications; the others stay. With
-    /// [`Overflow::KeepLatest`](crate::Overflow::KeepLatest) use `try_iter` instead: a renewed event goes to the end of
-    /// the queue each time, and `drain` might never come to it.
-    pub fn drain(&self, max: usize) -> impl Iterator<Item = Notification> {
-        Drain::new(self, max)
     }
 
     /// The number of notifications that wait, without those that an iterator has taken. Some may be skipped later,

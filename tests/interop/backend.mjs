@@ -3,8 +3,8 @@
 // decided on, `{"path": .., "type": .., "channel": .., "status": ..}`. It ends with its input, where a line
 // `{"masterKey": ..}` gives it another master key, which `{"rotated": true}` confirms.
 //
-// Who asks, tells the parameter `user_id`. Nobody may see a channel whose name ends in `-forbidden`, and for those that end
-// in `-missigned`, as for users, it has the wrong secret.
+// The parameter `user_id` names the user. The backend refuses all users for a channel whose name ends in `-forbidden`. For
+// channels and users whose names end in `-missigned` it signs with a wrong secret.
 //
 // node backend.mjs --token TOKEN --app-id app-id --key app-key --secret app-secret [--master-key BASE64]
 

@@ -1,4 +1,4 @@
-// What the scripts share: their options, the official server SDK, and lines of JSON on stdin and stdout.
+// The code that the scripts share: their options, the official server SDK, and lines of JSON on stdin and stdout.
 
 import { parseArgs } from "node:util";
 

@@ -4,7 +4,7 @@
 pub(crate) const CROWDED_FOLDERS: [(&str, &str); 5] = [
     ("", "the layers, and files that all layers share"),
     ("capi/tests", "a file for each subject"),
-    ("io", "the rooms, and the files that hold them together"),
+    ("io", "a folder for each subject, and the files that connect them"),
     ("session/tests", "a file for each subject"),
     ("testability/fuzzing", "a file for each target"),
 ];
@@ -13,6 +13,7 @@ pub(crate) const CROWDED_FOLDERS: [(&str, &str); 5] = [
 pub(crate) const SMALL_CONCEPTS: [(&str, &str); 14] = [
     ("capi/client/users.rs", "functions of the signed-in user"),
     ("capi/library/version.rs", "versions of the library"),
+    ("connection_state.rs", "the states of the connection"),
     ("error/names.rs", "names of options in the texts of errors"),
     ("event/sender.rs", "the public trait of senders"),
     ("io/dispatch/remaining.rs", "the rest of a budget for handlers"),
@@ -24,5 +25,22 @@ pub(crate) const SMALL_CONCEPTS: [(&str, &str); 14] = [
     ("panic_hook.rs", "marks for the panic hook"),
     ("protocol/close_code.rs", "close codes"),
     ("receiver/errors.rs", "one error for each way to receive"),
-    ("receiver/iter.rs", "iterators over a receiver"),
 ];
+
+/// Types that the files of their folder are a part of: their file, their name, and the reason. An import of one of them
+/// is no step of a circle.
+pub(crate) const TYPES_OF_CIRCLES: [(&str, &str, &str); 2] = [
+    ("config/mod.rs", "Config", "each file of the folder adds the setters of its options, and reads other options"),
+    (
+        "event/mod.rs",
+        "Event",
+        "a notification may be an event, an event is an index into a batch, a batch has notifications",
+    ),
+];
+
+/// Types of tests that have the name of the type whose place they take.
+pub(crate) const STAND_INS: [(&str, [&str; 2], &str); 1] = [(
+    "Reader",
+    ["io/interleavings/reader.rs", "io/threads/reader.rs"],
+    "the model checker compiles its own file in place of the other",
+)];

@@ -22,6 +22,7 @@ mod units {
     mod imports;
     mod lexer;
     mod scopes;
+    mod scripts;
     mod sentences;
     mod sources;
 }

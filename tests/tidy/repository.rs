@@ -1,6 +1,7 @@
 //! The files that the checks look at. Each is read once.
 
 use std::{
+    fs,
     path::Path,
     sync::{LazyLock, OnceLock},
 };
@@ -8,6 +9,8 @@ use std::{
 use crate::measure::{
     imports::{Import, imports},
     lexer::{Token, tokens},
+    scripts::{EXTENSIONS, comments, marks},
+    sentences::Line,
     sources::{Source, files_below, keep, read, relative, sources},
 };
 
@@ -28,9 +31,15 @@ impl File {
         self.path.ends_with(".md")
     }
 
-    /// The tokens of a program. Comments and literals of C are those of Rust.
+    /// The comments of a program in a language whose tokens are not those of Rust.
+    pub(crate) fn script_comments(&self) -> Option<Vec<Vec<Line>>> {
+        marks(self.path).map(|marks| comments(self.text, marks))
+    }
+
+    /// The tokens of a program in Rust or C: the comments and literals of both are alike.
     pub(crate) fn tokens(&self) -> &[Token] {
-        self.tokens.get_or_init(|| if self.is_markdown() { Vec::new() } else { tokens(self.text) })
+        let has_others = self.is_markdown() || marks(self.path).is_some();
+        self.tokens.get_or_init(|| if has_others { Vec::new() } else { tokens(self.text) })
     }
 }
 
@@ -56,13 +65,25 @@ pub(crate) fn all_imports() -> &'static [Import] {
     &IMPORTS
 }
 
-/// All programs in Rust and C, and all pages.
+/// All programs and all pages.
 pub(crate) fn files() -> &'static [File] {
     static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
-        let folders = ["src", "tests", "benches", "fuzz/fuzz_targets", "examples", "docs"];
-        let below = folders.iter().flat_map(|folder| files_below(&root().join(folder), &["rs", "md", "h", "c", "cpp"]));
-        let pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root().join(name));
-        below.chain(pages).map(|path| File::new(keep(relative(root(), &path)), keep(read(&path)))).collect()
+        let folders = FOLDERS.iter().flat_map(|folder| files_below(&root().join(folder), &EXTENSIONS_OF_FILES));
+        let scripts = FOLDERS_OF_SCRIPTS.iter().flat_map(|folder| files_below(&root().join(folder), &EXTENSIONS));
+        let paths =
+            folders.chain(scripts.filter(|path| is_script(path))).chain(FILES_OF_ROOT.map(|name| root().join(name)));
+        paths.map(|path| File::new(keep(relative(root(), &path)), keep(read(&path)))).collect()
     });
     &FILES
+}
+
+const FOLDERS: [&str; 7] = ["src", "tests", "benches", "bindings", "fuzz/fuzz_targets", "examples", "docs"];
+const EXTENSIONS_OF_FILES: [&str; 6] = ["rs", "md", "h", "hpp", "c", "cpp"];
+const FOLDERS_OF_SCRIPTS: [&str; 5] = [".ci", "bindings", "examples", "findings", "tests"];
+const FILES_OF_ROOT: [&str; 6] =
+    ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.toml", "fuzz/Cargo.toml", "fuzz/corpus.bash"];
+
+/// A file without an extension is a script if it names its interpreter.
+fn is_script(path: &Path) -> bool {
+    path.extension().is_some() || fs::read(path).is_ok_and(|content| content.starts_with(b"#!"))
 }

@@ -55,7 +55,7 @@ fn a_failed_registration_runs_the_destructor_once() {
     let freed = self::client();
     free(freed);
     let channel = c"news".as_ptr();
-    let cases: [(Pointer, i32, _, c::Callback, i32); 8] = [
+    let cases: [(Pointer, i32, _, c::NotificationCallback, i32); 8] = [
         (ptr::null_mut(), number(NotificationKind::Event), ptr::null(), Some(count), results::PUSHER_ERR_NULL),
         (freed, number(NotificationKind::Event), ptr::null(), Some(count), results::PUSHER_ERR_HANDLE),
         (client, number(NotificationKind::Event), ptr::null(), None, results::PUSHER_ERR_NULL),

@@ -7,7 +7,7 @@ use crate::capi::events::notification::Notification;
 /// Any handle.
 pub(super) type Pointer = *mut c_void;
 pub(super) type Destructor = Option<unsafe extern "C" fn(*mut c_void)>;
-pub(super) type Callback = Option<unsafe extern "C" fn(*mut c_void, *const Notification)>;
+pub(super) type NotificationCallback = Option<unsafe extern "C" fn(*mut c_void, *const Notification)>;
 
 unsafe extern "C" {
     pub(super) fn pusher_config_new(config: *mut Pointer) -> i32;
@@ -44,7 +44,7 @@ unsafe extern "C" {
         client: Pointer,
         channel: *const c_char,
         event: *const c_char,
-        callback: Callback,
+        callback: NotificationCallback,
         user_data: *mut c_void,
         destroy: Destructor,
         binding: *mut Pointer,
@@ -53,7 +53,7 @@ unsafe extern "C" {
         client: Pointer,
         kind: i32,
         channel: *const c_char,
-        callback: Callback,
+        callback: NotificationCallback,
         user_data: *mut c_void,
         destroy: Destructor,
         binding: *mut Pointer,

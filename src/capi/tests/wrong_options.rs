@@ -17,9 +17,9 @@ fn last_error() -> String {
 }
 
 /// A configuration, freed at the end.
-struct Config(Pointer);
+struct OwnedConfig(Pointer);
 
-impl Config {
+impl OwnedConfig {
     fn new() -> Self {
         let mut config = ptr::null_mut();
         // SAFETY: a place for a handle.
@@ -46,7 +46,7 @@ impl Config {
     }
 }
 
-impl Drop for Config {
+impl Drop for OwnedConfig {
     fn drop(&mut self) {
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(self.0) };
@@ -55,7 +55,7 @@ impl Drop for Config {
 
 #[test]
 fn c1_an_option_that_does_not_exist_is_named_with_the_nearest() {
-    let config = Config::new();
+    let config = OwnedConfig::new();
     for (written, option) in [
         ("max_reconnect_attempts", "reconnect_max_attempts"),
         ("queue_size", "queue_capacity"),
@@ -104,7 +104,7 @@ fn c1_an_option_that_does_not_exist_is_named_with_the_nearest() {
 
 #[test]
 fn c1_every_option_is_suggested_in_every_style() {
-    let config = Config::new();
+    let config = OwnedConfig::new();
     for option in options::names() {
         let mut camel = String::new();
         for (index, word) in option.split('_').enumerate() {
@@ -122,7 +122,7 @@ fn c1_every_option_is_suggested_in_every_style() {
 
 #[test]
 fn x1_neither_a_value_nor_a_secret_in_the_place_of_a_name_is_quoted() {
-    let config = Config::new();
+    let config = OwnedConfig::new();
     assert_eq!(config.set("secret", "canary"), results::PUSHER_OK);
     assert_eq!(config.set("key", "auth_endpont"), results::PUSHER_OK);
     assert_eq!(config.add("header", "Authorization", "bearer"), results::PUSHER_OK);
@@ -155,7 +155,7 @@ fn x1_neither_a_value_nor_a_secret_in_the_place_of_a_name_is_quoted() {
 
 #[test]
 fn c1_the_error_for_a_wrong_value_names_the_values_of_the_option() {
-    let config = Config::new();
+    let config = OwnedConfig::new();
     let year = "an integer from 1 to 31536000000, which is a year in milliseconds";
     let policies = "one of the texts block, drop_oldest, drop_newest, keep_latest";
     for (option, value, takes) in [
@@ -229,7 +229,7 @@ fn h4_the_error_for_an_option_of_a_receiver_names_its_values() {
 
 #[test]
 fn c1_a_counter_that_does_not_exist_is_named_with_the_nearest() {
-    let config = Config::new();
+    let config = OwnedConfig::new();
     let (mut client, mut stats, mut value) = (ptr::null_mut(), ptr::null_mut(), 0);
     assert_eq!(config.set("url", "ws://localhost/app/k"), results::PUSHER_OK);
     // SAFETY: handles, places for them, and texts with a NUL at their ends.

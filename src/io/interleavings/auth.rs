@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A client with a pool. It keeps the answers.
-struct Client {
+struct FakeClient {
     answers: Sender<(Generation, AttemptId)>,
     /// The request with this attempt may be withdrawn.
     withdrawn: AtomicBool,
@@ -32,7 +32,7 @@ struct Client {
 
 const WITHDRAWN: AttemptId = AttemptId(1);
 
-impl Requester for Client {
+impl Requester for FakeClient {
     fn own_options(&self, _: &str) -> Option<LentOptions> {
         None
     }
@@ -51,10 +51,10 @@ impl Requester for Client {
     }
 }
 
-fn client() -> (Arc<Client>, Receiver<(Generation, AttemptId)>) {
+fn client() -> (Arc<FakeClient>, Receiver<(Generation, AttemptId)>) {
     let (answers, received) = unbounded();
     let (withdrawn, is_to_be_asked) = (AtomicBool::new(false), AtomicBool::new(false));
-    (Arc::new(Client { answers, withdrawn, is_to_be_asked }), received)
+    (Arc::new(FakeClient { answers, withdrawn, is_to_be_asked }), received)
 }
 
 /// A pool. A repeated request waits for longer than the test, which has no clock.

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// The other end of a socket that a reader has registered.
-struct Peer(UnixStream);
+struct RegisteredSocket(UnixStream);
 
-impl Peer {
+impl RegisteredSocket {
     /// Registers a socket for an attempt. `None` if the reader must not use it.
     fn register(cancel: &CancelToken, attempt: usize) -> Option<Self> {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
@@ -39,7 +39,7 @@ fn r10_no_socket_outlives_a_cancellation() {
         let cancel = Arc::new(CancelToken::new());
         let attempts = [0, 1].map(|attempt| {
             let cancel = Arc::clone(&cancel);
-            thread::spawn(move || Peer::register(&cancel, attempt))
+            thread::spawn(move || RegisteredSocket::register(&cancel, attempt))
         });
         let winner = {
             let cancel = Arc::clone(&cancel);
@@ -55,9 +55,9 @@ fn r10_no_socket_outlives_a_cancellation() {
         for attempt in attempts {
             // The socket was registered in time and is shut down, or it was refused.
             let registered = attempt.join().expect("no panic");
-            assert!(registered.is_none_or(Peer::is_shut_down), "a socket stays open");
+            assert!(registered.is_none_or(RegisteredSocket::is_shut_down), "a socket stays open");
         }
-        assert!(Peer::register(&cancel, 2).is_none());
+        assert!(RegisteredSocket::register(&cancel, 2).is_none());
     });
 }
 
@@ -68,7 +68,7 @@ fn r9_at_most_one_socket_is_kept() {
         let attempts = [0, 1].map(|attempt| {
             let cancel = Arc::clone(&cancel);
             thread::spawn(move || {
-                let peer = Peer::register(&cancel, attempt);
+                let peer = RegisteredSocket::register(&cancel, attempt);
                 if attempt == 0 {
                     cancel.keep_only(0);
                 }
@@ -77,6 +77,6 @@ fn r9_at_most_one_socket_is_kept() {
         });
         let [first, second] = attempts.map(|attempt| attempt.join().expect("no panic"));
         assert!(first.is_some_and(|peer| !peer.is_shut_down()), "the winner's socket is used");
-        assert!(second.is_none_or(Peer::is_shut_down), "the socket of the other is shut down");
+        assert!(second.is_none_or(RegisteredSocket::is_shut_down), "the socket of the other is shut down");
     });
 }

@@ -562,7 +562,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone, Copy)]
-    enum Step {
+    enum MessageStep {
         Subscribe(u8),
         Trigger,
         SignIn,
@@ -574,35 +574,35 @@ mod tests {
         Pass(u64),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = MessageStep> {
         prop_oneof![
-            4 => (0..6u8).prop_map(Step::Subscribe),
-            2 => Just(Step::Trigger),
-            1 => Just(Step::SignIn),
-            6 => Just(Step::Refuse),
-            3 => (0..6u8).prop_map(Step::Answer),
-            1 => Just(Step::SignedIn),
-            1 => Just(Step::Limit),
-            1 => (0..6u8).prop_map(Step::Forget),
-            2 => (0..3u64).prop_map(Step::Pass),
+            4 => (0..6u8).prop_map(MessageStep::Subscribe),
+            2 => Just(MessageStep::Trigger),
+            1 => Just(MessageStep::SignIn),
+            6 => Just(MessageStep::Refuse),
+            3 => (0..6u8).prop_map(MessageStep::Answer),
+            1 => Just(MessageStep::SignedIn),
+            1 => Just(MessageStep::Limit),
+            1 => (0..6u8).prop_map(MessageStep::Forget),
+            2 => (0..3u64).prop_map(MessageStep::Pass),
         ]
     }
 
-    fn act(unanswered: &mut UnansweredMessages, step: Step, errors: &mut usize, now: &mut Instant) {
+    fn act(unanswered: &mut UnansweredMessages, step: MessageStep, errors: &mut usize, now: &mut Instant) {
         let name = |channel: u8| format!("room-{channel}");
         match step {
-            Step::Subscribe(channel) => unanswered.sent(subscription(&name(channel), 0), *now),
-            Step::Trigger => unanswered.sent(client_event("a"), *now),
-            Step::SignIn => unanswered.sent(Sent::SignIn, *now),
-            Step::Refuse => {
+            MessageStep::Subscribe(channel) => unanswered.sent(subscription(&name(channel), 0), *now),
+            MessageStep::Trigger => unanswered.sent(client_event("a"), *now),
+            MessageStep::SignIn => unanswered.sent(Sent::SignIn, *now),
+            MessageStep::Refuse => {
                 unanswered.refused(error(*errors), *now);
                 *errors += 1;
             }
-            Step::Answer(channel) => unanswered.answered(&name(channel), *now),
-            Step::SignedIn => unanswered.signed_in(*now),
-            Step::Limit => drop(unanswered.rate_limited(*now)),
-            Step::Forget(channel) => unanswered.forget(&name(channel), 2, *now),
-            Step::Pass(seconds) => {
+            MessageStep::Answer(channel) => unanswered.answered(&name(channel), *now),
+            MessageStep::SignedIn => unanswered.signed_in(*now),
+            MessageStep::Limit => drop(unanswered.rate_limited(*now)),
+            MessageStep::Forget(channel) => unanswered.forget(&name(channel), 2, *now),
+            MessageStep::Pass(seconds) => {
                 *now += Duration::from_secs(seconds);
                 unanswered.expire(*now);
             }
@@ -619,7 +619,7 @@ mod tests {
             for step in steps {
                 act(&mut unanswered, step, &mut errors, &mut now);
                 reported.extend(attributions(&mut unanswered).into_iter().map(|(_, number)| number));
-                prop_assert!(unanswered.deadline().is_none_or(|deadline| deadline > now || matches!(step, Step::Pass(0))));
+                prop_assert!(unanswered.deadline().is_none_or(|deadline| deadline > now || matches!(step, MessageStep::Pass(0))));
                 let client_events = unanswered.messages.iter().filter(|entry| entry.is_client_event()).count();
                 prop_assert_eq!(client_events, unanswered.client_events);
             }

@@ -344,11 +344,11 @@ impl Writer {
         self.s.now = end;
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: PacedStep) {
         match step {
-            Step::Trigger(count) => (0..count).for_each(|_| self.trigger()),
-            Step::Pause(time) => self.pass(u32::from(time) * MS),
-            Step::Block(count, time) => {
+            PacedStep::Trigger(count) => (0..count).for_each(|_| self.trigger()),
+            PacedStep::Pause(time) => self.pass(u32::from(time) * MS),
+            PacedStep::Block(count, time) => {
                 self.blocks_next = true;
                 for _ in 0..count {
                     self.trigger();
@@ -390,7 +390,7 @@ impl Writer {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum PacedStep {
     Trigger(u8),
     /// Milliseconds.
     Pause(u16),
@@ -398,11 +398,11 @@ enum Step {
     Block(u8, u16),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = PacedStep> {
     prop_oneof![
-        4 => (1..30_u8).prop_map(Step::Trigger),
-        4 => (0..1500_u16).prop_map(Step::Pause),
-        1 => (1..10_u8, 0..500_u16).prop_map(|(count, time)| Step::Block(count, time)),
+        4 => (1..30_u8).prop_map(PacedStep::Trigger),
+        4 => (0..1500_u16).prop_map(PacedStep::Pause),
+        1 => (1..10_u8, 0..500_u16).prop_map(|(count, time)| PacedStep::Block(count, time)),
     ]
 }
 
@@ -452,7 +452,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..40),
     ) {
         let mut writer = Writer::new(limit, patience * MS, Duration::from_micros(late.into()));
-        let blocks = steps.iter().any(|step| matches!(step, Step::Block(..)));
+        let blocks = steps.iter().any(|step| matches!(step, PacedStep::Block(..)));
         steps.into_iter().for_each(|step| writer.step(step));
         writer.pass(10 * SECOND);
         writer.check();

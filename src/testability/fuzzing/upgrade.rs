@@ -20,35 +20,37 @@ pub fn upgrade(input: &[u8]) {
     let answer = bytes.rest();
     let whole = outcome(answer);
     match whole {
-        Outcome::Incomplete => assert!(answer.len() <= MAX_HEAD, "D3: a head has an end"),
-        Outcome::Accepted(head) => check_accepted(&answer[..head]),
-        Outcome::Refused(status, head) => assert!(status != 101 && head <= answer.len()),
-        Outcome::Bad => {}
+        UpgradeOutcome::Incomplete => assert!(answer.len() <= MAX_HEAD, "D3: a head has an end"),
+        UpgradeOutcome::Accepted(head) => check_accepted(&answer[..head]),
+        UpgradeOutcome::Refused(status, head) => assert!(status != 101 && head <= answer.len()),
+        UpgradeOutcome::Bad => {}
     }
     let part = answer.get(..cut).unwrap_or(answer);
     match (outcome(part), whole) {
-        (Outcome::Incomplete, Outcome::Accepted(head) | Outcome::Refused(_, head)) => assert!(part.len() < head),
-        (Outcome::Incomplete, _) => {}
+        (UpgradeOutcome::Incomplete, UpgradeOutcome::Accepted(head) | UpgradeOutcome::Refused(_, head)) => {
+            assert!(part.len() < head)
+        }
+        (UpgradeOutcome::Incomplete, _) => {}
         (early, late) => assert_eq!(early, late, "further bytes do not change the result"),
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum UpgradeOutcome {
     Incomplete,
     Accepted(usize),
     Refused(u16, usize),
     Bad,
 }
 
-fn outcome(answer: &[u8]) -> Outcome {
+fn outcome(answer: &[u8]) -> UpgradeOutcome {
     match read(answer, KEY) {
-        Ok(Answer::Incomplete) => Outcome::Incomplete,
-        Ok(Answer::Accepted { head }) => Outcome::Accepted(head),
-        Ok(Answer::Refused { status, head, .. }) => Outcome::Refused(status, head),
+        Ok(Answer::Incomplete) => UpgradeOutcome::Incomplete,
+        Ok(Answer::Accepted { head }) => UpgradeOutcome::Accepted(head),
+        Ok(Answer::Refused { status, head, .. }) => UpgradeOutcome::Refused(status, head),
         Err(Error::Upgrade { reason, source: None }) => {
             assert!(reason.is_ascii() && reason.len() < 120, "the reason is a text of this crate: {reason}");
-            Outcome::Bad
+            UpgradeOutcome::Bad
         }
         Err(other) => panic!("{other:?}"),
     }

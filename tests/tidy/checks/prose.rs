@@ -4,7 +4,7 @@ use crate::{
     measure::{
         figures::COMMENTS,
         lexer::{Kind, Token},
-        sentences::{HEADLESS, Sentence, of_comments, of_markdown},
+        sentences::{HEADLESS, Sentence, of_blocks, of_comments, of_markdown},
     },
     repository::{File, files},
 };
@@ -19,13 +19,20 @@ struct Offender {
 }
 
 fn offenders() -> Vec<Offender> {
-    files().iter().filter(|file| !file.path.starts_with("fuzz/")).flat_map(offenders_of).collect()
+    files().iter().flat_map(offenders_of).collect()
+}
+
+fn sentences(file: &File) -> Vec<Sentence> {
+    match file.script_comments() {
+        Some(comments) => of_blocks(&comments),
+        None if file.is_markdown() => of_markdown(file.text),
+        None => of_comments(file.tokens(), &COMMENTS),
+    }
 }
 
 fn offenders_of(file: &'static File) -> Vec<Offender> {
     let tokens = file.tokens();
-    let comments = if file.is_markdown() { of_markdown(file.text) } else { of_comments(tokens, &COMMENTS) };
-    let sentences = comments.into_iter().filter(|it| it.begins_with_any(&HEADLESS) && !is_title(file, it));
+    let sentences = sentences(file).into_iter().filter(|it| it.begins_with_any(&HEADLESS) && !is_title(file, it));
     let sentences = sentences.map(|sentence| (sentence.line, sentence.text));
     let functions = functions(tokens).into_iter().filter(|name| has_refused_opening(name.text));
     let names = functions.map(|name| (name.line, name.text.to_owned()));
@@ -55,6 +62,15 @@ fn every_sentence_has_a_subject() {
     let described = |offender: Offender| format!("{}:{}: {}", offender.file.path, offender.line, offender.text);
     let found: Vec<_> = offenders().into_iter().map(described).collect();
     assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_scripts_are_read() {
+    for (folder, least) in [("bindings/", 200), ("tests/", 100), ("examples/", 20), ("findings/", 3)] {
+        let scripts = files().iter().filter(|file| file.path.starts_with(folder) && file.script_comments().is_some());
+        let found = scripts.map(|file| sentences(file).len()).sum::<usize>();
+        assert!(found >= least, "{folder}: {found}");
+    }
 }
 
 #[test]

@@ -39,6 +39,9 @@ fn cited(file: &File) -> BTreeSet<String> {
     if file.is_markdown() {
         return rules_in(file.text);
     }
+    if let Some(comments) = file.script_comments() {
+        return comments.iter().flatten().flat_map(|line| rules_in(line.text)).collect();
+    }
     let tokens = file.tokens();
     let comments = tokens.iter().filter(|token| token.is_comment()).flat_map(|comment| rules_in(comment.text));
     let names = functions(tokens).into_iter().filter_map(|name| rule_of(name.text));

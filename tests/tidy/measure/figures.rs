@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    imports::{folders, imports, rooms},
+    imports::{Import, folders, graph, imports},
     layers::layer_of,
     lexer::{Kind, Token},
     sentences::{HEADLESS, of_comments},
@@ -22,9 +22,9 @@ pub(crate) struct Figures {
     /// Doc sentences and sentences of comments that begin as [`HEADLESS`] says, by their opening.
     pub(crate) headless: BTreeMap<&'static str, usize>,
     pub(crate) duplicates: BTreeSet<Duplicate>,
-    pub(crate) floors_of_io: usize,
-    /// The rooms of each circle below `io`.
-    pub(crate) circles_of_io: Vec<Vec<&'static str>>,
+    pub(crate) depth_of_io: usize,
+    /// The files and folders of each circle of imports, as paths.
+    pub(crate) circles: Vec<Vec<String>>,
 }
 
 impl Figures {
@@ -33,7 +33,6 @@ impl Figures {
         let count = |visibility: fn(&[Token]) -> usize| production.iter().map(|source| visibility(&source.code)).sum();
         let code = |source: &&Source| lines(&source.code, |token| !token.is_comment()).len();
         let imports = imports(sources);
-        let io_folders = folders(sources).into_iter().filter(|folder| folder[0] == "io");
         Self {
             file_lines: production.iter().map(|source| source.lines).collect(),
             function_lines: production.iter().flat_map(|source| functions(&source.code)).collect(),
@@ -45,8 +44,8 @@ impl Figures {
             doc_sentences: production.iter().map(|source| of_comments(&source.code, &DOCS).len()).sum(),
             headless: headless(&production),
             duplicates: duplicates(sources),
-            floors_of_io: rooms(&imports, &["io"]).floors(),
-            circles_of_io: io_folders.flat_map(|folder| rooms(&imports, &folder).circles()).collect(),
+            depth_of_io: graph(&imports, &["io"]).depth(),
+            circles: folders(sources).iter().flat_map(|folder| circles(&imports, folder)).collect(),
         }
     }
 
@@ -60,7 +59,8 @@ impl Figures {
         let headless: usize = self.headless.values().sum();
         let openings: Vec<_> =
             self.headless.iter().map(|(opening, count)| format!("{}: {count}", opening.trim())).collect();
-        let circles: Vec<_> = self.circles_of_io.iter().map(|rooms| rooms.join(", ")).collect();
+        let circles_of_io = self.circles.iter().filter(|circle| circle[0].starts_with("io/")).count();
+        let circles: Vec<_> = self.circles.iter().map(|circle| circle.join(", ")).collect();
         vec![
             ("files", self.file_lines.count().to_string()),
             ("lines", self.file_lines.sum().to_string()),
@@ -76,8 +76,9 @@ impl Figures {
             ("doc sentences", self.doc_sentences.to_string()),
             ("sentences without a subject", format!("{headless} ({})", openings.join(", "))),
             ("type names defined twice in a layer", self.duplicates.len().to_string()),
-            ("floors of `io`", self.floors_of_io.to_string()),
-            ("circles in `io`", format!("{} ({})", circles.len(), circles.join("; "))),
+            ("depth of imports in `io`", self.depth_of_io.to_string()),
+            ("circles of imports in `io`", circles_of_io.to_string()),
+            ("circles of imports in all folders", format!("{} ({})", circles.len(), circles.join("; "))),
         ]
     }
 }
@@ -179,6 +180,11 @@ fn visibilities(tokens: &[Token]) -> impl Iterator<Item = bool> {
     of_items.map(|(at, end)| end > at + 1)
 }
 
+fn circles(imports: &[Import], folder: &[&'static str]) -> Vec<Vec<String>> {
+    let path = |entry: &&str| folder.iter().chain([entry]).copied().collect::<Vec<_>>().join("/");
+    graph(imports, folder).circles().iter().map(|circle| circle.iter().map(path).collect()).collect()
+}
+
 fn headless(sources: &[&Source]) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for sentence in sources.iter().flat_map(|source| of_comments(&source.code, &COMMENTS)) {
@@ -198,10 +204,21 @@ pub(crate) struct Duplicate {
     pub(crate) paths: Vec<&'static str>,
 }
 
+/// The names that production code defines twice or more.
 pub(crate) fn duplicates(sources: &[Source]) -> BTreeSet<Duplicate> {
+    let production = sources.iter().filter(|source| source.is_production);
+    duplicates_among(production.map(|source| (source, &*source.code)))
+}
+
+/// The names that production code and unit tests together define twice or more.
+pub(crate) fn duplicates_with_tests(sources: &[Source]) -> BTreeSet<Duplicate> {
+    duplicates_among(sources.iter().map(|source| (source, &*source.tokens)))
+}
+
+fn duplicates_among<'a>(code: impl Iterator<Item = (&'a Source, &'a [Token])>) -> BTreeSet<Duplicate> {
     let mut definitions: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for source in sources.iter().filter(|source| source.is_production) {
-        for name in types(&source.code) {
+    for (source, tokens) in code {
+        for name in types(tokens) {
             definitions.entry((layer_of(source.top()), name)).or_default().push(source.path);
         }
     }
@@ -235,6 +252,7 @@ pub(crate) fn types(tokens: &[Token]) -> Vec<&'static str> {
     names
 }
 
-fn begins_item(code: &[&Token], index: usize) -> bool {
+/// Whether the keyword at `index` begins an item, and no type.
+pub(super) fn begins_item(code: &[&Token], index: usize) -> bool {
     index == 0 || ["{", "}", ";", "]", "unsafe"].contains(&code[index - 1].text)
 }

@@ -1,4 +1,4 @@
-//! A directed graph of names: its circles, and the number of its floors.
+//! A directed graph of names: its circles and its depth.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,22 +36,22 @@ impl Graph {
     }
 
     /// The number of nodes on the longest way down. A circle counts as one node.
-    pub(crate) fn floors(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         let components = self.components();
-        let mut heights = BTreeMap::new();
-        (0..components.len()).map(|index| self.height(&components, index, &mut heights)).max().unwrap_or(0)
+        let mut depths = BTreeMap::new();
+        (0..components.len()).map(|index| self.depth_of(&components, index, &mut depths)).max().unwrap_or(0)
     }
 
-    fn height(&self, components: &[Vec<&str>], index: usize, heights: &mut BTreeMap<usize, usize>) -> usize {
-        if let Some(height) = heights.get(&index) {
-            return *height;
+    fn depth_of(&self, components: &[Vec<&str>], index: usize, depths: &mut BTreeMap<usize, usize>) -> usize {
+        if let Some(depth) = depths.get(&index) {
+            return *depth;
         }
         let below = components[index].iter().flat_map(|node| &self.edges[node]);
         let below = below.filter_map(|node| components.iter().position(|component| component.contains(node)));
         let below: BTreeSet<_> = below.filter(|other| *other != index).collect();
-        let height = 1 + below.into_iter().map(|other| self.height(components, other, heights)).max().unwrap_or(0);
-        heights.insert(index, height);
-        height
+        let depth = 1 + below.into_iter().map(|other| self.depth_of(components, other, depths)).max().unwrap_or(0);
+        depths.insert(index, depth);
+        depth
     }
 
     fn components(&self) -> Vec<Vec<&'static str>> {

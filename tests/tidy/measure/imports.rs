@@ -56,8 +56,8 @@ pub(crate) fn imports(sources: &[Source]) -> Vec<Import> {
     imports.into_iter().collect()
 }
 
-/// The rooms of a folder: its files and its folders. Its own `mod.rs` is a room, too.
-pub(crate) fn rooms(imports: &[Import], folder: &[&'static str]) -> Graph {
+/// The imports between the files and folders of a folder, whose own `mod.rs` is one of its files.
+pub(crate) fn graph<'a>(imports: impl IntoIterator<Item = &'a Import>, folder: &[&'static str]) -> Graph {
     let mut graph = Graph::default();
     for import in imports {
         if let Some((from, to)) = crossed(import, folder) {
@@ -67,20 +67,21 @@ pub(crate) fn rooms(imports: &[Import], folder: &[&'static str]) -> Graph {
     graph
 }
 
-/// The two rooms of `folder` between which an import leads.
+/// The two entries of `folder` between which an import leads.
 pub(crate) fn crossed(import: &Import, folder: &[&'static str]) -> Option<(&'static str, &'static str)> {
-    let from = room(&import.from_module, folder)?;
-    let to = room(&import.to_module, folder)?;
+    let from = entry(&import.from_module, folder)?;
+    let to = entry(&import.to_module, folder)?;
     (from != to && !import.only_exports && !import.is_for_tests).then_some((from, to))
 }
 
-fn room(module: &[&'static str], folder: &[&'static str]) -> Option<&'static str> {
+/// The file or the folder of `folder` that a module belongs to.
+fn entry(module: &[&'static str], folder: &[&'static str]) -> Option<&'static str> {
     let below = module.strip_prefix(folder)?;
     Some(below.first().copied().unwrap_or("mod"))
 }
 
-/// The modules that have modules inside, each as the path of a folder.
+/// The modules that have modules inside, the crate's root among them, each as the path of a folder.
 pub(crate) fn folders(sources: &[Source]) -> BTreeSet<ModulePath> {
     let parents = sources.iter().filter(|source| source.is_production).filter_map(|source| source.module.split_last());
-    parents.map(|(_, parent)| parent.to_vec()).filter(|parent| !parent.is_empty()).collect()
+    parents.map(|(_, parent)| parent.to_vec()).collect()
 }

@@ -3,9 +3,11 @@
 
 pub(crate) mod figures;
 pub(crate) mod graph;
+pub(crate) mod impls;
 pub(crate) mod imports;
 pub(crate) mod layers;
 pub(crate) mod lexer;
 pub(crate) mod scopes;
+pub(crate) mod scripts;
 pub(crate) mod sentences;
 pub(crate) mod sources;

@@ -48,10 +48,16 @@ pub(crate) fn of_markdown(text: &'static str) -> Vec<Sentence> {
     of_lines(&lines)
 }
 
+/// The sentences of comments, each given by its lines.
+pub(crate) fn of_blocks(comments: &[Vec<Line>]) -> Vec<Sentence> {
+    comments.iter().flat_map(|lines| of_lines(lines)).collect()
+}
+
+/// A line of a page, or of a comment without its marks.
 #[derive(Clone, Copy)]
-struct Line {
-    number: usize,
-    text: &'static str,
+pub(crate) struct Line {
+    pub(crate) number: usize,
+    pub(crate) text: &'static str,
 }
 
 /// The text of a comment by line, without its marks.

@@ -122,7 +122,7 @@ fn module_of(path: &'static str) -> ModulePath {
     path.strip_suffix("/mod").unwrap_or(path).split('/').collect()
 }
 
-/// The files below a folder whose extension is one of `extensions`, sorted. Folders of build output are left out.
+/// The files below a folder whose extension is one of `extensions`, sorted. Files without one have `""`. Folders of build output are left out.
 pub(crate) fn files_below(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -132,7 +132,7 @@ pub(crate) fn files_below(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
             let is_output = ["target", "node_modules"].iter().any(|name| path.ends_with(name));
             if path.is_dir() && !is_output {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known)) {
+            } else if path.is_file() && extensions.iter().any(|known| *known == path.extension().unwrap_or_default()) {
                 files.push(path);
             }
         }

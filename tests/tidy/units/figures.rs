@@ -1,5 +1,6 @@
 use crate::measure::{
-    figures::{Distribution, Figures, functions, types},
+    figures::{Distribution, Figures, duplicates_with_tests, functions, types},
+    impls::types_with_methods,
     lexer::tokens,
     sources::sources,
 };
@@ -14,9 +15,15 @@ fn functions_are_measured_from_their_name_to_their_brace() {
 
 #[test]
 fn associated_types_are_no_type_names() {
-    let code = "struct A; trait B { type C; } impl<T> B for T { type C = u8; fn f() { enum D {} } }\n\
+    let code = "struct A<T: Clone>(T); trait B { type C; } impl<T> B for T { type C = u8; fn f() { enum D {} } }\n\
                 fn g(h: impl Fn()) { type E = u8; } pub(crate) union F {} type G = u8;";
     assert_eq!(types(&tokens(code)), ["A", "B", "D", "E", "F", "G"]);
+}
+
+#[test]
+fn a_block_of_methods_names_its_type() {
+    let code = "impl<T: Into<A>> b::C<T> where T: D {} impl E {} impl F for G {} impl<T> H for T {} fn i(j: impl K) {}";
+    assert_eq!(types_with_methods(&tokens(code)), ["C", "E"]);
 }
 
 #[test]
@@ -37,10 +44,11 @@ fn a_crate_has_figures() {
                 "a.rs",
                 "/// Whether it\n/// is one. It is.\npub(crate) struct A {\n    pub b: u8, // not alone\n}\n// Alone.\npub use A as B;\n",
             ),
-            ("b.rs", "struct A;\n\n#[cfg(test)]\nmod tests {\n    fn a() {}\n}\n"),
+            ("b.rs", "struct A;\n\n#[cfg(test)]\nmod tests {\n    fn a() {}\n    struct A;\n}\n"),
         ],
     );
-    let figures = Figures::of(&sources(&root));
+    let sources = sources(&root);
+    let figures = Figures::of(&sources);
     assert_eq!((figures.file_lines.count(), figures.file_lines.sum()), (3, 4 + 7 + 2));
     assert_eq!((figures.code_lines, figures.doc_lines, figures.comment_lines), (2 + 4 + 1, 1 + 2, 1));
     assert_eq!((figures.public, figures.restricted), (1, 1));
@@ -48,5 +56,7 @@ fn a_crate_has_figures() {
     assert_eq!(figures.doc_sentences, 3);
     assert_eq!(figures.headless, [("What ", 1)].into());
     assert_eq!(figures.duplicates.first().map(|duplicate| duplicate.name), Some("A"));
+    let with_tests = duplicates_with_tests(&sources);
+    assert_eq!(with_tests.first().map(|duplicate| &*duplicate.paths), Some(&["a.rs", "b.rs", "b.rs"][..]));
     std::fs::remove_dir_all(root).expect("a folder to remove");
 }

@@ -22,8 +22,8 @@ fn the_shortest_circle_is_shown() {
 }
 
 #[test]
-fn floors_are_counted_on_the_longest_way() {
-    assert_eq!(graph(&[]).floors(), 0);
-    assert_eq!(graph(&[("a", "b"), ("b", "c"), ("a", "c")]).floors(), 3);
-    assert_eq!(graph(&[("a", "b"), ("b", "a"), ("b", "c")]).floors(), 2);
+fn the_depth_is_counted_on_the_longest_way() {
+    assert_eq!(graph(&[]).depth(), 0);
+    assert_eq!(graph(&[("a", "b"), ("b", "c"), ("a", "c")]).depth(), 3);
+    assert_eq!(graph(&[("a", "b"), ("b", "a"), ("b", "c")]).depth(), 2);
 }

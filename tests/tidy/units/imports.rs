@@ -1,7 +1,7 @@
 use std::fs;
 
 use crate::measure::{
-    imports::{folders, imports, rooms},
+    imports::{folders, graph, imports},
     sources::sources,
 };
 
@@ -30,26 +30,28 @@ fn imports_lead_from_file_to_file() {
         ("b.rs", "a/c.rs", "crate::a::C", false),
     ];
     assert_eq!(described, expected);
-    assert_eq!(folders(&sources), [vec!["a"]].into());
-    assert_eq!(rooms(&found, &["a"]).floors(), 2);
+    assert_eq!(folders(&sources), [vec![], vec!["a"]].into());
+    assert_eq!(graph(&found, &["a"]).depth(), 2);
     fs::remove_dir_all(root).expect("a folder to remove");
 }
 
 #[test]
-fn a_folder_is_a_room_of_the_folder_around_it() {
+fn a_folder_is_an_entry_of_the_folder_around_it() {
     let root = folder(
-        "rooms",
+        "entries",
         &[
-            ("lib.rs", "mod io;"),
-            ("io/mod.rs", "mod a; mod b;"),
+            ("lib.rs", "mod io; mod sync;"),
+            ("sync.rs", "pub struct S(crate::io::b::B);"),
+            ("io/mod.rs", "mod a; mod b; use crate::sync::S;"),
             ("io/a/mod.rs", "mod c; pub struct A;"),
             ("io/a/c.rs", "use crate::io::b::B; use super::A;"),
             ("io/b.rs", "pub struct B(super::a::A);"),
         ],
     );
     let found = imports(&sources(&root));
-    assert_eq!(rooms(&found, &["io"]).circles(), [["a", "b"]]);
-    assert_eq!(rooms(&found, &["io", "a"]).circles(), [[""; 0]; 0]);
+    assert_eq!(graph(&found, &["io"]).circles(), [["a", "b"]]);
+    assert_eq!(graph(&found, &["io", "a"]).circles(), [[""; 0]; 0]);
+    assert_eq!(graph(&found, &[]).circles(), [["io", "sync"]]);
     fs::remove_dir_all(root).expect("a folder to remove");
 }
 
@@ -67,6 +69,6 @@ fn imports_of_tests_make_no_circle() {
     let found = imports(&sources(&root));
     let described: Vec<_> = found.iter().map(|import| (import.from, import.to, import.is_for_tests)).collect();
     assert_eq!(described, [("io/b.rs", "io/a.rs", true)]);
-    assert_eq!(rooms(&found, &["io"]).floors(), 0);
+    assert_eq!(graph(&found, &["io"]).depth(), 0);
     fs::remove_dir_all(root).expect("a folder to remove");
 }

@@ -126,7 +126,7 @@ impl Codec {
 
     /// Sends a text. `WouldBlock` means that the rest of it waits for the next [`flush`](Self::flush).
     pub fn send(&mut self, sink: &mut (impl Read + Write), text: Secret) -> io::Result<()> {
-        let text = Utf8Bytes::try_from(Bytes::from_owner(Payload(text))).map_err(io::Error::other)?;
+        let text = Utf8Bytes::try_from(Bytes::from_owner(WipedPayload(text))).map_err(io::Error::other)?;
         self.write(sink, Message::Text(text))
     }
 
@@ -176,9 +176,9 @@ fn io_error(error: Error) -> io::Error {
 }
 
 /// A text that is wiped when tungstenite has masked it into its buffer. It may contain signatures and user data (X1).
-struct Payload(Secret);
+struct WipedPayload(Secret);
 
-impl AsRef<[u8]> for Payload {
+impl AsRef<[u8]> for WipedPayload {
     fn as_ref(&self) -> &[u8] {
         self.0.expose().as_bytes()
     }

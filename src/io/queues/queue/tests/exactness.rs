@@ -27,14 +27,14 @@ fn act() -> impl Strategy<Value = Act> {
 
 /// The delivered notifications, in order: the numbers of entries, and losses.
 #[derive(Default)]
-struct Received {
+struct DeliveredCounts {
     next: u64,
     lost: u64,
     delivered: u64,
     lagged: u64,
 }
 
-impl Received {
+impl DeliveredCounts {
     fn entry(&mut self, number: u64) {
         assert_eq!(self.next + self.lost, number, "the loss before it is exact, and nothing comes twice");
         (self.next, self.lost) = (number + 1, 0);
@@ -88,7 +88,7 @@ fn numbered(kinds: &[bool], first: u64) -> Batch {
 }
 
 /// Uses one notification, as an iterator does.
-fn use_one(unused: &mut VecDeque<Taken>, received: &mut Received) {
+fn use_one(unused: &mut VecDeque<Taken>, received: &mut DeliveredCounts) {
     match unused.front_mut() {
         None => return,
         Some(Taken::Lagged(count)) => received.lagged(std::mem::take(count)),
@@ -105,7 +105,7 @@ fn use_one(unused: &mut VecDeque<Taken>, received: &mut Received) {
 
 fn run(overflow: Overflow, capacity: usize, acts: &[Act]) {
     let (queue, _) = queue(capacity, overflow);
-    let mut received = Received::default();
+    let mut received = DeliveredCounts::default();
     let (mut pushed, mut unused) = (0, VecDeque::new());
     for act in acts {
         let mut to_put_back = std::mem::take(&mut unused);
