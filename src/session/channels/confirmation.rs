@@ -136,7 +136,8 @@ impl Subscriptions {
     pub fn refused_in_order(
         &mut self,
         channel: &Name,
-        (attempt, is_a_guess): (AttemptId, bool),
+        attempt: AttemptId,
+        is_a_guess: bool,
         error: &ServerError,
         batch: &mut Batch,
         now: Instant,
