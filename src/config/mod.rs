@@ -337,6 +337,11 @@ impl Config {
         }
     }
 
+    #[cfg(feature = "capi")]
+    pub(crate) fn time_to_subscribe(&self) -> Duration {
+        self.subscription_timeout
+    }
+
     pub(crate) fn logs_events(&self) -> bool {
         self.log_events
     }

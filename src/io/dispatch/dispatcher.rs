@@ -15,7 +15,7 @@ use super::{
     remaining::Remaining,
 };
 use crate::{
-    ConnectionState, Error, Event, Notification,
+    ConnectionState, Error, Event, Notification, NotificationKind,
     delivery::memory_budget::{DISPATCHER_BYTES, MemoryBudget, Reservation},
     event::{EntryNumber, Intent, IntentId},
     io::{
@@ -249,14 +249,10 @@ impl Dispatcher {
             }
             return self.client.application(event, effects);
         };
-        match notice {
-            Notification::ConnectionStateChange(change) if change.current != ConnectionState::Connected => {
-                self.keep_confirmations(|_| false);
-            }
-            Notification::SubscriptionSucceeded(_) => self.remember(event),
-            Notification::Error(_) => return self.error(notice, effects),
-            _ => {}
+        if notice.kind() == NotificationKind::Error {
+            return self.error(notice, effects);
         }
+        self.remember(event, notice);
         if let Some(handlers) = self.handlers_of(event) {
             handlers.notice(event, notice, effects);
         }
@@ -289,8 +285,19 @@ impl Dispatcher {
         effects.has_unbound |= own.has_unbound;
     }
 
+    /// Keeps the confirmations of this connection, for handlers that are bound later.
+    fn remember(&mut self, event: &Event, notice: &Notification) {
+        if let Notification::ConnectionStateChange(change) = notice {
+            if change.current != ConnectionState::Connected {
+                self.keep_confirmations(|_| false);
+            }
+        } else if notice.kind() == NotificationKind::SubscriptionSucceeded {
+            self.remember_confirmation(event);
+        }
+    }
+
     /// Sweeps so seldom that it costs nothing on average.
-    fn remember(&mut self, confirmation: &Event) {
+    fn remember_confirmation(&mut self, confirmation: &Event) {
         let Some(intent) = confirmation.intent() else { return };
         if self.subscribed.len() >= self.sweep_at {
             self.keep_confirmations(Event::is_wanted);
@@ -452,10 +459,10 @@ mod tests {
         let mut dispatcher = Dispatcher::new();
         let rooms = [1, 2].map(|number| Intent::of_channel(number, "room"));
         for room in rooms.iter().cycle().take(4) {
-            dispatcher.remember(&confirmation(room, "12345"));
+            dispatcher.remember_confirmation(&confirmation(room, "12345"));
         }
         assert_eq!(dispatcher.budget.reserved(), 10, "a later confirmation replaces the earlier one");
-        dispatcher.remember(&confirmation(&rooms[0], &"x".repeat(DISPATCHER_BYTES)));
+        dispatcher.remember_confirmation(&confirmation(&rooms[0], &"x".repeat(DISPATCHER_BYTES)));
         assert_eq!(dispatcher.budget.reserved(), 5, "data that does not fit is not kept");
         rooms[1].activate();
         dispatcher.keep_confirmations(Event::is_wanted);

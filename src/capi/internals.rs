@@ -1,25 +1,25 @@
-//! The four doors by which the C interface enters private parts of the library. No other file of the C interface names a
-//! private part.
+//! The four internal interfaces of the client that the C interface needs, because the public interface has no equal of
+//! them. No other file of the C interface uses a private part of the client.
 //!
-//! 1. [`config`] checks a configuration before a client is made of it, and tells how the client will behave.
-//! 2. [`client`] registers a callback by its kind, ends a client or a receiver while other threads use it, and takes from a
-//!    receiver without asking for the process id.
-//! 3. [`events`] lends texts where they lie in memory, takes notifications apart, and writes texts with the names of C.
+//! 1. [`config`] checks a configuration before a client is made of it, and reads two of its options.
+//! 2. [`client`] registers a callback by its kind, and ends a client or a receiver while other threads use it.
+//! 3. [`texts`] has the table of kinds, the texts of events where they lie in memory, and errors with the names of C.
 //! 4. [`panics`] marks the threads of C calls, so that their panics go to the log.
 
-/// The first door.
+/// The first interface: configurations.
 pub(crate) mod config {
     use std::time::Duration;
 
     use crate::{Config, Error, config::checked_header, secret::Secret};
 
+    /// Reports the errors that `connect` would report.
     pub(crate) fn check(config: &Config) -> Result<(), Error> {
         config.plan().map(drop)
     }
 
     /// The time for which the client waits for a subscription, and thus for an authorizer.
     pub(crate) fn subscription_timeout(config: &Config) -> Duration {
-        config.settings().subscriptions.timeout
+        config.time_to_subscribe()
     }
 
     /// Whether the client has a way to sign its user in.
@@ -38,11 +38,9 @@ pub(crate) mod config {
     }
 }
 
-/// The second door.
+/// The second interface: clients and receivers.
 pub(crate) mod client {
-    use crate::{
-        Binding, Channel, ConnectionState, Error, Notification, NotificationKind, Pusher, Receiver, TryRecvError,
-    };
+    use crate::{Binding, Channel, Notification, NotificationKind, Pusher, Receiver, TryRecvError};
 
     /// Registers a handler for the notifications of a kind other than events, of one channel or of all.
     pub(crate) fn on_kind(
@@ -58,14 +56,6 @@ pub(crate) mod client {
     /// threads that wait for the program.
     pub(crate) fn end(pusher: &Pusher, meanwhile: impl FnOnce()) {
         pusher.end(meanwhile);
-    }
-
-    pub(crate) fn not_connected(state: ConnectionState) -> Error {
-        Error::without_connection(state)
-    }
-
-    pub(crate) fn no_way_to_sign_in() -> Error {
-        Error::no_way_to_sign_in()
     }
 
     /// The next notification, for a caller that has looked at the process already.
@@ -85,17 +75,30 @@ pub(crate) mod client {
     }
 }
 
-/// The third door.
-pub(crate) mod events {
-    use crate::{ConnectionStateChange, Error, Event, Notification, NotificationKind, error::Named};
+/// The third interface: kinds, and the texts of events and errors.
+pub(crate) mod texts {
+    use crate::{ConnectionState, ConnectionStateChange, Error, Event, error::Named};
 
     pub(crate) use crate::{
         error::Names,
-        event::{BelongsTo, Parts},
+        event::{BelongsTo, kinds},
     };
 
     pub(crate) fn error_text(error: &Error, names: &Names) -> String {
         Named(error, names).to_string()
+    }
+
+    pub(crate) fn not_connected(state: ConnectionState) -> Error {
+        Error::without_connection(state)
+    }
+
+    pub(crate) fn no_way_to_sign_in() -> Error {
+        Error::no_way_to_sign_in()
+    }
+
+    /// The line for a change of state, with another text for its cause.
+    pub(crate) fn line(change: &ConnectionStateChange, cause: &str) -> String {
+        change.line(Some(cause))
     }
 
     /// The texts of an event, each with the NUL that follows it in memory.
@@ -118,32 +121,9 @@ pub(crate) mod events {
             self.0.terminated_user_id()
         }
     }
-
-    pub(crate) const KINDS: &[NotificationKind] = NotificationKind::ALL;
-
-    pub(crate) fn number(kind: NotificationKind) -> i32 {
-        kind.number()
-    }
-
-    pub(crate) fn terminated_name(kind: NotificationKind) -> &'static str {
-        kind.terminated_name()
-    }
-
-    pub(crate) fn belongs_to(kind: NotificationKind) -> BelongsTo {
-        kind.belongs_to()
-    }
-
-    pub(crate) fn parts(notification: &Notification) -> Parts<'_> {
-        notification.parts()
-    }
-
-    /// The line for a change of state, with another text for its cause.
-    pub(crate) fn line(change: &ConnectionStateChange, cause: Option<&str>) -> String {
-        change.line(cause)
-    }
 }
 
-/// The fourth door.
+/// The fourth interface: panics.
 pub(crate) mod panics {
     pub(crate) use crate::panic_hook::{Quiet, is_quiet};
 }
