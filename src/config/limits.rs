@@ -206,6 +206,7 @@ mod tests {
         super::tests::{local, option_of},
         *,
     };
+    use crate::delivery::memory_budget::{DISPATCHER_BYTES, SESSION_BYTES};
 
     #[test]
     fn limits_of_zero_are_refused() {
@@ -232,5 +233,17 @@ mod tests {
         assert_eq!(limits.client_event_patience, Duration::from_secs(2));
         assert_eq!((limits.max_presence_members, limits.max_presence_bytes), (100_000, 20 << 20));
         assert_eq!((limits.queue_capacity, limits.max_message_size, limits.overflow), (16_384, 1 << 20, None));
+    }
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn d3_the_budgets_leave_8_of_32_mib_to_the_message_that_is_read() {
+        let limits = Limits::default();
+        assert_eq!(limits.max_presence_bytes, 20 * MIB);
+        assert_eq!((SESSION_BYTES, DISPATCHER_BYTES), (3 * MIB, MIB));
+        let rest = 32 * MIB - limits.max_presence_bytes - SESSION_BYTES - DISPATCHER_BYTES;
+        assert_eq!(rest, 8 * MIB);
+        assert!(limits.max_message_size <= rest / 8, "a message takes memory in several forms");
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     Error,
     auth::Decoder,
     secret::Secret,
-    session::{Rules, Settings},
+    session::{Settings, SubscriptionSettings},
 };
 use auth::AuthOptions;
 use dialer::UrlSource;
@@ -329,7 +329,7 @@ impl Config {
             activity_timeout_override: self.activity_timeout_override,
             unavailable_timeout: self.unavailable_timeout,
             pong_timeout: self.pong_timeout,
-            subscriptions: Rules {
+            subscriptions: SubscriptionSettings {
                 timeout: self.subscription_timeout,
                 can_authorize: self.can_authorize(),
                 max_members: self.limits.max_presence_members,

@@ -1,72 +1,66 @@
-//! Memory budgets for data that servers and endpoints send.
-
-use std::sync::Arc;
-
-use crate::sync::atomic::{AtomicUsize, Ordering};
+//! Memory budgets for data that servers and endpoints send (D3).
 
 /// The session of one client keeps up to this many bytes, over all its channels, members aside: events that wait for a
-/// key, and permissions that wait for the answer of the server. D3 promises 32 MiB in all, of which members may take 20
-/// MiB. The rest is for the message that is being read, for the data that is made of it, and for a list of members that
-/// replaces another one.
-const OF_SESSION: usize = 3 << 20;
+/// key, and permissions that wait for the answer of the server.
+pub(crate) const SESSION_BYTES: usize = 3 << 20;
 
 /// The dispatcher keeps up to this many bytes of confirmations for handlers that are bound later.
-const OF_DISPATCHER: usize = 1 << 20;
+pub(crate) const DISPATCHER_BYTES: usize = 1 << 20;
 
-/// A memory budget. A clone is the same budget.
-#[derive(Debug, Clone)]
+/// A memory budget. It is a plain number that its owner counts, so each reservation must come back to the budget that
+/// it is from.
+#[derive(Debug)]
 pub(crate) struct MemoryBudget {
-    left: Arc<AtomicUsize>,
+    left: usize,
+    #[cfg(any(fuzzing, test))]
+    whole: usize,
 }
 
-/// The part of a budget that one owner holds. Dropping the reservation returns it.
-#[derive(Debug)]
+/// The part of a budget that one piece of data takes. [`MemoryBudget::release`] returns it.
+#[derive(Debug, Default)]
+#[must_use]
 pub(crate) struct Reservation {
-    left: Arc<AtomicUsize>,
     bytes: usize,
 }
 
 impl MemoryBudget {
-    pub fn of_session() -> Self {
-        Self::of(OF_SESSION)
-    }
-
-    pub fn of_dispatcher() -> Self {
-        Self::of(OF_DISPATCHER)
-    }
-
     pub fn of(bytes: usize) -> Self {
-        Self { left: Arc::new(AtomicUsize::new(bytes)) }
+        Self {
+            left: bytes,
+            #[cfg(any(fuzzing, test))]
+            whole: bytes,
+        }
     }
 
-    /// An empty reservation.
-    pub fn reservation(&self) -> Reservation {
-        Reservation { left: Arc::clone(&self.left), bytes: 0 }
+    /// A reservation of this size. `None` if the budget is too small.
+    pub fn reserve(&mut self, bytes: usize) -> Option<Reservation> {
+        let mut reservation = Reservation::default();
+        self.resize(&mut reservation, bytes).then_some(reservation)
+    }
+
+    /// Changes the size of a reservation. Returns false, and changes nothing, if the budget is too small. A smaller
+    /// size always fits.
+    pub fn resize(&mut self, reservation: &mut Reservation, bytes: usize) -> bool {
+        let Some(left) = (self.left + reservation.bytes).checked_sub(bytes) else { return false };
+        (self.left, reservation.bytes) = (left, bytes);
+        true
+    }
+
+    /// Takes the reservation back. Its data is dropped.
+    pub fn release(&mut self, mut reservation: Reservation) {
+        self.resize(&mut reservation, 0);
+    }
+
+    /// The bytes that are reserved.
+    #[cfg(any(fuzzing, test))]
+    pub fn reserved(&self) -> usize {
+        self.whole - self.left
     }
 }
 
 impl Reservation {
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// Changes the size of the reservation. Returns false, and changes nothing, if the budget is too small. A smaller
-    /// size always fits.
-    pub fn resize(&mut self, bytes: usize) -> bool {
-        let held = self.bytes;
-        // No other memory depends on this number, so the order is irrelevant.
-        let update = |left: usize| (left + held).checked_sub(bytes);
-        let fits = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update).is_ok();
-        if fits {
-            self.bytes = bytes;
-        }
-        fits
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.resize(0);
     }
 }
 
@@ -76,20 +70,20 @@ mod tests {
 
     #[test]
     fn d3_reservations_together_never_exceed_the_budget() {
-        let budget = MemoryBudget::of(10);
-        let (mut first, mut second) = (budget.reservation(), budget.reservation());
-        assert!(first.resize(6) && second.resize(4));
-        assert!(!first.resize(7), "the budget is used up");
+        let mut budget = MemoryBudget::of(10);
+        let (mut first, mut second) = (budget.reserve(6).expect("it fits"), budget.reserve(4).expect("it fits"));
+        assert!(!budget.resize(&mut first, 7) && budget.reserve(1).is_none(), "the budget is used up");
         assert_eq!((first.bytes(), second.bytes()), (6, 4), "a refusal changes nothing");
-        assert!(second.resize(3) && first.resize(7));
+        assert!(budget.resize(&mut second, 3) && budget.resize(&mut first, 7));
+        assert_eq!(budget.reserved(), 10);
     }
 
     #[test]
-    fn d3_a_reservation_is_returned_when_it_is_dropped() {
-        let budget = MemoryBudget::of(10);
-        let mut first = budget.reservation();
-        assert!(first.resize(10));
-        drop(first);
-        assert!(budget.clone().reservation().resize(10));
+    fn d3_a_released_reservation_can_be_reserved_again() {
+        let mut budget = MemoryBudget::of(10);
+        let first = budget.reserve(10).expect("it fits");
+        budget.release(first);
+        assert_eq!(budget.reserved(), 0);
+        assert!(budget.reserve(10).is_some());
     }
 }

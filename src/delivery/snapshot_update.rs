@@ -12,11 +12,11 @@ pub(crate) struct SnapshotUpdate {
     /// The socket id at the end of the batch, if it changed.
     pub socket_id: Option<Option<Arc<str>>>,
     /// The last call to connect that the session has accepted, if there was one.
-    pub accepted_call: Option<CallId>,
+    pub accepted_call: Option<ConnectId>,
     /// The results for waiting calls to connect.
-    pub outcomes: Vec<(CallId, Result<(), Arc<Error>>)>,
+    pub outcomes: Vec<(ConnectId, Result<(), Arc<Error>>)>,
     /// The outcome of the sign-in, with the last call to sign in, if it changed.
-    pub user: Option<(CallId, UserOutcome)>,
+    pub user: Option<(SignInId, UserOutcome)>,
     /// The end of the last connection, if one ended.
     pub last_close: Option<LastClose>,
     /// The counters at the end of the batch, if they changed.
@@ -49,11 +49,22 @@ impl SnapshotUpdate {
     }
 }
 
-/// The id of a call to connect or to sign in. Ids are in the order of the calls.
+/// The id of a call to connect. Ids are in the order of the calls.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct CallId(pub u64);
+pub(crate) struct ConnectId(pub u64);
 
-impl CallId {
+impl ConnectId {
+    /// The id of the call that follows.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// The id of a call to sign in. Ids are in the order of the calls.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SignInId(pub u64);
+
+impl SignInId {
     /// The id of the call that follows.
     pub fn next(self) -> Self {
         Self(self.0 + 1)

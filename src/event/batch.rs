@@ -17,7 +17,7 @@ use crate::{Error, error::excerpt};
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// The number of its first entry, in the order of deliveries. The other entries follow.
-    number: u64,
+    number: EntryNumber,
     text: String,
     entries: Vec<Entry>,
     channels: Vec<Stamp>,
@@ -28,6 +28,21 @@ pub(crate) struct Batch {
     members_changes: Vec<(ChannelSlot, MembersChange)>,
     /// The key that the program gave to the event. Only for batches of one event, in queues that keep the latest.
     own_key: Option<Box<str>>,
+}
+
+/// The number of an entry in the order of deliveries, over all batches of one client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EntryNumber(pub u64);
+
+impl EntryNumber {
+    pub fn next(self) -> Self {
+        self.plus(1)
+    }
+
+    /// The number of the entry that comes `count` entries later.
+    fn plus(self, count: usize) -> Self {
+        Self(self.0 + count as u64)
+    }
 }
 
 /// A change of the members of a presence channel.
@@ -123,17 +138,17 @@ impl Batch {
         Self { connection, ..Self::default() }
     }
 
-    pub fn with_number(self, number: u64) -> Self {
+    pub fn with_number(self, number: EntryNumber) -> Self {
         Self { number, ..self }
     }
 
     /// The number of an entry, in the order of deliveries.
-    pub fn number(&self, index: usize) -> u64 {
-        self.number + index as u64
+    pub fn number(&self, index: usize) -> EntryNumber {
+        self.number.plus(index)
     }
 
     /// The number that follows that of its last entry.
-    pub fn next_number(&self) -> u64 {
+    pub fn next_number(&self) -> EntryNumber {
         self.number(self.len())
     }
 
@@ -276,7 +291,7 @@ impl Batch {
     }
 
     pub fn channel_name(&self, channel: ChannelSlot) -> Name {
-        self.channels[channel.0].intent.name().clone()
+        self.channels[channel.0].name().clone()
     }
 
     /// Adds a confirmed subscription. Event handlers get it as `pusher:subscription_succeeded`.
@@ -459,10 +474,11 @@ fn push_nul(block: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::IntentId;
 
     #[test]
     fn each_entry_finds_its_own_texts() {
-        let room = Intent::new(1, "room");
+        let room = Intent::of_channel(1, "room");
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room.stamp());
         batch.push_text(slot, "a", None, "żółć");
@@ -474,11 +490,11 @@ mod tests {
 
     #[test]
     fn a_single_entry_keeps_its_texts_and_intents_without_its_neighbours() {
-        let (client, room) = (Intent::new(0, ""), Intent::new(1, "room"));
+        let (client, room) = (Intent::new(IntentId::CONNECTION, ""), Intent::of_channel(1, "room"));
         client.activate();
         room.activate();
         let mut batch = Batch::for_connection(Some(client.stamp()));
-        let other = batch.add_channel(&Intent::new(2, "other").stamp());
+        let other = batch.add_channel(&Intent::of_channel(2, "other").stamp());
         batch.push_text(other, "before", None, "x");
         let slot = batch.add_channel(&room.stamp());
         batch.push_text(slot, "name", Some("7"), "data");
@@ -494,7 +510,7 @@ mod tests {
 
     #[test]
     fn s3_an_entry_is_wanted_only_while_its_intent_has_the_same_epoch() {
-        let room = Intent::new(1, "room");
+        let room = Intent::of_channel(1, "room");
         room.activate();
         let mut batch = Batch::default();
         let slot = batch.add_channel(&room.stamp());
@@ -508,7 +524,7 @@ mod tests {
 
     #[test]
     fn r10_no_event_of_a_channel_is_wanted_after_a_disconnect() {
-        let (client, room) = (Intent::new(0, ""), Intent::new(1, "room"));
+        let (client, room) = (Intent::new(IntentId::CONNECTION, ""), Intent::of_channel(1, "room"));
         client.activate();
         room.activate();
         let mut batch = Batch::for_connection(Some(client.stamp()));

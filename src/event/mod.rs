@@ -12,8 +12,8 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use batch::{Batch, ChannelSlot, MembersChange};
-pub(crate) use intent::{Epoch, Intent, Stamp};
+pub(crate) use batch::{Batch, ChannelSlot, EntryNumber, MembersChange};
+pub(crate) use intent::{Epoch, Intent, IntentId, Stamp};
 pub(crate) use kind::{BelongsTo, Kinds, kinds};
 pub use kind::{Notification, NotificationKind};
 pub use member::Member;

@@ -9,7 +9,7 @@ use crate::{
     Error, Event,
     config::{ClientOptions, Config, Plan},
     delivery::client_event_pacing::ClientEventPace,
-    event::Intent,
+    event::{EntryNumber, Intent, IntentId},
     io::{
         auth::pool::{AuthPool, Requester},
         connect::dial::DialerCalls,
@@ -113,8 +113,8 @@ impl Core {
             dispatcher_cell: DispatcherCell::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),
-            user: Intent::new(Intent::USER, ""),
-            connection: Intent::new(Intent::CONNECTION, ""),
+            user: Intent::new(IntentId::USER, ""),
+            connection: Intent::new(IntentId::CONNECTION, ""),
             options,
             config,
         })
@@ -139,7 +139,7 @@ impl Core {
         self.bindings.add(scope, registration.event(), registration.bound());
         // A handler that is bound inside a handler gets everything that follows there, including entries that were
         // delivered before.
-        let position = || if self.runs_handlers_here() { 0 } else { self.fan_out.position() };
+        let position = || if self.runs_handlers_here() { EntryNumber::default() } else { self.fan_out.position() };
         self.dispatcher_cell.bind(channel, registration, position);
         self.fan_out.handlers().wake();
     }
@@ -246,7 +246,7 @@ impl Core {
     }
 
     pub(super) fn is_current(&self, generation: Generation) -> bool {
-        self.driver.lock().session.is_current(generation)
+        self.driver.lock().session.is_current_generation(generation)
     }
 }
 

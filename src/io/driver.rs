@@ -119,7 +119,7 @@ impl Driver {
 
     /// Takes over a socket with an open WebSocket. The socket is closed if its generation is not the current one.
     pub fn install(&mut self, generation: Generation, web: WebSocket, now: Instant) -> TurnResult {
-        if self.session.is_current(generation) {
+        if self.session.is_current_generation(generation) {
             self.socket = Some(OpenSocket { generation, web, blocked: None, written: 0 });
         } else {
             self.closed.push(web);
@@ -136,7 +136,7 @@ impl Driver {
         // A message may end this connection.
         let each = |message: Message| {
             closed = feed_message(session, generation, message, now);
-            closed.is_none() && session.is_current(generation)
+            closed.is_none() && session.is_current_generation(generation)
         };
         let result = match incoming {
             Incoming::First => socket.web.begin(each),

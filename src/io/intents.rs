@@ -8,10 +8,10 @@ use std::{
 use crate::{
     Name,
     config::ChannelPlan,
-    delivery::CallId,
-    event::Intent,
+    delivery::SignInId,
+    event::{Intent, IntentId},
     io::guard::user_code,
-    session::{Input, IntentChange, OwnOptions, ReadyAuth},
+    session::{Input, IntentChange, OptionsVersion, OwnOptions, ReadyAuth},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -37,16 +37,17 @@ struct IntentTable {
     /// Every channel that a handle, a handler, a subscription or a queued event names.
     known: HashMap<Name, Weak<Intent>>,
     /// The active intents by id, which is the order in which the program named the channels.
-    active: BTreeMap<u64, Arc<Intent>>,
-    changed: BTreeMap<u64, IntentChange>,
+    active: BTreeMap<IntentId, Arc<Intent>>,
+    changed: BTreeMap<IntentId, IntentChange>,
     /// Calls to connect, to disconnect and to trigger, in their order.
     calls: Vec<Input<'static>>,
     /// The last call to sign in.
-    sign_in: Option<CallId>,
-    last_id: u64,
+    sign_in: Option<SignInId>,
+    /// The number of the channel that was named last.
+    last_number: u64,
     /// The options of active channels that have some of their own.
     own: HashMap<Name, NumberedOptions>,
-    last_options: u64,
+    last_options: OptionsVersion,
     /// The size of `known` at which it is swept.
     sweep_at: usize,
 }
@@ -58,8 +59,8 @@ impl Intents {
         if let Some(intent) = table.known.get(name).and_then(Weak::upgrade) {
             return intent;
         }
-        table.last_id += 1;
-        let intent = Intent::new(Intent::USER + table.last_id, name);
+        table.last_number += 1;
+        let intent = Intent::of_channel(table.last_number, name);
         table.sweep();
         table.known.insert(intent.name().clone(), Arc::downgrade(&intent));
         intent
@@ -75,8 +76,8 @@ impl Intents {
     pub fn activate_with(&self, intent: &Arc<Intent>, options: ChannelPlan) -> Posted<Option<NumberedOptions>> {
         let options = Arc::new(options);
         let mut table = self.table.lock();
-        table.last_options += 1;
-        let own = NumberedOptions { number: table.last_options, options };
+        table.last_options = table.last_options.next();
+        let own = NumberedOptions { version: table.last_options, options };
         let replaced = table.own.insert(intent.name().clone(), own);
         table.activate(self, intent, None).with(replaced)
     }
@@ -95,7 +96,7 @@ impl Intents {
     }
 
     /// Posts a call to sign in.
-    pub fn post_sign_in(&self, call: CallId) -> Posted<()> {
+    pub fn post_sign_in(&self, call: SignInId) -> Posted<()> {
         let mut table = self.table.lock();
         // The call with the highest id counts, in whatever order threads come here.
         table.sign_in = table.sign_in.max(Some(call));
@@ -188,9 +189,9 @@ pub(crate) struct Withdrawn {
     pub options: Vec<NumberedOptions>,
 }
 
-/// The options of one channel, with a number that distinguishes them from earlier ones.
+/// The options of one channel, with a version that distinguishes them from earlier ones.
 pub(crate) struct NumberedOptions {
-    number: u64,
+    version: OptionsVersion,
     options: Arc<ChannelPlan>,
 }
 
@@ -198,7 +199,7 @@ impl NumberedOptions {
     /// The part of the options that the session needs.
     fn summary(&self) -> OwnOptions {
         OwnOptions {
-            authorizer: self.options.can_authorize().then_some(self.number),
+            authorizer: self.options.can_authorize().then_some(self.version),
             has_decoder: self.options.decoder.is_some(),
         }
     }
@@ -252,7 +253,7 @@ mod tests {
         assert!(!intents.activate(&room, None).must_wake);
         let changed = changed(&intents);
         assert_eq!(changed.len(), 1);
-        assert!(changed[0].channel.epoch.is_active());
+        assert!(changed[0].channel.epoch.was_active());
         assert!(!intents.has_posted() && intents.take().is_empty());
     }
 
@@ -271,11 +272,11 @@ mod tests {
         for n in 0..=CHANGES_PER_TURN {
             let _ = intents.activate(&intents.intent(&format!("room-{n}")), None);
         }
-        let _ = intents.post_sign_in(CallId(1));
+        let _ = intents.post_sign_in(SignInId(1));
         assert!(intents.post_call(Input::ReconnectNow).must_wake);
         assert!(intents.has_posted());
         let taken = intents.take();
-        let [Input::ReconnectNow, Input::SignIn(CallId(1)), Input::IntentChanges(first), Input::IntentChanges(rest)] =
+        let [Input::ReconnectNow, Input::SignIn(SignInId(1)), Input::IntentChanges(first), Input::IntentChanges(rest)] =
             &taken[..]
         else {
             panic!("{taken:?}");

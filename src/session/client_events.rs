@@ -107,10 +107,10 @@ impl ClientEventQueue {
 
 impl ClientEvent {
     pub fn sent(&self) -> Sent {
-        Sent::ClientEvent { channel: self.channel.intent.name().clone(), event: self.name.clone(), size: self.size }
+        Sent::ClientEvent { channel: self.channel.name().clone(), event: self.name.clone(), size: self.size }
     }
 }
 
 fn not_subscribed(event: &ClientEvent) -> Error {
-    Error::NotSubscribed { channel: event.channel.intent.name().to_string() }
+    Error::NotSubscribed { channel: event.channel.name().to_string() }
 }

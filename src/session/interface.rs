@@ -6,8 +6,11 @@ use std::{
 };
 
 use crate::{
-    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth, delivery::CallId, event::Stamp,
-    protocol::auth_response, secret::Secret,
+    AuthRequest, ChannelAuth, ConnectPhase, Error, Name, UserAuth,
+    delivery::{ConnectId, SignInId},
+    event::Stamp,
+    protocol::auth_response,
+    secret::Secret,
 };
 
 /// The settings of the session, made from the configuration.
@@ -20,12 +23,28 @@ pub(crate) struct Settings {
     /// The time without a connection after which the state becomes `Unavailable`.
     pub unavailable_timeout: Duration,
     pub pong_timeout: Duration,
-    pub subscriptions: Rules,
+    pub subscriptions: SubscriptionSettings,
     pub reconnect: ReconnectPolicy,
     /// The maximum number of client events in any second; `None` for no limit.
     pub client_event_limit: Option<u32>,
     /// The maximum time that a client event waits to be sent.
     pub client_event_patience: Duration,
+}
+
+/// The settings of subscriptions, made from the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct SubscriptionSettings {
+    /// The maximum time for a subscription, from the request for its permission to the answer of the server. A sign-in
+    /// has the same maximum.
+    pub timeout: Duration,
+    /// Whether an authorizer is configured.
+    pub can_authorize: bool,
+    /// The maximum number of members of one channel.
+    pub max_members: usize,
+    /// The memory limit for the members of all channels.
+    pub max_member_bytes: usize,
+    /// Whether a decoder of the program makes text of decrypted data. Otherwise the data must be UTF-8.
+    pub has_decoder: bool,
 }
 
 /// When and how often to reconnect.
@@ -42,23 +61,23 @@ pub(crate) struct ReconnectPolicy {
 /// An input of the session.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
-    /// Connect, and give up if the first attempt fails. The call id names the waiting call, which gets the result of
+    /// Connect, and give up if the first attempt fails. The id names the waiting call, which gets the result of
     /// that attempt. The stamp marks the events of this connection, so that they can be distinguished from those of an
     /// earlier one.
-    ConnectOnce(Stamp, CallId),
+    ConnectOnce(Stamp, ConnectId),
     /// Connect, and keep trying by the reconnect policy.
-    ConnectForGood(Stamp, CallId),
+    ConnectForGood(Stamp, ConnectId),
     Disconnect,
     ReconnectNow,
     /// The program subscribed to or unsubscribed from these channels.
     IntentChanges(Vec<IntentChange>),
     /// The program called `sign_in`.
-    SignIn(CallId),
+    SignIn(SignInId),
     /// The program triggered a client event.
     Trigger(ClientEvent),
     /// An event of the socket of the given generation.
     Socket(Generation, FromSocket<'a>),
-    /// A permission has come, or the reason why there is none.
+    /// A request for a permission was answered.
     Answered(AuthAnswer),
     /// The deadline of the session has passed.
     Tick,
@@ -102,7 +121,14 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Generation(pub u64);
 
-/// Whether the intent of a channel still has the epoch that the session knows.
+impl Generation {
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// Whether the intent of a channel still has the epoch of this stamp. Calls of the program change intents during a turn,
+/// so the caller of the session answers this.
 pub(crate) type IsCurrent<'a> = &'a dyn Fn(&Stamp) -> bool;
 
 /// An output of the session.
@@ -125,7 +151,7 @@ pub(crate) enum Effect {
     Dial { generation: Generation, tls: bool, deadline: Instant },
     /// Stop the reader of this generation.
     StopReader(Generation),
-    /// Ask for these permissions, all for the current socket. There is at least one.
+    /// Make these requests for permissions, all for the current socket. There is at least one.
     Authorize(Vec<PendingAuth>),
 }
 
@@ -143,7 +169,7 @@ pub(crate) struct ClientEvent {
     pub triggered: Instant,
 }
 
-/// A change of the intent to have a channel. The stamp tells whether the intent is active.
+/// A change of the intent to have a channel. The epoch of the stamp says whether the intent is active.
 #[derive(Debug)]
 pub(crate) struct IntentChange {
     pub channel: Stamp,
@@ -154,9 +180,19 @@ pub(crate) struct IntentChange {
 /// A summary of the channel's own options, which replace those of the client.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct OwnOptions {
-    /// Identifies the authorizer of the channel, if it has one of its own. The number changes with the authorizer.
-    pub authorizer: Option<u64>,
+    /// The version of the options that have the channel's own authorizer, if it has one. It changes with the authorizer.
+    pub authorizer: Option<OptionsVersion>,
     pub has_decoder: bool,
+}
+
+/// Numbers the calls that gave a channel options of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OptionsVersion(u64);
+
+impl OptionsVersion {
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 }
 
 /// A permission that the program has obtained itself.
@@ -167,29 +203,38 @@ pub(crate) struct ReadyAuth {
     pub socket_id: Option<Arc<str>>,
 }
 
-/// Numbers the attempts to get a permission, so that a late answer to an earlier attempt is ignored.
+/// Numbers attempts, from 1, so that a late answer to an earlier attempt is ignored. Subscriptions and the sign-in count
+/// their own attempts each. Equal numbers cannot be confused, because every request names its subject, and every answer
+/// does too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct AttemptId(pub u64);
 
-/// A permission that the session waits for.
+impl AttemptId {
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// A request for a permission, from the session to the authorizers. The session waits for its [`AuthAnswer`].
 #[derive(Debug, Clone)]
 pub(crate) struct PendingAuth {
-    /// The socket that it is for.
+    /// The generation of the socket that the permission is for.
     pub generation: Generation,
     pub attempt: AttemptId,
     pub subject: AuthSubject,
 }
 
+/// The channel or the user that needs the permission.
 #[derive(Debug, Clone)]
 pub(crate) enum AuthSubject {
     Channel(AuthRequest),
-    /// The user of this socket signs in.
+    /// The user, who signs in on the socket with this id.
     User {
         socket_id: Arc<str>,
     },
 }
 
-/// The answer to a [`PendingAuth`].
+/// The answer to a [`PendingAuth`], with the numbers of the request.
 #[derive(Debug)]
 pub(crate) struct AuthAnswer {
     pub generation: Generation,
@@ -197,14 +242,16 @@ pub(crate) struct AuthAnswer {
     pub outcome: AuthOutcome,
 }
 
-/// A permission, or the reason why there is none. The constructors check the permission, so that the session does not (A5).
+/// The result of a request: the permission, or the reason why there is none. The constructors
+/// [`channel`](AuthOutcome::channel) and [`user`](AuthOutcome::user) check the permission, so that the session need not
+/// check it again (A5).
 #[derive(Debug)]
 pub(crate) enum AuthOutcome {
     Channel { channel: Name, auth: Result<ChannelAuth, Error> },
     User(Result<Proof, Error>),
 }
 
-/// A proof of the user's identity, and the id in it.
+/// A signed proof of the user's identity, with the user's id, which is a part of it.
 #[derive(Debug)]
 pub(crate) struct Proof {
     pub auth: UserAuth,
@@ -212,10 +259,12 @@ pub(crate) struct Proof {
 }
 
 impl PendingAuth {
+    /// The answer to this request.
     pub fn answered(self, outcome: AuthOutcome) -> AuthAnswer {
         AuthAnswer { generation: self.generation, attempt: self.attempt, outcome }
     }
 
+    /// The answer to this request, if there is no permission.
     pub fn failed(self, error: Error) -> AuthAnswer {
         let outcome = match &self.subject {
             AuthSubject::Channel(request) => AuthOutcome::Channel { channel: request.name().clone(), auth: Err(error) },
@@ -226,7 +275,7 @@ impl PendingAuth {
 }
 
 impl AuthSubject {
-    /// The request, for a channel.
+    /// The request that an authorizer of channels gets. `None` for a sign-in.
     pub fn request(&self) -> Option<&AuthRequest> {
         match self {
             Self::Channel(request) => Some(request),
@@ -234,20 +283,20 @@ impl AuthSubject {
         }
     }
 
-    /// The channel. `None` for a sign-in.
+    /// The name of the channel. `None` for a sign-in.
     pub fn channel(&self) -> Option<&str> {
         self.request().map(AuthRequest::channel)
     }
 }
 
 impl AuthOutcome {
-    /// The outcome for a channel, once its authorizer has given a permission.
+    /// The outcome for a channel whose authorizer has given this permission.
     pub fn channel(request: &AuthRequest, auth: ChannelAuth) -> Self {
         let channel = request.name().clone();
         Self::Channel { auth: checked(auth, &channel), channel }
     }
 
-    /// The outcome for the user, once the authenticator has given a proof.
+    /// The outcome for a user whose authenticator has given this proof.
     pub fn user(auth: UserAuth) -> Self {
         Self::User(match auth_response::user_of(&auth) {
             Ok(id) => Ok(Proof { auth, id }),
@@ -256,26 +305,12 @@ impl AuthOutcome {
     }
 }
 
-/// A permission that can be used for this channel.
+/// Returns the permission, if it has everything that the channel needs (A5).
 pub(crate) fn checked(auth: ChannelAuth, channel: &Name) -> Result<ChannelAuth, Error> {
     match auth_response::check_channel(&auth, channel) {
         Ok(()) => Ok(auth),
         Err(reason) => Err(Error::AuthMalformed { channel: Some(channel.to_string()), reason }),
     }
-}
-
-/// The settings of subscriptions, made from the configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct Rules {
-    /// The maximum time for a subscription: for its authorization and for the answer of the server.
-    pub timeout: Duration,
-    /// Whether an authorizer is configured.
-    pub can_authorize: bool,
-    pub max_members: usize,
-    /// The memory limit for the members of all channels.
-    pub max_member_bytes: usize,
-    /// Whether a decoder of the program makes text of decrypted data. Otherwise the data must be UTF-8.
-    pub has_decoder: bool,
 }
 
 /// The earliest of these times.

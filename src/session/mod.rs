@@ -26,7 +26,7 @@ mod transitions;
 pub(crate) use interface::AttemptId;
 pub(crate) use interface::{
     AuthAnswer, AuthOutcome, AuthSubject, ClientEvent, Effect, Ending, FromSocket, Generation, Input, IntentChange,
-    Output, OwnOptions, PendingAuth, ReadyAuth, ReconnectPolicy, Rules, Settings,
+    OptionsVersion, Output, OwnOptions, PendingAuth, ReadyAuth, ReconnectPolicy, Settings, SubscriptionSettings,
 };
 
 pub(crate) use state::Session;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Error, Name, UserAuth,
-    delivery::{CallId, UserOutcome},
+    delivery::{SignInId, UserOutcome},
     protocol::frame::Outgoing,
     session::interface::{AttemptId, Proof},
 };
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct SignIn {
     state: SignInState,
     /// The last call to sign in.
-    call: CallId,
+    call: SignInId,
     /// The last request to the authenticator.
     attempt: AttemptId,
     timeout: Duration,
@@ -53,7 +53,7 @@ impl SignIn {
     pub fn new(timeout: Duration) -> Self {
         Self {
             state: SignInState::Out,
-            call: CallId::default(),
+            call: SignInId::default(),
             attempt: AttemptId::default(),
             timeout,
             maybe_refused: None,
@@ -62,7 +62,7 @@ impl SignIn {
     }
 
     /// The program calls `sign_in`. Returns true if a request to the authenticator is to be made.
-    pub fn begin(&mut self, call: CallId, connected: bool, now: Instant) -> bool {
+    pub fn begin(&mut self, call: SignInId, connected: bool, now: Instant) -> bool {
         self.call = call;
         let begins = matches!(self.state, SignInState::Out | SignInState::Failed);
         if begins && connected {
@@ -84,7 +84,7 @@ impl SignIn {
     }
 
     fn begin_attempt(&mut self, now: Instant) {
-        self.attempt.0 += 1;
+        self.attempt = self.attempt.next();
         self.state = SignInState::Authenticating { deadline: now + self.timeout };
     }
 
@@ -250,7 +250,7 @@ impl SignIn {
     }
 
     /// Whether the sign-in begins with the next connection.
-    pub fn is_wanted(&self) -> bool {
+    pub fn waits_for_connection(&self) -> bool {
         matches!(self.state, SignInState::Wanted)
     }
 
@@ -259,7 +259,7 @@ impl SignIn {
     }
 
     /// The outcome, as the answer to the last call.
-    pub fn answer_call(&self, outcome: UserOutcome) -> (CallId, UserOutcome) {
+    pub fn answer_call(&self, outcome: UserOutcome) -> (SignInId, UserOutcome) {
         (self.call, outcome)
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
-    delivery::{CallId, Counters, Delivery, SnapshotUpdate, client_event_pacing::PaceNote},
+    delivery::{ConnectId, Counters, Delivery, SnapshotUpdate, client_event_pacing::PaceNote},
     event::{Batch, Stamp},
     secret::Secret,
 };
@@ -48,7 +48,7 @@ pub(crate) struct Session {
     pub(super) socket_id: Arc<str>,
     pub(super) connection: Option<Stamp>,
     /// The calls that wait for the result of the current attempt.
-    pub(super) waiting: Vec<CallId>,
+    pub(super) waiting: Vec<ConnectId>,
     pub(super) batch: Batch,
     pub(super) update: SnapshotUpdate,
     pub(super) counters: Counters,
@@ -107,7 +107,7 @@ impl Session {
             }
             Input::SignIn(call) => self.sign_in(call, now),
             Input::Trigger(event) => self.trigger(event),
-            Input::Socket(generation, event) if self.is_current(generation) => {
+            Input::Socket(generation, event) if self.is_current_generation(generation) => {
                 self.socket(event, now);
             }
             Input::Socket(..) => {}
@@ -210,7 +210,7 @@ impl Session {
     }
 
     /// Whether this is the generation of the current socket.
-    pub fn is_current(&self, generation: Generation) -> bool {
+    pub fn is_current_generation(&self, generation: Generation) -> bool {
         self.phase.generation() == Some(generation)
     }
 
@@ -224,6 +224,12 @@ impl Session {
     pub fn is_empty(&self) -> bool {
         let is_done = self.to_close.is_empty() && !self.to_dial && self.waiting.is_empty();
         is_done && self.subscriptions.is_empty() && self.client_events.is_empty() && self.unanswered.is_empty()
+    }
+
+    /// Whether the memory budgets count exactly the memory that is reserved (D3).
+    #[cfg(any(fuzzing, test))]
+    pub fn budgets_are_exact(&self) -> bool {
+        self.subscriptions.budgets_are_exact()
     }
 
     /// The caller has seen the channel subscribed. If that changes before the event is sent, an error is reported (T1).

@@ -8,9 +8,11 @@ use std::{
 
 use crate::{
     ConnectPhase, Reconnect,
-    delivery::{CallId, Delivery, client_event_pacing::ClientEventPace},
-    event::{Intent, Stamp},
-    session::{Effect, Ending, FromSocket, Generation, Input, IntentChange, Output, Rules, Session, Settings},
+    delivery::{ConnectId, Delivery, SignInId, client_event_pacing::ClientEventPace},
+    event::{Intent, IntentId, Stamp},
+    session::{
+        Effect, Ending, FromSocket, Generation, Input, IntentChange, Output, Session, Settings, SubscriptionSettings,
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,7 +50,9 @@ pub(crate) struct SessionDriver<O> {
     /// The generation of the last dial, and of the dial before it.
     pub generation: Generation,
     pub previous_generation: Generation,
-    calls: CallId,
+    /// The last calls to connect and to sign in.
+    connect: ConnectId,
+    sign_in: SignInId,
     /// The pace of client events, as the threads see it that trigger them.
     pace: ClientEventPace,
     /// The socket accepts no more bytes. The session's messages stay in the session.
@@ -64,15 +68,15 @@ pub(crate) fn settings() -> Settings {
         activity_timeout_override: None,
         unavailable_timeout: 10 * SECOND,
         pong_timeout: 30 * SECOND,
-        subscriptions: rules(),
+        subscriptions: subscription_settings(),
         reconnect: Reconnect::default().policy(),
         client_event_limit: Some(10),
         client_event_patience: 2 * SECOND,
     }
 }
 
-pub(crate) fn rules() -> Rules {
-    Rules {
+pub(crate) fn subscription_settings() -> SubscriptionSettings {
+    SubscriptionSettings {
         timeout: 30 * SECOND,
         can_authorize: true,
         max_members: 100,
@@ -84,7 +88,7 @@ pub(crate) fn rules() -> Rules {
 impl<O: Observer> SessionDriver<O> {
     /// The seed decides about the random delays.
     pub fn observed_by(observer: O, settings: Settings, seed: u64) -> Self {
-        let client = Intent::new(Intent::CONNECTION, "");
+        let client = Intent::new(IntentId::CONNECTION, "");
         client.activate();
         Self {
             pace: ClientEventPace::new(settings.client_event_limit, settings.client_event_patience),
@@ -93,7 +97,8 @@ impl<O: Observer> SessionDriver<O> {
             client,
             generation: Generation::default(),
             previous_generation: Generation::default(),
-            calls: CallId::default(),
+            connect: ConnectId::default(),
+            sign_in: SignInId::default(),
             is_blocked: false,
             observer,
         }
@@ -106,24 +111,28 @@ impl<O: Observer> SessionDriver<O> {
     }
 
     pub fn connect_background(&mut self) -> &mut Self {
-        let (intent, call) = (self.client.stamp(), self.call());
+        let (intent, call) = (self.client.stamp(), self.issue_connect_id());
         self.input(Input::ConnectForGood(intent, call))
     }
 
     pub fn connect_once(&mut self) -> &mut Self {
-        let (intent, call) = (self.client.stamp(), self.call());
+        let (intent, call) = (self.client.stamp(), self.issue_connect_id());
         self.input(Input::ConnectOnce(intent, call))
     }
 
-    /// The id of a new call.
-    pub fn call(&mut self) -> CallId {
-        self.calls = self.calls.next();
-        self.calls
+    pub fn sign_in(&mut self) -> &mut Self {
+        self.sign_in = self.sign_in.next();
+        self.input(Input::SignIn(self.sign_in))
     }
 
-    /// The id of the next call.
-    pub fn next_call(&self) -> CallId {
-        self.calls.next()
+    fn issue_connect_id(&mut self) -> ConnectId {
+        self.connect = self.connect.next();
+        self.connect
+    }
+
+    /// The id of the next call to connect.
+    pub fn next_connect_id(&self) -> ConnectId {
+        self.connect.next()
     }
 
     /// The pace of client events, with all changes that the session has made.
@@ -157,7 +166,7 @@ impl<O: Observer> SessionDriver<O> {
     pub fn receive_burst(&mut self, texts: &[&str], ending: Option<Ending>) -> &mut Self {
         let generation = self.generation;
         for text in texts {
-            if !self.session.is_current(generation) {
+            if !self.session.is_current_generation(generation) {
                 break;
             }
             self.session.handle(Input::Socket(generation, FromSocket::Text(text)), self.now);
@@ -213,6 +222,7 @@ impl<O: Observer> SessionDriver<O> {
             self.observer.delivery(delivery);
         }
         assert!(self.next_output().is_none(), "an output is pending after the turn");
+        assert!(self.session.budgets_are_exact(), "D3: a memory budget has lost or won bytes");
         match self.observer.changed_meanwhile() {
             changes if changes.is_empty() => self,
             changes => self.input(Input::IntentChanges(changes)),

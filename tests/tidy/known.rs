@@ -9,10 +9,9 @@ pub(crate) const CROWDED_FOLDERS: [(&str, &str); 4] = [
 ];
 
 /// Files of fewer than 60 lines that are a concept of their own.
-pub(crate) const SMALL_CONCEPTS: [(&str, &str); 14] = [
+pub(crate) const SMALL_CONCEPTS: [(&str, &str); 13] = [
     ("capi/client/users.rs", "functions of the signed-in user"),
     ("connection_state.rs", "the states of the connection"),
-    ("delivery/permit.rs", "a limit for concurrent holders"),
     ("error/names.rs", "names of options in the texts of errors"),
     ("event/sender.rs", "the public trait of senders"),
     ("io/dispatch/remaining.rs", "the rest of a budget for handlers"),

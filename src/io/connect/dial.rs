@@ -19,11 +19,10 @@ use super::{
 use crate::{
     ConnectPhase, Error, ProxyProblem, Source,
     config::{ByteStream, DialRequest, Dialer, Endpoint, Plan, Proxy, Scheme, address, without_zone},
-    delivery::permit::Permit,
     io::{
         guard::{
             fork::ForkGuard,
-            user_code::{self, CallContext, UserCodeError},
+            user_code::{self, CallContext, Permit, UserCodeError},
         },
         transport::{
             Transport,

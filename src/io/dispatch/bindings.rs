@@ -3,15 +3,17 @@
 use std::{collections::HashMap, sync::Weak};
 
 use super::handlers::Bound;
-use crate::sync::{Mutex, atomic::AtomicBool};
+use crate::{
+    event::IntentId,
+    sync::{Mutex, atomic::AtomicBool},
+};
 
 /// The handle that a handler was registered on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Scope {
     Client,
     User,
-    /// The channel with this number.
-    Channel(u64),
+    Channel(IntentId),
 }
 
 /// The handlers of all handles. It does not keep them alive.
@@ -94,7 +96,7 @@ mod tests {
         bindings.add(Scope::Client, Some("a"), &named);
         bindings.add(Scope::Client, Some("b"), &other);
         bindings.add(Scope::Client, None, &all);
-        bindings.add(Scope::Channel(7), Some("a"), &elsewhere);
+        bindings.add(Scope::Channel(IntentId::of_channel(7)), Some("a"), &elsewhere);
         let bound = || [&named, &other, &all, &elsewhere].map(Bound::holds);
         bindings.end_event(Scope::Client, "a");
         assert_eq!(bound(), [false, true, true, true]);
@@ -110,7 +112,7 @@ mod tests {
         bindings.add(Scope::User, None, &kept);
         for id in 0..10_000 {
             bindings.add(Scope::User, Some("e"), &Bound::new());
-            bindings.add(Scope::Channel(id), Some("e"), &Bound::new());
+            bindings.add(Scope::Channel(IntentId::of_channel(id)), Some("e"), &Bound::new());
         }
         assert!(bindings.0.lock().len < 100 && bindings.0.lock().by_scope.len() < 100);
         bindings.end_all(Scope::User);

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     ConnectionState, Error, Event, Notification, NotificationKind,
-    delivery::memory_budget::{MemoryBudget, Reservation},
-    event::Intent,
+    delivery::memory_budget::{DISPATCHER_BYTES, MemoryBudget, Reservation},
+    event::{EntryNumber, Intent, IntentId},
     io::{
         guard::{reentrancy::ReentrancyGuard, user_code},
         queues::{
@@ -44,21 +44,21 @@ pub(crate) struct DispatcherCell {
 /// A handler whose position the dispatcher has not reached.
 struct NewHandler {
     /// The number of the first entry for it.
-    position: u64,
+    position: EntryNumber,
     channel: Option<Arc<Intent>>,
     registration: Registration,
 }
 
 pub(crate) struct Dispatcher {
     client: Handlers,
-    channels: HashMap<u64, Channel>,
+    channels: HashMap<IntentId, Channel>,
     /// Sorted by position.
     new: VecDeque<NewHandler>,
     /// The number after that of the last entry that was handled.
-    position: u64,
+    position: EntryNumber,
     /// The confirmations of current subscriptions that handlers have got. A handler that is bound later gets them at
     /// once (S4).
-    subscribed: HashMap<u64, Confirmation>,
+    subscribed: HashMap<IntentId, Confirmation>,
     /// `subscribed` is swept when it has grown to this.
     sweep_at: usize,
     budget: MemoryBudget,
@@ -68,7 +68,7 @@ pub(crate) struct Dispatcher {
 /// data, the confirmation is kept without it.
 struct Confirmation {
     event: Event,
-    _reservation: Reservation,
+    reservation: Reservation,
 }
 
 struct Channel {
@@ -92,7 +92,12 @@ impl Default for DispatcherCell {
 impl DispatcherCell {
     /// Leaves a handler for the dispatcher. The position is read here, under the lock of the inbox, so that the inbox
     /// is sorted by position.
-    pub fn bind(&self, channel: Option<Arc<Intent>>, registration: Registration, position: impl FnOnce() -> u64) {
+    pub fn bind(
+        &self,
+        channel: Option<Arc<Intent>>,
+        registration: Registration,
+        position: impl FnOnce() -> EntryNumber,
+    ) {
         let mut inbox = self.inbox.lock();
         inbox.push(NewHandler { position: position(), channel, registration });
         drop(inbox);
@@ -149,10 +154,10 @@ impl Dispatcher {
             client: Handlers::default(),
             channels: HashMap::new(),
             new: VecDeque::new(),
-            position: 0,
+            position: EntryNumber::default(),
             subscribed: HashMap::new(),
             sweep_at: 0,
-            budget: MemoryBudget::of_dispatcher(),
+            budget: MemoryBudget::of(DISPATCHER_BYTES),
         }
     }
 
@@ -202,7 +207,7 @@ impl Dispatcher {
                 Step::Entry(index) => {
                     event.set_index(index);
                     let is_wanted = self.wanted_entry(context, &event, &mut effects);
-                    self.position = self.position.max(segment.batch().number(index) + 1);
+                    self.position = self.position.max(segment.batch().number(index).next());
                     is_wanted
                 }
                 Step::Lost(count) => {
@@ -284,7 +289,7 @@ impl Dispatcher {
     fn remember(&mut self, event: &Event, notice: &Notification) {
         if let Notification::ConnectionStateChange(change) = notice {
             if change.current != ConnectionState::Connected {
-                self.subscribed.clear();
+                self.keep_confirmations(|_| false);
             }
         } else if notice.kind() == NotificationKind::SubscriptionSucceeded {
             self.remember_confirmation(event);
@@ -295,12 +300,23 @@ impl Dispatcher {
     fn remember_confirmation(&mut self, confirmation: &Event) {
         let Some(intent) = confirmation.intent() else { return };
         if self.subscribed.len() >= self.sweep_at {
-            self.subscribed.retain(|_, confirmation| confirmation.event.is_wanted());
+            self.keep_confirmations(Event::is_wanted);
             self.sweep_at = 2 * self.subscribed.len() + 16;
         }
-        // First, because the earlier confirmation gives back its memory.
-        self.subscribed.remove(&intent.id());
-        self.subscribed.insert(intent.id(), Confirmation::within(&self.budget, confirmation));
+        if let Some(earlier) = self.subscribed.remove(&intent.id()) {
+            self.budget.release(earlier.reservation);
+        }
+        self.subscribed.insert(intent.id(), Confirmation::within(&mut self.budget, confirmation));
+    }
+
+    fn keep_confirmations(&mut self, is_kept: impl Fn(&Event) -> bool) {
+        self.subscribed.retain(|_, confirmation| {
+            let is_kept = is_kept(&confirmation.event);
+            if !is_kept {
+                self.budget.release(std::mem::take(&mut confirmation.reservation));
+            }
+            is_kept
+        });
     }
 
     fn must_receive(&self, context: &DispatchContext<'_>) -> bool {
@@ -391,7 +407,7 @@ impl Dispatcher {
 
     /// Repeats the confirmations of current subscriptions to a new handler (S4).
     fn catch_up(&self, channel: Option<&Intent>, registration: &mut Registration, effects: &mut HandlerEffects) {
-        let of_channel = |id: &u64| channel.is_none_or(|intent| intent.id() == *id);
+        let of_channel = |id: &IntentId| channel.is_none_or(|intent| intent.id() == *id);
         let mut known: Vec<_> = self.subscribed.iter().filter(|(id, _)| of_channel(id)).collect();
         known.sort_unstable_by_key(|(id, _)| **id);
         for (_, confirmation) in known.into_iter().filter(|(_, confirmation)| confirmation.event.is_wanted()) {
@@ -401,10 +417,11 @@ impl Dispatcher {
 }
 
 impl Confirmation {
-    fn within(budget: &MemoryBudget, event: &Event) -> Self {
-        let mut reservation = budget.reservation();
-        let event = if reservation.resize(event.data().len()) { event.alone() } else { event.without_data() };
-        Self { event, _reservation: reservation }
+    fn within(budget: &mut MemoryBudget, event: &Event) -> Self {
+        match budget.reserve(event.data().len()) {
+            Some(reservation) => Self { event: event.alone(), reservation },
+            None => Self { event: event.without_data(), reservation: Reservation::default() },
+        }
     }
 }
 
@@ -418,5 +435,39 @@ fn finish(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
             log::error!("{}", error.redacted());
         }
         context.fan_out.report(error);
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::{
+        SubscriptionSucceeded,
+        event::{Batch, ChannelSlot},
+    };
+
+    fn confirmation(channel: &Arc<Intent>, data: &str) -> Event {
+        let mut batch = Batch::default();
+        let slot = batch.slot_of(&channel.stamp(), &mut ChannelSlot::default());
+        let succeeded = SubscriptionSucceeded { channel: channel.name().clone(), resubscribed: false, gap: None };
+        batch.push_subscription_succeeded(slot, data, succeeded);
+        Event::new(Arc::new(batch), 0)
+    }
+
+    #[test]
+    fn d3_confirmations_that_are_dropped_return_their_memory() {
+        let mut dispatcher = Dispatcher::new();
+        let rooms = [1, 2].map(|number| Intent::of_channel(number, "room"));
+        for room in rooms.iter().cycle().take(4) {
+            dispatcher.remember_confirmation(&confirmation(room, "12345"));
+        }
+        assert_eq!(dispatcher.budget.reserved(), 10, "a later confirmation replaces the earlier one");
+        dispatcher.remember_confirmation(&confirmation(&rooms[0], &"x".repeat(DISPATCHER_BYTES)));
+        assert_eq!(dispatcher.budget.reserved(), 5, "data that does not fit is not kept");
+        rooms[1].activate();
+        dispatcher.keep_confirmations(Event::is_wanted);
+        assert_eq!((dispatcher.budget.reserved(), dispatcher.subscribed.len()), (0, 1));
+        dispatcher.keep_confirmations(|_| false);
+        assert!(dispatcher.subscribed.is_empty());
     }
 }

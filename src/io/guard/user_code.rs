@@ -33,7 +33,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::{fork::ForkGuard, reentrancy::ReentrancyGuard};
 use crate::sync::{
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
     thread_local,
 };
 
@@ -132,6 +132,26 @@ impl Drop for BusyGuard {
     }
 }
 
+/// A permit for one of the calls that run at the same time. Dropping it returns it. Closures that never return keep
+/// theirs, so they do not pile up.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<AtomicUsize>);
+
+impl Permit {
+    /// Takes one of `limit` permits; `None` if all are taken.
+    pub fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        let update = |count: usize| (count < limit).then_some(count + 1);
+        taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update).ok()?;
+        Some(Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
@@ -173,5 +193,14 @@ mod tests {
         assert!(!flag.is_set());
         let _ = call(context(), "a closure", || panic!("on purpose"));
         assert!(!flag.is_set());
+    }
+
+    #[test]
+    fn a_dropped_permit_can_be_taken_again() {
+        let taken = Arc::default();
+        let first = Permit::take(&taken, 1);
+        assert!(first.is_some() && Permit::take(&taken, 1).is_none());
+        drop(first);
+        assert!(Permit::take(&taken, 1).is_some());
     }
 }

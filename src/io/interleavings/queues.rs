@@ -9,12 +9,12 @@ use super::{delivery, explore};
 use crate::{
     Config, ConnectionState, Error, Notification, Overflow,
     delivery::{
-        CallId, SnapshotUpdate,
+        ConnectId, SnapshotUpdate,
         client_event_pacing::{ClientEventPace, PaceNote},
-        permit::Permit,
     },
     event::{Batch, Intent},
     io::{
+        guard::user_code::Permit,
         queues::{
             fan_out::FanOut,
             queue::{Item, PopError, Queue, QueueOptions},
@@ -230,7 +230,7 @@ fn c4_every_waiting_call_gets_its_outcome() {
     });
 }
 
-fn finish(snapshot: &Snapshot, call: CallId, outcome: Result<(), Arc<Error>>) {
+fn finish(snapshot: &Snapshot, call: ConnectId, outcome: Result<(), Arc<Error>>) {
     let update =
         SnapshotUpdate { accepted_call: Some(call), outcomes: vec![(call, outcome)], ..SnapshotUpdate::default() };
     deliver_update(snapshot, &update);
@@ -242,7 +242,7 @@ fn s3_a_call_that_waits_for_a_withdrawn_subscription_returns() {
         model::let_deadlines_come(false);
         let snapshot = Arc::new(Snapshot::default());
         connected(&snapshot);
-        let room = Intent::new(2, "room");
+        let room = Intent::of_channel(2, "room");
         room.activate();
         let waiting = {
             let (snapshot, room) = (Arc::clone(&snapshot), Arc::clone(&room));

@@ -10,7 +10,7 @@ use crate::{
     Error, Notification,
     config::{ClientOptions, Overflow},
     delivery::Delivery,
-    event::Batch,
+    event::{Batch, EntryNumber},
     io::{
         guard::{
             fork::ForkGuard,
@@ -124,8 +124,8 @@ impl FanOut {
     }
 
     /// The number of the first entry for a handler that is bound now.
-    pub fn position(&self) -> u64 {
-        self.next_number.load(Ordering::SeqCst)
+    pub fn position(&self) -> EntryNumber {
+        EntryNumber(self.next_number.load(Ordering::SeqCst))
     }
 
     /// Delivers the posted batches, in order. When it returns, this thread or another has delivered all batches that
@@ -167,7 +167,7 @@ impl FanOut {
     /// Gives the entries of a batch their numbers.
     fn numbered(&self, batch: Batch) -> Batch {
         let number = self.next_number.fetch_add(batch.len() as u64, Ordering::SeqCst);
-        batch.with_number(number)
+        batch.with_number(EntryNumber(number))
     }
 
     /// Makes the keys of the staged batches of a queue, and wakes its consumer.

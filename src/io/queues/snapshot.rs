@@ -10,8 +10,8 @@ use std::{
 use super::snapshot_state::{ChannelState, Channels, UserState};
 use crate::{
     ConnectionState, Error, Name, Notification, NotificationKind,
-    delivery::{CallId, Counters, LastClose, SnapshotUpdate, UserOutcome},
-    event::{Batch, Epoch, Intent},
+    delivery::{ConnectId, Counters, LastClose, SignInId, SnapshotUpdate, UserOutcome},
+    event::{Batch, Epoch, Intent, IntentId},
     sync::{Condvar, Mutex, MutexGuard},
 };
 
@@ -34,11 +34,11 @@ struct SnapshotState {
     socket_id: Option<Arc<str>>,
     /// The last call to connect, and the last one that the session has accepted. While they differ, the connection
     /// state is older than the last call.
-    last_call: CallId,
-    accepted_call: CallId,
+    last_call: ConnectId,
+    accepted_call: ConnectId,
     /// The results for waiting calls.
-    outcomes: HashMap<CallId, Result<(), Arc<Error>>>,
-    subscriptions: HashMap<u64, Subscription>,
+    outcomes: HashMap<ConnectId, Result<(), Arc<Error>>>,
+    subscriptions: HashMap<IntentId, Subscription>,
     channels: Channels,
     user: UserState,
     counters: Counters,
@@ -82,7 +82,7 @@ impl Snapshot {
             } else {
                 continue;
             };
-            current.subscriptions.insert(channel.intent.id(), Subscription { epoch: channel.epoch, outcome });
+            current.subscriptions.insert(channel.id(), Subscription { epoch: channel.epoch, outcome });
         }
         current.channels.apply(batch);
         current.user.apply(update);
@@ -124,7 +124,7 @@ impl Snapshot {
     }
 
     /// Issues the id of another call to connect. The caller posts the call under the same lock.
-    pub fn issue_call_id(&self) -> CallId {
+    pub fn issue_call_id(&self) -> ConnectId {
         let mut current = self.current.lock();
         current.last_call = current.last_call.next();
         current.last_call
@@ -137,7 +137,7 @@ impl Snapshot {
     }
 
     /// Waits for the result of the attempt that this call has started.
-    pub fn wait_for_outcome(&self, call: CallId) -> Result<(), Error> {
+    pub fn wait_for_outcome(&self, call: ConnectId) -> Result<(), Error> {
         let mut current = self.current.lock();
         loop {
             if let Some(outcome) = current.outcomes.remove(&call) {
@@ -257,7 +257,7 @@ impl Snapshot {
     }
 
     /// Issues the id of another call to sign in. Of the posted calls, the one with the highest id counts.
-    pub fn issue_sign_in(&self) -> CallId {
+    pub fn issue_sign_in(&self) -> SignInId {
         self.current.lock().user.issue_call_id()
     }
 

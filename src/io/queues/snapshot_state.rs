@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use crate::{
     Member, Name, Notification,
-    delivery::{CallId, SnapshotUpdate, UserOutcome},
-    event::{Batch, Members, MembersChange},
+    delivery::{SignInId, SnapshotUpdate, UserOutcome},
+    event::{Batch, IntentId, Members, MembersChange},
 };
 
 /// The state of each channel, by the id of its intent.
 #[derive(Default)]
-pub(crate) struct Channels(HashMap<u64, ChannelState>);
+pub(crate) struct Channels(HashMap<IntentId, ChannelState>);
 
 #[derive(Default)]
 pub(crate) struct ChannelState {
@@ -43,16 +43,16 @@ impl Channels {
         }
         for (channel, notice) in batch.notices_of_channels() {
             if let Notification::SubscriptionCount(count) = notice {
-                self.0.entry(channel.intent.id()).or_default().subscription_count = Some(count.count);
+                self.0.entry(channel.id()).or_default().subscription_count = Some(count.count);
             }
         }
     }
 
-    pub fn get(&self, id: u64) -> Option<&ChannelState> {
+    pub fn get(&self, id: IntentId) -> Option<&ChannelState> {
         self.0.get(&id)
     }
 
-    pub fn forget(&mut self, id: u64) {
+    pub fn forget(&mut self, id: IntentId) {
         self.0.remove(&id);
     }
 }
@@ -61,8 +61,8 @@ impl Channels {
 #[derive(Default)]
 pub(crate) struct UserState {
     /// The last call, and the call that `outcome` answers.
-    last_call: CallId,
-    answered: CallId,
+    last_call: SignInId,
+    answered: SignInId,
     outcome: UserOutcome,
 }
 
@@ -74,7 +74,7 @@ impl UserState {
         }
     }
 
-    pub fn issue_call_id(&mut self) -> CallId {
+    pub fn issue_call_id(&mut self) -> SignInId {
         self.last_call = self.last_call.next();
         self.last_call
     }

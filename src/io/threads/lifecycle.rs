@@ -9,7 +9,7 @@ use std::{
 use super::heartbeat;
 use crate::{
     ConnectionState, Error,
-    delivery::CallId,
+    delivery::ConnectId,
     event::Stamp,
     io::{
         core::{Core, Threads},
@@ -44,7 +44,7 @@ impl Core {
 
     /// Starts the threads that do not run, and posts the call. If a thread cannot be started, no call is posted, and
     /// the other thread ends by itself.
-    fn start(self: &Arc<Self>, input: impl FnOnce(Stamp, CallId) -> Input<'static>) -> Result<CallId, Error> {
+    fn start(self: &Arc<Self>, input: impl FnOnce(Stamp, ConnectId) -> Input<'static>) -> Result<ConnectId, Error> {
         let plan = self.plan()?;
         self.connector.check(&plan.tls)?;
         let mut threads = self.threads.lock();

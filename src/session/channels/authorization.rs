@@ -67,21 +67,19 @@ impl Subscriptions {
         let malformed = |reason| Error::AuthMalformed { channel: Some(name.to_string()), reason };
         let checked = answer.and_then(|auth| {
             let names_user = names_user(kind, &auth).map_err(malformed)?;
-            let kept = Permission::within(&self.budget, auth);
-            let kept =
-                kept.ok_or_else(|| malformed("is too large for the memory that is left for permissions".to_owned()))?;
-            Ok((kept, names_user))
+            if !names_user && matches!(user, User::SignedOut) {
+                return Err(malformed("needs `channel_data`, because no user is signed in".to_owned()));
+            }
+            let permission = Permission::within(&mut self.budgets.data, auth);
+            let too_large = || malformed("is too large for the memory that is left for permissions".to_owned());
+            Ok((permission.ok_or_else(too_large)?, names_user))
         });
-        match (checked, user) {
-            (Err(error), _) => {
+        match checked {
+            Err(error) => {
                 self.fail(name, "", error, batch);
             }
-            (Ok((_, false)), User::SignedOut) => {
-                let error = malformed("needs `channel_data`, because no user is signed in".to_owned());
-                self.fail(name, "", error, batch);
-            }
-            (Ok((permission, names_user)), user) => {
-                subscription.permission = Some(permission);
+            Ok((permission, names_user)) => {
+                subscription.keep_permission(permission, &mut self.budgets.data);
                 let waits = !names_user && matches!(user, User::Pending);
                 subscription.progress =
                     if waits { Progress::AwaitingUser(attempt) } else { Progress::Authorized(attempt) };
@@ -98,14 +96,14 @@ impl Subscriptions {
             .by_name
             .values()
             .filter_map(|subscription| match subscription.progress {
-                Progress::AwaitingUser(attempt) => Some((subscription.channel.intent.name().clone(), attempt)),
+                Progress::AwaitingUser(attempt) => Some((subscription.channel.name().clone(), attempt)),
                 _ => None,
             })
             .collect();
         for (name, attempt) in waiting {
-            let permission = self.by_name.get_mut(&name).and_then(|subscription| subscription.permission.take());
-            if let Some(permission) = permission {
-                self.authorized(&name, attempt, Ok(permission.auth), user, batch);
+            let Some(subscription) = self.by_name.get_mut(&name) else { continue };
+            if let Some(auth) = subscription.take_permission(&mut self.budgets.data) {
+                self.authorized(&name, attempt, Ok(auth), user, batch);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Events on subscribed channels.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use super::{
     channel_key::{ChannelKey, DecryptOutcome, EncryptedEvent},
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     ChannelAuth, DecryptionError, Error, MemberChange, Name, Notification, SubscriptionCount,
+    delivery::memory_budget::MemoryBudget,
     event::{Batch, ChannelSlot, MembersChange},
     protocol::{
         frame::{Data, Frame},
@@ -19,20 +20,20 @@ use crate::{
     session::interface::AttemptId,
 };
 
-impl Subscriptions {
-    /// A subscription that may get events. Servers send to a user from the sign-in on, so the channel of the user need
-    /// not be confirmed (A8).
-    fn subscribed(&mut self, channel: &str) -> Option<&mut Subscription> {
-        self.by_name.get_mut(channel).filter(|subscription| match subscription.progress {
-            Progress::Subscribed => true,
-            Progress::Wanted | Progress::HeldBack | Progress::Requested(_) => subscription.is_user_channel(),
-            _ => false,
-        })
-    }
+/// A subscription that may get events. Servers send to a user from the sign-in on, so the channel of the user need not
+/// be confirmed (A8).
+fn subscribed<'a>(by_name: &'a mut HashMap<Name, Subscription>, channel: &str) -> Option<&'a mut Subscription> {
+    by_name.get_mut(channel).filter(|subscription| match subscription.progress {
+        Progress::Subscribed => true,
+        Progress::Wanted | Progress::HeldBack | Progress::Requested(_) => subscription.is_user_channel(),
+        _ => false,
+    })
+}
 
+impl Subscriptions {
     /// Adds an application event to the batch. Returns false if its channel is not subscribed.
     pub fn event(&mut self, channel: &str, frame: &Frame<'_>, batch: &mut Batch, now: Instant) -> bool {
-        let Some(subscription) = self.subscribed(channel) else { return false };
+        let Some(subscription) = subscribed(&mut self.by_name, channel) else { return false };
         let slot = subscription.slot_in(batch);
         if subscription.kind.is_encrypted() {
             self.encrypted_event(channel, frame, slot, batch, now);
@@ -58,28 +59,30 @@ impl Subscriptions {
             envelope: frame.data.text().into_owned(),
         };
         let (name, user_id) = (event.name.clone(), event.user_id.clone());
-        let has_common_decoder = self.rules.has_decoder;
-        let Some(subscription) = self.subscribed(channel) else { return };
+        let has_common_decoder = self.settings.has_decoder;
+        let Some(subscription) = subscribed(&mut self.by_name, channel) else { return };
         let has_decoder = has_common_decoder || subscription.own.has_decoder;
         let Some(channel_key) = &mut subscription.channel_key else { return };
-        match channel_key.decrypt(event, now) {
+        match channel_key.decrypt(event, &mut self.budgets.data, now) {
             DecryptOutcome::Plain(plain) => deliver(slot, &name, user_id.as_deref(), Ok(plain), has_decoder, batch),
             DecryptOutcome::Failed(error) => deliver(slot, &name, user_id.as_deref(), Err(error), has_decoder, batch),
             DecryptOutcome::Queued => {}
             DecryptOutcome::FetchKey { fits } => {
                 if !fits {
-                    flush(channel_key, slot, has_decoder, batch);
+                    flush(channel_key, &mut self.budgets.data, slot, has_decoder, batch);
                 }
-                let name = subscription.channel.intent.name().clone();
+                let name = subscription.channel.name().clone();
                 self.fetch_key(name, now);
             }
-            DecryptOutcome::QueueFull => flush(channel_key, slot, has_decoder, batch),
+            DecryptOutcome::QueueFull => flush(channel_key, &mut self.budgets.data, slot, has_decoder, batch),
         }
     }
 
     fn fetch_key(&mut self, name: Name, now: Instant) {
         let attempt = self.begin_attempt(&name, now);
-        if let Some(channel_key) = self.subscribed(&name).and_then(|subscription| subscription.channel_key.as_mut()) {
+        if let Some(channel_key) =
+            subscribed(&mut self.by_name, &name).and_then(|subscription| subscription.channel_key.as_mut())
+        {
             channel_key.fetch(attempt, now);
         }
         self.to_authorize.push(name);
@@ -95,7 +98,7 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) {
-        let has_common_decoder = self.rules.has_decoder;
+        let has_common_decoder = self.settings.has_decoder;
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         let has_decoder = has_common_decoder || subscription.own.has_decoder;
         let Some(channel_key) =
@@ -104,7 +107,8 @@ impl Subscriptions {
             return;
         };
         let key = answer.map_err(|error| batch.push_error(error)).ok();
-        let decrypted = channel_key.fetched(key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok()), now);
+        let key = key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
+        let decrypted = channel_key.fetched(key, &mut self.budgets.data, now);
         let slot = subscription.slot_in(batch);
         for (event, opened) in decrypted {
             deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
@@ -113,12 +117,13 @@ impl Subscriptions {
 
     /// The connection ends while keys are being fetched. The events that wait are tried with the old keys.
     pub fn flush_waiting_events(&mut self, batch: &mut Batch) {
-        let has_common_decoder = self.rules.has_decoder;
+        let has_common_decoder = self.settings.has_decoder;
         for subscription in self.by_name.values_mut() {
             let Some(mut channel_key) = subscription.channel_key.take() else { continue };
             if channel_key.fetching().is_some() {
                 let has_decoder = has_common_decoder || subscription.own.has_decoder;
-                flush(&mut channel_key, subscription.slot_in(batch), has_decoder, batch);
+                let slot = subscription.slot_in(batch);
+                flush(&mut channel_key, &mut self.budgets.data, slot, has_decoder, batch);
             }
             subscription.channel_key = Some(channel_key);
         }
@@ -144,20 +149,21 @@ impl Subscriptions {
         batch: &mut Batch,
         notice: impl FnOnce(Name) -> Notification,
     ) -> bool {
-        let Some(subscription) = self.subscribed(channel) else { return false };
+        let Some(subscription) = subscribed(&mut self.by_name, channel) else { return false };
         let slot = subscription.slot_in(batch);
-        let notice = notice(subscription.channel.intent.name().clone());
+        let notice = notice(subscription.channel.name().clone());
         batch.push_platform_event(slot, name, &data.text(), notice);
         true
     }
 
     /// Returns false if the channel is not a subscribed presence channel, or if the member has no id.
     pub fn member_added(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
-        let max = self.rules.max_members;
-        let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
+        let Some(subscription) = subscribed(&mut self.by_name, channel).filter(|s| s.kind.is_presence()) else {
+            return false;
+        };
         let Some((id, info)) = presence::member_of(data) else { return false };
         let slot = subscription.slot_in(batch);
-        match subscription.members.add(&id, &info, max) {
+        match subscription.members.add(&id, &info, &mut self.budgets.members) {
             AddOutcome::Known(member) => batch.push_members_change(slot, MembersChange::Set(member)),
             AddOutcome::LeftOut => batch.push_error(Error::TooManyMembers { channel: channel.to_owned(), left_out: 1 }),
             AddOutcome::New(member) => {
@@ -175,12 +181,14 @@ impl Subscriptions {
     /// connection is open. Reverb keeps the removal that ended an earlier visit in the cache of `presence-cache-`
     /// channels.
     pub fn member_removed(&mut self, channel: &str, data: Data<'_>, batch: &mut Batch) -> bool {
-        let Some(subscription) = self.subscribed(channel).filter(|s| s.kind.is_presence()) else { return false };
+        let Some(subscription) = subscribed(&mut self.by_name, channel).filter(|s| s.kind.is_presence()) else {
+            return false;
+        };
         let Some((id, _)) = presence::member_of(data) else { return false };
         if subscription.members.me().is_some_and(|me| *me == *id) {
             return false;
         }
-        let Some(member) = subscription.members.remove(&id) else { return false };
+        let Some(member) = subscription.members.remove(&id, &mut self.budgets.members) else { return false };
         let slot = subscription.slot_in(batch);
         batch.push_members_change(slot, MembersChange::Removed(Name::from(member.id())));
         let change = MemberChange { channel: batch.channel_name(slot), member };
@@ -191,8 +199,14 @@ impl Subscriptions {
 }
 
 /// Delivers or reports the events that wait for a key, without a new key.
-fn flush(channel_key: &mut ChannelKey, slot: ChannelSlot, has_decoder: bool, batch: &mut Batch) {
-    for (event, opened) in channel_key.flush() {
+fn flush(
+    channel_key: &mut ChannelKey,
+    budget: &mut MemoryBudget,
+    slot: ChannelSlot,
+    has_decoder: bool,
+    batch: &mut Batch,
+) {
+    for (event, opened) in channel_key.flush(budget) {
         deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
     }
 }

@@ -66,22 +66,22 @@ pub(crate) enum DecryptOutcome {
 impl ChannelKey {
     /// The key came with the subscription. `last_fetch` comes from the channel's earlier connections: the server
     /// decides how often the client connects, and must not decide how often the client requests keys.
-    pub fn new(key: SharedSecret, budget: &MemoryBudget, last_fetch: Option<Instant>) -> Self {
-        Self { key, last_fetch, fetching: None, queue: VecDeque::new(), reservation: budget.reservation() }
+    pub fn new(key: SharedSecret, last_fetch: Option<Instant>) -> Self {
+        Self { key, last_fetch, fetching: None, queue: VecDeque::new(), reservation: Reservation::default() }
     }
 
     /// Decrypts an event, or queues it until there is a newer key. An event behind a queued one is queued as well.
-    pub fn decrypt(&mut self, event: EncryptedEvent, now: Instant) -> DecryptOutcome {
+    pub fn decrypt(&mut self, event: EncryptedEvent, budget: &mut MemoryBudget, now: Instant) -> DecryptOutcome {
         if self.fetching.is_some() {
-            let fits =
-                self.enqueue(event) && self.queue.len() <= MAX_QUEUED && self.reservation.bytes() <= MAX_QUEUED_BYTES;
+            let is_in_budget = self.enqueue(event, budget);
+            let fits = is_in_budget && self.queue.len() <= MAX_QUEUED && self.reservation.bytes() <= MAX_QUEUED_BYTES;
             return if fits { DecryptOutcome::Queued } else { DecryptOutcome::QueueFull };
         }
         match self.key.open(&event.envelope) {
             Ok(plain) => DecryptOutcome::Plain(plain),
             Err(OpenError::WrongKey) if self.may_fetch(now) => {
                 // The key is fetched, however large the event is.
-                DecryptOutcome::FetchKey { fits: self.enqueue(event) }
+                DecryptOutcome::FetchKey { fits: self.enqueue(event, budget) }
             }
             Err(error) => DecryptOutcome::Failed(error),
         }
@@ -97,10 +97,21 @@ impl ChannelKey {
     }
 
     /// Returns false if the memory budget of all channels is used up.
-    fn enqueue(&mut self, event: EncryptedEvent) -> bool {
+    fn enqueue(&mut self, event: EncryptedEvent, budget: &mut MemoryBudget) -> bool {
         let bytes = self.reservation.bytes() + event.bytes();
         self.queue.push_back(event);
-        self.reservation.resize(bytes)
+        budget.resize(&mut self.reservation, bytes)
+    }
+
+    /// The key is dropped. Returns the reservation of its queue.
+    pub fn into_reservation(self) -> Reservation {
+        self.reservation
+    }
+
+    /// The bytes of the budget that the queue takes.
+    #[cfg(any(fuzzing, test))]
+    pub fn bytes(&self) -> usize {
+        self.reservation.bytes()
     }
 
     /// A fetch of the key begins.
@@ -122,6 +133,7 @@ impl ChannelKey {
     pub fn fetched(
         &mut self,
         key: Option<SharedSecret>,
+        budget: &mut MemoryBudget,
         now: Instant,
     ) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
         if let Some(key) = key {
@@ -129,16 +141,12 @@ impl ChannelKey {
         }
         self.last_fetch = Some(now);
         self.fetching = None;
-        self.decrypt_queue()
+        self.flush(budget)
     }
 
     /// Empties the queue: tries every event with the current key. A fetch that is under way goes on.
-    pub fn flush(&mut self) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
-        self.decrypt_queue()
-    }
-
-    fn decrypt_queue(&mut self) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
-        self.reservation.resize(0);
+    pub fn flush(&mut self, budget: &mut MemoryBudget) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
+        budget.resize(&mut self.reservation, 0);
         let queue = std::mem::take(&mut self.queue);
         let decrypt = |event: EncryptedEvent| {
             let opened = self.key.open(&event.envelope);
@@ -154,6 +162,7 @@ mod tests {
     use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
 
     use super::*;
+    use crate::delivery::memory_budget::SESSION_BYTES;
 
     fn key(byte: u8) -> SharedSecret {
         SharedSecret::from_base64(&STANDARD.encode([byte; 32])).expect("32 bytes")
@@ -171,44 +180,51 @@ mod tests {
         DecryptOutcome::Plain(text.as_bytes().to_vec())
     }
 
-    fn channel_key() -> ChannelKey {
-        ChannelKey::new(key(1), &MemoryBudget::of_session(), None)
+    fn channel_key() -> (ChannelKey, MemoryBudget) {
+        (ChannelKey::new(key(1), None), MemoryBudget::of(SESSION_BYTES))
     }
 
     #[test]
     fn e2_after_a_wrong_key_one_fetch_is_made_and_the_order_is_kept() {
         let now = Instant::now();
-        let mut channel_key = channel_key();
-        assert_eq!(channel_key.decrypt(encrypted(1, "a"), now), plain("a"));
+        let (mut channel_key, mut budget) = channel_key();
+        assert_eq!(channel_key.decrypt(encrypted(1, "a"), &mut budget, now), plain("a"));
         assert_eq!(
-            channel_key.decrypt(encrypted(2, "b"), now),
+            channel_key.decrypt(encrypted(2, "b"), &mut budget, now),
             DecryptOutcome::FetchKey { fits: true },
             "the key of the subscription counts as no fetch"
         );
         channel_key.fetch(AttemptId(7), now);
         assert_eq!(
-            channel_key.decrypt(encrypted(1, "c"), now),
+            channel_key.decrypt(encrypted(1, "c"), &mut budget, now),
             DecryptOutcome::Queued,
             "also an event that the old key would decrypt"
         );
-        assert_eq!(channel_key.decrypt(encrypted(2, "d"), now), DecryptOutcome::Queued);
-        let opened: Vec<_> = channel_key.fetched(Some(key(2)), now).into_iter().map(|(_, opened)| opened).collect();
+        assert_eq!(channel_key.decrypt(encrypted(2, "d"), &mut budget, now), DecryptOutcome::Queued);
+        let opened: Vec<_> =
+            channel_key.fetched(Some(key(2)), &mut budget, now).into_iter().map(|(_, opened)| opened).collect();
         assert_eq!(opened, [Ok(b"b".to_vec()), Err(OpenError::WrongKey), Ok(b"d".to_vec())]);
-        assert_eq!(channel_key.decrypt(encrypted(2, "e"), now), plain("e"));
+        assert_eq!(channel_key.decrypt(encrypted(2, "e"), &mut budget, now), plain("e"));
     }
 
     #[test]
     fn e2_there_are_10_s_between_two_fetches_whatever_the_result_of_the_first() {
         for result in [None, Some(key(1)), Some(key(3))] {
             let start = Instant::now();
-            let mut channel_key = channel_key();
-            assert_eq!(channel_key.decrypt(encrypted(2, "a"), start), DecryptOutcome::FetchKey { fits: true });
-            channel_key.fetch(AttemptId(1), start);
-            channel_key.fetched(result, start);
-            let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
-            assert_eq!(channel_key.decrypt(encrypted(2, "a"), almost), DecryptOutcome::Failed(OpenError::WrongKey));
+            let (mut channel_key, mut budget) = channel_key();
             assert_eq!(
-                channel_key.decrypt(encrypted(2, "a"), start + FETCH_AGAIN_AFTER),
+                channel_key.decrypt(encrypted(2, "a"), &mut budget, start),
+                DecryptOutcome::FetchKey { fits: true }
+            );
+            channel_key.fetch(AttemptId(1), start);
+            channel_key.fetched(result, &mut budget, start);
+            let almost = start + FETCH_AGAIN_AFTER - Duration::from_millis(1);
+            assert_eq!(
+                channel_key.decrypt(encrypted(2, "a"), &mut budget, almost),
+                DecryptOutcome::Failed(OpenError::WrongKey)
+            );
+            assert_eq!(
+                channel_key.decrypt(encrypted(2, "a"), &mut budget, start + FETCH_AGAIN_AFTER),
                 DecryptOutcome::FetchKey { fits: true }
             );
         }
@@ -217,12 +233,12 @@ mod tests {
     #[test]
     fn e2_another_connection_does_not_bring_the_next_fetch_forward() {
         let start = Instant::now();
-        let mut first = channel_key();
+        let (mut first, mut budget) = channel_key();
         first.fetch(AttemptId(1), start);
-        let mut second = ChannelKey::new(key(1), &MemoryBudget::of_session(), first.last_fetch());
-        assert_eq!(second.decrypt(encrypted(2, "a"), start), DecryptOutcome::Failed(OpenError::WrongKey));
+        let mut second = ChannelKey::new(key(1), first.last_fetch());
+        assert_eq!(second.decrypt(encrypted(2, "a"), &mut budget, start), DecryptOutcome::Failed(OpenError::WrongKey));
         assert_eq!(
-            second.decrypt(encrypted(2, "a"), start + FETCH_AGAIN_AFTER),
+            second.decrypt(encrypted(2, "a"), &mut budget, start + FETCH_AGAIN_AFTER),
             DecryptOutcome::FetchKey { fits: true }
         );
     }
@@ -230,29 +246,31 @@ mod tests {
     #[test]
     fn e3_a_malformed_envelope_fetches_no_key() {
         let event = EncryptedEvent { envelope: "{}".to_owned(), ..encrypted(1, "") };
-        assert!(matches!(
-            channel_key().decrypt(event, Instant::now()),
-            DecryptOutcome::Failed(OpenError::Malformed(_))
-        ));
+        let (mut channel_key, mut budget) = channel_key();
+        let outcome = channel_key.decrypt(event, &mut budget, Instant::now());
+        assert!(matches!(outcome, DecryptOutcome::Failed(OpenError::Malformed(_))));
     }
 
     #[test]
     fn e2_the_queue_of_events_that_wait_for_a_key_is_bounded() {
         let now = Instant::now();
-        let mut channel_key = channel_key();
-        assert_eq!(channel_key.decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: true });
+        let (mut channel_key, mut budget) = channel_key();
+        assert_eq!(channel_key.decrypt(encrypted(2, "x"), &mut budget, now), DecryptOutcome::FetchKey { fits: true });
         channel_key.fetch(AttemptId(1), now);
         let mut waiting = 1;
-        while channel_key.decrypt(encrypted(2, "x"), now) == DecryptOutcome::Queued {
+        while channel_key.decrypt(encrypted(2, "x"), &mut budget, now) == DecryptOutcome::Queued {
             waiting += 1;
         }
         assert_eq!(waiting, MAX_QUEUED);
-        assert_eq!(channel_key.flush().len(), MAX_QUEUED + 1);
-        assert_eq!(channel_key.decrypt(encrypted(2, &"x".repeat(MAX_QUEUED_BYTES)), now), DecryptOutcome::QueueFull);
-        channel_key.fetched(None, now);
+        assert_eq!(channel_key.flush(&mut budget).len(), MAX_QUEUED + 1);
+        assert_eq!(
+            channel_key.decrypt(encrypted(2, &"x".repeat(MAX_QUEUED_BYTES)), &mut budget, now),
+            DecryptOutcome::QueueFull
+        );
+        channel_key.fetched(None, &mut budget, now);
         let large = encrypted(2, &"x".repeat(MAX_QUEUED_BYTES));
         assert_eq!(
-            channel_key.decrypt(large, now + FETCH_AGAIN_AFTER),
+            channel_key.decrypt(large, &mut budget, now + FETCH_AGAIN_AFTER),
             DecryptOutcome::FetchKey { fits: true },
             "a large event causes a fetch, too"
         );
@@ -261,18 +279,28 @@ mod tests {
     #[test]
     fn d3_the_queues_of_all_channels_share_one_budget() {
         let now = Instant::now();
-        let budget = MemoryBudget::of(encrypted(2, "x").bytes());
-        let mut channel_keys = [(); 2].map(|()| ChannelKey::new(key(1), &budget, None));
-        assert_eq!(channel_keys[0].decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: true });
-        assert_eq!(channel_keys[1].decrypt(encrypted(2, "x"), now), DecryptOutcome::FetchKey { fits: false });
-        channel_keys.iter_mut().for_each(|channel_key| channel_key.fetch(AttemptId(1), now));
-        assert_eq!(channel_keys[1].flush().len(), 1);
-        assert_eq!(channel_keys[0].decrypt(encrypted(2, "x"), now), DecryptOutcome::QueueFull);
-        channel_keys[0].flush();
+        let mut budget = MemoryBudget::of(encrypted(2, "x").bytes());
+        let mut channel_keys = [(); 2].map(|()| ChannelKey::new(key(1), None));
         assert_eq!(
-            channel_keys[1].decrypt(encrypted(2, "x"), now),
+            channel_keys[0].decrypt(encrypted(2, "x"), &mut budget, now),
+            DecryptOutcome::FetchKey { fits: true }
+        );
+        assert_eq!(
+            channel_keys[1].decrypt(encrypted(2, "x"), &mut budget, now),
+            DecryptOutcome::FetchKey { fits: false }
+        );
+        channel_keys.iter_mut().for_each(|channel_key| channel_key.fetch(AttemptId(1), now));
+        assert_eq!(channel_keys[1].flush(&mut budget).len(), 1);
+        assert_eq!(channel_keys[0].decrypt(encrypted(2, "x"), &mut budget, now), DecryptOutcome::QueueFull);
+        channel_keys[0].flush(&mut budget);
+        assert_eq!(
+            channel_keys[1].decrypt(encrypted(2, "x"), &mut budget, now),
             DecryptOutcome::Queued,
             "a flushed queue makes room"
         );
+        for channel_key in channel_keys {
+            budget.release(channel_key.into_reservation());
+        }
+        assert_eq!(budget.reserved(), 0, "a dropped key returns its reservation");
     }
 }

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    channel_key::ChannelKey,
-    members::Difference,
+    members::{Difference, MemberLimits},
     subscription::{AtServer, Progress, Subscription, User},
     subscriptions::Subscriptions,
 };
@@ -30,7 +29,6 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) -> bool {
-        let max_members = self.rules.max_members;
         let Some(subscription) = self.by_name.get_mut(channel) else { return false };
         let is_expected = subscription.unanswered > 0 || subscription.is_repeated();
         if is_expected && !subscription.is_user_channel() {
@@ -38,40 +36,37 @@ impl Subscriptions {
         }
         subscription.unanswered = subscription.unanswered.saturating_sub(1);
         if !subscription.can_be_confirmed() {
-            let name = subscription.channel.intent.name().clone();
+            let name = subscription.channel.name().clone();
             self.remove_if_done(&name);
             return false;
         }
-        self.held_back.remove(&subscription.channel.intent.id());
+        self.held_back.remove(&subscription.channel.id());
         // This holds for the answer to an older request as well: if the last request is refused, that refusal is still
         // to come.
         subscription.progress = Progress::Subscribed;
         subscription.at_server = AtServer::Asked;
         // The permission is no longer needed, so its memory is freed and wiped.
-        let auth = subscription.permission.take().map(|permission| permission.auth);
+        let auth = subscription.take_permission(&mut self.budgets.data);
         let key = auth.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
-        subscription.channel_key = key.map(|key| ChannelKey::new(key, &self.budget, subscription.last_fetch));
+        subscription.replace_key(key, &mut self.budgets.data);
         if subscription.is_user_channel() {
             // The client has made this subscription by itself, so its confirmation is not reported.
             return true;
         }
         let lost = subscription.lost.take();
         let succeeded = SubscriptionSucceeded {
-            channel: subscription.channel.intent.name().clone(),
+            channel: subscription.channel.name().clone(),
             resubscribed: lost.is_some(),
             gap: lost.map(|lost| now.saturating_duration_since(lost)),
         };
         let slot = subscription.slot_in(batch);
         let me = auth.as_ref().and_then(ChannelAuth::member).and_then(presence::own_id);
         let me = me.as_deref().map(Name::from).or_else(|| user.cloned());
-        let difference = subscription.replace_members(slot, data, me, max_members, batch);
+        let difference = subscription.replace_members(slot, data, me, &mut self.budgets.members, batch);
         // The difference is reported only after a resubscription.
         let left_out = difference.left_out.max(lost.map_or(0, |_| difference.unreported));
         if left_out > 0 {
-            batch.push_error(Error::TooManyMembers {
-                channel: subscription.channel.intent.name().to_string(),
-                left_out,
-            });
+            batch.push_error(Error::TooManyMembers { channel: subscription.channel.name().to_string(), left_out });
         }
         batch.push_subscription_succeeded(slot, &data.text(), succeeded);
         if lost.is_some() {
@@ -94,7 +89,7 @@ impl Subscriptions {
         if self.has_ambiguous_error && subscription.progress == Progress::Subscribed && subscription.unanswered == 0 {
             // The confirmation may have answered an older request. The client asks again, because only the server
             // knows.
-            let name = subscription.channel.intent.name().clone();
+            let name = subscription.channel.name().clone();
             subscription.progress = Progress::Wanted;
             self.advance(&name, user, batch, now);
             return true;
@@ -106,7 +101,7 @@ impl Subscriptions {
         }
         subscription.unanswered = subscription.unanswered.saturating_sub(1);
         if !is_awaited && !is_confirmed_too_early {
-            let name = subscription.channel.intent.name().clone();
+            let name = subscription.channel.name().clone();
             self.remove_if_done(&name);
             return false;
         }
@@ -117,8 +112,8 @@ impl Subscriptions {
         // The server does not have the subscription, so there is nothing to unsubscribe. On a server with a limit, this
         // may answer a request that was repeated too early, and the next answer is a confirmation.
         subscription.at_server = if self.pacing.is_limited() { AtServer::Perhaps } else { AtServer::No };
-        self.held_back.remove(&subscription.channel.intent.id());
-        let name = subscription.channel.intent.name().clone();
+        self.held_back.remove(&subscription.channel.id());
+        let name = subscription.channel.name().clone();
         let Refusal { kind, message, status } = refusal;
         let error = Error::SubscriptionRefused { channel: name.to_string(), kind, message, status };
         self.fail(&name, data, error, batch);
@@ -141,7 +136,8 @@ impl Subscriptions {
     pub fn refused_in_order(
         &mut self,
         channel: &Name,
-        (attempt, is_a_guess): (AttemptId, bool),
+        attempt: AttemptId,
+        is_a_guess: bool,
         error: &ServerError,
         batch: &mut Batch,
         now: Instant,
@@ -167,7 +163,7 @@ impl Subscriptions {
     /// Ends the attempt to subscribe with an error.
     pub fn fail(&mut self, name: &Name, data: &str, error: Error, batch: &mut Batch) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
-        subscription.forget_secrets();
+        subscription.forget_secrets(&mut self.budgets.data);
         let is_asked = subscription.at_server == AtServer::Asked && !subscription.is_user_channel();
         self.report_failure(name, data, error, batch);
         if is_asked {
@@ -195,13 +191,13 @@ impl Subscription {
         slot: ChannelSlot,
         data: Data<'_>,
         me: Option<Name>,
-        max: usize,
+        limits: &mut MemberLimits,
         batch: &mut Batch,
     ) -> Difference {
         if !self.kind.is_presence() {
             return Difference::default();
         }
-        let difference = self.members.replace(|each| presence::list_members(data, each), me, max);
+        let difference = self.members.replace(|each| presence::list_members(data, each), me, limits);
         let (members, me) = (self.members.to_vec(), self.members.me().cloned());
         batch.push_members_change(slot, MembersChange::Replaced { members, me });
         difference

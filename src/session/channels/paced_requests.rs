@@ -112,7 +112,7 @@ impl Subscriptions {
     pub fn hold_back(&mut self, name: &Name) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         subscription.progress = Progress::HeldBack;
-        self.held_back.insert(subscription.channel.intent.id(), name.clone());
+        self.held_back.insert(subscription.channel.id(), name.clone());
     }
 
     /// The request whose turn it is.

@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
-use super::{channel_key::ChannelKey, members::MemberList};
+use super::{
+    channel_key::ChannelKey,
+    members::{MemberLimits, MemberList},
+};
 use crate::{
     ChannelAuth,
     delivery::memory_budget::{MemoryBudget, Reservation},
-    event::{Batch, ChannelSlot, Intent, Stamp},
-    protocol::channel_name::ChannelKind,
+    event::{Batch, ChannelSlot, IntentId, Stamp},
+    protocol::{channel_name::ChannelKind, secretbox::SharedSecret},
     session::{
-        OwnOptions, Rules,
+        OwnOptions, SubscriptionSettings,
         interface::AttemptId,
         limits::unanswered::{Sent, UnansweredMessages},
     },
@@ -52,6 +55,13 @@ pub(crate) struct Subscription {
     last_slot: ChannelSlot,
 }
 
+/// The memory of all channels together (D3). Every subscription that is dropped must be [released](Subscription::release).
+pub(crate) struct Budgets {
+    /// The budget for events that wait for a key, and for permissions that wait for the answer of the server.
+    pub data: MemoryBudget,
+    pub members: MemberLimits,
+}
+
 /// The state of the sign-in, for a presence channel whose permission names no user (A7).
 #[derive(Clone, Copy)]
 pub(crate) enum User {
@@ -75,7 +85,7 @@ pub(crate) enum AtServer {
 /// A permission, and the part of the memory budget that it takes.
 pub(crate) struct Permission {
     pub auth: ChannelAuth,
-    _reservation: Reservation,
+    reservation: Reservation,
 }
 
 /// The attempt distinguishes the attempts of one channel, so that late answers and deadlines have no
@@ -103,17 +113,17 @@ pub(crate) enum Progress {
 
 impl Permission {
     /// `None` if the memory budget is used up.
-    pub fn within(budget: &MemoryBudget, auth: ChannelAuth) -> Option<Self> {
-        let mut reservation = budget.reservation();
-        reservation.resize(auth.bytes()).then_some(Self { auth, _reservation: reservation })
+    pub fn within(budget: &mut MemoryBudget, auth: ChannelAuth) -> Option<Self> {
+        let reservation = budget.reserve(auth.bytes())?;
+        Some(Self { auth, reservation })
     }
 }
 
 impl Subscription {
-    pub fn new(channel: &Stamp, members: &MemoryBudget) -> Self {
+    pub fn new(channel: &Stamp) -> Self {
         Self {
             channel: channel.clone(),
-            kind: ChannelKind::of(channel.intent.name()),
+            kind: ChannelKind::of(channel.name()),
             progress: Progress::Failed,
             ready: None,
             own: OwnOptions::default(),
@@ -124,7 +134,7 @@ impl Subscription {
             last_auth_request: AttemptId::default(),
             is_queued: false,
             lost: None,
-            members: MemberList::new(members),
+            members: MemberList::default(),
             channel_key: None,
             last_fetch: None,
             last_slot: ChannelSlot::default(),
@@ -132,19 +142,56 @@ impl Subscription {
     }
 
     /// The intent has changed: answers for the old one no longer count.
-    pub fn replace_intent(&mut self, channel: &Stamp, members: &MemoryBudget) {
+    pub fn replace_intent(&mut self, channel: &Stamp, budgets: &mut Budgets) {
         self.channel = channel.clone();
         self.lost = None;
-        self.members = MemberList::new(members);
         self.ready = None;
-        self.forget_secrets();
+        self.release(budgets);
         self.last_fetch = None;
     }
 
+    /// Forgets everything that takes memory of the budgets.
+    pub fn release(&mut self, budgets: &mut Budgets) {
+        self.members.clear(&mut budgets.members);
+        self.forget_secrets(&mut budgets.data);
+    }
+
     /// E4: dropping keys and permissions wipes them.
-    pub fn forget_secrets(&mut self) {
-        self.permission = None;
-        self.last_fetch = self.channel_key.take().map_or(self.last_fetch, |channel_key| channel_key.last_fetch());
+    pub fn forget_secrets(&mut self, budget: &mut MemoryBudget) {
+        self.take_permission(budget);
+        if let Some(channel_key) = self.channel_key.take() {
+            self.last_fetch = channel_key.last_fetch();
+            budget.release(channel_key.into_reservation());
+        }
+    }
+
+    /// Keeps the permission for the request to the server.
+    pub fn keep_permission(&mut self, permission: Permission, budget: &mut MemoryBudget) {
+        self.take_permission(budget);
+        self.permission = Some(permission);
+    }
+
+    /// Takes the permission out, so that it no longer counts in the budget.
+    pub fn take_permission(&mut self, budget: &mut MemoryBudget) -> Option<ChannelAuth> {
+        let Permission { auth, reservation } = self.permission.take()?;
+        budget.release(reservation);
+        Some(auth)
+    }
+
+    /// Replaces the key by that of a new confirmation. Events that wait for the old key are dropped with it.
+    pub fn replace_key(&mut self, key: Option<SharedSecret>, budget: &mut MemoryBudget) {
+        let channel_key = key.map(|key| ChannelKey::new(key, self.last_fetch));
+        if let Some(old) = std::mem::replace(&mut self.channel_key, channel_key) {
+            budget.release(old.into_reservation());
+        }
+    }
+
+    /// The bytes of the two budgets that this channel takes: data, members.
+    #[cfg(any(fuzzing, test))]
+    pub fn reserved(&self) -> (usize, usize) {
+        let permission = self.permission.as_ref().map_or(0, |permission| permission.reservation.bytes());
+        let queue = self.channel_key.as_ref().map_or(0, ChannelKey::bytes);
+        (permission + queue, self.members.bytes())
     }
 
     /// Whether another `subscribe` of the same intent begins another attempt: after a failure, or with a permission for
@@ -158,8 +205,8 @@ impl Subscription {
     }
 
     /// Whether the channel needs no permission, or there is a way to get one.
-    pub fn can_be_authorized(&self, rules: &Rules) -> bool {
-        !self.kind.needs_auth() || rules.can_authorize || self.own.authorizer.is_some() || self.ready.is_some()
+    pub fn can_be_authorized(&self, settings: &SubscriptionSettings) -> bool {
+        !self.kind.needs_auth() || settings.can_authorize || self.own.authorizer.is_some() || self.ready.is_some()
     }
 
     /// Whether the server was asked and has not answered.
@@ -191,7 +238,7 @@ impl Subscription {
 
     /// Records that a request is sent to the server.
     pub fn note_request(&mut self, attempt: AttemptId, unanswered: &mut UnansweredMessages, now: Instant) {
-        let channel = self.channel.intent.name().clone();
+        let channel = self.channel.name().clone();
         if self.unanswered >= MAX_UNANSWERED {
             unanswered.forget(&channel, 1, now);
             self.unanswered -= 1;
@@ -235,7 +282,7 @@ impl Subscription {
 
     /// Whether this is the channel of the signed-in user, to which the client subscribes by itself.
     pub fn is_user_channel(&self) -> bool {
-        self.channel.intent.id() == Intent::USER
+        self.channel.id() == IntentId::USER
     }
 
     /// The channel's slot in this batch.

@@ -5,24 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::subscription::{AtServer, Progress, Subscription, User};
+use super::{
+    members::MemberLimits,
+    subscription::{AtServer, Budgets, Progress, Subscription, User},
+};
 use crate::session::{
-    interface::{AttemptId, IsCurrent, OwnOptions, Rules, earliest},
+    interface::{AttemptId, IsCurrent, OwnOptions, SubscriptionSettings, earliest},
     limits::{pacing::Pacing, unanswered::UnansweredMessages},
 };
 use crate::{
     ChannelAuth, Error, Name,
-    delivery::memory_budget::MemoryBudget,
-    event::{Batch, Stamp},
+    delivery::memory_budget::{MemoryBudget, SESSION_BYTES},
+    event::{Batch, IntentId, Stamp},
     protocol::frame::Outgoing,
 };
 
 /// All channels that the program wants, or that the server must still unsubscribe.
 pub(crate) struct Subscriptions {
-    pub rules: Rules,
-    /// The memory budget of all channels together, without members.
-    pub budget: MemoryBudget,
-    pub member_budget: MemoryBudget,
+    pub settings: SubscriptionSettings,
+    pub budgets: Budgets,
     pub by_name: HashMap<Name, Subscription>,
     /// The channels that need a message to the server, each once.
     pub to_send: VecDeque<Name>,
@@ -30,11 +31,11 @@ pub(crate) struct Subscriptions {
     pub to_authorize: Vec<Name>,
     /// The channels whose request waits for its turn, by the id of the intent: in the order in which the program named
     /// them.
-    pub held_back: BTreeMap<u64, Name>,
+    pub held_back: BTreeMap<IntentId, Name>,
     pub pacing: Pacing,
     /// The deadlines of attempts, in order, because every attempt has the same timeout. Ended attempts stay until their
     /// deadline.
-    pub deadlines: VecDeque<(Instant, Name, AttemptId)>,
+    pub deadlines: VecDeque<Deadline>,
     /// The newest attempt.
     pub attempts: AttemptId,
     pub connected: bool,
@@ -42,12 +43,19 @@ pub(crate) struct Subscriptions {
     pub has_ambiguous_error: bool,
 }
 
+/// The deadline of one attempt.
+pub(crate) struct Deadline {
+    at: Instant,
+    channel: Name,
+    attempt: AttemptId,
+}
+
 impl Subscriptions {
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(settings: SubscriptionSettings) -> Self {
+        let members = MemberLimits { budget: MemoryBudget::of(settings.max_member_bytes), count: settings.max_members };
         Self {
-            member_budget: MemoryBudget::of(rules.max_member_bytes),
-            rules,
-            budget: MemoryBudget::of_session(),
+            budgets: Budgets { data: MemoryBudget::of(SESSION_BYTES), members },
+            settings,
             by_name: HashMap::new(),
             to_send: VecDeque::new(),
             to_authorize: Vec::new(),
@@ -70,12 +78,11 @@ impl Subscriptions {
         batch: &mut Batch,
         now: Instant,
     ) {
-        if !channel.epoch.is_active() {
-            return self.withdraw(channel.intent.name());
+        if !channel.epoch.was_active() {
+            return self.unsubscribe(channel.name());
         }
-        let name = channel.intent.name().clone();
-        let subscription =
-            self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(channel, &self.member_budget));
+        let name = channel.name().clone();
+        let subscription = self.by_name.entry(name.clone()).or_insert_with(|| Subscription::new(channel));
         let is_new = subscription.channel.epoch != channel.epoch;
         let is_authorized_anew = subscription.own.authorizer != own.authorizer;
         subscription.own = own;
@@ -83,7 +90,7 @@ impl Subscriptions {
             return;
         }
         if is_new {
-            subscription.replace_intent(channel, &self.member_budget);
+            subscription.replace_intent(channel, &mut self.budgets);
         }
         subscription.ready = ready.or(subscription.ready.take());
         let is_asked = matches!(subscription.progress, Progress::Authorizing(_)) && !is_authorized_anew;
@@ -98,15 +105,15 @@ impl Subscriptions {
     }
 
     /// Unsubscribes at once (S2). Late answers have no effect.
-    pub fn withdraw(&mut self, name: &Name) {
+    pub fn unsubscribe(&mut self, name: &Name) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
         subscription.progress = Progress::Withdrawn;
         subscription.ready = None;
-        subscription.forget_secrets();
-        self.held_back.remove(&subscription.channel.intent.id());
+        subscription.forget_secrets(&mut self.budgets.data);
+        self.held_back.remove(&subscription.channel.id());
         let is_unknown_to_server = subscription.at_server == AtServer::No && subscription.unanswered == 0;
         if is_unknown_to_server || !self.connected {
-            self.by_name.remove(name);
+            self.remove(name);
         } else {
             self.enqueue(name);
         }
@@ -117,7 +124,7 @@ impl Subscriptions {
         let Some(subscription) = self.by_name.get(name) else { return };
         if !subscription.kind.needs_auth() {
             self.enqueue(name);
-        } else if !subscription.can_be_authorized(&self.rules) {
+        } else if !subscription.can_be_authorized(&self.settings) {
             self.fail(name, "", Error::NoAuthorizer { channel: name.to_string() }, batch);
         } else if !self.connected {
             // The permission must be for the next socket.
@@ -142,10 +149,11 @@ impl Subscriptions {
     /// Begins another attempt for this channel, with a deadline. The channel of the user has no deadline: servers send
     /// on it from the sign-in on, so nothing waits for its confirmation.
     pub fn begin_attempt(&mut self, name: &Name, now: Instant) -> AttemptId {
-        self.attempts.0 += 1;
+        self.attempts = self.attempts.next();
         self.forget_ended_attempts();
         if !self.by_name.get(name).is_some_and(Subscription::is_user_channel) {
-            self.deadlines.push_back((now + self.rules.timeout, name.clone(), self.attempts));
+            let at = now + self.settings.timeout;
+            self.deadlines.push_back(Deadline { at, channel: name.clone(), attempt: self.attempts });
         }
         self.attempts
     }
@@ -155,7 +163,8 @@ impl Subscriptions {
     pub fn forget_ended_attempts(&mut self) {
         if self.deadlines.len() > 2 * self.by_name.len() + 64 {
             let by_name = &self.by_name;
-            self.deadlines.retain(|(_, name, attempt)| by_name.get(name).is_some_and(|s| s.awaits(*attempt)));
+            let is_awaited = |of: &Deadline| by_name.get(&of.channel).is_some_and(|s| s.awaits(of.attempt));
+            self.deadlines.retain(is_awaited);
         }
     }
 
@@ -188,7 +197,7 @@ impl Subscriptions {
         self.has_ambiguous_error = false;
         self.pacing.begin_connection();
         let wanted = self.by_name.values().filter(|subscription| subscription.progress == Progress::Wanted);
-        let mut wanted: Vec<_> = wanted.map(|s| (s.channel.intent.id(), s.channel.intent.name().clone())).collect();
+        let mut wanted: Vec<_> = wanted.map(|s| (s.channel.id(), s.channel.name().clone())).collect();
         wanted.sort_unstable();
         for (_, name) in wanted {
             self.advance(&name, user, batch, now);
@@ -203,13 +212,18 @@ impl Subscriptions {
         self.to_authorize.clear();
         self.held_back.clear();
         self.deadlines.clear();
-        self.by_name
-            .retain(|_, subscription| subscription.progress != Progress::Withdrawn && !subscription.is_user_channel());
+        self.by_name.retain(|_, subscription| {
+            let stays = subscription.progress != Progress::Withdrawn && !subscription.is_user_channel();
+            if !stays {
+                subscription.release(&mut self.budgets);
+            }
+            stays
+        });
         for subscription in self.by_name.values_mut() {
             if subscription.progress == Progress::Subscribed {
                 subscription.lost = Some(now);
             }
-            subscription.forget_secrets();
+            subscription.forget_secrets(&mut self.budgets.data);
             subscription.at_server = AtServer::No;
             subscription.unanswered = 0;
             subscription.is_queued = false;
@@ -259,7 +273,13 @@ impl Subscriptions {
         let is_over =
             |s: &Subscription| s.progress == Progress::Withdrawn && s.at_server == AtServer::No && s.unanswered == 0;
         if self.by_name.get(name).is_some_and(is_over) {
-            self.by_name.remove(name);
+            self.remove(name);
+        }
+    }
+
+    fn remove(&mut self, name: &Name) {
+        if let Some(mut subscription) = self.by_name.remove(name) {
+            subscription.release(&mut self.budgets);
         }
     }
 
@@ -285,12 +305,12 @@ impl Subscriptions {
     ///
     /// A channel that waits for the sign-in of the `user` has no deadline of its own.
     pub fn expire(&mut self, user: User, unanswered: &mut UnansweredMessages, batch: &mut Batch, now: Instant) {
-        while self.deadlines.front().is_some_and(|(deadline, ..)| *deadline <= now) {
-            let Some((_, name, attempt)) = self.deadlines.pop_front() else { return };
+        while self.deadlines.front().is_some_and(|deadline| deadline.at <= now) {
+            let Some(Deadline { channel: name, attempt, .. }) = self.deadlines.pop_front() else { return };
             // Most attempts have ended long before.
             let Some(subscription) = self.by_name.get_mut(&name).filter(|s| s.awaits(attempt)) else { continue };
             if subscription.progress == Progress::AwaitingUser(attempt) && matches!(user, User::Pending) {
-                self.deadlines.push_back((now + self.rules.timeout, name, attempt));
+                self.deadlines.push_back(Deadline { at: now + self.settings.timeout, channel: name, attempt });
                 continue;
             }
             let is_confirmed_too_early = subscription.is_confirmed_too_early();
@@ -304,7 +324,7 @@ impl Subscriptions {
                     continue;
                 }
             }
-            let (channel, after) = (name.to_string(), self.rules.timeout);
+            let (channel, after) = (name.to_string(), self.settings.timeout);
             let auth_timeout = Error::AuthTimeout { channel: Some(channel.clone()), after };
             if subscription.progress == Progress::Authorizing(attempt) {
                 self.fail(&name, "", auth_timeout, batch);
@@ -320,18 +340,27 @@ impl Subscriptions {
     /// Moves all deadlines by a time in which no answer could be read. No attempt gets more than its whole timeout, so
     /// that the deadlines stay in order.
     pub fn postpone(&mut self, pause: Duration, now: Instant) {
-        let latest = now + self.rules.timeout;
-        self.deadlines.iter_mut().for_each(|(deadline, ..)| *deadline = (*deadline + pause).min(latest));
+        let latest = now + self.settings.timeout;
+        self.deadlines.iter_mut().for_each(|deadline| deadline.at = (deadline.at + pause).min(latest));
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         let turn = self.pacing.deadline().filter(|_| !self.held_back.is_empty());
-        earliest([self.deadlines.front().map(|(deadline, ..)| *deadline), turn])
+        earliest([self.deadlines.front().map(|deadline| deadline.at), turn])
     }
 
     #[cfg(any(fuzzing, test))]
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty() && self.held_back.is_empty()
+        let budgets_are_whole = self.budgets.data.reserved() == 0 && self.budgets.members.budget.reserved() == 0;
+        self.by_name.is_empty() && self.held_back.is_empty() && budgets_are_whole
+    }
+
+    /// Whether the budgets count exactly the memory that the subscriptions have reserved.
+    #[cfg(any(fuzzing, test))]
+    pub fn budgets_are_exact(&self) -> bool {
+        let reserved = self.by_name.values().map(Subscription::reserved);
+        let sum = reserved.fold((0, 0), |sum, of_one| (sum.0 + of_one.0, sum.1 + of_one.1));
+        sum == (self.budgets.data.reserved(), self.budgets.members.budget.reserved())
     }
 
     /// Whether that attempt, or that fetch of a key, is still in progress.
@@ -341,7 +370,7 @@ impl Subscriptions {
 
     /// Whether the channel is subscribed for this very intent, so that client events may be sent.
     pub fn is_subscribed(&self, channel: &Stamp) -> bool {
-        let subscription = self.by_name.get(channel.intent.name());
+        let subscription = self.by_name.get(channel.name());
         subscription.is_some_and(|s| s.progress == Progress::Subscribed && s.channel.epoch == channel.epoch)
     }
 }

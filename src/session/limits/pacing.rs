@@ -59,17 +59,26 @@ pub(crate) struct Pacing {
 /// The most requests that the server has answered within one second of a connection. Its limit is not far below.
 #[derive(Default)]
 struct Throughput {
-    /// The current second: its beginning, and the number of answers.
-    second: Option<(Instant, u32)>,
-    /// The time of the best second, and its number of answers.
-    most: Option<(Instant, u32)>,
+    /// The current second.
+    current: Option<AnsweredSecond>,
+    /// The second with the most answers. It counts for some minutes after its last answer.
+    best: Option<AnsweredSecond>,
+}
+
+/// One second of a connection.
+#[derive(Clone, Copy)]
+struct AnsweredSecond {
+    began: Instant,
+    last_answer: Instant,
+    answers: u32,
 }
 
 /// The requests of this period, or of the last seconds if no limit is known.
 #[derive(Default)]
 struct Burst {
     /// The times of its first and its last request.
-    sent_at: Option<(Instant, Instant)>,
+    first_sent: Option<Instant>,
+    last_sent: Option<Instant>,
     sent: u32,
     answered: u32,
 }
@@ -81,8 +90,7 @@ struct Limit {
     allowance: Option<u32>,
     period: Period,
     turn: Turn,
-    /// The number of requests in this round, and the number of those that are still to be sent.
-    round: (u32, u32),
+    round: Round,
     /// The time of the last refusal.
     refused_at: Instant,
     /// The number of requests that the last refusal seemed to refuse, and of those that the server has answered after
@@ -93,6 +101,14 @@ struct Limit {
     expected_refusals: u32,
     /// The number of periods that have begun on this connection.
     periods: u32,
+}
+
+/// Requests that are all answered before the next round begins.
+struct Round {
+    /// The number of requests in this round.
+    size: u32,
+    /// The number of those that are still to be sent.
+    left: u32,
 }
 
 /// The length of a period.
@@ -121,7 +137,7 @@ impl Pacing {
     pub fn holds_back(&mut self, now: Instant) -> bool {
         self.advance(now);
         let Some(limit) = &self.limit else { return false };
-        matches!(limit.turn, Turn::ClosedUntil(_)) || limit.round.1 == 0
+        matches!(limit.turn, Turn::ClosedUntil(_)) || limit.round.left == 0
     }
 
     /// Whether there is a sign of a limit.
@@ -131,16 +147,16 @@ impl Pacing {
 
     /// A request is sent.
     pub fn sent(&mut self, now: Instant) {
-        let is_old = self.burst.began().is_some_and(|began| began + FIRST_PERIOD <= now);
+        let is_old = self.burst.first_sent.is_some_and(|began| began + FIRST_PERIOD <= now);
         if is_old && self.limit.is_none() {
             self.burst = Burst::default();
         }
         self.burst.add(now);
         let Some(limit) = &mut self.limit else { return };
         limit.expected_refusals = 0;
-        limit.round.1 = limit.round.1.saturating_sub(1);
+        limit.round.left = limit.round.left.saturating_sub(1);
         if limit.allowance.is_some_and(|allowance| self.burst.sent >= allowance) {
-            let began = self.burst.began().unwrap_or(now);
+            let began = self.burst.first_sent.unwrap_or(now);
             limit.turn = Turn::ClosedUntil(began + limit.period.length());
         }
     }
@@ -164,9 +180,9 @@ impl Pacing {
         }
         self.burst.answered += 1;
         if self.burst.unanswered() == 0 {
-            limit.begin_round((limit.round.0 * 2).min(WIDEST));
+            limit.begin_round((limit.round.size * 2).min(WIDEST));
         }
-        if let (Period::Unknown { since, .. }, Some(began)) = (limit.period, self.burst.began()) {
+        if let (Period::Unknown { since, .. }, Some(began)) = (limit.period, self.burst.first_sent) {
             let length = began.saturating_duration_since(since);
             limit.period = Period::Known(length.clamp(SHORTEST_PERIOD, LONGEST_PERIOD));
         }
@@ -176,7 +192,7 @@ impl Pacing {
     /// `is_certain`: if these requests were refused for certain. Returns true if no limit was known.
     pub fn refused(&mut self, requests: u32, is_certain: bool, now: Instant) -> bool {
         let burst = std::mem::take(&mut self.burst);
-        let began = burst.began().unwrap_or(now);
+        let began = burst.first_sent.unwrap_or(now);
         let is_first = self.limit.as_ref().is_none_or(|limit| matches!(limit.period, Period::Endless { .. }));
         let limit = self.limit.get_or_insert_with(|| Limit::new(Period::Unknown { since: began, refusals: 0 }, now));
         if burst.answered > 0 && is_certain {
@@ -210,7 +226,7 @@ impl Pacing {
     /// The server ended the connection without a reason. In the middle of a burst of requests, this may be its limit.
     pub fn cut(&mut self, now: Instant) {
         let burst = std::mem::take(&mut self.burst);
-        let is_soon = burst.sent_at.is_some_and(|(_, last)| now <= last + SOON);
+        let is_soon = burst.last_sent.is_some_and(|last| now <= last + SOON);
         if !is_soon || burst.unanswered() == 0 {
             return;
         }
@@ -226,7 +242,7 @@ impl Pacing {
     /// A new connection has a window of its own.
     pub fn begin_connection(&mut self) {
         self.burst = Burst::default();
-        self.throughput.second = None;
+        self.throughput.current = None;
         let Some(limit) = &mut self.limit else { return };
         (limit.turn, limit.expected_refusals, limit.periods) = (Turn::Open, 0, 0);
         limit.begin_round(1);
@@ -242,8 +258,8 @@ impl Pacing {
         let limit = self.limit.as_ref()?;
         match limit.turn {
             Turn::ClosedUntil(until) => Some(until),
-            Turn::Open if limit.round.1 > 0 => None,
-            Turn::Open => self.burst.sent_at.map(|(_, last)| last + SOON),
+            Turn::Open if limit.round.left > 0 => None,
+            Turn::Open => self.burst.last_sent.map(|last| last + SOON),
         }
     }
 
@@ -259,8 +275,8 @@ impl Pacing {
                 limit.begin_period();
                 self.burst = Burst::default();
             }
-            Turn::Open if limit.round.1 == 0 => {
-                let is_late = self.burst.sent_at.is_none_or(|(_, last)| last + SOON <= now);
+            Turn::Open if limit.round.left == 0 => {
+                let is_late = self.burst.last_sent.is_none_or(|last| last + SOON <= now);
                 if is_late {
                     limit.begin_round(1);
                 }
@@ -272,11 +288,12 @@ impl Pacing {
 
 impl Throughput {
     fn answered(&mut self, now: Instant) {
-        let second = self.second.filter(|(began, _)| now < *began + Duration::from_secs(1));
-        let (began, count) = second.map_or((now, 1), |(began, count)| (began, count + 1));
-        self.second = Some((began, count));
-        if self.most(now) <= count {
-            self.most = Some((now, count));
+        let current = self.current.filter(|second| now < second.began + Duration::from_secs(1));
+        let (began, answers) = current.map_or((now, 0), |second| (second.began, second.answers));
+        let current = AnsweredSecond { began, last_answer: now, answers: answers + 1 };
+        self.current = Some(current);
+        if self.most(now) <= current.answers {
+            self.best = Some(current);
         }
     }
 
@@ -286,18 +303,15 @@ impl Throughput {
     }
 
     fn most(&self, now: Instant) -> u32 {
-        self.most.filter(|(at, _)| now < *at + FORGOTTEN_AFTER).map_or(0, |(_, count)| count)
+        self.best.filter(|best| now < best.last_answer + FORGOTTEN_AFTER).map_or(0, |best| best.answers)
     }
 }
 
 impl Burst {
     fn add(&mut self, now: Instant) {
-        self.sent_at = Some((self.began().unwrap_or(now), now));
+        self.first_sent.get_or_insert(now);
+        self.last_sent = Some(now);
         self.sent = self.sent.saturating_add(1);
-    }
-
-    fn began(&self) -> Option<Instant> {
-        self.sent_at.map(|(first, _)| first)
     }
 
     fn unanswered(&self) -> u32 {
@@ -311,7 +325,7 @@ impl Limit {
             allowance: None,
             period,
             turn: Turn::Open,
-            round: (1, 1),
+            round: Round::of(1),
             refused_at: now,
             refused: 0,
             answered_anyway: 0,
@@ -339,7 +353,7 @@ impl Limit {
     }
 
     fn begin_round(&mut self, requests: u32) {
-        self.round = (requests, requests);
+        self.round = Round::of(requests);
     }
 
     /// The server ended a connection in spite of the pace. In the first period the allowance was too large; later the
@@ -366,6 +380,12 @@ impl Limit {
             }
         }
         self.refused_at = now;
+    }
+}
+
+impl Round {
+    fn of(size: u32) -> Self {
+        Self { size, left: size }
     }
 }
 

@@ -7,7 +7,7 @@ fn a2_a_private_channel_is_subscribed_with_its_permission() {
     let mut s = Scenario::connected();
     s.wants(2, "private-room");
     assert!(s.sent().is_empty());
-    assert_eq!(s.asked(), [("private-room", 1)]);
+    assert_eq!(s.requested(), [("private-room", 1)]);
     s.answer("private-room", private());
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
     s.receive(&succeeded("private-room")).receive(&event("private-room", "x"));
@@ -15,14 +15,14 @@ fn a2_a_private_channel_is_subscribed_with_its_permission() {
 }
 
 #[test]
-fn a2_all_channels_of_a_connection_are_asked_in_one_question() {
+fn a2_one_request_authorizes_all_channels_of_a_connection() {
     let mut s = Scenario::new();
     for id in 2..5 {
         s.wants(id, &format!("private-{id}"));
     }
     s.connect_background().establish();
-    let questions = s.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Authorize(_)))).count();
-    assert_eq!((questions, s.asked().len()), (1, 3));
+    let requests = s.outputs.iter().filter(|output| matches!(output, Output::Effect(Effect::Authorize(_)))).count();
+    assert_eq!((requests, s.requested().len()), (1, 3));
 }
 
 #[test]
@@ -40,12 +40,12 @@ fn a6_channel_data_goes_out_byte_for_byte() {
 fn r8_a_permission_for_an_older_socket_is_dropped() {
     let mut s = Scenario::connected();
     s.wants(2, "private-room");
-    let late = permit(s.request_of("private-room"), private());
+    let late = channel_answer(s.request_of("private-room"), private());
     s.lose().reconnect();
     s.outputs.retain(|output| matches!(output, Output::Effect(Effect::Authorize(_))));
     s.input(Input::Answered(late));
     assert!(s.sent().is_empty(), "{:?}", s.sent());
-    assert_eq!(s.asked().len(), 2, "asked again for the new socket");
+    assert_eq!(s.requested().len(), 2, "another request for the new socket");
     s.answer("private-room", private());
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
 }
@@ -54,70 +54,70 @@ fn r8_a_permission_for_an_older_socket_is_dropped() {
 fn s2_unsubscribing_while_it_is_authorised_wins_at_once() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
-    s.forgets(&room).answer("private-room", private());
-    assert!(s.sent().is_empty() && s.told.is_empty());
+    s.withdraws(&room).answer("private-room", private());
+    assert!(s.sent().is_empty() && s.notifications.is_empty());
     s.lose().reconnect();
-    assert_eq!(s.asked().len(), 1, "it does not come back");
+    assert_eq!(s.requested().len(), 1, "it does not come back");
 }
 
 #[test]
-fn s2_a_permission_for_an_older_wish_is_dropped() {
+fn s2_a_permission_for_an_older_intent_is_dropped() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
-    let late = permit(s.request_of("private-room"), private());
-    s.forgets(&room);
+    let late = channel_answer(s.request_of("private-room"), private());
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![change_of(&room)]));
     s.input(Input::Answered(late));
-    assert!(s.sent().is_empty(), "the second wish has a request of its own");
+    assert!(s.sent().is_empty(), "the second intent has a request of its own");
     s.answer("private-room", private());
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
 }
 
 #[test]
-fn s11_unsubscribe_and_subscribe_during_one_question_are_one_subscribe() {
+fn s11_unsubscribe_and_subscribe_during_one_auth_request_are_one_subscribe() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     s.pass(29 * SECOND);
     room.withdraw();
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)])).pass(29 * SECOND);
-    assert!(s.errors().is_empty(), "S5: the new wish has a time of its own");
+    s.input(Input::IntentChanges(vec![change_of(&room)])).pass(29 * SECOND);
+    assert!(s.errors().is_empty(), "S5: the new intent has a deadline of its own");
     assert!(s.session.awaits(&s.request_of("private-room")));
     s.answer("private-room", private());
-    assert_eq!(s.asked().len(), 1, "one question");
+    assert_eq!(s.requested().len(), 1, "one request");
     assert_eq!(s.sent().iter().filter(|text| **text == subscribe_private("private-room")).count(), 1);
     s.receive(&succeeded("private-room"));
     assert!(s.session.subscriptions.is_subscribed(&room.stamp()));
 }
 
 #[test]
-fn s11_a_question_that_serves_a_newer_wish_ends_with_the_time_of_that() {
+fn s11_an_auth_request_that_serves_a_newer_intent_has_the_deadline_of_that_intent() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     room.withdraw();
     room.activate();
-    s.pass(SECOND).input(Input::IntentChanges(vec![wish(&room)])).pass(31 * SECOND);
+    s.pass(SECOND).input(Input::IntentChanges(vec![change_of(&room)])).pass(31 * SECOND);
     assert!(matches!(s.errors()[..], [Error::AuthTimeout { .. }]), "{:?}", s.errors());
     s.answer("private-room", private());
     assert!(!s.sent().contains(&&*subscribe_private("private-room")));
 }
 
 #[test]
-fn a4_a_permission_that_comes_with_a_newer_wish_serves_it_alone() {
+fn a4_a_permission_that_comes_with_a_newer_intent_serves_it_alone() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     room.withdraw();
     room.activate();
     let ready = Some(ready(ChannelAuth::new("k:ready")));
-    s.input(Input::IntentChanges(vec![IntentChange { ready, ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready, ..change_of(&room) }]));
     s.answer("private-room", private());
     let sent = Outgoing::Subscribe { channel: "private-room", auth: Some("k:ready"), channel_data: None }.to_text();
     assert_eq!(s.sent(), [sent]);
 }
 
 #[test]
-fn s11_a_wish_that_is_withdrawn_during_a_turn_sends_nothing() {
+fn s11_an_intent_that_is_withdrawn_during_a_turn_sends_nothing() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     s.change_meanwhile.push(Arc::clone(&room));
@@ -126,17 +126,17 @@ fn s11_a_wish_that_is_withdrawn_during_a_turn_sends_nothing() {
 }
 
 #[test]
-fn a4_a_refusal_is_final_until_the_next_wish_or_connection() {
+fn a4_a_refusal_is_final_until_the_next_subscribe_or_connection() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     s.answer("private-room", Err(refused()));
     assert!(matches!(s.errors()[..], [Error::AuthRefused { status: Some(403), .. }]));
     s.pass(600 * SECOND / 10);
-    assert_eq!(s.asked().len(), 1);
-    s.input(Input::IntentChanges(vec![wish(&room)]));
-    assert_eq!(s.asked().len(), 2, "subscribed again");
+    assert_eq!(s.requested().len(), 1);
+    s.input(Input::IntentChanges(vec![change_of(&room)]));
+    assert_eq!(s.requested().len(), 2, "subscribed again");
     s.answer("private-room", Err(refused())).lose().reconnect();
-    assert_eq!(s.asked().len(), 3, "a reconnect tries again");
+    assert_eq!(s.requested().len(), 3, "a reconnect tries again");
 }
 
 #[test]
@@ -175,17 +175,17 @@ fn a6_the_shared_secret_never_goes_to_the_server() {
 #[test]
 fn a4_a_ready_permission_serves_one_socket() {
     let mut s = Scenario::connected();
-    let room = Intent::new(2, "private-room");
+    let room = Intent::of_channel(2, "private-room");
     room.activate();
-    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..change_of(&room) }]));
     assert_eq!(s.sent(), [subscribe_private("private-room")]);
-    assert!(s.asked().is_empty());
+    assert!(s.requested().is_empty());
     s.lose().reconnect();
-    assert_eq!(s.asked().len(), 1, "on the next socket the authorizer takes over");
+    assert_eq!(s.requested().len(), 1, "on the next socket the authorizer takes over");
 
     let mut s = Scenario::without_authorizer();
     s.connect_background().establish();
-    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..change_of(&room) }]));
     s.receive(&succeeded("private-room")).lose();
     s.forget();
     s.reconnect();
@@ -195,7 +195,7 @@ fn a4_a_ready_permission_serves_one_socket() {
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "which asks for a permission on each connection");
     let refusal =
         r#"{"event":"pusher:subscription_error","channel":"private-room","data":{"type":"AuthError","status":401}}"#;
-    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]))
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..change_of(&room) }]))
         .receive(refusal);
     s.forget();
     s.lose().reconnect();
@@ -204,37 +204,36 @@ fn a4_a_ready_permission_serves_one_socket() {
 
 #[test]
 fn a4_a_ready_permission_is_for_the_socket_that_it_was_made_for() {
-    let room = Intent::new(2, "private-room");
+    let room = Intent::of_channel(2, "private-room");
     room.activate();
     let mut s = Scenario::without_authorizer();
     s.connect_background().establish();
     let late = |id: &str| ReadyAuth { auth: ChannelAuth::new("k:s"), socket_id: Some(Arc::from(id)) };
-    s.input(Input::IntentChanges(vec![IntentChange { ready: Some(late("9.9")), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: Some(late("9.9")), ..change_of(&room) }]));
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "that socket is gone");
-    s.input(Input::IntentChanges(vec![IntentChange { ready: Some(late("1.2")), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: Some(late("1.2")), ..change_of(&room) }]));
     assert_eq!(s.sent().len(), 1);
 }
 
 #[test]
 fn a7_a_ready_permission_may_leave_the_user_to_the_sign_in() {
     let mut s = Scenario::connected();
-    let call = s.call();
-    s.input(Input::SignIn(call));
-    let room = Intent::new(2, "presence-room");
+    s.sign_in();
+    let room = Intent::of_channel(2, "presence-room");
     room.activate();
-    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..wish(&room) }]));
+    s.input(Input::IntentChanges(vec![IntentChange { ready: private().ok().map(ready), ..change_of(&room) }]));
     assert!(s.errors().is_empty() && s.sent().is_empty(), "it waits");
 }
 
 #[test]
-fn s2_a_renewed_wish_that_fails_takes_the_old_subscription_back_from_the_server() {
+fn s2_a_renewed_intent_that_fails_unsubscribes_the_old_subscription() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "private-room");
     s.answer("private-room", private()).receive(&succeeded("private-room"));
     s.outputs.retain(|output| matches!(output, Output::Effect(Effect::Authorize(_))));
     room.withdraw();
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)])).answer("private-room", Err(refused()));
+    s.input(Input::IntentChanges(vec![change_of(&room)])).answer("private-room", Err(refused()));
     assert_eq!(s.sent(), [unsubscribe("private-room")]);
 }
 
@@ -244,9 +243,9 @@ fn s2_the_answer_to_an_older_request_does_not_leave_the_later_one_behind() {
     let overtaken = || {
         let mut s = Scenario::connected();
         let room = s.wants(11, "room");
-        s.forgets(&room);
+        s.withdraws(&room);
         room.activate();
-        s.input(Input::IntentChanges(vec![wish(&room)]));
+        s.input(Input::IntentChanges(vec![change_of(&room)]));
         s.forget();
         (s, room)
     };
@@ -262,10 +261,10 @@ fn s2_the_answer_to_an_older_request_does_not_leave_the_later_one_behind() {
     assert_eq!(s.errors().len(), 1);
 
     let (mut s, room) = overtaken();
-    s.forgets(&room).receive(&succeeded("room")).receive(&succeeded("room")).pass(30 * SECOND);
+    s.withdraws(&room).receive(&succeeded("room")).receive(&succeeded("room")).pass(30 * SECOND);
     assert!(s.session.subscriptions.is_empty(), "nothing is remembered of what is over");
     let (mut s, room) = overtaken();
-    s.forgets(&room).pass(30 * SECOND);
+    s.withdraws(&room).pass(30 * SECOND);
     assert!(s.session.subscriptions.is_empty(), "also when the server never answers");
 }
 
@@ -274,8 +273,8 @@ fn s5_the_deadline_covers_authorising_and_a_late_permission_is_dropped() {
     let mut s = Scenario::connected();
     s.wants(2, "private-room");
     s.pass(30 * SECOND);
-    assert!(matches!(s.errors()[..], [Error::AuthTimeout { .. }]), "it names who did not answer");
-    s.forget_told().answer("private-room", private());
+    assert!(matches!(s.errors()[..], [Error::AuthTimeout { .. }]), "it names the authorizer");
+    s.forget_notifications().answer("private-room", private());
     assert!(s.sent().iter().all(|sent| !sent.contains("subscribe")), "{:?}", s.sent());
 }
 
@@ -289,7 +288,7 @@ fn s6_a_channel_that_is_still_being_authorised_takes_no_error_as_its_answer() {
         [Error::SubscriptionRefused { channel, status: Some(4009), .. }] => assert_eq!(channel, "room"),
         ref other => panic!("{other:?}"),
     }
-    s.forget_told().answer("private-room", private());
+    s.forget_notifications().answer("private-room", private());
     s.receive(r#"{"event":"pusher:error","data":"{\"code\":4009,\"message\":\"no\"}"}"#);
     assert!(matches!(s.errors()[..], [Error::SubscriptionRefused { .. }]), "as Reverb and Sockudo answer");
 }

@@ -34,7 +34,7 @@ pub(crate) fn triggers_sized(s: &mut Scenario, room: &Arc<Intent>, name: &str, s
     }
 }
 
-/// Triggers events until one is refused, and tells how many were not.
+/// Triggers events until one is refused, and returns the number of those that were not.
 fn burst(s: &mut Scenario, room: &Arc<Intent>) -> usize {
     (0..10_000).take_while(|_| trigger(s, room).is_ok()).count()
 }
@@ -125,12 +125,12 @@ fn t1_an_endless_patience_is_bounded_by_the_places() {
 fn t1_an_event_that_cannot_be_sent_any_more_is_reported() {
     let (mut s, room) = in_private_room();
     let event = client_event(&mut s, &room).expect("the first");
-    s.forgets(&room).input(Input::Trigger(event));
+    s.withdraws(&room).input(Input::Trigger(event));
     are_not_subscribed(&s, 1);
 }
 
 #[test]
-fn t1_a_loss_and_disconnect_drop_what_waits_and_report_it() {
+fn t1_a_loss_and_disconnect_drop_the_waiting_events_and_report_them() {
     let ways: [fn(&mut Scenario) -> &mut Scenario; 3] =
         [Scenario::lose, |s| s.input(Input::Disconnect), |s| s.close(4200)];
     for way in ways {
@@ -164,7 +164,7 @@ fn t1_nothing_is_sent_on_a_channel_after_its_unsubscribe() {
     for channel in [&room, &other, &room] {
         trigger(&mut s, channel).expect("it waits");
     }
-    s.forgets(&room);
+    s.withdraws(&room);
     are_not_subscribed(&s, 2);
     // A new subscription is another one.
     let again = confirm(&mut s, 2, "private-room");
@@ -180,7 +180,7 @@ fn t1_events_that_the_unsubscribe_dropped_delay_no_other() {
     let (mut s, room) = in_private_room();
     let other = confirm(&mut s, 3, "private-other");
     assert_eq!(burst(&mut s, &room), 20);
-    s.forgets(&room);
+    s.withdraws(&room);
     assert_eq!(burst(&mut s, &other), 10);
 }
 
@@ -203,7 +203,7 @@ fn t1_a_message_that_the_socket_takes_late_counts_when_it_has_taken_it() {
     s.socket(FromSocket::WriteBlocked { progress: false });
     trigger(&mut s, &room).expect("it waits");
     let next = s.session.deadline().expect("the liveness of the socket");
-    assert!(next > s.now + 20 * SECOND, "nobody wakes for an event that cannot be written");
+    assert!(next > s.now + 20 * SECOND, "an event that cannot be written wakes no thread");
     s.now += 3 * SECOND;
     s.socket(FromSocket::Written);
     assert_eq!(s.sent().len(), 1);

@@ -1,4 +1,4 @@
-//! Rules C and R: from the wish to be connected to its end.
+//! Rules C and R: from the call to connect to the end of the connection.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn c4_connect_reports_the_first_attempt_and_gives_up() {
     let mut s = Scenario::new();
     s.connect_once().socket(FromSocket::DialFailed(Error::lost("refused")));
     assert_eq!(s.states(), [Connecting, Disconnected]);
-    assert!(matches!(s.settled[..], [(CallId(1), Err(_))]));
+    assert!(matches!(s.settled[..], [(ConnectId(1), Err(_))]));
     assert!(s.session.is_idle());
     assert_eq!(s.session.deadline(), None);
 }
@@ -16,16 +16,16 @@ fn c4_connect_reports_the_first_attempt_and_gives_up() {
 fn c4_each_waiting_call_gets_the_outcome_of_its_own_attempt() {
     let mut s = Scenario::new();
     s.connect_once().connect_once().socket(FromSocket::DialFailed(Error::lost("refused")));
-    assert!(matches!(s.settled[..], [(CallId(1), Err(_)), (CallId(2), Err(_))]));
+    assert!(matches!(s.settled[..], [(ConnectId(1), Err(_)), (ConnectId(2), Err(_))]));
     s.settled.clear();
     s.connect_once().establish().connect_once();
-    assert!(matches!(s.settled[..], [(CallId(3), Ok(())), (CallId(4), Ok(()))]));
+    assert!(matches!(s.settled[..], [(ConnectId(3), Ok(())), (ConnectId(4), Ok(()))]));
     s.settled.clear();
     s.lose().connect_once();
     assert!(s.settled.is_empty(), "it waits for the attempt that it has brought forward");
     s.input(Input::Disconnect);
     match &s.settled[..] {
-        [(CallId(5), Err(error))] => assert!(matches!(**error, Error::Disconnected)),
+        [(ConnectId(5), Err(error))] => assert!(matches!(**error, Error::Disconnected)),
         other => panic!("{other:?}"),
     }
 }
@@ -68,7 +68,7 @@ fn c3_the_deadline_covers_everything_and_names_the_phase() {
 }
 
 #[test]
-fn c9_socket_id_is_gone_in_the_batch_that_tells_the_loss() {
+fn c9_the_socket_id_is_gone_in_the_batch_that_reports_the_loss() {
     let mut s = Scenario::connected();
     let generation = s.session.generation;
     s.session.handle(Input::Socket(generation, FromSocket::Ended(Ending::Lost(Error::lost("x")))), s.now);
@@ -103,10 +103,10 @@ fn unavailable_is_reported_after_ten_seconds_and_attempts_go_on() {
         s.socket(FromSocket::DialFailed(Error::lost("x"))).pass(3 * SECOND);
     }
     let states = s.states();
-    let told = states.iter().position(|state| *state == Unavailable).expect("reported");
-    assert!(states[..told].iter().filter(|state| **state == Connecting).count() == 4, "{states:?}");
-    assert!(states[told..].contains(&Connecting), "attempts go on");
-    assert!(s.changes()[told].cause.is_some(), "C10: with the cause of the last failure");
+    let reported = states.iter().position(|state| *state == Unavailable).expect("reported");
+    assert!(states[..reported].iter().filter(|state| **state == Connecting).count() == 4, "{states:?}");
+    assert!(states[reported..].contains(&Connecting), "attempts go on");
+    assert!(s.changes()[reported].cause.is_some(), "C10: with the cause of the last failure");
     s.establish();
     assert_eq!(s.states().last(), Some(&Connected));
 }
@@ -324,7 +324,7 @@ fn r3_an_end_by_this_client_needs_no_other_explanation() {
 }
 
 #[test]
-fn r3_an_error_that_was_somebodys_answer_does_not_explain_the_end() {
+fn r3_an_error_that_refused_a_subscription_does_not_explain_the_end() {
     let mut s = Scenario::connected();
     s.wants(11, "room");
     s.receive(r#"{"event":"pusher:error","data":{"code":4009,"message":"no"}}"#).lose();
@@ -461,7 +461,7 @@ fn r10_a_dial_that_finishes_after_disconnect_is_dropped() {
     s.input(Input::Disconnect);
     s.forget();
     s.input(Input::Socket(generation, FromSocket::Reached(ConnectPhase::Established)));
-    assert!(s.session.is_idle() && s.told.is_empty());
+    assert!(s.session.is_idle() && s.notifications.is_empty());
 }
 
 #[test]
@@ -499,7 +499,7 @@ fn d1_half_of_a_surrogate_pair_loses_no_event() {
     s.receive(r#"{"event":"e","channel":"room","data":"good morning \ud83d"}"#);
     s.receive(r#"{"\ude00":1,"event":"e","channel":"room","data":{"\ud83d":"\uD83D\u0041"}}"#);
     assert_eq!(s.events(), [("e", "good morning \u{fffd}"), ("e", r#"{"\ud83d":"\uD83D\u0041"}"#)]);
-    let Some(Notification::Event(event)) = s.told.last() else { panic!() };
+    let Some(Notification::Event(event)) = s.notifications.last() else { panic!() };
     let decoded: serde_json::Value = event.json().expect("it is JSON");
     assert_eq!(decoded, serde_json::json!({ "\u{fffd}": "\u{fffd}A" }));
     assert_eq!(s.session.counters.bad_messages, 0);

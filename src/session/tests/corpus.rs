@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{client_events::triggers_sized, refusals::told, *};
+use super::{client_events::triggers_sized, refusals::reports, *};
 
 /// One line of a recording: what a client sent, or what it got.
 struct Line {
@@ -86,14 +86,13 @@ impl Replay {
             (Some("pusher:subscribe"), Some(channel)) if !channel.starts_with('#') => self.subscribe(channel, data),
             (Some("pusher:unsubscribe"), Some(channel)) => {
                 if let Some(intent) = self.channels.iter().find(|intent| *intent.name() == channel).cloned() {
-                    self.scenario.forgets(&intent);
+                    self.scenario.withdraws(&intent);
                 }
             }
             (Some("pusher:signin"), _) => {
                 let auth = UserAuth::new(string(&data["auth"]), string(&data["user_data"]));
-                let call = self.scenario.call();
-                self.scenario.input(Input::SignIn(call));
-                let answer = vouch(self.scenario.request_of_user(), Ok(auth));
+                self.scenario.sign_in();
+                let answer = user_answer(self.scenario.request_of_user(), Ok(auth));
                 self.scenario.input(Input::Answered(answer));
             }
             (Some(event), _) if event.starts_with("client-") => {
@@ -121,7 +120,7 @@ impl Replay {
 
     fn subscribe(&mut self, channel: &str, data: &Value) {
         let known = self.channels.iter().find(|intent| *intent.name() == channel).cloned();
-        let intent = known.unwrap_or_else(|| Intent::new(self.channels.len() as u64 + 2, channel));
+        let intent = known.unwrap_or_else(|| Intent::of_channel(self.channels.len() as u64 + 1, channel));
         intent.activate();
         // Some recorded clients sent none where one is needed.
         let mut auth = ChannelAuth::new(data["auth"].as_str().unwrap_or("app-key:none").to_owned());
@@ -130,7 +129,8 @@ impl Replay {
         }
         // The recorded clients had no key to decrypt with; any will do for a subscription.
         auth = auth.shared_secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-        self.scenario.input(Input::IntentChanges(vec![IntentChange { ready: Some(ready(auth)), ..wish(&intent) }]));
+        self.scenario
+            .input(Input::IntentChanges(vec![IntentChange { ready: Some(ready(auth)), ..change_of(&intent) }]));
         self.channels.push(intent);
     }
 
@@ -140,7 +140,7 @@ impl Replay {
         if event == "pusher:signin_success" {
             self.scenario.receive(text);
             let id = self.scenario.session.sign_in.user().expect("signed in").clone();
-            // soketi sends what is for the user also to those who never subscribed; this client subscribes.
+            // soketi sends events for the user to clients that never subscribed, too. This client subscribes.
             self.scenario.receive(&succeeded(&format!("#server-to-user-{id}")));
             return;
         }
@@ -156,8 +156,8 @@ impl Replay {
     }
 }
 
-fn as_event(told: &Notification) -> Option<&Event> {
-    match told {
+fn as_event(notification: &Notification) -> Option<&Event> {
+    match notification {
         Notification::Event(event) => Some(event),
         _ => None,
     }
@@ -189,7 +189,7 @@ fn messages_of_real_servers_are_understood() {
             let s = &replay.scenario;
             let bad: Vec<_> = s.errors().into_iter().filter(|e| matches!(e, Error::BadMessage { .. })).collect();
             assert!(bad.is_empty(), "{file} {name}: {bad:?}");
-            let delivered: Vec<_> = s.told.iter().filter_map(as_event).collect();
+            let delivered: Vec<_> = s.notifications.iter().filter_map(as_event).collect();
             assert_eq!(delivered.len(), replay.expected.len(), "{file} {name}");
             for (event, (expected, data, sender)) in delivered.iter().zip(&replay.expected) {
                 assert_eq!((event.name(), event.user_id()), (&**expected, sender.as_deref()), "{file} {name}");
@@ -198,7 +198,7 @@ fn messages_of_real_servers_are_understood() {
             connections += 1;
             events += delivered.len();
             successes += s.successes().len();
-            let count = |pick: fn(&Notification) -> bool| s.told.iter().filter(|told| pick(told)).count();
+            let count = |pick: fn(&Notification) -> bool| s.notifications.iter().filter(|each| pick(each)).count();
             members += count(|n| matches!(n, Notification::MemberAdded(_) | Notification::MemberRemoved(_)));
             misses += count(|n| matches!(n, Notification::CacheMiss { .. }));
         }
@@ -210,7 +210,7 @@ fn messages_of_real_servers_are_understood() {
 }
 
 #[test]
-fn s6_the_order_in_which_reverb_answers_tells_whom_it_refuses() {
+fn s6_the_order_of_reverbs_answers_shows_the_refused_request() {
     let s = of_reverb("order", "a");
     let expected = [
         "private-c confirmed",
@@ -226,27 +226,27 @@ fn s6_the_order_in_which_reverb_answers_tells_whom_it_refuses() {
         "server Some(4009)",
         "room-8 confirmed",
     ];
-    assert_eq!(told(&s), expected, "private-7 was withdrawn, so that its refusal goes to nobody");
+    assert_eq!(reports(&s), expected, "private-7 was withdrawn, so that its refusal is not reported");
 }
 
 #[test]
 fn s6_a_refusal_of_reverb_without_a_channel_reaches_the_channel() {
     for connection in ["a", "b"] {
         let s = of_reverb("private_bad_auth", connection);
-        assert_eq!(told(&s), ["private-x refused Some(4009)"]);
+        assert_eq!(reports(&s), ["private-x refused Some(4009)"]);
     }
-    assert_eq!(told(&of_reverb("private_bad_auth", "c")), ["presence-x refused Some(4009)"]);
+    assert_eq!(reports(&of_reverb("private_bad_auth", "c")), ["presence-x refused Some(4009)"]);
     for connection in ["a", "b"] {
-        assert_eq!(told(&of_reverb("signin", connection)), ["sign-in Some(4200)"]);
+        assert_eq!(reports(&of_reverb("signin", connection)), ["sign-in Some(4200)"]);
     }
 }
 
 #[test]
 fn s10_a_request_that_reverb_refuses_because_of_its_limit_is_sent_again() {
     let s = of_reverb("rate_limit", "a");
-    let told = told(&s);
-    assert_eq!(told[0], "private-c confirmed");
-    assert!(told[1..].iter().all(|told| told == "event client-n on private-c Some(4301)"), "{told:?}");
+    let reports = reports(&s);
+    assert_eq!(reports[0], "private-c confirmed");
+    assert!(reports[1..].iter().all(|report| report == "event client-n on private-c Some(4301)"), "{reports:?}");
     let requests = s.sent().iter().filter(|text| **text == subscribe("room")).count();
     assert!(requests > 1, "{requests}");
 }
@@ -254,7 +254,7 @@ fn s10_a_request_that_reverb_refuses_because_of_its_limit_is_sent_again() {
 #[test]
 fn t2_a_refusal_of_a_client_event_by_reverb_names_the_event() {
     let s = of_reverb("client_events", "a");
-    let refused: Vec<_> = told(&s).into_iter().filter(|told| told.contains("4200")).collect();
+    let refused: Vec<_> = reports(&s).into_iter().filter(|report| report.contains("4200")).collect();
     assert_eq!(refused.len(), 6, "texts, numbers and booleans: {refused:?}");
     assert!(refused.iter().all(|refused| refused.ends_with("on private-c Some(4200)")), "{refused:?}");
     let s = of_reverb("client_events", "big");
@@ -280,7 +280,7 @@ fn messages_of_other_servers_are_understood() {
     {
         let mut s = Scenario::connected();
         s.receive(pong);
-        assert!(s.told.is_empty() && s.session.counters.ignored == 0, "{pong}");
+        assert!(s.notifications.is_empty() && s.session.counters.ignored == 0, "{pong}");
     }
     for unusable in [
         r#"{"event":"pusher:error","data":{"code":4000,"message":"Invalid message format"}}"#,
@@ -352,13 +352,13 @@ fn presence_comes_with_numbers_lists_and_whole_channel_data() {
     let added = r#"{"event":"pusher_internal:member_added","channel":"presence-room","data":"{\"user_id\":8,\"user_info\":[],\"more\":1}"}"#;
     s.receive(added)
         .receive(r#"{"event":"pusher_internal:member_removed","channel":"presence-room","data":{"user_id":8}}"#);
-    match &s.told[..] {
+    match &s.notifications[..] {
         [Notification::MemberAdded(came), Notification::MemberRemoved(went)] => {
             assert_eq!((came.member.id(), went.member.id()), ("8", "8"));
         }
         other => panic!("{other:?}"),
     }
-    s.forget_told().receive(r#"{"event":"client-x","channel":"presence-room","data":{}}"#);
+    s.forget_notifications().receive(r#"{"event":"client-x","channel":"presence-room","data":{}}"#);
     assert_eq!(s.events(), [("client-x", "{}")], "Sockudo names no sender");
     s.receive(r#"{"event":"pusher:error","data":{"code":4300,"message":"user_id must be a string"}}"#);
     assert_eq!(s.errors()[0].code(), Some(4300));

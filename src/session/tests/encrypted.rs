@@ -1,4 +1,4 @@
-//! Rules E: nothing but what decrypts is delivered, in order, and at the price of few questions.
+//! Rules E: only events that decrypt are delivered, in order, and the client makes few requests for keys.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305, aead::Aead};
@@ -30,7 +30,7 @@ fn subscribed() -> Scenario {
 
 impl Scenario {
     fn failures(&self) -> Vec<&crate::DecryptionError> {
-        let failures = self.told.iter().filter_map(|told| match told {
+        let failures = self.notifications.iter().filter_map(|notification| match notification {
             Notification::DecryptionFailure(failure) => Some(&failure.reason),
             _ => None,
         });
@@ -39,12 +39,12 @@ impl Scenario {
 }
 
 #[test]
-fn e1_only_what_decrypts_is_delivered() {
+fn e1_only_events_that_decrypt_are_delivered() {
     let mut s = subscribed();
     s.receive(&sealed(ROOM, 1, b"\"hello\"")).receive(&event(ROOM, "in clear"));
     assert_eq!(s.events(), [("e", "hello")]);
     assert!(matches!(s.failures()[..], [crate::DecryptionError::Malformed(_)]));
-    assert!(s.asked().is_empty(), "E3: a malformed envelope fetches no key");
+    assert!(s.requested().is_empty(), "E3: a malformed envelope fetches no key");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn e6_an_envelope_without_padding_is_delivered() {
         s.receive(&padded.replace('=', ""));
     }
     assert_eq!(s.events(), [("e", "1"), ("e", "123")]);
-    assert!(s.asked().is_empty());
+    assert!(s.requested().is_empty());
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn e2_a_rotated_key_is_fetched_once_with_the_later_events_queued_behind() {
     for plain in [b"1", b"2", b"3"] {
         s.receive(&sealed(ROOM, 2, plain));
     }
-    assert!(s.told.is_empty());
-    assert_eq!(s.asked().len(), 1);
+    assert!(s.notifications.is_empty());
+    assert_eq!(s.requested().len(), 1);
     s.answer(ROOM, permission(2)).receive(&sealed(ROOM, 2, b"4"));
     assert_eq!(s.events(), [("e", "1"), ("e", "2"), ("e", "3"), ("e", "4")]);
     assert!(s.failures().is_empty());
@@ -88,11 +88,11 @@ fn e2_an_event_that_fails_with_the_new_key_too_is_reported_and_skipped() {
     assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
     assert_eq!(s.events(), [("e", "2")]);
     s.receive(&sealed(ROOM, 3, b"3"));
-    assert_eq!((s.failures().len(), s.asked().len()), (2, 1), "10 s pass between two fetches");
+    assert_eq!((s.failures().len(), s.requested().len()), (2, 1), "10 s pass between two fetches");
 }
 
 #[test]
-fn e2_a_fetch_that_fails_releases_what_waits() {
+fn e2_a_fetch_that_fails_releases_the_events_that_wait() {
     for is_answered in [true, false] {
         let mut s = subscribed();
         s.receive(&sealed(ROOM, 2, b"1")).receive(&sealed(ROOM, 1, b"2"));
@@ -108,7 +108,7 @@ fn e2_a_fetch_that_fails_releases_what_waits() {
 }
 
 #[test]
-fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
+fn e2_10000_events_that_do_not_decrypt_cause_at_most_2_auth_requests() {
     let mut s = Scenario::connected();
     s.wants(2, ROOM);
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
@@ -116,7 +116,7 @@ fn e2_10000_undecryptable_events_cost_at_most_2_questions() {
         s.receive(&sealed(ROOM, 2, b"x"));
     }
     s.answer(ROOM, permission(1));
-    assert_eq!(s.asked().len(), 2);
+    assert_eq!(s.requested().len(), 2);
     assert_eq!(s.failures().len(), 10_000);
 }
 
@@ -128,7 +128,7 @@ fn e2_a_key_that_is_rotated_right_after_the_subscription_loses_nothing() {
     }
     s.answer(ROOM, permission(2));
     assert_eq!(s.events().iter().map(|(_, data)| *data).collect::<String>(), "12345");
-    assert_eq!((s.asked().len(), s.failures().len()), (1, 0));
+    assert_eq!((s.requested().len(), s.failures().len()), (1, 0));
 }
 
 #[test]
@@ -136,21 +136,21 @@ fn e2_a_second_rotation_within_10_s_is_reported_and_fetched_afterwards() {
     let mut s = subscribed();
     s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(2));
     s.receive(&sealed(ROOM, 3, b"2")).receive(&sealed(ROOM, 2, b"3"));
-    assert_eq!((s.asked().len(), s.failures().len()), (1, 1));
+    assert_eq!((s.requested().len(), s.failures().len()), (1, 1));
     s.pass(10 * SECOND);
     s.receive(&sealed(ROOM, 3, b"4")).answer(ROOM, permission(3));
     assert_eq!(s.events(), [("e", "1"), ("e", "3"), ("e", "4")]);
-    assert_eq!((s.asked().len(), s.failures().len()), (2, 1));
+    assert_eq!((s.requested().len(), s.failures().len()), (2, 1));
 }
 
 #[test]
 fn e2_a_fetch_that_brings_the_same_key_is_not_repeated_within_10_s() {
     let mut s = subscribed();
     s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(1)).receive(&sealed(ROOM, 2, b"2"));
-    assert_eq!((s.asked().len(), s.failures().len()), (1, 2));
+    assert_eq!((s.requested().len(), s.failures().len()), (1, 2));
 }
 
-/// The key that comes with each connection is one question, and the fetches of all connections together are as rare as those
+/// The key that comes with each connection is one request, and the fetches of all connections together are as rare as those
 /// of one.
 #[test]
 fn e2_a_server_that_ends_connections_causes_no_fetch_for_each() {
@@ -160,22 +160,22 @@ fn e2_a_server_that_ends_connections_causes_no_fetch_for_each() {
         s.lose().input(Input::ReconnectNow).establish();
         s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     }
-    assert_eq!(s.asked().len(), 20 + 1, "one for each connection, and one fetch");
-    assert_eq!(s.failures().len(), 20, "each event is told of");
+    assert_eq!(s.requested().len(), 20 + 1, "one for each connection, and one fetch");
+    assert_eq!(s.failures().len(), 20, "each event is reported");
     s.pass(10 * SECOND);
     s.receive(&sealed(ROOM, 2, b"x")).answer(ROOM, permission(2));
     assert_eq!(s.events(), [("e", "x")]);
 }
 
 #[test]
-fn e2_a_new_wish_fetches_as_the_first_one_did() {
+fn e2_a_new_intent_fetches_the_key_as_the_first_one_did() {
     let mut s = Scenario::connected();
     let room = s.wants(2, ROOM);
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.receive(&sealed(ROOM, 2, b"1")).answer(ROOM, permission(1));
-    s.forgets(&room);
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![change_of(&room)]));
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
     s.forget();
     s.receive(&sealed(ROOM, 2, b"2")).answer(ROOM, permission(2));
@@ -183,7 +183,7 @@ fn e2_a_new_wish_fetches_as_the_first_one_did() {
 }
 
 #[test]
-fn e2_a_lost_connection_does_not_lose_what_waits_without_a_word() {
+fn e2_a_lost_connection_reports_the_events_that_wait_for_a_key() {
     let mut s = subscribed();
     s.receive(&sealed(ROOM, 2, b"1")).lose();
     assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
@@ -192,17 +192,32 @@ fn e2_a_lost_connection_does_not_lose_what_waits_without_a_word() {
     assert_eq!(s.events(), [("e", "2")], "the new connection has the new key");
 }
 
+/// The driver checks the budget after each turn.
+#[test]
+fn d3_a_key_that_a_repeated_subscription_replaces_returns_its_memory() {
+    let mut s = Scenario::connected();
+    s.wants(3, "room");
+    s.receive(&refusals::error(4009));
+    s.wants(2, ROOM);
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM)).receive(&sealed(ROOM, 2, b"1"));
+    assert_eq!(s.requested().len(), 2, "the event waits for a key");
+    // After an error without a channel, the confirmation may have been that of an older request.
+    s.receive(&format!(r#"{{"event":"pusher:subscription_error","channel":"{ROOM}","data":{{}}}}"#));
+    s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
+    assert_eq!(s.successes().len(), 2);
+}
+
 #[test]
 fn e4_a_key_does_not_outlive_its_subscription() {
     let mut s = Scenario::connected();
     let room = s.wants(2, ROOM);
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
-    s.forgets(&room);
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)]));
-    s.forget_told();
+    s.input(Input::IntentChanges(vec![change_of(&room)]));
+    s.forget_notifications();
     s.receive(&sealed(ROOM, 1, b"1"));
-    assert!(s.told.is_empty(), "it is not subscribed");
+    assert!(s.notifications.is_empty(), "it is not subscribed");
     s.answer(ROOM, permission(2)).receive(&succeeded(ROOM)).receive(&sealed(ROOM, 1, b"1"));
     s.answer(ROOM, permission(2));
     assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]), "the old key is gone");
@@ -214,13 +229,13 @@ fn e5_plain_text_that_is_not_utf_8_is_a_failure_unless_there_is_a_decoder() {
     s.receive(&sealed(ROOM, 1, &[0xFF]));
     assert!(matches!(s.failures()[..], [crate::DecryptionError::Undecodable(_)]));
 
-    let rules = Rules { has_decoder: true, ..rules() };
-    let mut s = Scenario::of(Settings { subscriptions: rules, ..settings() });
+    let subscriptions = SubscriptionSettings { has_decoder: true, ..subscription_settings() };
+    let mut s = Scenario::of(Settings { subscriptions, ..settings() });
     s.connect_background().establish().wants(2, ROOM);
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
-    s.forget_told();
+    s.forget_notifications();
     s.receive(&sealed(ROOM, 1, &[0xFF]));
-    match &s.told[..] {
+    match &s.notifications[..] {
         [Notification::Event(event)] => {
             assert_eq!(event.encoded(), Some([0xFF].as_slice()));
         }

@@ -65,7 +65,7 @@ fn survival_24_hours_by_an_injected_clock_do_not_grow_the_memory() {
     figures::record("24 hours by an injected clock: memory", measured, "does not grow");
 }
 
-/// A session, its server, those who authorise, and the time.
+/// A session, its server, its authorizers, and the time.
 struct Day {
     s: Scenario,
     second: u64,
@@ -177,21 +177,21 @@ impl Day {
     fn answer(&mut self, requests: Vec<PendingAuth>) {
         for request in requests {
             let answer = match request.subject.channel() {
-                None => vouch(request, proof()),
-                Some(ENCRYPTED) => permit(request, permission(self.key)),
-                Some(LOBBY) => permit(request, presence("1")),
-                Some(REFUSED) => permit(request, Err(refused())),
-                Some(_) => permit(request, private()),
+                None => user_answer(request, proof()),
+                Some(ENCRYPTED) => channel_answer(request, permission(self.key)),
+                Some(LOBBY) => channel_answer(request, presence("1")),
+                Some(REFUSED) => channel_answer(request, Err(refused())),
+                Some(_) => channel_answer(request, private()),
             };
             self.s.input(Input::Answered(answer));
         }
     }
 
-    /// Counts what the user is told, and keeps nothing of it.
+    /// Counts the notifications, and drops them.
     fn listen(&mut self) {
         let seen = &mut self.seen;
-        for told in std::mem::take(&mut self.s.told) {
-            let counter = match &told {
+        for notification in std::mem::take(&mut self.s.notifications) {
+            let counter = match &notification {
                 Notification::Event(_) => &mut seen.events,
                 Notification::SubscriptionSucceeded(succeeded) if succeeded.resubscribed => &mut seen.resubscriptions,
                 Notification::SubscriptionError(_) => &mut seen.refusals,
@@ -271,9 +271,9 @@ impl Day {
     }
 
     fn a_message_for_no_channel(&mut self) {
-        let text = event(&format!("nobody-wants-{}", self.second), "x");
+        let text = event(&format!("not-wanted-{}", self.second), "x");
         self.receive(&text);
-        self.receive(&succeeded(&format!("nobody-asked-{}", self.second)));
+        self.receive(&succeeded(&format!("not-requested-{}", self.second)));
     }
 
     /// A new one comes, and the oldest goes.
@@ -284,14 +284,14 @@ impl Day {
         self.channels.push_back(intent);
         if self.channels.len() > CHANNELS {
             let oldest = self.channels.pop_front().expect("not empty");
-            self.s.forgets(&oldest);
+            self.s.withdraws(&oldest);
         }
     }
 
     fn a_channel_that_is_refused(&mut self) {
         let intent = self.s.wants(self.second + (1 << 32), REFUSED);
         self.serve();
-        self.s.forgets(&intent);
+        self.s.withdraws(&intent);
     }
 
     fn a_lost_connection(&mut self) {
@@ -310,8 +310,7 @@ impl Day {
 
     fn another_sign_in(&mut self) {
         self.refuses_sign_in = false;
-        let call = self.s.call();
-        self.s.input(Input::SignIn(call));
+        self.s.sign_in();
     }
 
     fn a_refused_sign_in(&mut self) {

@@ -1,4 +1,4 @@
-//! D3: what is kept of what a server sends has one bound for all channels together.
+//! D3: the data that servers send has one memory limit for all channels together.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -39,7 +39,8 @@ fn d3_members_of_all_channels_have_one_bound_and_the_excess_is_reported() {
         s.receive(&member_added(name));
     }
     let left_out = s.errors().iter().filter(|error| matches!(error, Error::TooManyMembers { left_out: 1, .. })).count();
-    let added = s.told.iter().filter(|told| matches!(told, Notification::MemberAdded(_))).count();
+    let added =
+        s.notifications.iter().filter(|notification| matches!(notification, Notification::MemberAdded(_))).count();
     assert!(added >= 10 && left_out > 0, "{added} and {left_out}");
     assert_eq!(added + left_out, names.len());
 }
@@ -51,7 +52,7 @@ fn d3_freed_memory_makes_room() {
         let name = format!("presence-{id}");
         let intent = s.wants(id, &name);
         s.answer(&name, Ok(of_me())).receive(&succeeded(&name)).receive(&member_added(&name));
-        s.forgets(&intent);
+        s.withdraws(&intent);
     }
     assert!(s.errors().is_empty());
 }
@@ -78,12 +79,14 @@ fn d3_events_that_wait_for_keys_have_one_bound_and_the_excess_is_reported() {
         let data = format!(r#"{{"nonce":"{nonce}","ciphertext":"{ciphertext}"}}"#);
         s.receive(&format!(r#"{{"event":"e","channel":"{name}","data":{data}}}"#));
     }
-    assert_eq!(s.asked().len(), names.len(), "a newer key is asked for, whether the event fits or not");
-    let failed = |s: &Scenario| s.told.iter().filter(|told| matches!(told, Notification::DecryptionFailure(_))).count();
+    assert_eq!(s.requested().len(), names.len(), "a newer key is requested, whether the event fits or not");
+    let failed = |s: &Scenario| {
+        s.notifications.iter().filter(|notification| matches!(notification, Notification::DecryptionFailure(_))).count()
+    };
     let at_once = failed(&s);
     assert!((10..CHANNELS).contains(&(at_once as u64)), "{at_once}");
     for name in &names {
         s.answer(name, Ok(ChannelAuth::new("k:s").shared_secret(key.as_str())));
     }
-    assert_eq!(failed(&s), names.len(), "none is lost without a word");
+    assert_eq!(failed(&s), names.len(), "each lost event is reported");
 }

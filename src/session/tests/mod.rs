@@ -1,4 +1,4 @@
-//! The session as a whole: every race is a sequence of inputs, and takes microseconds.
+//! Tests of the session as a whole. Every race is a sequence of inputs, and takes microseconds.
 
 mod authorizing;
 mod client_events;
@@ -23,10 +23,10 @@ use std::{
 use super::{connection::phase::Phase, *};
 use crate::{
     ChannelAuth, ConnectPhase, ConnectionState, ConnectionStateChange, Error, Notification, Reconnect, UserAuth,
-    delivery::{CallId, Delivery},
+    delivery::{ConnectId, Delivery, SignInId},
     event::{Event, Intent, Stamp},
     protocol::frame::Outgoing,
-    testability::session_driver::{Observer, SessionDriver, rules, settings},
+    testability::session_driver::{Observer, SessionDriver, settings, subscription_settings},
 };
 
 use ConnectionState::{Connected, Connecting, Disconnected, Disconnecting, Failed, Reconnecting, Unavailable};
@@ -38,13 +38,13 @@ type Scenario = SessionDriver<Record>;
 #[derive(Default)]
 struct Record {
     outputs: Vec<Output>,
-    told: Vec<Notification>,
+    notifications: Vec<Notification>,
     /// Intents that change while the next input is handled, before its outputs are taken.
     change_meanwhile: Vec<Arc<Intent>>,
     /// The intents that have changed during this turn.
     changed: Vec<Arc<Intent>>,
     /// The results of calls that waited for an attempt, in order.
-    settled: Vec<(CallId, Result<(), Arc<Error>>)>,
+    settled: Vec<(ConnectId, Result<(), Arc<Error>>)>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -66,12 +66,12 @@ impl Observer for Record {
         self.settled.extend(update.outcomes.iter().cloned());
         for index in 0..batch.len() {
             let event = || Notification::Event(Event::new(Arc::clone(&batch), index));
-            self.told.push(batch.notice(index).cloned().unwrap_or_else(event));
+            self.notifications.push(batch.notice(index).cloned().unwrap_or_else(event));
         }
     }
 
     fn changed_meanwhile(&mut self) -> Vec<IntentChange> {
-        self.changed.drain(..).map(|intent| wish(&intent)).collect()
+        self.changed.drain(..).map(|intent| change_of(&intent)).collect()
     }
 }
 
@@ -85,7 +85,10 @@ impl Scenario {
     }
 
     fn without_authorizer() -> Self {
-        Self::of(Settings { subscriptions: Rules { can_authorize: false, ..rules() }, ..settings() })
+        Self::of(Settings {
+            subscriptions: SubscriptionSettings { can_authorize: false, ..subscription_settings() },
+            ..settings()
+        })
     }
 
     fn of(settings: Settings) -> Self {
@@ -127,15 +130,15 @@ impl Scenario {
     }
 
     fn wants(&mut self, id: u64, name: &str) -> Arc<Intent> {
-        let intent = Intent::new(id, name);
+        let intent = Intent::of_channel(id, name);
         intent.activate();
-        self.input(Input::IntentChanges(vec![wish(&intent)]));
+        self.input(Input::IntentChanges(vec![change_of(&intent)]));
         intent
     }
 
-    fn forgets(&mut self, intent: &Arc<Intent>) -> &mut Self {
+    fn withdraws(&mut self, intent: &Arc<Intent>) -> &mut Self {
         intent.withdraw();
-        self.input(Input::IntentChanges(vec![wish(intent)]))
+        self.input(Input::IntentChanges(vec![change_of(intent)]))
     }
 
     /// Waits until the next attempt is made.
@@ -157,12 +160,12 @@ impl Scenario {
 
     fn forget(&mut self) {
         self.outputs.clear();
-        self.told.clear();
+        self.notifications.clear();
         self.settled.clear();
     }
 
-    fn forget_told(&mut self) -> &mut Self {
-        self.told.clear();
+    fn forget_notifications(&mut self) -> &mut Self {
+        self.notifications.clear();
         self
     }
 
@@ -189,8 +192,8 @@ impl Scenario {
         requests.flatten()
     }
 
-    /// The channels for which a permission was asked, each with the attempt.
-    fn asked(&self) -> Vec<(&str, u64)> {
+    /// The channels whose permission was requested, each with the attempt.
+    fn requested(&self) -> Vec<(&str, u64)> {
         let channels = self.auth_requests().filter_map(|request| Some((request.subject.channel()?, request.attempt.0)));
         channels.collect()
     }
@@ -198,13 +201,13 @@ impl Scenario {
     /// The last request for this channel.
     fn request_of(&self, channel: &str) -> PendingAuth {
         let request = self.auth_requests().rfind(|request| request.subject.channel() == Some(channel));
-        request.expect("it was asked").clone()
+        request.expect("it was requested").clone()
     }
 
     /// Answers the last request for a channel, on the current socket.
     fn answer(&mut self, channel: &str, auth: Result<ChannelAuth, Error>) -> &mut Self {
         let request = PendingAuth { generation: self.session.generation, ..self.request_of(channel) };
-        self.input(Input::Answered(permit(request, auth)))
+        self.input(Input::Answered(channel_answer(request, auth)))
     }
 
     /// The request for a proof that the session waits for, or would wait for.
@@ -221,9 +224,9 @@ impl Scenario {
     }
 
     fn changes(&self) -> Vec<&ConnectionStateChange> {
-        self.told
+        self.notifications
             .iter()
-            .filter_map(|told| match told {
+            .filter_map(|notification| match notification {
                 Notification::ConnectionStateChange(change) => Some(change),
                 _ => None,
             })
@@ -231,9 +234,9 @@ impl Scenario {
     }
 
     fn events(&self) -> Vec<(&str, &str)> {
-        self.told
+        self.notifications
             .iter()
-            .filter_map(|told| match told {
+            .filter_map(|notification| match notification {
                 Notification::Event(event) => Some((event.name(), event.data())),
                 _ => None,
             })
@@ -241,9 +244,9 @@ impl Scenario {
     }
 
     fn errors(&self) -> Vec<&Error> {
-        self.told
+        self.notifications
             .iter()
-            .filter_map(|told| match told {
+            .filter_map(|notification| match notification {
                 Notification::Error(error) => Some(&**error),
                 Notification::SubscriptionError(failed) => Some(&failed.error),
                 _ => None,
@@ -252,9 +255,9 @@ impl Scenario {
     }
 
     fn successes(&self) -> Vec<(bool, Option<Duration>)> {
-        self.told
+        self.notifications
             .iter()
-            .filter_map(|told| match told {
+            .filter_map(|notification| match notification {
                 Notification::SubscriptionSucceeded(s) => Some((s.resubscribed, s.gap)),
                 _ => None,
             })
@@ -263,7 +266,7 @@ impl Scenario {
 }
 
 /// The answer of an authorizer of channels.
-fn permit(pending: PendingAuth, auth: Result<ChannelAuth, Error>) -> AuthAnswer {
+fn channel_answer(pending: PendingAuth, auth: Result<ChannelAuth, Error>) -> AuthAnswer {
     match auth {
         Ok(auth) => {
             let outcome = AuthOutcome::channel(pending.subject.request().expect("it is for a channel"), auth);
@@ -274,7 +277,7 @@ fn permit(pending: PendingAuth, auth: Result<ChannelAuth, Error>) -> AuthAnswer 
 }
 
 /// The answer of an authenticator.
-fn vouch(pending: PendingAuth, auth: Result<UserAuth, Error>) -> AuthAnswer {
+fn user_answer(pending: PendingAuth, auth: Result<UserAuth, Error>) -> AuthAnswer {
     match auth {
         Ok(auth) => pending.answered(AuthOutcome::user(auth)),
         Err(error) => pending.failed(error),
@@ -303,7 +306,8 @@ fn subscribe_private(channel: &str) -> String {
     Outgoing::Subscribe { channel, auth: Some("key:signature"), channel_data: None }.to_text()
 }
 
-fn wish(intent: &Arc<Intent>) -> IntentChange {
+/// The last change of an intent, as an input of the session.
+fn change_of(intent: &Arc<Intent>) -> IntentChange {
     IntentChange { channel: intent.stamp(), ready: None, own: OwnOptions::default() }
 }
 

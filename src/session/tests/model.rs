@@ -1,4 +1,4 @@
-//! Random sequences of what can happen, against a server that keeps the rules.
+//! Random sequences of steps, with a server that keeps the rules.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ enum Step {
     Unsubscribe(usize),
     /// Both, before the session learns of the first.
     UnsubscribeAndSubscribe(usize),
-    /// The user changes his mind during the turn that comes next.
+    /// The program changes the intent during the next turn.
     ChangeMeanwhile(usize),
     /// The oldest request is answered with a permission.
     Allow,
@@ -28,7 +28,7 @@ enum Step {
     Reject,
     /// It refuses its oldest message by an error that names nothing.
     RejectNamelessly,
-    /// It refuses all that it has not answered because there were too many messages.
+    /// It refuses all unanswered messages, because there were too many.
     Limit,
     /// A client event is sent on the first of the private channels, if that is subscribed.
     Trigger,
@@ -82,7 +82,7 @@ struct Model {
 
 impl Model {
     fn new() -> Self {
-        let intents = CHANNELS.iter().zip(2..).map(|(name, id)| Intent::new(id, name)).collect();
+        let intents = CHANNELS.iter().zip(2..).map(|(name, id)| Intent::of_channel(id, name)).collect();
         Self {
             scenario: Scenario::new(),
             intents,
@@ -104,16 +104,16 @@ impl Model {
             Step::Drop => self.drop_connection(),
             Step::Subscribe(n) => {
                 self.intents[n].activate();
-                self.wish(n);
+                self.change_intent(n);
             }
             Step::Unsubscribe(n) => {
                 self.intents[n].withdraw();
-                self.wish(n);
+                self.change_intent(n);
             }
             Step::UnsubscribeAndSubscribe(n) => {
                 self.intents[n].withdraw();
                 self.intents[n].activate();
-                self.wish(n);
+                self.change_intent(n);
             }
             Step::ChangeMeanwhile(n) => self.scenario.change_meanwhile.push(Arc::clone(&self.intents[n])),
             Step::Allow => self.answer_oldest(true),
@@ -133,9 +133,9 @@ impl Model {
         self.serve();
     }
 
-    fn wish(&mut self, n: usize) {
-        let wish = wish(&self.intents[n]);
-        self.scenario.input(Input::IntentChanges(vec![wish]));
+    fn change_intent(&mut self, n: usize) {
+        let change = change_of(&self.intents[n]);
+        self.scenario.input(Input::IntentChanges(vec![change]));
     }
 
     fn connect(&mut self) {
@@ -179,7 +179,7 @@ impl Model {
         let request = pending.subject.request().expect("it is for a channel");
         let auth = ChannelAuth::new(format!("{} {}", request.socket_id(), request.channel()));
         let auth = if allowed { Ok(auth.channel_data(r#"{"user_id":"me"}"#)) } else { Err(refused()) };
-        self.scenario.input(Input::Answered(permit(pending, auth)));
+        self.scenario.input(Input::Answered(channel_answer(pending, auth)));
     }
 
     fn confirm(&mut self, confirmed: bool) {
@@ -233,7 +233,7 @@ impl Model {
         }
     }
 
-    /// Takes in what the session sends and asks, as a server that insists on the rules.
+    /// Takes the outputs of the session, as a server that checks the rules.
     fn serve(&mut self) {
         let outputs = &self.scenario.outputs[self.seen..];
         for output in outputs {
@@ -252,7 +252,7 @@ impl Model {
                         Some("pusher:subscribe") => {
                             let expected = (channel != "room").then(|| format!("{}.1 {channel}", self.sockets));
                             assert_eq!(data["auth"].as_str(), expected.as_deref(), "the permission is for this socket");
-                            // S11: also where the user changed his mind during the turn.
+                            // S11: also where the program changed the intent during the turn.
                             let wanted = self.intents.iter().any(|i| i.is_active() && i.name().as_str() == channel);
                             assert!(wanted, "{channel} is subscribed although it was given up");
                             self.numbers += 1;
@@ -275,8 +275,8 @@ impl Model {
         self.seen = self.scenario.outputs.len();
     }
 
-    /// Everything that is pending is answered well. A request that was refused without a name, and cannot be told from others, is
-    /// tried again once it has timed out.
+    /// Every pending request is answered with a success. A request that was refused without a name, and cannot be
+    /// distinguished from others, is made again once it has timed out.
     fn settle(&mut self) {
         self.connect();
         self.serve();
@@ -285,7 +285,7 @@ impl Model {
         // A channel that has failed is tried again by the next intent only.
         for n in 0..CHANNELS.len() {
             if self.intents[n].is_active() {
-                self.wish(n);
+                self.change_intent(n);
                 self.serve();
             }
         }
@@ -308,13 +308,13 @@ impl Model {
         }
     }
 
-    /// Takes the steps, lets everything come to an end, and compares what the user wants with the server and the session.
+    /// Takes the steps, lets everything come to an end, and compares the intents with the server and the session.
     fn play(mut self, steps: Vec<Step>) {
         for step in steps {
             self.step(step);
         }
         self.settle();
-        assert_eq!(self.attributed(), self.nameless, "each error is told once");
+        assert_eq!(self.attributed(), self.nameless, "each error is reported once");
         for intent in &self.intents {
             let name = intent.name().as_str();
             let is_held = self.subscribed.get(name).is_some_and(|requests| !requests.is_empty());
@@ -322,11 +322,22 @@ impl Model {
             let is_subscribed = self.scenario.session.subscriptions.is_subscribed(&intent.stamp());
             assert_eq!(is_subscribed, intent.is_active(), "the session about {name}");
         }
+        self.end();
     }
 
-    /// How many errors that name nothing were given to somebody.
+    /// Unsubscribes and disconnects. The session is empty then, and its memory budgets are whole (D3).
+    fn end(mut self) {
+        for n in 0..CHANNELS.len() {
+            self.intents[n].withdraw();
+            self.change_intent(n);
+        }
+        self.scenario.input(Input::Disconnect);
+        assert!(self.scenario.session.is_idle() && self.scenario.session.is_empty());
+    }
+
+    /// The number of reports of errors that name no channel.
     fn attributed(&self) -> usize {
-        let is_of_nameless = |told: &&Notification| match told {
+        let is_of_nameless = |notification: &&Notification| match notification {
             Notification::SubscriptionError(failed) => {
                 matches!(&failed.error, Error::SubscriptionRefused { status: Some(4009), .. })
             }
@@ -338,7 +349,7 @@ impl Model {
             }
             _ => false,
         };
-        self.scenario.told.iter().filter(is_of_nameless).count()
+        self.scenario.notifications.iter().filter(is_of_nameless).count()
     }
 }
 
@@ -424,7 +435,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn r8_after_whatever_happened_the_subscribed_channels_are_the_wanted_ones(steps in prop::collection::vec(step(), 0..60)) {
+    fn r8_after_every_sequence_the_subscribed_channels_are_the_wanted_ones(steps in prop::collection::vec(step(), 0..60)) {
         Model::new().play(steps);
     }
 }

@@ -147,7 +147,11 @@ impl Server {
     }
 
     fn failures(&self) -> usize {
-        self.s.told.iter().filter(|told| matches!(told, Notification::SubscriptionError(_))).count()
+        self.s
+            .notifications
+            .iter()
+            .filter(|notification| matches!(notification, Notification::SubscriptionError(_)))
+            .count()
     }
 }
 
@@ -158,7 +162,7 @@ fn s10_all_are_subscribed_on_one_connection_where_a_server_refuses() {
         let took = server.until_all(usize::try_from(channels).expect("few"), Duration::from_secs(most));
         assert_eq!((server.connections, server.failures()), (1, 0), "{limit} in {window} s: {took:?}");
         let errors = server.s.errors();
-        assert!(matches!(errors[..], [Error::Server { code: Some(4301), .. }]), "told once: {errors:?}");
+        assert!(matches!(errors[..], [Error::Server { code: Some(4301), .. }]), "reported once: {errors:?}");
         assert!(!errors[0].to_string().starts_with("client event"), "{}", errors[0]);
     }
 }
@@ -239,7 +243,7 @@ fn s10_the_pauses_grow_while_nothing_is_answered() {
         last = s.now;
         s.receive(&error(4301));
     }
-    assert!(s.errors().is_empty(), "it was told once");
+    assert!(s.errors().is_empty(), "it was reported once");
 }
 
 #[test]
@@ -266,16 +270,16 @@ fn s10_an_attempt_that_fails_after_disconnect_is_no_sign_of_a_limit() {
 }
 
 #[test]
-fn s10_unsubscribing_what_is_held_back_wins_at_once() {
+fn s10_an_unsubscribe_of_a_channel_that_is_held_back_wins_at_once() {
     let mut s = Scenario::connected();
     let room = s.wants(20, "a");
     s.receive(&error(4301));
     s.forget();
-    s.forgets(&room);
+    s.withdraws(&room);
     assert_eq!(s.sent(), [unsubscribe("a")], "the server may hold it");
     s.pass(60 * SECOND);
     assert!(!s.sent().contains(&&*subscribe("a")));
-    assert!(s.told.is_empty());
+    assert!(s.notifications.is_empty());
 }
 
 #[test]
@@ -327,7 +331,7 @@ fn s10_beside_a_client_event_only_later_subscriptions_are_repeated() {
 }
 
 #[test]
-fn s10_the_other_refusals_of_the_same_burst_are_not_told_and_a_later_one_is() {
+fn s10_the_other_refusals_of_the_same_burst_are_not_reported_and_a_later_one_is() {
     let mut s = Scenario::connected();
     for id in 0..3 {
         s.wants(20 + id, &format!("room-{id}"));
@@ -476,7 +480,7 @@ fn s10_a_sign_in_that_a_limit_refuses_is_sent_again_before_the_subscriptions() {
         s.receive(CONFIRMED);
         assert_eq!((s.sent()[0], s.signed_in_as()), (SIGN_IN, vec!["7"]));
         assert!(s.sent().contains(&&*subscribe("a")));
-        assert!(s.asked_who() <= 1, "the proof is still good");
+        assert!(s.user_requests() <= 1, "the proof is still good");
     }
 }
 
@@ -569,7 +573,11 @@ fn s10_a_presence_channel_that_waits_for_a_refused_sign_in_is_not_lost() {
     for pause in 1..=8 {
         s.receive(&error(4301)).pass(pause * SECOND);
     }
-    assert!(s.told.iter().all(|told| !matches!(told, Notification::SubscriptionError(_))), "{:?}", s.told);
+    assert!(
+        s.notifications.iter().all(|notification| !matches!(notification, Notification::SubscriptionError(_))),
+        "{:?}",
+        s.notifications
+    );
     s.receive(CONFIRMED).receive(&succeeded("presence-x"));
     assert_eq!(s.successes().len(), 1);
 }
@@ -580,15 +588,15 @@ fn d3_channels_that_come_and_go_while_a_sign_in_holds_subscriptions_back_are_for
     s.sign_in().connect_background().establish();
     for id in 100..10_100 {
         let room = s.wants(id, &format!("room-{id}"));
-        s.forgets(&room);
+        s.withdraws(&room);
     }
-    assert!(s.session.subscriptions.is_empty(), "S1: nobody wants it, and the server does not know of it");
+    assert!(s.session.subscriptions.is_empty(), "S1: it is not wanted, and the server does not have it");
     assert!(s.session.subscriptions.queued() < 200);
     let room = s.wants(99, "room");
     for _ in 0..1000 {
-        s.forgets(&room);
+        s.withdraws(&room);
         room.activate();
-        s.input(Input::IntentChanges(vec![wish(&room)]));
+        s.input(Input::IntentChanges(vec![change_of(&room)]));
     }
     assert!(s.session.subscriptions.queued() < 200);
     s.prove(proof()).receive(CONFIRMED);
@@ -627,7 +635,7 @@ fn s6_a_confirmation_wins_over_a_guess_also_after_another_try() {
     s.answer("private-a", private());
     s.receive(&error(4009));
     assert!(matches!(s.errors()[..], [Error::SubscriptionRefused { .. }]));
-    s.input(Input::IntentChanges(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![change_of(&room)]));
     s.receive(&succeeded("private-a")).receive(&event("private-a", "x"));
     assert_eq!((s.successes().len(), s.events()), (1, vec![("e", "x")]));
     s.answer("private-a", private());

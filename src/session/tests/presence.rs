@@ -1,4 +1,4 @@
-//! Rules P: the members of presence channels, and what is told of them.
+//! Rules P: the members of presence channels, and the reports of their changes.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn with_members(ids: &str) -> Scenario {
 impl Scenario {
     /// The notifications, in short.
     fn story(&self) -> Vec<String> {
-        let story = self.told.iter().filter_map(|told| match told {
+        let story = self.notifications.iter().filter_map(|notification| match notification {
             Notification::SubscriptionSucceeded(_) => Some("succeeded".to_owned()),
             Notification::MemberAdded(change) => Some(format!("+{} {}", change.member.id(), change.member.info())),
             Notification::MemberRemoved(change) => Some(format!("-{} {}", change.member.id(), change.member.info())),
@@ -44,24 +44,24 @@ fn p1_the_first_list_is_no_difference() {
 }
 
 #[test]
-fn p1_after_a_resubscription_the_difference_is_told_after_the_confirmation() {
+fn p1_after_a_resubscription_the_difference_is_reported_after_the_confirmation() {
     let mut s = with_members(r#""a","b","c""#);
     s.lose().reconnect();
     s.answer("presence-room", presence("a"));
-    s.forget_told();
+    s.forget_notifications();
     s.receive(&list("presence-room", r#""a","c","d""#));
     assert_eq!(s.story(), ["succeeded", "-b null", "+d null"]);
 }
 
 #[test]
-fn p1_a_new_wish_has_no_difference_to_tell() {
+fn p1_a_new_intent_has_no_difference_to_report() {
     let mut s = Scenario::connected();
     let room = s.wants(2, "presence-room");
     s.answer("presence-room", presence("a")).receive(&list("presence-room", r#""a","b""#));
-    s.forgets(&room);
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)])).answer("presence-room", presence("a"));
-    s.forget_told();
+    s.input(Input::IntentChanges(vec![change_of(&room)])).answer("presence-room", presence("a"));
+    s.forget_notifications();
     s.receive(&list("presence-room", r#""a""#));
     assert_eq!(s.story(), ["succeeded"]);
 }
@@ -92,17 +92,17 @@ fn p2_ones_own_id_stays_while_subscribed() {
     assert_eq!(s.session.counters.ignored, 2);
     s.lose().reconnect();
     s.answer("presence-cache-room", presence("7"));
-    s.forget_told();
+    s.forget_notifications();
     s.receive(&list("presence-cache-room", "7"));
     assert_eq!(s.story(), ["succeeded"], "it was never away");
 }
 
 #[test]
-fn p2_the_own_id_is_that_of_the_current_wish() {
+fn p2_the_own_id_is_that_of_the_current_intent() {
     let mut s = with_members(r#""a","b""#);
     s.lose().reconnect();
     s.answer("presence-room", presence("b")).receive(&list("presence-room", r#""a","b""#));
-    s.forget_told();
+    s.forget_notifications();
     s.receive(&member("member_removed", r#"{"user_id":"a"}"#)).receive(&member("member_removed", r#"{"user_id":"b"}"#));
     assert_eq!(s.story(), ["-a null"]);
 }
@@ -114,7 +114,7 @@ fn p2_a_list_of_100_000_members_is_kept_within_the_defaults() {
     let mut s = Scenario::of(defaults);
     s.connect_background().establish().wants(2, "presence-room");
     s.answer("presence-room", presence("id00000042"));
-    s.forget_told();
+    s.forget_notifications();
     let entries: Vec<_> = (0..100_000).map(|n| format!(r#""id{n:08}":"{}""#, "x".repeat(48))).collect();
     let ids: Vec<_> = (0..100_000).map(|n| format!(r#""id{n:08}""#)).collect();
     let data = format!(r#"{{"presence":{{"ids":[{}],"hash":{{{}}},"count":1}}}}"#, ids.join(","), entries.join(","));
@@ -128,11 +128,11 @@ fn p2_a_list_of_100_000_members_is_kept_within_the_defaults() {
 
 #[test]
 fn p2_members_are_capped_and_the_excess_is_reported() {
-    let rules = Rules { max_members: 2, ..rules() };
-    let mut s = Scenario::of(Settings { subscriptions: rules, ..settings() });
+    let subscriptions = SubscriptionSettings { max_members: 2, ..subscription_settings() };
+    let mut s = Scenario::of(Settings { subscriptions, ..settings() });
     s.connect_background().establish().wants(2, "presence-room");
     s.answer("presence-room", presence("a"));
-    s.forget_told();
+    s.forget_notifications();
     s.receive(&list("presence-room", r#""a","b","c""#)).receive(&member("member_added", r#"{"user_id":"d"}"#));
     let excess = "presence: presence-room: 1 members or changes over the limit were left out";
     assert_eq!(s.story(), [excess, "succeeded", excess]);
@@ -143,18 +143,18 @@ fn s8_member_events_of_other_channels_are_ignored() {
     let (mut s, _room) = Scenario::subscribed("room");
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"room","data":{"user_id":"x"}}"#);
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":{"user_id":"x"}}"#);
-    assert!(s.told.is_empty());
+    assert!(s.notifications.is_empty());
     assert_eq!(s.session.counters.ignored, 2);
 }
 
 #[test]
-fn s9_counts_and_cache_misses_are_told() {
+fn s9_counts_and_cache_misses_are_reported() {
     let (mut s, _room) = Scenario::subscribed("cache-room");
     s.receive(r#"{"event":"pusher:cache_miss","channel":"cache-room"}"#);
     s.receive(
         r#"{"event":"pusher_internal:subscription_count","channel":"cache-room","data":"{\"subscription_count\":0}"}"#,
     );
-    match &s.told[..] {
+    match &s.notifications[..] {
         [Notification::CacheMiss { channel }, Notification::SubscriptionCount(count)] => {
             assert_eq!((&**channel, count.count), ("cache-room", 0));
         }

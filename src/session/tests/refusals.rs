@@ -20,13 +20,13 @@ fn pending(channels: &[&str]) -> Scenario {
     for (id, name) in (20..).zip(channels) {
         s.wants(id, name);
     }
-    s.forget_told();
+    s.forget_notifications();
     s
 }
 
 /// The channels that were refused and confirmed, and the codes that were reported by themselves and for client events.
-pub(crate) fn told(s: &Scenario) -> Vec<String> {
-    let each = s.told.iter().filter_map(|told| match told {
+pub(crate) fn reports(s: &Scenario) -> Vec<String> {
+    let each = s.notifications.iter().filter_map(|notification| match notification {
         Notification::SubscriptionError(failed) => {
             Some(format!("{} refused {:?}", failed.channel.as_deref()?, failed.error.code()))
         }
@@ -49,7 +49,7 @@ fn s6_an_error_goes_to_the_sole_unanswered_subscription() {
     for code in [4009, 4200, 4000, 4300] {
         let mut s = pending(&["a"]);
         s.receive(&error(code));
-        assert_eq!(told(&s), [format!("a refused Some({code})")]);
+        assert_eq!(reports(&s), [format!("a refused Some({code})")]);
     }
 }
 
@@ -57,41 +57,41 @@ fn s6_an_error_goes_to_the_sole_unanswered_subscription() {
 fn s6_an_error_before_a_confirmation_belongs_to_an_earlier_message() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009));
-    assert!(told(&s).is_empty(), "it may belong to either");
+    assert!(reports(&s).is_empty(), "it may belong to either");
     s.receive(&succeeded("b"));
-    assert_eq!(told(&s), ["a refused Some(4009)", "b confirmed"], "the server answered a first");
+    assert_eq!(reports(&s), ["a refused Some(4009)", "b confirmed"], "the server answered a first");
 }
 
 #[test]
 fn s6_as_many_errors_as_subscriptions_refuse_them_all() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).receive(&error(4200));
-    assert_eq!(told(&s), ["a refused Some(4009)", "b refused Some(4200)"]);
+    assert_eq!(reports(&s), ["a refused Some(4009)", "b refused Some(4200)"]);
     let mut s = pending(&["a", "b", "c", "d"]);
     s.receive(&error(4009)).receive(&error(4009)).receive(&succeeded("c")).receive(&succeeded("d"));
-    assert_eq!(told(&s), ["a refused Some(4009)", "b refused Some(4009)", "c confirmed", "d confirmed"]);
+    assert_eq!(reports(&s), ["a refused Some(4009)", "b refused Some(4009)", "c confirmed", "d confirmed"]);
 }
 
 #[test]
 fn s6_errors_that_cannot_be_those_of_all_earlier_messages_prove_nothing() {
     let mut s = pending(&["a", "b", "c"]);
     s.receive(&error(4009)).receive(&succeeded("c"));
-    assert_eq!(told(&s), ["c confirmed"], "a, or b");
+    assert_eq!(reports(&s), ["c confirmed"], "a, or b");
     s.pass(5 * SECOND);
-    assert_eq!(told(&s), ["c confirmed", "server Some(4009)"], "reported once there is no hope of a proof");
+    assert_eq!(reports(&s), ["c confirmed", "server Some(4009)"], "reported once there is no hope of a proof");
     s.pass(25 * SECOND);
-    assert_eq!(s.errors().len(), 3, "both time out: {:?}", told(&s));
+    assert_eq!(s.errors().len(), 3, "both time out: {:?}", reports(&s));
 }
 
 #[test]
 fn s6_an_error_is_held_for_five_seconds_and_reported_once() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).pass(5 * SECOND - Duration::from_millis(1));
-    assert!(told(&s).is_empty());
+    assert!(reports(&s).is_empty());
     s.pass(Duration::from_millis(1));
-    assert_eq!(told(&s), ["server Some(4009)"]);
+    assert_eq!(reports(&s), ["server Some(4009)"]);
     s.receive(&succeeded("a")).receive(&succeeded("b"));
-    assert_eq!(told(&s)[1..], ["a confirmed", "b confirmed"]);
+    assert_eq!(reports(&s)[1..], ["a confirmed", "b confirmed"]);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn s6_the_time_in_which_nothing_is_read_does_not_count() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).socket(FromSocket::Paused).pass(300 * SECOND).socket(FromSocket::Resumed);
     s.receive(&error(4009));
-    assert_eq!(told(&s), ["a refused Some(4009)", "b refused Some(4009)"]);
+    assert_eq!(reports(&s), ["a refused Some(4009)", "b refused Some(4009)"]);
 }
 
 #[test]
@@ -107,18 +107,18 @@ fn s6_an_error_is_not_that_of_a_later_message() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).wants(30, "c");
     s.receive(&error(4009));
-    assert!(told(&s).is_empty(), "two errors, of three messages");
+    assert!(reports(&s).is_empty(), "two errors, of three messages");
     s.receive(&succeeded("c"));
-    assert_eq!(told(&s), ["a refused Some(4009)", "b refused Some(4009)", "c confirmed"]);
+    assert_eq!(reports(&s), ["a refused Some(4009)", "b refused Some(4009)", "c confirmed"]);
 }
 
 #[test]
 fn s6_a_server_that_does_not_keep_the_order_is_understood_in_the_end() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).receive(&succeeded("a"));
-    assert_eq!(told(&s), ["a confirmed"], "an error before the first answer is not that of the second message");
+    assert_eq!(reports(&s), ["a confirmed"], "an error before the first answer is not that of the second message");
     s.pass(5 * SECOND);
-    assert_eq!(told(&s), ["a confirmed", "b refused Some(4009)"]);
+    assert_eq!(reports(&s), ["a confirmed", "b refused Some(4009)"]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn s6_a_named_answer_proves_as_much_as_a_confirmation() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009));
     s.receive(r#"{"event":"pusher:subscription_error","channel":"b","data":{"type":"AuthError","status":401}}"#);
-    assert_eq!(told(&s), ["a refused Some(4009)", "b refused None"]);
+    assert_eq!(reports(&s), ["a refused Some(4009)", "b refused None"]);
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn s6_a_confirmation_wins_over_a_guess() {
     s.answer("private-encrypted-room", encrypted::permission(1));
     s.forget();
     s.receive(&error(4009)).receive(&succeeded("private-encrypted-room"));
-    assert_eq!(told(&s), ["private-encrypted-room refused Some(4009)", "private-encrypted-room confirmed"]);
+    assert_eq!(reports(&s), ["private-encrypted-room refused Some(4009)", "private-encrypted-room confirmed"]);
     s.receive(&encrypted::sealed("private-encrypted-room", 1, b"\"x\""));
     assert_eq!(s.events(), [("e", "x")], "with its key");
-    s.forgets(&room);
+    s.withdraws(&room);
     assert_eq!(s.sent(), [unsubscribe("private-encrypted-room")]);
 }
 
@@ -147,49 +147,49 @@ fn s6_a_confirmation_wins_over_a_guess() {
 fn s6_a_request_that_was_refused_by_name_or_timed_out_is_not_confirmed_later() {
     let mut s = pending(&["a"]);
     s.receive(r#"{"event":"pusher:subscription_error","channel":"a","data":{}}"#).receive(&succeeded("a"));
-    assert_eq!(told(&s), ["a refused None"]);
+    assert_eq!(reports(&s), ["a refused None"]);
 }
 
 #[test]
-fn s2_a_guess_is_followed_by_an_unsubscribe_when_the_user_unsubscribes() {
+fn s2_a_guess_is_followed_by_an_unsubscribe_when_the_program_unsubscribes() {
     let mut s = Scenario::connected();
     let room = s.wants(30, "room");
     s.receive(&error(4009));
     s.forget();
-    s.forgets(&room);
+    s.withdraws(&room);
     assert_eq!(s.sent(), [unsubscribe("room")], "the server may hold it");
     s.receive(&succeeded("room")).receive(&event("room", "x"));
-    assert!(s.told.is_empty());
+    assert!(s.notifications.is_empty());
 }
 
 #[test]
 fn s6_an_error_for_a_withdrawn_request_is_reported_by_itself() {
     let mut s = Scenario::connected();
     let room = s.wants(30, "private-a");
-    s.answer("private-a", private()).forgets(&room).receive(&error(4009));
-    assert_eq!(told(&s), ["server Some(4009)"]);
+    s.answer("private-a", private()).withdraws(&room).receive(&error(4009));
+    assert_eq!(reports(&s), ["server Some(4009)"]);
     s.wants(31, "b");
     s.receive(&error(4009));
-    assert_eq!(told(&s)[1..], ["b refused Some(4009)"]);
+    assert_eq!(reports(&s)[1..], ["b refused Some(4009)"]);
 }
 
 #[test]
 fn s6_the_request_before_an_unsubscribe_takes_the_error_and_the_later_one_the_confirmation() {
     let mut s = Scenario::connected();
     let room = s.wants(30, "room");
-    s.forgets(&room);
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)])).receive(&error(4009)).receive(&succeeded("room"));
-    assert_eq!(told(&s), ["server Some(4009)", "room confirmed"]);
+    s.input(Input::IntentChanges(vec![change_of(&room)])).receive(&error(4009)).receive(&succeeded("room"));
+    assert_eq!(reports(&s), ["server Some(4009)", "room confirmed"]);
 }
 
 #[test]
-fn s6_a_client_event_and_a_subscription_are_told_apart_by_the_confirmation() {
+fn s6_a_confirmation_distinguishes_a_client_event_from_a_subscription() {
     let (mut s, room) = in_private_room();
     triggers(&mut s, &room, "client-t");
     s.wants(30, "room");
     s.receive(&error(4200)).receive(&succeeded("room")).receive(&event("room", "x"));
-    assert_eq!(told(&s), ["event client-t on private-room Some(4200)", "room confirmed"]);
+    assert_eq!(reports(&s), ["event client-t on private-room Some(4200)", "room confirmed"]);
     assert_eq!(s.events(), [("e", "x")]);
 }
 
@@ -201,13 +201,13 @@ fn s6_a_client_event_that_the_server_took_leaves_its_error_to_the_subscription()
         s.wants(id, name);
     }
     s.receive(&error(4009)).receive(&succeeded("b"));
-    assert_eq!(told(&s), ["a refused Some(4009)", "b confirmed"], "a subscription is answered in any case");
+    assert_eq!(reports(&s), ["a refused Some(4009)", "b confirmed"], "a subscription is answered in any case");
 
     let (mut s, room) = in_private_room();
     triggers(&mut s, &room, "client-t");
     s.wants(30, "a");
     s.receive(&error(4009)).pass(5 * SECOND);
-    assert_eq!(told(&s), ["a refused Some(4009)"], "a client event is refused within 5 s, or taken");
+    assert_eq!(reports(&s), ["a refused Some(4009)"], "a client event is refused within 5 s, or taken");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn s6_two_errors_are_those_of_a_client_event_and_a_subscription() {
     triggers(&mut s, &room, "client-t");
     s.wants(30, "a");
     s.receive(&error(4200)).receive(&error(4009));
-    assert_eq!(told(&s), ["event client-t on private-room Some(4200)", "a refused Some(4009)"]);
+    assert_eq!(reports(&s), ["event client-t on private-room Some(4200)", "a refused Some(4009)"]);
 }
 
 #[test]
@@ -225,20 +225,20 @@ fn t2_an_error_goes_to_the_client_event_where_nothing_else_is_unanswered() {
         let (mut s, room) = in_private_room();
         triggers(&mut s, &room, "client-t");
         s.receive(&error(code));
-        assert_eq!(told(&s), [format!("event client-t on private-room Some({code})")]);
+        assert_eq!(reports(&s), [format!("event client-t on private-room Some({code})")]);
         s.receive(&error(code));
-        assert_eq!(told(&s)[1..], [format!("server Some({code})")], "each is refused once");
+        assert_eq!(reports(&s)[1..], [format!("server Some({code})")], "each is refused once");
     }
 }
 
 #[test]
-fn t2_which_of_several_client_events_was_refused_is_told_as_far_as_it_is_known() {
+fn t2_of_several_client_events_the_refused_one_is_reported_as_far_as_it_is_known() {
     for code in [4200, 4301] {
         let (mut s, room) = in_private_room();
         triggers(&mut s, &room, "client-a");
         triggers(&mut s, &room, "client-b");
         s.receive(&error(code));
-        assert_eq!(told(&s), [format!("event ? on private-room Some({code})")]);
+        assert_eq!(reports(&s), [format!("event ? on private-room Some({code})")]);
     }
 }
 
@@ -247,21 +247,21 @@ fn t2_a_client_event_is_refused_within_five_seconds() {
     let (mut s, room) = in_private_room();
     triggers(&mut s, &room, "client-t");
     s.pass(5 * SECOND).receive(&error(4301));
-    assert_eq!(told(&s), ["server Some(4301)"]);
+    assert_eq!(reports(&s), ["server Some(4301)"]);
 }
 
 #[test]
-fn t2_an_error_that_names_the_channel_names_it_to_the_user() {
+fn t2_an_error_that_names_the_channel_is_reported_with_it() {
     let (mut s, room) = in_private_room();
     triggers(&mut s, &room, "client-t");
     s.wants(30, "a");
     s.receive(&error_on("private-room", 4301)).receive(&error_on("private-room", 4301));
     let named = ["event client-t on private-room Some(4301)", "event ? on private-room Some(4301)"];
-    assert_eq!(told(&s), named);
+    assert_eq!(reports(&s), named);
     s.receive(&error_on("a", 4009));
-    assert_eq!(told(&s)[2..], ["a refused Some(4009)"], "it names the channel, so it is no guess");
+    assert_eq!(reports(&s)[2..], ["a refused Some(4009)"], "it names the channel, so it is no guess");
     s.receive(&error_on("b", 4009));
-    assert_eq!(told(&s)[3..], ["server Some(4009)"]);
+    assert_eq!(reports(&s)[3..], ["server Some(4009)"]);
 }
 
 #[test]
@@ -274,23 +274,23 @@ fn a8_an_error_goes_to_the_sign_in_by_the_same_proofs() {
     };
     let mut s = signing_in();
     s.receive(&error(4302));
-    assert_eq!(told(&s), ["server Some(4302)"], "no refusal of a sign-in");
+    assert_eq!(reports(&s), ["server Some(4302)"], "no refusal of a sign-in");
     s.receive(&error(4200));
-    assert_eq!(told(&s)[1..], ["sign-in Some(4200)"]);
+    assert_eq!(reports(&s)[1..], ["sign-in Some(4200)"]);
 
     let mut s = signing_in();
     s.wants(30, "room-5");
     s.receive(&error(4200));
-    assert!(told(&s).is_empty());
+    assert!(reports(&s).is_empty());
     s.receive(&succeeded("room-5"));
-    assert_eq!(told(&s), ["sign-in Some(4200)", "room-5 confirmed"]);
+    assert_eq!(reports(&s), ["sign-in Some(4200)", "room-5 confirmed"]);
 
     let mut s = signing_in();
     s.wants(30, "a");
     s.receive(&error(4009)).receive(CONFIRMED);
-    assert_eq!(told(&s), [] as [&str; 0]);
+    assert_eq!(reports(&s), [] as [&str; 0]);
     s.pass(5 * SECOND);
-    assert_eq!(told(&s), ["a refused Some(4009)"], "the sign-in came first, and was confirmed");
+    assert_eq!(reports(&s), ["a refused Some(4009)"], "the sign-in came first, and was confirmed");
 }
 
 #[test]
@@ -307,15 +307,15 @@ fn s6_the_users_own_channel_takes_no_error() {
     s.sign_in().prove(proof()).receive(CONFIRMED);
     s.forget();
     s.receive(&error(4009)).receive(&event("#server-to-user-7", "x"));
-    assert_eq!(told(&s), ["server Some(4009)"]);
+    assert_eq!(reports(&s), ["server Some(4009)"]);
     assert_eq!(s.events(), [("e", "x")]);
     s.wants(30, "a");
     s.receive(&error(4009));
-    assert_eq!(told(&s)[1..], ["a refused Some(4009)"]);
+    assert_eq!(reports(&s)[1..], ["a refused Some(4009)"]);
 }
 
 #[test]
-fn r3_errors_that_were_given_to_somebody_do_not_explain_the_end() {
+fn r3_errors_that_refused_a_message_do_not_explain_the_end() {
     let mut s = pending(&["private-a", "private-b"]);
     s.answer("private-a", private()).answer("private-b", private());
     s.receive(&error(4009)).receive(&error(4009)).pass(SECOND / 5).lose();
@@ -337,7 +337,7 @@ fn r3_an_error_about_a_message_on_an_open_socket_does_not_explain_the_end() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4000)).lose();
     assert_eq!(s.states(), [Reconnecting]);
-    assert_eq!(told(&s), ["server Some(4000)"], "nothing is lost with the connection");
+    assert_eq!(reports(&s), ["server Some(4000)"], "nothing is lost with the connection");
     s.pass(SECOND);
     assert!(s.outputs.iter().all(|output| !matches!(output, Output::Effect(Effect::Dial { tls: true, .. }))));
     for code in [4000, 4001, 4009, 4099, 4300, 4301] {
@@ -353,7 +353,7 @@ fn r3_an_error_that_is_held_explains_the_end_where_it_is_one_of_the_connection()
         let mut s = pending(&["a", "b"]);
         s.receive(&error(code)).pass(5 * SECOND - Duration::from_millis(1)).lose();
         assert_eq!(s.changes()[0].cause.as_ref().and_then(|cause| cause.code()), Some(code));
-        assert_eq!(told(&s), [format!("server Some({code})")]);
+        assert_eq!(reports(&s), [format!("server Some({code})")]);
     }
 }
 
@@ -372,14 +372,14 @@ fn r3_an_error_that_is_held_does_not_hide_a_newer_one() {
 fn s10_a_refusal_that_names_a_channel_ends_its_repeats() {
     let mut s = pending(&["a"]);
     s.receive(&error(4301)).receive(&error_on("a", 4009)).pass(60 * SECOND);
-    assert_eq!(told(&s), ["server Some(4301)", "a refused Some(4009)"]);
+    assert_eq!(reports(&s), ["server Some(4301)", "a refused Some(4009)"]);
 }
 
 #[test]
 fn s6_a_held_error_is_reported_when_the_client_disconnects() {
     let mut s = pending(&["a", "b"]);
     s.receive(&error(4009)).input(Input::Disconnect);
-    assert_eq!(told(&s), ["server Some(4009)"]);
+    assert_eq!(reports(&s), ["server Some(4009)"]);
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn s6_a_flood_of_errors_is_bounded_and_none_is_lost() {
     for _ in 0..1000 {
         s.receive(&error(4009));
     }
-    assert_eq!(s.errors().len(), 1000, "three to subscriptions, the others to nobody");
+    assert_eq!(s.errors().len(), 1000, "three refuse subscriptions, the others are reported by themselves");
 }
 
 /// The first answer is that to a request which the unsubscribe has overtaken.
@@ -401,9 +401,9 @@ fn s6_a_flood_of_errors_is_bounded_and_none_is_lost() {
 fn s6_a_last_request_that_is_never_answered_is_made_again() {
     let mut s = Scenario::connected();
     let room = s.wants(20, "room");
-    s.forgets(&room);
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)])).receive(&succeeded("room"));
+    s.input(Input::IntentChanges(vec![change_of(&room)])).receive(&succeeded("room"));
     s.forget();
     s.pass(31 * SECOND);
     assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);

@@ -1,4 +1,4 @@
-//! Rules S, and R8 and R12: what is wished of channels, and what comes of it.
+//! Rules S, R8 and R12: the intents for channels, and the subscriptions that follow.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn r8_messages_of_an_older_socket_are_dropped() {
     s.input(Input::Socket(old, FromSocket::Text(&event("room", "stale"))));
     s.input(Input::Socket(old, FromSocket::Ended(Ending::Lost(Error::lost("stale")))));
     s.input(Input::Socket(old, FromSocket::DialFailed(Error::lost("stale"))));
-    assert!(s.told.is_empty());
+    assert!(s.notifications.is_empty());
     assert_eq!(s.states(), []);
 }
 
@@ -44,20 +44,20 @@ fn r12_a_gap_is_announced_before_the_first_event() {
 }
 
 #[test]
-fn r12_a_subscription_made_by_the_user_is_never_a_resubscription() {
+fn r12_a_subscription_that_the_program_makes_is_never_a_resubscription() {
     let (mut s, room) = Scenario::subscribed("room");
     s.lose();
-    s.forgets(&room);
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)])).reconnect().receive(&succeeded("room"));
+    s.input(Input::IntentChanges(vec![change_of(&room)])).reconnect().receive(&succeeded("room"));
     assert_eq!(s.successes(), [(false, None)]);
 }
 
 #[test]
-fn s1_wishes_count_in_every_state() {
+fn s1_intents_count_in_every_state() {
     let mut s = Scenario::new();
     let room = s.wants(11, "room");
-    s.connect_background().forgets(&room).establish();
+    s.connect_background().withdraws(&room).establish();
     assert!(s.sent().is_empty());
 }
 
@@ -65,9 +65,9 @@ fn s1_wishes_count_in_every_state() {
 fn s2_unsubscribing_while_pending_wins_at_once() {
     let mut s = Scenario::connected();
     let room = s.wants(11, "room");
-    s.forgets(&room).receive(&succeeded("room")).receive(&event("room", "x"));
+    s.withdraws(&room).receive(&succeeded("room")).receive(&event("room", "x"));
     assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room")]);
-    assert!(s.told.is_empty());
+    assert!(s.notifications.is_empty());
     s.forget();
     s.lose().reconnect();
     assert!(s.sent().is_empty(), "it does not come back");
@@ -77,19 +77,19 @@ fn s2_unsubscribing_while_pending_wins_at_once() {
 fn s2_subscribe_unsubscribe_subscribe_ends_subscribed() {
     let mut s = Scenario::connected();
     let room = s.wants(11, "room");
-    s.forgets(&room);
+    s.withdraws(&room);
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)])).receive(&succeeded("room"));
+    s.input(Input::IntentChanges(vec![change_of(&room)])).receive(&succeeded("room"));
     assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room"), subscribe("room")]);
     assert_eq!(s.successes().len(), 1);
 }
 
 #[test]
-fn s2_the_same_when_the_wishes_were_merged() {
+fn s2_merged_intents_end_subscribed_too() {
     let (mut s, room) = Scenario::subscribed("room");
     room.withdraw();
     room.activate();
-    s.input(Input::IntentChanges(vec![wish(&room)]));
+    s.input(Input::IntentChanges(vec![change_of(&room)]));
     assert_eq!(s.sent(), [unsubscribe("room"), subscribe("room")]);
 }
 
@@ -97,9 +97,9 @@ fn s2_the_same_when_the_wishes_were_merged() {
 fn s2_subscribing_twice_is_one_subscription() {
     let mut s = Scenario::connected();
     let room = s.wants(11, "room");
-    s.input(Input::IntentChanges(vec![wish(&room)]))
+    s.input(Input::IntentChanges(vec![change_of(&room)]))
         .receive(&succeeded("room"))
-        .input(Input::IntentChanges(vec![wish(&room)]));
+        .input(Input::IntentChanges(vec![change_of(&room)]));
     assert_eq!(s.sent(), [subscribe("room")]);
 }
 
@@ -124,13 +124,13 @@ fn s5_a_subscription_that_is_not_answered_times_out() {
     assert_eq!(s.sent(), [subscribe("room"), unsubscribe("room")]);
     s.forget();
     s.receive(&succeeded("room"));
-    assert!(s.told.is_empty(), "too late");
-    s.input(Input::IntentChanges(vec![wish(&room)]));
+    assert!(s.notifications.is_empty(), "too late");
+    s.input(Input::IntentChanges(vec![change_of(&room)]));
     assert_eq!(s.sent(), [subscribe("room")], "subscribing again tries again");
 }
 
 #[test]
-fn s6_refusals_reach_the_channel() {
+fn s6_a_refusal_reaches_its_channel() {
     let refusals = [
         r#"{"event":"pusher:subscription_error","channel":"room","data":{"type":"AuthError","error":"no","status":401}}"#,
         r#"{"event":"pusher_internal:subscription_error","channel":"room"}"#,
@@ -148,7 +148,7 @@ fn s6_refusals_reach_the_channel() {
 }
 
 #[test]
-fn s6_an_error_without_a_channel_is_nobodys_answer_when_two_wait() {
+fn s6_an_error_without_a_channel_refuses_neither_of_two_requests() {
     let mut s = Scenario::connected();
     s.wants(11, "a");
     s.wants(2, "b");
@@ -174,7 +174,7 @@ fn s7_a_channel_that_needs_an_authorizer_fails_without_one() {
     assert!(matches!(s.errors()[..], [Error::NoAuthorizer { .. }]), "at once, although there is no connection");
     s.forget();
     s.connect_background().establish();
-    assert!(s.sent().is_empty() && s.errors().is_empty(), "and told once");
+    assert!(s.sent().is_empty() && s.errors().is_empty(), "and reported once");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn s8_an_unexpected_message_is_counted_and_ignored() {
     s.receive(r#"{"event":"pusher:unknown","data":{}}"#);
     s.receive(r#"{"event":"pusher_internal:member_added","channel":"presence-x","data":"{}"}"#);
     s.receive(r#"{"event":"pusher:no-channel"}"#);
-    assert!(s.told.is_empty());
+    assert!(s.notifications.is_empty());
     assert_eq!(s.session.counters.ignored, 2003);
 }
 
@@ -202,7 +202,7 @@ fn s8_an_application_event_without_a_channel_is_the_clients() {
         s.events(),
         [("e", "1"), ("notice", "2"), ("client-notice", r#"{"a":3}"#), ("offline", "4"), ("e", "5")]
     );
-    let channels = s.told.iter().filter_map(|told| match told {
+    let channels = s.notifications.iter().filter_map(|notification| match notification {
         Notification::Event(event) => Some(event.channel()),
         _ => None,
     });
@@ -217,7 +217,7 @@ fn s8_platform_names_and_changes_of_the_watchlist_without_a_channel_are_no_appli
         s.receive(&format!(r#"{{"event":"{name}","data":"x"}}"#));
     }
     s.receive(r#"{"event":"online","data":{"user_ids":["a"]}}"#);
-    assert!(s.told.is_empty(), "nobody is signed in");
+    assert!(s.notifications.is_empty(), "no user is signed in");
     assert_eq!(s.session.counters.ignored, 5);
 }
 

@@ -1,4 +1,4 @@
-//! Rules A7 and A8: the sign-in, and what depends on it.
+//! Rules A7 and A8: the sign-in, and the channels that depend on it.
 
 use super::*;
 use crate::delivery::UserOutcome;
@@ -12,23 +12,18 @@ pub(crate) const SIGN_IN: &str =
     r#"{"event":"pusher:signin","data":{"auth":"key:signature","user_data":"{\"id\":\"7\"}"}}"#;
 
 impl Scenario {
-    pub fn sign_in(&mut self) -> &mut Self {
-        let call = self.call();
-        self.input(Input::SignIn(call))
-    }
-
-    /// How often it was asked who the user is.
-    pub fn asked_who(&self) -> usize {
+    /// The number of requests to the authenticator.
+    pub fn user_requests(&self) -> usize {
         self.auth_requests().filter(|request| request.subject.channel().is_none()).count()
     }
 
     pub fn prove(&mut self, auth: Result<UserAuth, Error>) -> &mut Self {
-        let answer = vouch(self.request_of_user(), auth);
+        let answer = user_answer(self.request_of_user(), auth);
         self.input(Input::Answered(answer))
     }
 
     pub fn signed_in_as(&self) -> Vec<&str> {
-        let ids = self.told.iter().filter_map(|told| match told {
+        let ids = self.notifications.iter().filter_map(|notification| match notification {
             Notification::SignedIn { id } => Some(&**id),
             _ => None,
         });
@@ -44,7 +39,7 @@ fn a8_a_sign_in_is_confirmed_and_the_users_channel_subscribed() {
     assert_eq!(s.sent(), [SIGN_IN, &subscribe("#server-to-user-7")]);
     s.receive(&succeeded("#server-to-user-7")).receive(&event("#server-to-user-7", "x"));
     assert_eq!(s.events(), [("e", "x")]);
-    assert!(s.successes().is_empty(), "the client's own subscription is nobody's business");
+    assert!(s.successes().is_empty(), "the client's own subscription is not reported");
 }
 
 #[test]
@@ -89,7 +84,7 @@ fn a8_it_can_be_repeated_after_a_failure() {
         assert!(matches!(s.errors()[..], [Error::SignInRefused { .. }]), "{refusal}");
         assert!(s.states().is_empty(), "the connection stays");
         s.sign_in();
-        assert_eq!(s.asked_who(), 2);
+        assert_eq!(s.user_requests(), 2);
         s.prove(proof()).receive(CONFIRMED);
         assert_eq!(s.signed_in_as(), ["7"]);
     }
@@ -119,7 +114,7 @@ fn a8_it_has_a_deadline() {
     let mut s = Scenario::connected();
     s.sign_in().pass(30 * SECOND);
     assert!(matches!(s.errors()[..], [Error::AuthTimeout { channel: None, .. }]));
-    s.forget_told().prove(proof());
+    s.forget_notifications().prove(proof());
     assert!(!s.sent().contains(&SIGN_IN), "a late proof is dropped");
 
     let mut s = Scenario::connected();
@@ -133,7 +128,7 @@ fn a8_channels_have_their_whole_time_after_a_slow_sign_in() {
         let mut s = Scenario::new();
         s.sign_in().wants(2, "private-room");
         s.connect_background().establish();
-        assert_eq!(s.asked_who(), 1);
+        assert_eq!(s.user_requests(), 1);
         s.answer("private-room", private()).prove(proof());
         if is_confirmed {
             s.pass(29 * SECOND).receive(CONFIRMED);
@@ -142,20 +137,20 @@ fn a8_channels_have_their_whole_time_after_a_slow_sign_in() {
             assert!(matches!(s.errors()[..], [Error::SignInTimeout { .. }]));
         }
         assert!(s.sent().contains(&&*subscribe_private("private-room")), "{:?}", s.sent());
-        s.forget_told().pass(29 * SECOND);
+        s.forget_notifications().pass(29 * SECOND);
         assert!(s.errors().is_empty(), "{:?}", s.errors());
     }
 }
 
 #[test]
-fn s5_a_slow_sign_in_gives_nobody_more_than_the_whole_time() {
+fn s5_after_a_slow_sign_in_no_channel_has_more_than_the_whole_time() {
     let mut s = Scenario::new();
     s.sign_in().wants(2, "private-early");
     s.connect_background().establish();
     s.socket(FromSocket::Paused).pass(5 * SECOND).socket(FromSocket::Resumed);
     s.pass(20 * SECOND).wants(3, "private-late");
     s.prove(proof()).receive(CONFIRMED);
-    s.forget_told().pass(30 * SECOND);
+    s.forget_notifications().pass(30 * SECOND);
     assert_eq!(s.errors().len(), 2, "{:?}", s.errors());
 }
 
@@ -172,8 +167,8 @@ fn a8_the_users_own_channel_needs_no_confirmation() {
 fn a8_connecting_again_awaits_a_new_outcome() {
     let mut s = Scenario::connected();
     s.sign_in().prove(Err(refused())).input(Input::Disconnect);
-    let (wish, call) = (s.client.stamp(), s.call());
-    s.session.handle(Input::ConnectForGood(wish, call), s.now);
+    let input = Input::ConnectForGood(s.client.stamp(), s.next_connect_id());
+    s.session.handle(input, s.now);
     let outcome = s.session.take_delivery().and_then(|delivery| delivery.update.user);
     assert!(matches!(outcome, Some((_, UserOutcome::Pending))), "{outcome:?}");
 }
@@ -183,19 +178,19 @@ fn a8_the_user_is_authenticated_first() {
     let mut s = Scenario::new();
     s.sign_in().wants(2, "private-room");
     s.connect_background().establish();
-    let asked: Vec<_> = s.auth_requests().map(|request| request.subject.channel()).collect();
-    assert_eq!(asked, [None, Some("private-room")]);
+    let requested: Vec<_> = s.auth_requests().map(|request| request.subject.channel()).collect();
+    assert_eq!(requested, [None, Some("private-room")]);
 }
 
 #[test]
 fn a8_a_proof_for_an_older_socket_is_dropped() {
     let mut s = Scenario::connected();
     s.sign_in();
-    let late = vouch(s.request_of_user(), proof());
+    let late = user_answer(s.request_of_user(), proof());
     s.lose().reconnect();
     s.input(Input::Answered(late));
     assert!(!s.sent().contains(&SIGN_IN));
-    assert_eq!(s.asked_who(), 2);
+    assert_eq!(s.user_requests(), 2);
 }
 
 #[test]
@@ -215,12 +210,12 @@ fn a8_the_outcome_of_the_last_call_is_published() {
         while s.session.poll_output(s.now, &Stamp::is_current).is_some() {}
         s.session.take_delivery().and_then(|delivery| delivery.update.user)
     };
-    let pending = outcome(&mut s, Input::SignIn(CallId(1)));
-    assert!(matches!(pending, Some((CallId(1), UserOutcome::Pending))));
-    let refusal = vouch(s.request_of_user(), Err(refused()));
-    outcome(&mut s, Input::SignIn(CallId(2)));
+    let pending = outcome(&mut s, Input::SignIn(SignInId(1)));
+    assert!(matches!(pending, Some((SignInId(1), UserOutcome::Pending))));
+    let refusal = user_answer(s.request_of_user(), Err(refused()));
+    outcome(&mut s, Input::SignIn(SignInId(2)));
     let failed = outcome(&mut s, Input::Answered(refusal));
-    assert!(matches!(failed, Some((CallId(2), UserOutcome::Failed(_)))));
+    assert!(matches!(failed, Some((SignInId(2), UserOutcome::Failed(_)))));
 }
 
 #[test]
@@ -245,12 +240,12 @@ fn d3_a_watchlist_far_beyond_the_protocols_limit_is_ignored() {
     s.sign_in().prove(proof());
     s.forget();
     s.receive(&format!(r#"{{"event":"online","data":{{"user_ids":{ids}}}}}"#));
-    assert!(s.told.is_empty());
+    assert!(s.notifications.is_empty());
     assert_eq!(s.session.counters.ignored, 1);
 }
 
 #[test]
-fn a8_the_watchlist_is_told_in_both_shapes_and_only_to_those_who_signed_in() {
+fn a8_the_watchlist_is_reported_in_both_shapes_and_only_to_a_client_that_signed_in() {
     let shapes = [
         r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"a\"]}]}"}"#,
         r#"{"event":"online","data":{"user_ids":["a"]}}"#,
@@ -258,9 +253,9 @@ fn a8_the_watchlist_is_told_in_both_shapes_and_only_to_those_who_signed_in() {
     for shape in shapes {
         let mut s = Scenario::connected();
         s.receive(shape);
-        assert!(s.told.is_empty());
+        assert!(s.notifications.is_empty());
         s.sign_in().prove(proof()).receive(shape);
-        match &s.told[..] {
+        match &s.notifications[..] {
             [Notification::Watchlist(event)] => {
                 assert_eq!((&*event.name, event.user_ids.len()), ("online", 1), "also before the confirmation");
             }

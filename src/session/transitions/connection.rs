@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     ConnectPhase, ConnectionState, Error, Notification, TlsProblem,
-    delivery::{CallId, LastClose},
+    delivery::{ConnectId, LastClose},
     event::{Batch, Stamp},
     protocol::close_code::Advice,
     session::{
@@ -25,7 +25,7 @@ const UNCONFIRMED: &str = "the connection was never confirmed; check the app key
 
 impl Session {
     /// The caller waits for the result of this attempt, or of the one that is in progress.
-    pub fn connect_once(&mut self, intent: Stamp, call: CallId, now: Instant) {
+    pub fn connect_once(&mut self, intent: Stamp, call: ConnectId, now: Instant) {
         self.update.accepted_call = Some(call);
         self.waiting.push(call);
         match self.phase {
@@ -37,7 +37,7 @@ impl Session {
         }
     }
 
-    pub fn connect_for_good(&mut self, intent: Stamp, call: CallId, now: Instant) {
+    pub fn connect_for_good(&mut self, intent: Stamp, call: ConnectId, now: Instant) {
         self.update.accepted_call = Some(call);
         self.persistence = Persistence::ForGood;
         if self.is_idle() {
@@ -118,7 +118,7 @@ impl Session {
     }
 
     fn dial(&mut self, now: Instant) {
-        self.generation.0 += 1;
+        self.generation = self.generation.next();
         self.is_over_tls = self.insists_on_tls;
         let deadline = now + self.settings.connect_timeout;
         self.phase = Phase::Connecting(Attempt { generation: self.generation, deadline, phase: ConnectPhase::Dns });

@@ -94,8 +94,8 @@ impl Session {
         while let Some(Attribution { refused, error, at, is_a_guess }) = self.unanswered.next_attribution() {
             match refused {
                 Refused::Subscription { channel, attempt } => {
-                    let refused = (attempt, is_a_guess);
-                    if !self.subscriptions.refused_in_order(&channel, refused, &error, &mut self.batch, now) {
+                    let (subscriptions, batch) = (&mut self.subscriptions, &mut self.batch);
+                    if !subscriptions.refused_in_order(&channel, attempt, is_a_guess, &error, batch, now) {
                         self.report_server_error(error, at);
                     }
                 }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     Error, Name, Notification, WatchlistEvent,
-    delivery::{CallId, UserOutcome},
-    event::Intent,
+    delivery::{SignInId, UserOutcome},
+    event::{IntentId, Stamp},
     protocol::{
         channel_name::SERVER_TO_USER,
         message::{ServerError, WatchlistChange},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Session {
-    pub fn sign_in(&mut self, call: CallId, now: Instant) {
+    pub fn sign_in(&mut self, call: SignInId, now: Instant) {
         let begins = self.sign_in.begin(call, self.is_connected(), now);
         if begins {
             self.request_authentication();
@@ -31,7 +31,7 @@ impl Session {
 
     /// A call to connect starts another sign-in, so the failure of an earlier one is no longer the outcome.
     pub fn forget_failed_sign_in(&mut self) {
-        if self.sign_in.is_wanted() {
+        if self.sign_in.waits_for_connection() {
             self.publish_user(UserOutcome::Pending);
         }
     }
@@ -73,7 +73,7 @@ impl Session {
     /// A request for a permission was answered. An answer for an older socket is dropped (R8).
     pub fn answered(&mut self, answer: AuthAnswer, now: Instant) {
         let AuthAnswer { generation, attempt, outcome } = answer;
-        if !self.is_current(generation) {
+        if !self.is_current_generation(generation) {
             return;
         }
         match outcome {
@@ -116,16 +116,9 @@ impl Session {
 
     /// Subscribes to the channel of the signed-in user.
     fn subscribe_user(&mut self, id: &Name, now: Instant) {
-        let intent = Intent::new(Intent::USER, &format!("{SERVER_TO_USER}{id}"));
-        intent.activate();
-        self.subscriptions.change_intent(
-            &intent.stamp(),
-            None,
-            OwnOptions::default(),
-            User::SignedIn,
-            &mut self.batch,
-            now,
-        );
+        let channel = Stamp::permanent(IntentId::USER, &format!("{SERVER_TO_USER}{id}"));
+        let own = OwnOptions::default();
+        self.subscriptions.change_intent(&channel, None, own, User::SignedIn, &mut self.batch, now);
     }
 
     /// An error without a channel, which arrived at the time `at`, refuses the sign-in.
@@ -177,7 +170,7 @@ impl Session {
             AuthSubject::Channel(request) => self.subscriptions.awaits(request.channel(), *attempt),
             AuthSubject::User { .. } => self.sign_in.awaits(*attempt),
         };
-        self.is_current(*generation) && is_awaited()
+        self.is_current_generation(*generation) && is_awaited()
     }
 
     /// Reports a watchlist event. It is ignored unless a user is signed in or signs in.

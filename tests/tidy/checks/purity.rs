@@ -4,11 +4,18 @@ use std::collections::BTreeSet;
 
 use crate::{
     assert_known,
-    measure::{lexer::Kind, scopes::Scope, sources::Source},
+    measure::{
+        lexer::{Kind, Token, tokens},
+        scopes::Scope,
+        sources::Source,
+    },
     repository::{library, production},
 };
 
-/// Names that a pure module does not use: sockets, threads, channels, locks, clocks.
+/// The folders whose code is pure: its results depend on its arguments alone.
+const PURE: [&str; 3] = ["delivery", "protocol", "session"];
+
+/// Names that a pure module does not use: sockets, threads, channels, locks, atomics, clocks.
 const IMPURE: [&str; 16] = [
     "std::net",
     "std::thread",
@@ -28,6 +35,34 @@ const IMPURE: [&str; 16] = [
     "sleep",
 ];
 
+/// A type with a value that other threads change. A pure module passes a `Stamp` of it on.
+const SHARED_TYPE: &str = "Intent";
+
+/// Methods of intents, stamps and batches that read or change such a value.
+const SHARED_METHODS: [&str; 10] = [
+    "activate",
+    "epoch",
+    "intent",
+    "is_active",
+    "is_current",
+    "is_wanted",
+    "members_changes",
+    "notices_of_channels",
+    "stamp",
+    "withdraw",
+];
+
+/// The first use of a value that other threads change: its type, a call of a method, or a path to one.
+fn shared_value(code: &[Token]) -> Option<&Token> {
+    let is_method = |token: &Token| SHARED_METHODS.iter().any(|method| token.is(method));
+    let is_call = |before: &Token, after: &Token| before.is(".") && after.is("(");
+    let used = code.windows(3).find(|three| match three {
+        [before, token, after] => is_method(token) && (is_call(before, after) || before.is("::")),
+        _ => false,
+    });
+    code.iter().find(|token| token.is(SHARED_TYPE)).or(used.map(|three| &three[1]))
+}
+
 /// Every path and every name of the code, with the members of a `use` group as a path each.
 fn names(source: &Source) -> Vec<String> {
     let mut names: Vec<String> =
@@ -42,11 +77,32 @@ fn names(source: &Source) -> Vec<String> {
 
 #[test]
 fn the_core_is_pure() {
-    for source in production().filter(|source| ["protocol", "session"].contains(&source.top())) {
+    for source in production().filter(|source| PURE.contains(&source.top())) {
         for name in names(source) {
             let impure = IMPURE.iter().find(|impure| name.contains(**impure));
             assert_eq!(impure, None, "{} names `{name}`", source.path);
         }
+        let shared = shared_value(&source.code);
+        assert_eq!(shared, None, "{} uses a value that other threads change", source.path);
+    }
+}
+
+#[test]
+fn uses_of_shared_values_are_found() {
+    let found = |text| shared_value(&tokens(text)).map(|token| token.text);
+    assert_eq!(found("let intent = Intent::new(id, name);"), Some("Intent"));
+    assert_eq!(found("use crate::event::{Batch, Intent};"), Some("Intent"));
+    for method in SHARED_METHODS {
+        let call: &str = format!("if stamp.part.{method}() {{ }}").leak();
+        assert_eq!(found(call), Some(method));
+    }
+    assert_eq!(found("stamps.all(Stamp::is_current)"), Some("is_current"));
+}
+
+#[test]
+fn values_that_stay_the_same_are_no_shared_values() {
+    for text in ["channel.epoch.was_active()", "is_current(&channel)", "IntentId::USER", "IntentChange { intent }"] {
+        assert_eq!(shared_value(&tokens(text)), None, "{text}");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     segment::is_kept,
     store::{Counts, Store},
 };
-use crate::event::Batch;
+use crate::event::{Batch, IntentId};
 
 /// The waiting notifications, in the order of arrival. Of the events with the same channel, name and sender, or with
 /// the same key from the program, only the newest is kept. The sender counts because players who share a channel send
@@ -21,11 +21,25 @@ use crate::event::Batch;
 /// it.
 #[derive(Default)]
 pub(crate) struct Latest {
-    waiting: BTreeMap<u64, Queued>,
-    /// The number of the event that the next one with the same key replaces.
-    newest: HashMap<ByKey, u64>,
-    last_number: u64,
+    waiting: BTreeMap<Place, Queued>,
+    /// The place of the event that the next one with the same key replaces.
+    newest: HashMap<ByKey, Place>,
+    last: Place,
     counts: Counts,
+}
+
+/// A place in this queue. Later arrivals have higher numbers.
+#[derive(Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u64);
+
+impl Place {
+    fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    fn previous(self) -> Self {
+        Self(self.0 - 1)
+    }
 }
 
 /// An event that is compared by its key alone.
@@ -78,8 +92,8 @@ impl Store for Latest {
     }
 
     fn put_back(&mut self, unused: Taken) {
-        // The entry was the first when it was taken, so the numbers before are free.
-        let number = self.waiting.first_key_value().map_or(self.last_number, |(first, _)| first - 1);
+        // The entry was the first when it was taken, so the places before are free.
+        let place = self.waiting.first_key_value().map_or(self.last, |(first, _)| first.previous());
         match unused {
             Taken::Segment(segment) if segment.left() == 0 => {}
             Taken::Segment(segment) => {
@@ -87,13 +101,13 @@ impl Store for Latest {
                 if key(&single, 0).is_some() && self.newest.contains_key(&ByKey(Arc::clone(&single))) {
                     self.counts.superseded += 1;
                 } else {
-                    self.insert(number, single);
+                    self.insert(place, single);
                 }
             }
             Taken::Lagged(0) => {}
             Taken::Lagged(count) => {
-                self.waiting.insert(number, Queued::Lost(count));
-                self.merge_losses_at(number);
+                self.waiting.insert(place, Queued::Lost(count));
+                self.merge_losses_at(place);
             }
         }
     }
@@ -101,14 +115,14 @@ impl Store for Latest {
     fn drop_one(&mut self) -> bool {
         let entry = |may: fn(&Batch) -> bool| {
             let mut entries = self.waiting.iter();
-            entries.find_map(|(number, slot)| matches!(slot, Queued::Entry(single) if may(single)).then_some(*number))
+            entries.find_map(|(place, slot)| matches!(slot, Queued::Entry(single) if may(single)).then_some(*place))
         };
-        let Some(number) = entry(|single| !is_kept(single, 0)).or_else(|| entry(|_| true)) else { return false };
-        if let Some(Queued::Entry(single)) = self.waiting.insert(number, Queued::Lost(1)) {
+        let Some(place) = entry(|single| !is_kept(single, 0)).or_else(|| entry(|_| true)) else { return false };
+        if let Some(Queued::Entry(single)) = self.waiting.insert(place, Queued::Lost(1)) {
             self.forget(&single);
             self.counts.dropped += 1;
         }
-        self.merge_losses_at(number);
+        self.merge_losses_at(place);
         true
     }
 
@@ -123,23 +137,23 @@ impl Store for Latest {
 
 impl Latest {
     fn add(&mut self, single: Arc<Batch>) {
-        self.last_number += 1;
+        self.last = self.last.next();
         let older = key(&single, 0).is_some().then(|| self.newest.remove(&ByKey(Arc::clone(&single)))).flatten();
-        if let Some(Queued::Entry(old)) = older.and_then(|number| self.waiting.remove(&number)) {
+        if let Some(Queued::Entry(old)) = older.and_then(|place| self.waiting.remove(&place)) {
             self.counts.bytes -= entry_bytes(&old);
             self.counts.len -= 1;
             self.counts.superseded += 1;
         }
-        self.insert(self.last_number, single);
+        self.insert(self.last, single);
     }
 
-    fn insert(&mut self, number: u64, single: Arc<Batch>) {
+    fn insert(&mut self, place: Place, single: Arc<Batch>) {
         if key(&single, 0).is_some() {
-            self.newest.insert(ByKey(Arc::clone(&single)), number);
+            self.newest.insert(ByKey(Arc::clone(&single)), place);
         }
         self.counts.bytes += entry_bytes(&single);
         self.counts.len += 1;
-        self.waiting.insert(number, Queued::Entry(single));
+        self.waiting.insert(place, Queued::Entry(single));
     }
 
     /// Updates the counters for an entry that was removed.
@@ -152,14 +166,14 @@ impl Latest {
     }
 
     /// Merges a loss with adjacent losses.
-    fn merge_losses_at(&mut self, number: u64) {
-        let before = self.waiting.range(..number).next_back().map(|(number, _)| *number);
-        let after = self.waiting.range(number + 1..).next().map(|(number, _)| *number);
+    fn merge_losses_at(&mut self, place: Place) {
+        let before = self.waiting.range(..place).next_back().map(|(place, _)| *place);
+        let after = self.waiting.range(place.next()..).next().map(|(place, _)| *place);
         for neighbour in [before, after].into_iter().flatten() {
             if let Some(Queued::Lost(count)) = self.waiting.get(&neighbour) {
                 let count = *count;
                 self.waiting.remove(&neighbour);
-                if let Some(Queued::Lost(own)) = self.waiting.get_mut(&number) {
+                if let Some(Queued::Lost(own)) = self.waiting.get_mut(&place) {
                     *own += count;
                 }
             }
@@ -193,7 +207,7 @@ enum Key<'a> {
     /// A key from the program.
     Own(&'a str),
     Alike {
-        channel: Option<u64>,
+        channel: Option<IntentId>,
         name: &'a str,
         sender: Option<&'a str>,
     },

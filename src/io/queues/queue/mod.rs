@@ -21,7 +21,7 @@ use crate::io::transport::readiness::Readiness;
 
 use crate::{
     config::Overflow,
-    event::Batch,
+    event::{Batch, EntryNumber},
     io::guard::user_code::{CallContext, UserCodeError},
     sync::{
         Condvar, Mutex, Sender,
@@ -88,7 +88,7 @@ impl QueueOptions {
 struct QueueState {
     store: Box<dyn Store>,
     /// The number that follows that of the last entry.
-    next_number: u64,
+    next_number: EntryNumber,
     closed: bool,
     /// The consumer must return, even if nothing waits.
     wake: bool,
@@ -259,7 +259,7 @@ impl Queue {
     }
 
     /// The number of the next entry to come; `None` while earlier entries wait.
-    pub fn next_number(&self) -> Option<u64> {
+    pub fn next_number(&self) -> Option<EntryNumber> {
         let state = self.state.lock();
         (state.store.waiting() == 0).then_some(state.next_number)
     }
@@ -347,7 +347,7 @@ impl QueueState {
         };
         Self {
             store,
-            next_number: 0,
+            next_number: EntryNumber::default(),
             closed: false,
             wake: false,
             #[cfg(unix)]

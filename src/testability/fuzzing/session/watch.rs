@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{message::SEALED, world::key_in_base64};
 use crate::{
     ConnectionState, Notification,
-    delivery::{CallId, Delivery},
+    delivery::{ConnectId, Delivery},
     event::Batch,
     protocol::channel_name::ChannelKind,
     session::{AuthSubject, Effect, Generation, Output, PendingAuth},
@@ -22,7 +22,7 @@ pub(super) struct Watch {
     /// The last socket that was dialled, and whether it is open.
     generation: Generation,
     is_live: bool,
-    /// The socket id that the user sees.
+    /// The socket id that the program sees.
     socket_id: Option<Arc<str>>,
     state: ConnectionState,
     /// The channels that were requested on the current socket, and neither refused nor unsubscribed.
@@ -32,7 +32,7 @@ pub(super) struct Watch {
     has_doubts: bool,
     last_ping: Option<Instant>,
     /// The calls that wait for a result.
-    waiting: BTreeSet<u64>,
+    waiting: BTreeSet<ConnectId>,
     has_decoder: bool,
     keys: [String; 4],
 }
@@ -58,17 +58,17 @@ impl Watch {
     }
 
     /// A call to connect waits for its result.
-    pub fn waits(&mut self, call: CallId) {
-        self.waiting.insert(call.0);
+    pub fn waits(&mut self, call: ConnectId) {
+        self.waiting.insert(call);
     }
 
-    /// The user asks for a ping.
+    /// The program requests a ping.
     pub fn may_ping(&mut self) {
         self.last_ping = None;
     }
 
     /// Reads a message before the session does: the session may repeat refused requests.
-    pub fn heard(&mut self, text: &str) {
+    pub fn received(&mut self, text: &str) {
         // The session accepts keys that this parser refuses.
         let Ok(message) = serde_json::from_str::<Value>(text) else {
             self.has_doubts |= ["pusher:error", "subscription_error"].iter().any(|refusal| text.contains(refusal));
@@ -98,7 +98,7 @@ impl Watch {
                 self.is_live = false;
             }
             Output::Send(text) => self.sent(text.expose(), now),
-            Output::Effect(Effect::Authorize(requests)) => requests.iter().for_each(|request| self.asked(request)),
+            Output::Effect(Effect::Authorize(requests)) => requests.iter().for_each(|request| self.authorize(request)),
             Output::Effect(Effect::StopReader(_)) => {}
         }
     }
@@ -145,7 +145,7 @@ impl Watch {
         assert!(rest == Some(socket_id) || rest == Some("any socket"), "R8: {auth} on {socket_id}");
     }
 
-    fn asked(&self, request: &PendingAuth) {
+    fn authorize(&self, request: &PendingAuth) {
         assert!(self.is_live, "a request to an authorizer needs a socket");
         let socket_id = match &request.subject {
             AuthSubject::Channel(request) => request.socket_id(),
@@ -155,12 +155,12 @@ impl Watch {
         assert!(!socket_id.is_empty());
     }
 
-    pub fn told(&mut self, Delivery { batch, update }: &Delivery) {
+    pub fn delivered(&mut self, Delivery { batch, update }: &Delivery) {
         if let Some(socket_id) = &update.socket_id {
             self.socket_id = socket_id.clone();
         }
         for (call, _) in &update.outcomes {
-            assert!(self.waiting.remove(&call.0), "a call has two results");
+            assert!(self.waiting.remove(call), "a call has two results");
         }
         for index in 0..batch.len() {
             match batch.notice(index) {

@@ -1,4 +1,4 @@
-//! A session with its environment: the clock, the user, the authorizers, the socket.
+//! A session with its environment: the clock, the program, the authorizers, the socket.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use crate::{
     event::{Batch, Intent},
     session::{
         AuthAnswer, AuthOutcome, AuthSubject, ClientEvent, Effect, Ending, FromSocket, Input, IntentChange, Output,
-        PendingAuth, ReadyAuth, Rules, Settings,
+        PendingAuth, ReadyAuth, Settings, SubscriptionSettings,
     },
     testability::session_driver::{self, Observer, SessionDriver},
 };
@@ -61,7 +61,7 @@ impl Observer for Environment {
     }
 
     fn delivery(&mut self, delivery: Delivery) {
-        self.watch.told(&delivery);
+        self.watch.delivered(&delivery);
         self.batch = Some(delivery.batch);
     }
 }
@@ -69,7 +69,7 @@ impl Observer for Environment {
 /// The way in which a channel is authorised.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
-    Asked,
+    Requested,
     ForThisSocket,
     ForTheNextSocket,
 }
@@ -84,13 +84,18 @@ pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
     };
     let ordinary = ordinary_settings();
     let can_authorize = choice & 4 == 0;
-    let rules = Rules { can_authorize, has_decoder: choice & 8 != 0, ..ordinary.subscriptions.clone() };
-    Settings { reconnect: reconnect.policy(), subscriptions: rules, ..ordinary }
+    let subscriptions =
+        SubscriptionSettings { can_authorize, has_decoder: choice & 8 != 0, ..ordinary.subscriptions.clone() };
+    Settings { reconnect: reconnect.policy(), subscriptions, ..ordinary }
 }
 
 fn ordinary_settings() -> Settings {
     Settings {
-        subscriptions: Rules { max_members: 3, max_member_bytes: 1 << 20, ..session_driver::rules() },
+        subscriptions: SubscriptionSettings {
+            max_members: 3,
+            max_member_bytes: 1 << 20,
+            ..session_driver::subscription_settings()
+        },
         client_event_limit: Some(2),
         client_event_patience: SECOND,
         ..session_driver::settings()
@@ -107,7 +112,7 @@ impl World {
         };
         Self {
             driver: SessionDriver::observed_by(environment, settings, 42),
-            channels: CHANNELS.iter().zip(2..).map(|(name, id)| Intent::new(id, name)).collect(),
+            channels: CHANNELS.iter().zip(2..).map(|(name, id)| Intent::of_channel(id, name)).collect(),
             socket_ids: 0,
             answered: None,
         }
@@ -119,7 +124,7 @@ impl World {
         world.connect_for_good();
         world.establish();
         for number in 0..4 {
-            world.want(number, Permission::ForThisSocket);
+            world.subscribe(number, Permission::ForThisSocket);
             world.confirm();
         }
         world
@@ -131,7 +136,7 @@ impl World {
 
     pub fn connect_once(&mut self) {
         self.driver.client.activate();
-        let call = self.driver.next_call();
+        let call = self.driver.next_connect_id();
         self.driver.watch.waits(call);
         self.driver.connect_once();
     }
@@ -151,11 +156,11 @@ impl World {
         self.driver.input(Input::ReconnectNow);
     }
 
-    pub fn want(&mut self, number: u8, permission: Permission) {
+    pub fn subscribe(&mut self, number: u8, permission: Permission) {
         let intent = Arc::clone(self.channel(number));
         let socket_id = self.driver.watch.socket_id();
         let ready = match permission {
-            Permission::Asked => None,
+            Permission::Requested => None,
             Permission::ForThisSocket => {
                 let auth = allowed(intent.name(), socket_id.as_deref().unwrap_or_default());
                 Some(ReadyAuth { auth, socket_id: Some(socket_id.unwrap_or_else(|| Arc::from(""))) })
@@ -172,7 +177,7 @@ impl World {
         }]));
     }
 
-    pub fn forget(&mut self, number: u8) {
+    pub fn unsubscribe(&mut self, number: u8) {
         let intent = Arc::clone(self.channel(number));
         intent.withdraw();
         self.driver.input(Input::IntentChanges(vec![IntentChange {
@@ -183,8 +188,7 @@ impl World {
     }
 
     pub fn sign_in(&mut self) {
-        let call = self.driver.call();
-        self.driver.input(Input::SignIn(call));
+        self.driver.sign_in();
     }
 
     pub fn trigger(&mut self, number: u8) {
@@ -220,7 +224,7 @@ impl World {
     pub fn burst(&mut self, texts: &[&str], ending: Option<Ending>) -> Option<Batch> {
         // Messages after the end of the socket make no difference: the session sends nothing more on that socket.
         for text in texts {
-            self.driver.watch.heard(text);
+            self.driver.watch.received(text);
         }
         self.driver.batch = None;
         self.driver.receive_burst(texts, ending);
@@ -270,7 +274,7 @@ impl World {
     /// Unsubscribes and disconnects, and checks that the session is empty.
     pub fn end(mut self) {
         for number in 0..CHANNELS.len() {
-            self.forget(u8::try_from(number).expect("few channels"));
+            self.unsubscribe(u8::try_from(number).expect("few channels"));
         }
         self.disconnect();
         let session = &self.driver.session;

@@ -71,7 +71,7 @@ fn number_of(batch: &Batch, index: usize) -> u64 {
 }
 
 fn numbered(kinds: &[bool], first: u64) -> Batch {
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     let mut batch = Batch::default();
     let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for (number, is_change) in (first..).zip(kinds) {

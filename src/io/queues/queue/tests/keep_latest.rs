@@ -23,7 +23,7 @@ fn events(room: &Arc<Intent>, events: &[(&str, Option<&str>)]) -> Batch {
 #[test]
 fn h4_only_the_newest_event_of_a_name_waits_in_its_own_place() {
     let (queue, _) = queue(10, Overflow::KeepLatest);
-    let (room, other) = (Intent::new(2, "room"), Intent::new(3, "other"));
+    let (room, other) = (Intent::of_channel(2, "room"), Intent::of_channel(3, "other"));
     fill(&queue, events(&room, &[("a", None), ("b", None), ("a", None)]));
     fill(&queue, events(&other, &[("a", None)]));
     fill(&queue, events(&room, &[("b", None), ("c", None)]));
@@ -38,7 +38,7 @@ fn h4_only_the_newest_event_of_a_name_waits_in_its_own_place() {
 #[test]
 fn h4_players_do_not_supersede_each_other() {
     let (queue, _) = queue(10, Overflow::KeepLatest);
-    let room = Intent::new(2, "presence-room");
+    let room = Intent::of_channel(2, "presence-room");
     fill(&queue, events(&room, &[("moved", Some("1")), ("moved", Some("2")), ("moved", Some("1")), ("moved", None)]));
     assert_eq!((queue.len(), queue.superseded()), (3, 1));
 }
@@ -46,7 +46,7 @@ fn h4_players_do_not_supersede_each_other() {
 #[test]
 fn h4_state_changes_and_other_notices_are_not_superseded() {
     let (queue, _) = queue(10, Overflow::KeepLatest);
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     let mut batch = events(&room, &[("", None)]);
     state_change(&mut batch);
     state_change(&mut batch);
@@ -59,7 +59,7 @@ fn h4_state_changes_and_other_notices_are_not_superseded() {
 #[test]
 fn h4_with_too_many_names_the_oldest_are_dropped_and_reported() {
     let (queue, _) = queue(3, Overflow::KeepLatest);
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     let mut batch = events(&room, &[("a", None), ("b", None)]);
     state_change(&mut batch);
     fill(&queue, batch);
@@ -71,7 +71,7 @@ fn h4_with_too_many_names_the_oldest_are_dropped_and_reported() {
 #[test]
 fn h4_the_bytes_are_bounded_and_a_small_event_does_not_hold_its_neighbours() {
     let (queue, _) = queue(usize::MAX, Overflow::KeepLatest);
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     let mut batch = Batch::default();
     let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for name in 0..40 {
@@ -89,7 +89,7 @@ fn h4_the_bytes_are_bounded_and_a_small_event_does_not_hold_its_neighbours() {
 #[test]
 fn h4_a_returned_event_is_superseded_by_one_that_came_meanwhile() {
     let (queue, _) = queue(10, Overflow::KeepLatest);
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     fill(&queue, events(&room, &[("a", None), ("b", None)]));
     let unused = take_one(&queue);
     fill(&queue, events(&room, &[("a", None)]));
@@ -104,7 +104,7 @@ fn h4_a_returned_event_is_superseded_by_one_that_came_meanwhile() {
 #[test]
 fn h4_client_events_without_a_sender_supersede_nothing() {
     let (queue, _) = queue(10, Overflow::KeepLatest);
-    let room = Intent::new(2, "presence-room");
+    let room = Intent::of_channel(2, "presence-room");
     let moved = ("client-moved", None);
     fill(&queue, events(&room, &[moved, moved, ("client-moved", Some("1"))]));
     fill(&queue, events(&room, &[moved, ("client-moved", Some("1")), ("moved", None), ("moved", None)]));
@@ -132,7 +132,7 @@ fn deliver(queue: &Queue, batch: Batch) -> bool {
 fn h4_a_key_from_the_program_counts_across_names_and_channels() {
     // The key is the end of the name: `a1` and `b1` have the same key.
     let queue = keyed(10, |event| event.name().strip_prefix(['a', 'b']).map(str::to_owned));
-    let (room, other) = (Intent::new(2, "room"), Intent::new(3, "other"));
+    let (room, other) = (Intent::of_channel(2, "room"), Intent::of_channel(3, "other"));
     assert!(deliver(&queue, events(&room, &[("a1", None), ("a2", None), ("c", None), ("b1", None)])));
     assert!(deliver(&queue, events(&other, &[("b2", Some("7")), ("c", None), ("client-x", None)])));
     assert!(deliver(&queue, events(&room, &[("c", None), ("client-x", None)])));
@@ -153,7 +153,7 @@ fn h4_a_key_from_the_program_counts_across_names_and_channels() {
 #[test]
 fn h2_a_closure_that_panics_is_reported_and_not_run_again() {
     let queue = keyed(10, |event| if event.name() == "bad" { panic!("on purpose") } else { Some("same".to_owned()) });
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     assert!(deliver(&queue, events(&room, &[("a", None), ("b", None)])));
     assert!(!deliver(&queue, events(&room, &[("bad", None), ("c", None)])));
     assert!(deliver(&queue, events(&room, &[("d", None), ("d", None)])));
@@ -163,7 +163,7 @@ fn h2_a_closure_that_panics_is_reported_and_not_run_again() {
 #[test]
 fn h4_staged_events_are_delivered_although_the_queue_was_closed_meanwhile() {
     let queue = keyed(10, |event| Some(event.name().to_owned()));
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     assert!(queue.push(&Arc::new(events(&room, &[("a", None)]))));
     queue.close();
     assert!(!queue.is_closed(), "an event is still staged");
@@ -174,7 +174,7 @@ fn h4_staged_events_are_delivered_although_the_queue_was_closed_meanwhile() {
 
 #[test]
 fn h1_a_closure_may_deliver_to_its_own_queue() {
-    let room = Intent::new(2, "room");
+    let room = Intent::of_channel(2, "room");
     let queue = Arc::new_cyclic(|queue: &std::sync::Weak<Queue>| {
         let (queue, room) = (queue.clone(), Arc::clone(&room));
         keyed(10, move |event| {

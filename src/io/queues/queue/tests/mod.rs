@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn events(names: std::ops::Range<u32>) -> Batch {
-    let room = Intent::new(1, "room");
+    let room = Intent::of_channel(1, "room");
     let mut batch = Batch::default();
     let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
     for name in names {
@@ -163,7 +163,7 @@ fn h4_delivered_and_dropped_notifications_are_the_received_ones() {
 #[test]
 fn h4_the_bytes_are_bounded_too() {
     let (queue, _) = queue(usize::MAX, Overflow::DropOldest);
-    let room = Intent::new(1, "room");
+    let room = Intent::of_channel(1, "room");
     let data = "x".repeat(1 << 20);
     for _ in 0..100 {
         let mut batch = Batch::default();
@@ -191,7 +191,7 @@ fn h4_the_bytes_of_errors_count() {
 fn h4_of_a_batch_that_is_too_large_as_much_as_fits_is_kept() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let (queue, _) = queue(usize::MAX, overflow);
-        let room = Intent::new(2, "room");
+        let room = Intent::of_channel(2, "room");
         let mut batch = Batch::default();
         let slot = batch.slot_of(&room.stamp(), &mut ChannelSlot::default());
         let data = "x".repeat(1 << 20);

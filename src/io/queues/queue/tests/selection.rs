@@ -23,7 +23,7 @@ fn queue_for(channel: Option<Arc<Intent>>, kinds: Kinds) -> Queue {
 
 #[test]
 fn a_queue_of_a_channel_accepts_only_entries_of_that_channel() {
-    let rooms = [Intent::new(2, "a"), Intent::new(3, "b")];
+    let rooms = [Intent::of_channel(2, "a"), Intent::of_channel(3, "b")];
     let queue = queue_for(Some(Arc::clone(&rooms[1])), Kinds::ALL);
     assert!(!queue.push(&mixed(&rooms)));
     assert_eq!((drain(&queue), queue.dropped()), (vec!["1".to_owned(), "3".to_owned(), "5".to_owned()], 0));
@@ -31,7 +31,7 @@ fn a_queue_of_a_channel_accepts_only_entries_of_that_channel() {
 
 #[test]
 fn a_queue_of_some_kinds_accepts_only_those() {
-    let rooms = [Intent::new(2, "a"), Intent::new(3, "b")];
+    let rooms = [Intent::of_channel(2, "a"), Intent::of_channel(3, "b")];
     let queue = queue_for(None, Kinds::of([NotificationKind::ConnectionStateChange]));
     assert!(!queue.push(&mixed(&rooms)) && !queue.push(&Arc::new(events(0..3))));
     assert_eq!(drain(&queue), ["state"]);
@@ -39,7 +39,7 @@ fn a_queue_of_some_kinds_accepts_only_those() {
 
 #[test]
 fn selected_entries_keep_their_texts_and_hold_no_others() {
-    let rooms = [Intent::new(2, "a"), Intent::new(3, "b")];
+    let rooms = [Intent::of_channel(2, "a"), Intent::of_channel(3, "b")];
     let whole = mixed(&rooms);
     let queue = queue_for(Some(Arc::clone(&rooms[0])), Kinds::ALL);
     assert!(!queue.push(&whole));
