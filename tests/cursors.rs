@@ -8,8 +8,6 @@
 #[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/cursors/arguments.rs"]
 mod arguments;
-#[path = "../examples/cursors/audit.rs"]
-mod audit;
 #[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../examples/cursors/frames.rs"]
 mod frames;
@@ -17,20 +15,10 @@ mod frames;
 #[path = "../examples/cursors/game/mod.rs"]
 mod game;
 #[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../examples/cursors/headless.rs"]
+#[path = "../examples/cursors/headless/mod.rs"]
 mod headless;
 #[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../examples/cursors/keyboard.rs"]
-mod keyboard;
-#[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../examples/cursors/screen.rs"]
-mod screen;
-#[path = "../examples/cursors/steering.rs"]
-mod steering;
-#[path = "../examples/cursors/stopwatch.rs"]
-mod stopwatch;
-#[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../examples/cursors/terminal.rs"]
+#[path = "../examples/cursors/terminal/mod.rs"]
 mod terminal;
 
 mod support;

@@ -7,19 +7,18 @@
 //! cargo run --example cursors -- --help                  # the rest
 //! ```
 //!
-//! The loop is [`play`]: input, [`try_iter`](Receiver::try_iter), update, draw. The network part of the game is
-//! [`game::room`]. [`game::path`] and [`game::moves`] turn few positions into smooth movements. A window that draws the
-//! same game is in `examples/window`.
+//! To learn how a game uses the client, read two things: the loop [`play`] (input, [`try_iter`](Receiver::try_iter), update,
+//! draw), and [`game::room`], which is the network part of the game. The rest is a game:
+//!
+//! * `game/`: the field, the players and their profiles; [`game::path`] and [`game::moves`] turn few positions into smooth
+//!   movements. A window that draws the same game is in `examples/window`.
+//! * `terminal/`: keys, the mouse and the picture.
+//! * `headless/`: the check of all positions that `--headless` makes, for tests.
 
 mod arguments;
-mod audit;
 mod frames;
 mod game;
 mod headless;
-mod keyboard;
-mod screen;
-mod steering;
-mod stopwatch;
 mod terminal;
 
 use std::{
@@ -40,10 +39,12 @@ use game::{
     profile::{Colour, Profile},
     room::Room,
 };
-use keyboard::{Change, Input, Keyboard};
-use screen::Screen;
-use steering::Steering;
-use terminal::Terminal;
+use terminal::{
+    Terminal,
+    keyboard::{Change, Input, Keyboard},
+    screen::Screen,
+    steering::Steering,
+};
 
 /// How long the embedded server is unreachable after the connections were cut.
 const OUTAGE: Duration = Duration::from_millis(1500);

@@ -121,10 +121,10 @@ impl UserAuth {
 
 /// The reason why an authorizer of the program gives no permission.
 ///
-/// Every error converts into it, so that `?` works in an authorizer; [`new`](Self::new) takes a text. The client
-/// asks again, up to three times, after a [`status`](Self::status) of 408, 429 or 500-599 and after a
-/// [`std::io::Error`]. Any other reason is final until the channel is subscribed again, or the connection is made anew;
-/// a status makes it temporary:
+/// Every error converts into it, so that `?` works in an authorizer; [`new`](Self::new) takes a text. After a
+/// [`status`](Self::status) of 408, 429 or 500-599, and after a [`std::io::Error`], the client repeats the request, up to
+/// three times. After any other reason, it requests the permission again only on the next connection, or when the
+/// program subscribes again. A status makes a reason temporary:
 ///
 /// ```
 /// use pusher_channels::AuthError;
@@ -150,17 +150,17 @@ pub(crate) enum AuthErrorCause {
     Refusal,
     /// An error of the operating system, which may pass.
     Io,
-    /// The backend answered, and the message says what is wrong with its answer.
+    /// The backend responded, and the message names the mistake in its response.
     Malformed,
 }
 
 impl AuthError {
-    /// A refusal, with its reason as text for people.
+    /// A refusal, with its reason as text for a person.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), status: None, cause: AuthErrorCause::Refusal }
     }
 
-    /// The HTTP status that stands for the reason.
+    /// Sets the HTTP status of the refusal. After 408, 429 and 5xx the client repeats the request.
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self

@@ -1,5 +1,5 @@
 //! The C interface: the functions that `pusher_channels.h` declares. It uses the public interface of the crate, and the
-//! private parts that [`core`] names.
+//! private parts that [`internals`] names.
 //!
 //! The opening comment of the header has the conventions; it is the manual for users. The code keeps them as follows:
 //!
@@ -17,7 +17,7 @@
 //! object that the header names.
 #![allow(unsafe_code, reason = "C hands over pointers")]
 
-mod core;
+mod internals;
 #[macro_use]
 mod ffi;
 

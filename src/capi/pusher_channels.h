@@ -65,37 +65,36 @@
  * By pull: pusher_next gives one notification after another, in the order in which the server sent them, across
  * channels and with the changes of the connection. It may wait, or look only; pusher_descriptor gives a descriptor to
  * wait for it among others. A program can receive and authorise by pull alone; only a dialer, a decoder and a log are
- * always callbacks. The library calls no code of a program that registers no callback. Every client has that queue from
- * its making on. It holds "queue_capacity" notifications; when it is full, the oldest are dropped, and reported, unless
- * "overflow" says otherwise. A program that only uses callbacks turns it off:
- * pusher_config_set_bool(config, "pull", 0).
+ * always callbacks. The library calls no code of a program that registers no callback. A client has the queue of
+ * pusher_next from its beginning. It holds "queue_capacity" notifications. When it is full, the oldest are dropped and
+ * the loss is reported, unless the option "overflow" has another policy. A program that only uses callbacks turns the
+ * queue off: pusher_config_set_bool(config, "pull", 0).
  *
- * By push: pusher_bind and pusher_on register callbacks. They run on a thread of the client's, one at a time, in
- * order; or, with the option "manual_dispatch", inside pusher_dispatch, on the thread that calls it.
+ * By push: pusher_bind and pusher_on register callbacks. They run one at a time and in order, on a thread of the client;
+ * or, with the option "manual_dispatch", inside pusher_dispatch, on the thread that calls it.
  *
  *
  * CALLBACKS
  *
- * Each has a `user_data`, which is handed to it as it is, and a destructor for that, which may be NULL. The
- * destructor runs exactly once for each registration, on whatever thread, when the callback will never run again and
- * does not run any more: after it was unbound, or its client or config is gone; and if registering it fails, before
- * the registering function returns. It should not wait. Only the destructor tells that a callback has ended: after a
- * function that ends it has returned, a run that was just about to begin on another thread may still take place. So
- * free the memory of a callback in its destructor.
+ * Each callback has a `user_data`, which the library passes to it unchanged, and a destructor for the `user_data`, which
+ * may be NULL. The destructor runs exactly once for each registration, on any thread: after the last run of a callback
+ * that was unbound, or whose client or config is gone; or, if the registration fails, before the registering function
+ * returns. A function that ends a callback may return while a run on another thread is about to begin. So free the
+ * memory of a callback in its destructor, and nowhere else. A destructor should not wait.
  *
  * The library holds no lock while it calls a callback, so that every function may be called inside it,
- * pusher_client_free of its own client included. Only functions that would wait for their own
- * thread (pusher_connect, pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. The library does not notice two
- * waits: that of an authorizer for the subscription or the sign-in that it authorises, which lasts until
- * subscription_timeout_ms; and that of a log or wake callback for a notification, which may last for ever. A callback
- * returns to its caller: no C++ exception and no longjmp may leave it.
+ * pusher_client_free of its own client included. Functions that would wait for their own thread (pusher_connect,
+ * pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. The library does not detect two such waits: an authorizer must
+ * not wait for the subscription or the sign-in that it authorises, which would last until subscription_timeout_ms; and a
+ * log or wake callback must not wait for a notification, which would last for ever. A callback returns to its caller: no
+ * C++ exception and no longjmp may leave it.
  *
  *
  * THREADS
  *
  * Every function may be called from every thread, at the same time and with the same handles. A pointer into a handle is
- * valid until that handle is freed, unless the function says otherwise. A notification is shared between threads as any
- * memory is: it is not changed by reading it, and freed by one of them once the others are done.
+ * valid until that handle is freed, unless the function says otherwise. Several threads may read a notification at the
+ * same time; one of them frees it after the others are done.
  *
  *
  * SIGNALS
@@ -126,7 +125,7 @@
  * returns PUSHER_ERR_FORKED (pusher_X_free does nothing) and touches nothing of the parent's. The child makes a
  * client of its own, with a config of its own, and sets a log callback of its own. A descriptor from before the fork
  * is the parent's. Notifications and errors are plain memory: the child has copies of those of the parent, which it
- * may read, and frees. Only a child that fork() has made is noticed, none of a bare clone() or vfork().
+ * may read, and frees. The library detects a child of fork(), and not one of a bare clone() or vfork().
  *
  *
  * UNLOADING
@@ -240,7 +239,7 @@ typedef struct pusher_error pusher_error;                       /* an error; alw
 typedef struct pusher_binding pusher_binding;                   /* a registered callback */
 typedef struct pusher_list pusher_list;                         /* names, users or members, as they were when made */
 typedef struct pusher_stats pusher_stats;                       /* counters, as they were when made */
-typedef struct pusher_auth_request pusher_auth_request;         /* a question: may the client subscribe, or sign in? */
+typedef struct pusher_auth_request pusher_auth_request;         /* a request for a permission, which the program gives */
 typedef struct pusher_pairs pusher_pairs;                       /* headers or parameters that a callback gives */
 typedef struct pusher_text pusher_text;                         /* a text that a callback gives */
 
@@ -344,10 +343,10 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
 /*
  * Sets an option by its name. The last value counts. Every option can be set by this function: numbers as decimal
  * digits, booleans as "true" or "false", "1" or "0"; the other two functions take the value as a number.
- * PUSHER_ERR_OPTION when there is no option of this name, PUSHER_ERR_VALUE when the value is of another type; whether
- * the values can work together is checked by pusher_client_new. The text of the error says what the option takes, or
- * suggests the nearest option. It never quotes a value, because some are secrets; and it quotes a name only if that
- * looks like the name of an option and is no value that was set before.
+ * PUSHER_ERR_OPTION if there is no option of this name, and PUSHER_ERR_VALUE if the value is of another type;
+ * pusher_client_new checks whether the values work together. The text of the error names the values that the option
+ * takes, or suggests the nearest option. It never quotes a value, because some are secrets. It quotes a name only if the
+ * name looks like that of an option, and is no value that was set before.
  *
  * Where the server is:
  *   key                        text      the app's key
@@ -397,10 +396,11 @@ void pusher_config_free(pusher_config *PUSHER_NULLABLE config);
  *   encryption_master_key      text      none, with secret the key of encrypted channels, in base64
  * Limits:
  *   queue_capacity             integer   16384 notifications; a queue is also full when it holds 16 MiB
- *   overflow                   text      what every full queue does, that of callbacks and that of pusher_next;
- *                                        unset block for callbacks, drop_oldest for queues; else drop_newest,
- *                                        keep_latest. With block, a queue that nobody takes from stops the
- *                                        whole client: take from it, or turn "pull" off
+ *   overflow                   text      the policy of every full queue: block, drop_oldest, drop_newest or
+ *                                        keep_latest. Unset, it is block for the queue of the callbacks and
+ *                                        drop_oldest for all others. With block, a full queue stops the whole
+ *                                        client until the program takes from it: turn "pull" off if the program
+ *                                        never calls pusher_next
  *   max_message_size           integer   1048576 bytes, 1 GiB at most
  *   max_presence_members       integer   100000 of a channel
  *   max_presence_bytes         integer   20971520 bytes of memory for the members of all channels, about 130 each
@@ -441,25 +441,27 @@ int32_t pusher_config_add(pusher_config *config, const char *option, const char 
 int32_t pusher_config_dial_url(pusher_config *config, const char **text, size_t *PUSHER_NULLABLE length);
 
 /*
- * Gets the question whether the client may subscribe to one channel, or, for pusher_config_user_authenticator, which
- * user it may sign in. The question is answered by pusher_auth_request_grant, ..._grant_user, ..._grant_json or
- * ..._refuse, inside the callback or later, on any thread, which frees the request; freeing it without an answer
- * refuses. The client gives up a request that is not answered within subscription_timeout_ms: a later answer has no
- * effect, and is no error. Free the request all the same. Up to 8 callbacks run at the same time, each on a thread of
- * its own, and a question without an answer keeps one of these 8 places. An answer that is an error (a NULL, a text
- * that is not UTF-8) leaves the request as it was.
+ * Gets an auth request: for the permission to subscribe to one channel, or, for pusher_config_user_authenticator, for
+ * the permission to sign a user in. The program responds by pusher_auth_request_grant, ..._grant_user, ..._grant_json or
+ * ..._refuse: inside the callback or later, on any thread. Each of these functions frees the request if it returns
+ * PUSHER_OK. If it returns an error (for a NULL, or a text that is not UTF-8), the request stays pending. Freeing a
+ * pending request refuses it.
+ *
+ * The client waits for a response until subscription_timeout_ms have passed. A later response has no effect and is no
+ * error; the request must be freed all the same. Up to 8 callbacks run at the same time, each on a thread of its own.
+ * A pending request keeps its thread, so that 8 pending requests delay all others.
  */
 typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
 
 /*
- * The same for several channels at a time. Each request is answered for itself; the array is valid until the callback
- * returns.
+ * The same for several channels at a time. Each request gets a response of its own. The array is valid until the
+ * callback returns.
  */
 typedef void (*pusher_batch_authorize_callback)(void *user_data, pusher_auth_request *const *requests, size_t count);
 
 /*
- * Sets the authorizer of channels. If several of these are set, the first of them answers: this, the next,
- * auth_endpoint, secret.
+ * Sets the authorizer of channels. If the config has several sources of permissions, the client uses the first of:
+ * pusher_config_authorizer, pusher_config_batch_authorizer, auth_endpoint, secret.
  */
 int32_t pusher_config_authorizer(pusher_config *config, pusher_authorize_callback callback,
                                  void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
@@ -467,21 +469,22 @@ int32_t pusher_config_batch_authorizer(pusher_config *config, pusher_batch_autho
                                        void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
 
 /*
- * Sets the authenticator of users. If several of these are set, the first of them answers: this, user_auth_endpoint,
- * secret with user_data.
+ * Sets the authenticator of users. If the config has several sources of permissions, the client uses the first of:
+ * pusher_config_user_authenticator, user_auth_endpoint, secret with user_data.
  */
 int32_t pusher_config_user_authenticator(pusher_config *config, pusher_authorize_callback callback,
                                          void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
 
-/* The channel; PUSHER_NOTHING for a sign-in. Valid as long as the request. */
+/* The channel of the request; PUSHER_NOTHING for a sign-in. Valid as long as the request. */
 int32_t pusher_auth_request_channel(pusher_auth_request *request, const char **text, size_t *PUSHER_NULLABLE length);
 
-/* The socket id of the connection that the answer is for. Valid as long as the request. */
+/* The socket id of the connection that the permission is for. Valid as long as the request. */
 int32_t pusher_auth_request_socket_id(pusher_auth_request *request, const char **text, size_t *PUSHER_NULLABLE length);
 
 /*
- * Grants a channel, with the answer of the backend: the signature ("app-key:digest"); for presence channels
- * channel_data, the signed JSON text with the user of this client; for encrypted channels shared_secret, in base64.
+ * Grants a channel, with the parts of the backend's response: the signature ("app-key:digest"); for a presence channel
+ * also channel_data, which is the signed JSON text with the user of this client; for an encrypted channel also
+ * shared_secret, in base64.
  */
 int32_t pusher_auth_request_grant(pusher_auth_request *request, const char *auth,
                                   const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
@@ -490,24 +493,24 @@ int32_t pusher_auth_request_grant(pusher_auth_request *request, const char *auth
 int32_t pusher_auth_request_grant_user(pusher_auth_request *request, const char *auth, const char *user_data);
 
 /*
- * Grants a channel or a sign-in by the JSON object that the backend answered: auth, and perhaps channel_data and
- * shared_secret; or auth and user_data. PUSHER_ERR_AUTH_MALFORMED if the text is not such an object: the request
- * stays as it was.
+ * Grants a channel or a sign-in by the JSON object of the backend's response. For a channel it has auth, and perhaps
+ * channel_data and shared_secret; for a sign-in it has auth and user_data. PUSHER_ERR_AUTH_MALFORMED if the text is not
+ * such an object: the request stays pending.
  */
 int32_t pusher_auth_request_grant_json(pusher_auth_request *request, const char *PUSHER_NULLABLE json, size_t length);
 
 /*
- * Refuses, with a message for a person, and with an HTTP status (100-599), or 0 for none. After 408, 429 and 5xx the
- * client asks again, up to three times.
+ * Refuses a request, with a message for a person, and with an HTTP status (100-599), or 0 for none. After 408, 429 and
+ * 5xx the client repeats the request, up to three times.
  */
 int32_t pusher_auth_request_refuse(pusher_auth_request *request, const char *message, int32_t status);
 
-/* Refuses, unless the request was answered. */
+/* Frees a request. A pending request is refused. */
 void pusher_auth_request_free(pusher_auth_request *PUSHER_NULLABLE request);
 
 /*
- * Further headers or parameters, asked for before every request to the auth endpoints; `pairs` is valid until it
- * returns.
+ * Adds headers or parameters to a request to an auth endpoint. The client calls it before each request. `pairs` is
+ * valid until the callback returns.
  */
 typedef void (*pusher_pairs_callback)(void *user_data, pusher_pairs *pairs);
 
@@ -519,9 +522,9 @@ int32_t pusher_config_auth_params(pusher_config *config, pusher_pairs_callback c
 int32_t pusher_pairs_add(pusher_pairs *pairs, const char *name, const char *value);
 
 /*
- * Makes text of the decrypted bytes of an encrypted channel, in place of UTF-8. Returns 0 after pusher_text_set, and
- * another number for bytes that it cannot decode. Both arguments are valid until it returns. It may be called
- * more than once for the same event.
+ * Decodes the decrypted bytes of an event of an encrypted channel to text. Without a decoder the bytes are UTF-8. It
+ * returns 0 after pusher_text_set, and another number for bytes that it cannot decode. `data` and `text` are valid
+ * until the callback returns. The client may call it more than once for the same event.
  */
 typedef int32_t (*pusher_decode_callback)(void *user_data, const char *data, size_t length, pusher_text *text);
 
@@ -532,12 +535,15 @@ int32_t pusher_config_encrypted_data_decoder(pusher_config *config, pusher_decod
 int32_t pusher_text_set(pusher_text *text, const char *PUSHER_NULLABLE data, size_t length);
 
 /*
- * Makes the connection: writes a connected stream socket (a descriptor, on Windows a SOCKET) and returns 0; anything
- * else is a failed attempt. From then on the socket is the client's, which closes it, also when it refuses it, and
- * sets FD_CLOEXEC; set that yourself when the process may start programs meanwhile. `host` is valid until it returns,
- * which it does within `timeout_ms`. After any other result the program keeps what it has opened. The socket is made
- * blocking; TLS, where it is configured, goes over it. Requests to auth endpoints do not use it, and a fifth call
- * while four have not returned fails at once.
+ * Makes the connection. It writes a connected stream socket (a descriptor, on Windows a SOCKET) and returns 0. Another
+ * result is a failed attempt, after which the program closes what it has opened.
+ *
+ * After 0 the socket belongs to the client, which closes it, even if it cannot use it. The client makes the socket
+ * blocking and sets FD_CLOEXEC; set FD_CLOEXEC yourself if another thread may start a program before that. TLS, if it is
+ * configured, goes over the socket. Requests to auth endpoints do not use the dialer.
+ *
+ * The callback returns within `timeout_ms`, and `host` is valid until then. Up to four calls run at the same time; a
+ * further attempt fails at once.
  */
 typedef int32_t (*pusher_dial_callback)(void *user_data, const char *host, uint16_t port, int32_t timeout_ms,
                                         intptr_t *socket);
@@ -557,21 +563,21 @@ int32_t pusher_client_new(pusher_config *config, pusher_client **client);
 void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
 
 /*
- * Connects, and waits for the outcome, for connect_timeout_ms at most: PUSHER_OK, or the error of the first attempt;
- * after a failure no further attempt is made. PUSHER_OK at once while connected. While the client is reconnecting it
- * makes one attempt at once, whose error this returns, and goes on trying.
+ * Connects, and waits for the outcome, for connect_timeout_ms at most. While the client is connected, it returns
+ * PUSHER_OK at once. Otherwise it makes one attempt at once, and returns PUSHER_OK or the error of that attempt. After a
+ * failure the client makes no further attempt, unless it was reconnecting: then it goes on.
  *
  * When this, or a pusher_wait_... function, returns, the awaited notification is in the queues of all callbacks and
  * receivers. Callbacks and receivers that are made afterwards get only newer notifications.
  */
 int32_t pusher_connect(pusher_client *client);
 
-/* Returns at once, and keeps trying, also when the first attempt fails. */
+/* Connects without waiting. The client keeps trying, even if the first attempt fails. */
 int32_t pusher_connect_background(pusher_client *client);
 
 /*
- * Waits until there is a connection. Returns early with PUSHER_ERR_DISCONNECTED when none is being made, or with the
- * reason of a final refusal.
+ * Waits until there is a connection. It returns PUSHER_ERR_DISCONNECTED if the client makes no attempt, and the error of
+ * the last attempt if the client has given up.
  */
 int32_t pusher_wait_connected(pusher_client *client, int32_t timeout_ms);
 
@@ -621,17 +627,18 @@ int32_t pusher_set_auth_param(pusher_client *client, const char *name, const cha
 int32_t pusher_subscribe(pusher_client *client, const char *channel);
 
 /*
- * Subscribes with a permission that the program has already, for the connection of this moment (or for the next,
- * while there is none). On each new connection the config's authorising takes over; without one, a
- * PUSHER_KIND_SUBSCRIPTION_ERROR with PUSHER_ERR_NO_AUTHORIZER asks the program to do it again. So a program that
- * only polls authorises like this: when the state becomes PUSHER_STATE_CONNECTED for the first time, and for each
- * PUSHER_ERR_NO_AUTHORIZER afterwards, it asks its backend with pusher_socket_id, and calls this function with the
- * answer if pusher_socket_id is still the same. A permission for another socket id is refused by the server.
+ * Subscribes with a permission that the program has already. It serves the current connection, or the next one while
+ * there is none. On each later connection the client uses the source of permissions in its config. Without one, it
+ * reports a PUSHER_KIND_SUBSCRIPTION_ERROR with PUSHER_ERR_NO_AUTHORIZER, and the program calls this function again.
+ *
+ * A program that only polls authorises as follows, when the state becomes PUSHER_STATE_CONNECTED for the first time, and
+ * after each PUSHER_ERR_NO_AUTHORIZER: it sends the socket id (pusher_socket_id) to its backend, and calls this function
+ * with the response, if the socket id is still the same. The server refuses a permission for another socket id.
  */
 int32_t pusher_subscribe_with_auth(pusher_client *client, const char *channel, const char *auth,
                                    const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret);
 
-/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is not one. */
+/* The same with the JSON object of the backend's response. PUSHER_ERR_AUTH_MALFORMED if it is not one. */
 int32_t pusher_subscribe_with_auth_json(pusher_client *client, const char *channel, const char *PUSHER_NULLABLE json,
                                         size_t length);
 
@@ -646,12 +653,12 @@ int32_t pusher_is_subscribed(pusher_client *client, const char *channel, int32_t
 int32_t pusher_wait_subscribed(pusher_client *client, const char *channel, int32_t timeout_ms);
 
 /*
- * Waits until every channel that is to be subscribed is confirmed or has failed. Of several errors it returns that of
- * the channel that the client has known for longest: since it was first subscribed or bound to.
+ * Waits until each subscription is confirmed or has failed. Of several errors it returns that of the channel whose name
+ * the program has used first, to subscribe or to bind.
  */
 int32_t pusher_wait_all_subscribed(pusher_client *client, int32_t timeout_ms);
 
-/* The names of the channels that are, or shall be, subscribed. */
+/* The names of the channels that the program has subscribed to, confirmed or not. */
 int32_t pusher_channels(pusher_client *client, pusher_list **list);
 
 /*
@@ -667,7 +674,7 @@ int32_t pusher_subscription_count(pusher_client *client, const char *channel, ui
 
 /*
  * Sends an event to the other subscribers of a private or presence channel. The event's name begins with "client-".
- * `json` is the data as JSON; of pusher_trigger_text, the data is that text.
+ * `json` is the data as JSON. pusher_trigger_text sends a plain text as the data.
  */
 int32_t pusher_trigger(pusher_client *client, const char *channel, const char *event,
                        const char *PUSHER_NULLABLE json, size_t length);
@@ -695,20 +702,22 @@ void pusher_list_free(pusher_list *PUSHER_NULLABLE list);
 
 /*
  * Signs the user in, now or as soon as there is a connection, and again on each new one. Returns at once.
- * PUSHER_ERR_CONFIG where nothing is configured to sign in with: see pusher_sign_in_with_auth.
+ * PUSHER_ERR_CONFIG if the config has no source of permissions for users: see pusher_sign_in_with_auth.
  */
 int32_t pusher_sign_in(pusher_client *client);
 
 /*
- * Signs the user in by the answer of the program's backend for the current connection: the signature, and the signed
- * JSON text with the user's id. PUSHER_ERR_NOT_CONNECTED while the client connects or reconnects;
- * PUSHER_ERR_DISCONNECTED while it is disconnected. On each new connection, a
- * PUSHER_KIND_ERROR with PUSHER_ERR_AUTH_REFUSED asks the program to do it again. So a program that only polls signs in
- * with pusher_socket_id and this function. PUSHER_ERR_VALUE where the config has another way of signing in.
+ * Signs the user in by a permission that the program has already, for the current connection: the signature, and the
+ * signed JSON text with the user's id. On each later connection the client reports a PUSHER_KIND_ERROR with
+ * PUSHER_ERR_AUTH_REFUSED, and the program calls this function again. A program that only polls signs in like this: it
+ * sends the socket id (pusher_socket_id) to its backend, and calls this function with the response.
+ *
+ * PUSHER_ERR_NOT_CONNECTED while the client connects or reconnects; PUSHER_ERR_DISCONNECTED while it is disconnected;
+ * PUSHER_ERR_VALUE if the config has a source of permissions for users.
  */
 int32_t pusher_sign_in_with_auth(pusher_client *client, const char *auth, const char *user_data);
 
-/* The same with the JSON object that the backend answered. PUSHER_ERR_AUTH_MALFORMED if it is not one. */
+/* The same with the JSON object of the backend's response. PUSHER_ERR_AUTH_MALFORMED if it is not one. */
 int32_t pusher_sign_in_with_auth_json(pusher_client *client, const char *PUSHER_NULLABLE json, size_t length);
 
 /* Waits until the server has confirmed the sign-in; otherwise returns the error that ended it. */
@@ -723,10 +732,10 @@ int32_t pusher_user_id(pusher_client *client, const char **text, size_t *PUSHER_
  * For backends: the JSON object that an auth endpoint returns, signed with the app's key and secret for the connection
  * with this socket id. channel_data is for presence channels, JSON text with user_id and perhaps user_info;
  * shared_secret is for encrypted channels, in base64; user_data is JSON text with id, and perhaps user_info and
- * watchlist. None of these texts is checked, but nothing is signed for a socket id with other characters than letters,
- * digits, '.', '-' and '_', or for a name that no channel can have: the signature is then empty, and servers refuse it.
- * Check first whether the user may subscribe. The text holds secrets. It is valid until this thread's next
- * call of this function, and is wiped then.
+ * watchlist. These JSON texts are not checked. A socket id has only letters, digits, '.', '-' and '_': for another one,
+ * and for a name that no channel can have, the signature is empty, and servers refuse it. The backend checks whether the
+ * user may subscribe before it calls this function. The text holds secrets. It is valid until this thread's next call of
+ * this function, and is wiped then.
  */
 int32_t pusher_sign_channel(const char *key, const char *secret, const char *socket_id, const char *channel,
                             const char *PUSHER_NULLABLE channel_data, const char *PUSHER_NULLABLE shared_secret,
@@ -782,7 +791,7 @@ typedef void (*pusher_wake_callback)(void *user_data);
 int32_t pusher_receiver_options_wake(pusher_receiver_options *options, pusher_wake_callback callback,
                                      void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy);
 
-/* Receives from now on. It does not keep the client. */
+/* Makes a queue for the notifications from now on. The queue does not keep the client alive. */
 int32_t pusher_receiver_new(pusher_client *client, pusher_receiver_options *PUSHER_NULLABLE options,
                             pusher_receiver **receiver);
 void pusher_receiver_free(pusher_receiver *PUSHER_NULLABLE receiver);
@@ -792,8 +801,8 @@ int32_t pusher_receiver_next(pusher_receiver *receiver, int32_t timeout_ms, push
 int32_t pusher_receiver_descriptor(pusher_receiver *receiver, int32_t *descriptor);
 
 /*
- * The number of notifications that wait; that were dropped so far, because the queue was full; that newer ones replaced
- * (keep_latest). A client event without a sender replaces no other. Keys of the program's own exist only in Rust.
+ * Three numbers of notifications: those that wait; those that were dropped so far, because the queue was full; those
+ * that newer ones replaced so far (with keep_latest, where a client event without a sender replaces no other).
  */
 int32_t pusher_receiver_length(pusher_receiver *receiver, size_t *length);
 int32_t pusher_receiver_dropped(pusher_receiver *receiver, uint64_t *dropped);
@@ -813,7 +822,7 @@ enum {                                       /* the parts of each kind: */
     PUSHER_KIND_DECRYPTION_FAILURE = 9,      /* channel, name, reason */
     PUSHER_KIND_SIGNED_IN = 10,              /* user_id */
     PUSHER_KIND_WATCHLIST = 11,              /* name (online, offline), users */
-    PUSHER_KIND_ERROR = 12,                  /* error */
+    PUSHER_KIND_ERROR = 12,                  /* error; with PUSHER_ERR_LAGGED also count */
     PUSHER_KIND_LAGGED = 13                  /* count: of notifications dropped here, because the queue was full */
 };
 
@@ -888,13 +897,12 @@ void pusher_notification_free(pusher_notification *PUSHER_NULLABLE notification)
 typedef void (*pusher_callback)(void *user_data, const pusher_notification *notification);
 
 /*
- * Runs a callback for the events of this name, or of all names, on this channel, or on all, with those sent to the
- * signed-in user. By name, or for all names, the platform's own events are events, too:
- * pusher:subscription_succeeded, pusher:member_added, ... Channels need not be subscribed yet.
+ * Runs a callback for the events of one name, or with NULL of all names; on one channel, or with NULL on all channels
+ * and for the events that are sent to the signed-in user. The platform's own events are among them:
+ * pusher:subscription_succeeded, pusher:member_added, ... The channel need not be subscribed yet.
  *
- * To end the callback before the client ends, pass a place for the binding. The callback may run, on its own thread,
- * before that place is written. Freeing the binding leaves the callback bound for as long as the
- * client is there.
+ * To end the callback before the client ends, pass a pointer for the binding. The callback may run, on its own thread,
+ * before the binding is written. Freeing the binding does not end the callback, which stays as long as the client.
  */
 int32_t pusher_bind(pusher_client *client, const char *PUSHER_NULLABLE channel, const char *PUSHER_NULLABLE event,
                     pusher_callback callback, void *PUSHER_NULLABLE user_data,
@@ -906,18 +914,19 @@ int32_t pusher_bind_user(pusher_client *client, const char *PUSHER_NULLABLE even
                          pusher_binding **PUSHER_NULLABLE binding);
 
 /*
- * Runs a callback for every notification of a kind, on one channel or on all. PUSHER_KIND_EVENT is the application's
- * events. Lost notifications are a PUSHER_KIND_ERROR with PUSHER_ERR_LAGGED here; PUSHER_KIND_LAGGED itself is
- * PUSHER_ERR_VALUE. Kinds that belong to no channel (connection state changes, errors, users) take none:
- * PUSHER_ERR_VALUE. PUSHER_KIND_SUBSCRIPTION_SUCCEEDED runs at once for what is subscribed.
+ * Runs a callback for every notification of a kind, on one channel or on all. With PUSHER_KIND_EVENT it gets the
+ * application's events. With PUSHER_KIND_SUBSCRIPTION_SUCCEEDED it runs at once for each channel that is subscribed
+ * already. A callback of PUSHER_KIND_ERROR gets lost notifications as an error with PUSHER_ERR_LAGGED.
+ * PUSHER_ERR_VALUE for PUSHER_KIND_LAGGED itself, and for a channel with a kind that belongs to no channel (connection
+ * state changes, errors, users).
  */
 int32_t pusher_on(pusher_client *client, int32_t kind, const char *PUSHER_NULLABLE channel, pusher_callback callback,
                   void *PUSHER_NULLABLE user_data, pusher_destructor PUSHER_NULLABLE destroy,
                   pusher_binding **PUSHER_NULLABLE binding);
 
 /*
- * Ends the callback, but not a run that is under way, or just about to begin; the destructor tells its end. Frees the
- * binding.
+ * Ends the callback and frees the binding. A run that is under way, or just about to begin on another thread, still takes
+ * place; the destructor runs after it.
  */
 int32_t pusher_unbind(pusher_binding *binding);
 
@@ -937,9 +946,9 @@ int32_t pusher_unbind_user_all(pusher_client *client);
 void pusher_binding_free(pusher_binding *PUSHER_NULLABLE binding);
 
 /*
- * With the option manual_dispatch: runs the callbacks for all notifications that wait; for up to `max` of them; for up
- * to `time_ms`, after which it begins no other one. A negative time is PUSHER_ERR_VALUE. Writes the number of handled
- * notifications, which is 0 also while another thread dispatches. Without the option, PUSHER_ERR_VALUE.
+ * With the option manual_dispatch, these run callbacks: for all notifications that wait; for up to `max` of them; for
+ * those that can begin within `time_ms`. They write the number of handled notifications, which is 0 also while another
+ * thread dispatches. PUSHER_ERR_VALUE without the option, and for a negative time.
  */
 int32_t pusher_dispatch(pusher_client *client, size_t *PUSHER_NULLABLE count);
 int32_t pusher_dispatch_count(pusher_client *client, size_t max, size_t *PUSHER_NULLABLE count);

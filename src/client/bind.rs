@@ -385,7 +385,7 @@ impl Pusher {
 /// Calls the method of each kind, so that a kind without one does not compile.
 macro_rules! methods_exist {
     ($($(#[$about:meta])* $kind:ident $field:tt => {
-        text: $text:literal, of: $of:ident, method: $method:ident, $($rest:tt)*
+        of: $of:ident, method: $method:ident, $($rest:tt)*
     })*) => {
         const _: fn(&Pusher, &Channel, &User) = |_pusher, _channel, _user| {
             $(methods_exist!($of, $method, _pusher, _channel, _user);)*

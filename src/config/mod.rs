@@ -352,6 +352,11 @@ impl Config {
             can_authenticate: self.can_authenticate(),
         }
     }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn time_to_subscribe(&self) -> Duration {
+        self.subscription_timeout
+    }
 }
 
 impl fmt::Debug for Config {

@@ -78,7 +78,7 @@ impl Extra {
     /// About how many bytes it holds.
     fn bytes(&self) -> usize {
         match self {
-            Self::Notice(notice) => notice_bytes(notice),
+            Self::Notice(notice) => notice.bytes(),
             Self::Encoded(data) => data.len(),
         }
     }
@@ -307,7 +307,7 @@ impl Batch {
         let start = self.text.len();
         push_texts(&mut self.text, [name, data, ""]);
         self.notices += 1;
-        self.other_bytes += notice_bytes(&notice);
+        self.other_bytes += notice.bytes();
         let (name_len, data_len) = (name.len(), data.len());
         let extra = Some(Box::new(Extra::Notice(notice)));
         self.entries.push(Entry { channel, start, name_len, data_len, user_len: None, extra });
@@ -454,18 +454,6 @@ fn push_nul(block: &mut String) {
     if cfg!(feature = "capi") {
         block.push('\0');
     }
-}
-
-/// About how many bytes a notice holds.
-fn notice_bytes(notice: &Notification) -> usize {
-    /// Enough for an error with its texts. Texts from outside are cut to an excerpt.
-    const NOTICE: usize = 1024;
-    let more = match notice {
-        Notification::MemberAdded(change) | Notification::MemberRemoved(change) => change.member.bytes(),
-        Notification::Watchlist(event) => event.user_ids.iter().map(Name::bytes).sum(),
-        _ => 0,
-    };
-    NOTICE + more
 }
 
 #[cfg(test)]

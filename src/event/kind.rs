@@ -2,17 +2,23 @@
 
 use std::{fmt, sync::Arc};
 
+use log::Level;
+
 use super::{Event, Name, notification::*};
 use crate::Error;
 
 /// The table of kinds. It hands its rows to the macro that `$consumer` names. A row has
 ///
 /// * the variant of [`Notification`], with its documentation and its field;
-/// * `text`: how such a notification is printed;
 /// * `of`: the handle that handlers are registered on, as [`BelongsTo`] has it;
 /// * `method`: the method that registers a handler;
 /// * `handlers`: the name of the handlers in the report of a panic;
-/// * `c`: the number and the name in the C interface, which never change, and the [`Parts`] that C can ask for.
+/// * `text`: how such a notification is printed;
+/// * `log`: the record that it leaves in the log, which has neither data of events nor text from outside (X1);
+/// * `more_bytes`: the memory of the parts whose size has no limit of its own;
+/// * `c`: the number and the name in the C interface, which never change, and the parts that C can ask for.
+///
+/// The module `capi` reads the column `c`, so that its expressions use the names of that module.
 ///
 /// A new kind needs a row here, a type for its field in `event/notification.rs`, a method in `client/bind.rs`, and its
 /// documentation in `capi/pusher_channels.h`.
@@ -21,26 +27,34 @@ macro_rules! kinds {
         $consumer! {
             /// An application event of a subscribed channel.
             Event(event: Event) => {
-                text: "{event}",
                 of: Channel, method: on_event, handlers: "application events",
+                text: "{event}",
+                log: None,
+                more_bytes: 0,
                 c: 1, "event" {},
             }
             /// The connection changed its state.
             ConnectionStateChange(change: ConnectionStateChange) => {
-                text: "{change}",
                 of: Client, method: on_connection_state_change, handlers: "connection state changes",
+                text: "{change}",
+                log: Some(change.log_record()),
+                more_bytes: 0,
                 c: 2, "connection_state_change" { error: change.cause.clone() },
             }
             /// The server confirmed a subscription.
             SubscriptionSucceeded(succeeded: SubscriptionSucceeded) => {
-                text: "{succeeded}",
                 of: Channel, method: on_subscription_succeeded, handlers: "succeeded subscriptions",
+                text: "{succeeded}",
+                log: Some((Level::Debug, format!("subscribed to {}", succeeded.channel))),
+                more_bytes: 0,
                 c: 3, "subscription_succeeded" { channel: succeeded.channel.as_str() },
             }
             /// A subscription failed.
             SubscriptionError(failed: SubscriptionError) => {
-                text: "{failed}",
                 of: Channel, method: on_subscription_error, handlers: "failed subscriptions",
+                text: "{failed}",
+                log: Some((Level::Warn, failed.error.redacted().to_string())),
+                more_bytes: 0,
                 c: 4, "subscription_error" {
                     channel: failed.channel.as_ref().map(Name::as_str),
                     error: Arc::new(failed.error.clone()),
@@ -48,23 +62,29 @@ macro_rules! kinds {
             }
             /// The server reported how many connections are subscribed to a channel.
             SubscriptionCount(count: SubscriptionCount) => {
-                text: "{count}",
                 of: Channel, method: on_subscription_count, handlers: "subscription counts",
-                c: 5, "subscription_count" { channel: count.channel.as_str() },
+                text: "{count}",
+                log: None,
+                more_bytes: 0,
+                c: 5, "subscription_count" { channel: count.channel.as_str(), count: count.count },
             }
             /// A cache channel has no event to begin with.
             CacheMiss {
                 /// The channel.
                 channel: Name
             } => {
-                text: "{channel}: the cache is empty",
                 of: Channel, method: on_cache_miss, handlers: "cache misses",
+                text: "{channel}: the cache is empty",
+                log: None,
+                more_bytes: 0,
                 c: 6, "cache_miss" { channel: channel.as_str() },
             }
             /// A user came to a presence channel.
             MemberAdded(change: MemberChange) => {
-                text: "{change} joined",
                 of: Channel, method: on_member_added, handlers: "added members",
+                text: "{change} joined",
+                log: None,
+                more_bytes: change.member.bytes(),
                 c: 7, "member_added" {
                     channel: change.channel.as_str(),
                     user_id: change.member.id(),
@@ -73,8 +93,10 @@ macro_rules! kinds {
             }
             /// A user left a presence channel.
             MemberRemoved(change: MemberChange) => {
-                text: "{change} left",
                 of: Channel, method: on_member_removed, handlers: "removed members",
+                text: "{change} left",
+                log: None,
+                more_bytes: change.member.bytes(),
                 c: 8, "member_removed" {
                     channel: change.channel.as_str(),
                     user_id: change.member.id(),
@@ -83,8 +105,11 @@ macro_rules! kinds {
             }
             /// An event of an encrypted channel could not be decrypted. It is skipped.
             DecryptionFailure(failure: DecryptionFailure) => {
-                text: "{failure}",
                 of: Channel, method: on_decryption_failure, handlers: "decryption failures",
+                text: "{failure}",
+                // The reason is left out, because it may be text of the program's decoder.
+                log: Some((Level::Warn, format!("{}: an event could not be decrypted", failure.channel))),
+                more_bytes: 0,
                 c: 9, "decryption_failure" {
                     channel: failure.channel.as_str(),
                     name: failure.event.as_str(),
@@ -96,27 +121,35 @@ macro_rules! kinds {
                 /// The user's id.
                 id: Name
             } => {
-                text: "signed in as {id}",
                 of: User, method: on_signed_in, handlers: "sign-ins",
+                text: "signed in as {id}",
+                log: None,
+                more_bytes: 0,
                 c: 10, "signed_in" { user_id: id.as_str() },
             }
             /// Users of the watchlist went online or offline.
             Watchlist(event: WatchlistEvent) => {
-                text: "{event}",
                 of: User, method: on_watchlist, handlers: "watchlist events",
-                c: 11, "watchlist" { name: event.name.as_str() },
+                text: "{event}",
+                log: None,
+                more_bytes: event.user_ids.iter().map(Name::bytes).sum(),
+                c: 11, "watchlist" { name: event.name.as_str(), users: event.user_ids.as_slice() },
             }
             /// An error that belongs to no single subscription, and did not end the connection.
             Error(error: Arc<Error>) => {
-                text: "{error}",
                 of: Client, method: on_error, handlers: "errors",
-                c: 12, "error" { error: Arc::clone(error) },
+                text: "{error}",
+                log: Some((Level::Warn, error.redacted().to_string())),
+                more_bytes: 0,
+                c: 12, "error" { error: Arc::clone(error), count: dropped(error) },
             }
             /// This number of notifications was dropped here, because the queue was full.
             Lagged(count: u64) => {
-                text: "{count} notifications were dropped, because the queue was full",
                 of: Queue, method: on_error, handlers: "errors",
-                c: 13, "lagged" {},
+                text: "{count} notifications were dropped, because the queue was full",
+                log: None,
+                more_bytes: 0,
+                c: 13, "lagged" { count: *count },
             }
         }
     };
@@ -128,9 +161,11 @@ macro_rules! define {
     ($(
         $(#[$about:meta])*
         $kind:ident $(($field:ident: $type:ty))? $({ $(#[$about_named:meta])* $named:ident: $named_type:ty })? => {
-            text: $text:literal,
             of: $of:ident, method: $method:ident, handlers: $handlers:literal,
-            c: $number:literal, $name:literal { $($part:ident: $value:expr),* $(,)? },
+            text: $text:literal,
+            log: $log:expr,
+            more_bytes: $more_bytes:expr,
+            c: $number:literal, $name:literal $parts:tt,
         }
     )*) => {
         /// Everything that a [`Receiver`](crate::Receiver) can bring, in the order in which it happened.
@@ -158,17 +193,22 @@ macro_rules! define {
                 }
             }
 
-            #[cfg(feature = "capi")]
-            pub(crate) fn parts(&self) -> Parts<'_> {
-                #[allow(unused_mut, reason = "some kinds have no parts")]
-                let mut parts = Parts::default();
-                #[allow(unused_variables, reason = "some kinds have no parts")]
+            /// The record for the log, if there is one.
+            #[allow(unused_variables, reason = "some kinds need no field for it")]
+            pub(crate) fn log_record(&self) -> Option<(Level, String)> {
                 match self {
-                    $(Self::$kind $(($field))? $({ $named })? => {
-                        $(parts.$part = $value.into();)*
-                    })*
+                    $(Self::$kind $(($field))? $({ $named })? => $log,)*
                 }
-                parts
+            }
+
+            /// About how many bytes it holds.
+            #[allow(unused_variables, reason = "most kinds need no field for it")]
+            pub(crate) fn bytes(&self) -> usize {
+                /// Enough for an error with its texts. Texts from outside are cut to an excerpt.
+                const NOTICE: usize = 1024;
+                NOTICE + match self {
+                    $(Self::$kind $(($field))? $({ $named })? => $more_bytes,)*
+                }
             }
         }
 
@@ -197,23 +237,6 @@ macro_rules! define {
                 }
             }
         }
-
-        /// The kinds in the C interface.
-        #[cfg(feature = "capi")]
-        impl NotificationKind {
-            pub(crate) fn number(self) -> i32 {
-                match self {
-                    $(Self::$kind => $number,)*
-                }
-            }
-
-            /// The name, with a NUL at its end.
-            pub(crate) fn terminated_name(self) -> &'static str {
-                match self {
-                    $(Self::$kind => concat!($name, "\0"),)*
-                }
-            }
-        }
     };
 }
 
@@ -230,19 +253,6 @@ pub(crate) enum BelongsTo {
     User,
     /// Receivers alone. Handlers of errors get an error in its place.
     Queue,
-}
-
-/// The parts of a notification that C asks for one by one.
-#[cfg(feature = "capi")]
-#[derive(Default)]
-pub(crate) struct Parts<'a> {
-    pub channel: Option<&'a str>,
-    /// The name of an event.
-    pub name: Option<&'a str>,
-    pub user_id: Option<&'a str>,
-    pub user_info: Option<&'a str>,
-    pub reason: Option<String>,
-    pub error: Option<Arc<Error>>,
 }
 
 /// A set of kinds.

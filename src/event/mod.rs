@@ -14,8 +14,6 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use batch::{Batch, ChannelSlot, MembersChange};
 pub(crate) use intent::{Epoch, Intent, Stamp};
-#[cfg(feature = "capi")]
-pub(crate) use kind::Parts;
 pub(crate) use kind::{BelongsTo, Kinds, kinds};
 pub use kind::{Notification, NotificationKind};
 pub use member::Member;

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use log::Level;
+
 use super::{Member, Name};
 use crate::{ConnectionState, Error};
 
@@ -33,6 +35,19 @@ impl fmt::Display for ConnectionStateChange {
 }
 
 impl ConnectionStateChange {
+    /// The record for the log: a warning for a change with a cause, which is shown without text from outside (X1).
+    pub(crate) fn log_record(&self) -> (Level, String) {
+        let current = self.current;
+        match (&self.cause, current) {
+            (Some(cause), _) => {
+                let wait = self.retry_in.map(|delay| format!("; attempt {} in {delay:.1?}", self.attempt));
+                (Level::Warn, format!("{current}: {}{}", cause.redacted(), wait.unwrap_or_default()))
+            }
+            (None, ConnectionState::Connected | ConnectionState::Disconnected) => (Level::Info, current.to_string()),
+            (None, _) => (Level::Debug, current.to_string()),
+        }
+    }
+
     /// The line that is printed, with this text for the cause.
     pub(crate) fn line(&self, cause: Option<&str>) -> String {
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();

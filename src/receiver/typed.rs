@@ -137,11 +137,10 @@ impl<T: DeserializeOwned> IntoIterator for EventReceiver<T> {
 
 /// `None` for other kinds of notifications.
 fn decoded<T: DeserializeOwned>(notification: Notification) -> Option<Result<T, Error>> {
-    match notification {
-        Notification::Event(event) => Some(event.json()),
-        Notification::Lagged(dropped) => Some(Err(Error::Lagged { dropped })),
-        _ => None,
+    if let Notification::Lagged(dropped) = notification {
+        return Some(Err(Error::Lagged { dropped }));
     }
+    if let Notification::Event(event) = notification { Some(event.json()) } else { None }
 }
 
 impl<T> fmt::Debug for EventReceiver<T> {

@@ -8,6 +8,7 @@ mod repository;
 
 mod checks {
     mod folders;
+    mod internals;
     mod layers;
     mod names;
     mod pages;

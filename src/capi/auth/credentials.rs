@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use crate::capi::{core, ffi::results::Failure};
+use crate::capi::{ffi::results::Failure, internals};
 
 /// A text that is wiped before it is freed (X1).
 pub(crate) type Secret = Zeroizing<String>;
@@ -25,7 +25,7 @@ impl Credentials {
     }
 
     pub fn add_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        core::config::check_header(name, value).map_err(Failure::value)?;
+        internals::config::check_header(name, value).map_err(Failure::value)?;
         self.headers.push((name.to_owned(), Secret::new(value.to_owned())));
         Ok(())
     }
@@ -82,9 +82,9 @@ impl Shared {
             .auth_params_with(move || of_params.current(|credentials| &credentials.params, params()))
     }
 
-    fn current(&self, of: fn(&Credentials) -> &SecretPairs, asked: Vec<(String, String)>) -> Vec<(String, String)> {
+    fn current(&self, of: fn(&Credentials) -> &SecretPairs, added: Vec<(String, String)>) -> Vec<(String, String)> {
         let plain = |(name, value): &(String, Secret)| (name.clone(), value.to_string());
         let known: Vec<_> = of(&self.0.lock()).iter().map(plain).collect();
-        known.into_iter().chain(asked).collect()
+        known.into_iter().chain(added).collect()
     }
 }

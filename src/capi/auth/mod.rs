@@ -1,5 +1,5 @@
-//! Authorising: credentials for endpoints, questions to the program, and signed permissions.
+//! Authorising: credentials for endpoints, pending auth requests, and signed permissions.
 
 pub(crate) mod credentials;
+pub(crate) mod pending_requests;
 pub(crate) mod permissions;
-pub(crate) mod questions;

@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 use crate::{
     AuthError, ChannelAuth, UserAuth,
     capi::{
-        core,
         ffi::{
             arguments::{OptionalOut, OptionalText, Out, Text},
             text::Lent,
         },
+        internals,
     },
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Proof {
 impl Proof {
     /// Lets the client sign in by a given permission, if the config has no other way.
     pub fn for_want_of_others(config: crate::Config) -> (crate::Config, Option<Arc<Self>>) {
-        if core::config::can_sign_in(&config) {
+        if internals::config::can_sign_in(&config) {
             return (config, None);
         }
         let proof = Arc::new(Self::default());

@@ -13,7 +13,6 @@ use crate::{
     Channel, Event, NotificationKind, Pusher,
     capi::{
         client::Client,
-        core::{self, events::BelongsTo},
         events::{notification::Notification, numbers},
         ffi::{
             arguments::{OptionalOut, OptionalText, OutPointer, Text},
@@ -21,6 +20,7 @@ use crate::{
             handles::{Freed, Handle, LastUse, OptionalHandle},
             results::Failure,
         },
+        internals::{self, texts::BelongsTo},
     },
 };
 
@@ -96,7 +96,7 @@ fn on(pusher: &Pusher, kind: NotificationKind, channel: Option<&Channel>, callba
     match (kind, channel) {
         (NotificationKind::Event, Some(channel)) => channel.on_event(move |event| callback.event(event)),
         (NotificationKind::Event, None) => pusher.on_event(move |event| callback.event(event)),
-        _ => core::client::on_kind(pusher, kind, channel, move |notification| callback.notice(notification)),
+        _ => internals::client::on_kind(pusher, kind, channel, move |notification| callback.notice(notification)),
     }
 }
 
@@ -155,12 +155,12 @@ exports! {
         let pusher = client.pusher()?;
         let callback = Callback::new(callback, user_data, &client);
         let kind = numbers::kind(kind)?;
-        match core::events::belongs_to(kind) {
+        match numbers::belongs_to(kind) {
             BelongsTo::Channel => {}
             BelongsTo::Client | BelongsTo::User if channel.is_none() => {}
             BelongsTo::Client | BelongsTo::User => return Err(Failure::value("this kind belongs to no channel")),
             BelongsTo::Queue => {
-                return Err(Failure::value("lost notifications are reported by PUSHER_KIND_ERROR"));
+                return Err(Failure::value("lost notifications are reported to callbacks of PUSHER_KIND_ERROR"));
             }
         }
         let channel = channel.map(|name| pusher.channel(name)).transpose()?;

@@ -13,9 +13,8 @@ use parking_lot::RwLock;
 use crate::{
     Pusher,
     capi::{
-        auth::{credentials::Shared, permissions::Proof, questions::Questions},
+        auth::{credentials::Shared, pending_requests::PendingRequests, permissions::Proof},
         config::{Config, Parts},
-        core,
         events::{numbers, queue::Queue},
         ffi::{
             arguments::{OptionalOut, Out, Text, within},
@@ -23,6 +22,7 @@ use crate::{
             results::{self, Failure},
             text::Lent,
         },
+        internals,
     },
 };
 
@@ -32,8 +32,8 @@ pub(crate) struct Client {
     /// The queue of `pusher_next`.
     queue: Option<Queue>,
     credentials: Arc<Shared>,
-    /// The questions to authorizers without an answer.
-    questions: Arc<Questions>,
+    /// The auth requests without a response.
+    pending: Arc<PendingRequests>,
     /// The way to sign in if no other one is configured.
     proof: Option<Arc<Proof>>,
     is_dispatched_by_hand: bool,
@@ -44,16 +44,16 @@ impl Client {
         let Parts { draft, credentials, callbacks } = config.parts()?;
         let config = draft.config.reconnect(draft.reconnect.finish());
         let credentials = Shared::new(credentials);
-        let questions = Questions::new();
-        let (headers, params) = (callbacks.auth_headers(&questions), callbacks.auth_params(&questions));
+        let pending = PendingRequests::new();
+        let (headers, params) = (callbacks.auth_headers(&pending), callbacks.auth_params(&pending));
         let config = credentials.apply(config, headers, params);
-        let config = callbacks.apply(config, &questions);
+        let config = callbacks.apply(config, &pending);
         let (config, proof) = Proof::for_want_of_others(config);
         let pusher = Pusher::new(config);
-        core::client::check(&pusher)?;
+        internals::client::check(&pusher)?;
         let queue = draft.pull.then(|| Queue::new(pusher.receiver()));
         let is_dispatched_by_hand = draft.manual_dispatch;
-        Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, questions, proof, is_dispatched_by_hand })
+        Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, pending, proof, is_dispatched_by_hand })
     }
 
     /// The client that the functions work with. An error once another thread has freed it.
@@ -80,7 +80,7 @@ impl Client {
     /// Ends the client, also while other threads wait in its functions, which then return.
     fn end(&self) {
         let Some(pusher) = self.pusher.write().take() else { return };
-        core::client::end(&pusher, || self.questions.close());
+        internals::client::end(&pusher, || self.pending.close());
     }
 }
 
@@ -138,4 +138,26 @@ exports! {
     }
 
     free fn pusher_client_free(client: OptionalHandle<Client>)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, Error, Pusher};
+
+    #[test]
+    fn a_call_that_was_under_way_connects_no_client_that_was_freed() {
+        let pusher = Pusher::new(Config::host("key", "127.0.0.1"));
+        let under_way = pusher.clone();
+        pusher.end(|| ());
+        assert!(matches!(under_way.connect(), Err(Error::Disconnected)));
+        assert!(matches!(under_way.connect_background(), Err(Error::Disconnected)));
+    }
+
+    #[test]
+    fn a_queue_that_is_made_of_a_client_that_was_freed_is_closed() {
+        let pusher = Pusher::new(Config::host("key", "127.0.0.1"));
+        let (under_way, before) = (pusher.clone(), pusher.receiver());
+        pusher.end(|| ());
+        assert!(before.is_closed() && under_way.receiver().is_closed());
+    }
 }

@@ -6,13 +6,13 @@ use crate::{
     UserAuth,
     capi::{
         client::Client,
-        core,
         ffi::{
             arguments::{Data, OptionalOut, Out, Text, within},
             handles::Handle,
             results::Failure,
             text::Lent,
         },
+        internals,
     },
 };
 
@@ -20,7 +20,7 @@ fn sign_in_with(client: &Client, auth: UserAuth) -> Result<(), Failure> {
     let pusher = client.pusher()?;
     let other = || Failure::value("the config has another way of signing in, which pusher_sign_in takes");
     let proof = client.proof().ok_or_else(other)?;
-    let none = || core::client::not_connected(pusher.state());
+    let none = || internals::texts::not_connected(pusher.state());
     proof.give(pusher.socket_id().ok_or_else(none)?, auth);
     Ok(pusher.sign_in()?)
 }
@@ -29,7 +29,7 @@ exports! {
     fn pusher_sign_in(client: Handle<Client>) {
         let pusher = client.pusher()?;
         if client.proof().is_some() {
-            return Err(core::client::no_way_to_sign_in().into());
+            return Err(internals::texts::no_way_to_sign_in().into());
         }
         Ok(pusher.sign_in()?)
     }

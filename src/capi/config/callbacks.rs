@@ -12,21 +12,21 @@ use zeroize::Zeroizing;
 use crate::{
     AuthError,
     capi::{
-        auth::questions::{Asked, AuthRequest, Questions},
+        auth::pending_requests::{AuthRequest, PendingRequest, PendingRequests},
         config::dialer::{self, pusher_dial_callback},
-        core,
         ffi::{
             callback::{Registered, callbacks},
             handles::{Freed, Handle, Loan},
         },
+        internals,
     },
 };
 
 callbacks! {
-    /// Gets one question, and answers it now or later.
+    /// Gets one auth request, and responds to it now or later.
     type pusher_authorize_callback = fn(*mut c_void, Handle<AuthRequest>);
 
-    /// Gets several questions, and answers them now or later.
+    /// Gets several auth requests, and responds to them now or later.
     type pusher_batch_authorize_callback = fn(*mut c_void, *const Handle<AuthRequest>, usize);
 
     /// Adds headers or parameters.
@@ -49,70 +49,73 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
-    /// Sets all callbacks but the ones for headers and parameters in a configuration. The questions end with the
-    /// client.
-    pub fn apply(&self, config: crate::Config, questions: &Arc<Questions>) -> crate::Config {
-        let timeout = core::config::subscription_timeout(&config);
+    /// Sets all callbacks but the ones for headers and parameters in a configuration. Their pending auth requests end
+    /// with the client.
+    pub fn apply(&self, config: crate::Config, pending: &Arc<PendingRequests>) -> crate::Config {
+        let timeout = internals::config::subscription_timeout(&config);
         let mut config = config;
         if let Some(callback) = self.authorizer.clone() {
-            let questions = Arc::clone(questions);
+            let pending = Arc::clone(pending);
             config = config.authorizer(move |request| {
-                let asked = vec![Asked::channel(request)];
-                only(questions.ask(asked, timeout, |handles| callback.one(handles)))
+                let requests = vec![PendingRequest::for_channel(request)];
+                only(pending.authorize(requests, timeout, |handles| callback.one(handles)))
             });
         }
         if let Some(callback) = self.batch_authorizer.clone() {
-            let questions = Arc::clone(questions);
+            let pending = Arc::clone(pending);
             config = config.batch_authorizer(move |requests| {
-                let asked = requests.iter().map(Asked::channel).collect();
-                questions.ask(asked, timeout, |handles| callback.all(handles))
+                let pending_requests = requests.iter().map(PendingRequest::for_channel).collect();
+                pending.authorize(pending_requests, timeout, |handles| callback.all(handles))
             });
         }
         if let Some(callback) = self.user_authenticator.clone() {
-            let questions = Arc::clone(questions);
+            let pending = Arc::clone(pending);
             config = config.user_authenticator(move |socket_id| {
-                let asked = vec![Asked::user(socket_id)];
-                only(questions.ask(asked, timeout, |handles| callback.one(handles)))
+                let requests = vec![PendingRequest::for_user(socket_id)];
+                only(pending.authorize(requests, timeout, |handles| callback.one(handles)))
             });
         }
         if let Some(callback) = self.decoder.clone() {
-            let questions = Arc::clone(questions);
+            let pending = Arc::clone(pending);
             config = config.encrypted_data_decoder(move |bytes| {
-                questions.while_open().map_err(str::to_owned).and_then(|()| decode(&callback, bytes))
+                pending.check_open().map_err(str::to_owned).and_then(|()| decode(&callback, bytes))
             });
         }
         if let Some(callback) = self.dialer.clone() {
-            let questions = Arc::clone(questions);
+            let pending = Arc::clone(pending);
             config = config.dialer(move |request| {
-                questions.while_open().map_err(io::Error::other).and_then(|()| dialer::dial(&callback, request))
+                pending.check_open().map_err(io::Error::other).and_then(|()| dialer::dial(&callback, request))
             });
         }
         config
     }
 
-    pub fn auth_headers(&self, questions: &Arc<Questions>) -> impl Fn() -> AddedPairs + use<> {
-        ask_while_open(self.auth_headers.clone(), questions)
+    pub fn auth_headers(&self, pending: &Arc<PendingRequests>) -> impl Fn() -> AddedPairs + use<> {
+        pairs_while_open(self.auth_headers.clone(), pending)
     }
 
-    pub fn auth_params(&self, questions: &Arc<Questions>) -> impl Fn() -> AddedPairs + use<> {
-        ask_while_open(self.auth_params.clone(), questions)
+    pub fn auth_params(&self, pending: &Arc<PendingRequests>) -> impl Fn() -> AddedPairs + use<> {
+        pairs_while_open(self.auth_params.clone(), pending)
     }
 }
 
 /// The names and values that a callback has added.
 type AddedPairs = Vec<(String, String)>;
 
-fn ask_while_open(callback: Option<Arc<PairsCallback>>, questions: &Arc<Questions>) -> impl Fn() -> AddedPairs + use<> {
-    let questions = Arc::clone(questions);
+fn pairs_while_open(
+    callback: Option<Arc<PairsCallback>>,
+    pending: &Arc<PendingRequests>,
+) -> impl Fn() -> AddedPairs + use<> {
+    let pending = Arc::clone(pending);
     move || {
-        let callback = callback.as_ref().filter(|_| questions.while_open().is_ok());
-        callback.map(|callback| callback.ask()).unwrap_or_default()
+        let callback = callback.as_ref().filter(|_| pending.check_open().is_ok());
+        callback.map(|callback| callback.pairs()).unwrap_or_default()
     }
 }
 
-/// The answer to the only question.
-fn only<T>(mut answers: Vec<Result<T, AuthError>>) -> Result<T, AuthError> {
-    answers.pop().unwrap_or_else(|| Err(AuthError::new("nothing was asked")))
+/// The response to the only request.
+fn only<T>(mut responses: Vec<Result<T, AuthError>>) -> Result<T, AuthError> {
+    responses.pop().unwrap_or_else(|| Err(AuthError::new("there was no request")))
 }
 
 impl Registered<pusher_authorize_callback> {
@@ -146,7 +149,7 @@ pub(crate) type PairsCallback = Registered<pusher_pairs_callback>;
 
 impl PairsCallback {
     /// Returns none if there are too many handles; the endpoint then refuses the request.
-    pub fn ask(&self) -> Vec<(String, String)> {
+    pub fn pairs(&self) -> Vec<(String, String)> {
         let Ok(pairs) = Loan::new(Pairs::default()) else { return Vec::new() };
         // SAFETY: the handle is there until the callback returns.
         self.call(|function, user_data| unsafe { function(user_data, pairs.handle()) });

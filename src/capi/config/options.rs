@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use serde_json::value::RawValue;
 
 use crate::capi::{
-    core,
     events::numbers,
     ffi::results::{self, Failure},
+    internals,
 };
 use crate::{Overflow, Reconnect};
 
@@ -69,7 +69,7 @@ pub(crate) const CERTIFICATE: &str = "root_certificate_pem";
 const ADDRESS: [&str; 4] = ["key", "cluster", "host", "url"];
 
 /// Every other option, in the order of the header.
-const TABLE: [(&str, Takes, Set); 42] = [
+const TABLE: &[(&str, Takes, Set)] = &[
     ("key", Takes::Text, |draft, _| Some(draft)),
     ("cluster", Takes::Text, |draft, _| Some(draft)),
     ("host", Takes::Text, |draft, _| Some(draft)),
@@ -103,7 +103,7 @@ const TABLE: [(&str, Takes, Set); 42] = [
         draft.when(boolean(value), crate::Config::allow_insecure_auth)
     }),
     ("secret", Takes::Text, |draft, value| draft.with(Some(value), crate::Config::secret)),
-    ("user_data", Takes::Json, |draft, value| draft.with(json(value), core::config::user_data)),
+    ("user_data", Takes::Json, |draft, value| draft.with(json(value), internals::config::user_data)),
     ("encryption_master_key", Takes::Text, |draft, value| {
         draft.with(Some(value), crate::Config::encryption_master_key)
     }),

@@ -5,7 +5,6 @@ use std::{ffi::c_char, sync::Arc, time::Duration};
 use crate::{
     Event, Name, NotificationKind,
     capi::{
-        core::events::{self, Parts, Texts},
         events::{list::List, numbers},
         ffi::{
             arguments::{Borrowed, OptionalOut, OptionalOwned, Out, Owned},
@@ -14,6 +13,7 @@ use crate::{
             results::Failure,
             text::{self, Lent, Terminated},
         },
+        internals::texts::{self, Texts, kinds},
     },
 };
 
@@ -35,6 +35,51 @@ pub(crate) struct Other {
     user_info: Option<Terminated>,
     reason: Option<Terminated>,
     error: Option<Error>,
+    count: Option<u64>,
+    users: Option<Vec<Name>>,
+}
+
+/// The fields that C asks for one by one, as the column `c` of [`kinds`] gives them.
+#[derive(Default)]
+struct Fields<'a> {
+    channel: Option<&'a str>,
+    name: Option<&'a str>,
+    user_id: Option<&'a str>,
+    user_info: Option<&'a str>,
+    reason: Option<String>,
+    error: Option<Arc<crate::Error>>,
+    count: Option<u64>,
+    users: Option<&'a [Name]>,
+}
+
+/// Writes the function that takes a notification apart, from the rows of [`kinds`].
+macro_rules! define {
+    ($(
+        $(#[$about:meta])*
+        $kind:ident $(($field:ident: $type:ty))? $({ $(#[$about_named:meta])* $named:ident: $named_type:ty })? => {
+            of: $of:ident, method: $method:ident, handlers: $handlers:literal, text: $text:literal,
+            log: $log:expr, more_bytes: $more_bytes:expr,
+            c: $number:literal, $name:literal { $($part:ident: $value:expr),* $(,)? },
+        }
+    )*) => {
+        #[allow(unused_variables, reason = "some kinds have no fields")]
+        fn fields(notification: &crate::Notification) -> Fields<'_> {
+            let mut fields = Fields::default();
+            match notification {
+                $(crate::Notification::$kind $(($field))? $({ $named })? => {
+                    $(fields.$part = $value.into();)*
+                })*
+            }
+            fields
+        }
+    };
+}
+
+kinds! { define }
+
+/// The count of an error that tells of lost notifications.
+fn dropped(error: &crate::Error) -> Option<u64> {
+    if let crate::Error::Lagged { dropped } = error { Some(*dropped) } else { None }
 }
 
 impl Notification {
@@ -78,23 +123,22 @@ impl Notification {
     }
 
     fn change(&self) -> Result<&crate::ConnectionStateChange, Failure> {
-        match self.notice()? {
-            crate::Notification::ConnectionStateChange(change) => Ok(change),
-            _ => Err(Failure::Nothing),
-        }
+        let crate::Notification::ConnectionStateChange(change) = self.notice()? else { return Err(Failure::Nothing) };
+        Ok(change)
     }
 
     fn succeeded(&self) -> Result<&crate::SubscriptionSucceeded, Failure> {
-        match self.notice()? {
-            crate::Notification::SubscriptionSucceeded(succeeded) => Ok(succeeded),
-            _ => Err(Failure::Nothing),
-        }
+        let crate::Notification::SubscriptionSucceeded(succeeded) = self.notice()? else {
+            return Err(Failure::Nothing);
+        };
+        Ok(succeeded)
     }
 }
 
 impl Other {
     fn new(notification: crate::Notification) -> Self {
-        let Parts { channel, name, user_id, user_info, reason, error } = events::parts(&notification);
+        let Fields { channel, name, user_id, user_info, reason, error, count, users } = fields(&notification);
+        let users = users.map(<[Name]>::to_vec);
         let terminated = |text: Option<&str>| text.map(Terminated::new);
         Self {
             channel: terminated(channel),
@@ -103,6 +147,8 @@ impl Other {
             user_info: terminated(user_info),
             reason: terminated(reason.as_deref()),
             error: error.map(Error::new),
+            count,
+            users,
             notification,
         }
     }
@@ -113,14 +159,10 @@ impl Notification {
     fn line(&self) -> String {
         match self {
             Self::Event(event) => event.to_string(),
-            Self::Other(other) => match (&other.notification, &other.error) {
-                (crate::Notification::Error(_) | crate::Notification::SubscriptionError(_), Some(error)) => {
-                    error.text().to_owned()
-                }
-                (crate::Notification::ConnectionStateChange(change), cause) => {
-                    events::line(change, cause.as_ref().map(|cause| cause.text()))
-                }
-                (notification, _) => notification.to_string(),
+            Self::Other(other) => match (&other.error, &other.notification) {
+                (Some(cause), crate::Notification::ConnectionStateChange(change)) => texts::line(change, cause.text()),
+                (Some(error), _) => error.text().to_owned(),
+                (None, notification) => notification.to_string(),
             },
         }
     }
@@ -133,8 +175,8 @@ fn milliseconds(duration: Option<Duration>) -> Result<u64, Failure> {
 exports! {
     fn pusher_notification_kind(notification: Borrowed<'_, Notification>, kind: Out<'_, i32>) {
         kind.put(match notification {
-            Notification::Event(_) => events::number(NotificationKind::Event),
-            Notification::Other(other) => events::number(other.notification.kind()),
+            Notification::Event(_) => numbers::number(NotificationKind::Event),
+            Notification::Other(other) => numbers::number(other.notification.kind()),
         });
         Ok(())
     }
@@ -185,21 +227,13 @@ exports! {
     }
 
     fn pusher_notification_users(notification: Borrowed<'_, Notification>, list: Out<'_, Handle<List>>) {
-        let crate::Notification::Watchlist(watched) = notification.notice()? else { return Err(Failure::Nothing) };
-        list.put(Handle::new(watched.user_ids.iter().map(Name::as_str).collect())?);
+        let users = notification.other()?.users.as_ref().ok_or(Failure::Nothing)?;
+        list.put(Handle::new(users.iter().map(Name::as_str).collect())?);
         Ok(())
     }
 
     fn pusher_notification_count(notification: Borrowed<'_, Notification>, count: Out<'_, u64>) {
-        count.put(match notification.notice()? {
-            crate::Notification::SubscriptionCount(told) => told.count,
-            crate::Notification::Lagged(dropped) => *dropped,
-            crate::Notification::Error(error) => match **error {
-                crate::Error::Lagged { dropped } => dropped,
-                _ => return Err(Failure::Nothing),
-            },
-            _ => return Err(Failure::Nothing),
-        });
+        count.put(notification.other()?.count.ok_or(Failure::Nothing)?);
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use std::ffi::c_char;
 use crate::{
     ConnectionState, NotificationKind,
     capi::{
-        core::events,
         ffi::{arguments::Out, results::Failure, text},
+        internals::texts::{BelongsTo, kinds},
     },
 };
 
@@ -30,24 +30,56 @@ pub(crate) fn of_state(state: ConnectionState) -> i32 {
     }
 }
 
+/// Makes the functions for the rows of [`kinds`].
+macro_rules! define {
+    ($($(#[$about:meta])* $kind:ident $field:tt => {
+        of: $of:ident, method: $method:ident, handlers: $handlers:literal, text: $text:literal,
+        log: $log:expr, more_bytes: $more_bytes:expr,
+        c: $number:literal, $name:literal $parts:tt,
+    })*) => {
+        const KINDS: &[NotificationKind] = &[$(NotificationKind::$kind),*];
+
+        pub(crate) fn number(kind: NotificationKind) -> i32 {
+            match kind {
+                $(NotificationKind::$kind => $number,)*
+            }
+        }
+
+        /// The name, with a NUL at its end.
+        fn terminated_name(kind: NotificationKind) -> &'static str {
+            match kind {
+                $(NotificationKind::$kind => concat!($name, "\0"),)*
+            }
+        }
+
+        pub(crate) fn belongs_to(kind: NotificationKind) -> BelongsTo {
+            match kind {
+                $(NotificationKind::$kind => BelongsTo::$of,)*
+            }
+        }
+    };
+}
+
+kinds! { define }
+
 /// The kind of a number.
 pub(crate) fn kind(number: i32) -> Result<NotificationKind, Failure> {
-    let found = events::KINDS.iter().copied().find(|kind| events::number(*kind) == number);
+    let found = KINDS.iter().copied().find(|kind| self::number(*kind) == number);
     found.ok_or_else(|| Failure::value(format!("there is no kind {number}")))
 }
 
 /// The kind of a name.
 pub(crate) fn kind_named(name: &str) -> Option<NotificationKind> {
-    events::KINDS.iter().copied().find(|kind| kind_name(*kind) == name)
+    KINDS.iter().copied().find(|kind| kind_name(*kind) == name)
 }
 
 /// The names of all kinds, for the text of an error.
 pub(crate) fn kind_names() -> String {
-    events::KINDS.iter().copied().map(kind_name).collect::<Vec<_>>().join(", ")
+    KINDS.iter().copied().map(kind_name).collect::<Vec<_>>().join(", ")
 }
 
 fn kind_name(kind: NotificationKind) -> &'static str {
-    events::terminated_name(kind).trim_end_matches('\0')
+    terminated_name(kind).trim_end_matches('\0')
 }
 
 fn state_name(number: i32) -> Option<&'static str> {
@@ -66,7 +98,7 @@ fn state_name(number: i32) -> Option<&'static str> {
 exports! {
     fn pusher_kind_name(kind: i32, text: Out<'_, *const c_char>) {
         let kind = self::kind(kind).map_err(|_| Failure::Nothing)?;
-        text::lend(events::terminated_name(kind), (text, None));
+        text::lend(terminated_name(kind), (text, None));
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::{
     RecvTimeoutError, TryRecvError,
     capi::{
-        core,
         events::notification::Notification,
         ffi::results::{self, Failure},
+        internals,
     },
 };
 
@@ -25,7 +25,7 @@ impl Queue {
     pub fn next(&self, timeout_ms: i32) -> Result<Notification, Failure> {
         // Looking up the handle has shown that this is no forked child. A notification that waits is taken without
         // reading the clock.
-        match (core::client::take_one(&self.receiver), timeout_ms) {
+        match (internals::client::take_one(&self.receiver), timeout_ms) {
             (Ok(notification), _) => return Ok(Notification::new(notification)),
             (Err(TryRecvError::Closed), _) => return Err(Failure::Closed),
             (Err(TryRecvError::Empty), 0) => return Err(Failure::Nothing),
@@ -43,7 +43,7 @@ impl Queue {
 
     #[cfg(unix)]
     pub fn descriptor(&self) -> Result<i32, Failure> {
-        core::client::descriptor(&self.receiver)
+        internals::client::descriptor(&self.receiver)
             .map_err(|error| Failure::Misuse(results::PUSHER_ERR_IO, error.to_string().into()))
     }
 
@@ -54,7 +54,7 @@ impl Queue {
 
     /// Ends all waiting for it, while other threads use it.
     pub fn close(&self) {
-        core::client::close(&self.receiver);
+        internals::client::close(&self.receiver);
     }
 
     pub fn receiver(&self) -> &crate::Receiver {

@@ -7,11 +7,11 @@ use std::{
 };
 
 use crate::capi::{
-    core::panics::{self, Quiet},
     ffi::{
         error::{self, Error},
         results::{self, Failure},
     },
+    internals::panics::{self, Quiet},
 };
 
 /// Makes functions of the ABI. Each is exported by its name, gets its arguments as Rust values, and stands behind the

@@ -3,8 +3,8 @@
 use std::{ffi::c_void, sync::Arc};
 
 use crate::capi::{
-    core::panics::Quiet,
     ffi::{arguments::Argument, results::Failure},
+    internals::panics::Quiet,
 };
 
 /// Declares the types of callbacks, under their names in the header.

@@ -52,9 +52,9 @@ impl Error {
         self.cause.as_deref().ok_or(Failure::Nothing)
     }
 
-    /// The answer to a question about the client's error; 0 if the call itself was wrong.
-    pub fn is(&self, question: impl FnOnce(&crate::Error) -> bool) -> i32 {
-        self.cause.as_deref().is_some_and(question).into()
+    /// 1 if the client's error has a property; 0 if it has not, or if the call itself was wrong.
+    pub fn is(&self, property: impl FnOnce(&crate::Error) -> bool) -> i32 {
+        self.cause.as_deref().is_some_and(property).into()
     }
 }
 

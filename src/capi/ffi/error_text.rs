@@ -2,7 +2,7 @@
 
 use crate::{
     ConnectPhase, ProxyProblem, TlsProblem,
-    capi::core::events::{self, Names},
+    capi::internals::texts::{self, Names},
 };
 
 /// The channel of the error.
@@ -39,12 +39,12 @@ pub(crate) fn message(error: &crate::Error) -> Option<&str> {
     (!message.is_empty()).then_some(message)
 }
 
-/// The detail of the error, as one word.
+/// The detail of the error, in the form that C programs compare.
 pub(crate) fn detail(error: &crate::Error) -> Option<String> {
     match error {
-        crate::Error::ConnectTimeout { phase, .. } => Some(phase_word(*phase).to_owned()),
-        crate::Error::Tls { problem, .. } => Some(tls_word(*problem).to_owned()),
-        crate::Error::Proxy { problem, .. } => Some(proxy_word(*problem).to_owned()),
+        crate::Error::ConnectTimeout { phase, .. } => Some(phase_detail(*phase).to_owned()),
+        crate::Error::Tls { problem, .. } => Some(tls_detail(*problem).to_owned()),
+        crate::Error::Proxy { problem, .. } => Some(proxy_detail(*problem).to_owned()),
         crate::Error::Config { option, .. } => Some(option_name(option)),
         _ => None,
     }
@@ -52,7 +52,7 @@ pub(crate) fn detail(error: &crate::Error) -> Option<String> {
 
 /// The text of an error, with the names of options and functions in C.
 pub(crate) fn text(error: &crate::Error) -> String {
-    events::error_text(error, &NAMES)
+    texts::error_text(error, &NAMES)
 }
 
 const NAMES: Names = Names { option: option_name, bare_option: option_name, function: |name| format!("pusher_{name}") };
@@ -67,7 +67,7 @@ pub(crate) fn option_name(option: &str) -> String {
     }
 }
 
-fn phase_word(phase: ConnectPhase) -> &'static str {
+fn phase_detail(phase: ConnectPhase) -> &'static str {
     match phase {
         ConnectPhase::Dns => "dns",
         ConnectPhase::Tcp => "tcp",
@@ -78,7 +78,7 @@ fn phase_word(phase: ConnectPhase) -> &'static str {
     }
 }
 
-fn tls_word(problem: TlsProblem) -> &'static str {
+fn tls_detail(problem: TlsProblem) -> &'static str {
     match problem {
         TlsProblem::UnknownIssuer => "unknown_issuer",
         TlsProblem::SelfSigned => "self_signed",
@@ -94,7 +94,7 @@ fn tls_word(problem: TlsProblem) -> &'static str {
     }
 }
 
-fn proxy_word(problem: ProxyProblem) -> &'static str {
+fn proxy_detail(problem: ProxyProblem) -> &'static str {
     match problem {
         ProxyProblem::Credentials => "credentials",
         ProxyProblem::Forbidden => "forbidden",

@@ -2,13 +2,16 @@
 
 use std::{ffi::c_void, net::TcpListener, ptr, sync::atomic::AtomicPtr, sync::atomic::Ordering};
 
-use super::{
-    c::{self, Pointer},
-    counted::{Counted, count, destroy},
-};
+use super::c::{self, Counted, Pointer, count, destroy};
 use crate::{
     NotificationKind,
-    capi::{core::events::number, events::notification::Notification, ffi::results},
+    capi::{
+        events::{
+            notification::Notification,
+            numbers::{kind_names, number},
+        },
+        ffi::results,
+    },
 };
 
 /// A client that is not connected, for a port without a listener. Its callbacks run by hand.
@@ -63,7 +66,7 @@ fn a_failed_registration_runs_the_destructor_once() {
         (client, number(NotificationKind::Event), c"#".as_ptr(), Some(count), results::PUSHER_ERR_CHANNEL_NAME),
         (client, number(NotificationKind::Error), channel, Some(count), results::PUSHER_ERR_VALUE),
         (client, number(NotificationKind::Lagged), ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
-        (client, 14, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
+        (client, i32::MAX, ptr::null(), Some(count), results::PUSHER_ERR_VALUE),
     ];
     for (index, (client, kind, channel, callback, expected)) in cases.into_iter().enumerate() {
         let counted = Counted::default();
@@ -159,4 +162,17 @@ fn no_callback_starts_once_the_client_was_freed_inside_one() {
     }
     assert!(handled > 0);
     assert_eq!((counted.calls(), counted.destroyed()), (1, 2));
+}
+
+#[test]
+fn the_header_has_every_kind_with_its_number() {
+    let header = include_str!("../pusher_channels.h");
+    let declared = |declaration: &str| {
+        let after = header.split_once(declaration).and_then(|(_, rest)| rest.chars().next());
+        after.is_some_and(|after| !after.is_ascii_digit())
+    };
+    for (kind, name) in NotificationKind::ALL.iter().zip(kind_names().split(", ")) {
+        let declaration = format!("PUSHER_KIND_{} = {}", name.to_uppercase(), number(*kind));
+        assert!(declared(&declaration), "{declaration}");
+    }
 }

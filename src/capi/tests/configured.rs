@@ -5,10 +5,7 @@ use std::{
     ptr, slice,
 };
 
-use super::{
-    c::{self, Pointer},
-    counted::{Counted, destroy},
-};
+use super::c::{self, Counted, Pointer, destroy};
 use crate::capi::{
     config::callbacks::{self, DecodedText, Pairs, PairsCallback},
     ffi::{callback::Registered, handles::Handle, results},
@@ -60,7 +57,7 @@ fn pairs_come_in_the_order_in_which_they_were_added() {
     let counted = Counted::default();
     let callback: PairsCallback = Registered::of(add_two, counted.user_data());
     for _ in 0..2 {
-        assert_eq!(callback.ask(), [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())]);
+        assert_eq!(callback.pairs(), [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())]);
     }
     assert_eq!(counted.calls(), 2);
 }
@@ -80,7 +77,7 @@ unsafe extern "C" fn decode(_: *mut c_void, data: *const c_char, length: usize, 
 }
 
 #[test]
-fn a_decoder_makes_text_or_says_that_it_cannot() {
+fn a_decoder_makes_text_or_returns_an_error() {
     let counted = Counted::default();
     let callback = Registered::of(decode as callbacks::pusher_decode_callback, counted.user_data());
     assert_eq!(callbacks::decode(&callback, b"re\0d").as_deref(), Ok("d\0er"));

@@ -7,30 +7,30 @@ use std::{
 
 use ::log::{Level, LevelFilter, Log, Record};
 
-use super::counted::Counted;
+use super::c::Counted;
 use crate::capi::library::log::{LOGGER, ProcessSink, Sink, is_ours, level};
 
-fn say(level: Level, target: &str) {
-    LOGGER.log(&Record::builder().level(level).target(target).args(format_args!("words")).build());
+fn log_record(level: Level, target: &str) {
+    LOGGER.log(&Record::builder().level(level).target(target).args(format_args!("a message")).build());
 }
 
-struct Wordless;
+struct PanickingText;
 
-impl fmt::Display for Wordless {
+impl fmt::Display for PanickingText {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("there are no words for it")
+        panic!("it cannot be printed")
     }
 }
 
-unsafe extern "C" fn hear(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char) {
+unsafe extern "C" fn check_record(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char) {
     // SAFETY: both texts end with a NUL, and the test keeps its counter.
     let (target, message) = unsafe {
         Counted::called(user_data);
         (CStr::from_ptr(target), CStr::from_ptr(message))
     };
-    assert_eq!((level, target, message), (3, c"pusher_channels::io", c"words"));
+    assert_eq!((level, target, message), (3, c"pusher_channels::io", c"a message"));
     // Would call this function for ever.
-    say(Level::Info, "pusher_channels::io");
+    log_record(Level::Info, "pusher_channels::io");
     // The callback is replaced while it runs, and its `user_data` stays.
     drop(ProcessSink::own().replace(None));
 }
@@ -38,25 +38,27 @@ unsafe extern "C" fn hear(user_data: *mut c_void, level: i32, target: *const c_c
 #[test]
 fn a_callback_gets_records_of_its_level_and_none_of_its_own() {
     let counted = Counted::default();
-    let sink = || Some(std::sync::Arc::new(Sink::new(LevelFilter::Info, hear, counted.user_data())));
+    let sink = || Some(std::sync::Arc::new(Sink::new(LevelFilter::Info, check_record, counted.user_data())));
     drop(ProcessSink::own().replace(sink()));
-    say(Level::Debug, "pusher_channels::io");
-    say(Level::Error, "somebody_else");
+    log_record(Level::Debug, "pusher_channels::io");
+    log_record(Level::Error, "somebody_else");
     assert_eq!((counted.calls(), counted.destroyed()), (0, 0));
-    say(Level::Info, "pusher_channels::io");
+    log_record(Level::Info, "pusher_channels::io");
     assert_eq!((counted.calls(), counted.destroyed()), (1, 1));
-    say(Level::Info, "pusher_channels::io");
+    log_record(Level::Info, "pusher_channels::io");
     assert_eq!(counted.calls(), 1);
     drop(ProcessSink::own().replace(sink()));
-    say(Level::Info, "pusher_channels::io");
+    log_record(Level::Info, "pusher_channels::io");
     assert_eq!((counted.calls(), counted.destroyed()), (2, 2));
     drop(ProcessSink::own().replace(sink()));
-    let saying = std::panic::catch_unwind(|| {
+    let logged = std::panic::catch_unwind(|| {
         let record = &mut Record::builder();
-        LOGGER.log(&record.level(Level::Info).target("pusher_channels::io").args(format_args!("{Wordless}")).build());
+        LOGGER.log(
+            &record.level(Level::Info).target("pusher_channels::io").args(format_args!("{PanickingText}")).build(),
+        );
     });
-    assert!(saying.is_err(), "what it says panics");
-    say(Level::Info, "pusher_channels::io");
+    assert!(logged.is_err(), "the message panics");
+    log_record(Level::Info, "pusher_channels::io");
     assert_eq!((counted.calls(), counted.destroyed()), (3, 3));
 }
 

@@ -1,11 +1,9 @@
 //! Tests of the C interface by its own functions.
 
-mod answers;
+mod auth_requests;
 mod bindings;
 mod c;
 mod configured;
-mod counted;
-mod ending;
 mod errors;
 mod log;
 mod options;

@@ -17,30 +17,30 @@ use crate::{
     panic_hook::is_quiet,
 };
 
-/// An error that panics when its text is made, and when it is dropped.
+/// An error that panics when it is printed, or else when it is dropped.
 #[derive(Debug)]
-struct Unspeakable {
-    in_words: bool,
+struct PanickingError {
+    in_display: bool,
 }
 
-impl fmt::Display for Unspeakable {
+impl fmt::Display for PanickingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        assert!(!self.in_words, "it has no words");
-        f.write_str("words")
+        assert!(!self.in_display, "it cannot be printed");
+        f.write_str("a text")
     }
 }
 
-impl std::error::Error for Unspeakable {}
+impl std::error::Error for PanickingError {}
 
-impl Drop for Unspeakable {
+impl Drop for PanickingError {
     fn drop(&mut self) {
-        assert!(self.in_words, "it stays");
+        assert!(self.in_display, "it stays");
     }
 }
 
-fn fail(in_words: bool) -> i32 {
+fn fail(in_display: bool) -> i32 {
     boundary::run("pusher_connect", || {
-        let source = Arc::new(Unspeakable { in_words });
+        let source = Arc::new(PanickingError { in_display });
         Err(Failure::Client(Error::Dialer { source }))
     })
 }

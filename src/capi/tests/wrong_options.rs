@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::c::{self, Pointer};
-use crate::capi::{config::options, ffi::results};
+use crate::capi::{config::options, events::numbers, ffi::results};
 
 /// The text of this thread's last error.
 fn last_error() -> String {
@@ -140,9 +140,9 @@ fn x1_neither_a_value_nor_a_secret_in_the_place_of_a_name_is_quoted() {
     let long = "a".repeat(41);
     let set_before = ["canary", "auth_endpont", "bearer", "otherbearer", "private"];
     for text in tokens.into_iter().chain([&*long]).chain(set_before) {
-        let said = config.unknown(text);
-        assert!(!said.contains(text), "{said}");
-        assert!(said.starts_with("no such option"), "{said}");
+        let error = config.unknown(text);
+        assert!(!error.contains(text), "{error}");
+        assert!(error.starts_with("no such option"), "{error}");
     }
     // The two arguments are in the wrong order.
     assert_eq!(config.set("topsecret", "secret"), results::PUSHER_ERR_OPTION);
@@ -189,16 +189,11 @@ fn h4_the_error_for_an_option_of_a_receiver_names_its_values() {
     let mut options = ptr::null_mut();
     // SAFETY: a place for a handle.
     assert_eq!(unsafe { c::pusher_receiver_options_new(&mut options) }, results::PUSHER_OK);
-    let kinds = "connection_state_change, subscription_succeeded, subscription_error, subscription_count, cache_miss, \
-                 member_added, member_removed, decryption_failure, signed_in, watchlist, error, lagged";
+    let kinds = numbers::kind_names();
+    assert!(kinds.starts_with("event, connection_state_change, subscription_succeeded, "), "{kinds}");
     let (value, option) = (results::PUSHER_ERR_VALUE, results::PUSHER_ERR_OPTION);
-    for (name, text, result, said) in [
-        (
-            c"only",
-            c"canary",
-            value,
-            &*format!("the option only takes one of the texts event, {kinds}, and not this value"),
-        ),
+    for (name, text, result, expected) in [
+        (c"only", c"canary", value, &*format!("the option only takes one of the texts {kinds}, and not this value")),
         (
             c"overflow",
             c"canary",
@@ -215,7 +210,7 @@ fn h4_the_error_for_an_option_of_a_receiver_names_its_values() {
         // SAFETY: a handle, and texts with a NUL at their ends.
         let given = unsafe { c::pusher_receiver_options_set(options, name.as_ptr(), text.as_ptr()) };
         assert_eq!(given, result, "{name:?}");
-        assert!(last_error().ends_with(said), "{}", last_error());
+        assert!(last_error().ends_with(expected), "{}", last_error());
         assert!(!last_error().contains("canary"), "{}", last_error());
     }
     // SAFETY: a handle, and texts with a NUL at their ends.
@@ -236,13 +231,13 @@ fn c1_a_counter_that_does_not_exist_is_named_with_the_nearest() {
     unsafe {
         assert_eq!(c::pusher_client_new(config.0, &mut client), results::PUSHER_OK);
         assert_eq!(c::pusher_stats_new(client, &mut stats), results::PUSHER_OK);
-        for (counter, said) in [
+        for (counter, expected) in [
             (c"bytesReceived", "there is no counter \"bytesReceived\" here; did you mean \"bytes_received\"?"),
             (c"ping_round_trip", "there is no counter \"ping_round_trip\" here; did you mean \"ping_round_trip_us\"?"),
             (c"Bearer 7ad3773142a6692b25b8", "there is no such counter"),
         ] {
             assert_eq!(c::pusher_stats_get(stats, counter.as_ptr(), &mut value), results::PUSHER_ERR_OPTION);
-            assert!(last_error().ends_with(said), "{}", last_error());
+            assert!(last_error().ends_with(expected), "{}", last_error());
         }
         for counter in crate::capi::client::stats::COUNTERS {
             let name = CString::new(counter).expect("no NUL");

@@ -15,7 +15,7 @@ use super::{
     remaining::Remaining,
 };
 use crate::{
-    ConnectionState, Error, Event, Notification,
+    ConnectionState, Error, Event, Notification, NotificationKind,
     delivery::memory_budget::{MemoryBudget, Reservation},
     event::Intent,
     io::{
@@ -244,14 +244,10 @@ impl Dispatcher {
             }
             return self.client.application(event, effects);
         };
-        match notice {
-            Notification::ConnectionStateChange(change) if change.current != ConnectionState::Connected => {
-                self.subscribed.clear();
-            }
-            Notification::SubscriptionSucceeded(_) => self.remember(event),
-            Notification::Error(_) => return self.error(notice, effects),
-            _ => {}
+        if notice.kind() == NotificationKind::Error {
+            return self.error(notice, effects);
         }
+        self.remember(event, notice);
         if let Some(handlers) = self.handlers_of(event) {
             handlers.notice(event, notice, effects);
         }
@@ -284,8 +280,19 @@ impl Dispatcher {
         effects.has_unbound |= own.has_unbound;
     }
 
+    /// Keeps the confirmations of this connection, for handlers that are bound later.
+    fn remember(&mut self, event: &Event, notice: &Notification) {
+        if let Notification::ConnectionStateChange(change) = notice {
+            if change.current != ConnectionState::Connected {
+                self.subscribed.clear();
+            }
+        } else if notice.kind() == NotificationKind::SubscriptionSucceeded {
+            self.remember_confirmation(event);
+        }
+    }
+
     /// Sweeps so seldom that it costs nothing on average.
-    fn remember(&mut self, confirmation: &Event) {
+    fn remember_confirmation(&mut self, confirmation: &Event) {
         let Some(intent) = confirmation.intent() else { return };
         if self.subscribed.len() >= self.sweep_at {
             self.subscribed.retain(|_, confirmation| confirmation.event.is_wanted());

@@ -218,12 +218,11 @@ impl Handlers {
 
     /// Runs the handlers of an error, or of a loss, which handlers of errors get as an error.
     pub fn error(&mut self, notice: &Notification, effects: &mut HandlerEffects) {
-        match notice {
-            Notification::Lagged(dropped) => {
-                let error = Notification::Error(Arc::new(Error::Lagged { dropped: *dropped }));
-                self.of_kind(&error, effects, || true);
-            }
-            _ => self.of_kind(notice, effects, || true),
+        if let Notification::Lagged(dropped) = notice {
+            let error = Notification::Error(Arc::new(Error::Lagged { dropped: *dropped }));
+            self.of_kind(&error, effects, || true);
+        } else {
+            self.of_kind(notice, effects, || true);
         }
         self.forward(notice, effects, || true);
     }

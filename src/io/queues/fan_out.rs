@@ -7,7 +7,7 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    ConnectionState, ConnectionStateChange, Error, Notification,
+    Error, Notification,
     config::{ClientOptions, Overflow},
     delivery::Delivery,
     event::Batch,
@@ -254,23 +254,14 @@ impl FanOut {
     }
 }
 
-/// Logs notices. Errors and refusals are warnings, whether a handler gets them or not. The data of events, and text
-/// from outside, are never logged (X1).
+/// Logs notices, whether a handler gets them or not.
 fn log_notices(batch: &Batch) {
     let notices: Vec<_> = (0..batch.len()).filter_map(|index| batch.notice(index)).collect();
     for (index, notice) in notices.iter().enumerate() {
-        match notice {
-            Notification::ConnectionStateChange(change) => log_change(change),
-            Notification::SubscriptionSucceeded(succeeded) => log::debug!("subscribed to {}", succeeded.channel),
-            Notification::SubscriptionError(failed) => log::warn!("{}", failed.error.redacted()),
-            // The change to `Failed` that follows is logged with it.
-            Notification::Error(error) if notices.get(index + 1).is_some_and(|next| is_caused_by(next, error)) => {}
-            Notification::Error(error) => log::warn!("{}", error.redacted()),
-            Notification::DecryptionFailure(failure) => {
-                // The reason is left out, because it may be text of the program's decoder.
-                log::warn!("{}: an event could not be decrypted", failure.channel);
-            }
-            _ => {}
+        // The change to `Failed` is logged with the error that it follows.
+        let is_repeated = notices.get(index + 1).is_some_and(|next| is_cause_of(notice, next));
+        if let Some((level, line)) = notice.log_record().filter(|_| !is_repeated) {
+            log::log!(level, "{line}");
         }
     }
 }
@@ -286,26 +277,11 @@ fn log_events(batch: &Batch) {
     }
 }
 
-fn is_caused_by(notice: &Notification, error: &Arc<Error>) -> bool {
-    match notice {
-        Notification::ConnectionStateChange(ConnectionStateChange { cause: Some(cause), .. }) => {
-            Arc::ptr_eq(cause, error)
-        }
-        _ => false,
-    }
-}
-
-fn log_change(change: &ConnectionStateChange) {
-    match (&change.cause, change.current) {
-        (Some(cause), current) => match change.retry_in {
-            Some(delay) => {
-                log::warn!("{current}: {}; attempt {} in {delay:.1?}", cause.redacted(), change.attempt)
-            }
-            None => log::warn!("{current}: {}", cause.redacted()),
-        },
-        (None, ConnectionState::Connected | ConnectionState::Disconnected) => log::info!("{}", change.current),
-        (None, current) => log::debug!("{current}"),
-    }
+fn is_cause_of(notice: &Notification, next: &Notification) -> bool {
+    let (Notification::Error(error), Notification::ConnectionStateChange(change)) = (notice, next) else {
+        return false;
+    };
+    change.cause.as_ref().is_some_and(|cause| Arc::ptr_eq(cause, error))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 
 use super::snapshot_state::{ChannelState, Channels, UserState};
 use crate::{
-    ConnectionState, Error, Name, Notification,
+    ConnectionState, Error, Name, Notification, NotificationKind,
     delivery::{CallId, Counters, LastClose, SnapshotUpdate, UserOutcome},
     event::{Batch, Epoch, Intent},
     sync::{Condvar, Mutex, MutexGuard},
@@ -75,10 +75,12 @@ impl Snapshot {
             current.last_close.clone_from(close);
         }
         for (channel, notice) in batch.notices_of_channels() {
-            let outcome = match notice {
-                Notification::SubscriptionSucceeded(_) => Ok(()),
-                Notification::SubscriptionError(failure) => Err(failure.error.clone()),
-                _ => continue,
+            let outcome = if let Notification::SubscriptionError(failure) = notice {
+                Err(failure.error.clone())
+            } else if notice.kind() == NotificationKind::SubscriptionSucceeded {
+                Ok(())
+            } else {
+                continue;
             };
             current.subscriptions.insert(channel.intent.id(), Subscription { epoch: channel.epoch, outcome });
         }
@@ -317,9 +319,8 @@ impl SnapshotState {
 }
 
 fn last_cause(batch: &Batch) -> Option<Arc<Error>> {
-    let changes = (0..batch.len()).rev().filter_map(|index| match batch.notice(index) {
-        Some(Notification::ConnectionStateChange(change)) => Some(change),
-        _ => None,
-    });
-    changes.take(1).find_map(|change| change.cause.clone())
+    let mut notices = (0..batch.len()).rev().filter_map(|index| batch.notice(index));
+    notices.find_map(|notice| {
+        if let Notification::ConnectionStateChange(change) = notice { Some(change.cause.clone()) } else { None }
+    })?
 }

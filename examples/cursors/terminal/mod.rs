@@ -1,5 +1,9 @@
 //! The terminal in raw mode, by `stty`: the standard library cannot change the mode without `unsafe`.
 
+pub(crate) mod keyboard;
+pub(crate) mod screen;
+pub(crate) mod steering;
+
 use std::{
     io::{self, Write},
     panic,

@@ -1,4 +1,4 @@
-//! Questions to authorizers, and their ends.
+//! Auth requests that the program responds to, refuses or leaves pending.
 
 use std::{ptr, sync::Arc, thread, time::Duration};
 
@@ -6,7 +6,7 @@ use super::c::{self, Pointer};
 use crate::{
     AuthRequest, ChannelAuth, UserAuth,
     capi::{
-        auth::questions::{self, Answer, Asked, Questions},
+        auth::pending_requests::{self, PendingRequest, PendingRequests, Response},
         ffi::{handles::Handle, results},
     },
 };
@@ -14,27 +14,29 @@ use crate::{
 const LONG: Duration = Duration::from_secs(30);
 
 /// A handle, as C has it.
-fn pointer(handle: Handle<questions::AuthRequest>) -> Pointer {
+fn pointer(handle: Handle<pending_requests::AuthRequest>) -> Pointer {
     // SAFETY: a handle is a pointer.
     unsafe { std::mem::transmute(handle) }
 }
 
-fn asked(channel: &str) -> Answer<Asked<ChannelAuth>> {
-    Asked::channel(&AuthRequest::new(channel.into(), Arc::from("1.1")))
+fn pending_request(channel: &str) -> Response<PendingRequest<ChannelAuth>> {
+    PendingRequest::for_channel(&AuthRequest::new(channel.into(), Arc::from("1.1")))
 }
 
-/// Asks for one channel.
-fn ask(timeout: Duration, callback: impl FnOnce(Pointer)) -> Answer<ChannelAuth> {
-    let questions = Questions::new();
-    questions.ask(vec![asked("private-a")], timeout, |handles| callback(pointer(handles[0]))).remove(0)
+/// Requests a permission for one channel.
+fn authorize(timeout: Duration, callback: impl FnOnce(Pointer)) -> Response<ChannelAuth> {
+    let pending = PendingRequests::new();
+    pending.authorize(vec![pending_request("private-a")], timeout, |handles| callback(pointer(handles[0]))).remove(0)
 }
 
-fn ask_for_user(callback: impl FnOnce(Pointer)) -> Answer<UserAuth> {
-    Questions::new().ask(vec![Asked::user("1.1")], LONG, |handles| callback(pointer(handles[0]))).remove(0)
+fn authorize_user(callback: impl FnOnce(Pointer)) -> Response<UserAuth> {
+    PendingRequests::new()
+        .authorize(vec![PendingRequest::for_user("1.1")], LONG, |handles| callback(pointer(handles[0])))
+        .remove(0)
 }
 
-fn refusal<T>(answer: Answer<T>) -> (String, Option<u16>) {
-    answer.err().expect("a refusal").into_parts()
+fn refusal<T>(response: Response<T>) -> (String, Option<u16>) {
+    response.err().expect("a refusal").into_parts()
 }
 
 fn grant(request: Pointer) -> i32 {
@@ -49,7 +51,7 @@ fn refuse(request: Pointer, status: i32) -> i32 {
 
 #[test]
 fn a_channel_is_granted_once() {
-    let granted = ask(LONG, |request| {
+    let granted = authorize(LONG, |request| {
         assert_eq!(grant(request), results::PUSHER_OK);
         assert_eq!(grant(request), results::PUSHER_ERR_HANDLE);
         assert_eq!(refuse(request, 0), results::PUSHER_ERR_HANDLE);
@@ -62,7 +64,7 @@ fn a_channel_is_granted_once() {
 
 #[test]
 fn a_user_is_granted_from_another_thread() {
-    let granted = ask_for_user(|request| {
+    let granted = authorize_user(|request| {
         let request = request.addr();
         thread::spawn(move || {
             let request = ptr::without_provenance_mut(request);
@@ -76,21 +78,21 @@ fn a_user_is_granted_from_another_thread() {
 
 #[test]
 fn a_refusal_has_a_message_and_perhaps_a_status() {
-    let with = |status| refusal(ask(LONG, |request| assert_eq!(refuse(request, status), results::PUSHER_OK)));
+    let with = |status| refusal(authorize(LONG, |request| assert_eq!(refuse(request, status), results::PUSHER_OK)));
     assert_eq!(with(0), ("no".to_owned(), None));
     assert_eq!(with(503), ("no".to_owned(), Some(503)));
 }
 
 #[test]
-fn freeing_a_question_refuses_it() {
+fn freeing_a_request_refuses_it() {
     // SAFETY: a handle.
-    let (words, status) = refusal(ask(LONG, |request| unsafe { c::pusher_auth_request_free(request) }));
-    assert_eq!((words.as_str(), status), ("it was freed without an answer", None));
+    let (message, status) = refusal(authorize(LONG, |request| unsafe { c::pusher_auth_request_free(request) }));
+    assert_eq!((message.as_str(), status), ("it was freed without an answer", None));
 }
 
 #[test]
-fn an_answer_that_is_wrong_leaves_the_question_open() {
-    let channel = ask(LONG, |request| {
+fn a_wrong_response_leaves_the_request_pending() {
+    let channel = authorize(LONG, |request| {
         // SAFETY: texts with a NUL at their ends, but for one that is NULL.
         unsafe {
             let (auth, bad) = (c"key:digest".as_ptr(), c"\xff".as_ptr());
@@ -107,7 +109,7 @@ fn an_answer_that_is_wrong_leaves_the_question_open() {
         assert_eq!(grant(request), results::PUSHER_OK);
     });
     assert!(channel.is_ok());
-    let user = ask_for_user(|request| {
+    let user = authorize_user(|request| {
         assert_eq!(grant(request), results::PUSHER_ERR_VALUE);
         assert_eq!(refuse(request, 403), results::PUSHER_OK);
     });
@@ -115,36 +117,40 @@ fn an_answer_that_is_wrong_leaves_the_question_open() {
 }
 
 #[test]
-fn an_unanswered_question_is_given_up_and_can_be_freed() {
+fn a_request_without_a_response_times_out_and_can_be_freed() {
     let mut late = ptr::null_mut();
-    let (words, _) = refusal(ask(Duration::ZERO, |request| late = request));
-    assert_eq!(words, "it was not answered in time");
+    let (message, _) = refusal(authorize(Duration::ZERO, |request| late = request));
+    assert_eq!(message, "it was not answered in time");
     assert_eq!(grant(late), results::PUSHER_OK);
     assert_eq!(grant(late), results::PUSHER_ERR_HANDLE);
 }
 
 #[test]
-fn waiting_ends_with_the_client_and_nothing_is_asked_afterwards() {
-    let questions = Questions::new();
-    let closing = Arc::clone(&questions);
-    let answers = questions.ask(vec![asked("private-a")], LONG, |_| drop(thread::spawn(move || closing.close())));
-    assert_eq!(refusal(answers.into_iter().next().expect("an answer")).0, "the client is gone");
-    let unasked = asked("private-b");
-    let handle = unasked.as_ref().map(Asked::handle).map(pointer).expect("a handle");
-    let answers = questions.ask(vec![unasked], LONG, |_| panic!("asked after the end"));
-    assert!(answers[0].is_err());
+fn waiting_ends_with_the_client_and_no_request_follows() {
+    let pending = PendingRequests::new();
+    let closing = Arc::clone(&pending);
+    let responses =
+        pending.authorize(vec![pending_request("private-a")], LONG, |_| drop(thread::spawn(move || closing.close())));
+    assert_eq!(refusal(responses.into_iter().next().expect("a response")).0, "the client is gone");
+    let late = pending_request("private-b");
+    let handle = late.as_ref().map(PendingRequest::handle).map(pointer).expect("a handle");
+    let responses = pending.authorize(vec![late], LONG, |_| panic!("requested after the end"));
+    assert!(responses[0].is_err());
     assert_eq!(grant(handle), results::PUSHER_ERR_HANDLE);
 }
 
 #[test]
-fn several_questions_get_their_own_answers_in_any_order() {
-    let answers =
-        Questions::new().ask(vec![asked("private-a"), asked("private-b"), asked("private-c")], LONG, |handles| {
+fn several_requests_get_their_own_responses_in_any_order() {
+    let responses = PendingRequests::new().authorize(
+        vec![pending_request("private-a"), pending_request("private-b"), pending_request("private-c")],
+        LONG,
+        |handles| {
             assert_eq!(refuse(pointer(handles[2]), 403), results::PUSHER_OK);
             assert_eq!(grant(pointer(handles[1])), results::PUSHER_OK);
             assert_eq!(refuse(pointer(handles[0]), 429), results::PUSHER_OK);
-        });
+        },
+    );
     let statuses: Vec<_> =
-        answers.into_iter().map(|answer| answer.err().and_then(|error| error.into_parts().1)).collect();
+        responses.into_iter().map(|response| response.err().and_then(|error| error.into_parts().1)).collect();
     assert_eq!(statuses, [Some(429), None, Some(403)]);
 }

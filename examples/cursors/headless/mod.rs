@@ -1,6 +1,9 @@
 //! All players in one process, without a terminal. The run measures the client's part of each frame, and checks that
 //! positions are lost only where the client announces it.
 
+mod audit;
+mod stopwatch;
+
 use std::{
     error::Error,
     io::{self, Write},
@@ -9,8 +12,10 @@ use std::{
 
 use pusher_channels::{Notification, Receiver};
 
+use audit::Audit;
+use stopwatch::Stopwatch;
+
 use crate::{
-    audit::Audit,
     frames::{self, Frames},
     game::{
         arena::Arena,
@@ -19,8 +24,7 @@ use crate::{
         room::Room,
         walk,
     },
-    screen::Canvas,
-    stopwatch::Stopwatch,
+    terminal::screen::Canvas,
 };
 
 /// How long the server is unreachable after the connections were cut.

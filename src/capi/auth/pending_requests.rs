@@ -1,7 +1,7 @@
-//! Questions to the program: whether the client may subscribe, and who the user is.
+//! Auth requests that a callback of the program gets: for a channel, or for the user.
 //!
-//! A callback gets an [`AuthRequest`], and may answer it at any time, on any thread. The client's thread waits for the
-//! answer for as long as the answer is of use.
+//! The program responds to an [`AuthRequest`] at any time, on any thread. The client's thread waits for the response until
+//! the timeout of the subscription.
 
 use std::{
     ffi::c_char,
@@ -22,52 +22,52 @@ use crate::capi::ffi::{
 };
 use crate::{AuthError, ChannelAuth, UserAuth};
 
-/// A question that the program answers. Dropping it without an answer is a refusal.
+/// An auth request, as C holds it. Dropping it without a response is a refusal.
 pub(crate) struct AuthRequest {
     subject: Subject,
     socket_id: Terminated,
 }
 
-/// The subject of a question, with the channel for its answer. Only the thread that frees the handle answers, so that
-/// the channel has room.
+/// The subject of an auth request, with the sender of its response. Only the thread that frees the handle responds, so
+/// that the channel has room.
 enum Subject {
-    Channel { name: Terminated, answer: Sender<Answer<ChannelAuth>> },
-    User { answer: Sender<Answer<UserAuth>> },
+    Channel { name: Terminated, response: Sender<Response<ChannelAuth>> },
+    User { response: Sender<Response<UserAuth>> },
 }
 
-pub(crate) type Answer<T> = Result<T, AuthError>;
+pub(crate) type Response<T> = Result<T, AuthError>;
 
 impl Freed for AuthRequest {}
 
 impl AuthRequest {
-    /// An answer that comes too late is no error.
+    /// A response that comes too late is no error.
     fn refuse(&self, error: AuthError) {
         match &self.subject {
-            Subject::Channel { answer, .. } => drop(answer.try_send(Err(error))),
-            Subject::User { answer } => drop(answer.try_send(Err(error))),
+            Subject::Channel { response, .. } => drop(response.try_send(Err(error))),
+            Subject::User { response } => drop(response.try_send(Err(error))),
         }
     }
 }
 
-/// The questions of one client.
-pub(crate) struct Questions {
+/// The pending auth requests of one client.
+pub(crate) struct PendingRequests {
     /// Dropped when the client ends. Nothing is sent through it.
     open: Mutex<Option<Sender<()>>>,
     closed: Receiver<()>,
 }
 
-/// A question that was handed out, and its answer.
-pub(crate) struct Asked<T> {
+/// An auth request whose handle the program gets, with the receiver of its response.
+pub(crate) struct PendingRequest<T> {
     handle: Handle<AuthRequest>,
-    answer: Receiver<Answer<T>>,
+    response: Receiver<Response<T>>,
 }
 
-impl<T> Asked<T> {
-    fn new(subject: impl FnOnce(Sender<Answer<T>>) -> Subject, socket_id: &str) -> Answer<Self> {
-        let (sender, answer) = bounded(1);
+impl<T> PendingRequest<T> {
+    fn new(subject: impl FnOnce(Sender<Response<T>>) -> Subject, socket_id: &str) -> Response<Self> {
+        let (sender, response) = bounded(1);
         let request = AuthRequest { subject: subject(sender), socket_id: Terminated::new(socket_id) };
         let handle = Handle::new(request).map_err(|_| AuthError::new("there are too many handles"))?;
-        Ok(Self { handle, answer })
+        Ok(Self { handle, response })
     }
 
     pub fn handle(&self) -> Handle<AuthRequest> {
@@ -75,53 +75,55 @@ impl<T> Asked<T> {
     }
 }
 
-impl Asked<ChannelAuth> {
-    pub fn channel(request: &crate::AuthRequest) -> Answer<Self> {
-        let subject = |answer| Subject::Channel { name: Terminated::new(request.channel()), answer };
+impl PendingRequest<ChannelAuth> {
+    pub fn for_channel(request: &crate::AuthRequest) -> Response<Self> {
+        let subject = |response| Subject::Channel { name: Terminated::new(request.channel()), response };
         Self::new(subject, request.socket_id())
     }
 }
 
-impl Asked<UserAuth> {
-    pub fn user(socket_id: &str) -> Answer<Self> {
-        Self::new(|answer| Subject::User { answer }, socket_id)
+impl PendingRequest<UserAuth> {
+    pub fn for_user(socket_id: &str) -> Response<Self> {
+        Self::new(|response| Subject::User { response }, socket_id)
     }
 }
 
-impl Questions {
+impl PendingRequests {
     pub fn new() -> Arc<Self> {
         let (open, closed) = bounded(0);
         Arc::new(Self { open: Mutex::new(Some(open)), closed })
     }
 
-    /// Ends all waiting. Later questions are refused.
+    /// Ends all waiting. Later requests are refused.
     pub fn close(&self) {
         drop(self.open.lock().take());
     }
 
-    /// Asks by a callback, and waits until all questions are answered, for up to `timeout`.
-    pub fn ask<T>(
+    /// Passes the requests to a callback, and waits for all responses, for up to `timeout`.
+    pub fn authorize<T>(
         &self,
-        asked: Vec<Answer<Asked<T>>>,
+        requests: Vec<Response<PendingRequest<T>>>,
         timeout: Duration,
         callback: impl FnOnce(&[Handle<AuthRequest>]),
-    ) -> Vec<Answer<T>> {
+    ) -> Vec<Response<T>> {
         let process = process::id();
         let deadline = Instant::now() + timeout;
-        let handles: Vec<_> = asked.iter().flatten().map(Asked::handle).collect();
+        let handles: Vec<_> = requests.iter().flatten().map(PendingRequest::handle).collect();
         if self.is_open() {
             callback(&handles);
         } else {
             handles.iter().for_each(|handle| drop(handle.take()));
         }
-        // If the callback forks and returns in the child, no thread of the child answers (H7).
+        // If the callback forks and returns in the child, no thread of the child responds (H7).
         let is_child = process::id() != process;
-        let wait = |asked: Asked<T>| if is_child { Err(forked()) } else { self.wait(&asked.answer, deadline) };
-        asked.into_iter().map(|asked| asked.and_then(wait)).collect()
+        let wait = |request: PendingRequest<T>| {
+            if is_child { Err(forked()) } else { self.wait(&request.response, deadline) }
+        };
+        requests.into_iter().map(|request| request.and_then(wait)).collect()
     }
 
     /// An error once the client has ended. From then on no callback of the program begins.
-    pub fn while_open(&self) -> Result<(), &'static str> {
+    pub fn check_open(&self) -> Result<(), &'static str> {
         if self.is_open() { Ok(()) } else { Err(GONE) }
     }
 
@@ -129,9 +131,9 @@ impl Questions {
         self.open.lock().is_some()
     }
 
-    fn wait<T>(&self, answer: &Receiver<Answer<T>>, deadline: Instant) -> Answer<T> {
+    fn wait<T>(&self, response: &Receiver<Response<T>>, deadline: Instant) -> Response<T> {
         select! {
-            recv(answer) -> answer => answer.unwrap_or_else(|_| Err(AuthError::new("it was freed without an answer"))),
+            recv(response) -> response => response.unwrap_or_else(|_| Err(AuthError::new("it was freed without an answer"))),
             recv(self.closed) -> _ => Err(AuthError::new(GONE)),
             default(deadline.saturating_duration_since(Instant::now())) => {
                 Err(AuthError::new("it was not answered in time"))
@@ -184,37 +186,37 @@ exports! {
         channel_data: OptionalText<'_>,
         shared_secret: OptionalText<'_>,
     ) {
-        let Subject::Channel { answer, .. } = &request.subject else {
+        let Subject::Channel { response, .. } = &request.subject else {
             return Err(Failure::value("a sign-in is granted by pusher_auth_request_grant_user"));
         };
-        let answer = answer.clone();
+        let response = response.clone();
         let _request = request.take()?;
-        drop(answer.try_send(Ok(permission(auth, channel_data, shared_secret))));
+        drop(response.try_send(Ok(permission(auth, channel_data, shared_secret))));
         Ok(())
     }
 
     fn pusher_auth_request_grant_user(request: LastUse<AuthRequest>, auth: Text<'_>, user_data: Text<'_>) {
-        let Subject::User { answer } = &request.subject else {
+        let Subject::User { response } = &request.subject else {
             return Err(Failure::value("a channel is granted by pusher_auth_request_grant"));
         };
-        let answer = answer.clone();
+        let response = response.clone();
         let _request = request.take()?;
-        drop(answer.try_send(Ok(UserAuth::new(auth, user_data))));
+        drop(response.try_send(Ok(UserAuth::new(auth, user_data))));
         Ok(())
     }
 
     fn pusher_auth_request_grant_json(request: LastUse<AuthRequest>, json: Data<'_>, length: usize) {
         let json = json.text(length)?;
         match &request.subject {
-            Subject::Channel { answer, .. } => {
-                let (granted, answer) = (ChannelAuth::from_json(json)?, answer.clone());
+            Subject::Channel { response, .. } => {
+                let (granted, response) = (ChannelAuth::from_json(json)?, response.clone());
                 let _request = request.take()?;
-                drop(answer.try_send(Ok(granted)));
+                drop(response.try_send(Ok(granted)));
             }
-            Subject::User { answer } => {
-                let (granted, answer) = (UserAuth::from_json(json)?, answer.clone());
+            Subject::User { response } => {
+                let (granted, response) = (UserAuth::from_json(json)?, response.clone());
                 let _request = request.take()?;
-                drop(answer.try_send(Ok(granted)));
+                drop(response.try_send(Ok(granted)));
             }
         }
         Ok(())

@@ -1,13 +1,13 @@
-//! The four doors by which the C interface enters private parts of the library. No other file of the C interface names a
-//! private part.
+//! The four internal interfaces of the client that the C interface needs, because the public interface has no equal of
+//! them. No other file of the C interface uses a private part of the client.
 //!
-//! 1. [`config`] tells how a client of a configuration will behave, and checks headers.
-//! 2. [`client`] checks the configuration of a client before it connects, registers a callback by its kind, ends a client or a receiver while other threads use it, and takes from a
-//!    receiver without asking for the process id.
-//! 3. [`events`] lends texts where they lie in memory, takes notifications apart, and writes texts with the names of C.
+//! 1. [`config`] reads two options of a configuration, and checks headers.
+//! 2. [`client`] checks the configuration of a client, registers a callback by its kind, and ends a client or a receiver
+//!    while other threads use it.
+//! 3. [`texts`] has the table of kinds, the texts of events where they lie in memory, and errors with the names of C.
 //! 4. [`panics`] marks the threads of C calls, so that their panics go to the log.
 
-/// The first door.
+/// The first interface: configurations.
 pub(crate) mod config {
     use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) mod config {
 
     /// The time for which the client waits for a subscription, and thus for an authorizer.
     pub(crate) fn subscription_timeout(config: &Config) -> Duration {
-        config.settings().subscriptions.timeout
+        config.time_to_subscribe()
     }
 
     /// Whether the client has a way to sign its user in.
@@ -34,13 +34,12 @@ pub(crate) mod config {
     }
 }
 
-/// The second door.
+/// The second interface: clients and receivers.
 pub(crate) mod client {
-    use crate::{
-        Binding, Channel, ConnectionState, Error, Notification, NotificationKind, Pusher, Receiver, TryRecvError,
-    };
+    use crate::{Binding, Channel, Error, Notification, NotificationKind, Pusher, Receiver, TryRecvError};
 
-    /// Checks the configuration. A call to connect uses the result, so that the options are parsed once.
+    /// Reports the errors of the configuration that `connect` would report. `connect` uses the same plan, so that the
+    /// options are parsed once.
     pub(crate) fn check(pusher: &Pusher) -> Result<(), Error> {
         pusher.check()
     }
@@ -61,14 +60,6 @@ pub(crate) mod client {
         pusher.end(meanwhile);
     }
 
-    pub(crate) fn not_connected(state: ConnectionState) -> Error {
-        Error::without_connection(state)
-    }
-
-    pub(crate) fn no_way_to_sign_in() -> Error {
-        Error::no_way_to_sign_in()
-    }
-
     /// The next notification, for a caller that has looked at the process already.
     pub(crate) fn take_one(receiver: &Receiver) -> Result<Notification, TryRecvError> {
         receiver.take_one()
@@ -86,17 +77,30 @@ pub(crate) mod client {
     }
 }
 
-/// The third door.
-pub(crate) mod events {
-    use crate::{ConnectionStateChange, Error, Event, Notification, NotificationKind, error::Named};
+/// The third interface: kinds, and the texts of events and errors.
+pub(crate) mod texts {
+    use crate::{ConnectionState, ConnectionStateChange, Error, Event, error::Named};
 
     pub(crate) use crate::{
         error::Names,
-        event::{BelongsTo, Parts},
+        event::{BelongsTo, kinds},
     };
 
     pub(crate) fn error_text(error: &Error, names: &Names) -> String {
         Named(error, names).to_string()
+    }
+
+    pub(crate) fn not_connected(state: ConnectionState) -> Error {
+        Error::without_connection(state)
+    }
+
+    pub(crate) fn no_way_to_sign_in() -> Error {
+        Error::no_way_to_sign_in()
+    }
+
+    /// The line for a change of state, with another text for its cause.
+    pub(crate) fn line(change: &ConnectionStateChange, cause: &str) -> String {
+        change.line(Some(cause))
     }
 
     /// The texts of an event, each with the NUL that follows it in memory.
@@ -119,32 +123,9 @@ pub(crate) mod events {
             self.0.terminated_user_id()
         }
     }
-
-    pub(crate) const KINDS: &[NotificationKind] = NotificationKind::ALL;
-
-    pub(crate) fn number(kind: NotificationKind) -> i32 {
-        kind.number()
-    }
-
-    pub(crate) fn terminated_name(kind: NotificationKind) -> &'static str {
-        kind.terminated_name()
-    }
-
-    pub(crate) fn belongs_to(kind: NotificationKind) -> BelongsTo {
-        kind.belongs_to()
-    }
-
-    pub(crate) fn parts(notification: &Notification) -> Parts<'_> {
-        notification.parts()
-    }
-
-    /// The line for a change of state, with another text for its cause.
-    pub(crate) fn line(change: &ConnectionStateChange, cause: Option<&str>) -> String {
-        change.line(cause)
-    }
 }
 
-/// The fourth door.
+/// The fourth interface: panics.
 pub(crate) mod panics {
     pub(crate) use crate::panic_hook::{Quiet, is_quiet};
 }
