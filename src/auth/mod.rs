@@ -155,7 +155,7 @@ pub(crate) enum AuthErrorCause {
 }
 
 impl AuthError {
-    /// A refusal, with its reason as text for a person.
+    /// A refusal, with its reason as text for people.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), status: None, cause: AuthErrorCause::Refusal }
     }

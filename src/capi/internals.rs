@@ -2,8 +2,8 @@
 //! them. No other file of the C interface uses a private part of the client.
 //!
 //! 1. [`config`] reads two options of a configuration, and checks headers.
-//! 2. [`client`] checks the configuration of a client, registers a callback by its kind, and ends a client or a receiver
-//!    while other threads use it.
+//! 2. [`client`] checks the configuration of a client before it connects, registers a callback by its kind, and ends a
+//!    client or a receiver while other threads use it.
 //! 3. [`texts`] has the table of kinds, the texts of events where they lie in memory, and errors with the names of C.
 //! 4. [`panics`] marks the threads of C calls, so that their panics go to the log.
 
@@ -38,8 +38,7 @@ pub(crate) mod config {
 pub(crate) mod client {
     use crate::{Binding, Channel, Error, Notification, NotificationKind, Pusher, Receiver, TryRecvError};
 
-    /// Reports the errors of the configuration that `connect` would report. `connect` uses the same plan, so that the
-    /// options are parsed once.
+    /// Checks the configuration. A call to connect uses the result, so that the options are parsed once.
     pub(crate) fn check(pusher: &Pusher) -> Result<(), Error> {
         pusher.check()
     }

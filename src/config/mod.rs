@@ -342,6 +342,11 @@ impl Config {
         }
     }
 
+    #[cfg(feature = "capi")]
+    pub(crate) fn time_to_subscribe(&self) -> Duration {
+        self.subscription_timeout
+    }
+
     /// The options that the handles need. Their texts need no parsing either.
     pub(crate) fn client_options(&self) -> ClientOptions {
         ClientOptions {
@@ -351,11 +356,6 @@ impl Config {
             log_events: self.log_events,
             can_authenticate: self.can_authenticate(),
         }
-    }
-
-    #[cfg(feature = "capi")]
-    pub(crate) fn time_to_subscribe(&self) -> Duration {
-        self.subscription_timeout
     }
 }
 
