@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use super::{
-    channel_key::{ChannelKey, DecryptOutcome, EncryptedEvent},
+    channel_key::{ChannelKey, DecryptOutcome, EncryptedEvent, OpenedEvent},
     members::AddOutcome,
     subscription::{Progress, Subscription},
     subscriptions::Subscriptions,
@@ -109,23 +109,13 @@ impl Subscriptions {
         let key = answer.map_err(|error| batch.push_error(error)).ok();
         let key = key.and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
         let decrypted = channel_key.fetched(key, &mut self.budgets.data, now);
-        let slot = subscription.slot_in(batch);
-        for (event, opened) in decrypted {
-            deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
-        }
+        deliver_all(subscription.slot_in(batch), decrypted, has_decoder, batch);
     }
 
     /// The connection ends while keys are being fetched. The events that wait are tried with the old keys.
     pub fn flush_waiting_events(&mut self, batch: &mut Batch) {
-        let has_common_decoder = self.settings.has_decoder;
         for subscription in self.by_name.values_mut() {
-            let Some(mut channel_key) = subscription.channel_key.take() else { continue };
-            if channel_key.fetching().is_some() {
-                let has_decoder = has_common_decoder || subscription.own.has_decoder;
-                let slot = subscription.slot_in(batch);
-                flush(&mut channel_key, &mut self.budgets.data, slot, has_decoder, batch);
-            }
-            subscription.channel_key = Some(channel_key);
+            subscription.flush_waiting_events(&mut self.budgets.data, self.settings.has_decoder, batch);
         }
     }
 
@@ -198,6 +188,18 @@ impl Subscriptions {
     }
 }
 
+impl Subscription {
+    /// The key is about to be dropped. The events that wait for a newer one are tried with it.
+    pub fn flush_waiting_events(&mut self, budget: &mut MemoryBudget, has_common_decoder: bool, batch: &mut Batch) {
+        let Some(mut channel_key) = self.channel_key.take() else { return };
+        if channel_key.fetching().is_some() {
+            let has_decoder = has_common_decoder || self.own.has_decoder;
+            flush(&mut channel_key, budget, self.slot_in(batch), has_decoder, batch);
+        }
+        self.channel_key = Some(channel_key);
+    }
+}
+
 /// Delivers or reports the events that wait for a key, without a new key.
 fn flush(
     channel_key: &mut ChannelKey,
@@ -206,7 +208,12 @@ fn flush(
     has_decoder: bool,
     batch: &mut Batch,
 ) {
-    for (event, opened) in channel_key.flush(budget) {
+    deliver_all(slot, channel_key.flush(budget), has_decoder, batch);
+}
+
+/// Delivers or reports the events that have waited for a key.
+pub(super) fn deliver_all(slot: ChannelSlot, events: Vec<OpenedEvent>, has_decoder: bool, batch: &mut Batch) {
+    for (event, opened) in events {
         deliver(slot, &event.name, event.user_id.as_deref(), opened, has_decoder, batch);
     }
 }

@@ -39,6 +39,9 @@ pub(crate) struct EncryptedEvent {
     pub envelope: String,
 }
 
+/// An event with the result of decrypting it.
+pub(crate) type OpenedEvent = (EncryptedEvent, Result<Vec<u8>, OpenError>);
+
 impl EncryptedEvent {
     /// About how many bytes of memory it holds.
     fn bytes(&self) -> usize {
@@ -130,12 +133,7 @@ impl ChannelKey {
     }
 
     /// The fetch has ended, perhaps with a new key. Returns the queued events, each with its result.
-    pub fn fetched(
-        &mut self,
-        key: Option<SharedSecret>,
-        budget: &mut MemoryBudget,
-        now: Instant,
-    ) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
+    pub fn fetched(&mut self, key: Option<SharedSecret>, budget: &mut MemoryBudget, now: Instant) -> Vec<OpenedEvent> {
         if let Some(key) = key {
             self.key = key;
         }
@@ -144,8 +142,16 @@ impl ChannelKey {
         self.flush(budget)
     }
 
+    /// A repeated confirmation has brought this key, so that no fetch is needed. Returns the queued events, each with its
+    /// result.
+    pub fn replace(&mut self, key: SharedSecret, budget: &mut MemoryBudget) -> Vec<OpenedEvent> {
+        self.key = key;
+        self.fetching = None;
+        self.flush(budget)
+    }
+
     /// Empties the queue: tries every event with the current key. A fetch that is under way goes on.
-    pub fn flush(&mut self, budget: &mut MemoryBudget) -> Vec<(EncryptedEvent, Result<Vec<u8>, OpenError>)> {
+    pub fn flush(&mut self, budget: &mut MemoryBudget) -> Vec<OpenedEvent> {
         budget.resize(&mut self.reservation, 0);
         let queue = std::mem::take(&mut self.queue);
         let decrypt = |event: EncryptedEvent| {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{
+    channel_events::deliver_all,
     members::{Difference, MemberLimits},
     subscription::{AtServer, Progress, Subscription, User},
     subscriptions::Subscriptions,
@@ -48,7 +49,11 @@ impl Subscriptions {
         // The permission is no longer needed, so its memory is freed and wiped.
         let auth = subscription.take_permission(&mut self.budgets.data);
         let key = auth.as_ref().and_then(|auth| SharedSecret::from_base64(auth.key()?).ok());
-        subscription.replace_key(key, &mut self.budgets.data);
+        if let Some(key) = key {
+            let opened = subscription.set_key(key, &mut self.budgets.data);
+            let has_decoder = self.settings.has_decoder || subscription.own.has_decoder;
+            deliver_all(subscription.slot_in(batch), opened, has_decoder, batch);
+        }
         if subscription.is_user_channel() {
             // The client has made this subscription by itself, so its confirmation is not reported.
             return true;
@@ -163,6 +168,7 @@ impl Subscriptions {
     /// Ends the attempt to subscribe with an error.
     pub fn fail(&mut self, name: &Name, data: &str, error: Error, batch: &mut Batch) {
         let Some(subscription) = self.by_name.get_mut(name) else { return };
+        subscription.flush_waiting_events(&mut self.budgets.data, self.settings.has_decoder, batch);
         subscription.forget_secrets(&mut self.budgets.data);
         let is_asked = subscription.at_server == AtServer::Asked && !subscription.is_user_channel();
         self.report_failure(name, data, error, batch);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    channel_key::ChannelKey,
+    channel_key::{ChannelKey, OpenedEvent},
     members::{MemberLimits, MemberList},
 };
 use crate::{
@@ -178,12 +178,14 @@ impl Subscription {
         Some(auth)
     }
 
-    /// Replaces the key by that of a new confirmation. Events that wait for the old key are dropped with it.
-    pub fn replace_key(&mut self, key: Option<SharedSecret>, budget: &mut MemoryBudget) {
-        let channel_key = key.map(|key| ChannelKey::new(key, self.last_fetch));
-        if let Some(old) = std::mem::replace(&mut self.channel_key, channel_key) {
-            budget.release(old.into_reservation());
+    /// Sets the key of a confirmation. If the confirmation is a repeated one, the events that wait for a newer key are
+    /// returned, each with its result (E2).
+    pub fn set_key(&mut self, key: SharedSecret, budget: &mut MemoryBudget) -> Vec<OpenedEvent> {
+        if let Some(channel_key) = &mut self.channel_key {
+            return channel_key.replace(key, budget);
         }
+        self.channel_key = Some(ChannelKey::new(key, self.last_fetch));
+        Vec::new()
     }
 
     /// The bytes of the two budgets that this channel takes: data, members.

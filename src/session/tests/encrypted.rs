@@ -193,8 +193,8 @@ fn e2_a_lost_connection_reports_the_events_that_wait_for_a_key() {
 }
 
 /// The driver checks the budget after each turn.
-#[test]
-fn d3_a_key_that_a_repeated_subscription_replaces_returns_its_memory() {
+/// The state after an event that waits for key 2. A repeated subscription waits for its permission.
+fn waiting_for_two_keys() -> Scenario {
     let mut s = Scenario::connected();
     s.wants(3, "room");
     s.receive(&refusals::error(4009));
@@ -203,8 +203,28 @@ fn d3_a_key_that_a_repeated_subscription_replaces_returns_its_memory() {
     assert_eq!(s.requested().len(), 2, "the event waits for a key");
     // After an error without a channel, the confirmation may have been that of an older request.
     s.receive(&format!(r#"{{"event":"pusher:subscription_error","channel":"{ROOM}","data":{{}}}}"#));
+    assert_eq!((s.events(), s.failures().len()), (Vec::new(), 0));
+    s
+}
+
+/// The test driver checks after each step that the budget has the memory of the queue again (D3).
+#[test]
+fn e2_the_key_of_a_repeated_confirmation_is_tried_with_the_events_that_wait() {
+    let mut s = waiting_for_two_keys();
+    s.answer(ROOM, permission(2)).receive(&succeeded(ROOM));
+    assert_eq!((s.successes().len(), s.events(), s.failures().len()), (2, vec![("e", "1")], 0));
+
+    let mut s = waiting_for_two_keys();
     s.answer(ROOM, permission(1)).receive(&succeeded(ROOM));
-    assert_eq!(s.successes().len(), 2);
+    assert_eq!((s.successes().len(), s.events()), (2, Vec::new()));
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
+}
+
+#[test]
+fn e2_events_that_wait_for_a_key_are_reported_when_the_subscription_fails() {
+    let mut s = waiting_for_two_keys();
+    s.answer(ROOM, Err(refused()));
+    assert!(matches!(s.failures()[..], [crate::DecryptionError::WrongKey]));
 }
 
 #[test]
