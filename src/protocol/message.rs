@@ -139,7 +139,7 @@ impl WatchlistChange {
         struct WatchlistEvents {
             events: Vec<WatchlistChange>,
         }
-        let listed = if data.len() > MAX_WATCHLIST { None } else { data.decode::<WatchlistEvents>() };
+        let listed = if data.max_len() > MAX_WATCHLIST { None } else { data.decode::<WatchlistEvents>() };
         listed.unwrap_or_default().events
     }
 
@@ -154,7 +154,7 @@ impl WatchlistChange {
         if frame.channel.is_some() || !matches!(&*frame.event, "online" | "offline") {
             return None;
         }
-        if frame.data.len() > MAX_WATCHLIST {
+        if frame.data.max_len() > MAX_WATCHLIST {
             return Some(Vec::new());
         }
         let Bare { user_ids } = frame.data.decode()?;
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> Message<'_> {
-        Message::of(Frame::parse(text).expect(text))
+        Message::of(Frame::parse(text, Box::leak(Box::default())).expect(text))
     }
 
     fn established(data: &str) -> Established {

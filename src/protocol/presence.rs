@@ -131,7 +131,7 @@ mod tests {
 
     fn with_data<T>(data: &str, read: impl FnOnce(Data<'_>) -> T) -> T {
         let text = format!(r#"{{"event":"e","data":{data}}}"#);
-        read(Frame::parse(&text).expect(&text).data)
+        read(Frame::parse(&text, Box::leak(Box::default())).expect(&text).data)
     }
 
     fn members(presence: &str) -> Vec<(String, String)> {

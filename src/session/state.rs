@@ -23,6 +23,7 @@ use crate::{
     ConnectionState, ConnectionStateChange, Error, Notification,
     delivery::{ConnectId, Counters, Delivery, SnapshotUpdate, client_event_pacing::PaceNote},
     event::{Batch, Stamp},
+    protocol::json::string::DecodeBuffer,
     secret::Secret,
 };
 
@@ -50,6 +51,8 @@ pub(crate) struct Session {
     /// The calls that wait for the result of the current attempt.
     pub(super) waiting: Vec<ConnectId>,
     pub(super) batch: Batch,
+    /// For the data of the message that is being read.
+    pub(super) decode_buffer: DecodeBuffer,
     pub(super) update: SnapshotUpdate,
     pub(super) counters: Counters,
     /// The counters as of the last delivery.
@@ -81,6 +84,7 @@ impl Session {
             connection: None,
             waiting: Vec::new(),
             batch: Batch::default(),
+            decode_buffer: DecodeBuffer::default(),
             update: SnapshotUpdate::default(),
             counters: Counters::default(),
             published_counters: Counters::default(),

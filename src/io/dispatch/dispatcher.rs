@@ -5,10 +5,9 @@
 //! bound meanwhile wait in an inbox, which the dispatcher empties before every event. Each of them then waits until the
 //! dispatcher has come to the position in the queue at which it was bound (H9).
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
+
+use foldhash::HashMap;
 
 use super::{
     handlers::{HandlerEffects, Handlers, Registration, Unbound},
@@ -152,10 +151,10 @@ impl Dispatcher {
     fn new() -> Self {
         Self {
             client: Handlers::default(),
-            channels: HashMap::new(),
+            channels: HashMap::default(),
             new: VecDeque::new(),
             position: EntryNumber::default(),
-            subscribed: HashMap::new(),
+            subscribed: HashMap::default(),
             sweep_at: 0,
             budget: MemoryBudget::of(DISPATCHER_BYTES),
         }

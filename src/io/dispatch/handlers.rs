@@ -1,11 +1,11 @@
 //! The handlers of users, by the events and notifications that they get.
 
 use std::{
-    collections::HashMap,
     ops::ControlFlow,
     sync::{Arc, Weak},
 };
 
+use foldhash::HashMap;
 use serde::de::DeserializeOwned;
 
 use crate::{

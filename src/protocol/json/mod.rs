@@ -3,4 +3,5 @@
 
 pub(crate) mod flat;
 pub(crate) mod number;
+mod scan;
 pub(crate) mod string;

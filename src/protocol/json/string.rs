@@ -3,10 +3,13 @@
 //! serde_json decodes escapes too, but only into a new string. Event data is nearly always a string full of escaped
 //! quotation marks. This module decodes it directly into its final buffer.
 
+use std::ops::Range;
+
 use memchr::memchr;
 use serde_json::value::RawValue;
 
-use crate::surrogates::{self, ESCAPE, code_unit};
+pub(crate) use crate::surrogates::ESCAPE;
+use crate::surrogates::{self, code_unit};
 
 /// Appends the text of a JSON string to `out`. `content` is the part between the quotation marks. A lone surrogate
 /// becomes U+FFFD, because a Rust string cannot contain it (D1).
@@ -18,8 +21,9 @@ pub(crate) fn decode(content: &str, out: &mut String) {
         let (plain, escape) = rest.split_at(memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len()));
         out.push_str(plain);
         let (character, length) = match escape.as_bytes().get(1) {
-            Some(b'u') => unicode(escape),
-            Some(letter) => (simple(*letter), 2),
+            Some(b'u') => unicode(escape).unwrap_or((char::REPLACEMENT_CHARACTER, ESCAPE)),
+            // A quotation mark, a slash or a backslash stands for itself.
+            Some(letter) => (control(*letter).unwrap_or((*letter).into()), 2),
             None => return,
         };
         out.push(character);
@@ -27,26 +31,76 @@ pub(crate) fn decode(content: &str, out: &mut String) {
     }
 }
 
-fn simple(letter: u8) -> char {
-    match letter {
+/// The control character of the escape with this letter.
+pub(crate) fn control(letter: u8) -> Option<char> {
+    Some(match letter {
         b'b' => '\u{8}',
         b'f' => '\u{c}',
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        // A quotation mark, a slash or a backslash.
-        itself => itself.into(),
-    }
+        _ => return None,
+    })
 }
 
 /// The character of the escape `\uXXXX`, or of the pair of such escapes, at the beginning of this text, and the length
-/// of the escapes.
-fn unicode(text: &str) -> (char, usize) {
-    let Some(unit) = code_unit(text, 0) else { return (char::REPLACEMENT_CHARACTER, ESCAPE) };
-    let pair = [Some(unit), code_unit(text, ESCAPE)].into_iter().flatten();
-    match char::decode_utf16(pair).next() {
+/// of the escapes. `None` if the escape is not complete.
+pub(crate) fn unicode(text: &str) -> Option<(char, usize)> {
+    let pair = [Some(code_unit(text, 0)?), code_unit(text, ESCAPE)].into_iter().flatten();
+    Some(match char::decode_utf16(pair).next() {
         Some(Ok(character)) => (character, ESCAPE * character.len_utf16()),
         _ => (char::REPLACEMENT_CHARACTER, ESCAPE),
+    })
+}
+
+/// A buffer for the text of one string. It is used again for the next message, so that decoding allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct DecodeBuffer {
+    /// The text, and unused bytes behind it.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl DecodeBuffer {
+    /// Larger buffers are not kept for the next message.
+    const MAX_KEPT: usize = 64 << 10;
+
+    /// Runs of up to this length are copied as a whole block, because a copy of fixed length is one instruction.
+    const BLOCK: usize = 16;
+
+    /// Empties the buffer, and makes room for a text of up to this length.
+    pub fn clear(&mut self, max_len: usize) {
+        self.len = 0;
+        if self.bytes.len() < max_len + Self::BLOCK {
+            self.bytes.resize(max_len + Self::BLOCK, 0);
+        }
+    }
+
+    /// Gives the memory of a large text back.
+    pub fn shrink(&mut self) {
+        if self.bytes.len() > Self::MAX_KEPT {
+            *self = Self::default();
+        }
+    }
+
+    /// Appends a part of a text.
+    pub fn push_run(&mut self, text: &str, run: Range<usize>) {
+        let (source, target) = (&text.as_bytes()[run.start..], &mut self.bytes[self.len..]);
+        self.len += run.len();
+        match (source.first_chunk::<{ Self::BLOCK }>(), target.first_chunk_mut()) {
+            (Some(source), Some(target)) if run.len() <= Self::BLOCK => *target = *source,
+            _ => target[..run.len()].copy_from_slice(&source[..run.len()]),
+        }
+    }
+
+    /// Appends a character.
+    pub fn push(&mut self, character: char) {
+        self.len += character.encode_utf8(&mut self.bytes[self.len..]).len();
+    }
+
+    /// The text. The runs are cut at ASCII characters, so that it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.bytes[..self.len]).ok()
     }
 }
 

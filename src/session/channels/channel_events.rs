@@ -1,6 +1,8 @@
 //! Events on subscribed channels.
 
-use std::{collections::HashMap, time::Instant};
+use std::time::Instant;
+
+use foldhash::HashMap;
 
 use super::{
     channel_key::{ChannelKey, DecryptOutcome, EncryptedEvent, OpenedEvent},

@@ -1,9 +1,11 @@
 //! All channels that the program wants: intents, messages to the server, deadlines.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
+
+use foldhash::HashMap;
 
 use super::{
     members::MemberLimits,
@@ -56,7 +58,7 @@ impl Subscriptions {
         Self {
             budgets: Budgets { data: MemoryBudget::of(SESSION_BYTES), members },
             settings,
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             to_send: VecDeque::new(),
             to_authorize: Vec::new(),
             held_back: BTreeMap::new(),

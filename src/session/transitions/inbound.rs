@@ -57,13 +57,16 @@ impl Session {
 
     fn text(&mut self, text: &str, now: Instant) {
         self.counters.messages += 1;
-        match Frame::parse(text) {
+        let mut buffer = std::mem::take(&mut self.decode_buffer);
+        match Frame::parse(text, &mut buffer) {
             Err(reason) => self.bad_message(reason, now),
             Ok(frame) => match self.phase {
                 Phase::Connected(_) => self.message(Message::of(frame), now),
                 _ => self.first_message(Message::of(frame), now),
             },
         }
+        buffer.shrink();
+        self.decode_buffer = buffer;
     }
 
     /// R5: the first message must be `pusher:connection_established`. A `pusher:error` in its place has a reason (R3).

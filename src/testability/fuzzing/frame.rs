@@ -3,13 +3,18 @@
 use serde_json::Value;
 
 use super::{lossy::lossy, session::World};
-use crate::{event::Batch, protocol::frame::Frame, surrogates};
+use crate::{
+    event::Batch,
+    protocol::{frame::Frame, json::string::DecodeBuffer},
+    surrogates,
+};
 
 /// Takes the input as one message on a connection with a channel of each kind.
 pub fn frame(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     assert!(Frame::parsers_agree(&text), "D1: a flat message means the same to both parsers");
-    let parsed = Frame::parse(&text);
+    let mut buffer = DecodeBuffer::default();
+    let parsed = Frame::parse(&text, &mut buffer);
     match &parsed {
         Ok(frame) => check_envelope(frame, &text),
         Err(reason) => check_reason(reason),
