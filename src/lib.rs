@@ -199,7 +199,7 @@ mod surrogates;
 
 mod panic_hook;
 
-mod user_code;
+mod catch;
 
 mod random;
 

@@ -11,7 +11,7 @@
 //! | destructors of these closures | the thread that drops the last owner | a log record or `Error::HandlerPanicked` |
 //!
 //! A logger of the program is called directly, and so is the destructor of a closure that the program's own call drops.
-//! `Config` is below this module: it catches a panic in the closure of `url_with` by [`crate::user_code`], because
+//! `Config` is below this module: it catches a panic in the closure of `url_with` by [`crate::catch`], because
 //! `Config::dial_url` calls the closure as well.
 //!
 //! # What this code may do
@@ -37,7 +37,7 @@ use crate::sync::{
     thread_local,
 };
 
-pub(crate) use crate::user_code::{Panicked, catch};
+pub(crate) use crate::catch::{Panicked, catch};
 
 /// The reason why a call of the program's code has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

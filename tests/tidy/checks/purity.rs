@@ -119,7 +119,7 @@ fn only_io_reads_the_clock() {
 
 /// The files that catch panics: one for the program's code, and the last frames of the threads and of C calls.
 const CATCHING: [&str; 5] = [
-    "user_code.rs",
+    "catch.rs",
     "io/threads/heartbeat.rs",
     "io/threads/reader.rs",
     "capi/ffi/boundary.rs",
