@@ -1,4 +1,4 @@
-//! The source of randomness.
+//! Random numbers for the delays of the client.
 //!
 //! Waits need numbers that differ between clients, so that many clients do not come back at the same time. They need not
 //! be secret. The standard library draws the keys of a `RandomState` from the operating system, and changes them for each

@@ -81,7 +81,7 @@ fn the_readmes_of_the_bindings_name_paths_that_exist() {
     for (folder, ..) in BINDINGS {
         let readme = fs::read_to_string(root().join(folder).join("README.md")).expect("a README");
         let code = readme.split('`').skip(1).step_by(2);
-        // Of a command, such as `tests/run languages`, the first word is the path.
+        // The first word of a command, such as `tests/run languages`, is the path.
         let words = code.filter_map(|text| text.split_whitespace().next());
         let paths: Vec<_> = words.filter(|word| folders.iter().any(|start| word.starts_with(start))).collect();
         assert!(paths.len() >= 2, "{folder}: the paths were found");

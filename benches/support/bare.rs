@@ -33,7 +33,7 @@ pub(crate) fn subscribe_request(channel: &str) -> Message {
     Message::text(json!({ "event": "pusher:subscribe", "data": { "channel": channel } }).to_string())
 }
 
-/// The settings of this crate (`src/io/link.rs`), for all clients alike.
+/// The settings of this crate (`src/io/transport/websocket/codec.rs`), for all clients alike.
 pub(crate) fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(16 * 1024)

@@ -97,7 +97,7 @@ impl ChannelAuth {
     }
 }
 
-/// The proof of who the user is, as a user authentication endpoint gives it.
+/// The permission of a user to sign in, as a user authentication endpoint gives it.
 #[derive(Clone)]
 pub struct UserAuth {
     auth: Secret,

@@ -289,10 +289,15 @@ int32_t pusher_error_code(const pusher_error *error, int32_t *code);
 int32_t pusher_error_status(const pusher_error *error, int32_t *status);
 
 /*
- * Of PUSHER_ERR_CONNECT_TIMEOUT the phase: dns, tcp, proxy, tls, upgrade, established. Of PUSHER_ERR_TLS the problem:
- * unknown_issuer, self_signed, wrong_host, expired, not_yet_valid, not_valid_now, old_version, refused, not_tls,
- * ended, other. Of PUSHER_ERR_PROXY the problem: credentials, forbidden, unsupported, absent, unreachable,
- * not_a_proxy, tls, ended, other. Of PUSHER_ERR_CONFIG the option, as it is named here. Else PUSHER_NOTHING.
+ * The detail of these errors:
+ * - PUSHER_ERR_CONNECT_TIMEOUT: the phase, which is dns, tcp, proxy, tls, upgrade or established.
+ * - PUSHER_ERR_TLS: the problem, which is unknown_issuer, self_signed, wrong_host, expired, not_yet_valid,
+ *   not_valid_now, old_version, refused, not_tls, ended or other.
+ * - PUSHER_ERR_PROXY: the problem, which is credentials, forbidden, unsupported, absent, unreachable, not_a_proxy, tls,
+ *   ended or other.
+ * - PUSHER_ERR_CONFIG: the option, as it is named here.
+ *
+ * Other errors give PUSHER_NOTHING.
  * Later versions may have more. Valid as long as the error.
  */
 int32_t pusher_error_detail(const pusher_error *error, const char **text);
@@ -830,9 +835,9 @@ enum {                                       /* the parts of each kind: */
 int32_t pusher_kind_name(int32_t kind, const char **text);
 
 /*
- * The parts of a notification. PUSHER_NOTHING where this notification does not have the part. Of an event that was
- * sent to the signed-in user, the channel is #server-to-user-ID; an event that a server sent without a channel has
- * none. Text is valid as long as the notification.
+ * The parts of a notification. PUSHER_NOTHING where this notification does not have the part. An event that was sent to
+ * the signed-in user has the channel #server-to-user-ID. An event that a server sent without a channel has none. Text is
+ * valid as long as the notification.
  */
 int32_t pusher_notification_kind(const pusher_notification *notification, int32_t *kind);
 int32_t pusher_notification_channel(const pusher_notification *notification, const char **text,
@@ -844,7 +849,7 @@ int32_t pusher_notification_name(const pusher_notification *notification, const 
 int32_t pusher_notification_data(const pusher_notification *notification, const char **text,
                                  size_t *PUSHER_NULLABLE length);
 
-/* Of an event, its sender: only of client events of presence channels, where the server vouches for it. */
+/* The sender of an event: only for client events of presence channels, where the server vouches for it. */
 int32_t pusher_notification_user_id(const pusher_notification *notification, const char **text,
                                     size_t *PUSHER_NULLABLE length);
 
@@ -865,7 +870,7 @@ int32_t pusher_notification_reason(const pusher_notification *notification, cons
 int32_t pusher_notification_state(const pusher_notification *notification, int32_t *state);
 int32_t pusher_notification_previous_state(const pusher_notification *notification, int32_t *state);
 
-/* The number of the attempt that is being made, or will be next; counts from 1. */
+/* The number of the attempt to connect that is being made, or will be next; counts from 1. */
 int32_t pusher_notification_attempt(const pusher_notification *notification, uint32_t *attempt);
 
 /* How long the client waits before that attempt; PUSHER_NOTHING when it does not wait. */
@@ -874,7 +879,7 @@ int32_t pusher_notification_retry_in(const pusher_notification *notification, ui
 /* Whether the channel was subscribed on an earlier connection already, and is again. */
 int32_t pusher_notification_resubscribed(const pusher_notification *notification, int32_t *resubscribed);
 
-/* Of a renewed subscription, how long the channel was not subscribed. Events that were published in that time are lost. */
+/* The time without the channel, for a renewed subscription. Events that were published in that time are lost. */
 int32_t pusher_notification_gap(const pusher_notification *notification, uint64_t *milliseconds);
 
 /* Valid as long as the notification. */

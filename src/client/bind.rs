@@ -1,5 +1,5 @@
-//! The methods that register handlers and unbind them. [`Pusher`], [`Channel`] and [`User`] have the same methods, so that
-//! macros write them, with their documentation.
+//! The methods that register handlers and unbind them, and those that make receivers. [`Pusher`], [`Channel`] and [`User`]
+//! have the same methods, so that macros write them, with their documentation.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use super::handle::{Binding, Owner};
 use crate::{
     AnySender, Channel, ConnectionStateChange, DecryptionFailure, Error, Event, MemberChange, Notification,
-    NotificationKind, Pusher, SubscriptionCount, SubscriptionError, SubscriptionSucceeded, User, WatchlistEvent,
+    NotificationKind, Pusher, Receiver, ReceiverOptions, SubscriptionCount, SubscriptionError, SubscriptionSucceeded,
+    User, WatchlistEvent,
     event::{BelongsTo, Intent, kinds},
     io::{
-        Scope,
+        Core, Scope,
         handlers::{Bound, BoundHandler, Registration},
     },
 };
@@ -110,6 +111,10 @@ macro_rules! bind_methods {
         $(#[$about_bind:meta])*
     ) => {
         impl $handle {
+            pub(super) fn core(&self) -> Result<&Arc<Core>, Error> {
+                self.owner.core()
+            }
+
             #[doc = concat!("Runs a handler for events of this name ", $of_name, ".")]
             $(#[$about_bind])*
             pub fn bind(&self, event: &str, handler: impl FnMut(&Event) + Send + 'static) -> Binding {
@@ -250,10 +255,30 @@ macro_rules! on_method {
     };
 }
 
-/// Writes the methods for the kinds of notifications that belong to a channel. The client has them for all channels.
+/// Writes the receivers, and the methods for the kinds of notifications that belong to a channel. The client has them for
+/// all channels.
 macro_rules! channel_methods {
-    ($handle:ty, $article:literal, whole: $whole:literal, application: $application:literal) => {
+    (
+        $handle:ty, $article:literal,
+        whole: $whole:literal,
+        application: $application:literal,
+        received: $received:literal,
+        $(#[$example:meta])*
+    ) => {
         impl $handle {
+            #[doc = concat!("A queue of its own for all notifications ", $received)]
+            pub fn receiver(&self) -> Receiver {
+                self.receiver_with(ReceiverOptions::default())
+            }
+
+            /// Like [`receiver`](Self::receiver), with options: the notifications to receive, the length of the queue, and a
+            /// closure to wake.
+            $(#[$example])*
+            pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
+                let Ok(core) = self.core() else { return Receiver::closed() };
+                Receiver::new(core, BindTarget::channel(self), options)
+            }
+
             #[doc = concat!("Sends every [`Notification`] of ", $whole, " to a channel of the program, as a")]
             /// [`receiver`](Self::receiver) would receive them, and in the same order. The sender unbinds itself when the
             /// receiving half is gone.
@@ -320,10 +345,30 @@ macro_rules! channel_methods {
 channel_methods! {
     Pusher, "a",
     whole: "the client",
-    application: "of all channels, for those without a channel, and for those that are sent to the user"
+    application: "of all channels, for those without a channel, and for those that are sent to the user",
+    received: "from now on, in order.",
 }
 
-channel_methods! { Channel, "the", whole: "this channel", application: "of this channel" }
+channel_methods! {
+    Channel, "the",
+    whole: "this channel",
+    application: "of this channel",
+    received: "of this channel from now on, in order: events, confirmations and failures, members. Changes of the \
+        connection belong to no channel: [`Pusher::receiver`] gets them.",
+    ///
+    /// ```
+    /// use pusher_channels::{Config, NotificationKind, Overflow, Pusher, ReceiverOptions};
+    ///
+    /// # fn main() -> Result<(), pusher_channels::Error> {
+    /// let pusher = Pusher::new(Config::cluster("app-key", "eu"));
+    /// let players = pusher.subscribe("presence-players")?;
+    /// // Where each of them is now, however many positions have come since the last frame.
+    /// let options = ReceiverOptions::new().only([NotificationKind::Event]).overflow(Overflow::KeepLatest);
+    /// let positions = players.receiver_with(options);
+    /// # Ok(())
+    /// # }
+    /// ```
+}
 
 impl Pusher {
     on_method! {

@@ -7,9 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{client_event, handle::Owner};
 use crate::{
     ChannelAuth, Error, EventReceiver, Member, NotificationKind, Receiver, ReceiverOptions, SubscribeOptions,
-    WeakChannel,
-    event::Intent,
-    io::{ChannelState, Core},
+    WeakChannel, event::Intent, io::ChannelState,
 };
 
 /// A channel of one client. A cheap handle: clones, and handles of the same name, are the same channel.
@@ -148,13 +146,6 @@ impl Channel {
         self.core().ok()?.fan_out.snapshot.of_channel(&self.intent, read)
     }
 
-    /// A queue of its own for all notifications of this channel from now on, in order: events, confirmations and
-    /// failures, members. Changes of the connection belong to no channel: [`Pusher::receiver`](crate::Pusher::receiver)
-    /// gets them.
-    pub fn receiver(&self) -> Receiver {
-        self.receiver_with(ReceiverOptions::default())
-    }
-
     /// A receiver of only the application events of this name, from now on. Make it before you subscribe, and it misses
     /// none. Events of the platform (`pusher:..`) are notifications of other kinds: [`receiver_with`](Self::receiver_with)
     /// gets those.
@@ -181,30 +172,6 @@ impl Channel {
     /// Like [`events`](Self::events), with the data decoded from JSON.
     pub fn events_as<T: DeserializeOwned>(&self, event: &str) -> EventReceiver<T> {
         EventReceiver::new(self.events(event))
-    }
-
-    /// Like [`receiver`](Self::receiver), with options: the notifications to receive, the length of the queue, and a
-    /// closure to wake.
-    ///
-    /// ```
-    /// use pusher_channels::{Config, NotificationKind, Overflow, Pusher, ReceiverOptions};
-    ///
-    /// # fn main() -> Result<(), pusher_channels::Error> {
-    /// let pusher = Pusher::new(Config::cluster("app-key", "eu"));
-    /// let players = pusher.subscribe("presence-players")?;
-    /// // Where each of them is now, however many positions have come since the last frame.
-    /// let options = ReceiverOptions::new().only([NotificationKind::Event]).overflow(Overflow::KeepLatest);
-    /// let positions = players.receiver_with(options);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
-        let channel = Some(Arc::clone(&self.intent));
-        self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, channel, options))
-    }
-
-    fn core(&self) -> Result<&Arc<Core>, Error> {
-        self.owner.core()
     }
 }
 

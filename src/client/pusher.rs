@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::handle::Owner;
 use crate::{
-    Channel, Config, ConnectionState, DispatchBudget, Error, Receiver, ReceiverOptions, Stats, User, WeakPusher,
-    io::Core,
+    Channel, Config, ConnectionState, DispatchBudget, Error, Stats, User, WeakPusher,
     protocol::channel_name::{self, ChannelKind},
 };
 
@@ -240,17 +239,6 @@ impl Pusher {
         User::new(Arc::clone(&self.owner))
     }
 
-    /// A queue of its own for all notifications from now on, in order.
-    pub fn receiver(&self) -> Receiver {
-        self.receiver_with(ReceiverOptions::default())
-    }
-
-    /// Like [`receiver`](Self::receiver), with options: the notifications to receive, the length of the queue, and a
-    /// closure to wake.
-    pub fn receiver_with(&self, options: ReceiverOptions) -> Receiver {
-        self.core().map_or_else(|_| Receiver::closed(), |core| Receiver::new(core, None, options))
-    }
-
     /// With [`Config::manual_dispatch`], runs the handlers of all pending notifications on the calling thread.
     /// Notifications that arrive meanwhile are for the next call. Returns the number of handled notifications, which is
     /// 0 also without that option, and while another thread, or a handler further up on this one, is dispatching.
@@ -291,10 +279,6 @@ impl Pusher {
         if let Ok(core) = self.core() {
             core.shut_down_and(meanwhile);
         }
-    }
-
-    fn core(&self) -> Result<&Arc<Core>, Error> {
-        self.owner.core()
     }
 }
 

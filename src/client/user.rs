@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::handle::Owner;
-use crate::{Error, io::Core};
+use crate::Error;
 
 /// The user whom [`Pusher::sign_in`](crate::Pusher::sign_in) signs in, and the events that servers send to that user,
 /// wherever the user is connected. A cheap handle; like every handle it keeps the client alive.
@@ -57,10 +57,6 @@ impl User {
         let core = self.core()?;
         core.deny_reentrant("wait_signed_in")?;
         core.fan_out.snapshot.wait_signed_in(time)
-    }
-
-    fn core(&self) -> Result<&Arc<Core>, Error> {
-        self.owner.core()
     }
 }
 

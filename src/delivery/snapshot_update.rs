@@ -12,7 +12,7 @@ pub(crate) struct SnapshotUpdate {
     /// The socket id at the end of the batch, if it changed.
     pub socket_id: Option<Option<Arc<str>>>,
     /// The last call to connect that the session has accepted, if there was one.
-    pub accepted_call: Option<ConnectId>,
+    pub accepted_connect: Option<ConnectId>,
     /// The results for waiting calls to connect.
     pub outcomes: Vec<(ConnectId, Result<(), Arc<Error>>)>,
     /// The outcome of the sign-in, with the last call to sign in, if it changed.
@@ -42,8 +42,8 @@ impl SnapshotUpdate {
 
     /// Whether the update has anything but counters.
     pub fn is_news(&self) -> bool {
-        let Self { state, socket_id, accepted_call, outcomes, user, last_close, counters: _ } = self;
-        let nothing = state.is_none() && socket_id.is_none() && accepted_call.is_none() && user.is_none();
+        let Self { state, socket_id, accepted_connect, outcomes, user, last_close, counters: _ } = self;
+        let nothing = state.is_none() && socket_id.is_none() && accepted_connect.is_none() && user.is_none();
         let nothing = nothing && last_close.is_none();
         !nothing || !outcomes.is_empty()
     }
@@ -74,6 +74,7 @@ impl SignInId {
 /// The counters of the session, since the client was made.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counters {
+    /// Attempts to connect.
     pub attempts: u64,
     pub reconnect_attempts: u64,
     pub connections: u64,

@@ -48,7 +48,7 @@ impl Core {
         if !self.options.can_authenticate {
             return Err(Error::no_way_to_sign_in());
         }
-        let call = self.fan_out.snapshot.issue_sign_in();
+        let call = self.fan_out.snapshot.issue_sign_in_id();
         self.post(|intents| intents.post_sign_in(call));
         Ok(())
     }

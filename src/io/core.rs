@@ -24,7 +24,7 @@ use crate::{
         },
         intents::{Intents, LentOptions},
         queues::fan_out::FanOut,
-        transport::{byte_counters::ByteCounters, tls},
+        transport::{halves::ByteCounters, tls},
     },
     protocol::secretbox::data_of,
     random,

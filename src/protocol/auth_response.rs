@@ -81,7 +81,7 @@ fn signed(auth: Option<&RawValue>, channel_data: Option<&RawValue>) -> Result<Ch
     Ok(text(channel_data, "channel_data")?.into_iter().fold(auth, ChannelAuth::channel_data))
 }
 
-/// The proof of the user's identity in the body of an endpoint's answer. It is not [checked](user_of).
+/// The permission of the user in the body of an endpoint's answer. It is not [checked](user_of).
 pub(crate) fn user_from(body: &[u8]) -> Result<UserAuth, String> {
     AuthResponse::read(body, |answer| {
         let auth = required(answer.auth, "auth")?;
@@ -100,7 +100,7 @@ pub(crate) fn check_channel(auth: &ChannelAuth, channel: &str) -> Result<(), Str
     Ok(())
 }
 
-/// The id of the user in a proof, which is checked.
+/// The id of the user in a permission, which is checked.
 pub(crate) fn user_of(auth: &UserAuth) -> Result<String, String> {
     check_signature(auth.signature())?;
     #[derive(Deserialize)]

@@ -56,7 +56,7 @@ impl ChannelAuth {
     }
 }
 
-/// For backends: the proof of identity that a user authentication endpoint signs.
+/// For backends: the permission of a user to sign in, which a user authentication endpoint signs.
 impl UserAuth {
     /// Signs the identity of the user of this connection. `user_data` is JSON text with `id`, and optionally
     /// `user_info` and `watchlist`. Like [`ChannelAuth::sign`], it signs nothing for an invalid socket id.
@@ -142,8 +142,8 @@ mod tests {
             let unsigned = ChannelAuth::sign_presence(KEY, SECRET, "1.2", channel, data);
             assert_eq!(unsigned.signature(), format!("{KEY}:"), "{channel:?}");
         }
-        let proof = UserAuth::sign(KEY, SECRET, "1.2", data);
-        assert_eq!((proof.signature(), proof.data()), (&*user(KEY, SECRET, "1.2", data), data));
+        let permission = UserAuth::sign(KEY, SECRET, "1.2", data);
+        assert_eq!((permission.signature(), permission.data()), (&*user(KEY, SECRET, "1.2", data), data));
     }
 
     /// The documentation prints the digest for another name. Both digests are correct for their texts.

@@ -51,7 +51,7 @@ pub(crate) struct SubscriptionSettings {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReconnectPolicy {
     pub never: bool,
-    /// The maximum number of failed attempts in a row; `None` for no limit.
+    /// The maximum number of failed attempts to connect in a row; `None` for no limit.
     pub max_attempts: Option<u32>,
     /// The minimum delay, even if `max_delay` is shorter.
     pub min_delay: Duration,
@@ -61,7 +61,7 @@ pub(crate) struct ReconnectPolicy {
 /// An input of the session.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
-    /// Connect, and give up if the first attempt fails. The id names the waiting call, which gets the result of
+    /// Connect, and give up if the first attempt to connect fails. The id names the waiting call, which gets the result of
     /// that attempt. The stamp marks the events of this connection, so that they can be distinguished from those of an
     /// earlier one.
     ConnectOnce(Stamp, ConnectId),
@@ -248,12 +248,12 @@ pub(crate) struct AuthAnswer {
 #[derive(Debug)]
 pub(crate) enum AuthOutcome {
     Channel { channel: Name, auth: Result<ChannelAuth, Error> },
-    User(Result<Proof, Error>),
+    User(Result<UserPermission, Error>),
 }
 
-/// A signed proof of the user's identity, with the user's id, which is a part of it.
+/// The permission of the user, with the user's id, which is a part of it.
 #[derive(Debug)]
-pub(crate) struct Proof {
+pub(crate) struct UserPermission {
     pub auth: UserAuth,
     pub id: String,
 }
@@ -296,10 +296,10 @@ impl AuthOutcome {
         Self::Channel { auth: checked(auth, &channel), channel }
     }
 
-    /// The outcome for a user whose authenticator has given this proof.
+    /// The outcome for a user whose authorizer has given this permission.
     pub fn user(auth: UserAuth) -> Self {
         Self::User(match auth_response::user_of(&auth) {
-            Ok(id) => Ok(Proof { auth, id }),
+            Ok(id) => Ok(UserPermission { auth, id }),
             Err(reason) => Err(Error::AuthMalformed { channel: None, reason }),
         })
     }

@@ -6,14 +6,14 @@ use crate::{
     Error, Name, UserAuth,
     delivery::{SignInId, UserOutcome},
     protocol::frame::Outgoing,
-    session::interface::{AttemptId, Proof},
+    session::interface::{AttemptId, UserPermission},
 };
 
 pub(crate) struct SignIn {
     state: SignInState,
     /// The last call to sign in.
     call: SignInId,
-    /// The last request to the authenticator.
+    /// The last request for the permission of the user.
     attempt: AttemptId,
     timeout: Duration,
     /// The user of the last request, if an error without a channel was taken for its refusal. A confirmation may still
@@ -28,17 +28,17 @@ enum SignInState {
     Out,
     /// The sign-in begins with the next connection.
     Wanted,
-    /// The authenticator makes the proof.
-    Authenticating {
+    /// The authorizer makes the permission of the user.
+    Authorizing {
         deadline: Instant,
     },
-    /// The proof is ready to be sent. Without a deadline it waits for its turn (S10).
-    Proven {
+    /// The permission is ready to be sent. Without a deadline it waits for its turn (S10).
+    Authorized {
         auth: UserAuth,
         id: String,
         deadline: Option<Instant>,
     },
-    /// The proof was sent. It is kept because a server that limits messages may refuse it.
+    /// The permission was sent. It is kept because a server that limits messages may refuse it.
     Requested {
         auth: UserAuth,
         id: String,
@@ -61,7 +61,7 @@ impl SignIn {
         }
     }
 
-    /// The program calls `sign_in`. Returns true if a request to the authenticator is to be made.
+    /// The program calls `sign_in`. Returns true if the permission of the user is to be requested.
     pub fn begin(&mut self, call: SignInId, connected: bool, now: Instant) -> bool {
         self.call = call;
         let begins = matches!(self.state, SignInState::Out | SignInState::Failed);
@@ -73,7 +73,7 @@ impl SignIn {
         begins && connected
     }
 
-    /// A connection begins. Returns true if a request to the authenticator is to be made.
+    /// A connection begins. Returns true if the permission of the user is to be requested.
     pub fn begin_connection(&mut self, now: Instant) -> bool {
         let wanted = matches!(self.state, SignInState::Wanted);
         if wanted {
@@ -85,7 +85,7 @@ impl SignIn {
 
     fn begin_attempt(&mut self, now: Instant) {
         self.attempt = self.attempt.next();
-        self.state = SignInState::Authenticating { deadline: now + self.timeout };
+        self.state = SignInState::Authorizing { deadline: now + self.timeout };
     }
 
     /// The connection has ended. A user who was signed in, or was signing in, is signed in again on the next
@@ -100,19 +100,24 @@ impl SignIn {
         is_changed
     }
 
-    /// The authenticator has answered. `None` if the answer is no longer of use.
-    pub fn answered(&mut self, attempt: AttemptId, proof: Result<Proof, Error>) -> Option<Result<(), Error>> {
-        let SignInState::Authenticating { deadline } = self.state else { return None };
+    /// The authorizer has answered. `None` if the answer is no longer of use.
+    pub fn answered(
+        &mut self,
+        attempt: AttemptId,
+        permission: Result<UserPermission, Error>,
+    ) -> Option<Result<(), Error>> {
+        let SignInState::Authorizing { deadline } = self.state else { return None };
         if !self.awaits(attempt) {
             return None;
         }
-        Some(proof.map(|Proof { auth, id }| self.state = SignInState::Proven { auth, id, deadline: Some(deadline) }))
+        let deadline = Some(deadline);
+        Some(permission.map(|UserPermission { auth, id }| self.state = SignInState::Authorized { auth, id, deadline }))
     }
 
-    /// The message to the server, if the proof is ready.
+    /// The message to the server, if the permission is ready.
     pub fn next_message(&mut self, now: Instant) -> Option<String> {
         match std::mem::replace(&mut self.state, SignInState::Out) {
-            SignInState::Proven { auth, id, deadline } => {
+            SignInState::Authorized { auth, id, deadline } => {
                 let message = Outgoing::SignIn { auth: auth.signature(), user_data: auth.data() }.to_text();
                 let deadline = deadline.unwrap_or(now + self.timeout);
                 self.state = SignInState::Requested { auth, id, deadline };
@@ -125,20 +130,20 @@ impl SignIn {
         }
     }
 
-    /// Lets the proof wait for its turn, on a server that limits messages. Its timeout begins when it is sent. Returns
-    /// false if there is no proof to send.
+    /// Lets the permission wait for its turn, on a server that limits messages. Its timeout begins when it is sent. Returns
+    /// false if there is no permission to send.
     pub fn wait_for_turn(&mut self) -> bool {
-        let SignInState::Proven { deadline, .. } = &mut self.state else { return false };
+        let SignInState::Authorized { deadline, .. } = &mut self.state else { return false };
         *deadline = None;
         true
     }
 
-    /// S10: the server refused the request because of too many messages. The proof waits for its turn. Returns false if
+    /// S10: the server refused the request because of too many messages. The permission waits for its turn. Returns false if
     /// no answer is expected.
     pub fn repeat(&mut self) -> bool {
         match std::mem::replace(&mut self.state, SignInState::Out) {
             SignInState::Requested { auth, id, .. } => {
-                self.state = SignInState::Proven { auth, id, deadline: None };
+                self.state = SignInState::Authorized { auth, id, deadline: None };
                 true
             }
             other => {
@@ -148,9 +153,9 @@ impl SignIn {
         }
     }
 
-    /// Whether the proof waits for its turn.
+    /// Whether the permission waits for its turn.
     pub fn waits_for_turn(&self) -> bool {
-        matches!(self.state, SignInState::Proven { deadline: None, .. })
+        matches!(self.state, SignInState::Authorized { deadline: None, .. })
     }
 
     /// The server confirms. Returns the id of the user, or `None` if no confirmation is expected.
@@ -158,7 +163,7 @@ impl SignIn {
         let own = match &self.state {
             SignInState::Requested { id, .. } => Some(id),
             // The error was about the limit of messages, but did not refuse this request.
-            SignInState::Proven { id, deadline: None, .. } => Some(id),
+            SignInState::Authorized { id, deadline: None, .. } => Some(id),
             SignInState::In(_) | SignInState::Out | SignInState::Wanted => None,
             _ => self.maybe_refused.as_ref(),
         };
@@ -189,23 +194,23 @@ impl SignIn {
         self.deadline().filter(|deadline| *deadline <= now)?;
         let after = self.timeout;
         Some(match self.state {
-            SignInState::Authenticating { .. } => Error::AuthTimeout { channel: None, after },
+            SignInState::Authorizing { .. } => Error::AuthTimeout { channel: None, after },
             _ => Error::SignInTimeout { after },
         })
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            SignInState::Authenticating { deadline } | SignInState::Requested { deadline, .. } => Some(*deadline),
-            SignInState::Proven { deadline, .. } => *deadline,
+            SignInState::Authorizing { deadline } | SignInState::Requested { deadline, .. } => Some(*deadline),
+            SignInState::Authorized { deadline, .. } => *deadline,
             SignInState::Out | SignInState::Wanted | SignInState::In(_) | SignInState::Failed => None,
         }
     }
 
     pub fn postpone(&mut self, pause: Duration, now: Instant) {
         let deadline = match &mut self.state {
-            SignInState::Authenticating { deadline } | SignInState::Requested { deadline, .. } => Some(deadline),
-            SignInState::Proven { deadline, .. } => deadline.as_mut(),
+            SignInState::Authorizing { deadline } | SignInState::Requested { deadline, .. } => Some(deadline),
+            SignInState::Authorized { deadline, .. } => deadline.as_mut(),
             SignInState::Out | SignInState::Wanted | SignInState::In(_) | SignInState::Failed => None,
         };
         if let Some(deadline) = deadline {
@@ -217,7 +222,7 @@ impl SignIn {
     pub fn is_pending(&self) -> bool {
         matches!(
             self.state,
-            SignInState::Authenticating { .. } | SignInState::Proven { .. } | SignInState::Requested { .. }
+            SignInState::Authorizing { .. } | SignInState::Authorized { .. } | SignInState::Requested { .. }
         )
     }
 
@@ -246,7 +251,7 @@ impl SignIn {
 
     /// Whether the answer to this request is still of use.
     pub fn awaits(&self, attempt: AttemptId) -> bool {
-        matches!(self.state, SignInState::Authenticating { .. }) && attempt == self.attempt
+        matches!(self.state, SignInState::Authorizing { .. }) && attempt == self.attempt
     }
 
     /// Whether the sign-in begins with the next connection.

@@ -56,8 +56,8 @@ pub(crate) struct Session {
     pub(super) published_counters: Counters,
     pub(super) to_close: Vec<(Generation, Option<u16>)>,
     pub(super) to_dial: bool,
-    /// The next request to the authenticator.
-    pub(super) to_authenticate: Option<PendingAuth>,
+    /// The next request for the permission of the user.
+    pub(super) to_authorize_user: Option<PendingAuth>,
 }
 
 impl Session {
@@ -86,7 +86,7 @@ impl Session {
             published_counters: Counters::default(),
             to_close: Vec::new(),
             to_dial: false,
-            to_authenticate: None,
+            to_authorize_user: None,
         }
     }
 
@@ -163,8 +163,8 @@ impl Session {
                 Some(Output::Effect(Effect::Dial { generation: attempt.generation, tls, deadline }))
             }
             Phase::Connected(online) => {
-                // The authentication comes first, because subscriptions may wait for it.
-                if let Some(request) = self.to_authenticate.take() {
+                // The user comes first, because subscriptions may wait for it.
+                if let Some(request) = self.to_authorize_user.take() {
                     return Some(Output::Effect(Effect::Authorize(vec![request])));
                 }
                 let requests = self.subscriptions.take_auth_requests(online.generation, &self.socket_id);

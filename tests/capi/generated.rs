@@ -93,7 +93,7 @@ fn is_owned(out: &Parameter) -> bool {
 
 /// A whole program from these parts. Its variable `world` has valid handles.
 pub(crate) fn program(parts: &[String]) -> String {
-    let mut text = String::from("#include \"attempt.h\"\n\nstatic struct world world;\n\n");
+    let mut text = String::from("#include \"expect.h\"\n\nstatic struct world world;\n\n");
     for callback in HEADER.callbacks.values() {
         let parameters = callback.parameters.iter().map(|p| format!("{} {}", p.type_name, p.name));
         let ignored = callback.parameters.iter().map(|parameter| format!("(void){};", parameter.name));

@@ -84,7 +84,7 @@ tests_with_tools! {
     a2_a_program_gives_the_answer_of_its_backend_as_it_is:
         |tool| run("permissions", tool), [plain, valgrind, address_sanitizer];
     a8_a_polling_program_signs_in_and_reads_refusals:
-        |tool| run("proofs", tool), [plain, valgrind, address_sanitizer];
+        |tool| run("user_permission", tool), [plain, valgrind, address_sanitizer];
     d1_a_nul_inside_data_arrives:
         |tool| run("nul", tool), [plain, valgrind, address_sanitizer];
     an_answer_may_quote_the_request_that_it_frees:

@@ -1,7 +1,7 @@
-// The backend of an application, as one writes it with the official SDK: it authorises channels at /channels/auth and signs
-// users in at /users/auth. It listens on a free port of loopback and prints it, `{"port": ..}`, then each request that it has
-// decided on, `{"path": .., "type": .., "channel": .., "status": ..}`. It ends with its input, where a line
-// `{"masterKey": ..}` gives it another master key, which `{"rotated": true}` confirms.
+// The backend of an application, written with the official SDK. It authorises channels at /channels/auth and signs users in
+// at /users/auth. It listens on a free port of loopback and prints the port, `{"port": ..}`. Then it prints a line for each
+// request, `{"path": .., "type": .., "channel": .., "status": ..}`. A line of input, `{"masterKey": ..}`, replaces the master
+// key. The line `{"rotated": true}` confirms the new key. The program ends when its input ends.
 //
 // The parameter `user_id` names the user. The backend refuses all users for a channel whose name ends in `-forbidden`. For
 // channels and users whose names end in `-missigned` it signs with a wrong secret.

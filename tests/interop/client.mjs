@@ -1,10 +1,10 @@
-// The official client, connected to a server on loopback. Its errors are told to the test.
+// The official client, connected to a server on loopback. It prints its errors for the test.
 
 import PusherClient from "pusher-js";
 
 import { say } from "./common.mjs";
 
-// `authorization` is what an application configures beside the address.
+// `authorization` has the options of the application beside the address.
 export function clientFor({ key, host, port }, authorization) {
   const client = new PusherClient(key, {
     wsHost: host,

@@ -7,7 +7,7 @@ import Pusher from "pusher";
 // A server that does not answer on loopback in this time is dead; the SDK itself would wait for ever.
 const REQUEST_TIMEOUT_MS = 10_000;
 
-// The values of these options, all texts; one whose name ends in `?` may be missing.
+// The values of these options. Each value is a text. An option may be missing if its name ends in `?`.
 export function options(...names) {
   const name = (name) => name.replace("?", "");
   const { values } = parseArgs({ options: Object.fromEntries(names.map((n) => [name(n), { type: "string" }])) });
@@ -16,7 +16,7 @@ export function options(...names) {
   return values;
 }
 
-// Without a host it can only sign.
+// The host and the port are for publishing. Signing needs neither.
 export function sdkFor({ host = "127.0.0.1", port, "app-id": appId, key, secret, "master-key": encryptionMasterKeyBase64 }) {
   const timeout = REQUEST_TIMEOUT_MS;
   return new Pusher({ appId, key, secret, host, port, useTLS: false, timeout, encryptionMasterKeyBase64 });
@@ -34,7 +34,7 @@ export async function* lines(stream) {
   if (rest !== "") yield rest;
 }
 
-// Tells the test something: one JSON object a line.
+// Prints one JSON object on a line, for the test.
 export function say(object) {
   process.stdout.write(JSON.stringify(object) + "\n");
 }

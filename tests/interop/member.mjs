@@ -1,9 +1,9 @@
-// The official client, as a member of a presence channel. It signs for itself with the official server SDK, subscribes at
-// once and prints all that it sees, one JSON object a line: `{"subscribed": {"me": .., "members": ..}}`,
+// The official client, as a member of a presence channel. It signs with the official server SDK, and subscribes at once.
+// It prints each notification as one JSON object a line: `{"subscribed": {"me": .., "members": ..}}`,
 // `{"added": {"id": .., "info": ..}}`, `{"removed": ..}`, `{"event": {"data": .., "user_id": ..}}`, `{"error": ..}`.
 //
-// Lines of input tell it what to do: `{"trigger": ..}` sends this data as the client event `client-message`,
-// `{"leave": true}` unsubscribes. It ends with its input.
+// The line of input `{"trigger": ..}` sends its data as the client event `client-message`. The line `{"leave": true}`
+// unsubscribes. The program ends when its input ends.
 //
 // node member.mjs --host 127.0.0.1 --port 6001 --app-id app-id --key app-key --secret app-secret \
 //   --channel presence-room --member '{"user_id":"ann","user_info":{}}'

@@ -1,7 +1,7 @@
-// The official client as an application configures it, with an HTTP endpoint for channels and one for users. It does what the
-// lines of its input say, `{"subscribe": CHANNEL}` or `{"signin": true}`, and prints all that it gets, one JSON object a
-// line: `{"channel": .., "event": .., "data": ..}`, `{"user": ID, "event": .., "data": ..}`, `{"signedIn": ID}`,
-// `{"online": IDS}`, `{"offline": IDS}`, `{"error": ..}`. It ends with its input.
+// The official client with an HTTP endpoint for channels and one for users. The line of input `{"subscribe": CHANNEL}`
+// subscribes to a channel, and `{"signin": true}` signs in. The client prints each notification as one JSON object a line:
+// `{"channel": .., "event": .., "data": ..}`, `{"user": ID, "event": .., "data": ..}`, `{"signedIn": ID}`,
+// `{"online": IDS}`, `{"offline": IDS}`, `{"error": ..}`. The program ends when its input ends.
 //
 // node observer.mjs --host 127.0.0.1 --port 6001 --key app-key --channel-endpoint URL --user-endpoint URL \
 //   --headers JSON --params JSON ..

@@ -1,7 +1,7 @@
-// Publishes with the official SDK what it reads on stdin, one JSON object a line: {"channel": .., "event": .., "data": ..},
-// or {"user": .., "event": .., "data": ..} for what is sent to a user.
-// Each event is awaited before the next one is sent, so the order of the lines is the order of the events, and each is
-// answered by the line `ok`. The first failure ends the program with its reason on stderr.
+// Publishes events with the official SDK. Each line of stdin has one event as a JSON object:
+// {"channel": .., "event": .., "data": ..}, or {"user": .., "event": .., "data": ..} for an event that is sent to a user.
+// The next event is sent after the last one was accepted, so the events keep the order of the lines. The line `ok` confirms
+// each event. The first failure ends the program, which prints the reason on stderr.
 //
 // node publish.mjs --host 127.0.0.1 --port 6001 --app-id app-id --key app-key --secret app-secret [--master-key BASE64]
 
@@ -22,13 +22,13 @@ async function main() {
   }
 }
 
-// soketi refuses with an `error` in the body of an answer whose status is 200, which the SDK takes for success.
+// soketi refuses an event by an answer with the status 200 and an `error` in its body. The SDK takes it for success.
 async function accepted(response) {
   const { error } = await response.json();
   if (error) throw new Error(`refused by the server: ${error}`);
 }
 
-// The SDK's error says "Unexpected status code 400" and keeps what the server answered, or why it did not, beside it.
+// The error of the SDK says "Unexpected status code 400". The answer of the server, or the failure, is in other fields.
 function reason(error) {
   const details = [error.body, error.error?.message].filter(Boolean);
   return [error.message, ...details].join(": ");

@@ -9,7 +9,7 @@ pub(crate) const CROWDED_FOLDERS: [(&str, &str); 4] = [
 ];
 
 /// Files of fewer than 60 lines that are a concept of their own.
-pub(crate) const SMALL_CONCEPTS: [(&str, &str); 13] = [
+pub(crate) const SMALL_CONCEPTS: [(&str, &str); 11] = [
     ("capi/client/users.rs", "functions of the signed-in user"),
     ("catch.rs", "panics of the program's code"),
     ("connection_state.rs", "the states of the connection"),
@@ -17,8 +17,6 @@ pub(crate) const SMALL_CONCEPTS: [(&str, &str); 13] = [
     ("event/sender.rs", "the public trait of senders"),
     ("io/dispatch/remaining.rs", "the rest of a budget for handlers"),
     ("io/guard/fork.rs", "the guard against forks"),
-    ("io/transport/byte_counters.rs", "counters of bytes"),
-    ("io/transport/readiness.rs", "a descriptor to wait on"),
     ("panic_hook.rs", "marks for the panic hook"),
     ("protocol/close_code.rs", "close codes"),
     ("random.rs", "the source of random numbers"),

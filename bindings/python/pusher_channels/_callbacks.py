@@ -256,10 +256,10 @@ def _on_log(number: int, level: int, target: bytes, message: bytes) -> None:
 # ---- Callbacks that authorise ----------------------------------------------------------------------------------------
 
 
-def _ask(what: str, ask: Callable[[], Any], tell: Callable[[Any], None]) -> None:
+def _call(what: str, function: Callable[[], Any], answer_with: Callable[[Any], None]) -> None:
     """Calls a function of the program, and passes its answer or its exception on. A coroutine does so when it ends."""
     try:
-        answer = ask()
+        answer = function()
     except CancelledError as error:
         answer = error
     except BaseException as error:
@@ -267,9 +267,9 @@ def _ask(what: str, ask: Callable[[], Any], tell: Callable[[Any], None]) -> None
         _log_raised(what, error, logging.WARNING)
         answer = error
     if isinstance(answer, Future):
-        answer.add_done_callback(lambda done: _ask(what, done.result, tell))
+        answer.add_done_callback(lambda done: _call(what, done.result, answer_with))
     else:
-        tell(answer)
+        answer_with(answer)
 
 
 def _settle(what: str, request: Any, answer: Any, grant: Callable[[Any], None]) -> None:
@@ -281,7 +281,7 @@ def _settle(what: str, request: Any, answer: Any, grant: Callable[[Any], None]) 
         try:
             grant(answer)
         except BaseException as error:
-            _logger.error("the answer of %s does not serve: %s", what, error)
+            _logger.error("the answer of %s is not valid: %s", what, error)
             _refuse(request, error)
     finally:
         lib.pusher_auth_request_free(request)
@@ -295,34 +295,35 @@ def _refuse(request: Any, error: BaseException) -> None:
     lib.pusher_auth_request_refuse(request, message, status if is_http else 0)
 
 
-def _question(request: Any) -> tuple[str | None, str | None]:
+def _request_of(request: Any) -> tuple[str | None, str | None]:
+    """Returns the channel, which the request of a user lacks, and the socket id."""
     channel = text_of(lib.pusher_auth_request_channel, request)
     return channel, text_of(lib.pusher_auth_request_socket_id, request)
 
 
-def _fields(who: str, answer: Any, *needed: str) -> Mapping[str, str]:
+def _fields(source: str, answer: Any, *needed: str) -> Mapping[str, str]:
     """Returns the answer if it is a mapping with the needed names. Raises an error with the reason otherwise."""
     if answer is None:
-        raise TypeError(f"{who} returned None")
+        raise TypeError(f"{source} returned None")
     texts = " and ".join(map(repr, needed))
     if not isinstance(answer, Mapping):
-        raise TypeError(f"{who} must return a mapping with {texts}, or JSON, not {type(answer).__name__}")
+        raise TypeError(f"{source} must return a mapping with {texts}, or JSON, not {type(answer).__name__}")
     for name in needed:
         if name not in answer:
-            raise ValueError(f"{who} returned a mapping without {name!r}")
+            raise ValueError(f"{source} returned a mapping without {name!r}")
     return answer
 
 
-def _grant(who: str, request: Any, answer: Any) -> None:
+def _grant(source: str, request: Any, answer: Any) -> None:
     def grant(answer: Any) -> None:
         if isinstance(answer, (str, bytes)):
             lib.pusher_auth_request_grant_json(request, *json_data(answer))
             return
-        fields = _fields(who, answer, "auth")
+        fields = _fields(source, answer, "auth")
         optional = fields.get("channel_data"), fields.get("shared_secret")
         lib.pusher_auth_request_grant(request, fields["auth"], *optional)
 
-    _settle(f"{who} for the channel {_question(request)[0]!r}", request, answer, grant)
+    _settle(f"{source} for the channel {_request_of(request)[0]!r}", request, answer, grant)
 
 
 def _grant_all(requests: Sequence[c_void_p], answers: Any) -> None:
@@ -335,48 +336,49 @@ def _grant_all(requests: Sequence[c_void_p], answers: Any) -> None:
             raise TypeError(f"the batch authorizer must return a list of answers, not {type(answers).__name__}")
         answers = list(answers)
         if len(answers) != len(requests):
-            raise ValueError(f"the batch authorizer returned {len(answers)} answers to {len(requests)} questions")
+            raise ValueError(f"the batch authorizer returned {len(answers)} answers to {len(requests)} requests")
     except BaseException as error:
         if error is not answers:
-            _logger.error("the answers of the batch authorizer do not serve: %s", error)
+            _logger.error("the answers of the batch authorizer are not valid: %s", error)
         answers = [error] * len(requests)
     for request, answer in zip(requests, answers):
         _grant("the batch authorizer", request, answer)
 
 
 def _grant_user(request: Any, answer: Any) -> None:
-    who = "the user authenticator"
+    source = "the user authenticator"
 
     def grant(answer: Any) -> None:
         if isinstance(answer, (str, bytes)):
             lib.pusher_auth_request_grant_json(request, *json_data(answer))
             return
-        fields = _fields(who, answer, "auth", "user_data")
+        fields = _fields(source, answer, "auth", "user_data")
         lib.pusher_auth_request_grant_user(request, fields["auth"], fields["user_data"])
 
-    _settle(who, request, answer, grant)
+    _settle(source, request, answer, grant)
 
 
 @_called_as(AuthorizeCallback)
 def _on_authorize(number: int, request: int) -> None:
-    question, who = _question(request), "the authorizer"
-    what = f"{who} for the channel {question[0]!r}"
-    _ask(what, lambda: callbacks[number](*question), lambda answer: _grant(who, request, answer))
+    channel, socket_id = _request_of(request)
+    source = "the authorizer"
+    what = f"{source} for the channel {channel!r}"
+    _call(what, lambda: callbacks[number](channel, socket_id), lambda answer: _grant(source, request, answer))
 
 
 @_called_as(BatchAuthorizeCallback)
 def _on_batch_authorize(number: int, array: Any, count: int) -> None:
     # The array is valid until this returns. Each request is answered and freed by itself.
-    requests = [c_void_p(array[index]) for index in range(count)]
-    questions = [_question(request) for request in requests]
-    what = f"the batch authorizer for the channels {[channel for channel, _ in questions]}"
-    _ask(what, lambda: callbacks[number](questions), lambda answers: _grant_all(requests, answers))
+    handles = [c_void_p(array[index]) for index in range(count)]
+    requests = [_request_of(handle) for handle in handles]
+    what = f"the batch authorizer for the channels {[channel for channel, _ in requests]}"
+    _call(what, lambda: callbacks[number](requests), lambda answers: _grant_all(handles, answers))
 
 
 @_called_as(AuthorizeCallback)
 def _on_authenticate_user(number: int, request: int) -> None:
-    socket_id = _question(request)[1]
-    _ask("the user authenticator", lambda: callbacks[number](socket_id), lambda answer: _grant_user(request, answer))
+    socket_id = _request_of(request)[1]
+    _call("the user authenticator", lambda: callbacks[number](socket_id), lambda answer: _grant_user(request, answer))
 
 
 @_called_as(PairsCallback)
@@ -425,7 +427,7 @@ def _on_dial(number: int, host: bytes, port: int, milliseconds: int, place: Any)
 CALLBACK_OPTIONS: dict[str, tuple[str, Any, Callable[[str, Any, str], Callable[..., Any]], str]] = {
     "authorizer": ("pusher_config_authorizer", _on_authorize, on_loop, "authorizer(channel, socket_id)"),
     "batch_authorizer": (
-        "pusher_config_batch_authorizer", _on_batch_authorize, on_loop, "batch_authorizer(questions)"
+        "pusher_config_batch_authorizer", _on_batch_authorize, on_loop, "batch_authorizer(requests)"
     ),
     "user_authenticator": (
         "pusher_config_user_authenticator", _on_authenticate_user, on_loop, "user_authenticator(socket_id)"

@@ -93,7 +93,7 @@ class Client(Queue):
 
     authorizer(channel, socket_id)  returns the answer of a backend: its JSON as str or bytes, or a mapping with "auth",
                                     and perhaps "channel_data" and "shared_secret"
-    batch_authorizer(questions)     gets a list of pairs of channel and socket id, and returns a list of such answers,
+    batch_authorizer(requests)      gets a list of pairs of channel and socket id, and returns a list of such answers,
                                     or of exceptions, in the same order
     user_authenticator(socket_id)   returns such JSON, or a mapping with "auth" and "user_data"
 

@@ -62,7 +62,7 @@ class Operation:
         self._run, self._end = run, end
         self._given_up, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
-        self._tell: Callable[[], None] = lambda: None
+        self._report: Callable[[], None] = lambda: None
         # A daemon thread, because at exit Python waits for all other threads before it closes the clients.
         self._thread = threading.Thread(target=self._work, name="pusher-call", daemon=True)
 
@@ -88,7 +88,7 @@ class Operation:
         """Reports the end of the call to an event loop. Cancelling abandons the call."""
         future: asyncio.Future[None] = loop.create_future()
 
-        def tell() -> None:
+        def report() -> None:
             error = self._taken_error()
             if future.done():
                 return
@@ -97,15 +97,15 @@ class Operation:
             else:
                 future.set_exception(error)
 
-        def tell_from_thread() -> None:
+        def report_from_thread() -> None:
             try:
-                loop.call_soon_threadsafe(tell)
+                loop.call_soon_threadsafe(report)
             except RuntimeError:
                 # The loop is closed, so the caller has stopped waiting.
                 pass
 
         future.add_done_callback(lambda done: self._give_up() if done.cancelled() else None)
-        self._tell = tell_from_thread
+        self._report = report_from_thread
         self._thread.start()
         return Completion(future)
 
@@ -115,7 +115,7 @@ class Operation:
         except BaseException as error:
             self._error = error
         self._ended.set()
-        self._tell()
+        self._report()
 
     def _taken_error(self) -> BaseException | None:
         """Returns the error and forgets it, because the error and this operation refer to each other."""

@@ -87,7 +87,7 @@ class Parameters(unittest.TestCase):
 
         for option, usage in {
             "authorizer": "authorizer(channel, socket_id)",
-            "batch_authorizer": "batch_authorizer(questions)",
+            "batch_authorizer": "batch_authorizer(requests)",
             "user_authenticator": "user_authenticator(socket_id)",
             "encrypted_data_decoder": "encrypted_data_decoder(data)",
             "dialer": "dialer(host, port, seconds)",

@@ -391,9 +391,9 @@ class Authorising(Asyncio):
         self.assertEqual(threads, {threading.get_ident()})
 
     async def test_a_coroutine_function_authorises_a_batch(self):
-        async def authorize(questions):
+        async def authorize(requests):
             await asyncio.sleep(0.01)
-            return [{"auth": signature(f"{socket_id}:{channel}")} for channel, socket_id in questions]
+            return [{"auth": signature(f"{socket_id}:{channel}")} for channel, socket_id in requests]
 
         async with client_with(batch_authorizer=authorize) as client:
             client.subscribe("private-orders")

@@ -186,15 +186,15 @@ with Client(url=sys.argv[1], manual_dispatch=True) as client:
                     client.wait_subscribed("private-orders", timeout=PATIENCE)
                 self.assertIsNone(caught.exception.status)
 
-    def test_a_batch_authorizer_answers_each_question_separately(self):
+    def test_a_batch_authorizer_answers_each_request_separately(self):
         batches = []
 
-        def authorize(questions):
-            batches.append([channel for channel, _ in questions])
+        def authorize(requests):
+            batches.append([channel for channel, _ in requests])
             return [
                 PermissionError("it stays shut") if channel == "private-safe"
                 else {"auth": signature(f"{socket_id}:{channel}")}
-                for channel, socket_id in questions
+                for channel, socket_id in requests
             ]
 
         with client_with(batch_authorizer=authorize) as client:
@@ -210,11 +210,11 @@ with Client(url=sys.argv[1], manual_dispatch=True) as client:
         self.assertCountEqual([channel for batch in batches for channel in batch], channels)
 
     def test_a_batch_authorizer_with_too_few_answers_refuses_all(self):
-        with client_with(batch_authorizer=lambda questions: []) as client:
+        with client_with(batch_authorizer=lambda requests: []) as client:
             client.subscribe("private-orders")
             with self.assertRaises(PusherError) as caught:
                 client.wait_subscribed("private-orders", timeout=PATIENCE)
-        self.assertIn("returned 0 answers to 1 questions", str(caught.exception))
+        self.assertIn("returned 0 answers to 1 requests", str(caught.exception))
 
     def test_a_decoder_decodes_decrypted_data(self):
         decoded, is_text = [], True

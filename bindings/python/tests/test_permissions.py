@@ -74,8 +74,8 @@ class Signing(unittest.TestCase):
 
     def test_the_server_accepts_signed_permissions(self):
         with client_with() as client:
-            question = {"socket_id": client.socket_id, "channel": "presence-kitchen"}
-            answer = sign_channel(KEY, SECRET, **question, channel_data={"user_id": "py"})
+            request = {"socket_id": client.socket_id, "channel": "presence-kitchen"}
+            answer = sign_channel(KEY, SECRET, **request, channel_data={"user_id": "py"})
             client.subscribe_with_auth_json("presence-kitchen", answer)
             orders = channel_answer("private-orders", client.socket_id).encode()
             client.subscribe_with_auth_json("private-orders", orders)
@@ -102,8 +102,8 @@ class Answers(unittest.TestCase):
                     self.assertEqual(client.user_id, "7")
 
     def test_a_batch_authorizer_may_return_json(self):
-        def authorize(questions):
-            answers = [channel_answer(*question) for question in questions]
+        def authorize(requests):
+            answers = [channel_answer(*request) for request in requests]
             return [answer.encode() if index % 2 else answer for index, answer in enumerate(answers)]
 
         with client_with(batch_authorizer=authorize) as client:
@@ -113,7 +113,7 @@ class Answers(unittest.TestCase):
 
     def test_a_batch_authorizer_returns_a_list(self):
         for answers in ("x", b"x", {"auth": "x"}):
-            with self.subTest(answers=answers), client_with(batch_authorizer=lambda questions: answers) as client:
+            with self.subTest(answers=answers), client_with(batch_authorizer=lambda requests: answers) as client:
                 client.subscribe("private-orders")
                 with self.assertRaisesRegex(PusherError, "must return a list of answers, not"):
                     client.wait_all_subscribed(PATIENCE)
@@ -129,8 +129,8 @@ class Answers(unittest.TestCase):
                     client.subscribe("private-orders")
                     with self.assertRaisesRegex(PusherError, reason):
                         client.wait_all_subscribed(PATIENCE)
-            self.assertIn(f"the authorizer for the channel 'private-orders' does not serve: {reason}", logged.output[0])
-        with client_with(batch_authorizer=lambda questions: None) as client:
+            self.assertIn(f"the authorizer for the channel 'private-orders' is not valid: {reason}", logged.output[0])
+        with client_with(batch_authorizer=lambda requests: None) as client:
             client.subscribe("private-orders")
             with self.assertRaisesRegex(PusherError, "the batch authorizer returned None"):
                 client.wait_all_subscribed(PATIENCE)

@@ -18,19 +18,19 @@ use crate::{
 
 /// The permission that the program's backend gave for its user, with the socket id of its connection.
 #[derive(Default)]
-pub(crate) struct Proof {
+pub(crate) struct GivenPermission {
     given: Mutex<Option<(String, UserAuth)>>,
 }
 
-impl Proof {
-    /// Lets the client sign in by a given permission, if the config has no other way.
-    pub fn for_want_of_others(config: crate::Config) -> (crate::Config, Option<Arc<Self>>) {
+impl GivenPermission {
+    /// Lets the client sign in by a given permission, unless the config has another way.
+    pub fn unless_configured(config: crate::Config) -> (crate::Config, Option<Arc<Self>>) {
         if internals::config::can_sign_in(&config) {
             return (config, None);
         }
-        let proof = Arc::new(Self::default());
-        let given = Arc::clone(&proof);
-        (config.user_authenticator(move |socket_id| given.take(socket_id)), Some(proof))
+        let permission = Arc::new(Self::default());
+        let given = Arc::clone(&permission);
+        (config.user_authenticator(move |socket_id| given.take(socket_id)), Some(permission))
     }
 
     pub fn give(&self, socket_id: String, auth: UserAuth) {
@@ -40,7 +40,8 @@ impl Proof {
     fn take(&self, socket_id: &str) -> Result<UserAuth, AuthError> {
         let fits = |given: &mut (String, UserAuth)| given.0 == socket_id;
         let given = self.given.lock().take_if(fits);
-        let none = || AuthError::new("there is no proof for this connection yet: call pusher_sign_in_with_auth again");
+        let none =
+            || AuthError::new("there is no permission for this connection yet: call pusher_sign_in_with_auth again");
         given.map(|(_, auth)| auth).ok_or_else(none)
     }
 }

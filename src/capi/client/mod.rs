@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use crate::{
     Pusher,
     capi::{
-        auth::{credentials::Shared, pending_requests::PendingRequests, permissions::Proof},
+        auth::{credentials::Shared, pending_requests::PendingRequests, permissions::GivenPermission},
         config::{Config, Parts},
         events::{numbers, queue::Queue},
         ffi::{
@@ -35,7 +35,7 @@ pub(crate) struct Client {
     /// The auth requests without a response.
     pending: Arc<PendingRequests>,
     /// The way to sign in if no other one is configured.
-    proof: Option<Arc<Proof>>,
+    given_permission: Option<Arc<GivenPermission>>,
     is_dispatched_by_hand: bool,
 }
 
@@ -48,12 +48,19 @@ impl Client {
         let (headers, params) = (callbacks.auth_headers(&pending), callbacks.auth_params(&pending));
         let config = credentials.apply(config, headers, params);
         let config = callbacks.apply(config, &pending);
-        let (config, proof) = Proof::for_want_of_others(config);
+        let (config, given_permission) = GivenPermission::unless_configured(config);
         let pusher = Pusher::new(config);
         internals::client::check(&pusher)?;
         let queue = draft.pull.then(|| Queue::new(pusher.receiver()));
         let is_dispatched_by_hand = draft.manual_dispatch;
-        Ok(Self { pusher: RwLock::new(Some(pusher)), queue, credentials, pending, proof, is_dispatched_by_hand })
+        Ok(Self {
+            pusher: RwLock::new(Some(pusher)),
+            queue,
+            credentials,
+            pending,
+            given_permission,
+            is_dispatched_by_hand,
+        })
     }
 
     /// The client that the functions work with. An error once another thread has freed it.
@@ -62,8 +69,8 @@ impl Client {
         self.pusher.read().clone().ok_or_else(freed)
     }
 
-    pub fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
+    pub fn given_permission(&self) -> Option<&GivenPermission> {
+        self.given_permission.as_deref()
     }
 
     /// Whether the client was freed. It waits for no lock: the thread that holds it frees the client, or does not exist

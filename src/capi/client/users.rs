@@ -19,16 +19,16 @@ use crate::{
 fn sign_in_with(client: &Client, auth: UserAuth) -> Result<(), Failure> {
     let pusher = client.pusher()?;
     let other = || Failure::value("the config has another way of signing in, which pusher_sign_in takes");
-    let proof = client.proof().ok_or_else(other)?;
+    let permission = client.given_permission().ok_or_else(other)?;
     let none = || internals::texts::not_connected(pusher.state());
-    proof.give(pusher.socket_id().ok_or_else(none)?, auth);
+    permission.give(pusher.socket_id().ok_or_else(none)?, auth);
     Ok(pusher.sign_in()?)
 }
 
 exports! {
     fn pusher_sign_in(client: Handle<Client>) {
         let pusher = client.pusher()?;
-        if client.proof().is_some() {
+        if client.given_permission().is_some() {
             return Err(internals::texts::no_way_to_sign_in().into());
         }
         Ok(pusher.sign_in()?)

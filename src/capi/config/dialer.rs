@@ -62,7 +62,8 @@ fn own(socket: isize) -> io::Result<TcpStream> {
     settle(owned.into())
 }
 
-/// As above.
+/// Takes over a socket, and makes it blocking, because the client's reader thread waits. A number that is no socket is
+/// refused, and is not closed.
 #[cfg(windows)]
 fn own(socket: isize) -> io::Result<TcpStream> {
     use std::os::windows::io::{BorrowedSocket, FromRawSocket, OwnedSocket, RawSocket};

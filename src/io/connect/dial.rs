@@ -26,9 +26,8 @@ use crate::{
         },
         transport::{
             Transport,
-            byte_counters::ByteCounters,
             cancel::CancelToken,
-            halves::{Halves, ReadHalf},
+            halves::{ByteCounters, Halves, ReadHalf},
             maybe_tls::{self, MaybeTlsStream},
             tls,
             websocket::WebSocket,
@@ -43,7 +42,7 @@ pub(crate) struct Dial<'a> {
     #[cfg_attr(not(feature = "native-tls"), allow(dead_code, reason = "only TLS reads it"))]
     pub connector: &'a tls::Connector,
     pub deadline: Instant,
-    /// The whole time of the attempt, for the error about the deadline.
+    /// The whole time of the attempt to connect, for the error about the deadline.
     pub timeout: Duration,
     pub cancel: &'a Arc<CancelToken>,
     pub byte_counters: &'a Arc<ByteCounters>,
@@ -65,8 +64,8 @@ pub(crate) struct Dialled {
     pub read_half: ReadHalf,
 }
 
-/// The limit for calls of the program's closures that run at the same time: one of the current attempt, the others of
-/// abandoned ones.
+/// The limit for calls of the program's closures that run at the same time: one of the current attempt to connect, the
+/// others of abandoned ones.
 const MAX_CALLS: usize = 4;
 
 /// Calls the closures that dial and that make URLs. Only a few calls run at a time, so that closures that never return do
@@ -81,8 +80,8 @@ impl DialerCalls {
         Self { running: Arc::default(), process }
     }
 
-    /// The address for one attempt. The program's closure makes it, if there is one.
-    pub fn endpoint_of_attempt<'a>(&self, plan: &'a Plan, cancel: &CancelToken) -> Result<Cow<'a, Endpoint>, Error> {
+    /// The address for one attempt to connect. The program's closure makes it, if there is one.
+    pub fn endpoint<'a>(&self, plan: &'a Plan, cancel: &CancelToken) -> Result<Cow<'a, Endpoint>, Error> {
         if !plan.has_url_closure() {
             return plan.endpoint();
         }

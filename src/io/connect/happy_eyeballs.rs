@@ -17,12 +17,12 @@ use crate::{
     sync::{ChannelPair, bounded, select_biased},
 };
 
-/// The delay between the attempts of two addresses (RFC 8305, section 5).
+/// The delay between the connect attempts to two addresses (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
 /// The reason why there is no connection.
 pub(crate) enum ConnectError {
-    /// The attempt was cancelled.
+    /// The attempt to connect was cancelled.
     Cancelled,
     TimedOut,
     Failed(io::Error),
@@ -62,8 +62,8 @@ pub(crate) fn resolve(
     }
 }
 
-/// Tries the addresses one after another. Each attempt begins 250 ms after the one before it, or at once when that one
-/// fails. The first connection wins, and `cancel` closes the others.
+/// Tries the addresses one after another. Each connect attempt to an address begins 250 ms after the one before it, or at
+/// once when that one fails. The first connection wins, and `cancel` closes the others.
 pub(crate) fn connect(
     addresses: Vec<SocketAddr>,
     cancel: &Arc<CancelToken>,
@@ -98,14 +98,14 @@ pub(crate) fn connect(
     }
 }
 
-/// The running attempts.
+/// The running connect attempts to addresses.
 struct Race<'a> {
     cancel: &'a Arc<CancelToken>,
     deadline: Instant,
     results: ChannelPair<Connected>,
 }
 
-/// The number of the attempt, and its result.
+/// The number of the connect attempt to an address, and its result.
 type Connected = (usize, io::Result<Socket>);
 
 impl Race<'_> {

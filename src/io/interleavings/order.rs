@@ -168,7 +168,7 @@ fn s11_an_answer_of_an_authorizer_does_not_overtake_disconnect() {
 
 #[test]
 fn s11_an_answer_serves_the_last_call_to_sign_in() {
-    explore("sign_in against the answer of an authenticator", 5_000, || {
+    explore("sign_in against the answer of an authorizer", 5_000, || {
         let sign = |_: &str| Ok(UserAuth::new("key:signature", r#"{"id":"7"}"#));
         let pusher = connected(config().user_authenticator(sign));
         pusher.sign_in().expect("it is configured");

@@ -219,7 +219,7 @@ fn c4_every_waiting_call_gets_its_outcome() {
         let snapshot = Arc::new(Snapshot::default());
         let waiting = [(), ()].map(|()| {
             let snapshot = Arc::clone(&snapshot);
-            let call = snapshot.issue_call_id();
+            let call = snapshot.issue_connect_id();
             (call, thread::spawn(move || snapshot.wait_for_outcome(call)))
         });
         let [first, second] = waiting;
@@ -232,7 +232,7 @@ fn c4_every_waiting_call_gets_its_outcome() {
 
 fn finish(snapshot: &Snapshot, call: ConnectId, outcome: Result<(), Arc<Error>>) {
     let update =
-        SnapshotUpdate { accepted_call: Some(call), outcomes: vec![(call, outcome)], ..SnapshotUpdate::default() };
+        SnapshotUpdate { accepted_connect: Some(call), outcomes: vec![(call, outcome)], ..SnapshotUpdate::default() };
     deliver_update(snapshot, &update);
 }
 

@@ -29,13 +29,13 @@ struct SnapshotState {
     applied: u64,
     delivered: u64,
     state: ConnectionState,
-    /// The error of the last attempt.
+    /// The error of the last attempt to connect.
     cause: Option<Arc<Error>>,
     socket_id: Option<Arc<str>>,
     /// The last call to connect, and the last one that the session has accepted. While they differ, the connection
     /// state is older than the last call.
-    last_call: ConnectId,
-    accepted_call: ConnectId,
+    last_connect: ConnectId,
+    accepted_connect: ConnectId,
     /// The results for waiting calls.
     outcomes: HashMap<ConnectId, Result<(), Arc<Error>>>,
     /// The last outcome of each subscription, for calls that wait for it.
@@ -63,7 +63,7 @@ impl Snapshot {
             return false;
         }
         current.applied += 1;
-        current.accepted_call = update.accepted_call.unwrap_or(current.accepted_call);
+        current.accepted_connect = update.accepted_connect.unwrap_or(current.accepted_connect);
         current.outcomes.extend(update.outcomes.iter().cloned());
         if let Some(state) = update.state {
             current.state = state;
@@ -125,19 +125,19 @@ impl Snapshot {
     }
 
     /// Issues the id of another call to connect. The caller posts the call under the same lock.
-    pub fn issue_call_id(&self) -> ConnectId {
+    pub fn issue_connect_id(&self) -> ConnectId {
         let mut current = self.current.lock();
-        current.last_call = current.last_call.next();
-        current.last_call
+        current.last_connect = current.last_connect.next();
+        current.last_connect
     }
 
     /// Whether the session has not yet accepted the last call to connect.
     pub fn is_about_to_connect(&self) -> bool {
         let current = self.current.lock();
-        current.accepted_call < current.last_call
+        current.accepted_connect < current.last_connect
     }
 
-    /// Waits for the result of the attempt that this call has started.
+    /// Waits for the result of the attempt to connect that this call has started.
     pub fn wait_for_outcome(&self, call: ConnectId) -> Result<(), Error> {
         let mut current = self.current.lock();
         loop {
@@ -258,8 +258,8 @@ impl Snapshot {
     }
 
     /// Issues the id of another call to sign in. Of the posted calls, the one with the highest id counts.
-    pub fn issue_sign_in(&self) -> SignInId {
-        self.current.lock().user.issue_call_id()
+    pub fn issue_sign_in_id(&self) -> SignInId {
+        self.current.lock().user.issue_sign_in_id()
     }
 
     /// The id of the signed-in user.
@@ -311,7 +311,7 @@ impl SnapshotState {
     /// The reason why waiting is pointless, if there is one.
     fn unreachable_reason(&self) -> Option<Error> {
         match self.state {
-            _ if self.accepted_call < self.last_call => None,
+            _ if self.accepted_connect < self.last_connect => None,
             ConnectionState::Disconnected | ConnectionState::Disconnecting => Some(Error::Disconnected),
             ConnectionState::Failed => Some(self.cause.as_deref().cloned().unwrap_or(Error::Disconnected)),
             _ => None,

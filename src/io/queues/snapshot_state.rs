@@ -60,8 +60,8 @@ impl Channels {
 /// The state of the sign-in.
 #[derive(Default)]
 pub(crate) struct UserState {
-    /// The last call, and the call that `outcome` answers.
-    last_call: SignInId,
+    /// The last call to sign in, and the call that `outcome` answers.
+    last_sign_in: SignInId,
     answered: SignInId,
     outcome: UserOutcome,
 }
@@ -74,9 +74,9 @@ impl UserState {
         }
     }
 
-    pub fn issue_call_id(&mut self) -> SignInId {
-        self.last_call = self.last_call.next();
-        self.last_call
+    pub fn issue_sign_in_id(&mut self) -> SignInId {
+        self.last_sign_in = self.last_sign_in.next();
+        self.last_sign_in
     }
 
     /// The outcome of the last call. The outcome of an older call does not count.
@@ -84,7 +84,7 @@ impl UserState {
         match &self.outcome {
             // Another call does not change that the user is signed in.
             UserOutcome::In(_) => &self.outcome,
-            _ if self.answered < self.last_call => &UserOutcome::Pending,
+            _ if self.answered < self.last_sign_in => &UserOutcome::Pending,
             outcome => outcome,
         }
     }

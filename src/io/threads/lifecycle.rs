@@ -61,7 +61,7 @@ impl Core {
         }
         self.connection.activate();
         // Under the lock, so that the ids are in the order of the calls.
-        let call = self.fan_out.snapshot.issue_call_id();
+        let call = self.fan_out.snapshot.issue_connect_id();
         self.post_call(input(self.connection.stamp(), call));
         Ok(call)
     }

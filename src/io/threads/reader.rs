@@ -60,7 +60,7 @@ impl ReaderTask {
 
     fn dial_and_read(&self) {
         let core = &self.core;
-        let endpoint = match core.dialer_calls.endpoint_of_attempt(&self.plan, &self.cancel) {
+        let endpoint = match core.dialer_calls.endpoint(&self.plan, &self.cancel) {
             Ok(endpoint) => endpoint,
             Err(error) => return self.report(FromSocket::DialFailed(error)),
         };

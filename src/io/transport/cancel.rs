@@ -15,7 +15,7 @@ pub(crate) struct CancelToken {
 struct Watched {
     /// Dropping it makes the signal ready for every receiver. `None` once the token is set.
     pending: Option<Sender<()>>,
-    /// The streams that are being connected, by the number of their attempt. Later only the stream in use.
+    /// The streams that are being connected, by the number of their connect attempt. Later only the stream in use.
     streams: Vec<(usize, CloseHandle)>,
     /// One of them is in use, so that no other may be connected.
     has_winner: bool,
@@ -57,7 +57,7 @@ impl CancelToken {
         true
     }
 
-    /// The stream of this attempt is in use. Closes the streams of all other attempts.
+    /// The stream of this connect attempt is in use. Closes the streams of all others.
     pub fn keep_only(&self, winner: usize) {
         let others: Vec<_> = {
             let mut state = self.state.lock();

@@ -12,12 +12,15 @@ use std::{
 
 use crossbeam_channel::SendTimeoutError;
 
-use super::byte_counters::ByteCounters;
 use crate::{
     Error,
     config::StreamParts,
     io::guard::{user_code, worker::Worker},
-    sync::{Mutex, Receiver, Sender, bounded},
+    sync::{
+        Mutex, Receiver, Sender,
+        atomic::{AtomicU64, Ordering},
+        bounded,
+    },
 };
 
 /// The size of the blocks for the writing thread, and the number of blocks that may wait: 256 KiB, like the buffer of a
@@ -240,6 +243,31 @@ impl CloseHandle {
 
     pub fn close(&self) {
         (self.0)();
+    }
+}
+
+/// Counts the bytes at the socket, with those that TLS and WebSocket add.
+#[derive(Debug, Default)]
+pub(crate) struct ByteCounters {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl ByteCounters {
+    pub fn received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn total_received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    pub fn total_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 }
 

@@ -1,11 +1,8 @@
 //! The byte stream under TLS and WebSocket. No thread waits on it for the network while it holds the driver's lock.
 
-pub(crate) mod byte_counters;
 pub(crate) mod cancel;
 pub(crate) mod halves;
 pub(crate) mod maybe_tls;
-#[cfg(unix)]
-pub(crate) mod readiness;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 

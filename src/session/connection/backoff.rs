@@ -1,4 +1,4 @@
-//! The delay before the next attempt, and the limit of attempts (R1, R2).
+//! The delay before the next attempt to connect, and the limit of these attempts (R1, R2).
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const AT_ONCE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 pub(crate) struct Backoff {
     policy: ReconnectPolicy,
-    /// Failed attempts in a row. A connection that was not stable counts as one.
+    /// Failed attempts to connect in a row. A connection that was not stable counts as one.
     failures: u32,
     /// Delays in a row.
     delays: u32,
@@ -29,7 +29,7 @@ pub(crate) enum Next {
     After(Duration),
     /// The policy allows no reconnect.
     Never,
-    /// All attempts that the policy allows have failed.
+    /// All attempts to connect that the policy allows have failed.
     UsedUp,
 }
 
@@ -38,18 +38,18 @@ impl Backoff {
         Self { policy, failures: 0, delays: 0, last_immediate: None, random: SplitMix64(seed) }
     }
 
-    /// A connection was stable, or the program connects again: the next attempt counts as the first.
+    /// A connection was stable, or the program connects again: the next attempt to connect counts as the first.
     pub fn reset(&mut self) {
         self.failures = 0;
         self.delays = 0;
     }
 
-    /// The number of the current attempt, or of the next one.
+    /// The number of the current attempt to connect, or of the next one.
     pub fn attempt(&self) -> u32 {
         self.failures.saturating_add(1)
     }
 
-    /// An attempt failed, or a connection ended before it was stable.
+    /// An attempt to connect failed, or a connection ended before it was stable.
     pub fn failed(&mut self) {
         self.failures = self.failures.saturating_add(1);
     }

@@ -1,4 +1,4 @@
-//! The state of the connection: its phase, the delays between attempts, and the detection of a dead peer.
+//! The state of the connection: its phase, the delays between attempts to connect, and the detection of a dead peer.
 
 pub(crate) mod backoff;
 pub(crate) mod liveness;

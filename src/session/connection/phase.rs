@@ -16,13 +16,13 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 const EXPLAINS_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) enum Phase {
-    /// The client has no connection, and makes no attempt.
+    /// The client has no connection, and makes no attempt to connect.
     Idle,
-    /// An attempt is in progress, from the resolution of the name to the first message.
+    /// An attempt to connect is in progress, from the resolution of the name to the first message.
     Connecting(Attempt),
     /// The server has confirmed the connection.
     Connected(Online),
-    /// The client waits before the next attempt.
+    /// The client waits before the next attempt to connect.
     Waiting { until: Instant },
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct RememberedError {
     pub at: Instant,
 }
 
-/// The effect of a failed first attempt.
+/// The effect of a failed first attempt to connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Persistence {
     /// The client stops, and `connect` returns the error.
@@ -63,7 +63,7 @@ pub(crate) struct Outage {
     due_at: Instant,
     /// Whether the state `Unavailable` has been reported in this outage.
     pub is_reported: bool,
-    /// The error of the last attempt.
+    /// The error of the last attempt to connect.
     pub cause: Option<Arc<Error>>,
 }
 

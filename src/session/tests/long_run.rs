@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{
     encrypted::{permission, sealed},
     presence::list,
-    users::{CONFIRMED, proof},
+    users::{CONFIRMED, user_permission},
     *,
 };
 use crate::testability::figures;
@@ -177,7 +177,7 @@ impl Day {
     fn answer(&mut self, requests: Vec<PendingAuth>) {
         for request in requests {
             let answer = match request.subject.channel() {
-                None => user_answer(request, proof()),
+                None => user_answer(request, user_permission()),
                 Some(ENCRYPTED) => channel_answer(request, permission(self.key)),
                 Some(LOBBY) => channel_answer(request, presence("1")),
                 Some(REFUSED) => channel_answer(request, Err(refused())),

@@ -210,7 +210,7 @@ impl Scenario {
         self.input(Input::Answered(channel_answer(request, auth)))
     }
 
-    /// The request for a proof that the session waits for, or would wait for.
+    /// The request for the permission of the user that the session waits for, or would wait for.
     fn request_of_user(&self) -> PendingAuth {
         PendingAuth {
             generation: self.session.generation,
@@ -276,7 +276,7 @@ fn channel_answer(pending: PendingAuth, auth: Result<ChannelAuth, Error>) -> Aut
     }
 }
 
-/// The answer of an authenticator.
+/// The answer of an authorizer of users.
 fn user_answer(pending: PendingAuth, auth: Result<UserAuth, Error>) -> AuthAnswer {
     match auth {
         Ok(auth) => pending.answered(AuthOutcome::user(auth)),

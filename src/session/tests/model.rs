@@ -208,7 +208,7 @@ impl Model {
         (!self.requests.is_empty()).then(|| self.requests.remove(0))
     }
 
-    /// Of a request that was taken back meanwhile, nothing is left to be removed.
+    /// Nothing is left to be removed of a request that was taken back meanwhile.
     fn remove(&mut self, channel: &str, number: u64) {
         if let Some(requests) = self.subscribed.get_mut(channel) {
             requests.retain(|request| *request != number);

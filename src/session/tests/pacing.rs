@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     client_events::{in_private_room, triggers},
     refusals::error,
-    users::{CONFIRMED, SIGN_IN, proof},
+    users::{CONFIRMED, SIGN_IN, user_permission},
     *,
 };
 
@@ -252,7 +252,7 @@ fn a8_events_for_the_user_arrive_while_the_users_channel_is_held_back() {
     for (id, name) in [(20, "a"), (21, "b")] {
         s.wants(id, name);
     }
-    s.sign_in().prove(proof()).receive(&error(4301)).receive(&error(4301)).receive(CONFIRMED);
+    s.sign_in().permit_user(user_permission()).receive(&error(4301)).receive(&error(4301)).receive(CONFIRMED);
     assert!(!s.sent().contains(&&*subscribe("#server-to-user-7")), "its turn has not come");
     s.receive(&event("#server-to-user-7", "x"));
     assert_eq!(s.events(), [("e", "x")]);
@@ -468,7 +468,7 @@ fn s10_a_sign_in_that_a_limit_refuses_is_sent_again_before_the_subscriptions() {
     for refusals in [1, 2, 5] {
         let mut s = Scenario::new();
         s.wants(20, "a");
-        s.sign_in().connect_background().establish().prove(proof());
+        s.sign_in().connect_background().establish().permit_user(user_permission());
         for pause in 1..=refusals {
             assert_eq!(s.sent(), [SIGN_IN]);
             s.receive(&error(4301));
@@ -480,14 +480,14 @@ fn s10_a_sign_in_that_a_limit_refuses_is_sent_again_before_the_subscriptions() {
         s.receive(CONFIRMED);
         assert_eq!((s.sent()[0], s.signed_in_as()), (SIGN_IN, vec!["7"]));
         assert!(s.sent().contains(&&*subscribe("a")));
-        assert!(s.user_requests() <= 1, "the proof is still good");
+        assert!(s.user_requests() <= 1, "the permission is still good");
     }
 }
 
 #[test]
 fn s10_a_limit_that_refuses_a_sign_in_is_reported_once() {
     let mut s = Scenario::connected();
-    s.sign_in().prove(proof()).receive(&error(4301));
+    s.sign_in().permit_user(user_permission()).receive(&error(4301));
     assert!(matches!(s.errors()[..], [Error::Server { code: Some(4301), .. }]));
     for pause in 1..=5 {
         s.pass(pause * SECOND).receive(&error(4301));
@@ -506,7 +506,7 @@ fn s10_a_sign_in_waits_for_its_turn_and_its_time_stands_still() {
     }
     s.receive(&error(4301));
     s.forget();
-    s.sign_in().prove(proof()).pass(5 * SECOND);
+    s.sign_in().permit_user(user_permission()).pass(5 * SECOND);
     assert!(s.sent().is_empty(), "the window is used up");
     s.pass(SECOND);
     assert_eq!(s.sent(), [subscribe("a")], "one that was refused does not take the turns of the subscriptions");
@@ -521,7 +521,7 @@ fn s10_a_sign_in_waits_for_its_turn_and_its_time_stands_still() {
 #[test]
 fn s10_a_confirmed_sign_in_wins_over_its_repeat() {
     let mut s = Scenario::connected();
-    s.sign_in().prove(proof()).receive(&error(4301)).receive(CONFIRMED);
+    s.sign_in().permit_user(user_permission()).receive(&error(4301)).receive(CONFIRMED);
     assert_eq!(s.signed_in_as(), ["7"]);
     s.forget();
     s.pass(60 * SECOND);
@@ -531,9 +531,9 @@ fn s10_a_confirmed_sign_in_wins_over_its_repeat() {
 #[test]
 fn s10_a_sign_in_that_waits_for_its_turn_begins_anew_on_the_next_connection() {
     let mut s = Scenario::connected();
-    s.sign_in().prove(proof()).receive(&error(4301)).lose().reconnect();
+    s.sign_in().permit_user(user_permission()).receive(&error(4301)).lose().reconnect();
     s.forget();
-    s.prove(proof());
+    s.permit_user(user_permission());
     assert_eq!(s.sent(), [SIGN_IN]);
     s.receive(CONFIRMED);
     assert_eq!(s.signed_in_as(), ["7"]);
@@ -543,7 +543,7 @@ fn s10_a_sign_in_that_waits_for_its_turn_begins_anew_on_the_next_connection() {
 fn s10_subscriptions_go_on_although_a_server_refuses_the_sign_in_for_ever() {
     let mut s = Scenario::new();
     s.wants(20, "a");
-    s.sign_in().connect_background().establish().prove(proof());
+    s.sign_in().connect_background().establish().permit_user(user_permission());
     for _ in 0..12 {
         s.receive(&error(4301));
         s.forget();
@@ -567,7 +567,7 @@ fn s10_subscriptions_go_on_although_a_server_refuses_the_sign_in_for_ever() {
 #[test]
 fn s10_a_presence_channel_that_waits_for_a_refused_sign_in_is_not_lost() {
     let mut s = Scenario::connected();
-    s.sign_in().prove(proof());
+    s.sign_in().permit_user(user_permission());
     s.wants(20, "presence-x");
     s.answer("presence-x", private());
     for pause in 1..=8 {
@@ -599,7 +599,7 @@ fn d3_channels_that_come_and_go_while_a_sign_in_holds_subscriptions_back_are_for
         s.input(Input::IntentChanges(vec![change_of(&room)]));
     }
     assert!(s.session.subscriptions.queued() < 200);
-    s.prove(proof()).receive(CONFIRMED);
+    s.permit_user(user_permission()).receive(CONFIRMED);
     assert_eq!(s.sent().iter().filter(|sent| **sent == subscribe("room")).count(), 1, "R8: once");
 }
 
@@ -615,7 +615,7 @@ fn s10_no_deadline_stays_in_the_past_while_nothing_can_be_written() {
         if !holds {
             s.sign_in();
         }
-        s.prove(proof()).receive(&error(4301));
+        s.permit_user(user_permission()).receive(&error(4301));
         let generation = s.session.generation;
         s.session.handle(Input::Socket(generation, FromSocket::WriteBlocked { progress: false }), s.now);
         for _ in 0..5 {
@@ -646,11 +646,11 @@ fn s6_a_confirmation_wins_over_a_guess_also_after_another_try() {
 #[test]
 fn a8_a_confirmed_sign_in_wins_over_a_guess_also_after_another_try() {
     let mut s = Scenario::connected();
-    s.sign_in().prove(proof()).receive(&error(4009));
+    s.sign_in().permit_user(user_permission()).receive(&error(4009));
     s.sign_in().receive(CONFIRMED);
     assert_eq!(s.signed_in_as(), ["7"]);
     s.forget();
-    s.prove(proof());
+    s.permit_user(user_permission());
     assert!(!s.sent().contains(&SIGN_IN));
 }
 

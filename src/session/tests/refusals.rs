@@ -2,7 +2,7 @@
 
 use super::{
     client_events::{in_private_room, triggers},
-    users::{CONFIRMED, proof},
+    users::{CONFIRMED, user_permission},
     *,
 };
 
@@ -268,7 +268,7 @@ fn t2_an_error_that_names_the_channel_is_reported_with_it() {
 fn a8_an_error_goes_to_the_sign_in_by_the_same_proofs() {
     let signing_in = || {
         let mut s = Scenario::connected();
-        s.sign_in().prove(proof());
+        s.sign_in().permit_user(user_permission());
         s.forget();
         s
     };
@@ -296,7 +296,7 @@ fn a8_an_error_goes_to_the_sign_in_by_the_same_proofs() {
 #[test]
 fn a8_a_confirmation_wins_over_a_guess() {
     let mut s = Scenario::connected();
-    s.sign_in().prove(proof()).receive(&error(4009)).receive(CONFIRMED);
+    s.sign_in().permit_user(user_permission()).receive(&error(4009)).receive(CONFIRMED);
     assert_eq!(s.signed_in_as(), ["7"]);
     assert!(s.sent().contains(&&*subscribe("#server-to-user-7")));
 }
@@ -304,7 +304,7 @@ fn a8_a_confirmation_wins_over_a_guess() {
 #[test]
 fn s6_the_users_own_channel_takes_no_error() {
     let mut s = Scenario::connected();
-    s.sign_in().prove(proof()).receive(CONFIRMED);
+    s.sign_in().permit_user(user_permission()).receive(CONFIRMED);
     s.forget();
     s.receive(&error(4009)).receive(&event("#server-to-user-7", "x"));
     assert_eq!(reports(&s), ["server Some(4009)"]);

@@ -1,4 +1,4 @@
-//! The connection: from a call to connect, over attempts and losses, to the idle state.
+//! The connection: from a call to connect, over attempts to connect and losses, to the idle state.
 
 use std::{
     sync::Arc,
@@ -24,9 +24,9 @@ use crate::{
 const UNCONFIRMED: &str = "the connection was never confirmed; check the app key";
 
 impl Session {
-    /// The caller waits for the result of this attempt, or of the one that is in progress.
+    /// The caller waits for the result of this attempt to connect, or of the one that is in progress.
     pub fn connect_once(&mut self, intent: Stamp, call: ConnectId, now: Instant) {
-        self.update.accepted_call = Some(call);
+        self.update.accepted_connect = Some(call);
         self.waiting.push(call);
         match self.phase {
             Phase::Idle => self.begin(intent, Persistence::Once, now),
@@ -38,7 +38,7 @@ impl Session {
     }
 
     pub fn connect_for_good(&mut self, intent: Stamp, call: ConnectId, now: Instant) {
-        self.update.accepted_call = Some(call);
+        self.update.accepted_connect = Some(call);
         self.persistence = Persistence::ForGood;
         if self.is_idle() {
             self.begin(intent, Persistence::ForGood, now);
@@ -57,7 +57,7 @@ impl Session {
         self.dial(now);
     }
 
-    /// Reports the result of the attempt to the waiting calls.
+    /// Reports the result of the attempt to connect to the waiting calls.
     pub fn report_outcome(&mut self, outcome: &Result<(), Arc<Error>>) {
         let outcomes = self.waiting.drain(..).map(|call| (call, outcome.clone()));
         self.update.outcomes.extend(outcomes);
@@ -100,7 +100,8 @@ impl Session {
         self.report_unavailable(now);
     }
 
-    /// Reports an outage once it is long enough. From then on `back_off` reports it after each attempt.
+    /// Reports an outage once it is long enough. From then on `back_off` reports it after each attempt to
+    /// connect.
     fn report_unavailable(&mut self, now: Instant) {
         let Some(outage) = self.outage.as_mut().filter(|outage| outage.is_due(now)) else { return };
         outage.is_reported = true;
@@ -127,7 +128,7 @@ impl Session {
         self.change_state(ConnectionState::Connecting, None, None);
     }
 
-    /// Closes the socket of the current attempt, if there is one.
+    /// Closes the socket of the current attempt to connect, if there is one.
     fn close_socket(&mut self, code: Option<u16>) {
         self.to_dial = false;
         if let Some(generation) = self.phase.generation() {
@@ -142,7 +143,7 @@ impl Session {
     fn end_connection(&mut self, now: Instant) {
         self.subscriptions.end_connection(&mut self.batch, now);
         self.client_events.end_connection(&mut self.batch);
-        self.to_authenticate = None;
+        self.to_authorize_user = None;
         self.end_sign_in();
     }
 
@@ -152,7 +153,7 @@ impl Session {
         self.apply_attributions(now);
     }
 
-    /// The attempt failed, or the connection ended.
+    /// The attempt to connect failed, or the connection ended.
     pub fn fail_connection(&mut self, error: Error, now: Instant) {
         self.report_large_client_event(&error, now);
         self.report_held_errors(now);
@@ -207,7 +208,8 @@ impl Session {
         error
     }
 
-    /// Records the end of a connection for the snapshot. An attempt that failed without a code was never a connection.
+    /// Records the end of a connection for the snapshot. An attempt to connect that failed without
+    /// a code was never a connection.
     fn record_last_close(&mut self, error: &Error) {
         if self.is_connected() || matches!(error, Error::ConnectionClosed { .. }) {
             self.update.last_close = Some(LastClose::by(error));
@@ -223,7 +225,7 @@ impl Session {
             return self.dial_again(now);
         }
         self.report_outcome(&Err(Arc::clone(&cause)));
-        // R2: TLS is tried once. If the peer does not speak TLS, another attempt would fail as well.
+        // R2: TLS is tried once. If the peer does not speak TLS, another attempt to connect would fail as well.
         let no_tls = self.insists_on_tls && matches!(*cause, Error::Tls { problem: TlsProblem::NotTls, .. });
         if matches!(advice, Advice::GiveUp | Advice::UseTls) || no_tls || matches!(*cause, Error::Config { .. }) {
             return self.become_idle(ConnectionState::Failed, Some(cause));

@@ -20,7 +20,7 @@ impl Session {
     pub fn sign_in(&mut self, call: SignInId, now: Instant) {
         let begins = self.sign_in.begin(call, self.is_connected(), now);
         if begins {
-            self.request_authentication();
+            self.request_user_permission();
         }
         let outcome = match self.sign_in.user() {
             Some(id) => UserOutcome::In(id.clone()),
@@ -39,7 +39,7 @@ impl Session {
     pub fn begin_sign_in(&mut self, now: Instant) {
         if self.sign_in.begin_connection(now) {
             self.publish_user(UserOutcome::Pending);
-            self.request_authentication();
+            self.request_user_permission();
         }
     }
 
@@ -60,10 +60,10 @@ impl Session {
         Some(text)
     }
 
-    fn request_authentication(&mut self) {
+    fn request_user_permission(&mut self) {
         let subject = AuthSubject::User { socket_id: Arc::clone(&self.socket_id) };
         let attempt = self.sign_in.attempt();
-        self.to_authenticate = Some(PendingAuth { generation: self.generation, attempt, subject });
+        self.to_authorize_user = Some(PendingAuth { generation: self.generation, attempt, subject });
     }
 
     fn publish_user(&mut self, outcome: UserOutcome) {
@@ -81,8 +81,8 @@ impl Session {
                 let user = User::from(&self.sign_in);
                 self.subscriptions.answered(&channel, attempt, auth, user, &mut self.batch, now);
             }
-            AuthOutcome::User(proof) => {
-                if let Some(Err(error)) = self.sign_in.answered(attempt, proof) {
+            AuthOutcome::User(permission) => {
+                if let Some(Err(error)) = self.sign_in.answered(attempt, permission) {
                     self.sign_in_failed(error, now);
                 }
             }

@@ -44,7 +44,7 @@ fn check_channel(body: &[u8], channel: &str) {
 fn check_user(body: &[u8]) {
     let read = auth_response::user_from(body);
     let (auth, id) = match read.and_then(|auth| auth_response::user_of(&auth).map(|id| (auth, id))) {
-        Ok(proof) => proof,
+        Ok(permission) => permission,
         Err(reason) => return check_reason(&reason),
     };
     let answer = fields(body);

@@ -1,4 +1,4 @@
-/* A receiver is freed while a thread waits on it, and the client goes on as if it had never been. */
+/* A receiver is freed while a thread waits on it. The client then works as without the receiver. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -41,7 +41,7 @@ int main(int count, char **arguments) {
     OK(pusher_client_new(config, &client));
     pusher_config_free(config);
     OK(pusher_receiver_options_new(&options));
-    /* Were the queue still there, one notification would fill it, and the client wait for room. */
+    /* One notification fills this queue. If the client kept the queue, it would wait for room in it for ever. */
     OK(pusher_receiver_options_set(options, "overflow", "block"));
     OK(pusher_receiver_options_set_int(options, "capacity", 1));
     OK(pusher_receiver_options_set(options, "only", "event"));

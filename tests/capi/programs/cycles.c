@@ -1,4 +1,4 @@
-/* Creates a client, connects, subscribes, receives an event, and frees everything; many times over. */
+/* Creates a client, connects, subscribes, receives an event, and frees everything. Repeats this many times. */
 #include <dirent.h>
 #include <malloc.h>
 
@@ -13,7 +13,7 @@ static int entries(const char *path) {
     return count;
 }
 
-/* How many cycles it takes until everything that is made once has been made. */
+/* The number of cycles after which all memory that is allocated only once is allocated. */
 enum { BEGINNING = 100 };
 
 /* The allowed difference of the memory in use between two cycles, because some threads may not have ended yet. */
@@ -26,7 +26,7 @@ static void cycle(char **arguments) {
     OK(pusher_client_new(config, &client));
     pusher_config_free(config);
     OK(pusher_connect(client));
-    /* The channel keeps its last event, and there was one. */
+    /* A cache channel sends its last event to each new subscriber. */
     OK(pusher_subscribe(client, "cache-news"));
     pusher_notification *event = next_of(client, PUSHER_KIND_EVENT);
     OK(pusher_notification_data(event, &data, NULL));
@@ -43,7 +43,7 @@ int main(int count, char **arguments) {
     while (done++ < BEGINNING) cycle(arguments);
     int descriptors = entries("/proc/self/fd");
     int threads = entries("/proc/self/task");
-    /* Memory that the library still knows is not lost for valgrind, and shows here. */
+    /* Memory that the library still points to is no leak for valgrind. This comparison finds it. */
     size_t memory = mallinfo2().uordblks;
     while (done++ <= cycles) cycle(arguments);
     CHECK(mallinfo2().uordblks < memory + SLACK);

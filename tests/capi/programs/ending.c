@@ -1,4 +1,4 @@
-/* Clients are freed while a thread of theirs is held up, and inside of a callback that waits for another thread. */
+/* Frees clients while one of their threads is blocked, and inside a callback that waits for another thread. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -25,7 +25,7 @@ struct held {
     atomic_int is_held, is_released, is_freed, dialled_late, destroyed;
 };
 
-/* The first call comes from the heartbeat. The last one, at the end, comes from the thread that frees. */
+/* The heartbeat makes the first call. The thread that frees the client makes the last call. */
 static void hold(void *user_data) {
     struct held *held = user_data;
     if (!atomic_exchange(&held->is_held, 1)) wait_until(&held->is_released, 1);
@@ -42,7 +42,7 @@ static void destroy(void *user_data) {
     atomic_fetch_add(&((struct held *)user_data)->destroyed, 1);
 }
 
-/* Holds the heartbeat up, before it has begun to connect, and returns how long it took to free the client. */
+/* Blocks the heartbeat before it begins to connect. Returns the time that freeing the client took. */
 static long free_while_held(char **arguments) {
     struct held held = {0};
     pusher_client *client;
@@ -88,7 +88,7 @@ static void *wait_for_the_end(void *argument) {
     return NULL;
 }
 
-/* The thread ends when the client does, although pusher_dispatch has not returned yet. */
+/* The thread ends when the client is freed, although pusher_dispatch has not returned yet. */
 static void free_and_join(void *user_data, const pusher_notification *notification) {
     struct joined *joined = user_data;
     (void)notification;
@@ -98,7 +98,7 @@ static void free_and_join(void *user_data, const pusher_notification *notificati
     CHECK(pthread_join(joined->thread, NULL) == 0);
 }
 
-static void free_inside_of_dispatch(char **arguments) {
+static void free_inside_dispatch(char **arguments) {
     struct joined joined = {0};
     pusher_config *config = config_of(arguments);
     OK(pusher_config_set_bool(config, "manual_dispatch", 1));
@@ -118,13 +118,13 @@ static void free_inside_of_dispatch(char **arguments) {
 
 int main(int count, char **arguments) {
     CHECK(count == FURTHER);
-    free_inside_of_dispatch(arguments);
+    free_inside_dispatch(arguments);
     long fastest = free_while_held(arguments);
     for (int round = 1; round < 5; round++) {
         long took = free_while_held(arguments);
         if (took < fastest) fastest = took;
     }
-    /* A loaded machine may make some of them slow, but not all. */
+    /* On a loaded machine some rounds may be slow, but not all. */
     CHECK(fastest < 250);
     return 0;
 }

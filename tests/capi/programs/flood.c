@@ -1,7 +1,7 @@
 /*
  * Frees clients while events arrive at full speed, in one of these ways: `elsewhere`, by the main thread while
- * callbacks run; `inside` of a callback; `pulled`, while another thread waits for notifications; `dispatched`, inside
- * of a callback that runs on the main thread. Each registration gets memory of its own, which its destructor frees.
+ * callbacks run; `inside` a callback; `pulled`, while another thread waits for notifications; `dispatched`, inside a
+ * callback that runs on the main thread. Each registration gets memory of its own, which its destructor frees.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,7 +14,7 @@
 
 #include "check.h"
 
-/* How many events are enough to have it free the client amid the others. */
+/* The number of events after which the client is freed, while others still arrive. */
 enum { ENOUGH = 20 };
 
 enum way { ELSEWHERE, INSIDE, PULLED, DISPATCHED };
@@ -23,7 +23,7 @@ struct round {
     enum way way;
     _Atomic(pusher_client *) client;
     atomic_int events;
-    _Atomic(pusher_binding *) ends_itself;
+    _Atomic(pusher_binding *) unbinds_itself;
 };
 
 struct registration {
@@ -59,7 +59,7 @@ static void on_event(void *user_data, const pusher_notification *notification) {
     int events = atomic_fetch_add(&round->events, 1) + 1;
     if (events == ENOUGH && (round->way == INSIDE || round->way == DISPATCHED)) {
         pusher_client_free(atomic_load(&round->client));
-        /* Its own user_data is there until it returns. */
+        /* The user_data of a callback exists until the callback returns. */
         CHECK(registration->round == round);
     }
     OK(pusher_notification_data(copy, &data, NULL));
@@ -67,12 +67,12 @@ static void on_event(void *user_data, const pusher_notification *notification) {
     pusher_notification_free(copy);
 }
 
-/* Unbinds itself, once it knows its binding. */
-static void ends_itself(void *user_data, const pusher_notification *notification) {
+/* A callback that unbinds itself when it knows its binding. */
+static void unbinds_itself(void *user_data, const pusher_notification *notification) {
     struct registration *registration = user_data;
-    pusher_binding *binding = atomic_exchange(&registration->round->ends_itself, NULL);
+    pusher_binding *binding = atomic_exchange(&registration->round->unbinds_itself, NULL);
     (void)notification;
-    /* The client may be gone already, and its bindings with it. */
+    /* The client may be freed already. Its bindings are then freed, too. */
     if (binding != NULL) {
         int32_t result = pusher_unbind(binding);
         CHECK(result == PUSHER_OK || result == PUSHER_ERR_HANDLE);
@@ -132,7 +132,7 @@ static int32_t dial(void *user_data, const char *host, uint16_t port, int32_t ti
     return 0;
 }
 
-/* Every callback that a config takes; one of them twice, so that the second takes the place of the first. */
+/* Every callback that a config takes. One is set twice, so that the second replaces the first. */
 static pusher_config *config_with_callbacks(struct round *round, char **arguments) {
     pusher_config *config = config_of(arguments);
     OK(pusher_config_authorizer(config, refuse, registered(round), destroyed));
@@ -149,7 +149,7 @@ static pusher_config *config_with_callbacks(struct round *round, char **argument
 
 static void bind_callbacks(struct round *round, pusher_client *client) {
     pusher_binding *binding;
-    /* In vain, and its user_data is destroyed all the same. */
+    /* These registrations fail. Their user_data is destroyed nevertheless. */
     GIVES(pusher_on(client, 99, NULL, on_any, registered(round), destroyed, NULL), PUSHER_ERR_VALUE);
     GIVES(pusher_bind(client, "\xff", "e", on_any, registered(round), destroyed, NULL), PUSHER_ERR_UTF8);
     GIVES(pusher_bind(client, NULL, "e", NULL, registered(round), destroyed, NULL), PUSHER_ERR_NULL);
@@ -159,8 +159,8 @@ static void bind_callbacks(struct round *round, pusher_client *client) {
     OK(pusher_unbind(binding));
     OK(pusher_bind(client, NULL, NULL, on_any, registered(round), destroyed, &binding));
     pusher_binding_free(binding);
-    OK(pusher_bind(client, "flood", "e", ends_itself, registered(round), destroyed, &binding));
-    atomic_store(&round->ends_itself, binding);
+    OK(pusher_bind(client, "flood", "e", unbinds_itself, registered(round), destroyed, &binding));
+    atomic_store(&round->unbinds_itself, binding);
     OK(pusher_bind_user(client, NULL, on_any, registered(round), destroyed, NULL));
     for (int32_t kind = PUSHER_KIND_EVENT; kind <= PUSHER_KIND_ERROR; kind++) {
         OK(pusher_on(client, kind, NULL, on_any, registered(round), destroyed, NULL));
@@ -202,7 +202,7 @@ static void wait_for_events(struct round *round) {
     }
 }
 
-/* The log's callback stays from one round to the next. */
+/* Waits until all but `left` registrations are destroyed. The log callback stays registered for all rounds. */
 static void wait_for_destructions(int left) {
     time_t end = time(NULL) + PATIENCE_MS / 1000;
     while (atomic_load(&destructions) < registrations - left) {
@@ -225,14 +225,14 @@ static void play(enum way way, char **arguments) {
     pusher_receiver *receiver = receiver_with_wake(&round, client);
     OK(pusher_connect(client));
     OK(pusher_subscribe(client, "private-refused"));
-    /* The last thing that is sure to find a client. */
+    /* The last call for which the client surely exists. */
     OK(pusher_subscribe(client, "flood"));
     if (way == PULLED) CHECK(pthread_create(&puller, NULL, pull, &round) == 0);
     wait_for_events(&round);
     pusher_client_free(client);
     if (way == PULLED) CHECK(pthread_join(puller, NULL) == 0);
     pusher_receiver_free(receiver);
-    pusher_binding_free(atomic_exchange(&round.ends_itself, NULL));
+    pusher_binding_free(atomic_exchange(&round.unbinds_itself, NULL));
     wait_for_destructions(1);
 }
 

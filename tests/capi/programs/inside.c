@@ -1,4 +1,4 @@
-/* Calls what a program may want to call inside of callbacks, the client's own end included. */
+/* Calls the functions that a program may call inside a callback. One of them frees the client. */
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -20,7 +20,7 @@ static void on_nothing(void *user_data, const pusher_notification *notification)
     (void)notification;
 }
 
-/* The thread that would do what is waited for is this one. */
+/* These calls would wait for the thread that they run on. */
 static void would_deadlock(pusher_client *own) {
     GIVES(pusher_connect(own), PUSHER_ERR_WOULD_DEADLOCK);
     GIVES(pusher_wait_connected(own, -1), PUSHER_ERR_WOULD_DEADLOCK);
@@ -29,7 +29,7 @@ static void would_deadlock(pusher_client *own) {
     GIVES(pusher_wait_signed_in(own, -1), PUSHER_ERR_WOULD_DEADLOCK);
 }
 
-static void asks(pusher_client *own) {
+static void read_state(pusher_client *own) {
     pusher_list *list;
     pusher_stats *stats;
     const char *text;
@@ -45,7 +45,7 @@ static void asks(pusher_client *own) {
     pusher_stats_free(stats);
 }
 
-static void wishes(pusher_client *own) {
+static void make_requests(pusher_client *own) {
     pusher_binding *binding;
     pusher_receiver *receiver;
     OK(pusher_subscribe(own, "other"));
@@ -63,8 +63,8 @@ static void on_event(void *user_data, const pusher_notification *notification) {
     pusher_config *config = user_data;
     (void)notification;
     would_deadlock(own);
-    asks(own);
-    wishes(own);
+    read_state(own);
+    make_requests(own);
     OK(pusher_client_new(config, &other));
     pusher_client_free(other);
     OK(pusher_unsubscribe_all(own));
@@ -75,7 +75,7 @@ static void on_event(void *user_data, const pusher_notification *notification) {
     atomic_fetch_add(&calls, 1);
 }
 
-/* On the thread that reads from the socket, mostly. */
+/* Most of these calls come from the thread that reads from the socket. */
 static void on_wake(void *user_data) {
     pusher_client *own = atomic_load(&client);
     int32_t state;
@@ -113,13 +113,13 @@ int main(int count, char **arguments) {
     OK(pusher_subscribe(made, "presence-room"));
     OK(pusher_wait_subscribed(made, "room", PATIENCE_MS));
     OK(pusher_wait_subscribed(made, "presence-room", PATIENCE_MS));
-    /* The channel has its event already. */
+    /* A cache channel sends its last event to each new subscriber. */
     OK(pusher_bind(made, "cache-news", "published", on_event, config, count_destruction, NULL));
     OK(pusher_subscribe(made, "cache-news"));
 
     wait_for(&calls, 1);
     pusher_receiver_free(receiver);
-    /* Of the binding, of the one inside of it, and of the wake. */
+    /* The destructors of the binding, of the binding that its callback made, and of the wake callback. */
     wait_for(&destructions, 3);
     CHECK(atomic_load(&wakes) > 0);
     pusher_config_free(config);

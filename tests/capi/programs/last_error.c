@@ -1,9 +1,9 @@
-/* The last error of a thread: its number and words, for how long they stay, and how the words are cut. */
+/* The last error of a thread: its number, its text, its lifetime, and the place where a long text is cut. */
 #include <pthread.h>
 
 #include "check.h"
 
-/* Text that is cut ends where a character ends: what follows in the whole text does not continue one. */
+/* A cut text ends at the end of a character, so the next byte of the whole text begins another character. */
 static int begins_a_character(char byte) { return ((unsigned char)byte & 0xc0) != 0x80; }
 
 static void is_cut_as_by_snprintf(void) {
@@ -48,14 +48,14 @@ int main(int count, char **arguments) {
     const pusher_error *error;
     pusher_client *client;
     const char *text;
-    char words[500];
+    char message[500];
     size_t length;
     int32_t answer;
     pthread_t thread;
     CHECK(count == FURTHER);
 
-    CHECK(pusher_last_error_text(words, sizeof words) == 0);
-    CHECK(words[0] == '\0');
+    CHECK(pusher_last_error_text(message, sizeof message) == 0);
+    CHECK(message[0] == '\0');
     GIVES(pusher_last_error(&error), PUSHER_NOTHING);
 
     OK(pusher_abi_check(PUSHER_ABI_VERSION));
@@ -84,8 +84,8 @@ int main(int count, char **arguments) {
     last_is(PUSHER_ERR_CHANNEL_NAME);
     OK(pusher_last_error(&error));
     OK(pusher_error_text(error, &text, &length));
-    CHECK((size_t)pusher_last_error_text(words, sizeof words) == length);
-    CHECK(strcmp(words, text) == 0);
+    CHECK((size_t)pusher_last_error_text(message, sizeof message) == length);
+    CHECK(strcmp(message, text) == 0);
     GIVES(pusher_error_code(error, &answer), PUSHER_NOTHING);
     GIVES(pusher_error_status(error, &answer), PUSHER_NOTHING);
     OK(pusher_error_is_retryable(error, &answer));

@@ -1,4 +1,4 @@
-/* A program may pass a pointer into a request to the answer that frees the request. */
+/* A program may answer a request with a text that belongs to the request, although the answer frees the request. */
 #include "check.h"
 
 static void grant(void *user_data, pusher_auth_request *request) {

@@ -1,4 +1,4 @@
-/* A log callback gets lines, at its level, until another takes its place; its destructor runs once. */
+/* A log callback gets the lines up to its level until another callback replaces it. Its destructor runs once. */
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -8,7 +8,7 @@
 struct log {
     atomic_int lines;
     atomic_int by_level[PUSHER_LOG_TRACE + 1];
-    /* Of lines with the data of an event. */
+    /* The number of lines with the data of an event. */
     atomic_int events;
     atomic_int destructions;
 };
@@ -25,7 +25,7 @@ static void on_line(void *user_data, int32_t level, const char *target, const ch
         CHECK(level == PUSHER_LOG_DEBUG);
         atomic_fetch_add(&log->events, 1);
     }
-    /* Functions may be called here. Their own log records are not logged again, because that would never end. */
+    /* A log callback may call functions. Their log records are dropped, because logging them would never end. */
     OK(pusher_config_new(&config));
     GIVES(pusher_client_new(config, &(pusher_client *){NULL}), PUSHER_ERR_CONFIG);
     pusher_config_free(config);
@@ -33,8 +33,8 @@ static void on_line(void *user_data, int32_t level, const char *target, const ch
 
 static void destroyed(void *user_data) { atomic_fetch_add(&((struct log *)user_data)->destructions, 1); }
 
-/* Connections made and lost, a failed attempt, and what happens on the way. */
-static void make_it_talk(char **arguments) {
+/* Connects, subscribes, disconnects, and fails to connect. Each step logs lines. */
+static void log_lines(char **arguments) {
     pusher_client *client;
     pusher_config *config = config_of(arguments);
     OK(pusher_client_new(config, &client));
@@ -43,7 +43,7 @@ static void make_it_talk(char **arguments) {
     OK(pusher_wait_subscribed(client, "room", PATIENCE_MS));
     OK(pusher_disconnect(client));
     pusher_client_free(client);
-    /* Nobody listens there. */
+    /* No server listens on this port. */
     OK(pusher_config_set_int(config, "port", 1));
     OK(pusher_client_new(config, &client));
     GIVES(pusher_connect(client), PUSHER_ERR_TCP);
@@ -51,7 +51,7 @@ static void make_it_talk(char **arguments) {
     pusher_config_free(config);
 }
 
-/* A client event, whose data only a client with the option logs. */
+/* Sends a client event. Its data is logged only if the option is set. */
 static void send_an_event(char **arguments, int32_t log_events) {
     static const char data[] = "canary";
     pusher_client *client;
@@ -68,7 +68,7 @@ static void send_an_event(char **arguments, int32_t log_events) {
     pusher_client_free(client);
 }
 
-static void is_destroyed(struct log *log) {
+static void wait_until_destroyed(struct log *log) {
     time_t end = time(NULL) + PATIENCE_MS / 1000;
     while (atomic_load(&log->destructions) == 0) {
         CHECK(time(NULL) < end);
@@ -82,7 +82,7 @@ int main(int count, char **arguments) {
     CHECK(count == FURTHER);
 
     OK(pusher_log(PUSHER_LOG_TRACE, on_line, &all, destroyed));
-    make_it_talk(arguments);
+    log_lines(arguments);
     CHECK(atomic_load(&all.by_level[PUSHER_LOG_WARN]) > 0);
     CHECK(atomic_load(&all.by_level[PUSHER_LOG_INFO]) > 0);
     CHECK(atomic_load(&all.by_level[PUSHER_LOG_DEBUG]) > 0);
@@ -93,27 +93,27 @@ int main(int count, char **arguments) {
     CHECK(atomic_load(&all.events) == 1);
 
     OK(pusher_log(PUSHER_LOG_INFO, on_line, &some, destroyed));
-    is_destroyed(&all);
+    wait_until_destroyed(&all);
     int lines_of_the_first = atomic_load(&all.lines);
-    make_it_talk(arguments);
+    log_lines(arguments);
     CHECK(atomic_load(&some.by_level[PUSHER_LOG_WARN]) > 0);
     CHECK(atomic_load(&some.by_level[PUSHER_LOG_INFO]) > 0);
     CHECK(atomic_load(&some.by_level[PUSHER_LOG_DEBUG]) == 0);
     CHECK(atomic_load(&some.by_level[PUSHER_LOG_TRACE]) == 0);
     CHECK(atomic_load(&all.lines) == lines_of_the_first);
 
-    /* One that cannot be registered is destroyed, and the one before it stays. */
+    /* A refused callback is destroyed, and the callback before it stays registered. */
     GIVES(pusher_log(99, on_line, &none, destroyed), PUSHER_ERR_VALUE);
     CHECK(atomic_load(&none.destructions) == 1);
     CHECK(atomic_load(&some.destructions) == 0);
     int lines_so_far = atomic_load(&some.lines);
-    make_it_talk(arguments);
+    log_lines(arguments);
     CHECK(atomic_load(&some.lines) > lines_so_far);
 
     OK(pusher_log(PUSHER_LOG_OFF, NULL, NULL, NULL));
-    is_destroyed(&some);
+    wait_until_destroyed(&some);
     lines_so_far = atomic_load(&some.lines);
-    make_it_talk(arguments);
+    log_lines(arguments);
     CHECK(atomic_load(&some.lines) == lines_so_far);
     CHECK(atomic_load(&none.lines) == 0);
     CHECK(atomic_load(&all.destructions) == 1 && atomic_load(&none.destructions) == 1);

@@ -1,4 +1,4 @@
-/* Data with a NUL in it goes from one client to another, and only what has a length reads past its own end. */
+/* Data that contains a NUL goes from one client to another. No function reads more bytes than its length argument. */
 #include "check.h"
 
 static pusher_client *member(char **arguments) {
@@ -38,13 +38,13 @@ int main(int count, char **arguments) {
     OK(pusher_trigger(sender, "private-room", "client-e", "\"a\\u0000b\"", 10));
     receives(receiver, "a\0b", 3);
 
-    /* Bytes beyond the length are not read: there need not be a NUL. */
+    /* Bytes after the length are not read, so the data needs no NUL at its end. */
     OK(pusher_trigger(sender, "private-room", "client-e", "{}and more", 2));
     receives(receiver, "{}", 2);
     OK(pusher_trigger_text(sender, "private-room", "client-e", "text and more", 4));
     receives(receiver, "text", 4);
 
-    /* JSON has no NUL in it but as an escape. */
+    /* JSON contains a NUL only as an escape. */
     GIVES(pusher_trigger(sender, "private-room", "client-e", "\"a\0b\"", 5), PUSHER_ERR_ENCODE);
     GIVES(pusher_trigger(sender, "private-room", "client-e", "{}\0", 3), PUSHER_ERR_ENCODE);
     GIVES(pusher_trigger(sender, "private-room", "client-e", "", 0), PUSHER_ERR_ENCODE);

@@ -1,14 +1,14 @@
 /*
- * A program that is its own backend: it signs permissions, and gives them to the client as the JSON that a backend
- * answers. And what is new beside that: waits for all channels, receivers of single events, callbacks that are unbound
- * by their names, and lines for people.
+ * A program that is its own backend: it signs permissions, and passes them to the client as the JSON that a backend
+ * answers. The program also tests waits for all channels, receivers of single events, callbacks that are unbound by
+ * their names, and texts for people.
  */
 #include "check.h"
 
 static const char *DATA = "{\"user_id\": \"ann\", \"user_info\": {\"name\": \"canary\"}}";
 static const char *USER = "{\"id\": \"ann\", \"user_info\": {\"name\": \"canary\"}}";
 
-/* Signatures of the examples in the protocol's documentation. */
+/* These signatures are examples from the documentation of the protocol. */
 static void signatures_are_the_documented_ones(void) {
     const char *key = "278d425bdf160c739803", *secret = "7ad3773142a6692b25b8", *text, *again;
     size_t length;
@@ -20,13 +20,13 @@ static void signatures_are_the_documented_ones(void) {
     CHECK(strcmp(again, "{\"auth\":\"278d425bdf160c739803:"
                         "4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba\","
                         "\"user_data\":\"{\\\"id\\\":\\\"12345\\\"}\"}") == 0);
-    /* Each function has a text of its own. */
+    /* The text of one function stays when another function returns its text. */
     CHECK(strncmp(text, "{\"auth\":", 8) == 0);
     OK(pusher_sign_channel(key, secret, "1.1", "private-encrypted-a", NULL, "BwcH", &text, NULL));
     CHECK(strstr(text, "\"shared_secret\":\"BwcH\"") != NULL);
 }
 
-static void says(const char *wanted, const char *not_wanted) {
+static void expect_last_error(const char *wanted, const char *not_wanted) {
     char text[500] = "";
     pusher_last_error_text(text, sizeof text);
     CHECK(strstr(text, wanted) != NULL);
@@ -41,7 +41,7 @@ static pusher_client *client_of(pusher_config *config) {
     return client;
 }
 
-/* By polling: with the socket id of this moment. */
+/* The program has no authorizer. It signs the socket id of the current connection. */
 static void a_polling_program_gives_answers(char **arguments) {
     const char *json, *id, *socket_id;
     size_t length;
@@ -50,12 +50,12 @@ static void a_polling_program_gives_answers(char **arguments) {
     OK(pusher_socket_id(client, &socket_id, NULL));
 
     GIVES(pusher_subscribe_with_auth_json(client, "private-room", "{\"auth\": \"canary\"", 17), PUSHER_ERR_AUTH_MALFORMED);
-    says("is not JSON", "canary");
+    expect_last_error("is not JSON", "canary");
     OK(pusher_sign_channel(arguments[KEY], arguments[SECRET], socket_id, "private-room", NULL, NULL, &json, &length));
     OK(pusher_subscribe_with_auth_json(client, "private-room", json, length));
     OK(pusher_wait_subscribed(client, "private-room", PATIENCE_MS));
 
-    /* The length counts: what an HTTP library has received does not end with a NUL. */
+    /* The length ends the text, because the body that an HTTP library has received has no NUL at its end. */
     char received[500];
     OK(pusher_sign_channel(arguments[KEY], arguments[SECRET], socket_id, "presence-room", DATA, NULL, &json, &length));
     CHECK(length + 1 < sizeof received);
@@ -69,14 +69,14 @@ static void a_polling_program_gives_answers(char **arguments) {
     pusher_list_free(me);
 
     GIVES(pusher_sign_in_with_auth_json(client, "{\"auth\": \"canary\"}", 18), PUSHER_ERR_AUTH_MALFORMED);
-    says("`user_data`", "canary");
+    expect_last_error("`user_data`", "canary");
     OK(pusher_sign_user(arguments[KEY], arguments[SECRET], socket_id, USER, &json, &length));
     OK(pusher_sign_in_with_auth_json(client, json, length));
     OK(pusher_wait_signed_in(client, PATIENCE_MS));
 
     OK(pusher_subscribe_with_auth(client, "private-refused", "app-key:wrong", NULL, NULL));
     GIVES(pusher_wait_all_subscribed(client, PATIENCE_MS), PUSHER_ERR_SUBSCRIPTION_REFUSED);
-    says("private-refused", "canary");
+    expect_last_error("private-refused", "canary");
     pusher_client_free(client);
 }
 
@@ -90,9 +90,9 @@ static void grant(void *user_data, pusher_auth_request *request) {
     } else {
         OK(pusher_sign_user(arguments[KEY], arguments[SECRET], socket_id, USER, &json, &length));
     }
-    /* An answer that is none leaves the request as it was. */
+    /* A malformed answer is refused, and the request stays unanswered. */
     GIVES(pusher_auth_request_grant_json(request, "{\"canary\": 1}", 13), PUSHER_ERR_AUTH_MALFORMED);
-    says("`auth`", "canary");
+    expect_last_error("`auth`", "canary");
     OK(pusher_auth_request_grant_json(request, json, length));
     GIVES(pusher_auth_request_grant_json(request, json, length), PUSHER_ERR_HANDLE);
 }
@@ -109,7 +109,7 @@ static void a_request_is_granted_by_an_answer(char **arguments) {
     pusher_client_free(client);
 }
 
-/* Of two clients in one channel, the one that the other one hears. */
+/* A client that is subscribed to the private channel, and signs with the secret of the app. */
 static pusher_client *member(char **arguments, int dispatches) {
     pusher_config *config = config_of(arguments);
     OK(pusher_config_set(config, "secret", arguments[SECRET]));
@@ -165,7 +165,7 @@ static void count_call(void *user_data, const pusher_notification *notification)
 
 static void count_destruction(void *user_data) { ++*(int *)user_data; }
 
-/* Counts the calls of four callbacks for one more event, and the rest in front of them. */
+/* In each round one event is sent, and the calls of four callbacks are counted. Then some of them are unbound. */
 static void callbacks_are_unbound_by_their_names(char **arguments) {
     enum { CLIENT, CLIENT_ALL, CHANNEL, CHANNEL_ON, CALLBACKS };
     int calls[CALLBACKS] = {0}, destroyed = 0;
@@ -179,7 +179,7 @@ static void callbacks_are_unbound_by_their_names(char **arguments) {
     OK(pusher_bind_user(client, "news", count_call, &destroyed, count_destruction, NULL));
     OK(pusher_bind_user(client, NULL, count_call, &destroyed, count_destruction, NULL));
 
-    /* Those of one channel and those of the client are kept apart. */
+    /* Callbacks of another channel stay bound. */
     OK(pusher_unbind_event(client, "private-other", "client-a"));
     OK(pusher_unbind_all(client, "private-other"));
     for (int round = 0; round < 5; round++) {
@@ -197,7 +197,7 @@ static void callbacks_are_unbound_by_their_names(char **arguments) {
         if (round == 2) OK(pusher_unbind_all(client, "private-room"));
         if (round == 3) OK(pusher_unbind_all(client, NULL));
     }
-    /* Its handle stays. */
+    /* The handle of an unbound callback stays valid. */
     OK(pusher_unbind(binding));
     CHECK(destroyed == 0);
     OK(pusher_unbind_user_event(client, "news"));
@@ -210,7 +210,7 @@ static void callbacks_are_unbound_by_their_names(char **arguments) {
     pusher_client_free(sender);
 }
 
-static void reads(const pusher_notification *notification, const char *wanted) {
+static void expect_text(const pusher_notification *notification, const char *wanted) {
     const char *text;
     size_t length;
     OK(pusher_notification_text(notification, &text, &length));
@@ -218,7 +218,7 @@ static void reads(const pusher_notification *notification, const char *wanted) {
     CHECK(length == strlen(wanted));
 }
 
-static void there_are_lines_for_people(char **arguments) {
+static void there_are_texts_for_people(char **arguments) {
     const char *text;
     size_t length;
     char wanted[100];
@@ -237,19 +237,19 @@ static void there_are_lines_for_people(char **arguments) {
     pusher_client *sender = member(arguments, 0);
     pusher_client *client = member(arguments, 0);
     notification = next_of(client, PUSHER_KIND_SUBSCRIPTION_SUCCEEDED);
-    reads(notification, "private-room: subscribed");
+    expect_text(notification, "private-room: subscribed");
     pusher_notification_free(notification);
     send(sender, "client-a");
     notification = next_of(client, PUSHER_KIND_EVENT);
-    reads(notification, "private-room: client-a (6 bytes)");
+    expect_text(notification, "private-room: client-a (6 bytes)");
     pusher_notification_free(notification);
-    /* Errors speak of this header's functions. */
+    /* The text of the notification is the text of its error. */
     OK(pusher_subscribe_with_auth(client, "private-refused", "app-key:wrong", NULL, NULL));
     notification = next_of(client, PUSHER_KIND_SUBSCRIPTION_ERROR);
     const pusher_error *error;
     OK(pusher_notification_error(notification, &error));
     OK(pusher_error_text(error, &text, NULL));
-    reads(notification, text);
+    expect_text(notification, text);
     pusher_notification_free(notification);
 
     OK(pusher_stats_new(client, &stats));
@@ -267,6 +267,6 @@ int main(int count, char **arguments) {
     a_request_is_granted_by_an_answer(arguments);
     a_receiver_gets_the_events_that_it_names(arguments);
     callbacks_are_unbound_by_their_names(arguments);
-    there_are_lines_for_people(arguments);
+    there_are_texts_for_people(arguments);
     return 0;
 }

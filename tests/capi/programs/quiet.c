@@ -1,8 +1,8 @@
 /*
- * The whole scenario with no callback: public, private and presence channels, events, client events, members, users,
- * a dropped connection, errors, and authorising by a backend that this program asks itself.
+ * A program without callbacks: public, private and presence channels, events, client events, members, users, a dropped
+ * connection, errors, and permissions that the program itself requests from a backend.
  *
- * It has one thread, and its functions see to it that they are never called on another one.
+ * The program has one thread. Each of its functions checks that it runs on this thread.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 
 #include "check.h"
 
-/* The compiler calls these two where a function of this program begins and ends. */
+/* The compiler inserts calls of these two functions at the beginning and the end of each function of this program. */
 void __cyg_profile_func_enter(void *function, void *caller) __attribute__((no_instrument_function));
 void __cyg_profile_func_exit(void *function, void *caller) __attribute__((no_instrument_function));
 
@@ -35,7 +35,7 @@ static int is_of(const pusher_notification *notification, const char *channel) {
     return strcmp(text, channel) == 0;
 }
 
-/* The next notification of a kind, and of a channel, by the descriptor; those before it are thrown away. */
+/* Waits on the descriptor for a notification of a kind and of a channel. The notifications before it are dropped. */
 static pusher_notification *await(pusher_client *client, int32_t kind, const char *channel) {
     struct pollfd descriptor = {.events = POLLIN};
     OK(pusher_descriptor(client, &descriptor.fd));
@@ -64,7 +64,7 @@ static void await_state(pusher_client *client, int32_t wanted) {
     }
 }
 
-/* A confirmed subscription, which is the program's own wish or a renewal by the client. */
+/* Waits for the confirmation of a subscription. `wanted` is 1 if it renews an earlier subscription. */
 static void await_subscribed(pusher_client *client, const char *channel, int32_t wanted) {
     int32_t resubscribed;
     uint64_t gap;
@@ -134,7 +134,7 @@ static pusher_client *connected(pusher_config *config) {
     return client;
 }
 
-/* One who signs with the app's secret. */
+/* A client that signs with the secret of the app. */
 static pusher_client *user(char **arguments, const char *user_data) {
     pusher_config *config = config_of(arguments);
     OK(pusher_config_set(config, "secret", arguments[SECRET]));
@@ -142,8 +142,8 @@ static pusher_client *user(char **arguments, const char *user_data) {
     return connected(config);
 }
 
-/* Asks the backend for the signature of a channel, over HTTP, as any program that only polls may do it. */
-static void ask_backend(char **arguments, const char *socket_id, const char *channel, char *auth, size_t size) {
+/* Requests the signature for a channel from the backend, over HTTP. */
+static void request_signature(char **arguments, const char *socket_id, const char *channel, char *auth, size_t size) {
     char body[200], request[600], response[4096];
     size_t length = 0;
     ssize_t part;
@@ -168,18 +168,18 @@ static void ask_backend(char **arguments, const char *socket_id, const char *cha
     auth[strcspn(start, "\"")] = '\0';
 }
 
-/* To renew it is the same wish as before, so that the gap is told then, as where the client renews it by itself. */
+/* A renewed subscription has a gap, whether the program or the client renews it. */
 static void subscribe_by_backend(pusher_client *client, char **arguments, int32_t again) {
     const char *socket_id;
     char auth[200];
     OK(pusher_socket_id(client, &socket_id, NULL));
-    ask_backend(arguments, socket_id, "private-room", auth, sizeof auth);
+    request_signature(arguments, socket_id, "private-room", auth, sizeof auth);
     OK(pusher_subscribe_with_auth(client, "private-room", auth, NULL, NULL));
     await_subscribed(client, "private-room", again);
 }
 
-static void errors_are_told(pusher_client *client, char **arguments) {
-    pusher_client *nobody;
+static void calls_return_errors(pusher_client *client, char **arguments) {
+    pusher_client *unconnected;
     pusher_list *list;
     const pusher_error *error;
     int32_t retryable;
@@ -191,16 +191,16 @@ static void errors_are_told(pusher_client *client, char **arguments) {
     GIVES(pusher_members(NULL, "room", &list), PUSHER_ERR_NULL);
     pusher_config *config = config_of(arguments);
     GIVES(pusher_config_set(config, "no such option", ""), PUSHER_ERR_OPTION);
-    /* Nobody listens there. */
+    /* No server listens on this port. */
     OK(pusher_config_set_int(config, "port", 1));
-    OK(pusher_client_new(config, &nobody));
+    OK(pusher_client_new(config, &unconnected));
     pusher_config_free(config);
-    GIVES(pusher_connect(nobody), PUSHER_ERR_TCP);
+    GIVES(pusher_connect(unconnected), PUSHER_ERR_TCP);
     OK(pusher_last_error(&error));
     OK(pusher_error_is_retryable(error, &retryable));
     CHECK(retryable == 1);
-    pusher_client_free(nobody);
-    GIVES(pusher_connect(nobody), PUSHER_ERR_HANDLE);
+    pusher_client_free(unconnected);
+    GIVES(pusher_connect(unconnected), PUSHER_ERR_HANDLE);
 }
 
 static void counters_count(pusher_client *client) {
@@ -240,7 +240,7 @@ int main(int count, char **arguments) {
     OK(pusher_channels(ann, &list));
     ids_are(list, 3, "room");
 
-    /* One who can authorise nothing by himself, and has no callback for it. */
+    /* A client without an authorizer. */
     pusher_client *carol = connected(config_of(arguments));
     OK(pusher_subscribe(carol, "private-room"));
     await_refusal(carol, "private-room", PUSHER_ERR_NO_AUTHORIZER);
@@ -255,7 +255,7 @@ int main(int count, char **arguments) {
     OK(pusher_subscription_count(ann, "room", &subscribers));
     CHECK(subscribers == 1);
 
-    errors_are_told(ann, arguments);
+    calls_return_errors(ann, arguments);
 
     OK(pusher_trigger(ann, "private-room", "client-drop", "{}", 2));
     await_state(ann, PUSHER_STATE_CONNECTED);

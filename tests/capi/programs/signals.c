@@ -1,8 +1,8 @@
 /*
- * The effect of a signal on a wait, and the ways to end a wait: each sentence of SIGNALS in the header, tried.
+ * The effect of a signal on a wait, and the ways to end a wait. Each sentence of SIGNALS in the header is tested.
  *
- * One thread waits in each call that can wait for ever. A signal runs its handler on that thread, and the wait goes on.
- * Then the client is disconnected, or freed.
+ * Each call that can wait for ever is tested on a thread of its own. A signal runs its handler on that thread, and the
+ * wait continues. Then the client is disconnected, or freed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ static _Atomic pid_t handled_by;
 static atomic_int handled;
 static int self_pipe[2];
 
-/* Does what the header says that a handler may do: it sets a flag, and writes to a pipe. */
+/* The header allows a handler to set a flag and to write to a pipe. */
 static void on_signal(int number) {
     int before = errno;
     (void)number;
@@ -149,7 +149,7 @@ static int32_t wait_signed_in(pusher_client *client) { return pusher_wait_signed
 static int32_t wait_connected(pusher_client *client) { return pusher_wait_connected(client, -1); }
 static int32_t connect_first(pusher_client *client) { return pusher_connect(client); }
 
-/* Nobody answers, so that there is something to wait for. */
+/* No request is answered, so the waits do not end by themselves. */
 static void ignore(void *user_data, pusher_auth_request *request) {
     (void)user_data;
     (void)request;
@@ -160,7 +160,7 @@ static void forget_all(pusher_client *client) {
     while (pusher_next(client, 0, &notification) == PUSHER_OK) pusher_notification_free(notification);
 }
 
-/* A connected client, which waits for the permission for a channel and for a user. */
+/* A connected client that waits for the permissions for a channel and for a user. */
 static pusher_client *connected(char **arguments) {
     pusher_client *client;
     pusher_config *config = config_of(arguments);
@@ -198,7 +198,7 @@ static pusher_client *connecting(int *listener) {
     return client;
 }
 
-/* ---- What is promised ------------------------------------------------------------------------------------------ */
+/* ---- The promises of the header -------------------------------------------------------------------------------- */
 
 static void signal_does_not_end(struct waiter *waiter, enum target target) {
     int flags[] = {0, SA_RESTART};
@@ -210,7 +210,7 @@ static void signal_does_not_end(struct waiter *waiter, enum target target) {
     }
 }
 
-/* Disconnects, or frees the client. Returns what the wait gives. */
+/* Disconnects, or frees the client. Returns the result of the wait. */
 static int32_t ended(struct waiter *waiter, pusher_client *client, int by_free) {
     if (by_free) {
         pusher_client_free(client);
@@ -227,7 +227,7 @@ static void waits_go_on_until_they_are_ended(char **arguments) {
         int32_t (*wait)(pusher_client *client);
         int32_t result;
     } waits[] = {
-        /* These two get the change of the state, as a notification. */
+        /* These two calls return the notification of the changed state. */
         {next, PUSHER_OK},
         {receiver_next, PUSHER_OK},
         {wait_subscribed, PUSHER_ERR_DISCONNECTED},
@@ -245,7 +245,7 @@ static void waits_go_on_until_they_are_ended(char **arguments) {
     }
 }
 
-/* The threads that pusher_connect starts take over the mask of the thread that calls it, which is the one that waits. */
+/* Threads inherit the signal mask of the thread that starts them. Here it is the thread that calls pusher_connect. */
 static void connecting_goes_on_until_it_is_ended(void) {
     int32_t (*waits[])(pusher_client *) = {connect_first, wait_connected};
     for (size_t i = 0; i < 2; i++) {
@@ -262,7 +262,7 @@ static void connecting_goes_on_until_it_is_ended(void) {
     }
 }
 
-/* After the change of the state, nothing comes any more: only freeing the client ends this wait. */
+/* After the notification of the changed state there are no others, so only freeing the client ends this wait. */
 static int32_t next_until_an_end(pusher_client *client) {
     int32_t result;
     do result = next(client);
@@ -293,7 +293,7 @@ static int32_t in_slices(pusher_client *client) {
     return PUSHER_OK;
 }
 
-/* Returns how long it took. */
+/* Returns the time from the signal to the end of the wait. */
 static long slices_end_by_a_flag(pusher_client *client) {
     struct waiter waiter;
     handle_signals(SA_RESTART);
@@ -338,7 +338,7 @@ static void poll_ends(pusher_client *client) {
 int main(int count, char **arguments) {
     CHECK(count == FURTHER);
     CHECK(pipe(self_pipe) == 0);
-    /* The threads of the client take this over from the thread that connects. */
+    /* The threads of the client inherit this mask from the thread that connects. */
     block_signals(SIG_BLOCK);
     waits_go_on_until_they_are_ended(arguments);
     connecting_goes_on_until_it_is_ended();
@@ -346,7 +346,7 @@ int main(int count, char **arguments) {
 
     pusher_client *client = connected(arguments);
     long fastest = slices_end_by_a_flag(client);
-    /* A loaded machine may make some of them slow, but not all. */
+    /* On a loaded machine some rounds may be slow, but not all. */
     for (int round = 1; round < 5; round++) {
         long took = slices_end_by_a_flag(client);
         if (took < fastest) fastest = took;

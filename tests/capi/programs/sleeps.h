@@ -1,4 +1,4 @@
-/* Whether a thread waits, so that a test can go on when it does. */
+/* Tells a program when another of its threads waits. */
 #ifndef SLEEPS_H
 #define SLEEPS_H
 
@@ -11,7 +11,7 @@ static inline int sleeps(pid_t thread) {
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
     FILE *file = fopen(path, "r");
     if (file == NULL) return 0;
-    /* The name, in parentheses, is this program's and has no space. */
+    /* The name of this program stands in parentheses, and has no space. */
     if (fscanf(file, "%*d %*s %c", &state) != 1) state = 0;
     fclose(file);
     return state == 'S';

@@ -1,4 +1,4 @@
-/* Threads wait for a client in every call that can; it is freed, and each of them returns. */
+/* A thread waits in every call that can wait for a client. The client is freed, and each call returns. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -18,7 +18,7 @@ struct call {
     int32_t result;
 };
 
-/* These two are told of the end first, by notifications. */
+/* This call and the next one return the notifications of the end first. */
 static int32_t wait_next(pusher_client *client, pusher_receiver *receiver) {
     pusher_notification *notification;
     int32_t result;
@@ -47,7 +47,7 @@ static int32_t wait_signed_in(pusher_client *client, pusher_receiver *receiver) 
     return pusher_wait_signed_in(client, -1);
 }
 
-/* Nobody answers until all have ended, so that there is something to wait for. */
+/* The requests stay unanswered until all calls have returned, so the calls do not return by themselves. */
 struct unanswered {
     _Atomic(pusher_auth_request *) channel;
     _Atomic(pusher_auth_request *) user;
@@ -74,7 +74,7 @@ static long milliseconds(void) {
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Returns how long it took to free the client. */
+/* Returns the time that freeing the client took. */
 static long play(char **arguments, int round) {
     struct call calls[] = {
         {.name = "pusher_next", .wait = wait_next},
@@ -117,7 +117,7 @@ static long play(char **arguments, int round) {
             sched_yield();
         }
     }
-    /* In one half of the rounds, what is freed first is the receiver that one of them waits on. */
+    /* In one half of the rounds, the receiver that one call waits on is freed first. */
     if (round % 2 == 0) pusher_receiver_free(receiver);
     long start = milliseconds();
     pusher_client_free(client);
@@ -126,7 +126,7 @@ static long play(char **arguments, int round) {
         CHECK(pthread_join(threads[i], NULL) == 0);
         int32_t result = calls[i].result;
         int is_end = result == PUSHER_CLOSED || result == PUSHER_ERR_HANDLE || result == PUSHER_ERR_DISCONNECTED;
-        if (!is_end) fprintf(stderr, "%s gives %d\n", calls[i].name, (int)result);
+        if (!is_end) fprintf(stderr, "%s returned %d\n", calls[i].name, (int)result);
         CHECK(is_end);
     }
     pusher_receiver_free(receiver);
@@ -143,7 +143,7 @@ int main(int count, char **arguments) {
         long took = play(arguments, round);
         if (took < fastest) fastest = took;
     }
-    /* A loaded machine may make some of them slow, but not all. */
+    /* On a loaded machine some rounds may be slow, but not all. */
     CHECK(fastest < 250);
     return 0;
 }

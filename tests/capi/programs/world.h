@@ -1,7 +1,7 @@
 /*
- * A valid handle of every kind, for programs that try one wrong argument at a time.
+ * A valid handle of every kind, for programs that test one wrong argument at a time.
  *
- * Some handles exist only while a callback runs, so these callbacks wait until the world ends.
+ * Some handles exist only while a callback runs, so these callbacks wait until `world_end` is called.
  */
 #ifndef WORLD_H
 #define WORLD_H
@@ -10,7 +10,7 @@
 
 #include "check.h"
 
-/* A program reads the world after the callbacks have written their values. */
+/* A program reads the fields after the callbacks have written theirs. */
 struct world {
     pusher_config *config;
     pusher_client *client; /* connected, signed in, and subscribed to "room" and "presence-room" */
@@ -20,7 +20,7 @@ struct world {
     pusher_list *list;
     pusher_stats *stats;
     pusher_notification *event;  /* has channel, name, data */
-    pusher_notification *change; /* has states and an attempt */
+    pusher_notification *change; /* has states and the number of an attempt to connect */
     pusher_notification *member; /* has channel, user_id, user_info */
     const pusher_error *error;   /* belongs to `refusal` */
     pusher_notification *refusal;
@@ -29,11 +29,11 @@ struct world {
     pusher_pairs *pairs;
     pusher_text *text;
 
-    pusher_client *asking;   /* has an authorizer of its own */
-    pusher_client *fetching; /* asks for further headers */
-    pusher_client *decoding; /* has a decoder of its own */
-    int leaves;
-    int destructions; /* of what the three were given */
+    pusher_client *authorizing; /* has an authorizer of its own */
+    pusher_client *fetching;    /* has a callback for headers */
+    pusher_client *decoding;    /* has a decoder of its own */
+    int is_ending;
+    int destructions; /* of the callbacks of these three */
     pthread_mutex_t lock;
     pthread_cond_t changed;
 };
@@ -44,7 +44,7 @@ static inline void world_wait(struct world *world, int (*condition)(struct world
     pthread_mutex_unlock(&world->lock);
 }
 
-static inline int world_leaves(struct world *world) { return world->leaves; }
+static inline int world_is_ending(struct world *world) { return world->is_ending; }
 static inline int world_has_auth_request(struct world *world) { return world->auth_request != NULL; }
 static inline int world_has_pairs(struct world *world) { return world->pairs != NULL; }
 static inline int world_has_text(struct world *world) { return world->text != NULL; }
@@ -57,7 +57,7 @@ static inline void world_keep(struct world *world, void *place, const void *hand
     pthread_mutex_unlock(&world->lock);
 }
 
-/* The handles of callbacks end when these return, and the destructor tells when they have. */
+/* The handle of a callback becomes invalid when the callback returns, which is before its destructor runs. */
 static inline void world_destroyed(void *user_data) {
     struct world *world = user_data;
     pthread_mutex_lock(&world->lock);
@@ -74,7 +74,7 @@ static inline void world_authorize(void *user_data, pusher_auth_request *request
 static inline void world_headers(void *user_data, pusher_pairs *pairs) {
     struct world *world = user_data;
     world_keep(world, &world->pairs, pairs);
-    world_wait(world, world_leaves);
+    world_wait(world, world_is_ending);
 }
 
 static inline int32_t world_decode(void *user_data, const char *data, size_t length, pusher_text *text) {
@@ -82,7 +82,7 @@ static inline int32_t world_decode(void *user_data, const char *data, size_t len
     (void)data;
     (void)length;
     world_keep(world, &world->text, text);
-    world_wait(world, world_leaves);
+    world_wait(world, world_is_ending);
     return 1;
 }
 
@@ -98,18 +98,18 @@ static inline pusher_client *world_client(pusher_config *config) {
     return client;
 }
 
-/* Asks for another auth request, in place of one that was answered. */
+/* Causes another auth request, in place of an answered one. */
 static inline void world_renew_auth_request(struct world *world) {
-    static int asked = 0;
+    static int requested = 0;
     char channel[40];
     pusher_auth_request_free(world->auth_request);
     world->auth_request = NULL;
-    snprintf(channel, sizeof channel, "private-%d", asked++);
-    OK(pusher_subscribe(world->asking, channel));
+    snprintf(channel, sizeof channel, "private-%d", requested++);
+    OK(pusher_subscribe(world->authorizing, channel));
     world_wait(world, world_has_auth_request);
 }
 
-/* Registers another callback, in place of one that was unbound. */
+/* Registers another callback, in place of an unbound one. */
 static inline void world_renew_binding(struct world *world) {
     pusher_binding_free(world->binding);
     OK(pusher_bind(world->client, NULL, "nothing", world_ignore, NULL, NULL, &world->binding));
@@ -142,7 +142,7 @@ static inline void world_begin(struct world *world, char **arguments) {
 
     pusher_config *other = config_of(arguments);
     OK(pusher_config_authorizer(other, world_authorize, world, world_destroyed));
-    world->asking = world_client(other);
+    world->authorizing = world_client(other);
     pusher_config_free(other);
     world_renew_auth_request(world);
 
@@ -165,7 +165,7 @@ static inline void world_begin(struct world *world, char **arguments) {
     OK(pusher_subscribe(world->decoding, "private-encrypted-cache-safe"));
     world_wait(world, world_has_text);
 
-    /* Another user comes, and a channel that nobody may grant. */
+    /* Another user joins the presence channel, and the server refuses the subscription to another channel. */
     other = config_of(arguments);
     OK(pusher_config_set(other, "secret", arguments[SECRET]));
     OK(pusher_config_set(other, "user_data", "{\"id\": \"bob\", \"user_info\": {\"name\": \"Bob\"}}"));
@@ -179,10 +179,10 @@ static inline void world_begin(struct world *world, char **arguments) {
     OK(pusher_notification_error(world->refusal, &world->error));
 }
 
-/* Frees everything; what the world names is then freed handles. */
+/* Frees everything. The fields are then freed handles. */
 static inline void world_end(struct world *world) {
     pthread_mutex_lock(&world->lock);
-    world->leaves = 1;
+    world->is_ending = 1;
     pthread_cond_broadcast(&world->changed);
     pthread_mutex_unlock(&world->lock);
     pusher_stats_free(world->stats);
@@ -193,7 +193,7 @@ static inline void world_end(struct world *world) {
     pusher_auth_request_free(world->auth_request);
     pusher_client_free(world->decoding);
     pusher_client_free(world->fetching);
-    pusher_client_free(world->asking);
+    pusher_client_free(world->authorizing);
     world_wait(world, world_is_called_no_more);
     pusher_client_free(world->client);
     pusher_config_free(world->config);

@@ -1,8 +1,8 @@
-//! The form of Markdown pages, and the paths that they name.
+//! The form of Markdown pages, and the paths that pages and comments name.
 
 use std::path::Path;
 
-use crate::repository::{files, root};
+use crate::repository::{File, files, root};
 
 const MAX_GLOSSARY: usize = 25;
 
@@ -11,6 +11,12 @@ const PLACEHOLDERS: [&str; 3] = ["TARGET", "CRATE_SUBJECT", "SERVER__SCENARIO"];
 
 /// Folders that a tool makes. A clone does not have them.
 const MADE_BY_TOOLS: [&str; 1] = ["fuzz/artifacts/"];
+
+/// Folders of programs whose comments may name paths.
+const FOLDERS_OF_PROGRAMS: [&str; 4] = ["src/", "tests/", "benches/", "examples/"];
+
+/// A word in a code span of a comment names a file if it ends like this.
+const EXTENSIONS_OF_PATHS: [&str; 3] = [".rs", ".md", ".h"];
 
 /// A row that is wrapped becomes two rows, one of them in the wrong columns.
 #[test]
@@ -44,6 +50,16 @@ fn the_pages_for_contributors_name_paths_that_exist() {
 }
 
 #[test]
+fn comments_name_paths_that_exist() {
+    let is_read = |file: &&File| FOLDERS_OF_PROGRAMS.iter().any(|folder| file.path.starts_with(folder));
+    let programs = files().iter().filter(is_read);
+    let named: Vec<_> = programs.flat_map(|file| paths_in_comments(file).map(move |path| (file.path, path))).collect();
+    assert!(named.len() > 5, "the paths were found: {}", named.len());
+    let missing: Vec<_> = named.iter().filter(|(file, path)| !exists_for(file, path)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
 fn the_glossary_is_short() {
     let rows = glossary(page("docs/architecture.md")).count();
     assert!((10..=MAX_GLOSSARY).contains(&rows), "{rows} words");
@@ -55,10 +71,34 @@ fn page(path: &str) -> &'static str {
 
 /// The paths in the code spans of a page. The first word of a command is one, if it has a slash.
 fn paths(page: &str) -> impl Iterator<Item = &str> {
-    let is_of_path = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
     let spans = without_fences(page).flat_map(|text| text.split('`').skip(1).step_by(2));
     let words = spans.filter_map(|span| span.split_whitespace().next());
-    words.filter(move |word| word.contains('/') && word.chars().all(is_of_path))
+    words.filter(|word| is_path(word))
+}
+
+fn is_path(word: &str) -> bool {
+    let is_of_path = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
+    word.contains('/') && word.chars().all(is_of_path)
+}
+
+/// The words in the code spans of comments that look like the path of a file.
+fn paths_in_comments(file: &'static File) -> impl Iterator<Item = &'static str> {
+    let spans = comment_lines(file).into_iter().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let words = spans.flat_map(str::split_whitespace);
+    words.filter(|word| is_path(word) && EXTENSIONS_OF_PATHS.iter().any(|extension| word.ends_with(extension)))
+}
+
+fn comment_lines(file: &'static File) -> Vec<&'static str> {
+    match file.script_comments() {
+        Some(comments) => comments.iter().flatten().map(|line| line.text).collect(),
+        None => file.tokens().iter().filter(|token| token.is_comment()).flat_map(|token| token.text.lines()).collect(),
+    }
+}
+
+/// A path in a comment may also be relative to a folder that the file is in.
+fn exists_for(file: &str, path: &str) -> bool {
+    let mut folders = Path::new(file).ancestors().skip(1);
+    exists(path) || folders.any(|folder| root().join(folder).join(path).exists())
 }
 
 /// The parts of a page between its fenced blocks.
@@ -89,6 +129,22 @@ fn glossary(page: &str) -> impl Iterator<Item = &str> {
 fn paths_are_found_in_code_spans() {
     let page = "In `src/lib.rs` or `io/core.rs`, `Core`, by `tests/run ci` (`a/b: c`).\n```sh\n`x/y`\n```\n`docs/`";
     assert_eq!(paths(page).collect::<Vec<_>>(), ["src/lib.rs", "io/core.rs", "tests/run", "docs/"]);
+}
+
+#[test]
+fn paths_are_found_in_comments() {
+    let code = "// In `io/core.rs`, by `cargo b/c.rs`, not `core.rs` or `a/b`.\n/*\n * `tests/a.h` */ \"`d/e.rs`\"";
+    let file: &File = Box::leak(Box::new(File::new("src/lib.rs", code)));
+    assert_eq!(paths_in_comments(file).collect::<Vec<_>>(), ["io/core.rs", "b/c.rs", "tests/a.h"]);
+    let script: &File = Box::leak(Box::new(File::new("tests/a.mjs", "// See `b/c.md`.\nlet a = `d/e.rs`;")));
+    assert_eq!(paths_in_comments(script).collect::<Vec<_>>(), ["b/c.md"]);
+}
+
+#[test]
+fn a_path_in_a_comment_may_be_relative_to_its_file() {
+    assert!(exists_for("tests/capi/fork.rs", "programs/world.h"));
+    assert!(exists_for("tests/tidy/checks/pages.rs", "measure/lexer.rs"));
+    assert!(!exists_for("tests/capi/fork.rs", "programs/nowhere.h"));
 }
 
 #[test]

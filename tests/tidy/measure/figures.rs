@@ -53,6 +53,11 @@ impl Figures {
         self.restricted as f64 * 1000.0 / self.code_lines as f64
     }
 
+    /// Counts `pub` items as well, because a `pub` inside of a private type is no wider than `pub(crate)`.
+    pub(crate) fn visible_per_1000(&self) -> f64 {
+        (self.public + self.restricted) as f64 * 1000.0 / self.code_lines as f64
+    }
+
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let per_code_line = |lines: usize| format!("{:.3}", lines as f64 / self.code_lines as f64);
         let functions = &self.function_lines;
@@ -73,6 +78,7 @@ impl Figures {
             ("`//` lines per code line", per_code_line(self.comment_lines)),
             ("`pub` / `pub(..)` items", format!("{} / {}", self.public, self.restricted)),
             ("`pub(..)` per 1,000 code lines", format!("{:.1}", self.restricted_per_1000())),
+            ("`pub` and `pub(..)` per 1,000 code lines", format!("{:.1}", self.visible_per_1000())),
             ("doc sentences", self.doc_sentences.to_string()),
             ("sentences without a subject", format!("{headless} ({})", openings.join(", "))),
             ("type names defined twice in a layer", self.duplicates.len().to_string()),

@@ -3,9 +3,23 @@
 use super::lexer::{Kind, Token};
 
 /// The openings that no sentence may have, because its subject is then a clause in place of a noun. A question may have
-/// them. `Whether` is allowed: it describes a value of yes or no.
-pub(crate) const HEADLESS: [&str; 9] =
-    ["What ", "Whatever ", "Who ", "Whoever ", "Whose ", "That which ", "Those who ", "Those that ", "So many "];
+/// them. `Whether` is allowed: it describes a value of yes or no. So is `Of` before several things: "Of two handlers, the
+/// first one runs."
+pub(crate) const HEADLESS: [&str; 13] = [
+    "What ",
+    "Whatever ",
+    "Who ",
+    "Whoever ",
+    "Whose ",
+    "That which ",
+    "That it is ",
+    "Those who ",
+    "Those that ",
+    "One who ",
+    "Of a ",
+    "Of an ",
+    "So many ",
+];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sentence {

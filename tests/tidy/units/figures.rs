@@ -52,6 +52,7 @@ fn a_crate_has_figures() {
     assert_eq!((figures.file_lines.count(), figures.file_lines.sum()), (3, 4 + 7 + 2));
     assert_eq!((figures.code_lines, figures.doc_lines, figures.comment_lines), (2 + 4 + 1, 1 + 2, 1));
     assert_eq!((figures.public, figures.restricted), (1, 1));
+    assert_eq!((figures.restricted_per_1000(), figures.visible_per_1000()), (1000.0 / 7.0, 2000.0 / 7.0));
     assert_eq!(figures.function_lines.count(), 0);
     assert_eq!(figures.doc_sentences, 3);
     assert_eq!(figures.headless, [("What ", 1)].into());

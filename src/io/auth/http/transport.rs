@@ -23,7 +23,7 @@ use crate::{
     config::{HttpUrl, Plan},
     io::{
         connect::dial::{Dial, Target},
-        transport::{byte_counters::ByteCounters, cancel::CancelToken, maybe_tls::MaybeTlsStream, tls},
+        transport::{cancel::CancelToken, halves::ByteCounters, maybe_tls::MaybeTlsStream, tls},
     },
     secret::Wiped,
     sync::Mutex,
@@ -125,7 +125,7 @@ pub(crate) struct Connection<S> {
     unsent: Option<io::Error>,
     is_tls: bool,
     /// Registered with the agent for as long as the connection lives.
-    _stop: Arc<CancelToken>,
+    _cancel: Arc<CancelToken>,
 }
 
 impl<S: Socket> Connection<S> {
@@ -139,7 +139,7 @@ impl<S: Socket> Connection<S> {
             is_used: false,
             unsent: None,
             is_tls,
-            _stop: cancel,
+            _cancel: cancel,
         }
     }
 

@@ -158,7 +158,7 @@ impl Asking {
         let subject = AuthSubject::User { socket_id: "1.2".into() };
         self.ask(vec![PendingAuth { generation: generation(), attempt: AttemptId(1), subject }]);
         match self.answers.recv_timeout(PATIENCE).expect("an answer").outcome {
-            AuthOutcome::User(proof) => proof.map(|proof| proof.auth),
+            AuthOutcome::User(permission) => permission.map(|permission| permission.auth),
             AuthOutcome::Channel { .. } => panic!("no channel was requested"),
         }
     }

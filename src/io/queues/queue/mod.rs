@@ -16,9 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[cfg(unix)]
-use crate::io::transport::readiness::Readiness;
-
 use crate::{
     config::Overflow,
     event::{Batch, EntryNumber},
@@ -33,6 +30,8 @@ use backlog::{Backlog, DropPolicy};
 use keyed::Keyed;
 use latest::Latest;
 use store::{Counts, Store};
+#[cfg(unix)]
+use waker::Readiness;
 use waker::Waker;
 
 pub(crate) use keyed::KeyOf;

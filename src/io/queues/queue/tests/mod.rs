@@ -188,7 +188,7 @@ fn h4_the_bytes_of_errors_count() {
 }
 
 #[test]
-fn h4_of_a_batch_that_is_too_large_as_much_as_fits_is_kept() {
+fn h4_as_much_as_fits_of_a_too_large_batch_is_kept() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let (queue, _) = queue(usize::MAX, overflow);
         let room = Intent::of_channel(2, "room");

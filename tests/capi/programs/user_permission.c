@@ -1,4 +1,4 @@
-/* Signs in by what a backend has said, and reads who refuses it, for which channel, and in which words. */
+/* Signs in by the answer of a backend, and reads the channel and the message from the errors of refusals. */
 #include "check.h"
 
 static pusher_client *client_of(pusher_config *config) {
@@ -30,7 +30,7 @@ int main(int count, char **arguments) {
 
     GIVES(pusher_dispatch(client, &handled), PUSHER_ERR_VALUE);
 
-    /* That it is the server who refuses shows that the proof has come there. It ends the connection, too. */
+    /* The server refuses this permission, so the permission has reached it. The server also closes the connection. */
     OK(pusher_sign_in_with_auth(client, "app-key:wrong", "{\"id\": \"ann\"}"));
     GIVES(pusher_wait_signed_in(client, PATIENCE_MS), PUSHER_ERR_SIGN_IN_REFUSED);
     OK(pusher_last_error(&error));
