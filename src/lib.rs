@@ -181,7 +181,7 @@
 // In reading order; the empty lines keep rustfmt from sorting them.
 // First, because the other modules use its macro.
 #[macro_use]
-mod user_code;
+mod catch;
 
 mod client;
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::Config;
-use crate::{Error, Source, user_code};
+use crate::{Error, Source, catch::catch};
 
 type Closure = dyn Fn(&DialRequest) -> Result<ByteStream, Source> + Send + Sync;
 
@@ -159,7 +159,7 @@ impl UrlSource {
 
     /// Runs the program's closure. A panic in it fails the attempt.
     pub fn url(&self) -> Result<String, Error> {
-        user_code::catch(|| (self.0)())
+        catch(|| (self.0)())
             .map_err(|_| Error::DialUrl { reason: "could not be made: the closure panicked".to_owned() })
     }
 }

@@ -332,8 +332,8 @@ impl Config {
             subscriptions: SubscriptionSettings {
                 timeout: self.subscription_timeout,
                 can_authorize: self.can_authorize(),
-                max_members: self.limits.max_presence_members,
-                max_member_bytes: self.limits.max_presence_bytes,
+                max_presence_members: self.limits.max_presence_members,
+                max_presence_bytes: self.limits.max_presence_bytes,
                 has_decoder: self.decoder.is_some(),
             },
             reconnect: self.reconnect.policy(),

@@ -40,9 +40,9 @@ pub(crate) struct SubscriptionSettings {
     /// Whether an authorizer is configured.
     pub can_authorize: bool,
     /// The maximum number of members of one channel.
-    pub max_members: usize,
+    pub max_presence_members: usize,
     /// The memory limit for the members of all channels.
-    pub max_member_bytes: usize,
+    pub max_presence_bytes: usize,
     /// Whether a decoder of the program makes text of decrypted data. Otherwise the data must be UTF-8.
     pub has_decoder: bool,
 }

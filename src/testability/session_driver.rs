@@ -79,8 +79,8 @@ pub(crate) fn subscription_settings() -> SubscriptionSettings {
     SubscriptionSettings {
         timeout: 30 * SECOND,
         can_authorize: true,
-        max_members: 100,
-        max_member_bytes: 12 << 20,
+        max_presence_members: 100,
+        max_presence_bytes: 12 << 20,
         has_decoder: false,
     }
 }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use pusher_channels::testing::TestServer;
 
 use crate::{
-    fault_proxy::{Action, Cut, Fault, FaultProxy, Phase},
+    fault_proxy::{Action, Cut, FaultProxy, Phase, ProxyFault},
     figures,
     support::PATIENCE,
     test_client::{ACTIVITY, CHANNELS, CONNECT, History, NOTICE, PONG, RECOVERY, TestClient, config},
@@ -96,7 +96,7 @@ fn c3_r6_r8_r9_the_client_recovers_from_every_fault_in_every_phase() {
 /// One run: a client, its server, and the fault between them.
 #[derive(Clone, Copy)]
 struct Case {
-    fault: Fault,
+    fault: ProxyFault,
     effect: Effect,
     seed: u64,
 }
@@ -117,7 +117,7 @@ fn drawn_cases() -> impl Iterator<Item = Case> {
                 (_, 1) => Cut::After,
                 _ => Cut::Drawn(mix(seed)),
             };
-            Case { fault: Fault { phase, cut, action: row.action }, effect: row.effect, seed }
+            Case { fault: ProxyFault { phase, cut, action: row.action }, effect: row.effect, seed }
         })
     })
 }
@@ -129,7 +129,7 @@ fn byte_by_byte() -> impl Iterator<Item = Case> {
         let bytes = 0..=lengths[&phase];
         bytes.flat_map(move |byte| {
             [Action::Finish, Action::Reset].map(|action| Case {
-                fault: Fault { phase, cut: Cut::Byte(byte), action },
+                fault: ProxyFault { phase, cut: Cut::Byte(byte), action },
                 effect: Effect::Lost,
                 seed: byte as u64,
             })
@@ -278,7 +278,7 @@ impl Case {
 
 /// Connects the client, waits for the phase, and causes the fault. `settled` says whether all channels are subscribed.
 pub(crate) fn strike(
-    fault: Fault,
+    fault: ProxyFault,
     server: &TestServer,
     proxy: &FaultProxy,
     client: &TestClient,
@@ -297,7 +297,7 @@ pub(crate) fn strike(
 
 /// Tries one connection. If the fault does not happen, it is disarmed, so that it cannot happen late.
 fn try_to_strike(
-    fault: Fault,
+    fault: ProxyFault,
     server: &TestServer,
     proxy: &FaultProxy,
     client: &TestClient,
@@ -381,7 +381,7 @@ pub(crate) fn mix(seed: u64) -> u64 {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fault { phase, cut, action } = self.fault;
+        let ProxyFault { phase, cut, action } = self.fault;
         write!(f, "{action:?} at {phase:?}, {cut:?}, seed {}", self.seed)
     }
 }

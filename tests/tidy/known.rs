@@ -11,6 +11,7 @@ pub(crate) const CROWDED_FOLDERS: [(&str, &str); 4] = [
 /// Files of fewer than 60 lines that are a concept of their own.
 pub(crate) const SMALL_CONCEPTS: [(&str, &str); 11] = [
     ("capi/client/users.rs", "functions of the signed-in user"),
+    ("catch.rs", "panics of the program's code"),
     ("connection_state.rs", "the states of the connection"),
     ("error/names.rs", "names of options in the texts of errors"),
     ("event/sender.rs", "the public trait of senders"),
@@ -20,7 +21,6 @@ pub(crate) const SMALL_CONCEPTS: [(&str, &str); 11] = [
     ("protocol/close_code.rs", "close codes"),
     ("random.rs", "the source of random numbers"),
     ("receiver/errors.rs", "one error for each way to receive"),
-    ("user_code.rs", "panics of the program's code"),
 ];
 
 /// Types that the files of their folder are a part of: their file, their name, and the reason. An import of one of them

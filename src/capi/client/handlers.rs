@@ -39,7 +39,9 @@ impl Freed for Binding {}
 
 impl Binding {
     fn end(&self) {
-        if let Some(bound) = self.bound.lock().take() {
+        // Unbinding drops the callback, whose destructor is the program's own code, so it happens without the lock.
+        let bound = self.bound.lock().take();
+        if let Some(bound) = bound {
             bound.unbind();
         }
     }

@@ -1,8 +1,8 @@
 //! Tests of the C interface by its own functions.
 
 mod auth_requests;
-mod bindings;
 mod c;
+mod callbacks;
 mod configured;
 mod errors;
 mod log;

@@ -12,7 +12,7 @@
 //!
 //! A logger of the program is called by the macro `record`, which catches its panics. The destructor of a closure that
 //! the program's own call drops runs in that call.
-//! `Config` is below this module: it catches a panic in the closure of `url_with` by [`crate::user_code`], because
+//! `Config` is below this module: it catches a panic in the closure of `url_with` by [`crate::catch`], because
 //! `Config::dial_url` calls the closure as well.
 //!
 //! # What this code may do
@@ -39,7 +39,7 @@ use crate::sync::{
     thread_local,
 };
 
-pub(crate) use crate::user_code::{Panicked, catch};
+pub(crate) use crate::catch::{Panicked, catch};
 
 /// The reason why a call of the program's code has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,17 +38,18 @@ struct SnapshotState {
     accepted_connect: ConnectId,
     /// The results for waiting calls.
     outcomes: HashMap<ConnectId, Result<(), Arc<Error>>>,
-    subscriptions: HashMap<IntentId, Subscription>,
+    /// The last outcome of each subscription, for calls that wait for it.
+    channel_outcomes: HashMap<IntentId, ChannelOutcome>,
     channels: Channels,
     user: UserState,
     counters: Counters,
     last_close: LastClose,
 }
 
-struct Subscription {
+struct ChannelOutcome {
     /// The epoch of the intent that has this outcome.
     epoch: Epoch,
-    outcome: Result<(), Error>,
+    result: Result<(), Error>,
 }
 
 impl Snapshot {
@@ -75,20 +76,20 @@ impl Snapshot {
             current.last_close.clone_from(close);
         }
         for (channel, notice) in batch.notices_of_channels() {
-            let outcome = if let Notification::SubscriptionError(failure) = notice {
+            let result = if let Notification::SubscriptionError(failure) = notice {
                 Err(failure.error.clone())
             } else if notice.kind() == NotificationKind::SubscriptionSucceeded {
                 Ok(())
             } else {
                 continue;
             };
-            current.subscriptions.insert(channel.id(), Subscription { epoch: channel.epoch, outcome });
+            current.channel_outcomes.insert(channel.id(), ChannelOutcome { epoch: channel.epoch, result });
         }
         current.channels.apply(batch);
         current.user.apply(update);
         // This comes after the confirmations in the same batch, which precede the end.
         if update.state.is_some_and(|state| state != ConnectionState::Connected) {
-            current.subscriptions.retain(|_, subscription| subscription.outlives_connection());
+            current.channel_outcomes.retain(|_, outcome| outcome.outlives_connection());
         }
         true
     }
@@ -278,7 +279,7 @@ impl Snapshot {
     pub fn forget(&self, withdrawn: &[Arc<Intent>]) {
         let mut current = self.current.lock();
         for intent in withdrawn {
-            current.subscriptions.remove(&intent.id());
+            current.channel_outcomes.remove(&intent.id());
             current.channels.forget(intent.id());
         }
         drop(current);
@@ -289,22 +290,22 @@ impl Snapshot {
     pub fn forget_failure(&self, intent: &Intent) {
         let mut current = self.current.lock();
         if matches!(current.outcome(intent), Some(Err(_))) {
-            current.subscriptions.remove(&intent.id());
+            current.channel_outcomes.remove(&intent.id());
         }
     }
 }
 
-impl Subscription {
+impl ChannelOutcome {
     /// A reconnect tries every subscription again, except one without an authorizer.
     fn outlives_connection(&self) -> bool {
-        matches!(self.outcome, Err(Error::NoAuthorizer { .. }))
+        matches!(self.result, Err(Error::NoAuthorizer { .. }))
     }
 }
 
 impl SnapshotState {
     fn outcome(&self, intent: &Intent) -> Option<&Result<(), Error>> {
-        let subscription = self.subscriptions.get(&intent.id())?;
-        (subscription.epoch == intent.epoch()).then_some(&subscription.outcome)
+        let outcome = self.channel_outcomes.get(&intent.id())?;
+        (outcome.epoch == intent.epoch()).then_some(&outcome.result)
     }
 
     /// The reason why waiting is pointless, if there is one.

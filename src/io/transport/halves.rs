@@ -164,7 +164,11 @@ impl ReadHalf {
             Source::Socket(socket) => (&**socket).read(buffer),
             Source::Reader { reader, write_error } => match guarded("reader", || reader.read(buffer)) {
                 Ok(count) if count > 0 => Ok(count),
-                end => write_error.lock().take().map_or(end, Err),
+                end => {
+                    // The error that is replaced may be the program's own type, so it is dropped without the lock.
+                    let cause = write_error.lock().take();
+                    cause.map_or(end, Err)
+                }
             },
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct MemberLimits {
     /// The memory budget of all channels.
     pub budget: MemoryBudget,
     /// The maximum number of members of one channel.
-    pub count: usize,
+    pub max_presence_members: usize,
 }
 
 /// The difference between a new list and the old one.
@@ -150,7 +150,7 @@ impl MemberList {
     fn keep(&mut self, member: Member, limits: &mut MemberLimits) -> AddOutcome {
         let known = self.members.get(member.id()).map(Member::bytes);
         let bytes = self.reservation.bytes() - known.unwrap_or_default() + member.bytes();
-        let is_one_too_many = known.is_none() && self.members.len() >= limits.count;
+        let is_one_too_many = known.is_none() && self.members.len() >= limits.max_presence_members;
         if is_one_too_many || !limits.budget.resize(&mut self.reservation, bytes) {
             return AddOutcome::LeftOut;
         }
@@ -204,8 +204,8 @@ mod tests {
         move |each| ids.iter().for_each(|id| each(id, None))
     }
 
-    fn limits(count: usize) -> MemberLimits {
-        MemberLimits { budget: MemoryBudget::of(20 << 20), count }
+    fn limits(max_presence_members: usize) -> MemberLimits {
+        MemberLimits { budget: MemoryBudget::of(20 << 20), max_presence_members }
     }
 
     fn ids(members: &[Member]) -> Vec<&str> {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn d3_the_info_of_members_is_capped_too() {
-        let mut limits = MemberLimits { budget: MemoryBudget::of(8 << 20), count: 1000 };
+        let mut limits = MemberLimits { budget: MemoryBudget::of(8 << 20), max_presence_members: 1000 };
         let mut members = MemberList::default();
         let info = format!("\"{}\"", "x".repeat(1 << 20));
         let mut is_kept = |n: &i32| members.add(&n.to_string(), &info, &mut limits) != AddOutcome::LeftOut;
@@ -274,7 +274,7 @@ mod tests {
         let (mut members, mut limits) = (MemberList::default(), limits(3));
         let me = || Some(Name::from("me"));
         members.replace(listed(&["a", "b"]), me(), &mut limits);
-        limits.count = 2;
+        limits.max_presence_members = 2;
         let joined = members.replace(listed(&["a", "b", "me"]), me(), &mut limits);
         assert_eq!((ids(&joined.joined), ids(&joined.left), joined.left_out), (vec!["me"], vec!["b"], 1));
         let left = members.replace(listed(&["a"]), me(), &mut limits);
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn d3_the_members_of_all_channels_share_one_budget() {
-        let mut limits = MemberLimits { budget: MemoryBudget::of(10_000), count: 100 };
+        let mut limits = MemberLimits { budget: MemoryBudget::of(10_000), max_presence_members: 100 };
         let mut lists: Vec<_> = (0..100).map(|_| MemberList::default()).collect();
         let kept_count = |members: &mut MemberList, limits: &mut MemberLimits| {
             (0..100).filter(|n| members.add(&n.to_string(), "1", limits) != AddOutcome::LeftOut).count()

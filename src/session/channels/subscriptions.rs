@@ -54,7 +54,10 @@ pub(crate) struct Deadline {
 
 impl Subscriptions {
     pub fn new(settings: SubscriptionSettings) -> Self {
-        let members = MemberLimits { budget: MemoryBudget::of(settings.max_member_bytes), count: settings.max_members };
+        let members = MemberLimits {
+            budget: MemoryBudget::of(settings.max_presence_bytes),
+            max_presence_members: settings.max_presence_members,
+        };
         Self {
             budgets: Budgets { data: MemoryBudget::of(SESSION_BYTES), members },
             settings,

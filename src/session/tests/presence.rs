@@ -128,7 +128,7 @@ fn p2_a_list_of_100_000_members_is_kept_within_the_defaults() {
 
 #[test]
 fn p2_members_are_capped_and_the_excess_is_reported() {
-    let subscriptions = SubscriptionSettings { max_members: 2, ..subscription_settings() };
+    let subscriptions = SubscriptionSettings { max_presence_members: 2, ..subscription_settings() };
     let mut s = Scenario::of(Settings { subscriptions, ..settings() });
     s.connect_background().establish().wants(2, "presence-room");
     s.answer("presence-room", presence("a"));

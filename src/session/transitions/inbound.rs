@@ -123,7 +123,6 @@ impl Session {
             Message::Error(error) => self.server_error(error, now),
             Message::SignInSucceeded { id } => self.signed_in(id, now),
             Message::Watchlist(changes) => self.watchlist(changes),
-            Message::ConnectionEstablished { .. } | Message::UnknownPlatformEvent => self.counters.ignored += 1,
             platform_event => {
                 let known = self.platform_event(platform_event, now);
                 self.counters.ignored += u64::from(!known);
@@ -151,7 +150,14 @@ impl Session {
             Message::CacheMiss { channel, data } => subscriptions.cache_miss(&channel, data, batch),
             Message::MemberAdded { channel, data } => subscriptions.member_added(&channel, data, batch),
             Message::MemberRemoved { channel, data } => subscriptions.member_removed(&channel, data, batch),
-            _ => false,
+            Message::ConnectionEstablished { .. } | Message::UnknownPlatformEvent => false,
+            // `message` handles these itself.
+            Message::Event(_)
+            | Message::Ping
+            | Message::Pong
+            | Message::Error(_)
+            | Message::SignInSucceeded { .. }
+            | Message::Watchlist(_) => false,
         }
     }
 

@@ -130,8 +130,8 @@ fn upgrade(accept: &str, greeting: Greeting, fault: Option<Fault>) -> UpgradeRes
         Some(Fault::DripHead(pause)) => {
             UpgradeResponse::Upgrade { head: switching_protocols(accept, None), drip: Some(pause), greeting }
         }
-        // The other faults are answered without an upgrade.
-        _ => plain(greeting),
+        // These faults are answered without an upgrade.
+        Some(Fault::HttpStatus { .. } | Fault::NoUpgradeAnswer | Fault::RawHead(_)) | None => plain(greeting),
     }
 }
 

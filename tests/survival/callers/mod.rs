@@ -16,7 +16,7 @@ use rustix::process::setpriority_process;
 
 use crate::{
     calls::{self, CALLS, Call, CallingThread, Class, Handles, Receivers},
-    fault_proxy::{Action, Cut, Fault, FaultProxy},
+    fault_proxy::{Action, Cut, FaultProxy, ProxyFault},
     faults::{ROWS, strike},
     figures,
     support::PATIENCE,
@@ -95,7 +95,7 @@ struct Scene {
 
 #[derive(Debug, Clone, Copy)]
 enum Disturbance {
-    Fault(Fault),
+    Fault(ProxyFault),
     /// The server reads nothing.
     Stalled,
     /// The server sends nothing.
@@ -129,7 +129,7 @@ struct Totals {
 
 fn scenes() -> Vec<Scene> {
     let faults = ROWS.iter().flat_map(|row| {
-        let fault = |phase| Fault { phase, cut: Cut::Drawn(7), action: row.action };
+        let fault = |phase| ProxyFault { phase, cut: Cut::Drawn(7), action: row.action };
         row.phases.iter().map(move |phase| Disturbance::Fault(fault(*phase)))
     });
     let servers = [Disturbance::Stalled, Disturbance::Silent, Disturbance::Flooding];

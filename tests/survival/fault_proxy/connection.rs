@@ -21,7 +21,7 @@ use socket2::SockRef;
 
 use super::{
     Shared,
-    fault::{Action, Fault, Phase},
+    fault::{Action, Phase, ProxyFault},
     messages::{Direction, Messages},
 };
 
@@ -241,7 +241,7 @@ impl Connection {
         }
     }
 
-    fn suffer(&mut self, fault: Fault, direction: Direction, mut message: Vec<u8>) -> ControlFlow<()> {
+    fn suffer(&mut self, fault: ProxyFault, direction: Direction, mut message: Vec<u8>) -> ControlFlow<()> {
         let cut = fault.cut.of(message.len());
         self.send(direction, &message[..cut])?;
         self.strike(fault.action)?;

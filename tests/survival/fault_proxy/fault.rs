@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// One row of a table of faults: the connection that reaches this point suffers this action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct ProxyFault {
     pub(crate) phase: Phase,
     pub(crate) cut: Cut,
     pub(crate) action: Action,

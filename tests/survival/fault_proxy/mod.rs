@@ -1,6 +1,6 @@
 //! A TCP proxy between one client and its server that causes the faults of a table.
 //!
-//! The proxy parses the messages of the connection, so that a [`Fault`] names its place by a message: a FIN after seven
+//! The proxy parses the messages of the connection, so that a [`ProxyFault`] names its place by a message: a FIN after seven
 //! bytes of `pusher:connection_established` is one row. Only the connection that reaches the armed fault suffers it.
 //! Later connections pass until another fault is armed. A new kind of fault is a new [`Action`].
 
@@ -19,7 +19,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use connection::Command;
-pub(crate) use fault::{Action, Cut, Fault, Phase};
+pub(crate) use fault::{Action, Cut, Phase, ProxyFault};
 use port::Port;
 
 use crate::support::PATIENCE;
@@ -33,7 +33,7 @@ pub(crate) struct FaultProxy {
 struct Shared {
     server: SocketAddr,
     port: Port,
-    armed: Mutex<Option<Fault>>,
+    armed: Mutex<Option<ProxyFault>>,
     log: Mutex<Log>,
     changed: Condvar,
 }
@@ -77,13 +77,13 @@ impl FaultProxy {
     }
 
     /// Arms a fault: the next connection that reaches its place suffers it.
-    pub(crate) fn arm(&self, fault: Fault) {
+    pub(crate) fn arm(&self, fault: ProxyFault) {
         *self.shared.armed.lock() = Some(fault);
     }
 
     /// Causes the action on the current connection at once.
     pub(crate) fn strike(&self, action: Action) {
-        self.arm(Fault { phase: Phase::Idle, cut: Cut::Before, action });
+        self.arm(ProxyFault { phase: Phase::Idle, cut: Cut::Before, action });
         self.shared.port.command(&Command::Strike);
     }
 
@@ -136,7 +136,7 @@ impl Shared {
     }
 
     /// Takes the armed fault if a message of this phase suffers it.
-    fn take(&self, phase: Phase, length: usize) -> Option<Fault> {
+    fn take(&self, phase: Phase, length: usize) -> Option<ProxyFault> {
         self.log.lock().lengths.insert(phase, length);
         self.armed.lock().take_if(|fault| fault.phase == phase)
     }
@@ -164,7 +164,7 @@ fn a_fault_that_does_not_happen_in_time_is_disarmed() {
 
     let server = TestServer::start().expect("a free port");
     let proxy = FaultProxy::before(server.addr());
-    let closing = Fault { phase: Phase::Closing, cut: Cut::Before, action: Action::Refuse };
+    let closing = ProxyFault { phase: Phase::Closing, cut: Cut::Before, action: Action::Refuse };
     proxy.arm(closing);
     assert!(proxy.wait_struck_or_disarm(Duration::ZERO).is_none(), "no client has connected");
     let connect_and_close = || {

@@ -13,7 +13,7 @@ use std::{
 use pusher_channels::testing::TestServer;
 
 use crate::{
-    fault_proxy::{Action, Cut, Fault, FaultProxy, Phase},
+    fault_proxy::{Action, Cut, FaultProxy, Phase, ProxyFault},
     figures,
     support::PATIENCE,
     test_client::{ACTIVITY, History, NOTICE, PONG, RECOVERY, TestClient, config},
@@ -187,7 +187,7 @@ impl Case {
                 run(self.row.begin)
             }
             phase => {
-                proxy.arm(Fault { phase, cut: Cut::Before, action: Action::Hold });
+                proxy.arm(ProxyFault { phase, cut: Cut::Before, action: Action::Hold });
                 connect();
                 proxy.wait_struck(PATIENCE).expect("the client reaches the phase");
                 let begun = run(self.row.begin);

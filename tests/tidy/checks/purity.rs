@@ -119,7 +119,7 @@ fn only_io_reads_the_clock() {
 
 /// The files that catch panics: one for the program's code, and the last frames of the threads and of C calls.
 const CATCHING: [&str; 5] = [
-    "user_code.rs",
+    "catch.rs",
     "io/threads/heartbeat.rs",
     "io/threads/reader.rs",
     "capi/ffi/boundary.rs",
@@ -130,7 +130,7 @@ const CATCHING: [&str; 5] = [
 /// `record` catches the panics of loggers. The server logs on threads of its own, and the C interface inside of a catch.
 #[test]
 fn the_client_logs_by_the_macro_that_catches_panics() {
-    let is_bound = |source: &&Source| !matches!(source.top(), "user_code" | "testing" | "capi");
+    let is_bound = |source: &&Source| !matches!(source.top(), "catch" | "testing" | "capi");
     const MACROS: [&str; 6] = ["log::error", "log::warn", "log::info", "log::debug", "log::trace", "log::log"];
     let logs = |source: &&Source| names(source).iter().any(|name| MACROS.contains(&name.as_str()));
     let logging: Vec<_> = production().filter(is_bound).filter(logs).map(|source| source.path).collect();

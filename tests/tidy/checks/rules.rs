@@ -1,6 +1,6 @@
 //! Every rule that the repository cites stands in `docs/behaviour.md`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use crate::{
     measure::{lexer::Kind, sources::read},
@@ -9,8 +9,10 @@ use crate::{
 
 use super::prose::functions;
 
-/// The sections of `docs/behaviour.md`.
-const LETTERS: &str = "CRSAEPTHDXG";
+/// The letters of the sections of `docs/behaviour.md`: `C` of `## C: Connecting`.
+static LETTERS: LazyLock<BTreeSet<char>> = LazyLock::new(|| letters(&read(&root().join(BEHAVIOUR))));
+
+const BEHAVIOUR: &str = "docs/behaviour.md";
 
 /// Words of the form of a rule that are none.
 const NO_RULES: [&str; 1] = [
@@ -20,12 +22,18 @@ const NO_RULES: [&str; 1] = [
 
 #[test]
 fn every_rule_that_is_cited_exists() {
-    let rules = defined(&read(&root().join("docs/behaviour.md")));
+    let rules = defined(&read(&root().join(BEHAVIOUR)));
     assert!(rules.len() > 50, "the rules were found");
     let cited: Vec<_> = files().iter().flat_map(|file| cited(file).into_iter().map(|rule| (file.path, rule))).collect();
     assert!(cited.len() > 500, "the citations were found");
     let unknown: BTreeSet<_> = cited.into_iter().filter(|(_, rule)| !rules.contains(rule)).collect();
     assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// The letters in the titles of a page's sections.
+fn letters(page: &str) -> BTreeSet<char> {
+    let titles = page.lines().filter_map(|line| line.strip_prefix("## ")?.split_once(": "));
+    titles.filter_map(|(letter, _)| letter.parse().ok()).collect()
 }
 
 /// The rules that a page defines, each in bold at the beginning of a line.
@@ -59,7 +67,7 @@ fn rules_in(text: &str) -> BTreeSet<String> {
 /// A letter and a number of one or two digits.
 fn is_rule(word: &str) -> bool {
     let mut characters = word.chars();
-    let has_letter = characters.next().is_some_and(|letter| LETTERS.contains(letter));
+    let has_letter = characters.next().is_some_and(|letter| LETTERS.contains(&letter));
     let number = characters.as_str();
     has_letter && (1..=2).contains(&number.len()) && number.bytes().all(|digit| digit.is_ascii_digit())
 }
@@ -84,6 +92,15 @@ fn rules_are_found_in_prose_and_in_names() {
     assert_eq!(rule_of("ipv6_has_a_zone"), None);
     assert_eq!(without_rule("s10_a_server"), "a_server");
     assert_eq!(without_rule("a_server"), "a_server");
+}
+
+#[test]
+fn the_letters_are_those_of_the_sections() {
+    assert_eq!(
+        letters("# Behaviour\n\n## C: Connecting\n\n## How to read: twice\n\n## R: Staying\n"),
+        ['C', 'R'].into()
+    );
+    assert!(LETTERS.len() >= 10, "{LETTERS:?}");
 }
 
 #[test]

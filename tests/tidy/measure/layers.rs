@@ -2,7 +2,7 @@
 
 /// From the bottom: top-level modules. A file may use its own layer and those below. The modules of one layer have no circle.
 pub(crate) const LAYERS: [&[&str]; 13] = [
-    &["sync", "secret", "surrogates", "panic_hook", "user_code", "random", "connection_state"],
+    &["sync", "secret", "surrogates", "panic_hook", "catch", "random", "connection_state"],
     &["error"],
     &["event"],
     &["auth"],

@@ -92,8 +92,8 @@ pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
 fn ordinary_settings() -> Settings {
     Settings {
         subscriptions: SubscriptionSettings {
-            max_members: 3,
-            max_member_bytes: 1 << 20,
+            max_presence_members: 3,
+            max_presence_bytes: 1 << 20,
             ..session_driver::subscription_settings()
         },
         client_event_limit: Some(2),

@@ -22,7 +22,7 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
 macro_rules! record {
     ($log:ident, $($record:tt)+) => {{
         // The panic hook has reported the panic already.
-        let _ = $crate::user_code::catch(|| ::log::$log!($($record)+));
+        let _ = $crate::catch::catch(|| ::log::$log!($($record)+));
     }};
 }
 
