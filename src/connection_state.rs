@@ -12,8 +12,9 @@ pub enum ConnectionState {
     Connecting,
     /// The server has confirmed the connection.
     Connected,
-    /// No connection could be made for 10 s. From then on this state replaces [`Reconnecting`](Self::Reconnecting)
-    /// until there is a connection. Attempts go on by the [`Reconnect`](crate::Reconnect) policy.
+    /// No connection could be made for [`Config::unavailable_timeout`](crate::Config::unavailable_timeout), 10 s by
+    /// default. From then on this state replaces [`Reconnecting`](Self::Reconnecting) until there is a connection.
+    /// Attempts go on by the [`Reconnect`](crate::Reconnect) policy.
     Unavailable,
     /// The connection is down, and the client waits before the next attempt.
     Reconnecting,

@@ -53,7 +53,7 @@
 //!
 //! # Channels
 //!
-//! The prefix of its name determines the kind of a channel, and its case counts.
+//! The prefix of a channel's name determines its kind. Prefixes are case-sensitive.
 //!
 //! | prefix | kind | needs a permission |
 //! |---|---|---|

@@ -3,7 +3,7 @@
 //! JSON text may contain the escape of one half of a surrogate pair (`"\ud83d"`), for example if a publisher cuts a
 //! text in the middle of a character. A browser keeps such a lone surrogate, and shows U+FFFD for it. A Rust string
 //! cannot contain it, so serde_json refuses the whole text. This module replaces its escape with the escape of U+FFFD.
-//! Both escapes have the same length, so that positions in errors stay correct.
+//! Both escapes have the same length, so positions in errors stay correct.
 
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;

@@ -39,7 +39,7 @@ fn d1_half_of_a_surrogate_pair_in_decrypted_text_is_u_fffd() {
     for (plain, data) in
         [(r#""good morning \ud83d""#, "good morning \u{fffd}"), (r#"{"a":"\ud83d"}"#, r#"{"a":"\ud83d"}"#)]
     {
-        server.send_raw(&sealed(&secret, plain, true));
+        server.send_raw(&encrypted_event(&secret, plain, true));
         assert_eq!(next_event(&receiver).1, data);
     }
 }
@@ -51,7 +51,7 @@ fn e6_an_envelope_without_padding_is_delivered() {
     let secret = server.shared_secret(ROOM).expect("an encrypted channel");
     for plain in ["1", "12", "123"] {
         for padded in [true, false] {
-            server.send_raw(&sealed(&secret, plain, padded));
+            server.send_raw(&encrypted_event(&secret, plain, padded));
             assert_eq!(next_event(&receiver).1, plain);
         }
     }
@@ -59,7 +59,7 @@ fn e6_an_envelope_without_padding_is_delivered() {
 }
 
 /// An event, encrypted by the channel's key as a publisher does it.
-fn sealed(shared_secret: &str, plain: &str, padded: bool) -> String {
+fn encrypted_event(shared_secret: &str, plain: &str, padded: bool) -> String {
     let key = STANDARD.decode(shared_secret).expect("base64");
     let cipher = XSalsa20Poly1305::new(key.as_slice().into());
     let ciphertext = STANDARD.encode(cipher.encrypt(&[7; 24].into(), plain.as_bytes()).expect("it fits"));

@@ -180,7 +180,7 @@ fn s9_a_cache_channel_begins_with_its_last_event_or_with_a_miss() {
 }
 
 #[test]
-fn p2_the_own_member_stays_while_subscribed() {
+fn p2_the_clients_member_stays_while_subscribed() {
     let server = server();
     let ann = member(&server, "ann");
     let channel = subscribed(&ann, "presence-cache-room");

@@ -38,8 +38,8 @@
  *
  * Functions return an int32_t: PUSHER_OK (0) or one of the PUSHER_... numbers below. The numbers are frozen: none is
  * ever changed or given another meaning. Later versions may have more of them, so treat an unknown number as an error
- * of an unknown kind. Errors are the numbers from 10 on; PUSHER_NOTHING and PUSHER_CLOSED are answers. Other values are
- * written through the last parameters, and only when the result is PUSHER_OK. NULL is PUSHER_ERR_NULL for every
+ * of an unknown kind. Errors are the numbers from 10 on; PUSHER_NOTHING and PUSHER_CLOSED are not errors. Other values
+ * are written through the last parameters, and only when the result is PUSHER_OK. NULL is PUSHER_ERR_NULL for every
  * parameter that is not marked PUSHER_NULLABLE. Functions that free return nothing. pusher_abi_version and
  * pusher_version, which cannot fail, and pusher_last_error_text return their values directly.
  *
@@ -52,20 +52,20 @@
  *
  * TEXT AND DATA
  *
- * All text is UTF-8; anything else is PUSHER_ERR_UTF8. Text that goes in is copied before the function returns. It
- * ends with a NUL. Data (JSON, text, bytes) has its length in bytes beside it, and needs no NUL at its end; with a
- * length of 0 the pointer may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length does not
- * count. A peer may send text that contains a NUL itself, so that only the length tells for certain where it ends. Each
- * function says how long the text stays. Booleans are 0 and 1, times are in milliseconds. For a function that waits, a
- * negative time means for ever, and 0 means that it does not wait.
+ * All text is UTF-8; anything else is PUSHER_ERR_UTF8. Text that goes in is copied before the function returns. It ends
+ * with a NUL. Data (JSON, text, bytes) has its length in bytes beside it, and needs no NUL at its end; with a length of
+ * 0 the pointer may be NULL. Text that comes out is borrowed: it ends with a NUL, which its length does not count. A
+ * peer may send text that contains a NUL itself, so only the length tells for certain where it ends. Each function says
+ * how long the text stays. Booleans are 0 and 1, times are in milliseconds. For a function that waits, a negative time
+ * means for ever, and 0 means that it does not wait.
  *
  *
  * RECEIVING
  *
  * By pull: pusher_next gives one notification after another, in the order in which the server sent them, across
- * channels and with the changes of the connection. It may wait, or look only; pusher_descriptor gives a descriptor to
- * wait for it among others. A program can receive and authorise by pull alone; only a dialer, a decoder and a log are
- * always callbacks. The library calls no code of a program that registers no callback. A client has the queue of
+ * channels and with the changes of the connection. It may wait, or return at once; pusher_descriptor gives a descriptor
+ * to wait for it among others. A program can receive and authorise by pull alone; only a dialer, a decoder and a log
+ * are always callbacks. The library calls no code of a program that registers no callback. A client has the queue of
  * pusher_next from its beginning. It holds "queue_capacity" notifications. When it is full, the oldest are dropped and
  * the loss is reported, unless the option "overflow" has another policy. A program that only uses callbacks turns the
  * queue off: pusher_config_set_bool(config, "pull", 0).
@@ -82,12 +82,12 @@
  * returns. A function that ends a callback may return while a run on another thread is about to begin. So free the
  * memory of a callback in its destructor, and nowhere else. A destructor should not wait.
  *
- * The library holds no lock while it calls a callback, so that every function may be called inside it,
- * pusher_client_free of its own client included. Functions that would wait for their own thread (pusher_connect,
- * pusher_wait_...) return PUSHER_ERR_WOULD_DEADLOCK there. The library does not detect two such waits: an authorizer must
- * not wait for the subscription or the sign-in that it authorises, which would last until subscription_timeout_ms; and a
- * log or wake callback must not wait for a notification, which would last for ever. A callback returns to its caller: no
- * C++ exception and no longjmp may leave it.
+ * The library holds no lock while a callback runs, so a callback may call every function, pusher_client_free of its own
+ * client included. Functions that would wait for their own thread (pusher_connect, pusher_wait_...) return
+ * PUSHER_ERR_WOULD_DEADLOCK there. The library does not detect two such waits: an authorizer must not wait for the
+ * subscription or the sign-in that it authorises, which would last until subscription_timeout_ms; and a log or wake
+ * callback must not wait for a notification, which would last for ever. A callback returns to its caller: no C++
+ * exception and no longjmp may leave it.
  *
  *
  * THREADS
@@ -110,9 +110,10 @@
  *    thread that polls ends poll() with EINTR. A signal that arrives just before poll() does not: where that matters,
  *    the handler writes to a pipe of the program's own, and poll() waits on both (the self-pipe trick).
  *  - The handler wakes another thread, by a pipe or sem_post, and that thread ends the wait. pusher_disconnect ends
- *    pusher_connect and the pusher_wait_... functions with PUSHER_ERR_DISCONNECTED. It does not end pusher_next, which
- *    gives the change of the state and then waits on. pusher_client_free ends these functions with
- *    PUSHER_ERR_DISCONNECTED, too, and pusher_next with PUSHER_CLOSED, after what waits was taken.
+ *    pusher_connect and the pusher_wait_... functions with PUSHER_ERR_DISCONNECTED. It does not end pusher_next: that
+ *    returns the change of the state, and its next call waits again. pusher_client_free ends the same functions with
+ *    PUSHER_ERR_DISCONNECTED. It ends a waiting pusher_next with the change of the state or, if the state does not
+ *    change, with PUSHER_CLOSED. The next call of pusher_next returns PUSHER_ERR_HANDLE.
  *
  * The library changes neither handlers nor masks of signals. Its threads take over the mask of the thread that starts
  * them, which is the one that connects, and may run the program's handlers unless it blocks these signals meanwhile
@@ -453,8 +454,8 @@ int32_t pusher_config_dial_url(pusher_config *config, const char **text, size_t 
  * pending request refuses it.
  *
  * The client waits for a response until subscription_timeout_ms have passed. A later response has no effect and is no
- * error; the request must be freed all the same. Up to 8 callbacks run at the same time, each on a thread of its own.
- * A pending request keeps its thread, so that 8 pending requests delay all others.
+ * error; the request must be freed all the same. Up to 8 callbacks run at the same time, each on a thread of its own. A
+ * pending request keeps its thread, so 8 pending requests delay all others.
  */
 typedef void (*pusher_authorize_callback)(void *user_data, pusher_auth_request *request);
 
@@ -563,7 +564,8 @@ int32_t pusher_client_new(pusher_config *config, pusher_client **client);
 
 /*
  * Disconnects and ends the client, normally at once, and within 250 ms. Calls of other threads that wait in it return.
- * It does not wait for a callback that is running, or just about to run: the destructor of the callback tells its end.
+ * It does not wait for a callback that is running or about to run. The destructor of the callback runs after the last
+ * run.
  */
 void pusher_client_free(pusher_client *PUSHER_NULLABLE client);
 
@@ -751,11 +753,11 @@ int32_t pusher_sign_user(const char *key, const char *secret, const char *socket
 /* ---- Receiving by pull ----------------------------------------------------------------------------------------- */
 
 /*
- * The next notification of the client. Waits for it for at most `timeout_ms`: 0 looks only, a negative time is for
- * ever. PUSHER_NOTHING when none came in time, PUSHER_CLOSED when the client is freed while this waits (afterwards it
- * is PUSHER_ERR_HANDLE, as everywhere). The notification belongs to the caller, who frees it; it stays valid when the
- * client is gone. It holds the memory of what arrived together with it, up to 64 KiB or one larger message: copy the
- * text to keep it for long.
+ * The next notification of the client. Waits for up to `timeout_ms`: with 0 it does not wait, and with a negative time
+ * it waits for ever. PUSHER_NOTHING if none came in time. PUSHER_CLOSED if the client is freed while this waits and no
+ * notification arrives meanwhile. Afterwards it is PUSHER_ERR_HANDLE, as everywhere. The notification belongs to the
+ * caller, who frees it; it stays valid when the client is gone. It holds the memory of what arrived together with it,
+ * up to 64 KiB or one larger message: copy the text to keep it for long.
  */
 int32_t pusher_next(pusher_client *client, int32_t timeout_ms, pusher_notification **notification);
 
@@ -849,7 +851,7 @@ int32_t pusher_notification_name(const pusher_notification *notification, const 
 int32_t pusher_notification_data(const pusher_notification *notification, const char **text,
                                  size_t *PUSHER_NULLABLE length);
 
-/* The sender of an event: only for client events of presence channels, where the server vouches for it. */
+/* The sender of an event. Only client events on presence channels have one, and the server guarantees it. */
 int32_t pusher_notification_user_id(const pusher_notification *notification, const char **text,
                                     size_t *PUSHER_NULLABLE length);
 

@@ -1,5 +1,5 @@
 //! The methods that register handlers and unbind them, and those that make receivers. [`Pusher`], [`Channel`] and [`User`]
-//! have the same methods, so that macros write them, with their documentation.
+//! have the same methods, so macros write them, with their documentation.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
 trait BindTarget {
     fn owner(&self) -> &Owner;
 
-    /// The handle whose handlers `unbind_event` and `unbind_all` take away.
+    /// The handle whose handlers `unbind_event` and `unbind_all` unbind.
     fn scope(&self) -> Scope;
 
     /// The channel whose events the handlers get; `None` for the events of all channels.
@@ -147,8 +147,8 @@ macro_rules! bind_methods {
                 self.register(|bound| Registration::Named(event.into(), BoundHandler::decoding(bound, handler)))
             }
 
-            /// Sends clones of the events that [`bind`](Self::bind) would run a handler for to a channel of the program.
-            /// The sender unbinds itself when the receiving half is gone.
+            /// Sends a clone of each event of this name to a channel of the program. The events are those that
+            /// [`bind`](Self::bind) would pass to a handler. The sender unbinds itself when the receiving half is gone.
             pub fn bind_sender(&self, event: &str, sender: impl AnySender<Event>) -> Binding {
                 self.register(|bound| Registration::Named(event.into(), BoundHandler::sending(bound, sender)))
             }
@@ -164,7 +164,7 @@ macro_rules! bind_methods {
                 self.register(|bound| Registration::All(BoundHandler::sending(bound, sender)))
             }
 
-            /// Takes a handler away, on whichever handle of this client it was registered. After it returns, the handler
+            /// Unbinds a handler, whichever handle of this client it was registered on. After this returns, the handler
             /// does not start again. Unlike [`Binding::unbind`], it refuses the binding of another client.
             ///
             /// # Errors
@@ -174,7 +174,7 @@ macro_rules! bind_methods {
                 binding.unbind_from(self.owner.core()?)
             }
 
-            #[doc = concat!("Takes away all handlers of events of this name that were registered on ", $registered_on)]
+            #[doc = concat!("Unbinds all handlers of events of this name that were registered on ", $registered_on)]
             #[doc = concat!("by [`bind`](Self::bind) and its variants.", $stay)]
             /// After it returns, the handlers do not start again.
             pub fn unbind_event(&self, event: &str) {
@@ -183,7 +183,7 @@ macro_rules! bind_methods {
                 }
             }
 
-            #[doc = concat!("Takes away all handlers that were registered on ", $registered_on)]
+            #[doc = concat!("Unbinds all handlers that were registered on ", $registered_on)]
             #[doc = concat!("those of events and those of all other notifications.", $stay)]
             /// After it returns, the handlers do not start again.
             pub fn unbind_all(&self) {
@@ -306,21 +306,21 @@ macro_rules! channel_methods {
 
             on_method! {
                 #[doc = concat!("Runs a handler whenever the server reports how many connections are subscribed to ", $article)]
-                /// channel, where its app has that enabled.
+                /// channel, if the app has this feature enabled.
                 on_subscription_count(&SubscriptionCount), SubscriptionCount,
                 Notification::SubscriptionCount(count) => count
             }
 
             on_method! {
-                /// Runs a handler with the channel's name when a cache channel has no event to begin with.
+                /// Runs a handler with the channel's name when a cache channel has no cached event.
                 on_cache_miss(&str), CacheMiss,
                 Notification::CacheMiss { channel } => channel.as_str()
             }
 
             on_method! {
-                /// Runs a handler for every event of an encrypted channel that could not be decrypted. The client fetches
-                /// a key that does not fit any more again, at most once in 10 s; unsubscribing and subscribing fetches it
-                /// at once.
+                /// Runs a handler for every event of an encrypted channel that could not be decrypted. If the key no
+                /// longer fits, the client fetches it again, at most once every 10 s. To fetch it at once, unsubscribe
+                /// and subscribe.
                 on_decryption_failure(&DecryptionFailure), DecryptionFailure,
                 Notification::DecryptionFailure(failure) => failure
             }

@@ -54,9 +54,9 @@ impl Channel {
         Ok(self)
     }
 
-    /// Subscribes with a permission that the program has already, made for the current socket, or for the next one
-    /// while there is none. It holds for no other socket: after a reconnect the configured authorizer takes over, or
-    /// the subscription ends in [`Error::NoAuthorizer`].
+    /// Subscribes with a permission that the program already has. The permission is for the current socket or, without
+    /// a connection, for the next one. It is valid for that socket only: after a reconnect the configured authorizer
+    /// takes over, or the subscription ends in [`Error::NoAuthorizer`].
     pub fn subscribe_with_auth(&self, auth: ChannelAuth) -> &Self {
         if let Ok(core) = self.core() {
             core.subscribe(&self.intent, Some(auth));
@@ -69,12 +69,12 @@ impl Channel {
         WeakChannel { owner: Arc::downgrade(&self.owner), intent: Arc::clone(&self.intent) }
     }
 
-    /// Unsubscribes. After it returns, no further event of the channel is delivered, even if some are on their way, and
-    /// no subscribe is sent for it, even if an authorizer is still being asked. A subscribe that is being written at
-    /// that moment is followed by an unsubscribe. This holds for confirmations, too: one that
-    /// [`wait_subscribed`](Self::wait_subscribed) has reported, but that has not reached its handlers yet, is not
-    /// delivered. Handlers stay bound. Unsubscribing and subscribing again during one request to an authorizer sends
-    /// one subscribe.
+    /// Unsubscribes. After this returns, no further event of the channel is delivered, even if events are still queued.
+    /// A confirmation that has not reached its handlers yet is not delivered either, even if
+    /// [`wait_subscribed`](Self::wait_subscribed) has reported it. The client sends no further subscribe for the
+    /// channel, even if an authorizer is still running; a subscribe that is just being written is followed by an
+    /// unsubscribe. Handlers stay bound. Calls of `unsubscribe` and `subscribe` during one request to an authorizer
+    /// cause one subscribe.
     pub fn unsubscribe(&self) {
         if let Ok(core) = self.core() {
             core.unsubscribe(&self.intent);
@@ -92,8 +92,9 @@ impl Channel {
     /// # Errors
     ///
     /// The error that ended the subscription, for example [`Error::SubscriptionRefused`]; [`Error::WaitTimeout`] when
-    /// the time is over; [`Error::NotSubscribed`] when the channel is not to be subscribed; [`Error::Disconnected`], or
-    /// the reason of a final refusal, when no connection is being made; [`Error::WouldDeadlock`] inside a handler.
+    /// the time is over; [`Error::NotSubscribed`] if the program has not subscribed to the channel;
+    /// [`Error::Disconnected`], or the reason of a final refusal, when no connection is being made;
+    /// [`Error::WouldDeadlock`] inside a handler.
     pub fn wait_subscribed(&self, time: Duration) -> Result<(), Error> {
         let core = self.core()?;
         core.deny_reentrant("wait_subscribed")?;
@@ -130,7 +131,8 @@ impl Channel {
         self.read_state(|state| state.me().cloned()).flatten()
     }
 
-    /// The number of connections that are subscribed, as the server last reported it; `None` if it did not.
+    /// The number of connections that are subscribed, as the server last reported it. `None` if the server has reported
+    /// no number.
     pub fn subscription_count(&self) -> Option<u64> {
         self.read_state(|state| state.subscription_count).flatten()
     }

@@ -52,7 +52,7 @@ impl Drop for Owner {
     }
 }
 
-/// A registered handler. [`unbind`](Self::unbind) takes it away. Dropping the binding changes nothing: the handler stays.
+/// A registered handler. [`unbind`](Self::unbind) removes it. Dropping the binding changes nothing: the handler stays.
 pub struct Binding {
     bound: Bound,
     core: Weak<Core>,
@@ -79,7 +79,8 @@ impl Binding {
         }
     }
 
-    /// Takes the handler away. After it returns, the handler does not start again. It does not wait for a running handler.
+    /// Unbinds the handler. After this returns, the handler does not start again. It does not wait for a running
+    /// handler.
     pub fn unbind(self) {
         self.bound.end();
         if let Some(core) = self.core.upgrade().filter(|core| core.process.is_current()) {

@@ -157,8 +157,8 @@ impl Pusher {
         Ok(channel)
     }
 
-    /// Waits until every channel that is to be subscribed is confirmed or has failed. As after [`connect`](Self::connect),
-    /// handlers and receivers that are made afterwards get only newer notifications.
+    /// Waits until each channel that the program has subscribed to is confirmed or has failed. As after
+    /// [`connect`](Self::connect), handlers and receivers that are made afterwards get only newer notifications.
     ///
     /// # Errors
     ///
@@ -171,9 +171,9 @@ impl Pusher {
         core.fan_out.snapshot.wait_all_subscribed(|| core.intents.active(), time)
     }
 
-    /// Unsubscribes from a channel. After it returns, no further event of the channel is delivered, and no subscribe is
-    /// sent for it, even if an authorizer is still being asked. Handlers stay bound. A channel that is not subscribed
-    /// and an invalid name are ignored.
+    /// Unsubscribes from a channel. After this returns, no further event of the channel is delivered, and the client
+    /// sends no further subscribe for it, even if an authorizer is still running. Handlers stay bound. A channel that
+    /// is not subscribed and an invalid name are ignored.
     pub fn unsubscribe(&self, name: &str) {
         if let Ok(channel) = self.channel(name) {
             channel.unsubscribe();
@@ -187,7 +187,7 @@ impl Pusher {
         }
     }
 
-    /// The channels that are subscribed, or to be subscribed, in the order in which they became known.
+    /// The channels that the program has subscribed to, confirmed or not, in the order in which it first named them.
     pub fn channels(&self) -> Vec<Channel> {
         let Ok(core) = self.core() else { return Vec::new() };
         let active = core.intents.active().into_iter();
@@ -240,8 +240,8 @@ impl Pusher {
     }
 
     /// With [`Config::manual_dispatch`], runs the handlers of all pending notifications on the calling thread.
-    /// Notifications that arrive meanwhile are for the next call. Returns the number of handled notifications, which is
-    /// 0 also without that option, and while another thread, or a handler further up on this one, is dispatching.
+    /// Notifications that arrive meanwhile are for the next call. Returns the number of handled notifications. The
+    /// number is 0 without that option, while another thread dispatches, and if a handler calls this during a dispatch.
     pub fn dispatch(&self) -> usize {
         self.core().map_or(0, |core| core.dispatch(None))
     }

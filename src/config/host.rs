@@ -9,8 +9,8 @@ use tungstenite::http::Uri;
 
 use crate::protocol::percent;
 
-/// How a connection is secured. Without the feature `native-tls` no value stands for TLS, so that nothing after the
-/// checks of the configuration has to refuse it.
+/// How a connection is secured. Without the feature `native-tls` no value stands for TLS, so nothing after the checks
+/// of the configuration has to refuse it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     /// `ws` and `http`.

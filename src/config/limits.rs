@@ -140,11 +140,11 @@ impl Config {
     /// the hosted service's limit for a connection.
     ///
     /// Client events over the limit wait for their turn, in the order of the calls, for up to
-    /// [`client_event_patience`](Self::client_event_patience). The client counts them at the time at which it writes them
-    /// to the socket. It counts a second as up to 1.01 s, because a network delivers some messages faster than others.
-    /// This slows down a loop that triggers at exactly the limit: after some minutes, its events are sent up to half a
-    /// second late. From then on the client counts seconds without this reserve, and a server that counts strictly may
-    /// refuse an event now and then. A loop that stays a little below the limit avoids both.
+    /// [`client_event_patience`](Self::client_event_patience). The client counts them at the time at which it writes
+    /// them to the socket. The network delivers some messages faster than others, so the client uses a window of up to
+    /// 1.01 s. A loop that triggers at exactly the limit therefore falls behind, by up to half a second after some
+    /// minutes. Then the client shortens the window to 1 s, and a strict server may refuse an event now and then. A
+    /// loop that stays a little below the limit avoids both.
     ///
     /// A server that limits messages of every kind, as Laravel Reverb can, counts client events as well: lower this
     /// option if [`on_error`](crate::Pusher::on_error) reports 4301 for them.
@@ -157,9 +157,9 @@ impl Config {
     /// [`trigger`](crate::Pusher::trigger) never blocks: for an event that would wait longer, it returns
     /// [`Error::ClientEventRate`] at once.
     ///
-    /// After a burst, the next events are sent together, about 1 s later. So a value below 1.01 s helps no burst, and
-    /// with 2 s a burst of twice the limit is sent. With zero, no client event waits. Up to 1,024 client events wait,
-    /// whatever the value is.
+    /// After a burst, the next events are sent together, about 1 s later. So a burst over the limit needs a value of at
+    /// least 1.01 s. With 2 s, a burst of up to twice the limit is sent. With zero, no client event waits. Up to 1,024
+    /// client events wait, whatever the value is.
     pub fn client_event_patience(mut self, patience: Duration) -> Self {
         self.limits.client_event_patience = patience;
         self

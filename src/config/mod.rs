@@ -234,9 +234,9 @@ impl Config {
         self
     }
 
-    /// How long the connection may be idle in one direction before the client sends a ping, from 1 ms to a year. Defaults
-    /// to 120 s. If the server sends a smaller value, the client uses that one; it takes a server's value below 1 s for
-    /// 1 s.
+    /// How long the connection may be idle in one direction before the client sends a ping, from 1 ms to a year.
+    /// Defaults to 120 s. If the server sends a smaller value, the client uses that value. It treats a server's value
+    /// below 1 s as 1 s.
     pub fn activity_timeout(mut self, timeout: Duration) -> Self {
         self.activity_timeout = timeout;
         self

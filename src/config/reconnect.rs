@@ -45,8 +45,8 @@ impl Reconnect {
         self
     }
 
-    /// The shortest delay before an attempt, up to a year. If it is longer than the upper bound, it counts. Defaults to
-    /// 0.
+    /// The shortest delay before an attempt, up to a year. If it is longer than the upper bound of a random delay, the
+    /// delay is exactly this long. Defaults to 0.
     pub fn min_delay(mut self, delay: Duration) -> Self {
         self.min_delay = delay;
         self

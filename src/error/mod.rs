@@ -250,8 +250,8 @@ pub enum Error {
     /// the event was not sent. Or the server closed the connection with 1009 within 5 s after client events. Reverb
     /// does so for messages of more than 10,000 bytes, including the names.
     ClientEventTooLarge {
-        /// The size in bytes. A string counts without its quotes. If the server may have closed the connection because
-        /// of one of several events, the size of the largest.
+        /// The size in bytes. A string counts without its quotes. If any of several events may have caused the close,
+        /// this is the size of the largest one.
         size: usize,
         /// The largest allowed size, in bytes. 0 if the server closed the connection, because its limit is unknown.
         limit: usize,
@@ -291,8 +291,9 @@ pub enum Error {
     /// A presence channel has more members than [`Config::max_presence_members`](crate::Config::max_presence_members),
     /// or the members of all channels take more memory than
     /// [`Config::max_presence_bytes`](crate::Config::max_presence_bytes). Members over the limit are left out of the
-    /// list, and a new info that does not fit is ignored. Or more than 10,000 members were added or removed while the
-    /// channel was not subscribed. The list is then complete, but handlers get up to 10,000 changes.
+    /// list, and a new info that does not fit is ignored. The error is also reported if more than 10,000 members were
+    /// added or removed while the channel was not subscribed: the list is then complete, but handlers get only 10,000
+    /// changes.
     TooManyMembers {
         /// The channel.
         channel: String,

@@ -63,7 +63,7 @@ impl ProxyProblem {
         }
     }
 
-    /// Whether the same proxy may open the same tunnel later. It may if it gave no reason.
+    /// Whether another attempt through the same proxy may succeed. True if the proxy gave no reason.
     pub(super) fn is_transient(self, status: Option<u16>) -> bool {
         match self {
             Self::Credentials | Self::Forbidden | Self::Unsupported | Self::Tls | Self::NotAProxy => false,

@@ -11,9 +11,9 @@ use crate::{Error, error::excerpt};
 /// The events and notifications of one turn of the session, in the order of the wire, and the text of all of them in
 /// one block.
 ///
-/// One thread writes a batch; after that it is shared and never changes. Events borrow their text from it, so that an
-/// event needs no allocation of its own, and dropping the last event frees two blocks in all. To free many small
-/// allocations on another thread than that of their allocation would be the largest cost.
+/// One thread writes a batch; after that it is shared and never changes. Events borrow their text from it, so an event
+/// needs no allocation of its own, and dropping the last event frees two blocks in all. To free many small allocations
+/// on another thread than that of their allocation would be the largest cost.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// The number of its first entry, in the order of deliveries. The other entries follow.

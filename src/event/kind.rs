@@ -1,4 +1,4 @@
-//! The kinds of notifications: one table, from which follows all that exists once for each kind.
+//! The table of the kinds of notifications. Macros generate from it everything that exists once for each kind.
 
 use std::{fmt, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::Error;
 /// * `more_bytes`: the memory of the parts whose size has no limit of its own;
 /// * `c`: the number and the name in the C interface, which never change, and the parts that C can ask for.
 ///
-/// The module `capi` reads the column `c`, so that its expressions use the names of that module.
+/// The module `capi` reads the column `c`, so its expressions use the names of that module.
 ///
 /// A new kind needs a row here, a type for its field in `event/notification.rs`, a method in `client/bind.rs`, and its
 /// documentation in `capi/pusher_channels.h`.
@@ -68,7 +68,7 @@ macro_rules! kinds {
                 more_bytes: 0,
                 c: 5, "subscription_count" { channel: count.channel.as_str(), count: count.count },
             }
-            /// A cache channel has no event to begin with.
+            /// A cache channel has no cached event.
             CacheMiss {
                 /// The channel.
                 channel: Name

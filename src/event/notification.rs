@@ -16,8 +16,9 @@ pub struct ConnectionStateChange {
     /// The state that was entered.
     pub current: ConnectionState,
     /// The reason, if there was an error: it ended the last connection or the last attempt. A change to
-    /// [`Unavailable`](ConnectionState::Unavailable) has the last known cause, also in the middle of an attempt. There
-    /// it is `None` only if the first attempt has taken all of the 10 s.
+    /// [`Unavailable`](ConnectionState::Unavailable) has the last known cause, also in the middle of an attempt. It is
+    /// `None` there only if the first attempt has lasted for the whole of
+    /// [`Config::unavailable_timeout`](crate::Config::unavailable_timeout).
     pub cause: Option<Arc<Error>>,
     /// The number of the current attempt, or of the next one. It counts from 1, and starts again once a connection has
     /// been stable for 10 s. With [`Failed`](ConnectionState::Failed) and

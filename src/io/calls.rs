@@ -18,7 +18,7 @@ impl Core {
     pub fn subscribe(&self, channel: &Arc<Intent>, permission: Option<ChannelAuth>) {
         let snapshot = &self.fan_out.snapshot;
         let ready = permission.map(|auth| ReadyAuth { auth, socket_id: snapshot.socket_id() });
-        // Before the new intent is known, because its own failure must stay.
+        // The old failure is forgotten before the new intent is known, because a failure of the new intent must stay.
         snapshot.forget_failure(channel);
         self.post(|intents| intents.activate(channel, ready));
     }
@@ -34,7 +34,7 @@ impl Core {
 
     pub fn unsubscribe(&self, channel: &Arc<Intent>) {
         let _options = self.post(|intents| intents.withdraw(channel));
-        // Afterwards, so that nothing that was on its way for the old intent is remembered.
+        // The state is forgotten after the withdrawal, so that no late outcome of the old intent is stored.
         self.fan_out.snapshot.forget(slice::from_ref(channel));
     }
 

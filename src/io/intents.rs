@@ -27,8 +27,8 @@ const CHANGES_PER_TURN: usize = 1000;
 #[derive(Default)]
 pub(crate) struct Intents {
     table: Mutex<IntentTable>,
-    /// Whether there is something to take. Every turn reads it, mostly in vain. It is set before a call of the program
-    /// returns.
+    /// Whether a request was posted. Every turn reads this flag, so that most turns need no lock. A call sets it before
+    /// it returns.
     has_posted: AtomicBool,
 }
 

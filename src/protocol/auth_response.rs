@@ -191,7 +191,7 @@ fn required(raw: Option<&RawValue>, key: &str) -> Result<String, String> {
 /// Some servers write `null` for a missing value.
 fn text(raw: Option<&RawValue>, key: &str) -> Result<Option<String>, String> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
-    let not_text = || format!("has a `{key}` that is not a string");
+    let not_text = || format!("has a field `{key}` that is not a string");
     decoded(raw).map(|mut text| Some(std::mem::take(&mut *text))).ok_or_else(not_text)
 }
 
@@ -238,14 +238,14 @@ mod tests {
             (r#""canary""#, "is not a JSON object"),
             ("{}", "has no `auth`"),
             (r#"{"auth":null}"#, "has no `auth`"),
-            (r#"{"auth":7}"#, "has a `auth` that is not a string"),
-            (r#"{"auth":["canary"]}"#, "has a `auth` that is not a string"),
+            (r#"{"auth":7}"#, "has a field `auth` that is not a string"),
+            (r#"{"auth":["canary"]}"#, "has a field `auth` that is not a string"),
             (r#"{"auth":""}"#, "has an empty `auth`"),
             (r#"{"auth":"canary\r\n"}"#, "has control characters in `auth`"),
             (r#"{"auth":"canary\u0000"}"#, "has control characters in `auth`"),
             (r#"{"auth":"k:s","auth":"k:t"}"#, "has a field twice"),
             (r#"["k:s",null,null,null]"#, "is not a JSON object"),
-            (r#"{"auth":"k:s","channel_data":{"user_id":7}}"#, "has a `channel_data` that is not a string"),
+            (r#"{"auth":"k:s","channel_data":{"user_id":7}}"#, "has a field `channel_data` that is not a string"),
         ];
         for (body, expected) in cases {
             assert_eq!(reason(body, "private-a"), expected, "{body}");
@@ -335,7 +335,7 @@ mod tests {
     fn a5_a_sign_in_needs_user_data_with_an_id() {
         let reason = |body: &str| user_from(body.as_bytes()).map(drop).expect_err(body);
         assert_eq!(reason(r#"{"auth":"k:s"}"#), "has no `user_data`");
-        assert_eq!(reason(r#"{"auth":"k:s","user_data":{"id":"7"}}"#), "has a `user_data` that is not a string");
+        assert_eq!(reason(r#"{"auth":"k:s","user_data":{"id":"7"}}"#), "has a field `user_data` that is not a string");
         assert_eq!(reason(r#"{"auth":"k:s","user_data":"canary"}"#), "has a `user_data` that is not JSON");
         for data in ["null", "[]", "{}", r#"{\"id\":7}"#, r#"{\"id\":\"\"}"#] {
             assert!(reason(&format!(r#"{{"auth":"k:s","user_data":"{data}"}}"#)).contains("`id`"), "{data}");

@@ -214,7 +214,7 @@ impl Established {
 
 /// Reads a server's activity timeout, and limits it so that there is at most one ping a second, and no overflow (R7).
 fn clamp_seconds(text: &str) -> Option<Duration> {
-    /// A day. This is longer than any configured timeout, so that the configured timeout applies.
+    /// A day. This is longer than any configured timeout, so the configured timeout applies.
     const MAX: f64 = 86_400.0;
     let seconds: f64 = text.parse().ok()?;
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.clamp(1.0, MAX)))

@@ -63,11 +63,11 @@ impl SharedSecret {
     /// Decrypts the JSON object `{"nonce": .., "ciphertext": ..}`.
     pub fn open(&self, envelope: &str) -> Result<Vec<u8>, OpenError> {
         #[derive(Deserialize)]
-        struct SealedData {
+        struct EncryptedData {
             nonce: String,
             ciphertext: String,
         }
-        let envelope: SealedData = surrogates::from_json(envelope)
+        let envelope: EncryptedData = surrogates::from_json(envelope)
             .map_err(|_| OpenError::Malformed("it is not an object with nonce and ciphertext"))?;
         let nonce: [u8; 24] = LENIENT
             .decode(&envelope.nonce)
@@ -109,7 +109,7 @@ mod tests {
         SharedSecret(Zeroizing::new(KEY.to_vec()))
     }
 
-    fn sealed(secret: &SharedSecret, plain: &[u8]) -> String {
+    fn encrypted(secret: &SharedSecret, plain: &[u8]) -> String {
         let nonce = [7; 24];
         let cipher = XSalsa20Poly1305::new(secret.0.as_slice().into());
         let ciphertext = cipher.encrypt(&nonce.into(), plain).expect("it fits");
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn e1_only_data_that_was_encrypted_with_the_key_is_decrypted() {
-        let envelope = sealed(&secret(), b"{\"a\":1}");
+        let envelope = encrypted(&secret(), b"{\"a\":1}");
         assert_eq!(secret().open(&envelope).as_deref(), Ok(b"{\"a\":1}".as_slice()));
         let other = SharedSecret(Zeroizing::new(vec![1; 32]));
         assert_eq!(other.open(&envelope), Err(OpenError::WrongKey));
@@ -168,7 +168,7 @@ mod tests {
         // Ciphertexts of every length modulo 3, which have no, one or two padding characters. A nonce of 24 bytes has
         // none.
         for plain in ["", "1", "12", "123"] {
-            let envelope = sealed(&secret(), plain.as_bytes());
+            let envelope = encrypted(&secret(), plain.as_bytes());
             let mut shorter = envelope.clone();
             loop {
                 assert_eq!(secret().open(&shorter).as_deref(), Ok(plain.as_bytes()), "{shorter}");
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn e6_the_url_safe_alphabet_is_refused() {
         let plain = (0..=255).map(char::from).collect::<String>();
-        let envelope = sealed(&secret(), plain.as_bytes());
+        let envelope = encrypted(&secret(), plain.as_bytes());
         assert!(envelope.contains(['+', '/']));
         let url_safe = envelope.replace('+', "-").replace('/', "_");
         assert!(matches!(secret().open(&url_safe), Err(OpenError::Malformed(_))));

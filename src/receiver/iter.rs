@@ -23,8 +23,8 @@ impl Receiver {
         Drain::new(self, max)
     }
 
-    /// Iterates over the notifications, waiting for each, until the client is gone. `for notification in &receiver` does the
-    /// same.
+    /// Iterates over the notifications, waiting for each, until the client has ended. `for notification in &receiver`
+    /// does the same.
     pub fn iter(&self) -> Iter<'_> {
         Iter(self)
     }
@@ -42,7 +42,7 @@ struct Drain<'a> {
     waiting: usize,
     /// The number of notifications that may still be returned.
     room: usize,
-    /// The number of its poll, which began before it took anything.
+    /// The number of the poll that began before this iterator took anything.
     poll: usize,
     is_borrower: bool,
 }
@@ -69,7 +69,7 @@ impl<'a> Drain<'a> {
         taken > 0
     }
 
-    /// The next step of the held notifications. `None` if it was unsubscribed meanwhile.
+    /// The next held notification. `None` if its channel was unsubscribed meanwhile.
     fn step(&mut self) -> Option<Notification> {
         let taken = self.held.front_mut()?;
         let step = match taken {
@@ -115,7 +115,7 @@ impl Drop for Drain<'_> {
             let Some(queue) = self.receiver.queue() else { return };
             queue.return_unused(&mut self.held);
         }
-        // Without a check of the process, because nearly every frame has used all that it took.
+        // The fork check is left out, because nearly every iterator returns everything that it took.
         let is_the_end = self.is_borrower && self.receiver.queue.finish();
         let Some(queue) = (gives_back || is_the_end).then(|| self.receiver.queue()).flatten() else { return };
         if is_the_end {
@@ -128,11 +128,11 @@ impl Drop for Drain<'_> {
     }
 }
 
-/// The notifications of a [`Receiver`], one after another, until the client is gone: [`Receiver::iter`].
+/// The notifications of a [`Receiver`], one after another, until the client has ended: [`Receiver::iter`].
 #[derive(Debug, Clone)]
 pub struct Iter<'a>(&'a Receiver);
 
-/// The notifications of a [`Receiver`] that it owns, one after another, until the client is gone.
+/// The notifications of a [`Receiver`] that it owns, one after another, until the client has ended.
 #[derive(Debug)]
 pub struct IntoIter(Receiver);
 

@@ -1,4 +1,4 @@
-//! A queue to poll, for game loops and for threads of one's own.
+//! A queue that the program polls or waits on, for game loops and worker threads.
 
 mod errors;
 mod iter;
@@ -87,7 +87,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
+    /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] if the client has ended and nothing waits.
     pub fn try_recv(&self) -> Result<Notification, TryRecvError> {
         self.queue().ok_or(TryRecvError::Closed)?;
         self.take_one()
@@ -124,8 +124,8 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client is gone and nothing
-    /// waits.
+    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] if the client has ended and
+    /// nothing waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Notification, RecvTimeoutError> {
         let queue = self.queue().ok_or(RecvTimeoutError::Closed)?;
         queue.begin_poll();

@@ -40,8 +40,8 @@ impl ReceiverOptions {
         Self::default()
     }
 
-    /// Receives these kinds only; the last call counts. Other kinds take no place in its queue. Defaults to all kinds;
-    /// [`Lagged`](NotificationKind::Lagged) always comes.
+    /// Receives these kinds only; the last call counts. Other kinds are not queued.
+    /// [`Lagged`](NotificationKind::Lagged) is always received. Defaults to all kinds.
     pub fn only(mut self, kinds: impl IntoIterator<Item = NotificationKind>) -> Self {
         self.kinds = Kinds::of(kinds);
         self

@@ -36,7 +36,7 @@ pub struct EventReceiver<T> {
     decoded: PhantomData<fn() -> T>,
 }
 
-/// The decoded events of an [`EventReceiver`] that it owns, one after another, until the client is gone.
+/// The decoded events of an [`EventReceiver`] that it owns, one after another, until the client has ended.
 #[derive(Debug)]
 pub struct IntoEvents<T>(EventReceiver<T>);
 
@@ -49,7 +49,7 @@ impl<T: DeserializeOwned> EventReceiver<T> {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] when the client is gone and nothing waits.
+    /// [`TryRecvError::Empty`] when nothing waits, [`TryRecvError::Closed`] if the client has ended and no event waits.
     pub fn try_recv(&self) -> Result<Result<T, Error>, TryRecvError> {
         loop {
             if let Some(decoded) = decoded(self.receiver.try_recv()?) {
@@ -62,7 +62,7 @@ impl<T: DeserializeOwned> EventReceiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Closed`] when the client is gone and nothing waits.
+    /// [`Closed`] if the client has ended and no event waits.
     pub fn recv(&self) -> Result<Result<T, Error>, Closed> {
         loop {
             if let Some(decoded) = decoded(self.receiver.recv()?) {
@@ -75,10 +75,10 @@ impl<T: DeserializeOwned> EventReceiver<T> {
     ///
     /// # Errors
     ///
-    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Closed`] when the client has ended and
+    /// [`RecvTimeoutError::Timeout`] if no event came in time, [`RecvTimeoutError::Closed`] if the client has ended and
     /// no event waits.
     pub fn recv_timeout(&self, time: Duration) -> Result<Result<T, Error>, RecvTimeoutError> {
-        // The receiver gets only events of one name and losses, so that this makes one call.
+        // The receiver gets only events of one name and losses, so this makes one call.
         loop {
             if let Some(decoded) = decoded(self.receiver.recv_timeout(time)?) {
                 return Ok(decoded);
@@ -111,13 +111,13 @@ impl<T: DeserializeOwned> EventReceiver<T> {
         self.receiver.try_iter().filter_map(decoded)
     }
 
-    /// Events one after another, waiting for each, until the client is gone.
+    /// Events one after another, waiting for each, until the client has ended.
     pub fn iter(&self) -> impl Iterator<Item = Result<T, Error>> {
         self.receiver.iter().filter_map(decoded)
     }
 }
 
-/// Events one after another, waiting for each, until the client is gone.
+/// Events one after another, waiting for each, until the client has ended.
 impl<T: DeserializeOwned> Iterator for IntoEvents<T> {
     type Item = Result<T, Error>;
 

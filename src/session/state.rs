@@ -35,7 +35,7 @@ pub(crate) struct Session {
     pub(super) state: ConnectionState,
     pub(super) persistence: Persistence,
     pub(super) backoff: Backoff,
-    /// The current time without a connection, if there should be one.
+    /// The current outage: the time without a connection while the program wants one.
     pub(super) outage: Option<Outage>,
     /// The server asked for TLS (4000).
     pub(super) insists_on_tls: bool,

@@ -53,7 +53,7 @@ pub(crate) struct SessionDriver<O> {
     /// The last calls to connect and to sign in.
     connect: ConnectId,
     sign_in: SignInId,
-    /// The pace of client events, as the threads see it that trigger them.
+    /// The pace of client events, as seen by the threads that trigger them.
     pace: ClientEventPace,
     /// The socket accepts no more bytes. The session's messages stay in the session.
     is_blocked: bool,

@@ -173,9 +173,9 @@ impl TestServerBuilder {
     /// The closure by which the auth endpoint identifies the user of a client. `None` refuses the client with status
     /// 403.
     ///
-    /// The endpoint calls it for each well-formed request that meets no fault, on the thread of that request. By
-    /// default every client is accepted. The user id is the request's parameter `user_id`, or `user-<socket_id>`
-    /// without that parameter.
+    /// The endpoint calls it on the thread of the request, for each well-formed request that takes no
+    /// [fault](crate::testing::AuthFault). By default every client is accepted. The user id is the request's parameter
+    /// `user_id`, or `user-<socket_id>` without that parameter.
     ///
     /// ```
     /// use pusher_channels::testing::{AuthUser, TestServer};

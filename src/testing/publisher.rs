@@ -39,7 +39,7 @@ pub(crate) fn trigger(hub: &Hub, channel: &str, event: &str, data: &(impl Serial
     // `serde_json::Value` would sort the fields of a structure and widen an `f32`.
     let json = serde_json::to_string(data).expect("event data must have a JSON text");
     // The official library encrypts the JSON text of a string, not the string itself.
-    let text = hub.encryption.seal(channel, &json).unwrap_or_else(|| data_text(json));
+    let text = hub.encryption.encrypt(channel, &json).unwrap_or_else(|| data_text(json));
     hub.trigger(channel, event, &text, None)
 }
 

@@ -154,7 +154,7 @@ impl TestServer {
         self.hub.set_silent(silent);
     }
 
-    /// While stalled, the server does not read from its WebSockets, so that the messages of clients pile up.
+    /// While stalled, the server does not read from its WebSockets, so the messages of clients pile up.
     ///
     /// It still delivers events. A client's writes block when the buffers of the operating system are full, which may
     /// take several megabytes.
@@ -301,7 +301,7 @@ impl TestServer {
 impl TestServer {
     /// The `auth` for a subscription, `KEY:SIGNATURE`. A presence channel needs its `channel_data`.
     ///
-    /// Nothing is checked, so that a test can sign invalid requests as well.
+    /// Nothing is checked, so a test can sign invalid requests as well.
     pub fn sign_channel(&self, socket_id: &str, channel: &str, channel_data: Option<&str>) -> String {
         self.hub.settings.app.authorize(&channel_text(socket_id, channel, channel_data))
     }
@@ -337,7 +337,7 @@ impl TestServer {
         format!("{}{}", self.http_url(), auth_endpoint::USER_PATH)
     }
 
-    /// The last 1024 requests to the auth endpoint, oldest first, including those that met a fault.
+    /// The last 1024 requests to the auth endpoint, oldest first, including those that took a [fault](AuthFault).
     pub fn auth_requests(&self) -> Vec<EndpointRequest> {
         self.hub.snapshot(|state| state.auth_requests().cloned().collect())
     }

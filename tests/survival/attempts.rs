@@ -1,4 +1,4 @@
-//! A client does not hammer a server that accepts connections and closes them at once.
+//! A client makes few attempts at a server that accepts connections and closes them at once.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -1,6 +1,5 @@
-//! A publisher, or a server between it and the client, that tampers with encrypted events (E1-E3): data that was not
-//! sealed
-//! with the channel's key is never delivered, and always reported.
+//! A publisher, or a server on the way, that tampers with encrypted events (E1-E3). The client never delivers data that
+//! was not encrypted with the channel's key, and always reports it.
 
 use std::{
     sync::{
@@ -91,20 +90,20 @@ fn wire_of(envelopes: &[String]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (number, envelopes) in envelopes.chunks(EVERY).enumerate() {
         envelopes.iter().for_each(|envelope| bytes.extend(message("forged", envelope)));
-        let sealed = Sealed::new(&KEY, number, number.to_string().as_bytes());
-        bytes.extend(message("genuine", &sealed.envelope()));
+        let encrypted = Encrypted::new(&KEY, number, number.to_string().as_bytes());
+        bytes.extend(message("genuine", &encrypted.envelope()));
     }
     bytes
 }
 
-/// A sealed text in its parts.
+/// An encrypted text in its parts.
 #[derive(Clone)]
-struct Sealed {
+struct Encrypted {
     nonce: Vec<u8>,
     ciphertext: Vec<u8>,
 }
 
-impl Sealed {
+impl Encrypted {
     fn new(key: &[u8; 32], number: usize, plain: &[u8]) -> Self {
         let mut nonce = [0; 24];
         nonce[..8].copy_from_slice(&number.to_le_bytes());
@@ -144,37 +143,37 @@ fn tampered() -> Vec<String> {
             break;
         }
         let plain = format!("{{\"pay\":\"{}\"}}", "x".repeat(number % 64));
-        let good = Sealed::new(&KEY, number, plain.as_bytes());
-        let other = Sealed::new(&KEY, number + 1, b"\"something else\"");
+        let good = Encrypted::new(&KEY, number, plain.as_bytes());
+        let other = Encrypted::new(&KEY, number + 1, b"\"something else\"");
         envelopes.extend((0..good.bits()).map(|bit| good.flipped(bit).envelope()));
         envelopes.extend((1..good.bits()).map(|bit| good.flipped(bit).flipped(bit / 2).envelope()));
         envelopes.extend(truncated(&good));
         envelopes.extend(misencoded(&good));
-        envelopes.push(Sealed { nonce: other.nonce.clone(), ..good.clone() }.envelope());
-        envelopes.push(Sealed { ciphertext: other.ciphertext, ..good }.envelope());
+        envelopes.push(Encrypted { nonce: other.nonce.clone(), ..good.clone() }.envelope());
+        envelopes.push(Encrypted { ciphertext: other.ciphertext, ..good }.envelope());
         envelopes.extend((0..256).map(|bit| {
             let mut key = KEY;
             key[bit / 8] ^= 1 << (bit % 8);
-            Sealed::new(&key, number, plain.as_bytes()).envelope()
+            Encrypted::new(&key, number, plain.as_bytes()).envelope()
         }));
     }
     envelopes
 }
 
 /// Cut at every byte: of the nonce, of the ciphertext, and of the envelope as a text.
-fn truncated(good: &Sealed) -> Vec<String> {
-    let nonces = (0..good.nonce.len()).map(|end| Sealed { nonce: good.nonce[..end].to_vec(), ..good.clone() });
+fn truncated(good: &Encrypted) -> Vec<String> {
+    let nonces = (0..good.nonce.len()).map(|end| Encrypted { nonce: good.nonce[..end].to_vec(), ..good.clone() });
     let ciphertexts =
-        (0..good.ciphertext.len()).map(|end| Sealed { ciphertext: good.ciphertext[..end].to_vec(), ..good.clone() });
+        (0..good.ciphertext.len()).map(|end| Encrypted { ciphertext: good.ciphertext[..end].to_vec(), ..good.clone() });
     let starts = (1..good.ciphertext.len())
-        .map(|start| Sealed { ciphertext: good.ciphertext[start..].to_vec(), ..good.clone() });
+        .map(|start| Encrypted { ciphertext: good.ciphertext[start..].to_vec(), ..good.clone() });
     let text = good.envelope();
     let texts = (0..text.len()).map(|end| text[..end].to_owned());
-    nonces.chain(ciphertexts).chain(starts).map(|sealed| sealed.envelope()).chain(texts).collect()
+    nonces.chain(ciphertexts).chain(starts).map(|encrypted| encrypted.envelope()).chain(texts).collect()
 }
 
 /// Invalid base64, and base64 in another alphabet than the standard one.
-fn misencoded(good: &Sealed) -> Vec<String> {
+fn misencoded(good: &Encrypted) -> Vec<String> {
     let (nonce, ciphertext) = (STANDARD.encode(&good.nonce), STANDARD.encode(&good.ciphertext));
     let mut envelopes: Vec<_> = (0..nonce.len())
         .flat_map(|at| {
@@ -190,7 +189,7 @@ fn misencoded(good: &Sealed) -> Vec<String> {
 
 /// Data that is not an envelope.
 fn shapes() -> Vec<String> {
-    let good = Sealed::new(&KEY, 0, b"\"x\"");
+    let good = Encrypted::new(&KEY, 0, b"\"x\"");
     let (nonce, ciphertext) = (STANDARD.encode(&good.nonce), STANDARD.encode(&good.ciphertext));
     let wrong = [Value::Null, json!(7), json!(true), json!([]), json!({}), json!(good.nonce), json!([nonce])];
     let mut shapes: Vec<_> =

@@ -41,12 +41,12 @@ const POLL: Duration = Duration::from_millis(1);
 const THE_END: &str = "the-end";
 
 #[test]
-fn r8_a_million_resubscriptions_lose_and_double_nothing() {
+fn r8_a_million_resubscriptions_lose_and_duplicate_nothing() {
     run_alone("resubscription::a_million_resubscriptions");
 }
 
 #[test]
-#[ignore = "run by r8_a_million_resubscriptions_lose_and_double_nothing in a process of its own"]
+#[ignore = "run by r8_a_million_resubscriptions_lose_and_duplicate_nothing in a process of its own"]
 fn a_million_resubscriptions() {
     let descriptors_before = descriptors();
     let server = Arc::new(TestServer::builder().encryption_master_key(MASTER_KEY).start().expect("a free port"));

@@ -189,8 +189,7 @@ fn client() {
 }
 
 /// Bytes, threads and descriptors, each the minimum of many readings, to exclude events in progress and resources that
-/// are
-/// about to be released.
+/// are about to be released.
 fn costs_at_rest() -> [i64; 3] {
     let entries = |folder: &str| i64::try_from(fs::read_dir(folder).expect("procfs").count()).expect("a small number");
     let mut least = [i64::MAX; 3];

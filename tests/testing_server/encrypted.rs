@@ -19,7 +19,7 @@ fn encrypting() -> TestServer {
     TestServer::builder().encryption_master_key(MASTER_KEY).start().unwrap()
 }
 
-/// The plain text; `None` if it was sealed with another key.
+/// The plain text; `None` if it was encrypted with another key.
 fn open(secret: &str, data: &Value) -> Option<String> {
     let bytes = |text: &Value| BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap();
     let key = BASE64_STANDARD.decode(secret).unwrap();
@@ -37,7 +37,7 @@ fn the_shared_secret_is_the_one_of_the_official_library() {
 }
 
 #[test]
-fn triggered_data_is_sealed_as_json() {
+fn triggered_data_is_encrypted_as_json() {
     fn plain(data: &(impl Serialize + ?Sized)) -> String {
         let server = encrypting();
         let (mut client, _) = signed_subscriber(&server, CHANNEL);
@@ -63,7 +63,7 @@ fn no_two_messages_have_the_same_nonce() {
 }
 
 #[test]
-fn a_rotated_key_seals_later_events() {
+fn a_new_master_key_encrypts_later_events() {
     let server = encrypting();
     let (mut client, _) = signed_subscriber(&server, CHANNEL);
     let before = server.shared_secret(CHANNEL).unwrap();
@@ -77,7 +77,7 @@ fn a_rotated_key_seals_later_events() {
 }
 
 #[test]
-fn other_channels_stay_in_clear() {
+fn other_channels_stay_unencrypted() {
     let server = encrypting();
     let (mut client, _) = signed_subscriber(&server, "private-x");
     server.trigger("private-x", "ev", "x");
@@ -85,7 +85,7 @@ fn other_channels_stay_in_clear() {
 }
 
 #[test]
-fn the_http_api_passes_sealed_data_through() {
+fn the_http_api_passes_encrypted_data_through() {
     let server = encrypting();
     let (mut client, _) = signed_subscriber(&server, CHANNEL);
     // Recorded from soketi.

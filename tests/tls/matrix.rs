@@ -170,10 +170,10 @@ fn for_each_row(check: impl Fn(&Row, &Relay, &Authority) -> Option<String> + Syn
 }
 
 /// Asserts that the server's side got nothing of a request outside TLS.
-fn assert_nothing_in_clear(row: &Row, relay: &Relay) {
+fn assert_nothing_unencrypted(row: &Row, relay: &Relay) {
     assert!(!relay.peers().is_empty(), "{}: a client connected", row.name);
     for text in ["HTTP/1.1", "/app/", "POST", "canary"] {
-        assert!(!relay.has_seen(text), "{}: {text} in clear", row.name);
+        assert!(!relay.has_seen(text), "{}: {text} unencrypted", row.name);
     }
 }
 
@@ -197,7 +197,7 @@ fn c8_the_socket_connects_to_valid_servers_only() {
         if let (TimesOut, Err(error)) = (row.outcome, &connected) {
             assert!(matches!(error, Error::ConnectTimeout { phase: ConnectPhase::Tls, .. }), "{}: {error}", row.name);
         }
-        assert_nothing_in_clear(row, relay);
+        assert_nothing_unencrypted(row, relay);
         row.check(connected.map(drop))
     });
     assert_that_kinds_differ(&errors);
@@ -219,7 +219,7 @@ fn c8_the_auth_endpoint_has_the_same_requirements_as_the_socket() {
         if let (TimesOut, Err(error)) = (row.outcome, &subscribed) {
             assert!(matches!(error, Error::AuthTimeout { .. }), "{}: {error}", row.name);
         }
-        assert_nothing_in_clear(row, relay);
+        assert_nothing_unencrypted(row, relay);
         row.check(subscribed)
     });
     assert_that_kinds_differ(&errors);

@@ -23,8 +23,7 @@ unsafe extern "C" {
 }
 
 /// Makes a client with a user, and passes a secret where a name belongs. The last error, which quotes the name, stays
-/// until the
-/// thread's next one.
+/// until the thread's next one.
 pub(crate) fn make_a_client(token: Disguised, misplaced: Disguised) {
     let user = user(&token);
     let (swapped, header) = (misplaced.reveal_between("", "\0"), misplaced.reveal_between("Bearer ", "\0"));

@@ -1,10 +1,8 @@
 //! Rule X1: secrets are wiped. When a client and its configuration are dropped, no secret is left in the memory of the
-//! process,
-//! including freed memory and the stacks of ended threads.
+//! process, including freed memory and the stacks of ended threads.
 //!
 //! The client runs in its own process, which knows its secrets only in disguise. The servers, which do not wipe, are in
-//! this
-//! one.
+//! this one.
 #![cfg(target_os = "linux")]
 
 #[cfg(feature = "capi")]

@@ -18,9 +18,9 @@ from pusher_channels._callbacks import callbacks
 from support import BINDING, PATIENCE, Registrations, client_with, next_of, publish, signature, wait_until
 
 # A plain text, and its encrypted form from soketi (tests/corpus/soketi__encrypted.jsonl).
-SEALED_PLAIN = '{"secret":"msg"}'
+ENCRYPTED_PLAIN = '{"secret":"msg"}'
 
-SEALED = json.dumps(
+ENCRYPTED = json.dumps(
     {"nonce": "iC4ShfrwGk+jIn4/1hI/h76bXMXEzt1D", "ciphertext": "7dWLnNI1VJvM2XVyPVtGSlxsmq1pnA0G81NdDS30nIg="}
 )
 
@@ -228,14 +228,14 @@ with Client(url=sys.argv[1], manual_dispatch=True) as client:
         with client_with(authorizer=encrypted_grant, encrypted_data_decoder=decode) as client:
             client.subscribe("private-encrypted-x")
             client.wait_subscribed("private-encrypted-x", timeout=PATIENCE)
-            publish("private-encrypted-x", "sealed", SEALED)
-            self.assertEqual(next_of(client, Kind.EVENT).data, SEALED_PLAIN.upper() + "\0")
+            publish("private-encrypted-x", "encrypted", ENCRYPTED)
+            self.assertEqual(next_of(client, Kind.EVENT).data, ENCRYPTED_PLAIN.upper() + "\0")
             is_text = False
             with self.assertLogs("pusher_channels", logging.WARNING) as logged:
-                publish("private-encrypted-x", "sealed", SEALED)
+                publish("private-encrypted-x", "encrypted", ENCRYPTED)
                 self.assertEqual(next_of(client, Kind.DECRYPTION_FAILURE).channel, "private-encrypted-x")
         self.assertIn("it is no text", logged.output[0])
-        self.assertEqual(decoded[0], SEALED_PLAIN.encode())
+        self.assertEqual(decoded[0], ENCRYPTED_PLAIN.encode())
 
     def test_a_dialer_makes_the_connection(self):
         dialled = []

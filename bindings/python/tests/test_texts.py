@@ -121,7 +121,7 @@ class Texts(unittest.TestCase):
             lambda: client.wait_connected(0): "; Client.connect connects it",
             lambda: client.wait_signed_in(0): "call Client.sign_in first",
             lambda: client.dispatch(): "the option manual_dispatch is not set",
-            lambda: client_with(port=70_000): "the option port takes an integer from 1 to 65535",
+            lambda: client_with(port=70_000): "the option `port` takes an integer from 1 to 65535",
             lambda: client_with(queue_capacity=0): "config: queue_capacity: must be at least 1",
             lambda: Client(): "the server is named by key with cluster",
         }.items():

@@ -40,8 +40,9 @@ impl GivenPermission {
     fn take(&self, socket_id: &str) -> Result<UserAuth, AuthError> {
         let fits = |given: &mut (String, UserAuth)| given.0 == socket_id;
         let given = self.given.lock().take_if(fits);
-        let none =
-            || AuthError::new("there is no permission for this connection yet: call pusher_sign_in_with_auth again");
+        let none = || {
+            AuthError::new("there is no permission for this connection: call pusher_sign_in_with_auth with a new one")
+        };
         given.map(|(_, auth)| auth).ok_or_else(none)
     }
 }

@@ -121,5 +121,5 @@ fn of_one(member: Option<Member>) -> Result<Handle<List>, Failure> {
 
 fn not_json(event: &str, source: &serde_json::Error) -> Failure {
     let place = format!("line {}, column {}", source.line(), source.column());
-    Failure::Misuse(results::PUSHER_ERR_ENCODE, format!("the data of {event:?} is no JSON: {place}").into())
+    Failure::Misuse(results::PUSHER_ERR_ENCODE, format!("the data of {event:?} is not JSON: {place}").into())
 }

@@ -102,8 +102,7 @@ fn on(pusher: &Pusher, kind: NotificationKind, channel: Option<&Channel>, callba
     }
 }
 
-/// The client's handle, where its callbacks run when the program calls `pusher_dispatch`: otherwise each call would do
-/// nothing.
+/// The client, if it has the option `manual_dispatch`. Otherwise an error, because a dispatch would do nothing.
 fn by_hand(client: &Client) -> Result<Pusher, Failure> {
     let unset = || Failure::value("the option manual_dispatch is not set");
     client.is_dispatched_by_hand.then(|| client.pusher()).ok_or_else(unset)?
@@ -221,8 +220,7 @@ exports! {
     }
 
     fn pusher_dispatch_time(client: Handle<Client>, time_ms: i32, count: OptionalOut<'_, usize>) {
-        // The function does not wait, so that a negative time does not mean for ever. Most likely it is an overdrawn
-        // budget.
+        // The function does not wait, so a negative time does not mean for ever. Most likely it is an overdrawn budget.
         let time = u64::try_from(time_ms).map_err(|_| Failure::value("a time to dispatch for is not negative"))?;
         let handled = by_hand(&client)?.dispatch_for(Duration::from_millis(time));
         if let Some(count) = count {

@@ -52,7 +52,7 @@ fn own(socket: isize) -> io::Result<TcpStream> {
     use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
     let descriptor = i32::try_from(socket).map_err(|_| io::Error::other("it gave no descriptor"))?;
-    // SAFETY: the descriptor belongs to the client by now, so that nothing else closes it.
+    // SAFETY: the descriptor belongs to the client by now, so nothing else closes it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
     // A number that is not open fails here, and must not be closed: another thread may open it meanwhile. The flag
     // keeps the connection from programs that the process starts.
@@ -69,7 +69,7 @@ fn own(socket: isize) -> io::Result<TcpStream> {
     use std::os::windows::io::{BorrowedSocket, FromRawSocket, OwnedSocket, RawSocket};
 
     let socket = RawSocket::try_from(socket).map_err(|_| io::Error::other("it gave no socket"))?;
-    // SAFETY: the descriptor belongs to the client by now, so that nothing else closes it.
+    // SAFETY: the descriptor belongs to the client by now, so nothing else closes it.
     let borrowed = unsafe { BorrowedSocket::borrow_raw(socket) };
     SockRef::from(&borrowed).r#type()?;
     // SAFETY: it is open, and by the header it belongs to the client.
@@ -80,7 +80,7 @@ fn own(socket: isize) -> io::Result<TcpStream> {
 /// Refuses pipes and files, which have no socket type.
 fn settle(socket: Socket) -> io::Result<TcpStream> {
     if socket.r#type()? != Type::STREAM {
-        return Err(io::Error::other("it gave a socket that is no stream"));
+        return Err(io::Error::other("it returned a socket that is not a stream socket"));
     }
     socket.set_nonblocking(false)?;
     Ok(socket.into())

@@ -62,7 +62,7 @@ pub(crate) struct Policy {
 /// Sets an option. `None` if the option does not take the value.
 type Set = fn(Draft, &str) -> Option<Draft>;
 
-/// Each value adds certificates, so that this option is not in the table.
+/// Each value adds certificates, so this option is not in the table.
 pub(crate) const CERTIFICATE: &str = "root_certificate_pem";
 
 /// The options that say where the server is. A draft is made of these.
@@ -267,12 +267,12 @@ impl Takes {
 
     /// The error for a value that this option does not take. Values are not quoted, because some are secrets (X1).
     pub fn other_value(self, option: &str) -> Failure {
-        Failure::value(format!("the option {option} takes {self}, and not this value"))
+        Failure::value(format!("the option `{option}` takes {self}, and not this value"))
     }
 
     /// The error for a value of another kind.
     pub fn other_kind(self, option: &str) -> Failure {
-        Failure::value(format!("the option {option} takes {self}"))
+        Failure::value(format!("the option `{option}` takes {self}"))
     }
 }
 

@@ -60,7 +60,7 @@ const NAMES: Names = Names { option: option_name, bare_option: option_name, func
 /// The name of an option in C, where a time has its unit in its name.
 pub(crate) fn option_name(option: &str) -> String {
     match option {
-        // Only the delays of this option can be wrong, and the longest delay is.
+        // In `reconnect`, only a delay can be invalid. The error does not say which, so this names the longest delay.
         "reconnect" => "reconnect_max_delay_ms".to_owned(),
         _ if option.contains("timeout") || option.ends_with("_patience") => format!("{option}_ms"),
         _ => option.to_owned(),

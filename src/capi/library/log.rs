@@ -55,14 +55,14 @@ pub(crate) struct ProcessSink {
 }
 
 impl ProcessSink {
-    /// The process_sink of this process. `None` until `own` has made it.
+    /// The sink of this process; `None` until `own` has made it.
     fn current() -> Option<&'static Self> {
-        // SAFETY: the process_sink was leaked by `own`.
+        // SAFETY: `own` leaked the sink.
         let process_sink = unsafe { LOGGER.process_sink.load(Ordering::Acquire).as_ref() };
         process_sink.filter(|process_sink| process_sink.process == process::id())
     }
 
-    /// The process_sink of this process, which it makes if there is none. The process_sink of the parent is left alone.
+    /// The sink of this process, made on the first call. The parent's sink stays unchanged.
     pub fn own() -> &'static Self {
         loop {
             let before = LOGGER.process_sink.load(Ordering::Acquire);

@@ -111,7 +111,7 @@ mod dialer {
     static READING: Mutex<Option<Child>> = Mutex::new(None);
 
     /// By the port: 1 gives a socket that does not block, 2 fails, 3 gives none, 4 gives a number that is no
-    /// descriptor, 5 a pipe, and 6 a socket that is no stream.
+    /// descriptor, 5 a pipe, and 6 a socket that is not a stream socket.
     unsafe extern "C" fn dial(
         user_data: *mut c_void,
         host: *const c_char,
@@ -175,7 +175,7 @@ mod dialer {
         assert!(!error(4).is_empty() && !error(5).is_empty());
         let mut reading = READING.lock().expect("no panic").take().expect("the other end of the pipe");
         assert!(reading.wait().expect("it ends with the pipe").success());
-        assert_eq!(error(6), "it gave a socket that is no stream");
+        assert_eq!(error(6), "it returned a socket that is not a stream socket");
         assert_eq!(counted.calls(), 6);
     }
 }

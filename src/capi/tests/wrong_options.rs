@@ -173,14 +173,14 @@ fn c1_the_error_for_a_wrong_value_names_the_values_of_the_option() {
         ("user_data", "{id: 7}", "a text in JSON"),
     ] {
         assert_eq!(config.set(option, value), results::PUSHER_ERR_VALUE, "{option}");
-        assert_eq!(last_error(), format!("pusher_config_set: the option {option} takes {takes}, and not this value"));
+        assert_eq!(last_error(), format!("pusher_config_set: the option `{option}` takes {takes}, and not this value"));
     }
     // SAFETY: a handle, and a text with a NUL at its end.
     unsafe {
         assert_eq!(c::pusher_config_set_bool(config.0, c"tls".as_ptr(), 2), results::PUSHER_ERR_VALUE);
         assert!(last_error().ends_with("takes a boolean: true, false, 1 or 0, and not this value"), "{}", last_error());
         assert_eq!(c::pusher_config_set_int(config.0, c"overflow".as_ptr(), 1), results::PUSHER_ERR_VALUE);
-        assert!(last_error().ends_with(&format!("the option overflow takes {policies}")), "{}", last_error());
+        assert!(last_error().ends_with(&format!("the option `overflow` takes {policies}")), "{}", last_error());
     }
 }
 
@@ -193,15 +193,15 @@ fn h4_the_error_for_an_option_of_a_receiver_names_its_values() {
     assert!(kinds.starts_with("event, connection_state_change, subscription_succeeded, "), "{kinds}");
     let (value, option) = (results::PUSHER_ERR_VALUE, results::PUSHER_ERR_OPTION);
     for (name, text, result, expected) in [
-        (c"only", c"canary", value, &*format!("the option only takes one of the texts {kinds}, and not this value")),
+        (c"only", c"canary", value, &*format!("the option `only` takes one of the texts {kinds}, and not this value")),
         (
             c"overflow",
             c"canary",
             value,
             "one of the texts block, drop_oldest, drop_newest, keep_latest, and not this value",
         ),
-        (c"capacity", c"canary", value, "the option capacity takes an integer from 1, and not this value"),
-        (c"capacity", c"0", value, "the option capacity takes an integer from 1, and not this value"),
+        (c"capacity", c"canary", value, "the option `capacity` takes an integer from 1, and not this value"),
+        (c"capacity", c"0", value, "the option `capacity` takes an integer from 1, and not this value"),
         (c"event", c"canary", option, "there is no option \"event\" here; did you mean \"events\"?"),
         (c"queueCapacity", c"canary", option, "there is no option \"queueCapacity\" here; did you mean \"capacity\"?"),
         (c"kinds", c"canary", option, "there is no option \"kinds\" here; did you mean \"only\"?"),

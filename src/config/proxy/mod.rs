@@ -101,9 +101,9 @@ impl Config {
     }
 
     /// Reads the proxy from the environment, at the time of this call: `https_proxy` for `wss` and `https`,
-    /// `http_proxy` for `ws` and `http`, and `all_proxy` if that one is not set. The values are as with
-    /// [`proxy`](Self::proxy). The hosts in `no_proxy` are reached directly. Without this call the environment is not
-    /// read.
+    /// `http_proxy` for `ws` and `http`, and `all_proxy` if the variable for the scheme is not set. The values are as
+    /// with [`proxy`](Self::proxy). The hosts in `no_proxy` are reached directly. Without this call the environment is
+    /// not read.
     ///
     /// `no_proxy` has entries of these forms, separated by commas or blanks:
     ///

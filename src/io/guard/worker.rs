@@ -46,7 +46,7 @@ impl Worker {
         self.busy.is_set()
     }
 
-    /// Whether the thread has done its work, so that joining it takes no time.
+    /// Whether the thread has done its work, so joining it takes no time.
     pub fn is_done(&self) -> bool {
         self.done.try_recv() == Err(TryRecvError::Disconnected)
     }

@@ -116,7 +116,7 @@ fn h6_the_end_of_a_generation_ends_its_threads_and_leaves_the_next_one_alone() {
         let (client, answers) = client();
         let pool = pool();
         let plan = plan_with(|request| match request.channel() {
-            // This request is repeated, so that a thread waits for its time.
+            // This request is repeated, so a thread waits for its time.
             "private-busy" => Err(AuthError::new("busy").status(503)),
             _ => permit(request),
         });

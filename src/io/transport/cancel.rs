@@ -17,7 +17,7 @@ struct Watched {
     pending: Option<Sender<()>>,
     /// The streams that are being connected, by the number of their connect attempt. Later only the stream in use.
     streams: Vec<(usize, CloseHandle)>,
-    /// One of them is in use, so that no other may be connected.
+    /// One of them is in use, so no other may be connected.
     has_winner: bool,
 }
 

@@ -45,7 +45,7 @@ enum Mode {
     Fed { slice: Slice, has_ended: bool },
 }
 
-/// The time of one slice. It begins with the first write, so that there is always one.
+/// The time of one slice. It begins with the first write, so there is always one.
 enum Slice {
     Fresh,
     Until(Instant),

@@ -14,7 +14,7 @@ use crate::surrogates::{self, code_unit};
 /// Appends the text of a JSON string to `out`. `content` is the part between the quotation marks. A lone surrogate
 /// becomes U+FFFD, because a Rust string cannot contain it (D1).
 ///
-/// The content must come from a JSON parser, so that all its escapes are complete and all its characters are allowed.
+/// The content must come from a JSON parser: then all its escapes are complete and all its characters are allowed.
 pub(crate) fn decode(content: &str, out: &mut String) {
     let mut rest = content;
     loop {

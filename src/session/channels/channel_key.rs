@@ -142,7 +142,7 @@ impl ChannelKey {
         self.flush(budget)
     }
 
-    /// A repeated confirmation has brought this key, so that no fetch is needed. Returns the queued events, each with its
+    /// A repeated confirmation has brought this key, so no fetch is needed. Returns the queued events, each with its
     /// result.
     pub fn replace(&mut self, key: SharedSecret, budget: &mut MemoryBudget) -> Vec<OpenedEvent> {
         self.key = key;

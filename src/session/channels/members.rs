@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn p1_the_own_user_joins_and_leaves_with_the_list() {
+    fn p1_the_clients_user_joins_and_leaves_with_the_list() {
         let (mut members, mut limits) = (MemberList::default(), limits(3));
         let me = || Some(Name::from("me"));
         members.replace(listed(&["a", "b"]), me(), &mut limits);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn p2_an_own_user_who_is_not_listed_takes_no_room() {
+    fn p2_the_clients_user_takes_no_room_while_it_is_not_listed() {
         let (mut members, mut limits) = (MemberList::default(), limits(2));
         let difference = members.replace(listed(&["a", "b"]), Some(Name::from("me")), &mut limits);
         assert_eq!((ids(&members.to_vec()), difference.left_out), (vec!["a", "b"], 0));

@@ -88,8 +88,7 @@ pub(crate) struct Permission {
     reservation: Reservation,
 }
 
-/// The attempt distinguishes the attempts of one channel, so that late answers and deadlines have no
-/// effect.
+/// The attempt distinguishes the attempts of one channel, so that late answers and deadlines have no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// The channel is to be requested, now or after the next connect.
@@ -227,8 +226,7 @@ impl Subscription {
         }
     }
 
-    /// Whether the confirmation may have answered an older request, so that the answer to the last one is still to
-    /// come.
+    /// Whether the confirmation may have answered an older request, so the answer to the last one is still to come.
     pub fn is_confirmed_too_early(&self) -> bool {
         self.progress == Progress::Subscribed && self.unanswered > 0
     }

@@ -373,7 +373,7 @@ impl Subscriptions {
         self.by_name.get(channel).is_some_and(|s| s.asks_permission(attempt) || s.awaits(attempt))
     }
 
-    /// Whether the channel is subscribed for this very intent, so that client events may be sent.
+    /// Whether the channel is subscribed for this very intent, so client events may be sent.
     pub fn is_subscribed(&self, channel: &Stamp) -> bool {
         let subscription = self.by_name.get(channel.name());
         subscription.is_some_and(|s| s.progress == Progress::Subscribed && s.channel.epoch == channel.epoch)

@@ -90,7 +90,7 @@ impl Online {
     }
 
     /// Remembers an error that belongs to no message. Servers send 4000-4099, and 4300 and above, on sockets that stay
-    /// open, so that only 4100-4299 explain an end.
+    /// open, so only 4100-4299 explain an end.
     pub fn remember(&mut self, code: Option<u16>, message: &str, at: Instant) {
         // An error that waited for its attribution is older than one that was reported at once.
         if self.last_error.as_ref().is_none_or(|last| last.at <= at) {

@@ -11,9 +11,9 @@
 //!   grows with each period.
 //! * A server that ends the connection in the middle of a burst may have a limit, or may have another reason. The next
 //!   connection sends in rounds, without pauses. If it ends after the same number of answers, that number is the limit,
-//!   unless the server has answered far more requests within one second before. A test of the length of the window
-//!   would cost a connection. So periods begin long, and are halved after every four periods, until the server ends
-//!   another connection. From then on a period is twice as long as the one that was too short.
+//!   unless the server has earlier answered far more requests within one second. To test the length of the window would
+//!   cost a connection, so periods begin long, and their length is halved after every four of them. When the server
+//!   ends another connection, the period was too short; from then on it is twice that long.
 //!
 //! The limit outlives reconnects, and is forgotten ten minutes after the last refusal. A request without an answer
 //! delays the next round for 2 s.

@@ -1,7 +1,7 @@
 //! The messages of this connection that the server has not answered, in the order in which they were sent (S6).
 //!
 //! Some servers refuse a message by a `pusher:error` that names no channel. Reverb answers in the order of the
-//! messages, so that such an error can be attributed:
+//! messages, so such an error can be attributed:
 //!
 //! * An error goes to the one message that is unanswered, if there is exactly one. If all of them are client events, it
 //!   refuses a client event.
@@ -27,7 +27,7 @@ use crate::{Name, protocol::message::ServerError, session::interface::AttemptId}
 /// A server refuses a client event within this time, or accepts it. An error is held for this time.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The default limit is ten events a second, so that 5 s hold 50. Without a limit, a server refuses the newest ones.
+/// The default limit is ten events a second, so 5 s hold 50. Without a limit, a server refuses the newest ones.
 const MAX_CLIENT_EVENTS: usize = 1024;
 
 /// A correct server sends one error for a message. If there are more errors, the oldest are reported without a message.

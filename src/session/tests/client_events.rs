@@ -218,7 +218,7 @@ fn t1_a_blocked_socket_lets_events_wait_and_no_longer_than_the_patience_afterwar
     s.socket(FromSocket::WriteBlocked { progress: true });
     let mut accepted = 0;
     for _ in 0..100 {
-        // The socket is blocked, so that the outputs are not drained.
+        // The socket is blocked, so the outputs are not drained.
         if let Ok(event) = client_event(&mut s, &room) {
             s.session.handle(Input::Trigger(event), s.now);
             accepted += 1;
@@ -372,7 +372,8 @@ impl Writer {
         self.writes.iter().map(|(number, at)| *at - self.accepted[*number]).max().unwrap_or_default()
     }
 
-    /// How many of the writes a server would refuse that counts as soketi does: anew with the first message after a second.
+    /// The number of writes that a server like soketi would refuse. Its window starts with the first message after the
+    /// last window has ended.
     fn refused_by_the_server(&self, delays: impl Iterator<Item = Duration>) -> usize {
         let (mut since, mut count, mut refused) = (None, 0, 0);
         let mut last = self.s.now - 1000 * SECOND;

@@ -196,7 +196,7 @@ fn r2_tls_required_is_tried_once_over_tls() {
 }
 
 #[test]
-fn r2_an_accepting_and_closing_server_is_not_hammered() {
+fn r2_an_accepting_and_closing_server_gets_few_attempts() {
     let mut s = Scenario::new();
     s.connect_background();
     let start = s.now;

@@ -103,7 +103,7 @@ impl Replay {
         }
     }
 
-    /// A client event of which the recording has the beginning, and the length of the whole message.
+    /// A client event that is recorded only in part: its beginning and its length.
     fn sent_large(&mut self, text: &str) {
         let between = |before: &str, after: &str| text.split(before).nth(1)?.split(after).next();
         let field = |name: &str| between(&format!("\"{name}\":\""), "\"").expect("a name");
@@ -226,7 +226,7 @@ fn s6_the_order_of_reverbs_answers_shows_the_refused_request() {
         "server Some(4009)",
         "room-8 confirmed",
     ];
-    assert_eq!(reports(&s), expected, "private-7 was withdrawn, so that its refusal is not reported");
+    assert_eq!(reports(&s), expected, "private-7 was withdrawn, so its refusal is not reported");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    encrypted::{permission, sealed},
+    encrypted::{encrypted_event, permission},
     presence::list,
     users::{CONFIRMED, user_permission},
     *,
@@ -237,11 +237,11 @@ impl Day {
     }
 
     fn an_encrypted_event(&mut self) {
-        self.receive(&sealed(ENCRYPTED, self.key, b"\"secret\""));
+        self.receive(&encrypted_event(ENCRYPTED, self.key, b"\"secret\""));
     }
 
     fn an_event_with_another_key(&mut self) {
-        self.receive(&sealed(ENCRYPTED, self.key + 1, b"\"secret\""));
+        self.receive(&encrypted_event(ENCRYPTED, self.key + 1, b"\"secret\""));
     }
 
     fn another_key_for_good(&mut self) {

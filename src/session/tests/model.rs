@@ -33,7 +33,7 @@ enum Step {
     /// A client event is sent on the first of the private channels, if that is subscribed.
     Trigger,
     Pass(u64),
-    /// The oldest request of an older connection is answered yet.
+    /// The oldest request of an earlier connection is answered late.
     AnswerLate,
 }
 
@@ -73,7 +73,8 @@ struct Model {
     requests: Vec<(Option<String>, u64)>,
     /// How many errors that name nothing the server has sent, other than those of its limit.
     nameless: usize,
-    /// One of either came on this connection. It may have been taken for the refusal of another message than it was.
+    /// The server has sent an error without a name, or an error of its limit, on this connection. The session may have
+    /// assigned it to the wrong message.
     doubts: bool,
     numbers: u64,
     pending: Vec<PendingAuth>,
@@ -208,7 +209,7 @@ impl Model {
         (!self.requests.is_empty()).then(|| self.requests.remove(0))
     }
 
-    /// Nothing is left to be removed of a request that was taken back meanwhile.
+    /// Removes a request. Does nothing if the request was withdrawn.
     fn remove(&mut self, channel: &str, number: u64) {
         if let Some(requests) = self.subscribed.get_mut(channel) {
             requests.retain(|request| *request != number);

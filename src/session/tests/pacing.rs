@@ -620,7 +620,7 @@ fn s10_no_deadline_stays_in_the_past_while_nothing_can_be_written() {
         s.session.handle(Input::Socket(generation, FromSocket::WriteBlocked { progress: false }), s.now);
         for _ in 0..5 {
             s.now += SECOND;
-            // As the link does it while writing is blocked.
+            // The driver does the same while writing is blocked.
             s.session.handle(Input::Tick, s.now);
             while s.session.poll_supervision().is_some() {}
             assert!(s.session.deadline().is_none_or(|deadline| deadline > s.now), "that is a busy loop");
@@ -664,7 +664,7 @@ fn s10_refusals_of_client_events_do_not_slow_subscriptions_down() {
     }
     s.forget();
     s.wants(40, "late");
-    assert_eq!(s.sent(), [subscribe("late")], "every request was answered, so that there is no limit");
+    assert_eq!(s.sent(), [subscribe("late")], "every request was answered, so there is no limit");
 }
 
 #[test]

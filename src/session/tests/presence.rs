@@ -79,7 +79,7 @@ fn p2_a_known_member_is_updated_and_an_unknown_one_cannot_leave() {
 
 /// Reverb caches the removal that ended an earlier visit, and sends it after the confirmation.
 #[test]
-fn p2_ones_own_id_stays_while_subscribed() {
+fn p2_the_clients_user_stays_while_subscribed() {
     let mut s = Scenario::connected();
     s.wants(2, "presence-cache-room");
     s.answer("presence-cache-room", presence("7")).receive(&list("presence-cache-room", r#"7,"b""#));
@@ -98,7 +98,7 @@ fn p2_ones_own_id_stays_while_subscribed() {
 }
 
 #[test]
-fn p2_the_own_id_is_that_of_the_current_intent() {
+fn p2_the_clients_user_id_is_that_of_the_current_intent() {
     let mut s = with_members(r#""a","b""#);
     s.lose().reconnect();
     s.answer("presence-room", presence("b")).receive(&list("presence-room", r#""a","b""#));

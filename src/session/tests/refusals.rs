@@ -137,7 +137,7 @@ fn s6_a_confirmation_wins_over_a_guess() {
     s.forget();
     s.receive(&error(4009)).receive(&succeeded("private-encrypted-room"));
     assert_eq!(reports(&s), ["private-encrypted-room refused Some(4009)", "private-encrypted-room confirmed"]);
-    s.receive(&encrypted::sealed("private-encrypted-room", 1, b"\"x\""));
+    s.receive(&encrypted::encrypted_event("private-encrypted-room", 1, b"\"x\""));
     assert_eq!(s.events(), [("e", "x")], "with its key");
     s.withdraws(&room);
     assert_eq!(s.sent(), [unsubscribe("private-encrypted-room")]);

@@ -53,7 +53,7 @@ fn a8_an_event_for_the_user_before_the_channel_is_confirmed_arrives() {
 }
 
 #[test]
-fn a8_it_is_redone_after_a_reconnect_before_channels_are_subscribed() {
+fn a8_sign_in_is_repeated_after_a_reconnect_before_channels_are_subscribed() {
     let (mut s, _room) = Scenario::subscribed("room");
     s.sign_in().permit_user(user_permission()).receive(CONFIRMED).lose().reconnect();
     s.outputs.clear();
@@ -76,7 +76,7 @@ fn a8_a_failed_sign_in_lets_the_channels_go_on() {
 }
 
 #[test]
-fn a8_it_can_be_repeated_after_a_failure() {
+fn a8_sign_in_can_be_repeated_after_a_failure() {
     for refusal in [4009, 4200] {
         let mut s = Scenario::connected();
         s.sign_in().permit_user(user_permission());

@@ -20,7 +20,7 @@ pub fn envelope(input: &[u8]) {
 }
 
 /// Encrypts like a publisher with the key.
-pub(super) fn seal(key: [u8; 32], nonce: [u8; 24], plain: &[u8]) -> String {
+pub(super) fn encrypt(key: [u8; 32], nonce: [u8; 24], plain: &[u8]) -> String {
     let ciphertext = XSalsa20Poly1305::new(&key.into()).encrypt(&nonce.into(), plain).expect("it fits");
     format!(r#"{{"nonce":"{}","ciphertext":"{}"}}"#, STANDARD.encode(nonce), STANDARD.encode(ciphertext))
 }
@@ -30,7 +30,7 @@ fn secret() -> SharedSecret {
 }
 
 fn check_valid(plain: &[u8]) {
-    assert_eq!(secret().open(&seal(KEY, [1; 24], plain)).as_deref(), Ok(plain));
+    assert_eq!(secret().open(&encrypt(KEY, [1; 24], plain)).as_deref(), Ok(plain));
     if let Ok(plain) = String::from_utf8(plain.to_vec()) {
         // E5: a JSON string is decoded once, any other text is the data itself.
         let expected = match serde_json::from_str(&lossy(&plain)) {
@@ -45,7 +45,7 @@ fn check_valid(plain: &[u8]) {
 fn check_changed(mut bytes: Bytes<'_>) {
     let nonce = [bytes.byte(); 24];
     let plain = bytes.slice();
-    let good = seal(KEY, nonce, plain);
+    let good = encrypt(KEY, nonce, plain);
     let mut changed = good.clone().into_bytes();
     while !bytes.is_empty() {
         let place = bytes.below(changed.len().min(256));

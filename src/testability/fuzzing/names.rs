@@ -263,7 +263,7 @@ fn is_accepted_auth_header(name: &str, value: &str) -> bool {
     true
 }
 
-/// Every name and every value can be encoded, so that only the names of the client's own parameters are refused.
+/// Every name and every value can be encoded, so only the names of the client's own parameters are refused.
 fn is_accepted_param(text: &str) -> bool {
     let Some((_, body)) = auth_request(local().auth_param(text, text)) else {
         assert!(["socket_id", "channel_name"].contains(&text));

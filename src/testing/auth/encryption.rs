@@ -45,11 +45,12 @@ impl Encryption {
     }
 
     /// The JSON text of the encrypted data. `None` for other channels, and without a master key.
-    pub fn seal(&self, channel: &str, plain: &str) -> Option<String> {
+    pub fn encrypt(&self, channel: &str, plain: &str) -> Option<String> {
         let key = self.key_of(channel)?;
         let nonce = self.nonces.next();
-        let sealed = XSalsa20Poly1305::new(Key::from_slice(&key)).encrypt(Nonce::from_slice(&nonce), plain.as_bytes());
-        let ciphertext = BASE64_STANDARD.encode(sealed.expect("the memory for the ciphertext"));
+        let encrypted =
+            XSalsa20Poly1305::new(Key::from_slice(&key)).encrypt(Nonce::from_slice(&nonce), plain.as_bytes());
+        let ciphertext = BASE64_STANDARD.encode(encrypted.expect("the memory for the ciphertext"));
         Some(format!(r#"{{"nonce":"{}","ciphertext":"{ciphertext}"}}"#, BASE64_STANDARD.encode(nonce)))
     }
 
@@ -106,8 +107,9 @@ mod tests {
     fn data_that_the_official_library_encrypted_is_decrypted() {
         let key = BASE64_STANDARD.decode("yg0RrojlChIBGKYDax2K5oqaMIaBtMi7HK+TiLLndM0=").unwrap();
         let nonce = BASE64_STANDARD.decode("iC4ShfrwGk+jIn4/1hI/h76bXMXEzt1D").unwrap();
-        let sealed = BASE64_STANDARD.decode("7dWLnNI1VJvM2XVyPVtGSlxsmq1pnA0G81NdDS30nIg=").unwrap();
-        let plain = XSalsa20Poly1305::new(Key::from_slice(&key)).decrypt(Nonce::from_slice(&nonce), sealed.as_slice());
+        let encrypted = BASE64_STANDARD.decode("7dWLnNI1VJvM2XVyPVtGSlxsmq1pnA0G81NdDS30nIg=").unwrap();
+        let plain =
+            XSalsa20Poly1305::new(Key::from_slice(&key)).decrypt(Nonce::from_slice(&nonce), encrypted.as_slice());
         assert_eq!(String::from_utf8(plain.unwrap()).unwrap(), r#"{"secret":"msg"}"#);
     }
 
@@ -121,8 +123,8 @@ mod tests {
     #[test]
     fn only_encrypted_channels_have_a_key() {
         assert_eq!(encryption().shared_secret("private-x"), None);
-        assert_eq!(encryption().seal("room", "{}"), None);
-        assert_eq!(Encryption::new(None).seal("private-encrypted-x", "{}"), None);
+        assert_eq!(encryption().encrypt("room", "{}"), None);
+        assert_eq!(Encryption::new(None).encrypt("private-encrypted-x", "{}"), None);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Codec {
     }
 
     pub fn write(&mut self, sink: &mut (impl Read + Write), message: Message) -> io::Result<()> {
-        // The session waits until an earlier message is written, so that only answers can wait beside this one.
+        // The session waits until an earlier message is written, so only answers can wait beside this one.
         let room = MAX_ANSWERS + MAX_CONTROL_FRAME + message.len();
         self.context.set_config(|config| config.max_write_buffer_size = room);
         self.context.write(sink, message).map_err(io_error)?;

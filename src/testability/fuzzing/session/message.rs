@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{bytes::Bytes, envelope::seal},
+    super::{bytes::Bytes, envelope::encrypt},
     world::{CHANNELS, USER},
 };
 
@@ -31,7 +31,7 @@ const EVENTS: [&str; 18] = [
 const CODES: [i32; 12] = [4000, 4001, 4009, 4100, 4200, 4201, 4299, 4300, 4301, 0, -1, 70_000];
 
 /// The beginning of all encrypted data, which distinguishes it from other texts.
-pub(super) const SEALED: &str = "sealed by the publisher";
+pub(super) const ENCRYPTED: &str = "encrypted by the publisher";
 
 /// A message, chosen and filled by the bytes. One in eight has a changed byte.
 pub(super) fn message(bytes: &mut Bytes<'_>, socket_id: String) -> String {
@@ -69,10 +69,10 @@ fn data(bytes: &mut Bytes<'_>, socket_id: String) -> Option<Value> {
         11 => json!({ "user_data": json!({ "id": bytes.pick(&id) }).to_string() }),
         12 => json!({ "events": [{ "name": "online", "user_ids": [bytes.pick(&id), 7] }], "user_ids": [bytes.byte()] }),
         13 => json!({ "type": "AuthError", "error": bytes.text(), "status": bytes.number() }),
-        14 => Value::String(seal(
+        14 => Value::String(encrypt(
             [bytes.byte() % 4; 32],
             [bytes.byte(); 24],
-            format!("{SEALED} {}", bytes.text()).as_bytes(),
+            format!("{ENCRYPTED} {}", bytes.text()).as_bytes(),
         )),
         _ => bytes.text().into(),
     })

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{message::SEALED, world::key_in_base64};
+use super::{message::ENCRYPTED, world::key_in_base64};
 use crate::{
     ConnectionState, Notification,
     delivery::{ConnectId, Delivery},
@@ -192,7 +192,7 @@ impl Watch {
         let channel = batch.intent(index).map(|intent| intent.name());
         if channel.is_some_and(|channel| ChannelKind::of(channel).is_encrypted()) {
             let plain = batch.encoded(index).unwrap_or(batch.data(index).as_bytes());
-            assert!(plain.starts_with(SEALED.as_bytes()), "E1: only data that was encrypted with a key");
+            assert!(plain.starts_with(ENCRYPTED.as_bytes()), "E1: only data that was encrypted with a key");
             assert_eq!(batch.encoded(index).is_some(), self.has_decoder);
         }
     }

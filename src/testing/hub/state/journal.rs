@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::testing::http::auth_endpoint::EndpointRequest;
 
-/// Limit for upgrade requests. A head has at most 16 KiB, so that these are at most 16 MiB.
+/// Limit for upgrade requests. A head has at most 16 KiB, so these are at most 16 MiB.
 const MAX_REQUESTS: usize = 1024;
 /// Limit for requests to the auth endpoint. Head and body have at most 16 KiB each, and the body is kept twice.
 const MAX_AUTH_REQUESTS: usize = 1024;
