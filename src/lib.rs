@@ -179,6 +179,10 @@
 #![cfg_attr(shuttle, allow(dead_code, unused_imports, reason = "the model has no sockets"))]
 
 // In reading order; the empty lines keep rustfmt from sorting them.
+// First, because the other modules use its macro.
+#[macro_use]
+mod user_code;
+
 mod client;
 
 mod config;
@@ -198,8 +202,6 @@ mod secret;
 mod surrogates;
 
 mod panic_hook;
-
-mod user_code;
 
 mod random;
 

@@ -17,6 +17,15 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
     panic::catch_unwind(AssertUnwindSafe(code)).map_err(dispose)
 }
 
+/// Logs like the macro of the crate `log` with this name. A logger is code of the program: its panic ends the record only
+/// (H2).
+macro_rules! record {
+    ($log:ident, $($record:tt)+) => {{
+        // The panic hook has reported the panic already.
+        let _ = $crate::user_code::catch(|| ::log::$log!($($record)+));
+    }};
+}
+
 /// The number of panics in a row for which [`dispose`] drops the payload. The payload of the next one is leaked.
 const MAX_PAYLOADS: usize = 8;
 

@@ -279,6 +279,48 @@ fn a_wake_up_forks() {
 }
 
 #[test]
+fn h7_a_handler_that_forks_and_returns_in_the_child_reports_nothing_there() {
+    run_alone("a_handler_forks");
+}
+
+#[test]
+#[ignore = "run in a process of its own, because it forks"]
+fn a_handler_forks() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
+    subscribed(&pusher, "room");
+    let all = pusher.receiver();
+    let child = Arc::new(AtomicI32::new(0));
+    let forked = Arc::clone(&child);
+    let (in_process, late) = (process::id(), pusher.downgrade());
+    pusher.bind("e", move |_| {
+        if let Fork::Parent(child) = fork::fork().expect("another process") {
+            forked.store(child, Ordering::Release);
+        } else if let Some(pusher) = late.upgrade() {
+            // The dispatcher would take over this handler after the event.
+            pusher.bind("e", |_| ());
+        }
+    });
+    // In the child, its panic would be reported to all receivers.
+    pusher.bind("e", move |_| assert_eq!(process::id(), in_process));
+    server.trigger("room", "e", &0);
+    eventually("it forks", || child.load(Ordering::Acquire) != 0);
+    let mut end = None;
+    eventually("the child ends", || {
+        end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
+        end.is_some()
+    });
+    let end = ExitStatus::from_raw(end.expect("it has ended"));
+    assert!(end.success(), "{end}");
+    pusher.unbind_event("e");
+    for n in 1..50 {
+        server.trigger("room", "e", &n);
+    }
+    let seen: Vec<_> = (0..50).map(|_| next_event(&all).1).collect();
+    assert_eq!(seen, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), "the child has read no event");
+}
+
+#[test]
 fn h7_an_authorizer_that_forks_and_returns_in_the_child_sends_nothing_there() {
     run_alone("an_authorizer_forks");
 }

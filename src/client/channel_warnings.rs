@@ -26,14 +26,14 @@ impl ChannelWarnings {
     pub fn check_prefix(&self, channel: &Name) {
         let prefix = channel_name::prefix_of_another_case(channel);
         if let Some(prefix) = prefix.filter(|_| self.is_new(Reason::Case, channel)) {
-            log::warn!("{channel} is not a `{prefix}` channel, because the case of the prefix differs");
+            record!(warn, "{channel} is not a `{prefix}` channel, because the case of the prefix differs");
         }
     }
 
     /// Only presence channels have members.
     pub fn check_has_members(&self, channel: &Name) {
         if !ChannelKind::of(channel).is_presence() && self.is_new(Reason::NoMembers, channel) {
-            log::warn!("{channel} is not a presence channel, so it has no members");
+            record!(warn, "{channel} is not a presence channel, so it has no members");
         }
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
         triggered,
     })?;
     if core.options.log_events {
-        log::debug!("sending {event} on {}: {}", channel.name(), data.get());
+        record!(debug, "sending {event} on {}: {}", channel.name(), data.get());
     }
     Ok(())
 }

@@ -290,6 +290,10 @@ impl Core {
     /// channel decides which decoder is used; without a decoder, the data must be UTF-8.
     pub fn decoded(&self, event: &Event) -> Option<Event> {
         let bytes = event.encoded()?;
+        if !self.process.is_current() {
+            // A handler of an earlier event has forked, and in the child nothing is locked (H7).
+            return Some(event.decoded(Err("this process is a fork of the client's".to_owned())));
+        }
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
         let own = options.as_ref().and_then(|options| options.as_options()?.decoder.as_ref());
         let decoded = match own.or(self.options.decoder.as_ref()) {

@@ -219,7 +219,7 @@ impl Drop for LentOptions {
     fn drop(&mut self) {
         let options = self.0.take();
         if user_code::catch(|| drop(options)).is_err() {
-            log::error!("the destructor of a closure in SubscribeOptions panicked");
+            record!(error, "the destructor of a closure in SubscribeOptions panicked");
         }
     }
 }

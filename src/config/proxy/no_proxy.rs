@@ -70,7 +70,8 @@ impl NoProxy {
             return;
         }
         for place in &self.unknown {
-            log::warn!(
+            record!(
+                warn,
                 "config: no_proxy: entry {place} has no effect: expected a name, .name, *.name, an address or a range \
                  such as 10.0.0.0/8, each with or without :port"
             );

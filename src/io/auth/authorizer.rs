@@ -161,7 +161,7 @@ impl Authorizer<'_> {
             match result {
                 Ok(outcome) => exchange.answers.push(pending.answered(outcome)),
                 Err(failure) if retry.allows(&failure) => {
-                    log::debug!("auth: {}: {failure}", pending.subject.channel().unwrap_or("sign-in"));
+                    record!(debug, "auth: {}: {failure}", pending.subject.channel().unwrap_or("sign-in"));
                     exchange.retry_after = exchange.retry_after.max(failure.retry_after().unwrap_or_default());
                     exchange.to_repeat.push(pending);
                 }

@@ -219,7 +219,10 @@ impl Shared {
     /// The thread.
     fn run(self: &Arc<Self>) {
         while let Some((job, http)) = self.next_job() {
-            let repeated = self.ask(job, &http);
+            let repeated = {
+                let _left = PanicGuard(self);
+                self.ask(job, &http)
+            };
             if !self.process.is_current() {
                 // A closure has forked, and returned in the child, where nothing is locked (H7).
                 return;
@@ -299,6 +302,19 @@ impl Shared {
     fn delay(&self, retries: u32) -> Duration {
         let delay = self.first_retry * 2u32.pow(retries.min(MAX_RETRIES));
         delay + delay.mul_f64(random::fraction() / 4.0)
+    }
+}
+
+/// Counts a thread out that ends by a panic, which is a bug, so that others can take its place.
+struct PanicGuard<'a>(&'a Shared);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut jobs = self.0.jobs.lock();
+            jobs.busy -= 1;
+            jobs.alive -= 1;
+        }
     }
 }
 

@@ -280,7 +280,7 @@ impl Dispatcher {
         let mut own = HandlerEffects::default();
         self.client.error(notice, &mut own);
         for error in own.errors {
-            log::error!("{}", error.redacted());
+            record!(error, "{}", error.redacted());
         }
         effects.has_unbound |= own.has_unbound;
     }
@@ -349,6 +349,10 @@ impl Dispatcher {
     }
 
     fn empty_inbox(&mut self, context: &DispatchContext<'_>) {
+        // A handler may have forked, and in the child another thread may hold the lock for ever (H7).
+        if !context.fan_out.is_in_own_process() {
+            return;
+        }
         if context.dispatcher_cell.has_unbound.swap(false, Ordering::AcqRel) {
             let mut effects = HandlerEffects::default();
             self.drop_unbound(&mut effects);
@@ -432,7 +436,7 @@ fn finish(context: &DispatchContext<'_>, effects: &mut HandlerEffects) {
     }
     for error in effects.errors.drain(..) {
         if matches!(error, Error::HandlerPanicked { .. }) {
-            log::error!("{}", error.redacted());
+            record!(error, "{}", error.redacted());
         }
         context.fan_out.report(error);
     }

@@ -20,6 +20,11 @@ impl ForkGuard {
         Self { id: process::id() }
     }
 
+    #[cfg(test)]
+    pub fn of_another_process() -> Self {
+        Self { id: process::id().wrapping_add(1) }
+    }
+
     /// Asks the operating system each time, which takes about 0.1 µs. Memory cannot tell, because the child has a copy of
     /// it.
     pub fn is_current(self) -> bool {

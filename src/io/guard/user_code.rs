@@ -10,7 +10,8 @@
 //! | authorizers, authenticators, closures for headers and parameters | `pusher-auth` | a refused request |
 //! | destructors of these closures | the thread that drops the last owner | a log record or `Error::HandlerPanicked` |
 //!
-//! A logger of the program is called directly, and so is the destructor of a closure that the program's own call drops.
+//! A logger of the program is called by the macro `record`, which catches its panics. The destructor of a closure that
+//! the program's own call drops runs in that call.
 //! `Config` is below this module: it catches a panic in the closure of `url_with` by [`crate::user_code`], because
 //! `Config::dial_url` calls the closure as well.
 //!
@@ -22,9 +23,10 @@
 //!    authorizer its own request. A wake-up closure delays the delivery. `disconnect` does not wait for it.
 //! 3. **Panic.** The panic ends this call. If a destructor runs while the panic unwinds and panics as well, Rust ends
 //!    the process.
-//! 4. **Fork**, and return in the child. The client does nothing in the child: [`call`] returns
+//! 4. **Fork**, and return in the child. The client locks and sends nothing in the child: [`call`] returns
 //!    [`UserCodeError::Forked`], and its caller returns without a lock. [`catch`] leaves that check to its caller,
-//!    which makes it once for many calls, because it is a system call.
+//!    which makes it once for many calls, because it is a system call. If a handler forks, the handlers for the other
+//!    events of the same batch run in the child as well.
 //! 5. **Drop the last handle** of the client.
 //!
 //! The panic hook of the C interface needs no mark here: `capi::ffi::callback` sets it around the callbacks of C programs.
@@ -84,7 +86,7 @@ pub(crate) fn call<T>(context: CallContext, name: &str, code: impl FnOnce() -> T
         return Err(UserCodeError::Forked);
     }
     result.map_err(|panicked| {
-        log::error!("{name} panicked");
+        record!(error, "{name} panicked");
         panicked.into()
     })
 }

@@ -14,7 +14,7 @@ use crate::{
     io::{
         guard::{
             fork::ForkGuard,
-            user_code::{CallContext, UserCodeError},
+            user_code::{self, CallContext, UserCodeError},
         },
         transport::cancel::CancelToken,
     },
@@ -74,6 +74,11 @@ impl FanOut {
             snapshot: Snapshot::default(),
             room,
         }
+    }
+
+    /// Whether this is the process that made the client, and not a forked child (H7).
+    pub fn is_in_own_process(&self) -> bool {
+        self.process.is_current()
     }
 
     /// Distinguishes this client from all others.
@@ -195,8 +200,11 @@ impl FanOut {
         CallContext::new(self.process).needed_by(self.identity())
     }
 
-    /// Reports an error from outside the session.
+    /// Reports an error from outside the session. Does nothing in a forked child (H7).
     pub fn report(&self, error: Error) {
+        if !self.process.is_current() {
+            return;
+        }
         let mut batch = Batch::default();
         batch.push_notice(Notification::Error(Arc::new(error)));
         self.post(Delivery { batch, ..Delivery::default() });
@@ -229,8 +237,11 @@ impl FanOut {
             // The consumer is always woken: a concurrent push may be about to call the closure, and would find it
             // removed.
             self.notify(queue);
-            // The closure may hold the receiver that it wakes.
-            drop(queue.disarm());
+            // The closure may hold the receiver that it wakes. A panic of its destructor must not keep the other queues
+            // from being closed.
+            if user_code::catch(|| drop(queue.disarm())).is_err() {
+                record!(error, "the destructor of a wake-up closure panicked");
+            }
         }
     }
 
@@ -261,7 +272,7 @@ fn log_notices(batch: &Batch) {
         // The change to `Failed` is logged with the error that it follows.
         let is_repeated = notices.get(index + 1).is_some_and(|next| is_cause_of(notice, next));
         if let Some((level, line)) = notice.log_record().filter(|_| !is_repeated) {
-            log::log!(level, "{line}");
+            record!(log, level, "{line}");
         }
     }
 }
@@ -271,8 +282,8 @@ fn log_events(batch: &Batch) {
     for index in (0..batch.len()).filter(|index| batch.notice(*index).is_none()) {
         let channel = batch.intent(index).map_or("no channel", |intent| intent.name());
         match batch.encoded(index) {
-            Some(bytes) => log::debug!("received {} on {channel}: {} bytes", batch.name(index), bytes.len()),
-            None => log::debug!("received {} on {channel}: {}", batch.name(index), batch.data(index)),
+            Some(bytes) => record!(debug, "received {} on {channel}: {} bytes", batch.name(index), bytes.len()),
+            None => record!(debug, "received {} on {channel}: {}", batch.name(index), batch.data(index)),
         }
     }
 }
@@ -288,6 +299,16 @@ fn is_cause_of(notice: &Notification, next: &Notification) -> bool {
 mod tests {
     use super::*;
     use crate::Config;
+
+    #[test]
+    fn h7_a_report_takes_no_lock_in_a_forked_child() {
+        let process = ForkGuard::of_another_process();
+        let fan_out = FanOut { process, ..FanOut::new(&Config::host("key", "localhost").client_options()) };
+        // The child has the locks of threads that it does not have.
+        let _delivering = fan_out.delivering.lock();
+        fan_out.report(Error::lost("the end"));
+        assert_eq!(fan_out.handlers.len(), 0);
+    }
 
     #[test]
     fn r10_no_public_call_waits_for_a_delivery() {

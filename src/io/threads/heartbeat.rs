@@ -138,7 +138,7 @@ impl Heartbeat {
         self.readers.iter().for_each(|reader| reader.cancel.set());
         for reader in self.readers.drain(..) {
             if !reader.worker.join_until(deadline) {
-                log::debug!("a reader of an older connection has not ended yet");
+                record!(debug, "a reader of an older connection has not ended yet");
             }
         }
     }

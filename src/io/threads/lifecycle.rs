@@ -111,7 +111,7 @@ impl Core {
         let own = thread::current().id();
         let deadline = Instant::now() + JOIN_WITHIN;
         if heartbeat.is_some_and(|end| !end.wait_until(deadline)) {
-            log::debug!("the heartbeat goes on: another call connects, or it is busy");
+            record!(debug, "the heartbeat goes on: another call connects, or it is busy");
         }
         // This comes after the end of the heartbeat, so that no refusal is reported.
         meanwhile();
@@ -161,7 +161,7 @@ impl Core {
     /// Ends everything as after `disconnect`, because the heartbeat has panicked. This includes requests that were
     /// posted meanwhile, so that no call waits for ever.
     pub fn heartbeat_failed(&self) {
-        log::error!("the heartbeat has failed, which is a bug");
+        record!(error, "the heartbeat has failed, which is a bug");
         self.fan_out.report(Error::lost("the heartbeat has failed, which is a bug"));
         loop {
             self.commands.receiver.try_iter().for_each(drop);

@@ -127,6 +127,16 @@ const CATCHING: [&str; 5] = [
     "testing/http/auth_endpoint.rs",
 ];
 
+/// `record` catches the panics of loggers. The server logs on threads of its own, and the C interface inside of a catch.
+#[test]
+fn the_client_logs_by_the_macro_that_catches_panics() {
+    let is_bound = |source: &&Source| !matches!(source.top(), "user_code" | "testing" | "capi");
+    const MACROS: [&str; 6] = ["log::error", "log::warn", "log::info", "log::debug", "log::trace", "log::log"];
+    let logs = |source: &&Source| names(source).iter().any(|name| MACROS.contains(&name.as_str()));
+    let logging: Vec<_> = production().filter(is_bound).filter(logs).map(|source| source.path).collect();
+    assert!(logging.is_empty(), "{logging:?}");
+}
+
 #[test]
 fn panics_are_caught_in_one_place() {
     let catches = |source: &&Source| names(source).iter().any(|name| name.contains("catch_unwind"));
