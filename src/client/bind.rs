@@ -362,7 +362,7 @@ channel_methods! {
     /// # fn main() -> Result<(), pusher_channels::Error> {
     /// let pusher = Pusher::new(Config::cluster("app-key", "eu"));
     /// let players = pusher.subscribe("presence-players")?;
-    /// // Where each of them is now, however many positions have come since the last frame.
+    /// // The newest position of each player, even if several have arrived since the last frame.
     /// let options = ReceiverOptions::new().only([NotificationKind::Event]).overflow(Overflow::KeepLatest);
     /// let positions = players.receiver_with(options);
     /// # Ok(())

@@ -3,58 +3,22 @@
 use std::time::Duration;
 
 use super::Config;
-use crate::Error;
 
-/// The options that limit memory and traffic, as the program gave them.
+/// The limits that the threads and the handles apply. Those of members and of traffic are applied by the session, and are
+/// fields of its `Settings`.
 #[derive(Clone)]
 pub(crate) struct Limits {
     pub queue_capacity: usize,
     /// Set for handlers and receivers alike; `None` for the default of each.
     pub overflow: Option<Overflow>,
     pub max_message_size: usize,
-    /// Client events in any second; `None` for no limit.
-    pub client_event_limit: Option<u32>,
     /// Bytes; `None` for no limit.
     pub client_event_size: Option<usize>,
-    pub client_event_patience: Duration,
-    pub max_presence_members: usize,
-    /// The memory that the members of all channels may take.
-    pub max_presence_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            queue_capacity: 16_384,
-            overflow: None,
-            max_message_size: 1 << 20,
-            client_event_limit: Some(10),
-            client_event_size: Some(10_240),
-            client_event_patience: Duration::from_secs(2),
-            max_presence_members: 100_000,
-            max_presence_bytes: 20 << 20,
-        }
-    }
-}
-
-impl Limits {
-    pub fn check(&self) -> Result<(), Error> {
-        if self.client_event_limit == Some(0) {
-            return Err(Error::config("client_event_limit", "must be at least 1, or None for no limit"));
-        }
-        if self.client_event_size == Some(0) {
-            return Err(Error::config("client_event_size", "must be at least 1, or None for no limit"));
-        }
-        if self.max_presence_members == 0 {
-            return Err(Error::config("max_presence_members", "must be at least 1"));
-        }
-        if !(1..=1 << 30).contains(&self.max_message_size) {
-            return Err(Error::config("max_message_size", "must be between 1 byte and 1 GiB"));
-        }
-        if self.queue_capacity == 0 {
-            return Err(Error::config("queue_capacity", "must be at least 1"));
-        }
-        Ok(())
+        Self { queue_capacity: 16_384, overflow: None, max_message_size: 1 << 20, client_event_size: Some(10_240) }
     }
 }
 
@@ -115,14 +79,14 @@ impl Config {
     /// How many notifications each queue holds, at least 1. Defaults to 16,384. A queue with 16 MiB of data is full as
     /// well; a single larger notification passes.
     pub fn queue_capacity(mut self, notifications: usize) -> Self {
-        self.limits.queue_capacity = notifications;
-        self
+        self.client.limits.queue_capacity = notifications;
+        self.check("queue_capacity", notifications > 0, "must be at least 1")
     }
 
     /// The behaviour of full queues, for handlers and receivers alike. Defaults to [`Overflow::Block`] for handlers and
     /// [`Overflow::DropOldest`] for receivers.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
-        self.limits.overflow = Some(overflow);
+        self.client.limits.overflow = Some(overflow);
         self
     }
 
@@ -132,8 +96,8 @@ impl Config {
     /// frame of any kind that announces more. A connection keeps a buffer of the size of its largest message. The headers
     /// of a message's fragments may take 2 MiB in addition.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.limits.max_message_size = bytes;
-        self
+        self.client.limits.max_message_size = bytes;
+        self.check("max_message_size", (1..=1 << 30).contains(&bytes), "must be between 1 byte and 1 GiB")
     }
 
     /// How many client events the client sends in any second, at least 1; `None` for no limit. Defaults to 10, which is
@@ -149,8 +113,8 @@ impl Config {
     /// A server that limits messages of every kind, as Laravel Reverb can, counts client events as well: lower this
     /// option if [`on_error`](crate::Pusher::on_error) reports 4301 for them.
     pub fn client_event_limit(mut self, per_second: Option<u32>) -> Self {
-        self.limits.client_event_limit = per_second;
-        self
+        self.session.client_event_limit = per_second;
+        self.check("client_event_limit", per_second != Some(0), "must be at least 1, or None for no limit")
     }
 
     /// How long a client event over the [limit](Self::client_event_limit) may wait for its turn. Defaults to 2 s.
@@ -161,7 +125,7 @@ impl Config {
     /// least 1.01 s. With 2 s, a burst of up to twice the limit is sent. With zero, no client event waits. Up to 1,024
     /// client events wait, whatever the value is.
     pub fn client_event_patience(mut self, patience: Duration) -> Self {
-        self.limits.client_event_patience = patience;
+        self.session.client_event_patience = patience;
         self
     }
 
@@ -174,8 +138,8 @@ impl Config {
     /// and event, and about 40 bytes more. Reverb closes the connection with code 1009 after a larger message. The client
     /// then reports [`Error::ClientEventTooLarge`] to [`on_error`](crate::Pusher::on_error), and connects again.
     pub fn client_event_size(mut self, bytes: Option<usize>) -> Self {
-        self.limits.client_event_size = bytes;
-        self
+        self.client.limits.client_event_size = bytes;
+        self.check("client_event_size", bytes != Some(0), "must be at least 1, or None for no limit")
     }
 
     /// How many members of each presence channel the client keeps, at least 1. Defaults to 100,000. If a channel has
@@ -186,8 +150,8 @@ impl Config {
     /// [`max_message_size`](Self::max_message_size) for the confirmation, which contains the whole list. With 100,000
     /// members that have ids of 10 and infos of 50 bytes, the confirmation has about 9 MB.
     pub fn max_presence_members(mut self, members: usize) -> Self {
-        self.limits.max_presence_members = members;
-        self
+        self.session.subscriptions.max_presence_members = members;
+        self.check("max_presence_members", members > 0, "must be at least 1")
     }
 
     /// How much memory the members of all presence channels of the client may take, in bytes. Defaults to 20 MiB. The
@@ -195,7 +159,7 @@ impl Config {
     /// [`max_presence_members`](Self::max_presence_members). A member counts with its id, its info and about 130 bytes
     /// for its places in lists. The default has room for 100,000 members with ids of 10 and infos of 50 bytes.
     pub fn max_presence_bytes(mut self, bytes: usize) -> Self {
-        self.limits.max_presence_bytes = bytes;
+        self.session.subscriptions.max_presence_bytes = bytes;
         self
     }
 }
@@ -227,11 +191,12 @@ mod tests {
     #[test]
     fn limits_have_their_documented_defaults() {
         let (defaults, unlimited) = (local(), local().client_event_limit(None).client_event_size(None));
-        let limits = &defaults.limits;
-        assert_eq!((limits.client_event_limit, limits.client_event_size), (Some(10), Some(10_240)));
-        assert_eq!((unlimited.limits.client_event_limit, unlimited.limits.client_event_size), (None, None));
-        assert_eq!(limits.client_event_patience, Duration::from_secs(2));
-        assert_eq!((limits.max_presence_members, limits.max_presence_bytes), (100_000, 20 << 20));
+        let (limits, session) = (&defaults.client.limits, &defaults.session);
+        assert_eq!((session.client_event_limit, limits.client_event_size), (Some(10), Some(10_240)));
+        assert_eq!((unlimited.session.client_event_limit, unlimited.client.limits.client_event_size), (None, None));
+        assert_eq!(session.client_event_patience, Duration::from_secs(2));
+        let subscriptions = &session.subscriptions;
+        assert_eq!((subscriptions.max_presence_members, subscriptions.max_presence_bytes), (100_000, 20 << 20));
         assert_eq!((limits.queue_capacity, limits.max_message_size, limits.overflow), (16_384, 1 << 20, None));
     }
 
@@ -239,10 +204,11 @@ mod tests {
 
     #[test]
     fn d3_the_budgets_leave_8_of_32_mib_to_the_message_that_is_read() {
-        let limits = Limits::default();
-        assert_eq!(limits.max_presence_bytes, 20 * MIB);
+        let config = local();
+        let (limits, max_presence_bytes) = (&config.client.limits, config.session.subscriptions.max_presence_bytes);
+        assert_eq!(max_presence_bytes, 20 * MIB);
         assert_eq!((SESSION_BYTES, DISPATCHER_BYTES), (3 * MIB, MIB));
-        let rest = 32 * MIB - limits.max_presence_bytes - SESSION_BYTES - DISPATCHER_BYTES;
+        let rest = 32 * MIB - max_presence_bytes - SESSION_BYTES - DISPATCHER_BYTES;
         assert_eq!(rest, 8 * MIB);
         assert!(limits.max_message_size <= rest / 8, "a message takes memory in several forms");
     }

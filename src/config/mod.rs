@@ -1,8 +1,11 @@
 //! The options of a client, their defaults, and their checks.
 //!
-//! A [`Config`] keeps the options as the program gave them. A client makes two values of them, once each. [`ClientOptions`]
-//! has the options without texts to parse; the client has them from the beginning. [`Config::plan`] checks all options and
-//! parses the texts: everything that needs a parsed option takes it from the [`Plan`].
+//! A [`Config`] keeps the options as the program gave them. Two parts of it have the options without texts to parse, which
+//! the client has from the beginning: the [`Settings`] of the session, and the [`ClientOptions`]. [`Config::plan`] parses
+//! the texts: everything that needs a parsed option takes it from the [`Plan`].
+//!
+//! The setter of an option whose values have a range checks it by `Config::check`, and [`Config::plan`] reports the first
+//! option that is out of its range.
 
 mod auth;
 mod dialer;
@@ -40,7 +43,7 @@ pub(crate) use headers::checked_header;
 pub(crate) use host::{Scheme, address, without_zone};
 pub(crate) use limits::Limits;
 pub use limits::{DispatchBudget, Overflow};
-pub(crate) use plan::{ClientOptions, Plan};
+pub(crate) use plan::Plan;
 pub(crate) use proxy::{Proxy, ProxyKind};
 pub use reconnect::Reconnect;
 pub(crate) use tls::TlsOptions;
@@ -73,22 +76,31 @@ pub struct Config {
     origin: Option<Secret>,
     headers: Vec<(String, Secret)>,
     metadata: Option<(String, String)>,
-    connect_timeout: Duration,
-    activity_timeout: Duration,
-    activity_timeout_override: Option<Duration>,
-    unavailable_timeout: Duration,
-    pong_timeout: Duration,
-    subscription_timeout: Duration,
-    reconnect: Reconnect,
+    /// The options of the session. What other options decide is missing: [`settings`](Self::settings) adds it.
+    session: Settings,
     auth: AuthOptions,
     tls_options: TlsOptions,
     proxy: ProxyOption,
     dialer: Option<Dialer>,
-    limits: Limits,
-    decoder: Option<Decoder>,
-    manual_dispatch: bool,
-    log_events: bool,
+    client: ClientOptions,
+    /// The options that are out of their ranges, and the reasons, in the order of the calls.
+    out_of_range: Vec<(&'static str, &'static str)>,
 }
+
+/// The options of the threads and the handles without texts to parse. A client has them from the beginning, even if its
+/// configuration has an error.
+#[derive(Clone, Default)]
+pub(crate) struct ClientOptions {
+    pub limits: Limits,
+    /// The decoder of all channels without a decoder of their own.
+    pub decoder: Option<Decoder>,
+    /// Handlers run inside `Pusher::dispatch`.
+    pub manual_dispatch: bool,
+    pub log_events: bool,
+}
+
+/// The longest time of an option, so that arithmetic with instants cannot overflow.
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Config {
     /// An app of the hosted service, in a cluster such as `eu`, `us2` or `ap1`. The client connects to
@@ -153,22 +165,29 @@ impl Config {
             origin: None,
             headers: Vec::new(),
             metadata: Some((env!("CARGO_PKG_NAME").to_owned() + "-rust", env!("CARGO_PKG_VERSION").to_owned())),
-            connect_timeout: Duration::from_secs(15),
-            activity_timeout: Duration::from_secs(120),
-            activity_timeout_override: None,
-            unavailable_timeout: Duration::from_secs(10),
-            pong_timeout: Duration::from_secs(30),
-            subscription_timeout: Duration::from_secs(30),
-            reconnect: Reconnect::default(),
+            session: Settings::default(),
             auth: AuthOptions::default(),
             tls_options: TlsOptions::default(),
             proxy: ProxyOption::Direct,
             dialer: None,
-            limits: Limits::default(),
-            decoder: None,
-            manual_dispatch: false,
-            log_events: false,
+            client: ClientOptions::default(),
+            out_of_range: Vec::new(),
         }
+    }
+
+    /// Notes whether the value of an option is in its range, for [`plan`](Self::plan). The last call of a setter counts.
+    fn check(mut self, option: &'static str, is_in_range: bool, reason: &'static str) -> Self {
+        self.out_of_range.retain(|(other, _)| *other != option);
+        if !is_in_range {
+            self.out_of_range.push((option, reason));
+        }
+        self
+    }
+
+    fn check_time(self, option: &'static str, time: Duration) -> Self {
+        // The lower bound keeps timers from spinning.
+        let is_in_range = (Duration::from_millis(1)..=A_YEAR).contains(&time);
+        self.check(option, is_in_range, "must be between 1 ms and a year")
     }
 
     /// The domain of the [`cluster`](Self::cluster), for a service with clusters of its own:
@@ -230,56 +249,56 @@ impl Config {
     /// How long connecting may take in all, from 1 ms to a year. Defaults to 15 s. It includes name resolution, TCP and a
     /// proxy, or a dialer; TLS; the upgrade; and the server's confirmation.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
+        self.session.connect_timeout = timeout;
+        self.check_time("connect_timeout", timeout)
     }
 
     /// How long the connection may be idle in one direction before the client sends a ping, from 1 ms to a year.
     /// Defaults to 120 s. If the server sends a smaller value, the client uses that value. It treats a server's value
     /// below 1 s as 1 s.
     pub fn activity_timeout(mut self, timeout: Duration) -> Self {
-        self.activity_timeout = timeout;
-        self
+        self.session.activity_timeout = timeout;
+        self.check_time("activity_timeout", timeout)
     }
 
     /// Replaces [`activity_timeout`](Self::activity_timeout) and the server's value, and may exceed both; from 1 ms to a
     /// year. Defaults to none.
     pub fn activity_timeout_override(mut self, timeout: Duration) -> Self {
-        self.activity_timeout_override = Some(timeout);
-        self
+        self.session.activity_timeout_override = Some(timeout);
+        self.check_time("activity_timeout_override", timeout)
     }
 
     /// How long the client may be without a connection before its state becomes
     /// [`Unavailable`](crate::ConnectionState::Unavailable), from 1 ms to a year. Defaults to 10 s. The client goes on
     /// with its attempts to connect.
     pub fn unavailable_timeout(mut self, timeout: Duration) -> Self {
-        self.unavailable_timeout = timeout;
-        self
+        self.session.unavailable_timeout = timeout;
+        self.check_time("unavailable_timeout", timeout)
     }
 
     /// How long the client waits for a message of any kind after a ping, before it gives up the connection; from 1 ms to a
     /// year. Defaults to 30 s.
     pub fn pong_timeout(mut self, timeout: Duration) -> Self {
-        self.pong_timeout = timeout;
-        self
+        self.session.pong_timeout = timeout;
+        self.check_time("pong_timeout", timeout)
     }
 
     /// How long the server may take to confirm a subscription, from 1 ms to a year. Defaults to 30 s.
     pub fn subscription_timeout(mut self, timeout: Duration) -> Self {
-        self.subscription_timeout = timeout;
-        self
+        self.session.subscriptions.timeout = timeout;
+        self.check_time("subscription_timeout", timeout)
     }
 
     /// The policy of reconnecting. Defaults to [`Reconnect::default`]: trying for ever, with back-off.
     pub fn reconnect(mut self, policy: Reconnect) -> Self {
-        self.reconnect = policy;
-        self
+        self.session.reconnect = policy.policy();
+        self.check("reconnect", policy.is_in_range(), "a delay must not be longer than a year")
     }
 
     /// Runs handlers inside [`Pusher::dispatch`](crate::Pusher::dispatch), on the thread that calls it, instead of on a
     /// dispatch thread. Defaults to a dispatch thread.
     pub fn manual_dispatch(mut self) -> Self {
-        self.manual_dispatch = true;
+        self.client.manual_dispatch = true;
         self
     }
 
@@ -289,7 +308,7 @@ impl Config {
         mut self,
         decode: impl Fn(&[u8]) -> Result<String, E> + Send + Sync + 'static,
     ) -> Self {
-        self.decoder = Some(Decoder::new(decode));
+        self.client.decoder = Some(Decoder::new(decode));
         self
     }
 
@@ -298,7 +317,7 @@ impl Config {
     /// contain the name, the channel and the data of the event. Events of the protocol, whose names begin with `pusher:`,
     /// are left out.
     pub fn log_events(mut self, log: bool) -> Self {
-        self.log_events = log;
+        self.client.log_events = log;
         self
     }
 
@@ -321,41 +340,23 @@ impl Config {
         Location::of(self)?.endpoint().map(|endpoint| endpoint.url())
     }
 
-    /// The options of the session. Their texts need no parsing, so a session can exist before the first `connect`.
+    /// The options of the session. They have no texts to parse, so a session can exist before the first `connect`.
     pub(crate) fn settings(&self) -> Settings {
-        Settings {
-            connect_timeout: self.connect_timeout,
-            activity_timeout: self.activity_timeout,
-            activity_timeout_override: self.activity_timeout_override,
-            unavailable_timeout: self.unavailable_timeout,
-            pong_timeout: self.pong_timeout,
-            subscriptions: SubscriptionSettings {
-                timeout: self.subscription_timeout,
-                can_authorize: self.can_authorize(),
-                max_presence_members: self.limits.max_presence_members,
-                max_presence_bytes: self.limits.max_presence_bytes,
-                has_decoder: self.decoder.is_some(),
-            },
-            reconnect: self.reconnect.policy(),
-            client_event_limit: self.limits.client_event_limit,
-            client_event_patience: self.limits.client_event_patience,
-        }
+        let subscriptions = SubscriptionSettings {
+            can_authorize: self.can_authorize(),
+            has_decoder: self.client.decoder.is_some(),
+            ..self.session.subscriptions.clone()
+        };
+        Settings { subscriptions, ..self.session.clone() }
     }
 
     #[cfg(feature = "capi")]
     pub(crate) fn time_to_subscribe(&self) -> Duration {
-        self.subscription_timeout
+        self.session.subscriptions.timeout
     }
 
-    /// The options that the handles need. Their texts need no parsing either.
-    pub(crate) fn client_options(&self) -> ClientOptions {
-        ClientOptions {
-            limits: self.limits.clone(),
-            decoder: self.decoder.clone(),
-            manual_dispatch: self.manual_dispatch,
-            log_events: self.log_events,
-            can_authenticate: self.can_authenticate(),
-        }
+    pub(crate) fn client_options(&self) -> &ClientOptions {
+        &self.client
     }
 }
 
@@ -373,7 +374,7 @@ impl fmt::Debug for Config {
             .field("port", &self.port)
             .field("tls", &self.tls)
             .field("headers", &self.headers)
-            .field("reconnect", &self.reconnect)
+            .field("reconnect", &self.session.reconnect)
             .field("auth", &self.auth)
             .finish_non_exhaustive()
     }

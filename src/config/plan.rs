@@ -1,7 +1,7 @@
 //! The parsed configuration, which the threads of the client see. The first `connect` makes it, or the C interface when it
 //! makes a client.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt};
 
 use tungstenite::http::HeaderName;
 
@@ -9,22 +9,7 @@ use super::{
     AuthPlan, Config, Dialer, Endpoint, Limits, Proxy, endpoint::Location, headers::checked_upgrade_headers,
     host::tls_name, proxy::Route, tls::TlsOptions,
 };
-use crate::{Error, auth::Decoder, secret::Secret};
-
-/// The longest time of an option, so that arithmetic with instants cannot overflow.
-pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
-
-/// The options without texts to parse. A client has them from the beginning, even if its configuration has an error.
-pub(crate) struct ClientOptions {
-    pub limits: Limits,
-    /// The decoder of all channels without a decoder of their own.
-    pub decoder: Option<Decoder>,
-    /// Handlers run inside `Pusher::dispatch`.
-    pub manual_dispatch: bool,
-    pub log_events: bool,
-    /// There is a way to sign users in.
-    pub can_authenticate: bool,
-}
+use crate::{Error, secret::Secret, session::Settings};
 
 /// A configuration without errors, whose texts are parsed.
 pub(crate) struct Plan {
@@ -35,9 +20,8 @@ pub(crate) struct Plan {
     pub dialer: Option<Dialer>,
     pub tls: TlsOptions,
     pub auth: AuthPlan,
-    pub connect_timeout: Duration,
-    pub subscription_timeout: Duration,
-    pub max_message_size: usize,
+    pub settings: Settings,
+    pub limits: Limits,
 }
 
 impl Config {
@@ -48,9 +32,9 @@ impl Config {
         let auth = self.auth_plan()?;
         let route = self.proxy.route()?;
         self.tls_options.check()?;
-        self.check_durations()?;
-        self.reconnect.check()?;
-        self.limits.check()?;
+        if let Some((option, reason)) = self.out_of_range.first() {
+            return Err(Error::config(option, *reason));
+        }
         Ok(Plan {
             location,
             headers,
@@ -58,29 +42,9 @@ impl Config {
             dialer: self.dialer.clone(),
             tls: self.tls_options.clone(),
             auth,
-            connect_timeout: self.connect_timeout,
-            subscription_timeout: self.subscription_timeout,
-            max_message_size: self.limits.max_message_size,
+            settings: self.settings(),
+            limits: self.client.limits.clone(),
         })
-    }
-
-    fn check_durations(&self) -> Result<(), Error> {
-        let durations = [
-            ("connect_timeout", self.connect_timeout),
-            ("activity_timeout", self.activity_timeout),
-            ("activity_timeout_override", self.activity_timeout_override.unwrap_or(self.activity_timeout)),
-            ("unavailable_timeout", self.unavailable_timeout),
-            ("pong_timeout", self.pong_timeout),
-            ("subscription_timeout", self.subscription_timeout),
-            ("auth_timeout", self.auth.timeout),
-        ];
-        for (option, duration) in durations {
-            // The lower bound keeps timers from spinning.
-            if !(Duration::from_millis(1)..=A_YEAR).contains(&duration) {
-                return Err(Error::config(option, "must be between 1 ms and a year"));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::plan::A_YEAR;
-use crate::{Error, session::ReconnectPolicy};
+use super::A_YEAR;
+use crate::session::ReconnectPolicy;
 
 /// The policy of reconnecting: when, and how often, the client replaces a lost connection.
 ///
@@ -15,24 +15,13 @@ use crate::{Error, session::ReconnectPolicy};
 /// least a second, and after 4200-4299 it reconnects at once.
 ///
 /// Defaults to trying for ever, with delays from 0 to 30 s.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reconnect {
-    never: bool,
-    max_attempts: Option<u32>,
-    min_delay: Duration,
-    max_delay: Duration,
-}
-
-impl Default for Reconnect {
-    fn default() -> Self {
-        Self { never: false, max_attempts: None, min_delay: Duration::ZERO, max_delay: Duration::from_secs(30) }
-    }
-}
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reconnect(ReconnectPolicy);
 
 impl Reconnect {
     /// Never reconnects: after a loss the client is [`Disconnected`](crate::ConnectionState::Disconnected).
     pub fn never() -> Self {
-        Self { never: true, ..Self::default() }
+        Self(ReconnectPolicy { never: true, ..ReconnectPolicy::default() })
     }
 
     /// How many attempts in a row may fail before the client is [`Failed`](crate::ConnectionState::Failed). Defaults to no
@@ -41,33 +30,29 @@ impl Reconnect {
     /// The cause of the state is the error of the last attempt. After a refusal by the server, the cause is an
     /// [`Error::ConnectionClosed`] with a code of 4000-4099 instead.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
+        self.0.max_attempts = Some(attempts);
         self
     }
 
     /// The shortest delay before an attempt, up to a year. If it is longer than the upper bound of a random delay, the
     /// delay is exactly this long. Defaults to 0.
     pub fn min_delay(mut self, delay: Duration) -> Self {
-        self.min_delay = delay;
+        self.0.min_delay = delay;
         self
     }
 
     /// The longest delay before an attempt, up to a year. Defaults to 30 s.
     pub fn max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = delay;
+        self.0.max_delay = delay;
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.min_delay.max(self.max_delay) > A_YEAR {
-            return Err(Error::config("reconnect", "a delay must not be longer than a year"));
-        }
-        Ok(())
+    pub(crate) fn is_in_range(&self) -> bool {
+        self.0.min_delay.max(self.0.max_delay) <= A_YEAR
     }
 
     /// The policy in the form that the session takes.
     pub(crate) fn policy(&self) -> ReconnectPolicy {
-        let Self { never, max_attempts, min_delay, max_delay } = *self;
-        ReconnectPolicy { never, max_attempts, min_delay, max_delay }
+        self.0
     }
 }

@@ -45,7 +45,7 @@ impl Core {
 
     /// Signs the user in. An error if the configuration has no way to do that.
     pub fn sign_in(&self) -> Result<(), Error> {
-        if !self.options.can_authenticate {
+        if !self.config().can_authenticate() {
             return Err(Error::no_way_to_sign_in());
         }
         let call = self.fan_out.snapshot.issue_sign_in_id();

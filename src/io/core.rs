@@ -94,7 +94,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub fn new(config: Config) -> Arc<Self> {
-        let (settings, options) = (config.settings(), config.client_options());
+        let (settings, options) = (config.settings(), config.client_options().clone());
         let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
         let session = Session::new(settings, random::seed());
         let connector = Arc::<tls::Connector>::default();

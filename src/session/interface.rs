@@ -13,7 +13,8 @@ use crate::{
     secret::Secret,
 };
 
-/// The settings of the session, made from the configuration.
+/// The settings of the session. The options of the configuration change them, and [`Default`] has the defaults of these
+/// options.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub connect_timeout: Duration,
@@ -31,7 +32,7 @@ pub(crate) struct Settings {
     pub client_event_patience: Duration,
 }
 
-/// The settings of subscriptions, made from the configuration.
+/// The settings of subscriptions.
 #[derive(Debug, Clone)]
 pub(crate) struct SubscriptionSettings {
     /// The maximum time for a subscription, from the request for its permission to the answer of the server. A sign-in
@@ -48,7 +49,7 @@ pub(crate) struct SubscriptionSettings {
 }
 
 /// When and how often to reconnect.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReconnectPolicy {
     pub never: bool,
     /// The maximum number of failed attempts to connect in a row; `None` for no limit.
@@ -56,6 +57,40 @@ pub(crate) struct ReconnectPolicy {
     /// The minimum delay, even if `max_delay` is shorter.
     pub min_delay: Duration,
     pub max_delay: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(15),
+            activity_timeout: Duration::from_secs(120),
+            activity_timeout_override: None,
+            unavailable_timeout: Duration::from_secs(10),
+            pong_timeout: Duration::from_secs(30),
+            subscriptions: SubscriptionSettings::default(),
+            reconnect: ReconnectPolicy::default(),
+            client_event_limit: Some(10),
+            client_event_patience: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for SubscriptionSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            can_authorize: false,
+            max_presence_members: 100_000,
+            max_presence_bytes: 20 << 20,
+            has_decoder: false,
+        }
+    }
+}
+
+impl Default for ReconnectPolicy {
+    fn default() -> Self {
+        Self { never: false, max_attempts: None, min_delay: Duration::ZERO, max_delay: Duration::from_secs(30) }
+    }
 }
 
 /// An input of the session.

@@ -7,15 +7,13 @@ use std::{
 };
 
 use crate::{
-    ConnectPhase, Reconnect,
+    ConnectPhase,
     delivery::{ConnectId, Delivery, SignInId, client_event_pacing::ClientEventPace},
     event::{Intent, IntentId, Stamp},
     session::{
         Effect, Ending, FromSocket, Generation, Input, IntentChange, Output, Session, Settings, SubscriptionSettings,
     },
 };
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Upper bound for the ticks at one instant. Several deadlines may fall on it.
 const MAX_TICKS_AT_ONCE: usize = 8;
@@ -60,28 +58,17 @@ pub(crate) struct SessionDriver<O> {
     observer: O,
 }
 
-/// Ordinary settings. Tests change single fields.
+/// The defaults, with an authorizer and with less room for members. Tests change single fields.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        connect_timeout: 15 * SECOND,
-        activity_timeout: 120 * SECOND,
-        activity_timeout_override: None,
-        unavailable_timeout: 10 * SECOND,
-        pong_timeout: 30 * SECOND,
-        subscriptions: subscription_settings(),
-        reconnect: Reconnect::default().policy(),
-        client_event_limit: Some(10),
-        client_event_patience: 2 * SECOND,
-    }
+    Settings { subscriptions: subscription_settings(), ..Settings::default() }
 }
 
 pub(crate) fn subscription_settings() -> SubscriptionSettings {
     SubscriptionSettings {
-        timeout: 30 * SECOND,
         can_authorize: true,
         max_presence_members: 100,
         max_presence_bytes: 12 << 20,
-        has_decoder: false,
+        ..SubscriptionSettings::default()
     }
 }
 

@@ -288,3 +288,78 @@ impl fmt::Display for Takes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use super::*;
+    use crate::Error;
+
+    /// The lowest and the highest number of a range. The highest is `None` if the range names none.
+    fn bounds(range: &str) -> (u128, Option<u128>) {
+        let mut words = range.split([' ', ',']);
+        let mut after = |word| words.find(|other| *other == word).and_then(|_| words.next());
+        let [lowest, highest] = ["from", "to"].map(|word| after(word).map(|number| number.parse().expect("a number")));
+        (lowest.expect("a lowest number"), highest)
+    }
+
+    /// Whether a client accepts the number. An error of the configuration names the option.
+    fn is_accepted(index: usize, number: u128) -> bool {
+        let draft = Draft::of(crate::Config::host("key", "localhost"));
+        let Ok(draft) = apply(index, draft, &number.to_string()) else { return false };
+        match draft.config.reconnect(draft.reconnect.finish()).plan() {
+            Ok(_) => true,
+            Err(Error::Config { option, .. }) if TABLE[index].0.starts_with(option) => false,
+            Err(other) => panic!("{}: {other:?}", TABLE[index].0),
+        }
+    }
+
+    /// A setter that does not check its value fails this test, if its row names a range.
+    #[test]
+    fn c1_the_range_of_each_integer_is_the_one_that_errors_name() {
+        for (index, (option, takes, _)) in TABLE.iter().enumerate() {
+            let Takes::Integer(range) = takes else { continue };
+            let (lowest, highest) = bounds(range);
+            assert!(is_accepted(index, lowest), "{option}");
+            assert!(lowest == 0 || !is_accepted(index, lowest - 1), "{option} takes less than {lowest}");
+            assert!(highest.is_none_or(|highest| is_accepted(index, highest)), "{option}");
+            let excess = highest.filter(|highest| is_accepted(index, highest + 1));
+            assert_eq!(excess, None, "{option} takes more than this");
+        }
+    }
+
+    /// Setters that C has in another form: closures, values of Rust types, and the opposite of `metadata`.
+    const OTHER_FORMS: [&str; 5] =
+        ["auth_headers_with", "auth_params_with", "http_auth", "user_http_auth", "without_metadata"];
+
+    /// The setters of `Config` and of `Reconnect` whose head is one line. Most closures have longer heads.
+    fn setters(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let of_entry = |path: PathBuf| {
+            if path.is_dir() {
+                return setters(&path);
+            }
+            let prefix = if path.ends_with("reconnect.rs") { "reconnect_" } else { "" };
+            let text = fs::read_to_string(&path).expect("a source file");
+            let heads = text.lines().filter(|line| line.ends_with("-> Self {"));
+            let names = heads.filter_map(|line| line.strip_prefix("    pub fn ")?.split_once("(mut self"));
+            names.map(|(name, _)| format!("{prefix}{name}")).collect()
+        };
+        entries.flat_map(of_entry).collect()
+    }
+
+    #[test]
+    fn c1_every_setter_has_a_row() {
+        let names: Vec<_> = names().chain(super::super::PAIRS).chain(OTHER_FORMS).collect();
+        let setters = setters(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config"));
+        assert!(setters.iter().any(|setter| setter == "reconnect_min_delay"), "{setters:?}");
+        for setter in setters {
+            let is_named = names.iter().any(|name| name.strip_suffix("_ms").unwrap_or(name) == setter);
+            assert!(is_named, "{setter} has no row in the table of options");
+        }
+    }
+}

@@ -177,8 +177,9 @@ fn t1_the_options_of_client_events_are_off_with_0_and_have_a_patience_in_millise
         let parts = made.and_then(|config| config.parts()).ok().expect("options that fit");
         // SAFETY: a handle.
         unsafe { c::pusher_config_free(config) };
-        let limits = parts.draft.config.client_options().limits;
-        (limits.client_event_limit, limits.client_event_size, limits.client_event_patience.as_millis())
+        let config = &parts.draft.config;
+        let (settings, size) = (config.settings(), config.client_options().limits.client_event_size);
+        (settings.client_event_limit, size, settings.client_event_patience.as_millis())
     };
     assert_eq!(options(c"12", c"102400", c"500"), (Some(12), Some(102_400), 500));
     assert_eq!(options(c"0", c"0", c"0"), (None, None, 0));

@@ -224,7 +224,7 @@ impl Config {
     /// time.
     pub fn auth_timeout(mut self, timeout: Duration) -> Self {
         self.auth.timeout = timeout;
-        self
+        self.check_time("auth_timeout", timeout)
     }
 
     /// Allows `http://` endpoints on other machines. Credentials then travel unencrypted, and everybody on the way can

@@ -283,7 +283,7 @@ impl Shared {
             return None;
         }
         let delay = self.delay(retries);
-        let end = begun.checked_add(plan.subscription_timeout).filter(|_| retries < MAX_RETRIES);
+        let end = begun.checked_add(plan.settings.subscriptions.timeout).filter(|_| retries < MAX_RETRIES);
         let retry = Retry { delay, end: end.unwrap_or(begun) };
         let own_options = |channel: &str| requester.own_options(channel);
         let Exchange { answers, to_repeat, retry_after } = self.authorizer(&plan, &own_options).ask(http, group, retry);

@@ -142,7 +142,7 @@ impl Dial<'_> {
         let failed = |error| Error::Tcp { address: endpoint.address(), source: Arc::new(error) };
         let read_half = stream.transport_mut().take_read_half().map_err(failed)?;
         let read_half = read_half.ok_or_else(|| Error::lost("the stream is read already"))?;
-        Ok(Dialled { web: WebSocket::new(stream, early, self.plan.max_message_size), read_half })
+        Ok(Dialled { web: WebSocket::new(stream, early, self.plan.limits.max_message_size), read_half })
     }
 
     /// Opens a stream to the target, through the proxy if there is one, and with TLS if the target has it.

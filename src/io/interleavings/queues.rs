@@ -32,8 +32,7 @@ use crate::{
 
 /// Queues that block, with a capacity of one notification.
 fn fan_out() -> Arc<FanOut> {
-    let fan_out =
-        FanOut::new(&Config::host("key", "host").overflow(Overflow::Block).queue_capacity(1).client_options());
+    let fan_out = FanOut::new(Config::host("key", "host").overflow(Overflow::Block).queue_capacity(1).client_options());
     // The queue of the handlers has no consumer here.
     fan_out.remove_receiver(fan_out.handlers());
     Arc::new(fan_out)

@@ -22,7 +22,7 @@ use crate::{
 };
 
 fn fan_out() -> Arc<FanOut> {
-    let fan_out = FanOut::new(&Config::host("key", "host").client_options());
+    let fan_out = FanOut::new(Config::host("key", "host").client_options());
     // The queue of the handlers has no consumer here.
     fan_out.remove_receiver(fan_out.handlers());
     Arc::new(fan_out)

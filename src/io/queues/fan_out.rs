@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn r10_no_public_call_waits_for_a_delivery() {
-        let fan_out = FanOut::new(&Config::host("key", "localhost").client_options());
+        let fan_out = FanOut::new(Config::host("key", "localhost").client_options());
         let delivering = fan_out.delivering.lock();
         let queue = fan_out.add_receiver(QueueOptions::new(10, Overflow::Block));
         assert_eq!(fan_out.dropped(), 0);

@@ -68,7 +68,7 @@ impl ReaderTask {
             plan: &self.plan,
             connector: &core.connector,
             deadline: self.deadline,
-            timeout: self.plan.connect_timeout,
+            timeout: self.plan.settings.connect_timeout,
             cancel: &self.cancel,
             byte_counters: &core.byte_counters,
         };
