@@ -29,6 +29,7 @@ use crate::{
 use auth::AuthOptions;
 use dialer::UrlSource;
 use endpoint::{Address, Location};
+use plan::A_YEAR;
 use proxy::ProxyOption;
 
 pub(crate) use auth::{
@@ -76,7 +77,7 @@ pub struct Config {
     origin: Option<Secret>,
     headers: Vec<(String, Secret)>,
     metadata: Option<(String, String)>,
-    /// The options of the session. What other options decide is missing: [`settings`](Self::settings) adds it.
+    /// The options of the session. [`settings`](Self::settings) adds the fields that depend on other options.
     session: Settings,
     auth: AuthOptions,
     tls_options: TlsOptions,
@@ -98,9 +99,6 @@ pub(crate) struct ClientOptions {
     pub manual_dispatch: bool,
     pub log_events: bool,
 }
-
-/// The longest time of an option, so that arithmetic with instants cannot overflow.
-const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Config {
     /// An app of the hosted service, in a cluster such as `eu`, `us2` or `ap1`. The client connects to
@@ -374,7 +372,7 @@ impl fmt::Debug for Config {
             .field("port", &self.port)
             .field("tls", &self.tls)
             .field("headers", &self.headers)
-            .field("reconnect", &self.session.reconnect)
+            .field("reconnect", &Reconnect(self.session.reconnect))
             .field("auth", &self.auth)
             .finish_non_exhaustive()
     }

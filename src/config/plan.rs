@@ -1,7 +1,7 @@
 //! The parsed configuration, which the threads of the client see. The first `connect` makes it, or the C interface when it
 //! makes a client.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use tungstenite::http::HeaderName;
 
@@ -10,6 +10,9 @@ use super::{
     host::tls_name, proxy::Route, tls::TlsOptions,
 };
 use crate::{Error, secret::Secret, session::Settings};
+
+/// The longest time of an option, so that arithmetic with instants cannot overflow.
+pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// A configuration without errors, whose texts are parsed.
 pub(crate) struct Plan {

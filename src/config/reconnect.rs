@@ -1,8 +1,8 @@
 //! The policy of reconnecting.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use super::A_YEAR;
+use super::plan::A_YEAR;
 use crate::session::ReconnectPolicy;
 
 /// The policy of reconnecting: when, and how often, the client replaces a lost connection.
@@ -15,8 +15,21 @@ use crate::session::ReconnectPolicy;
 /// least a second, and after 4200-4299 it reconnects at once.
 ///
 /// Defaults to trying for ever, with delays from 0 to 30 s.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reconnect(ReconnectPolicy);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Reconnect(pub(super) ReconnectPolicy);
+
+/// Shows the options of the policy, without the type of the session that has them.
+impl fmt::Debug for Reconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReconnectPolicy { never, max_attempts, min_delay, max_delay } = &self.0;
+        f.debug_struct("Reconnect")
+            .field("never", never)
+            .field("max_attempts", max_attempts)
+            .field("min_delay", min_delay)
+            .field("max_delay", max_delay)
+            .finish()
+    }
+}
 
 impl Reconnect {
     /// Never reconnects: after a loss the client is [`Disconnected`](crate::ConnectionState::Disconnected).
