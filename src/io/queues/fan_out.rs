@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn h7_a_report_takes_no_lock_in_a_forked_child() {
         let process = ForkGuard::of_another_process();
-        let fan_out = FanOut { process, ..FanOut::new(&Config::host("key", "localhost").client_options()) };
+        let fan_out = FanOut { process, ..FanOut::new(Config::host("key", "localhost").client_options()) };
         // The child has the locks of threads that it does not have.
         let _delivering = fan_out.delivering.lock();
         fan_out.report(Error::lost("the end"));
