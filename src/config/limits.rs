@@ -119,7 +119,7 @@ impl Config {
 
     /// How long a client event over the [limit](Self::client_event_limit) may wait for its turn. Defaults to 2 s.
     /// [`trigger`](crate::Pusher::trigger) never blocks: for an event that would wait longer, it returns
-    /// [`Error::ClientEventRate`] at once.
+    /// [`Error::ClientEventRate`](crate::Error::ClientEventRate) at once.
     ///
     /// After a burst, the next events are sent together, about 1 s later. So a burst over the limit needs a value of at
     /// least 1.01 s. With 2 s, a burst of up to twice the limit is sent. With zero, no client event waits. Up to 1,024
@@ -131,19 +131,19 @@ impl Config {
 
     /// How many bytes the data of a client event may have as JSON, at least 1; `None` for no limit. The quotes around a
     /// string do not count. Defaults to 10,240, the documented limit of the hosted service. Larger data is an
-    /// [`Error::ClientEventTooLarge`].
+    /// [`Error::ClientEventTooLarge`](crate::Error::ClientEventTooLarge).
     ///
     /// Raise it for a server that accepts more: soketi accepts 100 KB of data by default. Lower it for Laravel Reverb,
     /// which accepts 10,000 bytes (its option `max_message_size`) for the whole message: the data, the names of channel
     /// and event, and about 40 bytes more. Reverb closes the connection with code 1009 after a larger message. The client
-    /// then reports [`Error::ClientEventTooLarge`] to [`on_error`](crate::Pusher::on_error), and connects again.
+    /// then reports [`Error::ClientEventTooLarge`](crate::Error::ClientEventTooLarge) to [`on_error`](crate::Pusher::on_error), and connects again.
     pub fn client_event_size(mut self, bytes: Option<usize>) -> Self {
         self.client.limits.client_event_size = bytes;
         self.check("client_event_size", bytes != Some(0), "must be at least 1, or None for no limit")
     }
 
     /// How many members of each presence channel the client keeps, at least 1. Defaults to 100,000. If a channel has
-    /// more, the client reports [`Error::TooManyMembers`].
+    /// more, the client reports [`Error::TooManyMembers`](crate::Error::TooManyMembers).
     ///
     /// A channel with more or larger members needs up to three options: this one for their number,
     /// [`max_presence_bytes`](Self::max_presence_bytes) for their memory, and

@@ -41,7 +41,7 @@ impl Reconnect {
     /// limit. A connection that ends within 10 s counts as a failed attempt.
     ///
     /// The cause of the state is the error of the last attempt. After a refusal by the server, the cause is an
-    /// [`Error::ConnectionClosed`] with a code of 4000-4099 instead.
+    /// [`Error::ConnectionClosed`](crate::Error::ConnectionClosed) with a code of 4000-4099 instead.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.0.max_attempts = Some(attempts);
         self
