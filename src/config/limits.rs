@@ -136,7 +136,8 @@ impl Config {
     /// Raise it for a server that accepts more: soketi accepts 100 KB of data by default. Lower it for Laravel Reverb,
     /// which accepts 10,000 bytes (its option `max_message_size`) for the whole message: the data, the names of channel
     /// and event, and about 40 bytes more. Reverb closes the connection with code 1009 after a larger message. The client
-    /// then reports [`Error::ClientEventTooLarge`](crate::Error::ClientEventTooLarge) to [`on_error`](crate::Pusher::on_error), and connects again.
+    /// then reports [`Error::ClientEventTooLarge`](crate::Error::ClientEventTooLarge) to
+    /// [`on_error`](crate::Pusher::on_error), and connects again.
     pub fn client_event_size(mut self, bytes: Option<usize>) -> Self {
         self.client.limits.client_event_size = bytes;
         self.check("client_event_size", bytes != Some(0), "must be at least 1, or None for no limit")
