@@ -158,7 +158,7 @@ class Pulling(unittest.TestCase):
             client.connect()
             error = next_of(client, Kind.ERROR).error
             self.assertIs(error.result, Result.ERR_AUTH_REFUSED)
-            self.assertIn("call Client.sign_in_with_auth again", error.message)
+            self.assertIn("call Client.sign_in_with_auth with a new one", error.message)
             sign_in(client)
 
     def test_a_client_without_references_is_freed(self):
