@@ -48,14 +48,20 @@ fn methods_of(source: &str) -> BTreeSet<String> {
     }
     for (name, names) in &macros {
         for (head, body) in blocks(source, &format!("{name}!")) {
-            let text = format!("{head} {body}");
-            let words: BTreeSet<_> = text.split(|c: char| !c.is_alphanumeric()).collect();
-            for handle in HANDLES.into_iter().filter(|handle| words.contains(handle)) {
+            let words = words_outside_of_texts(&format!("{head}\n{body}"));
+            for handle in HANDLES.into_iter().filter(|handle| words.contains(*handle)) {
                 methods.extend(names.iter().map(|method| format!("{handle}::{method}")));
             }
         }
     }
     methods
+}
+
+/// The words of some code, without those of comments and of string literals.
+fn words_outside_of_texts(code: &str) -> BTreeSet<String> {
+    let lines: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let outside = lines.split('"').step_by(2);
+    outside.flat_map(|code| code.split(|c: char| !c.is_alphanumeric())).map(str::to_owned).collect()
 }
 
 /// The items that begin with the marker at the beginning of a line: the rest of that line without its last brace, and the
@@ -116,7 +122,8 @@ impl<T: Bound> EventReceiver<T> {
     fn private(&self) {}
 }
 implement! {
-    Channel
+    Channel, \"like those of Pusher\",
+    /// Makes an Event.
 }
 impl Clone for Channel {
     fn clone(&self) {}
