@@ -178,11 +178,11 @@
 #![cfg_attr(feature = "capi", deny(unsafe_code))]
 #![cfg_attr(shuttle, allow(dead_code, unused_imports, reason = "the model has no sockets"))]
 
-// In reading order; the empty lines keep rustfmt from sorting them.
-// First, because the other modules use its macro.
+// Before all others, because they use its macro.
 #[macro_use]
 mod catch;
 
+// In reading order; the empty lines keep rustfmt from sorting them.
 mod client;
 
 mod config;

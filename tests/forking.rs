@@ -321,6 +321,35 @@ fn a_handler_forks() {
 }
 
 #[test]
+fn h7_a_handler_that_forks_at_a_repeated_confirmation_ends_its_thread_in_the_child() {
+    run_alone("a_repeated_confirmation_forks");
+}
+
+#[test]
+#[ignore = "run in a process of its own, because it forks"]
+fn a_repeated_confirmation_forks() {
+    let server = server();
+    let pusher = Pusher::new(quick(&server)).connect().expect("accepted");
+    subscribed(&pusher, "room");
+    let child = Arc::new(AtomicI32::new(0));
+    let forked = Arc::clone(&child);
+    pusher.on_subscription_succeeded(move |_| {
+        if let Fork::Parent(child) = fork::fork().expect("another process") {
+            forked.store(child, Ordering::Release);
+        }
+    });
+    eventually("it forks", || child.load(Ordering::Acquire) != 0);
+    let mut end = None;
+    eventually("the child ends", || {
+        end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
+        end.is_some()
+    });
+    let end = ExitStatus::from_raw(end.expect("it has ended"));
+    assert!(end.success(), "{end}");
+    subscribed(&pusher, "other");
+}
+
+#[test]
 fn h7_an_authorizer_that_forks_and_returns_in_the_child_sends_nothing_there() {
     run_alone("an_authorizer_forks");
 }

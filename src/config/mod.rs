@@ -4,8 +4,8 @@
 //! the client has from the beginning: the [`Settings`] of the session, and the [`ClientOptions`]. [`Config::plan`] parses
 //! the texts: everything that needs a parsed option takes it from the [`Plan`].
 //!
-//! The setter of an option whose values have a range checks it by `Config::check`, and [`Config::plan`] reports the first
-//! option that is out of its range.
+//! The setter of a duration, a size or a number checks the range by `Config::check`, and [`Config::plan`] reports the first
+//! option that is out of its range. The port is checked with the rest of the address.
 
 mod auth;
 mod dialer;

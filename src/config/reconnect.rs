@@ -38,7 +38,7 @@ impl Reconnect {
     }
 
     /// How many attempts in a row may fail before the client is [`Failed`](crate::ConnectionState::Failed). Defaults to no
-    /// limit. A connection that ends within 10 s counts as a failed attempt.
+    /// limit, and 0 counts as 1. A connection that ends within 10 s counts as a failed attempt.
     ///
     /// The cause of the state is the error of the last attempt. After a refusal by the server, the cause is an
     /// [`Error::ConnectionClosed`](crate::Error::ConnectionClosed) with a code of 4000-4099 instead.

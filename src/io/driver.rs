@@ -1,8 +1,8 @@
 //! The socket and the session, under one lock.
 //!
 //! The rules of that lock: no thread reads from the network under it; the reader hands over the bytes that it has read.
-//! Writing is cut into slices of 50 ms. No user code runs under it, and no other call blocks. The only locks that are taken
-//! under it are those of the intents and of the pace of client events.
+//! Writing is cut into slices of 50 ms. No user code runs under it, except that tungstenite calls a logger. No other call
+//! blocks. The only locks that are taken under it are those of the intents and of the pace of client events.
 
 use std::{
     collections::VecDeque,

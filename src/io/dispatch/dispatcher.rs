@@ -175,17 +175,21 @@ impl Dispatcher {
         }
     }
 
-    /// Takes over new handlers without a new entry. All taken entries have been handled or put back.
-    pub fn receive_new(&mut self, context: &DispatchContext<'_>) {
+    /// Takes over new handlers without a new entry. All taken entries have been handled or put back. Returns false in a
+    /// child that a handler has forked, where the caller must take no lock (H7).
+    #[must_use]
+    pub fn receive_new(&mut self, context: &DispatchContext<'_>) -> bool {
         let _mark = ReentrancyGuard::mark_handlers(context.client);
         self.receive_handlers(context);
-        if self.new.is_empty() {
-            return;
+        let is_in_own_process = || context.fan_out.is_in_own_process();
+        if self.new.is_empty() || !is_in_own_process() {
+            return is_in_own_process();
         }
         if let Some(next) = context.fan_out.handlers().next_number() {
             self.position = self.position.max(next);
             self.receive_handlers(context);
         }
+        is_in_own_process()
     }
 
     fn segment(&mut self, context: &DispatchContext<'_>, segment: &mut Segment, remaining: &mut Remaining) -> usize {

@@ -237,6 +237,9 @@ impl FanOut {
             // The consumer is always woken: a concurrent push may be about to call the closure, and would find it
             // removed.
             self.notify(queue);
+            if !self.process.is_current() {
+                return;
+            }
             // The closure may hold the receiver that it wakes. A panic of its destructor must not keep the other queues
             // from being closed.
             if user_code::catch(|| drop(queue.disarm())).is_err() {

@@ -24,7 +24,9 @@ impl Core {
         let context = self.context(&decode);
         let Some(mut dispatcher) = self.dispatcher_cell.take() else { return 0 };
         let queue = self.fan_out.handlers();
-        dispatcher.receive_new(&context);
+        if !dispatcher.receive_new(&context) {
+            return 0;
+        }
         let mut handled = 0;
         let mut remaining = Remaining::new(queue.len(), budget);
         let mut pending = VecDeque::new();
@@ -45,8 +47,9 @@ impl Core {
         if !pending.is_empty() {
             queue.return_unused(&mut pending);
         }
-        dispatcher.receive_new(&context);
-        self.dispatcher_cell.put_back(dispatcher);
+        if dispatcher.receive_new(&context) {
+            self.dispatcher_cell.put_back(dispatcher);
+        }
         handled
     }
 
@@ -59,13 +62,14 @@ impl Core {
             match self.fan_out.handlers().take() {
                 Ok(mut taken) => {
                     dispatcher.run(&context, &mut taken, &mut Remaining::unlimited());
-                    if !self.process.is_current() {
+                    if !self.process.is_current() || !dispatcher.receive_new(&context) {
                         return;
                     }
-                    dispatcher.receive_new(&context);
                 }
                 Err(error) => {
-                    dispatcher.receive_new(&context);
+                    if !dispatcher.receive_new(&context) {
+                        return;
+                    }
                     match self.try_end_dispatch(error, dispatcher) {
                         Some(kept) => dispatcher = kept,
                         None => return,

@@ -15,7 +15,7 @@ use crossbeam_channel::SendTimeoutError;
 use crate::{
     Error,
     config::StreamParts,
-    io::guard::{user_code, worker::Worker},
+    io::guard::{fork::ForkGuard, user_code, worker::Worker},
     sync::{
         Mutex, Receiver, Sender,
         atomic::{AtomicU64, Ordering},
@@ -108,15 +108,21 @@ impl Halves {
     }
 }
 
-/// The writing thread. Ends when the write half is finished, or after an error, which also closes the stream.
+/// The writing thread. Ends when the write half is finished, or after an error, which also closes the stream. If the
+/// program's writer forks, the thread writes nothing more in the child (H7).
 fn write_chunks(
     mut writer: Box<dyn Write + Send>,
     chunks: &Receiver<Box<[u8]>>,
     close_handle: &CloseHandle,
     ended_by: &Mutex<Option<io::Error>>,
 ) {
+    let process = ForkGuard::current();
     while let Ok(chunk) = chunks.recv() {
-        if let Err(error) = guarded("writer", || writer.write_all(&chunk).and_then(|()| writer.flush())) {
+        let written = guarded("writer", || writer.write_all(&chunk).and_then(|()| writer.flush()));
+        if !process.is_current() {
+            return;
+        }
+        if let Err(error) = written {
             *ended_by.lock() = Some(error);
             return close_handle.close();
         }
