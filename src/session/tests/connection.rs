@@ -392,6 +392,18 @@ fn r6_a_ping_is_answered_at_once() {
     assert_eq!(s.sent(), [r#"{"event":"pusher:pong","data":{}}"#]);
 }
 
+/// A timer that runs during a suspension wakes up late, long after the deadlines.
+#[test]
+fn r11_the_first_wake_up_after_a_suspension_probes_the_connection() {
+    let mut s = Scenario::connected();
+    s.now += 36_000 * SECOND;
+    s.input(Input::Tick);
+    assert_eq!(s.sent(), [r#"{"event":"pusher:ping","data":{}}"#]);
+    assert!(s.states().is_empty(), "the server gets the time for its answer");
+    s.pass(29 * SECOND).receive(r#"{"event":"pusher:pong","data":{}}"#).pass(SECOND);
+    assert!(s.states().is_empty());
+}
+
 #[test]
 fn r7_no_activity_timeout_makes_more_than_one_ping_a_second() {
     for value in ["0", "-1", "0.0001", "1e400", "null", "\"x\"", "[]"] {

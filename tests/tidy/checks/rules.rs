@@ -1,4 +1,4 @@
-//! Every rule that the repository cites stands in `docs/behaviour.md`.
+//! Every rule that the repository cites stands in `docs/behaviour.md`, and each rule there has a test.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -28,6 +28,19 @@ fn every_rule_that_is_cited_exists() {
     assert!(cited.len() > 500, "the citations were found");
     let unknown: BTreeSet<_> = cited.into_iter().filter(|(_, rule)| !rules.contains(rule)).collect();
     assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+#[test]
+fn every_rule_has_a_test_that_names_it() {
+    let is_rust = |file: &&File| file.script_comments().is_none() && !file.is_markdown();
+    let tested: BTreeSet<_> = files()
+        .iter()
+        .filter(is_rust)
+        .flat_map(|file| functions(file.tokens()).into_iter().filter_map(|name| rule_of(name.text)))
+        .collect();
+    let rules = defined(&read(&root().join(BEHAVIOUR)));
+    let untested: Vec<_> = rules.difference(&tested).collect();
+    assert!(untested.is_empty(), "{untested:?}");
 }
 
 /// The letters in the titles of a page's sections.
