@@ -242,6 +242,36 @@ fn many_children_call_everything() {
     assert_eq!(server.received().iter().filter(|message| from_a_child(&message.text)).count(), 0);
 }
 
+/// Forks, and stores the id of the child. Returns whether this is the parent.
+fn fork_into(child: &AtomicI32) -> bool {
+    match fork::fork().expect("another process") {
+        Fork::Parent(id) => child.store(id, Ordering::Release),
+        Fork::Child => return false,
+    }
+    true
+}
+
+/// Waits for the child. Its only thread ends without an error, and with it the child.
+fn child_has_ended(child: &AtomicI32) {
+    eventually("it forks", || child.load(Ordering::Acquire) != 0);
+    let mut end = None;
+    eventually("the child ends", || {
+        end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
+        end.is_some()
+    });
+    let end = ExitStatus::from_raw(end.expect("it has ended"));
+    assert!(end.success(), "{end}");
+}
+
+/// Sends 49 events after the event 0. The client in the parent gets all of them.
+fn gets_every_event(server: &TestServer, receiver: &Receiver) {
+    for n in 1..50 {
+        server.trigger("room", "e", &n);
+    }
+    let seen: Vec<_> = (0..50).map(|_| next_event(receiver).1).collect();
+    assert_eq!(seen, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), "the child has read no event");
+}
+
 #[test]
 fn h7_a_wake_up_that_forks_and_returns_in_the_child_leaves_the_socket_to_the_parent() {
     run_alone("a_wake_up_forks");
@@ -257,25 +287,11 @@ fn a_wake_up_forks() {
     let child = Arc::new(AtomicI32::new(0));
     let forked = Arc::clone(&child);
     let _woken = pusher.receiver_with(ReceiverOptions::new().wake(move || {
-        if let Fork::Parent(child) = fork::fork().expect("another process") {
-            forked.store(child, Ordering::Release);
-        }
+        fork_into(&forked);
     }));
     server.trigger("room", "e", &0);
-    eventually("it forks", || child.load(Ordering::Acquire) != 0);
-    // The only thread of the child ends, and with it the child.
-    let mut end = None;
-    eventually("the child ends", || {
-        end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
-        end.is_some()
-    });
-    let end = ExitStatus::from_raw(end.expect("it has ended"));
-    assert!(end.success(), "{end}");
-    for n in 1..50 {
-        server.trigger("room", "e", &n);
-    }
-    let seen: Vec<_> = (0..50).map(|_| next_event(&all).1).collect();
-    assert_eq!(seen, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), "the child has read no event");
+    child_has_ended(&child);
+    gets_every_event(&server, &all);
 }
 
 #[test]
@@ -294,9 +310,8 @@ fn a_handler_forks() {
     let forked = Arc::clone(&child);
     let (in_process, late) = (process::id(), pusher.downgrade());
     pusher.bind("e", move |_| {
-        if let Fork::Parent(child) = fork::fork().expect("another process") {
-            forked.store(child, Ordering::Release);
-        } else if let Some(pusher) = late.upgrade() {
+        let pusher = if fork_into(&forked) { None } else { late.upgrade() };
+        if let Some(pusher) = pusher {
             // The dispatcher would take over this handler after the event.
             pusher.bind("e", |_| ());
         }
@@ -304,20 +319,9 @@ fn a_handler_forks() {
     // In the child, its panic would be reported to all receivers.
     pusher.bind("e", move |_| assert_eq!(process::id(), in_process));
     server.trigger("room", "e", &0);
-    eventually("it forks", || child.load(Ordering::Acquire) != 0);
-    let mut end = None;
-    eventually("the child ends", || {
-        end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
-        end.is_some()
-    });
-    let end = ExitStatus::from_raw(end.expect("it has ended"));
-    assert!(end.success(), "{end}");
+    child_has_ended(&child);
     pusher.unbind_event("e");
-    for n in 1..50 {
-        server.trigger("room", "e", &n);
-    }
-    let seen: Vec<_> = (0..50).map(|_| next_event(&all).1).collect();
-    assert_eq!(seen, (0..50).map(|n| n.to_string()).collect::<Vec<_>>(), "the child has read no event");
+    gets_every_event(&server, &all);
 }
 
 #[test]
@@ -334,18 +338,9 @@ fn a_repeated_confirmation_forks() {
     let child = Arc::new(AtomicI32::new(0));
     let forked = Arc::clone(&child);
     pusher.on_subscription_succeeded(move |_| {
-        if let Fork::Parent(child) = fork::fork().expect("another process") {
-            forked.store(child, Ordering::Release);
-        }
+        fork_into(&forked);
     });
-    eventually("it forks", || child.load(Ordering::Acquire) != 0);
-    let mut end = None;
-    eventually("the child ends", || {
-        end = fork::waitpid_nohang(child.load(Ordering::Acquire)).expect("a child");
-        end.is_some()
-    });
-    let end = ExitStatus::from_raw(end.expect("it has ended"));
-    assert!(end.success(), "{end}");
+    child_has_ended(&child);
     subscribed(&pusher, "other");
 }
 
@@ -361,9 +356,7 @@ fn an_authorizer_forks() {
     let child = Arc::new(AtomicI32::new(0));
     let (forked, in_process) = (Arc::clone(&child), process::id());
     let config = quick(&server).batch_authorizer(move |requests| {
-        if let Fork::Parent(child) = fork::fork().expect("another process") {
-            forked.store(child, Ordering::Release);
-        }
+        fork_into(&forked);
         requests.iter().map(|_| Ok(ChannelAuth::new(format!("app-key:{}", process::id() == in_process)))).collect()
     });
     let pusher = Pusher::new(config).connect().expect("accepted");
