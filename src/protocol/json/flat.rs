@@ -82,20 +82,23 @@ impl<'a> Strings<'a> {
     fn decoded(&mut self, buffer: &mut DecodeBuffer) -> Option<Decoded<'a>> {
         let first = self.quotation_mark()?;
         let mut start = first;
-        buffer.clear(self.text.len());
         loop {
             let at = self.specials.next()?;
+            // Each escape moves the start. Large data without escapes needs no room in the buffer.
+            let is_plain = start == first;
             match self.byte(at)? {
-                b'"' if start == first => {
-                    self.end = at + 1;
-                    return self.text.get(first..at).map(Decoded::InPlace);
-                }
                 b'"' => {
                     self.end = at + 1;
+                    if is_plain {
+                        return self.text.get(first..at).map(Decoded::InPlace);
+                    }
                     buffer.push_run(self.text, start..at);
                     return Some(Decoded::InBuffer);
                 }
                 b'\\' => {
+                    if is_plain {
+                        buffer.clear(self.text.len());
+                    }
                     buffer.push_run(self.text, start..at);
                     start = self.escape(at, buffer)?;
                 }
