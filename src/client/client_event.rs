@@ -28,7 +28,7 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
         return Err(Error::ClientEventChannel { channel: channel.name().to_string() });
     }
     check_name(event)?;
-    let data = checked_data(event, data, core.options.limits.client_event_size)?;
+    let data = checked_data(event, data, core.options().limits.client_event_size)?;
     let snapshot = &core.fan_out.snapshot;
     let stamp = channel.stamp();
     let state = snapshot.state();
@@ -47,7 +47,7 @@ pub(crate) fn trigger<T: Serialize + ?Sized>(
         text: frame::client_event(event, channel.name(), &data),
         triggered,
     })?;
-    if core.options.log_events {
+    if core.options().log_events {
         record!(debug, "sending {event} on {}: {}", channel.name(), data.get());
     }
     Ok(())

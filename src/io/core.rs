@@ -65,10 +65,8 @@ pub(crate) struct Threads {
 /// The state that all handles and threads of one client share.
 pub(crate) struct Core {
     pub process: ForkGuard,
-    /// The options as the program gave them. Only plans are made from them.
+    /// The options as the program gave them. Those with texts to parse are used in plans only.
     config: Config,
-    /// The options without texts to parse.
-    pub options: ClientOptions,
     /// Made by the first call that finds the configuration without errors.
     plan: OnceLock<Arc<Plan>>,
     pub fan_out: FanOut,
@@ -94,7 +92,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub fn new(config: Config) -> Arc<Self> {
-        let (settings, options) = (config.settings(), config.client_options().clone());
+        let settings = config.settings();
         let pace = ClientEventPace::new(settings.client_event_limit, settings.client_event_patience);
         let session = Session::new(settings, random::seed());
         let connector = Arc::<tls::Connector>::default();
@@ -102,26 +100,30 @@ impl Core {
             process: ForkGuard::current(),
             plan: OnceLock::new(),
             auth: AuthPool::new(&connector),
-            fan_out: FanOut::new(&options),
+            fan_out: FanOut::new(config.client_options()),
             intents: Intents::default(),
             client_events: Mutex::new(pace),
             connector,
             byte_counters: Arc::default(),
             dialer_calls: DialerCalls::new(ForkGuard::current()),
-            driver: Mutex::new(Driver::new(session, options.limits.max_message_size)),
+            driver: Mutex::new(Driver::new(session, config.client_options().limits.max_message_size)),
             commands: ChannelPair::unbounded(),
             dispatcher_cell: DispatcherCell::default(),
             bindings: Bindings::default(),
             threads: Mutex::default(),
             user: Intent::new(IntentId::USER, ""),
             connection: Intent::new(IntentId::CONNECTION, ""),
-            options,
             config,
         })
     }
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The options without texts to parse.
+    pub fn options(&self) -> &ClientOptions {
+        self.config.client_options()
     }
 
     /// The parsed configuration. The first call checks all options. It does no I/O: `connect` checks the certificates.
@@ -296,7 +298,7 @@ impl Core {
         }
         let options = event.channel().and_then(|channel| self.intents.own_options(channel));
         let own = options.as_ref().and_then(|options| options.as_options()?.decoder.as_ref());
-        let decoded = match own.or(self.options.decoder.as_ref()) {
+        let decoded = match own.or(self.options().decoder.as_ref()) {
             Some(decoder) => user_code::catch(|| decoder.decode(bytes).map(data_of))
                 .unwrap_or_else(|_| Err("the decoder panicked".to_owned())),
             None => String::from_utf8(bytes.to_vec()).map(data_of).map_err(|_| "it is not UTF-8".to_owned()),

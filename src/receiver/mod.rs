@@ -74,7 +74,7 @@ pub struct Receiver {
 impl Receiver {
     /// A receiver of all notifications, or of one channel.
     pub(crate) fn new(core: &Arc<Core>, channel: Option<Arc<Intent>>, options: ReceiverOptions) -> Self {
-        let queue = core.fan_out.add_receiver(options.queue_options(&core.options.limits, channel));
+        let queue = core.fan_out.add_receiver(options.queue_options(&core.options().limits, channel));
         Self { process: core.process, queue, core: Arc::downgrade(core) }
     }
 

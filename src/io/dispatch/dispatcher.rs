@@ -179,6 +179,10 @@ impl Dispatcher {
     /// child that a handler has forked, where the caller must take no lock (H7).
     #[must_use]
     pub fn receive_new(&mut self, context: &DispatchContext<'_>) -> bool {
+        if self.new.is_empty() && !self.must_receive(context) {
+            // No code of the program runs, so the process need not be checked.
+            return true;
+        }
         let _mark = ReentrancyGuard::mark_handlers(context.client);
         self.receive_handlers(context);
         let is_in_own_process = || context.fan_out.is_in_own_process();

@@ -56,7 +56,7 @@ impl Core {
             threads.heartbeat = Some(Worker::spawn("pusher-heartbeat", move || heartbeat::run(core, plan))?);
             threads.heartbeat_runs = true;
         }
-        if !self.options.manual_dispatch {
+        if !self.options().manual_dispatch {
             self.start_dispatching(&mut threads)?;
         }
         self.connection.activate();

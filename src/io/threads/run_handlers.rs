@@ -17,7 +17,7 @@ use crate::{
 impl Core {
     /// Runs the pending handlers on this thread, within the budget. Returns the number of handled notifications.
     pub fn dispatch(&self, budget: Option<DispatchBudget>) -> usize {
-        if !self.options.manual_dispatch {
+        if !self.options().manual_dispatch {
             return 0;
         }
         let decode = |event: &Event| self.decoded(event);
